@@ -1,0 +1,1 @@
+"""asyncapi: an asyncio-first client SDK."""

@@ -1,0 +1,253 @@
+"""Every error this package raises.
+
+    AsyncAPIError
+      TransportError            nothing usable came back
+        ConnectError            DNS, refused, unreachable: the request was never sent
+          TLSError              the handshake or the certificate failed
+        ProtocolError           the peer broke HTTP, or closed mid-way; or the body is over max_body
+        RequestTimeout          time ran out (also a builtin TimeoutError); .phase says where
+      StatusError               .response .status .retry_after .request_id .body
+        ClientError             4xx: BadRequest Unauthorized PaymentRequired Forbidden NotFound Conflict Gone
+                                UnprocessableEntity RateLimited
+        ServerError             5xx
+      DecodeError               not JSON, empty, or another charset than it says; keeps the raw bytes
+        SchemaError             JSON that does not fit the model; pydantic's error is the __cause__
+      AuthError                 no token could be had
+      RejectedError             we refused to send
+        CircuitOpen  DeadlineExceeded  QueueFull  BudgetSpent
+      ConfigError               wrong use of this package (also a ValueError); nothing was sent
+
+Every error carries `.request` (secrets masked), `.attempts` (a tuple of `Attempt` records) and `.phase` (what
+used up the time, where time was the reason), pickles, and reads as one line.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from asyncapi.types import Attempt, Request, Response
+
+Phase = Literal["queue", "connect", "send", "headers", "body", "backoff"]
+
+_BODY_SHOWN = 120
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "cf-ray")
+
+
+class AsyncAPIError(Exception):
+    """The root: `except AsyncAPIError` catches everything this package raises.
+
+    Attributes:
+        message: What happened, without the request line.
+        request: The request with its secrets masked and its body left out, or None.
+        attempts: One record per attempt made, oldest first.
+        phase: What the time was spent on where the clock ended the call, else None.
+    """
+
+    def __init__(self, message: str, *, request: Request | None = None, attempts: tuple[Attempt, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.request = None if request is None else request.redacted()
+        self.attempts = attempts
+        self.phase: Phase | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.request.method} {self.request.url}: " if self.request is not None else ""
+        tries = f" (after {len(self.attempts)} attempts)" if len(self.attempts) > 1 else ""
+        return " ".join(f"{where}{self.message}{tries}".split())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args), self.__dict__
+
+
+def _rebuild(cls: type[AsyncAPIError], args: tuple[Any, ...]) -> AsyncAPIError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    return error
+
+
+class TransportError(AsyncAPIError):
+    """Nothing usable came back from the peer."""
+
+
+class ConnectError(TransportError):
+    """No connection could be made (DNS, refused, unreachable): the request was never sent."""
+
+
+class TLSError(ConnectError):
+    """The TLS handshake failed: the message says which check, and what to do about it."""
+
+
+class ProtocolError(TransportError):
+    """The peer broke HTTP, closed the connection mid-way, or sent a body over `max_body`."""
+
+
+class RequestTimeout(TransportError, TimeoutError):
+    """Time ran out; `.phase` says what it was spent on: queue, connect, send, headers, body or backoff."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        phase: Phase,
+        request: Request | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(message, request=request, attempts=attempts)
+        self.phase = phase
+
+
+class StatusError(AsyncAPIError):
+    """The server answered with a 4xx or 5xx status.
+
+    Attributes:
+        response: The whole answer.
+        status: Its HTTP status code.
+        retry_after: Seconds the server asked us to wait, or None.
+        request_id: The server's own name for the request, where it sent one.
+        body: The raw body.
+    """
+
+    def __init__(
+        self,
+        response: Response,
+        *,
+        request: Request | None = None,
+        attempts: tuple[Attempt, ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(_describe(response), request=request, attempts=attempts)
+        self.response = response
+        self.status = response.status
+        self.retry_after = retry_after
+        self.body = response.content
+        self.request_id = next(
+            (response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None
+        )
+
+
+def _describe(response: Response) -> str:
+    try:
+        phrase = f" {HTTPStatus(response.status).phrase}"
+    except ValueError:
+        phrase = ""
+    shown = response.content[:_BODY_SHOWN].decode("utf-8", "replace").strip()
+    return f"{response.status}{phrase}{f': {shown}' if shown and shown.isprintable() else ''}"
+
+
+class ClientError(StatusError):
+    """4xx: the request was at fault."""
+
+
+class BadRequest(ClientError):
+    """400."""
+
+
+class Unauthorized(ClientError):
+    """401: no credentials, or wrong ones."""
+
+
+class PaymentRequired(ClientError):
+    """402: never retried."""
+
+
+class Forbidden(ClientError):
+    """403."""
+
+
+class NotFound(ClientError):
+    """404."""
+
+
+class Conflict(ClientError):
+    """409."""
+
+
+class Gone(ClientError):
+    """410."""
+
+
+class UnprocessableEntity(ClientError):
+    """422."""
+
+
+class RateLimited(ClientError):
+    """429: `.retry_after` says when to come back, where the server told."""
+
+
+class ServerError(StatusError):
+    """5xx: the server was at fault."""
+
+
+_BY_STATUS: dict[int, type[StatusError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    402: PaymentRequired,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    422: UnprocessableEntity,
+    429: RateLimited,
+}
+
+
+def status_error(
+    response: Response,
+    *,
+    request: Request | None = None,
+    attempts: tuple[Attempt, ...] = (),
+    retry_after: float | None = None,
+) -> StatusError:
+    """The error class that fits the answer's status, made but not raised."""
+    family = ServerError if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ClientError
+    cls = _BY_STATUS.get(response.status, family)
+    return cls(response, request=request, attempts=attempts, retry_after=retry_after)
+
+
+class DecodeError(AsyncAPIError):
+    """The body is not what was asked for; `.body` keeps the raw bytes."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        body: bytes,
+        request: Request | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(message, request=request, attempts=attempts)
+        self.body = body
+
+
+class SchemaError(DecodeError):
+    """The JSON does not fit the model; pydantic's `ValidationError` is the `__cause__`. Never retried."""
+
+
+class AuthError(AsyncAPIError):
+    """No token could be had."""
+
+
+class RejectedError(AsyncAPIError):
+    """We refused to send: the server saw nothing of this."""
+
+
+class CircuitOpen(RejectedError):
+    """The host's circuit breaker is open."""
+
+
+class DeadlineExceeded(RejectedError, TimeoutError):
+    """The deadline had passed before anything was sent."""
+
+
+class QueueFull(RejectedError):
+    """The waiting line is at its bound."""
+
+
+class BudgetSpent(RejectedError):
+    """The retry budget is spent. It is the `__cause__` of the failure that was not retried."""
+
+
+class ConfigError(AsyncAPIError, ValueError):
+    """Wrong use of this package: the message says what to change. Nothing was sent."""

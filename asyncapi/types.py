@@ -1,0 +1,366 @@
+"""The words the whole house speaks: Request, Response, Attempt, Outcome, Send, Layer, Transport.
+
+Plain slotted classes, no validation: they are made once or more per call. A `Request` is never changed once it
+has been handed to a layer; a layer that needs another one takes `request.copy(...)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
+
+from multidict import CIMultiDict, CIMultiDictProxy
+from typing_extensions import TypeForm, TypeVar
+from yarl import URL
+
+from asyncapi import decoding
+from asyncapi.errors import AsyncAPIError, Phase, status_error
+from asyncapi.redact import redact_headers, redact_url
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True, default=Any)
+
+
+class Unset:
+    """The type of `UNSET`: an argument that was not given, where None means something."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNSET: Final = Unset()
+
+Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+Content = bytes | bytearray | memoryview | str | AsyncIterable[bytes] | Iterable[bytes]
+
+
+class Body:
+    """A request body that is streamed: `open()` gives its bytes, once per attempt.
+
+    Attributes:
+        open: Starts the body from its beginning.
+        length: Bytes in all where known, else None (sent chunked).
+        rewindable: Whether `open` may be called again; if not, the request is not resent.
+    """
+
+    __slots__ = ("length", "open", "rewindable")
+
+    def __init__(
+        self,
+        open: Callable[[], AsyncIterator[bytes]],
+        *,
+        length: int | None,
+        rewindable: bool,  # noqa: A002 - the verb of files
+    ) -> None:
+        self.open = open
+        self.length = length
+        self.rewindable = rewindable
+
+
+class Request:
+    """One HTTP request: as the user wrote it, and, once the client has built it, as it goes on the wire.
+
+    Args:
+        method: Any HTTP method; upper-cased.
+        url: Absolute, or relative to the client's base URL.
+        params: Query parameters, added to those in `url`. A None value is left out, a list repeats the key.
+        headers: Added to the client's, replacing those of the same name.
+        json: A JSON body: plain data or a pydantic model.
+        data: A form body (`application/x-www-form-urlencoded`), or the fields beside `files`.
+        content: A raw body: bytes, text, a file object, or an (async) iterable of bytes.
+        files: A multipart body: name -> path, bytes, file object, or `(filename, content[, content_type])`.
+        id: The caller's own name for it; kept in outcomes and bulk rows.
+        idempotency_key: True makes one; a string is sent as it is (header `Idempotency-Key`).
+        timeout: Seconds in all or a `Timeout`, for this request alone; None for no limit.
+        retry: Attempts in all or a `Retry`, for this request alone; None for a single attempt.
+        route: The template of the URL (`/users/{id}`): its name in metrics.
+    """
+
+    __slots__ = (
+        "call", "content", "data", "deadline", "files", "headers", "id", "idempotency_key", "json", "method",
+        "params", "retry", "route", "stream", "timeout", "url",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        content: Content | Body | None = None,
+        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        id: Any = None,  # noqa: A002 - the public name
+        idempotency_key: str | bool | None = None,
+        timeout: Any = UNSET,
+        retry: Any = UNSET,
+        route: str | None = None,
+    ) -> None:
+        self.method = method.upper()
+        self.url = decoding.parse_url(url)
+        self.params = params
+        self.headers: CIMultiDict[str] = CIMultiDict(headers or ())
+        self.json = json
+        self.data = data
+        self.content = content
+        self.files = files
+        self.id = id
+        self.idempotency_key = idempotency_key
+        self.timeout = timeout
+        self.retry = retry
+        self.route = route
+        self.stream = False
+        self.deadline: float | None = None
+        self.call: Call | None = None
+
+    def copy(self, **changes: Any) -> Request:
+        """A copy with some attributes replaced; headers are shared unless replaced."""
+        twin = Request.__new__(Request)
+        for name in Request.__slots__:
+            setattr(twin, name, changes[name] if name in changes else getattr(self, name))
+        return twin
+
+    def redacted(self) -> Request:
+        """A copy fit to be shown: secrets in the URL and headers masked, the body left out."""
+        return self.copy(
+            url=URL(redact_url(self.url)),
+            headers=redact_headers(self.headers),
+            params=None, json=None, data=None, content=None, files=None, call=None,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {redact_url(self.url)}>"
+
+
+class Response:
+    """One answer, read to its end.
+
+    Attributes:
+        status: HTTP status code.
+        headers: Case-insensitive multidict.
+        content: The decoded (decompressed) body.
+        url: Where it came from, after redirects.
+        request: The request it answers.
+        http_version: "1.0", "1.1", "2", "3", or "" where the transport doesn't say.
+        elapsed: Seconds from the call to the end of the body, waits and retries included.
+        attempts: One `Attempt` record per attempt, oldest first.
+    """
+
+    __slots__ = ("attempts", "content", "elapsed", "headers", "http_version", "request", "status", "url")
+
+    def __init__(
+        self,
+        status: int,
+        headers: CIMultiDictProxy[str] | Headers | None = None,
+        content: bytes = b"",
+        *,
+        url: URL | str = "",
+        request: Request | None = None,
+        http_version: str = "",
+    ) -> None:
+        self.status = status
+        self.headers = headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
+        self.content = content
+        self.url = url if type(url) is URL else URL(url)
+        self.request = request
+        self.http_version = http_version
+        self.elapsed = 0.0
+        self.attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status < 400  # noqa: PLR2004 - where errors begin, RFC 9110 section 15.5
+
+    @property
+    def text(self) -> str:
+        """The body as text, by the charset the server names, else UTF-8.
+
+        Raises:
+            DecodeError: The charset is unknown, or the bytes are not in it.
+        """
+        with _about(self):
+            return decoding.text(self.content, self.headers.get("Content-Type", ""))
+
+    def json(self) -> Any:
+        """The body as plain data.
+
+        Raises:
+            DecodeError: It is empty or not JSON.
+        """
+        with _about(self):
+            return decoding.json(self.content, self.headers.get("Content-Type", ""))
+
+    def parse(self, model: TypeForm[T]) -> T:
+        """The body as any pydantic type: a model, `list[Model]`, a union, a TypedDict.
+
+        Raises:
+            DecodeError: It is empty or not JSON.
+            SchemaError: It is JSON, but does not fit.
+        """
+        with _about(self):
+            return decoding.parse(model, self.content, self.headers.get("Content-Type", ""))
+
+    def raise_for_status(self) -> Response:
+        """The response itself below 400.
+
+        Raises:
+            StatusError: The subclass that fits the status.
+        """
+        if self.status < 400:  # noqa: PLR2004
+            return self
+        raise status_error(self, request=self.request, attempts=self.attempts)
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {redact_url(self.url)} {len(self.content)} bytes>"
+
+
+class _about:  # noqa: N801 - reads as a word in a with statement
+    """Adds the request and the attempts to an error that knows only the bytes."""
+
+    __slots__ = ("response",)
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if isinstance(error, AsyncAPIError) and self.response.request is not None:
+            error.request = self.response.request.redacted()
+            error.attempts = self.response.attempts
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """The record of one attempt: what hooks receive and what errors and responses carry.
+
+    Attributes:
+        number: 1 for the first.
+        why: Why it was sent: "first", "retry: ...", "redirect ...", "replay: ...".
+        request: What was sent.
+        started: Seconds on the client's monotonic clock.
+        at: Seconds since the Unix epoch.
+        queued: Seconds it waited for a token and a place, before `started`.
+        elapsed: Seconds from `started` to the end of the body or the failure.
+        status: The answer's status, or None.
+        error: The failure, or None.
+        then: What was decided after it: "" (done), "retried after ...", "gave up: ...".
+    """
+
+    number: int
+    why: str
+    request: Request
+    started: float
+    at: float
+    queued: float = 0.0
+    elapsed: float = 0.0
+    status: int | None = None
+    error: BaseException | None = None
+    then: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where it was sent, secrets masked."""
+        return redact_url(self.request.url)
+
+    def __repr__(self) -> str:
+        what = self.status if self.error is None else type(self.error).__name__
+        return f"<Attempt {self.number} {what} {self.elapsed * 1000:.0f} ms, {self.why}{f', {self.then}' if self.then else ''}>"
+
+
+class Call:
+    """What one logical call knows while it runs, shared by all of its attempts.
+
+    Attributes:
+        started: When it began, on the client's clock.
+        attempts: The records so far.
+        why: Why the next attempt is sent.
+        phase: What it waits for now.
+        queued: Seconds spent waiting since the last attempt.
+        connect: Seconds a new connection may take, or None.
+        attempt: Seconds one attempt may take, or None.
+        retry: The retry policy of this call.
+        reused: Whether the attempt under way went over a connection that had been used before.
+    """
+
+    __slots__ = ("attempt", "attempts", "connect", "phase", "queued", "retry", "reused", "started", "why")
+
+    def __init__(self, started: float, connect: float | None, attempt: float | None, retry: Any) -> None:
+        self.started = started
+        self.connect = connect
+        self.attempt = attempt
+        self.retry = retry
+        self.attempts: list[Attempt] = []
+        self.why = "first"
+        self.phase: Phase = "queue"
+        self.queued = 0.0
+        self.reused = False
+
+
+@dataclass(slots=True)
+class Outcome(Generic[T_co]):
+    """What became of one item of a fan-out.
+
+    Attributes:
+        index: Its place in the source, from 0.
+        request: What was asked for, as given.
+        value: The model (or the `Response` where no model was asked for), None on error.
+        error: The failure, or None.
+        attempts: One record per attempt.
+        elapsed: Seconds from its start to its end, waits and retries included.
+        status: The last HTTP status seen, or None.
+    """
+
+    index: int
+    request: Request | str
+    value: T_co | None = None
+    error: AsyncAPIError | None = None
+    attempts: tuple[Attempt, ...] = field(default=())
+    elapsed: float = 0.0
+    status: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a value."""
+        return self.error is None
+
+
+Send = Callable[[Request], Awaitable[Response]]
+Layer = Callable[[Send], Send]
+
+
+class Transport(Protocol):
+    """What carries an attempt: keeps the attempt's time limit, follows no redirect, retries nothing."""
+
+    async def send(self, request: Request) -> Response:
+        """Carry one attempt.
+
+        Raises:
+            TransportError: Nothing usable came back.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection; may be called twice."""
+        ...
+
+
+def stack(transport: Send, *layers: Layer) -> Send:
+    """Compose layers over a transport; the first is the outermost."""
+    for layer in reversed(layers):
+        transport = layer(transport)
+    return transport
