@@ -1,0 +1,49 @@
+# Every target sets up what it needs: .ci/bootstrap makes the virtual environment (.venv, or .venv-3.12 and so on when
+# PYTHON names an interpreter), installs the project into it once, and runs the command there.
+#   make test ARGS='-k retry -x'      make test PYTHON=python3.12
+
+RUN := .ci/bootstrap
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test check lint format types architecture bench demo clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@echo "  PYTHON=python3.12 uses another interpreter (3.11 or newer), in a virtual environment of its own."
+
+setup: ## make the virtual environment and install the project with its tools
+	@$(RUN) true
+
+test: ## run the whole test suite (ARGS='-k name' to choose)
+	@$(RUN) python -m pytest $(ARGS)
+
+check: lint types architecture ## linter, formatter, type checkers and the architecture test
+
+lint:
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+
+types:
+	@$(RUN) mypy
+	@$(RUN) pyright
+
+architecture:
+	@$(RUN) python -m pytest -q tests/test_architecture.py
+
+format: ## let the linter and the formatter change what they can
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+bench: ## run the benchmarks against sync and async peers
+	@$(RUN) python benchmarks/run.py $(ARGS)
+
+demo: ## fetch 5,000 rows through a server that misbehaves; results in demo-out/
+	@$(RUN) python examples/demo.py $(ARGS)
+
+clean: ## remove caches, build output and demo-out/
+	rm -rf demo-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find asyncapi tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## the same, and the virtual environments
+	rm -rf .venv .venv-*
