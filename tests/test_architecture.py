@@ -1,0 +1,435 @@
+"""The house stands: every file of the package keeps to its floor and to its size.
+
+The rules, each a function over one parsed `Module` that returns what is wrong (empty when nothing is):
+
+1. A module imports from floors below, or from its own floor. Imports inside functions count; imports under
+   `if TYPE_CHECKING:` do not run, so those that point upwards are merely listed, in `UPWARD_TYPES`.
+2. Nothing imports a sibling inside `layers/`, nor the public face (`from asyncapi import Client`), and no chain of
+   imports bites its own tail.
+3. `sansio/` does no input or output, reads no clock and awaits nothing.
+4. Only `transports/`, `serve/` and `testing` own a network.
+5. Heavy or optional packages wait until they are needed.
+6. Every module says what it is; files and functions stay small.
+
+The last tests feed each rule something bad: a rule that cannot fail protects nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "asyncapi"
+
+FLOORS = {
+    # 0: the words everyone speaks
+    "errors": 0, "types": 0, "clock": 0, "redact": 0, "decoding": 0,
+    # 1: pure decisions, lines of waiting tasks, one timer for many deadlines
+    "sansio": 1, "waiting": 1, "watchdog": 1,
+    # 2: what carries an attempt, and what keeps state outside the process
+    "transports": 2, "stores": 2,
+    # 3: one concern each
+    "layers": 3,
+    # 4: settings, the order of the layers, the client
+    "config": 4, "order": 4, "client": 4,
+    # 5: speakers, which take a client or a `Send`; and what users' tests import
+    "fanout": 5, "paginate": 5, "stream": 5, "websocket": 5, "graphql": 5, "grpc": 5, "api": 5, "blocking": 5,
+    "testing": 5,
+    # 6: jobs
+    "bulk": 6,
+    # 7: argument parsing and screens
+    "cli": 7, "__main__": 7,
+}  # fmt: skip
+
+# The server with faults stands beside the house: it knows floor 0, and only the command line starts it.
+APART = {"serve": {"cli"}}
+
+# Imports for type checkers alone that point upwards, as (from, to): known, and few.
+UPWARD_TYPES: set[tuple[str, str]] = set()
+
+IMPURE = {
+    "asyncio", "anyio", "aiohttp", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "selectors",
+    "shutil", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "concurrent",
+}  # fmt: skip
+NETWORK = {"aiohttp", "socket", "ssl", "http.client", "urllib.request", "httpx", "requests"}
+OWNS_NETWORK = {"transports", "serve", "testing"}
+SCREENS = {"rich", "typer", "uvloop"}
+HEAVY = {"pyarrow", "matplotlib"}
+
+FILE_LINES = 320
+FUNCTION_LINES = 45
+# What may be longer, and why.
+LONGER: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement's target."""
+
+    target: str
+    line: int
+    typing_only: bool
+    top_level: bool
+
+
+@dataclass(frozen=True)
+class Module:
+    """One parsed file: `name` is dotted below the package, "" for its `__init__`."""
+
+    name: str
+    source: str
+    is_package: bool = False
+
+    @property
+    def unit(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def tree(self) -> ast.Module:
+        return parsed(self.source)
+
+    @property
+    def imports(self) -> tuple[Import, ...]:
+        return imports_of(self)
+
+    @property
+    def runtime(self) -> list[Import]:
+        return [found for found in self.imports if not found.typing_only]
+
+    @property
+    def inner(self) -> list[Import]:
+        return [found for found in self.imports if found.target.partition(".")[0] == "asyncapi"]
+
+
+@cache
+def parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+@cache
+def module_names() -> frozenset[str]:
+    return frozenset(name_of(path) for path in PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def imports_of(module: Module) -> tuple[Import, ...]:
+    return tuple(walk(module, module.tree, typing_only=False, top_level=True))
+
+
+def walk(module: Module, node: ast.AST, *, typing_only: bool, top_level: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            for target in targets(module, child):
+                yield Import(target, child.lineno, typing_only, top_level)
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for statement in child.body:
+                wrapped = ast.Module([statement], [])
+                yield from walk(module, wrapped, typing_only=True, top_level=top_level)
+            for statement in child.orelse:
+                yield from walk(module, ast.Module([statement], []), typing_only=typing_only, top_level=top_level)
+        else:
+            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from walk(module, child, typing_only=typing_only, top_level=top_level and not inside)
+
+
+def targets(module: Module, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """The modules a statement names; `from asyncapi import clock` names `asyncapi.clock`."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        parts = module.name.split(".") if module.name else []
+        here = parts if module.is_package else parts[:-1]
+        kept = here[: len(here) - node.level + 1]
+        base = ".".join(["asyncapi", *kept, *([node.module] if node.module else [])])
+    for alias in node.names:
+        below = f"{base}.{alias.name}".removeprefix("asyncapi.")
+        is_module = base.partition(".")[0] == "asyncapi" and below in module_names()
+        yield f"{base}.{alias.name}" if is_module else base
+
+
+def floor_of(unit: str) -> int | None:
+    return FLOORS.get(unit)
+
+
+def is_any(target: str, names: set[str]) -> bool:
+    return any(target == name or target.startswith(f"{name}.") for name in names)
+
+
+# --- the rules -------------------------------------------------------------------------------------------------
+
+
+def has_a_floor(module: Module) -> list[str]:
+    if not module.unit or module.unit in FLOORS or module.unit in APART:
+        return []
+    return [f"asyncapi.{module.unit} has no floor: give it one in FLOORS of tests/test_architecture.py"]
+
+
+def looks_down(module: Module) -> list[str]:
+    problems = []
+    for found in module.inner:
+        if found.typing_only or not module.unit:
+            continue
+        unit = found.target.removeprefix("asyncapi").lstrip(".").partition(".")[0]
+        why = why_not(module.unit, unit)
+        if why:
+            problems.append(f"line {found.line}: {found.target}: {why}")
+    return problems
+
+
+def why_not(here: str, there: str) -> str:
+    if not there:
+        return "the public face is for users; import the module that defines the name"
+    if here == there:
+        return ""
+    if there in APART or there == "testing":
+        return "" if here in APART.get(there, set()) else "stands apart from the house"
+    if here in APART:
+        return "" if FLOORS.get(there) == 0 else "may import floor 0 alone"
+    above, below = FLOORS.get(here), FLOORS.get(there)
+    if above is None or below is None:
+        return "" if above is None else "has no floor"
+    return f"floor {below} is above floor {above}" if below > above else ""
+
+
+def leaves_siblings_alone(module: Module) -> list[str]:
+    if module.unit != "layers" or module.is_package:
+        return []
+    return [
+        f"line {found.line}: {found.target} is a sibling: a layer knows no other layer"
+        for found in module.inner
+        if found.target.startswith("asyncapi.layers") and found.target != f"asyncapi.{module.name}"
+    ]
+
+
+def stays_pure(module: Module) -> list[str]:
+    if module.unit != "sansio":
+        return []
+    problems = [
+        f"line {found.line}: {found.target} is not pure"
+        for found in module.runtime
+        if is_any(found.target, IMPURE) or found.target == "asyncapi.clock"
+    ]
+    waits = ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith
+    problems += [f"line {node.lineno}: awaits" for node in ast.walk(module.tree) if isinstance(node, waits)]
+    return problems
+
+
+def owns_no_network(module: Module) -> list[str]:
+    if module.unit in OWNS_NETWORK:
+        return []
+    return [
+        f"line {found.line}: {found.target}: only {', '.join(sorted(OWNS_NETWORK))} own a network"
+        for found in module.runtime
+        if is_any(found.target, NETWORK)
+    ]
+
+
+def is_light(module: Module) -> list[str]:
+    late = HEAVY if module.unit in {"cli", "__main__"} else HEAVY | SCREENS
+    return [
+        f"line {found.line}: {found.target} is heavy or optional: import it inside the function that needs it"
+        for found in module.runtime
+        if found.top_level and is_any(found.target, late)
+    ]
+
+
+def says_what_it_is(module: Module) -> list[str]:
+    return [] if ast.get_docstring(module.tree) else ["has no docstring"]
+
+
+def is_small(module: Module) -> list[str]:
+    """Lines are counted without docstrings; a function's without those of the functions inside it."""
+    return [problem for key, problem in too_long(module) if key not in LONGER]
+
+
+def too_long(module: Module) -> Iterator[tuple[str, str]]:
+    lines = len(module.source.splitlines()) - sum(docstring_lines(node) for node in ast.walk(module.tree))
+    if lines > FILE_LINES:
+        yield module.name, f"{lines} lines without docstrings: more than {FILE_LINES}; split it"
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and own_lines(node) > FUNCTION_LINES:
+            problem = f"line {node.lineno}: {node.name} has {own_lines(node)} lines: more than {FUNCTION_LINES}"
+            yield f"{module.name}:{node.name}", problem
+
+
+def docstring_lines(node: ast.AST) -> int:
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return 0
+    first = node.body[0] if node.body else None
+    is_docstring = isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str)
+    return span(first) if first is not None and is_docstring else 0
+
+
+def span(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    length = span(function) - docstring_lines(function)
+    inner: list[ast.AST] = list(ast.iter_child_nodes(function))
+    while inner:
+        node = inner.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            length -= span(node)
+        else:
+            inner += ast.iter_child_nodes(node)
+    return length
+
+
+RULES = (
+    has_a_floor, looks_down, leaves_siblings_alone, stays_pure, owns_no_network, is_light, says_what_it_is, is_small,
+)  # fmt: skip
+
+
+# --- the package keeps them ------------------------------------------------------------------------------------
+
+
+def load(path: Path) -> Module:
+    return Module(name_of(path), path.read_text(encoding="utf-8"), is_package=path.name == "__init__.py")
+
+
+MODULES = [load(path) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name or "__init__")
+def test_every_module_keeps_the_rules_of_the_house(module):
+    problems = [problem for rule in RULES for problem in rule(module)]
+    assert not problems, f"asyncapi.{module.name}:\n  " + "\n  ".join(problems)
+
+
+def test_imports_for_type_checkers_that_point_upwards_are_known():
+    found = {
+        (f"asyncapi.{module.name}", found.target)
+        for module in MODULES
+        for found in module.inner
+        if found.typing_only and points_up(module.unit, found.target)
+    }
+    assert found == UPWARD_TYPES, "list them in UPWARD_TYPES, or better: turn them round"
+
+
+def points_up(here: str, target: str) -> bool:
+    there = FLOORS.get(target.removeprefix("asyncapi.").partition(".")[0])
+    return there is not None and here in FLOORS and there > FLOORS[here]
+
+
+def test_no_chain_of_imports_bites_its_own_tail():
+    graph = {
+        f"asyncapi.{module.name}".rstrip("."): {
+            found.target for found in module.inner if not found.typing_only and found.top_level
+        }
+        for module in MODULES
+    }
+    assert not cycle_in(graph)
+
+
+def cycle_in(graph: dict[str, set[str]]) -> list[str]:
+    """One cycle of the graph, or an empty list."""
+    done: set[str] = set()
+
+    def visit(node: str, way: list[str]) -> list[str]:
+        if node in way:
+            return [*way[way.index(node) :], node]
+        if node in done or node not in graph:
+            return []
+        for target in sorted(graph[node] - {node}):
+            cycle = visit(target, [*way, node])
+            if cycle:
+                return cycle
+        done.add(node)
+        return []
+
+    return next((cycle for node in sorted(graph) if (cycle := visit(node, []))), [])
+
+
+@pytest.mark.parametrize("name", ["asyncapi", "asyncapi.testing"])
+def test_importing_the_package_loads_nothing_heavy(name):
+    unwanted = sorted(HEAVY | SCREENS | {"asyncapi.cli", "asyncapi.serve", "asyncapi.bulk"})
+    code = f"import sys, {name}; print([m for m in {unwanted} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_exceptions_to_the_sizes_are_still_needed():
+    too_long_now = {key for module in MODULES for key, _ in too_long(module)}
+    assert set(LONGER) <= too_long_now, "take these out of LONGER"
+    assert all(reason.strip() for reason in LONGER.values())
+
+
+# --- the rules can fail ----------------------------------------------------------------------------------------
+
+BAD: list[tuple[Callable[[Module], list[str]], str, str]] = [
+    (has_a_floor, "novelty", "x = 1"),
+    (looks_down, "sansio.backoff", "from asyncapi.layers import retry"),
+    (looks_down, "sansio.backoff", "def f():\n    from asyncapi.config import Retry"),
+    (looks_down, "transports.aiohttp", "from asyncapi.order import build"),
+    (looks_down, "transports.aiohttp", "from ..order import build"),
+    (looks_down, "layers.retry", "import asyncapi.client"),
+    (looks_down, "fanout", "from asyncapi import Client"),
+    (looks_down, "fanout", "from asyncapi import bulk"),
+    (looks_down, "client", "from asyncapi.testing import FakeClock"),
+    (looks_down, "client", "import asyncapi.serve"),
+    (looks_down, "serve.app", "from asyncapi.sansio import backoff"),
+    (leaves_siblings_alone, "layers.retry", "from asyncapi.layers.hedge import x"),
+    (leaves_siblings_alone, "layers.retry", "from . import hedge"),
+    (leaves_siblings_alone, "layers.retry", "from .hedge import x"),
+    (stays_pure, "sansio.backoff", "import asyncio"),
+    (stays_pure, "sansio.backoff", "from time import monotonic"),
+    (stays_pure, "sansio.backoff", "from asyncapi.clock import SYSTEM"),
+    (stays_pure, "sansio.backoff", "async def f(): ..."),
+    (owns_no_network, "paginate", "import aiohttp"),
+    (owns_no_network, "bulk.engine", "def f():\n    from aiohttp.client import ClientSession"),
+    (owns_no_network, "cli.main", "import urllib.request"),
+    (is_light, "bulk.writer", "import pyarrow.parquet as pq"),
+    (is_light, "bulk.report", "try:\n    from matplotlib import pyplot\nexcept ImportError:\n    pyplot = None"),
+    (is_light, "bulk.engine", "import rich.live"),
+    (is_light, "cli.main", "import matplotlib"),
+    (says_what_it_is, "clock", "x = 1"),
+    (is_small, "clock", "x = 1\n" * (FILE_LINES + 1)),
+    (is_small, "clock", "def f():\n" + "    x = 1\n" * FUNCTION_LINES),
+]
+
+
+@pytest.mark.parametrize(("rule", "name", "source"), BAD)
+def test_each_rule_sees_what_breaks_it(rule, name, source):
+    assert rule(Module(name, source))
+
+
+GOOD: list[tuple[Callable[[Module], list[str]], str, str]] = [
+    (looks_down, "sansio.backoff", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import asyncapi.client"),
+    (looks_down, "client", "from asyncapi.order import build\nfrom asyncapi import decoding"),
+    (looks_down, "cli.serve", "from asyncapi.serve import FaultServer"),
+    (looks_down, "serve.app", "from asyncapi import errors\nfrom asyncapi.serve.faults import x"),
+    (owns_no_network, "client", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import aiohttp"),
+    (is_light, "bulk.report", "def plot():\n    import matplotlib"),
+    (is_light, "cli.main", "import typer"),
+    (is_small, "clock", '"""' + "doc\n" * FILE_LINES + '"""\nx = 1'),
+    (is_small, "clock", "def f():\n    def g():\n" + "        x = 1\n" * 40 + "    x = 1\n" * 40),
+]
+
+
+@pytest.mark.parametrize(("rule", "name", "source"), GOOD)
+def test_no_rule_sees_ghosts(rule, name, source):
+    assert rule(Module(name, source)) == []
+
+
+def test_a_cycle_is_found():
+    assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert cycle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
