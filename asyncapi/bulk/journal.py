@@ -1,0 +1,252 @@
+"""The journal: what makes a job survive being killed at any point. It lies beside the output as `OUT.journal`.
+
+A text file. Its first line is a JSON header (the job's id, and what the job was: the input's digest, the template).
+Then one line an event, written before the thing happens:
+
+    > INDEX         a request that must not be sent twice is about to be sent
+    + INDEX END     the row of INDEX is ok, and the output ends at END once it is written (bytes, or rows of a table)
+    - INDEX END     the same for a failed row
+    ? INDEX END     the same for a row whose fate is unknown
+
+Rules:
+1. The journal is written before the output. So a row counts as written only if its END is within the output's real
+   size; `heal` says where the last such row ends (the output is cut there), and drops the lines of the rest.
+2. A line counts only with its newline: a torn last line is as if it never was.
+3. A request that was started and has no row was in flight at the kill: its row becomes "unknown".
+4. Indices of done rows are kept as one bit each; nothing else grows with the job.
+5. Only one process writes: the file is locked while open.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
+
+from asyncapi.errors import ConfigError
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - no such thing on Windows: two jobs on one output are the user's to avoid
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OK, FAILED, UNKNOWN, STARTED = "+", "-", "?", ">"
+
+
+class Indices:
+    """A set of row numbers, one bit each."""
+
+    __slots__ = ("_bits", "_count")
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+        self._count = 0
+
+    def add(self, index: int) -> None:
+        """Put one in."""
+        place, bit = index >> 3, 1 << (index & 7)
+        if place >= len(self._bits):
+            self._bits.extend(bytes(max(place + 1, 2 * len(self._bits)) - len(self._bits)))
+        if not self._bits[place] & bit:
+            self._bits[place] |= bit
+            self._count += 1
+
+    def __contains__(self, index: int) -> bool:
+        place = index >> 3
+        return place < len(self._bits) and bool(self._bits[place] & (1 << (index & 7)))
+
+    def __len__(self) -> int:
+        return self._count
+
+
+@dataclass(slots=True)
+class Past:
+    """What earlier runs of the job did.
+
+    Attributes:
+        job: The id that all runs of the job share.
+        what: What the job was, as its first run wrote it.
+        end: Where the last whole row of the output ends.
+        done: The rows that are written.
+        started: Rows that were in flight and must not be sent again.
+        failed: How many of the written rows are failures.
+        unknown: How many are unknown.
+    """
+
+    job: str
+    what: dict[str, Any]
+    end: int = 0
+    done: Indices = field(default_factory=Indices)
+    started: set[int] = field(default_factory=set)
+    failed: int = 0
+    unknown: int = 0
+
+
+class Journal:
+    """An open, locked journal; made by `create` or `heal`."""
+
+    __slots__ = ("_descriptor", "path")
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def create(cls, path: Path, what: dict[str, Any]) -> tuple[Journal, Past]:
+        """Begin a new job, replacing whatever is at `path`.
+
+        Raises:
+            OSError: It cannot be written.
+            ConfigError: Another process is at work here.
+        """
+        descriptor = _locked(path, os.O_CREAT)
+        journal = cls(path, descriptor)
+        past = Past(uuid4().hex, what)
+        try:
+            os.ftruncate(descriptor, 0)
+            journal.append(_header(past))
+        except BaseException:
+            journal.close()
+            raise
+        return journal, past
+
+    @classmethod
+    def heal(cls, path: Path, size: int) -> tuple[Journal, Past] | None:
+        """Take up an earlier job.
+
+        Args:
+            path: The journal.
+            size: The output's real size now.
+
+        Returns:
+            The journal, without the lines that no longer count, and what was done; None where not even the first
+            line was written (so nothing was sent).
+
+        Raises:
+            OSError: It cannot be read or written.
+            ConfigError: It is no journal, or another process is at work here.
+        """
+        old = _locked(path, 0)
+        fresh = path.with_name(path.name + ".new")
+        try:
+            with path.open("rb") as lines:
+                past = _read_header(path, lines)
+                if past is None:
+                    return None
+                new = cls(path, _locked(fresh, os.O_CREAT))
+                try:
+                    os.ftruncate(new._descriptor, 0)
+                    new.append(_header(past))
+                    new._keep(lines, past, size)
+                    fresh.replace(path)
+                except BaseException:
+                    new.close()
+                    raise
+        finally:
+            os.close(old)
+        return new, past
+
+    def _keep(self, lines: IO[bytes], past: Past, size: int) -> None:
+        kept: list[str] = []
+        for raw in lines:
+            if not raw.endswith(b"\n"):
+                break
+            line = raw.decode("ascii", "replace")
+            try:
+                counts = _count(line, past, size)
+            except (ValueError, IndexError):
+                raise ConfigError(f"{self.path} is damaged at {line!r}: move it away, or pass --overwrite") from None
+            if counts:
+                kept.append(line)
+            if len(kept) >= 10_000:  # noqa: PLR2004 - lines a write
+                self.append("".join(kept))
+                kept.clear()
+        self.append("".join(kept))
+
+    def start(self, index: int) -> None:
+        """Say that a request is about to be sent that must not be sent twice.
+
+        Raises:
+            OSError: It cannot be written: don't send.
+        """
+        self.append(f"{STARTED} {index}\n")
+
+    def append(self, text: str) -> None:
+        """Write lines; they outlive this process once this returns.
+
+        Raises:
+            OSError: They cannot be written whole.
+        """
+        write_all(self._descriptor, text.encode("ascii"))
+
+    def close(self) -> None:
+        """Leave it for a later resume."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def remove(self) -> None:
+        """The job is complete: nothing is left to resume."""
+        self.path.unlink(missing_ok=True)
+        self.close()
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte, in as many writes as it takes.
+
+    Raises:
+        OSError: No more could be written; some may have been.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _locked(path: Path, flags: int) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise ConfigError(f"another job is writing here now ({path} is locked): wait for it, or stop it") from None
+        except OSError:  # a file system that has no locks
+            pass
+    return descriptor
+
+
+def _header(past: Past) -> str:
+    return json.dumps({"asyncapi_journal": 1, "job": past.job, "what": past.what}) + "\n"
+
+
+def _read_header(path: Path, lines: IO[bytes]) -> Past | None:
+    first = lines.readline()
+    if not first.endswith(b"\n"):
+        return None
+    try:
+        header = json.loads(first)
+        return {1: Past(header["job"], header["what"])}[header["asyncapi_journal"]]
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"{path} is no journal of this program: move it away, or pass --overwrite") from None
+
+
+def _count(line: str, past: Past, size: int) -> bool:
+    """Add one line to what is known; False if it no longer counts."""
+    mark, *numbers = line.split()
+    if mark == STARTED:
+        past.started.add(int(numbers[0]))
+        return True
+    index, end = map(int, numbers)
+    if end > size:
+        return False
+    past.end = end
+    past.done.add(index)
+    past.started.discard(index)
+    past.failed += mark == FAILED
+    past.unknown += mark == UNKNOWN
+    return True

@@ -1,0 +1,68 @@
+"""From a spool of JSON lines to a Parquet file, one row group at a time. `data` is JSON text, `id` is text.
+
+The result appears whole or not at all: it is written beside its place and then moved there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic_core import from_json, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("url", pa.string()),
+        ("status", pa.int32()),
+        ("ok", pa.bool_()),
+        ("data", pa.string()),
+        ("error", pa.string()),
+        ("attempts", pa.int32()),
+        ("elapsed_ms", pa.float64()),
+        ("at", pa.timestamp("ms", tz="UTC")),
+    ]
+)
+
+_GROUP_ROWS = 10_000
+_GROUP_BYTES = 64 * 1024 * 1024
+
+
+def convert(spool: Path, result: Path) -> None:
+    """Write the rows of `spool` to `result`.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    unfinished = result.with_name(result.name + ".new")
+    with spool.open("rb") as lines, pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
+        for group in _groups(lines):
+            writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
+    unfinished.replace(result)
+
+
+def _groups(lines: Iterable[bytes]) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    size = 0
+    for line in lines:
+        group.append(_columns(from_json(line)))
+        size += len(line)
+        if len(group) >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _columns(row: dict[str, Any]) -> dict[str, Any]:
+    row["id"] = str(row["id"])
+    row["at"] = datetime.fromisoformat(row["at"])
+    if row["ok"]:
+        row["data"] = to_json(row["data"]).decode()
+    return row

@@ -1,0 +1,309 @@
+"""From an input to requests, one at a time: text, JSONL or CSV, from a file or a stream.
+
+Rules:
+1. Constant memory: one line (at most 16 MiB) is held at a time.
+2. A broken row is an `InputError` that names file, line and what is wrong. A regular file is read once before the
+   job (`scan`), so that this happens before anything is sent; a stream shows its broken rows when they come.
+3. Text: a URL a line; blank lines and lines that begin with # are skipped. JSONL: an object a line with the keys of
+   `_Line`, unknown keys are an error. CSV and TSV: a header, then a column `url` (and `id`, `method`,
+   `idempotency_key` where present); other columns are ignored.
+4. With a template every row is a set of columns: those of the CSV, the keys of the JSON object, or, for plain lines,
+   one column that has the name of the template's field.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic_core import from_json
+from typing_extensions import TypedDict
+
+from asyncapi.errors import ConfigError
+from asyncapi.types import Request
+
+if TYPE_CHECKING:
+    from asyncapi.bulk.template import Template
+
+Format = Literal["text", "jsonl", "csv", "tsv"]
+
+_MAX_LINE = 16 * 1024 * 1024
+_ENDINGS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+class InputError(ConfigError):
+    """A row of the input cannot be used: the message begins with `file:line:`."""
+
+
+class Item(Request):
+    """A request and its place in the input: `index` counts rows from 0."""
+
+    __slots__ = ("index",)
+    index: int
+
+
+@with_config(ConfigDict(extra="forbid"))
+class _Line(TypedDict, total=False):
+    id: str | int | None
+    method: str
+    url: str
+    headers: dict[str, str]
+    params: dict[str, Any]
+    json: Any
+    data: dict[str, Any]
+    content: str
+    idempotency_key: str | bool | None
+
+
+_LINE: TypeAdapter[_Line] = TypeAdapter(_Line)
+_BODIES = ("json", "data", "content")
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one pass over a regular file found: rows in all, and a digest of every byte."""
+
+    total: int
+    digest: str
+
+
+class Reader:
+    """The rows of one input.
+
+    Args:
+        path: A file, or `-` for stdin.
+        format: How to read it; None goes by the ending (a stream or an unknown ending is text, or JSONL where the
+            first row begins with a brace).
+        template: Fills a URL from columns.
+        method: For rows that name none.
+        relative: Whether URLs without a host are fine, because the client has a base URL.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        format: Format | None = None,  # noqa: A002 - the word of the field
+        template: Template | None = None,
+        method: str = "GET",
+        relative: bool = False,
+    ) -> None:
+        self.name = "stdin" if str(path) == "-" else str(path)
+        self.path = path
+        self.template = template
+        self.relative = relative
+        self.method = method
+        self.format: Format | None = format or _ENDINGS.get(Path(path).suffix.lower())
+        self.closed = False
+        self.regular = self._check()
+        self._digest = blake2b(digest_size=16)
+        if self.template is not None and self.format in {None, "text"} and len(self.template.fields) > 1:
+            fields = ", ".join(self.template.fields)
+            raise ConfigError(
+                f"the URL template needs the columns {fields}, but {self.name} has plain lines: use a CSV or JSONL file"
+            )
+
+    def _check(self) -> bool:
+        if str(self.path) == "-":
+            return False
+        try:
+            mode = Path(self.path).stat().st_mode
+            if stat.S_ISREG(mode):  # a pipe is opened once only: its writer would see us leave
+                os.close(os.open(self.path, os.O_RDONLY))
+        except OSError as error:
+            raise ConfigError(f"cannot read the input {self.name}: {error.strerror}") from None
+        if stat.S_ISDIR(mode):
+            raise ConfigError(f"cannot read the input {self.name}: it is a folder")
+        return stat.S_ISREG(mode)
+
+    def close(self) -> None:
+        """Makes a pass that is under way (in another thread) end at its next line."""
+        self.closed = True
+
+    def scan(self) -> Scan:
+        """Read a regular file once, check every row, count them.
+
+        Raises:
+            InputError: A row is broken.
+        """
+        self._digest = blake2b(digest_size=16)
+        total = sum(1 for _ in self.items())
+        return Scan(total, self._digest.hexdigest())
+
+    def items(self, before_read: Callable[[], object] | None = None) -> Iterator[Item]:
+        """The rows in order.
+
+        Args:
+            before_read: Called before each read of a stream, which may block.
+
+        Raises:
+            InputError: A row is broken.
+        """
+        if self.regular:
+            with Path(self.path).open("rb") as file:
+                yield from self._rows(iter(lambda: file.readline(_MAX_LINE + 1), b""))
+        elif str(self.path) == "-":
+            yield from self._rows(_stream(sys.stdin.fileno(), before_read))
+        else:
+            descriptor = os.open(self.path, os.O_RDONLY)
+            try:
+                yield from self._rows(_stream(descriptor, before_read))
+            finally:
+                os.close(descriptor)
+
+    def _rows(self, raw: Iterator[bytes]) -> Iterator[Item]:
+        lines = self._decoded(raw)
+        first = next(((number, line) for number, line in lines if line.strip()), None)
+        if first is None:
+            return
+        form = self.format or ("jsonl" if first[1].lstrip().startswith("{") else "text")
+        rows = _chain(first, lines)
+        columns = self._csv(rows, form) if form in {"csv", "tsv"} else self._lines(rows, form)
+        for index, (number, row) in enumerate(columns):
+            try:
+                item = self._item(row)
+            except (ValueError, TypeError) as error:
+                raise self._broken(number, getattr(error, "message", str(error))) from None
+            item.index = index
+            yield item
+
+    def _decoded(self, raw: Iterator[bytes]) -> Iterator[tuple[int, str]]:
+        for number, line in enumerate(raw, 1):
+            if self.closed:
+                return
+            self._digest.update(line)
+            if len(line) > _MAX_LINE:
+                raise self._broken(number, f"the line is longer than {_MAX_LINE >> 20} MiB")
+            try:
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise self._broken(number, f"not UTF-8 ({error.reason}): save the file as UTF-8") from None
+
+    def _lines(self, rows: Iterable[tuple[int, str]], form: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        column = self.template.fields[0] if self.template is not None else "url"
+        for number, line in rows:
+            text = line.strip()
+            if not text:
+                continue
+            if form == "text":
+                if not text.startswith("#"):
+                    yield number, {column: text}
+                continue
+            try:
+                row = _LINE.validate_json(text) if self.template is None else from_json(text)
+            except ValidationError as error:
+                raise self._broken(number, _problem(error)) from None
+            except ValueError as error:
+                raise self._broken(number, f"not JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise self._broken(number, "a row is a JSON object: {...}")
+            yield number, row
+
+    def _csv(self, rows: Iterable[tuple[int, str]], form: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        at = 0
+
+        def text() -> Iterator[str]:
+            nonlocal at
+            for at, line in rows:  # noqa: B007 - read by the caller's messages
+                yield line
+
+        table = csv.reader(text(), delimiter="\t" if form == "tsv" else ",", strict=True)
+        try:
+            header = next(table)
+            self._check_header(at, header)
+            for cells in table:
+                if not cells:
+                    continue
+                if len(cells) != len(header):
+                    raise self._broken(at, f"{len(cells)} fields where the header has {len(header)}")
+                row = dict(zip(header, cells, strict=True))
+                yield at, row if self.template is not None else _known(row)
+        except csv.Error as error:
+            raise self._broken(at, f"not CSV: {error}") from None
+
+    def _check_header(self, number: int, header: list[str]) -> None:
+        twice = [name for name in header if header.count(name) > 1]
+        if twice:
+            raise self._broken(number, f"the column {twice[0]!r} is there twice")
+        if self.template is None and "url" not in header:
+            raise self._broken(
+                number,
+                f"no column 'url' (there are: {', '.join(header)}): name one so, "
+                f"or give a template such as --url 'https://host/{{{header[0]}}}'",
+            )
+
+    def _item(self, row: Mapping[str, Any]) -> Item:
+        if self.template is not None:
+            item = Item(self.method, self.template.fill(row), id=row.get("id"))
+        else:
+            if "url" not in row:
+                raise ValueError("no 'url'")
+            given = [name for name in _BODIES if name in row]
+            if len(given) > 1:
+                raise ValueError(f"a request has one body: {' or '.join(given)}, not both")
+            rest = {name: value for name, value in row.items() if name not in {"method", "url"}}
+            item = Item(row.get("method") or self.method, row["url"], **rest)
+        if not item.method or not _TOKEN.issuperset(item.method):
+            raise ValueError(f"no HTTP method: {item.method!r}")
+        self._check_url(item)
+        return item
+
+    def _check_url(self, item: Item) -> None:
+        url = item.url
+        if url.scheme in {"http", "https"} and url.raw_host:
+            return
+        if not url.absolute and not url.scheme and self.relative:
+            return
+        if not url.scheme:
+            raise ValueError(f"the URL {str(url)!r} has no scheme: write https://{url}, or give --base-url")
+        raise ValueError(f"the URL {str(url)!r} is neither http://host/... nor https://host/...")
+
+    def _broken(self, number: int, problem: str) -> InputError:
+        return InputError(f"{self.name}:{number}: {problem}")
+
+
+def _chain(first: tuple[int, str], rest: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    yield first
+    yield from rest
+
+
+def _known(row: dict[str, str]) -> dict[str, str]:
+    return {name: row[name] for name in ("id", "method", "url", "idempotency_key") if row.get(name)}
+
+
+def _problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {place!r}; a request has {', '.join(_Line.__annotations__)}"
+    if first["type"] == "json_invalid":
+        return f"not JSON: {first['msg'].removeprefix('Invalid JSON: ')}"
+    return f"{place}: {first['msg']}" if place else "a row is a JSON object: {...}"
+
+
+def _stream(descriptor: int, before_read: Callable[[], object] | None) -> Iterator[bytes]:
+    """Lines of a pipe or a terminal, as they come; never read through `sys.stdin`, whose lock outlives a thread."""
+    rest = b""
+    while True:
+        if before_read is not None:
+            before_read()
+        chunk = os.read(descriptor, 65536)
+        if not chunk:
+            break
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+        if len(rest) > _MAX_LINE:
+            yield rest
+            rest = b""
+    if rest:
+        yield rest

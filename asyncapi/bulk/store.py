@@ -1,0 +1,195 @@
+"""The output and its journal as one append-only thing: rows go in, and each is there exactly once whatever happens.
+
+Rows leave in batches: after 256 rows or 1 MiB, and whenever the engine's clock ticks. Per batch there are two writes,
+the journal's first (see journal.py for why that order makes it safe).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from asyncapi.bulk.journal import OK, Journal, Past
+from asyncapi.bulk.sinks import FAILURES
+from asyncapi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asyncapi.bulk.rows import Row
+    from asyncapi.bulk.sinks import Sink
+
+_BATCH_ROWS = 256
+_BATCH_BYTES = 1024 * 1024
+
+
+def journal_path(sink: Sink) -> Path:
+    """Where the journal of this output lies."""
+    return sink.files[0].with_name(sink.files[0].name + ".journal")
+
+
+def check_output(sink: Sink, source: str | Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse what would destroy something, before anything is opened.
+
+    Raises:
+        ConfigError: The message says what to pass instead.
+    """
+    if not sink.resumable:
+        if resume:
+            raise ConfigError("stdout and pipes cannot be resumed: write to a file with -o")
+        return
+    output, journal = sink.files[0], journal_path(sink)
+    if not output.parent.is_dir():
+        raise ConfigError(f"cannot write {output}: there is no folder {output.parent}")
+    if str(source) != "-" and output.exists() and output.samefile(source):
+        raise ConfigError(f"the output {output} is the input too: name another output")
+    if resume and not journal.exists():
+        _check_nothing_there(sink)
+    if resume or overwrite:
+        return
+    if journal.exists():
+        raise ConfigError(f"{output} belongs to a job that was stopped: --resume goes on, --overwrite starts anew")
+    if output.exists():
+        raise ConfigError(f"{output} exists: --overwrite replaces it, --resume goes on with a job that was stopped")
+
+
+def _check_nothing_there(sink: Sink) -> None:
+    if any(file.exists() and file.stat().st_size for file in sink.files):
+        raise ConfigError(
+            f"{sink.files[0]} has no journal ({journal_path(sink).name}) to resume from: it is complete, or was "
+            "written by something else; --overwrite starts anew"
+        )
+
+
+class Store:
+    """An open output; made by `open_store`.
+
+    Attributes:
+        past: What earlier runs did.
+    """
+
+    __slots__ = ("_batch", "_bytes", "_end", "_journal", "_sink", "past")
+
+    def __init__(self, sink: Sink, journal: Journal | None, past: Past, end: int) -> None:
+        self.past = past
+        self._sink = sink
+        self._journal = journal
+        self._end = end
+        self._batch: list[tuple[str, int, Any]] = []
+        self._bytes = 0
+
+    def start(self, index: int) -> None:
+        """Note that a request is about to be sent that must not be sent twice.
+
+        Raises:
+            OSError: The note cannot be written: don't send.
+        """
+        if self._journal is not None:
+            self._journal.start(index)
+
+    def add(self, index: int, mark: str, row: Row) -> str:
+        """Take one row; it is written at the next flush.
+
+        Returns:
+            The mark it goes by: `mark`, or that of a failure if its data cannot be written down.
+
+        Raises:
+            OSError: A flush was due and failed (or `sqlite3.Error`).
+        """
+        try:
+            encoded = self._sink.encode(row)
+        except Exception as error:  # a model's own serializer may raise anything: the row fails, not the job
+            if mark != OK:
+                raise
+            del row["data"]
+            problem = " ".join(str(error).split())
+            row |= {"ok": False, "error": f"{type(error).__name__}: the data cannot be written as JSON: {problem}"}
+            return self.add(index, "-", row)
+        self._batch.append((mark, index, encoded))
+        self._bytes += len(encoded) if type(encoded) is bytes else len(encoded[4] or "")
+        if len(self._batch) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
+            self.flush()
+        return mark
+
+    def flush(self) -> None:
+        """Write what is waiting.
+
+        Raises:
+            OSError: It cannot be written; what was written before is safe (or `sqlite3.Error`).
+        """
+        batch = self._batch
+        if not batch:
+            return
+        self._batch, self._bytes = [], 0
+        if self._journal is not None:
+            end, lines = self._end, []
+            for mark, index, encoded in batch:
+                end += self._sink.weight(encoded)
+                lines.append(f"{mark} {index} {end}\n")
+            self._journal.append("".join(lines))
+            self._end = end
+        self._sink.append([encoded for _, _, encoded in batch])
+
+    def present(self) -> bool:
+        """Whether the output is still where it was opened."""
+        return self._sink.present()
+
+    def complete(self) -> None:
+        """Every row is there: make the result, and forget how it came to be.
+
+        Raises:
+            OSError: It cannot be written; the job can be resumed (or `sqlite3.Error`).
+        """
+        self._sink.finish()
+        if self._journal is not None:
+            self._journal.remove()
+
+    def close(self) -> None:
+        """Let go of the files; what was not flushed is not written."""
+        self._batch = []
+        self._sink.close()
+        if self._journal is not None:
+            self._journal.close()
+
+
+def open_store(sink: Sink, what: dict[str, Any], *, resume: bool = False, overwrite: bool = False) -> Store:
+    """Open the output of a new job, or heal and take up that of an earlier one.
+
+    Args:
+        sink: The output.
+        what: What the job is; a resumed job must be the same.
+        resume: Go on with an earlier job if there is one.
+        overwrite: Begin anew, whatever is there.
+
+    Raises:
+        ConfigError: It cannot be opened, or belongs to another job.
+    """
+    try:
+        if not sink.resumable:
+            return Store(sink, None, Past(uuid4().hex, what), sink.open(0))
+        path = journal_path(sink)
+        found = Journal.heal(path, sink.size()) if resume and path.exists() else None
+        if resume and found is None:
+            _check_nothing_there(sink)
+        journal, past = found or Journal.create(path, what)
+        try:
+            _check_same(path, past.what, what)
+            if overwrite:
+                for file in sink.files:
+                    file.unlink(missing_ok=True)
+            return Store(sink, journal, past, sink.open(past.end))
+        except BaseException:
+            journal.close() if found else journal.remove()
+            raise
+    except FAILURES as error:
+        name = sink.files[0] if sink.files else "stdout"
+        raise ConfigError(f"cannot write {name}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _check_same(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    if names:
+        raise ConfigError(
+            f"{path.name} belongs to another job: {' and '.join(names)} changed since it began; "
+            "resume with what it began with, or begin anew with --overwrite"
+        )

@@ -1,0 +1,151 @@
+"""What a job did, in constant memory: counts, latencies, a time line, and a few samples.
+
+The time line has one bucket a second; when there are more than 240, neighbours are merged and each covers twice the
+time. Nothing here grows with the number of rows.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from asyncapi.sansio.histogram import Histogram
+
+if TYPE_CHECKING:
+    from asyncapi.bulk.rows import Row
+
+BINS_PER_DECADE = 10
+
+_BUCKETS = 240
+_SAMPLES = 10
+_KINDS = 50
+
+
+@dataclass(slots=True)
+class Bucket:
+    """One stretch of the time line."""
+
+    ok: int = 0
+    failed: int = 0
+    retries: int = 0
+
+
+class Timeline:
+    """Counts over time.
+
+    Attributes:
+        width: Seconds a bucket covers.
+        buckets: From the start on, without gaps.
+    """
+
+    __slots__ = ("buckets", "width")
+
+    def __init__(self) -> None:
+        self.width = 1.0
+        self.buckets: list[Bucket] = []
+
+    def add(self, seconds: float, *, ok: bool, retries: int) -> None:
+        """Count one row that ended `seconds` after the start."""
+        place = int(seconds / self.width)
+        while place >= _BUCKETS:
+            self._merge()
+            place = int(seconds / self.width)
+        while place >= len(self.buckets):
+            self.buckets.append(Bucket())
+        bucket = self.buckets[place]
+        bucket.retries += retries
+        if ok:
+            bucket.ok += 1
+        else:
+            bucket.failed += 1
+
+    def _merge(self) -> None:
+        old = self.buckets
+        self.width *= 2
+        self.buckets = [
+            Bucket(*(sum(getattr(part, name) for part in old[at : at + 2]) for name in ("ok", "failed", "retries")))
+            for at in range(0, len(old), 2)
+        ]
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running figures of one run.
+
+    Attributes:
+        ok: Rows with data.
+        failed: Rows with an error.
+        unknown: Rows that were in flight when an earlier run died.
+        retries: Attempts beyond the first.
+        by_status: Rows by the last HTTP status seen.
+        by_error: Failed rows by the name of the error.
+        latency: Seconds a row took, waits and retries included.
+        bins: The same as counts by `floor(10 * log10(ms))`, for the picture.
+        slowest: The slowest rows, as `(elapsed_ms, number, row without data)`, unordered.
+        failures: The first failed rows.
+    """
+
+    ok: int = 0
+    failed: int = 0
+    unknown: int = 0
+    retries: int = 0
+    by_status: dict[int, int] = field(default_factory=dict)
+    by_error: dict[str, int] = field(default_factory=dict)
+    latency: Histogram = field(default_factory=Histogram)
+    bins: dict[int, int] = field(default_factory=dict)
+    timeline: Timeline = field(default_factory=Timeline)
+    slowest: list[tuple[float, int, Row]] = field(default_factory=list)
+    failures: list[Row] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """Rows of this run, whatever became of them."""
+        return self.ok + self.failed + self.unknown
+
+    def add(self, row: Row, seconds: float) -> None:
+        """Count one row that was asked for in this run and ended `seconds` after its start."""
+        good, attempts, elapsed = row["ok"], row["attempts"], row["elapsed_ms"]
+        retries = attempts - 1 if attempts > 1 else 0
+        self.retries += retries
+        self.timeline.add(seconds, ok=good, retries=retries)
+        status = row["status"]
+        if status is not None:
+            self.by_status[status] = self.by_status.get(status, 0) + 1
+        if good:
+            self.ok += 1
+        else:
+            self._fail(row)
+        self.latency.record(elapsed / 1000)
+        place = math.floor(BINS_PER_DECADE * math.log10(elapsed)) if elapsed > 0.1 else -BINS_PER_DECADE  # noqa: PLR2004
+        self.bins[place] = self.bins.get(place, 0) + 1
+        if len(self.slowest) < _SAMPLES or elapsed > self.slowest[0][0]:
+            self._keep_slow(elapsed, row)
+
+    def add_unknown(self) -> None:
+        """Count one row whose fate an earlier run took with it."""
+        self.unknown += 1
+
+    def quantile_ms(self, share: float) -> float | None:
+        """Milliseconds below which `share` of the rows stayed."""
+        value = self.latency.quantile(share)
+        return None if value is None else round(value * 1000, 1)
+
+    def _fail(self, row: Row) -> None:
+        self.failed += 1
+        kind = row["error"].partition(":")[0]
+        if kind not in self.by_error and len(self.by_error) >= _KINDS:
+            kind = "others"
+        self.by_error[kind] = self.by_error.get(kind, 0) + 1
+        if len(self.failures) < _SAMPLES:
+            self.failures.append(row)
+
+    def _keep_slow(self, elapsed: float, row: Row) -> None:
+        entry: tuple[float, int, dict[str, Any]] = (
+            elapsed, self.latency.count, {name: value for name, value in row.items() if name != "data"},
+        )  # fmt: skip
+        if len(self.slowest) < _SAMPLES:
+            heapq.heappush(self.slowest, entry)
+        else:
+            heapq.heapreplace(self.slowest, entry)

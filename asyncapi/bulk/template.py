@@ -1,0 +1,71 @@
+"""URL templates: `https://h/items/{id}` filled from columns, one URL a row.
+
+Rules: a field is `{column}`, nothing more (no format, no conversion); `{{` and `}}` are braces; values are
+percent-quoted whole, so that a slash or a `?` in a value never changes which path is asked for. For the same reason
+a value in the path may be neither empty nor `.` nor `..`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Formatter
+from urllib.parse import quote
+
+from asyncapi.errors import ConfigError
+
+
+class Template:
+    """A parsed URL template.
+
+    Attributes:
+        fields: The columns it needs, in order of first use.
+
+    Raises:
+        ConfigError: It cannot be read, or has no field.
+    """
+
+    __slots__ = ("_parts", "_tail", "fields", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._parts: list[tuple[str, str, bool]] = []  # literal before, column, whether it stands in the query
+        self._tail = ""
+        try:
+            pieces = list(Formatter().parse(text))
+        except ValueError as error:
+            raise ConfigError(f"cannot read the URL template {text!r}: {error}; a field is {{column}}") from None
+        before = ""
+        for literal, field, spec, conversion in pieces:
+            before += literal
+            if field is None:
+                self._tail += literal
+                continue
+            if not field or spec or conversion:
+                raise ConfigError(f"cannot read the URL template {text!r}: a field is {{column}}, nothing more")
+            self._parts.append((self._tail + literal, field, "?" in before))
+            self._tail = ""
+        self.fields = tuple(dict.fromkeys(field for _, field, _ in self._parts))
+        if not self.fields:
+            raise ConfigError(f"the URL template {text!r} has no {{column}} to fill: every row would ask for the same")
+
+    def fill(self, row: Mapping[str, object]) -> str:
+        """The URL for one row of columns.
+
+        Raises:
+            ValueError: A column is missing, or its value cannot stand in a URL.
+        """
+        url = ""
+        for literal, field, in_query in self._parts:
+            if field not in row:
+                raise ValueError(f"no column {field!r} (there are: {', '.join(map(str, row)) or 'none'})")
+            url += literal + quote(_as_text(field, row[field], in_query=in_query), safe="")
+        return url + self._tail
+
+
+def _as_text(field: str, value: object, *, in_query: bool) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError(f"column {field!r} is {value!r}: only text and numbers can stand in a URL")  # noqa: TRY004 - one kind for a bad row
+    text = str(value)
+    if not in_query and text in {"", ".", ".."}:
+        raise ValueError(f"column {field!r} is {text!r}: it would change the path that is asked for")
+    return text

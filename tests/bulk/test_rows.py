@@ -1,0 +1,94 @@
+"""A row tells what became of a request, in exactly eight keys."""
+
+from datetime import UTC, datetime, timedelta
+
+import pydantic
+import pytest
+
+from asyncapi.bulk.reader import Item
+from asyncapi.bulk.rows import UNKNOWN, plain, row_of, unknown_row
+from asyncapi.errors import ConnectError, DecodeError
+from asyncapi.types import Attempt, Outcome, Response
+
+KEYS = ["id", "url", "status", "ok", "data", "attempts", "elapsed_ms", "at"]
+
+
+def item(url="https://h/1", id=None):  # noqa: A002
+    made = Item("GET", url, id=id)
+    made.index = 7
+    return made
+
+
+def response(content, kind=None, status=200):
+    return Response(status, {} if kind is None else {"Content-Type": kind}, content)
+
+
+def test_a_good_row_has_data():
+    """`elapsed_ms` leaves out what was spent in our own queue."""
+    attempts = tuple(Attempt(n, "GET", item().url, "first", 0.0, 0.0, queued=0.001) for n in (1, 2))
+    row = row_of(item(), Outcome(0, item(), response(b'{"a":1}', "application/json"), None, attempts, 0.01234, 200))
+    at = datetime.fromisoformat(row.pop("at"))
+    assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
+    assert row == {
+        "id": 7,
+        "url": "https://h/1",
+        "status": 200,
+        "ok": True,
+        "data": {"a": 1},
+        "attempts": 2,
+        "elapsed_ms": 10.3,
+    }
+
+
+def test_a_failed_row_has_an_error_instead():
+    row = row_of(item(id="x"), Outcome(0, item(), None, ConnectError("refused"), (), 0.5, None))
+    assert list(row) == [key if key != "data" else "error" for key in KEYS]
+    assert (row["id"], row["ok"], row["status"], row["error"]) == ("x", False, None, "ConnectError: refused")
+
+
+def test_a_model_is_the_data():
+    class User(pydantic.BaseModel):
+        name: str
+
+    row = row_of(item(), Outcome(0, item(), User(name="a"), None, (), 0.1, 200))
+    assert row["data"] == User(name="a")
+
+
+def test_secrets_in_the_url_are_masked():
+    row = row_of(item("https://u:p@h/1?api_key=s3cret&q=1"), Outcome(0, item(), 1, None, (), 0.1, 200))
+    assert row["url"] == "https://***@h/1?api_key=***&q=1"
+
+
+def test_a_row_in_flight_at_a_kill_is_unknown():
+    row = unknown_row(item())
+    assert list(row) == [key if key != "data" else "error" for key in KEYS]
+    assert (row["id"], row["status"], row["ok"], row["error"]) == (7, None, False, UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "data"),
+    [
+        (b'{"a":[1]}', "application/json; charset=utf-8", {"a": [1]}),
+        (b"[1]", "application/problem+json", [1]),
+        (b"", "application/json", None),
+        (b"", "image/png", None),
+        (b"caf\xe9", "text/plain; charset=latin-1", "café"),
+        (b"<a/>", "application/atom+xml", "<a/>"),
+        (b"\xff\xfe", "text/plain", "data:text/plain;base64,//4="),
+        (b"\x89PNG", "image/png", "data:image/png;base64,iVBORw=="),
+        (b"abc", "application/octet-stream", "data:application/octet-stream;base64,YWJj"),
+        (b'{"a":1}', None, {"a": 1}),
+        (b"hello", None, "hello"),
+        (b"\xff", None, "data:application/octet-stream;base64,/w=="),
+    ],
+)
+def test_a_body_becomes_what_json_can_carry(content, kind, data):
+    assert plain(response(content, kind)) == data
+
+
+def test_broken_json_fails_its_row():
+    with pytest.raises(DecodeError):
+        plain(response(b"{", "application/json"))
+    row = row_of(item(), Outcome(0, item(), response(b"{", "application/json"), None, (), 0.1, 200))
+    assert not row["ok"]
+    assert row["error"].startswith("DecodeError: not JSON")

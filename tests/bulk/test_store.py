@@ -1,0 +1,274 @@
+"""Rows that go into a store are there exactly once, whatever was torn off its files in between."""
+
+import csv
+import errno
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic_core import from_json
+
+from asyncapi.bulk.sinks import sink_for
+from asyncapi.bulk.store import check_output, journal_path, open_store
+from asyncapi.errors import ConfigError
+
+WHAT = {"input": "d", "url": None}
+ENDINGS = [".jsonl", ".csv", ".sqlite", ".parquet"]
+
+
+def row(index, *, ok=True):
+    what = {"data": {"n": index, "text": "é\n" * (index % 3)}} if ok else {"error": "NotFound: 404"}
+    return {"id": index, "url": f"https://h/{index}", "status": 200 if ok else 404, "ok": ok, **what,
+            "attempts": 1, "elapsed_ms": 1.5, "at": "2024-01-01T00:00:00.000Z"}  # fmt: skip
+
+
+def ids(path):
+    """Every id in the output, in order; fails if a row is torn."""
+    path = Path(path)
+    if path.suffix == ".csv":
+        with path.open(newline="") as file:
+            return [int(line["id"]) for line in csv.DictReader(file, strict=True)]
+    if path.suffix == ".sqlite":
+        with sqlite3.connect(path) as base:
+            found = [line[0] for line in base.execute("SELECT id FROM rows ORDER BY rowid")]
+        base.close()
+        return found
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        return [int(line) for line in pq.read_table(path)["id"].to_pylist()]
+    return [from_json(line)["id"] for line in path.read_bytes().splitlines()]
+
+
+def write(path, indices, *, resume=False, batch=3, complete=False):
+    store = open_store(sink_for(path), WHAT, resume=resume)
+    for count, index in enumerate(indices, 1):
+        store.add(index, "+", row(index))
+        if count % batch == 0:
+            store.flush()
+    store.flush()
+    if complete:
+        store.complete()
+    store.close()
+    return store
+
+
+def finish(path, total):
+    """Resume and write what is missing; every row must then be there once."""
+    store = open_store(sink_for(path), WHAT, resume=True)
+    missing = [index for index in range(total) if index not in store.past.done]
+    for index in missing:
+        store.add(index, "?" if index in store.past.started else "+", row(index))
+    store.flush()
+    store.complete()
+    store.close()
+    assert sorted(ids(path)) == list(range(total))
+    assert not journal_path(sink_for(path)).exists()
+    return missing
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_stopped_job_goes_on_where_it_was(tmp_path, ending):
+    path = tmp_path / f"out{ending}"
+    write(path, [4, 0, 2])
+    assert finish(path, 6) == [1, 3, 5]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv"])
+def test_cut_at_every_byte_the_output_heals(tmp_path, ending):
+    path = tmp_path / f"out{ending}"
+    write(path, range(5), batch=2)
+    journal = journal_path(sink_for(path))
+    whole, notes = path.read_bytes(), journal.read_bytes()
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        journal.write_bytes(notes)
+        finish(path, 6)
+
+
+def test_cut_at_every_byte_the_journal_heals_or_refuses(tmp_path):
+    """Without its first line nothing is known of the rows: refused, with nothing touched."""
+    path = tmp_path / "out.jsonl"
+    write(path, range(5), batch=2)
+    journal = journal_path(sink_for(path))
+    whole, notes = path.read_bytes(), journal.read_bytes()
+    header = notes.index(b"\n") + 1
+    for cut in range(len(notes) + 1):
+        path.write_bytes(whole)
+        journal.write_bytes(notes[:cut])
+        if cut >= header:
+            finish(path, 6)
+            continue
+        with pytest.raises(ConfigError, match="no journal"):
+            open_store(sink_for(path), WHAT, resume=True)
+        assert path.read_bytes() == whole
+        path.write_bytes(b"")
+        finish(path, 6)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_any_history_of_kills_ends_with_every_row_once(data):
+    """Runs that each write some rows and lose any tail of both files; then one that finishes."""
+    total = 12
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"out{data.draw(st.sampled_from(['.jsonl', '.csv']))}"
+        journal = journal_path(sink_for(path))
+        open_store(sink_for(path), WHAT).close()
+        header = journal.stat().st_size
+        for _ in range(data.draw(st.integers(1, 4))):
+            store = open_store(sink_for(path), WHAT, resume=True)
+            left = [index for index in range(total) if index not in store.past.done]
+            for index in data.draw(st.permutations(left))[: data.draw(st.integers(0, total))]:
+                store.start(index)
+                store.add(index, "+", row(index))
+                if data.draw(st.booleans()):
+                    store.flush()
+            store.flush()
+            store.close()
+            os.truncate(path, data.draw(st.integers(0, path.stat().st_size)))
+            os.truncate(journal, data.draw(st.integers(header, journal.stat().st_size)))
+        finish(path, total)
+
+
+def test_without_resume_nothing_is_overwritten(tmp_path):
+    path = tmp_path / "out.jsonl"
+    source = tmp_path / "in.txt"
+    source.write_text("")
+    path.write_text("precious\n")
+
+    def check(**flags):
+        check_output(sink_for(path), source, **{"resume": False, "overwrite": False, **flags})
+
+    with pytest.raises(ConfigError, match=r"out\.jsonl exists: --overwrite replaces it, --resume goes on"):
+        check()
+    with pytest.raises(ConfigError, match="has no journal.*it is complete"):
+        check(resume=True)
+    check(overwrite=True)
+    path.unlink()
+    write(path, [0])
+    with pytest.raises(ConfigError, match="belongs to a job that was stopped: --resume goes on"):
+        check()
+    check(resume=True)
+
+
+def test_an_output_that_is_the_input_is_refused(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("{}\n")
+    with pytest.raises(ConfigError, match="is the input too"):
+        check_output(sink_for(path), path, resume=False, overwrite=True)
+
+
+def test_overwrite_begins_anew_over_a_stopped_job(tmp_path):
+    path = tmp_path / "out.sqlite"
+    write(path, [0, 1])
+    store = open_store(sink_for(path), WHAT, overwrite=True)
+    store.add(7, "+", row(7))
+    store.flush()
+    store.complete()
+    store.close()
+    assert ids(path) == [7]
+
+
+def test_resume_with_nothing_there_begins(tmp_path):
+    path = tmp_path / "out.csv"
+    assert finish(path, 2) == [0, 1]
+
+
+def test_another_input_cannot_resume_the_job(tmp_path):
+    path = tmp_path / "out.jsonl"
+    write(path, [0])
+    with pytest.raises(ConfigError, match="belongs to another job: input and url changed since it began"):
+        open_store(sink_for(path), {"input": "e", "url": "x"}, resume=True)
+    assert finish(path, 2) == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("none/out.jsonl", "there is no folder"), ("out.xlsx", "unknown ending: use one of .jsonl"), (".", "is a folder")],
+)
+def test_an_output_that_cannot_be_is_refused_before_anything(tmp_path, name, says):
+    with pytest.raises(ConfigError, match=says):
+        check_output(sink_for(tmp_path / name), "-", resume=False, overwrite=False)
+
+
+def test_an_unwritable_place_is_one_clear_error():
+    for name in ("/proc/out.jsonl", "/proc/out.sqlite"):
+        with pytest.raises(ConfigError, match=f"cannot write {name}: "):
+            open_store(sink_for(name), WHAT)
+
+
+def test_data_that_cannot_be_written_fails_its_row_and_not_the_job(tmp_path):
+    path = tmp_path / "out.jsonl"
+    store = open_store(sink_for(path), WHAT)
+    bad = {**row(0), "data": "\ud800"}
+    assert store.add(0, "+", bad) == "-"
+    assert store.add(1, "+", row(1)) == "+"
+    store.flush()
+    store.close()
+    first, second = (from_json(line) for line in path.read_bytes().splitlines())
+    assert not first["ok"]
+    assert "cannot be written as JSON" in first["error"]
+    assert second["ok"]
+
+
+def test_large_rows_are_not_kept_waiting(tmp_path):
+    path = tmp_path / "out.jsonl"
+    store = open_store(sink_for(path), WHAT)
+    store.add(0, "+", {**row(0), "data": "x" * (1 << 20)})
+    assert path.stat().st_size > 1 << 20
+    store.close()
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".sqlite"])
+def test_a_full_disk_is_an_error_and_what_was_written_stays(tmp_path, ending):
+    """A real small file system fills up; after room is made the job goes on."""
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", tmp_path], capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        path = tmp_path / f"out{ending}"
+        room = tmp_path / "room"
+        room.write_bytes(bytes(48 * 1024))
+        store = open_store(sink_for(path), WHAT)
+        with pytest.raises((OSError, sqlite3.Error), match="[Nn]o space|full"):
+            for index in range(2000):
+                store.add(index, "+", row(index))
+                store.flush()
+        store.close()
+        room.unlink()
+        store = open_store(sink_for(path), WHAT, resume=True)
+        done = len(store.past.done)
+        assert done > 5
+        store.close()
+        assert ids(path) == list(range(done))
+        assert len(finish(path, done + 5)) == 5
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_a_file_size_limit_is_an_error_and_what_was_written_stays(tmp_path):
+    path = tmp_path / "out.jsonl"
+    code = f"""
+import resource, sys
+sys.path[:0] = {sys.path!r}
+from asyncapi.bulk.sinks import sink_for
+from asyncapi.bulk.store import open_store
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+store = open_store(sink_for({str(path)!r}), {WHAT!r})
+for index in range(100):
+    store.add(index, "+", {{"id": index, "ok": True, "data": "x" * 50}})
+    store.flush()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert os.strerror(errno.EFBIG) in ended.stderr
+    assert path.stat().st_size == 2000
+    assert len(finish(path, 40)) > 5
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 2000
