@@ -1,0 +1,36 @@
+"""Loaded by every Python process of a documentation test: api.example.com is the local server.
+
+The address is mapped below aiohttp, where names are looked up, and the test's certificate authority is trusted where
+the system's are; the code and the commands of the page run exactly as they are written.
+"""
+
+import os
+import socket
+import ssl
+
+_PORT = int(os.environ.get("DOCUMENTED_PORT", "0"))
+_CA = os.environ.get("DOCUMENTED_CA", "")
+_HOSTS = {"api.example.com", b"api.example.com"}
+
+_getaddrinfo = socket.getaddrinfo
+_load_default_certs = ssl.SSLContext.load_default_certs
+
+
+def getaddrinfo(host, port, *args, **kwargs):
+    """The local server's address for the hosts of the documentation; no other name leaves this machine."""
+    if host in _HOSTS:
+        return _getaddrinfo("127.0.0.1", _PORT, *args, **kwargs)
+    if host not in {"localhost", "127.0.0.1", "::1", None}:
+        raise socket.gaierror(f"the documentation's tests know no host {host!r}: use api.example.com")
+    return _getaddrinfo(host, port, *args, **kwargs)
+
+
+def load_default_certs(self, *args, **kwargs):
+    """The system's certificate authorities, and the test's."""
+    _load_default_certs(self, *args, **kwargs)
+    self.load_verify_locations(_CA)
+
+
+if _PORT:
+    socket.getaddrinfo = getaddrinfo
+    ssl.SSLContext.load_default_certs = load_default_certs

@@ -1,0 +1,77 @@
+"""Wrong uses: each line marked `# wrong` is an error to mypy strict and to pyright strict, and no other line is.
+
+Never run, and left out of `make check`: tests/typing/test_typing.py reads it with both.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from asyncapi import Client, Outcome, RateLimit, Request, Response, deadline
+from asyncapi.testing import MockTransport, reply
+
+
+class User(BaseModel):
+    """A model."""
+
+    id: int
+
+
+async def calls(api: Client) -> None:
+    """Of the verbs."""
+    user = await api.get("/users/1", model=User)
+    print(user.nickname)  # wrong
+    response = await api.get("/users/1")
+    print(response.id)  # wrong
+    text: str = await api.get("/users/1", model=User)  # wrong
+    print(text)
+    maybe = await api.get("/users/1", model=User | None)
+    print(maybe.id)  # wrong
+    await api.get(1)  # wrong
+    await api.get("/", timeout="5")  # wrong
+    await api.get("/", retry="3")  # wrong
+    await api.post("/", jsn={})  # wrong
+    await api.post("/", None)  # wrong
+    print(api.get("/").id)  # wrong
+    await api.fetch("/")  # wrong
+
+
+async def fan_out(api: Client) -> None:
+    """Of the fan-out."""
+    await api.gather("/a", model=3)  # wrong
+    await api.gather([1, 2])  # wrong
+    users: list[str] = await api.gather(["/a"], model=User)  # wrong
+    print(users)
+    api.map(["/a"], on_error="ignore")  # wrong
+    async with api.map(["/a"], model=User) as outcomes:
+        async for outcome in outcomes:
+            print(outcome.value.id)  # wrong
+            wrong: Outcome[str] = outcome  # wrong
+            print(wrong)
+    async for each in api.map(["/a"]):  # wrong
+        print(each)
+
+
+def settings() -> None:
+    """Of the constructors."""
+    Client(concurency=10)  # wrong
+    Client(concurrency="10")  # wrong
+    Client(transport=print)  # wrong
+    Client(hooks=[1])  # wrong
+    Request("GET")  # wrong
+    RateLimit()  # wrong
+    with deadline("5"):  # wrong
+        pass
+
+
+def handler(request: Request) -> str:
+    """No Response."""
+    return request.method
+
+
+def mocks() -> None:
+    """Of the test seam."""
+    MockTransport(handler)  # wrong
+    reply("200")  # wrong
+    response: str = reply(200)  # wrong
+    print(response, Response)
