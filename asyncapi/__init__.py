@@ -1,1 +1,86 @@
-"""asyncapi: an asyncio-first client SDK."""
+"""asyncapi: call other people's APIs concurrently, resiliently, fast.
+
+from asyncapi import Client
+
+async with Client("https://api.example.com") as api:
+    user = await api.get("/users/1", model=User)
+"""
+
+from asyncapi.client import Client
+from asyncapi.config import TLS, Budget, RateLimit, Retry, Timeout
+from asyncapi.errors import (
+    AsyncAPIError,
+    AuthError,
+    BadRequest,
+    BudgetSpent,
+    CircuitOpen,
+    ClientError,
+    ConfigError,
+    Conflict,
+    ConnectError,
+    DeadlineExceeded,
+    DecodeError,
+    Forbidden,
+    Gone,
+    NotFound,
+    PaymentRequired,
+    ProtocolError,
+    QueueFull,
+    RateLimited,
+    RejectedError,
+    RequestTimeout,
+    SchemaError,
+    ServerError,
+    StatusError,
+    TLSError,
+    TransportError,
+    Unauthorized,
+    UnprocessableEntity,
+)
+from asyncapi.layers.deadline import deadline
+from asyncapi.stats import Stats
+from asyncapi.types import Attempt, Outcome, Request, Response
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "TLS",
+    "AsyncAPIError",
+    "Attempt",
+    "AuthError",
+    "BadRequest",
+    "Budget",
+    "BudgetSpent",
+    "CircuitOpen",
+    "Client",
+    "ClientError",
+    "ConfigError",
+    "Conflict",
+    "ConnectError",
+    "DeadlineExceeded",
+    "DecodeError",
+    "Forbidden",
+    "Gone",
+    "NotFound",
+    "Outcome",
+    "PaymentRequired",
+    "ProtocolError",
+    "QueueFull",
+    "RateLimit",
+    "RateLimited",
+    "RejectedError",
+    "Request",
+    "RequestTimeout",
+    "Response",
+    "Retry",
+    "SchemaError",
+    "ServerError",
+    "Stats",
+    "StatusError",
+    "TLSError",
+    "Timeout",
+    "TransportError",
+    "Unauthorized",
+    "UnprocessableEntity",
+    "deadline",
+]

@@ -68,7 +68,15 @@ def _rebuild(cls: type[AsyncAPIError], args: tuple[Any, ...]) -> AsyncAPIError:
 
 
 class TransportError(AsyncAPIError):
-    """Nothing usable came back from the peer."""
+    """Nothing usable came back from the peer.
+
+    Attributes:
+        final: Sending it again would end the same way (a certificate, a body over `max_body`): not retried.
+        stale: A kept-alive connection turned out to be closed before any byte of an answer came.
+    """
+
+    final = False
+    stale = False
 
 
 class ConnectError(TransportError):
@@ -77,6 +85,8 @@ class ConnectError(TransportError):
 
 class TLSError(ConnectError):
     """The TLS handshake failed: the message says which check, and what to do about it."""
+
+    final = True
 
 
 class ProtocolError(TransportError):

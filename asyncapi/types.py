@@ -57,12 +57,12 @@ class Body:
 
     def __init__(
         self,
-        open: Callable[[], AsyncIterator[bytes]],
+        opener: Callable[[], AsyncIterator[bytes]],
         *,
         length: int | None,
-        rewindable: bool,  # noqa: A002 - the verb of files
+        rewindable: bool,
     ) -> None:
-        self.open = open
+        self.open = opener
         self.length = length
         self.rewindable = rewindable
 
@@ -88,7 +88,7 @@ class Request:
 
     __slots__ = (
         "call", "content", "data", "deadline", "files", "headers", "id", "idempotency_key", "json", "method",
-        "params", "retry", "route", "stream", "timeout", "url",
+        "params", "retry", "route", "timeout", "url",
     )  # fmt: skip
 
     def __init__(
@@ -121,9 +121,8 @@ class Request:
         self.timeout = timeout
         self.retry = retry
         self.route = route
-        self.stream = False
         self.deadline: float | None = None
-        self.call: Call | None = None
+        self.call: Call = NO_CALL
 
     def copy(self, **changes: Any) -> Request:
         """A copy with some attributes replaced; headers are shared unless replaced."""
@@ -137,7 +136,7 @@ class Request:
         return self.copy(
             url=URL(redact_url(self.url)),
             headers=redact_headers(self.headers),
-            params=None, json=None, data=None, content=None, files=None, call=None,
+            params=None, json=None, data=None, content=None, files=None, call=NO_CALL,
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -250,57 +249,70 @@ class Attempt:
 
     Attributes:
         number: 1 for the first.
-        why: Why it was sent: "first", "retry: ...", "redirect ...", "replay: ...".
-        request: What was sent.
+        method: HTTP method.
+        target: Where it was sent, as it was sent: show `url` instead.
+        why: Why it was sent: "first", "retry: ...", "redirect: ...", "replay: ...".
         started: Seconds on the client's monotonic clock.
         at: Seconds since the Unix epoch.
         queued: Seconds it waited for a token and a place, before `started`.
         elapsed: Seconds from `started` to the end of the body or the failure.
         status: The answer's status, or None.
-        error: The failure, or None.
-        then: What was decided after it: "" (done), "retried after ...", "gave up: ...".
+        error: The failure as text, beginning with its class, or None.
+        then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
     """
 
     number: int
+    method: str
+    target: URL
     why: str
-    request: Request
     started: float
     at: float
     queued: float = 0.0
     elapsed: float = 0.0
     status: int | None = None
-    error: BaseException | None = None
+    error: str | None = None
     then: str = ""
 
     @property
     def url(self) -> str:
         """Where it was sent, secrets masked."""
-        return redact_url(self.request.url)
+        return redact_url(self.target)
 
     def __repr__(self) -> str:
-        what = self.status if self.error is None else type(self.error).__name__
-        return f"<Attempt {self.number} {what} {self.elapsed * 1000:.0f} ms, {self.why}{f', {self.then}' if self.then else ''}>"
+        what = self.status if self.error is None else self.error.partition(":")[0]
+        then = f", {self.then}" if self.then else ""
+        return f"<Attempt {self.number} {what} {self.elapsed * 1000:.0f} ms, {self.why}{then}>"
 
 
 class Call:
     """What one logical call knows while it runs, shared by all of its attempts.
 
+    It holds no Request and no Response, so that a finished call is freed at once, without the garbage collector.
+
     Attributes:
         started: When it began, on the client's clock.
+        host: The host (with its port, where one is written) that budgets and limits go by.
+        connect: Seconds a new connection may take, or None.
+        attempt: Seconds one attempt may take, or None.
+        retry: The retry policy of this call, or None.
         attempts: The records so far.
         why: Why the next attempt is sent.
         phase: What it waits for now.
-        queued: Seconds spent waiting since the last attempt.
-        connect: Seconds a new connection may take, or None.
-        attempt: Seconds one attempt may take, or None.
-        retry: The retry policy of this call.
-        reused: Whether the attempt under way went over a connection that had been used before.
+        queued: Seconds spent waiting in our own lines since the last attempt.
+        reused: Whether the attempt under way goes over a connection that has been used before.
+        running: False once it has ended.
+        ended_by: The phase that would have passed the deadline, where retries ended for that.
+        cause: Why retries ended early, where an error says so.
     """
 
-    __slots__ = ("attempt", "attempts", "connect", "phase", "queued", "retry", "reused", "started", "why")
+    __slots__ = (
+        "attempt", "attempts", "cause", "connect", "ended_by", "host", "phase", "queued", "retry", "reused", "running",
+        "started", "why",
+    )  # fmt: skip
 
-    def __init__(self, started: float, connect: float | None, attempt: float | None, retry: Any) -> None:
+    def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
         self.started = started
+        self.host = host
         self.connect = connect
         self.attempt = attempt
         self.retry = retry
@@ -309,6 +321,9 @@ class Call:
         self.phase: Phase = "queue"
         self.queued = 0.0
         self.reused = False
+        self.running = True
+        self.ended_by: Phase | None = None
+        self.cause: AsyncAPIError | None = None
 
 
 @dataclass(slots=True)
@@ -338,6 +353,9 @@ class Outcome(Generic[T_co]):
         """Whether there is a value."""
         return self.error is None
 
+
+NO_CALL: Final = Call(0.0, "", None, None, None)
+"""What a Request belongs to until a client builds it."""
 
 Send = Callable[[Request], Awaitable[Response]]
 Layer = Callable[[Send], Send]

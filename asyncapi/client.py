@@ -1,0 +1,499 @@
+"""The client: its settings, its life, and the way of one call: build, down the layers, decode."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
+
+from asyncapi import fanout
+from asyncapi.building import Builder, policy_of
+from asyncapi.clock import SYSTEM
+from asyncapi.config import TLS, RateLimit, Retry, Timeout
+from asyncapi.errors import AsyncAPIError, ConfigError, status_error
+from asyncapi.order import Parts, chain
+from asyncapi.redact import redact_url
+from asyncapi.sansio.retryafter import retry_after
+from asyncapi.stats import Stats, snapshot
+from asyncapi.types import UNSET, Request, Response, Unset, stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
+
+    import aiohttp
+    from typing_extensions import TypeForm
+    from yarl import URL
+
+    from asyncapi.clock import Clock
+    from asyncapi.types import Attempt, Body, Content, Headers, Params, Send, Transport
+
+T = TypeVar("T")
+
+_DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
+_NO_LIMITS = Timeout(None, connect=None)
+_DEFAULT_RETRY = Retry()
+_MAX_BODY = 64 * 1024 * 1024
+_WORKERS = 100  # of a map, where the client itself has no bound
+
+
+class Verb(Protocol):
+    """One HTTP verb of a client: `await client.get("/users/1", model=User)`."""
+
+    @overload
+    async def __call__(
+        self,
+        url: str | URL,
+        *,
+        model: None = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        content: Content | Body | None = None,
+        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        idempotency_key: str | bool | None = None,
+        raise_for_status: bool | None = None,
+        route: str | None = None,
+    ) -> Response: ...
+
+    @overload
+    async def __call__(
+        self,
+        url: str | URL,
+        *,
+        model: TypeForm[T],
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        content: Content | Body | None = None,
+        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        idempotency_key: str | bool | None = None,
+        raise_for_status: bool | None = None,
+        route: str | None = None,
+    ) -> T: ...
+
+
+class Client:
+    """Calls one API, or many, from one event loop: shared connections, limits, retries, typed answers.
+
+        async with Client("https://api.example.com", concurrency=50) as api:
+            user = await api.get("/users/1", model=User)
+
+    It opens its connections at the first call and belongs to that call's event loop. Use it in `async with`, or call
+    `aclose()` at the end of its life.
+
+    Args:
+        base_url: What relative URLs are joined to: base `https://h/v1` and `/users` give `https://h/v1/users`.
+        headers: Sent with every request.
+        params: Added to every URL.
+        timeout: A `Timeout`, the total in seconds, or None for no limit. By default 30 s in all, 5 s to connect,
+            10 s an attempt.
+        retry: A `Retry`, the attempts in all, or None for a single attempt.
+        concurrency: Attempts at a time, shared by every call; None for no bound.
+        rate: One `RateLimit` or several that all hold.
+        tls: True (verify), False (don't; warns), a file or folder of authorities, or `TLS(...)`.
+        raise_for_status: Whether 4xx and 5xx raise once retries are spent.
+        redirects: The most redirects followed; 0 returns them.
+        max_body: The largest decoded body accepted, bytes; None for no bound.
+        cookies: Keep cookies between calls. Off, because a client shared by many users must not mix them.
+        hooks: Functions called with the `Attempt` record of every attempt.
+        proxy: Proxy URL.
+        unix_socket: Path of a Unix socket to connect to instead of the URL's host.
+        trust_env: Take proxies from HTTP_PROXY and friends, and passwords from ~/.netrc.
+        session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
+        transport: What carries the attempts instead of aiohttp, such as `asyncapi.testing.MockTransport`.
+        clock: The clock of tests.
+
+    Raises:
+        ConfigError: A setting makes no sense.
+    """
+
+    get: Verb
+    post: Verb
+    put: Verb
+    patch: Verb
+    delete: Verb
+    head: Verb
+    options: Verb
+
+    def __init__(
+        self,
+        base_url: str | URL = "",
+        *,
+        headers: Headers | None = None,
+        params: Params | None = None,
+        timeout: Timeout | float | None = _DEFAULT_TIMEOUT,
+        retry: Retry | int | None = _DEFAULT_RETRY,
+        concurrency: int | None = 100,
+        rate: RateLimit | Sequence[RateLimit] | None = None,
+        tls: bool | str | TLS = True,
+        raise_for_status: bool = True,
+        redirects: int = 10,
+        max_body: int | None = _MAX_BODY,
+        cookies: bool = False,
+        hooks: Sequence[Callable[[Attempt], object]] = (),
+        proxy: str | None = None,
+        unix_socket: str | None = None,
+        trust_env: bool = False,
+        session: aiohttp.ClientSession | None = None,
+        transport: Transport | None = None,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        settings = retry if retry is None or isinstance(retry, Retry) else Retry(retry)
+        limits = _NO_LIMITS if timeout is None else timeout if isinstance(timeout, Timeout) else Timeout(timeout)
+        self._check(concurrency, hooks, max_body, redirects)
+        self._builder = Builder(
+            base_url, headers=headers, params=params, timeout=limits, retry=policy_of(settings), clock=clock
+        )
+        self._parts = Parts(
+            clock,
+            retry=settings,
+            limit=concurrency,
+            rates=(rate,) if isinstance(rate, RateLimit) else tuple(rate or ()),
+            hooks=tuple(hooks),
+            redirects=redirects,
+        )
+        if transport is None:
+            transport = _aiohttp(
+                clock,
+                max_body=max_body, tls=tls, session=session, cookies=cookies, proxy=proxy, unix_socket=unix_socket,
+                trust_env=trust_env,
+            )  # fmt: skip
+        self._transport = transport
+        self._retry = settings
+        self._timeout = limits
+        self._base_url = str(base_url)
+        self._raise = raise_for_status
+        self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        self._steps = chain(self._parts, retry_settings=None if settings is None else _told(settings))
+        self._send = stack(transport.send, *(step.layer for step in self._steps))
+        self._send_retrying: Send | None = self._send if settings is not None else None
+        for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
+            setattr(self, verb, partial(self.request, verb.upper()))
+
+    @staticmethod
+    def _check(concurrency: int | None, hooks: Sequence[Any], max_body: int | None, redirects: int) -> None:
+        if concurrency is not None and concurrency < 1:
+            raise ConfigError(f"concurrency={concurrency}: at least 1, or None for no bound")
+        if max_body is not None and max_body < 1:
+            raise ConfigError(f"max_body={max_body}: at least 1 byte, or None for no bound")
+        if redirects < 0:
+            raise ConfigError(f"redirects={redirects}: 0 follows none, 10 is usual")
+        for hook in hooks:
+            if not callable(hook) or inspect.iscoroutinefunction(hook):
+                raise ConfigError(f"hooks: {hook!r} is no plain function; start a task in it for async work")
+
+    async def __aenter__(self) -> Self:
+        self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection; calls under way fail with `ProtocolError`. May be called twice."""
+        self._closed = True
+        self._parts.watchdog.close()
+        await self._transport.aclose()
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        model: None = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        content: Content | Body | None = None,
+        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        idempotency_key: str | bool | None = None,
+        raise_for_status: bool | None = None,
+        route: str | None = None,
+    ) -> Response: ...
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        model: TypeForm[T],
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        content: Content | Body | None = None,
+        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        idempotency_key: str | bool | None = None,
+        raise_for_status: bool | None = None,
+        route: str | None = None,
+    ) -> T: ...
+
+    async def request(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        model: Any = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Any = None,
+        content: Any = None,
+        files: Any = None,
+        timeout: Any = UNSET,
+        retry: Any = UNSET,
+        idempotency_key: str | bool | None = None,
+        raise_for_status: bool | None = None,
+        route: str | None = None,
+    ) -> Any:
+        """Make one call: build the request, send it down the layers, decode the answer.
+
+        Args:
+            method: Any HTTP method.
+            url: Absolute, or relative to the base URL.
+            model: Any type pydantic can validate; the answer's JSON becomes a value of it.
+            params: Query parameters; None values are left out, lists repeat their key.
+            headers: Added to the client's, replacing those of the same name.
+            json: A JSON body: plain data or a pydantic model.
+            data: Form fields.
+            content: A raw body: bytes, text, a path, a file, an iterable or async iterable of bytes.
+            files: A multipart body: name -> path, bytes, file, or (filename, content[, content type]).
+            timeout: For this call, instead of the client's.
+            retry: For this call, instead of the client's; None for a single attempt.
+            idempotency_key: True makes one, text is sent as it is: the request becomes safe to resend.
+            raise_for_status: For this call, instead of the client's.
+            route: The URL's template (`/users/{id}`): its name in metrics.
+
+        Returns:
+            A value of `model`, or the `Response` where there is none.
+
+        Raises:
+            StatusError: 4xx or 5xx, once retries are spent.
+            TransportError: Nothing usable came back.
+            DecodeError: The body isn't JSON, or (SchemaError) does not fit the model.
+            RejectedError: It was not sent, for a reason of ours.
+            ConfigError: It can't be sent as it is.
+        """
+        request = self._builder.build(
+            method.upper(), url, params=params, headers=headers, json=json, data=data, content=content, files=files,
+            timeout=timeout, retry=retry, idempotency_key=idempotency_key, route=route,
+        )  # fmt: skip
+        response = await self._carry(request)
+        if response.status >= 400 and (self._raise if raise_for_status is None else raise_for_status):  # noqa: PLR2004
+            raise self._status_error(response)
+        return response if model is None else response.parse(model)
+
+    @overload
+    def map(
+        self,
+        source: fanout.Source,
+        *,
+        model: None = None,
+        ordered: bool = False,
+        on_error: fanout.OnError = "yield",
+        max_errors: int | None = None,
+        concurrency: int | None = None,
+    ) -> fanout.Outcomes[Response]: ...
+
+    @overload
+    def map(
+        self,
+        source: fanout.Source,
+        *,
+        model: TypeForm[T],
+        ordered: bool = False,
+        on_error: fanout.OnError = "yield",
+        max_errors: int | None = None,
+        concurrency: int | None = None,
+    ) -> fanout.Outcomes[T]: ...
+
+    def map(
+        self,
+        source: fanout.Source,
+        *,
+        model: Any = None,
+        ordered: bool = False,
+        on_error: fanout.OnError = "yield",
+        max_errors: int | None = None,
+        concurrency: int | None = None,
+    ) -> fanout.Outcomes[Any]:
+        """Fan out over any number of inputs, in constant memory.
+
+            async with api.map((f"/users/{i}" for i in range(1_000_000)), model=User) as outcomes:
+                async for o in outcomes:
+                    if o.ok: use(o.value)
+
+        Args:
+            source: An iterable or async iterable of URLs (fetched with GET) and Requests; pulled lazily.
+            model: As in `request`.
+            ordered: Outcomes in the order of the source, instead of as they complete.
+            on_error: "yield" a failed item as its outcome, or "raise" the first failure.
+            max_errors: Stop pulling after so many failures; `.stopped` then says so.
+            concurrency: Workers; by default as many as the client's attempts at a time.
+
+        Returns:
+            Outcomes: `async with` it, then `async for` over it. Leaving early leaves nothing behind.
+
+        Raises:
+            ConfigError: An argument makes no sense.
+        """
+        workers = concurrency or (self._parts.gate.limit if self._parts.gate is not None else _WORKERS)
+        return fanout.Outcomes(
+            partial(self._fetch, model),
+            source,
+            self._clock,
+            workers=workers,
+            ordered=ordered,
+            on_error=on_error,
+            max_errors=max_errors,
+        )
+
+    @overload
+    async def gather(
+        self, source: fanout.Source, *, model: None = None, concurrency: int | None = None
+    ) -> list[Response]: ...
+
+    @overload
+    async def gather(self, source: fanout.Source, *, model: TypeForm[T], concurrency: int | None = None) -> list[T]: ...
+
+    async def gather(self, source: fanout.Source, *, model: Any = None, concurrency: int | None = None) -> list[Any]:
+        """All answers, in the order of the source; the first failure cancels the rest and is raised.
+
+        Args:
+            source: URLs (fetched with GET) and Requests.
+            model: As in `request`.
+            concurrency: As in `map`.
+
+        Raises:
+            AsyncAPIError: The first failure, as in `request`.
+        """
+        async with self.map(source, model=model, ordered=True, on_error="raise", concurrency=concurrency) as outcomes:
+            return [outcome.value async for outcome in outcomes]
+
+    @property
+    def stats(self) -> Stats:
+        """What the client has done and is doing: a snapshot."""
+        return snapshot(self._parts)
+
+    def explain(self) -> str:
+        """Print the chain that every call goes through, with its settings, and return the text."""
+        text = "\n".join(self._explained())
+        print(text)  # noqa: T201 - that is what it is for
+        return text
+
+    def _explained(self) -> Iterable[str]:
+        total, connect, attempt = self._timeout.total, self._timeout.connect, self._timeout.attempt
+        limits = ", ".join(
+            f"{name} {value:g} s"
+            for name, value in (("total", total), ("connect", connect), ("attempt", attempt))
+            if value
+        )
+        yield f"Client {redact_url(self._base_url) or '(no base URL)'}"
+        yield f"  timeouts: {limits or 'none'}"
+        yield "  each call goes through, outermost first:"
+        for number, step in enumerate(self._steps, 1):
+            yield f"  {number:2}  {step.name:<22}{step.settings}"
+        yield f"  {len(self._steps) + 1:2}  {'transport':<22}{type(self._transport).__name__}"
+
+    async def _fetch(self, model: Any, item: fanout.Item) -> tuple[Any, Response]:
+        """One item of a fan-out: its value and its response."""
+        if isinstance(item, str):
+            request = self._builder.build("GET", item)
+        elif isinstance(item, Request):
+            request = self._builder.rebuild(item)
+        else:
+            raise ConfigError(f"a source yields URLs and Requests, not {type(item).__name__}: {item!r:.80}")
+        response = await self._carry(request)
+        if response.status >= 400 and self._raise:  # noqa: PLR2004 - where errors begin
+            raise self._status_error(response)
+        return (response if model is None else response.parse(model)), response
+
+    async def _carry(self, request: Request) -> Response:
+        """Send a built request down the layers."""
+        if self._loop is not asyncio.get_running_loop() or self._closed:
+            self._open()
+        if request.call.retry is None or self._send_retrying is not None:
+            return await self._send(request)
+        return await self._with_retries()(request)
+
+    def _open(self) -> None:
+        """Bind the client to the running loop.
+
+        Raises:
+            ConfigError: It is closed, or belongs to another loop.
+        """
+        if self._closed:
+            raise ConfigError("this client is closed: make a new Client (its connections are gone)")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ConfigError(
+                "this client belongs to another event loop (its connections live there): "
+                "make one Client per loop, inside it; asyncio.run() starts a new loop each time"
+            )
+
+    def _with_retries(self) -> Send:
+        """The chain of a client without retries, for a call that asks for them."""
+        if self._send_retrying is None:
+            steps = chain(self._parts, retry_settings="by call")
+            self._send_retrying = stack(self._transport.send, *(step.layer for step in steps))
+        return self._send_retrying
+
+    def _status_error(self, response: Response) -> AsyncAPIError:
+        request = response.request
+        error = status_error(
+            response,
+            request=request,
+            attempts=response.attempts,
+            retry_after=retry_after(response.headers, self._clock.wall()),
+        )
+        if request is not None:
+            error.phase, error.__cause__ = request.call.ended_by, request.call.cause
+        return error
+
+
+def _told(retry: Retry) -> str:
+    """The retry settings as `explain()` shows them."""
+    policy = retry.policy()
+    attempts = f"{policy.attempts} attempts" if policy.attempts is not None else "attempts as its stop strategy says"
+    waits = f"full jitter {policy.base:g}..{policy.cap:g} s" if policy.wait is None else type(policy.wait).__name__
+    budget = "no budget" if retry.budget is None else f"budget {retry.budget.ratio:.0%} + {retry.budget.floor:g}"
+    return f"{attempts}, {waits}, {budget}"
+
+
+def _aiohttp(clock: Clock, *, tls: bool | str | TLS, **settings: Any) -> Transport:
+    """The default transport; imported here so that a client over another one never loads it."""
+    from asyncapi.transports.aiohttp import AioHTTPTransport  # noqa: PLC0415
+    from asyncapi.transports.tls import context  # noqa: PLC0415
+
+    if isinstance(tls, str):
+        tls = TLS(ca=tls)
+    elif tls is False:
+        tls = TLS(verify=False)
+    if isinstance(tls, TLS):
+        password = tls.password.get_secret_value() if tls.password is not None else None
+        settings["tls"] = context(
+            ca=tls.ca, cert=tls.cert, key=tls.key, password=password, verify=tls.verify, min_version=tls.min_version
+        )
+    return AioHTTPTransport(clock=clock, **settings)

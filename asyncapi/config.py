@@ -1,0 +1,173 @@
+"""The public settings: frozen pydantic dataclasses, validated once when they are made.
+
+A wrong value is a `ConfigError` of one line that names the setting.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, Literal, TypeVar
+
+import pydantic
+from pydantic import Field
+from tenacity import RetryCallState
+from typing_extensions import dataclass_transform
+
+from asyncapi.errors import ConfigError
+from asyncapi.layers.retry import RetryPolicy
+from asyncapi.sansio.bucket import Bucket
+from asyncapi.sansio.budget import RetryBudget
+from asyncapi.sansio.resend import RETRY_STATUSES
+
+C = TypeVar("C", bound=type)
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass_transform(frozen_default=True)
+def settings(cls: C) -> C:
+    """A frozen pydantic dataclass whose wrong values raise `ConfigError`."""
+    config = pydantic.ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    made: Any = pydantic.dataclasses.dataclass(frozen=True, config=config)(cls)
+    init = made.__init__
+
+    @functools.wraps(init)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            init(self, *args, **kwargs)
+        except pydantic.ValidationError as error:
+            raise ConfigError(_one_line(cls.__name__, error)) from None
+
+    made.__init__ = checked
+    return made  # type: ignore[no-any-return]
+
+
+def _one_line(name: str, error: pydantic.ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{name}({where}={problem['input']!r}): {problem['msg']}"
+
+
+@settings
+class Timeout:
+    """How long things may take, in seconds; None is no limit.
+
+    Attributes:
+        total: The whole call: queueing, every attempt, backoff and the body.
+        connect: A new connection: name, TCP, TLS, proxy.
+        attempt: One attempt, from its start to the end of its body.
+    """
+
+    total: Seconds | None = 30.0
+    _: KW_ONLY
+    connect: Seconds | None = 5.0
+    attempt: Seconds | None = None
+
+
+@settings
+class Budget:
+    """A retry budget per host: retries may be `ratio` of the calls, plus a floor.
+
+    Attributes:
+        ratio: Retries per call, 0.2 for 20 %.
+        floor: Retries that are there from the start, and come back over a minute.
+    """
+
+    ratio: Annotated[float, Field(ge=0, le=10)] = 0.2
+    floor: Annotated[float, Field(ge=0)] = 10.0
+
+    def start(self) -> RetryBudget:
+        """The running budget of one host."""
+        return RetryBudget(self.ratio, self.floor)
+
+
+@settings
+class Retry:
+    """When and how a failed attempt is sent again. The defaults are safe for any API.
+
+    tenacity's strategies are taken as they are: `Retry(stop=stop_after_delay(10), wait=wait_random_exponential(max=5))`.
+    They never lift the rules of safety: what might be done twice is not sent twice.
+
+    Attributes:
+        attempts: Attempts in all; 4, or no bound of its own where `stop` is given.
+        base: The ceiling of the first wait, seconds. It doubles with each retry; waits are drawn from [0, ceiling).
+        cap: The ceiling of every wait, seconds.
+        statuses: Statuses worth a retry.
+        max_retry_after: The longest wait a server may ask for, seconds; beyond, the error is raised at once.
+        budget: The retry budget per host, or None. It is the client's: a call's own `retry=` can only opt out.
+        wait: A tenacity wait strategy instead of the exponential one. A server's Retry-After goes before it.
+        stop: A tenacity stop strategy, beside `attempts`.
+        retry: A tenacity retry strategy instead of the built-in choice; it sees errors, and answers as results.
+    """
+
+    attempts: Annotated[int, Field(ge=1)] | None = None
+    _: KW_ONLY
+    base: Annotated[float, Field(ge=0)] = 0.5
+    cap: Annotated[float, Field(ge=0)] = 30.0
+    statuses: frozenset[Annotated[int, Field(ge=100, le=599)]] = RETRY_STATUSES
+    max_retry_after: Annotated[float, Field(ge=0)] = 60.0
+    budget: Budget | None = Budget()
+    wait: Callable[[RetryCallState], Any] | None = None
+    stop: Callable[[RetryCallState], Any] | None = None
+    retry: Callable[[RetryCallState], Any] | None = None
+
+    def policy(self) -> RetryPolicy:
+        """What the retry layer works with."""
+        attempts = self.attempts if self.attempts is not None else None if self.stop is not None else 4
+        return RetryPolicy(
+            attempts=attempts,
+            base=self.base,
+            cap=self.cap,
+            statuses=self.statuses,
+            max_retry_after=self.max_retry_after,
+            budgeted=self.budget is not None,
+            wait=self.wait,
+            stop=self.stop,
+            retry=self.retry,
+        )
+
+
+@settings
+class RateLimit:
+    """At most `amount` attempts per `per` seconds, as a token bucket (GCRA). Several limits may hold at once.
+
+    Attributes:
+        amount: Tokens per `per`.
+        per: Seconds.
+        burst: Tokens that may be spent at once; `amount` by default. 1 spaces the attempts evenly.
+        by: "client": all attempts of the client share it; "host": each host has its own.
+        weight: What a Request costs, instead of 1: for limits on tokens or rows.
+    """
+
+    amount: Annotated[float, Field(gt=0)]
+    _: KW_ONLY
+    per: Seconds = 1.0
+    burst: Annotated[float, Field(ge=1)] | None = None
+    by: Literal["client", "host"] = "client"
+    weight: Callable[[Any], float] | None = None
+
+    def start(self) -> Bucket:
+        """The running bucket of one key."""
+        return Bucket(self.amount, self.per, self.burst if self.burst is not None else max(1.0, self.amount))
+
+
+@settings
+class TLS:
+    """How the server's identity is checked, and ours is shown.
+
+    Attributes:
+        ca: A file or folder of certificate authorities to trust instead of the system's.
+        cert: Our certificate (PEM, with its chain), for servers that ask for one.
+        key: Its private key, if not in the same file.
+        password: The key's password.
+        verify: False accepts any certificate: anyone on the way can read and change everything.
+        min_version: The oldest protocol version accepted.
+    """
+
+    _: KW_ONLY
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    password: pydantic.SecretStr | None = None
+    verify: bool = True
+    min_version: Literal["1.2", "1.3"] = "1.2"

@@ -1,0 +1,261 @@
+"""The fan-out: a source of any length, N workers, one consumer, and nothing unbounded between them.
+
+Rules:
+- Items are pulled lazily: at most `window` are pulled and not yet handed to the consumer, so the consumer's pace
+  holds the source back, in completion order and in source order alike.
+- N workers at most, started only as items come; never a task per item.
+- An item's failure is its outcome. What goes wrong beside an item (the source raises) is raised to the consumer,
+  after what was under way has been handed over.
+- Leaving the block early, by break, exception or cancellation, cancels the workers, waits until they are gone, and
+  closes the source: nothing stays behind.
+- An async source is driven, and closed, by one task of its own (generators may hold task-bound state).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import AsyncIterable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
+
+from asyncapi.errors import AsyncAPIError, ConfigError
+from asyncapi.layers.concurrency import Gate
+from asyncapi.types import Outcome, Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from types import TracebackType
+
+    from asyncapi.clock import Clock
+
+T = TypeVar("T")
+
+Item = Request | str
+Source = Iterable[Item] | AsyncIterable[Item]
+OnError = Literal["yield", "raise"]
+
+_FEEDER = "asyncapi-map-feeder"
+
+
+class Outcomes(Generic[T]):
+    """The outcomes of a fan-out: `async with` it, then `async for` over it.
+
+    Attributes:
+        stopped: Why it ended before the source did, or None.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[Item], Awaitable[tuple[T, Response]]],
+        source: Source,
+        clock: Clock,
+        *,
+        workers: int,
+        ordered: bool = False,
+        on_error: OnError = "yield",
+        max_errors: int | None = None,
+    ) -> None:
+        if on_error not in {"yield", "raise"}:
+            raise ConfigError(f"on_error={on_error!r}: give 'yield' or 'raise'")
+        if workers < 1 or (max_errors is not None and max_errors < 1):
+            raise ConfigError(f"concurrency={workers}, max_errors={max_errors}: give at least 1")
+        if isinstance(source, str) or not isinstance(source, Iterable | AsyncIterable):
+            raise ConfigError(f"a source is an iterable of URLs or Requests, not {type(source).__name__}")
+        self.stopped: str | None = None
+        self._call = call
+        self._source = source
+        self._now = clock.now
+        self._most = workers
+        self._ordered = ordered
+        self._raises = on_error == "raise"
+        self._max_errors = max_errors
+        self._errors = 0
+        self._window = Gate(2 * workers)  # a place is held from the pull to the hand-over
+        self._next: Callable[[], Awaitable[Item]]
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._workers = 0
+        self._live = 0
+        self._pulled = 0
+        self._exhausted = False
+        self._closing = False
+        self._ready: deque[Outcome[T]] = deque()
+        self._early: dict[int, Outcome[T]] = {}  # ordered: done before its turn
+        self._turn = 0
+        self._fatal: BaseException | None = None  # raised at once
+        self._source_error: Exception | None = None  # raised when all that was pulled has been handed over
+        self._waker: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._tasks or self._closing:
+            raise ConfigError("this map has been run already: call client.map(...) again")
+        if isinstance(self._source, AsyncIterable):
+            queue: asyncio.Queue[Item | None] = asyncio.Queue(1)
+            self._next = partial(self._next_fed, queue)
+            self._spawn(self._feed(self._source, queue), _FEEDER)
+        else:
+            self._next = partial(self._next_pulled, iter(self._source))
+        self._add_worker()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        if not self._tasks:
+            raise ConfigError(
+                "open it first: `async with client.map(...) as outcomes:`, then `async for o in outcomes:`"
+            )
+        return self
+
+    async def __anext__(self) -> Outcome[T]:
+        while True:
+            if self._fatal is not None:
+                raise self._fatal
+            if self._ready:
+                self._window.leave()
+                return self._ready.popleft()
+            if not self._live:
+                if self._source_error is not None:
+                    raise self._source_error
+                raise StopAsyncIteration
+            self._waker = asyncio.get_running_loop().create_future()
+            await self._waker
+
+    def stop(self, why: str = "stopped") -> None:
+        """Pull no more; what is under way is still handed over."""
+        if not self._exhausted:
+            self._exhausted = True
+            self.stopped = why
+            for task in self._tasks:
+                if task.get_name() == _FEEDER:  # it may be waiting for the source
+                    task.cancel()
+
+    async def aclose(self) -> None:
+        """End it now: cancel what is under way, wait until it is gone, and close the source."""
+        self._exhausted = self._closing = True
+        cancelled: asyncio.CancelledError | None = None
+        while pending := [task for task in self._tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            try:
+                await asyncio.wait(pending)
+            except asyncio.CancelledError as error:  # cancelled again while cleaning up: still leave nothing behind
+                cancelled = error
+        if inspect.isgenerator(self._source):
+            self._source.close()
+        if cancelled is not None:
+            raise cancelled
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str | None = None) -> None:
+        self._live += 1
+        task = asyncio.get_running_loop().create_task(self._guarded(work), name=name)
+        self._tasks.add(task)
+
+    def _add_worker(self) -> None:
+        self._workers += 1
+        self._spawn(self._work())
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a worker or the feeder: whatever ends it, the consumer learns of it."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            if not (self._closing or self._exhausted):
+                self._fatal = ConfigError("a worker of this map was cancelled from outside, its item is lost")
+            raise
+        except Exception as error:
+            self._fatal = error
+        finally:
+            self._live -= 1
+            self._wake()
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                item = await self._next()
+            except _Exhausted:
+                return
+            index = self._pulled
+            self._pulled += 1
+            if self._workers < self._most:
+                self._add_worker()
+            self._hand_over(await self._outcome(index, item))
+
+    async def _outcome(self, index: int, item: Item) -> Outcome[T]:
+        began = self._now()
+        try:
+            value, response = await self._call(item)
+        except AsyncAPIError as error:
+            status = next((one.status for one in reversed(error.attempts) if one.status is not None), None)
+            return Outcome(index, item, None, error, error.attempts, self._now() - began, status)
+        return Outcome(index, item, value, None, response.attempts, self._now() - began, response.status)
+
+    def _hand_over(self, outcome: Outcome[T]) -> None:
+        if outcome.error is not None:
+            self._count_error(outcome.error)
+        if self._ordered:
+            self._early[outcome.index] = outcome
+            while self._turn in self._early:
+                self._ready.append(self._early.pop(self._turn))
+                self._turn += 1
+        else:
+            self._ready.append(outcome)
+        self._wake()
+
+    def _count_error(self, error: AsyncAPIError) -> None:
+        self._errors += 1
+        if self._raises:
+            self._fatal = self._fatal or error
+        elif self._errors == self._max_errors:
+            self.stop(f"{self._errors} errors (max_errors)")
+
+    def _wake(self) -> None:
+        if self._waker is not None and not self._waker.done():
+            self._waker.set_result(None)
+
+    async def _next_pulled(self, items: Iterator[Item]) -> Item:
+        """The next item of a plain iterable."""
+        if not self._exhausted:
+            await self._window.enter()
+            try:
+                if not self._exhausted:
+                    return next(items)
+            except StopIteration:
+                self._exhausted = True
+            except Exception as error:
+                self._exhausted, self._source_error = True, error
+            self._window.leave()
+        raise _Exhausted
+
+    async def _next_fed(self, queue: asyncio.Queue[Item | None]) -> Item:
+        """The next item that the feeder has pulled."""
+        item = await queue.get()
+        if item is None:
+            queue.put_nowait(None)  # for the other workers
+            raise _Exhausted
+        return item
+
+    async def _feed(self, source: AsyncIterable[Item], queue: asyncio.Queue[Item | None]) -> None:
+        """Pull from an async source, and close it, in one task."""
+        items = aiter(source)
+        try:
+            while not self._exhausted:
+                await self._window.enter()
+                item = await anext(items)
+                await queue.put(item)
+        except StopAsyncIteration:
+            self._exhausted = True
+        except Exception as error:
+            self._exhausted, self._source_error = True, error
+        finally:
+            if inspect.isasyncgen(source):
+                await source.aclose()
+            await queue.put(None)
+
+
+class _Exhausted(Exception):
+    """There is no further item."""

@@ -1,0 +1,114 @@
+"""The end of all waiting: the call, its queueing, attempts, backoff and body, ends by `request.deadline`.
+
+The deadline itself is a number that the client puts on the Request (the smaller of the call's total and of the
+`deadline(...)` scope around it). This layer is the one place that enforces it; a `Watchdog` keeps one timer for all
+calls. The attempt's own, shorter limit is the transport's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Self
+
+from asyncapi.clock import SYSTEM
+from asyncapi.errors import ConfigError, DeadlineExceeded, RequestTimeout
+
+if TYPE_CHECKING:
+    from asyncapi.clock import Clock
+    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.watchdog import Watchdog
+
+current: ContextVar[float | None] = ContextVar("asyncapi_deadline", default=None)
+
+
+class deadline:  # noqa: N801 - used as a word: `with deadline(2.0):`
+    """A scope whose calls all end within `seconds`, counted from its start; nested scopes only shorten it.
+
+    Tasks started inside inherit it. Only calls of this SDK are bound by it, other code is not cancelled.
+
+        with deadline(2.0):
+            user = await api.get("/users/1", model=User)
+            await api.post("/audit", json={"saw": user.id}, idempotency_key=True)
+
+    Args:
+        seconds: How long from now.
+        clock: The clock that the client inside uses.
+
+    Raises:
+        ConfigError: `seconds` is not a positive number.
+    """
+
+    __slots__ = ("_clock", "_seconds", "_token", "at")
+
+    def __init__(self, seconds: float, *, clock: Clock = SYSTEM) -> None:
+        if not seconds > 0:
+            raise ConfigError(f"deadline({seconds!r}): give a positive number of seconds")
+        self._seconds = seconds
+        self._clock = clock
+        self._token: Token[float | None] | None = None
+        self.at: float | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds left, negative when passed."""
+        return self._seconds if self.at is None else self.at - self._clock.now()
+
+    def __enter__(self) -> Self:
+        if self._token is not None:
+            raise ConfigError("this deadline scope is already open: make a new one with deadline(seconds)")
+        mine, outer = self._clock.now() + self._seconds, current.get()
+        self.at = mine if outer is None else min(mine, outer)
+        self._token = current.set(self.at)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            current.reset(self._token)
+            self._token = None
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.__exit__()
+
+
+def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
+    """End every call by its deadline.
+
+    Raises (from the layer):
+        DeadlineExceeded: It had passed before anything was sent.
+        RequestTimeout: It passed on the way; `.phase` says during what.
+    """
+    now = clock.now
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            due = request.deadline
+            if due is None:
+                return await inner(request)
+            if now() >= due:
+                raise DeadlineExceeded("the deadline had passed before it could be sent", request=request)
+            guard = watchdog.enter(due)
+            try:
+                return await inner(request)
+            except asyncio.CancelledError:
+                if guard.fired():
+                    raise _too_late(request, now()) from None
+                raise
+            finally:
+                watchdog.leave(guard)
+
+        return send
+
+    return layer
+
+
+def _too_late(request: Request, now: float) -> RequestTimeout:
+    call = request.call
+    return RequestTimeout(
+        f"not done in {now - call.started:.3g} s: the deadline came during {call.phase}",
+        phase=call.phase,
+        request=request,
+    )

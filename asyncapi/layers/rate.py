@@ -1,0 +1,137 @@
+"""Rate limits: every attempt takes tokens from each bucket before it may go; servers count attempts, not calls.
+
+While tokens are there, taking them is a few comparisons. Else the task stands in line, and one timer wakes the
+first when its tokens are due: order is first come first served, a task that is cancelled spends nothing. A wait
+that would pass the deadline is refused at once instead of being waited for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import RequestTimeout
+from asyncapi.waiting import Line
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
+    from asyncapi.clock import Clock
+    from asyncapi.sansio.bucket import Bucket
+    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.waiting import Weights
+
+_TOLERANCE = 1e-9  # seconds: float rounding must not re-arm a timer for the same instant
+
+
+class Limiter:
+    """Several buckets that must all conform, and the line before them.
+
+    Attributes:
+        buckets: One per limit.
+        line: Those who wait.
+    """
+
+    __slots__ = ("_clock", "_timer", "buckets", "line")
+
+    def __init__(self, buckets: Sequence[Bucket], clock: Clock) -> None:
+        self.buckets = tuple(buckets)
+        self.line = Line(len(self.buckets))
+        self._clock = clock
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self, weights: Weights) -> bool:
+        """Take the tokens if they are there and nobody waits for them."""
+        return not self.line.length and self._take(weights)
+
+    def forecast(self, weights: Weights) -> float:
+        """Seconds until a newcomer's turn, if all those before it stay."""
+        now = self._clock.now()
+        return max(
+            bucket.delay(now, weight) + ahead * bucket.interval
+            for bucket, weight, ahead in zip(self.buckets, weights, self.line.asked, strict=True)
+        )
+
+    async def wait(self, weights: Weights) -> None:
+        """Stand in line; the tokens are taken when it returns."""
+        if not self.line.length:
+            self._arm(weights)
+        await self.line.wait(self._give_back, weights)
+
+    def _take(self, weights: Weights) -> bool:
+        now = self._clock.now()
+        if self._delay(now, weights) > _TOLERANCE:
+            return False
+        for bucket, weight in zip(self.buckets, weights, strict=True):
+            bucket.take(now, weight)
+        return True
+
+    def _delay(self, now: float, weights: Weights) -> float:
+        return max(bucket.delay(now, weight) for bucket, weight in zip(self.buckets, weights, strict=True))
+
+    def _give_back(self, weights: Weights) -> None:
+        for bucket, weight in zip(self.buckets, weights, strict=True):
+            bucket.give_back(weight)
+        self._serve()
+
+    def _arm(self, weights: Weights) -> None:
+        """Set the timer to when these tokens are due."""
+        if self._timer is not None:
+            self._timer.cancel()
+        now = self._clock.now()
+        self._timer = self._clock.call_at(now + self._delay(now, weights), self._serve)
+
+    def _serve(self) -> None:
+        """Call as many from the line as there are tokens for, and come back for the next."""
+        while (head := self.line.head()) is not None:
+            if not self._take(head.weights):
+                self._arm(head.weights)
+                return
+            self.line.call()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def rate(
+    limiters: Keyed[Limiter],
+    weigh: Callable[[Request], Weights],
+    clock: Clock,
+    *,
+    by_host: bool = False,
+) -> Layer:
+    """Take tokens before every attempt.
+
+    Args:
+        limiters: The limiter of each key.
+        weigh: What an attempt costs in each bucket.
+        clock: Times waits.
+        by_host: A limiter per host; else one for the client.
+
+    Raises (from the layer):
+        RequestTimeout: Its turn would come after the deadline; `.phase` is "queue".
+    """
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            limiter = limiters[request.url.host_port_subcomponent or "" if by_host else ""]
+            weights = weigh(request)
+            if not limiter.take(weights):
+                call = request.call
+                call.phase, began = "queue", clock.now()
+                _refuse_if_late(request, limiter.forecast(weights), began)
+                await limiter.wait(weights)
+                call.queued += clock.now() - began
+            return await inner(request)
+
+        return send
+
+    return layer
+
+
+def _refuse_if_late(request: Request, wait: float, now: float) -> None:
+    if request.deadline is not None and now + wait > request.deadline:
+        left = request.deadline - now
+        message = f"the rate limit would hold it for {wait:.3g} s, its deadline is in {left:.3g} s"
+        raise RequestTimeout(message, phase="queue", request=request)

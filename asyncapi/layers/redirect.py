@@ -1,0 +1,93 @@
+"""Redirects: each hop is an attempt of its own below here, so that breaker, rate and credentials go by its host.
+
+303, and 301/302 after POST   becomes a GET without a body (RFC 9110 section 15.4)
+301 302 307 308 otherwise     the same method, and the body from its beginning
+another origin                loses every credential: headers that carry secrets, and URL user-info
+https to http                 refused
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from asyncapi.errors import ProtocolError
+from asyncapi.redact import is_secret, redact_url
+from asyncapi.sansio.resend import rewindable
+
+if TYPE_CHECKING:
+    from asyncapi.types import Layer, Request, Response, Send
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+def redirect(most: int) -> Layer:
+    """Follow at most `most` redirects.
+
+    Raises (from the layer):
+        ProtocolError: Too many, to an unusable place, from https to http, or with a body that can't be resent.
+    """
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            response = await inner(request)
+            if response.status not in _REDIRECTS:
+                return response
+            for _ in range(most):
+                if "Location" not in response.headers:
+                    return response
+                request = follow(request, response)
+                request.call.why = f"redirect: {response.status} from {redact_url(response.url)}"
+                response = await inner(request)
+                if response.status not in _REDIRECTS:
+                    return response
+            raise _final(request, f"more than {most} redirects, the last to {response.headers.get('Location')!r}")
+
+        return send
+
+    return layer
+
+
+def follow(request: Request, response: Response) -> Request:
+    """The request that a redirect asks for."""
+    target = _target(request, response)
+    headers = request.headers
+    if target.origin() != request.url.origin():
+        headers = CIMultiDict((name, value) for name, value in headers.items() if not _bound_to_origin(name))
+    if response.status in {307, 308} or (response.status != 303 and request.method != "POST"):  # noqa: PLR2004
+        if not rewindable(request):
+            raise _final(
+                request, f"{response.status} asks for the body again, but it is a stream that can't be rewound"
+            )
+        return request.copy(url=target, headers=headers)
+    method = "HEAD" if request.method == "HEAD" else "GET"
+    bare = CIMultiDict((name, value) for name, value in headers.items() if not name.lower().startswith("content-"))
+    return request.copy(method=method, url=target, headers=bare, content=None)
+
+
+def _bound_to_origin(name: str) -> bool:
+    return name.lower() == "host" or is_secret(name)
+
+
+def _target(request: Request, response: Response) -> URL:
+    location = response.headers["Location"]
+    try:
+        target = request.url.join(URL(location))
+        target.origin()
+    except ValueError as error:
+        raise _final(request, f"redirected to {location!r}, which is no usable URL ({error})") from None
+    if target.scheme not in {"http", "https"}:
+        raise _final(request, f"redirected to {location!r}: only http and https are followed")
+    if request.url.scheme == "https" and target.scheme == "http":
+        raise _final(request, f"redirected from https to {redact_url(target)}: refused, it would go in clear")
+    if not target.raw_fragment and request.url.raw_fragment:
+        target = target.with_fragment(request.url.fragment)
+    return target
+
+
+def _final(request: Request, message: str) -> ProtocolError:
+    error = ProtocolError(message, request=request)
+    error.final = True
+    return error

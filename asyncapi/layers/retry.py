@@ -1,0 +1,236 @@
+"""Retries: whether, when, and how often a failed attempt is sent again.
+
+The first attempt runs bare; everything else here happens only after a failure. The questions, in this order:
+
+    1. Is it a failure that another try may mend?      the policy's predicate, else status and kind of error
+    2. Is it safe to send it again?                    sansio/resend.py: never a payment twice
+    3. May we try again?                               attempts or the policy's `stop`
+    4. How long to wait?                               what the server says, else the policy's `wait`
+    5. Does the wait end before the deadline?          if not, give up now, not then
+    6. Does the retry budget allow it?
+
+A connection that was kept alive and turns out to be closed is replayed once, at once, outside the count: the
+server never saw the request. A call inside another retrying call makes one attempt: only the outermost retries.
+tenacity strategies are called as they are, with a `RetryCallState` built after the failure.
+"""
+
+from __future__ import annotations
+
+import inspect
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tenacity import Future, RetryCallState
+
+from asyncapi.errors import BudgetSpent, Phase, TransportError, status_error
+from asyncapi.sansio.backoff import full_jitter
+from asyncapi.sansio.resend import RETRY_STATUSES, obstacle, safe
+from asyncapi.sansio.retryafter import retry_after, should_retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asyncapi.clock import Clock
+    from asyncapi.sansio.budget import RetryBudget
+    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.types import Call, Layer, Request, Response, Send
+
+_inside: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The settings of the retry layer; see `asyncapi.Retry` for their meaning."""
+
+    attempts: int | None = 4
+    base: float = 0.5
+    cap: float = 30.0
+    statuses: frozenset[int] = RETRY_STATUSES
+    max_retry_after: float = 60.0
+    budgeted: bool = True
+    wait: Callable[[RetryCallState], float] | None = None
+    stop: Callable[[RetryCallState], bool] | None = None
+    retry: Callable[[RetryCallState], Any] | None = None
+
+
+def retry(budgets: Keyed[RetryBudget], clock: Clock) -> Layer:
+    """Send again what may be mended by it; the policy is `request.call.retry`.
+
+    Args:
+        budgets: The retry budget of each host.
+        clock: Times and draws the waits.
+    """
+    now = clock.now
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            call = request.call
+            policy = call.retry
+            if policy is None or nested():
+                return await inner(request)
+            budgets[call.host].deposit(now())
+            token = _inside.set(call)
+            failure: Response | TransportError
+            try:
+                try:
+                    response = await inner(request)
+                    if response.status < 400 and policy.retry is None:  # noqa: PLR2004 - where errors begin
+                        return response
+                    failure = response
+                except TransportError as error:
+                    failure = error
+                return await _Again(inner, request, policy, budgets[call.host], clock).send(failure)
+            finally:
+                _inside.reset(token)
+
+        return send
+
+    return layer
+
+
+def nested() -> bool:
+    """Whether this runs inside a call that retries already."""
+    outer = _inside.get()
+    return outer is not None and outer.running
+
+
+class _GiveUp(Exception):
+    """Why there is no further attempt."""
+
+    def __init__(self, why: str, *, phase: Phase | None = None, cause: BudgetSpent | None = None) -> None:
+        super().__init__(why)
+        self.phase = phase
+        self.cause = cause
+
+
+class _Again:
+    """The attempts of one call after its first failure."""
+
+    __slots__ = ("_budget", "_clock", "_inner", "_policy", "_replayed", "_request", "_slept", "_tries")
+
+    def __init__(self, inner: Send, request: Request, policy: RetryPolicy, budget: RetryBudget, clock: Clock) -> None:
+        self._inner = inner
+        self._request = request
+        self._policy = policy
+        self._budget = budget
+        self._clock = clock
+        self._tries = 1
+        self._slept = 0.0
+        self._replayed = False
+
+    async def send(self, failure: Response | TransportError) -> Response:
+        call = self._request.call
+        while True:
+            try:
+                await self._prepare(failure, call)
+            except _GiveUp as verdict:
+                return self._end(failure, verdict, call)
+            try:
+                failure = await self._inner(self._request)
+            except TransportError as error:
+                failure = error
+            else:
+                if failure.status < 400 and self._policy.retry is None:  # noqa: PLR2004
+                    return failure
+
+    async def _prepare(self, failure: Response | TransportError, call: Call) -> None:
+        """Wait until the next attempt is due.
+
+        Raises:
+            _GiveUp: There is none.
+        """
+        if self._is_stale(failure):
+            self._replayed = True
+            self._note(call, "replayed at once on a fresh connection", "replay: the kept-alive connection was closed")
+            return
+        state = self._state(failure, call)
+        if not await self._worthwhile(failure, state):
+            raise _GiveUp("")
+        what = failure.status if not isinstance(failure, TransportError) else type(failure).__name__
+        wait, source = self._wait(failure, state)
+        self._allow(failure, wait, state)
+        self._tries += 1
+        self._slept += wait
+        self._note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {source} {wait:.3g} s")
+        call.phase = "backoff"
+        if wait > 0:
+            await self._clock.sleep(wait)
+
+    def _is_stale(self, failure: Response | TransportError) -> bool:
+        return isinstance(failure, TransportError) and failure.stale and not self._replayed and safe(self._request)
+
+    async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
+        """Question 1."""
+        policy = self._policy
+        if policy.retry is not None:
+            verdict = policy.retry(state)  # type: ignore[arg-type]  # a policy with strategies has a state
+            return bool(await verdict if inspect.isawaitable(verdict) else verdict)
+        if isinstance(failure, TransportError):
+            return not failure.final
+        told = should_retry(failure.headers) if failure.status >= 400 else None  # noqa: PLR2004
+        return failure.status in policy.statuses if told is None else told
+
+    def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
+        """Question 4: seconds, and who says so."""
+        policy = self._policy
+        if not isinstance(failure, TransportError):
+            told = retry_after(failure.headers, self._clock.wall())
+            if told is not None:
+                return told, "Retry-After"
+        if policy.wait is not None:
+            return max(0.0, float(policy.wait(state))), "wait strategy"  # type: ignore[arg-type]
+        return full_jitter(self._tries, self._clock.random(), base=policy.base, cap=policy.cap), "backoff"
+
+    def _allow(self, failure: Response | TransportError, wait: float, state: RetryCallState | None) -> None:
+        """Questions 2, 3, 5 and 6."""
+        policy, request = self._policy, self._request
+        unsafe = obstacle(request, failure)
+        if unsafe is not None:
+            raise _GiveUp(unsafe)
+        if policy.attempts is not None and self._tries >= policy.attempts:
+            raise _GiveUp(f"{self._tries} of {policy.attempts} attempts made")
+        if state is not None and policy.stop is not None:
+            state.upcoming_sleep = wait
+            if policy.stop(state):
+                raise _GiveUp(f"the stop strategy ended it after {self._tries} attempts")
+        if wait > policy.max_retry_after and policy.wait is None:
+            raise _GiveUp(f"the server asks for {wait:.3g} s, over max_retry_after={policy.max_retry_after:g}")
+        if request.deadline is not None and self._clock.now() + wait >= request.deadline:
+            raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
+        if policy.budgeted and not self._budget.withdraw(self._clock.now()):
+            why = f"the retry budget of {request.call.host} is spent"
+            raise _GiveUp(why, cause=BudgetSpent(why, request=request))
+
+    def _state(self, failure: Response | TransportError, call: Call) -> RetryCallState | None:
+        """What tenacity's strategies are called with; None if the policy has none."""
+        policy = self._policy
+        if policy.retry is None and policy.stop is None and policy.wait is None:
+            return None
+        state = RetryCallState(None, None, (self._request,), {})  # type: ignore[arg-type]  # no Retrying object
+        state.start_time = call.started
+        state.attempt_number = self._tries
+        state.idle_for = self._slept
+        state.outcome = Future(self._tries)
+        state.outcome_timestamp = self._clock.now()
+        if isinstance(failure, TransportError):
+            state.outcome.set_exception(failure)
+        elif failure.status >= 400:  # noqa: PLR2004
+            state.outcome.set_exception(status_error(failure, request=self._request))
+        else:
+            state.outcome.set_result(failure)
+        return state
+
+    def _note(self, call: Call, then: str, why: str) -> None:
+        call.attempts[-1].then = then
+        call.why = why
+
+    def _end(self, failure: Response | TransportError, verdict: _GiveUp, call: Call) -> Response:
+        reason = str(verdict)
+        if call.attempts and reason:
+            call.attempts[-1].then = f"gave up: {reason}"
+        call.ended_by, call.cause = verdict.phase, verdict.cause
+        if isinstance(failure, TransportError):
+            failure.phase = verdict.phase or failure.phase
+            raise failure from (verdict.cause or failure.__cause__)
+        return failure

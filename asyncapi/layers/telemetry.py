@@ -1,0 +1,136 @@
+"""What is seen of calls and attempts: two layers, the outermost and the innermost, over one `Meter`.
+
+The call layer sees the final outcome and gives responses and errors their records; the attempt layer writes one
+`Attempt` per attempt and hands it to the hooks. A hook that raises is logged and never breaks a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import AsyncAPIError
+from asyncapi.sansio.histogram import Histogram
+from asyncapi.types import Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from asyncapi.clock import Clock
+    from asyncapi.types import Call, Layer, Request, Response, Send
+
+log = logging.getLogger("asyncapi")
+
+
+class Meter:
+    """Running counts of one client.
+
+    Attributes:
+        calls: Calls begun.
+        in_flight: Calls under way.
+        attempts: Attempts begun.
+        retries: Attempts that repeated a failed one after a wait.
+        by_status: Final statuses of calls.
+        by_error: Final errors of calls by class; cancelled calls count as "CancelledError".
+        latency: Seconds of calls that ended with an answer, waits and retries included.
+    """
+
+    __slots__ = ("attempts", "by_error", "by_status", "calls", "in_flight", "latency", "retries")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.in_flight = 0
+        self.attempts = 0
+        self.retries = 0
+        self.by_status: dict[int, int] = {}
+        self.by_error: dict[str, int] = {}
+        self.latency = Histogram()
+
+    def error(self, error: BaseException) -> None:
+        """Count a call that ended without an answer."""
+        name = type(error).__name__
+        self.by_error[name] = self.by_error.get(name, 0) + 1
+
+
+def calls(meter: Meter, clock: Clock) -> Layer:
+    """The outermost layer: counts calls, and completes responses and errors with what happened on the way."""
+    now, by_status, record = clock.now, meter.by_status, meter.latency.record
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            call = request.call
+            meter.calls += 1
+            meter.in_flight += 1
+            try:
+                response = await inner(request)
+            except BaseException as error:
+                _complete(error, request, call)
+                meter.error(error)
+                raise
+            finally:
+                call.running = False
+                meter.in_flight -= 1
+            elapsed = response.elapsed = now() - call.started
+            response.attempts = tuple(call.attempts)
+            by_status[response.status] = by_status.get(response.status, 0) + 1
+            record(elapsed)
+            return response
+
+        return send
+
+    return layer
+
+
+def _complete(error: BaseException, request: Request, call: Call) -> None:
+    if isinstance(error, AsyncAPIError):
+        error.attempts = tuple(call.attempts)
+        if error.request is None:
+            error.request = request.redacted()
+
+
+def attempts(meter: Meter, clock: Clock, hooks: Sequence[Callable[[Attempt], object]] = ()) -> Layer:
+    """The innermost layer: one record per attempt."""
+    now, wall = clock.now, clock.wall
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            call = request.call
+            made = call.attempts
+            record = Attempt(len(made) + 1, request.method, request.url, call.why, now(), wall(), call.queued)
+            made.append(record)
+            meter.attempts += 1
+            if record.number > 1 and record.why.startswith("retry"):
+                meter.retries += 1
+            call.queued = 0.0
+            try:
+                response = await inner(request)
+                record.status = response.status
+            except BaseException as error:
+                record.error = _said(error)
+                raise
+            finally:
+                record.elapsed = now() - record.started
+                if hooks:
+                    _tell(hooks, record)
+                if log.isEnabledFor(logging.DEBUG):
+                    log.debug("%s %s: %r", record.method, record.url, record)
+            return response
+
+        return send
+
+    return layer
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "CancelledError: the call was cancelled, or its deadline came"
+    return f"{type(error).__name__}: {error.message if isinstance(error, AsyncAPIError) else error}"
+
+
+def _tell(hooks: Sequence[Callable[[Attempt], object]], record: Attempt) -> None:
+    for hook in hooks:
+        try:
+            hook(record)
+        except Exception:
+            log.exception("a hook failed: %r", hook)

@@ -1,0 +1,55 @@
+"""May this request be sent again, and is it worth it?
+
+Worth it: a failure that another try may mend.
+    connect errors (not TLS), a connection closed or broken mid-way, time-outs of an attempt,
+    408 425 429 500 502 503 504; or as the server says in `x-should-retry`.
+Safe: the server will not do the work twice.
+    1. the method is idempotent: GET HEAD OPTIONS TRACE PUT DELETE (RFC 9110 section 9.2.2), or
+    2. the request carries an idempotency key, or
+    3. the failure proves that nothing was processed: no connection was made, or 429.
+    And in every case its body can be sent from its beginning again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import ConnectError, RequestTimeout, TransportError
+from asyncapi.types import Body
+
+if TYPE_CHECKING:
+    from asyncapi.types import Request, Response
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TOO_MANY_REQUESTS = 429
+
+
+def rewindable(request: Request) -> bool:
+    """Whether the body, if any, can be sent from its beginning again."""
+    return not isinstance(request.content, Body) or request.content.rewindable
+
+
+def safe(request: Request) -> bool:
+    """Whether sending it twice does the work once, whatever became of the first."""
+    return (request.method in IDEMPOTENT or request.idempotency_key is not None) and rewindable(request)
+
+
+def unprocessed(failure: Response | TransportError) -> bool:
+    """Whether the failure proves that the server did nothing."""
+    if isinstance(failure, TransportError):
+        return isinstance(failure, ConnectError) or (
+            isinstance(failure, RequestTimeout) and failure.phase in {"queue", "connect"}
+        )
+    return failure.status == _TOO_MANY_REQUESTS
+
+
+def obstacle(request: Request, failure: Response | TransportError) -> str | None:
+    """Why the request must not be sent again after this failure, or None if it may."""
+    if safe(request):
+        return None
+    if not rewindable(request):
+        return "its streamed body can't be sent again"
+    if unprocessed(failure):
+        return None
+    return f"{request.method} without an idempotency key is not safe to resend"

@@ -1,0 +1,73 @@
+"""A snapshot of what a client has done and is doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncapi.order import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts since the client was made, and its state now. Durations are seconds.
+
+    Attributes:
+        calls: Calls begun.
+        ok: Calls that ended with a status below 400.
+        failed: Calls that ended with 4xx or 5xx, or with an error. Cancelled calls are neither.
+        by_status: Final statuses of calls.
+        by_error: Final errors of calls by class.
+        attempts: Attempts begun.
+        retries: Attempts that repeated a failed one.
+        in_flight: Calls under way.
+        queued: Attempts waiting in line for a token or a place.
+        p50: Median latency of answered calls, waits and retries included; None before the first.
+        p95: Its 95th percentile.
+        p99: Its 99th percentile.
+        concurrency: Attempts allowed at a time, or None.
+        rate: Tokens left in each bucket, by host ("" for the client's own).
+        budget: Retries left, by host.
+    """
+
+    calls: int
+    ok: int
+    failed: int
+    by_status: dict[int, int]
+    by_error: dict[str, int]
+    attempts: int
+    retries: int
+    in_flight: int
+    queued: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    concurrency: int | None
+    rate: dict[str, list[float]]
+    budget: dict[str, float]
+
+
+def snapshot(parts: Parts) -> Stats:
+    """The state of a client's parts now."""
+    meter, gate, now = parts.meter, parts.gate, parts.clock.now()
+    limiters = [(key, limiter) for _, _, keyed in parts.limiters for key, limiter in keyed.items()]
+    ok = sum(count for status, count in meter.by_status.items() if status < 400)  # noqa: PLR2004 - where errors begin
+    answered = sum(meter.by_status.values())
+    return Stats(
+        calls=meter.calls,
+        ok=ok,
+        failed=answered - ok + sum(meter.by_error.values()) - meter.by_error.get("CancelledError", 0),
+        by_status=dict(sorted(meter.by_status.items())),
+        by_error=dict(sorted(meter.by_error.items())),
+        attempts=meter.attempts,
+        retries=meter.retries,
+        in_flight=meter.in_flight,
+        queued=(gate.line.length if gate is not None else 0) + sum(limiter.line.length for _, limiter in limiters),
+        p50=meter.latency.quantile(0.50),
+        p95=meter.latency.quantile(0.95),
+        p99=meter.latency.quantile(0.99),
+        concurrency=gate.limit if gate is not None else None,
+        rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
+        budget={host: budget.tokens for host, budget in parts.budgets.items()},
+    )

@@ -1,0 +1,261 @@
+"""HTTP/1.1 over one shared `aiohttp.ClientSession`.
+
+Rules:
+- Every attempt goes through the session's public `request`, so whatever patches or extends a session works here.
+- The session follows no redirect, keeps no cookie (unless asked), resends nothing and arms no timer per request:
+  retries, redirects and limits are the layers'. Only a new connection arms aiohttp's own connect timer.
+- A body is read to its end inside the attempt, bounded by `max_body` on its decoded bytes, so a broken or endless
+  body is the attempt's failure, and its connection is closed.
+- The pool is unbounded: the number of connections is bounded by the layer above, which is the one queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import warnings
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import aiohttp
+from aiohttp import hdrs
+
+from asyncapi.errors import ConfigError, ProtocolError, TransportError
+from asyncapi.transports import limits
+from asyncapi.transports.aiohttp_errors import translate
+from asyncapi.types import Body, Response
+from asyncapi.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from asyncapi.clock import Clock
+    from asyncapi.types import Call, Request
+
+_VERSIONS = {aiohttp.HttpVersion10: "1.0", aiohttp.HttpVersion11: "1.1"}
+_LARGE = 64 * 1024  # bytes; a larger body is sent in pieces, so that the loop is never held and "send" has an end
+
+
+class AioHTTPTransport:
+    """Carries attempts over aiohttp.
+
+    Args:
+        clock: Times the attempts.
+        max_body: Most bytes of a decoded body; None for no bound.
+        tls: An SSL context, or True for aiohttp's own, which verifies.
+        session: A session to share; it is not closed here, and its own connector, cookies and proxies hold.
+        cookies: Keep cookies between requests.
+        proxy: Proxy URL for every request.
+        unix_socket: Path of a Unix socket to connect to instead of the URL's host.
+        trust_env: Take proxies from the environment, and passwords from ~/.netrc.
+        keepalive: Seconds an idle connection is kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        max_body: int | None,
+        tls: ssl.SSLContext | Literal[True] = True,
+        session: aiohttp.ClientSession | None = None,
+        cookies: bool = False,
+        proxy: str | None = None,
+        unix_socket: str | None = None,
+        trust_env: bool = False,
+        keepalive: float = 15.0,
+    ) -> None:
+        self._clock = clock
+        self._watchdog = Watchdog(clock)
+        self._max_body = max_body
+        self._tls = tls
+        self._insecure = tls is not True and tls.verify_mode is ssl.CERT_NONE
+        self._session = session
+        self._owned = session is None
+        self._cookies = cookies
+        self._proxy = proxy
+        self._unix_socket = unix_socket
+        self._trust_env = trust_env
+        self._keepalive = keepalive
+        self._connecting: dict[asyncio.Task[Any], Call] = {}
+        self._warned: set[str] = set()
+        self._closed = False
+
+    async def send(self, request: Request) -> Response:
+        """Carry one attempt.
+
+        Raises:
+            TransportError: Its subclass that says what failed.
+            ConfigError: aiohttp can't send such a request; nothing was sent.
+        """
+        call = request.call
+        session = self._session or self._open()
+        if self._insecure and request.url.scheme == "https":
+            self._warn(request)
+        guard = limits.enter(self._watchdog, self._clock, request)
+        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # a coroutine being awaited
+        self._connecting[task] = call
+        call.reused, call.phase = True, "headers"
+        try:
+            answer = await session.request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                data=_data(request),
+                allow_redirects=False,
+                timeout=_timeout(call.connect),
+                proxy=self._proxy,
+            )
+            call.phase = "body"
+            content = await self._read(answer, request)
+        except asyncio.CancelledError:
+            if guard is not None and guard.fired():
+                raise limits.timed_out(request) from None
+            raise
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
+            raise self._translate(error, request) from error
+        finally:
+            self._connecting.pop(task, None)
+            if guard is not None:
+                self._watchdog.leave(guard)
+        return Response(
+            answer.status,
+            answer.headers,
+            content,
+            url=request.url,
+            request=request,
+            http_version=_VERSIONS.get(answer.version, "") if answer.version is not None else "",
+        )
+
+    async def aclose(self) -> None:
+        """Close the session, if it is ours, and with it every connection."""
+        self._closed = True
+        self._watchdog.close()
+        if self._owned and self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ConfigError("this client is closed: make a new one")
+        connector: _TCPConnector | _UnixConnector
+        if self._unix_socket is not None:
+            connector = _UnixConnector(path=self._unix_socket, limit=0, keepalive_timeout=self._keepalive)
+        else:
+            connector = _TCPConnector(limit=0, ssl=self._tls, ttl_dns_cache=10, keepalive_timeout=self._keepalive)
+        connector.connecting = self._connecting
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.CookieJar() if self._cookies else aiohttp.DummyCookieJar(),
+            timeout=_timeout(None),
+            trust_env=self._trust_env,
+        )
+        # aiohttp would resend idempotent requests on its own, unseen and uncounted: the retry layer replays instead.
+        self._session._retry_connection = False  # noqa: SLF001
+        return self._session
+
+    async def _read(self, answer: aiohttp.ClientResponse, request: Request) -> bytes:
+        """The decoded body, at most `max_body` bytes of it."""
+        most = self._max_body
+        plain = hdrs.CONTENT_ENCODING not in answer.headers
+        length = answer.headers.get(hdrs.CONTENT_LENGTH)
+        if most is None or (plain and length is not None and length.isdecimal() and int(length) <= most):
+            return await answer.read()
+        if plain and length is not None and length.isdecimal() and request.method != hdrs.METH_HEAD:
+            answer.close()
+            raise _oversized(request, most, f"it says {int(length):,}")
+        pieces, size = [], 0
+        try:
+            while piece := await answer.content.readany():
+                pieces.append(piece)
+                size += len(piece)
+                if size > most:
+                    break
+        except BaseException:
+            answer.close()
+            raise
+        if size > most:
+            answer.close()
+            raise _oversized(request, most, "decoded")
+        answer.release()
+        return b"".join(pieces)
+
+    def _warn(self, request: Request) -> None:
+        host = request.url.host_port_subcomponent or ""
+        if host not in self._warned:
+            self._warned.add(host)
+            message = (
+                f"tls=False: the certificate of {host} is not verified; anyone on the way can read and change this"
+            )
+            warnings.warn(message, stacklevel=2)
+
+    def _translate(self, error: Exception, request: Request) -> Exception:
+        """Our error for one of aiohttp's or the system's."""
+        if isinstance(error, TransportError | ConfigError):
+            return error
+        if self._closed:
+            return ProtocolError("the client was closed while the request was under way", request=request)
+        return translate(error, request)
+
+
+def _oversized(request: Request, most: int, how: str) -> ProtocolError:
+    error = ProtocolError(
+        f"the body is over max_body={most:,} bytes ({how}): raise max_body if you expect that", request=request
+    )
+    error.final = True
+    return error
+
+
+@lru_cache(maxsize=128)
+def _timeout(connect: float | None) -> aiohttp.ClientTimeout:
+    """The limits left to aiohttp: the connect timer alone, not rounded up to whole seconds."""
+    return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=None, sock_connect=None, ceil_threshold=1e9)
+
+
+def _data(request: Request) -> Any:
+    """The body as aiohttp takes it."""
+    content = request.content
+    if content is None or (type(content) is bytes and len(content) <= _LARGE):
+        return content
+    request.call.phase = "send"
+    return _stream(request)
+
+
+async def _stream(request: Request) -> AsyncIterator[bytes]:
+    """The body in pieces; at its end the wait for the answer begins."""
+    content = request.content
+    if isinstance(content, Body):
+        async for piece in content.open():
+            yield piece
+    else:
+        view = memoryview(content)  # type: ignore[arg-type]  # bytes, as `client` builds it
+        for start in range(0, len(view), _LARGE):
+            yield bytes(view[start : start + _LARGE])
+    if request.call.phase == "send":
+        request.call.phase = "headers"
+
+
+class _Marking:
+    """Says when a connection is made; a reused one costs nothing here.
+
+    Attributes:
+        connecting: The call of each task that is in the session now.
+    """
+
+    connecting: dict[asyncio.Task[Any], Call]
+
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
+        call = self.connecting.get(asyncio.current_task())  # type: ignore[arg-type]  # None is no key
+        create = super()._create_connection  # type: ignore[misc]  # the connector's, next in line
+        if call is None:
+            return await create(req, traces, timeout)
+        then, call.phase, call.reused = call.phase, "connect", False
+        proto = await create(req, traces, timeout)
+        call.phase = then
+        return proto
+
+
+class _TCPConnector(_Marking, aiohttp.TCPConnector):
+    """Over TCP."""
+
+
+class _UnixConnector(_Marking, aiohttp.UnixConnector):
+    """Over a Unix socket."""

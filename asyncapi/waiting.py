@@ -1,0 +1,93 @@
+"""A line of waiting tasks: first come, first served, and safe to leave at any moment.
+
+Limits (places, tokens) are plain numbers; only when one is exhausted does a task stand in a `Line`. Two cases of
+cancellation: 1. while waiting: the task is simply skipped; 2. after it was called but before it ran: what it was
+given is handed back through `give_back`, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SWEEP_FROM = 64
+
+Weights = tuple[float, ...]
+
+
+class Ticket:
+    """One task's stand in the line: `weights` is what it asks for, in as many kinds as the line counts."""
+
+    __slots__ = ("future", "weights")
+
+    def __init__(self, weights: Weights) -> None:
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.weights = weights
+
+
+class Line:
+    """Tasks waiting their turn.
+
+    Attributes:
+        length: How many wait.
+        asked: The sum of what they ask for, a figure per kind.
+    """
+
+    __slots__ = ("_tickets", "asked", "length")
+
+    def __init__(self, kinds: int = 0) -> None:
+        self._tickets: deque[Ticket] = deque()
+        self.length = 0
+        self.asked = [0.0] * kinds
+
+    async def wait(self, give_back: Callable[[Weights], object], weights: Weights = ()) -> None:
+        """Stand in the line until called.
+
+        Args:
+            give_back: Called with `weights` if the task was called but cancelled before it could run.
+            weights: How much is asked for.
+        """
+        ticket = Ticket(weights)
+        self._tickets.append(ticket)
+        self._count(ticket, 1)
+        try:
+            await ticket.future
+        except BaseException:
+            if ticket.future.cancelled():
+                self._count(ticket, -1)
+                self._sweep()
+            else:
+                give_back(weights)
+            raise
+
+    def head(self) -> Ticket | None:
+        """The first one still waiting."""
+        while self._tickets:
+            if not self._tickets[0].future.done():
+                return self._tickets[0]
+            self._tickets.popleft()
+        return None
+
+    def call(self) -> bool:
+        """Call the first one; False if nobody waits."""
+        ticket = self.head()
+        if ticket is None:
+            return False
+        self._tickets.popleft()
+        self._count(ticket, -1)
+        ticket.future.set_result(None)
+        return True
+
+    def _count(self, ticket: Ticket, sign: int) -> None:
+        self.length += sign
+        for kind, weight in enumerate(ticket.weights):
+            self.asked[kind] += sign * weight
+
+    def _sweep(self) -> None:
+        """Forget those who left from the middle, once they are the greater part."""
+        if len(self._tickets) > 2 * self.length + _SWEEP_FROM:
+            self._tickets = deque(ticket for ticket in self._tickets if not ticket.future.done())

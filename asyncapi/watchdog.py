@@ -1,0 +1,105 @@
+"""One timer for any number of deadlines.
+
+Arming an event-loop timer for every request costs more than the whole of the layers. A `Watchdog` keeps the
+running guards in a set and arms a single timer for the earliest of them; a guard that is left in time costs one
+set insertion and one removal. When the timer fires, every guard whose time has come cancels its task, in the way
+of `asyncio.timeout`: the cancellation is turned into a time-out by the one that caused it, and a cancellation
+that came from outside at the same moment wins.
+
+    guard = watchdog.enter(due)
+    try:
+        return await work()
+    except asyncio.CancelledError:
+        if guard.fired():
+            raise RequestTimeout(...) from None
+        raise
+    finally:
+        watchdog.leave(guard)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncapi.clock import Clock
+
+
+class Guard:
+    """One deadline over the task that entered it."""
+
+    __slots__ = ("_cancelling", "_task", "due", "expired")
+
+    def __init__(self, task: asyncio.Task[object], due: float) -> None:
+        self._task = task
+        self._cancelling = task.cancelling()
+        self.due = due
+        self.expired = False
+
+    def expire(self) -> None:
+        """Cancel the task, once."""
+        self.expired = True
+        self.due = inf
+        self._task.cancel("deadline")
+
+    def fired(self) -> bool:
+        """Whether the cancellation just caught is this guard's own and nobody else's; asked once."""
+        if not self.expired:
+            return False
+        self.expired = False
+        return self._task.uncancel() <= self._cancelling
+
+
+class Watchdog:
+    """Cancels the tasks whose deadline has come."""
+
+    __slots__ = ("_clock", "_guards", "_timer", "_wakes")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._guards: set[Guard] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._wakes = inf
+
+    def enter(self, due: float) -> Guard:
+        """Watch over the running task until `leave`, or until the clock's `now()` reaches `due`."""
+        task = asyncio.current_task()
+        if task is None:  # a coroutine driven by hand
+            raise RuntimeError("a deadline needs a running task")
+        guard = Guard(task, due)
+        self._guards.add(guard)
+        if due < self._wakes:
+            self._arm(due)
+        return guard
+
+    def leave(self, guard: Guard) -> None:
+        """Stop watching; safe after it fired."""
+        self._guards.discard(guard)
+        if guard.expired:  # fired, but something else ended the work
+            guard.fired()
+
+    def close(self) -> None:
+        """Take the timer back."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._wakes = None, inf
+
+    def __len__(self) -> int:
+        return len(self._guards)
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._wakes = self._clock.call_at(when, self._wake), when
+
+    def _wake(self) -> None:
+        now = self._clock.now()
+        self._timer, self._wakes = None, inf
+        for guard in self._guards:
+            if guard.due <= now:
+                guard.expire()
+        nearest = min((guard.due for guard in self._guards), default=inf)
+        if nearest < inf:
+            self._arm(nearest)
