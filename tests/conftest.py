@@ -1,0 +1,18 @@
+"""For every test: nothing of the developer's own environment reaches it, and generated cases are the same for all."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Servers in tests are on loopback: a proxy in the environment must not stand between, in this process or in those
+# that tests start. Colours and widths change what command lines print.
+for _name in list(os.environ):
+    if _name.lower().endswith("_proxy") or _name in {"FORCE_COLOR", "NO_COLOR", "COLUMNS", "PYTHONPATH"}:
+        del os.environ[_name]
+
+# No time limit for a single example: machines are busy. `make test ARGS=--hypothesis-seed=0` repeats a run.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("busy"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "busy")
