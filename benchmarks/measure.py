@@ -1,0 +1,136 @@
+"""Measure one contestant, once, in this process, and print the figures as JSON.
+
+    python benchmarks/measure.py httpx_pool http://127.0.0.1:8080 --concurrency 100 --loop uvloop
+
+The contestant pulls URLs from a `Meter`, which watches the clock: what happens in the warm-up is not counted, then
+a window is measured while the load goes on, then the URLs end. Both ends of the window lie in the steady part, with
+the same number of requests in flight, so no start-up, connecting or winding down is in the figures.
+CPU is that of the whole process, all threads, user and system (getrusage); memory is its peak since it started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import inspect
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from row import Row
+
+
+class Moment(NamedTuple):
+    time: float
+    cpu: float
+    done: int
+
+
+class Meter:
+    """An iterator of URLs that ends when the measurement does."""
+
+    def __init__(self, base: str, *, warmup: float, seconds: float, at_least: int) -> None:
+        self._base = base
+        self._seconds = seconds
+        self._at_least = at_least
+        self._given = 0
+        self._done = 0
+        self._due = time.perf_counter() + warmup
+        self._moments: list[Moment] = []
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Meter:
+        return self
+
+    def __next__(self) -> str:
+        if time.perf_counter() >= self._due:
+            self._mark()
+        self._given += 1
+        return f"{self._base}/items/{self._given}"
+
+    def took(self, row: Row) -> None:
+        """Count an answer."""
+        if row.__class__ is not Row:
+            raise TypeError(f"a Row was expected, not {row!r}")
+        self._done += 1
+
+    def _mark(self) -> None:
+        with self._lock:
+            if len(self._moments) == 2:
+                raise StopIteration
+            needed = self._at_least + (self._moments[0].done if self._moments else 0)
+            if self._done < needed:
+                return
+            usage = resource.getrusage(resource.RUSAGE_SELF)
+            self._moments.append(Moment(time.perf_counter(), usage.ru_utime + usage.ru_stime, self._done))
+            self._due += self._seconds
+            if len(self._moments) == 2:
+                raise StopIteration
+
+    def figures(self) -> dict[str, float]:
+        """Rate, CPU and how many were counted."""
+        start, end = self._moments
+        count = end.done - start.done
+        return {
+            "requests": count,
+            "rps": round(count / (end.time - start.time), 1),
+            "cpu_us": round((end.cpu - start.cpu) / count * 1e6, 2),
+            "busy": round((end.cpu - start.cpu) / (end.time - start.time), 3),
+        }
+
+
+def peak_rss_mib() -> float:
+    """The most memory this process has had resident."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+    # Not ru_maxrss: on Linux that one starts from the size of the process we were forked from.
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return round(int(line.split()[1]) / 1024, 1)
+
+
+def runner_of(loop: str):
+    """`asyncio.run`, or uvloop's."""
+    return asyncio.run if loop == "asyncio" else importlib.import_module("uvloop").run
+
+
+def raise_open_files() -> None:
+    """500 connections need more than the 256 files that some systems start with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 4096:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard) if hard > 0 else 4096, hard))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("contestant")
+    parser.add_argument("url")
+    parser.add_argument("--concurrency", type=int, default=100)
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    parser.add_argument("--warmup", type=float, default=0.3)
+    parser.add_argument("--seconds", type=float, default=0.7)
+    options = parser.parse_args()
+    raise_open_files()
+    contestant = importlib.import_module(f"contestants.{options.contestant}")
+    meter = Meter(options.url, warmup=options.warmup, seconds=options.seconds, at_least=options.concurrency)
+    if inspect.iscoroutinefunction(contestant.run):
+        runner_of(options.loop)(contestant.run(meter, options.concurrency, meter.took))
+    else:
+        contestant.run(meter, options.concurrency, meter.took)
+    versions = {name: version(name) for name in contestant.PACKAGES}
+    print(json.dumps({**meter.figures(), "rss_mib": peak_rss_mib(), "versions": versions}), flush=True)
+    # The end of the interpreter is not measured, and at least one peer's native thread can crash in it.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""The benchmarks, in one command and one run.
+
+    python benchmarks/run.py                   all of it, about ten minutes; writes benchmarks/results/latest.json,
+                                               docs/img/*.svg and the tables in docs/benchmarks.md
+    python benchmarks/run.py --quick           about a minute, to see that it works; writes to benchmarks/results/quick/
+    python benchmarks/run.py --only peers      one part: peers, latency, layers, map, fetch (may be repeated)
+    python benchmarks/run.py --only httpx_pool --only asyncapi_on     only these contestants
+
+Ctrl-C stops it and everything it has started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import fetch_job
+import latency
+import machine
+import peers
+import report
+import server
+from machine import HERE, ROOT
+from rounds import CONTESTANTS_OF, PARTS, Settings
+
+VERSIONS = (
+    "asyncapi-sdk", "aiohttp", "yarl", "multidict", "pydantic", "pydantic-core", "tenacity", "uvloop",
+    "httpx", "httpcore", "httpx2", "httpcore2", "pyreqwest", "requests", "urllib3",
+)  # fmt: skip
+
+
+def main() -> int:
+    options = _options()
+    settings = Settings(rounds=options.rounds or (2 if options.quick else 5), quick=options.quick, only=options.only)
+    if options.quick:
+        settings.warmup, settings.seconds = 0.2, 0.3
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `with` blocks end what was started
+    target = _Target(options.out, quick=options.quick, partial=bool(options.only))
+    try:
+        results = _run_all(settings)
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was written")
+        return 130
+    target.write(results)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Benchmarks against sync and async peers, and of the parts alone.")
+    parser.add_argument("--quick", action="store_true", help="about a minute, rough figures")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of every measurement (5)")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a part or contestant; repeatable")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write everything there, not into docs/")
+    options = parser.parse_args()
+    known = {*PARTS, *(name for names in CONTESTANTS_OF.values() for name in names)}
+    for name in options.only:
+        if name not in known:
+            parser.error(f"--only {name}: not one of {', '.join(sorted(known))}")
+    if options.rounds is not None and options.rounds < 1:
+        parser.error("--rounds: at least 1")
+    return options
+
+
+def _run_all(settings: Settings) -> dict[str, Any]:
+    began = time.monotonic()
+    _say(f"{settings.rounds} rounds")
+    _install_peers()
+    results: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine.describe(),
+        "settings": {"rounds": settings.rounds, "warmup_s": settings.warmup, "seconds": settings.seconds},
+        "quick": settings.quick,
+    }
+    with server.fast() as (url, name):
+        results["server"] = name
+        _say(f"server: {name}; {results['machine']['pinned']}")
+        if settings.wants("peers"):
+            results["peers"] = peers.run(url, settings, _say)
+        if settings.wants("latency"):
+            results["latency"] = latency.run(url, settings, _say)
+        if settings.wants("fetch"):
+            results["fetch"] = fetch_job.run(url, settings, _say)
+    for part, script, argument in (
+        ("layers", "layers.py", settings.rounds),
+        ("map", "map_million.py", 50_000 if settings.quick else 1_000_000),
+    ):
+        if settings.wants(part):
+            _say(f"{part}: {script} {argument}")
+            results[part] = _script(script, argument)
+            _say(f"  {json.dumps(results[part])}")
+    results["versions"] = _versions(results)
+    results["took_s"] = round(time.monotonic() - began)
+    return results
+
+
+def _script(script: str, argument: object) -> dict[str, Any]:
+    """What one of our own scripts measures, in a process of its own."""
+    try:
+        return json.loads(machine.output_of([sys.executable, HERE / script, argument], timeout=300))
+    except RuntimeError as error:
+        return {"error": str(error)}
+
+
+def _install_peers() -> None:
+    """Install what is missing of requirements.txt. What can't be installed is reported as a failed contestant."""
+    wanted = [
+        line.partition(">=")[0] for line in (HERE / "requirements.txt").read_text().splitlines() if line[:1] != "#"
+    ]
+    missing = [name for name in wanted if name and not _version(name)]
+    if not missing:
+        return
+    _say(f"installing {', '.join(missing)}")
+    command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    done = subprocess.run([*command, "-r", HERE / "requirements.txt"], check=False, capture_output=True, text=True)
+    if done.returncode:
+        _say(f"could not install them all: {(done.stderr.strip() or 'no message').splitlines()[-1]}")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _versions(results: dict[str, Any]) -> dict[str, str]:
+    """Of everything here, and of what contestants in other environments say of themselves."""
+    found = {name: known for name in VERSIONS if (known := _version(name))}
+    for table in results.get("peers", ()):
+        for result in table["results"].values():
+            for figures in result["rounds"]:
+                for name, known in figures.pop("versions").items():
+                    found.setdefault(name, known)
+    for table in results.get("latency", ()):
+        for result in table["results"].values():
+            for figures in result["rounds"]:
+                figures.pop("versions")
+    return found
+
+
+class _Target:
+    """Where results go: docs/ and benchmarks/results/ for a full run, else one folder."""
+
+    def __init__(self, out: Path | None, *, quick: bool, partial: bool) -> None:
+        folder = out or (HERE / "results" / ("quick" if quick else "partial") if quick or partial else None)
+        self._results = folder or HERE / "results"
+        self._images = folder or ROOT / "docs" / "img"
+        self._page = folder / "benchmarks.md" if folder else ROOT / "docs" / "benchmarks.md"
+
+    def write(self, results: dict[str, Any]) -> None:
+        """The figures first: if drawing fails, they are there."""
+        self._results.mkdir(parents=True, exist_ok=True)
+        self._images.mkdir(parents=True, exist_ok=True)
+        path = self._results / "latest.json"
+        path.write_text(json.dumps(results, indent=1) + "\n")
+        _say(f"wrote {path}")
+        report.write(results, self._page)
+        _say(f"wrote {self._page}")
+        try:
+            import charts
+        except ImportError as error:
+            _say(f"no charts: {error} (pip install matplotlib)")
+            return
+        for drawn in charts.draw(results, self._images):
+            _say(f"wrote {drawn}")
+        _say(f"done in {results['took_s']} s")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
