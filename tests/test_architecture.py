@@ -72,7 +72,9 @@ LATE = {"bulk.parquet": {"pyarrow"}}
 FILE_LINES = 320
 FUNCTION_LINES = 45
 # What may be longer, and why.
-LONGER: dict[str, str] = {}
+LONGER = {
+    "client:__init__": "a signature of twenty settings, each handed on to where it belongs",
+}
 
 
 @dataclass(frozen=True)
@@ -259,14 +261,15 @@ def says_what_it_is(module: Module) -> list[str]:
 
 
 def is_small(module: Module) -> list[str]:
-    """Lines are counted without docstrings; a function's without those of the functions inside it."""
+    """Lines are counted without docstrings and overloads; a function's without those of the functions inside it."""
     return [problem for key, problem in too_long(module) if key not in LONGER]
 
 
 def too_long(module: Module) -> Iterator[tuple[str, str]]:
-    lines = len(module.source.splitlines()) - sum(docstring_lines(node) for node in ast.walk(module.tree))
+    uncounted = sum(docstring_lines(node) + overload_lines(node) for node in ast.walk(module.tree))
+    lines = len(module.source.splitlines()) - uncounted
     if lines > FILE_LINES:
-        yield module.name, f"{lines} lines without docstrings: more than {FILE_LINES}; split it"
+        yield module.name, f"{lines} lines without docstrings and overloads: more than {FILE_LINES}; split it"
     for node in ast.walk(module.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and own_lines(node) > FUNCTION_LINES:
             problem = f"line {node.lineno}: {node.name} has {own_lines(node)} lines: more than {FUNCTION_LINES}"
@@ -279,6 +282,13 @@ def docstring_lines(node: ast.AST) -> int:
     first = node.body[0] if node.body else None
     is_docstring = isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str)
     return span(first) if first is not None and is_docstring else 0
+
+
+def overload_lines(node: ast.AST) -> int:
+    """An overload is a type, not code."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return 0
+    return span(node) + 1 if any("overload" in ast.unparse(each) for each in node.decorator_list) else 0
 
 
 def span(node: ast.stmt) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from importlib import metadata, resources
 
 import pytest
 
@@ -12,7 +13,8 @@ import asyncapi
 from asyncapi import errors
 
 NAMES = {
-    "Budget", "Client", "Outcome", "RateLimit", "Request", "Response", "Retry", "TLS", "Timeout", "deadline",
+    "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Request", "Response", "Retry", "Stats", "TLS", "Timeout",
+    "deadline",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",
     "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "SchemaError", "ServerError",
@@ -39,9 +41,7 @@ def test_a_promised_name_can_be_imported_and_listed(name):
 
 
 def test_the_version_is_that_of_the_distribution():
-    from importlib.metadata import version
-
-    assert asyncapi.__version__ == version("asyncapi-sdk")
+    assert asyncapi.__version__ == metadata.version("asyncapi-sdk")
 
 
 def test_an_unknown_name_is_an_attribute_error():
@@ -71,6 +71,10 @@ def test_a_public_name_says_what_it_does(name):
         assert value.__doc__ not in {base.__doc__ for base in value.__mro__[1:]}
         bare = [member for member, made in own_members(value) if not inspect.getdoc(made)]
         assert not bare, f"no docstring: {bare}"
+
+
+def test_type_checkers_are_told_that_the_package_is_typed():
+    assert resources.files("asyncapi").joinpath("py.typed").is_file()
 
 
 def test_what_users_tests_import_is_there():

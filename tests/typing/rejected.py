@@ -48,8 +48,6 @@ async def fan_out(api: Client) -> None:
             print(outcome.value.id)  # wrong
             wrong: Outcome[str] = outcome  # wrong
             print(wrong)
-    async for each in api.map(["/a"]):  # wrong
-        print(each)
 
 
 def settings() -> None:
