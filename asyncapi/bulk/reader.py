@@ -27,6 +27,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
+from asyncapi.building import checked_headers, flat_params
 from asyncapi.errors import ConfigError
 from asyncapi.types import Request
 
@@ -254,6 +255,10 @@ class Reader:
             item = Item(row.get("method") or self.method, row["url"], **rest)
         if not item.method or not _TOKEN.issuperset(item.method):
             raise ValueError(f"no HTTP method: {item.method!r}")
+        if item.headers:
+            checked_headers(item.headers)
+        if item.params:
+            tuple(flat_params(item.params))
         self._check_url(item)
         return item
 

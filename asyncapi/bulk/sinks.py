@@ -213,7 +213,7 @@ class Sqlite:
     @property
     def _open(self) -> sqlite3.Connection:
         if self._base is None:
-            self._base = sqlite3.connect(self.path, isolation_level=None)
+            self._base = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         return self._base
 
     def size(self) -> int:

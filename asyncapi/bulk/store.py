@@ -6,6 +6,7 @@ the journal's first (see journal.py for why that order makes it safe).
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from asyncapi.bulk.sinks import FAILURES
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from asyncapi.bulk.rows import Row
@@ -34,15 +36,14 @@ def check_output(sink: Sink, source: str | Path, *, resume: bool, overwrite: boo
     Raises:
         ConfigError: The message says what to pass instead.
     """
+    if resume and overwrite:
+        raise ConfigError("--resume goes on with the output, --overwrite begins anew: choose one of them")
     if not sink.resumable:
         if resume:
             raise ConfigError("stdout and pipes cannot be resumed: write to a file with -o")
         return
+    _check_place(sink.files[0], source)
     output, journal = sink.files[0], journal_path(sink)
-    if not output.parent.is_dir():
-        raise ConfigError(f"cannot write {output}: there is no folder {output.parent}")
-    if str(source) != "-" and output.exists() and output.samefile(source):
-        raise ConfigError(f"the output {output} is the input too: name another output")
     if resume and not journal.exists():
         _check_nothing_there(sink)
     if resume or overwrite:
@@ -51,6 +52,13 @@ def check_output(sink: Sink, source: str | Path, *, resume: bool, overwrite: boo
         raise ConfigError(f"{output} belongs to a job that was stopped: --resume goes on, --overwrite starts anew")
     if output.exists():
         raise ConfigError(f"{output} exists: --overwrite replaces it, --resume goes on with a job that was stopped")
+
+
+def _check_place(output: Path, source: str | Path) -> None:
+    if not output.parent.is_dir():
+        raise ConfigError(f"cannot write {output}: there is no folder {output.parent}")
+    if str(source) != "-" and output.exists() and output.samefile(source):
+        raise ConfigError(f"the output {output} is the input too: name another output")
 
 
 def _check_nothing_there(sink: Sink) -> None:
@@ -68,7 +76,7 @@ class Store:
         past: What earlier runs did.
     """
 
-    __slots__ = ("_batch", "_bytes", "_end", "_journal", "_sink", "past")
+    __slots__ = ("_batch", "_broken", "_bytes", "_end", "_journal", "_sink", "past")
 
     def __init__(self, sink: Sink, journal: Journal | None, past: Past, end: int) -> None:
         self.past = past
@@ -77,6 +85,7 @@ class Store:
         self._end = end
         self._batch: list[tuple[str, int, Any]] = []
         self._bytes = 0
+        self._broken = False  # a write failed half-way: nothing may be written after it
 
     def start(self, index: int) -> None:
         """Note that a request is about to be sent that must not be sent twice.
@@ -85,7 +94,8 @@ class Store:
             OSError: The note cannot be written: don't send.
         """
         if self._journal is not None:
-            self._journal.start(index)
+            with self._writing():
+                self._journal.start(index)
 
     def add(self, index: int, mark: str, row: Row) -> str:
         """Take one row; it is written at the next flush.
@@ -118,17 +128,26 @@ class Store:
             OSError: It cannot be written; what was written before is safe (or `sqlite3.Error`).
         """
         batch = self._batch
-        if not batch:
+        if not batch or self._broken:
             return
         self._batch, self._bytes = [], 0
-        if self._journal is not None:
-            end, lines = self._end, []
-            for mark, index, encoded in batch:
-                end += self._sink.weight(encoded)
-                lines.append(f"{mark} {index} {end}\n")
-            self._journal.append("".join(lines))
-            self._end = end
-        self._sink.append([encoded for _, _, encoded in batch])
+        with self._writing():
+            if self._journal is not None:
+                end, lines = self._end, []
+                for mark, index, encoded in batch:
+                    end += self._sink.weight(encoded)
+                    lines.append(f"{mark} {index} {end}\n")
+                self._journal.append("".join(lines))
+                self._end = end
+            self._sink.append([encoded for _, _, encoded in batch])
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._broken = True
+            raise
 
     def present(self) -> bool:
         """Whether the output is still where it was opened."""
@@ -145,8 +164,9 @@ class Store:
             self._journal.remove()
 
     def close(self) -> None:
-        """Let go of the files; what was not flushed is not written."""
-        self._batch = []
+        """Write what is waiting, if that is possible, and let go of the files."""
+        with suppress(*FAILURES):
+            self.flush()
         self._sink.close()
         if self._journal is not None:
             self._journal.close()

@@ -1,0 +1,343 @@
+"""One run of a job: input -> client.map -> rows -> store, with a clock beside it that flushes and shows.
+
+Rules:
+1. Everything that can be wrong is found before anything is sent: settings, the output, every row of a regular file.
+2. There is one way to stop early, `stop(why, code)`: nothing more is pulled, what is in flight has 1.5 seconds, what
+   has come is written, and the journal stays for a resume. Ctrl-C, `max_errors`, a broken row of a stream and a full
+   disk all take it.
+3. A request that must not be sent twice is noted in the journal before it is handed out; if the job dies before its
+   row is written, the next run writes it as unknown.
+4. No task, timer or write per row: the clock ticks five times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+from asyncapi.bulk.feed import feed, in_thread
+from asyncapi.bulk.job import Job, Summary, client_for
+from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
+from asyncapi.bulk.progress import Pace, Progress
+from asyncapi.bulk.report import check_report, write_report
+from asyncapi.bulk.rows import row_of, unknown_row
+from asyncapi.bulk.sinks import FAILURES, sink_for
+from asyncapi.bulk.store import Store, check_output, open_store
+from asyncapi.bulk.tally import Tally
+from asyncapi.decoding import adapter
+from asyncapi.errors import ConfigError
+from asyncapi.sansio.resend import IDEMPOTENT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from asyncapi.bulk.reader import Item
+    from asyncapi.client import Client
+    from asyncapi.fanout import Outcomes
+    from asyncapi.types import Outcome
+
+GRACE = 1.5  # seconds for what is in flight, once the job is stopping
+
+_TICK = 0.2
+_LOOK = 1.0  # seconds between looks at whether the output is still there
+_SKIP = 1000  # rows of an earlier run passed over at a time
+_INTERRUPTED = 130
+
+
+async def run(
+    job: Job, *, client: Client | None = None, progress: Callable[[Progress], object] | None = None
+) -> Summary:
+    """Run a job to its end.
+
+    Args:
+        job: What to do.
+        client: The client to use; its own settings then hold, not the job's. By default one is made and closed.
+        progress: Called about five times a second with the state of the job.
+
+    Returns:
+        What was done. A job that stopped early (`stopped` says why) can be resumed. Cancelling the call leaves
+        everything written so far, and the journal to resume from.
+
+    Raises:
+        ConfigError: A setting, the output, or a row of the input file is wrong; nothing was sent.
+    """
+    return await Engine(job, client=client, progress=progress).run()
+
+
+class Engine:
+    """One run of a job, which can be told to stop.
+
+    Args:
+        job: What to do.
+        client: Used instead of one made for the job.
+        progress: Called about five times a second.
+    """
+
+    def __init__(
+        self, job: Job, *, client: Client | None = None, progress: Callable[[Progress], object] | None = None
+    ) -> None:
+        self.job = job
+        self.tally = Tally()
+        self.total: int | None = None
+        self.stopped: str | None = None
+        self.code = 0
+        self._client = client
+        self._progress = progress
+        self._phase = "reading"
+        self._began = time.monotonic()
+        self._pace = Pace(self._began)
+        self._pulled = 0
+        self._reader = job.reader()
+        self._lost: deque[Item] = deque()  # in flight when an earlier run died
+        self._outcomes: Outcomes[Any] | None = None
+        self._consumer: asyncio.Task[None] | None = None
+        self._store: Store
+        self._limit = job.limit_told()
+
+    async def run(self) -> Summary:
+        """Run it to its end; see `run`."""
+        job = self.job
+        sink = sink_for(job.output)
+        check_output(sink, job.input, resume=job.resume, overwrite=job.overwrite)
+        check_report(job.report)
+        model = job.model_type()
+        if model is not None:
+            adapter(model)
+        client = self._client or client_for(job)
+        try:
+            digest = await self._scan()
+            if self.stopped is not None:
+                return self._summary(0, 0)
+            self._store = open_store(sink, job.what(digest), resume=job.resume, overwrite=job.overwrite)
+            try:
+                await self._fetch(client, model)
+                await self._finish()
+            finally:
+                self._store.close()
+        finally:
+            if client is not self._client:
+                await client.aclose()
+        return await self._report()
+
+    def interrupt(self) -> None:
+        """Stop as Ctrl-C does."""
+        self.stop("interrupted", _INTERRUPTED)
+
+    def stop(self, why: str, code: int) -> None:
+        """Pull no more, give what is in flight a moment, then end; only the first call counts."""
+        if self.stopped is not None:
+            return
+        self.stopped, self.code, self._phase = why, code, "stopping"
+        self._reader.close()
+        if self._outcomes is not None:
+            self._outcomes.stop(why)
+        if self._consumer is not None:
+            asyncio.get_running_loop().call_later(GRACE, self._consumer.cancel)
+
+    async def _scan(self) -> str:
+        if not self._reader.regular:
+            return "a stream"
+        self._show()
+        try:
+            found = await in_thread(self._reader.scan)
+        except ConfigError:
+            if self.stopped is not None:  # cut off in the middle of a row
+                return ""
+            raise
+        self.total = found.total
+        return found.digest
+
+    async def _fetch(self, client: Client, model: Any) -> None:
+        self._phase = "fetching"
+        self._began = time.monotonic()
+        self._pace = Pace(self._began)
+        self._consumer = asyncio.create_task(self._consume(client, model))
+        ticker = asyncio.create_task(self._tick())
+        try:
+            await asyncio.wait({self._consumer, ticker}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            tasks = (self._consumer, ticker)
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ends:
+            self._end_with(end)
+
+    def _end_with(self, end: BaseException | None) -> None:
+        """Judge how the consumer or the clock ended."""
+        if isinstance(end, FAILURES):
+            why = getattr(end, "strerror", None) or str(end)
+            self.stopped, self.code = f"cannot write {self.job.output}: {why}", 1
+        elif isinstance(end, ConfigError):
+            self.stopped, self.code = str(end), 2
+        elif end is not None and not isinstance(end, asyncio.CancelledError):
+            raise end
+
+    async def _consume(self, client: Client, model: Any) -> None:
+        source = self._rows(await self._first()) if self._reader.regular else self._stream()
+        workers = self.job.concurrency
+        async with client.map(source, model=model, ordered=self.job.ordered, concurrency=workers) as outcomes:
+            self._outcomes = outcomes
+            async for outcome in outcomes:
+                self._take(outcome)
+        while self._lost and self.stopped is None:
+            self._take_lost()
+
+    async def _first(self) -> Iterator[Item]:
+        """The input from its first row on that is not done, without holding the loop on the way there."""
+        items, done = self._reader.items(), self._store.past.done
+        for item in items:
+            if item.index not in done:
+                return _chain(item, items)
+            if item.index % _SKIP == 0:
+                await asyncio.sleep(0)
+        return items
+
+    def _rows(self, items: Iterator[Item]) -> Iterator[Item]:
+        for item in items:
+            if self._ready(item):
+                yield item
+
+    async def _stream(self) -> AsyncIterator[Item]:
+        count = 0
+        async for item in feed(self._reader):
+            count += 1
+            if self._ready(item):
+                yield item
+        if self.stopped is None:
+            self.total = count
+
+    def _ready(self, item: Item) -> bool:
+        """Whether to send it; if so it is noted where it must not be sent twice."""
+        past = self._store.past
+        if item.index in past.done:
+            return False
+        if item.index in past.started:
+            self._lost.append(item)
+            return False
+        if item.method not in IDEMPOTENT:
+            if item.idempotency_key is True or (self.job.idempotency_key and not item.idempotency_key):
+                item.idempotency_key = str(uuid5(UUID(past.job), str(item.index)))
+            if not item.idempotency_key and "Idempotency-Key" not in item.headers:
+                self._store.start(item.index)
+        self._pulled += 1
+        return True
+
+    def _take(self, outcome: Outcome[Any]) -> None:
+        item: Item = outcome.request  # type: ignore[assignment]  # as it was given
+        while self._lost and (not self.job.ordered or self._lost[0].index < item.index):
+            self._take_lost()
+        row = row_of(item, outcome)
+        self._store.add(item.index, OK if row["ok"] else FAILED, row)
+        tally = self.tally
+        tally.add(row, time.monotonic() - self._began)
+        if not row["ok"] and self.job.max_errors is not None and tally.failed >= self.job.max_errors:
+            self.stop(f"{tally.failed} rows failed (max_errors)", 1)
+
+    def _take_lost(self) -> None:
+        item = self._lost.popleft()
+        self._store.add(item.index, UNKNOWN, unknown_row(item))
+        self.tally.add_unknown()
+
+    async def _tick(self) -> None:
+        looked = 0.0
+        while True:
+            await asyncio.sleep(_TICK)
+            self._store.flush()
+            looked += _TICK
+            if looked >= _LOOK:
+                looked = 0.0
+                self._look()
+            self._show()
+
+    def _look(self) -> None:
+        if not self._store.present():
+            raise FileNotFoundError(0, "it was removed or replaced while the job ran; its rows are lost")
+
+    async def _finish(self) -> None:
+        """Write what has come, and if that was all, make the result."""
+        try:
+            self._store.flush()
+            self._look()
+            if self.stopped is None:
+                self._phase = "finishing"
+                self._show()
+                await in_thread(self._store.complete)
+        except FAILURES as error:
+            if self.stopped is None or self.code == _INTERRUPTED:
+                self._end_with(error)
+        self._show()
+
+    async def _report(self) -> Summary:
+        past = self._store.past
+        summary = self._summary(len(past.done), past.failed + past.unknown)
+        if self.job.report is not None and self.code != _INTERRUPTED:
+            try:
+                await in_thread(lambda: write_report(self.job, summary, self.tally))
+            except OSError as error:
+                why = summary.stopped or f"cannot write the report {self.job.report}: {error.strerror}"
+                return replace(summary, stopped=why, exit_code=summary.exit_code or 1)
+            return replace(summary, report=self.job.report)
+        return summary
+
+    def _summary(self, skipped: int, skipped_failed: int) -> Summary:
+        tally = self.tally
+        elapsed = time.monotonic() - self._began
+        return Summary(
+            total=self.total,
+            ok=tally.ok,
+            failed=tally.failed,
+            unknown=tally.unknown,
+            skipped=skipped,
+            skipped_failed=skipped_failed,
+            elapsed=elapsed,
+            rate=tally.done / elapsed if elapsed > 0 else 0.0,
+            by_status=dict(sorted(tally.by_status.items())),
+            by_error=dict(sorted(tally.by_error.items(), key=lambda entry: -entry[1])),
+            retries=tally.retries,
+            p50=tally.quantile_ms(0.50),
+            p95=tally.quantile_ms(0.95),
+            p99=tally.quantile_ms(0.99),
+            output=str(self.job.output),
+            report=None,
+            stopped=self.stopped,
+            exit_code=self.code or (1 if tally.failed + tally.unknown + skipped_failed else 0),
+        )
+
+    def _show(self) -> None:
+        if self._progress is None:
+            return
+        tally, now = self.tally, time.monotonic()
+        skipped = 0 if self._phase == "reading" else len(self._store.past.done)
+        rate = self._pace.update(now, tally.done)
+        left = None if self.total is None else self.total - skipped - tally.done
+        self._progress(
+            Progress(
+                phase=self._phase,
+                total=self.total,
+                done=skipped + tally.done,
+                ok=tally.ok,
+                failed=tally.failed,
+                unknown=tally.unknown,
+                skipped=skipped,
+                in_flight=self._pulled + tally.unknown - tally.done,
+                elapsed=now - self._began,
+                rate=rate,
+                eta=left / rate if left is not None and rate > 0 else None,
+                retries=tally.retries,
+                p50=tally.quantile_ms(0.50),
+                p95=tally.quantile_ms(0.95),
+                by_status=tally.by_status,
+                by_error=tally.by_error,
+                limit=self._limit,
+            )
+        )
+
+
+def _chain(first: Item, rest: Iterator[Item]) -> Iterator[Item]:
+    yield first
+    yield from rest

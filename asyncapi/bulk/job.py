@@ -1,0 +1,227 @@
+"""What a bulk job is, and what came of it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path  # noqa: TC003 - pydantic reads it
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from asyncapi.bulk.reader import Format, Reader
+from asyncapi.bulk.template import Template
+from asyncapi.client import Client
+from asyncapi.config import TLS, RateLimit, Retry, Timeout, settings
+from asyncapi.errors import ConfigError
+
+_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|h|d))?\s*")
+_UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@settings
+class Job:
+    """A bulk job: every row of `input` is fetched, and becomes one row of `output`.
+
+    Attributes:
+        input: A file of URLs (text), requests (JSONL) or columns (CSV, TSV); `-` for stdin.
+        output: Where rows go, by its ending: `.jsonl`, `.csv`, `.sqlite`, `.parquet`; `-` for stdout.
+        url: A template such as `https://h/items/{id}`, filled from the input's columns.
+        format: How to read the input, where its ending doesn't say.
+        method: HTTP method of rows that name none.
+        base_url: What relative URLs are joined to.
+        headers: Sent with every request.
+        auth_env: Name of an environment variable whose value is sent as a bearer token.
+        model: A pydantic type (or `"package.module:Name"`) that every answer must fit.
+        concurrency: Requests at a time.
+        rate: A limit: attempts per second, or text such as `"50"`, `"100/m"`, `"5000/h"` (spread evenly), or a
+            `RateLimit`.
+        retry: Attempts in all, a `Retry`, or None for a single attempt.
+        timeout: Seconds one attempt may take (a row's retries and its place in the queue are not counted), a `Timeout`
+            for everything else, or None for no limit.
+        idempotency_key: "auto" sends one with every POST and PATCH that has none; it is the same after a resume.
+        resume: Go on with a job that was stopped.
+        overwrite: Replace an output that exists.
+        ordered: Rows leave in the order of the input.
+        max_errors: Stop once so many rows have failed.
+        proxy: Proxy URL for every request.
+        tls: True, False for no verification, a file of certificate authorities, or `TLS(...)`.
+        report: Where to write an HTML report with plots.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+
+    input: str | Path
+    output: str | Path
+    _: KW_ONLY
+    url: str | None = None
+    format: Format | None = None
+    method: str = "GET"
+    base_url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    auth_env: str | None = None
+    model: Any = None
+    concurrency: Annotated[int, Field(ge=1)] = 100
+    rate: RateLimit | float | str | None = None
+    retry: Retry | Annotated[int, Field(ge=1)] | None = field(default_factory=Retry)
+    timeout: Timeout | Annotated[float, Field(gt=0)] | None = 30.0
+    idempotency_key: Literal["auto"] | None = None
+    resume: bool = False
+    overwrite: bool = False
+    ordered: bool = False
+    max_errors: Annotated[int, Field(ge=1)] | None = None
+    proxy: str | None = None
+    tls: bool | str | TLS = True
+    report: Path | None = None
+
+    def reader(self) -> Reader:
+        """The input, not yet read."""
+        return Reader(
+            self.input,
+            format=self.format,
+            template=None if self.url is None else Template(self.url),
+            method=self.method,
+            relative=bool(self.base_url),
+        )
+
+    def what(self, digest: str) -> dict[str, Any]:
+        """What must not change between a job and its resumption."""
+        return {"input": digest, "url": self.url, "method": self.method, "base URL": self.base_url}
+
+    def all_headers(self) -> dict[str, str]:
+        """The headers with the bearer token.
+
+        Raises:
+            ConfigError: The environment variable is not set.
+        """
+        headers = dict(self.headers)
+        if self.auth_env is not None:
+            token = os.environ.get(self.auth_env, "").strip()
+            if not token:
+                raise ConfigError(
+                    f"the environment variable {self.auth_env} is not set: export {self.auth_env}=<token>"
+                )
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    def limits(self) -> Timeout:
+        """The timeout as the client takes it."""
+        if isinstance(self.timeout, Timeout):
+            return self.timeout
+        if self.timeout is None:
+            return Timeout(None, connect=None)
+        return Timeout(None, connect=min(5.0, self.timeout), attempt=self.timeout)
+
+    def model_type(self) -> Any:
+        """The model, imported if it is given by name.
+
+        Raises:
+            ConfigError: There is no such thing.
+        """
+        return _imported(self.model) if isinstance(self.model, str) else self.model
+
+    def rate_limit(self) -> RateLimit | None:
+        """The rate as a limit.
+
+        Raises:
+            ConfigError: It cannot be read.
+        """
+        if self.rate is None or isinstance(self.rate, RateLimit):
+            return self.rate
+        found = _RATE.fullmatch(str(self.rate))
+        amount = float(found[1]) if found is not None else 0.0
+        if found is None or not amount:
+            raise ConfigError(f"the rate {self.rate!r} cannot be read: write 50 (a second), 100/m, 5000/h or 10000/d")
+        per = _UNITS[found[2]]
+        return RateLimit(amount, per=per, burst=max(1.0, amount / per))  # a second's worth at once: 5000/h is no flood
+
+    def limit_told(self) -> str:
+        """The limits in words: "100 at once, 50 per second"."""
+        rate = self.rate_limit()
+        if rate is None:
+            return f"{self.concurrency} at once"
+        per = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}.get(rate.per, f"{rate.per:g} s")
+        return f"{self.concurrency} at once, {rate.amount:g} per {per}"
+
+
+def client_for(job: Job) -> Client:
+    """The client a job asks for.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+    return Client(
+        job.base_url,
+        headers=job.all_headers(),
+        timeout=job.limits(),
+        retry=job.retry,
+        concurrency=job.concurrency,
+        rate=job.rate_limit(),
+        tls=job.tls,
+        proxy=job.proxy,
+    )
+
+
+def _imported(name: str) -> Any:
+    module, colon, path = name.partition(":")
+    if not colon or not module or not path:
+        raise ConfigError(f"the model {name!r} cannot be read: write package.module:Model")
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as error:  # the user's module may raise anything
+        raise ConfigError(f"the model {name!r}: cannot import {module}: {type(error).__name__}: {error}") from error
+    try:
+        for part in path.split("."):
+            found = getattr(found, part)
+    except AttributeError:
+        raise ConfigError(f"the model {name!r}: {module} has no {path}") from None
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run of a job did. Durations in milliseconds leave our own queue out.
+
+    Attributes:
+        total: Rows of the input; None for a stream that did not end.
+        ok: Rows with data.
+        failed: Rows with an error.
+        unknown: Rows that were in flight when an earlier run died, and were not sent again.
+        skipped: Rows that earlier runs had written.
+        skipped_failed: How many of those are failed or unknown.
+        elapsed: Seconds it took.
+        rate: Rows a second.
+        by_status: Rows by HTTP status.
+        by_error: Failed rows by the name of the error.
+        retries: Attempts beyond the first.
+        p50: Median milliseconds of a row; None of none.
+        p95: The 95th percentile.
+        p99: The 99th percentile.
+        output: Where the rows are.
+        report: Where the report is, or None.
+        stopped: Why it ended early, or None.
+        exit_code: 0 all rows are ok, 1 some are not, 2 the input is broken, 130 interrupted.
+    """
+
+    total: int | None
+    ok: int
+    failed: int
+    unknown: int
+    skipped: int
+    skipped_failed: int
+    elapsed: float
+    rate: float
+    by_status: Mapping[int, int]
+    by_error: Mapping[str, int]
+    retries: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    output: str
+    report: Path | None
+    stopped: str | None
+    exit_code: int
