@@ -107,7 +107,7 @@ class Builder:
         """
         built = Request.__new__(Request)
         built.method = method
-        built.url = target = self._target(url, params)
+        built.url, host = self._target(url, params)
         built.headers = self._headers if headers is None else self._merged(headers)
         built.params = built.id = None
         built.json, built.data, built.content, built.files = json, data, content, files
@@ -119,9 +119,6 @@ class Builder:
         due = None if total is None else now + total
         scope = deadline.current.get()
         built.deadline = scope if due is None else due if scope is None else min(due, scope)
-        host = target.host_port_subcomponent
-        if not host or target.scheme not in {"http", "https"}:
-            raise ConfigError(_unusable(target))
         built.call = Call(now, host, connect, attempt, policy)
         if json is not None or content is not None or data is not None or files is not None:
             self._add_body(built)
@@ -129,12 +126,19 @@ class Builder:
             _add_key(built)
         return built
 
-    def _target(self, url: str | URL, params: Params | None) -> URL:
-        target = url if type(url) is URL and url.absolute else self._join(str(url))
+    def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:
+        """The whole URL and its host."""
+        if self._base and type(url) is str and url[:1] == "/":  # the common case: its host is known
+            target, host = parse_url(self._base + url), self._host
+        else:
+            target = url if type(url) is URL and url.absolute else self._join(str(url))
+            host = target.host_port_subcomponent or ""
+            if not host or target.scheme not in {"http", "https"}:
+                raise ConfigError(_unusable(target))
         if params is None and not self._params:
-            return target
+            return target, host
         pairs = (*self._params, *flat_params(params))
-        return target.extend_query(pairs) if pairs else target
+        return (target.extend_query(pairs) if pairs else target), host
 
     def _join(self, url: str) -> URL:
         if url.startswith("/"):

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
 
-from asyncapi import fanout
+import pydantic
+
+from asyncapi import decoding, fanout
 from asyncapi.building import Builder, policy_of
 from asyncapi.clock import SYSTEM
 from asyncapi.config import TLS, RateLimit, Retry, Timeout
@@ -301,7 +303,7 @@ class Client:
         response = await self._carry(request)
         if response.status >= 400 and (self._raise if raise_for_status is None else raise_for_status):  # noqa: PLR2004
             raise self._status_error(response)
-        return response if model is None else response.parse(model)
+        return response if model is None else _decode(model, response)
 
     @overload
     def map(
@@ -426,7 +428,7 @@ class Client:
         response = await self._carry(request)
         if response.status >= 400 and self._raise:  # noqa: PLR2004 - where errors begin
             raise self._status_error(response)
-        return (response if model is None else response.parse(model)), response
+        return (response if model is None else _decode(model, response)), response
 
     async def _carry(self, request: Request) -> Response:
         """Send a built request down the layers."""
@@ -471,6 +473,14 @@ class Client:
         if request is not None:
             error.phase, error.__cause__ = request.call.ended_by, request.call.cause
         return error
+
+
+def _decode(model: Any, response: Response) -> Any:
+    """The answer as a value of `model`."""
+    try:
+        return decoding.adapter(model).validate_json(response.content)
+    except pydantic.ValidationError:
+        return response.parse(model)  # the slow way: tries the server's charset, and says what is wrong
 
 
 def _told(retry: Retry) -> str:

@@ -85,7 +85,7 @@ class Budget:
 class Retry:
     """When and how a failed attempt is sent again. The defaults are safe for any API.
 
-    tenacity's strategies are taken as they are: `Retry(stop=stop_after_delay(10), wait=wait_random_exponential(max=5))`.
+    tenacity strategies are taken as they are: `Retry(stop=stop_after_delay(10), wait=wait_random_exponential(max=5))`.
     They never lift the rules of safety: what might be done twice is not sent twice.
 
     Attributes:

@@ -17,7 +17,6 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import AsyncIterable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from asyncapi.errors import AsyncAPIError, ConfigError
@@ -73,7 +72,8 @@ class Outcomes(Generic[T]):
         self._max_errors = max_errors
         self._errors = 0
         self._window = Gate(2 * workers)  # a place is held from the pull to the hand-over
-        self._next: Callable[[], Awaitable[Item]]
+        self._items: Iterator[Item] = iter(())
+        self._queue: asyncio.Queue[Item | None] | None = None  # between the feeder of an async source and the workers
         self._tasks: set[asyncio.Task[None]] = set()
         self._workers = 0
         self._live = 0
@@ -91,11 +91,10 @@ class Outcomes(Generic[T]):
         if self._tasks or self._closing:
             raise ConfigError("this map has been run already: call client.map(...) again")
         if isinstance(self._source, AsyncIterable):
-            queue: asyncio.Queue[Item | None] = asyncio.Queue(1)
-            self._next = partial(self._next_fed, queue)
-            self._spawn(self._feed(self._source, queue), _FEEDER)
+            self._queue = asyncio.Queue(1)
+            self._spawn(self._feed(self._source, self._queue), _FEEDER)
         else:
-            self._next = partial(self._next_pulled, iter(self._source))
+            self._items = iter(self._source)
         self._add_worker()
         return self
 
@@ -174,29 +173,38 @@ class Outcomes(Generic[T]):
             self._wake()
 
     async def _work(self) -> None:
+        call, now = self._call, self._now
         while True:
             try:
-                item = await self._next()
+                if self._queue is None and self._window.free > 0:  # as below, without a coroutine
+                    self._window.free -= 1
+                    item = self._pull()
+                else:
+                    item = await self._wait_and_pull()
             except _Exhausted:
                 return
             index = self._pulled
             self._pulled += 1
             if self._workers < self._most:
                 self._add_worker()
-            self._hand_over(await self._outcome(index, item))
+            began = now()
+            try:
+                value, response = await call(item)
+            except AsyncAPIError as error:
+                self._hand_over(self._failed(index, item, error, now() - began))
+            else:
+                self._hand_over(Outcome(index, item, value, None, response.attempts, response.elapsed, response.status))
 
-    async def _outcome(self, index: int, item: Item) -> Outcome[T]:
-        began = self._now()
-        try:
-            value, response = await self._call(item)
-        except AsyncAPIError as error:
-            status = next((one.status for one in reversed(error.attempts) if one.status is not None), None)
-            return Outcome(index, item, None, error, error.attempts, self._now() - began, status)
-        return Outcome(index, item, value, None, response.attempts, self._now() - began, response.status)
+    def _failed(self, index: int, item: Item, error: AsyncAPIError, elapsed: float) -> Outcome[T]:
+        self._errors += 1
+        if self._raises:
+            self._fatal = self._fatal or error
+        elif self._errors == self._max_errors:
+            self.stop(f"{self._errors} errors (max_errors)")
+        status = next((one.status for one in reversed(error.attempts) if one.status is not None), None)
+        return Outcome(index, item, None, error, error.attempts, elapsed, status)
 
     def _hand_over(self, outcome: Outcome[T]) -> None:
-        if outcome.error is not None:
-            self._count_error(outcome.error)
         if self._ordered:
             self._early[outcome.index] = outcome
             while self._turn in self._early:
@@ -206,36 +214,30 @@ class Outcomes(Generic[T]):
             self._ready.append(outcome)
         self._wake()
 
-    def _count_error(self, error: AsyncAPIError) -> None:
-        self._errors += 1
-        if self._raises:
-            self._fatal = self._fatal or error
-        elif self._errors == self._max_errors:
-            self.stop(f"{self._errors} errors (max_errors)")
-
     def _wake(self) -> None:
         if self._waker is not None and not self._waker.done():
             self._waker.set_result(None)
 
-    async def _next_pulled(self, items: Iterator[Item]) -> Item:
-        """The next item of a plain iterable."""
+    def _pull(self) -> Item:
+        """The next item of a plain iterable, into the place in the window that the caller has taken."""
         if not self._exhausted:
-            await self._window.enter()
             try:
-                if not self._exhausted:
-                    return next(items)
+                return next(self._items)
             except StopIteration:
                 self._exhausted = True
             except Exception as error:
                 self._exhausted, self._source_error = True, error
-            self._window.leave()
+        self._window.leave()
         raise _Exhausted
 
-    async def _next_fed(self, queue: asyncio.Queue[Item | None]) -> Item:
-        """The next item that the feeder has pulled."""
-        item = await queue.get()
+    async def _wait_and_pull(self) -> Item:
+        """The next item, when there is one and a place for it."""
+        if self._queue is None:
+            await self._window.enter()
+            return self._pull()
+        item = await self._queue.get()
         if item is None:
-            queue.put_nowait(None)  # for the other workers
+            self._queue.put_nowait(None)  # for the other workers
             raise _Exhausted
         return item
 

@@ -107,6 +107,8 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
 
 def _too_late(request: Request, now: float) -> RequestTimeout:
     call = request.call
+    if call.attempts and call.attempts[-1].error is not None:
+        call.attempts[-1].error = f"RequestTimeout: the deadline came during {call.phase}"
     return RequestTimeout(
         f"not done in {now - call.started:.3g} s: the deadline came during {call.phase}",
         phase=call.phase,

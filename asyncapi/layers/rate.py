@@ -7,6 +7,7 @@ that would pass the deadline is refused at once instead of being waited for.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import RequestTimeout
@@ -68,7 +69,11 @@ class Limiter:
         return True
 
     def _delay(self, now: float, weights: Weights) -> float:
-        return max(bucket.delay(now, weight) for bucket, weight in zip(self.buckets, weights, strict=True))
+        worst = -inf
+        for bucket, weight in zip(self.buckets, weights, strict=True):
+            delay = bucket.delay(now, weight)
+            worst = max(worst, delay)
+        return worst
 
     def _give_back(self, weights: Weights) -> None:
         for bucket, weight in zip(self.buckets, weights, strict=True):

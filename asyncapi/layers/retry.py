@@ -67,7 +67,8 @@ def retry(budgets: Keyed[RetryBudget], clock: Clock) -> Layer:
         async def send(request: Request) -> Response:
             call = request.call
             policy = call.retry
-            if policy is None or nested():
+            outer = _inside.get()
+            if policy is None or (outer is not None and outer.running):
                 return await inner(request)
             budgets[call.host].deposit(now())
             token = _inside.set(call)
@@ -87,12 +88,6 @@ def retry(budgets: Keyed[RetryBudget], clock: Clock) -> Layer:
         return send
 
     return layer
-
-
-def nested() -> bool:
-    """Whether this runs inside a call that retries already."""
-    outer = _inside.get()
-    return outer is not None and outer.running
 
 
 class _GiveUp(Exception):

@@ -124,7 +124,7 @@ def attempts(meter: Meter, clock: Clock, hooks: Sequence[Callable[[Attempt], obj
 
 def _said(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
-        return "CancelledError: the call was cancelled, or its deadline came"
+        return "CancelledError: the call was cancelled"
     return f"{type(error).__name__}: {error.message if isinstance(error, AsyncAPIError) else error}"
 
 

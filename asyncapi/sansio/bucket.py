@@ -29,11 +29,12 @@ class Bucket:
 
         A weight over the burst conforms when the bucket is full: it is late, never stuck.
         """
-        return max(self.tat, now) - now - (self.burst - min(weight, self.burst)) * self.interval
+        ahead = self.tat - now if self.tat > now else 0.0
+        return ahead - (self.burst - weight) * self.interval if weight < self.burst else ahead
 
     def take(self, now: float, weight: float = 1.0) -> None:
         """Charge the bucket, conforming or not."""
-        self.tat = max(self.tat, now) + weight * self.interval
+        self.tat = (max(now, self.tat)) + weight * self.interval
 
     def give_back(self, weight: float = 1.0) -> None:
         """Undo a `take` that was not used."""
