@@ -17,13 +17,17 @@ sleep, timeout and deadline in it (asyncio's own too) passes at once and in orde
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 import selectors
 from collections.abc import Coroutine
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import to_json
 
+from asyncapi.errors import ConfigError
 from asyncapi.transports.mock import MockTransport
 from asyncapi.types import Response
 
@@ -32,7 +36,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["FakeClock", "MockTransport", "VirtualTimeLoop", "reply", "run"]
+_HANG_AFTER = 5.0  # real seconds in which a thread may still wake the loop
+
+__all__ = ["FakeClock", "MockTransport", "VirtualTimeLoop", "mocked_aiohttp", "reply", "run"]
 
 
 def reply(
@@ -78,9 +84,6 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return ready
 
 
-_HANG_AFTER = 5.0  # real seconds in which a thread may still wake the loop
-
-
 class FakeClock:
     """The clock to give to a Client under `run`: virtual time, repeatable chance.
 
@@ -114,3 +117,46 @@ def run(scenario: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in virtual time and return its result."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(scenario)
+
+
+@contextmanager
+def mocked_aiohttp(**settings: Any) -> Iterator[Any]:
+    """`aioresponses`, working with every aiohttp this SDK supports.
+
+        @pytest.fixture
+        def web():
+            with mocked_aiohttp() as web:
+                yield web
+
+        async def test_it(web):
+            web.get("https://api.example.com/users/1", payload={"id": 1})
+            async with Client("https://api.example.com") as api: ...
+
+    aioresponses patches `ClientSession._request`, which the default transport goes through. Up to its 0.7.9 it builds
+    responses without the `stream_writer` that aiohttp >= 3.14 asks for; it is given one here. It can't show time-outs,
+    pools or real bytes: test those against a real local server.
+
+    Args:
+        settings: Passed on to `aioresponses`.
+
+    Raises:
+        ConfigError: aioresponses is not installed.
+    """
+    try:
+        from aioresponses import aioresponses, core  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError("mocked_aiohttp needs aioresponses: pip install aioresponses") from error
+    original = core.ClientResponse
+    if "stream_writer" in inspect.signature(original.__init__).parameters:
+        core.ClientResponse = partial(original, stream_writer=_NoStream())
+    try:
+        with aioresponses(**settings) as mocked:
+            yield mocked
+    finally:
+        core.ClientResponse = original
+
+
+class _NoStream:
+    """The writer of a request that was never sent."""
+
+    output_size = 0
