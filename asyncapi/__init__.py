@@ -40,8 +40,9 @@ from asyncapi.errors import (
 from asyncapi.layers.deadline import deadline
 from asyncapi.stats import Stats
 from asyncapi.types import Attempt, Outcome, Request, Response
+from asyncapi.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "TLS",

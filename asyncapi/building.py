@@ -22,6 +22,7 @@ from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.types import UNSET, Body, Call, Request
+from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _FORBIDDEN = re.compile(r"[\r\n\0]")  # RFC 9110 section 5.5
+_USER_AGENT = f"asyncapi-sdk/{VERSION}"
 _KEY_HEADER = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
 
 
@@ -60,6 +62,7 @@ class Builder:
     ) -> None:
         self._base, self._host = _base(base_url)
         self._headers = checked_headers(headers)
+        self._headers.setdefault("User-Agent", _USER_AGENT)
         self._params = tuple(flat_params(params))
         self._timeout = (timeout.total, timeout.connect, timeout.attempt)
         self._retry = retry

@@ -20,9 +20,10 @@ import asyncio
 import inspect
 import random
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import to_json
@@ -143,14 +144,14 @@ def mocked_aiohttp(**settings: Any) -> Iterator[Any]:
         ConfigError: aioresponses is not installed.
     """
     try:
-        from aioresponses import aioresponses, core  # noqa: PLC0415
+        core: Any = import_module("aioresponses.core")
     except ImportError as error:
         raise ConfigError("mocked_aiohttp needs aioresponses: pip install aioresponses") from error
     original = core.ClientResponse
     if "stream_writer" in inspect.signature(original.__init__).parameters:
         core.ClientResponse = partial(original, stream_writer=_NoStream())
     try:
-        with aioresponses(**settings) as mocked:
+        with core.aioresponses(**settings) as mocked:
             yield mocked
     finally:
         core.ClientResponse = original
