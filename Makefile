@@ -36,7 +36,7 @@ format: ## let the linter and the formatter change what they can
 	@$(RUN) ruff format .
 
 bench: ## run the benchmarks against sync and async peers
-	@$(RUN) python benchmarks/run.py $(ARGS)
+	@ALSO=benchmarks/requirements.txt $(RUN) python benchmarks/run.py $(ARGS)
 
 demo: ## fetch 5,000 rows through a server that misbehaves; results in demo-out/
 	@$(RUN) python examples/demo.py $(ARGS)
@@ -46,4 +46,4 @@ clean: ## remove caches, build output and demo-out/
 	find asyncapi tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## the same, and the virtual environments
-	rm -rf .venv .venv-*
+	rm -rf .venv .venv-* .venv.lock benchmarks/.venv-*
