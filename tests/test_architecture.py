@@ -53,7 +53,7 @@ FLOORS = {
 }  # fmt: skip
 
 # The server with faults stands beside the house: it knows floor 0, and only the command line starts it.
-APART = {"serve": {"cli"}}
+APART = {"serve": {"cli", "__main__"}}
 
 # Imports for type checkers alone that point upwards, as (from, to): known, and few.
 UPWARD_TYPES: set[tuple[str, str]] = set()
@@ -97,7 +97,8 @@ class Module:
 
     @property
     def unit(self) -> str:
-        return self.name.partition(".")[0]
+        """What has a floor; any `__main__` is a command line."""
+        return "__main__" if self.name.endswith("__main__") else self.name.partition(".")[0]
 
     @property
     def tree(self) -> ast.Module:
@@ -200,7 +201,11 @@ def looks_down(module: Module) -> list[str]:
 
 def why_not(here: str, there: str) -> str:
     if not there:
-        return "" if here == "cli" else "the public face is for users; import the module that defines the name"
+        return (
+            ""
+            if FLOORS.get(here) == FLOORS["cli"]
+            else "the public face is for users; import the module that defines the name"
+        )
     if here == there:
         return ""
     if there in APART or there == "testing":
