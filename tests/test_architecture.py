@@ -73,6 +73,7 @@ FILE_LINES = 320
 FUNCTION_LINES = 45
 # What may be longer, and why.
 LONGER = {
+    "serve.app:_table": "the table of endpoints: rows, no code",
     "client:__init__": "a signature of twenty settings, each handed on to where it belongs",
 }
 
