@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from asyncapi.bulk.feed import feed, in_thread
-from asyncapi.bulk.job import Job, Summary, client_for
+from asyncapi.bulk.job import Job, Summary
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
+from asyncapi.bulk.prepare import check, client_for
 from asyncapi.bulk.progress import Pace, Progress
-from asyncapi.bulk.report import check_report, write_report
+from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import row_of, unknown_row
-from asyncapi.bulk.sinks import FAILURES, sink_for
-from asyncapi.bulk.store import Store, check_output, open_store
+from asyncapi.bulk.sinks import FAILURES
+from asyncapi.bulk.store import Store, open_store
 from asyncapi.bulk.tally import Tally
-from asyncapi.decoding import adapter
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.resend import IDEMPOTENT
 
@@ -101,12 +101,7 @@ class Engine:
     async def run(self) -> Summary:
         """Run it to its end; see `run`."""
         job = self.job
-        sink = sink_for(job.output)
-        check_output(sink, job.input, resume=job.resume, overwrite=job.overwrite)
-        check_report(job.report)
-        model = job.model_type()
-        if model is not None:
-            adapter(model)
+        sink, model = check(job)
         client = self._client or client_for(job)
         try:
             digest = await self._scan()
@@ -289,19 +284,12 @@ class Engine:
         elapsed = time.monotonic() - self._began
         return Summary(
             total=self.total,
-            ok=tally.ok,
-            failed=tally.failed,
-            unknown=tally.unknown,
             skipped=skipped,
             skipped_failed=skipped_failed,
             elapsed=elapsed,
             rate=tally.done / elapsed if elapsed > 0 else 0.0,
-            by_status=dict(sorted(tally.by_status.items())),
-            by_error=dict(sorted(tally.by_error.items(), key=lambda entry: -entry[1])),
-            retries=tally.retries,
-            p50=tally.quantile_ms(0.50),
-            p95=tally.quantile_ms(0.95),
             p99=tally.quantile_ms(0.99),
+            **tally.figures(),
             output=str(self.job.output),
             report=None,
             stopped=self.stopped,
@@ -320,20 +308,13 @@ class Engine:
                 phase=self._phase,
                 total=self.total,
                 done=skipped + tally.done,
-                ok=tally.ok,
-                failed=tally.failed,
-                unknown=tally.unknown,
                 skipped=skipped,
                 in_flight=self._pulled + tally.unknown - tally.done,
                 elapsed=now - self._began,
                 rate=rate,
                 eta=left / rate if left is not None and rate > 0 else None,
-                retries=tally.retries,
-                p50=tally.quantile_ms(0.50),
-                p95=tally.quantile_ms(0.95),
-                by_status=tally.by_status,
-                by_error=tally.by_error,
                 limit=self._limit,
+                **tally.figures(),
             )
         )
 

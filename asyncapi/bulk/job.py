@@ -14,7 +14,6 @@ from pydantic import Field
 
 from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.template import Template
-from asyncapi.client import Client
 from asyncapi.config import TLS, RateLimit, Retry, Timeout, settings
 from asyncapi.errors import ConfigError
 
@@ -146,24 +145,6 @@ class Job:
             return f"{self.concurrency} at once"
         per = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}.get(rate.per, f"{rate.per:g} s")
         return f"{self.concurrency} at once, {rate.amount:g} per {per}"
-
-
-def client_for(job: Job) -> Client:
-    """The client a job asks for.
-
-    Raises:
-        ConfigError: A setting is wrong.
-    """
-    return Client(
-        job.base_url,
-        headers=job.all_headers(),
-        timeout=job.limits(),
-        retry=job.retry,
-        concurrency=job.concurrency,
-        rate=job.rate_limit(),
-        tls=job.tls,
-        proxy=job.proxy,
-    )
 
 
 def _imported(name: str) -> Any:

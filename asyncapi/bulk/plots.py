@@ -35,7 +35,7 @@ _BARS = 12
 
 def throughput(tally: Tally, elapsed: float) -> str:
     """Rows a second over time, good and failed."""
-    figure, axes = _figure(7.2)
+    figure, axes = _figure(9)
     times, spans = _spans(tally, elapsed)
     widths = [span for _, span in spans]
     good = [bucket.ok / span for bucket, span in spans]
@@ -43,13 +43,13 @@ def throughput(tally: Tally, elapsed: float) -> str:
     axes.bar(times, good, widths, align="edge", color=GOOD, label="ok")
     axes.bar(times, bad, widths, good, align="edge", color=BAD, label="failed")
     _time_axis(axes, "rows a second")
-    axes.legend(loc="lower right", ncols=2, frameon=True, framealpha=0.9, edgecolor="none")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0)
     return _svg(figure)
 
 
 def retries(tally: Tally, elapsed: float) -> str:
     """Retries a second over time."""
-    figure, axes = _figure(7.2)
+    figure, axes = _figure(9)
     times, spans = _spans(tally, elapsed)
     heights = [bucket.retries / span for bucket, span in spans]
     axes.bar(times, heights, [span for _, span in spans], align="edge", color=AGAIN)
@@ -59,7 +59,7 @@ def retries(tally: Tally, elapsed: float) -> str:
 
 def latency(tally: Tally) -> str:
     """How long rows took, on a logarithmic axis, with the quantiles marked."""
-    figure, axes = _figure(7.2)
+    figure, axes = _figure(9)
     edges = {place: 10 ** (place / BINS_PER_DECADE) for place in tally.bins}
     widths = [edge * (10 ** (1 / BINS_PER_DECADE) - 1) for edge in edges.values()]
     axes.bar(list(edges.values()), list(tally.bins.values()), widths, align="edge", color=CALM, edgecolor="white")
@@ -80,7 +80,7 @@ def latency(tally: Tally) -> str:
 def bars(counts: Mapping[str, int], colours: Mapping[str, str]) -> str:
     """Counts by name as horizontal bars, the largest first."""
     shown = sorted(counts.items(), key=lambda entry: -entry[1])[:_BARS]
-    figure, axes = _figure(3.5, height=0.6 + 0.36 * max(2, len(shown)))
+    figure, axes = _figure(4.5, height=0.6 + 0.36 * max(2, len(shown)))
     names = [name for name, _ in shown]
     drawn = axes.barh(
         names, [count for _, count in shown], color=[colours.get(name, BAD) for name in names], height=0.7

@@ -28,11 +28,12 @@ body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#f6f7f8;margin:0;p
 main{max-width:1120px;margin:auto}
 h1{font-size:1.5rem;margin:0}h2{font-size:1rem;margin:0 0 .6rem}
 .lead{color:#555;margin:.2rem 0 1.4rem;overflow-wrap:anywhere}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:1rem;margin-bottom:1rem}
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:1rem;margin-bottom:1rem}
 .card{background:#fff;border:1px solid #e3e5e8;border-radius:8px;padding:1rem;min-width:0}
 .wide{grid-column:1/-1}
-.tiles{grid-template-columns:repeat(auto-fit,minmax(120px,1fr))}
-.tile b{display:block;font-size:1.45rem;font-weight:600;line-height:1.3}.tile span{color:#666;font-size:.85rem}
+.tiles{grid-template-columns:repeat(auto-fit,minmax(105px,1fr))}
+.tile b{display:block;white-space:nowrap;font-size:1.3rem;font-weight:600;line-height:1.3}
+.tile span{color:#666;font-size:.85rem}
 .bad b{color:#c8414f}.good b{color:#2a8f82}
 svg{width:100%;height:auto}svg text{font-family:system-ui,sans-serif!important}
 .scroll{overflow-x:auto}

@@ -1,6 +1,6 @@
 """What a job did, in constant memory: counts, latencies, a time line, and a few samples.
 
-The time line has one bucket a second; when there are more than 240, neighbours are merged and each covers twice the
+The time line has ten buckets a second; when there are more than 160, neighbours are merged and each covers twice the
 time. Nothing here grows with the number of rows.
 """
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 BINS_PER_DECADE = 10
 
-_BUCKETS = 240
+_FIRST_WIDTH = 0.1  # seconds
+_BUCKETS = 160
 _SAMPLES = 10
 _KINDS = 50
 
@@ -43,7 +44,7 @@ class Timeline:
     __slots__ = ("buckets", "width")
 
     def __init__(self) -> None:
-        self.width = 1.0
+        self.width = _FIRST_WIDTH
         self.buckets: list[Bucket] = []
 
     def add(self, seconds: float, *, ok: bool, retries: int) -> None:
@@ -131,6 +132,19 @@ class Tally:
         """Milliseconds below which `share` of the rows stayed."""
         value = self.latency.quantile(share)
         return None if value is None else round(value * 1000, 1)
+
+    def figures(self) -> dict[str, Any]:
+        """What a look at the job and its summary have in common."""
+        return {
+            "ok": self.ok,
+            "failed": self.failed,
+            "unknown": self.unknown,
+            "retries": self.retries,
+            "by_status": dict(sorted(self.by_status.items())),
+            "by_error": dict(sorted(self.by_error.items(), key=lambda entry: -entry[1])),
+            "p50": self.quantile_ms(0.50),
+            "p95": self.quantile_ms(0.95),
+        }
 
     def _fail(self, row: Row) -> None:
         self.failed += 1

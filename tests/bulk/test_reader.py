@@ -105,6 +105,8 @@ def test_a_relative_url_needs_a_base_url(file):
         ("a.jsonl", '["https://h/1"]\n', r"a\.jsonl:1: a row is a JSON object"),
         ("a.jsonl", '{"url":5}\n', r"a\.jsonl:1: url: Input should be a valid string"),
         ("a.jsonl", '{"url":"https://h/1","headers":{"A":[1]}}\n', r"a\.jsonl:1: headers\.A: "),
+        ("a.jsonl", '{"url":"https://h/1","headers":{"A":"x\\r\\nB: y"}}\n', r"a\.jsonl:1: header A: a line break"),
+        ("a.jsonl", '{"url":"https://h/1","params":{"A":{}}}\n', r"a\.jsonl:1: params\['A'\] is a dict"),
         ("a.jsonl", '{"url":"https://h/1","json":1,"content":"x"}\n', r"a\.jsonl:1: a request has one body"),
         ("a.jsonl", '{"url":"https://h/1","method":"GE T"}\n', r"a\.jsonl:1: no HTTP method"),
         ("a.csv", "id,link\n1,https://h/1\n", r"a\.csv:1: no column 'url' \(there are: id, link\).*\{id\}"),

@@ -46,7 +46,7 @@ def test_the_time_line_merges_and_loses_nothing(times):
     line = Timeline()
     for at in times:
         line.add(at, ok=True, retries=2)
-    assert len(line.buckets) <= 240
+    assert len(line.buckets) <= 160
     assert sum(bucket.ok for bucket in line.buckets) == len(times)
     assert sum(bucket.retries for bucket in line.buckets) == 2 * len(times)
     if times:

@@ -1,0 +1,97 @@
+"""Runs a job from the command line: event loop, Ctrl-C, screen, exit code.
+
+Ctrl-C, three cases:
+1. The first (or SIGTERM): the job stops as `Engine.interrupt` says, and exits 130 within two seconds.
+2. A second one: the process is gone at once.
+3. Whatever hangs after the first (a name lookup, a full pipe): the process is gone after 1.9 seconds.
+Leaving at once is safe at any point: that is what the journal is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from asyncapi.bulk import Engine, Job, Summary
+from asyncapi.cli.screen import make_screen
+from asyncapi.errors import AsyncAPIError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from asyncapi.cli.screen import Screen
+
+_INTERRUPTED = 130
+_PATIENCE = 1.9  # seconds
+
+
+def carry_out(settings: dict[str, Any], *, dry_run: bool, quiet: bool) -> int:
+    """Run the job that the options describe; returns the exit code."""
+    sys.path.insert(0, "")  # so that --model finds the user's module
+    try:
+        job = Job(**settings)
+        if dry_run:
+            from asyncapi.cli.dry_run import show
+
+            show(job)
+            return 0
+        return _fetch(job, quiet=quiet)
+    except AsyncAPIError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _fetch(job: Job, *, quiet: bool) -> int:
+    screen = make_screen(job, quiet=quiet)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner, screen, _stopping(screen) as arm:
+
+        async def main() -> Summary:
+            engine = Engine(job, progress=screen.update)
+            arm(asyncio.get_running_loop(), engine)
+            return await engine.run()
+
+        summary = runner.run(main())
+        screen.end(summary)
+    return summary.exit_code
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+@contextmanager
+def _stopping(screen: Screen) -> Iterator[Callable[[asyncio.AbstractEventLoop, Engine], None]]:
+    """Turns signals into a stop of the engine that is armed."""
+    armed: list[tuple[asyncio.AbstractEventLoop, Engine]] = []
+    last: list[threading.Timer] = []
+
+    def gone() -> NoReturn:
+        screen.restore()
+        os._exit(_INTERRUPTED)
+
+    def stop(_number: int, _frame: object) -> None:
+        if last or not armed:
+            gone()
+        last.append(threading.Timer(_PATIENCE, gone))
+        last[0].daemon = True
+        last[0].start()
+        loop, engine = armed[0]
+        loop.call_soon_threadsafe(engine.interrupt)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda loop, engine: armed.append((loop, engine))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for timer in last:
+            timer.cancel()

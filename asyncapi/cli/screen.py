@@ -1,0 +1,237 @@
+"""What a person sees of a job: a live screen on a terminal, plain lines elsewhere, a summary at the end.
+
+All on stderr. The live screen is drawn at most five times a second; plain lines come every ten percent, and after five
+seconds without one.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+    from asyncapi.bulk import Job, Progress, Summary
+
+_LINE_EVERY = 5.0  # seconds
+_SHARE_EVERY = 0.1
+_KINDS = 6
+
+
+class Screen(Protocol):
+    """One way to show a job; used in `with`."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None: ...
+
+    def update(self, progress: Progress) -> None:
+        """Show the state of the job."""
+        ...
+
+    def end(self, summary: Summary) -> None:
+        """Show what came of it."""
+        ...
+
+    def restore(self) -> None:
+        """Leave the terminal as it was found, at once."""
+        ...
+
+
+def make_screen(job: Job, *, quiet: bool) -> Screen:
+    """The screen that fits: silent, live, or lines."""
+    if quiet:
+        return Silent()
+    return LiveScreen(job) if sys.stderr.isatty() else Lines()
+
+
+class Silent:
+    """Shows nothing but why a job ended early."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.restore()
+
+    def update(self, progress: Progress) -> None:
+        """Nothing."""
+
+    def end(self, summary: Summary) -> None:
+        """The reason of an early end."""
+        if summary.stopped is not None:
+            print(f"error: {summary.stopped}", file=sys.stderr)
+
+    def restore(self) -> None:
+        """Nothing."""
+
+
+class Lines(Silent):
+    """One line now and then: for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._said_at = time.monotonic()
+        self._share = 0.0
+
+    def update(self, progress: Progress) -> None:
+        """Say a line if it is time for one."""
+        now = time.monotonic()
+        share = progress.done / progress.total if progress.total else 0.0
+        if now - self._said_at < _LINE_EVERY and share - self._share < _SHARE_EVERY:
+            return
+        self._said_at = now
+        self._share = share - share % _SHARE_EVERY
+        print(line(progress), file=sys.stderr, flush=True)
+
+    def end(self, summary: Summary) -> None:
+        """Say what came of it."""
+        print("\n".join(told(summary)), file=sys.stderr, flush=True)
+
+
+class LiveScreen(Silent):
+    """A few lines that stay in place, on a terminal."""
+
+    def __init__(self, job: Job) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console: Console = Console(stderr=True)
+        self._title = (
+            f"{'stdin' if str(job.input) == '-' else job.input} → {'stdout' if str(job.output) == '-' else job.output}"
+        )
+        self._live: Live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def update(self, progress: Progress) -> None:
+        """Draw it anew."""
+        self._live.update(self._drawn(progress), refresh=True)
+
+    def end(self, summary: Summary) -> None:
+        """Replace it by the summary."""
+        self._live.stop()
+        lines = told(summary)
+        colour = {0: "green", 130: "yellow"}.get(summary.exit_code, "red")
+        self._console.print(lines[0], style=f"bold {colour}", markup=False, highlight=False)
+        for text in lines[1:]:
+            self._console.print(text, markup=False, highlight=False)
+
+    def restore(self) -> None:
+        """Give the cursor back."""
+        self._live.stop()
+
+    def _drawn(self, now: Progress) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        def text(*parts: tuple[str, str]) -> Text:
+            return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+
+        total, gone = now.total, _clock(now.elapsed)
+        bar = ProgressBar(total=total, completed=now.done, pulse=total is None and now.phase == "fetching")
+        share = f"{now.done:,}/{total:,}  {100 * now.done // max(total, 1)} %" if total is not None else f"{now.done:,}"
+        pace = f"{_figure(now.rate)} rows/s" + (f"   ETA {_clock(now.eta)}" if now.eta is not None else "")
+        times = f"p50 {_ms(now.p50)}   p95 {_ms(now.p95)}"
+        lines: list[RenderableType] = [
+            text((now.phase, "bold yellow" if now.phase == "stopping" else "bold"), (f"  {self._title}", "")),
+            bar,
+            text((share, "bold"), (f"   {pace}   {gone}", "")),
+            text((f"in flight {now.in_flight:,}   {times}   retries {now.retries:,}", "")),
+            text(*_mix(now)),
+            text((f"limit {now.limit}", "dim")),
+        ]
+        if now.by_error:
+            lines.insert(5, text(("errors  ", "red"), (_most(now.by_error), "")))
+        return Group(*lines)
+
+
+def line(now: Progress) -> str:
+    """The state of a job in one line."""
+    if now.phase == "reading":
+        return "reading the input"
+    total = f"/{now.total:,} ({100 * now.done // max(now.total, 1)} %)" if now.total is not None else ""
+    eta = f", ETA {_clock(now.eta)}" if now.eta is not None else ""
+    failed = f", {now.failed:,} failed" if now.failed else ""
+    return (
+        f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, {now.in_flight:,} in flight, "
+        f"p50 {_ms(now.p50)}, p95 {_ms(now.p95)}, {now.retries:,} retries"
+    )
+
+
+def told(summary: Summary) -> list[str]:
+    """The end of a job in a few lines."""
+    done = summary.ok + summary.failed + summary.unknown
+    counts = [f"{summary.ok:,} ok", f"{summary.failed:,} failed"]
+    if summary.unknown:
+        counts.append(f"{summary.unknown:,} unknown (in flight when the job was killed; not sent again)")
+    if summary.skipped:
+        bad = f", of which {summary.skipped_failed:,} failed" if summary.skipped_failed else ""
+        counts.append(f"{summary.skipped:,} done before{bad}")
+    head = {0: "done", 130: "interrupted"}.get(summary.exit_code, "stopped" if summary.stopped else "done")
+    lines = [
+        f"{head}: {done:,} rows in {summary.elapsed:,.1f} s ({_figure(summary.rate)} rows/s): {', '.join(counts)}",
+        f"  latency  p50 {_ms(summary.p50)}, p95 {_ms(summary.p95)}, p99 {_ms(summary.p99)}",
+        f"  retries  {summary.retries:,}",
+    ]
+    if summary.by_status:
+        lines.append(f"  status   {_most(summary.by_status)}")
+    if summary.by_error:
+        lines.append(f"  errors   {_most(summary.by_error)}")
+    lines.append(f"  rows     {'stdout' if summary.output == '-' else summary.output}")
+    if summary.report is not None:
+        lines.append(f"  report   {summary.report}")
+    if summary.stopped is not None:
+        if summary.exit_code != 130:  # noqa: PLR2004 - interrupted: the first line says so
+            lines.append(f"error: {summary.stopped}")
+        if summary.output != "-":
+            lines.append("To go on, run the same command with --resume.")
+    return lines
+
+
+def _mix(now: Progress) -> list[tuple[str, str]]:
+    parts = [
+        ("ok ", ""),
+        (f"{now.ok:,}", "green"),
+        ("   failed ", ""),
+        (f"{now.failed:,}", "red" if now.failed else ""),
+    ]
+    if now.skipped:
+        parts.append((f"   before {now.skipped:,}", ""))
+    if now.unknown:
+        parts.append((f"   unknown {now.unknown:,}", "yellow"))
+    for status, count in sorted(now.by_status.items()):
+        parts.append((f"   {status} {count:,}", {2: "green", 3: "cyan", 4: "yellow"}.get(status // 100, "red")))
+    return parts
+
+
+def _most(counts: Mapping[str, int] | Mapping[int, int]) -> str:
+    entries = sorted(counts.items(), key=lambda entry: -entry[1])
+    shown = [f"{name} {count:,}" for name, count in entries[:_KINDS]]
+    return ", ".join(shown) + (f", and {len(entries) - _KINDS} more kinds" if len(entries) > _KINDS else "")
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"  # noqa: PLR2004
+
+
+def _ms(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.3g} ms"  # noqa: PLR2004
+
+
+def _clock(seconds: float | None) -> str:
+    minutes, rest = divmod(round(seconds or 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
