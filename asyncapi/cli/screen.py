@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
     from rich.live import Live
+    from rich.text import Text
 
     from asyncapi.bulk import Job, Progress, Summary
 
 _LINE_EVERY = 5.0  # seconds
 _SHARE_EVERY = 0.1
 _KINDS = 6
+_GAP = 3
 
 
 class Screen(Protocol):
@@ -133,27 +135,45 @@ class LiveScreen(Silent):
     def _drawn(self, now: Progress) -> RenderableType:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
-        from rich.text import Text
+        from rich.table import Table
 
-        def text(*parts: tuple[str, str]) -> Text:
-            return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
-
-        total, gone = now.total, _clock(now.elapsed)
-        bar = ProgressBar(total=total, completed=now.done, pulse=total is None and now.phase == "fetching")
+        total = now.total
+        bar = Table.grid(expand=True, padding=(0, 2, 0, 0))
+        bar.add_column(ratio=1)
+        bar.add_column(no_wrap=True)
         share = f"{now.done:,}/{total:,}  {100 * now.done // max(total, 1)} %" if total is not None else f"{now.done:,}"
-        pace = f"{_figure(now.rate)} rows/s" + (f"   ETA {_clock(now.eta)}" if now.eta is not None else "")
-        times = f"p50 {_ms(now.p50)}   p95 {_ms(now.p95)}"
-        lines: list[RenderableType] = [
-            text((now.phase, "bold yellow" if now.phase == "stopping" else "bold"), (f"  {self._title}", "")),
-            bar,
-            text((share, "bold"), (f"   {pace}   {gone}", "")),
-            text((f"in flight {now.in_flight:,}   {times}   retries {now.retries:,}", "")),
-            text(*_mix(now)),
-            text((f"limit {now.limit}", "dim")),
+        bar.add_row(ProgressBar(total=total, completed=now.done, pulse=total is None), share)
+        eta = f"ETA {_clock(now.eta)}" if now.eta is not None else ""
+        head = [(now.phase, "bold yellow" if now.phase == "stopping" else "bold"), (self._title, "")]
+        pace = [(f"{_figure(now.rate)} rows/s", "bold"), (eta, ""), (f"so far {_clock(now.elapsed)}", "")]
+        wire = [
+            f"in flight {now.in_flight:,}",
+            f"p50 {_ms(now.p50)}",
+            f"p95 {_ms(now.p95)}",
+            f"retries {now.retries:,}",
         ]
-        if now.by_error:
-            lines.insert(5, text(("errors  ", "red"), (_most(now.by_error), "")))
-        return Group(*lines)
+        errors = [(f"{name} {count:,}", "red") for name, count in list(now.by_error.items())[:_KINDS]]
+        rest = [*((text, "") for text in wire), (f"limit {now.limit}", "dim")]
+        groups = [head, None, [*pace, *rest], _mix(now), errors]
+        width = self._console.width
+        return Group(*(bar if group is None else _packed(group, width) for group in groups if group is None or group))
+
+
+def _packed(items: list[tuple[str, str]], width: int) -> Text:
+    """Items side by side, going on in the next line where one no longer fits."""
+    from rich.text import Text
+
+    packed, used = Text(no_wrap=True, overflow="ellipsis"), 0
+    for text, style in items:
+        if not text:
+            continue
+        if used:
+            fits = used + _GAP + len(text) <= width
+            packed.append(" " * _GAP if fits else "\n")
+            used = used + _GAP if fits else 0
+        packed.append(text, style)
+        used += len(text)
+    return packed
 
 
 def line(now: Progress) -> str:
@@ -200,18 +220,13 @@ def told(summary: Summary) -> list[str]:
 
 
 def _mix(now: Progress) -> list[tuple[str, str]]:
-    parts = [
-        ("ok ", ""),
-        (f"{now.ok:,}", "green"),
-        ("   failed ", ""),
-        (f"{now.failed:,}", "red" if now.failed else ""),
-    ]
+    parts = [(f"ok {now.ok:,}", "green"), (f"failed {now.failed:,}", "red" if now.failed else "")]
     if now.skipped:
-        parts.append((f"   before {now.skipped:,}", ""))
+        parts.append((f"before {now.skipped:,}", ""))
     if now.unknown:
-        parts.append((f"   unknown {now.unknown:,}", "yellow"))
-    for status, count in sorted(now.by_status.items()):
-        parts.append((f"   {status} {count:,}", {2: "green", 3: "cyan", 4: "yellow"}.get(status // 100, "red")))
+        parts.append((f"unknown {now.unknown:,}", "yellow"))
+    for status, count in now.by_status.items():
+        parts.append((f"{status}: {count:,}", {2: "green", 3: "cyan", 4: "yellow"}.get(status // 100, "red")))
     return parts
 
 
