@@ -1,0 +1,10 @@
+"""`python -m asyncapi.serve`: the same command as `asyncapi serve`."""
+
+import typer
+
+from asyncapi.cli.serve import serve
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False)
+    app.command("serve")(serve)
+    app(prog_name="python -m asyncapi.serve")

@@ -1,0 +1,62 @@
+"""Reading figures and words from paths and queries: a value, or a 400 that says what would be right."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from asyncapi.serve.replies import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def whole(text: str, name: str, low: int, high: int) -> int:
+    """`text` as a whole number from `low` to `high`.
+
+    Raises:
+        Refusal: It is none.
+    """
+    digits = text[1:] if text[:1] == "-" else text
+    value = int(text) if digits.isascii() and digits.isdigit() and len(digits) <= len(str(high)) else None
+    if value is None or not low <= value <= high:
+        raise Refusal(400, f"{name} is a whole number from {low} to {high}, not {text!r}")
+    return value
+
+
+def seconds(text: str, name: str, high: float = 3600.0) -> float:
+    """`text` as seconds from 0 to `high`.
+
+    Raises:
+        Refusal: It is no such figure.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= high:
+        raise Refusal(400, f"{name} is seconds from 0 to {high:g}, not {text!r}")
+    return value
+
+
+def whole_in(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """The whole number at `name` in the query, or the default."""
+    text = query.get(name)
+    return default if text is None else whole(text, name, low, high)
+
+
+def seconds_in(query: Mapping[str, str], name: str, default: float) -> float:
+    """The seconds at `name` in the query, or the default."""
+    text = query.get(name)
+    return default if text is None else seconds(text, name)
+
+
+def header_value(text: str, name: str) -> str:
+    """`text`, fit to stand in a header.
+
+    Raises:
+        Refusal: It has control characters, or ones that a header cannot carry.
+    """
+    if not (text.isprintable() and text.isascii()):
+        raise Refusal(400, f"{name} goes into a header: printable ASCII only, not {text!r}")
+    return text
