@@ -10,6 +10,7 @@ import argparse
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -41,7 +42,7 @@ def command(line: str) -> list[str]:
 def server() -> Iterator[str]:
     """The address of a running `asyncapi serve`, which ends with the block."""
     with (OUT / "server.log").open("w") as log:
-        process = subprocess.Popen(command(SERVE), stdout=log, stderr=log)
+        process = subprocess.Popen(command(SERVE), stdout=log, stderr=log, process_group=0)  # Ctrl-C is not for it
     try:
         give_up = time.monotonic() + PATIENCE
         while not (OUT / "port").exists():
@@ -63,6 +64,7 @@ def main() -> int:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
     (OUT / "ids.csv").write_text("id\n" + "".join(f"{number}\n" for number in range(1, rows + 1)))
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for `asyncapi fetch`, which saves what it has
     with server() as address:
         status = subprocess.run(command(FETCH.format(server=address)), check=False).returncode
     print(f"\nThe rows are in {OUT}/items.jsonl, the plots in {OUT}/report.html (open it in a browser).")
