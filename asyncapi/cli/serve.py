@@ -33,16 +33,16 @@ def serve(
     seed: Annotated[int, typer.Option(help="The same seed gives the same faults.")] = 0,
     log: Annotated[bool, typer.Option("--log", help="Print a line per request.")] = False,
 ) -> None:
-    r"""Run a local API that fails on demand: 429s, 5xx, drops, slow answers, pages, tokens.
+    """Run a local API that fails on demand: 429s, 5xx, drops, slow answers, pages, tokens.
 
     For example:
 
     \b
         asyncapi serve --latency 10-50 --error-rate 0.05 --drop-rate 0.01
 
-    GET / lists the endpoints: /items/7 is a row, mixed with the faults above, and /items/7?fault=503 (or 429, drop,
-    slow) asks for one. Ctrl-C stops the server.
-    """
+    GET / lists the endpoints. /items/7 is a row with those faults mixed in; /items/7?fault=503 (or 429, drop, slow)
+    asks for one. Ctrl-C stops the server.
+    """  # noqa: D301 - click's mark for text that is not to be wrapped
     from asyncapi.serve.faults import Faults, parse_latency, parse_rate
     from asyncapi.serve.server import FaultServer, run
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
@@ -105,9 +106,8 @@ class FaultServer:
                 self._connection, self.host, self.port, backlog=_BACKLOG, ssl=self._tls
             )
         except (OSError, UnicodeError) as error:
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and (error.errno or 0) > 0 else str(error)
             raise ConfigError(
-                f"cannot listen on {self.host} port {self.port}: {reason.lower()}; "
+                f"cannot listen on {self.host} port {self.port}: {_reason(error)}; "
                 "choose another port (0 takes any free one)"
             ) from error
         self.port = self._listener.sockets[0].getsockname()[1]
@@ -136,6 +136,12 @@ class FaultServer:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, socket.gaierror) or not isinstance(error, OSError) or error.errno is None:
+        return "no such address"
+    return os.strerror(error.errno).lower()
 
 
 def _request(
