@@ -1,51 +1,18 @@
-"""The public settings: frozen pydantic dataclasses, validated once when they are made.
+"""The settings of the core: time, retries, rate limits, TLS."""
 
-A wrong value is a `ConfigError` of one line that names the setting.
-"""
-
-import functools
 from collections.abc import Callable
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
 from tenacity import RetryCallState
-from typing_extensions import dataclass_transform
 
-from asyncapi.errors import ConfigError
+from asyncapi.config.settings import Seconds, settings
 from asyncapi.layers.retry import RetryPolicy
 from asyncapi.sansio.bucket import Bucket
 from asyncapi.sansio.budget import RetryBudget
 from asyncapi.sansio.resend import RETRY_STATUSES
-
-C = TypeVar("C", bound=type)
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-@dataclass_transform(frozen_default=True)
-def settings(cls: C) -> C:
-    """A frozen pydantic dataclass whose wrong values raise `ConfigError`."""
-    config = pydantic.ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-    made: Any = pydantic.dataclasses.dataclass(frozen=True, config=config)(cls)
-    init = made.__init__
-
-    @functools.wraps(init)
-    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
-        try:
-            init(self, *args, **kwargs)
-        except pydantic.ValidationError as error:
-            raise ConfigError(_one_line(cls.__name__, error)) from None
-
-    made.__init__ = checked
-    return made  # type: ignore[no-any-return]
-
-
-def _one_line(name: str, error: pydantic.ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{name}({where}={problem['input']!r}): {problem['msg']}"
 
 
 @settings

@@ -1,0 +1,41 @@
+"""What every settings class is: a frozen pydantic dataclass, validated once when it is made.
+
+A wrong value is a `ConfigError` of one line that names the setting.
+"""
+
+import functools
+from typing import Annotated, Any, TypeVar
+
+import pydantic
+from pydantic import Field
+from typing_extensions import dataclass_transform
+
+from asyncapi.errors import ConfigError
+
+C = TypeVar("C", bound=type)
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass_transform(frozen_default=True)
+def settings(cls: C) -> C:
+    """A frozen pydantic dataclass whose wrong values raise `ConfigError`."""
+    config = pydantic.ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    made: Any = pydantic.dataclasses.dataclass(frozen=True, config=config)(cls)
+    init = made.__init__
+
+    @functools.wraps(init)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            init(self, *args, **kwargs)
+        except pydantic.ValidationError as error:
+            raise ConfigError(_one_line(cls.__name__, error)) from None
+
+    made.__init__ = checked
+    return made  # type: ignore[no-any-return]
+
+
+def _one_line(name: str, error: pydantic.ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{name}({where}={problem['input']!r}): {problem['msg']}"
