@@ -273,6 +273,42 @@ async def test_a_good_page_runs(tmp_path):
     assert await run(GOOD_PAGE, "good.md", tmp_path) == (0, "")
 
 
+COMMANDS_PAGE = """\
+```text file=urls.txt
+https://api.example.com/users/1
+https://api.example.com/users/2
+```
+
+```python file=shop.py
+from pydantic import BaseModel
+
+class User(BaseModel):
+    id: int
+```
+
+```console run
+$ asyncapi serve --port 0 --port-file port >/dev/null &
+$ asyncapi fetch urls.txt -o users.jsonl \\
+    --model shop:User
+done: 2 rows
+$ while ! test -s port; do sleep 0.05; done
+```
+
+```console run
+$ asyncapi fetch --url "http://127.0.0.1:$(cat port)/status/{code}" --from codes.csv -o answers.csv; test $? = 2
+```
+
+```python
+from pathlib import Path
+assert len(Path("users.jsonl").read_text().splitlines()) == 2
+```
+"""
+
+
+async def test_commands_of_a_page_run_and_may_stay_in_the_background(tmp_path):
+    assert await run(COMMANDS_PAGE, "commands.md", tmp_path) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("page", "said"),
     [

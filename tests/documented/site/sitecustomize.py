@@ -7,6 +7,7 @@ the system's are; the code and the commands of the page run exactly as they are 
 import os
 import socket
 import ssl
+import sys
 
 _PORT = int(os.environ.get("DOCUMENTED_PORT", "0"))
 _CA = os.environ.get("DOCUMENTED_CA", "")
@@ -32,5 +33,6 @@ def load_default_certs(self, *args, **kwargs):
 
 
 if _PORT:
+    sys.modules["uvloop"] = None  # it looks names up in C, where they can't be mapped: the command line does without
     socket.getaddrinfo = getaddrinfo
     ssl.SSLContext.load_default_certs = load_default_certs
