@@ -279,6 +279,12 @@ https://api.example.com/users/1
 https://api.example.com/users/2
 ```
 
+```csv file=codes.csv
+code
+200
+404
+```
+
 ```python file=shop.py
 from pydantic import BaseModel
 
@@ -295,12 +301,13 @@ $ while ! test -s port; do sleep 0.05; done
 ```
 
 ```console run
-$ asyncapi fetch --url "http://127.0.0.1:$(cat port)/status/{code}" --from codes.csv -o answers.csv; test $? = 2
+$ asyncapi fetch --url "http://127.0.0.1:$(cat port)/status/{code}" --from codes.csv -o answers.csv || test $? = 1
 ```
 
 ```python
 from pathlib import Path
 assert len(Path("users.jsonl").read_text().splitlines()) == 2
+assert len(Path("answers.csv").read_text().splitlines()) == 3
 ```
 """
 
