@@ -5,8 +5,8 @@ Rules:
 2. There is one way to stop early, `stop(why, code)`: nothing more is pulled, what is in flight has 1.5 seconds, what
    has come is written, and the journal stays for a resume. Ctrl-C, `max_errors`, a broken row of a stream and a full
    disk all take it.
-3. A request that must not be sent twice is noted in the journal before it is handed out; if the job dies before its
-   row is written, the next run writes it as unknown.
+3. A request that must not be sent twice is noted in the journal just before it is sent (with a client of the user's,
+   when it is handed to it); if the job dies before its row is written, the next run writes it as unknown.
 4. No task, timer or write per row: the clock ticks five times a second.
 """
 
@@ -16,13 +16,14 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from asyncapi.bulk.feed import feed, in_thread
 from asyncapi.bulk.job import Job, Summary
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
-from asyncapi.bulk.prepare import check, client_for
+from asyncapi.bulk.prepare import check, client_for, once_only
 from asyncapi.bulk.progress import Pace, Progress
 from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import row_of, unknown_row
@@ -102,7 +103,7 @@ class Engine:
         """Run it to its end; see `run`."""
         job = self.job
         sink, model = check(job)
-        client = self._client or client_for(job)
+        client = self._client or client_for(job, self._note)
         try:
             digest = await self._scan()
             if self.stopped is not None:
@@ -187,7 +188,7 @@ class Engine:
         items, done = self._reader.items(), self._store.past.done
         for item in items:
             if item.index not in done:
-                return _chain(item, items)
+                return chain((item,), items)
             if item.index % _SKIP == 0:
                 await asyncio.sleep(0)
         return items
@@ -207,7 +208,7 @@ class Engine:
             self.total = count
 
     def _ready(self, item: Item) -> bool:
-        """Whether to send it; if so it is noted where it must not be sent twice."""
+        """Whether to send it."""
         past = self._store.past
         if item.index in past.done:
             return False
@@ -217,10 +218,13 @@ class Engine:
         if item.method not in IDEMPOTENT:
             if item.idempotency_key is True or (self.job.idempotency_key and not item.idempotency_key):
                 item.idempotency_key = str(uuid5(UUID(past.job), str(item.index)))
-            if not item.idempotency_key and "Idempotency-Key" not in item.headers:
-                self._store.start(item.index)
+            if self._client is not None and once_only(item):
+                self._note(item.index)
         self._pulled += 1
         return True
+
+    def _note(self, index: int) -> None:
+        self._store.start(index)
 
     def _take(self, outcome: Outcome[Any]) -> None:
         item: Item = outcome.request  # type: ignore[assignment]  # as it was given
@@ -317,8 +321,3 @@ class Engine:
                 **tally.figures(),
             )
         )
-
-
-def _chain(first: Item, rest: Iterator[Item]) -> Iterator[Item]:
-    yield first
-    yield from rest

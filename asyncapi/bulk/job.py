@@ -14,7 +14,8 @@ from pydantic import Field
 
 from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.template import Template
-from asyncapi.config import TLS, RateLimit, Retry, Timeout, settings
+from asyncapi.config import TLS, RateLimit, Retry, Timeout
+from asyncapi.config.settings import settings
 from asyncapi.errors import ConfigError
 
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|h|d))?\s*")

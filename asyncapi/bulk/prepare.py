@@ -7,11 +7,42 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.store import check_output
-from asyncapi.client import Client
+from asyncapi.client import _MAX_BODY, Client, _aiohttp
+from asyncapi.clock import SYSTEM
 from asyncapi.decoding import adapter
+from asyncapi.sansio.resend import IDEMPOTENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from asyncapi.bulk.job import Job
+    from asyncapi.types import Request, Response, Transport
+
+
+_KEY = "Idempotency-Key"
+
+
+def once_only(request: Request) -> bool:
+    """Whether sending it a second time may do its work a second time."""
+    return request.method not in IDEMPOTENT and not request.idempotency_key and _KEY not in request.headers
+
+
+class Noted:
+    """A transport that has every request which must not be sent twice noted, just before it is sent."""
+
+    def __init__(self, inner: Transport, note: Callable[[int], None]) -> None:
+        self._inner = inner
+        self._note = note
+
+    def send(self, request: Request) -> Coroutine[Any, Any, Response]:
+        """Carry one attempt."""
+        if request.method not in IDEMPOTENT and once_only(request):
+            self._note(request.id)
+        return self._inner.send(request)
+
+    async def aclose(self) -> None:
+        """Close the transport under it."""
+        await self._inner.aclose()
 
 
 def check(job: Job) -> tuple[Sink, Any]:
@@ -29,12 +60,17 @@ def check(job: Job) -> tuple[Sink, Any]:
     return sink, model
 
 
-def client_for(job: Job) -> Client:
+def client_for(job: Job, note: Callable[[int], None]) -> Client:
     """The client a job asks for.
+
+    Args:
+        job: The job.
+        note: Called with the row of a request that must not be sent twice, just before it is sent.
 
     Raises:
         ConfigError: A setting is wrong.
     """
+    transport = _aiohttp(SYSTEM, max_body=_MAX_BODY, tls=job.tls, proxy=job.proxy)
     return Client(
         job.base_url,
         headers=job.all_headers(),
@@ -42,6 +78,5 @@ def client_for(job: Job) -> Client:
         retry=job.retry,
         concurrency=job.concurrency,
         rate=job.rate_limit(),
-        tls=job.tls,
-        proxy=job.proxy,
+        transport=Noted(transport, note),
     )

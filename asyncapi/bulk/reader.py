@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,10 +47,16 @@ class InputError(ConfigError):
 
 
 class Item(Request):
-    """A request and its place in the input: `index` counts rows from 0."""
+    """A request and its place in the input.
 
-    __slots__ = ("index",)
+    Attributes:
+        index: Its row, from 0; also its `id`, by which the transport knows it again.
+        name: The id that the input gives it, or None.
+    """
+
+    __slots__ = ("index", "name")
     index: int
+    name: str | int | None
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -167,14 +174,14 @@ class Reader:
         if first is None:
             return
         form = self.format or ("jsonl" if first[1].lstrip().startswith("{") else "text")
-        rows = _chain(first, lines)
+        rows = chain((first,), lines)
         columns = self._csv(rows, form) if form in {"csv", "tsv"} else self._lines(rows, form)
         for index, (number, row) in enumerate(columns):
             try:
                 item = self._item(row)
             except (ValueError, TypeError) as error:
                 raise self._broken(number, getattr(error, "message", str(error))) from None
-            item.index = index
+            item.name, item.id, item.index = item.id, index, index
             yield item
 
     def _decoded(self, raw: Iterator[bytes]) -> Iterator[tuple[int, str]]:
@@ -274,11 +281,6 @@ class Reader:
 
     def _broken(self, number: int, problem: str) -> InputError:
         return InputError(f"{self.name}:{number}: {problem}")
-
-
-def _chain(first: tuple[int, str], rest: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    yield first
-    yield from rest
 
 
 def _known(row: dict[str, str]) -> dict[str, str]:

@@ -36,7 +36,7 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
         except DecodeError as problem:
             error = problem
     row: Row = {
-        "id": item.index if item.id is None else item.id,
+        "id": item.index if item.name is None else item.name,
         "url": redact_url(item.url),
         "status": outcome.status,
         "ok": error is None,
@@ -55,7 +55,7 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
 def unknown_row(item: Item) -> Row:
     """The row of a request that may have reached the server: it was under way when an earlier run died."""
     return {
-        "id": item.index if item.id is None else item.id,
+        "id": item.index if item.name is None else item.name,
         "url": redact_url(item.url),
         "status": None,
         "ok": False,

@@ -22,13 +22,13 @@ def show(job: Job) -> None:
         ConfigError: It could not be run.
     """
     check(job)
-    client = client_for(job)
+    client = client_for(job, lambda _: None)
     methods: Counter[str] = Counter()
     hosts: Counter[str] = Counter()
     print("The first rows:")
     for item in job.reader().items():
         if item.index < _SHOWN:
-            name = "" if item.id is None else f"   (id {item.id})"
+            name = "" if item.name is None else f"   (id {item.name})"
             print(f"  {item.method} {redact_url(item.url)}{name}")
         methods[item.method] += 1
         host = item.url.host or "(relative)"

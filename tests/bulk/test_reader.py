@@ -34,7 +34,7 @@ def test_text_is_a_url_a_line_without_blanks_and_comments(file):
     items = read(path)
     assert [str(item.url) for item in items] == ["https://h/1", "https://h/2?q=a+b", "https://h/3"]
     assert [item.index for item in items] == [0, 1, 2]
-    assert all(item.method == "GET" and item.id is None for item in items)
+    assert all(item.method == "GET" and item.name is None for item in items)
 
 
 def test_jsonl_carries_whole_requests(file):
@@ -44,17 +44,17 @@ def test_jsonl_carries_whole_requests(file):
         '"idempotency_key":"k1"}\n\n{"url":"https://h/b","content":"raw"}\n{"id":5,"url":"https://h/c","data":{"f":"1"}}\n',
     )
     first, second, third = read(path)
-    assert (first.id, first.method, str(first.url), dict(first.headers)) == ("x", "POST", "https://h/a", {"A": "b"})
+    assert (first.name, first.method, str(first.url), dict(first.headers)) == ("x", "POST", "https://h/a", {"A": "b"})
     assert (first.params, first.json, first.idempotency_key) == ({"q": [1, 2]}, {"k": None}, "k1")
-    assert (second.id, second.method, second.content) == (None, "GET", "raw")
-    assert (third.id, third.data) == (5, {"f": "1"})
+    assert (second.name, second.method, second.content) == (None, "GET", "raw")
+    assert (third.name, third.data) == (5, {"f": "1"})
 
 
 def test_csv_takes_the_url_column_and_ignores_what_it_does_not_know(file):
     path = file("a.csv", 'name,url,id,method\n"a, ""b""\nc",https://h/1,7,put\nx,https://h/2,,\n')
     first, second = read(path)
-    assert (first.id, first.method, str(first.url)) == ("7", "PUT", "https://h/1")
-    assert (second.id, second.method, str(second.url)) == (None, "GET", "https://h/2")
+    assert (first.name, first.method, str(first.url)) == ("7", "PUT", "https://h/1")
+    assert (second.name, second.method, str(second.url)) == (None, "GET", "https://h/2")
 
 
 def test_tabs_separate_in_tsv(file):
@@ -67,7 +67,7 @@ def test_a_template_takes_its_columns_from_csv_jsonl_and_plain_lines(file):
     assert urls(file("a.csv", "id,name,z\n1,a&b,\n2,c,\n"), template=template) == wanted
     assert urls(file("a.jsonl", '{"id":1,"name":"a&b"}\n{"id":2,"name":"c"}\n'), template=template) == wanted
     plain = read(file("a.txt", "7\n# no\n8/9\n"), template=Template("https://h/{id}"), method="DELETE")
-    assert [(str(item.url), item.id, item.method) for item in plain] == [
+    assert [(str(item.url), item.name, item.method) for item in plain] == [
         ("https://h/7", "7", "DELETE"),
         ("https://h/8%2F9", "8/9", "DELETE"),
     ]

@@ -14,8 +14,8 @@ KEYS = ["id", "url", "status", "ok", "data", "attempts", "elapsed_ms", "at"]
 
 
 def item(url="https://h/1", id=None):  # noqa: A002
-    made = Item("GET", url, id=id)
-    made.index = 7
+    made = Item("GET", url)
+    made.index, made.name = 7, id
     return made
 
 
