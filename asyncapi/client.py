@@ -434,6 +434,7 @@ class Client:
         """Send a built request down the layers."""
         if self._loop is not asyncio.get_running_loop() or self._closed:
             self._open()
+        request.call.task = asyncio.current_task()
         if request.call.retry is None or self._send_retrying is not None:
             return await self._send(request)
         return await self._with_retries()(request)

@@ -19,6 +19,7 @@ from asyncapi.errors import AsyncAPIError, Phase, status_error
 from asyncapi.redact import redact_headers, redact_url
 
 if TYPE_CHECKING:
+    from asyncio import Task
     from types import TracebackType
 
 T = TypeVar("T")
@@ -300,6 +301,7 @@ class Call:
         phase: What it waits for now.
         queued: Seconds spent waiting in our own lines since the last attempt.
         reused: Whether the attempt under way goes over a connection that has been used before.
+        task: The task it runs in.
         running: False once it has ended.
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
@@ -307,7 +309,7 @@ class Call:
 
     __slots__ = (
         "attempt", "attempts", "cause", "connect", "ended_by", "host", "phase", "queued", "retry", "reused", "running",
-        "started", "why",
+        "started", "task", "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
@@ -321,6 +323,7 @@ class Call:
         self.phase: Phase = "queue"
         self.queued = 0.0
         self.reused = False
+        self.task: Task[Any] | None = None
         self.running = True
         self.ended_by: Phase | None = None
         self.cause: AsyncAPIError | None = None

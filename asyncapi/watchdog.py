@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
@@ -32,7 +32,7 @@ class Guard:
 
     __slots__ = ("_cancelling", "_task", "due", "expired")
 
-    def __init__(self, task: asyncio.Task[object], due: float) -> None:
+    def __init__(self, task: asyncio.Task[Any], due: float) -> None:
         self._task = task
         self._cancelling = task.cancelling()
         self.due = due
@@ -63,9 +63,14 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes = inf
 
-    def enter(self, due: float) -> Guard:
-        """Watch over the running task until `leave`, or until the clock's `now()` reaches `due`."""
-        task = asyncio.current_task()
+    def enter(self, due: float, task: asyncio.Task[Any] | None = None) -> Guard:
+        """Watch over the running task until `leave`, or until the clock's `now()` reaches `due`.
+
+        Args:
+            due: When its time is up, on the watchdog's clock.
+            task: The running task, where the caller knows it.
+        """
+        task = task or asyncio.current_task()
         if task is None:  # a coroutine driven by hand
             raise RuntimeError("a deadline needs a running task")
         guard = Guard(task, due)
@@ -81,10 +86,10 @@ class Watchdog:
             guard.fired()
 
     def close(self) -> None:
-        """Take the timer back."""
-        if self._timer is not None:
+        """Take the timer back, unless calls are still under way: they end by their deadline all the same."""
+        if self._timer is not None and not self._guards:
             self._timer.cancel()
-        self._timer, self._wakes = None, inf
+            self._timer, self._wakes = None, inf
 
     def __len__(self) -> int:
         return len(self._guards)

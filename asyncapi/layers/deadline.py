@@ -42,7 +42,7 @@ class deadline:  # noqa: N801 - used as a word: `with deadline(2.0):`
     __slots__ = ("_clock", "_seconds", "_token", "at")
 
     def __init__(self, seconds: float, *, clock: Clock = SYSTEM) -> None:
-        if not seconds > 0:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
             raise ConfigError(f"deadline({seconds!r}): give a positive number of seconds")
         self._seconds = seconds
         self._clock = clock
@@ -90,7 +90,7 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
                 return await inner(request)
             if now() >= due:
                 raise DeadlineExceeded("the deadline had passed before it could be sent", request=request)
-            guard = watchdog.enter(due)
+            guard = watchdog.enter(due, request.call.task)
             try:
                 return await inner(request)
             except asyncio.CancelledError:
@@ -107,7 +107,7 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
 
 def _too_late(request: Request, now: float) -> RequestTimeout:
     call = request.call
-    if call.attempts and call.attempts[-1].error is not None:
+    if call.attempts and (call.attempts[-1].error or "").startswith("CancelledError"):  # by our own guard
         call.attempts[-1].error = f"RequestTimeout: the deadline came during {call.phase}"
     return RequestTimeout(
         f"not done in {now - call.started:.3g} s: the deadline came during {call.phase}",

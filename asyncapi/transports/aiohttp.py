@@ -76,7 +76,7 @@ class AioHTTPTransport:
         self._unix_socket = unix_socket
         self._trust_env = trust_env
         self._keepalive = keepalive
-        self._connecting: dict[asyncio.Task[Any], Call] = {}
+        self._connecting: dict[asyncio.Task[Any] | None, Call] = {}
         self._warned: set[str] = set()
         self._closed = False
 
@@ -92,7 +92,7 @@ class AioHTTPTransport:
         if self._insecure and request.url.scheme == "https":
             self._warn(request)
         guard = limits.enter(self._watchdog, self._clock, request)
-        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # a coroutine being awaited
+        task = call.task
         self._connecting[task] = call
         call.reused, call.phase = True, "headers"
         try:
@@ -240,10 +240,10 @@ class _Marking:
         connecting: The call of each task that is in the session now.
     """
 
-    connecting: dict[asyncio.Task[Any], Call]
+    connecting: dict[asyncio.Task[Any] | None, Call]
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
-        call = self.connecting.get(asyncio.current_task())  # type: ignore[arg-type]  # None is no key
+        call = self.connecting.get(asyncio.current_task())
         create = super()._create_connection  # type: ignore[misc]  # the connector's, next in line
         if call is None:
             return await create(req, traces, timeout)

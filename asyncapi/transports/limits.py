@@ -24,7 +24,7 @@ def enter(watchdog: Watchdog, clock: Clock, request: Request) -> Guard | None:
     due = clock.now() + limit
     if request.deadline is not None and request.deadline <= due:
         return None
-    return watchdog.enter(due)
+    return watchdog.enter(due, request.call.task)
 
 
 def timed_out(request: Request) -> RequestTimeout:
