@@ -1,0 +1,42 @@
+"""What a service inherits from the request it serves: its deadline, and that somebody above retries already."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from asyncapi.clock import SYSTEM
+from asyncapi.layers.deadline import deadline
+from asyncapi.layers.retry import retried_elsewhere
+from asyncapi.sansio.propagation import read_timeout, retried_above
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from asyncapi.clock import Clock
+
+
+@contextmanager
+def inbound(headers: Mapping[str, str], *, most: float | None = None, clock: Clock = SYSTEM) -> Iterator[None]:
+    """A scope for serving one request: the calls inside end within the caller's time, and don't multiply its retries.
+
+        async def handler(request):
+            with inbound(request.headers, most=10.0):
+                return await api.get("/users/1", model=User)
+
+    Args:
+        headers: The headers of the request being served, case-insensitive.
+        most: Seconds at the most, and where the caller names none.
+        clock: The clock of the client inside.
+    """
+    told = read_timeout(headers)
+    limits = [seconds for seconds in (told, most) if seconds is not None]
+    with ExitStack() as scope:
+        if limits:
+            scope.enter_context(deadline(max(min(limits), _LEAST), clock=clock))
+        if retried_above(headers):
+            scope.enter_context(retried_elsewhere())
+        yield
+
+
+_LEAST = 1e-6  # seconds: a caller whose time is up gets a scope that is over at once, not an error about its size

@@ -1,0 +1,36 @@
+"""Tells the peer how much time is left, and which attempt this is, in headers of each attempt (both opt-in)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict
+
+from asyncapi.sansio.propagation import write_timeout
+
+if TYPE_CHECKING:
+    from asyncapi.clock import Clock
+    from asyncapi.types import Layer, Request, Response, Send
+
+
+def propagate(clock: Clock, *, deadline_header: str | None, attempt_header: str | None) -> Layer:
+    """Add the headers; a call without a deadline carries none.
+
+    Args:
+        clock: Tells the time left.
+        deadline_header: Its name says its form; see `asyncapi.sansio.propagation`.
+        attempt_header: 1 for the first attempt.
+    """
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            headers = CIMultiDict(request.headers)
+            if deadline_header is not None and request.deadline is not None:
+                headers[deadline_header] = write_timeout(deadline_header, request.deadline - clock.now())
+            if attempt_header is not None:
+                headers[attempt_header] = str(len(request.call.attempts) + 1)
+            return await inner(request.copy(headers=headers))
+
+        return send
+
+    return layer

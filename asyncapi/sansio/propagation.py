@@ -1,0 +1,80 @@
+"""Deadlines and attempt counts between services: how they are written in headers, and read back.
+
+Time left, by the header's name:
+    grpc-timeout                        at most 8 digits and a unit, H M S m u n (gRPC over HTTP/2, "Timeout")
+    x-envoy-upstream-rq-timeout-ms      whole milliseconds (Envoy, router filter); so for any name ending in -ms
+    Request-Timeout, or any other       seconds, as a decimal number
+
+A retrying layer above us, by the header it sends with each attempt:
+    x-envoy-attempt-count, x-retry-attempt, x-stainless-retry-count, grpc-previous-rpc-attempts, amz-sdk-request
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIMEOUT_HEADERS = (
+    "request-timeout",
+    "x-request-timeout",
+    "grpc-timeout",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-upstream-rq-timeout-ms",
+)
+ATTEMPT_HEADERS = (
+    "x-envoy-attempt-count",
+    "x-retry-attempt",
+    "x-stainless-retry-count",
+    "grpc-previous-rpc-attempts",
+    "amz-sdk-request",
+)
+
+_GRPC = re.compile(r"(\d{1,8})([HMSmun])")
+_GRPC_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_GRPC_MOST = 99_999_999
+
+
+def write_timeout(name: str, seconds: float) -> str:
+    """The time left as the value of header `name`; rounded down, so that the peer never gives more than there is."""
+    seconds = max(0.0, seconds)
+    if name.lower() == "grpc-timeout":
+        return _write_grpc(seconds)
+    if name.lower().endswith("-ms"):
+        return str(math.floor(seconds * 1000))
+    return f"{math.floor(seconds * 1000) / 1000:.3f}"
+
+
+def _write_grpc(seconds: float) -> str:
+    for unit in "num":  # the finest unit that fits into 8 digits
+        count = math.floor(seconds / _GRPC_UNITS[unit])
+        if count <= _GRPC_MOST:
+            return f"{count}{unit}"
+    return f"{min(math.floor(seconds), _GRPC_MOST)}S"
+
+
+def read_timeout(headers: Mapping[str, str]) -> float | None:
+    """The seconds a caller gives us, the least of those it names, or None. Unreadable ones are as if not there."""
+    found = [_read(name, headers[name].strip()) for name in TIMEOUT_HEADERS if name in headers]
+    return min((seconds for seconds in found if seconds is not None), default=None)
+
+
+def _read(name: str, value: str) -> float | None:
+    if name == "grpc-timeout":
+        match = _GRPC.fullmatch(value)
+        return int(match[1]) * _GRPC_UNITS[match[2]] if match else None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    if not math.isfinite(number) or number < 0:
+        return None
+    return number / 1000 if name.endswith("-ms") else number
+
+
+def retried_above(headers: Mapping[str, str]) -> bool:
+    """Whether the caller says that it retries: then we should not."""
+    return any(name in headers for name in ATTEMPT_HEADERS)
