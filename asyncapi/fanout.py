@@ -73,6 +73,7 @@ class Outcomes(Generic[T]):
         self._errors = 0
         self._window = Gate(2 * workers)  # a place is held from the pull to the hand-over
         self._items: Iterator[Item] = iter(())
+        self._asking = False  # the feeder waits for the source
         self._queue: asyncio.Queue[Item | None] | None = None  # between the feeder of an async source and the workers
         self._tasks: set[asyncio.Task[None]] = set()
         self._workers = 0
@@ -83,7 +84,7 @@ class Outcomes(Generic[T]):
         self._ready: deque[Outcome[T]] = deque()
         self._early: dict[int, Outcome[T]] = {}  # ordered: done before its turn
         self._turn = 0
-        self._fatal: BaseException | None = None  # raised at once
+        self._fatal: BaseException | None = None  # raised at once, instead of anything else
         self._source_error: Exception | None = None  # raised when all that was pulled has been handed over
         self._waker: asyncio.Future[None] | None = None
 
@@ -104,6 +105,8 @@ class Outcomes(Generic[T]):
         await self.aclose()
 
     def __aiter__(self) -> Self:
+        if self._closing:
+            raise ConfigError("this map has ended: call client.map(...) again")
         if not self._tasks:
             raise ConfigError(
                 "open it first: `async with client.map(...) as outcomes:`, then `async for o in outcomes:`"
@@ -121,16 +124,18 @@ class Outcomes(Generic[T]):
                 if self._source_error is not None:
                     raise self._source_error
                 raise StopAsyncIteration
+            if self._waker is not None and not self._waker.done():
+                raise ConfigError("two tasks iterate over one map: give each outcome to them from one loop instead")
             self._waker = asyncio.get_running_loop().create_future()
             await self._waker
 
     def stop(self, why: str = "stopped") -> None:
-        """Pull no more; what is under way is still handed over."""
+        """Pull no more; what has been pulled is still sent and handed over."""
         if not self._exhausted:
             self._exhausted = True
             self.stopped = why
             for task in self._tasks:
-                if task.get_name() == _FEEDER:  # it may be waiting for the source
+                if self._asking and task.get_name() == _FEEDER:
                     task.cancel()
 
     async def aclose(self) -> None:
@@ -144,33 +149,37 @@ class Outcomes(Generic[T]):
                 await asyncio.wait(pending)
             except asyncio.CancelledError as error:  # cancelled again while cleaning up: still leave nothing behind
                 cancelled = error
-        if inspect.isgenerator(self._source):
-            self._source.close()
-        if cancelled is not None:
-            raise cancelled
+        self._ready.clear()
+        self._early.clear()
+        try:
+            if inspect.isgenerator(self._items):
+                self._items.close()
+        finally:
+            if cancelled is not None:
+                raise cancelled
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str | None = None) -> None:
         self._live += 1
-        task = asyncio.get_running_loop().create_task(self._guarded(work), name=name)
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
+        task.add_done_callback(self._ended)
 
     def _add_worker(self) -> None:
         self._workers += 1
         self._spawn(self._work())
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a worker or the feeder: whatever ends it, the consumer learns of it."""
-        try:
-            await work
-        except asyncio.CancelledError:
-            if not (self._closing or self._exhausted):
-                self._fatal = ConfigError("a worker of this map was cancelled from outside, its item is lost")
-            raise
-        except Exception as error:
-            self._fatal = error
-        finally:
-            self._live -= 1
-            self._wake()
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A worker or the feeder is gone: whatever ended it, even before it ran, the consumer learns of it."""
+        self._live -= 1
+        if task.cancelled():
+            stopped = self.stopped is not None and task.get_name() == _FEEDER
+            if not self._closing and not stopped:
+                self._fatal = self._fatal or ConfigError(
+                    "a task of this map was cancelled from outside: items are lost"
+                )
+        elif (error := task.exception()) is not None:
+            self._fatal = self._fatal or error
+        self._wake()
 
     async def _work(self) -> None:
         call, now = self._call, self._now
@@ -198,7 +207,7 @@ class Outcomes(Generic[T]):
     def _failed(self, index: int, item: Item, error: AsyncAPIError, elapsed: float) -> Outcome[T]:
         self._errors += 1
         if self._raises:
-            self._fatal = self._fatal or error
+            self._fatal, self._exhausted = self._fatal or error, True
         elif self._errors == self._max_errors:
             self.stop(f"{self._errors} errors (max_errors)")
         status = next((one.status for one in reversed(error.attempts) if one.status is not None), None)
@@ -235,6 +244,8 @@ class Outcomes(Generic[T]):
         if self._queue is None:
             await self._window.enter()
             return self._pull()
+        if self._closing:  # a handler swallowed its cancellation
+            raise _Exhausted
         item = await self._queue.get()
         if item is None:
             self._queue.put_nowait(None)  # for the other workers
@@ -245,18 +256,26 @@ class Outcomes(Generic[T]):
         """Pull from an async source, and close it, in one task."""
         items = aiter(source)
         try:
-            while not self._exhausted:
+            while True:
                 await self._window.enter()
+                if self._exhausted:
+                    break
+                self._asking = True
                 item = await anext(items)
+                self._asking = False
                 await queue.put(item)
         except StopAsyncIteration:
             self._exhausted = True
         except Exception as error:
             self._exhausted, self._source_error = True, error
         finally:
-            if inspect.isasyncgen(source):
-                await source.aclose()
-            await queue.put(None)
+            self._asking = False
+            try:
+                if inspect.isasyncgen(items):
+                    await items.aclose()
+            finally:
+                if not self._closing:  # else nobody is left to take it
+                    await queue.put(None)
 
 
 class _Exhausted(Exception):
