@@ -57,11 +57,12 @@ class Line:
         try:
             await ticket.future
         except BaseException:
-            if ticket.future.cancelled():
+            if ticket.future.done() and not ticket.future.cancelled():
+                give_back(weights)
+            else:
+                ticket.future.cancel()  # the coroutine may have been closed instead of cancelled
                 self._count(ticket, -1)
                 self._sweep()
-            else:
-                give_back(weights)
             raise
 
     def head(self) -> Ticket | None:

@@ -56,9 +56,13 @@ class Limiter:
 
     async def wait(self, weights: Weights) -> None:
         """Stand in line; the tokens are taken when it returns."""
-        if not self.line.length:
+        if self._timer is None:
             self._arm(weights)
-        await self.line.wait(self._give_back, weights)
+        try:
+            await self.line.wait(self._give_back, weights)
+        except BaseException:
+            self._serve()  # the next one may need less, and be due earlier
+            raise
 
     def _take(self, weights: Weights) -> bool:
         now = self._clock.now()
@@ -78,7 +82,6 @@ class Limiter:
     def _give_back(self, weights: Weights) -> None:
         for bucket, weight in zip(self.buckets, weights, strict=True):
             bucket.give_back(weight)
-        self._serve()
 
     def _arm(self, weights: Weights) -> None:
         """Set the timer to when these tokens are due."""
@@ -139,4 +142,6 @@ def _refuse_if_late(request: Request, wait: float, now: float) -> None:
     if request.deadline is not None and now + wait > request.deadline:
         left = request.deadline - now
         message = f"the rate limit would hold it for {wait:.3g} s, its deadline is in {left:.3g} s"
-        raise RequestTimeout(message, phase="queue", request=request)
+        refusal = RequestTimeout(message, phase="queue", request=request)
+        refusal.final = True
+        raise refusal
