@@ -17,6 +17,7 @@ tenacity strategies are called as they are, with a `RetryCallState` built after 
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,14 +28,17 @@ from asyncapi.errors import BudgetSpent, Phase, TransportError, status_error
 from asyncapi.sansio.backoff import full_jitter
 from asyncapi.sansio.resend import RETRY_STATUSES, obstacle, safe
 from asyncapi.sansio.retryafter import retry_after, should_retry
+from asyncapi.types import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from asyncapi.clock import Clock
     from asyncapi.sansio.budget import RetryBudget
     from asyncapi.sansio.keyed import Keyed
-    from asyncapi.types import Call, Layer, Request, Response, Send
+    from asyncapi.types import Layer, Request, Response, Send
+
+_TOLD = "Retry-After"  # a wait's source: the server
 
 _inside: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)
 
@@ -49,8 +53,8 @@ class RetryPolicy:
     statuses: frozenset[int] = RETRY_STATUSES
     max_retry_after: float = 60.0
     budgeted: bool = True
-    wait: Callable[[RetryCallState], float] | None = None
-    stop: Callable[[RetryCallState], bool] | None = None
+    wait: Callable[[RetryCallState], Any] | None = None
+    stop: Callable[[RetryCallState], Any] | None = None
     retry: Callable[[RetryCallState], Any] | None = None
 
 
@@ -88,6 +92,24 @@ def retry(budgets: Keyed[RetryBudget], clock: Clock) -> Layer:
         return send
 
     return layer
+
+
+async def _called(strategy: Callable[[RetryCallState], Any], state: RetryCallState | None) -> Any:
+    """What a strategy says, be it a function or a coroutine function."""
+    verdict = strategy(state)  # type: ignore[arg-type]  # a policy with strategies has a state
+    return await verdict if inspect.isawaitable(verdict) else verdict
+
+
+@contextmanager
+def retried_elsewhere() -> Iterator[None]:
+    """A scope whose calls make one attempt each: somebody above it retries already."""
+    above = Call(0.0, "", None, None, None)
+    token = _inside.set(above)
+    try:
+        yield
+    finally:
+        above.running = False  # tasks that were started inside and outlive it retry again
+        _inside.reset(token)
 
 
 class _GiveUp(Exception):
@@ -143,8 +165,8 @@ class _Again:
         if not await self._worthwhile(failure, state):
             raise _GiveUp("")
         what = failure.status if not isinstance(failure, TransportError) else type(failure).__name__
-        wait, source = self._wait(failure, state)
-        self._allow(failure, wait, state)
+        wait, source = await self._wait(failure, state)
+        await self._allow(failure, wait, source, state)
         self._tries += 1
         self._slept += wait
         self._note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {source} {wait:.3g} s")
@@ -159,25 +181,26 @@ class _Again:
         """Question 1."""
         policy = self._policy
         if policy.retry is not None:
-            verdict = policy.retry(state)  # type: ignore[arg-type]  # a policy with strategies has a state
-            return bool(await verdict if inspect.isawaitable(verdict) else verdict)
+            return bool(await _called(policy.retry, state))
         if isinstance(failure, TransportError):
             return not failure.final
         told = should_retry(failure.headers) if failure.status >= 400 else None  # noqa: PLR2004
         return failure.status in policy.statuses if told is None else told
 
-    def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
+    async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and who says so."""
         policy = self._policy
         if not isinstance(failure, TransportError):
             told = retry_after(failure.headers, self._clock.wall())
             if told is not None:
-                return told, "Retry-After"
+                return told, _TOLD
         if policy.wait is not None:
-            return max(0.0, float(policy.wait(state))), "wait strategy"  # type: ignore[arg-type]
+            return max(0.0, float(await _called(policy.wait, state))), "wait strategy"
         return full_jitter(self._tries, self._clock.random(), base=policy.base, cap=policy.cap), "backoff"
 
-    def _allow(self, failure: Response | TransportError, wait: float, state: RetryCallState | None) -> None:
+    async def _allow(
+        self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None
+    ) -> None:
         """Questions 2, 3, 5 and 6."""
         policy, request = self._policy, self._request
         unsafe = obstacle(request, failure)
@@ -187,9 +210,9 @@ class _Again:
             raise _GiveUp(f"{self._tries} of {policy.attempts} attempts made")
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
-            if policy.stop(state):
+            if await _called(policy.stop, state):
                 raise _GiveUp(f"the stop strategy ended it after {self._tries} attempts")
-        if wait > policy.max_retry_after and policy.wait is None:
+        if source is _TOLD and wait > policy.max_retry_after:
             raise _GiveUp(f"the server asks for {wait:.3g} s, over max_retry_after={policy.max_retry_after:g}")
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
@@ -211,13 +234,15 @@ class _Again:
         if isinstance(failure, TransportError):
             state.outcome.set_exception(failure)
         elif failure.status >= 400:  # noqa: PLR2004
-            state.outcome.set_exception(status_error(failure, request=self._request))
+            told = retry_after(failure.headers, self._clock.wall())
+            state.outcome.set_exception(status_error(failure, request=self._request, retry_after=told))
         else:
             state.outcome.set_result(failure)
         return state
 
     def _note(self, call: Call, then: str, why: str) -> None:
-        call.attempts[-1].then = then
+        if call.attempts:  # none if a wait in our own lines failed before the first
+            call.attempts[-1].then = then
         call.why = why
 
     def _end(self, failure: Response | TransportError, verdict: _GiveUp, call: Call) -> Response:

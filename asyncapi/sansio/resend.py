@@ -6,7 +6,8 @@ Worth it: a failure that another try may mend.
 Safe: the server will not do the work twice.
     1. the method is idempotent: GET HEAD OPTIONS TRACE PUT DELETE (RFC 9110 section 9.2.2), or
     2. the request carries an idempotency key, or
-    3. the failure proves that nothing was processed: no connection was made, or 429.
+    3. the failure proves that nothing was processed: no connection was made, or 429; unless it is what became of
+       the GET that a redirect had made of a POST: the POST itself has been answered.
     And in every case its body can be sent from its beginning again.
 """
 
@@ -50,6 +51,8 @@ def obstacle(request: Request, failure: Response | TransportError) -> str | None
         return None
     if not rewindable(request):
         return "its streamed body can't be sent again"
-    if unprocessed(failure):
+    made = request.call.attempts
+    failed = failure.request or (made[-1] if made else request)  # another than `request` after a redirect
+    if unprocessed(failure) and failed.method == request.method:
         return None
     return f"{request.method} without an idempotency key is not safe to resend"
