@@ -42,7 +42,11 @@ class deadline:  # noqa: N801 - used as a word: `with deadline(2.0):`
     __slots__ = ("_clock", "_seconds", "_token", "at")
 
     def __init__(self, seconds: float, *, clock: Clock = SYSTEM) -> None:
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        try:
+            usable = seconds > 0
+        except TypeError:
+            usable = False
+        if not usable:
             raise ConfigError(f"deadline({seconds!r}): give a positive number of seconds")
         self._seconds = seconds
         self._clock = clock
