@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _BACKLOG = 1024
 _LARGEST_BODY = 64 << 20
 _HIGHEST_PORT = 65_535
+_LEAST_GRACE = 0.001  # aiohttp takes 0 for no limit
 
 
 class FaultServer:
@@ -120,13 +122,16 @@ class FaultServer:
     async def aclose(self) -> None:
         """Stop listening, let requests in flight end within `grace`, close every connection; may be called twice."""
         listener, requests = self._listener, self._requests
-        self._listener = self._requests = None
+        self._listener = None
         if listener is None or requests is None:
             return
         listener.close()
+        await asyncio.sleep(0)  # what was accepted already becomes a connection, which is then closed with the rest
         requests.pre_shutdown()
-        await requests.shutdown(self.grace)
-        await listener.wait_closed()
+        await requests.shutdown(max(self.grace, _LEAST_GRACE))
+        with suppress(TimeoutError):  # a TLS handshake under way is nobody's connection yet
+            async with asyncio.timeout(1.0):
+                await listener.wait_closed()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -33,10 +33,11 @@ async def test_a_close_lets_a_request_in_flight_end():
         assert (await answer).status == 200
 
 
-async def test_a_close_cuts_off_what_outlasts_its_grace_and_leaves_no_task():
+@pytest.mark.parametrize("grace", [0, 0.1])
+async def test_a_close_cuts_off_what_outlasts_its_grace_and_leaves_no_task(grace):
     before = asyncio.all_tasks()
     async with aiohttp.ClientSession() as http:
-        server = FaultServer(grace=0.1)
+        server = FaultServer(grace=grace)
         await server.start()
         answers = [asyncio.create_task(http.get(f"{server.url}/delay/60")) for _ in range(5)]
         await in_flight(server, 5)
