@@ -70,6 +70,7 @@ def calls(meter: Meter, clock: Clock) -> Layer:
                 raise
             finally:
                 call.running = False
+                call.task = None  # which holds its result, the response, which holds the call
                 meter.in_flight -= 1
             elapsed = response.elapsed = now() - call.started
             response.attempts = tuple(call.attempts)
