@@ -59,7 +59,4 @@ def _until(date: str, wall: float) -> float | None:
         return None
     if when.tzinfo is None:  # "-0000" and the asctime form: UTC by RFC 9110
         when = when.replace(tzinfo=UTC)
-    try:
-        return max(0.0, when.timestamp() - wall)
-    except (OverflowError, ValueError):
-        return None
+    return max(0.0, when.timestamp() - wall)

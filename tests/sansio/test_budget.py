@@ -1,0 +1,73 @@
+"""The retry budget: a share of the traffic and a floor, never more."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncapi.sansio.budget import RetryBudget
+
+
+def drain(budget: RetryBudget, now: float) -> int:
+    count = 0
+    while budget.withdraw(now):
+        count += 1
+        assert count < 10_000
+    return count
+
+
+def test_a_quiet_client_has_its_floor():
+    assert drain(RetryBudget(0.2, 10), 0.0) == 10
+
+
+def test_without_a_floor_retries_are_earned_by_calls():
+    budget = RetryBudget(0.25, 0)
+    assert not budget.withdraw(0.0)
+    for _ in range(8):
+        budget.deposit(0.0)
+    assert drain(budget, 0.0) == 2
+
+
+def test_the_floor_comes_back_over_a_minute_and_no_further():
+    budget = RetryBudget(0, 6)
+    assert drain(budget, 0.0) == 6
+    assert drain(budget, 9.9) == 0
+    assert drain(budget, 10.1) == 1
+    assert drain(budget, 1000.0) == 6
+
+
+def test_what_calls_paid_in_long_ago_is_forgotten():
+    budget = RetryBudget(0.2, 0)
+    for _ in range(1000):
+        budget.deposit(0.0)
+    assert round(budget.tokens) == 200
+    budget.deposit(10.0)  # the next window still knows of it
+    assert budget.tokens > 100
+    budget.deposit(45.0)
+    assert budget.tokens < 1
+    assert drain(budget, 45.0) == 0
+
+
+def test_a_steady_healthy_hour_saves_up_no_more_than_two_windows():
+    budget = RetryBudget(0.2, 10)
+    for second in range(3600):
+        for _ in range(50):
+            budget.deposit(float(second))
+    assert budget.tokens <= 10 + 0.2 * 50 * 20
+
+
+@given(
+    ratio=st.floats(0, 1),
+    floor=st.floats(0, 50),
+    steps=st.lists(st.tuples(st.floats(0, 20), st.integers(0, 30), st.integers(0, 30)), max_size=50),
+)
+def test_retries_are_never_over_the_share_of_calls_plus_the_floor_and_its_refill(ratio, floor, steps):
+    budget, now, calls, retries = RetryBudget(ratio, floor), 100.0, 0, 0
+    for gap, deposits, withdrawals in steps:
+        now += gap
+        for _ in range(deposits):
+            budget.deposit(now)
+            calls += 1
+        retries += sum(budget.withdraw(now) for _ in range(withdrawals))
+        assert budget.tokens >= 0
+        assert retries <= ratio * calls + floor * (1 + (now - 100.0) / 60.0) + 1e-6
