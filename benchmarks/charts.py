@@ -107,7 +107,8 @@ def _latency(results: dict[str, Any]) -> Figure:
         _bars(axes, names, [latency.CONTESTANTS[name][0] for name in names], values, "{:,.0f}")
         axes.set_title(f"server latency {table['delay_ms']} ms", fontsize=10)
     grid.flat[0].set_ylim(len(names) - 0.5, -0.5)
-    return _finish(figure, "Requests per second (more is better)", results)
+    server = f"{results['server']} at 0 ms, delay_server.py at {' and '.join(map(str, latency.DELAYS_MS))} ms"
+    return _finish(figure, "Requests per second (more is better)", results, server)
 
 
 def _fetch(results: dict[str, Any]) -> Figure:
@@ -125,10 +126,10 @@ def _fetch(results: dict[str, Any]) -> Figure:
     return _finish(figure, f"{fetch['rows']:,} rows to JSON lines: rows per second (more is better)", results)
 
 
-def _finish(figure: Figure, title: str, results: dict[str, Any]) -> Figure:
+def _finish(figure: Figure, title: str, results: dict[str, Any], server: str = "") -> Figure:
     machine, rounds = results["machine"], results["settings"]["rounds"]
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    note = f"{machine['cpu']}, {machine['python']}, server {results['server']}; median of {rounds} rounds"
+    note = f"{machine['cpu']}, {machine['python']}, server {server or results['server']}; median of {rounds} rounds"
     figure.text(0.01, 0.005, note, fontsize=7.5, color="#666666", va="bottom")
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     return figure

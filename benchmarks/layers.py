@@ -61,7 +61,7 @@ def client_off() -> Client:
 
 def variants(client: Client) -> dict[str, Callable[[], Awaitable[Any]]]:
     """Name and call of everything measured through the layers of one client."""
-    build = client._builder.simple
+    build = client._builder.build
 
     def through(*layers: Any) -> Callable[[], Awaitable[Any]]:
         send = stack(client._transport.send, *layers)

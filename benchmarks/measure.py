@@ -22,7 +22,7 @@ import threading
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from row import Row
 
@@ -120,6 +120,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.7)
     options = parser.parse_args()
     raise_open_files()
+    try:
+        measured = measure(options)
+    except Exception as error:
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        sys.exit(f"{type(error).__name__}: {error}")
+    print(json.dumps(measured), flush=True)
+    # The end of the interpreter is not measured, and at least one peer's native thread can crash in it.
+    os._exit(0)
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """The figures of one contestant, its peak memory, and the versions of what it is made of."""
     contestant = importlib.import_module(f"contestants.{options.contestant}")
     meter = Meter(options.url, warmup=options.warmup, seconds=options.seconds, at_least=options.concurrency)
     if inspect.iscoroutinefunction(contestant.run):
@@ -127,9 +140,7 @@ def main() -> None:
     else:
         contestant.run(meter, options.concurrency, meter.took)
     versions = {name: version(name) for name in contestant.PACKAGES}
-    print(json.dumps({**meter.figures(), "rss_mib": peak_rss_mib(), "versions": versions}), flush=True)
-    # The end of the interpreter is not measured, and at least one peer's native thread can crash in it.
-    os._exit(0)
+    return {**meter.figures(), "rss_mib": peak_rss_mib(), "versions": versions}
 
 
 if __name__ == "__main__":
