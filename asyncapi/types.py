@@ -328,6 +328,32 @@ class Call:
         self.ended_by: Phase | None = None
         self.cause: AsyncAPIError | None = None
 
+    def fork(self, why: str) -> Call:
+        """A call like this one for a copy of the request that runs beside it, in a task of its own.
+
+        What layers write while an attempt is under way (phase, why, queue time, task, records) is then written to one
+        copy alone. Its records begin with those made so far, so that it goes on with the next number; `join` brings
+        the new ones back.
+        """
+        twin = Call.__new__(Call)
+        for name in Call.__slots__:
+            setattr(twin, name, getattr(self, name))
+        twin.attempts = list(self.attempts)
+        twin.why, twin.phase, twin.queued, twin.task = why, "queue", 0.0, None
+        return twin
+
+    def join(self, forked: Call) -> None:
+        """Take the records that a fork has made among this call's, in the order in which they were sent."""
+        known = {id(record) for record in self.attempts}
+        self.attempts += [record for record in forked.attempts if id(record) not in known]
+        self.attempts.sort(key=_by_start)
+        for number, record in enumerate(self.attempts, 1):
+            record.number = number
+
+
+def _by_start(record: Attempt) -> float:
+    return record.started
+
 
 @dataclass(slots=True)
 class Outcome(Generic[T_co]):
