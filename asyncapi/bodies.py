@@ -5,23 +5,28 @@
     files=     files, with data= beside them      multipart/form-data (RFC 7578), streamed
     content=   bytes, text, a path, a file object, an iterable or async iterable of bytes
 
-Rewindable, so that they may be sent again: all but iterators, async iterators and files that can't seek.
+Rewindable, so that they may be sent again: all but iterators, async iterators and files that can't seek. A file is
+sent as long as it was when it was given: what is appended meanwhile stays out.
 """
 
 from __future__ import annotations
 
+import inspect
 import io
 import mimetypes
+import os
 import secrets
+import stat
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 import anyio
 import anyio.to_thread
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from asyncapi.errors import ConfigError
 from asyncapi.types import Body
@@ -51,34 +56,81 @@ def encode(request: Request) -> Encoded:
     ]
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)} at once: a request has one body")
-    if request.json is not None:
-        return _json(request.json), "application/json"
-    if request.files is not None:
-        return _multipart(request.data, request.files)
-    if request.data is not None:
-        return _form(request.data), "application/x-www-form-urlencoded"
-    return _content(request.content)
+    try:
+        if request.json is not None:
+            return _json(request.json), "application/json"
+        if request.files is not None:
+            return _multipart(request.data, request.files)
+        if request.data is not None:
+            return _form(request.data), "application/x-www-form-urlencoded"
+        return _content(request.content)
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"the body's text can't be written as UTF-8: {error.reason}") from None
+
+
+def pairs(argument: str, given: Any) -> list[tuple[str, Any]]:
+    """The (name, value) pairs of a mapping or of pairs, as `argument` was given them.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if not isinstance(given, str | bytes):
+        try:
+            made = [(name, value) for name, value in (given.items() if isinstance(given, Mapping) else given)]
+        except (TypeError, ValueError):
+            pass
+        else:
+            for name, _ in made:
+                if not isinstance(name, str):
+                    raise ConfigError(f"{argument}: the name {name!r} is {type(name).__name__}, give text")
+            return made
+    raise ConfigError(f"{argument}: give a mapping or (name, value) pairs, not {type(given).__name__}")
+
+
+def spread(argument: str, given: Any) -> Iterable[tuple[str, Any]]:
+    """As `pairs`; a list repeats its name, None is left out."""
+    for name, value in pairs(argument, given):
+        for one in value if isinstance(value, list | tuple | set | frozenset) else (value,):
+            if one is not None:
+                yield name, one
+
+
+def plain(argument: str, name: str, value: Any) -> str:
+    """A value of a query or a form as text: an Enum by its value, booleans as true and false.
+
+    Raises:
+        ConfigError: It has no plain text form.
+    """
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping | bytes | bytearray) or hasattr(value, "get_secret_value"):
+        raise ConfigError(f"{argument}: {name!r} is a {type(value).__name__}: give text, a number or a list of them")
+    return str(value)
 
 
 def _json(value: Any) -> bytes:
     try:
-        return to_json(value)
-    except PydanticSerializationError as error:
+        made = to_json(value)
+    except (PydanticSerializationError, ValueError) as error:
         raise ConfigError(f"json={type(value).__name__}: {error}") from None
+    if b"NaN" in made or b"Infinity" in made:  # perhaps only inside of a text
+        try:
+            from_json(made, allow_inf_nan=False)
+        except ValueError:
+            raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON has not") from None
+    return made
 
 
 def _form(data: Any) -> bytes:
     if isinstance(data, str | bytes):
         raise ConfigError("data= takes form fields (a mapping or pairs); raw text or bytes go in content=")
-    return urlencode([(name, str(value)) for name, value in _pairs(data)]).encode()
+    return urlencode([(name, _field(name, value)) for name, value in spread("data", data)]).encode()
 
 
-def _pairs(fields: Any) -> Iterable[tuple[str, Any]]:
-    """Name and value; a list repeats its name, None is left out."""
-    for name, value in fields.items() if isinstance(fields, Mapping) else fields:
-        for one in value if isinstance(value, list | tuple) else (value,):
-            if one is not None:
-                yield name, one
+def _field(name: str, value: Any) -> str | bytes:
+    return value if isinstance(value, bytes) else plain("data", name, value)
 
 
 def _content(content: Any) -> Encoded:
@@ -89,15 +141,20 @@ def _content(content: Any) -> Encoded:
             return content.encode(), "text/plain; charset=utf-8"
         case bytearray() | memoryview():
             return bytes(content), None
-        case Path():
-            return _file(content), mimetypes.guess_type(content.name)[0] or "application/octet-stream"
+        case os.PathLike():
+            path = Path(content)
+            return _path(path), mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     if hasattr(content, "read"):
+        if inspect.iscoroutinefunction(content.read):
+            return Body(partial(_read_async, content), length=None, rewindable=False), None
         return _file(content), "application/octet-stream"
     if isinstance(content, AsyncIterable):
         return Body(partial(_once, content), length=None, rewindable=False), None
-    if isinstance(content, Iterable):
+    if isinstance(content, Iterable) and not isinstance(content, Mapping):
         return Body(partial(_each, content), length=None, rewindable=iter(content) is not content), None
-    raise ConfigError(f"content={type(content).__name__}: give bytes, text, a path, a file, or an iterable of bytes")
+    raise ConfigError(
+        f"content={type(content).__name__}: give bytes, text, a path, a file, or an iterable of bytes (data: json=)"
+    )
 
 
 async def _once(content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
@@ -110,43 +167,62 @@ async def _each(content: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _file(source: Path | IO[bytes]) -> Body:
-    """A body that reads a file in pieces, off the event loop, from where it stood when it was given."""
-    if isinstance(source, Path):
-        try:
-            return Body(partial(_read_path, source), length=source.stat().st_size, rewindable=True)
-        except OSError as error:
-            raise ConfigError(f"can't read {source}: {error.strerror}") from None
-    if isinstance(source, io.TextIOBase):
+async def _read_async(file: Any) -> AsyncIterator[bytes]:
+    while piece := await file.read(_PIECE):
+        yield piece
+
+
+def _path(path: Path) -> Body:
+    """A body that reads the file in pieces, off the event loop."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"can't read {path}: {getattr(error, 'strerror', None) or error}") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise ConfigError(f"can't read {path}: it is a directory")
+    if not stat.S_ISREG(found.st_mode):  # a pipe or a device: nobody knows its length, and it gives its bytes once
+        return Body(partial(_read_path, path, None), length=None, rewindable=False)
+    return Body(partial(_read_path, path, found.st_size), length=found.st_size, rewindable=True)
+
+
+def _file(file: IO[bytes]) -> Body:
+    """As `_path`, from where the file stood when it was given."""
+    if isinstance(file, io.TextIOBase):
         raise ConfigError("the file is open in text mode: open it with 'rb'")
-    if not (hasattr(source, "seekable") and source.seekable()):
-        return Body(partial(_read_open, source, None), length=None, rewindable=False)
-    start = source.tell()
-    length = source.seek(0, io.SEEK_END) - start
-    source.seek(start)
-    return Body(partial(_read_open, source, start), length=length, rewindable=True)
+    try:
+        if not (hasattr(file, "seekable") and file.seekable()):
+            return Body(partial(_read_open, file, None, None), length=None, rewindable=False)
+        start = file.tell()
+        length = max(0, file.seek(0, io.SEEK_END) - start)
+        file.seek(start)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"can't read the file: {error}") from None
+    return Body(partial(_read_open, file, start, length), length=length, rewindable=True)
 
 
-async def _read_path(path: Path) -> AsyncIterator[bytes]:
-    async with await anyio.open_file(path, "rb") as file:
-        while piece := await file.read(_PIECE):
+async def _read_path(path: Path, length: int | None) -> AsyncIterator[bytes]:
+    with await anyio.to_thread.run_sync(path.open, "rb") as file:
+        async for piece in _read_open(file, None, length):
             yield piece
 
 
-async def _read_open(file: IO[bytes], start: int | None) -> AsyncIterator[bytes]:
+async def _read_open(file: IO[bytes], start: int | None, length: int | None) -> AsyncIterator[bytes]:
     if start is not None:
         file.seek(start)
-    while piece := await anyio.to_thread.run_sync(file.read, _PIECE):
+    left = length
+    while piece := await anyio.to_thread.run_sync(file.read, _PIECE if left is None else min(left, _PIECE)):
         yield piece
+        if left is not None:
+            left -= len(piece)
 
 
 def _multipart(data: Any, files: Any) -> Encoded:
     boundary = secrets.token_hex(16)
     parts: list[tuple[bytes, bytes | Body]] = [
-        (_part_head(boundary, name, None, None), value if isinstance(value, bytes) else str(value).encode())
-        for name, value in _pairs(data or ())
+        (_part_head(boundary, name, None, None), field if isinstance(field, bytes) else field.encode())
+        for name, field in ((name, _field(name, value)) for name, value in spread("data", data or ()))
     ]
-    for name, file in files.items() if isinstance(files, Mapping) else files:
+    for name, file in pairs("files", files):
         filename, content, kind = _file_part(name, file)
         parts.append((_part_head(boundary, name, filename, kind), content))
     tail = f"--{boundary}--\r\n".encode()
@@ -185,9 +261,11 @@ def _file_part(name: str, file: Any) -> tuple[str, bytes | Body, str]:
     if filename is None:
         source = getattr(content, "name", None) if not isinstance(content, Path) else content.name
         filename = Path(source).name if isinstance(source, str) else name
-    encoded, _ = _content(content)
-    if encoded is None:
+    if content is None:
         raise ConfigError(f"files[{name!r}] is None: give a path, bytes or an open file")
+    if not isinstance(filename, str):
+        raise ConfigError(f"files[{name!r}]: the file's name is {type(filename).__name__}, give text")
+    encoded = cast("bytes | Body", _content(content)[0])
     return filename, encoded, kind or mimetypes.guess_type(filename)[0] or "application/octet-stream"
 
 

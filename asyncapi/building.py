@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
-from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,7 @@ from asyncapi.config import Retry, Timeout
 from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
+from asyncapi.redact import redact_url
 from asyncapi.types import UNSET, Body, Call, Request
 from asyncapi.version import VERSION
 
@@ -31,9 +30,11 @@ if TYPE_CHECKING:
     from asyncapi.layers.retry import RetryPolicy
     from asyncapi.types import Headers, Params
 
-_ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://")
+_ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://|https?:", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-_FORBIDDEN = re.compile(r"[\r\n\0]")  # RFC 9110 section 5.5
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")  # RFC 9110 section 5.5; and what has no bytes
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"})
+_FRAMING = ("Content-Length", "Transfer-Encoding")
 _USER_AGENT = f"asyncapi-sdk/{VERSION}"
 _KEY_HEADER = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
 
@@ -62,6 +63,9 @@ class Builder:
     ) -> None:
         self._base, self._host = _base(base_url)
         self._headers = checked_headers(headers)
+        for name in _FRAMING:
+            if name in self._headers:
+                raise ConfigError(f"header {name}: it is each request's own, and is set where there is a body")
         self._headers.setdefault("User-Agent", _USER_AGENT)
         self._params = tuple(flat_params(params))
         self._timeout = (timeout.total, timeout.connect, timeout.attempt)
@@ -109,6 +113,8 @@ class Builder:
             ConfigError: It can't be sent as it is.
         """
         built = Request.__new__(Request)
+        if method not in _METHODS:
+            _check_method(method)
         built.method = method
         built.url, host = self._target(url, params)
         built.headers = self._headers if headers is None else self._merged(headers)
@@ -125,6 +131,8 @@ class Builder:
         built.call = Call(now, host, connect, attempt, policy)
         if json is not None or content is not None or data is not None or files is not None:
             self._add_body(built)
+        elif headers is not None:
+            _check_framing(built.headers, 0)
         if idempotency_key or headers is not None or _KEY_HEADER in built.headers:
             _add_key(built)
         return built
@@ -134,7 +142,7 @@ class Builder:
         if self._base and type(url) is str and url[:1] == "/":  # the common case: its host is known
             target, host = parse_url(self._base + url), self._host
         else:
-            target = url if type(url) is URL and url.absolute else self._join(str(url))
+            target = url if type(url) is URL and url.absolute else self._join(url)
             host = target.host_port_subcomponent or ""
             if not host or target.scheme not in {"http", "https"}:
                 raise ConfigError(_unusable(target))
@@ -143,12 +151,11 @@ class Builder:
         pairs = (*self._params, *flat_params(params))
         return (target.extend_query(pairs) if pairs else target), host
 
-    def _join(self, url: str) -> URL:
-        if url.startswith("/"):
-            url = self._base + url
-        elif not _ABSOLUTE.match(url):
-            url = f"{self._base}/{url}" if url and not url.startswith(("?", "#")) else self._base + url
-        return parse_url(url)
+    def _join(self, given: Any) -> URL:
+        if not self._base or not isinstance(given, str | URL) or _ABSOLUTE.match(url := str(given)):
+            return parse_url(given)
+        slash = "" if not url or url.startswith(("/", "?", "#")) else "/"
+        return parse_url(f"{self._base}{slash}{url}")
 
     def _merged(self, headers: Headers) -> CIMultiDict[str]:
         merged = CIMultiDict(self._headers)
@@ -162,9 +169,36 @@ class Builder:
         if kind is not None:
             headers.setdefault("Content-Type", kind)
         length = content.length if isinstance(content, Body) else len(content or b"")
-        if length is not None:
-            headers.setdefault("Content-Length", str(length))
+        promised = _check_framing(headers, length)
+        if promised is not None:
+            headers["Content-Length"] = str(promised)
+            if isinstance(content, Body):
+                content = Body(content.open, length=promised, rewindable=content.rewindable)
         built.content, built.headers = content, headers
+
+
+def _check_method(method: str) -> None:
+    if not _TOKEN.fullmatch(method) or method == "CONNECT":
+        raise ConfigError(
+            f"method {method!r}: give an HTTP method, such as GET"
+            + ("; tunnels are made by proxy=" if method == "CONNECT" else "")
+        )
+
+
+def _check_framing(headers: CIMultiDict[str], length: int | None) -> int | None:
+    """The length of the body: as known, or as promised for a stream by a Content-Length given by hand.
+
+    Raises:
+        ConfigError: A header that frames the body says something else than the body.
+    """
+    if "Transfer-Encoding" in headers:
+        raise ConfigError("header Transfer-Encoding: leave it out; a body of unknown length is sent chunked by itself")
+    given = headers.get("Content-Length")
+    if given is None:
+        return length
+    if not (given.isascii() and given.isdecimal()) or length not in {None, int(given)}:
+        raise ConfigError(f"header Content-Length: {given!r}, but the body has {length} bytes: leave it out")
+    return int(given)
 
 
 def _add_key(built: Request) -> None:
@@ -178,9 +212,24 @@ def _add_key(built: Request) -> None:
     built.headers.update(checked_headers({_KEY_HEADER: built.idempotency_key}))
 
 
-@lru_cache(maxsize=256)
 def limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
     """(total, connect, attempt) of what a user gives as a timeout: a Timeout, seconds in all, or None."""
+    try:
+        return _limits_of(timeout)
+    except TypeError:  # it can't be hashed: none of the three
+        raise ConfigError(f"timeout={timeout!r}: give seconds, Timeout(...) or None") from None
+
+
+def policy_of(retry: Any) -> RetryPolicy | None:
+    """The policy of what a user gives as retry: a Retry, attempts in all, or None."""
+    try:
+        return _policy_of(retry)
+    except TypeError:
+        raise ConfigError(f"retry={retry!r}: give the attempts in all, Retry(...) or None") from None
+
+
+@lru_cache(maxsize=256)
+def _limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
     if timeout is None:
         return None, None, None
     if not isinstance(timeout, Timeout):
@@ -189,8 +238,7 @@ def limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
 
 
 @lru_cache(maxsize=256)
-def policy_of(retry: Any) -> RetryPolicy | None:
-    """The policy of what a user gives as retry: a Retry, attempts in all, or None."""
+def _policy_of(retry: Any) -> RetryPolicy | None:
     if retry is None:
         return None
     return (retry if isinstance(retry, Retry) else Retry(retry)).policy()
@@ -203,13 +251,15 @@ def checked_headers(headers: Headers | None) -> CIMultiDict[str]:
         ConfigError: A name or value that would break out of its line, or is no text.
     """
     made: CIMultiDict[str] = CIMultiDict()
-    for name, value in headers.items() if isinstance(headers, Mapping) else headers or ():
-        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+    for name, value in bodies.pairs("headers", headers) if headers is not None else ():
+        if not _TOKEN.fullmatch(name):
             raise ConfigError(f"header name {name!r}: only letters, digits and !#$%&'*+-.^_`|~ are allowed")
         if not isinstance(value, str):
             raise ConfigError(f"header {name}: its value is {type(value).__name__}, give text")
         if _FORBIDDEN.search(value):
-            raise ConfigError(f"header {name}: a line break or NUL in its value (header injection?): remove it")
+            raise ConfigError(
+                f"header {name}: a line break or control character in its value (header injection?): remove it"
+            )
         made.add(name, value)
     return made
 
@@ -222,20 +272,8 @@ def flat_params(params: Params | None) -> Iterable[tuple[str, str]]:
     """
     if isinstance(params, str):
         raise ConfigError("params= takes a mapping or pairs; a query string goes into the URL")
-    for name, value in params.items() if isinstance(params, Mapping) else params or ():
-        for one in value if isinstance(value, list | tuple | set | frozenset) else (value,):
-            if one is not None:
-                yield name, _param(name, one)
-
-
-def _param(name: str, value: Any) -> str:
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | bytes):
-        raise ConfigError(f"params[{name!r}] is a {type(value).__name__}: give text, a number or a list of them")
-    return str(value)
+    for name, value in bodies.spread("params", params) if params is not None else ():
+        yield name, bodies.plain("params", name, value)
 
 
 def _base(base_url: str | URL) -> tuple[str, str]:
@@ -244,15 +282,16 @@ def _base(base_url: str | URL) -> tuple[str, str]:
         return "", ""
     url = parse_url(base_url)
     if url.scheme not in {"http", "https"} or not url.host_port_subcomponent:
-        raise ConfigError(f"base_url={str(base_url)!r}: give an absolute URL, like https://api.example.com/v1")
+        raise ConfigError(f"base_url={redact_url(url)!r}: give an absolute URL, like https://api.example.com/v1")
     if url.raw_query_string or url.raw_fragment:
-        raise ConfigError(f"base_url={str(base_url)!r}: no query or fragment here; give params= instead")
+        raise ConfigError(f"base_url={redact_url(url)!r}: no query or fragment here; give params= instead")
     return str(url).rstrip("/"), url.host_port_subcomponent
 
 
 def _unusable(url: URL) -> str:
+    shown = repr(redact_url(url))
     if not url.scheme:
-        return f"{str(url)!r} is relative and the client has no base_url: give Client('https://...') or an absolute URL"
+        return f"{shown} is relative and the client has no base_url: give Client('https://...') or an absolute URL"
     if url.scheme not in {"http", "https"}:
-        return f"{str(url)!r}: unknown scheme {url.scheme!r}, only http and https are spoken"
-    return f"{str(url)!r} has no host"
+        return f"{shown}: unknown scheme {url.scheme!r}, only http and https are spoken"
+    return f"{shown} has no host: write {url.scheme}://host/path"

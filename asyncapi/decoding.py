@@ -1,14 +1,15 @@
 """From what users and servers write to values: URLs, text, JSON and typed answers.
 
 JSON is read as UTF-8 first (RFC 8259 section 8.1 allows nothing else between systems); only where that fails is
-the charset that the server names tried.
+a byte order mark passed over, or the charset that the server names tried.
 """
 
 from __future__ import annotations
 
+import codecs
 from email.message import Message
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, cast, get_origin
 
 import pydantic
 from pydantic_core import from_json
@@ -16,6 +17,7 @@ from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
 from asyncapi.errors import ConfigError, DecodeError, SchemaError
+from asyncapi.redact import redact_broken
 
 T = TypeVar("T")
 
@@ -33,11 +35,12 @@ def parse_url(url: str | URL) -> URL:
     if not isinstance(url, str):
         raise ConfigError(f"a URL is text or a yarl.URL, not {type(url).__name__}")
     if not url.isprintable():
-        raise ConfigError(f"control characters in the URL {url!r}: quote them (urllib.parse.quote) or remove them")
+        shown = redact_broken(url)
+        raise ConfigError(f"control characters in the URL {shown!r}: quote them (urllib.parse.quote) or remove them")
     try:
         return URL(url)
     except ValueError as error:
-        raise ConfigError(f"not a URL: {url!r} ({error})") from None
+        raise ConfigError(f"not a URL: {redact_broken(url)!r} ({error})") from None
 
 
 def charset(content_type: str) -> str | None:
@@ -56,10 +59,9 @@ def text(content: bytes, content_type: str) -> str:
         return content.decode(name)
     except LookupError:
         raise DecodeError(f"the server names an unknown charset {name!r}; use .content", body=content) from None
-    except UnicodeDecodeError as error:
-        raise DecodeError(
-            f"the body is not {name}: {error.reason} at byte {error.start}; use .content", body=content
-        ) from None
+    except UnicodeError as error:
+        what = f"{error.reason} at byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise DecodeError(f"the body is not {name}: {what}; use .content", body=content) from None
 
 
 def json(content: bytes, content_type: str) -> Any:
@@ -107,11 +109,14 @@ def adapter(model: Any) -> pydantic.TypeAdapter[Any]:
 
 def _make_adapter(model: Any) -> pydantic.TypeAdapter[Any]:
     try:
-        return pydantic.TypeAdapter(model)
-    except pydantic.PydanticUserError as error:
+        made = pydantic.TypeAdapter(model)
+        if not getattr(made, "pydantic_complete", True):  # it names types that were not there yet
+            made.rebuild(raise_errors=True)
+    except (pydantic.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
         raise ConfigError(
             f"model={model!r} is no type that pydantic can validate: {error.message.splitlines()[0]}"
         ) from error
+    return made
 
 
 _cached_adapter = lru_cache(maxsize=1024)(_make_adapter)
@@ -130,14 +135,18 @@ def _schema_message(model: Any, error: pydantic.ValidationError) -> str:
     first = problems[0]
     place = ".".join(str(part) for part in first["loc"]) or "the top level"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"the answer does not fit {getattr(model, '__name__', None) or model}: {first['msg']} at {place}{more}"
+    return f"the answer does not fit {_name(model)}: {first['msg']} at {place}{more}"
+
+
+def _name(model: Any) -> str:
+    return model.__name__ if isinstance(model, type) and get_origin(model) is None else str(model)
 
 
 def _parse_nothing(model: TypeForm[T], validator: pydantic.TypeAdapter[Any], content: bytes) -> T:
     try:
         return cast("T", validator.validate_python(None))
     except pydantic.ValidationError:
-        name = getattr(model, "__name__", None) or model
+        name = _name(model)
         raise DecodeError(
             f"an empty body where {name} was expected; use model={name} | None, or no model, if that is normal",
             body=content,
@@ -145,6 +154,8 @@ def _parse_nothing(model: TypeForm[T], validator: pydantic.TypeAdapter[Any], con
 
 
 def _recode(content: bytes, content_type: str, problem: str) -> bytes | str:
+    if content.startswith(codecs.BOM_UTF8):
+        return content[len(codecs.BOM_UTF8) :]
     name = charset(content_type)
     if name in {None, "utf-8", "utf8", "us-ascii"}:
         raise _not_json(content, content_type, problem) from None

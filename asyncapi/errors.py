@@ -18,13 +18,18 @@
       ConfigError               wrong use of this package (also a ValueError); nothing was sent
 
 Every error carries `.request` (secrets masked), `.attempts` (a tuple of `Attempt` records) and `.phase` (what
-used up the time, where time was the reason), pickles, and reads as one line.
+used up the time, where time was the reason), pickles (secrets masked throughout), and reads as one line.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
+
+from yarl import URL
+
+from asyncapi.redact import redact_headers, redact_url
 
 if TYPE_CHECKING:
     from asyncapi.types import Attempt, Request, Response
@@ -58,13 +63,27 @@ class AsyncAPIError(Exception):
         return " ".join(f"{where}{self.message}{tries}".split())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args), self.__dict__
+        return _rebuild, (type(self), self.args), self._portable()
+
+    def _portable(self) -> dict[str, Any]:
+        """What may leave the process: no secret, and nothing that can't be pickled."""
+        state = dict(self.__dict__)
+        if self.request is not None:
+            state["request"] = self.request.copy(timeout=None, retry=None)
+        state["attempts"] = tuple(_masked(attempt) for attempt in self.attempts)
+        return state
 
 
 def _rebuild(cls: type[AsyncAPIError], args: tuple[Any, ...]) -> AsyncAPIError:
     error = cls.__new__(cls, *args)
     error.args = args
     return error
+
+
+def _masked(attempt: Attempt) -> Attempt:
+    twin = copy(attempt)
+    twin.target = URL(attempt.url)
+    return twin
 
 
 class TransportError(AsyncAPIError):
@@ -135,6 +154,21 @@ class StatusError(AsyncAPIError):
         self.request_id = next(
             (response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        _, made, state = super().__reduce__()
+        response, request = state.pop("response"), state["request"]
+        headers = [*redact_headers(response.headers).items()]
+        answer = (type(response), self.status, headers, self.body, redact_url(response.url), response.http_version)
+        return _with_response, (*made, request, answer), state
+
+
+def _with_response(cls: type[StatusError], args: Any, request: Request | None, answer: tuple[Any, ...]) -> StatusError:
+    kind, status, headers, content, url, version = answer
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.response = kind(status, headers, content, url=url, request=request, http_version=version)
+    return error
 
 
 def _describe(response: Response) -> str:
@@ -244,7 +278,22 @@ class RejectedError(AsyncAPIError):
 
 
 class CircuitOpen(RejectedError):
-    """The host's circuit breaker is open."""
+    """The host's circuit breaker is open.
+
+    Attributes:
+        retry_after: Seconds until the next probe may go: coming back sooner is refused again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        request: Request | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(message, request=request, attempts=attempts)
+        self.retry_after = retry_after
 
 
 class DeadlineExceeded(RejectedError, TimeoutError):

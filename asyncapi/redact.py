@@ -1,4 +1,4 @@
-"""What may be shown of a request: secrets in headers, query keys and URL user-info become `***`.
+"""What may be shown of a request: secrets in headers, query and fragment keys and URL user-info become `***`.
 
 Used by errors, records, logs, reprs and reports. The values the user sends are never changed; only what is
 written about them. Names are matched case-insensitively, by whole name or by a telling part of it.
@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 from multidict import CIMultiDict
-from yarl import URL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+
+    from yarl import URL
 
 MASK = "***"
 
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-amz-security-token"})
 _SECRET_NAME = re.compile(
     r"""(?ix)
-    (?: ^|[-_.] ) (?: key | apikey | sig | sid | auth | pass | pwd | jwt | code ) (?: $|[-_.] )
-    | api[-_.]?key | access[-_.]?key | token | secret | passw | signature | credential | session[-_.]?id
+    (?: ^|[-_.] ) (?: key | apikey | sig | sid | auth | pass | pwd | jwt | code | session | otp ) (?: $|[-_.] )
+    | api[-_.]?key | access[-_.]?key | token | secret | passw | passphrase | signature | credential | assertion
+    | sess(?:ion)?[-_.]?id | authori[sz]ation | authentication
     """
 )
+_USER_INFO = re.compile(r"//[^/?#]*@")
 _NOT_SECRET = frozenset({"idempotency-key", "sec-websocket-key"})
 
 
@@ -34,25 +38,29 @@ def is_secret(name: str) -> bool:
 
 
 def redact_url(url: URL | str) -> str:
-    """The URL as text, with user-info and the values of secret query keys masked."""
-    try:
-        parsed = URL(url) if isinstance(url, str) else url
-    except ValueError:
-        return re.sub(r"//[^/@]*@", f"//{MASK}@", str(url)).partition("?")[0]
-    text = str(parsed)
-    if parsed.raw_user is not None or parsed.raw_password is not None:
-        text = re.sub(r"//[^/@]*@", f"//{MASK}@", text, count=1)
-    if parsed.raw_query_string:
-        head, _, rest = text.partition("?")
-        query, hash_, fragment = rest.partition("#")
-        text = f"{head}?{'&'.join(_redact_pairs(query.split('&')))}{hash_}{fragment}"
-    return text
+    """The URL as text, with user-info and the values of secret query and fragment keys masked."""
+    text = str(url)
+    if "@" in text:
+        text = _USER_INFO.sub(f"//{MASK}@", text, count=1)
+    if "=" not in text:
+        return text
+    rest, hash_, fragment = text.partition("#")
+    head, question, query = rest.partition("?")
+    return f"{head}{question}{_redact_pairs(query)}{hash_}{_redact_pairs(fragment)}"
 
 
-def _redact_pairs(pairs: Iterable[str]) -> Iterable[str]:
-    for pair in pairs:
-        name, equals, _ = pair.partition("=")
-        yield f"{name}={MASK}" if equals and is_secret(name) else pair
+def redact_broken(url: str) -> str:
+    """The same for text that is no URL: whatever might be user-info is masked."""
+    return redact_url(re.sub(r"//.*@", f"//{MASK}@", url, count=1, flags=re.DOTALL))
+
+
+def _redact_pairs(query: str) -> str:
+    return "&".join(_redact_pair(pair) for pair in query.split("&"))
+
+
+def _redact_pair(pair: str) -> str:
+    name, equals, _ = pair.partition("=")
+    return f"{name}={MASK}" if equals and is_secret(unquote_plus(name)) else pair
 
 
 def redact_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
