@@ -2,6 +2,7 @@
 
 303, and 301/302 after POST   becomes a GET without a body (RFC 9110 section 15.4)
 301 302 307 308 otherwise     the same method, and the body from its beginning
+the same origin               keeps the URL's user-info
 another origin                loses every credential: headers that carry secrets, and URL user-info
 https to http                 refused
 """
@@ -14,7 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from asyncapi.errors import ProtocolError
-from asyncapi.redact import is_secret, redact_url
+from asyncapi.redact import is_secret, redact_broken, redact_url
 from asyncapi.sansio.resend import rewindable
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def redirect(most: int) -> Layer:
                 response = await inner(request)
                 if response.status not in _REDIRECTS:
                     return response
-            raise _final(request, f"more than {most} redirects, the last to {response.headers.get('Location')!r}")
+            last = redact_broken(response.headers.get("Location", "nowhere"))
+            raise _final(request, f"more than {most} redirects, the last to {last!r}")
 
         return send
 
@@ -64,7 +66,7 @@ def follow(request: Request, response: Response) -> Request:
         return request.copy(url=target, headers=headers)
     method = "HEAD" if request.method == "HEAD" else "GET"
     bare = CIMultiDict((name, value) for name, value in headers.items() if not name.lower().startswith("content-"))
-    return request.copy(method=method, url=target, headers=bare, content=None)
+    return request.copy(method=method, url=target, headers=bare, content=None, json=None, data=None, files=None)
 
 
 def _bound_to_origin(name: str) -> bool:
@@ -72,18 +74,27 @@ def _bound_to_origin(name: str) -> bool:
 
 
 def _target(request: Request, response: Response) -> URL:
-    location = response.headers["Location"]
+    here, location = request.url, response.headers["Location"]
+    if not location.isascii():  # bytes that are not UTF-8 were kept as lone surrogates: Latin-1, then
+        raw = location.encode("utf-8", "surrogateescape")
+        location = location if location.isprintable() else raw.decode("latin-1")
+    shown = redact_broken(location)
     try:
-        target = request.url.join(URL(location))
-        target.origin()
-    except ValueError as error:
-        raise _final(request, f"redirected to {location!r}, which is no usable URL ({error})") from None
+        target = here.join(URL(location))
+        origin = target.origin()
+    except ValueError:
+        raise _final(request, f"redirected to {shown!r}, which is no usable URL") from None
     if target.scheme not in {"http", "https"}:
-        raise _final(request, f"redirected to {location!r}: only http and https are followed")
-    if request.url.scheme == "https" and target.scheme == "http":
-        raise _final(request, f"redirected from https to {redact_url(target)}: refused, it would go in clear")
-    if not target.raw_fragment and request.url.raw_fragment:
-        target = target.with_fragment(request.url.fragment)
+        raise _final(request, f"redirected to {shown!r}: only http and https are followed")
+    if here.scheme == "https" and target.scheme == "http":
+        raise _final(request, f"redirected from https to {shown!r}: refused, it would go in clear")
+    if origin == here.origin():
+        if "Authorization" in request.headers:  # it goes on; a request has one of the two
+            target = target.with_user(None)
+        elif target.raw_user is None and here.raw_user is not None:
+            target = target.with_user(here.user).with_password(here.password)
+    if not target.raw_fragment and here.raw_fragment:
+        target = target.with_fragment(here.fragment)
     return target
 
 

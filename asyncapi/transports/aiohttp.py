@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import warnings
 from functools import lru_cache
@@ -20,20 +21,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import aiohttp
 from aiohttp import hdrs
 
+from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError, ProtocolError, TransportError
-from asyncapi.transports import limits
-from asyncapi.transports.aiohttp_errors import translate
-from asyncapi.types import Body, Response
+from asyncapi.redact import redact_url
+from asyncapi.transports import limits, upload
+from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
+from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from asyncapi.clock import Clock
     from asyncapi.types import Call, Request
 
 _VERSIONS = {aiohttp.HttpVersion10: "1.0", aiohttp.HttpVersion11: "1.1"}
-_LARGE = 64 * 1024  # bytes; a larger body is sent in pieces, so that the loop is never held and "send" has an end
+_BODILY = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH})
+_NO_TYPE = (hdrs.CONTENT_TYPE,)
 
 
 class AioHTTPTransport:
@@ -49,6 +51,9 @@ class AioHTTPTransport:
         unix_socket: Path of a Unix socket to connect to instead of the URL's host.
         trust_env: Take proxies from the environment, and passwords from ~/.netrc.
         keepalive: Seconds an idle connection is kept.
+
+    Raises:
+        ConfigError: A setting makes no sense, or is the shared session's to make.
     """
 
     def __init__(
@@ -64,6 +69,9 @@ class AioHTTPTransport:
         trust_env: bool = False,
         keepalive: float = 15.0,
     ) -> None:
+        _check(proxy, unix_socket)
+        if session is not None:
+            _check_shared(session, taken=tls is not True or cookies or unix_socket is not None or trust_env)
         self._clock = clock
         self._watchdog = Watchdog(clock)
         self._max_body = max_body
@@ -94,25 +102,29 @@ class AioHTTPTransport:
         guard = limits.enter(self._watchdog, self._clock, request)
         task = call.task
         self._connecting[task] = call
-        call.reused, call.phase = True, "headers"
+        call.reused, call.phase = self._owned, "headers"
         try:
             answer = await session.request(
                 request.method,
                 request.url,
                 headers=request.headers,
                 data=_data(request),
+                skip_auto_headers=_NO_TYPE if request.content is None and request.method in _BODILY else None,
                 allow_redirects=False,
                 timeout=_timeout(call.connect),
                 proxy=self._proxy,
             )
+            if answer.status < 200:  # noqa: PLR2004 - an interim answer, and nothing after it
+                answer.close()
+                raise ProtocolError(f"the answer's status is {answer.status}, which ends nothing", request=request)
             call.phase = "body"
             content = await self._read(answer, request)
         except asyncio.CancelledError:
             if guard is not None and guard.fired():
                 raise limits.timed_out(request) from None
             raise
-        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
-            raise self._translate(error, request) from error
+        except RAISED as error:
+            raise self._translate(error, request) from cause_of(error)
         finally:
             self._connecting.pop(task, None)
             if guard is not None:
@@ -192,14 +204,32 @@ class AioHTTPTransport:
         if isinstance(error, TransportError | ConfigError):
             return error
         if self._closed:
-            return ProtocolError("the client was closed while the request was under way", request=request)
+            return _final("the client was closed while the request was under way", request)
         return translate(error, request)
 
 
+def _check(proxy: str | None, unix_socket: str | None) -> None:
+    if proxy is not None:
+        url = parse_url(proxy)
+        if url.scheme not in {"http", "https"} or not url.raw_host:
+            raise ConfigError(f"proxy={redact_url(url)!r}: give http://host:port; SOCKS needs a session= of your own")
+    if unix_socket is not None and not isinstance(unix_socket, str | os.PathLike):
+        raise ConfigError(f"unix_socket={unix_socket!r}: give the path of a socket")
+
+
+def _check_shared(session: aiohttp.ClientSession, *, taken: bool) -> None:
+    if not callable(getattr(session, "request", None)):
+        raise ConfigError(f"session={type(session).__name__}: give an aiohttp.ClientSession")
+    if taken:
+        raise ConfigError("session= brings its own TLS, cookies, socket and environment: set those on the session")
+
+
 def _oversized(request: Request, most: int, how: str) -> ProtocolError:
-    error = ProtocolError(
-        f"the body is over max_body={most:,} bytes ({how}): raise max_body if you expect that", request=request
-    )
+    return _final(f"the body is over max_body={most:,} bytes ({how}): raise max_body if you expect that", request)
+
+
+def _final(message: str, request: Request) -> ProtocolError:
+    error = ProtocolError(message, request=request)
     error.final = True
     return error
 
@@ -213,24 +243,10 @@ def _timeout(connect: float | None) -> aiohttp.ClientTimeout:
 def _data(request: Request) -> Any:
     """The body as aiohttp takes it."""
     content = request.content
-    if content is None or (type(content) is bytes and len(content) <= _LARGE):
+    if content is None or (type(content) is bytes and len(content) <= upload.LARGE):
         return content
     request.call.phase = "send"
-    return _stream(request)
-
-
-async def _stream(request: Request) -> AsyncIterator[bytes]:
-    """The body in pieces; at its end the wait for the answer begins."""
-    content = request.content
-    if isinstance(content, Body):
-        async for piece in content.open():
-            yield piece
-    else:
-        view = memoryview(content)  # type: ignore[arg-type]  # bytes, as `client` builds it
-        for start in range(0, len(view), _LARGE):
-            yield bytes(view[start : start + _LARGE])
-    if request.call.phase == "send":
-        request.call.phase = "headers"
+    return upload.pieces(request)
 
 
 class _Marking:

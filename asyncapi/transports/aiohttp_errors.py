@@ -1,66 +1,135 @@
-"""What aiohttp and the system raise, and what it means here: one table of cases."""
+"""What aiohttp and the system raise, and what it means here: one table of cases.
+
+aiohttp's errors carry the whole request (URL, headers, the proxy's password): they are never the `__cause__` of ours,
+which is the system's own error beneath them.
+"""
 
 from __future__ import annotations
 
+import os
 import ssl
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp import client_exceptions, http_exceptions
 
 from asyncapi.errors import AsyncAPIError, ConfigError, ConnectError, ProtocolError, RequestTimeout, TLSError
 
 if TYPE_CHECKING:
     from asyncapi.types import Request
 
+RAISED = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, ValueError, RuntimeError)
+"""What aiohttp may raise; anything else is a mistake in the program."""
 
-def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C901 - a table of cases
+_NOT_DECODED = ("Can not decode content-encoding", "deflate")
+_CUSTOM_CA = "for a private authority give its file: tls='ca.pem'"
+_VERIFICATION = {  # OpenSSL's X509_V_ERR_*
+    9: "check this machine's clock",
+    10: "the server has to renew it, or this machine's clock is wrong",
+    18: _CUSTOM_CA,
+    19: _CUSTOM_CA,
+    20: _CUSTOM_CA,
+    21: _CUSTOM_CA,
+    62: "check the host in the URL",
+    64: "check the host in the URL",
+}
+_HANDSHAKE = {  # part of OpenSSL's reason: what to do
+    "ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate: tls=TLS(cert='client.pem')",
+    "ALERT_HANDSHAKE_FAILURE": "the server may ask for a client certificate: tls=TLS(cert='client.pem')",
+    "ALERT_UNKNOWN_CA": "the server does not accept our certificate: check TLS(cert=...)",
+    "CERTIFICATE": "the server does not accept our certificate: check TLS(cert=...)",
+    "PROTOCOL_VERSION": "there is no TLS version that both speak: see TLS(min_version=...)",
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port: should the URL begin with http://?",
+    "HTTP_REQUEST": "the server does not speak TLS on this port: should the URL begin with http://?",
+    "RECORD_LAYER_FAILURE": "the server does not speak TLS on this port: should the URL begin with http://?",
+}
+
+
+def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C901, PLR0912 - a table of cases
     """Our error for one of theirs."""
-    call = request.call
+    call, cause = request.call, cause_of(error)
     said = str(error) or type(error).__name__
+    if isinstance(error.__cause__, ConfigError):  # the body that was being sent
+        return ConfigError(error.__cause__.message, request=request)
+    if isinstance(cause, ssl.SSLError | ssl.CertificateError) and call.phase != "body":
+        return TLSError(f"TLS: {_tls_advice(cause)}", request=request)
     match error:
-        case (
-            aiohttp.ClientConnectorCertificateError()
-            | aiohttp.ClientConnectorSSLError()
-            | aiohttp.ServerFingerprintMismatch()
-        ):
-            return TLSError(f"TLS: {_tls_advice(error)}", request=request)
+        case aiohttp.ServerFingerprintMismatch():
+            return TLSError("TLS: the certificate has another fingerprint than the session asks for", request=request)
         case aiohttp.ClientConnectorDNSError():
-            return ConnectError(f"the name {request.url.host!r} does not resolve: {error.os_error}", request=request)
+            return ConnectError(f"the name {error.host!r} does not resolve: {error.os_error}", request=request)
         case aiohttp.ClientConnectorError():
-            return ConnectError(f"can't connect: {error.os_error.strerror or error.os_error}", request=request)
+            return ConnectError(f"can't connect {_to(error)}: {_reason(error.os_error)}", request=request)
         case aiohttp.ClientHttpProxyError():
             return ConnectError(f"the proxy refused: {error.status} {error.message}", request=request)
         case aiohttp.ConnectionTimeoutError():
-            return RequestTimeout(f"no connection in {call.connect:g} s", phase="connect", request=request)
+            return RequestTimeout(_slow_connect(call.connect), phase="connect", request=request)
         case TimeoutError():
             return RequestTimeout(f"the socket timed out: {said}", phase=call.phase, request=request)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
             return _cut(error, request)
-        case aiohttp.ClientPayloadError():
-            return ProtocolError(f"the body broke off or can't be decoded: {said}", request=request)
-        case aiohttp.ClientResponseError():
+        case _ if getattr(cause, "message", "").startswith(_NOT_DECODED):
+            return ProtocolError(f"the body can't be decoded: {getattr(cause, 'message', '')}", request=request)
+        case aiohttp.ClientPayloadError() | http_exceptions.PayloadEncodingError():
+            return ProtocolError(f"the body broke off: {getattr(cause, 'message', said)}", request=request)
+        case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError():
             return ProtocolError(f"the answer is not HTTP: {error.message}", request=request)
-        case aiohttp.InvalidURL() | ValueError() | RuntimeError():
+        case aiohttp.InvalidURL():
+            return ConfigError("aiohttp takes no such URL", request=request)
+        case ValueError() | RuntimeError():
             return ConfigError(f"it can't be sent: {said}", request=request)
         case _:
-            return ProtocolError(f"{type(error).__name__}: {said}", request=request)
+            return ProtocolError(f"the connection failed: {type(error).__name__}", request=request)
+
+
+def cause_of(error: Exception) -> BaseException | None:
+    """The system's error beneath one of aiohttp's, or None: what may be shown of it."""
+    for name in ("certificate_error", "os_error"):
+        if isinstance(found := getattr(error, name, None), BaseException):
+            return found
+    cause = error.__cause__
+    if isinstance(cause, ConfigError):
+        return cause.__cause__
+    if cause is None or isinstance(cause, aiohttp.ClientError):
+        return None if isinstance(error, aiohttp.ClientError) else error
+    return cause
+
+
+def _to(error: aiohttp.ClientConnectorError) -> str:
+    if isinstance(error, client_exceptions.UnixClientConnectorError):
+        return f"to the socket {error.path}"
+    proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+    return f"to {proxy}{error.host}:{error.port}"
+
+
+def _reason(error: OSError) -> str:
+    """The system's reason in its own words; asyncio's say which call failed."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error) or "the connection was closed, during the TLS handshake if it is one"
+
+
+def _slow_connect(limit: float | None) -> str:
+    return "no connection in time" if limit is None else f"no connection in {limit:g} s"
 
 
 def _cut(error: Exception, request: Request) -> ProtocolError:
     """The connection was closed on us: while reused and before any byte of an answer, it was stale."""
     call = request.call
     before = call.phase != "body"
-    cut = ProtocolError(
-        f"the connection was closed {'before an answer came' if before else 'in the body'}: {error}", request=request
-    )
+    where = "before an answer came" if before else "in the body"
+    why = f": {_reason(error)}" if isinstance(error, OSError) and error.errno else ""
+    cut = ProtocolError(f"the connection was closed {where}{why}", request=request)
     cut.stale = before and call.reused
     return cut
 
 
-def _tls_advice(error: Exception) -> str:
-    """What to do about a failed handshake."""
-    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or str(cause)
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"{reason}; for a private authority give its file: tls='ca.pem'"
-    return str(reason)
+def _tls_advice(error: ssl.SSLError | ssl.CertificateError) -> str:
+    """What failed in the handshake, and what to do about it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        advice = _VERIFICATION.get(error.verify_code)
+        said = error.verify_message.rstrip(".")
+        return f"{said}; {advice}" if advice else said
+    reason = getattr(error, "reason", None) or str(error)
+    advice = next((advice for part, advice in _HANDSHAKE.items() if part in reason), None)
+    return f"{reason.replace('_', ' ').lower()}; {advice}" if advice else reason

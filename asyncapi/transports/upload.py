@@ -1,0 +1,77 @@
+"""A request's body on its way out, the same for every transport: in pieces, and checked against what was promised.
+
+A body is the caller's code and files. Whatever fails in it ends the call as a `ConfigError` that says what, is never
+retried, and is never taken for a failure of the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from asyncapi.errors import ConfigError
+from asyncapi.types import Body
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from asyncapi.types import Request
+
+LARGE = 64 * 1024  # bytes; a larger body is sent in pieces, so that the loop is never held and "send" has an end
+
+
+async def pieces(request: Request) -> AsyncIterator[bytes]:
+    """The body in pieces; at its end the wait for the answer begins.
+
+    Raises:
+        ConfigError: It failed, is not bytes, or is not as long as its Content-Length says.
+    """
+    content = request.content
+    held = 0
+    async for piece in _checked(content) if isinstance(content, Body) else _sliced(content):  # type: ignore[arg-type]
+        yield piece
+        held += len(piece)
+        if held >= LARGE:  # writing need not wait for anything: let others run, and learn of a lost connection
+            held = 0
+            await asyncio.sleep(0)
+    if request.call.phase == "send":
+        request.call.phase = "headers"
+
+
+async def _sliced(content: bytes) -> AsyncIterator[bytes]:
+    view = memoryview(content)
+    for start in range(0, len(view), LARGE):
+        yield bytes(view[start : start + LARGE])
+
+
+async def _checked(body: Body) -> AsyncIterator[bytes]:
+    sent, source = 0, body.open()
+    try:
+        async for piece in source:
+            made = _bytes(piece)
+            sent += len(made)
+            if body.length is not None and sent > body.length:
+                break
+            yield made
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"the request's body failed: {type(error).__name__}: {error}") from error
+    finally:
+        if hasattr(source, "aclose"):
+            await source.aclose()
+    if body.length is not None and sent != body.length:
+        least = "at least " if sent > body.length else ""
+        raise ConfigError(
+            f"the request's body has {least}{sent:,} bytes, {body.length:,} were promised: did its file change?"
+        )
+
+
+def _bytes(piece: Any) -> bytes:
+    if type(piece) is bytes:
+        return piece
+    if not isinstance(piece, bytes | bytearray | memoryview):
+        raise ConfigError(
+            f"the request's body gives {type(piece).__name__}, not bytes: encode it, or open it with 'rb'"
+        )
+    return bytes(piece)
