@@ -235,7 +235,7 @@ class Engine:
         tally = self.tally
         tally.add(row, time.monotonic() - self._began)
         if not row["ok"] and self.job.max_errors is not None and tally.failed >= self.job.max_errors:
-            self.stop(f"{tally.failed} rows failed (max_errors)", 1)
+            self.stop(f"max_errors is reached: {tally.failed} failed", 1)
 
     def _take_lost(self) -> None:
         item = self._lost.popleft()

@@ -1,7 +1,7 @@
 """The journal: what makes a job survive being killed at any point. It lies beside the output as `OUT.journal`.
 
 A text file. Its first line is a JSON header (the job's id, and what the job was: the input's digest, the template).
-Then one line an event, written before the thing happens:
+Then one line an event; those of rows are written just before the rows:
 
     > INDEX         a request that must not be sent twice is about to be sent
     + INDEX END     the row of INDEX is ok, and the output ends at END once it is written (bytes, or rows of a table)
@@ -9,8 +9,9 @@ Then one line an event, written before the thing happens:
     ? INDEX END     the same for a row whose fate is unknown
 
 Rules:
-1. The journal is written before the output. So a row counts as written only if its END is within the output's real
-   size; `heal` says where the last such row ends (the output is cut there), and drops the lines of the rest.
+1. Of the journal and the output either may be ahead when the process dies. A row counts as written only if its line is
+   there and its END is within the output's real size; `heal` says where the last such row ends (the output is cut
+   there) and drops the lines of the rest.
 2. A line counts only with its newline: a torn last line is as if it never was.
 3. A request that was started and has no row was in flight at the kill: its row becomes "unknown".
 4. Indices of done rows are kept as one bit each; nothing else grows with the job.

@@ -1,7 +1,8 @@
 """The output and its journal as one append-only thing: rows go in, and each is there exactly once whatever happens.
 
 Rows leave in batches: after 256 rows or 1 MiB, and whenever the engine's clock ticks. Per batch there are two writes,
-the journal's first (see journal.py for why that order makes it safe).
+the journal's and the output's; journal.py says why dying between any two bytes of them is safe. After a write that
+failed half-way nothing more is written.
 """
 
 from __future__ import annotations

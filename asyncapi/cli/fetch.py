@@ -3,12 +3,25 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 _INPUT, _SENT, _LIMITS, _RUN, _SHOWN = "Input", "What is sent", "Limits", "Output and resume", "What is shown"
+
+
+class _Format(StrEnum):
+    text = "text"
+    jsonl = "jsonl"
+    csv = "csv"
+    tsv = "tsv"
+
+
+class _Key(StrEnum):
+    auto = "auto"
+
 
 Input = Annotated[
     str, typer.Argument(metavar="INPUT", help="File of URLs (text), requests (JSONL) or columns (CSV); - for stdin.")
@@ -36,10 +49,9 @@ From = Annotated[
     ),
 ]
 Format = Annotated[
-    str | None,
+    _Format | None,
     typer.Option(
         "--format",
-        metavar="text|jsonl|csv|tsv",
         help="How to read INPUT, if its ending doesn't say.",
         rich_help_panel=_INPUT,
     ),
@@ -67,10 +79,9 @@ AuthEnv = Annotated[
     ),
 ]
 Key = Annotated[
-    str | None,
+    _Key | None,
     typer.Option(
         "--idempotency-key",
-        metavar="auto",
         help="auto: every POST and PATCH gets a key, the same after a resume.",
         rich_help_panel=_SENT,
     ),
@@ -180,13 +191,17 @@ def fetch(
 
     settings: dict[str, Any] = {
         "input": _one_input(input, source, url), "output": _output(output, dry_run=dry_run), "url": url,
-        "format": format, "base_url": base_url, "method": method, "headers": _headers(header or ()),
-        "auth_env": auth_env, "idempotency_key": idempotency_key, "model": model, "proxy": proxy,
+        "format": _text(format), "base_url": base_url, "method": method, "headers": _headers(header or ()),
+        "auth_env": auth_env, "idempotency_key": _text(idempotency_key), "model": model, "proxy": proxy,
         "tls": _tls(ca, insecure=insecure), "concurrency": concurrency, "rate": rate, "retry": retry,
         "timeout": timeout, "max_errors": max_errors, "resume": resume, "overwrite": overwrite, "ordered": ordered,
         "report": report,
     }  # fmt: skip
     raise typer.Exit(carry_out(settings, dry_run=dry_run, quiet=quiet))
+
+
+def _text(choice: StrEnum | None) -> str | None:
+    return None if choice is None else choice.value
 
 
 def _one_input(given: str, source: str | None, url: str | None) -> str:

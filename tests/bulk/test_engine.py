@@ -175,7 +175,7 @@ async def test_max_errors_stops_early_and_the_job_can_go_on(inputs, out):
     async with client(lambda request: reply(500)) as api:
         summary = await run(Job(inputs(500), out, max_errors=5, concurrency=2), client=api)
     assert 5 <= summary.failed < 20
-    assert summary.stopped == "5 rows failed (max_errors)"
+    assert summary.stopped == "max_errors is reached: 5 failed"
     assert summary.exit_code == 1
     async with client(lambda request: reply(200, json=1)) as api:
         again = await run(Job(inputs(500), out, resume=True), client=api)

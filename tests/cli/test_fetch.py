@@ -1,0 +1,253 @@
+"""`asyncapi fetch` as a person meets it: what it writes, what it says, how it ends."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+
+import pytest
+from aiohttp import web
+
+from asyncapi import __version__
+
+
+def write_urls(folder, server, count):
+    (folder / "in.txt").write_text("".join(f"{server.url}/{n}\n" for n in range(count)))
+    return "in.txt"
+
+
+@pytest.fixture
+def inputs(tmp_path, server):
+    return lambda count: write_urls(tmp_path, server, count)
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+async def test_it_fetches_a_file_and_sums_up(tmp_path, server, asyncapi, inputs):
+    code, out, err = await asyncapi("fetch", inputs(300), "-o", "out.jsonl")
+    assert code == 0
+    assert out == ""
+    assert sorted(row["id"] for row in rows(tmp_path / "out.jsonl")) == list(range(300))
+    assert "done: 300 rows in " in err
+    assert "300 ok, 0 failed" in err
+    assert "300/300 (100 %) rows" in err
+    assert "\x1b" not in err  # no terminal, no colours
+
+
+async def test_failed_rows_make_exit_code_1(tmp_path, server, asyncapi, inputs):
+    async def answer(request):
+        return web.Response(status=404 if request.path == "/3" else 200)
+
+    server.answer = answer
+    code, _, err = await asyncapi("fetch", inputs(10), "-o", "out.jsonl")
+    assert code == 1
+    assert "9 ok, 1 failed" in err
+    assert "NotFound 1" in err
+
+
+async def test_a_template_a_header_a_token_and_stdout(server, asyncapi):
+    """Rows alone are on stdout, and --quiet says nothing else."""
+    code, out, err = await asyncapi(
+        "fetch", "--url", server.url + "/items/{id}?q={q}", "--from", "-", "--format", "csv", "-o", "-", "-q",
+        "-H", "X-A: b: c", "--auth-env", "TOKEN", "-X", "delete",
+        stdin="id,q\n7,a b\n8,c\n", env={**os.environ, "TOKEN": "s3cret"},
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert sorted(row["id"] for row in found) == ["7", "8"]
+    assert {request.method for request in server.seen} == {"DELETE"}
+    assert sorted((request.path, request.query["q"]) for request in server.seen) == [
+        ("/items/7", "a b"),
+        ("/items/8", "c"),
+    ]
+    assert all(request.headers["X-A"] == "b: c" for request in server.seen)
+    assert all(request.headers["Authorization"] == "Bearer s3cret" for request in server.seen)
+
+
+async def test_a_model_from_the_users_own_folder(tmp_path, server, asyncapi, inputs):
+    (tmp_path / "mine.py").write_text("import pydantic\nclass Item(pydantic.BaseModel):\n    path: str\n")
+    code, _, _ = await asyncapi("fetch", inputs(3), "-o", "out.jsonl", "--model", "mine:Item")
+    assert code == 0
+    assert {row["data"]["path"] for row in rows(tmp_path / "out.jsonl")} == {"/0", "/1", "/2"}
+
+
+async def test_a_dry_run_sends_and_writes_nothing(tmp_path, server, asyncapi, inputs):
+    code, out, _ = await asyncapi("fetch", inputs(300), "-o", "out.jsonl", "--dry-run", "--rate", "100/m")
+    assert code == 0
+    assert f"GET {server.url}/4" in out
+    assert f"GET {server.url}/5" not in out
+    assert "300 rows: GET 300" in out
+    assert "100 at once, 100 per minute" in out
+    assert "retry" in out
+    assert server.seen == []
+    assert [file.name for file in tmp_path.iterdir()] == ["in.txt"]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("in.txt",), "no output: name a file"),
+        (("-o", "out.jsonl"), "no input: name a file"),
+        (("none.txt", "-o", "out.jsonl"), "error: cannot read the input none.txt: No such file"),
+        (("in.txt", "-o", "none/out.jsonl"), "error: cannot write none/out.jsonl: there is no folder none"),
+        (("in.txt", "-o", "/proc/out.jsonl"), "error: cannot write /proc/out.jsonl: "),
+        (("in.txt", "-o", "in.txt"), "error: the output in.txt has an unknown ending"),
+        (("broken.jsonl", "-o", "out.jsonl"), "error: broken.jsonl:2: not JSON"),
+        (("broken.jsonl", "-o", "broken.jsonl"), "error: the output broken.jsonl is the input too"),
+        (("in.txt", "-o", "there.jsonl"), "error: there.jsonl exists: --overwrite replaces it, --resume goes on"),
+        (("in.txt", "-o", "there.jsonl", "--resume"), "error: there.jsonl has no journal"),
+        (("in.txt", "-o", "out.jsonl", "--rate", "x"), "error: the rate 'x' cannot be read"),
+        (("in.txt", "-o", "out.jsonl", "--auth-env", "NOPE"), "error: the environment variable NOPE is not set"),
+        (("in.txt", "-o", "out.jsonl", "--concurrency", "0"), "Invalid value"),
+        (("in.txt", "-o", "out.jsonl", "--format", "xml"), "'xml' is not one of 'text', 'jsonl', 'csv', 'tsv'"),
+        (("in.txt", "-o", "out.jsonl", "--idempotency-key", "x"), "'auto'"),
+        (("in.txt", "-o", "out.jsonl", "-H", "nonsense"), "write 'Name: value'"),
+        (("in.txt", "-o", "out.jsonl", "--from", "x.csv"), "give INPUT or --from, not both"),
+        (("--from", "in.txt", "-o", "out.jsonl"), "--from needs a template"),
+        (("in.txt", "-o", "out.jsonl", "--ca", "none.pem"), "none.pem"),
+        (("in.txt", "-o", "out.jsonl", "--insecure", "--ca", "x"), "choose one"),
+        (("in.txt", "-o", "out.jsonl", "--no-such-option"), "No such option"),
+    ],
+)
+async def test_wrong_usage_is_one_clear_error_and_exit_code_2(tmp_path, asyncapi, args, says):
+    (tmp_path / "in.txt").write_text("https://127.0.0.1:1/\n")
+    (tmp_path / "broken.jsonl").write_text('{"url": "https://127.0.0.1:1/"}\n{"url": \n')
+    (tmp_path / "there.jsonl").write_text("{}\n")
+    code, out, err = await asyncapi("fetch", *args)
+    said = " ".join(err.replace("│", " ").split())
+    assert (code, out) == (2, ""), err
+    assert says in said
+    if says.startswith("error: "):
+        assert err.count("\n") == 1
+    assert (tmp_path / "there.jsonl").read_text() == "{}\n"
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_ctrl_c_saves_and_exits_130_within_two_seconds(tmp_path, server, start, asyncapi, number):
+    async def answer(request):
+        if int(request.path[1:]) % 10 == 3:
+            await asyncio.sleep(600)
+        return web.json_response(1)
+
+    server.answer = answer
+    write_urls(tmp_path, server, 400)
+    process = await start("fetch", "in.txt", "-o", "out.jsonl", "-c", "8")
+    await server.saw(40)
+    process.send_signal(number)
+    began = time.monotonic()
+    _, err = await process.communicate()
+    assert time.monotonic() - began < 2.5  # two, and what a busy machine takes to start and end a process
+    assert process.returncode == 130
+    assert b"interrupted: " in err
+    assert b"run the same command with --resume" in err
+    assert b"Traceback" not in err
+    done = len(rows(tmp_path / "out.jsonl"))
+    assert done >= 20
+    server.answer = server.echo
+    code, _, err = await asyncapi("fetch", "in.txt", "-o", "out.jsonl", "--resume")
+    assert code == 0
+    assert f"{done} done before" in err
+    assert sorted(row["id"] for row in rows(tmp_path / "out.jsonl")) == list(range(400))
+
+
+async def test_a_second_ctrl_c_exits_at_once(tmp_path, server, start, inputs):
+    async def answer(request):
+        await asyncio.sleep(600)
+        return web.Response()
+
+    server.answer = answer
+    process = await start("fetch", inputs(50), "-o", "out.jsonl", "-c", "8")
+    await server.saw(8)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    while process.returncode is None and time.monotonic() - began < 5:
+        await asyncio.sleep(0.05)  # signals that come at once are one signal
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+    assert time.monotonic() - began < 1.4  # less than what those in flight would have been given
+    assert process.returncode == 130
+    await process.communicate()
+
+
+async def test_ctrl_c_while_nobody_reads_stdout_exits_all_the_same(tmp_path, server, start):
+    """The event loop hangs in a full pipe: a watchdog ends the process."""
+
+    async def answer(request):
+        return web.json_response("x" * 20_000)
+
+    server.answer = answer
+    write_urls(tmp_path, server, 200)
+    reader, writer = os.pipe()
+    process = await start("fetch", "in.txt", "-o", f"/dev/fd/{writer}", pass_fds=(writer,))
+    os.close(writer)
+    await server.saw(50)
+    process.send_signal(signal.SIGINT)
+    await asyncio.wait_for(process.wait(), 10)
+    assert process.returncode == 130
+    os.close(reader)
+    await process.communicate()
+
+
+async def test_input_from_a_pipe_is_fetched_while_it_is_written(server, start):
+    process = await start("fetch", "-", "-o", "-", "-q", stdin=asyncio.subprocess.PIPE)
+    process.stdin.write(f"{server.url}/0\n".encode())
+    first = await asyncio.wait_for(process.stdout.readline(), 20)
+    assert json.loads(first)["data"] == {"path": "/0"}
+    process.stdin.write(f"{server.url}/1\n".encode())
+    process.stdin.close()
+    out, err = await process.communicate()
+    assert json.loads(out)["data"] == {"path": "/1"}
+    assert (process.returncode, err) == (0, b"")
+
+
+async def test_ctrl_c_while_waiting_for_input(server, start):
+    process = await start("fetch", "-", "-o", "-", stdin=asyncio.subprocess.PIPE)
+    process.stdin.write(f"{server.url}/0\n".encode())
+    await process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    await asyncio.wait_for(process.wait(), 10)
+    assert process.returncode == 130
+    process.stdin.close()
+    await process.communicate()
+
+
+async def test_a_reader_that_leaves_is_no_traceback(server, start, inputs):
+    process = await start("fetch", inputs(300), "-o", "-")
+    await process.stdout.readline()
+    process.stdout._transport.close()
+    err = await process.stderr.read()
+    assert await asyncio.wait_for(process.wait(), 20) == 1
+    assert b"Traceback" not in err
+    assert b"Broken pipe" in err
+
+
+async def test_the_report_is_named_in_the_summary(tmp_path, server, asyncapi, inputs):
+    code, _, err = await asyncapi("fetch", inputs(20), "-o", "out.parquet", "--report", "r.html")
+    assert code == 0
+    assert "report   r.html" in err
+    assert "<svg" in (tmp_path / "r.html").read_text()
+
+
+async def test_version_and_help(asyncapi):
+    assert await asyncapi("--version") == (0, f"asyncapi {__version__}\n", "")
+    for args in ((), ("--help",), ("fetch", "-h"), ("serve", "--help")):
+        code, out, err = await asyncapi(*args)
+        assert code in {0, 2}
+        assert "Usage" in out + err
+    _, out, _ = await asyncapi("fetch", "--help")
+    assert "asyncapi fetch urls.txt -o answers.jsonl" in out
+
+
+async def test_help_is_quick_because_nothing_heavy_is_imported(start):
+    process = await asyncio.create_subprocess_exec(
+        os.sys.executable, "-c",
+        "import sys; import asyncapi.cli; print([m for m in ('asyncapi.bulk', 'rich.live', 'matplotlib', 'pyarrow', 'uvloop')"
+        " if m in sys.modules])",
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    assert out == b"[]\n"
