@@ -171,7 +171,9 @@ class Response:
         http_version: str = "",
     ) -> None:
         self.status = status
-        self.headers = headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
+        self.headers: CIMultiDictProxy[str] = (
+            headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
+        )
         self.content = content
         self.url = url if type(url) is URL else URL(url)
         self.request = request
