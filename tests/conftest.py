@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
+
+sys.path.append(str(Path(__file__).parent))  # for `from servers import ...`
 
 # Servers in tests are on loopback: a proxy in the environment must not stand between, in this process or in those
 # that tests start. Colours and widths change what command lines print.

@@ -121,7 +121,7 @@ class Scripted:
             pass
         except asyncio.CancelledError:
             pass
-        except Exception as error:  # noqa: BLE001 - raised again when the block ends
+        except Exception as error:
             self.errors.append(error)
         finally:
             writer.close()
