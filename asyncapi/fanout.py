@@ -202,7 +202,18 @@ class Outcomes(Generic[T]):
             except AsyncAPIError as error:
                 self._hand_over(self._failed(index, item, error, now() - began))
             else:
-                self._hand_over(Outcome(index, item, value, None, response.attempts, response.elapsed, response.status))
+                self._hand_over(
+                    Outcome(
+                        index,
+                        item,
+                        value,
+                        None,
+                        response.attempts,
+                        response.elapsed,
+                        response.status,
+                        response.degraded,
+                    )
+                )
 
     def _failed(self, index: int, item: Item, error: AsyncAPIError, elapsed: float) -> Outcome[T]:
         self._errors += 1

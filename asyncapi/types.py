@@ -156,9 +156,10 @@ class Response:
         http_version: "1.0", "1.1", "2", "3", or "" where the transport doesn't say.
         elapsed: Seconds from the call to the end of the body, waits and retries included.
         attempts: One `Attempt` record per attempt, oldest first.
+        degraded: Which fallback it came from, and why; "" from the usual place.
     """
 
-    __slots__ = ("attempts", "content", "elapsed", "headers", "http_version", "request", "status", "url")
+    __slots__ = ("attempts", "content", "degraded", "elapsed", "headers", "http_version", "request", "status", "url")
 
     def __init__(
         self,
@@ -179,6 +180,7 @@ class Response:
         self.request = request
         self.http_version = http_version
         self.elapsed = 0.0
+        self.degraded = ""
         self.attempts: tuple[Attempt, ...] = ()
 
     @property
@@ -369,6 +371,7 @@ class Outcome(Generic[T_co]):
         attempts: One record per attempt.
         elapsed: Seconds from its start to its end, waits and retries included.
         status: The last HTTP status seen, or None.
+        degraded: As in `Response`.
     """
 
     index: int
@@ -378,6 +381,7 @@ class Outcome(Generic[T_co]):
     attempts: tuple[Attempt, ...] = field(default=())
     elapsed: float = 0.0
     status: int | None = None
+    degraded: str = ""
 
     @property
     def ok(self) -> bool:

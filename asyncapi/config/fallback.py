@@ -1,0 +1,58 @@
+"""The settings of degradation."""
+
+from dataclasses import KW_ONLY
+from typing import Annotated, Any
+
+from pydantic import Field
+from yarl import URL
+
+from asyncapi.config.settings import Seconds, settings
+from asyncapi.errors import ConfigError
+from asyncapi.layers.fallback import Way
+from asyncapi.types import UNSET
+
+_SERVER_ERRORS = frozenset(range(500, 600))
+_NETWORK_SHARE = 0.4  # of the time that is left, kept for asking elsewhere
+_LOCAL_SHARE = 0.05  # ... for an answer that is here already
+
+
+@settings
+class Fallback:
+    """Another way to an answer when a call fails; give one, or several to be tried in order.
+
+        Client("https://api.example.com", fallback=[
+            Fallback(to="https://eu.api.example.com"),
+            Fallback(stale=3600),
+            Fallback(value={"items": []}),
+        ])
+
+    The answer's `.degraded` says which way it came, and why; it is "" otherwise.
+
+    Attributes:
+        to: Another base URL of the same API; the same credentials are sent there.
+        stale: The last good answer to the same GET, if it is not older than so many seconds.
+        value: A default: data (answered as JSON), a `Response`, or a function `(request, failure)` that gives either,
+            or None if it has none; it may be async.
+        statuses: Statuses that count as failed, beside no answer at all.
+    """
+
+    to: str | None = None
+    _: KW_ONLY
+    stale: Seconds | None = None
+    value: Any = UNSET
+    statuses: frozenset[Annotated[int, Field(ge=400, le=599)]] = _SERVER_ERRORS
+
+    def __post_init__(self) -> None:
+        """One way at a time."""
+        given = (self.to is not None) + (self.stale is not None) + (self.value is not UNSET)
+        if given != 1:
+            raise ConfigError("Fallback: give one of to=, stale= and value=; a list of Fallbacks for several")
+
+    def way(self) -> Way:
+        """What the fallback layer works with."""
+        to = None if self.to is None else URL(self.to)
+        if to is not None and (to.scheme not in {"http", "https"} or not to.host):
+            raise ConfigError(f"Fallback(to={self.to!r}): give an absolute base URL, like https://eu.api.example.com")
+        slow = to is not None or callable(self.value)
+        share = _NETWORK_SHARE if slow else _LOCAL_SHARE
+        return Way(to=to, stale=self.stale, value=self.value, statuses=self.statuses, share=share)
