@@ -7,7 +7,7 @@ summary = await run(Job("urls.txt", "answers.jsonl", rate="50", resume=True))
 
 from asyncapi.bulk.engine import Engine, run
 from asyncapi.bulk.job import Job, Summary
+from asyncapi.bulk.lines import InputError
 from asyncapi.bulk.progress import Progress
-from asyncapi.bulk.reader import InputError
 
 __all__ = ["Engine", "InputError", "Job", "Progress", "Summary", "run"]

@@ -1,7 +1,7 @@
 """From an input to requests, one at a time: text, JSONL or CSV, from a file or a stream.
 
 Rules:
-1. Constant memory: one line (at most 16 MiB) is held at a time.
+1. One row is held at a time.
 2. A broken row is an `InputError` that names file, line and what is wrong. A regular file is read once before the
    job (`scan`), so that this happens before anything is sent; a stream shows its broken rows when they come.
 3. Text: a URL a line; blank lines and lines that begin with # are skipped. JSONL: an object a line with the keys of
@@ -14,36 +14,36 @@ Rules:
 from __future__ import annotations
 
 import csv
-import os
-import stat
-import sys
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from asyncapi.building import checked_headers, flat_params
+from asyncapi.bulk.lines import Lines
 from asyncapi.errors import ConfigError
 from asyncapi.types import Request
 
 if TYPE_CHECKING:
+    from asyncapi.bulk.lines import InputError, Line
     from asyncapi.bulk.template import Template
+
+T = TypeVar("T")
 
 Format = Literal["text", "jsonl", "csv", "tsv"]
 
-_MAX_LINE = 16 * 1024 * 1024
 _ENDINGS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+_PLAIN_URL = re.compile(
+    r"https?://[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*(?::\d{2,4})?/[\w./~=&?%+,-]*",
+    re.ASCII,
+)
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-
-
-class InputError(ConfigError):
-    """A row of the input cannot be used: the message begins with `file:line:`."""
 
 
 class Item(Request):
@@ -105,37 +105,20 @@ class Reader:
         method: str = "GET",
         relative: bool = False,
     ) -> None:
-        self.name = "stdin" if str(path) == "-" else str(path)
-        self.path = path
+        self._lines = Lines(path)
         self.template = template
         self.relative = relative
         self.method = method
         self.format: Format | None = format or _ENDINGS.get(Path(path).suffix.lower())
-        self.closed = False
-        self.regular = self._check()
-        self._digest = blake2b(digest_size=16)
-        if self.template is not None and self.format in {None, "text"} and len(self.template.fields) > 1:
-            fields = ", ".join(self.template.fields)
-            raise ConfigError(
-                f"the URL template needs the columns {fields}, but {self.name} has plain lines: use a CSV or JSONL file"
-            )
 
-    def _check(self) -> bool:
-        if str(self.path) == "-":
-            return False
-        try:
-            mode = Path(self.path).stat().st_mode
-            if stat.S_ISREG(mode):  # a pipe is opened once only: its writer would see us leave
-                os.close(os.open(self.path, os.O_RDONLY))
-        except OSError as error:
-            raise ConfigError(f"cannot read the input {self.name}: {error.strerror}") from None
-        if stat.S_ISDIR(mode):
-            raise ConfigError(f"cannot read the input {self.name}: it is a folder")
-        return stat.S_ISREG(mode)
+    @property
+    def regular(self) -> bool:
+        """Whether it is a file that can be read twice."""
+        return self._lines.regular
 
     def close(self) -> None:
         """Makes a pass that is under way (in another thread) end at its next line."""
-        self.closed = True
+        self._lines.closed = True
 
     def scan(self) -> Scan:
         """Read a regular file once, check every row, count them.
@@ -143,9 +126,8 @@ class Reader:
         Raises:
             InputError: A row is broken.
         """
-        self._digest = blake2b(digest_size=16)
-        total = sum(1 for _ in self.items())
-        return Scan(total, self._digest.hexdigest())
+        total = sum(1 for _ in self._rows(self._lines.read(), self._check_row))
+        return Scan(total, self._lines.digest())
 
     def items(self, before_read: Callable[[], object] | None = None) -> Iterator[Item]:
         """The rows in order.
@@ -156,55 +138,38 @@ class Reader:
         Raises:
             InputError: A row is broken.
         """
-        if self.regular:
-            with Path(self.path).open("rb") as file:
-                yield from self._rows(iter(lambda: file.readline(_MAX_LINE + 1), b""))
-        elif str(self.path) == "-":
-            yield from self._rows(_stream(sys.stdin.fileno(), before_read))
-        else:
-            descriptor = os.open(self.path, os.O_RDONLY)
-            try:
-                yield from self._rows(_stream(descriptor, before_read))
-            finally:
-                os.close(descriptor)
+        rows = self._rows(self._lines.read(before_read), self._item)
+        for index, item in enumerate(rows):
+            item.name, item.id, item.index = item.id, index, index
+            yield item
 
-    def _rows(self, raw: Iterator[bytes]) -> Iterator[Item]:
-        lines = self._decoded(raw)
+    def _rows(self, lines: Iterator[Line], make: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
         first = next(((number, line) for number, line in lines if line.strip()), None)
         if first is None:
             return
         form = self.format or ("jsonl" if first[1].lstrip().startswith("{") else "text")
         rows = chain((first,), lines)
-        columns = self._csv(rows, form) if form in {"csv", "tsv"} else self._lines(rows, form)
-        for index, (number, row) in enumerate(columns):
+        for number, row in self._table(rows, form) if form in {"csv", "tsv"} else self._objects(rows, form):
             try:
-                item = self._item(row)
+                made = make(row)
             except (ValueError, TypeError) as error:
                 raise self._broken(number, getattr(error, "message", str(error))) from None
-            item.name, item.id, item.index = item.id, index, index
-            yield item
+            yield made
 
-    def _decoded(self, raw: Iterator[bytes]) -> Iterator[tuple[int, str]]:
-        for number, line in enumerate(raw, 1):
-            if self.closed:
-                return
-            self._digest.update(line)
-            if len(line) > _MAX_LINE:
-                raise self._broken(number, f"the line is longer than {_MAX_LINE >> 20} MiB")
-            try:
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise self._broken(number, f"not UTF-8 ({error.reason}): save the file as UTF-8") from None
-
-    def _lines(self, rows: Iterable[tuple[int, str]], form: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        column = self.template.fields[0] if self.template is not None else "url"
+    def _objects(self, rows: Iterable[Line], form: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        fields = self.template.fields if self.template is not None else ("url",)
+        if form == "text" and len(fields) > 1:
+            raise ConfigError(
+                f"the URL template needs the columns {', '.join(fields)}, but {self._lines.name} has plain lines: "
+                "use a CSV or JSONL file"
+            )
         for number, line in rows:
             text = line.strip()
             if not text:
                 continue
             if form == "text":
                 if not text.startswith("#"):
-                    yield number, {column: text}
+                    yield number, {fields[0]: text}
                 continue
             try:
                 row = _LINE.validate_json(text) if self.template is None else from_json(text)
@@ -216,7 +181,7 @@ class Reader:
                 raise self._broken(number, "a row is a JSON object: {...}")
             yield number, row
 
-    def _csv(self, rows: Iterable[tuple[int, str]], form: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    def _table(self, rows: Iterable[Line], form: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         at = 0
 
         def text() -> Iterator[str]:
@@ -249,6 +214,15 @@ class Reader:
                 f"or give a template such as --url 'https://host/{{{header[0]}}}'",
             )
 
+    def _check_row(self, row: Mapping[str, Any]) -> None:
+        """What `_item` would raise; a row that is a plain URL alone is not made into a request for that."""
+        if self.template is not None:
+            url, alone = self.template.fill(row), True
+        else:
+            url, alone = row.get("url", ""), len(row) == 1
+        if not alone or not _PLAIN_URL.fullmatch(url):
+            self._item(row)
+
     def _item(self, row: Mapping[str, Any]) -> Item:
         if self.template is not None:
             item = Item(self.method, self.template.fill(row), id=row.get("id"))
@@ -280,7 +254,7 @@ class Reader:
         raise ValueError(f"the URL {str(url)!r} is neither http://host/... nor https://host/...")
 
     def _broken(self, number: int, problem: str) -> InputError:
-        return InputError(f"{self.name}:{number}: {problem}")
+        return self._lines.broken(number, problem)
 
 
 def _known(row: dict[str, str]) -> dict[str, str]:
@@ -295,22 +269,3 @@ def _problem(error: ValidationError) -> str:
     if first["type"] == "json_invalid":
         return f"not JSON: {first['msg'].removeprefix('Invalid JSON: ')}"
     return f"{place}: {first['msg']}" if place else "a row is a JSON object: {...}"
-
-
-def _stream(descriptor: int, before_read: Callable[[], object] | None) -> Iterator[bytes]:
-    """Lines of a pipe or a terminal, as they come; never read through `sys.stdin`, whose lock outlives a thread."""
-    rest = b""
-    while True:
-        if before_read is not None:
-            before_read()
-        chunk = os.read(descriptor, 65536)
-        if not chunk:
-            break
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line + b"\n"
-        if len(rest) > _MAX_LINE:
-            yield rest
-            rest = b""
-    if rest:
-        yield rest

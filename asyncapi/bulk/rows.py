@@ -9,7 +9,10 @@ from __future__ import annotations
 import base64
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic_core import from_json
 
 from asyncapi.errors import DecodeError
 from asyncapi.redact import redact_url
@@ -45,9 +48,11 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
         row["data"] = data
     else:
         row["error"] = f"{type(error).__name__}: {error.message}"[:_ERROR_SHOWN]
+    elapsed = outcome.elapsed
+    for attempt in outcome.attempts:
+        elapsed -= attempt.queued
     row["attempts"] = len(outcome.attempts)
-    queued = sum([attempt.queued for attempt in outcome.attempts])
-    row["elapsed_ms"] = round(max(0.0, outcome.elapsed - queued) * 1000, 1)
+    row["elapsed_ms"] = round(elapsed * 1000, 1) if elapsed > 0 else 0.0
     row["at"] = now()
     return row
 
@@ -68,7 +73,13 @@ def unknown_row(item: Item) -> Row:
 
 def now() -> str:
     """This moment, ISO 8601 in UTC with milliseconds."""
-    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    second, part = divmod(time.time(), 1)
+    return f"{_second(second)}.{int(part * 1000):03}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(second: float) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def plain(response: Response) -> Any:
@@ -81,17 +92,28 @@ def plain(response: Response) -> Any:
     if not content:
         return None
     full = response.headers.get("Content-Type", "")
-    kind = full.partition(";")[0].strip().lower()
-    if kind == "application/json" or kind.endswith("+json"):
-        return response.json()
-    if kind.startswith("text/") or kind.endswith("+xml") or kind in _TEXT_TYPES:
+    read = _reading(full)
+    if read == "json":
+        try:
+            return from_json(content)
+        except ValueError:
+            return response.json()  # says what is wrong, or tries another charset
+    if read == "text":
         try:
             return response.text
         except DecodeError:
             return _data_url(full, content)
-    if not kind:
-        return _sniffed(response)
-    return _data_url(full, content)
+    return _sniffed(response) if read == "sniff" else _data_url(full, content)
+
+
+@lru_cache(maxsize=256)
+def _reading(content_type: str) -> Literal["json", "text", "sniff", "bytes"]:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json"):
+        return "json"
+    if kind.startswith("text/") or kind.endswith("+xml") or kind in _TEXT_TYPES:
+        return "text"
+    return "bytes" if kind else "sniff"
 
 
 def _sniffed(response: Response) -> Any:

@@ -5,8 +5,11 @@ import threading
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from asyncapi.bulk.reader import InputError, Reader
+from asyncapi.bulk.lines import InputError
+from asyncapi.bulk.reader import _PLAIN_URL, Item, Reader
 from asyncapi.bulk.template import Template
 from asyncapi.errors import ConfigError
 
@@ -106,7 +109,7 @@ def test_a_relative_url_needs_a_base_url(file):
         ("a.jsonl", '{"url":5}\n', r"a\.jsonl:1: url: Input should be a valid string"),
         ("a.jsonl", '{"url":"https://h/1","headers":{"A":[1]}}\n', r"a\.jsonl:1: headers\.A: "),
         ("a.jsonl", '{"url":"https://h/1","headers":{"A":"x\\r\\nB: y"}}\n', r"a\.jsonl:1: header A: a line break"),
-        ("a.jsonl", '{"url":"https://h/1","params":{"A":{}}}\n', r"a\.jsonl:1: params\['A'\] is a dict"),
+        ("a.jsonl", '{"url":"https://h/1","params":{"A":{}}}\n', r"a\.jsonl:1: params: 'A' is a dict"),
         ("a.jsonl", '{"url":"https://h/1","json":1,"content":"x"}\n', r"a\.jsonl:1: a request has one body"),
         ("a.jsonl", '{"url":"https://h/1","method":"GE T"}\n', r"a\.jsonl:1: no HTTP method"),
         ("a.csv", "id,link\n1,https://h/1\n", r"a\.csv:1: no column 'url' \(there are: id, link\).*\{id\}"),
@@ -125,7 +128,7 @@ def test_a_template_that_does_not_fit_the_row_names_file_and_line(file):
     with pytest.raises(InputError, match=r"a\.csv:2: no column 'id' \(there are: a, b\)"):
         read(file("a.csv", "a,b\n1,2\n"), template=Template("https://h/{id}"))
     with pytest.raises(ConfigError, match="needs the columns a, b, but"):
-        Reader(file("a.txt", "1\n"), template=Template("https://h/{a}/{b}"))
+        Reader(file("a.txt", "1\n"), template=Template("https://h/{a}/{b}")).scan()
 
 
 @pytest.mark.parametrize(("name", "says"), [("none.txt", "No such file"), (".", "it is a folder")])
@@ -190,3 +193,12 @@ def test_memory_does_not_grow_with_the_input(file):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2_000_000
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=30) | st.from_regex(_PLAIN_URL, fullmatch=True))
+def test_what_the_scan_takes_for_a_plain_url_is_one(url):
+    """The quick look of a scan never lets through what would fail later."""
+    if _PLAIN_URL.fullmatch(url):
+        item = Item("GET", url)
+        assert item.url.host
+        assert item.url.scheme in {"http", "https"}
