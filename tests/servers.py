@@ -1,4 +1,4 @@
-"""Local servers for tests: one that speaks scripted bytes, one that is a small aiohttp application.
+r"""Local servers for tests: one that speaks scripted bytes, one that is a small aiohttp application.
 
 Both listen on 127.0.0.1 on a free port, and are gone, with every connection, when their block ends.
 

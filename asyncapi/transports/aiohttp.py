@@ -25,6 +25,7 @@ from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError, ProtocolError, TransportError
 from asyncapi.redact import redact_url
 from asyncapi.transports import limits, upload
+from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
 from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
 from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
@@ -148,12 +149,12 @@ class AioHTTPTransport:
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:
             raise ConfigError("this client is closed: make a new one")
-        connector: _TCPConnector | _UnixConnector
+        connector: TCPConnector | UnixConnector
         if self._unix_socket is not None:
-            connector = _UnixConnector(path=self._unix_socket, limit=0, keepalive_timeout=self._keepalive)
+            connector = UnixConnector(path=self._unix_socket, limit=0, keepalive_timeout=self._keepalive)
         else:
-            connector = _TCPConnector(limit=0, ssl=self._tls, ttl_dns_cache=10, keepalive_timeout=self._keepalive)
-        connector.connecting = self._connecting
+            connector = TCPConnector(limit=0, ssl=self._tls, ttl_dns_cache=10, keepalive_timeout=self._keepalive)
+        adopt(connector, self._connecting)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.CookieJar() if self._cookies else aiohttp.DummyCookieJar(),
@@ -247,31 +248,3 @@ def _data(request: Request) -> Any:
         return content
     request.call.phase = "send"
     return upload.pieces(request)
-
-
-class _Marking:
-    """Says when a connection is made; a reused one costs nothing here.
-
-    Attributes:
-        connecting: The call of each task that is in the session now.
-    """
-
-    connecting: dict[asyncio.Task[Any] | None, Call]
-
-    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
-        call = self.connecting.get(asyncio.current_task())
-        create = super()._create_connection  # type: ignore[misc]  # the connector's, next in line
-        if call is None:
-            return await create(req, traces, timeout)
-        then, call.phase, call.reused = call.phase, "connect", False
-        proto = await create(req, traces, timeout)
-        call.phase = then
-        return proto
-
-
-class _TCPConnector(_Marking, aiohttp.TCPConnector):
-    """Over TCP."""
-
-
-class _UnixConnector(_Marking, aiohttp.UnixConnector):
-    """Over a Unix socket."""

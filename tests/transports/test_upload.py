@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 
@@ -239,10 +240,8 @@ async def test_what_fails_in_a_body_is_said_and_never_retried(body, message):
 
 async def swallow_all(peer: Peer) -> None:
     """As `swallow`, for requests that break off."""
-    try:
+    with contextlib.suppress(asyncio.IncompleteReadError, ValueError):
         await swallow(peer)
-    except (asyncio.IncompleteReadError, ValueError):
-        pass
 
 
 async def test_the_cause_of_a_body_s_failure_is_the_caller_s_own_exception():

@@ -1,0 +1,65 @@
+"""aiohttp's connectors, with two things of our own.
+
+A call learns when it waits for a new connection, and an answer that can't be decoded to its end is told to its reader.
+
+The second mends aiohttp (seen in 3.13.5 and 3.14.5): an error in the last bytes of an encoded body reaches the
+connection but not the body's reader, who would wait until his time-out, or for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+if TYPE_CHECKING:
+    from asyncapi.types import Call
+
+Connecting = dict["asyncio.Task[Any] | None", "Call"]
+
+
+class _Handler(ResponseHandler):
+    """One connection."""
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        body = self._payload
+        super().set_exception(exc, *cause)
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(exc, *cause)
+
+
+class _Ours:
+    """Says when a connection is made; a reused one costs nothing here.
+
+    Attributes:
+        connecting: The call of each task that is in the session now.
+    """
+
+    connecting: Connecting
+
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
+        call = self.connecting.get(asyncio.current_task())
+        create = super()._create_connection  # type: ignore[misc]  # the connector's, next in line
+        if call is None:
+            return await create(req, traces, timeout)
+        then, call.phase, call.reused = call.phase, "connect", False
+        proto = await create(req, traces, timeout)
+        call.phase = then
+        return proto
+
+
+class TCPConnector(_Ours, aiohttp.TCPConnector):
+    """Over TCP."""
+
+
+class UnixConnector(_Ours, aiohttp.UnixConnector):
+    """Over a Unix socket."""
+
+
+def adopt(connector: TCPConnector | UnixConnector, connecting: Connecting) -> None:
+    """Make its connections ours: inside the running loop, before the first one."""
+    connector.connecting = connecting
+    connector._factory = partial(_Handler, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
