@@ -7,7 +7,7 @@ async with Client("https://api.example.com") as api:
 """
 
 from asyncapi.client import Client
-from asyncapi.config import TLS, Budget, RateLimit, Retry, Timeout
+from asyncapi.config import TLS, Budget, Fallback, RateLimit, Retry, Timeout
 from asyncapi.errors import (
     AsyncAPIError,
     AuthError,
@@ -37,6 +37,7 @@ from asyncapi.errors import (
     Unauthorized,
     UnprocessableEntity,
 )
+from asyncapi.inbound import inbound
 from asyncapi.layers.deadline import deadline
 from asyncapi.stats import Stats
 from asyncapi.types import Attempt, Outcome, Request, Response
@@ -60,6 +61,7 @@ __all__ = [
     "ConnectError",
     "DeadlineExceeded",
     "DecodeError",
+    "Fallback",
     "Forbidden",
     "Gone",
     "NotFound",
@@ -84,4 +86,5 @@ __all__ = [
     "Unauthorized",
     "UnprocessableEntity",
     "deadline",
+    "inbound",
 ]

@@ -49,6 +49,9 @@ class Builder:
         timeout: The client's limits.
         retry: The client's retries.
         clock: Dates the calls.
+
+    Attributes:
+        base: The base URL without its last slash.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class Builder:
         retry: RetryPolicy | None,
         clock: Clock,
     ) -> None:
-        self._base, self._host = _base(base_url)
+        self.base, self._host = _base(base_url)
         self._headers = checked_headers(headers)
         for name in _FRAMING:
             if name in self._headers:
@@ -139,8 +142,8 @@ class Builder:
 
     def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:
         """The whole URL and its host."""
-        if self._base and type(url) is str and url[:1] == "/":  # the common case: its host is known
-            target, host = parse_url(self._base + url), self._host
+        if self.base and type(url) is str and url[:1] == "/":  # the common case: its host is known
+            target, host = parse_url(self.base + url), self._host
         else:
             target = url if type(url) is URL and url.absolute else self._join(url)
             host = target.host_port_subcomponent or ""
@@ -152,10 +155,10 @@ class Builder:
         return (target.extend_query(pairs) if pairs else target), host
 
     def _join(self, given: Any) -> URL:
-        if not self._base or not isinstance(given, str | URL) or _ABSOLUTE.match(url := str(given)):
+        if not self.base or not isinstance(given, str | URL) or _ABSOLUTE.match(url := str(given)):
             return parse_url(given)
         slash = "" if not url or url.startswith(("/", "?", "#")) else "/"
-        return parse_url(f"{self._base}{slash}{url}")
+        return parse_url(f"{self.base}{slash}{url}")
 
     def _merged(self, headers: Headers) -> CIMultiDict[str]:
         merged = CIMultiDict(self._headers)

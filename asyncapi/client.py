@@ -13,7 +13,7 @@ import pydantic
 from asyncapi import decoding, fanout
 from asyncapi.building import Builder, policy_of
 from asyncapi.clock import SYSTEM
-from asyncapi.config import TLS, RateLimit, Retry, Timeout
+from asyncapi.config import TLS, Fallback, RateLimit, Retry, Timeout
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.order import Parts, chain
 from asyncapi.redact import redact_url
@@ -110,6 +110,10 @@ class Client:
         proxy: Proxy URL.
         unix_socket: Path of a Unix socket to connect to instead of the URL's host.
         trust_env: Take proxies from HTTP_PROXY and friends, and passwords from ~/.netrc.
+        fallback: What to do when a call fails: one `Fallback`, or several to be tried in order.
+        deadline_header: Tell the peer the time left in this header; its name says the form: `Request-Timeout` seconds,
+            `x-envoy-upstream-rq-timeout-ms` milliseconds, `grpc-timeout` gRPC's.
+        attempt_header: Tell the peer which attempt this is, as in `X-Retry-Attempt`, so that it does not retry too.
         session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
         transport: What carries the attempts instead of aiohttp, such as `asyncapi.testing.MockTransport`.
         clock: The clock of tests.
@@ -145,6 +149,9 @@ class Client:
         proxy: str | None = None,
         unix_socket: str | None = None,
         trust_env: bool = False,
+        fallback: Fallback | Sequence[Fallback] = (),
+        deadline_header: str | None = None,
+        attempt_header: str | None = None,
         session: aiohttp.ClientSession | None = None,
         transport: Transport | None = None,
         clock: Clock = SYSTEM,
@@ -162,6 +169,10 @@ class Client:
             rates=(rate,) if isinstance(rate, RateLimit) else tuple(rate or ()),
             hooks=tuple(hooks),
             redirects=redirects,
+            base=self._builder.base,
+            fallbacks=(fallback,) if isinstance(fallback, Fallback) else tuple(fallback),
+            deadline_header=deadline_header,
+            attempt_header=attempt_header,
         )
         if transport is None:
             transport = _aiohttp(

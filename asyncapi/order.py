@@ -2,13 +2,15 @@
 
     1  telemetry (calls)     sees the final outcome
     2  deadline              covers queueing, all attempts, all waits, the body
-    3  retry                 owns the budget and Retry-After
-    4  redirect              each hop is an attempt of its own below here: limits and credentials go by its host
+    3  fallback              what is left when retries are spent, within the deadline
+    4  retry                 owns the budget and Retry-After
+    5  redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    5  rate                  servers count attempts, not calls
-    6  concurrency           after rate: waiting for a token must not hold a place
-    7  telemetry (attempts)  one record per attempt, with its `why`
-    8  transport             attempt limit = min(setting, time left)
+    6  rate                  servers count attempts, not calls
+    7  concurrency           after rate: waiting for a token must not hold a place
+    8  propagation           the time left, after every wait of ours
+    9  telemetry (attempts)  one record per attempt, with its `why`
+    10 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/test_order.py and the tests of each layer):
 
@@ -32,6 +34,8 @@ from asyncapi.config import Budget
 from asyncapi.layers import telemetry
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import within_deadline
+from asyncapi.layers.fallback import fallback
+from asyncapi.layers.propagate import propagate
 from asyncapi.layers.rate import Limiter, rate
 from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
@@ -42,10 +46,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from asyncapi.clock import Clock
-    from asyncapi.config import RateLimit, Retry
+    from asyncapi.config import Fallback, RateLimit, Retry
     from asyncapi.sansio.budget import RetryBudget
     from asyncapi.types import Attempt, Layer, Request
     from asyncapi.waiting import Weights
+
+PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,10 @@ class Parts:
         rates: The rate limits.
         hooks: Called with every attempt's record.
         redirects: The most redirects followed.
+        base: The base URL, which a fallback replaces.
+        fallbacks: What to do when a call fails, in order.
+        deadline_header: Where to tell the time left.
+        attempt_header: Where to tell the attempt's number.
     """
 
     def __init__(
@@ -78,8 +88,16 @@ class Parts:
         rates: Sequence[RateLimit],
         hooks: Sequence[Callable[[Attempt], object]],
         redirects: int,
+        base: str = "",
+        fallbacks: Sequence[Fallback] = (),
+        deadline_header: str | None = None,
+        attempt_header: str | None = None,
     ) -> None:
         self.clock = clock
+        self.base = base
+        self.fallbacks = fallbacks
+        self.deadline_header = deadline_header
+        self.attempt_header = attempt_header
         self.hooks = hooks
         self.redirects = redirects
         self.meter = telemetry.Meter()
@@ -105,6 +123,10 @@ def chain(parts: Parts, *, retry_settings: str | None) -> list[Step]:
         Step("telemetry (calls)", "counts, latency quantiles", telemetry.calls(parts.meter, clock)),
         Step("deadline", "one timer for all calls", within_deadline(parts.watchdog, clock)),
     ]
+    if parts.fallbacks:
+        ways = [one.way() for one in parts.fallbacks]
+        layer = fallback(ways, parts.base, parts.watchdog, clock, probe_every=PROBE_EVERY)
+        steps.append(Step("fallback", ", ".join(one.told() for one in parts.fallbacks), layer))
     if retry_settings is not None:
         steps.append(Step("retry", retry_settings, retry(parts.budgets, clock)))
     if parts.redirects:
@@ -115,6 +137,10 @@ def chain(parts: Parts, *, retry_settings: str | None) -> list[Step]:
         steps.append(Step("rate", f"{told} for {'each host' if by == 'host' else 'the client'}", layer))
     if parts.gate is not None:
         steps.append(Step("concurrency", f"{parts.gate.limit} attempts at a time", concurrency(parts.gate, clock)))
+    if parts.deadline_header is not None or parts.attempt_header is not None:
+        named = ", ".join(name for name in (parts.deadline_header, parts.attempt_header) if name is not None)
+        layer = propagate(clock, deadline_header=parts.deadline_header, attempt_header=parts.attempt_header)
+        steps.append(Step("propagation", named, layer))
     hooks = f"{len(parts.hooks)} hooks" if parts.hooks else "no hooks"
     steps.append(Step("telemetry (attempts)", hooks, telemetry.attempts(parts.meter, clock, parts.hooks)))
     return steps

@@ -9,6 +9,7 @@ from yarl import URL
 from asyncapi.config.settings import Seconds, settings
 from asyncapi.errors import ConfigError
 from asyncapi.layers.fallback import Way
+from asyncapi.redact import redact_url
 from asyncapi.types import UNSET
 
 _SERVER_ERRORS = frozenset(range(500, 600))
@@ -47,6 +48,12 @@ class Fallback:
         given = (self.to is not None) + (self.stale is not None) + (self.value is not UNSET)
         if given != 1:
             raise ConfigError("Fallback: give one of to=, stale= and value=; a list of Fallbacks for several")
+
+    def told(self) -> str:
+        """As `explain()` shows it."""
+        if self.to is not None:
+            return redact_url(self.to)
+        return f"stale up to {self.stale:g} s" if self.stale is not None else "a default value"
 
     def way(self) -> Way:
         """What the fallback layer works with."""

@@ -10,8 +10,9 @@ Rules:
 1. What counts as failed: no answer (`TransportError`), a refusal of ours (an open circuit, a full queue), or a status
    of the way's own (5xx). 4xx is an answer: nobody else would know better.
 2. The call's deadline holds for all ways together: each is given a share of what is left, so that the next still can.
-3. While the usual place is known to be down it is passed over, and tried again by one call at a time: a circuit
-   with a single failure as its bound. So calls are quick meanwhile, and back one probe after it is.
+3. Where there is another place, one that failed three times in a row is passed over and tried again by one call at a
+   time (a circuit): calls are quick meanwhile, and back one probe after it is. If no other way answers, the usual
+   place is asked all the same: what might work is not refused.
 4. The answer's `.degraded` says which way it came, and why.
 """
 
@@ -105,6 +106,10 @@ def fallback(ways: Sequence[Way], base: str, watchdog: Watchdog, clock: Clock, *
     return layer
 
 
+class _PassedOver(CircuitOpen):
+    """A place was not asked, because it is down."""
+
+
 class _Fallback:
     """The layer's state: what was good lately, and which places are down."""
 
@@ -118,12 +123,14 @@ class _Fallback:
         self._clock = clock
         self._kept = Kept() if any(way.stale is not None for way in ways) else None
         self._statuses = frozenset[int]().union(*(way.statuses for way in ways))
-        rules = Rules(failure_rate=1.0, minimum=1, count=1, open_for=probe_every, open_cap=probe_every, probes=1)
+        self._elsewhere = any(way.to is not None for way in ways)
+        rules = Rules(failure_rate=1.0, minimum=3, count=3, open_for=probe_every, open_cap=probe_every, probes=1)
         self._health: Keyed[Circuit] = Keyed(lambda: Circuit(rules, clock.random))
 
     async def send(self, request: Request) -> Response:
         """The usual way, then the others."""
-        usual = await self._try_place(request, max(way.share for way in self._ways))
+        reserve = max(way.share for way in self._ways)
+        usual = await (self._try_place(request, reserve) if self._elsewhere else self._bounded(request, reserve))
         if isinstance(usual, Response) and usual.status not in self._statuses:
             if self._kept is not None:
                 self._kept.put(request, usual, self._clock.now())
@@ -135,6 +142,8 @@ class _Fallback:
             answer = await self._answer(way, request, usual, max((other.share for other in rest), default=0.0))
             if answer is not None:
                 return answer
+        if isinstance(usual, _PassedOver):
+            return await self._inner(request)
         if isinstance(usual, Response):
             return usual
         raise usual
@@ -149,7 +158,7 @@ class _Fallback:
         permit = health.enter(now(), call)
         if not permit:
             wait = health.retry_after(now())
-            return CircuitOpen(f"{call.host} is down, tried again in {wait:.3g} s", request=request, retry_after=wait)
+            return _PassedOver(f"{call.host} is down, tried again in {wait:.3g} s", request=request, retry_after=wait)
         try:
             result = await self._bounded(request, reserve)
         except BaseException:
@@ -188,7 +197,7 @@ class _Fallback:
         """What this way gives, or None."""
         why = str(failure.status) if isinstance(failure, Response) else f"{type(failure).__name__}: {failure.message}"
         if way.to is not None:
-            return await self._elsewhere(way.to, request, failure, why, reserve)
+            return await self._ask(way.to, request, failure, why, reserve)
         now = self._clock.now()
         if way.stale is not None:
             kept = self._kept.get(request, now - way.stale) if self._kept is not None else None
@@ -202,9 +211,7 @@ class _Fallback:
             default.degraded = f"default value, after {why}"
         return default
 
-    async def _elsewhere(
-        self, to: URL, request: Request, failure: Failure, why: str, reserve: float
-    ) -> Response | None:
+    async def _ask(self, to: URL, request: Request, failure: Failure, why: str, reserve: float) -> Response | None:
         if not isinstance(failure, RejectedError) and obstacle(request, failure) is not None:
             return None
         rest = str(request.url).removeprefix(self._base)

@@ -1,0 +1,142 @@
+"""Between services: the time left and the attempt's number, told and heard."""
+
+from __future__ import annotations
+
+import pytest
+from multidict import CIMultiDict
+
+from asyncapi import Client, RequestTimeout, Retry, deadline, inbound
+from asyncapi.sansio.propagation import read_timeout, retried_above, write_timeout
+from asyncapi.testing import FakeClock, MockTransport, reply, run
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "value"),
+    [
+        ("Request-Timeout", 1.2345, "1.234"),
+        ("Request-Timeout", -1, "0.000"),
+        ("x-envoy-upstream-rq-timeout-ms", 1.2345, "1234"),
+        ("grpc-timeout", 0.05, "50000000n"),
+        ("grpc-timeout", 1.5, "1500000u"),
+        ("grpc-timeout", 500, "500000m"),
+        ("grpc-timeout", 200_000, "200000S"),
+        ("grpc-timeout", 1e12, "99999999S"),
+    ],
+)
+def test_the_time_left_is_written_as_the_header_asks_never_rounded_up(name, seconds, value):
+    assert write_timeout(name, seconds) == value
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Request-Timeout": "2.5"}, 2.5),
+        ({"X-Envoy-Expected-Rq-Timeout-Ms": "250"}, 0.25),
+        ({"grpc-timeout": "2M"}, 120.0),
+        ({"grpc-timeout": "123456789m"}, None),
+        ({"grpc-timeout": "2M", "Request-Timeout": "3"}, 3.0),
+        ({"Request-Timeout": "soon"}, None),
+        ({"Request-Timeout": "-1"}, None),
+        ({"Request-Timeout": "nan"}, None),
+    ],
+)
+def test_a_callers_time_is_read_in_every_form_and_garbage_is_as_if_not_there(headers, seconds):
+    assert read_timeout(CIMultiDict(headers)) == pytest.approx(seconds) if seconds else read_timeout(headers) is None
+
+
+@pytest.mark.parametrize("name", ["x-envoy-attempt-count", "X-Retry-Attempt", "grpc-previous-rpc-attempts"])
+def test_a_retrying_caller_is_known_by_its_header(name):
+    assert retried_above(CIMultiDict({name: "1"}))
+    assert not retried_above(CIMultiDict({"accept": "*/*"}))
+
+
+def scenario_of(headers, *, most=None, handler=None, **settings):
+    async def scenario():
+        clock = FakeClock()
+        seen = []
+
+        async def answer(request):
+            seen.append(dict(request.headers))
+            return (handler or (lambda request: reply(503)))(request)
+
+        settings.setdefault("timeout", 60)
+        async with Client("https://h", transport=MockTransport(answer, clock=clock), clock=clock, **settings) as api:
+            with inbound(CIMultiDict(headers), most=most, clock=clock):
+                response = await api.get("/x", raise_for_status=False)
+            outside = await api.get("/y", raise_for_status=False)
+        return response, outside, seen
+
+    return run(scenario())
+
+
+def test_calls_inside_make_one_attempt_where_the_caller_retries_and_the_usual_outside():
+    inside, outside, _ = scenario_of({"X-Retry-Attempt": "1"}, retry=Retry(3))
+    assert (len(inside.attempts), len(outside.attempts)) == (1, 3)
+
+
+def test_each_attempt_tells_its_number_and_the_time_that_is_left():
+    def late(request):
+        return reply(503, headers={"Retry-After": "2"})
+
+    settings = {"deadline_header": "Request-Timeout", "attempt_header": "X-Retry-Attempt", "retry": 3}
+    _, _, seen = scenario_of({"Request-Timeout": "10"}, handler=late, **settings)
+    told = [(headers["Request-Timeout"], headers["X-Retry-Attempt"]) for headers in seen[:3]]
+    assert told == [("10.000", "1"), ("8.000", "2"), ("6.000", "3")]
+
+
+def test_a_call_without_a_deadline_tells_none():
+    _, _, seen = scenario_of({}, deadline_header="Request-Timeout", timeout=None, retry=None)
+    assert "Request-Timeout" not in seen[0]
+
+
+def test_the_callers_time_and_ours_the_smaller_holds():
+    async def scenario(told, most):
+        clock = FakeClock()
+
+        async def hangs(request):
+            await clock.sleep(100)
+
+        async with Client("https://h", transport=MockTransport(hangs, clock=clock), clock=clock, timeout=50) as api:
+            with inbound({"request-timeout": told}, most=most, clock=clock), pytest.raises(RequestTimeout):
+                await api.get("/x")
+        return clock.now()
+
+    assert run(scenario("2", 10)) == pytest.approx(2)
+    assert run(scenario("20", 10)) == pytest.approx(10)
+    assert run(scenario("0", 10)) == pytest.approx(0, abs=1e-3)
+
+
+def test_services_in_a_row_retry_in_one_place_only():
+    async def scenario():
+        clock = FakeClock()
+        made = []
+
+        def last(request):
+            made.append(1)
+            return reply(503)
+
+        def service(below):
+            async def serve(request):
+                with inbound(request.headers, clock=clock):
+                    response = await below.get("/x", raise_for_status=False)
+                return reply(response.status)
+
+            return serve
+
+        def made_client(handler):
+            transport = MockTransport(handler, clock=clock)
+            return Client("https://h", transport=transport, clock=clock, attempt_header="X-Retry-Attempt", retry=3)
+
+        third = made_client(last)
+        second = made_client(service(third))
+        first = made_client(service(second))
+        await first.get("/x", raise_for_status=False)
+        return len(made)
+
+    assert run(scenario()) == 3
+
+
+def test_deadline_scopes_still_hold_inside():
+    with deadline(5) as outer, inbound({"request-timeout": "60"}):
+        assert outer.left <= 5
