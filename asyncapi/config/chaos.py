@@ -1,0 +1,77 @@
+"""The settings of chaos: what goes wrong on purpose, for tests."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY
+from math import inf
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from asyncapi.config.settings import Seconds, settings
+from asyncapi.layers.chaos import Mischief
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _span(latency: float | tuple[float, float]) -> float | tuple[float, float]:
+    shortest, longest = latency if isinstance(latency, tuple) else (latency, latency)
+    if not 0 <= shortest <= longest < inf:
+        raise ValueError("give seconds, or a pair (shortest, longest)")
+    return latency
+
+
+def _statuses(errors: float | Mapping[int, float]) -> dict[int, float]:
+    return dict(errors) if isinstance(errors, Mapping) else {503: errors}
+
+
+def _shares(errors: float | Mapping[int, float], info: ValidationInfo) -> float | Mapping[int, float]:
+    given = _statuses(errors)
+    if not all(200 <= status <= 599 and share >= 0 for status, share in given.items()):  # noqa: PLR2004 - final statuses
+        raise ValueError("give a share from 0 to 1, or one for each status, {500: 0.1, 404: 0.01}")
+    if info.data.get("drops", 0) + info.data.get("throttle", 0) + sum(given.values()) > 1:
+        raise ValueError("drops, throttle and errors are shares of all attempts: together at most 1")
+    return errors
+
+
+@settings
+class Chaos:
+    """Make a share of the attempts go wrong, the same ones in every run: for the tests of code that uses this SDK.
+
+    What happens to an attempt is drawn from the seed, its method and URL, and how often that was asked for before;
+    never from time or from the order of other requests.
+
+    Attributes:
+        latency: Seconds added to an attempt; a pair `(shortest, longest)` is drawn from evenly.
+        slow: The share of attempts that get the latency.
+        drops: The share of attempts whose connection breaks: half of them before they are sent, half after the server
+            has done its work.
+        throttle: The share of attempts answered with a 429 and a Retry-After.
+        retry_after: Its Retry-After, seconds.
+        errors: The share of attempts answered with a 503; or a share for each status, `{500: 0.1, 404: 0.01}`.
+        truncate: The share of answers whose body is cut short.
+        seed: Another seed hits other attempts.
+    """
+
+    _: KW_ONLY
+    latency: Annotated[float | tuple[float, float], AfterValidator(_span)] = 0.0
+    slow: Share = 1.0
+    drops: Share = 0.0
+    throttle: Share = 0.0
+    retry_after: Seconds = 1.0
+    errors: Annotated[float | Mapping[int, float], AfterValidator(_shares), Field(validate_default=True)] = 0.0
+    truncate: Share = 0.0
+    seed: int = 0
+
+    def start(self) -> Mischief:
+        """What the chaos layer works with."""
+        shortest, longest = self.latency if isinstance(self.latency, tuple) else (self.latency, self.latency)
+        return Mischief(
+            seed=self.seed,
+            latency=(shortest, longest),
+            slow=self.slow,
+            statuses=_statuses(self.errors),
+            drops=self.drops,
+            throttle=self.throttle,
+            retry_after=self.retry_after,
+            truncate=self.truncate,
+        )

@@ -1,0 +1,142 @@
+"""The circuit breaker: a host that fails is left alone for a while, then tried with one probe at a time.
+
+What an attempt says about its host:
+
+    failure      a status of the policy (5xx), or a TransportError: nothing usable came back
+    success      any other answer, 4xx and 429 too: the host is alive
+    slow         an attempt that took longer than the policy's bound, whatever its answer; our own queues are not in it
+    no verdict   cancelled, refused by us, never sent (no attempt record was made), a kept-alive connection that was
+                 closed (it is replayed), a body over our own `max_body`
+
+It stands above rate and concurrency, so that a refusal costs neither token nor place. Those who were let pass while
+all was well may then stand in line for a long time: `breaker_again`, below the lines, turns them back if the circuit
+has opened meanwhile, or else the whole queue would run into a host that is known to be down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import CircuitOpen, ConnectError, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asyncapi.clock import Clock
+    from asyncapi.sansio.circuit import Circuit
+    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.types import Call, Layer, Request, Response, Send
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """The settings of the breaker layers; see `asyncapi.Breaker` for their meaning."""
+
+    statuses: frozenset[int] = frozenset(range(500, 600))
+    slow: float | None = None
+    key: Callable[[Request], str] | None = None
+
+
+def breaker(circuits: Keyed[Circuit], policy: BreakerPolicy, clock: Clock) -> Layer:
+    """Refuse attempts while their circuit is open, and tell it what becomes of the others.
+
+    Args:
+        circuits: The circuit of each key.
+        policy: What counts as a failure.
+        clock: Times the circuits.
+
+    Raises (from the layer):
+        CircuitOpen: Nothing was sent; `.retry_after` says when the next probe may go.
+    """
+    now, statuses, slow = clock.now, policy.statuses, policy.slow
+    key_of = policy.key or _host
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            key, call = key_of(request), request.call
+            circuit = circuits[key]
+            permit = circuit.permit if circuit.state == "closed" else _probe(circuit, key, call, now())
+            made = len(call.attempts)
+            try:
+                response = await inner(request)
+            except TransportError as error:
+                if len(call.attempts) > made and _blames_host(error):
+                    elapsed = call.attempts[-1].elapsed
+                    circuit.record(permit, call, now(), failed=True, slow=slow is not None and elapsed > slow)
+                else:
+                    circuit.release(call)
+                raise
+            except BaseException:
+                circuit.release(call)
+                raise
+            if len(call.attempts) > made:
+                is_slow = slow is not None and call.attempts[-1].elapsed > slow
+                circuit.record(permit, call, now(), failed=response.status in statuses, slow=is_slow)
+            else:
+                circuit.release(call)
+            return response
+
+        return send
+
+    return layer
+
+
+def breaker_again(circuits: Keyed[Circuit], policy: BreakerPolicy, clock: Clock) -> Layer:
+    """Turn back attempts that waited in our lines until their circuit was no longer closed; the probe goes on.
+
+    Args:
+        circuits: Those of the `breaker` layer above.
+        policy: The same as there.
+        clock: Times the circuits.
+
+    Raises (from the layer):
+        CircuitOpen: As above.
+    """
+    key_of = policy.key or _host
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            call = request.call
+            if call.queued:
+                key = key_of(request)
+                circuit = circuits[key]
+                if circuit.state != "closed" and call not in circuit.probing:
+                    raise _refusal(circuit, key, clock.now())
+            return await inner(request)
+
+        return send
+
+    return layer
+
+
+def _host(request: Request) -> str:
+    return request.url.host_port_subcomponent or ""
+
+
+def _probe(circuit: Circuit, key: str, call: Call, now: float) -> int:
+    """The permit of a probe, whose record will say so.
+
+    Raises:
+        CircuitOpen: It may not go.
+    """
+    permit = circuit.enter(now, call)
+    if not permit:
+        raise _refusal(circuit, key, now)
+    if circuit.holder is call:
+        call.why += f" (probe: the circuit of {key} is half-open, {circuit.reason})"
+    return permit
+
+
+def _refusal(circuit: Circuit, key: str, now: float) -> CircuitOpen:
+    wait = circuit.retry_after(now)
+    if circuit.state == "open":
+        what = f"the circuit of {key} is open ({circuit.reason}): next probe in {wait:.3g} s"
+    else:
+        what = f"the circuit of {key} is half-open and its probe is still out: ask again in {wait:.3g} s at the latest"
+    return CircuitOpen(what, retry_after=wait)
+
+
+def _blames_host(error: TransportError) -> bool:
+    """Whether the failure says something about the host: not if it is our own bound, or an idle connection's end."""
+    return not error.stale and (not error.final or isinstance(error, ConnectError))

@@ -1,0 +1,150 @@
+"""Chaos on purpose, for users' own tests: latency, statuses, broken connections, cut bodies.
+
+It stands just above the transport, so that every layer meets its faults as it would meet real ones: they are timed by
+the attempt's limit, recorded, retried, counted by the breaker. What happens to an attempt depends on the seed, its
+method and URL, and on how often that was asked for before; never on time, nor on what else is under way.
+
+Of one attempt, in this order: the latency passes; the connection breaks before anything is sent (half of the drops);
+or it is answered at once, with a 429 or another status, without reaching the server; or it is sent, and then its answer
+is lost (the other half), cut short, or left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import ConnectError, ProtocolError
+from asyncapi.sansio.keyed import Keyed
+from asyncapi.transports import limits
+from asyncapi.types import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from asyncapi.clock import Clock
+    from asyncapi.types import Layer, Request, Send
+    from asyncapi.watchdog import Watchdog
+
+_TOO_MANY_REQUESTS = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What will happen to one attempt.
+
+    Attributes:
+        latency: Seconds before anything else.
+        unsent: The connection breaks before it is sent.
+        lost: It is sent, and the connection breaks before its answer comes.
+        status: It is not sent, but answered with this.
+        kept: The share of the answer's body that is left.
+    """
+
+    latency: float = 0.0
+    unsent: bool = False
+    lost: bool = False
+    status: int | None = None
+    kept: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mischief:
+    """The settings of the chaos layer; see `asyncapi.testing.Chaos` for their meaning."""
+
+    seed: int = 0
+    latency: tuple[float, float] = (0.0, 0.0)
+    slow: float = 1.0
+    statuses: Mapping[int, float] = field(default_factory=dict)
+    drops: float = 0.0
+    throttle: float = 0.0
+    retry_after: float = 1.0
+    truncate: float = 0.0
+
+    def fate(self, key: str, visit: int) -> Fate:
+        """What happens to this visit (from 1) of this key; the draws don't depend on the settings."""
+        draw = random.Random(f"{self.seed} {visit} {key}").random
+        slow, length, which, cut, kept = draw(), draw(), draw(), draw(), draw()
+        shortest, longest = self.latency
+        latency = shortest + (longest - shortest) * length if slow < self.slow else 0.0
+        if which < self.drops:
+            unsent = which < self.drops / 2
+            return Fate(latency, unsent=unsent, lost=not unsent)
+        which -= self.drops
+        for status, share in ((_TOO_MANY_REQUESTS, self.throttle), *self.statuses.items()):
+            if which < share:
+                return Fate(latency, status=status)
+            which -= share
+        return Fate(latency, kept=kept if cut < self.truncate else 1.0)
+
+
+class _Visits:
+    """How often a key was asked for."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+def chaos(mischief: Mischief, watchdog: Watchdog, clock: Clock) -> Layer:
+    """Do to every attempt what its fate says.
+
+    Args:
+        mischief: What goes wrong, and how often.
+        watchdog: Ends attempts at their limit, the added latency included.
+        clock: Times the latency.
+
+    Raises (from the layer):
+        ConnectError: Its connection broke before it was sent.
+        ProtocolError: Its connection broke before the answer came.
+        RequestTimeout: The attempt's limit came during the latency.
+    """
+    visits = Keyed(_Visits, 65_536)
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            key = f"{request.method} {request.url}"
+            visit = visits[key]
+            visit.count += 1
+            fate = mischief.fate(key, visit.count)
+            guard = limits.enter(watchdog, clock, request)
+            try:
+                if fate.latency:
+                    request.call.phase = "headers"
+                    await clock.sleep(fate.latency)
+                return await _meet(fate, request, inner, mischief.retry_after)
+            except asyncio.CancelledError:
+                if guard is not None and guard.fired():
+                    raise limits.timed_out(request) from None
+                raise
+            finally:
+                if guard is not None:
+                    watchdog.leave(guard)
+
+        return send
+
+    return layer
+
+
+async def _meet(fate: Fate, request: Request, inner: Send, retry_after: float) -> Response:
+    """One attempt, after its latency."""
+    if fate.unsent:
+        raise ConnectError("chaos: no connection could be made", request=request)
+    if fate.status is not None:
+        headers = {"X-Chaos": "answered"}
+        if fate.status == _TOO_MANY_REQUESTS:
+            headers["Retry-After"] = f"{retry_after:g}"
+        return Response(fate.status, headers, b"chaos", url=request.url, request=request)
+    response = await inner(request)
+    if fate.lost:
+        raise ProtocolError("chaos: the connection was closed before the answer came", request=request)
+    if fate.kept == 1.0:
+        return response
+    content = response.content[: int(fate.kept * len(response.content))]
+    return Response(
+        response.status, response.headers, content,
+        url=response.url, request=response.request, http_version=response.http_version,
+    )  # fmt: skip

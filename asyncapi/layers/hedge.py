@@ -1,0 +1,334 @@
+"""Hedging: no answer after a learned delay, so a second copy is sent; the first good answer wins.
+
+Rules:
+1. Only what is safe to send twice (sansio/resend.py), with a body that can be sent twice at the same time.
+2. The first copy runs in the calling task. A call whose answer comes in time costs no task and no timer of its own:
+   all races share one timer, which starts a further copy, as a task, for those that are late.
+3. Late is who waits for the server. A copy that still stands in our own lines is not hedged: it would wait twice.
+4. A good answer is one that needs no retry. A copy that fails leaves the others running; when all have failed, an
+   answer (a 503, say) goes before an error, and the first copy's before the others'.
+5. The losers are cancelled and waited for: connections are closed, places given back, before the call returns. The
+   first copy is cancelled in the way of `asyncio.timeout`: by its task, and a cancellation from outside wins.
+6. Each copy but the first has a fork of the Call, so that no copy writes into another's record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import copy_context
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from asyncapi.errors import AsyncAPIError
+from asyncapi.sansio.resend import RETRY_STATUSES, safe
+from asyncapi.types import Body
+
+if TYPE_CHECKING:
+    from asyncapi.clock import Clock
+    from asyncapi.sansio.hedging import Route
+    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.types import Attempt, Call, Layer, Request, Response, Send
+
+_TOLERANCE = 1e-6  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class HedgePolicy:
+    """The settings of the hedge layer; see `asyncapi.Hedge` for their meaning."""
+
+    copies: int = 2
+    label: str = "p95"
+
+
+class Hedges:
+    """The running state of the layer: what is known of each route, and the calls that may yet be hedged.
+
+    Args:
+        routes: The state of each route.
+        clock: Times the delays.
+
+    Attributes:
+        won: Calls that a further copy has answered.
+    """
+
+    __slots__ = ("_races", "_timer", "_wakes", "clock", "routes", "won")
+
+    def __init__(self, routes: Keyed[Route], clock: Clock) -> None:
+        self.routes = routes
+        self.clock = clock
+        self.won = 0
+        self._races: set[_Race] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._wakes = inf
+
+    def __len__(self) -> int:
+        """Calls under way that may yet be hedged."""
+        return len(self._races)
+
+    def close(self) -> None:
+        """Take the timer back."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._wakes = None, inf
+
+    def enter(self, race: _Race) -> None:
+        """Ring the race when its delay has passed."""
+        self._races.add(race)
+        if race.due < self._wakes:
+            self._arm(race.due)
+
+    def leave(self, race: _Race) -> None:
+        """Ring it no more."""
+        self._races.discard(race)
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._wakes = self.clock.call_at(when, self._wake), when
+
+    def _wake(self) -> None:
+        now = self.clock.now()
+        self._timer, self._wakes = None, inf
+        for race in [race for race in self._races if race.due <= now + _TOLERANCE]:
+            race.ring(now)
+        nearest = min((race.due for race in self._races), default=inf)
+        if nearest < inf:
+            self._arm(nearest)
+
+
+def hedge(hedges: Hedges, policy: HedgePolicy) -> Layer:
+    """Send a further copy of a request whose answer is late."""
+    routes = hedges.routes
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            if not safe(request) or isinstance(request.content, Body):
+                return await inner(request)
+            route = routes[f"{request.method} {request.call.host} {request.route or ''}"]
+            race = _Race(hedges, policy, inner, request, route)
+            if race.due < inf:
+                hedges.enter(race)
+            try:
+                response = await inner(request)
+            except BaseException as error:
+                race.end_first(answered=False)
+                if race.contest is None:
+                    raise
+                instead = await race.contest.after_error(error)
+                if instead is None:
+                    raise
+                return instead
+            good = _is_good(response)
+            race.end_first(answered=good)
+            return response if race.contest is None else await race.contest.after_answer(response, good=good)
+
+        return send
+
+    return layer
+
+
+def _is_good(response: Response) -> bool:
+    """Whether it ends the race: an answer that a retry would not mend."""
+    return response.status < 500 and response.status not in RETRY_STATUSES  # noqa: PLR2004 - where server errors begin
+
+
+class _Race:
+    """One call, from its start to the end of its first copy.
+
+    Attributes:
+        due: When to ring.
+        contest: What there is to know once further copies have been sent.
+    """
+
+    __slots__ = (
+        "call", "cancelling", "contest", "context", "delay", "due", "hedges", "inner", "made", "policy", "request",
+        "route", "task",
+    )  # fmt: skip
+
+    def __init__(self, hedges: Hedges, policy: HedgePolicy, inner: Send, request: Request, route: Route) -> None:
+        delay = route.begin()
+        self.hedges = hedges
+        self.policy = policy
+        self.inner = inner
+        self.request = request
+        self.route = route
+        self.delay = inf if delay is None else delay
+        self.due = inf if delay is None else hedges.clock.now() + delay
+        self.call = call = request.call
+        self.made = len(call.attempts)
+        self.task: asyncio.Task[Any] = call.task or asyncio.current_task()  # type: ignore[assignment]
+        self.cancelling = self.task.cancelling()
+        self.context = copy_context()  # the caller's; the timer that starts the copies runs in anybody's
+        self.contest: _Contest | None = None
+
+    def ring(self, now: float) -> None:
+        """The delay has passed: send a further copy, if the last one was really sent that long ago."""
+        last = self if self.contest is None else self.contest.copies[-1]
+        sent = last.call.attempts[last.made :]
+        self.due = inf
+        if not sent:  # it still stands in our own lines, or was refused there
+            if last is self or not last.task.done():
+                self.due = now + self.delay
+            return
+        if sent[0].started + self.delay > now + _TOLERANCE:
+            self.due = sent[0].started + self.delay
+            return
+        if self.task.cancelling() > self.cancelling:  # it is being given up
+            return
+        if not self.route.spend():
+            sent[-1].then = "not hedged: the hedge budget is spent"
+            return
+        self.contest = self.contest or _Contest(self)
+        self.contest.send_copy()
+        if len(self.contest.copies) + 1 < self.policy.copies:
+            self.due = now + self.delay
+
+    def end_first(self, *, answered: bool) -> None:
+        """The first copy has ended: no further one will be sent."""
+        self.hedges.leave(self)
+        records = self.call.attempts
+        if len(records) > self.made:
+            self.route.learn(self.hedges.clock.now() - records[self.made].started, answered=answered)
+        if self.contest is not None:
+            self.contest.first_runs = False
+
+
+class _Copy:
+    """A further copy: `made` counts the records that its call began with."""
+
+    __slots__ = ("answer", "call", "made", "task")
+
+    def __init__(self, call: Call, task: asyncio.Task[Response]) -> None:
+        self.call = call
+        self.made = len(call.attempts)
+        self.task = task
+        self.answer: Response | None = None
+
+
+class _Contest:
+    """The copies of one call that run, or ran, beside the first.
+
+    Attributes:
+        copies: All of them, in the order in which they were sent.
+        first_runs: Whether the first copy is still under way.
+    """
+
+    __slots__ = ("_cancelled_first", "_race", "_running", "_waiter", "_winner", "_won", "copies", "first_runs")
+
+    def __init__(self, race: _Race) -> None:
+        self._race = race
+        self._winner: _Copy | None = None
+        self._won: Attempt | None = None  # whose answer the call returns
+        self._running = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._cancelled_first = False
+        self.copies: list[_Copy] = []
+        self.first_runs = True
+
+    def send_copy(self) -> None:
+        """Start one more."""
+        race = self._race
+        call = race.call.fork(f"hedge: no answer in {race.delay:.3g} s ({race.policy.label})")
+        for earlier in self.copies:
+            call.join(earlier.call)
+        task = asyncio.get_running_loop().create_task(self._carry(call), context=race.context.copy())
+        copy = _Copy(call, task)
+        self.copies.append(copy)
+        self._running += 1
+        task.add_done_callback(lambda _: self._ended(copy))
+
+    async def after_error(self, error: BaseException) -> Response | None:
+        """What the call comes to when the first copy has raised; None if that error it is."""
+        try:
+            ours = self._uncancel_first()
+            if isinstance(error, AsyncAPIError):
+                await self._wait_for_others()
+                return self._answer(any_at_all=True)
+            return self._answer() if ours else None
+        finally:
+            await self._end()
+
+    async def after_answer(self, response: Response, *, good: bool) -> Response:
+        """What the call comes to when the first copy was answered."""
+        try:
+            self._uncancel_first()
+            if good:
+                self._won = self._race.call.attempts[-1]
+                return response
+            await self._wait_for_others()
+            return self._answer() or response
+        finally:
+            await self._end()
+
+    async def _carry(self, call: Call) -> Response:
+        call.task = asyncio.current_task()
+        try:
+            return await self._race.inner(self._race.request.copy(call=call))
+        finally:
+            call.running = False
+            call.task = None  # which holds its result, the response, which holds the call
+
+    def _ended(self, copy: _Copy) -> None:
+        """A copy has ended: its answer, if good, ends the first one too."""
+        self._running -= 1
+        if not copy.task.cancelled() and copy.task.exception() is None:
+            copy.answer = copy.task.result()
+            if self._winner is None and _is_good(copy.answer):
+                self._winner = copy
+                if self.first_runs and self._race.task.cancelling() == self._race.cancelling:
+                    self._cancelled_first = True
+                    self._race.task.cancel("another copy was answered first")
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _uncancel_first(self) -> bool:
+        """Take our own cancellation of the calling task back; whether it was the only one."""
+        if not self._cancelled_first:
+            return False
+        self._cancelled_first = False
+        return self._race.task.uncancel() <= self._race.cancelling
+
+    async def _wait_for_others(self) -> None:
+        """Until one has a good answer or all have ended."""
+        while self._winner is None and self._running:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
+    def _answer(self, *, any_at_all: bool = False) -> Response | None:
+        """The winner's answer, or the first there is, as one to the caller's own request."""
+        copy = self._winner
+        if copy is not None:
+            self._won = copy.call.attempts[-1]
+            self._race.hedges.won += 1
+        elif any_at_all:
+            copy = next((copy for copy in self.copies if copy.answer is not None), None)
+        answer = None if copy is None else copy.answer
+        if answer is not None and answer.request is not None:
+            answer.request = answer.request.copy(call=self._race.call)
+        return answer
+
+    async def _end(self) -> None:
+        """Cancel what still runs, wait until it is gone, and bring the records together."""
+        cancelled: asyncio.CancelledError | None = None
+        while running := [copy.task for copy in self.copies if not copy.task.done()]:
+            for task in running:
+                task.cancel("another copy was answered first")
+            try:
+                await asyncio.wait(running)
+            except asyncio.CancelledError as error:  # cancelled again while cleaning up: still leave nothing behind
+                cancelled = error
+        self._write_records()
+        self._race.contest = None  # a finished call is freed at once
+        if cancelled is not None:
+            raise cancelled
+
+    def _write_records(self) -> None:
+        call = self._race.call
+        for copy in self.copies:
+            call.join(copy.call)
+        if self._won is None:
+            return
+        for record in call.attempts[self._race.made :]:
+            if record is not self._won and (record.error or "").startswith("CancelledError"):
+                record.then = f"attempt {self._won.number} was answered first"

@@ -1,0 +1,281 @@
+"""A circuit breaker, as decisions: who may go, and what a verdict changes.
+
+    closed     everybody may go. Once `minimum` verdicts are in the window and the share of failures, or of slow
+               ones, has reached its bound, it opens.
+    open       nobody may go until its time is over. The time is jittered, and doubles with each opening in a row.
+    half-open  one probe at a time. `probes` good ones in a row close it, a bad one opens it again.
+
+Rules:
+1. A probe holds a lease. It ends with the probe's verdict, when the probe is given up (`release`), or by itself
+   after `lease` seconds: whatever becomes of a probe, the next caller may try.
+2. A permit is the number of the state it was given in. A verdict under an older permit is old news and is ignored;
+   that of a probe whose lease has run out still counts, for nothing has changed since.
+3. "In a row" is an opening out of half-open, or one that comes sooner after closing than the last open time.
+
+The states are those of M. Nygard's "Release It!"; windows, minimum and slow calls follow resilience4j.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+State = Literal["closed", "open", "half-open"]
+
+_SLICES = 10  # of a time window
+_MOST_DOUBLINGS = 60
+
+
+class CountWindow:
+    """The last `size` verdicts.
+
+    Attributes:
+        total: Verdicts in the window.
+        failed: How many of them are failures.
+        slow: How many of them are slow.
+    """
+
+    __slots__ = ("_at", "_ring", "failed", "slow", "total")
+
+    def __init__(self, size: int) -> None:
+        self._ring = bytearray(size)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._at = self.total = self.failed = self.slow = 0
+
+    def add(self, _now: float, *, failed: bool, slow: bool) -> None:
+        """Take a verdict in, the oldest out."""
+        ring, at = self._ring, self._at
+        if self.total == len(ring):
+            old = ring[at]
+            self.failed -= old & 1
+            self.slow -= old >> 1
+        else:
+            self.total += 1
+        ring[at] = failed | slow << 1
+        self.failed += failed
+        self.slow += slow
+        self._at = (at + 1) % len(ring)
+
+    def advance(self, now: float) -> None:
+        """Time does nothing to it."""
+
+
+class TimeWindow:
+    """The verdicts of the last `seconds`, in ten slices that leave one by one.
+
+    Attributes:
+        total: Verdicts in the window.
+        failed: How many of them are failures.
+        slow: How many of them are slow.
+    """
+
+    __slots__ = ("_slice", "_slices", "_width", "failed", "slow", "total")
+
+    def __init__(self, seconds: float) -> None:
+        self._width = seconds / _SLICES
+        self._slice = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._slices = [[0, 0, 0] for _ in range(_SLICES)]
+        self.total = self.failed = self.slow = 0
+
+    def add(self, now: float, *, failed: bool, slow: bool) -> None:
+        """Take a verdict in."""
+        if now // self._width != self._slice:
+            self.advance(now)
+        counts = self._slices[self._slice % _SLICES]
+        self.total += 1
+        counts[0] += 1
+        if failed:
+            self.failed += 1
+            counts[1] += 1
+        if slow:
+            self.slow += 1
+            counts[2] += 1
+
+    def advance(self, now: float) -> None:
+        """Let go of the slices that time has passed by."""
+        current = int(now // self._width)
+        for number in range(max(self._slice + 1, current - _SLICES + 1), current + 1):
+            total, failed, slow = self._slices[number % _SLICES]
+            self.total -= total
+            self.failed -= failed
+            self.slow -= slow
+            self._slices[number % _SLICES] = [0, 0, 0]
+        self._slice = current
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When a circuit opens and closes; see `asyncapi.Breaker` for the meaning of each."""
+
+    failure_rate: float = 0.5
+    slow_rate: float = 0.5
+    minimum: int = 20
+    window: float = 30.0
+    count: int | None = None
+    open_for: float = 5.0
+    open_cap: float = 60.0
+    jitter: float = 0.2
+    probes: int = 3
+    lease: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A circuit as it is seen from outside.
+
+    Attributes:
+        state: "closed", "open" or "half-open".
+        failure_rate: Share of failures in the window, 0 to 1.
+        slow_rate: Share of slow attempts in the window, 0 to 1.
+        seen: Verdicts in the window.
+        retry_after: Seconds until the next probe may go; 0 if it may go now.
+        openings: How often it has opened.
+        reason: Why it last opened, "" if it never did.
+    """
+
+    state: State
+    failure_rate: float
+    slow_rate: float
+    seen: int
+    retry_after: float
+    openings: int
+    reason: str
+
+
+class Circuit:
+    """The breaker of one host.
+
+    Args:
+        rules: When it opens and closes.
+        random: Draws the jitter, from [0, 1).
+
+    Attributes:
+        state: "closed", "open" or "half-open".
+        permit: What is given to those who may go now; it changes with the state.
+        holder: Who has the probe's lease.
+        probing: All probes that are out, with those whose lease has run out.
+        openings: How often it has opened.
+        reason: Why it last opened.
+    """
+
+    __slots__ = (
+        "_good", "_open_time", "_random", "_restless", "_rules", "_streak", "_until", "_window", "holder", "openings",
+        "permit", "probing", "reason", "state",
+    )  # fmt: skip
+
+    def __init__(self, rules: Rules, random: Callable[[], float]) -> None:
+        self._rules = rules
+        self._random = random
+        self._window = TimeWindow(rules.window) if rules.count is None else CountWindow(rules.count)
+        self._until = 0.0  # open: when the first probe may go; half-open: when the lease runs out
+        self._restless = 0.0  # an opening before this is one more in a row
+        self._streak = 0
+        self._open_time = 0.0
+        self._good = 0
+        self.state: State = "closed"
+        self.permit = 1
+        self.holder: object | None = None
+        self.probing: set[object] = set()
+        self.openings = 0
+        self.reason = ""
+
+    def enter(self, now: float, holder: object) -> int:
+        """A permit for `holder`, which it brings back with its verdict; 0 if it may not go."""
+        if self.state == "closed":
+            return self.permit
+        if now < self._until and (self.state == "open" or self.holder is not None):
+            return 0
+        if self.state == "open":
+            self._move("half-open")
+            self._good = 0
+        self.holder, self._until = holder, now + self._rules.lease
+        self.probing.add(holder)
+        return self.permit
+
+    def record(self, permit: int, holder: object, now: float, *, failed: bool, slow: bool = False) -> None:
+        """Take in what became of an attempt that was let go."""
+        if permit != self.permit:
+            return
+        if self.state == "closed":
+            self._window.add(now, failed=failed, slow=slow)
+            if (self._window.failed or self._window.slow) and (why := self._too_bad()):
+                self._open(now, why)
+            return
+        self.release(holder)
+        if failed or slow:
+            self._open(now, f"a probe {'failed' if failed else 'was slow'}")
+            return
+        self._good += 1
+        if self._good >= self._rules.probes:
+            self._close(now)
+
+    def release(self, holder: object) -> None:
+        """It ended without a verdict (cancelled, refused, never sent): if it was the probe, another may go."""
+        if self.probing:
+            self.probing.discard(holder)
+            if self.holder is holder:
+                self.holder = None
+
+    def retry_after(self, now: float) -> float:
+        """Seconds until the next probe may go, at the latest; 0 if somebody may go now."""
+        if self.state == "open" or self.holder is not None:
+            return max(0.0, self._until - now)
+        return 0.0
+
+    def snapshot(self, now: float) -> Snapshot:
+        """How it is now."""
+        window = self._window
+        window.advance(now)
+        seen = window.total or 1
+        return Snapshot(
+            self.state,
+            window.failed / seen,
+            window.slow / seen,
+            window.total,
+            self.retry_after(now),
+            self.openings,
+            self.reason,
+        )
+
+    def _too_bad(self) -> str:
+        """Why it should open, or ""."""
+        rules, window = self._rules, self._window
+        if window.total < rules.minimum:
+            return ""
+        if window.failed >= rules.failure_rate * window.total:
+            return f"{window.failed} of {window.total} attempts failed"
+        if window.slow >= rules.slow_rate * window.total:
+            return f"{window.slow} of {window.total} attempts were slow"
+        return ""
+
+    def _open(self, now: float, why: str) -> None:
+        rules = self._rules
+        in_a_row = self.state == "half-open" or now < self._restless
+        self._streak = self._streak + 1 if in_a_row else 0
+        longest = min(rules.open_cap, rules.open_for * 2 ** min(self._streak, _MOST_DOUBLINGS))
+        self._open_time = longest * (1 - rules.jitter * self._random())
+        self._until = now + self._open_time
+        self.reason = why
+        self.openings += 1
+        self._move("open")
+
+    def _close(self, now: float) -> None:
+        self._restless = now + self._open_time
+        self._window.clear()
+        self._move("closed")
+
+    def _move(self, state: State) -> None:
+        self.state = state
+        self.permit += 1
+        self.holder = None
+        self.probing.clear()
