@@ -80,7 +80,7 @@ async def test_the_deadline_comes_from_the_incoming_request(service):
     async def handler(request):
         await asyncio.sleep(PATIENCE * 10)
 
-    async with running(service, handler) as (caller, api):
+    async with running(service, handler, timeout=None) as (caller, api), asyncio.timeout(PATIENCE):
         answer = await caller.get("/teams/0", headers={"X-Timeout": "0.05"})
         assert answer.status_code == 504
         assert api.stats.in_flight == 0
@@ -92,7 +92,7 @@ async def test_what_came_in_time_is_served_with_what_is_missing(service):
             await asyncio.sleep(PATIENCE * 10)
         return user(request)
 
-    async with running(service, handler) as (caller, _):
+    async with running(service, handler, timeout=None) as (caller, _), asyncio.timeout(PATIENCE):
         answer = await caller.get("/teams/0/partial", headers={"X-Timeout": "0.3"})
         assert answer.status_code == 200
         assert answer.json()["missing"] == ["/users/7"]
