@@ -7,7 +7,7 @@ async with Client("https://api.example.com") as api:
 """
 
 from asyncapi.client import Client
-from asyncapi.config import TLS, Budget, Fallback, RateLimit, Retry, Timeout
+from asyncapi.config import TLS, Budget, CostBudget, Fallback, RateLimit, Retry, Timeout
 from asyncapi.errors import (
     AsyncAPIError,
     AuthError,
@@ -59,6 +59,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "ConnectError",
+    "CostBudget",
     "DeadlineExceeded",
     "DecodeError",
     "Fallback",

@@ -500,7 +500,7 @@ def _told(retry: Retry) -> str:
     policy = retry.policy()
     attempts = f"{policy.attempts} attempts" if policy.attempts is not None else "attempts as its stop strategy says"
     waits = f"full jitter {policy.base:g}..{policy.cap:g} s" if policy.wait is None else type(policy.wait).__name__
-    budget = "no budget" if retry.budget is None else f"budget {retry.budget.ratio:.0%} + {retry.budget.floor:g}"
+    budget = "no budget" if retry.budget is None else retry.budget.told()
     return f"{attempts}, {waits}, {budget}"
 
 

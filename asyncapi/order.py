@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.config import Fallback, RateLimit, Retry
-    from asyncapi.sansio.budget import RetryBudget
+    from asyncapi.sansio.budget import Retries
     from asyncapi.types import Attempt, Layer, Request
     from asyncapi.waiting import Weights
 
@@ -103,7 +103,7 @@ class Parts:
         self.meter = telemetry.Meter()
         self.watchdog = Watchdog(clock)
         self.budget = (retry.budget if retry is not None else None) or Budget()
-        self.budgets: Keyed[RetryBudget] = Keyed(self.budget.start)
+        self.budgets: Keyed[Retries] = Keyed(self.budget.start)
         self.gate = None if limit is None else Gate(limit)
         self.limiters = [
             (by, limits, Keyed(_starter(limits, clock)))

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from asyncapi import BudgetSpent, Client, Retry, ServerError
+from asyncapi import BudgetSpent, Client, CostBudget, Retry, ServerError
 from asyncapi.config import Budget
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
@@ -163,3 +163,21 @@ def test_a_storm_through_map_is_held_too():
         assert service.received <= (1 + RATIO) * 2000 + FLOOR * (1 + service.clock.now() / 60)
 
     run(scenario())
+
+
+def test_a_cost_budget_in_a_client_ends_retries_and_successes_bring_them_back():
+    async def scenario():
+        clock = FakeClock()
+        status = [503]
+        transport = MockTransport(lambda request: reply(status[0]), clock=clock)
+        retry = Retry(attempts=3, budget=CostBudget(20, retry=5, timeout=10, payback=1))
+        async with Client("https://h", transport=transport, clock=clock, retry=retry, raise_for_status=False) as api:
+            down = [len((await api.get("/x")).attempts) for _ in range(4)]
+            status[0] = 200
+            for _ in range(10):
+                await api.get("/x")
+            status[0] = 503
+            again = [len((await api.get("/x")).attempts) for _ in range(2)]
+        return down, again
+
+    assert run(scenario()) == ([3, 3, 1, 1], [3, 1])

@@ -11,7 +11,8 @@ from tenacity import RetryCallState
 from asyncapi.config.settings import Seconds, settings
 from asyncapi.layers.retry import RetryPolicy
 from asyncapi.sansio.bucket import Bucket
-from asyncapi.sansio.budget import RetryBudget
+from asyncapi.sansio.budget import CostBudget as RunningCostBudget
+from asyncapi.sansio.budget import Retries, RetryBudget
 from asyncapi.sansio.resend import RETRY_STATUSES
 
 
@@ -43,9 +44,39 @@ class Budget:
     ratio: Annotated[float, Field(ge=0, le=10)] = 0.2
     floor: Annotated[float, Field(ge=0)] = 10.0
 
-    def start(self) -> RetryBudget:
+    def start(self) -> Retries:
         """The running budget of one host."""
         return RetryBudget(self.ratio, self.floor)
+
+    def told(self) -> str:
+        """As `explain()` shows it."""
+        return f"budget {self.ratio:.0%} + {self.floor:g}"
+
+
+@settings
+class CostBudget:
+    """A retry budget per host as in the AWS SDKs: a quota that retries use up and successes pay back.
+
+    Attributes:
+        capacity: The quota in full.
+        retry: What a retry costs, after a throttled answer or any other failure but a time-out.
+        timeout: What a retry after a time-out costs.
+        payback: What a success without a retry pays back; one after a retry pays back that retry.
+    """
+
+    capacity: Annotated[float, Field(gt=0)] = 500.0
+    _: KW_ONLY
+    retry: Annotated[float, Field(gt=0)] = 5.0
+    timeout: Annotated[float, Field(gt=0)] = 10.0
+    payback: Annotated[float, Field(ge=0)] = 1.0
+
+    def start(self) -> Retries:
+        """The running budget of one host."""
+        return RunningCostBudget(self.capacity, self.retry, self.timeout, self.payback)
+
+    def told(self) -> str:
+        """As `explain()` shows it."""
+        return f"budget {self.capacity:g}, a retry costs {self.retry:g}, after a time-out {self.timeout:g}"
 
 
 @settings
@@ -61,7 +92,7 @@ class Retry:
         cap: The ceiling of every wait, seconds.
         statuses: Statuses worth a retry.
         max_retry_after: The longest wait a server may ask for, seconds; beyond, the error is raised at once.
-        budget: The retry budget per host, or None. It is the client's: a call's own `retry=` can only opt out.
+        budget: A `Budget` or `CostBudget` per host, or None. It is the client's: a call's `retry=` can only opt out.
         wait: A tenacity wait strategy instead of the exponential one. A server's Retry-After goes before it.
         stop: A tenacity stop strategy, beside `attempts`.
         retry: A tenacity retry strategy instead of the built-in choice; it sees errors, and answers as results.
@@ -73,7 +104,7 @@ class Retry:
     cap: Annotated[float, Field(ge=0)] = 30.0
     statuses: frozenset[Annotated[int, Field(ge=100, le=599)]] = RETRY_STATUSES
     max_retry_after: Annotated[float, Field(ge=0)] = 60.0
-    budget: Budget | None = Budget()
+    budget: Budget | CostBudget | None = Budget()
     wait: Callable[[RetryCallState], Any] | None = None
     stop: Callable[[RetryCallState], Any] | None = None
     retry: Callable[[RetryCallState], Any] | None = None

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import Future, RetryCallState
 
-from asyncapi.errors import BudgetSpent, Phase, TransportError, status_error
+from asyncapi.errors import BudgetSpent, Phase, RequestTimeout, TransportError, status_error
 from asyncapi.sansio.backoff import full_jitter
 from asyncapi.sansio.resend import RETRY_STATUSES, obstacle, safe
 from asyncapi.sansio.retryafter import retry_after, should_retry
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from asyncapi.clock import Clock
-    from asyncapi.sansio.budget import RetryBudget
+    from asyncapi.sansio.budget import Retries
     from asyncapi.sansio.keyed import Keyed
     from asyncapi.types import Layer, Request, Response, Send
 
@@ -58,7 +58,7 @@ class RetryPolicy:
     retry: Callable[[RetryCallState], Any] | None = None
 
 
-def retry(budgets: Keyed[RetryBudget], clock: Clock) -> Layer:
+def retry(budgets: Keyed[Retries], clock: Clock) -> Layer:
     """Send again what may be mended by it; the policy is `request.call.retry`.
 
     Args:
@@ -74,18 +74,20 @@ def retry(budgets: Keyed[RetryBudget], clock: Clock) -> Layer:
             outer = _inside.get()
             if policy is None or (outer is not None and outer.running):
                 return await inner(request)
-            budgets[call.host].deposit(now())
+            budget = budgets[call.host]
+            budget.deposit(now())
             token = _inside.set(call)
             failure: Response | TransportError
             try:
                 try:
                     response = await inner(request)
                     if response.status < 400 and policy.retry is None:  # noqa: PLR2004 - where errors begin
+                        budget.succeeded(0.0)
                         return response
                     failure = response
                 except TransportError as error:
                     failure = error
-                return await _Again(inner, request, policy, budgets[call.host], clock).send(failure)
+                return await _Again(inner, request, policy, budget, clock).send(failure)
             finally:
                 _inside.reset(token)
 
@@ -124,15 +126,16 @@ class _GiveUp(Exception):
 class _Again:
     """The attempts of one call after its first failure."""
 
-    __slots__ = ("_budget", "_clock", "_inner", "_policy", "_replayed", "_request", "_slept", "_tries")
+    __slots__ = ("_budget", "_clock", "_inner", "_paid", "_policy", "_replayed", "_request", "_slept", "_tries")
 
-    def __init__(self, inner: Send, request: Request, policy: RetryPolicy, budget: RetryBudget, clock: Clock) -> None:
+    def __init__(self, inner: Send, request: Request, policy: RetryPolicy, budget: Retries, clock: Clock) -> None:
         self._inner = inner
         self._request = request
         self._policy = policy
         self._budget = budget
         self._clock = clock
         self._tries = 1
+        self._paid = 0.0
         self._slept = 0.0
         self._replayed = False
 
@@ -149,6 +152,7 @@ class _Again:
                 failure = error
             else:
                 if failure.status < 400 and self._policy.retry is None:  # noqa: PLR2004
+                    self._budget.succeeded(self._paid)
                     return failure
 
     async def _prepare(self, failure: Response | TransportError, call: Call) -> None:
@@ -216,7 +220,9 @@ class _Again:
             raise _GiveUp(f"the server asks for {wait:.3g} s, over max_retry_after={policy.max_retry_after:g}")
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
-        if policy.budgeted and not self._budget.withdraw(self._clock.now()):
+        if policy.budgeted:
+            self._paid = self._budget.withdraw(self._clock.now(), timed_out=isinstance(failure, RequestTimeout))
+        if policy.budgeted and not self._paid:
             why = f"the retry budget of {request.call.host} is spent"
             raise _GiveUp(why, cause=BudgetSpent(why, request=request))
 

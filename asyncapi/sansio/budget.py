@@ -1,15 +1,45 @@
-"""A retry budget: retries may be a share of the traffic, plus a small floor.
+"""Retry budgets: how many retries a host may be sent.
+
+`RetryBudget`: retries may be a share of the traffic, plus a small floor.
 
 Every call pays in `ratio` of a token, every retry takes a whole one out, so that a host which fails every call
 receives at most (1 + ratio) times what was offered. What was paid in but not used is kept only up to what the last
 ten seconds of traffic justify. The floor lets a quiet client retry: it is there from the start and refills over a
 minute. The idea is Finagle's `RetryBudget` (Twitter) and tower's `budget`.
+
+`CostBudget`: a quota that retries use up and successes pay back, a time-out costing more than another failure. So it
+is in the standard retry mode of the AWS SDKs ("Retry behavior", AWS SDKs and Tools Reference Guide).
+
+Both speak `Retries`.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 _WINDOW = 10.0  # seconds of traffic whose unused share may be kept
 _REFILL = 60.0  # seconds in which the floor refills
+
+
+class Retries(Protocol):
+    """What the retry layer asks of a budget."""
+
+    def deposit(self, now: float) -> None:
+        """A call was made (not a retry)."""
+        ...
+
+    def withdraw(self, now: float, *, timed_out: bool = False) -> float:
+        """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
+        ...
+
+    def succeeded(self, paid: float) -> None:
+        """A call succeeded, whose last retry had cost `paid`; 0 if it needed none."""
+        ...
+
+    @property
+    def tokens(self) -> float:
+        """What is left."""
+        ...
 
 
 class RetryBudget:
@@ -38,8 +68,8 @@ class RetryBudget:
         self._recent[1] += self._ratio
         self._shared += self._ratio
 
-    def withdraw(self, now: float) -> bool:
-        """Whether a retry may be sent; if so it is paid for."""
+    def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002 - any failure costs the same
+        """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
         if now >= self._window_ends:
             self._turn(now)
         self._refill(now)
@@ -48,8 +78,11 @@ class RetryBudget:
         elif self._free >= 1.0:
             self._free -= 1.0
         else:
-            return False
-        return True
+            return 0.0
+        return 1.0
+
+    def succeeded(self, paid: float) -> None:
+        """Successes pay in when they are made, as every call does."""
 
     @property
     def tokens(self) -> float:
@@ -67,3 +100,39 @@ class RetryBudget:
         if self._last > float("-inf"):
             self._free = min(self._floor, self._free + (now - self._last) * self._floor / _REFILL)
         self._last = now
+
+
+class CostBudget:
+    """A quota of retries towards one host, paid back by successes.
+
+    Args:
+        capacity: The quota in full, as it is at the start.
+        retry: What a retry costs.
+        timeout: What a retry after a time-out costs.
+        payback: What a success without a retry pays back; one after a retry pays back that retry.
+    """
+
+    __slots__ = ("_capacity", "_payback", "_retry", "_timeout", "tokens")
+
+    def __init__(self, capacity: float, retry: float, timeout: float, payback: float) -> None:
+        self._capacity = capacity
+        self._retry = retry
+        self._timeout = timeout
+        self._payback = payback
+        self.tokens = capacity
+
+    def deposit(self, now: float) -> None:
+        """Calls pay nothing in: only successes do."""
+
+    def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002 - time changes nothing
+        """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
+        cost = self._timeout if timed_out else self._retry
+        if self.tokens < cost:
+            return 0.0
+        self.tokens -= cost
+        return cost
+
+    def succeeded(self, paid: float) -> None:
+        """Pay back."""
+        if self.tokens < self._capacity:
+            self.tokens = min(self._capacity, self.tokens + (paid or self._payback))

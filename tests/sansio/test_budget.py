@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.sansio.budget import RetryBudget
+from asyncapi.sansio.budget import CostBudget, RetryBudget
 
 
 def drain(budget: RetryBudget, now: float) -> int:
@@ -71,3 +71,16 @@ def test_retries_are_never_over_the_share_of_calls_plus_the_floor_and_its_refill
         retries += sum(budget.withdraw(now) for _ in range(withdrawals))
         assert budget.tokens >= 0
         assert retries <= ratio * calls + floor * (1 + (now - 100.0) / 60.0) + 1e-6
+
+
+def test_a_cost_budget_is_used_up_by_retries_faster_by_timeouts_and_paid_back_by_successes():
+    budget = CostBudget(20, 5, 10, 1)
+    assert [budget.withdraw(0.0), budget.withdraw(0.0, timed_out=True), budget.withdraw(0.0)] == [5, 10, 5]
+    assert budget.withdraw(0.0) == 0
+    budget.deposit(0.0)
+    assert budget.tokens == 0
+    budget.succeeded(10)  # after a retry that had cost 10
+    assert budget.tokens == 10
+    for _ in range(50):
+        budget.succeeded(0)
+    assert budget.tokens == 20
