@@ -27,8 +27,7 @@ from asyncapi.bulk.prepare import check, client_for, once_only
 from asyncapi.bulk.progress import Pace, Progress
 from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import row_of, unknown_row
-from asyncapi.bulk.sinks import FAILURES
-from asyncapi.bulk.store import Store, open_store
+from asyncapi.bulk.store import NotWritten, Store, open_store
 from asyncapi.bulk.tally import Tally
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.resend import IDEMPOTENT
@@ -92,7 +91,7 @@ class Engine:
         self._began = time.monotonic()
         self._pace = Pace(self._began)
         self._pulled = 0
-        self._reader = job.reader()
+        self._reader = job.reader(relative=client is not None and bool(client._base_url))  # noqa: SLF001 - our own
         self._lost: deque[Item] = deque()  # in flight when an earlier run died
         self._outcomes: Outcomes[Any] | None = None
         self._consumer: asyncio.Task[None] | None = None
@@ -165,11 +164,11 @@ class Engine:
 
     def _end_with(self, end: BaseException | None) -> None:
         """Judge how the consumer or the clock ended."""
-        if isinstance(end, FAILURES):
-            why = getattr(end, "strerror", None) or str(end)
-            self.stopped, self.code = f"cannot write {self.job.output}: {why}", 1
+        if isinstance(end, NotWritten):
+            self.stopped, self.code = f"cannot write {self.job.output}: {end}", 1
         elif isinstance(end, ConfigError):
-            self.stopped, self.code = str(end), 2
+            if self.stopped is None:
+                self.stopped, self.code = str(end), 2
         elif end is not None and not isinstance(end, asyncio.CancelledError):
             raise end
 
@@ -250,25 +249,21 @@ class Engine:
             looked += _TICK
             if looked >= _LOOK:
                 looked = 0.0
-                self._look()
+                self._store.look()
             self._show()
-
-    def _look(self) -> None:
-        if not self._store.present():
-            raise FileNotFoundError(0, "it was removed or replaced while the job ran; its rows are lost")
 
     async def _finish(self) -> None:
         """Write what has come, and if that was all, make the result."""
         try:
             self._store.flush()
-            self._look()
+            self._store.look()
             if self.stopped is None:
                 self._phase = "finishing"
                 self._show()
                 await in_thread(self._store.complete)
-        except FAILURES as error:
-            if self.stopped is None or self.code == _INTERRUPTED:
-                self._end_with(error)
+                self.stopped, self.code = None, 0  # an interrupt that came meanwhile came too late
+        except NotWritten as error:
+            self._end_with(error)
         self._show()
 
     async def _report(self) -> Summary:

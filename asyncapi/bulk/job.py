@@ -62,7 +62,7 @@ class Job:
     format: Format | None = None
     method: str = "GET"
     base_url: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     auth_env: str | None = None
     model: Any = None
     concurrency: Annotated[int, Field(ge=1)] = 100
@@ -74,18 +74,18 @@ class Job:
     overwrite: bool = False
     ordered: bool = False
     max_errors: Annotated[int, Field(ge=1)] | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     tls: bool | str | TLS = True
     report: Path | None = None
 
-    def reader(self) -> Reader:
-        """The input, not yet read."""
+    def reader(self, *, relative: bool = False) -> Reader:
+        """The input, not yet read; `relative` says that URLs without a host are fine."""
         return Reader(
             self.input,
             format=self.format,
             template=None if self.url is None else Template(self.url),
             method=self.method,
-            relative=bool(self.base_url),
+            relative=relative or bool(self.base_url),
         )
 
     def what(self, digest: str) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def _locked(path: Path, flags: int) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | flags, 0o644)
     if fcntl is not None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json
 
-from asyncapi.errors import DecodeError
+from asyncapi.errors import DecodeError, StatusError
 from asyncapi.redact import redact_url
 from asyncapi.types import Response
 
@@ -35,8 +35,8 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
     data, error = outcome.value, outcome.error
     if error is None and type(data) is Response:
         try:
-            data = plain(data)
-        except DecodeError as problem:
+            data = plain(data) if data.status < 400 else data.raise_for_status()  # noqa: PLR2004 - where errors begin
+        except (DecodeError, StatusError) as problem:
             error = problem
     row: Row = {
         "id": item.index if item.name is None else item.name,

@@ -107,7 +107,7 @@ class JsonLines:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def open(self, end: int) -> int:
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.ftruncate(self._descriptor, end)
         if end == 0 and self.header:
             write_all(self._descriptor, self.header)

@@ -26,6 +26,10 @@ _BATCH_ROWS = 256
 _BATCH_BYTES = 1024 * 1024
 
 
+class NotWritten(Exception):
+    """The output or its journal cannot be written any more: the message says why."""
+
+
 def journal_path(sink: Sink) -> Path:
     """Where the journal of this output lies."""
     return sink.files[0].with_name(sink.files[0].name + ".journal")
@@ -92,7 +96,7 @@ class Store:
         """Note that a request is about to be sent that must not be sent twice.
 
         Raises:
-            OSError: The note cannot be written: don't send.
+            NotWritten: Don't send.
         """
         if self._journal is not None:
             with self._writing():
@@ -105,7 +109,7 @@ class Store:
             The mark it goes by: `mark`, or that of a failure if its data cannot be written down.
 
         Raises:
-            OSError: A flush was due and failed (or `sqlite3.Error`).
+            NotWritten: A flush was due and failed.
         """
         try:
             encoded = self._sink.encode(row)
@@ -126,7 +130,7 @@ class Store:
         """Write what is waiting.
 
         Raises:
-            OSError: It cannot be written; what was written before is safe (or `sqlite3.Error`).
+            NotWritten: What was written before is safe.
         """
         batch = self._batch
         if not batch or self._broken:
@@ -146,27 +150,34 @@ class Store:
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except BaseException:
+        except FAILURES as error:
             self._broken = True
-            raise
+            raise NotWritten(getattr(error, "strerror", None) or str(error)) from error
 
-    def present(self) -> bool:
-        """Whether the output is still where it was opened."""
-        return self._sink.present()
+    def look(self) -> None:
+        """See whether the output is still where it was opened.
+
+        Raises:
+            NotWritten: It isn't.
+        """
+        if not self._sink.present():
+            self._broken = True
+            raise NotWritten("it was removed or replaced while the job ran; its rows are lost")
 
     def complete(self) -> None:
         """Every row is there: make the result, and forget how it came to be.
 
         Raises:
-            OSError: It cannot be written; the job can be resumed (or `sqlite3.Error`).
+            NotWritten: The job can be resumed.
         """
-        self._sink.finish()
-        if self._journal is not None:
-            self._journal.remove()
+        with self._writing():
+            self._sink.finish()
+            if self._journal is not None:
+                self._journal.remove()
 
     def close(self) -> None:
         """Write what is waiting, if that is possible, and let go of the files."""
-        with suppress(*FAILURES):
+        with suppress(NotWritten):
             self.flush()
         self._sink.close()
         if self._journal is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
@@ -91,11 +92,13 @@ class Lines(Silent):
             return
         self._said_at = now
         self._share = share - share % _SHARE_EVERY
-        print(line(progress), file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody reads along any more: the job goes on
+            print(line(progress), file=sys.stderr, flush=True)
 
     def end(self, summary: Summary) -> None:
         """Say what came of it."""
-        print("\n".join(told(summary)), file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print("\n".join(told(summary)), file=sys.stderr, flush=True)
 
 
 class LiveScreen(Silent):

@@ -64,7 +64,7 @@ def rows(path):
 
 
 def client(handler, **settings):
-    return Client(transport=MockTransport(handler), **{"retry": None, **settings})
+    return Client(settings.pop("base_url", ""), transport=MockTransport(handler), **{"retry": None, **settings})
 
 
 async def test_every_row_of_the_input_becomes_one_row(inputs, out):
@@ -412,6 +412,26 @@ async def test_progress_is_told_while_it_runs_and_at_the_end(inputs, out):
     assert (last.total, last.done, last.ok, last.failed, last.in_flight) == (100, 100, 99, 1, 0)
     assert (last.by_status, last.limit) == ({200: 99, 503: 1}, "5 at once")
     assert any(look.in_flight >= 5 and look.rate > 0 and look.eta is not None for look in seen)
+
+
+async def test_what_a_progress_function_raises_is_the_callers_own(inputs, out):
+    def progress(look):
+        if look.phase == "fetching":
+            raise OSError("the pager is gone")
+
+    async def handler(request):
+        await asyncio.sleep(0.02)
+        return reply(200, json=1)
+
+    async with client(handler) as api:
+        with pytest.raises(OSError, match="the pager is gone"):
+            await run(Job(inputs(100), out, concurrency=1), client=api, progress=progress)
+
+
+async def test_a_client_with_a_base_url_takes_relative_rows_and_errors_are_errors(inputs, out):
+    async with client(lambda r: reply(404), base_url="https://h/v1", raise_for_status=False) as api:
+        summary = await run(Job(inputs(2, line="/x/{n}"), out), client=api)
+    assert summary.by_error == {"NotFound": 2}
 
 
 async def test_retries_are_counted(inputs, out):
