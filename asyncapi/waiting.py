@@ -1,4 +1,4 @@
-"""A line of waiting tasks: first come, first served, and safe to leave at any moment.
+"""A line of waiting tasks: by priority, fair between tenants, first come first served, safe to leave at any moment.
 
 Limits (places, tokens) are plain numbers; only when one is exhausted does a task stand in a `Line`. Two cases of
 cancellation: 1. while waiting: the task is simply skipped; 2. after it was called but before it ran: what it was
@@ -8,8 +8,9 @@ given is handed back through `give_back`, so that nothing is lost.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
+
+from asyncapi.sansio.fairqueue import FairQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +30,12 @@ class Ticket:
         self.weights = weights
 
 
+def _waits(ticket: Ticket) -> bool:
+    return not ticket.future.done()
+
+
 class Line:
-    """Tasks waiting their turn.
+    """Tasks waiting their turn; `sansio/fairqueue.py` says whose it is.
 
     Attributes:
         length: How many wait.
@@ -40,19 +45,28 @@ class Line:
     __slots__ = ("_tickets", "asked", "length")
 
     def __init__(self, kinds: int = 0) -> None:
-        self._tickets: deque[Ticket] = deque()
+        self._tickets: FairQueue[Ticket] = FairQueue(_waits)
         self.length = 0
         self.asked = [0.0] * kinds
 
-    async def wait(self, give_back: Callable[[Weights], object], weights: Weights = ()) -> None:
+    async def wait(
+        self,
+        give_back: Callable[[Weights], object],
+        weights: Weights = (),
+        *,
+        priority: int = 0,
+        tenant: str = "",
+    ) -> None:
         """Stand in the line until called.
 
         Args:
             give_back: Called with `weights` if the task was called but cancelled before it could run.
             weights: How much is asked for.
+            priority: The higher goes first.
+            tenant: Tenants of the same priority take turns.
         """
         ticket = Ticket(weights)
-        self._tickets.append(ticket)
+        self._tickets.push(ticket, priority, tenant)
         self._count(ticket, 1)
         try:
             await ticket.future
@@ -66,19 +80,14 @@ class Line:
             raise
 
     def head(self) -> Ticket | None:
-        """The first one still waiting."""
-        while self._tickets:
-            if not self._tickets[0].future.done():
-                return self._tickets[0]
-            self._tickets.popleft()
-        return None
+        """Whose turn it is."""
+        return self._tickets.head()
 
     def call(self) -> bool:
-        """Call the first one; False if nobody waits."""
-        ticket = self.head()
+        """Call whose turn it is; False if nobody waits."""
+        ticket = self._tickets.pop()
         if ticket is None:
             return False
-        self._tickets.popleft()
         self._count(ticket, -1)
         ticket.future.set_result(None)
         return True
@@ -90,5 +99,5 @@ class Line:
 
     def _sweep(self) -> None:
         """Forget those who left from the middle, once they are the greater part."""
-        if len(self._tickets) > 2 * self.length + _SWEEP_FROM:
-            self._tickets = deque(ticket for ticket in self._tickets if not ticket.future.done())
+        if self._tickets.size > 2 * self.length + _SWEEP_FROM:
+            self._tickets.prune()

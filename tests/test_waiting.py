@@ -123,7 +123,7 @@ async def test_ten_thousand_who_left_from_the_middle_are_forgotten():
         task.cancel()
     await settle()
     assert line.length == 1
-    assert len(line._tickets) <= 2 * 1 + 64 + 1
+    assert line._tickets.size <= 2 * 1 + 64 + 1
     assert line.call()
     await tasks[0]
     assert served == [0]

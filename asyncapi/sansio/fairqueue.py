@@ -1,0 +1,116 @@
+"""Who is next: by priority, then fairly between tenants, then first come first served.
+
+    1. The highest priority goes first.
+    2. Within it, tenants take turns, one item each.
+    3. A tenant's own items go in the order they came.
+    4. Every 16th turn goes to whoever has waited longest, whatever its priority: nobody is starved for ever.
+
+Items that are no longer wanted are skipped when their turn comes; `prune` forgets them all at once.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+TURN = 16  # every so many turns, the longest wait counts instead of the priority
+
+
+class FairQueue(Generic[T]):
+    """A queue of items, each with a priority and a tenant.
+
+    Args:
+        wanted: Whether an item still waits.
+    """
+
+    __slots__ = ("_arrivals", "_levels", "_order", "_turns", "_wanted", "size")
+
+    def __init__(self, wanted: Callable[[T], bool]) -> None:
+        self._wanted = wanted
+        self._levels: dict[int, OrderedDict[str, deque[tuple[int, T]]]] = {}
+        self._order: list[int] = []  # priorities in use, negated: the highest first
+        self._arrivals = 0
+        self._turns = 0
+        self.size = 0  # with the unwanted that are still in it
+
+    def push(self, item: T, priority: int = 0, tenant: str = "") -> None:
+        """Stand in line."""
+        level = self._levels.get(priority)
+        if level is None:
+            level = self._levels[priority] = OrderedDict()
+            insort(self._order, -priority)
+        queue = level.get(tenant)
+        if queue is None:
+            queue = level[tenant] = deque()
+        self._arrivals += 1
+        queue.append((self._arrivals, item))
+        self.size += 1
+
+    def head(self) -> T | None:
+        """Whose turn it is."""
+        priority = self._next()
+        return None if priority is None else next(iter(self._levels[priority].values()))[0][1]
+
+    def pop(self) -> T | None:
+        """Take out whose turn it is; None of an empty queue."""
+        priority = self._next()
+        if priority is None:
+            return None
+        level = self._levels[priority]
+        tenant, queue = next(iter(level.items()))
+        _, item = queue.popleft()
+        self.size -= 1
+        self._turns += 1
+        if queue:
+            level.move_to_end(tenant)
+        else:
+            self._drop(priority, tenant)
+        return item
+
+    def prune(self) -> None:
+        """Forget the unwanted."""
+        for priority in list(self._levels):
+            for tenant, queue in list(self._levels[priority].items()):
+                kept = deque(entry for entry in queue if self._wanted(entry[1]))
+                self.size -= len(queue) - len(kept)
+                if kept:
+                    self._levels[priority][tenant] = kept
+                else:
+                    self._drop(priority, tenant)
+
+    def _next(self) -> int | None:
+        """The priority whose turn it is; its first tenant's first item is then a wanted one."""
+        if len(self._order) > 1 and self._turns % TURN == TURN - 1:
+            arrivals = {priority: arrival for priority in list(self._levels) if (arrival := self._arrival(priority))}
+            return min(arrivals, key=arrivals.__getitem__, default=None)
+        while self._order:
+            priority = -self._order[0]
+            if self._arrival(priority):
+                return priority
+        return None
+
+    def _arrival(self, priority: int) -> int:
+        """When the first wanted item of this priority came; 0 if there is none, and then the level is gone."""
+        level = self._levels[priority]
+        while level:
+            tenant, queue = next(iter(level.items()))
+            while queue:
+                if self._wanted(queue[0][1]):
+                    return queue[0][0]
+                queue.popleft()
+                self.size -= 1
+            self._drop(priority, tenant)
+        return 0
+
+    def _drop(self, priority: int, tenant: str) -> None:
+        level = self._levels[priority]
+        del level[tenant]
+        if not level:
+            del self._levels[priority]
+            self._order.remove(-priority)
