@@ -140,11 +140,12 @@ class Outcomes(Generic[T]):
 
     async def aclose(self) -> None:
         """End it now: cancel what is under way, wait until it is gone, and close the source."""
-        self._exhausted = self._closing = True
+        if not self._closing:
+            self._exhausted = self._closing = True
+            for task in self._tasks:
+                task.cancel()  # once: a source's own clean-up is not broken off
         cancelled: asyncio.CancelledError | None = None
         while pending := [task for task in self._tasks if not task.done()]:
-            for task in pending:
-                task.cancel()
             try:
                 await asyncio.wait(pending)
             except asyncio.CancelledError as error:  # cancelled again while cleaning up: still leave nothing behind
