@@ -48,11 +48,11 @@ async def server():
 def start(tmp_path):
     """Starts `asyncapi ARGS...` in `tmp_path`."""
 
-    async def starter(*args, stdin=None, **settings):
+    async def starter(*args, stdin=None, terminal=None, **settings):
         return await asyncio.create_subprocess_exec(
             sys.executable, "-c", "from asyncapi.cli import main; main()", *map(str, args), cwd=tmp_path,
             stdin=asyncio.subprocess.DEVNULL if stdin is None else stdin,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, **settings,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE if terminal is None else terminal, **settings,
         )  # fmt: skip
 
     return starter

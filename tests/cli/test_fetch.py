@@ -225,6 +225,29 @@ async def test_a_reader_that_leaves_is_no_traceback(server, start, inputs):
     assert b"Broken pipe" in err
 
 
+async def test_a_full_disk_is_one_clear_error_and_the_job_goes_on_after(tmp_path, server, asyncapi, inputs):
+    """A real small file system fills up while the job runs."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ("mount", "-t", "tmpfs", "-o", "size=128k", "none", small)
+    if (await (await asyncio.create_subprocess_exec(*mount, stderr=asyncio.subprocess.DEVNULL)).wait()) != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        (small / "ballast").write_bytes(bytes(64 * 1024))
+        code, _, err = await asyncapi("fetch", inputs(450), "-o", "small/out.jsonl")
+        assert code == 1
+        assert err.count("error: ") == 1
+        assert "error: cannot write small/out.jsonl: No space left on device" in err
+        assert "run the same command with --resume" in err
+        (small / "ballast").unlink()
+        code, _, err = await asyncapi("fetch", "in.txt", "-o", "small/out.jsonl", "--resume")
+        assert code == 0
+        assert " done before" in err
+        assert sorted(row["id"] for row in rows(small / "out.jsonl")) == list(range(450))
+    finally:
+        await (await asyncio.create_subprocess_exec("umount", "-l", small)).wait()
+
+
 async def test_the_report_is_named_in_the_summary(tmp_path, server, asyncapi, inputs):
     code, _, err = await asyncapi("fetch", inputs(20), "-o", "out.parquet", "--report", "r.html")
     assert code == 0
