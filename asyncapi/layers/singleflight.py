@@ -166,8 +166,7 @@ class _Flight:
         """What it came to, for one waiter."""
         if self._response is not None:
             return _own_response(self._response, request, shared=self.shared)
-        error = self._error or asyncio.CancelledError()
-        raise _twin_error(error) if self.shared else error
+        raise _own_error(self._error or asyncio.CancelledError(), shared=self.shared)
 
     def _tell(self, call: Call, prefix: str) -> None:
         """Write into a waiter's call what happened on the way."""
@@ -205,8 +204,10 @@ def _own_response(response: Response, request: Request, *, shared: bool) -> Resp
     return own
 
 
-def _twin_error(error: BaseException) -> BaseException:
+def _own_error(error: BaseException, *, shared: bool) -> BaseException:
     """The same error for one waiter, so that none grows the traceback of another; it begins with the flight's own."""
+    if not shared:
+        return error
     if isinstance(error, AsyncAPIError):
         twin: BaseException = type(error).__new__(type(error), *error.args)
         twin.__dict__.update(error.__dict__)
