@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RAISED = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, ValueError, RuntimeError)
 """What aiohttp may raise; anything else is a mistake in the program."""
 
+_BOMB = "Decompressed data exceeds"  # aiohttp 3.13's own bound
 _NOT_DECODED = ("Can not decode content-encoding", "deflate")
 _CUSTOM_CA = "for a private authority give its file: tls='ca.pem'"
 _VERIFICATION = {  # OpenSSL's X509_V_ERR_*
@@ -68,6 +69,8 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
             return RequestTimeout(f"the socket timed out: {said}", phase=call.phase, request=request)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
             return _cut(error, request)
+        case _ if getattr(cause, "message", "").startswith(_BOMB):
+            return _final("the body unpacks to far more than it is: a decompression bomb?", request)
         case _ if getattr(cause, "message", "").startswith(_NOT_DECODED):
             return ProtocolError(f"the body can't be decoded: {getattr(cause, 'message', '')}", request=request)
         case aiohttp.ClientPayloadError() | http_exceptions.PayloadEncodingError():
@@ -93,6 +96,12 @@ def cause_of(error: Exception) -> BaseException | None:
     if cause is None or isinstance(cause, aiohttp.ClientError):
         return None if isinstance(error, aiohttp.ClientError) else error
     return cause
+
+
+def _final(message: str, request: Request) -> ProtocolError:
+    error = ProtocolError(message, request=request)
+    error.final = True
+    return error
 
 
 def _to(error: aiohttp.ClientConnectorError) -> str:

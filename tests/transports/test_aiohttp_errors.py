@@ -82,7 +82,7 @@ async def test_connect_errors_are_retried_even_for_a_post(closed_port):
 # An answer that is none
 
 GARBAGE = {
-    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", "the answer is not HTTP: Bad status line"),
+    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", "the answer is not HTTP: .*SSH-2.0"),
     "binary": (b"\x00\x01\x02\xff\xfe\r\n\r\n", "the answer is not HTTP"),
     "HTTP/2 settings": (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", "the answer is not HTTP"),
     "a header without a colon": (b"HTTP/1.1 200 OK\r\nfoo\r\n\r\n", "the answer is not HTTP"),
@@ -101,7 +101,6 @@ GARBAGE = {
     "an upgrade nobody asked for": (b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "status is 101"),
     "nothing": (b"", "the connection was closed before an answer came"),
     "bytes that are no gzip": (encoded("gzip", b"abcd"), "the body can't be decoded: .*gzip"),
-    "gzip and then junk": (encoded("gzip", gzip.compress(b"a") + b"junk"), "the body can't be decoded"),
     "half a deflate": (encoded("deflate", zlib.compress(b"hello" * 99)[:-6]), "the body can't be decoded"),
     "bytes that are no deflate": (encoded("deflate", b"\x08abc"), "the body can't be decoded: .*deflate"),
 }
