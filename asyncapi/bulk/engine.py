@@ -26,7 +26,7 @@ from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
 from asyncapi.bulk.prepare import check, client_for, once_only
 from asyncapi.bulk.progress import Pace, Progress
 from asyncapi.bulk.report import write_report
-from asyncapi.bulk.rows import row_of, unknown_row
+from asyncapi.bulk.rows import retries_of, row_of, unknown_row
 from asyncapi.bulk.store import NotWritten, Store, open_store
 from asyncapi.bulk.tally import Tally
 from asyncapi.errors import ConfigError
@@ -232,7 +232,7 @@ class Engine:
         row = row_of(item, outcome)
         self._store.add(item.index, OK if row["ok"] else FAILED, row)
         tally = self.tally
-        tally.add(row, time.monotonic() - self._began)
+        tally.add(row, time.monotonic() - self._began, retries_of(outcome))
         if not row["ok"] and self.job.max_errors is not None and tally.failed >= self.job.max_errors:
             self.stop(f"max_errors is reached: {tally.failed} failed", 1)
 

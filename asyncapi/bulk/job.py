@@ -179,7 +179,7 @@ class Summary:
         rate: Rows a second.
         by_status: Rows by HTTP status.
         by_error: Failed rows by the name of the error.
-        retries: Attempts beyond the first.
+        retries: Attempts that repeated a failed one.
         p50: Median milliseconds of a row; None of none.
         p95: The 95th percentile.
         p99: The 99th percentile.

@@ -27,7 +27,7 @@ class Progress:
         elapsed: Seconds since the start.
         rate: Rows a second, of late.
         eta: Seconds until the end at this rate; None while unknown.
-        retries: Attempts beyond the first.
+        retries: Attempts that repeated a failed one.
         p50: Median milliseconds of a row; None of none.
         p95: The 95th percentile.
         by_status: Rows by HTTP status.

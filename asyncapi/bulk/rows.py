@@ -57,6 +57,13 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
     return row
 
 
+def retries_of(outcome: Outcome[Any]) -> int:
+    """How many of its attempts repeated a failed one; following a redirect is none."""
+    if len(outcome.attempts) <= 1:
+        return 0
+    return sum(not attempt.why.startswith("redirect") for attempt in outcome.attempts[1:])
+
+
 def unknown_row(item: Item) -> Row:
     """The row of a request that may have reached the server: it was under way when an earlier run died."""
     return {

@@ -79,7 +79,7 @@ class Tally:
         ok: Rows with data.
         failed: Rows with an error.
         unknown: Rows that were in flight when an earlier run died.
-        retries: Attempts beyond the first.
+        retries: Attempts that repeated a failed one; following a redirect is none.
         by_status: Rows by the last HTTP status seen.
         by_error: Failed rows by the name of the error.
         latency: Seconds a row took, waits and retries included.
@@ -105,10 +105,9 @@ class Tally:
         """Rows of this run, whatever became of them."""
         return self.ok + self.failed + self.unknown
 
-    def add(self, row: Row, seconds: float) -> None:
-        """Count one row that was asked for in this run and ended `seconds` after its start."""
-        good, attempts, elapsed = row["ok"], row["attempts"], row["elapsed_ms"]
-        retries = attempts - 1 if attempts > 1 else 0
+    def add(self, row: Row, seconds: float, retries: int = 0) -> None:
+        """Count one row that was asked for in this run, ended `seconds` after its start, and took `retries`."""
+        good, elapsed = row["ok"], row["elapsed_ms"]
         self.retries += retries
         self.timeline.add(seconds, ok=good, retries=retries)
         status = row["status"]

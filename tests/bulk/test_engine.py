@@ -447,6 +447,18 @@ async def test_retries_are_counted(inputs, out):
     assert {row["attempts"] for row in rows(out)} == {2}
 
 
+async def test_following_a_redirect_is_no_retry(inputs, out, server):
+    def answer(request):
+        if request.path == "/0":
+            return web.Response(status=302, headers={"Location": "/there"})
+        return web.json_response(request.path)
+
+    server.answer = answer
+    summary = await run(Job(inputs(1, line=server.url + "/{n}"), out))
+    assert [(row["attempts"], row["data"]) for row in rows(out)] == [(2, "/there")]
+    assert summary.retries == 0
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.sqlite", "out.parquet"])
 async def test_every_kind_of_output_resumes(inputs, tmp_path, name):
     out = tmp_path / name

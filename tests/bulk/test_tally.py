@@ -14,9 +14,9 @@ def row(elapsed=10.0, *, status=200, ok=True, attempts=1, **more):
 
 def test_counts_by_status_error_and_retries():
     tally = Tally()
-    tally.add(row(attempts=3), 0.1)
+    tally.add(row(attempts=3), 0.1, 2)
     tally.add(row(status=404, ok=False), 0.2)
-    tally.add(row(status=None, ok=False, error="ConnectError: refused", attempts=4), 0.3)
+    tally.add(row(status=None, ok=False, error="ConnectError: refused", attempts=4), 0.3, 3)
     tally.add_unknown()
     assert (tally.ok, tally.failed, tally.unknown, tally.done, tally.retries) == (1, 2, 1, 4, 5)
     assert tally.by_status == {200: 1, 404: 1}
