@@ -20,7 +20,7 @@ from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.redact import redact_url
-from asyncapi.types import UNSET, Body, Call, Request
+from asyncapi.types import UNSET, Body, Call, Request, Unset
 from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Builder:
         params: Added to every URL.
         timeout: The client's limits.
         retry: The client's retries.
+        wait: How long its calls stand in line.
         clock: Dates the calls.
 
     Attributes:
@@ -62,8 +63,10 @@ class Builder:
         params: Params | None,
         timeout: Timeout,
         retry: RetryPolicy | None,
+        wait: bool | float,
         clock: Clock,
     ) -> None:
+        self._patience = patience_of(wait)
         self.base, self._host = _base(base_url)
         self._headers = checked_headers(headers)
         for name in _FRAMING:
@@ -90,6 +93,9 @@ class Builder:
             retry=asked.retry,
             idempotency_key=asked.idempotency_key,
             route=asked.route,
+            wait=asked.wait,
+            priority=asked.priority,
+            tenant=asked.tenant,
         )
         built.id = asked.id
         return built
@@ -109,6 +115,9 @@ class Builder:
         retry: Any = UNSET,
         idempotency_key: str | bool | None = None,
         route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
     ) -> Request:
         """The request as it goes down the layers.
 
@@ -125,13 +134,10 @@ class Builder:
         built.json, built.data, built.content, built.files = json, data, content, files
         built.timeout, built.retry, built.route = timeout, retry, route
         built.idempotency_key = idempotency_key
-        total, connect, attempt = self._timeout if timeout is UNSET else limits_of(timeout)
-        policy = self._retry if retry is UNSET else policy_of(retry)
-        now = self._now()
-        due = None if total is None else now + total
-        scope = deadline.current.get()
-        built.deadline = scope if due is None else due if scope is None else min(due, scope)
-        built.call = Call(now, host, connect, attempt, policy)
+        call = self._begin(built, host)
+        call.patience = self._patience if wait is UNSET else patience_of(wait)
+        call.priority, call.tenant = priority or 0, tenant or ""
+        built.wait, built.priority, built.tenant = wait, priority, tenant
         if json is not None or content is not None or data is not None or files is not None:
             self._add_body(built)
         elif headers is not None:
@@ -139,6 +145,17 @@ class Builder:
         if idempotency_key or headers is not None or _KEY_HEADER in built.headers:
             _add_key(built)
         return built
+
+    def _begin(self, built: Request, host: str) -> Call:
+        """Start the clock of the call that `built` makes."""
+        total, connect, attempt = self._timeout if built.timeout is UNSET else limits_of(built.timeout)
+        policy = self._retry if built.retry is UNSET else policy_of(built.retry)
+        now = self._now()
+        due = None if total is None else now + total
+        scope = deadline.current.get()
+        built.deadline = scope if due is None else due if scope is None else min(due, scope)
+        built.call = call = Call(now, host, connect, attempt, policy)
+        return call
 
     def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:
         """The whole URL and its host."""
@@ -221,6 +238,17 @@ def limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
         return _limits_of(timeout)
     except TypeError:  # it can't be hashed: none of the three
         raise ConfigError(f"timeout={timeout!r}: give seconds, Timeout(...) or None") from None
+
+
+def patience_of(wait: Any) -> float | None:
+    """Seconds to stand in line, None for as long as the deadline allows, of what a user gives as wait."""
+    if wait is True:
+        return None
+    if wait is False:
+        return 0.0
+    if not isinstance(wait, int | float) or not wait >= 0:
+        raise ConfigError(f"wait={wait!r}: True, False, or a number of seconds")
+    return float(wait)
 
 
 def policy_of(retry: Any) -> RetryPolicy | None:

@@ -61,6 +61,9 @@ class Verb(Protocol):
         idempotency_key: str | bool | None = None,
         raise_for_status: bool | None = None,
         route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
     ) -> Response: ...
 
     @overload
@@ -80,6 +83,9 @@ class Verb(Protocol):
         idempotency_key: str | bool | None = None,
         raise_for_status: bool | None = None,
         route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
     ) -> T: ...
 
 
@@ -101,6 +107,9 @@ class Client:
         retry: A `Retry`, the attempts in all, or None for a single attempt.
         concurrency: Attempts at a time, shared by every call; None for no bound.
         rate: One `RateLimit` or several that all hold.
+        wait: Whether calls stand in line for a place or a token (as long as their deadline allows), or for how many
+            seconds at the most; else they are refused at once, with when to come back.
+        max_queue: How many may stand in one line; beyond, calls are refused with `QueueFull`.
         tls: True (verify), False (don't; warns), a file or folder of authorities, or `TLS(...)`.
         raise_for_status: Whether 4xx and 5xx raise once retries are spent.
         redirects: The most redirects followed; 0 returns them.
@@ -140,6 +149,8 @@ class Client:
         retry: Retry | int | None = _DEFAULT_RETRY,
         concurrency: int | None = 100,
         rate: RateLimit | Sequence[RateLimit] | None = None,
+        wait: bool | float = True,
+        max_queue: int | None = None,
         tls: bool | str | TLS = True,
         raise_for_status: bool = True,
         redirects: int = 10,
@@ -160,7 +171,7 @@ class Client:
         limits = _NO_LIMITS if timeout is None else timeout if isinstance(timeout, Timeout) else Timeout(timeout)
         self._check(concurrency, hooks, max_body, redirects)
         self._builder = Builder(
-            base_url, headers=headers, params=params, timeout=limits, retry=policy_of(settings), clock=clock
+            base_url, headers=headers, params=params, timeout=limits, retry=policy_of(settings), wait=wait, clock=clock
         )
         self._parts = Parts(
             clock,
@@ -169,6 +180,7 @@ class Client:
             rates=(rate,) if isinstance(rate, RateLimit) else tuple(rate or ()),
             hooks=tuple(hooks),
             redirects=redirects,
+            max_queue=max_queue,
             base=self._builder.base,
             fallbacks=(fallback,) if isinstance(fallback, Fallback) else tuple(fallback),
             deadline_header=deadline_header,
@@ -239,6 +251,9 @@ class Client:
         idempotency_key: str | bool | None = None,
         raise_for_status: bool | None = None,
         route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
     ) -> Response: ...
 
     @overload
@@ -259,6 +274,9 @@ class Client:
         idempotency_key: str | bool | None = None,
         raise_for_status: bool | None = None,
         route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
     ) -> T: ...
 
     async def request(
@@ -278,6 +296,9 @@ class Client:
         idempotency_key: str | bool | None = None,
         raise_for_status: bool | None = None,
         route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
     ) -> Any:
         """Make one call: build the request, send it down the layers, decode the answer.
 
@@ -296,6 +317,9 @@ class Client:
             idempotency_key: True makes one, text is sent as it is: the request becomes safe to resend.
             raise_for_status: For this call, instead of the client's.
             route: The URL's template (`/users/{id}`): its name in metrics.
+            wait: Whether, or for how many seconds, to stand in line for a place or a token, instead of the client's.
+            priority: The higher goes first in every line; 0 is usual.
+            tenant: On whose behalf: tenants of the same priority take turns.
 
         Returns:
             A value of `model`, or the `Response` where there is none.
@@ -304,12 +328,13 @@ class Client:
             StatusError: 4xx or 5xx, once retries are spent.
             TransportError: Nothing usable came back.
             DecodeError: The body isn't JSON, or (SchemaError) does not fit the model.
-            RejectedError: It was not sent, for a reason of ours.
+            RejectedError: It was not sent, for a reason of ours (`QueueFull`, `CircuitOpen`, `DeadlineExceeded` ...).
             ConfigError: It can't be sent as it is.
         """
         request = self._builder.build(
             method.upper(), url, params=params, headers=headers, json=json, data=data, content=content, files=files,
             timeout=timeout, retry=retry, idempotency_key=idempotency_key, route=route,
+            wait=wait, priority=priority, tenant=tenant,
         )  # fmt: skip
         response = await self._carry(request)
         if response.status >= 400 and (self._raise if raise_for_status is None else raise_for_status):  # noqa: PLR2004
@@ -326,6 +351,8 @@ class Client:
         on_error: fanout.OnError = "yield",
         max_errors: int | None = None,
         concurrency: int | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
     ) -> fanout.Outcomes[Response]: ...
 
     @overload
@@ -338,6 +365,8 @@ class Client:
         on_error: fanout.OnError = "yield",
         max_errors: int | None = None,
         concurrency: int | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
     ) -> fanout.Outcomes[T]: ...
 
     def map(
@@ -349,6 +378,8 @@ class Client:
         on_error: fanout.OnError = "yield",
         max_errors: int | None = None,
         concurrency: int | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
     ) -> fanout.Outcomes[Any]:
         """Fan out over any number of inputs, in constant memory.
 
@@ -363,6 +394,8 @@ class Client:
             on_error: "yield" a failed item as its outcome, or "raise" the first failure.
             max_errors: Stop pulling after so many failures; `.stopped` then says so.
             concurrency: Workers; by default as many as the client's attempts at a time.
+            priority: Of every item that is a URL, as in `request`: -1 lets everybody else go first.
+            tenant: Of every item that is a URL, as in `request`.
 
         Returns:
             Outcomes: `async with` it, then `async for` over it. Leaving early leaves nothing behind.
@@ -372,7 +405,7 @@ class Client:
         """
         workers = concurrency or (self._parts.gate.limit if self._parts.gate is not None else _WORKERS)
         return fanout.Outcomes(
-            partial(self._fetch, model),
+            partial(self._fetch, model, priority, tenant),
             source,
             self._clock,
             workers=workers,
@@ -428,10 +461,12 @@ class Client:
             yield f"  {number:2}  {step.name:<22}{step.settings}"
         yield f"  {len(self._steps) + 1:2}  {'transport':<22}{type(self._transport).__name__}"
 
-    async def _fetch(self, model: Any, item: fanout.Item) -> tuple[Any, Response]:
+    async def _fetch(
+        self, model: Any, priority: int | None, tenant: str | None, item: fanout.Item
+    ) -> tuple[Any, Response]:
         """One item of a fan-out: its value and its response."""
         if isinstance(item, str):
-            request = self._builder.build("GET", item)
+            request = self._builder.build("GET", item, priority=priority, tenant=tenant)
         elif isinstance(item, Request):
             request = self._builder.rebuild(item)
         else:

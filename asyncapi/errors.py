@@ -15,6 +15,7 @@
       AuthError                 no token could be had
       RejectedError             we refused to send
         CircuitOpen  DeadlineExceeded  QueueFull  BudgetSpent
+        RateExceeded          a 429 of our own: also a RateLimited
       ConfigError               wrong use of this package (also a ValueError); nothing was sent
 
 Every error carries `.request` (secrets masked), `.attempts` (a tuple of `Attempt` records) and `.phase` (what
@@ -301,7 +302,41 @@ class DeadlineExceeded(RejectedError, TimeoutError):
 
 
 class QueueFull(RejectedError):
-    """The waiting line is at its bound."""
+    """There is no place now, and the call does not wait (`wait=`), or too many wait already (`max_queue=`).
+
+    Attributes:
+        retry_after: Seconds after which it may be worth coming back, or None if that can't be told.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        request: Request | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(message, request=request, attempts=attempts)
+        self.retry_after = retry_after
+
+
+class RateExceeded(RejectedError, RateLimited):
+    """A 429 of our own: a rate limit of this client holds, and the call does not wait (`wait=`). Nothing was sent.
+
+    `.response` is made here; `.retry_after` says in how many seconds its turn would come.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        response: Response,
+        retry_after: float,
+        request: Request | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        StatusError.__init__(self, response, request=request, attempts=attempts, retry_after=retry_after)
+        self.message = message
 
 
 class BudgetSpent(RejectedError):

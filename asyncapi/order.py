@@ -28,6 +28,7 @@ A concern that is switched off is absent from the chain.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asyncapi.config import Budget
@@ -73,6 +74,7 @@ class Parts:
         rates: The rate limits.
         hooks: Called with every attempt's record.
         redirects: The most redirects followed.
+        max_queue: The most that may stand in one line.
         base: The base URL, which a fallback replaces.
         fallbacks: What to do when a call fails, in order.
         deadline_header: Where to tell the time left.
@@ -88,12 +90,14 @@ class Parts:
         rates: Sequence[RateLimit],
         hooks: Sequence[Callable[[Attempt], object]],
         redirects: int,
+        max_queue: int | None = None,
         base: str = "",
         fallbacks: Sequence[Fallback] = (),
         deadline_header: str | None = None,
         attempt_header: str | None = None,
     ) -> None:
         self.clock = clock
+        self.max_queue = max_queue
         self.base = base
         self.fallbacks = fallbacks
         self.deadline_header = deadline_header
@@ -133,10 +137,17 @@ def chain(parts: Parts, *, retry_settings: str | None) -> list[Step]:
         steps.append(Step("redirect", f"at most {parts.redirects}", redirect(parts.redirects)))
     for by, limits, limiters in parts.limiters:
         told = ", ".join(f"{one.amount:g} per {one.per:g} s" for one in limits)
-        layer = rate(limiters, _weigh(limits), clock, by_host=by == "host")
+        layer = rate(limiters, _weigh(limits), clock, by_host=by == "host", max_queue=parts.max_queue)
         steps.append(Step("rate", f"{told} for {'each host' if by == 'host' else 'the client'}", layer))
     if parts.gate is not None:
-        steps.append(Step("concurrency", f"{parts.gate.limit} attempts at a time", concurrency(parts.gate, clock)))
+        layer = concurrency(
+            parts.gate,
+            clock,
+            parts.watchdog,
+            max_queue=parts.max_queue,
+            typical=partial(parts.meter.latency.quantile, 0.5),
+        )
+        steps.append(Step("concurrency", f"{parts.gate.limit} attempts at a time", layer))
     if parts.deadline_header is not None or parts.attempt_header is not None:
         named = ", ".join(name for name in (parts.deadline_header, parts.attempt_header) if name is not None)
         layer = propagate(clock, deadline_header=parts.deadline_header, attempt_header=parts.attempt_header)

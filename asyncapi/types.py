@@ -85,11 +85,14 @@ class Request:
         timeout: Seconds in all or a `Timeout`, for this request alone; None for no limit.
         retry: Attempts in all or a `Retry`, for this request alone; None for a single attempt.
         route: The template of the URL (`/users/{id}`): its name in metrics.
+        wait: Whether, or for how many seconds, to wait in line for a place or a token.
+        priority: The higher goes first in every line; 0 is usual.
+        tenant: On whose behalf: tenants of the same priority take turns.
     """
 
     __slots__ = (
         "call", "content", "data", "deadline", "files", "headers", "id", "idempotency_key", "json", "method",
-        "params", "retry", "route", "timeout", "url",
+        "params", "priority", "retry", "route", "tenant", "timeout", "url", "wait",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +111,9 @@ class Request:
         timeout: Any = UNSET,
         retry: Any = UNSET,
         route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
     ) -> None:
         self.method = method.upper()
         self.url = decoding.parse_url(url)
@@ -122,6 +128,9 @@ class Request:
         self.timeout = timeout
         self.retry = retry
         self.route = route
+        self.wait = wait
+        self.priority = priority
+        self.tenant = tenant
         self.deadline: float | None = None
         self.call: Call = NO_CALL
 
@@ -301,6 +310,9 @@ class Call:
         attempt: Seconds one attempt may take, or None.
         retry: The retry policy of this call, or None.
         attempts: The records so far.
+        patience: Seconds it may stand in one line of ours; None for as long as its deadline allows.
+        priority: The higher goes first.
+        tenant: On whose behalf it is made.
         why: Why the next attempt is sent.
         phase: What it waits for now.
         queued: Seconds spent waiting in our own lines since the last attempt.
@@ -312,8 +324,8 @@ class Call:
     """
 
     __slots__ = (
-        "attempt", "attempts", "cause", "connect", "ended_by", "host", "phase", "queued", "retry", "reused", "running",
-        "started", "task", "why",
+        "attempt", "attempts", "cause", "connect", "ended_by", "host", "patience", "phase", "priority", "queued",
+        "retry", "reused", "running", "started", "task", "tenant", "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
@@ -323,6 +335,9 @@ class Call:
         self.attempt = attempt
         self.retry = retry
         self.attempts: list[Attempt] = []
+        self.patience: float | None = None
+        self.priority = 0
+        self.tenant = ""
         self.why = "first"
         self.phase: Phase = "queue"
         self.queued = 0.0

@@ -23,11 +23,12 @@ Weights = tuple[float, ...]
 class Ticket:
     """One task's stand in the line: `weights` is what it asks for, in as many kinds as the line counts."""
 
-    __slots__ = ("future", "weights")
+    __slots__ = ("future", "priority", "weights")
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, priority: int) -> None:
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.weights = weights
+        self.priority = priority
 
 
 def _waits(ticket: Ticket) -> bool:
@@ -39,15 +40,15 @@ class Line:
 
     Attributes:
         length: How many wait.
-        asked: The sum of what they ask for, a figure per kind.
     """
 
-    __slots__ = ("_tickets", "asked", "length")
+    __slots__ = ("_asked", "_kinds", "_tickets", "length")
 
     def __init__(self, kinds: int = 0) -> None:
         self._tickets: FairQueue[Ticket] = FairQueue(_waits)
         self.length = 0
-        self.asked = [0.0] * kinds
+        self._kinds = kinds
+        self._asked: dict[int, list[float]] = {}  # by priority: the sum of what they ask for, a figure per kind
 
     async def wait(
         self,
@@ -65,7 +66,7 @@ class Line:
             priority: The higher goes first.
             tenant: Tenants of the same priority take turns.
         """
-        ticket = Ticket(weights)
+        ticket = Ticket(weights, priority)
         self._tickets.push(ticket, priority, tenant)
         self._count(ticket, 1)
         try:
@@ -78,6 +79,14 @@ class Line:
                 self._count(ticket, -1)
                 self._sweep()
             raise
+
+    def ahead(self, priority: int) -> list[float]:
+        """What those ask for who would be called before a newcomer of this priority, a figure per kind."""
+        sums = [0.0] * self._kinds
+        for level, asked in self._asked.items():
+            if level >= priority:
+                sums = [one + more for one, more in zip(sums, asked, strict=True)]
+        return sums
 
     def head(self) -> Ticket | None:
         """Whose turn it is."""
@@ -94,8 +103,12 @@ class Line:
 
     def _count(self, ticket: Ticket, sign: int) -> None:
         self.length += sign
-        for kind, weight in enumerate(ticket.weights):
-            self.asked[kind] += sign * weight
+        if not self.length:
+            self._asked.clear()  # and with it what rounding has left
+        elif ticket.weights:
+            asked = self._asked.setdefault(ticket.priority, [0.0] * self._kinds)
+            for kind, weight in enumerate(ticket.weights):
+                asked[kind] += sign * weight
 
     def _sweep(self) -> None:
         """Forget those who left from the middle, once they are the greater part."""

@@ -85,7 +85,7 @@ async def test_what_a_task_was_given_but_never_used_is_given_back_once(times):
     await settle()
     assert counter.back == [(3.0,)]
     assert line.length == 1
-    assert line.asked == [3.0]
+    assert line.ahead(0) == [3.0]
     assert line.call()
     await tasks[1]
     assert served == [1]
@@ -97,22 +97,22 @@ async def test_a_wait_that_is_closed_instead_of_cancelled_gives_nothing_back():
     wait.send(None)
     assert line.length == 1
     wait.close()
-    assert (line.length, line.asked, counter.back) == (0, [0.0], [])
+    assert (line.length, line.ahead(0), counter.back) == (0, [0.0], [])
     assert not line.call()
 
 
 async def test_what_is_asked_for_is_the_sum_over_those_who_wait():
     line = Line(2)
     counter, _, tasks = await queue_up(line, 3, (1.0, 10.0))
-    assert line.asked == [3.0, 30.0]
+    assert line.ahead(0) == [3.0, 30.0]
     tasks[1].cancel()
     await settle()
-    assert line.asked == [2.0, 20.0]
+    assert line.ahead(0) == [2.0, 20.0]
     assert line.call()
-    assert line.asked == [1.0, 10.0]
+    assert line.ahead(0) == [1.0, 10.0]
     tasks[2].cancel()
     await settle()
-    assert line.asked == [0.0, 0.0]
+    assert line.ahead(0) == [0.0, 0.0]
     assert counter.back == []
 
 
@@ -169,7 +169,7 @@ def test_in_any_order_of_arrivals_calls_and_cancellations_nothing_is_lost_and_no
                 await asyncio.sleep(0)
         await asyncio.wait(tasks)
         assert free == 3
-        assert (line.length, line.asked, line.head()) == (0, [0.0], None)
+        assert (line.length, line.ahead(0), line.head()) == (0, [0.0], None)
         assert order == [number for number in began if number in order]
 
     for seed in range(200):

@@ -1,18 +1,41 @@
-"""The semaphore: at most `limit` attempts at a time, the rest in line, first come first served.
+"""The semaphore: at most `limit` attempts at a time, the rest in line by priority, then tenant, then arrival.
 
 A free place costs one comparison; only when there is none does a task wait. A place that becomes free while others
 wait is handed to the first of them, so nobody overtakes. It is given back in `finally`, synchronously.
+
+A gate may learn its limit from what comes back (`asyncapi.Adaptive`), one per host: it is then told of every attempt's
+own latency, and of drops. When the limit falls below what is in flight, places are withheld as they come back.
+
+Who does not want to wait (`wait=False`, or a number of seconds), or finds `max_queue` before it, is refused.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Protocol
 
+from asyncapi.errors import ConnectError, QueueFull, RequestTimeout
 from asyncapi.waiting import Line
+from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncapi.clock import Clock
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.types import Call, Layer, Request, Response, Send
+
+_DROPS = frozenset({429, 503})
+
+
+class Learned(Protocol):
+    """A limit that follows what the host can take; see `asyncapi.sansio.adaptive`."""
+
+    limit: float
+
+    def on_sample(self, now: float, latency: float, in_flight: int, dropped: bool) -> None:
+        """An attempt ended: its latency in seconds, and whether it was turned away."""
+        ...
 
 
 class Gate:
@@ -20,16 +43,18 @@ class Gate:
 
     Attributes:
         limit: Places in all.
-        free: Places nobody has.
+        free: Places nobody has; below 0 while more are out than there should be.
         line: Those who wait.
+        learned: What sets the limit, or None for a fixed one.
     """
 
-    __slots__ = ("free", "limit", "line")
+    __slots__ = ("free", "learned", "limit", "line")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, learned: Learned | None = None) -> None:
         self.limit = limit
         self.free = limit
         self.line = Line()
+        self.learned = learned
 
     async def enter(self) -> None:
         """Take a place, waiting in line for it if need be."""
@@ -39,28 +64,117 @@ class Gate:
             await self.line.wait(self.leave)
 
     def leave(self, _: object = None) -> None:
-        """Give a place back: to the first in line, if any."""
-        if not self.line.call():
+        """Give a place back: to the first in line, if any, and if there still is a place."""
+        if self.free < 0 or not self.line.call():
             self.free += 1
 
+    def resize(self, limit: int) -> None:
+        """Change the number of places."""
+        self.free += limit - self.limit
+        self.limit = limit
+        while self.free > 0 and self.line.call():
+            self.free -= 1
 
-def concurrency(gate: Gate, clock: Clock) -> Layer:
-    """Hold a place during every attempt."""
+    def learn(self, learned: Learned, now: float, latency: float, *, dropped: bool) -> None:
+        """Take in how an attempt went."""
+        learned.on_sample(now, latency, self.limit - self.free, dropped)
+        limit = max(1, int(learned.limit))
+        if limit != self.limit:
+            self.resize(limit)
+
+
+def concurrency(
+    gates: Gate | Keyed[Gate],
+    clock: Clock,
+    watchdog: Watchdog | None = None,
+    *,
+    max_queue: int | None = None,
+    typical: Callable[[], float | None] = lambda: None,
+) -> Layer:
+    """Hold a place during every attempt.
+
+    Args:
+        gates: One gate for all, or one per host.
+        clock: Times waits.
+        watchdog: Ends waits that are bounded.
+        max_queue: How many may wait; None for any number.
+        typical: How long an attempt usually takes, for telling when to come back.
+
+    Raises (from the layer):
+        QueueFull: The call does not want to wait that long, or too many wait already.
+    """
+    shared = gates if isinstance(gates, Gate) else None
+    watchdog = watchdog or Watchdog(clock)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
+            gate = shared or gates[request.url.host_port_subcomponent or ""]  # type: ignore[index]  # not the Gate
             if gate.free > 0:  # as `enter`, without a coroutine for the common case
                 gate.free -= 1
             else:
-                call = request.call
-                call.phase, began = "queue", clock.now()
-                await gate.line.wait(gate.leave)
-                call.queued += clock.now() - began
+                _refuse(request, gate, max_queue, typical)
+                began = clock.now()
+                await _wait(request, gate, watchdog, began)
+                request.call.queued += clock.now() - began
             try:
-                return await inner(request)
+                if gate.learned is None:
+                    return await inner(request)
+                return await _learning(inner, request, gate, gate.learned, clock)
             finally:
                 gate.leave()
 
         return send
 
     return layer
+
+
+def _refuse(request: Request, gate: Gate, most: int | None, typical: Callable[[], float | None]) -> None:
+    """Raise if it need not even stand in line."""
+    waiting = gate.line.length
+    if request.call.patience == 0:
+        what = f"all {gate.limit} places are taken and it does not wait (wait=False)"
+    elif most is not None and waiting >= most:
+        what = f"{waiting} wait already (max_queue={most})"
+    else:
+        return
+    takes = typical()
+    back = None if takes is None else takes * (waiting + 1) / gate.limit
+    hint = "" if back is None else f"; come back in about {back:.2g} s"
+    raise QueueFull(f"{what}{hint}", request=request, retry_after=back)
+
+
+async def _wait(request: Request, gate: Gate, watchdog: Watchdog, now: float) -> None:
+    """Stand in line, for as long as the call has patience."""
+    call = request.call
+    call.phase = "queue"
+    if call.patience is None:
+        await gate.line.wait(gate.leave, priority=call.priority, tenant=call.tenant)
+        return
+    guard = watchdog.enter(now + call.patience, call.task)
+    try:
+        await gate.line.wait(gate.leave, priority=call.priority, tenant=call.tenant)
+    except asyncio.CancelledError:
+        if guard.fired():
+            raise QueueFull(f"no place came free in {call.patience:g} s (wait)", request=request) from None
+        raise
+    finally:
+        watchdog.leave(guard)
+
+
+async def _learning(inner: Send, request: Request, gate: Gate, learned: Learned, clock: Clock) -> Response:
+    """One attempt, from which the gate learns. A cancelled one, or one that was not sent, says nothing."""
+    call = request.call
+    made = len(call.attempts)
+    try:
+        response = await inner(request)
+    except (RequestTimeout, ConnectError):
+        if len(call.attempts) > made:
+            gate.learn(learned, clock.now(), _latency(call), dropped=True)
+        raise
+    if len(call.attempts) > made:
+        gate.learn(learned, clock.now(), _latency(call), dropped=response.status in _DROPS)
+    return response
+
+
+def _latency(call: Call) -> float:
+    return call.attempts[-1].elapsed

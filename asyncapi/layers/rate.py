@@ -1,16 +1,18 @@
 """Rate limits: every attempt takes tokens from each bucket before it may go; servers count attempts, not calls.
 
 While tokens are there, taking them is a few comparisons. Else the task stands in line, and one timer wakes the
-first when its tokens are due: order is first come first served, a task that is cancelled spends nothing. A wait
-that would pass the deadline is refused at once instead of being waited for.
+first when its tokens are due: by priority, then tenant, then arrival; a task that is cancelled spends nothing. A wait
+that would pass the deadline, or the call's patience (`wait=`), is refused at once instead of being waited for.
 """
 
 from __future__ import annotations
 
+import math
 from math import inf
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import RequestTimeout
+from asyncapi.errors import QueueFull, RateExceeded, RequestTimeout
+from asyncapi.types import Response
 from asyncapi.waiting import Line
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.sansio.bucket import Bucket
     from asyncapi.sansio.keyed import Keyed
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.types import Layer, Request, Send
     from asyncapi.waiting import Weights
 
 _TOLERANCE = 1e-9  # seconds: float rounding must not re-arm a timer for the same instant
@@ -34,32 +36,34 @@ class Limiter:
         line: Those who wait.
     """
 
-    __slots__ = ("_clock", "_timer", "buckets", "line")
+    __slots__ = ("_clock", "_due", "_timer", "buckets", "line")
 
     def __init__(self, buckets: Sequence[Bucket], clock: Clock) -> None:
         self.buckets = tuple(buckets)
         self.line = Line(len(self.buckets))
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
+        self._due = inf  # when the timer fires
 
     def take(self, weights: Weights) -> bool:
         """Take the tokens if they are there and nobody waits for them."""
         return not self.line.length and self._take(weights)
 
-    def forecast(self, weights: Weights) -> float:
-        """Seconds until a newcomer's turn, if all those before it stay."""
+    def forecast(self, weights: Weights, priority: int = 0) -> float:
+        """Seconds until a newcomer's turn, if all those before it stay and nobody more urgent comes."""
         now = self._clock.now()
         return max(
             bucket.delay(now, weight) + ahead * bucket.interval
-            for bucket, weight, ahead in zip(self.buckets, weights, self.line.asked, strict=True)
+            for bucket, weight, ahead in zip(self.buckets, weights, self.line.ahead(priority), strict=True)
         )
 
-    async def wait(self, weights: Weights) -> None:
+    async def wait(self, weights: Weights, priority: int = 0, tenant: str = "") -> None:
         """Stand in line; the tokens are taken when it returns."""
-        if self._timer is None:
-            self._arm(weights)
+        now = self._clock.now()
+        if now + self._delay(now, weights) < self._due:
+            self._arm(weights)  # it is the first, or more urgent than the first and asks for less
         try:
-            await self.line.wait(self._give_back, weights)
+            await self.line.wait(self._give_back, weights, priority=priority, tenant=tenant)
         except BaseException:
             self._serve()  # the next one may need less, and be due earlier
             raise
@@ -88,7 +92,8 @@ class Limiter:
         if self._timer is not None:
             self._timer.cancel()
         now = self._clock.now()
-        self._timer = self._clock.call_at(now + self._delay(now, weights), self._serve)
+        self._due = now + self._delay(now, weights)
+        self._timer = self._clock.call_at(self._due, self._serve)
 
     def _serve(self) -> None:
         """Call as many from the line as there are tokens for, and come back for the next."""
@@ -99,7 +104,7 @@ class Limiter:
             self.line.call()
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer, self._due = None, inf
 
 
 def rate(
@@ -108,6 +113,7 @@ def rate(
     clock: Clock,
     *,
     by_host: bool = False,
+    max_queue: int | None = None,
 ) -> Layer:
     """Take tokens before every attempt.
 
@@ -116,9 +122,12 @@ def rate(
         weigh: What an attempt costs in each bucket.
         clock: Times waits.
         by_host: A limiter per host; else one for the client.
+        max_queue: How many may wait; None for any number.
 
     Raises (from the layer):
         RequestTimeout: Its turn would come after the deadline; `.phase` is "queue".
+        RateExceeded: The call does not want to wait that long.
+        QueueFull: Too many wait already.
     """
 
     def layer(inner: Send) -> Send:
@@ -128,8 +137,8 @@ def rate(
             if not limiter.take(weights):
                 call = request.call
                 call.phase, began = "queue", clock.now()
-                _refuse_if_late(request, limiter.forecast(weights), began)
-                await limiter.wait(weights)
+                _refuse(request, limiter, limiter.forecast(weights, call.priority), began, max_queue)
+                await limiter.wait(weights, call.priority, call.tenant)
                 call.queued += clock.now() - began
             return await inner(request)
 
@@ -138,7 +147,19 @@ def rate(
     return layer
 
 
-def _refuse_if_late(request: Request, wait: float, now: float) -> None:
+def _refuse(request: Request, limiter: Limiter, wait: float, now: float, most: int | None) -> None:
+    """Raise if it need not even stand in line."""
+    patience = request.call.patience
+    if patience is not None and wait > patience:
+        seconds = math.ceil(wait * 1000) / 1000
+        response = Response(429, {"Retry-After": str(math.ceil(wait))}, url=request.url, request=request)
+        message = (
+            f"the rate limit of this client would hold it for {seconds:g} s, it waits {patience:g} s at most (wait)"
+        )
+        raise RateExceeded(message, response=response, retry_after=seconds, request=request)
+    if most is not None and limiter.line.length >= most:
+        message = f"{limiter.line.length} wait already (max_queue={most}); come back in {wait:.3g} s"
+        raise QueueFull(message, request=request, retry_after=wait)
     if request.deadline is not None and now + wait > request.deadline:
         left = request.deadline - now
         message = f"the rate limit would hold it for {wait:.3g} s, its deadline is in {left:.3g} s"
