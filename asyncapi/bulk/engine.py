@@ -143,7 +143,8 @@ class Engine:
             if self.stopped is not None:  # cut off in the middle of a row
                 return ""
             raise
-        self.total = found.total
+        if self.stopped is None:
+            self.total = found.total
         return found.digest
 
     async def _fetch(self, client: Client, model: Any) -> None:

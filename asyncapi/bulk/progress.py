@@ -72,6 +72,6 @@ class Pace:
             share = 1 - (1 - _SMOOTHING) ** passed
             self.rate = newest if not self.rate else self.rate + share * (newest - self.rate)
             self._at, self._done = now, done
-        elif not self.rate and passed > 0.1:  # noqa: PLR2004 - the first second has a figure too
+        elif not self.rate and passed > 0.01:  # noqa: PLR2004 - the first second has a figure too
             return (done - self._done) / passed
         return self.rate

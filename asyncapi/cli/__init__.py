@@ -6,6 +6,7 @@ imports wait until a command runs.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -56,4 +57,9 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("ASYNCAPI_TRACEBACK"):
+            raise
+        print(f"error: unexpected {type(error).__name__}: {error} (ASYNCAPI_TRACEBACK=1 shows where)", file=sys.stderr)
         sys.exit(1)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _PATIENCE = 1.9  # seconds
+_OTHER_FILES = 100
 
 
 def carry_out(settings: dict[str, Any], *, dry_run: bool, quiet: bool) -> int:
@@ -47,6 +48,7 @@ def carry_out(settings: dict[str, Any], *, dry_run: bool, quiet: bool) -> int:
 
 
 def _fetch(job: Job, *, quiet: bool) -> int:
+    _allow_files(job.concurrency + _OTHER_FILES)
     screen = make_screen(job, quiet=quiet)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner, screen, _stopping(screen) as arm:
 
@@ -58,6 +60,19 @@ def _fetch(job: Job, *, quiet: bool) -> int:
         summary = runner.run(main())
         screen.end(summary)
     return summary.exit_code
+
+
+def _allow_files(count: int) -> None:
+    """Raise our own limit of open files, as far as the system lets us: every connection is one."""
+    try:
+        import resource
+    except ImportError:  # no such thing on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (count if hard == resource.RLIM_INFINITY else min(count, hard), hard)
+        )
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -208,6 +208,13 @@ async def test_an_interrupt_lets_what_is_in_flight_finish_and_resume_does_the_re
     assert count == 100
 
 
+async def test_an_interrupt_while_the_input_is_checked_ends_it_there(inputs, out):
+    engine = Engine(Job(inputs(200_000), out), progress=lambda look: engine.interrupt())
+    summary = await engine.run()
+    assert (summary.total, summary.ok, summary.exit_code) == (None, 0, 130)
+    assert not out.exists()
+
+
 async def test_an_interrupt_does_not_wait_for_what_hangs(inputs, out):
     release = asyncio.Event()
 

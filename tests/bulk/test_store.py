@@ -276,3 +276,82 @@ for index in range(100):
     assert path.stat().st_size == 2000
     assert len(finish(path, 40)) > 5
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 2000
+
+
+CRASHES = """
+import os, shutil, sys
+from asyncapi.bulk.sinks import sink_for
+from asyncapi.bulk.store import open_store
+
+path, what, total = sys.argv[1], {"input": "d", "url": None}, 7
+left = 0  # system calls until the process is gone
+
+def dying(call):
+    def wrapped(*args, **kwargs):
+        global left
+        left -= 1
+        if left == 0:
+            if call is write and args[1]:
+                call(args[0], args[1][: len(args[1]) // 2])  # torn
+            os._exit(9)
+        return call(*args, **kwargs)
+    return wrapped
+
+write = os.write
+for name in ("write", "ftruncate", "open", "replace", "unlink"):
+    setattr(os, name, dying(getattr(os, name)))
+
+def row(index):
+    return {"id": index, "url": "", "status": 200, "ok": True, "data": "x" * 9, "attempts": 1, "elapsed_ms": 1, "at": ""}
+
+def work():
+    store = open_store(sink_for(path), what, resume=True)
+    for index in range(total):
+        if index not in store.past.done:
+            store.start(index)
+            store.add(index, "+", row(index))
+            if index % 2:
+                store.flush()
+    store.flush()
+    store.complete()
+    store.close()
+
+first = 1
+while True:  # each life dies one call later than the one before; every state it leaves is taken up by the next ones
+    shutil.rmtree(os.path.dirname(path), ignore_errors=True)
+    os.mkdir(os.path.dirname(path))
+    lives = 0
+    while True:
+        child = os.fork()
+        if not child:
+            left = first + lives
+            work()
+            os._exit(0)
+        lives += 1
+        if not os.waitpid(child, 0)[1]:
+            break
+    lines = open(path).read().splitlines()
+    found = sorted(__import__("json").loads(line)["id"] for line in lines)
+    assert found == list(range(total)), (first, lives, found)
+    assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)], os.listdir(os.path.dirname(path))
+    if lives == 1:
+        break
+    first += 1
+print(first)
+"""
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv"])
+def test_killed_at_every_system_call_it_heals(tmp_path, name):
+    """Opening, healing, writing and completing included; writes are torn in their middle."""
+    path = tmp_path / "work" / name
+    code = (
+        CRASHES
+        if name.endswith("jsonl")
+        else CRASHES.replace('__import__("json").loads(line)["id"]', 'int(line.split(",")[0])').replace(
+            "splitlines()", "splitlines()[1:]"
+        )
+    )
+    ended = subprocess.run([sys.executable, "-c", code, path], check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) > 15

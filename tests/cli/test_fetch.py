@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import time
 
@@ -248,6 +249,26 @@ async def test_a_full_disk_is_one_clear_error_and_the_job_goes_on_after(tmp_path
         await (await asyncio.create_subprocess_exec("umount", "-l", small)).wait()
 
 
+async def test_more_connections_than_open_files_are_allowed_by_default(server, start, inputs):
+    """The limit of open files is raised as far as the system lets us."""
+
+    def scarce():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+    waiting = asyncio.Event()
+
+    async def answer(request):
+        if len(server.seen) == 150:
+            waiting.set()
+        await waiting.wait()
+        return web.json_response(1)
+
+    server.answer = answer
+    process = await start("fetch", inputs(150), "-o", "out.jsonl", "-c", "150", "--retry", "1", preexec_fn=scarce)
+    _, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+
+
 async def test_the_report_is_named_in_the_summary(tmp_path, server, asyncapi, inputs):
     code, _, err = await asyncapi("fetch", inputs(20), "-o", "out.parquet", "--report", "r.html")
     assert code == 0
@@ -274,3 +295,12 @@ async def test_help_is_quick_because_nothing_heavy_is_imported(start):
     )  # fmt: skip
     out, _ = await process.communicate()
     assert out == b"[]\n"
+
+
+async def test_a_bug_of_ours_is_one_line_and_no_traceback(tmp_path, asyncapi):
+    (tmp_path / "in.txt").write_text("https://127.0.0.1:1/\n")
+    (tmp_path / "sitecustomize.py").write_text("import sqlite3\ndel sqlite3.connect\n")
+    code, _, err = await asyncapi("fetch", "in.txt", "-o", "out.db", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert code == 1
+    assert err.startswith("error: unexpected AttributeError: ")
+    assert err.count("\n") == 1
