@@ -78,3 +78,44 @@ def _run(scenario: Callable[[SteppedLoop], Awaitable[None]], at: tuple[int, ...]
     gc.collect(0)
     assert not loop.complaints, f"cancelled in turn {at}: {loop.complaints}"
     return loop.turns
+
+
+class Places:
+    """A plain semaphore as a layer, with the queue time written into the call as the real one does.
+
+    Attributes:
+        limit: Places in all.
+    """
+
+    def __init__(self, limit: int, clock: Any) -> None:
+        self.limit = limit
+        self._semaphore = asyncio.Semaphore(limit)
+        self._clock = clock
+
+    @property
+    def free(self) -> int:
+        """Places nobody has."""
+        return self._semaphore._value
+
+    async def enter(self) -> None:
+        """Take a place."""
+        await self._semaphore.acquire()
+
+    def leave(self) -> None:
+        """Give it back."""
+        self._semaphore.release()
+
+    def layer(self, inner: Any) -> Any:
+        """Hold a place during every attempt."""
+
+        async def send(request: Any) -> Any:
+            call, began = request.call, self._clock.now()
+            call.phase = "queue"
+            await self.enter()
+            call.queued += self._clock.now() - began
+            try:
+                return await inner(request)
+            finally:
+                self.leave()
+
+        return send

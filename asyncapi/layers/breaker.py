@@ -123,8 +123,7 @@ def _probe(circuit: Circuit, key: str, call: Call, now: float) -> int:
     permit = circuit.enter(now, call)
     if not permit:
         raise _refusal(circuit, key, now)
-    if circuit.holder is call:
-        call.why += f" (probe: the circuit of {key} is half-open, {circuit.reason})"
+    call.why += f" (probe: the circuit of {key} is half-open, {circuit.reason})"
     return permit
 
 

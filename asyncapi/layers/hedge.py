@@ -58,7 +58,7 @@ class Hedges:
         self.routes = routes
         self.clock = clock
         self.won = 0
-        self._races: set[_Race] = set()
+        self._races: dict[_Race, None] = {}  # in the order of their calls, so that a replay rings them alike
         self._timer: asyncio.TimerHandle | None = None
         self._wakes = inf
 
@@ -74,13 +74,13 @@ class Hedges:
 
     def enter(self, race: _Race) -> None:
         """Ring the race when its delay has passed."""
-        self._races.add(race)
+        self._races[race] = None
         if race.due < self._wakes:
             self._arm(race.due)
 
     def leave(self, race: _Race) -> None:
         """Ring it no more."""
-        self._races.discard(race)
+        self._races.pop(race, None)
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
@@ -319,7 +319,8 @@ class _Contest:
             except asyncio.CancelledError as error:  # cancelled again while cleaning up: still leave nothing behind
                 cancelled = error
         self._write_records()
-        self._race.contest = None  # a finished call is freed at once
+        self.copies.clear()  # whose tracebacks hold this contest: a finished call is freed at once
+        self._race.contest = None
         if cancelled is not None:
             raise cancelled
 

@@ -103,7 +103,7 @@ class _Flight:
         self._inner = inner
         self._call = request.call.fork(request.call.why)
         self._request = request.copy(call=self._call)
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._waiters: dict[asyncio.Future[None], None] = {}  # in the order in which they came
         self.shared = False
         self._response: Response | None = None
         self._error: BaseException | None = None
@@ -124,7 +124,7 @@ class _Flight:
             prefix: Goes before the reason of each attempt in the caller's records.
         """
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(place)
+        self._waiters[place] = None
         try:
             await place
             return self._outcome(request)
@@ -132,7 +132,7 @@ class _Flight:
             request.call.phase = self._call.phase
             raise
         finally:
-            self._waiters.discard(place)
+            del self._waiters[place]
             try:
                 if not self._waiters:
                     await self._end()

@@ -22,11 +22,10 @@ from asyncapi.errors import (
 )
 from asyncapi.layers import telemetry
 from asyncapi.layers.breaker import breaker, breaker_again
-from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.sansio.keyed import Keyed
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
-from stepping import each_cancellation
+from stepping import Places, each_cancellation
 
 SETTINGS = {"minimum": 4, "open_for": 10.0, "jitter": 0.0, "probes": 2, "lease": 5.0}
 
@@ -44,13 +43,13 @@ class Host:
         self.answer, self.takes = answer, takes
         self.inside = self.most = 0
         self.sent: list[float] = []
-        self.gate = None if places is None else Gate(places)
+        self.gate = None if places is None else Places(places, self.clock)
         self.transport = MockTransport(self.handle, clock=self.clock)
         policy = self.settings.policy()
         self.send = stack(
             self.transport.send,
             breaker(self.circuits, policy, self.clock),
-            *([] if self.gate is None else [concurrency(self.gate, self.clock)]),
+            *([] if self.gate is None else [self.gate.layer]),
             *([] if within is None else [within]),
             breaker_again(self.circuits, policy, self.clock),
             telemetry.attempts(telemetry.Meter(), self.clock),
