@@ -1,7 +1,7 @@
 """One client that always has work, against a server whose capacity is hidden and changes: a pure event heap.
 
-It drives an adaptive limit (`asyncapi.sansio.adaptive`) by itself: as many attempts in flight as the limit says, the next
-one sent as soon as one ends, a rejected one included. Nothing else stands between, so what is seen is the limit alone.
+It drives an adaptive limit (`asyncapi.sansio.adaptive`) by itself: as many attempts in flight as the limit says, the
+next one sent as soon as one ends, a rejected one included. Nothing stands between, so what is seen is the limit alone.
 The server has so many workers, a service time with jitter, and a queue with a bound; over it, it answers 503 at once.
 When its capacity falls, what is being served is finished, and what waits stays in the queue.
 """
