@@ -1,0 +1,196 @@
+"""No secret is shown: canaries planted wherever one may be, looked for wherever something is written."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import traceback
+
+import pytest
+from yarl import URL
+
+from asyncapi import AsyncAPIError, Client, Request
+from asyncapi.redact import is_secret, redact_broken, redact_headers, redact_url
+from servers import always, saying, scripted
+
+CANARY = "canary" + "bird"  # in two, so that a line of source in a traceback does not hold it
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization", "Proxy-Authorization", "X-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "api_key",
+        "apikey", "API-KEY", "key", "Ocp-Apim-Subscription-Key", "access_key", "AWSAccessKeyId", "token",
+        "access_token", "id_token", "X-Auth-Token", "X-CSRF-Token", "client_secret", "password", "passwd", "pwd",
+        "passphrase", "sig", "signature", "X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "code", "sid",
+        "session", "sessionid", "PHPSESSID", "JSESSIONID", "jwt", "auth", "x-auth", "client_assertion", "otp",
+        "Authentication",
+    ],
+)  # fmt: skip
+def test_a_name_that_carries_a_credential_is_known(name):
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Accept", "Content-Type", "Idempotency-Key", "X-Request-Id", "User-Agent", "q", "page", "keyword", "monkey",
+        "author", "zipcode", "signal", "passenger", "compass", "Sec-WebSocket-Key", "sidebar",
+    ],
+)  # fmt: skip
+def test_an_ordinary_name_is_left_readable(name):
+    assert not is_secret(name)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h/a?b=c", "https://h/a?b=c"),
+        ("https://user:pw@h/a", "https://***@h/a"),
+        ("https://user@h/", "https://***@h/"),
+        ("https://h/?api_key=s&b=c", "https://h/?api_key=***&b=c"),
+        ("https://h/?b=c&token=s#frag", "https://h/?b=c&token=***#frag"),
+        ("https://h/cb#access_token=s&state=x", "https://h/cb#access_token=***&state=x"),
+        ("https://h/?api%5Fkey=s", "https://h/?api%5Fkey=***"),
+        ("https://h/?token", "https://h/?token"),
+        ("https://h/?token=", "https://h/?token=***"),
+        ("https://h/@user?sid=s", "https://h/@user?sid=***"),
+        ("https://h/?mail=a@b", "https://h/?mail=a@b"),
+        ("/relative?key=s", "/relative?key=***"),
+        ("", ""),
+    ],
+)
+def test_a_url_is_shown_without_its_secrets(url, shown):
+    assert redact_url(url) == shown
+    assert redact_url(URL(url, encoded=True)) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://user:{CANARY}@h:bad/",
+        f"http://user:{CANARY}@x@h:bad/",
+        f"http://user:a/{CANARY}@h:1/",
+        f"http://h:bad/?token={CANARY}",
+        f"http://u:\n{CANARY}@h",
+    ],
+)
+def test_text_that_is_no_url_is_shown_without_its_secrets(url):
+    assert CANARY not in redact_broken(url)
+
+
+def test_headers_keep_their_names_and_lose_their_secrets():
+    shown = redact_headers({"Authorization": "Bearer s", "Accept": "x"})
+    assert dict(shown) == {"Authorization": "***", "Accept": "x"}
+
+
+# From end to end
+
+SECRETS = {
+    "headers": {"Authorization": f"Bearer {CANARY}", "X-Api-Key": CANARY, "Cookie": f"sid={CANARY}"},
+    "params": {"api_key": CANARY, "q": "open"},
+}
+
+ENDINGS = {
+    "not found": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    "unavailable": b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n",
+    "garbage": b"garbage\r\n\r\n",
+    "closed": b"",
+    "cut": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+    "not json": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\noops",
+    "redirected away": b"HTTP/1.1 302 Found\r\nLocation: ftp://h/\r\nContent-Length: 0\r\n\r\n",
+    "bomb": b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n",
+    "bad gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+}
+
+
+def everything_said(error: AsyncAPIError) -> str:
+    """All that a program would write about a failure."""
+    copy = pickle.loads(pickle.dumps(error))
+    return "".join(
+        [
+            str(error), repr(error), repr(error.request), repr(error.attempts), repr(error.__cause__),
+            "".join(traceback.format_exception(error)),
+            *(f"{attempt.url}{attempt.why}{attempt.error}{attempt.then}" for attempt in error.attempts),
+            str(error.request.url), str(dict(error.request.headers)),
+            str(vars(copy)), repr(pickle.dumps(error)),
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_no_secret_is_in_what_is_said_about_a_failure(ending, caplog):
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.WARNING, "asyncio")
+    said, records = [], []
+
+    def hook(record):
+        records.append(repr(record))
+        raise RuntimeError("a broken hook")  # it is logged
+
+    async with scripted(always(ENDINGS[ending], close=True)) as server:
+        url = server.url.replace("//", f"//user:{CANARY}@")
+        headers = {name: value for name, value in SECRETS["headers"].items() if name != "Authorization"}
+        for api in (
+            Client(url, retry=2, hooks=[hook], headers=headers, params=SECRETS["params"]),
+            Client(server.url, retry=2, hooks=[hook], **SECRETS),
+        ):
+            async with api:
+                said.append(api.explain())
+                with pytest.raises(AsyncAPIError) as caught:
+                    await api.get("/", model=int)
+                said.extend([everything_said(caught.value), repr(api.stats)])
+    assert server.seen
+    assert CANARY in str(server.seen[0].headers)  # it was sent
+    assert CANARY not in "".join(said + records)
+    assert CANARY not in caplog.text
+    assert "api_key=***" in said[1]
+
+
+async def test_no_secret_is_in_what_is_said_about_a_failed_connection():
+    async with Client(retry=None, **SECRETS) as api:
+        for url in (f"http://user:{CANARY}@127.0.0.1:1/", f"https://user:{CANARY}@no-such-host.invalid/"):
+            with pytest.raises(AsyncAPIError) as caught:
+                await api.get(url)
+            assert CANARY not in everything_said(caught.value)
+
+
+async def test_no_secret_is_in_what_is_said_about_a_time_out():
+    async def hang(peer):
+        await peer.gone()
+
+    async with scripted(hang) as server, Client(server.url, timeout=0.05, retry=None, **SECRETS) as api:
+        with pytest.raises(AsyncAPIError) as caught:
+            await api.get("/")
+    assert CANARY not in everything_said(caught.value)
+
+
+async def test_no_secret_is_in_a_refused_url():
+    async with Client() as api:
+        for url in (
+            f"http://user:{CANARY}@h:bad/",
+            f"http://user:{CANARY}@h/\r\n?token={CANARY}",
+            f"ftp://user:{CANARY}@h/",
+            f"//user:{CANARY}@h/?key={CANARY}",
+        ):
+            with pytest.raises(AsyncAPIError) as caught:
+                await api.get(url)
+            assert CANARY not in str(caught.value)
+    with pytest.raises(AsyncAPIError) as caught:
+        Client(f"https://user:{CANARY}@h/?token={CANARY}")
+    assert CANARY not in str(caught.value)
+
+
+async def test_a_redirect_s_secrets_are_not_shown_either():
+    hop = f"HTTP/1.1 302 Found\r\nLocation: /next?code={CANARY}#access_token={CANARY}\r\nContent-Length: 0\r\n\r\n"
+    async with scripted(saying(hop, hop, b"x")) as server, Client(server.url, retry=None) as api:
+        with pytest.raises(AsyncAPIError) as caught:
+            await api.get("/")
+    assert CANARY in server.seen[1].target
+    assert CANARY not in everything_said(caught.value)
+
+
+def test_a_request_is_shown_without_its_secrets():
+    request = Request("GET", f"https://u:{CANARY}@h/?key={CANARY}", headers={"Authorization": CANARY}, json=CANARY)
+    shown = request.redacted()
+    assert CANARY not in f"{request!r}{shown!r}{shown.headers}{shown.json}{shown.url}"
