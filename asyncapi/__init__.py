@@ -7,7 +7,7 @@ async with Client("https://api.example.com") as api:
 """
 
 from asyncapi.client import Client
-from asyncapi.config import TLS, Budget, CostBudget, Fallback, RateLimit, Retry, Timeout
+from asyncapi.config import TLS, Adaptive, Breaker, Budget, CostBudget, Fallback, Hedge, RateLimit, Retry, Timeout
 from asyncapi.errors import (
     AsyncAPIError,
     AuthError,
@@ -48,10 +48,12 @@ __version__ = VERSION
 
 __all__ = [
     "TLS",
+    "Adaptive",
     "AsyncAPIError",
     "Attempt",
     "AuthError",
     "BadRequest",
+    "Breaker",
     "Budget",
     "BudgetSpent",
     "CircuitOpen",
@@ -66,6 +68,7 @@ __all__ = [
     "Fallback",
     "Forbidden",
     "Gone",
+    "Hedge",
     "NotFound",
     "Outcome",
     "PaymentRequired",

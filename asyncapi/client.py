@@ -6,16 +6,17 @@ import asyncio
 import inspect
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import pydantic
 
 from asyncapi import decoding, fanout
 from asyncapi.building import Builder, policy_of
 from asyncapi.clock import SYSTEM
-from asyncapi.config import TLS, Fallback, RateLimit, Retry, Timeout
+from asyncapi.config import Adaptive, Fallback, RateLimit, Retry, Timeout
+from asyncapi.connecting import MAX_BODY, http_transport
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
-from asyncapi.order import Parts, chain
+from asyncapi.order import Parts, Plan, chain, chain_with
 from asyncapi.redact import redact_url
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.stats import Stats, snapshot
@@ -30,63 +31,16 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
+    from asyncapi.config import TLS, Breaker, Chaos, Hedge
     from asyncapi.types import Attempt, Body, Content, Headers, Params, Send, Transport
+    from asyncapi.verbs import Verb
 
 T = TypeVar("T")
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
 _NO_LIMITS = Timeout(None, connect=None)
 _DEFAULT_RETRY = Retry()
-_MAX_BODY = 64 * 1024 * 1024
 _WORKERS = 100  # of a map, where the client itself has no bound
-
-
-class Verb(Protocol):
-    """One HTTP verb of a client: `await client.get("/users/1", model=User)`."""
-
-    @overload
-    async def __call__(
-        self,
-        url: str | URL,
-        *,
-        model: None = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        json: Any = None,
-        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        content: Content | Body | None = None,
-        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        idempotency_key: str | bool | None = None,
-        raise_for_status: bool | None = None,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Response: ...
-
-    @overload
-    async def __call__(
-        self,
-        url: str | URL,
-        *,
-        model: TypeForm[T],
-        params: Params | None = None,
-        headers: Headers | None = None,
-        json: Any = None,
-        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        content: Content | Body | None = None,
-        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        idempotency_key: str | bool | None = None,
-        raise_for_status: bool | None = None,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> T: ...
 
 
 class Client:
@@ -105,7 +59,7 @@ class Client:
         timeout: A `Timeout`, the total in seconds, or None for no limit. By default 30 s in all, 5 s to connect,
             10 s an attempt.
         retry: A `Retry`, the attempts in all, or None for a single attempt.
-        concurrency: Attempts at a time, shared by every call; None for no bound.
+        concurrency: Attempts at a time, shared by every call; `Adaptive()` learns it for each host; None for no bound.
         rate: One `RateLimit` or several that all hold.
         wait: Whether calls stand in line for a place or a token (as long as their deadline allows), or for how many
             seconds at the most; else they are refused at once, with when to come back.
@@ -119,12 +73,16 @@ class Client:
         proxy: Proxy URL.
         unix_socket: Path of a Unix socket to connect to instead of the URL's host.
         trust_env: Take proxies from HTTP_PROXY and friends, and passwords from ~/.netrc.
+        breaker: A `Breaker`: leave a host alone for a while when most of what is sent to it fails.
+        hedge: A `Hedge`: send a second copy of what is late and safe to send twice, take the first answer.
+        single_flight: Let identical GETs that are under way at the same time share one attempt.
         fallback: What to do when a call fails: one `Fallback`, or several to be tried in order.
         deadline_header: Tell the peer the time left in this header; its name says the form: `Request-Timeout` seconds,
             `x-envoy-upstream-rq-timeout-ms` milliseconds, `grpc-timeout` gRPC's.
         attempt_header: Tell the peer which attempt this is, as in `X-Retry-Attempt`, so that it does not retry too.
         session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
         transport: What carries the attempts instead of aiohttp, such as `asyncapi.testing.MockTransport`.
+        chaos: Faults on purpose, for tests: `asyncapi.testing.Chaos`.
         clock: The clock of tests.
 
     Raises:
@@ -147,24 +105,28 @@ class Client:
         params: Params | None = None,
         timeout: Timeout | float | None = _DEFAULT_TIMEOUT,
         retry: Retry | int | None = _DEFAULT_RETRY,
-        concurrency: int | None = 100,
+        concurrency: int | Adaptive | None = 100,
         rate: RateLimit | Sequence[RateLimit] | None = None,
         wait: bool | float = True,
         max_queue: int | None = None,
         tls: bool | str | TLS = True,
         raise_for_status: bool = True,
         redirects: int = 10,
-        max_body: int | None = _MAX_BODY,
+        max_body: int | None = MAX_BODY,
         cookies: bool = False,
         hooks: Sequence[Callable[[Attempt], object]] = (),
         proxy: str | None = None,
         unix_socket: str | None = None,
         trust_env: bool = False,
+        breaker: Breaker | None = None,
+        hedge: Hedge | None = None,
+        single_flight: bool = False,
         fallback: Fallback | Sequence[Fallback] = (),
         deadline_header: str | None = None,
         attempt_header: str | None = None,
         session: aiohttp.ClientSession | None = None,
         transport: Transport | None = None,
+        chaos: Chaos | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
         settings = retry if retry is None or isinstance(retry, Retry) else Retry(retry)
@@ -173,21 +135,25 @@ class Client:
         self._builder = Builder(
             base_url, headers=headers, params=params, timeout=limits, retry=policy_of(settings), wait=wait, clock=clock
         )
-        self._parts = Parts(
-            clock,
+        plan = Plan(
+            base=self._builder.base,
             retry=settings,
-            limit=concurrency,
+            concurrency=concurrency,
             rates=(rate,) if isinstance(rate, RateLimit) else tuple(rate or ()),
+            max_queue=max_queue,
             hooks=tuple(hooks),
             redirects=redirects,
-            max_queue=max_queue,
-            base=self._builder.base,
+            breaker=breaker,
+            hedge=hedge,
             fallbacks=(fallback,) if isinstance(fallback, Fallback) else tuple(fallback),
+            single_flight=single_flight,
             deadline_header=deadline_header,
             attempt_header=attempt_header,
+            chaos=chaos,
         )
+        self._parts = Parts(plan, clock)
         if transport is None:
-            transport = _aiohttp(
+            transport = http_transport(
                 clock,
                 max_body=max_body, tls=tls, session=session, cookies=cookies, proxy=proxy, unix_socket=unix_socket,
                 trust_env=trust_env,
@@ -195,20 +161,19 @@ class Client:
         self._transport = transport
         self._retry = settings
         self._timeout = limits
-        self._base_url = str(base_url)
         self._raise = raise_for_status
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._steps = chain(self._parts, retry_settings=None if settings is None else _told(settings))
+        self._steps = chain(self._parts)
         self._send = stack(transport.send, *(step.layer for step in self._steps))
         self._send_retrying: Send | None = self._send if settings is not None else None
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
 
     @staticmethod
-    def _check(concurrency: int | None, hooks: Sequence[Any], max_body: int | None, redirects: int) -> None:
-        if concurrency is not None and concurrency < 1:
+    def _check(concurrency: int | Adaptive | None, hooks: Sequence[Any], max_body: int | None, redirects: int) -> None:
+        if isinstance(concurrency, int) and concurrency < 1:
             raise ConfigError(f"concurrency={concurrency}: at least 1, or None for no bound")
         if max_body is not None and max_body < 1:
             raise ConfigError(f"max_body={max_body}: at least 1 byte, or None for no bound")
@@ -230,7 +195,7 @@ class Client:
     async def aclose(self) -> None:
         """Close every connection; calls under way fail with `ProtocolError`. May be called twice."""
         self._closed = True
-        self._parts.watchdog.close()
+        self._parts.close()
         await self._transport.aclose()
 
     @overload
@@ -403,7 +368,7 @@ class Client:
         Raises:
             ConfigError: An argument makes no sense.
         """
-        workers = concurrency or (self._parts.gate.limit if self._parts.gate is not None else _WORKERS)
+        workers = concurrency or self._workers()
         return fanout.Outcomes(
             partial(self._fetch, model, priority, tenant),
             source,
@@ -413,6 +378,11 @@ class Client:
             on_error=on_error,
             max_errors=max_errors,
         )
+
+    def _workers(self) -> int:
+        """As many as there may be attempts at a time."""
+        limit = self._parts.plan.concurrency
+        return limit.maximum if isinstance(limit, Adaptive) else limit or _WORKERS
 
     @overload
     async def gather(
@@ -437,6 +407,11 @@ class Client:
             return [outcome.value async for outcome in outcomes]
 
     @property
+    def base_url(self) -> str:
+        """What relative URLs are joined to, without its last slash; "" where there is none."""
+        return self._builder.base
+
+    @property
     def stats(self) -> Stats:
         """What the client has done and is doing: a snapshot."""
         return snapshot(self._parts)
@@ -454,7 +429,7 @@ class Client:
             for name, value in (("total", total), ("connect", connect), ("attempt", attempt))
             if value
         )
-        yield f"Client {redact_url(self._base_url) or '(no base URL)'}"
+        yield f"Client {redact_url(self.base_url) or '(no base URL)'}"
         yield f"  timeouts: {limits or 'none'}"
         yield "  each call goes through, outermost first:"
         for number, step in enumerate(self._steps, 1):
@@ -505,7 +480,7 @@ class Client:
     def _with_retries(self) -> Send:
         """The chain of a client without retries, for a call that asks for them."""
         if self._send_retrying is None:
-            steps = chain(self._parts, retry_settings="by call")
+            steps = chain_with(self._parts, _DEFAULT_RETRY)
             self._send_retrying = stack(self._transport.send, *(step.layer for step in steps))
         return self._send_retrying
 
@@ -528,29 +503,3 @@ def _decode(model: Any, response: Response) -> Any:
         return decoding.adapter(model).validate_json(response.content)
     except pydantic.ValidationError:
         return response.parse(model)  # the slow way: tries the server's charset, and says what is wrong
-
-
-def _told(retry: Retry) -> str:
-    """The retry settings as `explain()` shows them."""
-    policy = retry.policy()
-    attempts = f"{policy.attempts} attempts" if policy.attempts is not None else "attempts as its stop strategy says"
-    waits = f"full jitter {policy.base:g}..{policy.cap:g} s" if policy.wait is None else type(policy.wait).__name__
-    budget = "no budget" if retry.budget is None else retry.budget.told()
-    return f"{attempts}, {waits}, {budget}"
-
-
-def _aiohttp(clock: Clock, *, tls: bool | str | TLS, **settings: Any) -> Transport:
-    """The default transport; imported here so that a client over another one never loads it."""
-    from asyncapi.transports.aiohttp import AioHTTPTransport  # noqa: PLC0415
-    from asyncapi.transports.tls import context  # noqa: PLC0415
-
-    if isinstance(tls, str):
-        tls = TLS(ca=tls)
-    elif tls is False:
-        tls = TLS(verify=False)
-    if isinstance(tls, TLS):
-        password = tls.password.get_secret_value() if tls.password is not None else None
-        settings["tls"] = context(
-            ca=tls.ca, cert=tls.cert, key=tls.key, password=password, verify=tls.verify, min_version=tls.min_version
-        )
-    return AioHTTPTransport(clock=clock, **settings)

@@ -2,22 +2,28 @@
 
     1  telemetry (calls)     sees the final outcome
     2  deadline              covers queueing, all attempts, all waits, the body
-    3  fallback              what is left when retries are spent, within the deadline
-    4  retry                 owns the budget and Retry-After
-    5  redirect              each hop is an attempt of its own below here: limits and credentials go by its host
+    3  single-flight         identical calls share all that is below; each keeps its own deadline
+    4  fallback              what is left when retries are spent, within the deadline
+    5  retry                 owns the budget and Retry-After
+    6  hedge                 a further copy of an attempt that is late; idempotent only
+    7  redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    6  rate                  servers count attempts, not calls
-    7  concurrency           after rate: waiting for a token must not hold a place
-    8  propagation           the time left, after every wait of ours
-    9  telemetry (attempts)  one record per attempt, with its `why`
-    10 transport             attempt limit = min(setting, time left)
+    8  breaker               refuses before a token or a place is spent
+    9  rate                  servers count attempts, not calls
+    10 concurrency           after rate: waiting for a token must not hold a place
+    11 breaker (again)       turns back those who stood in line until their circuit opened
+    12 propagation           the time left, after every wait of ours
+    13 telemetry (attempts)  one record per attempt, with its `why`
+    14 chaos                 tests' own faults, met by every layer as real ones would be
+    15 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/test_order.py and the tests of each layer):
 
-    1. Only retry calls `inner` more than once for one hop; redirect once per hop.
+    1. Only retry, hedge, redirect and fallback call `inner` more than once.
     2. No layer changes a Request it was given; it copies.
     3. Idempotency keys are made when the Request is built: every attempt carries the same one.
-    4. A refusal of ours (deadline passed, queue full) and a cancellation are no failure of the host.
+    4. A refusal of ours (circuit open, deadline passed, queue full) and a cancellation are no failure of the host.
+       A 429 feeds the limits, not the breaker.
     5. A place or a token is given back in `finally`, synchronously. Bodies are read inside the attempt.
     6. `CancelledError` is never retried, wrapped or swallowed, save by the guard that caused it.
     7. Validation is no layer: the client decodes after the stack, and a mismatch is never retried.
@@ -27,32 +33,103 @@ A concern that is switched off is absent from the chain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from asyncapi.config import Budget
+from asyncapi.config import Adaptive, Budget
 from asyncapi.layers import telemetry
+from asyncapi.layers.breaker import breaker, breaker_again
+from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.fallback import fallback
+from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.layers.propagate import propagate
 from asyncapi.layers.rate import Limiter, rate
 from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
+from asyncapi.layers.singleflight import Flights, singleflight
 from asyncapi.sansio.keyed import Keyed
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from asyncapi.clock import Clock
-    from asyncapi.config import Fallback, RateLimit, Retry
+    from asyncapi.config import Breaker, Chaos, Fallback, Hedge, RateLimit, Retry
     from asyncapi.sansio.budget import Retries
+    from asyncapi.sansio.circuit import Circuit
     from asyncapi.types import Attempt, Layer, Request
     from asyncapi.waiting import Weights
 
 PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a client's settings say about its layers; see `asyncapi.Client` for the meaning of each."""
+
+    base: str = ""
+    retry: Retry | None = None
+    concurrency: int | Adaptive | None = None
+    rates: Sequence[RateLimit] = ()
+    max_queue: int | None = None
+    hooks: Sequence[Callable[[Attempt], object]] = ()
+    redirects: int = 0
+    breaker: Breaker | None = None
+    hedge: Hedge | None = None
+    fallbacks: Sequence[Fallback] = ()
+    single_flight: bool = False
+    deadline_header: str | None = None
+    attempt_header: str | None = None
+    chaos: Chaos | None = None
+
+
+class Parts:
+    """The running state behind the layers of one client: what `stats` looks at.
+
+    Args:
+        plan: The client's settings.
+        clock: Times everything.
+    """
+
+    def __init__(self, plan: Plan, clock: Clock) -> None:
+        self.plan = plan
+        self.clock = clock
+        self.meter = telemetry.Meter()
+        self.watchdog = Watchdog(clock)
+        budget = (plan.retry.budget if plan.retry is not None else None) or Budget()
+        self.budgets: Keyed[Retries] = Keyed(budget.start)
+        self.gate = Gate(plan.concurrency) if isinstance(plan.concurrency, int) else None
+        self.gates: Keyed[Gate] | None = None
+        if isinstance(plan.concurrency, Adaptive):
+            self.gates = Keyed(partial(_learning_gate, plan.concurrency))
+        self.limiters = [
+            (by, limits, Keyed(partial(_limiter, limits, clock)))
+            for by in ("client", "host")
+            if (limits := [one for one in plan.rates if one.by == by])
+        ]
+        self.circuits: Keyed[Circuit] | None = None
+        if plan.breaker is not None:
+            self.circuits = Keyed(partial(plan.breaker.start, clock.random))
+        self.hedges = Hedges(Keyed(plan.hedge.start), clock) if plan.hedge is not None else None
+        self.flights = Flights() if plan.single_flight else None
+
+    def close(self) -> None:
+        """Take the timers back."""
+        self.watchdog.close()
+        if self.hedges is not None:
+            self.hedges.close()
+
+
+def _learning_gate(adaptive: Adaptive) -> Gate:
+    learned = adaptive.start()
+    return Gate(max(1, int(learned.limit)), learned)
+
+
+def _limiter(limits: Sequence[RateLimit], clock: Clock) -> Limiter:
+    return Limiter([limit.start() for limit in limits], clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,97 +141,69 @@ class Step:
     layer: Layer
 
 
-class Parts:
-    """The running state behind the layers of one client: what `stats` looks at.
-
-    Args:
-        clock: Times everything.
-        retry: The client's retry settings, for its budget.
-        limit: Attempts at a time, or None.
-        rates: The rate limits.
-        hooks: Called with every attempt's record.
-        redirects: The most redirects followed.
-        max_queue: The most that may stand in one line.
-        base: The base URL, which a fallback replaces.
-        fallbacks: What to do when a call fails, in order.
-        deadline_header: Where to tell the time left.
-        attempt_header: Where to tell the attempt's number.
-    """
-
-    def __init__(
-        self,
-        clock: Clock,
-        *,
-        retry: Retry | None,
-        limit: int | None,
-        rates: Sequence[RateLimit],
-        hooks: Sequence[Callable[[Attempt], object]],
-        redirects: int,
-        max_queue: int | None = None,
-        base: str = "",
-        fallbacks: Sequence[Fallback] = (),
-        deadline_header: str | None = None,
-        attempt_header: str | None = None,
-    ) -> None:
-        self.clock = clock
-        self.max_queue = max_queue
-        self.base = base
-        self.fallbacks = fallbacks
-        self.deadline_header = deadline_header
-        self.attempt_header = attempt_header
-        self.hooks = hooks
-        self.redirects = redirects
-        self.meter = telemetry.Meter()
-        self.watchdog = Watchdog(clock)
-        self.budget = (retry.budget if retry is not None else None) or Budget()
-        self.budgets: Keyed[Retries] = Keyed(self.budget.start)
-        self.gate = None if limit is None else Gate(limit)
-        self.limiters = [
-            (by, limits, Keyed(_starter(limits, clock)))
-            for by in ("client", "host")
-            if (limits := [one for one in rates if one.by == by])
-        ]
+def chain(parts: Parts) -> list[Step]:
+    """The layers that the plan asks for, outermost first."""
+    return [step for place in ORDER for step in place(parts)]
 
 
-def _starter(limits: Sequence[RateLimit], clock: Clock) -> Callable[[], Limiter]:
-    return lambda: Limiter([limit.start() for limit in limits], clock)
+def chain_with(parts: Parts, retry: Retry) -> list[Step]:
+    """The same, and retries: for a call that asks for them of a client that has none."""
+    twin = Parts.__new__(Parts)
+    twin.__dict__.update(parts.__dict__)
+    twin.plan = replace(parts.plan, retry=retry)
+    return chain(twin)
 
 
-def chain(parts: Parts, *, retry_settings: str | None) -> list[Step]:
-    """The layers, outermost first; `retry_settings` None leaves retries out."""
-    clock = parts.clock
-    steps = [
-        Step("telemetry (calls)", "counts, latency quantiles", telemetry.calls(parts.meter, clock)),
-        Step("deadline", "one timer for all calls", within_deadline(parts.watchdog, clock)),
-    ]
-    if parts.fallbacks:
-        ways = [one.way() for one in parts.fallbacks]
-        layer = fallback(ways, parts.base, parts.watchdog, clock, probe_every=PROBE_EVERY)
-        steps.append(Step("fallback", ", ".join(one.told() for one in parts.fallbacks), layer))
-    if retry_settings is not None:
-        steps.append(Step("retry", retry_settings, retry(parts.budgets, clock)))
-    if parts.redirects:
-        steps.append(Step("redirect", f"at most {parts.redirects}", redirect(parts.redirects)))
+def _calls(parts: Parts) -> Iterator[Step]:
+    yield Step("telemetry (calls)", "counts, latency quantiles", telemetry.calls(parts.meter, parts.clock))
+
+
+def _deadline(parts: Parts) -> Iterator[Step]:
+    yield Step("deadline", "one timer for all calls", within_deadline(parts.watchdog, parts.clock))
+
+
+def _single_flight(parts: Parts) -> Iterator[Step]:
+    if parts.flights is not None:
+        yield Step("single-flight", "identical GETs and HEADs share one", singleflight(parts.flights))
+
+
+def _fallback(parts: Parts) -> Iterator[Step]:
+    plan = parts.plan
+    if plan.fallbacks:
+        ways = [one.way() for one in plan.fallbacks]
+        layer = fallback(ways, plan.base, parts.watchdog, parts.clock, probe_every=PROBE_EVERY)
+        yield Step("fallback", ", ".join(one.told() for one in plan.fallbacks), layer)
+
+
+def _retry(parts: Parts) -> Iterator[Step]:
+    if parts.plan.retry is not None:
+        yield Step("retry", parts.plan.retry.told(), retry(parts.budgets, parts.clock))
+
+
+def _hedge(parts: Parts) -> Iterator[Step]:
+    if parts.plan.hedge is not None and parts.hedges is not None:
+        told = f"after {parts.plan.hedge.after}, {parts.plan.hedge.budget:.0%} more at the most"
+        yield Step("hedge", told, hedge(parts.hedges, parts.plan.hedge.policy()))
+
+
+def _redirect(parts: Parts) -> Iterator[Step]:
+    if parts.plan.redirects:
+        yield Step("redirect", f"at most {parts.plan.redirects}", redirect(parts.plan.redirects))
+
+
+def _breaker(parts: Parts) -> Iterator[Step]:
+    settings = parts.plan.breaker
+    if settings is not None and parts.circuits is not None:
+        told = f"opens at {settings.failure_rate:.0%} failures, for {settings.open_for:g} s"
+        yield Step("breaker", told, breaker(parts.circuits, settings.policy(), parts.clock))
+
+
+def _rate(parts: Parts) -> Iterator[Step]:
     for by, limits, limiters in parts.limiters:
         told = ", ".join(f"{one.amount:g} per {one.per:g} s" for one in limits)
-        layer = rate(limiters, _weigh(limits), clock, by_host=by == "host", max_queue=parts.max_queue)
-        steps.append(Step("rate", f"{told} for {'each host' if by == 'host' else 'the client'}", layer))
-    if parts.gate is not None:
-        layer = concurrency(
-            parts.gate,
-            clock,
-            parts.watchdog,
-            max_queue=parts.max_queue,
-            typical=partial(parts.meter.latency.quantile, 0.5),
-        )
-        steps.append(Step("concurrency", f"{parts.gate.limit} attempts at a time", layer))
-    if parts.deadline_header is not None or parts.attempt_header is not None:
-        named = ", ".join(name for name in (parts.deadline_header, parts.attempt_header) if name is not None)
-        layer = propagate(clock, deadline_header=parts.deadline_header, attempt_header=parts.attempt_header)
-        steps.append(Step("propagation", named, layer))
-    hooks = f"{len(parts.hooks)} hooks" if parts.hooks else "no hooks"
-    steps.append(Step("telemetry (attempts)", hooks, telemetry.attempts(parts.meter, clock, parts.hooks)))
-    return steps
+        by_host = by == "host"
+        layer = rate(limiters, _weigh(limits), parts.clock, by_host=by_host, max_queue=parts.plan.max_queue)
+        yield Step("rate", f"{told} for {'each host' if by_host else 'the client'}", layer)
 
 
 def _weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:
@@ -163,3 +212,59 @@ def _weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:
         ones = (1.0,) * len(scales)
         return lambda _: ones
     return lambda request: tuple(1.0 if scale is None else scale(request) for scale in scales)
+
+
+def _concurrency(parts: Parts) -> Iterator[Step]:
+    gates = parts.gate or parts.gates
+    if gates is not None:
+        usual = partial(parts.meter.latency.quantile, 0.5)
+        layer = concurrency(gates, parts.clock, parts.watchdog, max_queue=parts.plan.max_queue, typical=usual)
+        limit = parts.plan.concurrency
+        told = f"{limit.algorithm}, learned per host" if isinstance(limit, Adaptive) else f"{limit} attempts at a time"
+        yield Step("concurrency", told, layer)
+
+
+def _breaker_again(parts: Parts) -> Iterator[Step]:
+    lines = parts.limiters or parts.gate is not None or parts.gates is not None
+    if lines and parts.plan.breaker is not None and parts.circuits is not None:
+        layer = breaker_again(parts.circuits, parts.plan.breaker.policy(), parts.clock)
+        yield Step("breaker (again)", "after standing in line", layer)
+
+
+def _propagation(parts: Parts) -> Iterator[Step]:
+    plan = parts.plan
+    named = [name for name in (plan.deadline_header, plan.attempt_header) if name is not None]
+    if named:
+        layer = propagate(parts.clock, deadline_header=plan.deadline_header, attempt_header=plan.attempt_header)
+        yield Step("propagation", ", ".join(named), layer)
+
+
+def _attempts(parts: Parts) -> Iterator[Step]:
+    hooks = parts.plan.hooks
+    told = f"{len(hooks)} hooks" if hooks else "no hooks"
+    yield Step("telemetry (attempts)", told, telemetry.attempts(parts.meter, parts.clock, hooks))
+
+
+def _chaos(parts: Parts) -> Iterator[Step]:
+    if parts.plan.chaos is not None:
+        yield Step(
+            "chaos", f"seed {parts.plan.chaos.seed}", chaos(parts.plan.chaos.start(), parts.watchdog, parts.clock)
+        )
+
+
+ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
+    _calls,
+    _deadline,
+    _single_flight,
+    _fallback,
+    _retry,
+    _hedge,
+    _redirect,
+    _breaker,
+    _rate,
+    _concurrency,
+    _breaker_again,
+    _propagation,
+    _attempts,
+    _chaos,
+)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from asyncapi.layers.concurrency import Gate
     from asyncapi.order import Parts
+    from asyncapi.sansio.circuit import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,12 @@ class Stats:
         p50: Median latency of answered calls, waits and retries included; None before the first.
         p95: Its 95th percentile.
         p99: Its 99th percentile.
-        concurrency: Attempts allowed at a time, or None.
+        degraded: Calls that a fallback has answered.
+        shared: Calls that joined another's flight (single-flight).
+        hedged: Calls that a further copy has answered (hedging).
+        concurrency: Attempts allowed at a time, or None where there is no fixed number.
+        limits: Attempts allowed at a time as learned, by host (`Adaptive`).
+        circuits: The breaker's state, by host or key.
         rate: Tokens left in each bucket, by host ("" for the client's own).
         budget: Retries left, by host.
     """
@@ -43,14 +50,21 @@ class Stats:
     p50: float | None
     p95: float | None
     p99: float | None
+    degraded: int
+    shared: int
+    hedged: int
     concurrency: int | None
+    limits: dict[str, int]
+    circuits: dict[str, Snapshot]
     rate: dict[str, list[float]]
     budget: dict[str, float]
 
 
 def snapshot(parts: Parts) -> Stats:
     """The state of a client's parts now."""
-    meter, gate, now = parts.meter, parts.gate, parts.clock.now()
+    meter, now = parts.meter, parts.clock.now()
+    learned: dict[str, Gate] = parts.gates or {}
+    gates = [*learned.values(), *([parts.gate] if parts.gate is not None else [])]
     limiters = [(key, limiter) for _, _, keyed in parts.limiters for key, limiter in keyed.items()]
     ok = sum(count for status, count in meter.by_status.items() if status < 400)  # noqa: PLR2004 - where errors begin
     answered = sum(meter.by_status.values())
@@ -63,11 +77,16 @@ def snapshot(parts: Parts) -> Stats:
         attempts=meter.attempts,
         retries=meter.retries,
         in_flight=meter.in_flight,
-        queued=(gate.line.length if gate is not None else 0) + sum(limiter.line.length for _, limiter in limiters),
+        queued=sum(gate.line.length for gate in gates) + sum(limiter.line.length for _, limiter in limiters),
         p50=meter.latency.quantile(0.50),
         p95=meter.latency.quantile(0.95),
         p99=meter.latency.quantile(0.99),
-        concurrency=gate.limit if gate is not None else None,
+        degraded=meter.degraded,
+        shared=parts.flights.shared if parts.flights is not None else 0,
+        hedged=parts.hedges.won if parts.hedges is not None else 0,
+        concurrency=parts.gate.limit if parts.gate is not None else None,
+        limits={host: gate.limit for host, gate in learned.items()},
+        circuits={key: circuit.snapshot(now) for key, circuit in (parts.circuits or {}).items()},
         rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
         budget={host: budget.tokens for host, budget in parts.budgets.items()},
     )

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import to_json
 
+from asyncapi.config import Chaos
 from asyncapi.errors import ConfigError
 from asyncapi.transports.mock import MockTransport
 from asyncapi.types import Response
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 _HANG_AFTER = 5.0  # real seconds in which a thread may still wake the loop
 
-__all__ = ["FakeClock", "MockTransport", "VirtualTimeLoop", "mocked_aiohttp", "reply", "run"]
+__all__ = ["Chaos", "FakeClock", "MockTransport", "VirtualTimeLoop", "mocked_aiohttp", "reply", "run"]
 
 
 def reply(

@@ -91,7 +91,7 @@ class Engine:
         self._began = time.monotonic()
         self._pace = Pace(self._began)
         self._pulled = 0
-        self._reader = job.reader(relative=client is not None and bool(client._base_url))  # noqa: SLF001 - our own
+        self._reader = job.reader(relative=client is not None and bool(client.base_url))
         self._lost: deque[Item] = deque()  # in flight when an earlier run died
         self._outcomes: Outcomes[Any] | None = None
         self._consumer: asyncio.Task[None] | None = None

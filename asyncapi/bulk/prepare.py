@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.store import check_output
-from asyncapi.client import _MAX_BODY, Client, _aiohttp
+from asyncapi.client import Client
 from asyncapi.clock import SYSTEM
+from asyncapi.connecting import MAX_BODY, http_transport
 from asyncapi.decoding import adapter
 from asyncapi.sansio.resend import IDEMPOTENT
 
@@ -70,7 +71,7 @@ def client_for(job: Job, note: Callable[[int], None]) -> Client:
     Raises:
         ConfigError: A setting is wrong.
     """
-    transport = _aiohttp(SYSTEM, max_body=_MAX_BODY, tls=job.tls, proxy=job.proxy)
+    transport = http_transport(SYSTEM, max_body=MAX_BODY, tls=job.tls, proxy=job.proxy)
     return Client(
         job.base_url,
         headers=job.all_headers(),

@@ -109,6 +109,15 @@ class Retry:
     stop: Callable[[RetryCallState], Any] | None = None
     retry: Callable[[RetryCallState], Any] | None = None
 
+    def told(self) -> str:
+        """As `explain()` shows it."""
+        policy = self.policy()
+        attempts = (
+            f"{policy.attempts} attempts" if policy.attempts is not None else "attempts as its stop strategy says"
+        )
+        waits = f"full jitter {policy.base:g}..{policy.cap:g} s" if policy.wait is None else type(policy.wait).__name__
+        return f"{attempts}, {waits}, {'no budget' if self.budget is None else self.budget.told()}"
+
     def policy(self) -> RetryPolicy:
         """What the retry layer works with."""
         attempts = self.attempts if self.attempts is not None else None if self.stop is not None else 4

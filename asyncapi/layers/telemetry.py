@@ -31,18 +31,20 @@ class Meter:
         in_flight: Calls under way.
         attempts: Attempts begun.
         retries: Attempts that repeated a failed one after a wait.
+        degraded: Calls that a fallback has answered.
         by_status: Final statuses of calls.
         by_error: Final errors of calls by class; cancelled calls count as "CancelledError".
         latency: Seconds of calls that ended with an answer, waits and retries included.
     """
 
-    __slots__ = ("attempts", "by_error", "by_status", "calls", "in_flight", "latency", "retries")
+    __slots__ = ("attempts", "by_error", "by_status", "calls", "degraded", "in_flight", "latency", "retries")
 
     def __init__(self) -> None:
         self.calls = 0
         self.in_flight = 0
         self.attempts = 0
         self.retries = 0
+        self.degraded = 0
         self.by_status: dict[int, int] = {}
         self.by_error: dict[str, int] = {}
         self.latency = Histogram()
@@ -76,6 +78,8 @@ def calls(meter: Meter, clock: Clock) -> Layer:
             response.attempts = tuple(call.attempts)
             by_status[response.status] = by_status.get(response.status, 0) + 1
             record(elapsed)
+            if response.degraded:
+                meter.degraded += 1
             return response
 
         return send
