@@ -52,7 +52,7 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Mischief:
-    """The settings of the chaos layer; see `asyncapi.testing.Chaos` for their meaning."""
+    """The settings of the chaos layer; see `Chaos` for their meaning."""
 
     seed: int = 0
     latency: tuple[float, float] = (0.0, 0.0)

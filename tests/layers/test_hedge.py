@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from asyncapi.clock import SYSTEM
 from asyncapi.config.hedge import Hedge
 from asyncapi.errors import (
     CircuitOpen,
@@ -27,6 +28,7 @@ from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.sansio.keyed import Keyed
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from asyncapi.transports.aiohttp import AioHTTPTransport
 from asyncapi.types import Body, Call, Request, stack
 from asyncapi.watchdog import Watchdog
 from stepping import Places, each_cancellation
@@ -488,6 +490,78 @@ def test_a_deadline_at_the_moment_of_the_win_is_a_time_out_and_no_stray_cancella
     played(scenario, Does(1.0), Does(0.05))
 
 
+@pytest.mark.parametrize("given_up", [0.05, 0.12])  # before a copy would be sent, and before the one sent is answered
+def test_a_call_that_is_being_given_up_is_not_hedged_and_closes_in_peace(given_up):
+    async def scenario(host):
+        call = asyncio.create_task(host.ask())
+        await host.clock.sleep(given_up)
+        call.cancel()
+        await asyncio.wait([call])
+        assert call.cancelled()
+        assert host.clock.now() == pytest.approx(given_up + 0.2)
+        assert host.attempts == (1 if given_up < 0.1 else 2)
+
+    played(scenario, Does(1.0, closing=0.2), Does(0.05))
+
+
+def test_a_first_copy_that_answers_although_it_was_cancelled_leaves_no_stray_cancellation():
+    async def scenario(host):
+        first = True
+
+        async def handle(request):
+            nonlocal first
+            if not first:
+                await host.clock.sleep(0.05)
+                return reply(201)
+            first = False
+            with suppress(asyncio.CancelledError):
+                await host.clock.sleep(1.0)
+            return reply(200)
+
+        host.transport._handler = handle
+        assert (await host.ask()).status == 200
+        host.assert_clean()
+
+    played(scenario)
+
+
+def test_an_answer_in_the_same_turn_as_the_first_copys_failure_is_not_missed():
+    async def scenario(host):
+        copies, gate = [], asyncio.Event()
+
+        async def handle(request):
+            copies.append(request)
+            if len(copies) > 1:
+                await gate.wait()
+                return reply(200)
+            await host.clock.sleep(0.15)  # so that it waits behind the second, and wakes after it
+            await gate.wait()
+            return reply(503)
+
+        host.transport._handler = handle
+        call = asyncio.create_task(host.ask())
+        await host.clock.sleep(0.2)
+        gate.set()
+        assert (await call).status == 200
+
+    played(scenario)
+
+
+def test_numbers_are_right_from_the_start():
+    numbers = []
+
+    async def scenario(host):
+        send = stack(
+            host.transport.send,
+            hedge(host.hedges, host.settings.policy()),
+            telemetry.attempts(telemetry.Meter(), host.clock, [lambda record: numbers.append(record.number)]),
+        )
+        await send(host.request())
+
+    played(scenario, Does(9.0), Does(9.0), Does(9.0), Does(0.05), hedging=Hedge(0.1, copies=4, budget=1.0))
+    assert sorted(numbers) == [1, 2, 3, 4]
+
+
 def test_a_cancelled_call_cancels_all_copies():
     async def scenario(host):
         call = asyncio.create_task(host.ask())
@@ -551,6 +625,50 @@ def test_a_finished_call_is_freed_without_the_garbage_collector():
         played(scenario, Does(1.0), Does(0.05), Does(0.2), Does(1.0), Does(0.2, ConnectError("a")), Does(0.2, 503))
     finally:
         gc.enable()
+
+
+async def test_over_real_sockets_the_losers_connection_is_closed_and_the_winners_is_kept():
+    closed, open_ = [], []
+
+    async def serve(reader, writer):
+        mine = len(open_)
+        open_.append(mine)
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                if mine == 0:
+                    await reader.read(1)  # never answers: until the other side closes
+                    break
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        except asyncio.IncompleteReadError:
+            pass
+        finally:
+            closed.append(mine)
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = Hedge(0.05, budget=1.0)
+    hedges = Hedges(Keyed(settings.start), SYSTEM)  # a budget of 1: every call may be hedged once
+    transport = AioHTTPTransport(clock=SYSTEM, max_body=None)
+    send = stack(transport.send, hedge(hedges, settings.policy()), telemetry.attempts(telemetry.Meter(), SYSTEM))
+
+    async def ask():
+        request = Request("GET", f"http://127.0.0.1:{port}/")
+        request.call = Call(SYSTEM.now(), "h", None, None, None)
+        request.call.task = asyncio.current_task()
+        return await send(request)
+
+    try:
+        assert (await ask()).content == b"ok"
+        assert (await ask()).content == b"ok"  # over the winner's connection
+        while not closed:
+            await asyncio.sleep(0.001)
+        assert (open_, closed) == ([0, 1], [0])
+    finally:
+        hedges.close()
+        await transport.aclose()
+        server.close()
+        await server.wait_closed()
 
 
 def test_the_same_seed_gives_the_same_story():

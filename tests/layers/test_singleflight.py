@@ -199,8 +199,11 @@ def test_who_comes_while_a_given_up_one_is_closing_gets_a_new_one():
         gone.cancel()
         await host.clock.sleep(0.05)
         assert host.inside == 1
-        assert (await host.ask()).status == 200
-        assert host.sent == 2
+        second = host.start()
+        await host.clock.sleep(0.5)
+        assert (gone.cancelled(), host.inside) == (True, 1)
+        third = host.start()  # the old one, now closed, has not taken the new one's place away
+        assert [(await second).status, (await third).status, host.sent] == [200, 200, 2]
 
     played(scenario, closing=0.1)
 

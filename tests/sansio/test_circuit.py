@@ -144,6 +144,9 @@ def test_a_lost_probe_holds_others_up_no_longer_than_its_lease():
     assert one.enter(15.0, "b")
     assert not one.enter(15.0, "c")
     assert one.probing == {"lost", "b"}
+    one.record(one.permit, "b", 15.0, failed=False)
+    feed(one, "o", 15.0)
+    assert (one.state, one.probing) == ("closed", set())
 
 
 def test_a_probe_that_comes_back_after_its_lease_still_counts_but_does_not_end_the_next_ones():
