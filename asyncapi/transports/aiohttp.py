@@ -31,6 +31,8 @@ from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from asyncapi.clock import Clock
     from asyncapi.types import Call, Request
 
@@ -85,6 +87,7 @@ class AioHTTPTransport:
         self._unix_socket = unix_socket
         self._trust_env = trust_env
         self._keepalive = keepalive
+        self._kept: Sized = ()  # the connections that wait to be used again, where they are ours
         self._connecting: dict[asyncio.Task[Any] | None, Call] = {}
         self._warned: set[str] = set()
         self._closed = False
@@ -103,7 +106,7 @@ class AioHTTPTransport:
         guard = limits.enter(self._watchdog, self._clock, request)
         task = call.task
         self._connecting[task] = call
-        call.reused, call.phase = self._owned, "headers"
+        call.reused, call.phase = bool(self._kept), "headers"  # until a new connection is made
         try:
             answer = await session.request(
                 request.method,
@@ -154,7 +157,7 @@ class AioHTTPTransport:
             connector = UnixConnector(path=self._unix_socket, limit=0, keepalive_timeout=self._keepalive)
         else:
             connector = TCPConnector(limit=0, ssl=self._tls, ttl_dns_cache=10, keepalive_timeout=self._keepalive)
-        adopt(connector, self._connecting)
+        self._kept = adopt(connector, self._connecting)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.CookieJar() if self._cookies else aiohttp.DummyCookieJar(),

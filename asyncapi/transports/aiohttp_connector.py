@@ -16,6 +16,8 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from asyncapi.types import Call
 
 Connecting = dict["asyncio.Task[Any] | None", "Call"]
@@ -59,7 +61,12 @@ class UnixConnector(_Ours, aiohttp.UnixConnector):
     """Over a Unix socket."""
 
 
-def adopt(connector: TCPConnector | UnixConnector, connecting: Connecting) -> None:
-    """Make its connections ours: inside the running loop, before the first one."""
+def adopt(connector: TCPConnector | UnixConnector, connecting: Connecting) -> Sized:
+    """Make its connections ours: inside the running loop, before the first one.
+
+    Returns:
+        Sized: The connections that wait to be used again; empty when none does.
+    """
     connector.connecting = connecting
     connector._factory = partial(_Handler, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
+    return connector._conns  # noqa: SLF001

@@ -63,6 +63,8 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
             return ConnectError(f"can't connect {_to(error)}: {_reason(error.os_error)}", request=request)
         case aiohttp.ClientHttpProxyError():
             return ConnectError(f"the proxy refused: {error.status} {error.message}", request=request)
+        case ConnectionRefusedError():
+            return ConnectError(f"can't connect: {_reason(error)}", request=request)
         case aiohttp.ConnectionTimeoutError():
             return RequestTimeout(_slow_connect(call.connect), phase="connect", request=request)
         case TimeoutError():

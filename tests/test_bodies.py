@@ -1,0 +1,195 @@
+"""Bodies before they are sent: their bytes, type and length, whether they can be sent again, and what is no body."""
+
+from __future__ import annotations
+
+import enum
+import io
+import math
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, Field, SecretStr
+
+from asyncapi import ConfigError, Request
+from asyncapi.bodies import encode
+
+if TYPE_CHECKING:
+    from asyncapi.types import Body
+
+
+class Kind(enum.Enum):
+    A = "a"
+
+
+class User(BaseModel):
+    id: int
+    full_name: str = Field("x", alias="fullName")
+
+
+@dataclass
+class Point:
+    x: int
+
+
+def given(**body):
+    return encode(Request("POST", "https://h/", **body))
+
+
+async def read(body: Body) -> bytes:
+    return b"".join([piece async for piece in body.open()])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [1, 2.5, None, True, "é"]}, '{"a":[1,2.5,null,true,"é"]}'),
+        (User(id=1), '{"id":1,"fullName":"x"}'),
+        ([User(id=1)], '[{"id":1,"fullName":"x"}]'),
+        (Point(1), '{"x":1}'),
+        (datetime(2024, 1, 2, tzinfo=UTC), '"2024-01-02T00:00:00Z"'),
+        (UUID(int=0), '"00000000-0000-0000-0000-000000000000"'),
+        (Decimal("1.10"), '"1.10"'),
+        (Kind.A, '"a"'),
+        ({"text": "NaN and Infinity"}, '{"text":"NaN and Infinity"}'),
+        (False, "false"),
+        (0, "0"),
+        ({}, "{}"),
+        ([], "[]"),
+        ("", '""'),
+    ],
+)
+def test_plain_data_and_models_become_json(value, text):
+    assert given(json=value) == (text.encode(), "application/json")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), {"a": object()}, math.nan, {"a": math.inf}, [-math.inf], b"\xff", "\ud800", lambda: 1],
+)
+def test_what_json_cannot_hold_is_told(value):
+    with pytest.raises(ConfigError, match="json="):
+        given(json=value)
+
+
+def test_data_that_holds_itself_is_told():
+    loop: list[object] = []
+    loop.append(loop)
+    with pytest.raises(ConfigError, match="json=list"):
+        given(json=loop)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"a": "b c", "d": "&="}, "a=b+c&d=%26%3D"),
+        ({"a": [1, None, 2], "b": None}, "a=1&a=2"),
+        ({"a": True, "b": Kind.A, "c": b"\xff"}, "a=true&b=a&c=%FF"),
+        ([("a", 1), ("a", 2)], "a=1&a=2"),
+        ({"é": "ü"}, "%C3%A9=%C3%BC"),
+        ({}, ""),
+    ],
+)
+def test_fields_become_a_form(fields, text):
+    assert given(data=fields) == (text.encode(), "application/x-www-form-urlencoded")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"data": "a=1"}, "data= takes form fields"),
+        ({"data": b"a=1"}, "data= takes form fields"),
+        ({"data": 5}, "data: give a mapping or .* pairs, not int"),
+        ({"data": ["abc"]}, "data: give a mapping or .* pairs, not list"),
+        ({"data": {1: "x"}}, "data: the name 1 is int, give text"),
+        ({"data": {"a": {}}}, "data: 'a' is a dict"),
+        ({"data": {"a": SecretStr("s")}}, "data: 'a' is a SecretStr"),
+        ({"data": {"a": "\ud800"}}, "UTF-8"),
+        ({"files": "x"}, "files: give a mapping or .* pairs, not str"),
+        ({"files": {"f": None}}, r"files\['f'\] is None"),
+        ({"files": {"f": 5}}, "content=int: give bytes"),
+        ({"files": {"f": ("a",)}}, r"files\['f'\]: a tuple is \(filename, content\)"),
+        ({"files": {"f": (5, b"x")}}, r"files\['f'\]: the file's name is int"),
+        ({"files": {1: b"x"}}, "files: the name 1 is int"),
+        ({"content": 5}, "content=int: give bytes, text, a path"),
+        ({"content": {"a": 1}}, r"content=dict: give bytes.*json="),
+        ({"content": "\ud800"}, "UTF-8"),
+        ({"content": io.StringIO("x")}, "open in text mode: open it with 'rb'"),
+        ({"json": {}, "content": b""}, "json and content at once: a request has one body"),
+        ({"json": {}, "data": {}}, "json and data/files at once"),
+        ({"content": b"", "files": {}}, "data/files and content at once"),
+    ],
+)
+def test_what_is_no_body_is_told(body, message):
+    with pytest.raises(ConfigError, match=message):
+        given(**body)
+
+
+def test_files_that_cannot_be_read_are_told(tmp_path):
+    closed = io.BytesIO(b"x")
+    closed.close()
+    for content, message in [
+        (tmp_path / "none", "can't read .*none: No such file"),
+        (tmp_path, "it is a directory"),
+        (closed, "can't read the file: I/O operation on closed file"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            given(content=content)
+
+
+@pytest.mark.parametrize(
+    ("make", "length", "rewindable"),
+    [
+        (lambda: io.BytesIO(b"abc"), 3, True),
+        (lambda: [b"a", b"bc"], None, True),
+        (lambda: (b"abc",), None, True),
+        (lambda: iter([b"abc"]), None, False),
+        (lambda: (piece for piece in [b"abc"]), None, False),
+    ],
+)
+async def test_a_stream_knows_its_length_and_whether_it_can_be_sent_again(make, length, rewindable):
+    body, _ = given(content=make())
+    assert (body.length, body.rewindable) == (length, rewindable)
+    assert await read(body) == b"abc"
+    if rewindable:
+        assert await read(body) == b"abc"
+
+
+async def test_paths_of_every_kind_are_read(tmp_path):
+    file = tmp_path / "data.json"
+    file.write_bytes(b"[1]")
+
+    class PathLike(os.PathLike):
+        def __fspath__(self):
+            return str(file)
+
+    for path in (file, PathLike()):
+        body, kind = given(content=path)
+        assert (await read(body), kind, body.length, body.rewindable) == (b"[1]", "application/json", 3, True)
+
+
+async def test_multipart_has_its_length_where_all_parts_have(tmp_path):
+    body, kind = given(files={"f": io.BytesIO(b"abc")}, data={"a": "é"})
+    assert kind.startswith("multipart/form-data; boundary=")
+    assert body.length == len(await read(body)) == len(await read(body))
+    assert body.rewindable
+    endless, _ = given(files={"f": iter([b"abc"])})
+    assert (endless.length, endless.rewindable) == (None, False)
+
+
+async def test_names_in_multipart_cannot_break_out_of_their_line():
+    body, _ = given(files={'a"\r\nX: y': ('b"\r\nX: y', b"", 'c"\r\nX: y')}, data={'d"\r\nX: y': "v"})
+    assert b"\r\nX: y" not in await read(body)
+
+
+async def test_file_names_are_taken_from_files_and_paths(tmp_path):
+    (tmp_path / "photo.png").write_bytes(b"p")
+    with (tmp_path / "photo.png").open("rb") as file:
+        for content in (file, tmp_path / "photo.png"):
+            made = await read(given(files={"f": content})[0])
+            assert b'name="f"; filename="photo.png"\r\nContent-Type: image/png\r\n\r\np\r\n' in made
+    assert b'filename="f"' in await read(given(files={"f": b"x"})[0])

@@ -1,0 +1,189 @@
+"""The client over real bytes: verbs, answers and statuses, typed values, stats and explain, life and sharing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiohttp import web
+from pydantic import BaseModel
+
+from asyncapi import Client, NotFound, RateLimit, RateLimited, Retry, ServerError
+from asyncapi.testing import FakeClock, MockTransport, reply, run
+from servers import application, echo, scripted
+
+
+class User(BaseModel):
+    id: int
+    name: str
+
+
+async def user(request: web.Request) -> web.Response:
+    return web.json_response({"id": int(request.match_info["id"]), "name": "Ada"})
+
+
+@pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete", "options"])
+async def test_each_verb_is_sent(verb):
+    async with application(web.route("*", "/x", echo)) as url, Client(url) as api:
+        assert (await getattr(api, verb)("/x")).json()["method"] == verb.upper()
+        assert (await api.request(verb, "/x")).json()["method"] == verb.upper()
+
+
+async def test_head_has_no_body_and_all_headers():
+    async with application(web.get("/x", echo)) as url, Client(url) as api:
+        answer = await api.head("/x")
+    assert (answer.status, answer.content) == (200, b"")
+    assert int(answer.headers["Content-Length"]) > 0
+
+
+async def test_a_model_makes_a_value():
+    async with application(web.get("/users/{id}", user)) as url, Client(url) as api:
+        assert await api.get("/users/7", model=User) == User(id=7, name="Ada")
+        assert (await api.get("/users/7")).parse(User).id == 7
+        assert await api.gather([f"/users/{i}" for i in range(50)], model=User) == [
+            User(id=i, name="Ada") for i in range(50)
+        ]
+
+
+async def test_what_is_sent_is_what_arrives():
+    ours = {"headers": {"X-A": "client", "X-B": "client"}, "params": {"k": 1}}
+    async with application(web.post("/v1/x", echo)) as url, Client(f"{url}/v1", **ours) as api:
+        got = (await api.post("/x", params={"q": ["a b", "ü"]}, headers={"x-a": "call"}, json={"n": 1})).json()
+    assert got["path"] == "/v1/x?k=1&q=a+b&q=%C3%BC"
+    assert (got["headers"]["x-a"], got["headers"]["x-b"]) == ("call", "client")
+    assert got["body"] == '{"n":1}'
+
+
+# Statuses
+
+
+def answering(*statuses: int, **headers):
+    left = list(statuses)
+    return MockTransport(lambda _: reply(left.pop(0) if len(left) > 1 else left[0], json={"e": 1}, headers=headers))
+
+
+async def test_4xx_and_5xx_raise_with_the_whole_answer():
+    async with Client("https://h", transport=answering(404, **{"X-Request-Id": "r1"})) as api:
+        with pytest.raises(NotFound, match=r"^GET https://h/u/1: 404 Not Found: \{\"e\":1\}$") as caught:
+            await api.get("/u/1", model=User)
+    error = caught.value
+    assert (error.status, error.request_id, error.body) == (404, "r1", b'{"e":1}')
+    assert error.response.json() == {"e": 1}
+    assert len(error.attempts) == 1
+
+
+@pytest.mark.parametrize(
+    ("client", "call", "raises"), [(True, None, True), (False, None, False), (True, False, False), (False, True, True)]
+)
+async def test_raising_is_a_choice_of_the_client_and_of_the_call(client, call, raises):
+    async with Client("https://h", transport=answering(404), raise_for_status=client) as api:
+        if raises:
+            with pytest.raises(NotFound):
+                await api.get("/", raise_for_status=call)
+        else:
+            answer = await api.get("/", raise_for_status=call)
+            assert (answer.status, answer.ok) == (404, False)
+            with pytest.raises(NotFound):
+                answer.raise_for_status()
+
+
+def test_a_status_worth_it_is_retried_and_the_last_is_raised():
+    clock = FakeClock()
+
+    async def scenario():
+        transport = answering(503, 500, 200)
+        async with Client("https://h", transport=transport, clock=clock) as api:
+            answer = await api.get("/")
+            assert [one.status for one in answer.attempts] == [503, 500, 200]
+            assert answer.elapsed == pytest.approx(clock.now())
+        async with Client("https://h", transport=answering(503), clock=clock, retry=Retry(3)) as api:
+            with pytest.raises(ServerError, match=r"503 Service Unavailable.* \(after 3 attempts\)$"):
+                await api.get("/")
+            return api.stats
+
+    stats = run(scenario())
+    assert (stats.calls, stats.ok, stats.failed, stats.attempts, stats.retries) == (1, 0, 1, 3, 2)
+    assert stats.by_status == {503: 1}
+
+
+async def test_retry_after_is_on_the_error():
+    async with Client("https://h", transport=answering(429, **{"Retry-After": "120"})) as api:
+        with pytest.raises(RateLimited) as caught:
+            await api.get("/")
+    assert caught.value.retry_after == 120
+
+
+# What can be seen of it
+
+
+async def test_stats_count_calls_answers_and_errors():
+    async def script(peer):
+        while (seen := await peer.request()) is not None:
+            await peer.answer(status="404 Not Found" if seen.path == "/no" else "200 OK")
+
+    async with scripted(script) as server, Client(server.url, raise_for_status=False) as api:
+        await api.gather(["/"] * 3 + ["/no"])
+        stats = api.stats
+    assert (stats.calls, stats.ok, stats.failed) == (4, 3, 1)
+    assert stats.by_status == {200: 3, 404: 1}
+    assert stats.in_flight == stats.queued == 0
+    assert 0 < stats.p50 <= stats.p95 <= stats.p99 < 30
+
+
+def test_explain_prints_the_chain_with_its_settings(capsys):
+    api = Client("https://user:canary@h/v1", rate=RateLimit(50), concurrency=7, retry=None)
+    told = api.explain()
+    assert capsys.readouterr().out.strip() == told.strip()
+    assert "https://***@h/v1" in told
+    assert "7 attempts at a time" in told
+    assert "50 per 1 s" in told
+    assert "canary" not in told
+    assert "retry" not in told
+
+
+async def test_hooks_get_a_record_of_every_attempt_and_may_fail(caplog):
+    records = []
+
+    def broken(record):
+        records.append(record)
+        raise RuntimeError("mine")
+
+    async with application(web.get("/x", echo)) as url, Client(url, hooks=[broken, records.append]) as api:
+        assert (await api.get("/x")).status == 200
+    assert len(records) == 2
+    assert records[0] is records[1]
+    assert (records[0].status, records[0].method, records[0].url) == (200, "GET", f"{url}/x")
+    assert "a hook failed" in caplog.text
+
+
+# Life
+
+
+async def test_a_client_needs_no_block_and_opens_nothing_before_the_first_call():
+    async with application(web.get("/x", echo)) as url:
+        api = Client(url)
+        assert (await api.get("/x")).status == 200
+        await api.aclose()
+        await api.aclose()
+
+
+def test_a_client_may_be_made_outside_of_a_loop():
+    api = Client("https://h", transport=MockTransport(lambda _: reply()))
+
+    async def use():
+        async with api:
+            return (await api.get("/")).status
+
+    assert asyncio.run(use()) == 200
+
+
+async def test_nothing_is_left_behind_by_a_closed_client():
+    before = asyncio.all_tasks()
+    async with application(web.post("/x", echo)) as url, Client(url) as api:
+        await api.gather([])
+        await asyncio.gather(*(api.post("/x", content=[b"a", b"b"]) for _ in range(20)))
+        await api.aclose()
+        left = {
+            task for task in asyncio.all_tasks() - before if "asyncapi" in repr(task) or "write_bytes" in repr(task)
+        }
+        assert not left
