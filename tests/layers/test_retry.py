@@ -321,9 +321,10 @@ def test_max_retry_after_bounds_what_servers_ask_for_beside_a_wait_strategy_and_
     run(scenario())
 
 
-def test_a_spent_budget_is_the_cause_of_the_failure():
+@pytest.mark.parametrize("answer", [lambda r: reply(503), lambda r: ConnectError("refused", request=r)])
+def test_a_spent_budget_is_the_cause_of_the_failure(answer):
     async def scenario():
-        host = Host(lambda _: reply(503), retry=Retry(budget=Budget(ratio=0, floor=1)))
+        host = Host(answer, retry=Retry(budget=Budget(ratio=0, floor=1)))
         first = await host.fails()
         assert len(host.times) == 2
         assert isinstance(first.__cause__, BudgetSpent)
@@ -332,7 +333,6 @@ def test_a_spent_budget_is_the_cause_of_the_failure():
         second = await host.fails()
         assert len(host.times) == 1
         assert isinstance(second.__cause__, BudgetSpent)
-        assert "second" not in str(second)
 
     run(scenario())
 
