@@ -1,7 +1,8 @@
 """Single-flight: identical GETs and HEADs that are under way at the same time share one way through the layers below.
 
-Identical: the same method, URL, limits and retry policy, no body, and the same headers, credentials included; those
-that only name or trace a request (`x-request-id`, `traceparent`, ...) don't count.
+Identical: the same method, URL, limits, retry policy and place in our lines (an urgent call must not wait behind those
+before a bulk one), no body, and the same headers, credentials included; those that only name or trace a request
+(`x-request-id`, `traceparent`, ...) don't count.
 
 Rules:
 1. A flight is a task of its own, so that it outlives any of its waiters. When the last of them has gone, it is
@@ -83,7 +84,8 @@ def _key(request: Request) -> Hashable:
         if name not in _NAMES_THE_REQUEST
     )
     # A policy is told by its identity, which is enough: the flight's call keeps it alive, so none can take its place.
-    return request.method, request.url, tuple(headers), call.connect, call.attempt, id(call.retry)
+    policies = (call.connect, call.attempt, id(call.retry), call.priority, call.tenant, call.patience)
+    return request.method, request.url, tuple(headers), policies
 
 
 class _Flight:

@@ -63,10 +63,14 @@ class Host:
         headers = {"Location": "/elsewhere"} if answer == 302 else {"X-Sent": str(self.sent)}
         return reply(answer, content=b"body", headers=headers)
 
-    def request(self, url="https://h/item", method="GET", *, within=None, policy=None, limit=None, **given) -> Request:
+    def request(
+        self, url="https://h/item", method="GET", *, within=None, policy=None, limit=None, line=(), **given
+    ) -> Request:
         request = Request(method, url, **given)
         request.call = Call(self.clock.now(), "h", None, limit, policy)
         request.call.task = asyncio.current_task()
+        for name, value in dict(line).items():
+            setattr(request.call, name, value)
         request.deadline = None if within is None else self.clock.now() + within
         return request
 
@@ -154,6 +158,10 @@ def test_nothing_is_kept_after_it_has_ended():
         ({"headers": [("A", "1"), ("A", "2")]}, {"headers": [("A", "1")]}, 2),
         ({"limit": 9.0}, {"limit": 8.0}, 2),
         ({"policy": Retry(2).policy()}, {}, 2),
+        ({"line": {"priority": 1}}, {}, 2),
+        ({"line": {"tenant": "a"}}, {"line": {"tenant": "b"}}, 2),
+        ({"line": {"patience": 0.0}}, {}, 2),
+        ({"line": {"priority": 1}}, {"line": {"priority": 1}}, 1),
         ({"method": "POST"}, {"method": "POST"}, 2),
         ({"method": "DELETE"}, {"method": "DELETE"}, 2),
         ({"content": b"x"}, {"content": b"x"}, 2),
