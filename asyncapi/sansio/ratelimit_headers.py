@@ -91,8 +91,11 @@ def quotas(headers: Mapping[str, str], wall: float) -> tuple[Quota, ...]:
             fields[what] = f"{fields[what]}, {value}" if what in fields and dialect == "ietf" else value
     if not told:
         return ()
-    now = _server_time(headers, wall)
-    found = [quota for (dialect, name), fields in told.items() for quota in _read(dialect, name, fields, told, now)]
+    clock = _Clock(headers, wall)
+    policies = _policies(told.get(("ietf", ""), {}).get("ratelimit-policy", ""))
+    found = [
+        quota for (dialect, name), fields in told.items() for quota in _read(dialect, name, fields, policies, clock)
+    ]
     return tuple(quota for quota in found if quota.limit is not None or quota.remaining is not None)[:_MOST]
 
 
@@ -111,10 +114,9 @@ def _field_of(header: str) -> tuple[str, str, str] | None:
 
 
 def _read(
-    dialect: str, name: str, fields: dict[str, str], told: dict[tuple[str, str], dict[str, str]], now: float
+    dialect: str, name: str, fields: dict[str, str], policies: tuple[_Policy, ...], clock: _Clock
 ) -> Iterator[Quota]:
     """The records of one group of fields."""
-    policies = _policies(told.get(("ietf", ""), {}).get("ratelimit-policy", ""))
     if dialect == "ietf":
         yield from _structured(fields.get("ratelimit", ""), policies)
         return
@@ -124,16 +126,16 @@ def _read(
         window = window or _window(limit, policies + _policies(fields.get("limit", "")))
     elif dialect == "x-ratelimit":
         if "resource" in fields or "bucket" in fields:
-            name = (fields.get("resource") or fields["bucket"]).strip()
+            name = fields.get("resource", fields.get("bucket", "")).strip()
         if "used" in fields and "resource" in fields:
             dialect = "github"
         elif name.startswith(("requests", "tokens")) or name.endswith(("requests", "tokens")):
             dialect = "openai"
-    reset = _delta(fields.get("reset-after")) if "reset-after" in fields else _reset(fields.get("reset"), now)
+    reset = _delta(fields.get("reset-after")) if "reset-after" in fields else _reset(fields.get("reset"), clock)
     yield Quota(dialect, name, _unit(name), limit, remaining, reset, window)
 
 
-def _structured(text: str, policies: list[_Policy]) -> Iterator[Quota]:
+def _structured(text: str, policies: tuple[_Policy, ...]) -> Iterator[Quota]:
     """The `RateLimit` field beside its policies, in both of its forms."""
     members = list(_members(text))
     given = {name: value for name, value, _ in members if value}
@@ -163,7 +165,8 @@ class _Policy:
     old: bool
 
 
-def _policies(text: str) -> list[_Policy]:
+@lru_cache(maxsize=128)  # it is the same in every answer
+def _policies(text: str) -> tuple[_Policy, ...]:
     """The members of a `RateLimit-Policy`: `"default";q=100;w=60`, or before -08 `100;w=60`."""
     policies = []
     for name, _, given in _members(text):
@@ -172,10 +175,10 @@ def _policies(text: str) -> list[_Policy]:
         window = _delta(given.get("w") or given.get("window"))
         quota = _number(name if old else given["q"])
         policies.append(_Policy(name, quota, window, _UNIT_NAMES.get(unit, unit), old))
-    return policies
+    return tuple(policies)
 
 
-def _window(limit: float | None, policies: list[_Policy]) -> float | None:
+def _window(limit: float | None, policies: tuple[_Policy, ...]) -> float | None:
     """The window of the policy with this quota."""
     return next((policy.window for policy in policies if policy.window and policy.quota == limit), None)
 
@@ -214,7 +217,7 @@ def _delta(text: str | None) -> float | None:
     return seconds if seconds is not None and seconds <= _YEAR else None
 
 
-def _reset(text: str | None, now: float) -> float | None:
+def _reset(text: str | None, clock: _Clock) -> float | None:
     """Seconds from now, of whatever the server writes."""
     if text is None:
         return None
@@ -223,11 +226,11 @@ def _reset(text: str | None, now: float) -> float | None:
     if number is not None:
         while number >= _EPOCH_PARTS:
             number /= 1000
-        seconds = number - now if number >= _EPOCH else number
+        seconds = number - clock.now() if number >= _EPOCH else number
     elif _DURATION.fullmatch(text):
         seconds = sum(float(amount) * _UNITS[unit] for amount, unit in _DURATION_PART.findall(text))
     else:
-        date = _date(text, now)
+        date = _date(text, clock.now())
         if date is None:
             return None
         seconds = date
@@ -243,8 +246,19 @@ def _date(text: str, now: float) -> float | None:
         return retry_after({"retry-after": text}, now) if text[:3].isalpha() else None  # "Tue, ..."
 
 
-def _server_time(headers: Mapping[str, str], wall: float) -> float:
+class _Clock:
     """Our time, or that of the server's clock where they differ by more than a Date can be off."""
-    date = headers.get("Date") or headers.get("date")
-    ahead = retry_after({"retry-after": date}, 0.0) if date else None
-    return wall if ahead is None or ahead < _EPOCH or abs(ahead - wall) <= _SKEW else ahead
+
+    __slots__ = ("_headers", "_wall")
+
+    def __init__(self, headers: Mapping[str, str], wall: float) -> None:
+        self._headers = headers
+        self._wall = wall
+
+    def now(self) -> float:
+        """Seconds since the epoch; worked out only when a date is to be read."""
+        date = self._headers.get("Date")
+        ahead = retry_after({"retry-after": date}, 0.0) if date else None
+        if ahead is None or ahead < _EPOCH or abs(ahead - self._wall) <= _SKEW:
+            return self._wall
+        return ahead
