@@ -93,9 +93,9 @@ def quotas(headers: Mapping[str, str], wall: float) -> tuple[Quota, ...]:
         return ()
     clock = _Clock(headers, wall)
     policies = _policies(told.get(("ietf", ""), {}).get("ratelimit-policy", ""))
-    found = [
-        quota for (dialect, name), fields in told.items() for quota in _read(dialect, name, fields, policies, clock)
-    ]
+    found: list[Quota] = []
+    for (dialect, name), fields in told.items():
+        found += _read(dialect, name, fields, policies, clock)
     return tuple(quota for quota in found if quota.limit is not None or quota.remaining is not None)[:_MOST]
 
 
@@ -258,7 +258,12 @@ class _Clock:
     def now(self) -> float:
         """Seconds since the epoch; worked out only when a date is to be read."""
         date = self._headers.get("Date")
-        ahead = retry_after({"retry-after": date}, 0.0) if date else None
+        ahead = _epoch(date) if date else None
         if ahead is None or ahead < _EPOCH or abs(ahead - self._wall) <= _SKEW:
             return self._wall
         return ahead
+
+
+@lru_cache(maxsize=16)  # the answers of one second share it
+def _epoch(date: str) -> float | None:
+    return retry_after({"retry-after": date}, 0.0)
