@@ -3,7 +3,8 @@
 The delay is a quantile of the first copies' latencies (p95: one call in twenty is slower), over the last `_KEPT` of
 them, so that it follows a server that changes at the pace of the traffic. A first copy that was given up while it was
 slower than the delay counts with the time it had taken by then: a quantile goes by rank, so knowing that it was
-slower is enough, and hedging does not blind the estimate that it rests on.
+slower is enough, and hedging does not blind the estimate that it rests on. A little is added to the quantile: where
+most latencies are nearly the same, it lies among them, and copies must not be spent on answers that are coming in.
 
 The budget is a share of the calls: each pays it in, each further copy takes 1 out. What is saved up is bounded, so that
 a host where everything turns slow at once gets only a few copies more. The method is that of J. Dean and L. Barroso,
@@ -20,6 +21,7 @@ from math import ceil
 _KEPT = 256  # latencies of a route
 _MOST_SAVED = 10.0  # copies
 _LEAST = 0.001  # seconds; no delay is shorter
+_BEYOND = 1.05  # times the quantile
 
 
 class Latencies:
@@ -93,7 +95,7 @@ class Route:
             return rules.seconds
         if len(self._latencies) < rules.minimum:
             return None
-        return max(_LEAST, self._latencies.quantile(rules.quantile))
+        return max(_LEAST, _BEYOND * self._latencies.quantile(rules.quantile))
 
     def spend(self) -> bool:
         """Whether the budget allows a further copy; if so it is paid for."""

@@ -200,6 +200,15 @@ def test_at_a_two_percent_slow_server_p99_falls_by_more_than_half_for_at_most_fi
     assert p50 == pytest.approx(p50_without, rel=0.1)
 
 
+def test_copies_are_not_spent_on_a_server_that_always_takes_the_same_time():
+    async def scenario(host):
+        for _ in range(1000):
+            await host.ask()
+        assert host.route.copies == host.hedges.won == host.attempts - 1000 > 15  # every copy was needed
+
+    played(scenario, lambda number: Does(1.0 if number % 51 == 50 else 0.03), hedging=Hedge(), saved=0.0)
+
+
 def test_when_everything_turns_slow_at_once_no_more_than_the_budget_is_added():
     async def scenario(host):
         for _ in range(300):
@@ -217,15 +226,15 @@ def test_the_learned_delay_follows_the_server():
     async def scenario(host):
         for _ in range(300):
             await host.ask()
-        assert host.route.delay == pytest.approx(0.05)
+        assert host.route.delay == pytest.approx(1.05 * 0.05)
         host.plan = (Does(0.4),)
         for _ in range(300):
             await host.ask()
-        assert host.route.delay == pytest.approx(0.4)
+        assert host.route.delay == pytest.approx(1.05 * 0.4)
         host.plan = (Does(0.02),)
         for _ in range(300):
             await host.ask()
-        assert host.route.delay == pytest.approx(0.02)
+        assert host.route.delay == pytest.approx(1.05 * 0.02)
 
     played(scenario, Does(0.05), hedging=Hedge())
 
