@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 from pydantic import BaseModel
@@ -74,7 +75,8 @@ def httpbin(tmp_path_factory):
         yield found[1]
     finally:
         too_late.cancel()
-        os.killpg(server.pid, signal.SIGKILL)  # with its worker, which may have slow answers under way
+        with suppress(ProcessLookupError):  # it did not start
+            os.killpg(server.pid, signal.SIGKILL)  # with its worker, which may have slow answers under way
         server.wait(10)
     rest.join(10)
     server.stderr.close()
