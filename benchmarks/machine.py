@@ -36,7 +36,7 @@ def describe() -> dict[str, object]:
         "cores": len(_CORES) or os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": _system(),
-        "kernel": platform.release(),
+        "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "pinned": f"server on core {SERVER_CORE}, client on core {CLIENT_CORE}" if SERVER_CORE is not None else "no",
         "load_at_start": round(os.getloadavg()[0], 2),

@@ -44,7 +44,7 @@ def _machine(results: dict[str, Any]) -> str:
     return (
         f"Measured {results['at'][:10]} in {results['took_s']} s.{quick}\n\n"
         f"- Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
-        f"Linux {machine['kernel']}; pinned: {machine['pinned']}; load at the start {machine['load_at_start']}\n"
+        f"{machine['kernel']}; pinned: {machine['pinned']}; load at the start {machine['load_at_start']}\n"
         f"- {machine['python']}; server: {results['server']}\n"
         f"- {versions}\n"
         f"- Medians of {settings['rounds']} rounds, windows of {settings['seconds']} s"
