@@ -77,6 +77,7 @@ class Outcomes(Generic[T]):
         self._queue: asyncio.Queue[Item | None] | None = None  # between the feeder of an async source and the workers
         self._tasks: set[asyncio.Task[None]] = set()
         self._workers = 0
+        self._wanted = 0
         self._live = 0
         self._pulled = 0
         self._exhausted = False
@@ -166,8 +167,12 @@ class Outcomes(Generic[T]):
         task.add_done_callback(self._ended)
 
     def _add_worker(self) -> None:
-        self._workers += 1
-        self._spawn(self._work())
+        """One more; under an eager task factory it runs at once, and the next one it asks for is started from here."""
+        self._wanted += 1
+        while self._wanted == 1:
+            self._workers += 1
+            self._spawn(self._work())
+            self._wanted -= 1
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A worker or the feeder is gone: whatever ended it, even before it ran, the consumer learns of it."""

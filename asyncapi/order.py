@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncapi.config import Adaptive, Budget
 from asyncapi.layers import telemetry
@@ -115,6 +115,24 @@ class Parts:
             self.circuits = Keyed(partial(plan.breaker.start, clock.random))
         self.hedges = Hedges(Keyed(plan.hedge.start), clock) if plan.hedge is not None else None
         self.flights = Flights() if plan.single_flight else None
+
+    def state(self, request: Request) -> dict[str, Any]:
+        """How the limits and the breaker are for this request: what an attempt's record shows."""
+        host = request.url.host_port_subcomponent or ""
+        now = self.clock.now()
+        seen: dict[str, Any] = {"retry budget": round(self.budgets[host].tokens, 3)}
+        gate = self.gate or (self.gates[host] if self.gates is not None else None)
+        if gate is not None:
+            seen["concurrency"] = f"{gate.limit - gate.free} of {gate.limit}, {gate.line.length} in line"
+        for by, _, limiters in self.limiters:
+            limiter = limiters[host if by == "host" else ""]
+            tokens = ", ".join(f"{bucket.available(now):.3g}" for bucket in limiter.buckets)
+            seen[f"rate ({by})"] = f"{tokens} left, {limiter.line.length} in line"
+        if self.circuits is not None and self.plan.breaker is not None:
+            key = self.plan.breaker.key
+            circuit = self.circuits[host if key is None else key(request)].snapshot(now)
+            seen["breaker"] = f"{circuit.state}, {circuit.failure_rate:.0%} of {circuit.seen} failed"
+        return seen
 
     def close(self) -> None:
         """Take the timers back."""
@@ -242,7 +260,8 @@ def _propagation(parts: Parts) -> Iterator[Step]:
 def _attempts(parts: Parts) -> Iterator[Step]:
     hooks = parts.plan.hooks
     told = f"{len(hooks)} hooks" if hooks else "no hooks"
-    yield Step("telemetry (attempts)", told, telemetry.attempts(parts.meter, parts.clock, hooks))
+    layer = telemetry.attempts(parts.meter, parts.clock, hooks, parts.state)
+    yield Step("telemetry (attempts)", told, layer)
 
 
 def _chaos(parts: Parts) -> Iterator[Step]:

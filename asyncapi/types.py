@@ -273,6 +273,8 @@ class Attempt:
         status: The answer's status, or None.
         error: The failure as text, beginning with its class, or None.
         then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
+        held: What it had to wait for in our own lines, and how long: "rate 0.12 s behind 3", or "".
+        state: The limits and the breaker as they were when it was sent; filled in where there are hooks to see it.
     """
 
     number: int
@@ -286,6 +288,8 @@ class Attempt:
     status: int | None = None
     error: str | None = None
     then: str = ""
+    held: str = ""
+    state: dict[str, Any] | None = None
 
     @property
     def url(self) -> str:
@@ -295,7 +299,8 @@ class Attempt:
     def __repr__(self) -> str:
         what = self.status if self.error is None else self.error.partition(":")[0]
         then = f", {self.then}" if self.then else ""
-        return f"<Attempt {self.number} {what} {self.elapsed * 1000:.0f} ms, {self.why}{then}>"
+        held = f", held: {self.held}" if self.held else ""
+        return f"<Attempt {self.number} {what} {self.elapsed * 1000:.0f} ms, {self.why}{held}{then}>"
 
 
 class Call:
@@ -316,6 +321,7 @@ class Call:
         why: Why the next attempt is sent.
         phase: What it waits for now.
         queued: Seconds spent waiting in our own lines since the last attempt.
+        held: What for.
         reused: Whether the attempt under way goes over a connection that has been used before.
         task: The task it runs in.
         running: False once it has ended.
@@ -324,8 +330,8 @@ class Call:
     """
 
     __slots__ = (
-        "attempt", "attempts", "cause", "connect", "ended_by", "host", "patience", "phase", "priority", "queued",
-        "retry", "reused", "running", "started", "task", "tenant", "why",
+        "attempt", "attempts", "cause", "connect", "ended_by", "held", "host", "patience", "phase",
+        "priority", "queued", "retry", "reused", "running", "started", "task", "tenant", "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
@@ -341,6 +347,7 @@ class Call:
         self.why = "first"
         self.phase: Phase = "queue"
         self.queued = 0.0
+        self.held = ""
         self.reused = False
         self.task: Task[Any] | None = None
         self.running = True

@@ -196,3 +196,23 @@ def test_a_request_in_a_map_has_its_own_place_in_line():
 def test_a_wait_that_makes_no_sense_is_said_to(wrong):
     with pytest.raises(ConfigError, match="wait="):
         Client("https://h", wait=wrong)
+
+
+def test_an_attempts_record_says_what_held_it_and_how_the_limits_were():
+    async def scenario():
+        seen = []
+        host = Host(concurrency=1, rate=RateLimit(2, per=1, by="host"), hooks=[seen.append])
+        async with host.api:
+            await asyncio.gather(*await host.start(("/1", {}), ("/2", {}), ("/3", {})))
+        return seen
+
+    first, second, third = run(scenario())
+    assert first.held == ""
+    assert second.held == "concurrency 1 s behind 0"
+    assert third.held == "rate 0.5 s behind 0, concurrency 1.5 s behind 1"
+    assert second.state == {
+        "retry budget": 10.0,
+        "concurrency": "1 of 1, 1 in line",
+        "rate (host)": "1 left, 0 in line",
+    }
+    assert "held: rate" in repr(third)

@@ -113,9 +113,11 @@ def concurrency(
                 gate.free -= 1
             else:
                 _refuse(request, gate, max_queue, typical)
-                began = clock.now()
+                call, began, before = request.call, clock.now(), gate.line.length
                 await _wait(request, gate, watchdog, began)
-                request.call.queued += clock.now() - began
+                waited = clock.now() - began
+                call.queued += waited
+                call.held += f"{', ' if call.held else ''}concurrency {waited:.3g} s behind {before}"
             try:
                 if gate.learned is None:
                     return await inner(request)

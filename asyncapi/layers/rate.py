@@ -138,8 +138,11 @@ def rate(
                 call = request.call
                 call.phase, began = "queue", clock.now()
                 _refuse(request, limiter, limiter.forecast(weights, call.priority), began, max_queue)
+                before = limiter.line.length
                 await limiter.wait(weights, call.priority, call.tenant)
-                call.queued += clock.now() - began
+                waited = clock.now() - began
+                call.queued += waited
+                call.held = f"rate {waited:.3g} s behind {before}"
             return await inner(request)
 
         return send

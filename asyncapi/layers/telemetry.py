@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError
 from asyncapi.sansio.histogram import Histogram
@@ -94,8 +94,20 @@ def _complete(error: BaseException, request: Request, call: Call) -> None:
             error.request = request.redacted()
 
 
-def attempts(meter: Meter, clock: Clock, hooks: Sequence[Callable[[Attempt], object]] = ()) -> Layer:
-    """The innermost layer: one record per attempt."""
+def attempts(
+    meter: Meter,
+    clock: Clock,
+    hooks: Sequence[Callable[[Attempt], object]] = (),
+    state: Callable[[Request], dict[str, Any]] | None = None,
+) -> Layer:
+    """The innermost layer: one record per attempt.
+
+    Args:
+        meter: Counts them.
+        clock: Times them.
+        hooks: Called with each record at the attempt's end.
+        state: Tells how the limits and the breaker are; asked only where there are hooks.
+    """
     now, wall = clock.now, clock.wall
 
     def layer(inner: Send) -> Send:
@@ -107,7 +119,11 @@ def attempts(meter: Meter, clock: Clock, hooks: Sequence[Callable[[Attempt], obj
             meter.attempts += 1
             if record.number > 1 and record.why.startswith("retry"):
                 meter.retries += 1
+            if call.held:
+                record.held, call.held = call.held, ""
             call.queued = 0.0
+            if hooks and state is not None:
+                record.state = state(request)
             try:
                 response = await inner(request)
                 record.status = response.status
