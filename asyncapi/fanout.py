@@ -77,7 +77,7 @@ class Outcomes(Generic[T]):
         self._queue: asyncio.Queue[Item | None] | None = None  # between the feeder of an async source and the workers
         self._tasks: set[asyncio.Task[None]] = set()
         self._workers = 0
-        self._wanted = 0
+        self._wanted = self._starting = False
         self._live = 0
         self._pulled = 0
         self._exhausted = False
@@ -168,11 +168,15 @@ class Outcomes(Generic[T]):
 
     def _add_worker(self) -> None:
         """One more; under an eager task factory it runs at once, and the next one it asks for is started from here."""
-        self._wanted += 1
-        while self._wanted == 1:
+        self._wanted = True
+        if self._starting:
+            return
+        self._starting = True
+        while self._wanted and self._workers < self._most:
+            self._wanted = False
             self._workers += 1
             self._spawn(self._work())
-            self._wanted -= 1
+        self._starting = False
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A worker or the feeder is gone: whatever ended it, even before it ran, the consumer learns of it."""

@@ -780,6 +780,22 @@ def test_what_makes_no_sense_is_refused(source, settings, message):
         Client("https://h").map(source, **settings)
 
 
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="eager tasks came with Python 3.12")
+@pytest.mark.parametrize("takes", [0, 0.5])
+@every_kind
+def test_eager_tasks_work_with_any_number_of_workers(kind, takes):
+    async def scenario():
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        host, source = Host(lambda _: takes, concurrency=400), Source(2000, kind=kind)
+        assert sorted(await drain(host.client, source.open())) == list(range(2000))
+        assert host.most <= 400
+        if takes:
+            assert host.most == 400
+            assert host.clock.now() == 2.5
+
+    in_virtual_time(scenario)
+
+
 # -- gather ------------------------------------------------------------------------------------------------------------
 
 
