@@ -23,7 +23,7 @@ from asyncapi.stats import Stats, snapshot
 from asyncapi.types import UNSET, Request, Response, Unset, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
 
     import aiohttp
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.config import TLS, Breaker, Chaos, Hedge
-    from asyncapi.types import Attempt, Body, Content, Headers, Params, Send, Transport
+    from asyncapi.types import Attempt, Body, Content, Headers, Layer, Params, Send, Transport
     from asyncapi.verbs import Verb
 
 T = TypeVar("T")
@@ -82,6 +82,7 @@ class Client:
         attempt_header: Tell the peer which attempt this is, as in `X-Retry-Attempt`, so that it does not retry too.
         session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
         transport: What carries the attempts instead of aiohttp, such as `asyncapi.testing.MockTransport`.
+        layers: Layers of your own, outermost first, around all others: `send -> send`, as in `asyncapi.types.Layer`.
         chaos: Faults on purpose, for tests: `asyncapi.testing.Chaos`.
         clock: The clock of tests.
 
@@ -126,6 +127,7 @@ class Client:
         attempt_header: str | None = None,
         session: aiohttp.ClientSession | None = None,
         transport: Transport | None = None,
+        layers: Sequence[Layer] = (),
         chaos: Chaos | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
@@ -150,6 +152,7 @@ class Client:
             deadline_header=deadline_header,
             attempt_header=attempt_header,
             chaos=chaos,
+            layers=tuple(layers),
         )
         self._parts = Parts(plan, clock)
         if transport is None:
@@ -451,14 +454,14 @@ class Client:
             raise self._status_error(response)
         return (response if model is None else _decode(model, response)), response
 
-    async def _carry(self, request: Request) -> Response:
-        """Send a built request down the layers."""
+    def _carry(self, request: Request) -> Awaitable[Response]:
+        """Send a built request down the layers; no coroutine of its own: it is on the way of every call."""
         if self._loop is not asyncio.get_running_loop() or self._closed:
             self._open()
         request.call.task = asyncio.current_task()
         if request.call.retry is None or self._send_retrying is not None:
-            return await self._send(request)
-        return await self._with_retries()(request)
+            return self._send(request)
+        return self._with_retries()(request)
 
     def _open(self) -> None:
         """Bind the client to the running loop.
@@ -500,6 +503,6 @@ class Client:
 def _decode(model: Any, response: Response) -> Any:
     """The answer as a value of `model`."""
     try:
-        return decoding.adapter(model).validate_json(response.content)
+        return decoding.reader(model)(response.content)
     except pydantic.ValidationError:
         return response.parse(model)  # the slow way: tries the server's charset, and says what is wrong

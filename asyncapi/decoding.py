@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from email.message import Message
 from functools import lru_cache
-from typing import Any, cast, get_origin
+from typing import TYPE_CHECKING, Any, cast, get_origin
 
 import pydantic
 from pydantic_core import from_json
@@ -18,6 +18,9 @@ from yarl import URL
 
 from asyncapi.errors import ConfigError, DecodeError, SchemaError
 from asyncapi.redact import redact_broken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -107,6 +110,22 @@ def adapter(model: Any) -> pydantic.TypeAdapter[Any]:
         return _make_adapter(model)
 
 
+def reader(model: Any) -> Callable[[bytes], Any]:
+    """The cached function that reads JSON bytes as `model`; it raises pydantic's own errors.
+
+    Raises:
+        ConfigError: As `adapter`.
+    """
+    try:
+        return _cached_reader(model)
+    except TypeError:
+        return _make_reader(model)
+
+
+def _make_reader(model: Any) -> Callable[[bytes], Any]:
+    return adapter(model).validator.validate_json
+
+
 def _make_adapter(model: Any) -> pydantic.TypeAdapter[Any]:
     try:
         made = pydantic.TypeAdapter(model)
@@ -120,6 +139,7 @@ def _make_adapter(model: Any) -> pydantic.TypeAdapter[Any]:
 
 
 _cached_adapter = lru_cache(maxsize=1024)(_make_adapter)
+_cached_reader = lru_cache(maxsize=1024)(_make_reader)
 
 
 def _is_json_problem(error: pydantic.ValidationError) -> bool:

@@ -1,5 +1,6 @@
 """THE ORDER of the layers, outermost first, and why each stands where it does.
 
+    0  the user's own        see what the user sees
     1  telemetry (calls)     sees the final outcome
     2  deadline              covers queueing, all attempts, all waits, the body
     3  single-flight         identical calls share all that is below; each keeps its own deadline
@@ -84,6 +85,7 @@ class Plan:
     deadline_header: str | None = None
     attempt_header: str | None = None
     chaos: Chaos | None = None
+    layers: Sequence[Layer] = ()
 
 
 class Parts:
@@ -170,6 +172,11 @@ def chain_with(parts: Parts, retry: Retry) -> list[Step]:
     twin.__dict__.update(parts.__dict__)
     twin.plan = replace(parts.plan, retry=retry)
     return chain(twin)
+
+
+def _own(parts: Parts) -> Iterator[Step]:
+    for layer in parts.plan.layers:
+        yield Step(getattr(layer, "__name__", "layer"), "your own", layer)
 
 
 def _calls(parts: Parts) -> Iterator[Step]:
@@ -272,6 +279,7 @@ def _chaos(parts: Parts) -> Iterator[Step]:
 
 
 ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
+    _own,
     _calls,
     _deadline,
     _single_flight,

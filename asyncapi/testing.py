@@ -16,15 +16,12 @@ sleep, timeout and deadline in it (asyncio's own too) passes at once and in orde
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import random
-import selectors
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
@@ -32,13 +29,10 @@ from asyncapi.config import Chaos
 from asyncapi.errors import ConfigError
 from asyncapi.transports.mock import MockTransport
 from asyncapi.types import Response
+from asyncapi.virtualtime import FakeClock, VirtualTimeLoop, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-T = TypeVar("T")
-
-_HANG_AFTER = 5.0  # real seconds in which a thread may still wake the loop
+    from collections.abc import Mapping
 
 __all__ = ["Chaos", "FakeClock", "MockTransport", "VirtualTimeLoop", "mocked_aiohttp", "reply", "run"]
 
@@ -60,65 +54,6 @@ def reply(
         if not any(name.lower() == "content-type" for name in given):
             given["Content-Type"] = "application/json"
     return Response(status, given, content)
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop that never waits: with nothing ready, its time jumps to the next timer."""
-
-    def __init__(self) -> None:
-        super().__init__(selectors.SelectSelector())
-        self._offset = 0.0
-        self._select = self._selector.select  # type: ignore[attr-defined]  # BaseSelectorEventLoop's
-        self._selector.select = self._skip  # type: ignore[attr-defined]
-
-    def time(self) -> float:
-        """Virtual seconds since the loop was made; it stands still while code runs."""
-        return self._offset
-
-    def _skip(self, timeout: float | None = None) -> Any:
-        ready = self._select(0)
-        if not ready and timeout is None:
-            ready = self._select(_HANG_AFTER)
-            if not ready:
-                raise RuntimeError("nothing left to do: the code under test waits for what never comes")
-        if not ready and timeout:
-            self._offset += timeout
-        return ready
-
-
-class FakeClock:
-    """The clock to give to a Client under `run`: virtual time, repeatable chance.
-
-    Args:
-        seed: Of the jitter.
-        epoch: What `wall()` shows at virtual second 0, seconds since the Unix epoch.
-    """
-
-    def __init__(self, seed: int = 0, epoch: float = 1_700_000_000.0) -> None:
-        self.random = random.Random(seed).random
-        self._epoch = epoch
-
-    def now(self) -> float:
-        """The running loop's time."""
-        return asyncio.get_running_loop().time()
-
-    def wall(self) -> float:
-        """The virtual date, seconds since the Unix epoch."""
-        return self._epoch + self.now()
-
-    async def sleep(self, seconds: float) -> None:
-        """Let virtual time pass."""
-        await asyncio.sleep(seconds)
-
-    def call_at(self, when: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
-        """Run `callback` at this virtual time."""
-        return asyncio.get_running_loop().call_at(when, callback)
-
-
-def run(scenario: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in virtual time and return its result."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(scenario)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """One timer for any number of deadlines.
 
 Arming an event-loop timer for every request costs more than the whole of the layers. A `Watchdog` keeps the
-running guards in a set and arms a single timer for the earliest of them; a guard that is left in time costs one
-set insertion and one removal. When the timer fires, every guard whose time has come cancels its task, in the way
+running guards in a dict and arms a single timer for the earliest of them; a guard that is left in time costs one
+insertion and one removal. When the timer fires, every guard whose time has come cancels its task, in the way
 of `asyncio.timeout`: the cancellation is turned into a time-out by the one that caused it, and a cancellation
 that came from outside at the same moment wins.
 
@@ -59,7 +59,7 @@ class Watchdog:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._guards: set[Guard] = set()
+        self._guards: dict[Guard, None] = {}  # in the order of entry: those due at once fire in it
         self._timer: asyncio.TimerHandle | None = None
         self._wakes = inf
 
@@ -74,14 +74,14 @@ class Watchdog:
         if task is None:  # a coroutine driven by hand
             raise RuntimeError("a deadline needs a running task")
         guard = Guard(task, due)
-        self._guards.add(guard)
+        self._guards[guard] = None
         if due < self._wakes:
             self._arm(due)
         return guard
 
     def leave(self, guard: Guard) -> None:
         """Stop watching; safe after it fired."""
-        self._guards.discard(guard)
+        self._guards.pop(guard, None)
         if guard.expired:  # fired, but something else ended the work
             guard.fired()
 

@@ -34,7 +34,7 @@ PACKAGE = ROOT / "asyncapi"
 
 FLOORS = {
     # 0: the words everyone speaks
-    "errors": 0, "types": 0, "clock": 0, "redact": 0, "decoding": 0, "version": 0,
+    "errors": 0, "types": 0, "clock": 0, "redact": 0, "decoding": 0, "version": 0, "virtualtime": 0,
     # 1: pure decisions, lines of waiting tasks, one timer for many deadlines
     "sansio": 1, "waiting": 1, "watchdog": 1,
     # 2: what carries an attempt, and what keeps state outside the process
@@ -46,7 +46,7 @@ FLOORS = {
     "verbs": 4, "connecting": 4,
     # 5: speakers, which take a client; and what users' tests import
     "paginate": 5, "stream": 5, "websocket": 5, "graphql": 5, "grpc": 5, "api": 5, "blocking": 5,
-    "testing": 5,
+    "testing": 5, "trace": 6,
     # 6: jobs
     "bulk": 6,
     # 7: argument parsing and screens

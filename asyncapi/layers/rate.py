@@ -12,6 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import QueueFull, RateExceeded, RequestTimeout
+from asyncapi.sansio.bucket import TOLERANCE
 from asyncapi.types import Response
 from asyncapi.waiting import Line
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Request, Send
     from asyncapi.waiting import Weights
 
-_TOLERANCE = 1e-9  # seconds: float rounding must not re-arm a timer for the same instant
-
 
 class Limiter:
     """Several buckets that must all conform, and the line before them.
@@ -36,10 +35,11 @@ class Limiter:
         line: Those who wait.
     """
 
-    __slots__ = ("_clock", "_due", "_timer", "buckets", "line")
+    __slots__ = ("_clock", "_due", "_only", "_timer", "buckets", "line")
 
     def __init__(self, buckets: Sequence[Bucket], clock: Clock) -> None:
         self.buckets = tuple(buckets)
+        self._only = self.buckets[0] if len(self.buckets) == 1 else None
         self.line = Line(len(self.buckets))
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
@@ -47,7 +47,11 @@ class Limiter:
 
     def take(self, weights: Weights) -> bool:
         """Take the tokens if they are there and nobody waits for them."""
-        return not self.line.length and self._take(weights)
+        if self.line.length:
+            return False
+        if self._only is not None:
+            return self._only.try_take(self._clock.now(), weights[0])
+        return self._take(weights)
 
     def forecast(self, weights: Weights, priority: int = 0) -> float:
         """Seconds until a newcomer's turn, if all those before it stay and nobody more urgent comes."""
@@ -70,7 +74,7 @@ class Limiter:
 
     def _take(self, weights: Weights) -> bool:
         now = self._clock.now()
-        if self._delay(now, weights) > _TOLERANCE:
+        if self._delay(now, weights) > TOLERANCE:
             return False
         for bucket, weight in zip(self.buckets, weights, strict=True):
             bucket.take(now, weight)

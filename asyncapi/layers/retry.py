@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import Future, RetryCallState
 
-from asyncapi.errors import BudgetSpent, Phase, RequestTimeout, TransportError, status_error
+from asyncapi.errors import BudgetSpent, Phase, RejectedError, RequestTimeout, TransportError, status_error
 from asyncapi.sansio.backoff import full_jitter
 from asyncapi.sansio.resend import RETRY_STATUSES, obstacle, safe
 from asyncapi.sansio.retryafter import retry_after, should_retry
@@ -117,7 +117,7 @@ def retried_elsewhere() -> Iterator[None]:
 class _GiveUp(Exception):
     """Why there is no further attempt."""
 
-    def __init__(self, why: str, *, phase: Phase | None = None, cause: BudgetSpent | None = None) -> None:
+    def __init__(self, why: str, *, phase: Phase | None = None, cause: RejectedError | None = None) -> None:
         super().__init__(why)
         self.phase = phase
         self.cause = cause
@@ -150,6 +150,8 @@ class _Again:
                 failure = await self._inner(self._request)
             except TransportError as error:
                 failure = error
+            except RejectedError as refusal:  # ours: what the caller should know is the failure before it
+                return self._end(failure, _GiveUp(refusal.message, cause=refusal), call)
             else:
                 if failure.status < 400 and self._policy.retry is None:  # noqa: PLR2004
                     self._budget.succeeded(self._paid)

@@ -7,6 +7,8 @@ past now. Several limits hold at once when each of their buckets conforms; only 
 
 from __future__ import annotations
 
+TOLERANCE = 1e-9  # seconds: float rounding must not make anybody wait
+
 
 class Bucket:
     """At most `burst` at once, refilled at `amount` per `per` seconds.
@@ -31,6 +33,17 @@ class Bucket:
         """
         ahead = self.tat - now if self.tat > now else 0.0
         return ahead - (self.burst - weight) * self.interval if weight < self.burst else ahead
+
+    def try_take(self, now: float, weight: float = 1.0) -> bool:
+        """Charge the bucket if the request conforms: `delay` and `take` in one, for the common case."""
+        tat = self.tat
+        if tat <= now:
+            self.tat = now + weight * self.interval
+            return True
+        if self.delay(now, weight) > TOLERANCE:
+            return False
+        self.tat = tat + weight * self.interval
+        return True
 
     def take(self, now: float, weight: float = 1.0) -> None:
         """Charge the bucket, conforming or not."""

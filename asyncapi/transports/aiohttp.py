@@ -1,7 +1,8 @@
 """HTTP/1.1 over one shared `aiohttp.ClientSession`.
 
 Rules:
-- Every attempt goes through the session's public `request`, so whatever patches or extends a session works here.
+- Every attempt goes through the session's `_request`, which `session.request` and its verbs wrap, so whatever
+  patches or extends a session works here.
 - The session follows no redirect, keeps no cookie (unless asked), resends nothing and arms no timer per request:
   retries, redirects and limits are the layers'. Only a new connection arms aiohttp's own connect timer.
 - A body is read to its end inside the attempt, bounded by `max_body` on its decoded bytes, so a broken or endless
@@ -108,7 +109,7 @@ class AioHTTPTransport:
         self._connecting[task] = call
         call.reused, call.phase = bool(self._kept), "headers"  # until a new connection is made
         try:
-            answer = await session.request(
+            answer = await session._request(  # noqa: SLF001 - what `session.request` wraps, and what mocks replace
                 request.method,
                 request.url,
                 headers=request.headers,
@@ -122,7 +123,7 @@ class AioHTTPTransport:
                 answer.close()
                 raise ProtocolError(f"the answer's status is {answer.status}, which ends nothing", request=request)
             call.phase = "body"
-            content = await self._read(answer, request)
+            content = await (answer.read() if self._fits(answer) else self._read(answer, request))
         except asyncio.CancelledError:
             if guard is not None and guard.fired():
                 raise limits.timed_out(request) from None
@@ -168,13 +169,20 @@ class AioHTTPTransport:
         self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
+    def _fits(self, answer: aiohttp.ClientResponse) -> bool:
+        """Whether the answer says, in plain bytes, that it is within `max_body`: the common case."""
+        length = answer.headers.get(hdrs.CONTENT_LENGTH)
+        if length is None or hdrs.CONTENT_ENCODING in answer.headers or not length.isdecimal():
+            return False
+        return self._max_body is None or int(length) <= self._max_body
+
     async def _read(self, answer: aiohttp.ClientResponse, request: Request) -> bytes:
         """The decoded body, at most `max_body` bytes of it."""
         most = self._max_body
+        if most is None:
+            return await answer.read()
         plain = hdrs.CONTENT_ENCODING not in answer.headers
         length = answer.headers.get(hdrs.CONTENT_LENGTH)
-        if most is None or (plain and length is not None and length.isdecimal() and int(length) <= most):
-            return await answer.read()
         if plain and length is not None and length.isdecimal() and request.method != hdrs.METH_HEAD:
             answer.close()
             raise _oversized(request, most, f"it says {int(length):,}")
