@@ -112,10 +112,10 @@ async def test_a_callback_sees_the_request(web):
 async def test_nothing_of_the_mock_stays():
     from aioresponses import core
 
-    before = core.ClientResponse
+    assert core.ClientResponse is aiohttp.ClientResponse
     with pytest.raises(RuntimeError), mocked_aiohttp():
         raise RuntimeError
-    assert core.ClientResponse is before
+    assert core.ClientResponse is aiohttp.ClientResponse
 
 
 # Replies
@@ -177,7 +177,7 @@ def test_virtual_time_stands_still_while_code_runs():
 
 
 def test_a_scenario_that_waits_for_nothing_says_so(monkeypatch):
-    monkeypatch.setattr("asyncapi.testing._HANG_AFTER", 0.05)
+    monkeypatch.setattr("asyncapi.virtualtime._HANG_AFTER", 0.05)
 
     async def scenario():
         await asyncio.Event().wait()

@@ -142,6 +142,14 @@ async def test_a_fresh_connection_that_is_closed_is_a_failure_and_costs_an_attem
     assert (len(server.seen), len(caught.value.attempts)) == (1, 1)
 
 
+async def test_a_fresh_connection_beside_a_kept_one_is_not_taken_for_stale():
+    async with scripted(always(OK)) as other, scripted(closing_on(1)) as server, Client(retry=1) as api:
+        await api.get(other.url)
+        with pytest.raises(ProtocolError) as caught:
+            await api.get(server.url)
+        assert len(server.seen) == len(caught.value.attempts) == 1
+
+
 async def test_a_request_is_replayed_once_only():
     async def closing_seconds(peer: Peer) -> None:
         await peer.request()
