@@ -341,7 +341,7 @@ async def test_twenty_thousand_random_cancellations_leave_no_place_token_socket_
                 assert_nothing_is_left(client)
             assert storm.cancels + storm.doubles >= 20_000
             assert storm.doubles >= 1_000
-            assert storm.cancelled >= 0.95 * storm.cancels
+            assert storm.cancelled == storm.cancels  # none swallowed
         for _ in range(100):
             if not connections:
                 break
@@ -401,8 +401,9 @@ async def test_a_cancelled_call_over_a_kept_alive_connection_does_not_poison_the
 
         async def one(number: int) -> None:
             task = asyncio.create_task(client.get(f"/{number}"))
-            await asyncio.sleep(draw.uniform(0, 0.006))
-            task.cancel()
+            if draw.random() < 0.7:
+                await asyncio.sleep(draw.uniform(0, 0.006))
+                task.cancel()
             await asyncio.wait([task])
             if not task.cancelled():
                 assert task.result().text == f"/{number}"

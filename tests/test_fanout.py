@@ -315,6 +315,26 @@ def test_a_hundred_thousand_items_pass_in_constant_memory(count, ordered):
         tracemalloc.stop()
 
 
+def test_an_async_iterator_that_is_no_generator_will_do():
+    class Countdown:
+        left = 5
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            if not self.left:
+                raise StopAsyncIteration
+            self.left -= 1
+            return f"/{self.left}"
+
+    async def scenario():
+        host = Host(concurrency=2)
+        assert await drain(host.client, Countdown(), ordered=True) == list(range(5))
+
+    in_virtual_time(scenario)
+
+
 # -- errors ---------------------------------------------------------------------------------------------------------
 
 
