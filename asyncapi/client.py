@@ -16,7 +16,8 @@ from asyncapi.clock import SYSTEM
 from asyncapi.config import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.connecting import MAX_BODY, http_transport
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
-from asyncapi.order import Parts, Plan, chain, chain_with
+from asyncapi.layers.watch import watchers_of
+from asyncapi.order import Parts, Plan, chain
 from asyncapi.redact import redact_url
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.stats import Stats, snapshot
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.config import TLS, Breaker, Chaos, Hedge
-    from asyncapi.types import Attempt, Body, Content, Headers, Layer, Params, Send, Transport
+    from asyncapi.layers.watch import Watcher
+    from asyncapi.types import Attempt, Body, Content, Headers, Layer, Params, Transport
     from asyncapi.verbs import Verb
 
 T = TypeVar("T")
@@ -61,6 +63,8 @@ class Client:
         retry: A `Retry`, the attempts in all, or None for a single attempt.
         concurrency: Attempts at a time, shared by every call; `Adaptive()` learns it for each host; None for no bound.
         rate: One `RateLimit` or several that all hold.
+        pace: Whether to go as fast as each host tells (`RateLimit`, `X-RateLimit-*`, Retry-After): slow down before its
+            429, and let a 429 pause everybody.
         wait: Whether calls stand in line for a place or a token (as long as their deadline allows), or for how many
             seconds at the most; else they are refused at once, with when to come back.
         max_queue: How many may stand in one line; beyond, calls are refused with `QueueFull`.
@@ -70,6 +74,8 @@ class Client:
         max_body: The largest decoded body accepted, bytes; None for no bound.
         cookies: Keep cookies between calls. Off, because a client shared by many users must not mix them.
         hooks: Functions called with the `Attempt` record of every attempt.
+        watch: What is told of every call and attempt: `OpenTelemetry()`, `Prometheus()`, `Logs()` of `asyncapi.watch`,
+            `Alert(...)`, or a `Watcher` of your own.
         proxy: Proxy URL.
         unix_socket: Path of a Unix socket to connect to instead of the URL's host.
         trust_env: Take proxies from HTTP_PROXY and friends, and passwords from ~/.netrc.
@@ -108,6 +114,7 @@ class Client:
         retry: Retry | int | None = _DEFAULT_RETRY,
         concurrency: int | Adaptive | None = 100,
         rate: RateLimit | Sequence[RateLimit] | None = None,
+        pace: bool = False,
         wait: bool | float = True,
         max_queue: int | None = None,
         tls: bool | str | TLS = True,
@@ -116,6 +123,7 @@ class Client:
         max_body: int | None = MAX_BODY,
         cookies: bool = False,
         hooks: Sequence[Callable[[Attempt], object]] = (),
+        watch: Watcher | Sequence[Watcher] = (),
         proxy: str | None = None,
         unix_socket: str | None = None,
         trust_env: bool = False,
@@ -142,8 +150,10 @@ class Client:
             retry=settings,
             concurrency=concurrency,
             rates=(rate,) if isinstance(rate, RateLimit) else tuple(rate or ()),
+            pace=pace,
             max_queue=max_queue,
             hooks=tuple(hooks),
+            watch=watchers_of(watch),
             redirects=redirects,
             breaker=breaker,
             hedge=hedge,
@@ -170,7 +180,6 @@ class Client:
         self._closed = False
         self._steps = chain(self._parts)
         self._send = stack(transport.send, *(step.layer for step in self._steps))
-        self._send_retrying: Send | None = self._send if settings is not None else None
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
 
@@ -459,9 +468,7 @@ class Client:
         if self._loop is not asyncio.get_running_loop() or self._closed:
             self._open()
         request.call.task = asyncio.current_task()
-        if request.call.retry is None or self._send_retrying is not None:
-            return self._send(request)
-        return self._with_retries()(request)
+        return self._send(request)
 
     def _open(self) -> None:
         """Bind the client to the running loop.
@@ -479,13 +486,6 @@ class Client:
                 "this client belongs to another event loop (its connections live there): "
                 "make one Client per loop, inside it; asyncio.run() starts a new loop each time"
             )
-
-    def _with_retries(self) -> Send:
-        """The chain of a client without retries, for a call that asks for them."""
-        if self._send_retrying is None:
-            steps = chain_with(self._parts, _DEFAULT_RETRY)
-            self._send_retrying = stack(self._transport.send, *(step.layer for step in steps))
-        return self._send_retrying
 
     def _status_error(self, response: Response) -> AsyncAPIError:
         request = response.request

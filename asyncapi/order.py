@@ -1,22 +1,25 @@
 """THE ORDER of the layers, outermost first, and why each stands where it does.
 
     0  the user's own        see what the user sees
-    1  telemetry (calls)     sees the final outcome
-    2  deadline              covers queueing, all attempts, all waits, the body
-    3  single-flight         identical calls share all that is below; each keeps its own deadline
-    4  fallback              what is left when retries are spent, within the deadline
-    5  retry                 owns the budget and Retry-After
-    6  hedge                 a further copy of an attempt that is late; idempotent only
-    7  redirect              each hop is an attempt of its own below here: limits and credentials go by its host
+    1  watch (calls)         outside telemetry, which completes what it tells of
+    2  telemetry (calls)     sees the final outcome
+    3  deadline              covers queueing, all attempts, all waits, the body
+    4  single-flight         identical calls share all that is below; each keeps its own deadline
+    5  fallback              what is left when retries are spent, within the deadline
+    6  retry                 owns the budget and Retry-After
+    7  hedge                 a further copy of an attempt that is late; idempotent only
+    8  redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    8  breaker               refuses before a token or a place is spent
-    9  rate                  servers count attempts, not calls
-    10 concurrency           after rate: waiting for a token must not hold a place
-    11 breaker (again)       turns back those who stood in line until their circuit opened
-    12 propagation           the time left, after every wait of ours
-    13 telemetry (attempts)  one record per attempt, with its `why`
-    14 chaos                 tests' own faults, met by every layer as real ones would be
-    15 transport             attempt limit = min(setting, time left)
+    9  breaker               refuses before a token or a place is spent
+    10 rate                  our own limits; servers count attempts, not calls
+    11 pace                  the server's limits, as it tells them
+    12 concurrency           after both: waiting for a token must not hold a place
+    13 breaker (again)       turns back those who stood in line until their circuit opened
+    14 propagation           the time left, after every wait of ours
+    15 watch (attempts)      a span per attempt, and the headers that carry it on
+    16 telemetry (attempts)  one record per attempt, with its `why`
+    17 chaos                 tests' own faults, met by every layer as real ones would be
+    18 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/test_order.py and the tests of each layer):
 
@@ -34,11 +37,13 @@ A concern that is switched off is absent from the chain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.config import Adaptive, Budget
+from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.chaos import chaos
@@ -46,11 +51,14 @@ from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.fallback import fallback
 from asyncapi.layers.hedge import Hedges, hedge
+from asyncapi.layers.pace import Pace, pace
 from asyncapi.layers.propagate import propagate
-from asyncapi.layers.rate import Limiter, rate
+from asyncapi.layers.rate import rate
 from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import Flights, singleflight
+from asyncapi.layers.watch import watch_attempts, watch_calls
+from asyncapi.limiting import Limiter
 from asyncapi.sansio.keyed import Keyed
 from asyncapi.watchdog import Watchdog
 
@@ -59,6 +67,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.config import Breaker, Chaos, Fallback, Hedge, RateLimit, Retry
+    from asyncapi.layers.watch import Watcher
     from asyncapi.sansio.budget import Retries
     from asyncapi.sansio.circuit import Circuit
     from asyncapi.types import Attempt, Layer, Request
@@ -75,8 +84,10 @@ class Plan:
     retry: Retry | None = None
     concurrency: int | Adaptive | None = None
     rates: Sequence[RateLimit] = ()
+    pace: bool = False
     max_queue: int | None = None
     hooks: Sequence[Callable[[Attempt], object]] = ()
+    watch: Sequence[Watcher] = ()
     redirects: int = 0
     breaker: Breaker | None = None
     hedge: Hedge | None = None
@@ -112,6 +123,7 @@ class Parts:
             for by in ("client", "host")
             if (limits := [one for one in plan.rates if one.by == by])
         ]
+        self.paces: Keyed[Pace] | None = Keyed(partial(Pace, clock)) if plan.pace else None
         self.circuits: Keyed[Circuit] | None = None
         if plan.breaker is not None:
             self.circuits = Keyed(partial(plan.breaker.start, clock.random))
@@ -130,6 +142,8 @@ class Parts:
             limiter = limiters[host if by == "host" else ""]
             tokens = ", ".join(f"{bucket.available(now):.3g}" for bucket in limiter.buckets)
             seen[f"rate ({by})"] = f"{tokens} left, {limiter.line.length} in line"
+        if self.paces is not None and (pacer := self.paces[host].pacer).active:
+            seen["server's limit"] = f"next in {max(0.0, pacer.delay(now)):.3g} s"
         if self.circuits is not None and self.plan.breaker is not None:
             key = self.plan.breaker.key
             circuit = self.circuits[host if key is None else key(request)].snapshot(now)
@@ -166,17 +180,15 @@ def chain(parts: Parts) -> list[Step]:
     return [step for place in ORDER for step in place(parts)]
 
 
-def chain_with(parts: Parts, retry: Retry) -> list[Step]:
-    """The same, and retries: for a call that asks for them of a client that has none."""
-    twin = Parts.__new__(Parts)
-    twin.__dict__.update(parts.__dict__)
-    twin.plan = replace(parts.plan, retry=retry)
-    return chain(twin)
-
-
 def _own(parts: Parts) -> Iterator[Step]:
     for layer in parts.plan.layers:
         yield Step(getattr(layer, "__name__", "layer"), "your own", layer)
+
+
+def _watch_calls(parts: Parts) -> Iterator[Step]:
+    watchers = parts.plan.watch
+    if watchers:
+        yield Step("watch (calls)", ", ".join(type(one).__name__ for one in watchers), watch_calls(watchers, parts.clock))
 
 
 def _calls(parts: Parts) -> Iterator[Step]:
@@ -201,8 +213,9 @@ def _fallback(parts: Parts) -> Iterator[Step]:
 
 
 def _retry(parts: Parts) -> Iterator[Step]:
-    if parts.plan.retry is not None:
-        yield Step("retry", parts.plan.retry.told(), retry(parts.budgets, parts.clock))
+    settings = parts.plan.retry
+    told = "none, but a stale connection is replayed" if settings is None else settings.told()
+    yield Step("retry", told, retry(parts.budgets, parts.clock))
 
 
 def _hedge(parts: Parts) -> Iterator[Step]:
@@ -231,12 +244,29 @@ def _rate(parts: Parts) -> Iterator[Step]:
         yield Step("rate", f"{told} for {'each host' if by_host else 'the client'}", layer)
 
 
+def _pace(parts: Parts) -> Iterator[Step]:
+    if parts.paces is not None:
+        layer = pace(parts.paces, parts.clock, max_queue=parts.plan.max_queue)
+        yield Step("pace", "as each host tells: Retry-After, RateLimit, X-RateLimit", layer)
+
+
 def _weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:
     scales = [limit.weight for limit in limits]
     if not any(scales):
         ones = (1.0,) * len(scales)
         return lambda _: ones
-    return lambda request: tuple(1.0 if scale is None else scale(request) for scale in scales)
+    return lambda request: tuple(1.0 if scale is None else _checked(scale(request)) for scale in scales)
+
+
+def _checked(weight: float) -> float:
+    """What a user's `weight` function gives.
+
+    Raises:
+        ConfigError: It is no weight: a limit would be broken for good.
+    """
+    if not 0 <= weight < inf:
+        raise ConfigError(f"RateLimit(weight=...) gave {weight!r}: it must be a number, 0 or more")
+    return weight
 
 
 def _concurrency(parts: Parts) -> Iterator[Step]:
@@ -250,7 +280,7 @@ def _concurrency(parts: Parts) -> Iterator[Step]:
 
 
 def _breaker_again(parts: Parts) -> Iterator[Step]:
-    lines = parts.limiters or parts.gate is not None or parts.gates is not None
+    lines = parts.limiters or parts.paces is not None or parts.gate is not None or parts.gates is not None
     if lines and parts.plan.breaker is not None and parts.circuits is not None:
         layer = breaker_again(parts.circuits, parts.plan.breaker.policy(), parts.clock)
         yield Step("breaker (again)", "after standing in line", layer)
@@ -262,6 +292,11 @@ def _propagation(parts: Parts) -> Iterator[Step]:
     if named:
         layer = propagate(parts.clock, deadline_header=plan.deadline_header, attempt_header=plan.attempt_header)
         yield Step("propagation", ", ".join(named), layer)
+
+
+def _watch_attempts(parts: Parts) -> Iterator[Step]:
+    if parts.plan.watch:
+        yield Step("watch (attempts)", "the same, and trace headers", watch_attempts())
 
 
 def _attempts(parts: Parts) -> Iterator[Step]:
@@ -280,6 +315,7 @@ def _chaos(parts: Parts) -> Iterator[Step]:
 
 ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
     _own,
+    _watch_calls,
     _calls,
     _deadline,
     _single_flight,
@@ -289,9 +325,11 @@ ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
     _redirect,
     _breaker,
     _rate,
+    _pace,
     _concurrency,
     _breaker_again,
     _propagation,
+    _watch_attempts,
     _attempts,
     _chaos,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncapi.layers.concurrency import Gate
+    from asyncapi.layers.pace import Pace
     from asyncapi.order import Parts
     from asyncapi.sansio.circuit import Snapshot
 
@@ -35,6 +36,7 @@ class Stats:
         limits: Attempts allowed at a time as learned, by host (`Adaptive`).
         circuits: The breaker's state, by host or key.
         rate: Tokens left in each bucket, by host ("" for the client's own).
+        paused: Seconds until the next attempt may go, by host that tells or refuses (`pace`).
         budget: Retries left, by host.
     """
 
@@ -57,6 +59,7 @@ class Stats:
     limits: dict[str, int]
     circuits: dict[str, Snapshot]
     rate: dict[str, list[float]]
+    paused: dict[str, float]
     budget: dict[str, float]
 
 
@@ -66,6 +69,7 @@ def snapshot(parts: Parts) -> Stats:
     learned: dict[str, Gate] = parts.gates or {}
     gates = [*learned.values(), *([parts.gate] if parts.gate is not None else [])]
     limiters = [(key, limiter) for _, _, keyed in parts.limiters for key, limiter in keyed.items()]
+    paces: dict[str, Pace] = parts.paces or {}
     ok = sum(count for status, count in meter.by_status.items() if status < 400)  # noqa: PLR2004 - where errors begin
     answered = sum(meter.by_status.values())
     return Stats(
@@ -77,7 +81,9 @@ def snapshot(parts: Parts) -> Stats:
         attempts=meter.attempts,
         retries=meter.retries,
         in_flight=meter.in_flight,
-        queued=sum(gate.line.length for gate in gates) + sum(limiter.line.length for _, limiter in limiters),
+        queued=sum(gate.line.length for gate in gates)
+        + sum(limiter.line.length for _, limiter in limiters)
+        + sum(one.limiter.line.length for one in paces.values()),
         p50=meter.latency.quantile(0.50),
         p95=meter.latency.quantile(0.95),
         p99=meter.latency.quantile(0.99),
@@ -88,5 +94,6 @@ def snapshot(parts: Parts) -> Stats:
         limits={host: gate.limit for host, gate in learned.items()},
         circuits={key: circuit.snapshot(now) for key, circuit in (parts.circuits or {}).items()},
         rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
+        paused={host: wait for host, one in paces.items() if (wait := one.pacer.delay(now)) > 0},
         budget={host: budget.tokens for host, budget in parts.budgets.items()},
     )

@@ -36,7 +36,7 @@ FLOORS = {
     # 0: the words everyone speaks
     "errors": 0, "types": 0, "clock": 0, "redact": 0, "decoding": 0, "version": 0, "virtualtime": 0,
     # 1: pure decisions, lines of waiting tasks, one timer for many deadlines
-    "sansio": 1, "waiting": 1, "watchdog": 1,
+    "sansio": 1, "waiting": 1, "limiting": 1, "watchdog": 1,
     # 2: what carries an attempt, and what keeps state outside the process
     "transports": 2, "stores": 2,
     # 3: one concern each
@@ -46,6 +46,7 @@ FLOORS = {
     "verbs": 4, "connecting": 4,
     # 5: speakers, which take a client; and what users' tests import
     "paginate": 5, "stream": 5, "websocket": 5, "graphql": 5, "grpc": 5, "api": 5, "blocking": 5,
+    "watch": 5,
     "testing": 5, "trace": 6,
     # 6: jobs
     "bulk": 6,
@@ -66,9 +67,9 @@ IMPURE = {
 NETWORK = {"aiohttp", "socket", "ssl", "http.client", "urllib.request", "httpx", "requests"}
 OWNS_NETWORK = {"transports", "serve", "testing"}
 SCREENS = {"rich", "typer", "uvloop"}
-HEAVY = {"pyarrow", "matplotlib"}
+HEAVY = {"pyarrow", "matplotlib", "opentelemetry", "prometheus_client"}
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
-LATE = {"bulk.parquet": {"pyarrow"}}
+LATE = {"bulk.parquet": {"pyarrow"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"}}
 
 FILE_LINES = 320
 FUNCTION_LINES = 45

@@ -57,7 +57,6 @@ def test_the_chain_stands_in_the_order_that_its_file_documents():
 @pytest.mark.parametrize(
     ("off", "absent"),
     [
-        ({"retry": None}, "retry"),
         ({"redirects": 0}, "redirect"),
         ({"rate": None}, "rate"),
         ({"concurrency": None}, "concurrency"),

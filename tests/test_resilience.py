@@ -19,6 +19,7 @@ EVERYTHING = {
     "deadline_header": "Request-Timeout",
     "attempt_header": "X-Retry-Attempt",
     "chaos": Chaos(seed=1),
+    "pace": True,
 }
 
 
@@ -37,7 +38,7 @@ def test_every_layer_stands_in_its_place(capsys):
     shown = capsys.readouterr().out
     order = [
         "telemetry (calls)", "deadline", "single-flight", "fallback", "retry", "hedge", "redirect", "breaker", "rate",
-        "rate", "concurrency", "breaker (again)", "propagation", "telemetry (attempts)", "chaos", "transport",
+        "rate", "pace", "concurrency", "breaker (again)", "propagation", "telemetry (attempts)", "chaos", "transport",
     ]  # fmt: skip
     assert [name for name in order if name in shown] == order
     assert len(names) == len(order)

@@ -1,114 +1,21 @@
-"""Rate limits: every attempt takes tokens from each bucket before it may go; servers count attempts, not calls.
+"""Our own rate limits: every attempt takes tokens from each bucket before it may go.
 
-While tokens are there, taking them is a few comparisons. Else the task stands in line, and one timer wakes the
-first when its tokens are due: by priority, then tenant, then arrival; a task that is cancelled spends nothing. A wait
-that would pass the deadline, or the call's patience (`wait=`), is refused at once instead of being waited for.
+Servers count attempts, not calls: a retry takes its own.
 """
 
 from __future__ import annotations
 
-import math
-from math import inf
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import QueueFull, RateExceeded, RequestTimeout
-from asyncapi.sansio.bucket import TOLERANCE
-from asyncapi.types import Response
-from asyncapi.waiting import Line
+from asyncapi.limiting import Limiter, stand_in_line
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from asyncapi.clock import Clock
-    from asyncapi.sansio.bucket import Bucket
     from asyncapi.sansio.keyed import Keyed
-    from asyncapi.types import Layer, Request, Send
+    from asyncapi.types import Layer, Request, Response, Send
     from asyncapi.waiting import Weights
-
-
-class Limiter:
-    """Several buckets that must all conform, and the line before them.
-
-    Attributes:
-        buckets: One per limit.
-        line: Those who wait.
-    """
-
-    __slots__ = ("_clock", "_due", "_only", "_timer", "buckets", "line")
-
-    def __init__(self, buckets: Sequence[Bucket], clock: Clock) -> None:
-        self.buckets = tuple(buckets)
-        self._only = self.buckets[0] if len(self.buckets) == 1 else None
-        self.line = Line(len(self.buckets))
-        self._clock = clock
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = inf  # when the timer fires
-
-    def take(self, weights: Weights) -> bool:
-        """Take the tokens if they are there and nobody waits for them."""
-        if self.line.length:
-            return False
-        if self._only is not None:
-            return self._only.try_take(self._clock.now(), weights[0])
-        return self._take(weights)
-
-    def forecast(self, weights: Weights, priority: int = 0) -> float:
-        """Seconds until a newcomer's turn, if all those before it stay and nobody more urgent comes."""
-        now = self._clock.now()
-        return max(
-            bucket.delay(now, weight) + ahead * bucket.interval
-            for bucket, weight, ahead in zip(self.buckets, weights, self.line.ahead(priority), strict=True)
-        )
-
-    async def wait(self, weights: Weights, priority: int = 0, tenant: str = "") -> None:
-        """Stand in line; the tokens are taken when it returns."""
-        now = self._clock.now()
-        if now + self._delay(now, weights) < self._due:
-            self._arm(weights)  # it is the first, or more urgent than the first and asks for less
-        try:
-            await self.line.wait(self._give_back, weights, priority=priority, tenant=tenant)
-        except BaseException:
-            self._serve()  # the next one may need less, and be due earlier
-            raise
-
-    def _take(self, weights: Weights) -> bool:
-        now = self._clock.now()
-        if self._delay(now, weights) > TOLERANCE:
-            return False
-        for bucket, weight in zip(self.buckets, weights, strict=True):
-            bucket.take(now, weight)
-        return True
-
-    def _delay(self, now: float, weights: Weights) -> float:
-        worst = -inf
-        for bucket, weight in zip(self.buckets, weights, strict=True):
-            delay = bucket.delay(now, weight)
-            worst = max(worst, delay)
-        return worst
-
-    def _give_back(self, weights: Weights) -> None:
-        for bucket, weight in zip(self.buckets, weights, strict=True):
-            bucket.give_back(weight)
-
-    def _arm(self, weights: Weights) -> None:
-        """Set the timer to when these tokens are due."""
-        if self._timer is not None:
-            self._timer.cancel()
-        now = self._clock.now()
-        self._due = now + self._delay(now, weights)
-        self._timer = self._clock.call_at(self._due, self._serve)
-
-    def _serve(self) -> None:
-        """Call as many from the line as there are tokens for, and come back for the next."""
-        while (head := self.line.head()) is not None:
-            if not self._take(head.weights):
-                self._arm(head.weights)
-                return
-            self.line.call()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer, self._due = None, inf
 
 
 def rate(
@@ -139,37 +46,9 @@ def rate(
             limiter = limiters[request.url.host_port_subcomponent or "" if by_host else ""]
             weights = weigh(request)
             if not limiter.take(weights):
-                call = request.call
-                call.phase, began = "queue", clock.now()
-                _refuse(request, limiter, limiter.forecast(weights, call.priority), began, max_queue)
-                before = limiter.line.length
-                await limiter.wait(weights, call.priority, call.tenant)
-                waited = clock.now() - began
-                call.queued += waited
-                call.held = f"rate {waited:.3g} s behind {before}"
+                await stand_in_line(request, limiter, weights, clock, who="rate", most=max_queue)
             return await inner(request)
 
         return send
 
     return layer
-
-
-def _refuse(request: Request, limiter: Limiter, wait: float, now: float, most: int | None) -> None:
-    """Raise if it need not even stand in line."""
-    patience = request.call.patience
-    if patience is not None and wait > patience:
-        seconds = math.ceil(wait * 1000) / 1000
-        response = Response(429, {"Retry-After": str(math.ceil(wait))}, url=request.url, request=request)
-        message = (
-            f"the rate limit of this client would hold it for {seconds:g} s, it waits {patience:g} s at most (wait)"
-        )
-        raise RateExceeded(message, response=response, retry_after=seconds, request=request)
-    if most is not None and limiter.line.length >= most:
-        message = f"{limiter.line.length} wait already (max_queue={most}); come back in {wait:.3g} s"
-        raise QueueFull(message, request=request, retry_after=wait)
-    if request.deadline is not None and now + wait > request.deadline:
-        left = request.deadline - now
-        message = f"the rate limit would hold it for {wait:.3g} s, its deadline is in {left:.3g} s"
-        refusal = RequestTimeout(message, phase="queue", request=request)
-        refusal.final = True
-        raise refusal

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Request, Response, Send
 
 _TOLD = "Retry-After"  # a wait's source: the server
+_REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 
 _inside: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)
 
@@ -73,7 +74,7 @@ def retry(budgets: Keyed[Retries], clock: Clock) -> Layer:
             policy = call.retry
             outer = _inside.get()
             if policy is None or (outer is not None and outer.running):
-                return await inner(request)
+                return await _once(inner, request)
             budget = budgets[call.host]
             budget.deposit(now())
             token = _inside.set(call)
@@ -94,6 +95,24 @@ def retry(budgets: Keyed[Retries], clock: Clock) -> Layer:
         return send
 
     return layer
+
+
+async def _once(inner: Send, request: Request) -> Response:
+    """A single attempt. A kept-alive connection that proves closed is none, and is replayed all the same."""
+    try:
+        return await inner(request)
+    except TransportError as error:
+        if not (error.stale and safe(request)):
+            raise
+    _note(request.call, *_REPLAYED)
+    return await inner(request)
+
+
+def _note(call: Call, then: str, why: str) -> None:
+    """Write down what is done after the last attempt, and why there is a next one."""
+    if call.attempts:  # none if a wait in our own lines failed before the first
+        call.attempts[-1].then = then
+    call.why = why
 
 
 async def _called(strategy: Callable[[RetryCallState], Any], state: RetryCallState | None) -> Any:
@@ -165,7 +184,7 @@ class _Again:
         """
         if self._is_stale(failure):
             self._replayed = True
-            self._note(call, "replayed at once on a fresh connection", "replay: the kept-alive connection was closed")
+            _note(call, *_REPLAYED)
             return
         state = self._state(failure, call)
         if not await self._worthwhile(failure, state):
@@ -175,7 +194,7 @@ class _Again:
         await self._allow(failure, wait, source, state)
         self._tries += 1
         self._slept += wait
-        self._note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {source} {wait:.3g} s")
+        _note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {source} {wait:.3g} s")
         call.phase = "backoff"
         if wait > 0:
             await self._clock.sleep(wait)
@@ -247,11 +266,6 @@ class _Again:
         else:
             state.outcome.set_result(failure)
         return state
-
-    def _note(self, call: Call, then: str, why: str) -> None:
-        if call.attempts:  # none if a wait in our own lines failed before the first
-            call.attempts[-1].then = then
-        call.why = why
 
     def _end(self, failure: Response | TransportError, verdict: _GiveUp, call: Call) -> Response:
         reason = str(verdict)

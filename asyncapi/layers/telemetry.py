@@ -6,11 +6,10 @@ The call layer sees the final outcome and gives responses and errors their recor
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.errors import AsyncAPIError
+from asyncapi.errors import AsyncAPIError, told
 from asyncapi.sansio.histogram import Histogram
 from asyncapi.types import Attempt
 
@@ -128,7 +127,7 @@ def attempts(
                 response = await inner(request)
                 record.status = response.status
             except BaseException as error:
-                record.error = _said(error)
+                record.error = told(error)
                 raise
             finally:
                 record.elapsed = now() - record.started
@@ -141,12 +140,6 @@ def attempts(
         return send
 
     return layer
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, asyncio.CancelledError):
-        return "CancelledError: the call was cancelled"
-    return f"{type(error).__name__}: {error.message if isinstance(error, AsyncAPIError) else error}"
 
 
 def _tell(hooks: Sequence[Callable[[Attempt], object]], record: Attempt) -> None:

@@ -110,7 +110,7 @@ def test_a_failure_a_retry_and_a_cancellation_give_their_place_back():
 
 def test_a_place_is_free_during_the_backoff():
     async def scenario():
-        host = Host(1, timeout=None)
+        host = Host(1, timeout=None, pace=False)
         replies = iter([reply(503, headers={"Retry-After": "30"}), reply(), reply()])
         host.client._transport._handler = lambda _: next(replies)
         waiting = asyncio.create_task(host.client.get("/1"))

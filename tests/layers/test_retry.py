@@ -438,3 +438,28 @@ def test_attempt_timeouts_are_retried_until_the_deadline_ends_it():
         assert [a.error.partition(":")[0] for a in caught.value.attempts] == ["RequestTimeout"] * 3
 
     run(scenario())
+
+
+@pytest.mark.parametrize(("method", "attempts"), [("GET", 2), ("POST", 1)])
+def test_a_stale_connection_is_replayed_even_where_there_are_no_retries(method, attempts):
+    async def scenario():
+        made = []
+
+        def handler(request):
+            made.append(request.method)
+            if len(made) == 1:
+                error = ProtocolError("closed", request=request)
+                error.stale = True
+                raise error
+            return reply()
+
+        async with Client("https://h", transport=MockTransport(handler), retry=None) as api:
+            try:
+                response = await api.request(method, "/x")
+            except ProtocolError as error:
+                return len(error.attempts), ""
+            return len(response.attempts), response.attempts[1].why
+
+    made, why = run(scenario())
+    assert made == attempts
+    assert why.startswith("replay" if attempts == 2 else "")

@@ -1,0 +1,72 @@
+"""The server's limits: what a host tells of its quotas, and its 429s, slow us down before it has to refuse.
+
+One `Pacer` per host decides (sansio/pacing.py): attempts go as they come while nothing is told; they are spaced over
+what is left of a window when it runs low; a 429, or a 503 with Retry-After, is one pause for everybody. A host that
+tells nothing and refuses nothing costs a comparison and a count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asyncapi.limiting import Limiter, stand_in_line
+from asyncapi.sansio.pacing import Pacer
+from asyncapi.sansio.ratelimit_headers import quotas
+from asyncapi.sansio.retryafter import retry_after
+
+if TYPE_CHECKING:
+    from asyncapi.clock import Clock
+    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.types import Layer, Request, Response, Send
+
+_ONE = (1.0,)
+_REFUSALS = frozenset({429, 503})
+
+
+class Pace:
+    """What is known of one host's limits, and the line before it.
+
+    Attributes:
+        pacer: Decides.
+        limiter: The line.
+    """
+
+    __slots__ = ("limiter", "pacer")
+
+    def __init__(self, clock: Clock) -> None:
+        self.pacer = Pacer()
+        self.limiter = Limiter([self.pacer], clock)
+
+
+def pace(paces: Keyed[Pace], clock: Clock, *, max_queue: int | None = None) -> Layer:
+    """Go as fast as the host says.
+
+    Args:
+        paces: The state of each host.
+        clock: Times everything.
+        max_queue: How many may wait; None for any number.
+
+    Raises (from the layer):
+        RequestTimeout: Its turn would come after the deadline; `.phase` is "queue".
+        RateExceeded: The call does not want to wait that long.
+        QueueFull: Too many wait already.
+    """
+    now = clock.now
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            one = paces[request.url.host_port_subcomponent or ""]
+            pacer, limiter = one.pacer, one.limiter
+            if not limiter.take(_ONE):
+                await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue)
+            number, sent_at = pacer.sent, now()
+            response = await inner(request)
+            told, wait = quotas(response.headers, clock.wall()), None
+            if response.status in _REFUSALS:
+                wait = retry_after(response.headers, clock.wall())
+            pacer.observe(now(), number=number, sent_at=sent_at, told=told, status=response.status, retry_after=wait)
+            return response
+
+        return send
+
+    return layer

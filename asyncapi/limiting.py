@@ -1,0 +1,184 @@
+"""A line of tasks before buckets of tokens: what the rate layers, our own limits' and the server's, have in common.
+
+While tokens are there, taking them is a few comparisons. Else the task stands in line, and one timer wakes the first
+when its tokens are due: by priority, then tenant, then arrival; a task that is cancelled spends nothing. A wait that
+would pass the deadline, or the call's patience (`wait=`), is refused at once instead of being waited for.
+"""
+
+from __future__ import annotations
+
+import math
+from math import inf
+from typing import TYPE_CHECKING, Protocol
+
+from asyncapi.errors import QueueFull, RateExceeded, RequestTimeout
+from asyncapi.sansio.bucket import TOLERANCE
+from asyncapi.types import Response
+from asyncapi.waiting import Line
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+    from asyncapi.clock import Clock
+    from asyncapi.types import Request
+    from asyncapi.waiting import Weights
+
+
+class Tokens(Protocol):
+    """What is asked of a bucket: `asyncapi.sansio.bucket.Bucket`, or `asyncapi.sansio.pacing.Pacer`."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds per token."""
+        ...
+
+    def delay(self, now: float, weight: float = 1.0) -> float:
+        """Seconds until there are so many."""
+        ...
+
+    def take(self, now: float, weight: float = 1.0) -> None:
+        """Take them."""
+        ...
+
+    def try_take(self, now: float, weight: float = 1.0) -> bool:
+        """Take them if they are there."""
+        ...
+
+    def give_back(self, weight: float = 1.0) -> None:
+        """Undo a `take`."""
+        ...
+
+    def available(self, now: float) -> float:
+        """How many there are."""
+        ...
+
+
+class Limiter:
+    """Several buckets that must all conform, and the line before them.
+
+    Attributes:
+        buckets: One per limit.
+        line: Those who wait.
+    """
+
+    __slots__ = ("_clock", "_due", "_only", "_timer", "buckets", "line")
+
+    def __init__(self, buckets: Sequence[Tokens], clock: Clock) -> None:
+        self.buckets = tuple(buckets)
+        self._only = self.buckets[0] if len(self.buckets) == 1 else None
+        self.line = Line(len(self.buckets))
+        self._clock = clock
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = inf  # when the timer fires
+
+    def take(self, weights: Weights) -> bool:
+        """Take the tokens if they are there and nobody waits for them."""
+        if self.line.length:
+            return False
+        if self._only is not None:
+            return self._only.try_take(self._clock.now(), weights[0])
+        return self._take(weights)
+
+    def forecast(self, weights: Weights, priority: int = 0) -> float:
+        """Seconds until a newcomer's turn, if all those before it stay and nobody more urgent comes."""
+        now = self._clock.now()
+        return max(
+            bucket.delay(now, weight) + ahead * bucket.interval
+            for bucket, weight, ahead in zip(self.buckets, weights, self.line.ahead(priority), strict=True)
+        )
+
+    async def wait(self, weights: Weights, priority: int = 0, tenant: str = "") -> None:
+        """Stand in line; the tokens are taken when it returns."""
+        now = self._clock.now()
+        if now + self._delay(now, weights) < self._due:
+            self._arm(weights)  # it is the first, or more urgent than the first and asks for less
+        try:
+            await self.line.wait(self._give_back, weights, priority=priority, tenant=tenant)
+        except BaseException:
+            self._serve()  # the next one may need less, and be due earlier
+            raise
+
+    def _take(self, weights: Weights) -> bool:
+        now = self._clock.now()
+        if self._delay(now, weights) > TOLERANCE:
+            return False
+        for bucket, weight in zip(self.buckets, weights, strict=True):
+            bucket.take(now, weight)
+        return True
+
+    def _delay(self, now: float, weights: Weights) -> float:
+        worst = -inf
+        for bucket, weight in zip(self.buckets, weights, strict=True):
+            delay = bucket.delay(now, weight)
+            worst = max(worst, delay)
+        return worst
+
+    def _give_back(self, weights: Weights) -> None:
+        for bucket, weight in zip(self.buckets, weights, strict=True):
+            bucket.give_back(weight)
+
+    def _arm(self, weights: Weights) -> None:
+        """Set the timer to when these tokens are due."""
+        if self._timer is not None:
+            self._timer.cancel()
+        now = self._clock.now()
+        self._due = now + self._delay(now, weights)
+        self._timer = self._clock.call_at(self._due, self._serve)
+
+    def _serve(self) -> None:
+        """Call as many from the line as there are tokens for, and come back for the next."""
+        while (head := self.line.head()) is not None:
+            if not self._take(head.weights):
+                self._arm(head.weights)
+                return
+            self.line.call()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._due = None, inf
+
+
+async def stand_in_line(
+    request: Request, limiter: Limiter, weights: Weights, clock: Clock, *, who: str, most: int | None
+) -> None:
+    """The way of an attempt for which there are no tokens now.
+
+    Args:
+        request: The attempt's.
+        limiter: Where it stands in line.
+        weights: What it asks for.
+        clock: Times the wait.
+        who: Whose limit it is, for messages.
+        most: How many may wait; None for any number.
+
+    Raises:
+        RequestTimeout: Its turn would come after the deadline; `.phase` is "queue".
+        RateExceeded: The call does not want to wait that long.
+        QueueFull: Too many wait already.
+    """
+    call, began, before = request.call, clock.now(), limiter.line.length
+    call.phase = "queue"
+    _refuse(request, limiter, limiter.forecast(weights, call.priority), began, who=who, most=most)
+    await limiter.wait(weights, call.priority, call.tenant)
+    waited = clock.now() - began
+    call.queued += waited
+    call.held += f"{', ' if call.held else ''}{who} {waited:.3g} s behind {before}"
+
+
+def _refuse(request: Request, limiter: Limiter, wait: float, now: float, *, who: str, most: int | None) -> None:
+    """Raise if it need not even stand in line."""
+    patience = request.call.patience
+    if patience is not None and wait > patience:
+        seconds = math.ceil(wait * 1000) / 1000
+        response = Response(429, {"Retry-After": str(math.ceil(wait))}, url=request.url, request=request)
+        message = f"the {who} limit would hold it for {seconds:g} s, it waits {patience:g} s at most (wait)"
+        raise RateExceeded(message, response=response, retry_after=seconds, request=request)
+    if most is not None and limiter.line.length >= most:
+        message = f"{limiter.line.length} wait already (max_queue={most}); come back in {wait:.3g} s"
+        raise QueueFull(message, request=request, retry_after=wait)
+    if request.deadline is not None and now + wait > request.deadline:
+        left = request.deadline - now
+        message = f"the {who} limit would hold it for {wait:.3g} s, its deadline is in {left:.3g} s"
+        refusal = RequestTimeout(message, phase="queue", request=request)
+        refusal.final = True
+        raise refusal

@@ -1,0 +1,92 @@
+"""How many requests a second a server takes that tells only by 429 when it was too many.
+
+After a refusal the rate follows the curve of CUBIC (RFC 9438 section 4.2): quickly back to near what was too much, flat
+there, then ever faster upwards, in case the server has grown. What was too much is taken from what really went through.
+When two refusals in a row agree on it within a twentieth, it is believed: the next dip is shallow and the plateau long.
+Before the first of them, and after a pause that says nothing about a rate, the rate is searched for: it doubles every
+second from what went through before.
+"""
+
+from __future__ import annotations
+
+_AGREE = 0.05  # of the rate: so near, two measurements agree
+_DIP, _SHALLOW = 0.1, 0.03  # the share given up after a refusal
+_RETURN, _LONG = 15.0, 60.0  # seconds until it is back
+_SLOT = 1.0  # seconds
+_LEAST = 1.0  # requests per second: nobody is held longer for a mere guess
+
+
+class Throughput:
+    """What went through lately, per second: a count for this second and one for the last."""
+
+    __slots__ = ("_last", "_slot", "_this")
+
+    def __init__(self) -> None:
+        self._slot = float("-inf")
+        self._this = self._last = 0
+
+    def add(self, now: float) -> None:
+        """One more."""
+        if now - self._slot >= _SLOT:
+            self._turn(now)
+        self._this += 1
+
+    def rate(self, now: float) -> float:
+        """Requests per second over the last one to two seconds."""
+        if now - self._slot >= _SLOT:
+            self._turn(now)
+        return (self._last + self._this) / (_SLOT + now - self._slot)
+
+    def _turn(self, now: float) -> None:
+        skipped = now - self._slot >= 2 * _SLOT
+        self._last = 0 if skipped else self._this
+        self._slot = now if skipped else self._slot + _SLOT
+        self._this = 0
+
+
+class LearnedRate:
+    """The rate believed in.
+
+    Args:
+        now: The clock's time.
+        rate: What went through lately, requests per second.
+    """
+
+    __slots__ = ("_dip", "_return", "_searching", "_since", "_top")
+
+    def __init__(self, now: float, rate: float) -> None:
+        self._since = now
+        self._top = max(_LEAST, rate)
+        self._dip = _DIP
+        self._return = _RETURN
+        self._searching = True
+
+    def at(self, now: float) -> float:
+        """Requests per second allowed now."""
+        passed = max(0.0, now - self._since)
+        if self._searching:
+            return self._top * 2.0 ** min(passed, 60.0)
+        if passed <= self._return:
+            return self._top * (1.0 - self._dip * (1.0 - passed / self._return) ** 3)
+        return self._top * (1.0 + _DIP * ((passed - self._return) / _RETURN) ** 3)
+
+    def refused(self, now: float, measured: float) -> None:
+        """It was too much: `measured` requests per second went through."""
+        top = max(_LEAST, min(self.at(now), measured))
+        if not self._searching and abs(top - self._top) < _AGREE * self._top:
+            self._dip, self._return = _SHALLOW, min(_LONG, 2 * self._return)
+        else:
+            self._dip, self._return = _DIP, _RETURN
+        self._top, self._since, self._searching = top, now, False
+
+    def correct(self, now: float, measured: float) -> None:
+        """It turns out that less went through."""
+        self._top, self._since = max(_LEAST, min(self._top, measured)), now
+
+    def resume(self, at: float) -> None:
+        """A pause ends then: no time passes until there."""
+        self._since = max(self._since, at)
+
+    def skip(self, seconds: float) -> None:
+        """Nobody had use for the rate for so long: that says nothing about it."""
+        self._since += seconds
