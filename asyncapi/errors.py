@@ -24,6 +24,7 @@ used up the time, where time was the reason), pickles (secrets masked throughout
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from copy import copy
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
@@ -345,3 +346,10 @@ class BudgetSpent(RejectedError):
 
 class ConfigError(AsyncAPIError, ValueError):
     """Wrong use of this package: the message says what to change. Nothing was sent."""
+
+
+def told(error: BaseException) -> str:
+    """An error as records show it: its class, then what happened."""
+    if isinstance(error, AsyncAPIError):
+        return f"{type(error).__name__}: {error.message}"
+    return f"{type(error).__name__}: {'the call was cancelled' if isinstance(error, CancelledError) else error}"

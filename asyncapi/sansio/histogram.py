@@ -29,6 +29,17 @@ class Histogram:
         self.count += 1
         self.total += value
 
+    def forget(self, other: Histogram) -> None:
+        """Take out what another one has counted, which must be in here."""
+        for index, count in other._buckets.items():
+            left = self._buckets[index] - count
+            if left:
+                self._buckets[index] = left
+            else:
+                del self._buckets[index]
+        self.count -= other.count
+        self.total -= other.total
+
     def quantile(self, share: float) -> float | None:
         """The value below which `share` (0 to 1) of the stream lies, or None of an empty one."""
         if not self.count:

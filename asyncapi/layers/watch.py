@@ -1,0 +1,212 @@
+"""Watchers: monitoring systems that are told of each call and each attempt. Two layers, absent where nobody watches.
+
+The call layer stands outside telemetry, which has completed the answer or the error by then; the attempt layer stands
+right outside telemetry's attempt records, and may add headers (trace propagation). What a watcher returns from
+`call_started` finds its way to the call's attempts by a context variable, so that a call that nobody watches has
+nothing to carry. A watcher that raises is logged, is told no more of that call or attempt, and never breaks one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from multidict import CIMultiDict
+
+from asyncapi.errors import ConfigError, told
+from asyncapi.redact import redact_url
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from yarl import URL
+
+    from asyncapi.clock import Clock
+    from asyncapi.types import Attempt, Layer, Request, Response, Send
+
+log = logging.getLogger("asyncapi")
+
+_ERRORS_BEGIN = 400  # RFC 9110 section 15.5
+
+
+@dataclass(slots=True, eq=False)
+class Finished:
+    """The record of one finished call: what watchers receive, beside the `Attempt` of each attempt.
+
+    Attributes:
+        method: HTTP method.
+        target: Where it was to go, secrets and all: show `url` instead.
+        host: The host, with its port where one is written.
+        route: The URL's template (`/users/{id}`) as the caller gave it, or None: what metrics go by, never the URL.
+        started: Seconds on the client's monotonic clock.
+        at: Seconds since the Unix epoch.
+        elapsed: Seconds from `started` to its end, waits and retries included.
+        status: The final answer's status, or None.
+        error: The failure as text, beginning with its class, or None; an answer of any status is none.
+        attempts: One record per attempt, oldest first.
+        degraded: As in `Response`.
+    """
+
+    method: str
+    target: URL
+    host: str
+    route: str | None
+    started: float
+    at: float
+    elapsed: float
+    status: int | None = None
+    error: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    degraded: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where it was to go, secrets masked."""
+        return redact_url(self.target)
+
+
+class Watcher(Protocol):
+    """What `Client(watch=[...])` takes. All four are plain functions on the way of every call: they must be quick."""
+
+    def call_started(self, request: Request) -> Any:
+        """A call begins; what is returned is handed to `attempt_started` and `call_ended`."""
+        ...
+
+    def attempt_started(self, token: Any, request: Request, headers: CIMultiDict[str]) -> Any:
+        """An attempt is sent with these headers, which may be added to; what is returned goes to `attempt_ended`."""
+        ...
+
+    def attempt_ended(self, token: Any, record: Attempt) -> None:
+        """An attempt has ended; what is decided then is not known yet."""
+        ...
+
+    def call_ended(self, token: Any, record: Finished) -> None:
+        """A call has ended, or was cancelled."""
+        ...
+
+
+def ending(record: Attempt | Finished) -> str:
+    """How it ended, as a label: the status, or the class of the error."""
+    return str(record.status) if record.error is None else record.error.partition(":")[0]
+
+
+def failed(record: Attempt | Finished) -> bool:
+    """Whether it ended with a 4xx or 5xx, or with an error. A cancelled one is neither good nor bad."""
+    if record.error is None:
+        return record.status is not None and record.status >= _ERRORS_BEGIN
+    return not cancelled(record)
+
+
+def cancelled(record: Attempt | Finished) -> bool:
+    """Whether it was cut off from outside."""
+    return ending(record) in {asyncio.CancelledError.__name__, GeneratorExit.__name__}
+
+
+def watchers_of(given: Watcher | Iterable[Watcher]) -> tuple[Watcher, ...]:
+    """What a user gives as `watch=`: one watcher or several.
+
+    Raises:
+        ConfigError: One of them is no watcher.
+    """
+    watchers = tuple(given) if isinstance(given, Iterable) else (given,)
+    for watcher in watchers:
+        for name in ("call_started", "attempt_started", "attempt_ended", "call_ended"):
+            method = getattr(watcher, name, None)
+            if isinstance(watcher, type) or not callable(method) or inspect.iscoroutinefunction(method):
+                raise ConfigError(
+                    f"watch: {watcher!r} is no watcher: it needs a plain method {name} (see docs/monitoring.md)"
+                )
+    return watchers
+
+
+_watched: ContextVar[Sequence[tuple[Watcher, Any]]] = ContextVar("asyncapi_watched", default=())
+
+
+def watch_calls(watchers: Sequence[Watcher], clock: Clock) -> Layer:
+    """Tell the watchers of each call's start and end."""
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            watched = _started(watchers, request)
+            reset = _watched.set(watched)
+            try:
+                response = await inner(request)
+            except BaseException as error:
+                _ended(watched, _record(request, clock, None, error))
+                raise
+            finally:
+                _watched.reset(reset)
+            _ended(watched, _record(request, clock, response, None))
+            return response
+
+        return send
+
+    return layer
+
+
+def watch_attempts() -> Layer:
+    """Tell the watchers of the call of each attempt's start and end."""
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            headers = CIMultiDict(request.headers)
+            begun: list[tuple[Watcher, Any]] = []
+            for watcher, token in _watched.get():
+                try:
+                    begun.append((watcher, watcher.attempt_started(token, request, headers)))
+                except Exception:
+                    log.exception("a watcher failed: %r", watcher)
+            try:
+                return await inner(request.copy(headers=headers))
+            finally:
+                record = request.call.attempts[-1]
+                for watcher, token in begun:
+                    try:
+                        watcher.attempt_ended(token, record)
+                    except Exception:
+                        log.exception("a watcher failed: %r", watcher)
+
+        return send
+
+    return layer
+
+
+def _started(watchers: Sequence[Watcher], request: Request) -> list[tuple[Watcher, Any]]:
+    watched = []
+    for watcher in watchers:
+        try:
+            watched.append((watcher, watcher.call_started(request)))
+        except Exception:
+            log.exception("a watcher failed: %r", watcher)
+    return watched
+
+
+def _ended(watched: Sequence[tuple[Watcher, Any]], record: Finished) -> None:
+    for watcher, token in watched:
+        try:
+            watcher.call_ended(token, record)
+        except Exception:
+            log.exception("a watcher failed: %r", watcher)
+
+
+def _record(request: Request, clock: Clock, response: Response | None, error: BaseException | None) -> Finished:
+    call = request.call
+    elapsed = clock.now() - call.started
+    return Finished(
+        request.method,
+        request.url,
+        call.host,
+        request.route,
+        call.started,
+        clock.wall() - elapsed,
+        elapsed,
+        None if response is None else response.status,
+        None if error is None else told(error),
+        tuple(call.attempts),
+        "" if response is None else response.degraded,
+    )

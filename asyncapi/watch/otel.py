@@ -1,0 +1,111 @@
+"""OpenTelemetry: spans, metrics and trace headers, named as in the stable HTTP semantic conventions (1.23 and later).
+
+A client span per call (waits and retries included) with a client span per attempt inside it, which says in
+`http.request.resend_count` which attempt it is. `http.client.request.duration` counts attempts, as the conventions have
+it; the whole call is in `asyncapi.client.call.duration`. Routes go into `url.template`; metrics never see a URL.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics, propagate, trace
+
+from asyncapi.layers.watch import ending, failed
+from asyncapi.redact import redact_url
+from asyncapi.version import VERSION
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDict
+    from opentelemetry.context import Context
+    from yarl import URL
+
+    from asyncapi.layers.watch import Finished
+    from asyncapi.types import Attempt, Request
+
+    Started = tuple[trace.Span, Context, dict[str, Any]]
+
+_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)  # seconds: the conventions'
+
+
+class OpenTelemetry:
+    """Spans and metrics of a client's calls; `Client(watch=[OpenTelemetry()])`.
+
+    Args:
+        tracer_provider: Instead of the global one.
+        meter_provider: Instead of the global one.
+        propagate: Whether attempts carry the trace and the baggage in their headers, as the global propagator writes
+            them (`traceparent`, `baggage`); False for an API of strangers, who should not learn what you put in there.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracer_provider: trace.TracerProvider | None = None,
+        meter_provider: metrics.MeterProvider | None = None,
+        propagate: bool = True,
+    ) -> None:
+        self._tracer = trace.get_tracer("asyncapi", VERSION, tracer_provider)
+        meter = metrics.get_meter("asyncapi", VERSION, meter_provider)
+        self._attempts = meter.create_histogram(
+            "http.client.request.duration", "s", "Attempts", explicit_bucket_boundaries_advisory=_BOUNDS
+        )
+        self._calls = meter.create_histogram(
+            "asyncapi.client.call.duration", "s", "Calls, waits included", explicit_bucket_boundaries_advisory=_BOUNDS
+        )
+        self._active = meter.create_up_down_counter("http.client.active_requests", "{request}", "Attempts under way")
+        self._propagate = propagate
+
+    def call_started(self, request: Request) -> Started:
+        """Begin the call's span, inside whatever span is current."""
+        return self._start(request, None, 0)
+
+    def attempt_started(self, token: Started, request: Request, headers: CIMultiDict[str]) -> Started:
+        """Begin the attempt's span, and write it into the headers."""
+        started = self._start(request, token[1], len(request.call.attempts))
+        if self._propagate:
+            propagate.inject(headers, started[1])
+        self._active.add(1, started[2])
+        return started
+
+    def attempt_ended(self, token: Started, record: Attempt) -> None:
+        """End the attempt's span."""
+        self._active.add(-1, token[2])
+        token[0].set_attribute("asyncapi.attempt.why", record.why)
+        self._attempts.record(record.elapsed, self._end(token, record), token[1])
+
+    def call_ended(self, token: Started, record: Finished) -> None:
+        """End the call's span."""
+        self._calls.record(record.elapsed, self._end(token, record), token[1])
+
+    def _start(self, request: Request, within: Context | None, resends: int) -> Started:
+        known = _labels(request.method, request.url, request.route)
+        method = known["http.request.method"]
+        shown = {**known, "url.full": redact_url(request.url)}
+        if method == "_OTHER":
+            shown["http.request.method_original"] = request.method
+        if resends:
+            shown["http.request.resend_count"] = resends
+        name = " ".join(part for part in ("HTTP" if method == "_OTHER" else method, request.route) if part)
+        span = self._tracer.start_span(name, within, trace.SpanKind.CLIENT, shown)
+        return span, trace.set_span_in_context(span, within), known
+
+    @staticmethod
+    def _end(token: Started, record: Attempt | Finished) -> dict[str, Any]:
+        """End a span; its labels for metrics."""
+        span, _, known = token
+        result: dict[str, Any] = {} if record.status is None else {"http.response.status_code": record.status}
+        if record.error is not None or failed(record):
+            result["error.type"] = ending(record)
+            span.set_status(trace.StatusCode.ERROR, record.error)
+        span.set_attributes(result)
+        span.end()
+        return {**known, **result}
+
+
+def _labels(method: str, url: URL, route: str | None) -> dict[str, Any]:
+    """What few values tell of a request: fit for metrics."""
+    labels = {"http.request.method": method if method in _METHODS else "_OTHER", "url.scheme": url.scheme}
+    known = {**labels, "server.address": url.host or "", "server.port": url.port or 0}
+    return known if route is None else {**known, "url.template": route}
