@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -14,10 +13,11 @@ from asyncapi import decoding, fanout
 from asyncapi.building import Builder, policy_of
 from asyncapi.clock import SYSTEM
 from asyncapi.config import Adaptive, Fallback, RateLimit, Retry, Timeout
-from asyncapi.connecting import MAX_BODY, http_transport
+from asyncapi.connecting import MAX_BODY, carried_by
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.layers.watch import watchers_of
-from asyncapi.order import Parts, Plan, chain
+from asyncapi.order import Parts, chain
+from asyncapi.plan import Plan
 from asyncapi.redact import redact_url
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.stats import Stats, snapshot
@@ -25,6 +25,7 @@ from asyncapi.types import UNSET, Request, Response, Unset, stack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from os import PathLike
     from types import TracebackType
 
     import aiohttp
@@ -117,7 +118,7 @@ class Client:
         pace: bool = False,
         wait: bool | float = True,
         max_queue: int | None = None,
-        tls: bool | str | TLS = True,
+        tls: bool | str | PathLike[str] | TLS = True,
         raise_for_status: bool = True,
         redirects: int = 10,
         max_body: int | None = MAX_BODY,
@@ -141,7 +142,6 @@ class Client:
     ) -> None:
         settings = retry if retry is None or isinstance(retry, Retry) else Retry(retry)
         limits = _NO_LIMITS if timeout is None else timeout if isinstance(timeout, Timeout) else Timeout(timeout)
-        self._check(concurrency, hooks, max_body, redirects)
         self._builder = Builder(
             base_url, headers=headers, params=params, timeout=limits, retry=policy_of(settings), wait=wait, clock=clock
         )
@@ -149,29 +149,27 @@ class Client:
             base=self._builder.base,
             retry=settings,
             concurrency=concurrency,
-            rates=(rate,) if isinstance(rate, RateLimit) else tuple(rate or ()),
+            rate=rate,  # type: ignore[arg-type]  # one or several: made several there
             pace=pace,
             max_queue=max_queue,
-            hooks=tuple(hooks),
+            hooks=hooks,  # type: ignore[arg-type]  # any sequence
             watch=watchers_of(watch),
             redirects=redirects,
             breaker=breaker,
             hedge=hedge,
-            fallbacks=(fallback,) if isinstance(fallback, Fallback) else tuple(fallback),
+            fallback=fallback,  # type: ignore[arg-type]  # the same
             single_flight=single_flight,
             deadline_header=deadline_header,
             attempt_header=attempt_header,
             chaos=chaos,
-            layers=tuple(layers),
+            layers=layers,  # type: ignore[arg-type]  # any sequence
         )
         self._parts = Parts(plan, clock)
-        if transport is None:
-            transport = http_transport(
-                clock,
-                max_body=max_body, tls=tls, session=session, cookies=cookies, proxy=proxy, unix_socket=unix_socket,
-                trust_env=trust_env,
-            )  # fmt: skip
-        self._transport = transport
+        self._transport = carried_by(
+            transport, clock,
+            max_body=max_body, tls=tls, session=session, cookies=cookies, proxy=proxy, unix_socket=unix_socket,
+            trust_env=trust_env,
+        )  # fmt: skip
         self._retry = settings
         self._timeout = limits
         self._raise = raise_for_status
@@ -179,21 +177,9 @@ class Client:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._steps = chain(self._parts)
-        self._send = stack(transport.send, *(step.layer for step in self._steps))
+        self._send = stack(self._transport.send, *(step.layer for step in self._steps))
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
-
-    @staticmethod
-    def _check(concurrency: int | Adaptive | None, hooks: Sequence[Any], max_body: int | None, redirects: int) -> None:
-        if isinstance(concurrency, int) and concurrency < 1:
-            raise ConfigError(f"concurrency={concurrency}: at least 1, or None for no bound")
-        if max_body is not None and max_body < 1:
-            raise ConfigError(f"max_body={max_body}: at least 1 byte, or None for no bound")
-        if redirects < 0:
-            raise ConfigError(f"redirects={redirects}: 0 follows none, 10 is usual")
-        for hook in hooks:
-            if not callable(hook) or inspect.iscoroutinefunction(hook):
-                raise ConfigError(f"hooks: {hook!r} is no plain function; start a task in it for async work")
 
     async def __aenter__(self) -> Self:
         self._open()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.config import TLS
+from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
@@ -13,7 +15,20 @@ if TYPE_CHECKING:
 MAX_BODY = 64 * 1024 * 1024  # bytes of a decoded body, by default
 
 
-def http_transport(clock: Clock, *, tls: bool | str | TLS, **settings: Any) -> Transport:
+def carried_by(transport: Transport | None, clock: Clock, **settings: Any) -> Transport:
+    """The transport a client was given, or one over aiohttp with these settings.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if transport is None:
+        return http_transport(clock, **settings)
+    if not callable(getattr(transport, "send", None)) or not callable(getattr(transport, "aclose", None)):
+        raise ConfigError(f"transport={transport!r}: it needs `send` and `aclose`, as MockTransport(handler) has them")
+    return transport
+
+
+def http_transport(clock: Clock, *, tls: bool | str | PathLike[str] | TLS, **settings: Any) -> Transport:
     """A transport over aiohttp.
 
     Args:
@@ -27,8 +42,13 @@ def http_transport(clock: Clock, *, tls: bool | str | TLS, **settings: Any) -> T
     from asyncapi.transports.aiohttp import AioHTTPTransport  # noqa: PLC0415
     from asyncapi.transports.tls import context  # noqa: PLC0415
 
-    if isinstance(tls, str):
-        tls = TLS(ca=tls)
+    max_body = settings["max_body"]
+    if max_body is not None and (type(max_body) is not int or max_body < 1):
+        raise ConfigError(f"max_body={max_body!r}: a number of bytes, at least 1, or None for no bound")
+    if not isinstance(tls, bool | str | PathLike | TLS):
+        raise ConfigError(f"tls={tls!r}: True, False, the path of a file of authorities, or TLS(...)")
+    if isinstance(tls, str | PathLike):
+        tls = TLS(ca=fspath(tls))
     elif tls is False:
         tls = TLS(verify=False)
     if isinstance(tls, TLS):

@@ -66,37 +66,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from asyncapi.clock import Clock
-    from asyncapi.config import Breaker, Chaos, Fallback, Hedge, RateLimit, Retry
-    from asyncapi.layers.watch import Watcher
+    from asyncapi.config import RateLimit
+    from asyncapi.plan import Plan
     from asyncapi.sansio.budget import Retries
     from asyncapi.sansio.circuit import Circuit
-    from asyncapi.types import Attempt, Layer, Request
+    from asyncapi.types import Layer, Request
     from asyncapi.waiting import Weights
 
 PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a client's settings say about its layers; see `asyncapi.Client` for the meaning of each."""
-
-    base: str = ""
-    retry: Retry | None = None
-    concurrency: int | Adaptive | None = None
-    rates: Sequence[RateLimit] = ()
-    pace: bool = False
-    max_queue: int | None = None
-    hooks: Sequence[Callable[[Attempt], object]] = ()
-    watch: Sequence[Watcher] = ()
-    redirects: int = 0
-    breaker: Breaker | None = None
-    hedge: Hedge | None = None
-    fallbacks: Sequence[Fallback] = ()
-    single_flight: bool = False
-    deadline_header: str | None = None
-    attempt_header: str | None = None
-    chaos: Chaos | None = None
-    layers: Sequence[Layer] = ()
 
 
 class Parts:
@@ -121,7 +98,7 @@ class Parts:
         self.limiters = [
             (by, limits, Keyed(partial(_limiter, limits, clock)))
             for by in ("client", "host")
-            if (limits := [one for one in plan.rates if one.by == by])
+            if (limits := [one for one in plan.rate if one.by == by])
         ]
         self.paces: Keyed[Pace] | None = Keyed(partial(Pace, clock)) if plan.pace else None
         self.circuits: Keyed[Circuit] | None = None
@@ -188,7 +165,9 @@ def _own(parts: Parts) -> Iterator[Step]:
 def _watch_calls(parts: Parts) -> Iterator[Step]:
     watchers = parts.plan.watch
     if watchers:
-        yield Step("watch (calls)", ", ".join(type(one).__name__ for one in watchers), watch_calls(watchers, parts.clock))
+        yield Step(
+            "watch (calls)", ", ".join(type(one).__name__ for one in watchers), watch_calls(watchers, parts.clock)
+        )
 
 
 def _calls(parts: Parts) -> Iterator[Step]:
@@ -206,10 +185,10 @@ def _single_flight(parts: Parts) -> Iterator[Step]:
 
 def _fallback(parts: Parts) -> Iterator[Step]:
     plan = parts.plan
-    if plan.fallbacks:
-        ways = [one.way() for one in plan.fallbacks]
+    if plan.fallback:
+        ways = [one.way() for one in plan.fallback]
         layer = fallback(ways, plan.base, parts.watchdog, parts.clock, probe_every=PROBE_EVERY)
-        yield Step("fallback", ", ".join(one.told() for one in plan.fallbacks), layer)
+        yield Step("fallback", ", ".join(one.told() for one in plan.fallback), layer)
 
 
 def _retry(parts: Parts) -> Iterator[Step]:

@@ -236,6 +236,14 @@ class Response:
             return self
         raise status_error(self, request=self.request, attempts=self.attempts)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles without the request's body and secrets."""
+        request = None if self.request is None else self.request.redacted()
+        made = Response, (self.status, CIMultiDict(self.headers), self.content)
+        state = {"url": self.url, "request": request, "http_version": self.http_version, "elapsed": self.elapsed,
+                 "attempts": self.attempts, "degraded": self.degraded}  # fmt: skip
+        return *made, (None, state)
+
     def __repr__(self) -> str:
         return f"<Response {self.status} {redact_url(self.url)} {len(self.content)} bytes>"
 

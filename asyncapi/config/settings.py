@@ -3,6 +3,7 @@
 A wrong value is a `ConfigError` of one line that names the setting.
 """
 
+import dataclasses
 import functools
 from typing import Annotated, Any, TypeVar
 
@@ -23,19 +24,22 @@ def settings(cls: C) -> C:
     config = pydantic.ConfigDict(arbitrary_types_allowed=True, extra="forbid")
     made: Any = pydantic.dataclasses.dataclass(frozen=True, config=config)(cls)
     init = made.__init__
+    names = [field.name for field in dataclasses.fields(made)]
 
     @functools.wraps(init)
     def checked(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
             init(self, *args, **kwargs)
         except pydantic.ValidationError as error:
-            raise ConfigError(_one_line(cls.__name__, error)) from None
+            raise ConfigError(_one_line(getattr(cls, "told_as", cls.__name__), names, error)) from None
 
     made.__init__ = checked
     return made  # type: ignore[no-any-return]
 
 
-def _one_line(name: str, error: pydantic.ValidationError) -> str:
+def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
+    first, *rest = problem["loc"]
+    named = names[first] if isinstance(first, int) and first < len(names) else first  # given by position
+    where = ".".join(str(part) for part in (named, *(part for part in rest if isinstance(part, int))))
     return f"{name}({where}={problem['input']!r}): {problem['msg']}"

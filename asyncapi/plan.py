@@ -1,0 +1,52 @@
+"""What a client's settings say about its layers, checked once: every wrong one is a `ConfigError` that names it."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from asyncapi.config import Adaptive, Breaker, Chaos, Fallback, Hedge, RateLimit, Retry
+from asyncapi.config.settings import settings
+
+
+def _several(given: Any) -> Any:
+    """One setting, or several of its kind."""
+    return tuple(given) if isinstance(given, list | tuple) else () if given is None else (given,)
+
+
+def _plain_function(hook: Callable[..., Any]) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(hook):
+        raise ValueError(f"{hook!r} is no plain function; start a task in it for async work")
+    return hook
+
+
+AtLeastOne = Annotated[int, Field(ge=1, strict=True)]
+Hook = Annotated[Callable[..., Any], AfterValidator(_plain_function)]
+
+
+@settings
+class Plan:
+    """The settings of a client that concern its layers; see `asyncapi.Client` for the meaning of each."""
+
+    told_as: ClassVar[str] = "Client"
+
+    _: KW_ONLY
+    base: str = ""
+    retry: Retry | None = None
+    concurrency: AtLeastOne | Adaptive | None = None
+    rate: Annotated[tuple[RateLimit, ...], BeforeValidator(_several)] = ()
+    pace: bool = False
+    max_queue: Annotated[int, Field(ge=0, strict=True)] | None = None
+    hooks: tuple[Hook, ...] = ()
+    watch: tuple[Any, ...] = ()
+    redirects: Annotated[int, Field(ge=0, strict=True)] = 0
+    breaker: Breaker | None = None
+    hedge: Hedge | None = None
+    fallback: Annotated[tuple[Fallback, ...], BeforeValidator(_several)] = ()
+    single_flight: bool = False
+    deadline_header: str | None = None
+    attempt_header: str | None = None
+    chaos: Chaos | None = None
+    layers: tuple[Callable[..., Any], ...] = ()
