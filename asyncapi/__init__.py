@@ -43,12 +43,14 @@ from asyncapi.layers.deadline import deadline
 from asyncapi.stats import Stats
 from asyncapi.types import Attempt, Outcome, Request, Response
 from asyncapi.version import VERSION
+from asyncapi.watch.alert import Alert
 
 __version__ = VERSION
 
 __all__ = [
     "TLS",
     "Adaptive",
+    "Alert",
     "AsyncAPIError",
     "Attempt",
     "AuthError",

@@ -14,7 +14,7 @@ from asyncapi import errors
 
 NAMES = {
     "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Request", "Response", "Retry", "Stats", "TLS", "Timeout",
-    "deadline", "inbound", "Fallback", "CostBudget", "RateExceeded", "Adaptive", "Breaker", "Hedge",
+    "deadline", "inbound", "Fallback", "CostBudget", "RateExceeded", "Adaptive", "Alert", "Breaker", "Hedge",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",
     "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "SchemaError", "ServerError",
