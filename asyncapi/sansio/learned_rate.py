@@ -13,7 +13,8 @@ _AGREE = 0.05  # of the rate: so near, two measurements agree
 _DIP, _SHALLOW = 0.1, 0.03  # the share given up after a refusal
 _RETURN, _LONG = 15.0, 60.0  # seconds until it is back
 _SLOT = 1.0  # seconds
-_LEAST = 1.0  # requests per second: nobody is held longer for a mere guess
+_FOREVER = 1e6  # seconds without a refusal
+_LEAST = 0.1  # requests per second
 
 
 class Throughput:
@@ -63,7 +64,7 @@ class LearnedRate:
 
     def at(self, now: float) -> float:
         """Requests per second allowed now."""
-        passed = max(0.0, now - self._since)
+        passed = min(max(0.0, now - self._since), _FOREVER)
         if self._searching:
             return self._top * 2.0 ** min(passed, 60.0)
         if passed <= self._return:

@@ -32,8 +32,8 @@ _MAY_PAUSE = frozenset({403, 429, 503})  # 403: GitHub's secondary limits
 _SPACED_FROM = 0.5  # of the quota: below this, attempts are spaced,
 _EVEN_AT = 0.25  # and from here on evenly
 _SHORT = 2.0  # seconds: resets told in whole seconds say nothing about shorter windows
-_GUESS = 5.0  # requests per second to begin with, where too few
-_FEW = 10  # have gone through to tell
+_FEW = 10  # attempts that went through are too few to tell a rate:
+_GUESS = 5.0  # a second are allowed then to begin with, or half of what was allowed before
 _BRISK = 0.97  # of even spacing, for these
 _ROUNDING = 1.5  # seconds that two tellings of one reset may differ
 _FLIPS = 3  # changes of limit after which it is several limits under one name
@@ -149,7 +149,9 @@ class Level:
             return 0.0
         if self._rate:
             return closeness * self.cost / self._rate
-        return min(1.0, closeness) * max(0.0, self._ends - now) * self.cost / self.left if not self.empty else 0.0
+        if self.left <= 0 or self.empty:
+            return 0.0
+        return min(1.0, closeness) * max(0.0, self._ends - now) * self.cost / self.left
 
     def _refill(self, now: float) -> None:
         if self._rate:
@@ -172,7 +174,7 @@ class Pacer:
     """
 
     __slots__ = (
-        "_began", "_count", "_cut_at", "_ended", "_learned", "_levels", "_last", "_mixed", "_rounds", "_through",
+        "_began", "_count", "_cut_at", "_ended", "_last", "_learned", "_levels", "_mixed", "_rounds", "_through",
         "_weight", "active", "paused_until", "sent",
     )  # fmt: skip
 
@@ -289,7 +291,7 @@ class Pacer:
             self._rounds += 1
             self._cut_at = now
         self.paused_until = max(self.paused_until, now + pause)
-        if self._learned is not None:
+        if self._learned is not None:  # pragma: no branch - the first refusal has made one
             self._learned.resume(self.paused_until)
 
     def _slow(self, now: float, pause: float, *, explained: bool) -> None:
@@ -299,8 +301,10 @@ class Pacer:
         measured = self._count / max(1.0, flowed + pause)  # of the whole cycle: right for a window that was used up
         if pause < flowed:
             measured = max(measured, _RECENT * self._through.rate(now))
+        if self._count < _FEW:
+            measured = max(measured, _GUESS if self._learned is None else self._learned.at(now) / 2)
         if self._learned is None:
-            self._learned = LearnedRate(now, measured if self._count >= _FEW else max(measured, _GUESS))
+            self._learned = LearnedRate(now, measured)
         elif not explained:
             self._learned.refused(now, measured)
 
@@ -309,7 +313,7 @@ class Pacer:
         self._through.add(now)
         if self._rounds and sent_at >= self._cut_at:
             silent, flowed = sent_at - self._ended, max(0.0, self._ended - self._began)
-            if self._learned is not None and silent > max(flowed, 1.0):  # a window had been used up
+            if self._learned is not None and silent > max(flowed, 1.0) and self._count >= _FEW:  # a window was used up
                 self._learned.correct(sent_at, self._count / (silent + flowed))
             self._rounds, self._began, self._count = 0, sent_at, 0
         self._began = min(self._began, sent_at)
