@@ -50,7 +50,10 @@ class AsyncAPIError(Exception):
         request: The request with its secrets masked and its body left out, or None.
         attempts: One record per attempt made, oldest first.
         phase: What the time was spent on where the clock ended the call, else None.
+        position: Where to go on from (`start=`) when a page of `Client.paginate` failed, else None.
     """
+
+    position: dict[str, Any] | None = None
 
     def __init__(self, message: str, *, request: Request | None = None, attempts: tuple[Attempt, ...] = ()) -> None:
         super().__init__(message)

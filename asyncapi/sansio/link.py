@@ -1,0 +1,65 @@
+"""Link headers (RFC 8288): which URL stands in which relation to this answer.
+
+- Several header fields, and several links in one field, make one list.
+- A relation is matched without regard to case; a link may have several, separated by spaces.
+- Only the first `rel` of a link counts (section 3.3).
+- A link with an `anchor` is about some other resource (section 3.2) and is passed over.
+- What is no link is skipped up to the next comma: servers write what they like.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_TARGET = re.compile(r"[\s,]*<([^>]*)>")
+_PARAM = re.compile(r'\s*;\s*([^\s=;,"]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?')
+_ESCAPED = re.compile(r"\\(.)")
+_LONGEST = 65_536  # characters of one field: what is beyond is not read
+
+
+class Link(NamedTuple):
+    """One link: `target` as it is written, perhaps relative."""
+
+    target: str
+    rels: tuple[str, ...]
+    params: dict[str, str]
+
+
+def links(fields: Iterable[str]) -> Iterator[Link]:
+    """The links of all `Link` header fields of an answer, in order."""
+    for field in fields:
+        yield from _links(field[:_LONGEST])
+
+
+def link_to(fields: Iterable[str], rel: str) -> str | None:
+    """The target of the first link of this relation, or None."""
+    wanted = rel.casefold()
+    found = (link for link in links(fields) if wanted in link.rels and "anchor" not in link.params)
+    return next((link.target for link in found), None)
+
+
+def _links(field: str) -> Iterator[Link]:
+    at, last = 0, field.rfind(">")
+    while 0 <= at <= last:
+        target = _TARGET.match(field, at)
+        if target is None:
+            at = field.find(",", at) + 1 or -1
+            continue
+        params, at = _params(field, target.end())
+        yield Link(target[1].strip(), tuple(params.get("rel", "").casefold().split()), params)
+
+
+def _params(field: str, at: int) -> tuple[dict[str, str], int]:
+    """The parameters from `at` on, the first of each name, and where they end."""
+    params: dict[str, str] = {}
+    while (param := _PARAM.match(field, at)) is not None:
+        value = param[2] or ""
+        if value.startswith('"'):
+            value = _ESCAPED.sub(r"\1", value[1:-1])
+        params.setdefault(param[1].lower(), value)
+        at = param.end()
+    return params, at
