@@ -68,8 +68,10 @@ class LearnedRate:
         if self._searching:
             return self._top * 2.0 ** min(passed, 60.0)
         if passed <= self._return:
-            return self._top * (1.0 - self._dip * (1.0 - passed / self._return) ** 3)
-        return self._top * (1.0 + _DIP * ((passed - self._return) / _RETURN) ** 3)
+            left = 1.0 - passed / self._return
+            return self._top * (1.0 - self._dip * left * left * left)
+        more = (passed - self._return) / _RETURN
+        return self._top * (1.0 + _DIP * more * more * more)
 
     def refused(self, now: float, measured: float) -> None:
         """It was too much: `measured` requests per second went through."""
