@@ -8,6 +8,7 @@ async with Client("https://api.example.com") as api:
 
 from asyncapi.client import Client
 from asyncapi.config import TLS, Adaptive, Breaker, Budget, CostBudget, Fallback, Hedge, RateLimit, Retry, Timeout
+from asyncapi.credentials import ApiKey, Basic, Bearer, Env, File
 from asyncapi.errors import (
     AsyncAPIError,
     AuthError,
@@ -51,10 +52,13 @@ __all__ = [
     "TLS",
     "Adaptive",
     "Alert",
+    "ApiKey",
     "AsyncAPIError",
     "Attempt",
     "AuthError",
     "BadRequest",
+    "Basic",
+    "Bearer",
     "Breaker",
     "Budget",
     "BudgetSpent",
@@ -67,7 +71,9 @@ __all__ = [
     "CostBudget",
     "DeadlineExceeded",
     "DecodeError",
+    "Env",
     "Fallback",
+    "File",
     "Forbidden",
     "Gone",
     "Hedge",

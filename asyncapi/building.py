@@ -155,6 +155,7 @@ class Builder:
         scope = deadline.current.get()
         built.deadline = scope if due is None else due if scope is None else min(due, scope)
         built.call = call = Call(now, host, connect, attempt, policy)
+        call.asked = built.url
         return call
 
     def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.config import TLS, Breaker, Chaos, Hedge
+    from asyncapi.credentials import Credential
     from asyncapi.layers.watch import Watcher
     from asyncapi.types import Attempt, Body, Content, Headers, Layer, Params, Transport
     from asyncapi.verbs import Verb
@@ -59,6 +60,9 @@ class Client:
         base_url: What relative URLs are joined to: base `https://h/v1` and `/users` give `https://h/v1/users`.
         headers: Sent with every request.
         params: Added to every URL.
+        auth: A credential (`Bearer`, `ApiKey`, `Basic`, `KeyPool`, `OAuth2ClientCredentials` ...) for the base URL's
+            origin alone; without a base URL, for the origin of each URL asked for, never a redirect's other one; or
+            one for each origin: `{"https://a.example": Bearer(...)}`.
         timeout: A `Timeout`, the total in seconds, or None for no limit. By default 30 s in all, 5 s to connect,
             10 s an attempt.
         retry: A `Retry`, the attempts in all, or None for a single attempt.
@@ -111,6 +115,7 @@ class Client:
         *,
         headers: Headers | None = None,
         params: Params | None = None,
+        auth: Credential | Mapping[str, Credential] | None = None,
         timeout: Timeout | float | None = _DEFAULT_TIMEOUT,
         retry: Retry | int | None = _DEFAULT_RETRY,
         concurrency: int | Adaptive | None = 100,
@@ -147,6 +152,7 @@ class Client:
         )
         plan = Plan(
             base=self._builder.base,
+            auth=auth,
             retry=settings,
             concurrency=concurrency,
             rate=rate,  # type: ignore[arg-type]  # one or several: made several there
@@ -164,12 +170,12 @@ class Client:
             chaos=chaos,
             layers=layers,  # type: ignore[arg-type]  # any sequence
         )
-        self._parts = Parts(plan, clock)
         self._transport = carried_by(
             transport, clock,
             max_body=max_body, tls=tls, session=session, cookies=cookies, proxy=proxy, unix_socket=unix_socket,
             trust_env=trust_env,
         )  # fmt: skip
+        self._parts = Parts(plan, clock, self._transport.send)
         self._retry = settings
         self._timeout = limits
         self._raise = raise_for_status
@@ -193,8 +199,10 @@ class Client:
     async def aclose(self) -> None:
         """Close every connection; calls under way fail with `ProtocolError`. May be called twice."""
         self._closed = True
-        self._parts.close()
-        await self._transport.aclose()
+        try:
+            await self._parts.aclose()
+        finally:
+            await self._transport.aclose()
 
     @overload
     async def request(

@@ -16,14 +16,17 @@
     12 concurrency           after both: waiting for a token must not hold a place
     13 breaker (again)       turns back those who stood in line until their circuit opened
     14 propagation           the time left, after every wait of ours
-    15 watch (attempts)      a span per attempt, and the headers that carry it on
-    16 telemetry (attempts)  one record per attempt, with its `why`
-    17 chaos                 tests' own faults, met by every layer as real ones would be
-    18 transport             attempt limit = min(setting, time left)
+    15 auth                  a credential for its own origin, fresh after every wait
+    16 watch (attempts)      a span per attempt, and the headers that carry it on
+    17 telemetry (attempts)  one record per attempt, with its `why`
+    18 auth (sign)           what nobody above may see is written for the transport alone
+    19 chaos                 tests' own faults, met by every layer as real ones would be
+    20 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/test_order.py and the tests of each layer):
 
-    1. Only retry, hedge, redirect and fallback call `inner` more than once.
+    1. Only retry, hedge, redirect and fallback call `inner` more than once. Where a credential was refused, auth says
+       in `call.resend` why another try may do; retry makes it.
     2. No layer changes a Request it was given; it copies.
     3. Idempotency keys are made when the Request is built: every attempt carries the same one.
     4. A refusal of ours (circuit open, deadline passed, queue full) and a cancellation are no failure of the host.
@@ -43,8 +46,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.config import Adaptive, Budget
+from asyncapi.credentials.credential import Means
 from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
+from asyncapi.layers.auth import Keyring, auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import Gate, concurrency
@@ -70,7 +75,7 @@ if TYPE_CHECKING:
     from asyncapi.plan import Plan
     from asyncapi.sansio.budget import Retries
     from asyncapi.sansio.circuit import Circuit
-    from asyncapi.types import Layer, Request
+    from asyncapi.types import Layer, Request, Send
     from asyncapi.waiting import Weights
 
 PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for
@@ -82,11 +87,13 @@ class Parts:
     Args:
         plan: The client's settings.
         clock: Times everything.
+        bare: The transport's `send`: what credentials ask for their tokens over.
     """
 
-    def __init__(self, plan: Plan, clock: Clock) -> None:
+    def __init__(self, plan: Plan, clock: Clock, bare: Send) -> None:
         self.plan = plan
         self.clock = clock
+        self.keyring = Keyring(plan.auth, plan.base, Means(bare, clock)) if plan.auth is not None else None
         self.meter = telemetry.Meter()
         self.watchdog = Watchdog(clock)
         budget = (plan.retry.budget if plan.retry is not None else None) or Budget()
@@ -127,11 +134,13 @@ class Parts:
             seen["breaker"] = f"{circuit.state}, {circuit.failure_rate:.0%} of {circuit.seen} failed"
         return seen
 
-    def close(self) -> None:
-        """Take the timers back."""
+    async def aclose(self) -> None:
+        """Take the timers back, and end what credentials have under way."""
         self.watchdog.close()
         if self.hedges is not None:
             self.hedges.close()
+        if self.keyring is not None:
+            await self.keyring.means.aclose()
 
 
 def _learning_gate(adaptive: Adaptive) -> Gate:
@@ -273,6 +282,11 @@ def _propagation(parts: Parts) -> Iterator[Step]:
         yield Step("propagation", ", ".join(named), layer)
 
 
+def _auth(parts: Parts) -> Iterator[Step]:
+    if parts.keyring is not None:
+        yield Step("auth", parts.keyring.told(), auth(parts.keyring))
+
+
 def _watch_attempts(parts: Parts) -> Iterator[Step]:
     if parts.plan.watch:
         yield Step("watch (attempts)", "the same, and trace headers", watch_attempts())
@@ -283,6 +297,11 @@ def _attempts(parts: Parts) -> Iterator[Step]:
     told = f"{len(hooks)} hooks" if hooks else "no hooks"
     layer = telemetry.attempts(parts.meter, parts.clock, hooks, parts.state)
     yield Step("telemetry (attempts)", told, layer)
+
+
+def _sign(parts: Parts) -> Iterator[Step]:
+    if parts.keyring is not None:
+        yield Step("auth (sign)", "written for the transport alone", sign)
 
 
 def _chaos(parts: Parts) -> Iterator[Step]:
@@ -308,7 +327,9 @@ ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
     _concurrency,
     _breaker_again,
     _propagation,
+    _auth,
     _watch_attempts,
     _attempts,
+    _sign,
     _chaos,
 )

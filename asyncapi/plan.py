@@ -50,3 +50,4 @@ class Plan:
     attempt_header: str | None = None
     chaos: Chaos | None = None
     layers: tuple[Callable[..., Any], ...] = ()
+    auth: Any = None

@@ -311,6 +311,9 @@ class Attempt:
         return f"<Attempt {self.number} {what} {self.elapsed * 1000:.0f} ms, {self.why}{held}{then}>"
 
 
+_NOWHERE: Final = URL()
+
+
 class Call:
     """What one logical call knows while it runs, shared by all of its attempts.
 
@@ -335,11 +338,15 @@ class Call:
         running: False once it has ended.
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
+        asked: The URL that it asks for, before any redirect: whose origin a credential may be bound to.
+        signature: What the attempt under way carries of a credential, or None; written by the auth layer.
+        resend: Why the attempt that has just been answered may be sent again at once, outside the count, or "".
+        refused: The signatures that this call has been sent again for.
     """
 
     __slots__ = (
-        "attempt", "attempts", "cause", "connect", "ended_by", "held", "host", "patience", "phase",
-        "priority", "queued", "retry", "reused", "running", "started", "task", "tenant", "why",
+        "asked", "attempt", "attempts", "cause", "connect", "ended_by", "held", "host", "patience", "phase", "priority",
+        "queued", "refused", "resend", "retry", "reused", "running", "signature", "started", "task", "tenant", "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
@@ -361,6 +368,10 @@ class Call:
         self.running = True
         self.ended_by: Phase | None = None
         self.cause: AsyncAPIError | None = None
+        self.asked = _NOWHERE
+        self.signature: Any = None
+        self.resend = ""
+        self.refused: tuple[Any, ...] = ()
 
     def fork(self, why: str) -> Call:
         """A call like this one for a copy of the request that runs beside it, in a task of its own.
@@ -377,7 +388,12 @@ class Call:
         return twin
 
     def join(self, forked: Call) -> None:
-        """Take the records that a fork has made among this call's, in the order in which they were sent."""
+        """Take the records that a fork has made among this call's, in the order in which they were sent.
+
+        And what its answer has said about the credential.
+        """
+        if len(forked.refused) > len(self.refused):
+            self.refused, self.resend = forked.refused, forked.resend
         known = {id(record) for record in self.attempts}
         self.attempts += [record for record in forked.attempts if id(record) not in known]
         self.attempts.sort(key=_by_start)

@@ -37,8 +37,8 @@ FLOORS = {
     "errors": 0, "types": 0, "clock": 0, "redact": 0, "decoding": 0, "version": 0, "virtualtime": 0,
     # 1: pure decisions, lines of waiting tasks, one timer for many deadlines
     "sansio": 1, "waiting": 1, "limiting": 1, "watchdog": 1,
-    # 2: what carries an attempt, and what keeps state outside the process
-    "transports": 2, "stores": 2,
+    # 2: what carries an attempt, what it carries to show who we are, and what keeps state outside the process
+    "transports": 2, "stores": 2, "credentials": 2,
     # 3: one concern each
     "layers": 3,
     # 4: settings, what a call is built from, the order of the layers, the client and its fan-out

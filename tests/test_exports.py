@@ -13,6 +13,7 @@ import asyncapi
 from asyncapi import errors
 
 NAMES = {
+    "ApiKey", "Basic", "Bearer", "Env", "File",
     "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Request", "Response", "Retry", "Stats", "TLS", "Timeout",
     "deadline", "inbound", "Fallback", "CostBudget", "RateExceeded", "Adaptive", "Alert", "Breaker", "Hedge",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",

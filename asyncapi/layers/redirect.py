@@ -16,6 +16,7 @@ from yarl import URL
 
 from asyncapi.errors import ProtocolError
 from asyncapi.redact import is_secret, redact_broken, redact_url
+from asyncapi.sansio.origin import origin
 from asyncapi.sansio.resend import rewindable
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def follow(request: Request, response: Response) -> Request:
     """The request that a redirect asks for."""
     target = _target(request, response)
     headers = request.headers
-    if _origin(target) != _origin(request.url):
+    if origin(target) != origin(request.url):
         headers = CIMultiDict((name, value) for name, value in headers.items() if not _bound_to_origin(name))
     if response.status in {307, 308} or (response.status != 303 and request.method != "POST"):  # noqa: PLR2004
         if not rewindable(request):
@@ -67,11 +68,6 @@ def follow(request: Request, response: Response) -> Request:
     method = "HEAD" if request.method == "HEAD" else "GET"
     bare = CIMultiDict((name, value) for name, value in headers.items() if not name.lower().startswith("content-"))
     return request.copy(method=method, url=target, headers=bare, content=None, json=None, data=None, files=None)
-
-
-def _origin(url: URL) -> tuple[str, str | None, int | None]:
-    """A default port is the same whether it is written or not."""
-    return url.scheme, url.raw_host, url.port
 
 
 def _bound_to_origin(name: str) -> bool:
@@ -93,7 +89,7 @@ def _target(request: Request, response: Response) -> URL:
         raise _final(request, f"redirected to {shown!r}: only http and https are followed")
     if here.scheme == "https" and target.scheme == "http":
         raise _final(request, f"redirected from https to {shown!r}: refused, it would go in clear")
-    if _origin(target) == _origin(here):
+    if origin(target) == origin(here):
         if "Authorization" in request.headers:  # it goes on; a request has one of the two
             target = target.with_user(None)
         elif target.raw_user is None and here.raw_user is not None:

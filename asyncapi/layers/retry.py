@@ -10,7 +10,9 @@ The first attempt runs bare; everything else here happens only after a failure. 
     6. Does the retry budget allow it?
 
 A connection that was kept alive and turns out to be closed is replayed once, at once, outside the count: the
-server never saw the request. A call inside another retrying call makes one attempt: only the outermost retries.
+server never saw the request. An answer that proves the credential at fault (`call.resend`) is followed by another try
+with a better one, at once and outside the count too, if the server has done nothing yet.
+A call inside another retrying call makes one attempt: only the outermost retries.
 tenacity strategies are called as they are, with a `RetryCallState` built after the failure.
 """
 
@@ -26,7 +28,7 @@ from tenacity import Future, RetryCallState
 
 from asyncapi.errors import BudgetSpent, Phase, RejectedError, RequestTimeout, TransportError, status_error
 from asyncapi.sansio.backoff import full_jitter
-from asyncapi.sansio.resend import RETRY_STATUSES, obstacle, safe
+from asyncapi.sansio.resend import RETRY_STATUSES, obstacle, rewindable, safe
 from asyncapi.sansio.retryafter import retry_after, should_retry
 from asyncapi.types import Call
 
@@ -98,14 +100,33 @@ def retry(budgets: Keyed[Retries], clock: Clock) -> Layer:
 
 
 async def _once(inner: Send, request: Request) -> Response:
-    """A single attempt. A kept-alive connection that proves closed is none, and is replayed all the same."""
+    """A single attempt. A kept-alive connection that proves closed is none, a refused credential either."""
     try:
-        return await inner(request)
+        response = await inner(request)
     except TransportError as error:
         if not (error.stale and safe(request)):
             raise
-    _note(request.call, *_REPLAYED)
-    return await inner(request)
+        _note(request.call, *_REPLAYED)
+        response = await inner(request)
+    while _refused(request, response):
+        response = await inner(request)
+    return response
+
+
+def _refused(request: Request, failure: Response | TransportError) -> bool:
+    """Whether the credential alone was at fault, there may be a better one, and nothing has been done yet: noted, then.
+
+    A 401 after a redirect is not the answer to the request itself, which may have done its work.
+    """
+    call = request.call
+    if not call.resend or isinstance(failure, TransportError) or failure.status < 400:  # noqa: PLR2004
+        return False
+    answered = failure.request
+    is_its_own = answered is not None and answered.method == request.method and answered.url == request.url
+    if not (safe(request) or (is_its_own and rewindable(request))):
+        return False
+    _note(call, f"sent again at once ({call.resend})", f"auth: {call.resend}")
+    return True
 
 
 def _note(call: Call, then: str, why: str) -> None:
@@ -185,6 +206,8 @@ class _Again:
         if self._is_stale(failure):
             self._replayed = True
             _note(call, *_REPLAYED)
+            return
+        if _refused(self._request, failure):
             return
         state = self._state(failure, call)
         if not await self._worthwhile(failure, state):

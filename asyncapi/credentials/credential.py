@@ -1,0 +1,184 @@
+"""What a credential is: it gives every attempt a `Signature`, and looks at every answer.
+
+Rules:
+1. A credential is asked anew for each attempt, after every wait of ours: what it gives is fresh.
+2. A `Signature` is data. It is written onto a copy of the request just above the transport, and taken out of what
+   comes back, so that no record, hook, error or layer ever holds it.
+3. What a credential needs of its client (the bare transport, the clock, tasks that end with the client) are its
+   `Means`, handed in with each question: one credential may serve several clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote, unquote_plus
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from asyncapi.redact import MASK
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from asyncapi.clock import Clock
+    from asyncapi.types import Request, Response, Send
+
+Pairs = tuple[tuple[str, str], ...]
+
+_ECHOES = ("Location", "Content-Location", "Link", "Refresh")  # headers in which a server repeats a URL
+_QUERY = re.compile(r"\?([^#>\s\"]*)")
+_TELLING = 6  # characters: anything shorter may stand in a text by chance
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Signature:
+    """What one attempt carries of a credential.
+
+    Attributes:
+        headers: Set on the request.
+        params: Added to the query.
+        cookies: Added to the `Cookie` header.
+        secrets: What must not be shown of it.
+        by: What its maker knows it by: which key, which token.
+    """
+
+    headers: Pairs = ()
+    params: Pairs = ()
+    cookies: Pairs = ()
+    secrets: tuple[str, ...] = ()
+    by: Any = None
+
+    def __repr__(self) -> str:
+        names = [name for name, _ in (*self.headers, *self.params, *self.cookies)]
+        return f"<Signature {', '.join(names) or '(none)'}>"
+
+    def conflicts(self, request: Request) -> bool:
+        """Whether the request carries a credential of its own in the same place."""
+        return any(name in request.headers for name, _ in self.headers) or any(
+            name in request.url.query for name, _ in self.params
+        )
+
+    def write(self, request: Request) -> Request:
+        """A copy of the request that carries it."""
+        url, headers = request.url, CIMultiDict(request.headers)
+        for name, value in self.headers:
+            headers[name] = value
+            if url.raw_user is not None and name == "Authorization":
+                url = url.with_user(None)
+        if self.cookies:
+            own = [headers["Cookie"]] if "Cookie" in headers else []
+            headers["Cookie"] = "; ".join([*own, *(f"{name}={value}" for name, value in self.cookies)])
+        if self.params:
+            url = url.extend_query(self.params)
+        return request.copy(url=url, headers=headers)
+
+    def erase(self, response: Response, request: Request) -> None:
+        """Take it out of what came back: the request, repeated URLs, and the text of an error."""
+        response.request = request
+        if self.params:
+            response.url = request.url
+            if any(name in response.headers for name in _ECHOES):
+                response.headers = self._without_echoes(response.headers)
+        if response.status >= 400:  # noqa: PLR2004 - whose body is shown in errors
+            for secret in self.secrets:
+                if len(secret) >= _TELLING and secret.encode() in response.content:
+                    response.content = response.content.replace(secret.encode(), MASK.encode())
+
+    def _without_echoes(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
+        echoes = {name.lower() for name in _ECHOES}
+        return CIMultiDictProxy(
+            CIMultiDict(
+                (name, _QUERY.sub(self._without_ours, value) if name.lower() in echoes else value)
+                for name, value in headers.items()
+            )
+        )
+
+    def _without_ours(self, query: re.Match[str]) -> str:
+        kept = "&".join(pair for pair in query[1].split("&") if not self._is_ours(pair))
+        return f"?{kept}" if kept else ""
+
+    def _is_ours(self, pair: str) -> bool:
+        name, _, value = pair.partition("=")
+        return any(ours == (decode(name), decode(value)) for ours in self.params for decode in (unquote, unquote_plus))
+
+
+NOTHING = Signature()
+"""What an attempt carries that needs no credential (yet)."""
+
+
+class Means:
+    """What a credential may use of the client that asks it.
+
+    Args:
+        send: Carries one attempt: the transport alone, no layer above it.
+        clock: The client's.
+    """
+
+    __slots__ = ("_tasks", "clock", "send")
+
+    def __init__(self, send: Send, clock: Clock) -> None:
+        self.send = send
+        self.clock = clock
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run it in a task that ends with the client at the latest."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def aclose(self) -> None:
+        """Cancel what still runs and wait until it is gone."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel("the client was closed")
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+class Credential(Protocol):
+    """What `auth=` takes. Write your own by these four methods.
+
+    Attributes:
+        resends: How often, at the most, one call is sent again at once because this credential was refused.
+    """
+
+    resends: int
+
+    def ready(self, request: Request, means: Means) -> Signature | None:
+        """The signature for this attempt if it is at hand, else None.
+
+        Raises:
+            AuthError: There is none, and there will be none.
+        """
+        ...
+
+    async def obtain(self, request: Request, means: Means) -> Signature:
+        """The same, where it has to be waited for.
+
+        Raises:
+            AuthError: None could be had.
+        """
+        ...
+
+    def answered(self, signature: Signature, response: Response, refused: Sequence[Signature], means: Means) -> str:
+        """Look at an answer, to learn from it.
+
+        Args:
+            signature: What the attempt carried.
+            response: Its answer, whatever the status.
+            refused: Signatures that this call has already been sent again for.
+            means: As above.
+
+        Returns:
+            Why the call should be sent again at once ("401, a new token"), or "".
+        """
+        ...
+
+    def told(self) -> str:
+        """One line for `explain()`, without a secret."""
+        ...

@@ -1,0 +1,159 @@
+"""Credentials on every attempt, and to their own origin alone: two layers.
+
+    auth     above the attempt's record: asks the credential for a signature, which may have to be waited for
+    sign     just above the transport: writes it onto a copy of the request, and takes it out of what comes back
+
+Rules:
+1. A credential belongs to the client's base origin; without a base URL, to the origin of the URL that the call names;
+   or to the origins it was given for. Any other request, as after a redirect, goes without one.
+2. A request that carries a credential of its own in the same place (its header, its URL's user-info) is left alone.
+3. When an answer shows that the credential was at fault and another may do, `call.resend` says why: the retry layer
+   sends the call again at once, outside its count.
+4. Waiting for a credential is queue time: no attempt's, and never the host's latency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from yarl import URL
+
+from asyncapi.errors import AsyncAPIError, ConfigError
+from asyncapi.redact import redact_broken
+from asyncapi.sansio.origin import Origin, origin
+
+if TYPE_CHECKING:
+    from asyncapi.credentials.credential import Credential, Means, Signature
+    from asyncapi.types import Layer, Request, Response, Send
+
+
+class Keyring:
+    """Which credential goes where.
+
+    Args:
+        given: One credential, or one for each origin (`{"https://a.example": Bearer(...)}`).
+        base: The client's base URL, or "".
+        means: What credentials may use of the client.
+
+    Raises:
+        ConfigError: What was given is no credential, or no origin.
+    """
+
+    __slots__ = ("_anywhere", "_by_origin", "means")
+
+    def __init__(self, given: Credential | Mapping[str, Credential], base: str, means: Means) -> None:
+        self.means = means
+        self._anywhere: Credential | None = None
+        self._by_origin: dict[Origin, Credential] = {}
+        if isinstance(given, Mapping):
+            for place, credential in given.items():
+                self._by_origin[_place(place)] = _checked(credential)
+        elif base:
+            self._by_origin[origin(URL(base))] = _checked(given)
+        else:
+            self._anywhere = _checked(given)
+
+    def of(self, request: Request) -> Credential | None:
+        """The credential for this request, or None."""
+        if self._anywhere is None:
+            return self._by_origin.get(origin(request.url))
+        asked = request.call.asked
+        return self._anywhere if request.url is asked or origin(request.url) == origin(asked) else None
+
+    def told(self) -> str:
+        """One line for `explain()`."""
+        if self._anywhere is not None:
+            return f"{self._anywhere.told()}; redirects to another origin go without"
+        return ", ".join(
+            f"{credential.told()}, for {scheme}://{host}:{port} alone"
+            for (scheme, host, port), credential in self._by_origin.items()
+        )
+
+
+def _place(given: str) -> Origin:
+    shown = redact_broken(str(given))
+    try:
+        url = URL(given)
+        place = origin(url.origin())
+    except (TypeError, ValueError):
+        raise ConfigError(f"auth: {shown!r} is no origin: give scheme and host, like https://api.example.com") from None
+    if url.path not in {"", "/"} or url.raw_query_string:
+        raise ConfigError(f"auth: {shown!r}: a credential is for a whole origin; leave out what follows the host")
+    return place
+
+
+def _checked(given: object) -> Credential:
+    if isinstance(given, type) or not all(hasattr(given, name) for name in ("ready", "obtain", "answered", "resends")):
+        name = given.__name__ if isinstance(given, type) else type(given).__name__
+        raise ConfigError(f"auth: {name} is no credential: give Bearer('...'), ApiKey('...'), Basic('user', '...') ...")
+    return given  # type: ignore[return-value]  # it quacks like one
+
+
+def auth(keyring: Keyring) -> Layer:
+    """Give every attempt to a credential's origin its signature.
+
+    Raises (from the layer):
+        AuthError: No credential could be had.
+    """
+    means = keyring.means
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            call = request.call
+            call.resend = ""
+            credential = keyring.of(request)
+            signature = None if credential is None else credential.ready(request, means)
+            if signature is None and credential is not None:
+                signature = await _waited(credential, request, means)
+            if credential is None or signature is None or _has_own(request, signature):
+                call.signature = None
+                return await inner(request)
+            call.signature = signature
+            response = await inner(request)
+            why = credential.answered(signature, response, call.refused, means)
+            if why and len(call.refused) < credential.resends:
+                call.resend = why
+                call.refused = (*call.refused, signature)
+            return response
+
+        return send
+
+    return layer
+
+
+async def _waited(credential: Credential, request: Request, means: Means) -> Signature:
+    call, now = request.call, means.clock.now
+    call.phase, began = "queue", now()
+    signature = await credential.obtain(request, means)
+    waited = now() - began
+    call.queued += waited
+    held = f"auth {waited:.3g} s"
+    call.held = f"{call.held}, {held}" if call.held else held
+    return signature
+
+
+def _has_own(request: Request, signature: Signature) -> bool:
+    """Rule 2; user-info that a redirect has put into the URL is not the call's own."""
+    return signature.conflicts(request) or (
+        request.call.asked.raw_user is not None and any(name == "Authorization" for name, _ in signature.headers)
+    )
+
+
+def sign(inner: Send) -> Send:
+    """Write the signature onto what goes out, and take it out of what comes back."""
+
+    async def send(request: Request) -> Response:
+        signature: Signature | None = request.call.signature
+        if signature is None:
+            return await inner(request)
+        try:
+            response = await inner(signature.write(request))
+        except AsyncAPIError as error:
+            if error.request is not None:
+                error.request = request.redacted()
+            raise
+        signature.erase(response, request)
+        return response
+
+    return send

@@ -1,0 +1,15 @@
+"""The origin of a URL (RFC 6454): what a credential is bound to. A default port is the same written or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+Origin = tuple[str, str | None, int | None]
+
+
+def origin(url: URL) -> Origin:
+    """Scheme, host and port."""
+    return url.scheme, url.raw_host, url.port
