@@ -41,6 +41,7 @@ _MOST = 16  # quotas kept
 _FIRST, _PATIENCE = 0.125, 30.0  # the shortest and longest pause between attempts while nothing goes through, seconds
 _LEARN = 0.2  # weight of one answer in what is learned
 _SURE = 0.02  # of the quota missing: enough to tell how fast it comes back
+_LATE = 0.01  # seconds that a timer may be late: the next attempts make up for it
 _RECENT = 0.97  # of what went through in the last second
 
 
@@ -221,9 +222,9 @@ class Pacer:
         for level in self._levels.values():
             level.spend(now, weight)
         due = max(self.paused_until, self._last + self._weight * self._spacing(now))
-        if self._learned is not None and now > due > -inf:
+        if self._learned is not None and now - _LATE > due > -inf:
             self._learned.skip(now - due)
-        self._last, self._weight = max(now, due), weight
+        self._last, self._weight = max(now - _LATE, due), weight
 
     def give_back(self, weight: float = 1.0) -> None:
         """An attempt that was taken is not sent after all."""
