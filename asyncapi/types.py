@@ -236,6 +236,12 @@ class Response:
             return self
         raise status_error(self, request=self.request, attempts=self.attempts)
 
+    def __copy__(self) -> Response:
+        twin = Response.__new__(Response)
+        for name in Response.__slots__:
+            setattr(twin, name, getattr(self, name))
+        return twin
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles without the request's body and secrets."""
         request = None if self.request is None else self.request.redacted()
@@ -283,6 +289,7 @@ class Attempt:
         then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
         held: What it had to wait for in our own lines, and how long: "rate 0.12 s behind 3", or "".
         state: The limits and the breaker as they were when it was sent; filled in where there are hooks to see it.
+        unsure: Whether it failed in a way that the server may have done its work.
     """
 
     number: int
@@ -298,6 +305,7 @@ class Attempt:
     then: str = ""
     held: str = ""
     state: dict[str, Any] | None = None
+    unsure: bool = False
 
     @property
     def url(self) -> str:

@@ -62,6 +62,7 @@ class Course:
         self.script, self.clock, self.made = script, FakeClock(), 0
         self.client = Client(
             "https://h",
+            pace=False,
             transport=MockTransport(self.answer, clock=self.clock),
             clock=self.clock,
             concurrency=1,

@@ -172,7 +172,7 @@ def test_hooks_see_attempts_that_end_in_any_way():
 
 @pytest.mark.parametrize("hook", ["text", 7])
 def test_a_hook_that_cannot_be_called_is_refused(hook):
-    with pytest.raises(ConfigError, match="is no plain function"):
+    with pytest.raises(ConfigError, match="hooks"):
         Client("https://h", hooks=[hook])
 
 
