@@ -20,6 +20,7 @@ from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.redact import redact_url
+from asyncapi.sansio.idempotency import UsedKeys
 from asyncapi.types import UNSET, Body, Call, Request, Unset
 from asyncapi.version import VERSION
 
@@ -77,6 +78,7 @@ class Builder:
         self._timeout = (timeout.total, timeout.connect, timeout.attempt)
         self._retry = retry
         self._now = clock.now
+        self._keys = UsedKeys()
 
     def rebuild(self, asked: Request) -> Request:
         """A Request that the user made, as it goes down the layers; `asked` itself is left as it is."""
@@ -144,6 +146,12 @@ class Builder:
             _check_framing(built.headers, 0)
         if idempotency_key or headers is not None or _KEY_HEADER in built.headers:
             _add_key(built)
+            if idempotency_key is not True and not self._keys.fits(built):
+                raise ConfigError(
+                    f"idempotency_key={built.idempotency_key!r} was used for another body: the same key must mean the "
+                    "same request; send it as it was, or give a new request a new key",
+                    request=built,
+                )
         return built
 
     def _begin(self, built: Request, host: str) -> Call:

@@ -6,6 +6,7 @@
           TLSError              the handshake or the certificate failed
         ProtocolError           the peer broke HTTP, or closed mid-way; or the body is over max_body
         RequestTimeout          time ran out (also a builtin TimeoutError); .phase says where
+        OutcomeUnknown          it had an idempotency key, and nobody knows whether it was done
       StatusError               .response .status .retry_after .request_id .body
         ClientError             4xx: BadRequest Unauthorized PaymentRequired Forbidden NotFound Conflict Gone
                                 UnprocessableEntity RateLimited
@@ -130,6 +131,27 @@ class RequestTimeout(TransportError, TimeoutError):
     ) -> None:
         super().__init__(message, request=request, attempts=attempts)
         self.phase = phase
+
+
+class OutcomeUnknown(TransportError):
+    """A call with an idempotency key was cut off, and sending the key again has not told whether it was done.
+
+    Send the same request with the same key again, later, to find out. The last failure is the `__cause__`.
+
+    Attributes:
+        idempotency_key: The key.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        idempotency_key: str,
+        request: Request | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(message, request=request, attempts=attempts)
+        self.idempotency_key = idempotency_key
 
 
 class StatusError(AsyncAPIError):

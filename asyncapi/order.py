@@ -3,25 +3,26 @@
     0  the user's own        see what the user sees
     1  watch (calls)         outside telemetry, which completes what it tells of
     2  telemetry (calls)     sees the final outcome
-    3  deadline              covers queueing, all attempts, all waits, the body
-    4  single-flight         identical calls share all that is below; each keeps its own deadline
-    5  fallback              what is left when retries are spent, within the deadline
-    6  retry                 owns the budget and Retry-After
-    7  hedge                 a further copy of an attempt that is late; idempotent only
-    8  redirect              each hop is an attempt of its own below here: limits and credentials go by its host
+    3  outcome               a call with a key is known to be done or not, or unknown; the deadline cuts off too
+    4  deadline              covers queueing, all attempts, all waits, the body
+    5  single-flight         identical calls share all that is below; each keeps its own deadline
+    6  fallback              what is left when retries are spent, within the deadline
+    7  retry                 owns the budget and Retry-After
+    8  hedge                 a further copy of an attempt that is late; idempotent only
+    9  redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    9  breaker               refuses before a token or a place is spent
-    10 rate                  our own limits; servers count attempts, not calls
-    11 pace                  the server's limits, as it tells them
-    12 concurrency           after both: waiting for a token must not hold a place
-    13 breaker (again)       turns back those who stood in line until their circuit opened
-    14 propagation           the time left, after every wait of ours
-    15 auth                  a credential for its own origin, fresh after every wait
-    16 watch (attempts)      a span per attempt, and the headers that carry it on
-    17 telemetry (attempts)  one record per attempt, with its `why`
-    18 auth (sign)           what nobody above may see is written for the transport alone
-    19 chaos                 tests' own faults, met by every layer as real ones would be
-    20 transport             attempt limit = min(setting, time left)
+    10 breaker               refuses before a token or a place is spent
+    11 rate                  our own limits; servers count attempts, not calls
+    12 pace                  the server's limits, as it tells them
+    13 concurrency           after both: waiting for a token must not hold a place
+    14 breaker (again)       turns back those who stood in line until their circuit opened
+    15 propagation           the time left, after every wait of ours
+    16 auth                  a credential for its own origin, fresh after every wait
+    17 watch (attempts)      a span per attempt, and the headers that carry it on
+    18 telemetry (attempts)  one record per attempt, with its `why`
+    19 auth (sign)           what nobody above may see is written for the transport alone
+    20 chaos                 tests' own faults, met by every layer as real ones would be
+    21 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/test_order.py and the tests of each layer):
 
@@ -56,6 +57,7 @@ from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.fallback import fallback
 from asyncapi.layers.hedge import Hedges, hedge
+from asyncapi.layers.outcome import outcome
 from asyncapi.layers.pace import Pace, pace
 from asyncapi.layers.propagate import propagate
 from asyncapi.layers.rate import rate
@@ -181,6 +183,10 @@ def _watch_calls(parts: Parts) -> Iterator[Step]:
 
 def _calls(parts: Parts) -> Iterator[Step]:
     yield Step("telemetry (calls)", "counts, latency quantiles", telemetry.calls(parts.meter, parts.clock))
+
+
+def _outcome(_: Parts) -> Iterator[Step]:
+    yield Step("outcome", "of calls with an idempotency key", outcome)
 
 
 def _deadline(parts: Parts) -> Iterator[Step]:
@@ -315,6 +321,7 @@ ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
     _own,
     _watch_calls,
     _calls,
+    _outcome,
     _deadline,
     _single_flight,
     _fallback,

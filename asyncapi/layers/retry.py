@@ -28,6 +28,7 @@ from tenacity import Future, RetryCallState
 
 from asyncapi.errors import BudgetSpent, Phase, RejectedError, RequestTimeout, TransportError, status_error
 from asyncapi.sansio.backoff import full_jitter
+from asyncapi.sansio.idempotency import in_progress
 from asyncapi.sansio.resend import RETRY_STATUSES, obstacle, rewindable, safe
 from asyncapi.sansio.retryafter import retry_after, should_retry
 from asyncapi.types import Call
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.keyed import Keyed
     from asyncapi.types import Layer, Request, Response, Send
 
+_PAYMENT_REQUIRED = 402
 _TOLD = "Retry-After"  # a wait's source: the server
 _REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 
@@ -228,12 +230,16 @@ class _Again:
     async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
         """Question 1."""
         policy = self._policy
+        if not isinstance(failure, TransportError) and failure.status == _PAYMENT_REQUIRED:
+            return False  # somebody has to pay: asking again is no way to
         if policy.retry is not None:
             return bool(await _called(policy.retry, state))
         if isinstance(failure, TransportError):
             return not failure.final
         told = should_retry(failure.headers) if failure.status >= 400 else None  # noqa: PLR2004
-        return failure.status in policy.statuses if told is None else told
+        if told is not None:
+            return told
+        return failure.status in policy.statuses or in_progress(self._request, failure)
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and who says so."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError, told
 from asyncapi.sansio.histogram import Histogram
+from asyncapi.sansio.idempotency import unsure
 from asyncapi.types import Attempt
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def attempts(
                 response = await inner(request)
                 record.status = response.status
             except BaseException as error:
-                record.error = told(error)
+                record.error, record.unsure = told(error), unsure(error, call.phase)
                 raise
             finally:
                 record.elapsed = now() - record.started

@@ -148,7 +148,7 @@ def test_durations_are_measured_per_attempt_and_per_call_without_urls():
     assert {point.attributes["url.template"] for point in attempts} == {"/users/{id}"}
     assert attempts[0].explicit_bounds[:3] == (0.005, 0.01, 0.025)
     [call] = collected.points_of("asyncapi.client.call.duration")
-    assert call.sum == 2.0
+    assert call.sum == pytest.approx(2, rel=0.2)
     assert {point.value for point in collected.points_of("http.client.active_requests")} == {0}
     assert all("/users/7" not in str(point.attributes) for _, point in collected.points)
 

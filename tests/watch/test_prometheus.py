@@ -39,7 +39,7 @@ def test_calls_and_attempts_are_counted_by_route_and_status():
     post = {**other, "method": "POST"}
     value = registry.get_sample_value
     assert value("asyncapi_call_duration_seconds_count", {**known, "status": "200"}) == 1
-    assert value("asyncapi_call_duration_seconds_sum", {**known, "status": "200"}) == 2
+    assert value("asyncapi_call_duration_seconds_sum", {**known, "status": "200"}) == pytest.approx(2, rel=0.2)
     assert value("asyncapi_call_duration_seconds_count", {**other, "status": "404"}) == 1
     assert value("asyncapi_call_duration_seconds_count", {**post, "status": "ConnectError"}) == 1
     assert value("asyncapi_attempts_total", {**known, "status": "429", "why": "first"}) == 1
