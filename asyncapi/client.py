@@ -297,7 +297,7 @@ class Client:
 
         Raises:
             StatusError: 4xx or 5xx, once retries are spent.
-            TransportError: Nothing usable came back.
+            TransportError: Nothing usable came back; `OutcomeUnknown` where it had an idempotency key and may be done.
             DecodeError: The body isn't JSON, or (SchemaError) does not fit the model.
             RejectedError: It was not sent, for a reason of ours (`QueueFull`, `CircuitOpen`, `DeadlineExceeded` ...).
             ConfigError: It can't be sent as it is.

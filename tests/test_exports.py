@@ -18,7 +18,7 @@ NAMES = {
     "deadline", "inbound", "Fallback", "CostBudget", "RateExceeded", "Adaptive", "Alert", "Breaker", "Hedge",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",
-    "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "SchemaError", "ServerError",
+    "OutcomeUnknown", "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "SchemaError", "ServerError",
     "StatusError", "TLSError", "TransportError", "Unauthorized", "UnprocessableEntity",
 }  # fmt: skip
 
