@@ -66,7 +66,7 @@ class LearnedRate:
         """Requests per second allowed now."""
         passed = min(max(0.0, now - self._since), _FOREVER)
         if self._searching:
-            return self._top * 2.0 ** min(passed, 60.0)
+            return self._top * float(2.0 ** min(passed, 60.0))
         if passed <= self._return:
             left = 1.0 - passed / self._return
             return self._top * (1.0 - self._dip * left * left * left)

@@ -169,18 +169,18 @@ class Pacer:
     """When the next attempt to one host or key may go.
 
     Attributes:
-        sent: Attempts taken; an attempt's number is this figure right after its `take`.
+        sent: Attempts taken.
         active: Whether anything was told or refused; while not, every delay is 0.
         paused_until: The end of the shared pause, on the clock.
     """
 
     __slots__ = (
-        "_began", "_count", "_cut_at", "_ended", "_last", "_learned", "_levels", "_mixed", "_rounds", "_through",
-        "_weight", "active", "paused_until", "sent",
+        "_began", "_begun", "_count", "_cut_at", "_ended", "_last", "_learned", "_levels", "_mixed", "_rounds",
+        "_through", "_weight", "active", "paused_until", "sent",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.sent = 0
+        self.sent = self._begun = 0
         self.active = False
         self.paused_until = -inf
         self._last = -inf  # when the last attempt was sent, and what it weighed: the next one is spaced from it
@@ -226,6 +226,11 @@ class Pacer:
             self._learned.skip(now - due)
         self._last, self._weight = max(now - _LATE, due), weight
 
+    def begin(self) -> int:
+        """An attempt that was taken (and may have waited to be woken since) begins: its number."""
+        self._begun += 1
+        return self._begun
+
     def give_back(self, weight: float = 1.0) -> None:
         """An attempt that was taken is not sent after all."""
         self.sent -= 1
@@ -256,7 +261,7 @@ class Pacer:
 
         Args:
             now: The clock's time.
-            number: The attempt's, see `sent`.
+            number: The attempt's, as `begin` gave it.
             sent_at: When it was sent.
             told: The quotas in its headers.
             status: Its status.
@@ -277,7 +282,7 @@ class Pacer:
                 return
             level = self._levels[key] = Level(counts_requests=quota.unit == "requests")
         self.active = True
-        level.tell(now, quota, number, sent_at, self.sent)
+        level.tell(now, quota, number, sent_at, max(number, self.sent))
         if level.flips > _FLIPS:  # of models, of resources: it can't be told which one the next attempt falls under
             del self._levels[key]
             self._mixed.add(key)
@@ -285,7 +290,7 @@ class Pacer:
     def _refused(self, now: float, sent_at: float, retry_after: float | None, *, too_many: bool) -> None:
         self.active = True
         pause = retry_after or 0.0
-        if sent_at >= self._cut_at:
+        if sent_at > self._cut_at:
             if not self._rounds:
                 explained = not too_many or any(level.empty for level in self._levels.values())
                 self._slow(now, pause, explained=explained)
@@ -312,7 +317,7 @@ class Pacer:
     def _flows(self, now: float, sent_at: float) -> None:
         """An attempt went through."""
         self._through.add(now)
-        if self._rounds and sent_at >= self._cut_at:
+        if self._rounds and sent_at > self._cut_at:
             silent, flowed = sent_at - self._ended, max(0.0, self._ended - self._began)
             if self._learned is not None and silent > max(flowed, 1.0) and self._count >= _FEW:  # a window was used up
                 self._learned.correct(sent_at, self._count / (silent + flowed))

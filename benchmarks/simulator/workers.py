@@ -159,7 +159,7 @@ class Workers:
                 self._sent.popleft()
             self.seen.busiest = max(self.seen.busiest, len(self._sent))
         trip = self._round_trip * (0.8 + 0.4 * self._chance.random())
-        self._at(now + trip / 2, self._arrive, self._pacer.sent, now, trip / 2)
+        self._at(now + trip / 2, self._arrive, self._pacer.begin(), now, trip / 2)
 
     def _arrive(self, now: float, number: int, sent_at: float, way_back: float) -> None:
         status, headers = self._server.answer(now)

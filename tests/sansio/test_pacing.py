@@ -110,7 +110,9 @@ class Feed:
 
     def send(self, now, *told, status=200, retry_after=None):
         self.pacer.take(now)
-        self.pacer.observe(now, number=self.pacer.sent, sent_at=now, told=told, status=status, retry_after=retry_after)
+        self.pacer.observe(
+            now, number=self.pacer.begin(), sent_at=now, told=told, status=status, retry_after=retry_after
+        )
 
     def count(self, now, seconds):
         """Attempts that may go in this time, each answered without a word."""
@@ -350,7 +352,9 @@ def test_whatever_is_told_the_wait_is_a_finite_time_and_never_breaks_a_pause(eve
         pacer.take(now)
         if not sent:
             pacer.give_back()
-        pacer.observe(now + elapsed, number=pacer.sent, sent_at=now, told=told, status=status, retry_after=retry_after)
+        pacer.observe(
+            now + elapsed, number=pacer.begin(), sent_at=now, told=told, status=status, retry_after=retry_after
+        )
         now += elapsed
         if status in {429, 503} and retry_after is not None:
             until = max(until, now + retry_after)

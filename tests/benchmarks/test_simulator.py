@@ -1,0 +1,112 @@
+"""The simulator is repeatable, and what it shows of the SDK's real layers holds."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from asyncapi import Adaptive, Client, Timeout
+from asyncapi.testing import FakeClock, MockTransport, reply, run
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from simulator.server import Condition
+from simulator.storm import Scenario, measure
+from simulator.workers import TokenBucket
+
+BROKEN = Scenario("", (Condition(), Condition(5, broken=True), Condition(65)), (5, 65), rate=40.0, seconds=75)
+OUTAGE = Scenario("", (Condition(), Condition(5, refuses=True), Condition(10)), (5, 10), rate=40.0, seconds=20)
+
+
+@pytest.mark.parametrize("name", ["none", "fixed x3", "urllib3", "openai", "aws", "asyncapi"])
+def test_the_same_seed_gives_the_same_storm(name):
+    assert measure(OUTAGE, name, seed=3) == measure(OUTAGE, name, seed=3)
+
+
+def test_a_minute_of_503_gets_no_more_than_a_fifth_above_what_is_offered_and_the_floor():
+    offered = BROKEN.rate * 60
+    assert measure(BROKEN, "asyncapi").load * offered <= 1.2 * offered * 1.05 + 20
+    assert measure(BROKEN, "fixed x3").load > 3.5
+
+
+def test_what_no_policy_can_answer_none_answers_and_all_recover():
+    for name in ("none", "openai", "asyncapi"):
+        measured = measure(OUTAGE, name)
+        assert measured.success_in_trouble < 0.7
+        assert measured.recovery is not None
+
+
+@pytest.mark.parametrize("burst", [1.0, 20.0])
+def test_two_hundred_workers_of_a_client_never_break_a_retry_after(burst):
+    """The real layers, in virtual time, against a hidden token bucket that tells nothing but Retry-After."""
+
+    async def scenario():
+        loop, clock, bucket = asyncio.get_running_loop(), FakeClock(1), TokenBucket(burst=burst)
+        until, broken, counts = 0.0, [], {}
+
+        async def handler(_):
+            nonlocal until
+            now = loop.time()
+            if now < until - 1e-9:
+                broken.append(now)
+            await asyncio.sleep(0.02)
+            status, headers = bucket.answer(loop.time())
+            counts[int(loop.time()), status] = counts.get((int(loop.time()), status), 0) + 1
+            await asyncio.sleep(0.02)
+            if status == 429:
+                until = max(until, loop.time() + float(headers["Retry-After"]))
+            return reply(status, headers=headers)
+
+        transport = MockTransport(handler, clock=clock)
+        async with Client(
+            "http://h", transport=transport, clock=clock, pace=True, timeout=Timeout(None), concurrency=200
+        ) as api:
+
+            async def work():
+                while loop.time() < 60:
+                    await api.get("/", raise_for_status=False)
+
+            await asyncio.gather(*(work() for _ in range(200)))
+        return broken, counts
+
+    broken, counts = run(scenario())
+    assert broken == []
+    ok = sum(count for (second, status), count in counts.items() if status == 200 and 10 <= second < 60)
+    refused = sum(count for (second, status), count in counts.items() if status == 429 and 10 <= second < 60)
+    assert refused < 0.01 * (ok + refused)
+    if burst > 1:
+        assert ok / 50 >= 92
+
+
+def test_an_adaptive_client_uses_a_hidden_capacity():
+    async def scenario():
+        loop, clock = asyncio.get_running_loop(), FakeClock(1)
+        busy, rejected, done = 0, 0, {}
+
+        async def handler(_):
+            nonlocal busy, rejected
+            if busy >= 100:  # fifty at work, fifty in the server's queue
+                await asyncio.sleep(0.005)
+                rejected += loop.time() > 10
+                return reply(503)
+            busy += 1
+            await asyncio.sleep(0.1 * max(1.0, busy / 50))
+            busy -= 1
+            done[int(loop.time())] = done.get(int(loop.time()), 0) + 1
+            return reply(200)
+
+        transport = MockTransport(handler, clock=clock)
+        async with Client(
+            "http://h", transport=transport, clock=clock, concurrency=Adaptive(), retry=None, timeout=Timeout(None)
+        ) as api:
+
+            async def work():
+                while loop.time() < 25:
+                    await api.get("/", raise_for_status=False)
+
+            await asyncio.gather(*(work() for _ in range(300)))
+        return done, rejected
+
+    done, rejected = run(scenario())
+    assert sum(done[second] for second in range(10, 25)) >= 0.9 * 15 * 500
+    assert rejected < 0.01 * sum(done.values())
