@@ -7,7 +7,23 @@ async with Client("https://api.example.com") as api:
 """
 
 from asyncapi.client import Client
-from asyncapi.config import TLS, Adaptive, Breaker, Budget, CostBudget, Fallback, Hedge, RateLimit, Retry, Timeout
+from asyncapi.config import (
+    TLS,
+    Adaptive,
+    Breaker,
+    Budget,
+    CostBudget,
+    Cursor,
+    Fallback,
+    Hedge,
+    LinkHeader,
+    NextUrl,
+    Offset,
+    PageNumber,
+    RateLimit,
+    Retry,
+    Timeout,
+)
 from asyncapi.credentials import ApiKey, Basic, Bearer, Env, File
 from asyncapi.errors import (
     AsyncAPIError,
@@ -42,6 +58,8 @@ from asyncapi.errors import (
 )
 from asyncapi.inbound import inbound
 from asyncapi.layers.deadline import deadline
+from asyncapi.paginate import Pages
+from asyncapi.sansio.pages import Page
 from asyncapi.stats import Stats
 from asyncapi.types import Attempt, Outcome, Request, Response
 from asyncapi.version import VERSION
@@ -70,6 +88,7 @@ __all__ = [
     "Conflict",
     "ConnectError",
     "CostBudget",
+    "Cursor",
     "DeadlineExceeded",
     "DecodeError",
     "Env",
@@ -78,9 +97,15 @@ __all__ = [
     "Forbidden",
     "Gone",
     "Hedge",
+    "LinkHeader",
+    "NextUrl",
     "NotFound",
+    "Offset",
     "Outcome",
     "OutcomeUnknown",
+    "Page",
+    "PageNumber",
+    "Pages",
     "PaymentRequired",
     "ProtocolError",
     "QueueFull",

@@ -17,6 +17,7 @@ from asyncapi.connecting import MAX_BODY, carried_by
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.layers.watch import watchers_of
 from asyncapi.order import Parts, chain
+from asyncapi.paginate import Paginate
 from asyncapi.plan import Plan
 from asyncapi.redact import redact_url
 from asyncapi.sansio.retryafter import retry_after
@@ -108,6 +109,7 @@ class Client:
     delete: Verb
     head: Verb
     options: Verb
+    paginate: Paginate
 
     def __init__(
         self,
@@ -186,6 +188,7 @@ class Client:
         self._send = stack(self._transport.send, *(step.layer for step in self._steps))
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
+        self.paginate = Paginate(self.request, self.base_url)
 
     async def __aenter__(self) -> Self:
         self._open()

@@ -6,6 +6,7 @@ from asyncapi.config.chaos import Chaos
 from asyncapi.config.core import TLS, Budget, CostBudget, RateLimit, Retry, Timeout
 from asyncapi.config.fallback import Fallback
 from asyncapi.config.hedge import Hedge
+from asyncapi.config.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
 
 __all__ = [
     "TLS",
@@ -14,8 +15,13 @@ __all__ = [
     "Budget",
     "Chaos",
     "CostBudget",
+    "Cursor",
     "Fallback",
     "Hedge",
+    "LinkHeader",
+    "NextUrl",
+    "Offset",
+    "PageNumber",
     "RateLimit",
     "Retry",
     "Timeout",

@@ -1,0 +1,109 @@
+"""What is in the answer of a page: its items as values of a model, and everything else as plain data, read in one go.
+
+The place of the items ("data.items") becomes a typed dictionary around `list[Model]` that lets everything else
+through, so that the bytes are parsed once and a mismatch is told with its place in the answer.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NotRequired, Required
+
+import pydantic
+from typing_extensions import TypedDict
+
+from asyncapi import decoding
+from asyncapi.errors import ConfigError, DecodeError
+
+if TYPE_CHECKING:
+    from asyncapi.types import Response
+
+_USUAL = ("items", "results", "data")
+_SHOWN = 12
+
+
+class Contents:
+    """Reads the answers of one list.
+
+    Args:
+        items: The place of the items: keys joined by dots, "" where the answer itself is the list, with a "?" at its
+            end where the server may leave it out. None takes the answer itself, or its "items", "results" or "data",
+            whichever is a list in the first answer.
+        model: What an item is, or None for plain data.
+
+    Raises:
+        ConfigError: The place can't be read, or the model is none.
+    """
+
+    def __init__(self, items: str | None, model: Any) -> None:
+        self._model: Any = Any if model is None else model
+        decoding.adapter(_list_of(self._model))
+        self._path: tuple[str, ...] | None = None
+        if items is not None:
+            bare = items.removesuffix("?")
+            path = tuple(bare.split(".")) if bare else ()
+            if not all(path):
+                raise ConfigError(f"items={items!r}: give the keys that lead to the list, like 'data.items'")
+            self._go(path, optional=items.endswith("?"))
+
+    def read(self, response: Response) -> tuple[Any, list[Any]]:
+        """The whole answer, and its items.
+
+        Raises:
+            DecodeError: It is no JSON, or (SchemaError) has not what it should.
+        """
+        if self._path is None:
+            self._go(_found(response), optional=False)
+        try:
+            data = self._reader(response.content)
+        except pydantic.ValidationError:
+            data = response.parse(self._shape)  # the slow way: tries the server's charset, and says what is wrong
+        items = data
+        for key in self._path or ():
+            items = None if items is None else items.get(key)
+        return data, items or []
+
+    def _go(self, path: tuple[str, ...], *, optional: bool) -> None:
+        self._path = path
+        try:
+            self._shape = _cached_shape(path, self._model, optional)
+        except TypeError:  # a model that can't be hashed
+            self._shape = _make_shape(path, self._model, optional)
+        self._reader = decoding.reader(self._shape)
+
+
+def _found(response: Response) -> tuple[str, ...]:
+    """Where the list is, seen from an answer."""
+    data = response.json()
+    if isinstance(data, list):
+        return ()
+    keys = data if isinstance(data, dict) else {}
+    place = next((key for key in _USUAL if isinstance(keys.get(key), list)), None)
+    if place is None:
+        shown = ", ".join(map(repr, list(keys)[:_SHOWN])) or f"a {type(data).__name__}"
+        raise DecodeError(
+            f"no list of items found in the answer ({shown}): say where it is, like items='data.items'",
+            body=response.content,
+            request=response.request,
+            attempts=response.attempts,
+        )
+    return (place,)
+
+
+def _list_of(model: Any) -> Any:
+    return list[model]
+
+
+def _make_shape(path: tuple[str, ...], model: Any, optional: bool) -> Any:
+    shape: Any = _list_of(model) | None
+    name = f"a page of {model.__name__ if isinstance(model, type) else model}"
+    for key in reversed(path):
+        field: Any = NotRequired[shape] if optional else Required[shape]
+        made = _typed_dict(name, {key: field})
+        made.__pydantic_config__ = pydantic.ConfigDict(extra="allow")
+        shape = made | None if optional else made
+    return shape
+
+
+_typed_dict: Any = TypedDict  # made from data: no checker could follow
+_cached_shape = lru_cache(maxsize=256)(_make_shape)

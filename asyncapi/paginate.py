@@ -1,0 +1,345 @@
+"""Lists that come in pages: an async iterator over their items, or over the pages.
+
+Rules:
+- Each page is one call of the client: its limits, retries and deadline apply to each alone.
+- Pages are handed over in their order. At most `prefetch` are asked for ahead of the consumer; where it is known
+  which pages there are, `concurrency`. What has been handed over is let go: memory does not grow.
+- `position` says how far the consumer is, as plain JSON data; `start=` goes on from there.
+- A failure is raised when its page's turn comes. It carries `.position`, and a note that names the page.
+- Only the origin of the list is asked, and those in `allow_origins`: the client's headers, parameters and credentials
+  go with every page, and an answer must not send them elsewhere.
+- Leaving early, by break, exception or cancellation, cancels what is under way.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from yarl import URL
+
+from asyncapi.building import checked_headers, flat_params
+from asyncapi.config.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
+from asyncapi.contents import Contents
+from asyncapi.decoding import parse_url
+from asyncapi.errors import ConfigError, RejectedError
+from asyncapi.pageflow import Run, tell
+from asyncapi.redact import redact_url
+from asyncapi.sansio.origin import Origin, origin
+from asyncapi.sansio.pages import Linked, Page, Position, Progress, Turn, Way, start_of, without_echo
+from asyncapi.types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+    from types import TracebackType
+
+    from typing_extensions import TypeForm
+
+    from asyncapi.config import Retry, Timeout
+    from asyncapi.types import Headers, Params, Response
+
+T = TypeVar("T")
+
+By = PageNumber | Offset | Cursor | LinkHeader | NextUrl | Turn
+Ask = Callable[[URL], "Awaitable[Response]"]
+
+log = logging.getLogger("asyncapi")
+
+
+class Pages(Generic[T]):
+    """The items of a list that comes in pages: `async for` over it, or over `.pages()`.
+
+    One loop at a time; the next one goes on where the last was left. `async with` it, or `aclose` it, where leaving a
+    loop must have ended what was under way before the next line runs.
+
+    Attributes:
+        stopped: Why it ended before the list did, or None.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        url: str | URL,
+        *,
+        by: By,
+        items: str | None = None,
+        model: Any = None,
+        params: Params | None = None,
+        base_url: str = "",
+        prefetch: int = 1,
+        concurrency: int = 8,
+        max_pages: int | None = 10_000,
+        start: Mapping[str, Any] | None = None,
+        allow_origins: Iterable[str] = (),
+    ) -> None:
+        if prefetch < 0 or concurrency < 1 or (max_pages is not None and max_pages < 1):
+            raise ConfigError(
+                f"prefetch={prefetch} (at least 0), concurrency={concurrency} (at least 1), "
+                f"max_pages={max_pages} (at least 1, or None)"
+            )
+        self.stopped: str | None = None
+        self._ask = ask
+        self._list = _list_url(url, params)
+        self._home = self._list if self._list.absolute else parse_url(base_url)
+        self._origins = {origin(self._home), *_origins(allow_origins)}
+        self._contents = Contents(items, model)
+        self._way = _way_of(by)
+        self._prefetch = prefetch
+        self._concurrency = concurrency
+        self._max_pages = max_pages
+        self._progress: Progress[T] = Progress(start_of(start, self._way.key))
+        self._run: Run[T] | None = None
+
+    @property
+    def position(self) -> Position:
+        """Where to go on from, as plain JSON data: all that was handed over lies before it.
+
+        It counts the item in your hand: save it when you are done with that, and give it to `paginate(start=...)`.
+        It may hold a URL or a cursor of the server's: keep it as safe as the list itself.
+        """
+        return self._progress.position
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        """The items, one after another."""
+        progress, run = self._progress, await self._begin()
+        try:
+            while (page := await run.next()) is not None:
+                progress.page, progress.handed = page, 0
+                for item in page.items:
+                    progress.handed += 1
+                    yield item
+        finally:
+            await run.aclose()
+
+    async def pages(self) -> AsyncIterator[Page[T]]:
+        """The pages, one after another; an empty one that only marks the end is left out."""
+        progress, run = self._progress, await self._begin()
+        try:
+            while (page := await run.next()) is not None:
+                progress.page, progress.handed = page, len(page.items)
+                if page.count or page.next is not None:
+                    yield page
+        finally:
+            await run.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel what is under way and wait until it is gone. May be called twice."""
+        if self._run is not None:
+            await self._run.aclose()
+
+    async def _begin(self) -> Run[T]:
+        """A new run from where the last one was left; what that had under way is ended."""
+        if self._run is not None:
+            if self._run.waiting:
+                raise ConfigError("two loops over the same pages: call client.paginate(...) for each")
+            await self._run.aclose()
+        self._run = Run(
+            self._fetch,
+            self._way,
+            self._progress.position,
+            prefetch=self._prefetch,
+            concurrency=self._concurrency,
+            max_pages=self._max_pages,
+        )
+        self._run.when_full = self._stop
+        return self._run
+
+    def _stop(self) -> None:
+        self.stopped = f"{self._max_pages} pages (max_pages)"
+        log.warning("%s: ended after %s pages (max_pages), the list goes on", redact_url(self._list), self._max_pages)
+
+    async def _fetch(self, position: Position, number: int) -> Page[T]:
+        """One page, and where the next one is."""
+        try:
+            url = self._url(position)
+            response = await self._ask(url)
+            data, items = self._contents.read(response)
+            skip = position.get("skip", 0)
+            here = {key: value for key, value in position.items() if key != "skip"}
+            page = Page(number, items[skip:], here, data, response, min(skip, len(items)))
+            page.next = self._way.after(page)
+            if page.next is not None and page.next.get("url") is not None:
+                page.next["url"] = without_echo(page.next["url"], sent=response.url, asked=url)
+        except Exception as error:
+            tell(error, position, number)
+            raise
+        return page
+
+    def _url(self, position: Position) -> URL:
+        """What to ask for.
+
+        Raises:
+            RejectedError: It is of another origin.
+        """
+        given, params = self._way.ask(position)
+        if given is None:
+            return self._list.update_query(tuple(flat_params(params))) if params else self._list
+        url = parse_url(given)
+        if origin(url) not in self._origins:
+            raise RejectedError(
+                f"the next page is at {redact_url(url)!r}, not on {_shown(self._home)}: not asked, because this "
+                f"client's headers and credentials would go with it; allow_origins=[{_shown(url)!r}] if you trust it"
+            )
+        if self._home.raw_user is not None and origin(url) == origin(self._home):
+            url = url.with_user(self._home.user).with_password(self._home.password)
+        return url
+
+
+class Paginate:
+    """The type of `client.paginate`.
+
+    Args:
+        request: The client's.
+        base_url: The client's.
+    """
+
+    def __init__(self, request: Callable[..., Awaitable[Response]], base_url: str) -> None:
+        self._request = request
+        self._base_url = base_url
+
+    @overload
+    def __call__(
+        self,
+        url: str | URL,
+        *,
+        by: By,
+        items: str | None = None,
+        model: None = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        prefetch: int = 1,
+        concurrency: int = 8,
+        max_pages: int | None = 10_000,
+        start: Mapping[str, Any] | None = None,
+        allow_origins: Iterable[str] = (),
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        route: str | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Pages[Any]: ...
+
+    @overload
+    def __call__(
+        self,
+        url: str | URL,
+        *,
+        by: By,
+        items: str | None = None,
+        model: TypeForm[T],
+        params: Params | None = None,
+        headers: Headers | None = None,
+        prefetch: int = 1,
+        concurrency: int = 8,
+        max_pages: int | None = 10_000,
+        start: Mapping[str, Any] | None = None,
+        allow_origins: Iterable[str] = (),
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        route: str | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Pages[T]: ...
+
+    def __call__(
+        self,
+        url: str | URL,
+        *,
+        by: By,
+        items: str | None = None,
+        model: Any = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        prefetch: int = 1,
+        concurrency: int = 8,
+        max_pages: int | None = 10_000,
+        start: Mapping[str, Any] | None = None,
+        allow_origins: Iterable[str] = (),
+        timeout: Any = UNSET,
+        retry: Any = UNSET,
+        route: str | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Pages[Any]:
+        """Iterate over a list that comes in pages.
+
+            async for item in api.paginate("/items", by=Cursor(), items="data.items", model=Item): ...
+
+        Each page is one GET with the client's limits and retries; pages come in order and memory does not grow.
+
+        Args:
+            url: Of the list: absolute, or relative to the base URL.
+            by: How pages follow each other: `PageNumber()`, `Offset()`, `Cursor()`, `LinkHeader()`, `NextUrl()`, or a
+                function of the `Page` that gives the next URL, or parameters to set in `url`, or None at the end.
+            items: Where the answer has the items: keys joined by dots, "" for the answer itself, "files?" if it may be
+                missing. By default the answer itself, or its "items", "results" or "data".
+            model: What an item is, as in `request`; plain data by default.
+            params: Query parameters of the list.
+            headers: Sent with every page.
+            prefetch: Pages asked for ahead of your loop; 0 for none.
+            concurrency: Pages asked for side by side where numbers or offsets and the total are known.
+            max_pages: Ends the run after so many pages, with a warning in the log; `.stopped` then says so.
+            start: A saved `.position` to go on from.
+            allow_origins: Other origins that next URLs may lead to, as "https://host". The client's headers, parameters
+                and credentials go there too.
+            timeout: For each page, as in `request`.
+            retry: For each page, as in `request`.
+            route: As in `request`.
+            priority: As in `request`.
+            tenant: As in `request`.
+
+        Returns:
+            Pages: `async for` over it for items, over its `.pages()` for pages. Failures are those of `request`, and
+            carry `.position`; a loop and a foreign origin are a `RejectedError`.
+
+        Raises:
+            ConfigError: An argument makes no sense.
+        """
+        ask = partial(
+            self._request, "GET", headers=None if headers is None else checked_headers(headers),
+            timeout=timeout, retry=retry, raise_for_status=True, route=route, priority=priority, tenant=tenant,
+        )  # fmt: skip
+        return Pages(
+            ask, url, by=by, items=items, model=model, params=params, base_url=self._base_url, prefetch=prefetch,
+            concurrency=concurrency, max_pages=max_pages, start=start, allow_origins=allow_origins,
+        )  # fmt: skip
+
+
+def _way_of(by: Any) -> Way:
+    if isinstance(by, PageNumber | Offset | Cursor | LinkHeader | NextUrl):
+        return by.way()
+    if isinstance(by, type) or not callable(by) or inspect.iscoroutinefunction(by):
+        shown = f"{by.__name__}: {by.__name__}()" if isinstance(by, type) else f"{by!r:.80}: PageNumber(), Cursor()"
+        raise ConfigError(f"by={shown}, or a plain function of the page that gives the next URL, is what it takes")
+    return Linked(by)
+
+
+def _list_url(url: str | URL, params: Params | None) -> URL:
+    made = parse_url(url)
+    pairs = () if params is None else tuple(flat_params(params))
+    return made.extend_query(pairs) if pairs else made
+
+
+def _origins(allowed: Iterable[str]) -> Iterable[Origin]:
+    if isinstance(allowed, str):
+        raise ConfigError(f"allow_origins={allowed!r}: give a list, ['https://...']")
+    for text in allowed:
+        url = parse_url(text)
+        if url.scheme not in {"http", "https"} or not url.raw_host or url.raw_path != "/" or url.raw_query_string:
+            raise ConfigError(f"allow_origins: {redact_url(url)!r} is no origin; write https://host, without a path")
+        yield origin(url)
+
+
+def _shown(url: URL) -> str:
+    return str(url.origin()) if url.absolute else "the list's origin"

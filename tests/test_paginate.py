@@ -1,0 +1,817 @@
+"""Lists in pages: every kind, from any place, side by side, in order, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import sys
+from decimal import Decimal
+from typing import Annotated
+
+import pytest
+from pydantic import BaseModel, Field, Strict
+
+from asyncapi import (
+    AsyncAPIError,
+    Client,
+    ConfigError,
+    Cursor,
+    DecodeError,
+    LinkHeader,
+    NextUrl,
+    NotFound,
+    Offset,
+    PageNumber,
+    RateLimit,
+    RejectedError,
+    SchemaError,
+    ServerError,
+)
+from asyncapi.serve import FaultServer
+from asyncapi.testing import FakeClock, MockTransport, reply, run
+
+
+class Item(BaseModel):
+    id: int
+    name: str
+
+
+@pytest.fixture
+async def server():
+    async with FaultServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def api(server):
+    async with Client(server.url) as client:
+        yield client
+
+
+async def into(seen, pages):
+    """Put the items in a list that survives a failure."""
+    async for item in pages:
+        seen.append(item)
+
+
+WAYS = [
+    ("numbered, total known", PageNumber(), {"per_page": 10}),
+    ("numbered, pages known", PageNumber(total=None, pages="pages"), {"per_page": 10}),
+    ("numbered, nothing known", PageNumber(total=None), {"per_page": 10}),
+    ("numbered, size asked for", PageNumber(size_param="per_page", size=10), {}),
+    ("offset, total known", Offset(size=10), {}),
+    ("offset, nothing known", Offset(size=10, total=None), {}),
+    ("cursor", Cursor(first=""), {"per_page": 10}),
+    ("link header", LinkHeader(), {"per_page": 10}),
+    ("link header of cursors", NextUrl(), {"per_page": 10, "cursor": ""}),
+    ("next URL", NextUrl(), {"per_page": 10}),
+    ("a function to a URL", lambda page: page.data["next"], {"per_page": 10}),
+    (
+        "a function to parameters",
+        lambda page: {"page": page.data["page"] + 1} if page.data["next"] else None,
+        {"per_page": 10},
+    ),
+]
+NAMES = [name for name, _, _ in WAYS]
+
+
+@pytest.mark.parametrize(("name", "by", "params"), WAYS, ids=NAMES)
+@pytest.mark.parametrize("total", [95, 100, 7, 10, 0])
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
+async def test_every_item_comes_once_and_in_order(api, name, by, params, *, total, prefetch):
+    pages = api.paginate("/items", by=by, params={**params, "total": total}, model=Item, prefetch=prefetch)
+    assert [item.id async for item in pages] == list(range(1, total + 1))
+    assert pages.position == {"end": True}
+    assert pages.stopped is None
+
+
+@pytest.mark.parametrize(("name", "by", "params"), WAYS, ids=NAMES)
+async def test_pages_come_whole(api, name, by, params):
+    seen = [page async for page in api.paginate("/items", by=by, params={**params, "total": 95}).pages()]
+    assert [len(page.items) for page in seen] == [10] * 9 + [5]
+    assert [page.number for page in seen] == list(range(1, 11))
+    assert seen[3].items == seen[3].data["items"] == seen[3].response.json()["items"]
+
+
+@pytest.mark.parametrize(("name", "by", "params"), WAYS, ids=NAMES)
+@pytest.mark.parametrize("taken", [0, 1, 9, 10, 11, 37, 94, 95])
+async def test_a_saved_position_goes_on_where_it_was_left(api, name, by, params, taken):
+    def listed(**more):
+        return api.paginate("/items", by=by, params={**params, "total": 95}, model=Item, **more)
+
+    first, pages = [], listed()
+    if taken:
+        async for item in pages:
+            first.append(item.id)
+            if len(first) == taken:
+                break
+    saved = json.loads(json.dumps(pages.position))
+    rest = [item.id async for item in listed(start=saved)]
+    assert first + rest == list(range(1, 96))
+    assert first + [item.id async for item in pages] == list(range(1, 96)), "the same object goes on too"
+
+
+async def test_positions_between_pages_are_those_of_pages(api):
+    pages = api.paginate("/items", by=PageNumber(), params={"per_page": 10, "total": 30})
+    seen = [(page.position, pages.position) async for page in pages.pages()]
+    assert [before for before, _ in seen] == [{"page": None}, {"page": 2, "size": 10}, {"page": 3, "size": 10}]
+    assert [after for _, after in seen] == [{"page": 2, "size": 10}, {"page": 3, "size": 10}, {"end": True}]
+
+
+async def test_a_position_may_be_written_by_hand(api):
+    def ids(**more):
+        return api.paginate("/items", params={"per_page": 10, "total": 50}, model=Item, **more)
+
+    assert [item.id async for item in ids(by=PageNumber(), start={"page": 4})] == list(range(31, 51))
+    assert [item.id async for item in ids(by=PageNumber(), start={"page": 4, "skip": 7})][:2] == [38, 39]
+    assert [item.id async for item in ids(by=PageNumber(), start={"page": 9})] == []
+    assert [item.id async for item in ids(by=Offset(size=10), start={"offset": 45})] == list(range(46, 51))
+    assert [item.id async for item in ids(by=PageNumber(), start={"end": True})] == []
+
+
+# --- how many requests, and when --------------------------------------------------------------------------------
+
+
+def numbered(total, size, *, also=None, told=True):
+    """A handler of numbered pages that counts what it is asked."""
+    asked = []
+
+    def handler(request):
+        page = int(request.url.query.get("page", 1))
+        asked.append(page)
+        low, high = (page - 1) * size, min(page * size, total)
+        body = {"items": list(range(low + 1, high + 1))}
+        return reply(json={**body, "total": total} if told else body) if also is None else also(page, body)
+
+    return handler, asked
+
+
+@pytest.mark.parametrize(
+    ("total", "told", "asked"),
+    [
+        (25, True, 3),  # the total ends it
+        (30, True, 3),
+        (25, False, 3),  # a short page ends it
+        (30, False, 4),  # an empty page ends it
+        (0, True, 1),
+        (0, False, 1),
+        (4, True, 1),
+        (4, False, 2),  # a first page shorter than any other would be: only the next one tells
+    ],
+)
+async def test_no_more_is_asked_than_is_needed_to_know_the_end(total, told, asked):
+    handler, seen = numbered(total, 10, told=told)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert [n async for n in api.paginate("/n", by=PageNumber())] == list(range(1, total + 1))
+    assert sorted(seen) == list(range(1, asked + 1))
+
+
+async def test_a_server_that_caps_the_size_loses_nothing():
+    handler, _ = numbered(25, 10, told=False)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        by = PageNumber(size_param="per_page", size=1000)
+        assert [n async for n in api.paginate("/n", by=by)] == list(range(1, 26))
+
+
+async def test_short_pages_are_no_end_where_the_server_filters():
+    sizes = {1: 3, 2: 1, 3: 3, 4: 0}
+    handler, _ = numbered(99, 10, also=lambda page, body: reply(json={"items": body["items"][: sizes[page]]}))
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        by = PageNumber(size_param="per_page", size=10, short_ends=False)
+        assert [n async for n in api.paginate("/n", by=by)] == [1, 2, 3, 11, 21, 22, 23]
+
+
+async def test_an_empty_page_is_no_end_where_there_is_a_cursor():
+    pages = {None: ([1], "a"), "a": ([], "b"), "b": ([2], None)}
+
+    def handler(request):
+        items, cursor = pages[request.url.query.get("cursor")]
+        return reply(json={"items": items, "next_cursor": cursor})
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert [n async for n in api.paginate("/n", by=Cursor())] == [1, 2]
+
+
+@pytest.mark.parametrize("total", [0, 3, True, -1, None, "many", {"n": 5}, 10.5])
+async def test_a_total_that_makes_no_sense_is_none(total):
+    handler, _ = numbered(25, 10, also=lambda page, body: reply(json={**body, "total": total}))
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert [n async for n in api.paginate("/n", by=PageNumber())] == list(range(1, 26))
+
+
+async def test_a_list_that_grows_meanwhile_is_read_to_its_end():
+    handler, _ = numbered(40, 10, also=lambda page, body: reply(json={**body, "total": 20 if page < 2 else 40}))
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert [n async for n in api.paginate("/n", by=PageNumber())] == list(range(1, 41))
+
+
+async def test_a_list_that_shrinks_meanwhile_ends_at_the_empty_page():
+    handler, _ = numbered(20, 10, also=lambda page, body: reply(json={**body, "total": 1000}))
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert [n async for n in api.paginate("/n", by=PageNumber())] == list(range(1, 21))
+
+
+async def test_a_total_may_be_in_a_header_and_numbers_may_begin_at_zero():
+    def handler(request):
+        page = int(request.url.query["p"])
+        return reply(json=list(range(page * 3, min(page * 3 + 3, 8))), headers={"X-Total-Count": "8"})
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        by = PageNumber("p", start=0, total="header:X-Total-Count")
+        assert [n async for n in api.paginate("/n", by=by)] == list(range(8))
+
+
+class Gate:
+    """A handler that answers only when it is let; counts how many wait."""
+
+    def __init__(self, handler):
+        self.handler = handler
+        self.waiting = 0
+        self.most = 0
+        self.cancelled = 0
+        self.open = asyncio.Event()
+
+    async def __call__(self, request):
+        if int(request.url.query.get("page", 1)) == 1:
+            return self.handler(request)
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.waiting -= 1
+        return self.handler(request)
+
+
+async def settle():
+    """Let everything that can run, run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("told", "prefetch", "concurrency", "ahead"),
+    [(True, 1, 4, 4), (True, 6, 4, 6), (True, 1, 1, 1), (True, 0, 4, 0), (False, 1, 4, 1), (False, 3, 4, 1)],
+)
+async def test_so_many_pages_are_asked_for_ahead_and_no_more(told, prefetch, concurrency, ahead):
+    """Side by side where the total is known; one after another where each page must tell of the next."""
+    handler, _ = numbered(1000, 10, told=told)
+    gate = Gate(handler)
+    async with Client("https://h", transport=MockTransport(gate)) as api:
+        pages = api.paginate("/n", by=PageNumber(), prefetch=prefetch, concurrency=concurrency)
+        async with pages:
+            async for _ in pages.pages():
+                await settle()
+                assert gate.waiting == ahead
+                break
+
+
+async def test_prefetched_pages_wait_for_the_consumer():
+    handler, asked = numbered(1000, 10, told=False)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        pages = api.paginate("/n", by=PageNumber(), prefetch=3)
+        async with pages:
+            async for page in pages.pages():
+                await settle()
+                assert max(asked) == page.number + 3
+                if page.number == 5:
+                    break
+
+
+async def test_nothing_is_asked_before_the_first_item_is_wanted():
+    handler, asked = numbered(10, 10)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        pages = api.paginate("/n", by=PageNumber())
+        await settle()
+        assert asked == []
+        assert await anext(aiter(pages)) == 1
+
+
+def test_a_rate_limit_holds_for_each_page():
+    async def scenario():
+        clock = FakeClock()
+        handler, _ = numbered(100, 10)
+        limit = RateLimit(1, per=1.0)
+        async with Client("https://h", transport=MockTransport(handler), rate=limit, clock=clock) as api:
+            assert len([n async for n in api.paginate("/n", by=PageNumber())]) == 100
+            return clock.now()
+
+    assert run(scenario()) == pytest.approx(9.0)
+
+
+def test_retries_are_for_each_page():
+    async def scenario():
+        clock = FakeClock()
+        handler, _ = numbered(50, 10)
+        failed = set()
+
+        def flaky(request):
+            page = request.url.query["page"]
+            if page not in failed:
+                failed.add(page)
+                return reply(503)
+            return handler(request)
+
+        async with Client("https://h", transport=MockTransport(flaky), clock=clock) as api:
+            assert [n async for n in api.paginate("/n", by=PageNumber())] == list(range(1, 51))
+            assert api.stats.retries == 5
+
+    run(scenario())
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+async def test_a_failure_names_its_page_and_where_to_go_on_from(concurrency):
+    broken = {4}
+
+    def also(page, body):
+        return reply(404) if page in broken else reply(json={**body, "total": 100})
+
+    handler, _ = numbered(100, 10, also=also)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        pages = api.paginate("/n", by=PageNumber(), concurrency=concurrency)
+        seen = []
+        with pytest.raises(NotFound) as caught:
+            await into(seen, pages)
+        assert seen == list(range(1, 31)), "all pages before it were handed over"
+        assert caught.value.position == pages.position == {"page": 4, "size": 10}
+        assert "page 4 of this run" in caught.value.__notes__[0]
+        assert "page=4" in str(caught.value)
+        broken.clear()
+        rest = [item async for item in api.paginate("/n", by=PageNumber(), start=caught.value.position)]
+        assert seen + rest == list(range(1, 101))
+
+
+async def test_an_answer_that_does_not_fit_says_where_and_on_which_page():
+    def also(page, body):
+        return reply(json={"data": {"items": [{"id": 1, "name": "a"}, {"id": "x" if page == 2 else 2, "name": "b"}]}})
+
+    handler, _ = numbered(100, 10, also=also)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        with pytest.raises(SchemaError, match=r"a page of Item: .* at data\.items\.1\.id") as caught:
+            await anext(aiter(api.paginate("/n", by=PageNumber(), items="data.items", model=Item, start={"page": 2})))
+        assert caught.value.position == {"page": 2}
+        assert b'"x"' in caught.value.body
+        assert caught.value.request is not None
+
+
+@pytest.mark.parametrize(
+    ("items", "body", "said"),
+    [
+        ("data.items", {"data": {"rows": []}}, "data.items"),
+        ("items", {"items": {"a": 1}}, "valid array"),
+        ("", {"items": []}, "valid array"),
+        (None, {"rows": []}, r"no list of items found in the answer \('rows'\)"),
+        (None, 5, "a int"),
+        ("items", "<html>", "not JSON"),
+    ],
+)
+async def test_a_place_without_items_is_an_error_that_says_so(items, body, said):
+    def handler(request):
+        return reply(content=body.encode()) if body == "<html>" else reply(json=body)
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        with pytest.raises(DecodeError, match=said):
+            await anext(aiter(api.paginate("/n", by=LinkHeader(), items=items)))
+
+
+@pytest.mark.parametrize(
+    ("items", "body"),
+    [
+        ("", [1, 2]),
+        (None, [1, 2]),
+        (None, {"results": [1, 2], "data": None}),
+        ("data.items", {"data": {"items": [1, 2]}}),
+        ("a?", {"a": [1, 2]}),
+    ],
+)
+async def test_items_are_found(items, body):
+    async with Client("https://h", transport=MockTransport(lambda _: reply(json=body))) as api:
+        assert [n async for n in api.paginate("/n", by=LinkHeader(), items=items, model=int)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("items", "body"), [("items", {"items": None}), ("a.b?", {}), ("a.b?", {"a": None}), ("a.b?", {"a": {}})]
+)
+async def test_no_items_may_be_told_by_null_or_by_leaving_them_out(items, body):
+    async with Client("https://h", transport=MockTransport(lambda _: reply(json=body))) as api:
+        assert [n async for n in api.paginate("/n", by=LinkHeader(), items=items)] == []
+
+
+async def test_models_are_read_as_json_not_as_python():
+    class Price(BaseModel):
+        amount: Annotated[Decimal, Strict()] = Field(alias="a")
+
+    answer = {"items": [{"a": "1.50"}], "total": 1}
+    async with Client("https://h", transport=MockTransport(lambda _: reply(json=answer))) as api:
+        prices = [one async for one in api.paginate("/n", by=PageNumber(), model=Price)]
+    assert prices == [Price(a=Decimal("1.50"))]
+
+
+async def test_the_last_items_id_may_be_the_cursor():
+    def handler(request):
+        after = int(request.url.query.get("starting_after", 0))
+        data = [{"id": n, "name": "x"} for n in range(after + 1, min(after + 3, 8))]
+        return reply(json={"data": data, "has_more": after + 2 < 7})
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        by = Cursor("starting_after", at="data.-1.id", more="has_more")
+        assert [item.id async for item in api.paginate("/n", by=by, model=Item)] == [1, 2, 3, 4, 5, 6, 7]
+        assert [item["id"] async for item in api.paginate("/n", by=by)] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 300, 1000])
+async def test_a_cursor_that_loops_raises(length):
+    asked = 0
+
+    def handler(request):
+        nonlocal asked
+        asked += 1
+        before = int(request.url.query.get("cursor", 0))
+        return reply(json={"items": [before], "next_cursor": str(before % length + 1)})
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        seen = []
+        with pytest.raises(RejectedError, match="loop") as caught:
+            await into(seen, api.paginate("/n", by=Cursor()))
+    assert seen[: length + 1] == list(range(length + 1))
+    assert asked <= (length + 1 if length <= 256 else 3 * length + 3)
+    assert caught.value.position["cursor"] in map(str, range(length + 1))
+
+
+async def test_a_url_that_loops_raises():
+    def handler(request):
+        return reply(json=[1], headers={"Link": '</n?page=2>; rel="next"'})
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        seen = []
+        with pytest.raises(RejectedError, match=r"loop.*page=2"):
+            await into(seen, api.paginate("/n", by=LinkHeader()))
+    assert seen == [1, 1]
+
+
+@pytest.mark.parametrize("cursor", [["a"], {"a": 1}, 1.5])
+async def test_a_cursor_that_is_none_raises(cursor):
+    answer = {"items": [1], "next_cursor": cursor}
+    async with Client("https://h", transport=MockTransport(lambda _: reply(json=answer))) as api:
+        with pytest.raises(DecodeError, match="the next cursor is a"):
+            await anext(aiter(api.paginate("/n", by=Cursor())))
+
+
+@pytest.mark.parametrize("url", [5, "http://[", "https://h:port/"])
+async def test_a_next_url_that_is_none_raises(url):
+    async with Client("https://h", transport=MockTransport(lambda _: reply(json={"items": [1], "next": url}))) as api:
+        with pytest.raises(DecodeError, match="the next URL is"):
+            await anext(aiter(api.paginate("/n", by=NextUrl())))
+
+
+# --- where it leads ---------------------------------------------------------------------------------------------
+
+ELSEWHERE = ["https://evil.example/n", "http://h/n", "https://h:8443/n", "//evil.example/n", "https://h.evil.example/n",
+             "https://h@evil.example/n", "file:///etc/passwd", "HTTPS://EVIL.example/n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ELSEWHERE)
+@pytest.mark.parametrize("way", ["link", "body", "function", "saved"])
+async def test_a_foreign_origin_is_not_asked(url, way):
+    """The client's headers and credentials would go with it."""
+    asked = []
+
+    def handler(request):
+        asked.append(request)
+        return reply(json={"items": [1], "next": url}, headers={"Link": f"<{url}>; rel=next"})
+
+    by = {"link": LinkHeader(), "body": NextUrl(), "function": lambda page: page.data["next"], "saved": NextUrl()}[way]
+    async with Client("https://h", headers={"X-Key": "s3cret"}, transport=MockTransport(handler)) as api:
+        if way == "saved" and url.startswith("//"):
+            return
+        start = {"url": url} if way == "saved" else None
+        with pytest.raises(RejectedError, match="not on https://h: not asked") as caught:
+            await into([], api.paginate("/n", by=by, start=start))
+    assert len(asked) == (way != "saved")
+    assert "allow_origins" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://h/v2/n?page=2", "https://H:443/v2/n?page=2", "/v2/n?page=2", "n?page=2", "?page=2", "//h/v2/n?page=2"],
+)
+async def test_the_lists_own_origin_is_asked_however_it_is_written(url):
+    asked = []
+
+    def handler(request):
+        asked.append(str(request.url))
+        return reply(json={"items": [len(asked)], "next": url if len(asked) == 1 else None})
+
+    async with Client("https://h/v2", transport=MockTransport(handler)) as api:
+        assert [n async for n in api.paginate("/n", by=NextUrl())] == [1, 2]
+    assert asked == ["https://h/v2/n", "https://h/v2/n?page=2"]
+
+
+async def test_an_origin_that_is_allowed_is_asked():
+    following = {"h": "https://other.example/2", "other.example": None}
+
+    def handler(request):
+        return reply(json={"items": [request.url.host], "next": following[request.url.host]})
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        pages = api.paginate("/n", by=NextUrl(), allow_origins=["https://other.example"])
+        hosts = [host async for host in pages]
+    assert hosts == ["h", "other.example"]
+
+
+async def test_what_the_client_adds_to_urls_does_not_double_and_is_not_saved():
+    """Servers repeat the query in the next URL; the client adds its own parameters to every URL."""
+    asked = []
+
+    def handler(request):
+        asked.append(str(request.url))
+        following = request.url.update_query(page=len(asked) + 1)
+        return reply(json={"items": [len(asked)], "next": str(following) if len(asked) < 4 else None})
+
+    own = {"api_key": "k1", "v": "2"}
+    async with Client("https://h/v2", params=own, transport=MockTransport(handler)) as api:
+        pages = api.paginate("/n", by=NextUrl(), params={"q": "a b+c&d", "v": "3"})
+        positions = [pages.position async for _ in pages.pages()]
+    assert [url.count("api_key") for url in asked] == [1, 1, 1, 1]
+    assert [url.count("v=2") for url in asked] == [1, 1, 1, 1]
+    assert [url.count("v=3") for url in asked] == [1, 1, 1, 1]
+    assert "k1" not in json.dumps(positions)
+    assert all("q=a+b%2Bc%26d" in url or "q=a%20b%2Bc%26d" in url for url in asked), asked
+
+
+async def test_user_info_stays_with_the_list_and_out_of_positions():
+    asked = []
+
+    def handler(request):
+        asked.append(request.url)
+        return reply(json={"items": [1], "next": "https://h/n?page=2" if len(asked) == 1 else None})
+
+    async with Client("https://me:pw@h", transport=MockTransport(handler)) as api:
+        pages = api.paginate("/n", by=NextUrl())
+        positions = [pages.position async for _ in pages.pages()]
+    assert [url.password for url in asked] == ["pw", "pw"]
+    assert "pw" not in json.dumps(positions)
+
+
+async def test_the_cursor_takes_the_place_of_one_in_the_url():
+    asked = []
+
+    def handler(request):
+        asked.append(str(request.url))
+        return reply(json={"items": [1], "next_cursor": "b/+ &" if len(asked) == 1 else None})
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert [n async for n in api.paginate("n?cursor=a&size=2", by=Cursor(), params={"q": [1, 2]})] == [1, 1]
+    assert asked[0] == "https://h/n?cursor=a&size=2&q=1&q=2"
+    assert asked[1].startswith("https://h/n?")
+    assert asked[1].count("cursor=") == 1
+    assert "cursor=b/%2B+%26" in asked[1]
+    assert "size=2&q=1&q=2" in asked[1].replace("cursor=b/%2B+%26&", "")
+
+
+# --- ends -------------------------------------------------------------------------------------------------------
+
+
+async def test_max_pages_ends_it_and_says_so(caplog):
+    handler, asked = numbered(100, 10)
+    with caplog.at_level(logging.WARNING, "asyncapi"):
+        async with Client("https://h", transport=MockTransport(handler)) as api:
+            pages = api.paginate("/n", by=PageNumber(), max_pages=3)
+            assert [n async for n in pages] == list(range(1, 31))
+            assert pages.stopped == "3 pages (max_pages)"
+            assert pages.position == {"page": 4, "size": 10}
+    assert sorted(asked) == [1, 2, 3]
+    assert "max_pages" in caplog.text
+
+
+async def test_max_pages_is_no_event_where_the_list_ends_there():
+    handler, _ = numbered(30, 10)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        pages = api.paginate("/n", by=PageNumber(), max_pages=3)
+        assert len([n async for n in pages]) == 30
+        assert pages.stopped is None
+
+
+async def left_by(how, pages):
+    if how == "break":
+        async for _ in pages:
+            break
+    elif how == "raise":
+        try:
+            async for _ in pages:
+                raise KeyError
+        except KeyError:
+            pass
+    elif how == "break in a block":
+        async with pages:
+            async for _ in pages.pages():
+                break
+    elif how == "cancel":
+
+        async def consume():
+            async for _ in pages:
+                await asyncio.sleep(3600)
+
+        task = asyncio.create_task(consume())
+        await settle()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    elif how == "cancel while waiting":
+
+        async def consume():
+            async for _ in pages:
+                pass
+
+        task = asyncio.create_task(consume())
+        await settle()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    else:
+        iterator = aiter(pages)
+        await anext(iterator)
+        await iterator.aclose()
+
+
+@pytest.mark.parametrize("how", ["break", "raise", "break in a block", "cancel", "cancel while waiting", "aclose"])
+@pytest.mark.parametrize("told", [True, False])
+async def test_leaving_early_leaves_nothing_behind(how, told):
+    handler, _ = numbered(1000, 10, told=told)
+    gate = Gate(handler)
+    before = asyncio.all_tasks()
+    async with Client("https://h", transport=MockTransport(gate)) as api:
+        pages = api.paginate("/n", by=PageNumber(), prefetch=2)
+        await left_by(how, pages)
+        await settle()
+        assert gate.waiting == 0
+        assert asyncio.all_tasks() == before
+        assert api.stats.in_flight == 0
+        assert pages.position == (
+            {"page": 2, "size": 10} if "block" in how or "waiting" in how else {"page": None, "skip": 1}
+        )
+
+
+async def test_a_loop_after_a_break_goes_on_at_once():
+    handler, _ = numbered(30, 10)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        pages = api.paginate("/n", by=PageNumber())
+        seen = []
+        async for item in pages:
+            seen.append(item)
+            if item == 5:
+                break
+        async for item in pages:
+            seen.append(item)
+        assert seen == list(range(1, 31))
+        assert [item async for item in pages] == []
+
+
+async def test_two_loops_at_a_time_are_refused():
+    handler, _ = numbered(1000, 10)
+    gate = Gate(handler)
+    async with Client("https://h", transport=MockTransport(gate)) as api:
+        pages = api.paginate("/n", by=PageNumber())
+
+        async def consume():
+            return [item async for item in pages]
+
+        first = asyncio.create_task(consume())
+        await settle()
+        with pytest.raises(ConfigError, match="two loops"):
+            await consume()
+        first.cancel()
+        await asyncio.wait([first])
+
+
+async def test_a_loop_that_another_one_has_ended_says_so():
+    handler, _ = numbered(30, 10)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        pages = api.paginate("/n", by=PageNumber())
+        older = aiter(pages.pages())
+        await anext(older)
+        newer = aiter(pages.pages())
+        assert (await anext(newer)).items[0] == 11
+        with pytest.raises(ConfigError, match="has ended"):
+            await anext(older)
+        await newer.aclose()
+
+
+async def test_memory_does_not_grow_over_a_hundred_thousand_pages():
+    answer = json.dumps({"items": [1, 2], "next_cursor": "CURSOR"})
+
+    def handler(request):
+        cursor = int(request.url.query.get("cursor", 0)) + 1
+        return reply(content=answer.replace('"CURSOR"', str(cursor) if cursor < 100_000 else "null").encode())
+
+    client = Client("https://h", transport=MockTransport(handler), concurrency=None, retry=None)
+    async with client as api:
+        pages, blocks = api.paginate("/n", by=Cursor(), max_pages=None), []
+        async for page in pages.pages():
+            if page.number in {1_000, 100_000}:
+                gc.collect()
+                blocks.append(sys.getallocatedblocks())
+    assert pages.position == {"end": True}
+    assert blocks[1] - blocks[0] < 2_000, "blocks of memory more after 99,000 pages"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"by": PageNumber}, r"by=PageNumber: PageNumber\(\)"),
+        ({"by": "page"}, "by='page'"),
+        ({"by": None}, "by=None"),
+        ({"by": Cursor(), "prefetch": -1}, "prefetch=-1"),
+        ({"by": Cursor(), "concurrency": 0}, "concurrency=0"),
+        ({"by": Cursor(), "max_pages": 0}, "max_pages=0"),
+        ({"by": Cursor(), "items": "a..b"}, "a..b"),
+        ({"by": Cursor(), "items": ".a"}, "'.a'"),
+        ({"by": Cursor(), "model": object()}, "no type that pydantic can validate"),
+        ({"by": Cursor(), "start": {"page": 2}}, "no position of these pages"),
+        ({"by": Cursor(), "start": "abc"}, "start='abc'"),
+        ({"by": Cursor(), "start": {"cursor": ["a"]}}, "is no cursor"),
+        ({"by": PageNumber(), "start": {"page": "2"}}, "is no page"),
+        ({"by": PageNumber(), "start": {"page": 2, "skip": -1}}, "no position of these pages"),
+        ({"by": PageNumber(), "start": {"page": 2, "size": 0}}, "no position of these pages"),
+        ({"by": PageNumber(size_param="n")}, "give size="),
+        ({"by": NextUrl(), "allow_origins": "https://x"}, "give a list"),
+        ({"by": NextUrl(), "allow_origins": ["x.example"]}, "is no origin"),
+        ({"by": NextUrl(), "allow_origins": ["https://x/path"]}, "is no origin"),
+        ({"by": NextUrl(), "headers": {"a b": "c"}}, "header name"),
+        ({"by": NextUrl(), "params": "a=b"}, "params="),
+    ],
+)
+async def test_wrong_use_is_told_before_anything_is_asked(settings, said):
+    transport = MockTransport(lambda _: reply(json=[]))
+    async with Client("https://h", transport=transport) as api:
+        with pytest.raises(ConfigError, match=said):
+            api.paginate("/n", **settings)
+    assert transport.requests == 0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: PageNumber(total="a..b"), lambda: PageNumber(start=-1), lambda: PageNumber(""), lambda: Offset(size=0),
+        lambda: Cursor(at=""), lambda: LinkHeader(""), lambda: NextUrl("header:"), lambda: Cursor(first=5),
+    ],
+)  # fmt: skip
+def test_settings_that_make_no_sense_are_told(make):
+    with pytest.raises(ConfigError):
+        make()
+
+
+async def test_a_coroutine_function_is_no_way():
+    async def following(page):
+        return None
+
+    async with Client("https://h", transport=MockTransport(lambda _: reply(json=[]))) as api:
+        with pytest.raises(ConfigError, match="a plain function"):
+            api.paginate("/n", by=following)
+
+
+async def test_what_a_function_raises_is_raised_with_the_page():
+    async with Client("https://h", transport=MockTransport(lambda _: reply(json=[1]))) as api:
+        with pytest.raises(KeyError) as caught:
+            await anext(aiter(api.paginate("/n", by=lambda page: {}[page.number])))
+    assert "page 1 of this run" in caught.value.__notes__[0]
+
+
+async def test_errors_raise_even_where_the_client_returns_them():
+    client = Client("https://h", transport=MockTransport(lambda _: reply(500)), raise_for_status=False, retry=None)
+    async with client as api:
+        with pytest.raises(ServerError):
+            await anext(aiter(api.paginate("/n", by=PageNumber())))
+
+
+async def test_headers_route_and_settings_go_with_every_page():
+    asked = []
+
+    def handler(request):
+        asked.append((request.headers["X-Team"], request.route, request.call.tenant, request.call.priority))
+        return reply(json={"items": [1], "next_cursor": len(asked) if len(asked) < 3 else None})
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        pages = api.paginate(
+            "/n/7", by=Cursor(), headers=iter([("X-Team", "a")]), route="/n/{id}", tenant="t", priority=3
+        )
+        assert len([n async for n in pages]) == 3
+    assert asked == [("a", "/n/{id}", "t", 3)] * 3
+
+
+async def test_a_failure_keeps_its_position_when_it_is_pickled():
+    import pickle
+
+    async with Client("https://h", transport=MockTransport(lambda _: reply(404))) as api:
+        with pytest.raises(AsyncAPIError) as caught:
+            await anext(aiter(api.paginate("/n", by=PageNumber(), start={"page": 3})))
+    assert pickle.loads(pickle.dumps(caught.value)).position == {"page": 3}
