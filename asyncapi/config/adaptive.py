@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from asyncapi.config.settings import settings
 from asyncapi.sansio.adaptive import ALGORITHMS, AdaptiveLimit
@@ -30,12 +30,16 @@ class Adaptive:
     _: KW_ONLY
     initial: Annotated[int, Field(ge=1)] = 20
     minimum: Annotated[int, Field(ge=1)] = 1
-    maximum: Annotated[int, Field(ge=1)] = 1000
+    maximum: Annotated[int, Field(ge=1, validate_default=True)] = 1000
     backoff: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
 
-    def __post_init__(self) -> None:
-        if not self.minimum <= self.initial <= self.maximum:
-            raise ValueError(f"minimum <= initial <= maximum: {self.minimum}, {self.initial}, {self.maximum} are not")
+    @field_validator("maximum")
+    @classmethod
+    def _in_order(cls, maximum: int, others: ValidationInfo) -> int:
+        initial, minimum = others.data.get("initial", maximum), others.data.get("minimum", 1)
+        if not minimum <= initial <= maximum:
+            raise ValueError(f"minimum={minimum}, initial={initial} and maximum={maximum} must be in this order")
+        return maximum
 
     def start(self) -> AdaptiveLimit:
         """The running limit of one host."""
