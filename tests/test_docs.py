@@ -117,6 +117,17 @@ async def listing(request):
     return web.json_response([thing(request.match_info["kind"], number) for number in range(1, 11)])
 
 
+async def orders(request):
+    """A list in pages of three, by number or by offset: the numbers and URLs of each kind of pagination are there."""
+    size, total = int(request.query.get("limit", 3)), 8
+    page = int(request.query.get("page", 1))
+    low = int(request.query.get("offset", (page - 1) * size))
+    rows = [thing("order", number) for number in range(low + 1, min(low + size, total) + 1)]
+    following = str(request.url.update_query(page=page + 1)) if low + size < total else None
+    link = {"Link": f'<{following}>; rel="next"'} if following else {}
+    return web.json_response({"items": rows, "total": total, "next": following}, headers=link)
+
+
 async def one(request):
     name = request.match_info["id"]
     if not name.isdigit() or int(name) == 404:
@@ -143,6 +154,7 @@ async def removed(request):
 def api():
     app = web.Application()
     for prefix in ("", "/v1"):
+        app.router.add_get(prefix + "/orders", orders)
         app.router.add_get(prefix + "/{kind}", listing)
         app.router.add_post(prefix + "/{kind}", made)
         app.router.add_get(prefix + "/{kind}/{id}", one)
