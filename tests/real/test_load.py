@@ -42,6 +42,18 @@ async def test_hedging_halves_the_p99_of_a_server_with_a_slow_tail_for_a_twentie
     assert won > 0.005 * CALLS
 
 
+async def test_a_server_where_everything_is_slow_gets_a_twentieth_more_at_the_most(upstream):
+    async def is_slow(request, arrival):
+        await asyncio.sleep(0.05)
+        return await plain(request, arrival)
+
+    upstream.answer = is_slow
+    with nginx(upstream.address) as proxy:
+        async with Client(proxy.url, hedge=Hedge(0.01), concurrency=20, retry=None) as api:
+            await api.gather([f"/{n}" for n in range(300)])
+    assert 300 < len(upstream.arrivals) <= 1.05 * 300
+
+
 SMALL = {"server": "maxconn 10", "defaults": "timeout queue 150ms"}
 SERVICE = 0.02  # seconds that each request takes: 500 a second in all
 
