@@ -99,6 +99,10 @@ class Limiter:
             self._serve()  # the next one may need less, and be due earlier
             raise
 
+    def look_again(self) -> None:
+        """What the buckets say has changed: those who wait may be due earlier, or later."""
+        self._serve()
+
     def _take(self, weights: Weights) -> bool:
         now = self._clock.now()
         if self._delay(now, weights) > TOLERANCE:
@@ -158,23 +162,35 @@ async def stand_in_line(
     """
     call, began, before = request.call, clock.now(), limiter.line.length
     call.phase = "queue"
-    _refuse(request, limiter, limiter.forecast(weights, call.priority), began, who=who, most=most)
+    refuse(request, limiter.forecast(weights, call.priority), began, who=who, before=before, most=most)
     await limiter.wait(weights, call.priority, call.tenant)
     waited = clock.now() - began
     call.queued += waited
     call.held += f"{', ' if call.held else ''}{who} {waited:.3g} s behind {before}"
 
 
-def _refuse(request: Request, limiter: Limiter, wait: float, now: float, *, who: str, most: int | None) -> None:
-    """Raise if it need not even stand in line."""
+def refuse(request: Request, wait: float, now: float, *, who: str, before: int = 0, most: int | None = None) -> None:
+    """Raise if it need not even stand in line.
+
+    Args:
+        request: The attempt's.
+        wait: Seconds until its turn would come.
+        now: On the client's clock.
+        who: Whose limit it is, for messages.
+        before: How many wait already.
+        most: How many may; None for any number.
+
+    Raises:
+        RequestTimeout, RateExceeded, QueueFull: As in `stand_in_line`.
+    """
     patience = request.call.patience
     if patience is not None and wait > patience:
         seconds = math.ceil(wait * 1000) / 1000
         response = Response(429, {"Retry-After": str(math.ceil(wait))}, url=request.url, request=request)
         message = f"the {who} limit would hold it for {seconds:g} s, it waits {patience:g} s at most (wait)"
         raise RateExceeded(message, response=response, retry_after=seconds, request=request)
-    if most is not None and limiter.line.length >= most:
-        message = f"{limiter.line.length} wait already (max_queue={most}); come back in {wait:.3g} s"
+    if most is not None and before >= most:
+        message = f"{before} wait already (max_queue={most}); come back in {wait:.3g} s"
         raise QueueFull(message, request=request, retry_after=wait)
     if request.deadline is not None and now + wait > request.deadline:
         left = request.deadline - now

@@ -55,7 +55,7 @@ class Service:
 
 def allowed(service: Service, seconds: float) -> float:
     """1.2 x what was offered, the floor, and what of the floor comes back in this time."""
-    return (1 + RATIO) * service.offered + FLOOR * (1 + seconds / 60.0)
+    return (1 + RATIO) * service.offered + FLOOR * (1 + seconds / 300.0)
 
 
 @pytest.mark.parametrize(("per_second", "concurrency"), [(1, 1), (1, 100), (20, 10), (20, None), (80, 1), (80, 100)])
@@ -82,7 +82,7 @@ def test_a_healthy_hour_before_saves_up_for_a_few_seconds_only(per_second, healt
         assert before == service.offered
         service.broken, service.offered, service.received = True, 0, 0
         await service.offer(per_second, MINUTE)
-        kept = RATIO * per_second * 20  # the unused share of at most two windows of ten seconds
+        kept = RATIO * per_second * 2  # the unused share of at most two windows of a second
         assert service.received <= allowed(service, MINUTE + 10) + kept
 
     run(scenario())
@@ -103,10 +103,10 @@ def test_the_budget_recovers_when_the_host_does():
         service = Service()
         service.broken = True
         await service.offer(20, MINUTE)
-        assert service.client.stats.budget["h"] < 1
+        assert service.client.stats.budget["h"] < FLOOR / 4
         service.broken = False
         await service.offer(20, MINUTE)
-        assert service.client.stats.budget["h"] >= FLOOR / 2
+        assert service.client.stats.budget["h"] >= FLOOR / 3
         service.broken = True
         service.received = 0
         await service.call()

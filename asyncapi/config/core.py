@@ -38,7 +38,7 @@ class Budget:
 
     Attributes:
         ratio: Retries per call, 0.2 for 20 %.
-        floor: Retries that are there from the start, and come back over a minute.
+        floor: Retries that are there from the start, and come back over five minutes.
     """
 
     ratio: Annotated[float, Field(ge=0, le=10)] = 0.2

@@ -39,7 +39,7 @@ def settings(cls: C) -> C:
 
 def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
-    first, *rest = problem["loc"]
+    first, *rest = problem["loc"] or ("...",)
     named = names[first] if isinstance(first, int) and first < len(names) else first  # given by position
     where = ".".join(str(part) for part in (named, *(part for part in rest if isinstance(part, int))))
     return f"{name}({where}={problem['input']!r}): {problem['msg']}"

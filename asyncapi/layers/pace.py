@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Request, Response, Send
 
 _ONE = (1.0,)
-_REFUSALS = frozenset({429, 503})
+_REFUSALS = frozenset({403, 429, 503})  # 403 with Retry-After: GitHub's secondary limits
 
 
 class Pace:
@@ -59,12 +59,14 @@ def pace(paces: Keyed[Pace], clock: Clock, *, max_queue: int | None = None) -> L
             pacer, limiter = one.pacer, one.limiter
             if not limiter.take(_ONE):
                 await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue)
-            number, sent_at = pacer.sent, now()
+            number, sent_at = pacer.begin(), now()
             response = await inner(request)
             told, wait = quotas(response.headers, clock.wall()), None
             if response.status in _REFUSALS:
                 wait = retry_after(response.headers, clock.wall())
             pacer.observe(now(), number=number, sent_at=sent_at, told=told, status=response.status, retry_after=wait)
+            if limiter.line.length:
+                limiter.look_again()  # what was told may free those who wait before their timer
             return response
 
         return send

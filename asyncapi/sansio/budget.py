@@ -4,8 +4,8 @@
 
 Every call pays in `ratio` of a token, every retry takes a whole one out, so that a host which fails every call
 receives at most (1 + ratio) times what was offered. What was paid in but not used is kept only up to what the last
-ten seconds of traffic justify. The floor lets a quiet client retry: it is there from the start and refills over a
-minute. The idea is Finagle's `RetryBudget` (Twitter) and tower's `budget`.
+second or two of traffic justify. The floor lets a quiet client retry: it is there from the start and refills over five
+minutes. The idea is Finagle's `RetryBudget` (Twitter) and tower's `budget`.
 
 `CostBudget`: a quota that retries use up and successes pay back, a time-out costing more than another failure. So it
 is in the standard retry mode of the AWS SDKs ("Retry behavior", AWS SDKs and Tools Reference Guide).
@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-_WINDOW = 10.0  # seconds of traffic whose unused share may be kept
-_REFILL = 60.0  # seconds in which the floor refills
+_WINDOW = 1.0  # seconds of traffic whose unused share may be kept
+_REFILL = 300.0  # seconds in which the floor refills
 
 
 class Retries(Protocol):
@@ -47,7 +47,7 @@ class RetryBudget:
 
     Args:
         ratio: Tokens paid in by each call.
-        floor: Tokens there from the start, refilled over a minute.
+        floor: Tokens there from the start, refilled over five minutes.
     """
 
     __slots__ = ("_floor", "_free", "_last", "_ratio", "_recent", "_shared", "_window_ends")

@@ -28,11 +28,11 @@ def test_without_a_floor_retries_are_earned_by_calls():
     assert drain(budget, 0.0) == 2
 
 
-def test_the_floor_comes_back_over_a_minute_and_no_further():
+def test_the_floor_comes_back_over_five_minutes_and_no_further():
     budget = RetryBudget(0, 6)
     assert drain(budget, 0.0) == 6
-    assert drain(budget, 9.9) == 0
-    assert drain(budget, 10.1) == 1
+    assert drain(budget, 49.9) == 0
+    assert drain(budget, 50.1) == 1
     assert drain(budget, 1000.0) == 6
 
 
@@ -41,11 +41,11 @@ def test_what_calls_paid_in_long_ago_is_forgotten():
     for _ in range(1000):
         budget.deposit(0.0)
     assert round(budget.tokens) == 200
-    budget.deposit(10.0)  # the next window still knows of it
+    budget.deposit(1.0)  # the next window still knows of it
     assert budget.tokens > 100
-    budget.deposit(45.0)
+    budget.deposit(4.5)
     assert budget.tokens < 1
-    assert drain(budget, 45.0) == 0
+    assert drain(budget, 4.5) == 0
 
 
 def test_a_steady_healthy_hour_saves_up_no_more_than_two_windows():
@@ -53,7 +53,7 @@ def test_a_steady_healthy_hour_saves_up_no_more_than_two_windows():
     for second in range(3600):
         for _ in range(50):
             budget.deposit(float(second))
-    assert budget.tokens <= 10 + 0.2 * 50 * 20
+    assert budget.tokens <= 10 + 0.2 * 50 * 2
 
 
 @given(
@@ -70,7 +70,7 @@ def test_retries_are_never_over_the_share_of_calls_plus_the_floor_and_its_refill
             calls += 1
         retries += sum(budget.withdraw(now) for _ in range(withdrawals))
         assert budget.tokens >= 0
-        assert retries <= ratio * calls + floor * (1 + (now - 100.0) / 60.0) + 1e-6
+        assert retries <= ratio * calls + floor * (1 + (now - 100.0) / 300.0) + 1e-6
 
 
 def test_a_cost_budget_is_used_up_by_retries_faster_by_timeouts_and_paid_back_by_successes():
