@@ -33,7 +33,7 @@ _SPACED_FROM = 0.5  # of the quota: below this, attempts are spaced,
 _EVEN_AT = 0.25  # and from here on evenly
 _SHORT = 2.0  # seconds: resets told in whole seconds say nothing about shorter windows
 _FEW = 10  # attempts that went through are too few to tell a rate:
-_GUESS = 5.0  # a second are allowed then to begin with, or half of what was allowed before
+_GUESS = 20.0  # a second are allowed then to begin with, or half of what was allowed before
 _BRISK = 0.97  # of even spacing, for these
 _ROUNDING = 1.5  # seconds that two tellings of one reset may differ
 _FLIPS = 3  # changes of limit after which it is several limits under one name
@@ -175,8 +175,8 @@ class Pacer:
     """
 
     __slots__ = (
-        "_began", "_begun", "_count", "_cut_at", "_ended", "_last", "_learned", "_levels", "_mixed", "_rounds",
-        "_through", "_weight", "active", "paused_until", "sent",
+        "_asked", "_began", "_begun", "_count", "_cut_at", "_ended", "_last", "_learned", "_levels", "_mixed",
+        "_rounds", "_through", "_weight", "active", "paused_until", "sent",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -189,6 +189,7 @@ class Pacer:
         self._mixed: set[tuple[str, str]] = set()  # names that stand for several limits
         self._learned: LearnedRate | None = None
         self._through = Throughput()
+        self._asked = _PATIENCE  # the longest gap between attempts while nothing goes through: what the server asks for
         self._rounds = 0  # refusals, a round trip apart, with nothing let through between
         self._cut_at = -inf  # refusals of attempts sent before are known already
         self._began = inf  # when attempts last began to go through,
@@ -290,6 +291,7 @@ class Pacer:
     def _refused(self, now: float, sent_at: float, retry_after: float | None, *, too_many: bool) -> None:
         self.active = True
         pause = retry_after or 0.0
+        self._asked = _PATIENCE if retry_after is None else min(retry_after, _PATIENCE)
         if sent_at > self._cut_at:
             if not self._rounds:
                 explained = not too_many or any(level.empty for level in self._levels.values())
@@ -328,7 +330,7 @@ class Pacer:
     def _spacing(self, now: float) -> float:
         interval = 1.0 / self._learned.at(now) if self._learned is not None else 0.0
         if self._rounds:  # still nothing goes through: one by one, less and less often
-            interval = max(interval, min(_PATIENCE, _FIRST * 2.0 ** min(self._rounds, 16)))
+            interval = max(interval, min(self._asked, _FIRST * 2.0 ** min(self._rounds, 16)))
         for level in self._levels.values():
             interval = max(interval, level.spacing(now))
         return interval

@@ -176,5 +176,5 @@ def test_in_any_storm_of_arrivals_failures_and_cancellations_no_place_is_lost_or
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_below_one_is_refused(limit):
-    with pytest.raises(ConfigError, match="at least 1, or None"):
+    with pytest.raises(ConfigError, match="concurrency="):
         Client("https://h", concurrency=limit)

@@ -52,6 +52,7 @@ class Host:
         self.requests: list[Request] = []
         self._answer = answer
         settings.setdefault("timeout", DEADLINE)
+        settings.setdefault("pace", False)  # the retry layer alone; pacing has its own tests
         self.client = Client(
             "https://h", transport=MockTransport(self._handle, clock=self.clock), clock=self.clock, **settings
         )
