@@ -24,7 +24,7 @@ from asyncapi.config import (
     Retry,
     Timeout,
 )
-from asyncapi.credentials import ApiKey, Basic, Bearer, Env, File
+from asyncapi.credentials import ApiKey, Basic, Bearer, Env, File, Key, KeyPool
 from asyncapi.errors import (
     AsyncAPIError,
     AuthError,
@@ -97,6 +97,8 @@ __all__ = [
     "Forbidden",
     "Gone",
     "Hedge",
+    "Key",
+    "KeyPool",
     "LinkHeader",
     "NextUrl",
     "NotFound",

@@ -2,6 +2,7 @@
 
 from asyncapi.credentials.credential import Credential, Means, Signature
 from asyncapi.credentials.plain import ApiKey, Basic, Bearer
+from asyncapi.credentials.pool import Key, KeyPool
 from asyncapi.credentials.values import Env, File
 
-__all__ = ["ApiKey", "Basic", "Bearer", "Credential", "Env", "File", "Means", "Signature"]
+__all__ = ["ApiKey", "Basic", "Bearer", "Credential", "Env", "File", "Key", "KeyPool", "Means", "Signature"]

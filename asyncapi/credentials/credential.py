@@ -43,6 +43,7 @@ class Signature:
         cookies: Added to the `Cookie` header.
         secrets: What must not be shown of it.
         by: What its maker knows it by: which key, which token.
+        of_many: Whether it is one of several keys: the limits that an answer tells are then this key's, not the host's.
     """
 
     headers: Pairs = ()
@@ -50,6 +51,7 @@ class Signature:
     cookies: Pairs = ()
     secrets: tuple[str, ...] = ()
     by: Any = None
+    of_many: bool = False
 
     def __repr__(self) -> str:
         names = [name for name, _ in (*self.headers, *self.params, *self.cookies)]

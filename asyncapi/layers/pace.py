@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from multidict import CIMultiDict, CIMultiDictProxy
+
 from asyncapi.limiting import Limiter, stand_in_line
 from asyncapi.sansio.pacing import Pacer
 from asyncapi.sansio.ratelimit_headers import quotas
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 _ONE = (1.0,)
 _REFUSALS = frozenset({403, 429, 503})  # 403 with Retry-After: GitHub's secondary limits
+_OF_ONE_KEY = frozenset({403, 429})
+_OK = 200
+_NONE: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 
 class Pace:
@@ -61,10 +66,14 @@ def pace(paces: Keyed[Pace], clock: Clock, *, max_queue: int | None = None) -> L
                 await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue)
             number, sent_at = pacer.begin(), now()
             response = await inner(request)
-            told, wait = quotas(response.headers, clock.wall()), None
-            if response.status in _REFUSALS:
-                wait = retry_after(response.headers, clock.wall())
-            pacer.observe(now(), number=number, sent_at=sent_at, told=told, status=response.status, retry_after=wait)
+            status, headers, wait = response.status, response.headers, None
+            signature = request.call.signature
+            if signature is not None and signature.of_many:  # one key's limits, not the host's: its pool keeps them
+                status, headers = _OK if status in _OF_ONE_KEY else status, _NONE
+            told = quotas(headers, clock.wall())
+            if status in _REFUSALS:
+                wait = retry_after(headers, clock.wall())
+            pacer.observe(now(), number=number, sent_at=sent_at, told=told, status=status, retry_after=wait)
             if limiter.line.length:
                 limiter.look_again()  # what was told may free those who wait before their timer
             return response

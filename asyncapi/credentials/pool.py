@@ -1,0 +1,221 @@
+"""Several keys to one API, used in turn: what one may not do, another does, and no request fails for it.
+
+    no value    the key goes into quarantine, and another one is taken
+    401, 403    the key goes into quarantine, and the call goes on at once with another key
+    429         the key rests until it may come back, and the call goes on at once with another key
+    otherwise   every key within its own rate limit and quota
+
+A 403 from every key is the request's fault, not the keys': none stays in quarantine for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from asyncapi.errors import AuthError, ConfigError
+from asyncapi.limiting import refuse
+from asyncapi.sansio.bucket import TOLERANCE
+from asyncapi.sansio.retryafter import retry_after
+from asyncapi.sansio.rotation import KeyState, Ring
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asyncapi.credentials.credential import Credential, Means, Signature
+    from asyncapi.sansio.bucket import Bucket
+    from asyncapi.types import Request, Response
+
+_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
+
+
+class Limit(Protocol):
+    """What a key takes as its rate: `asyncapi.RateLimit`."""
+
+    def start(self) -> Bucket:
+        """A running bucket."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a `KeyPool` with limits of its own.
+
+    Attributes:
+        credential: `ApiKey(...)`, `Bearer(...)` or any other.
+        rate: One `RateLimit` or several that all hold for this key; `RateLimit(10_000, per=86400)` is a daily quota.
+        quota: Attempts in all that the key is good for.
+        name: What messages call it.
+    """
+
+    credential: Credential
+    rate: Limit | Sequence[Limit] = ()
+    quota: int | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.quota is not None and self.quota < 1:
+            raise ConfigError(f"Key(quota={self.quota}): at least 1, or None for any number")
+
+
+@dataclass(slots=True)
+class _Use:
+    """What a signature of the pool is known by: which key, its own signature, and what became of it."""
+
+    index: int
+    inner: Signature
+    status: int = 0
+
+
+class KeyPool:
+    """Several keys that take turns.
+
+        KeyPool([ApiKey(Env("KEY_1")), Key(ApiKey(Env("KEY_2")), rate=RateLimit(5), quota=1000)])
+
+    Args:
+        keys: Credentials, or `Key`s with limits of their own.
+        strategy: "round-robin" takes each in turn, "least-used" the one that has been used least.
+        quarantine: Seconds a key is left alone after a 401 or 403; None for good.
+
+    Raises:
+        ConfigError: There is no key, or a setting makes no sense.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[Credential | Key],
+        *,
+        strategy: Literal["round-robin", "least-used"] = "round-robin",
+        quarantine: float | None = 600.0,
+    ) -> None:
+        if strategy not in {"round-robin", "least-used"}:
+            raise ConfigError(f"KeyPool(strategy={strategy!r}): 'round-robin' or 'least-used'")
+        if quarantine is not None and not quarantine >= 0:
+            raise ConfigError(f"KeyPool(quarantine={quarantine!r}): seconds, or None for good")
+        given = [_key(each) for each in keys]
+        if not given:
+            raise ConfigError("KeyPool: give a list of credentials, like [ApiKey(Env('A')), ApiKey(Env('B'))]")
+        self._credentials = [key.credential for key in given]
+        self._ring = Ring(
+            [KeyState(key.name or f"key {n}", _buckets(key), key.quota) for n, key in enumerate(given, 1)],
+            least_used=strategy == "least-used",
+        )
+        self._line = asyncio.Lock()
+        self._strategy = strategy
+        self._quarantine = inf if quarantine is None else quarantine
+        self.resends = sum(one.resends for one in self._credentials) + len(given) - 1
+
+    def ready(self, request: Request, means: Means) -> Signature | None:
+        """The signature of the next key, if one may go now and nobody waits for it."""
+        now = means.clock.now()
+        while not self._line.locked():
+            index = self._choose(now)
+            state = self._ring.keys[index]
+            if state.wait(now) > 0:
+                return None
+            try:
+                inner = self._credentials[index].ready(request, means)
+            except AuthError as error:
+                state.bar(now + self._quarantine, error.message)
+                continue
+            if inner is None:
+                return None
+            self._ring.take(index, now)
+            return _of(index, inner)
+        return None
+
+    async def obtain(self, request: Request, means: Means) -> Signature:
+        """The signature of the key that may go first, waited for, first come first served.
+
+        Raises:
+            AuthError: No key is left.
+            RateExceeded: The call does not want to wait that long.
+            RequestTimeout: The wait would pass its deadline.
+        """
+        while True:
+            index = await self._take(request, means)
+            credential, state, used = self._credentials[index], self._ring.keys[index], False
+            try:
+                inner = credential.ready(request, means) or await credential.obtain(request, means)
+                used = True
+                return _of(index, inner)
+            except AuthError as error:
+                state.bar(means.clock.now() + self._quarantine, error.message)
+            finally:
+                if not used:
+                    state.give_back()
+
+    async def _take(self, request: Request, means: Means) -> int:
+        """The first in line waits for a key, those behind for the first."""
+        async with self._line:
+            while True:
+                now = means.clock.now()
+                index = self._choose(now)
+                wait = self._ring.keys[index].wait(now)
+                if wait <= TOLERANCE:
+                    self._ring.take(index, now)
+                    return index
+                refuse(request, wait, now, who="keys'")
+                await means.clock.sleep(wait)
+
+    def answered(self, signature: Signature, response: Response, refused: Sequence[Signature], means: Means) -> str:
+        """Quarantine, or rest; and whether another key may do better at once."""
+        use: _Use = signature.by
+        use.status = response.status
+        state, now = self._ring.keys[use.index], means.clock.now()
+        earlier: list[_Use] = [each.by for each in refused]
+        before = [each.inner for each in earlier if each.index == use.index]
+        why = self._credentials[use.index].answered(use.inner, response, before, means)
+        if why:
+            return why
+        if response.status == _TOO_MANY:
+            state.rest(now, retry_after(response.headers, means.clock.wall()))
+        elif response.status in {_UNAUTHORIZED, _FORBIDDEN}:
+            state.bar(now + self._quarantine, str(response.status))
+        else:
+            state.served()
+            return ""
+        if self._ring.any_ready(now, {use.index, *(each.index for each in earlier)}):
+            return f"{response.status}, another key"
+        self._pardon([*earlier, use])
+        return ""
+
+    def told(self) -> str:
+        """One line for `explain()`."""
+        return f"KeyPool of {len(self._credentials)}, {self._strategy}"
+
+    def __repr__(self) -> str:
+        return f"KeyPool({[*self._credentials]!r}, strategy={self._strategy!r})"
+
+    def _choose(self, now: float) -> int:
+        index = self._ring.choose(now)
+        if index is None:
+            keys = "; ".join(f"{key.name}: {key.told(now)}" for key in self._ring.keys)
+            raise AuthError(f"no key of the pool may be used any more: {keys}")
+        return index
+
+    def _pardon(self, uses: Sequence[_Use]) -> None:
+        """Where every key has had a 403 for this call, it is the request that is forbidden."""
+        if len({use.index for use in uses}) == len(self._credentials) and {use.status for use in uses} == {_FORBIDDEN}:
+            for use in uses:
+                self._ring.keys[use.index].free()
+
+
+def _of(index: int, inner: Signature) -> Signature:
+    return replace(inner, by=_Use(index, inner), of_many=True)
+
+
+def _key(given: Credential | Key) -> Key:
+    key = given if isinstance(given, Key) else Key(given)
+    if not hasattr(key.credential, "answered") or isinstance(key.credential, type):
+        raise ConfigError(
+            f"KeyPool: {type(key.credential).__name__} is no credential: wrap each key, as in ApiKey('...')"
+        )
+    return key
+
+
+def _buckets(key: Key) -> list[Bucket]:
+    rates = [key.rate] if hasattr(key.rate, "start") else key.rate
+    return [rate.start() for rate in rates]

@@ -1,0 +1,140 @@
+"""Several keys to one API: which one goes next, and when one must not go.
+
+A key may go when all of these hold:
+    its rate limits have a token     (buckets)
+    its quota is not used up         (for good where the quota has no period, else a bucket of it)
+    it does not rest                 (after a 429, until the server lets it come back)
+    it is not in quarantine          (after a 401 or 403, for a while or for good)
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asyncapi.sansio.bucket import Bucket
+
+_FIRST_REST = 1.0  # seconds a key rests after a 429 that does not say; doubled by each further one in a row
+_LONGEST_REST = 60.0
+
+
+class KeyState:
+    """One key's.
+
+    Args:
+        name: For messages.
+        buckets: Its limits.
+        quota: Attempts in all that it is good for; None for any number.
+
+    Attributes:
+        uses: Attempts it was taken for.
+        rests_until: When it may go again after a 429.
+        barred_until: When it leaves quarantine.
+        why: What last kept it away, for messages.
+    """
+
+    __slots__ = ("barred_until", "buckets", "name", "quota", "rests_until", "slowed", "uses", "why")
+
+    def __init__(self, name: str, buckets: Sequence[Bucket] = (), quota: int | None = None) -> None:
+        self.name = name
+        self.buckets = tuple(buckets)
+        self.quota = quota
+        self.uses = 0
+        self.rests_until = -inf
+        self.barred_until = -inf
+        self.slowed = 0  # 429s in a row
+        self.why = ""
+
+    def wait(self, now: float) -> float:
+        """Seconds until it may go; 0 or less for now, infinite for never."""
+        if self.quota is not None and self.uses >= self.quota:
+            return inf
+        waits = [bucket.delay(now) for bucket in self.buckets]
+        return max(self.rests_until - now, self.barred_until - now, 0.0, *waits)
+
+    def take(self, now: float) -> None:
+        """It goes: a token of each limit is spent."""
+        for bucket in self.buckets:
+            bucket.take(now)
+        self.uses += 1
+
+    def give_back(self) -> None:
+        """Undo a `take` that was not used."""
+        for bucket in self.buckets:
+            bucket.give_back()
+        self.uses -= 1
+
+    def served(self) -> None:
+        """The server took it."""
+        self.slowed = 0
+
+    def rest(self, now: float, told: float | None) -> None:
+        """A 429: rest as long as the server says, or longer each time that it does not say."""
+        seconds = told if told is not None else min(_LONGEST_REST, _FIRST_REST * 2.0**self.slowed)
+        self.slowed += 1
+        self.rests_until = max(self.rests_until, now + seconds)
+        self.why = "429"
+
+    def bar(self, until: float, why: str) -> None:
+        """A 401 or 403: into quarantine."""
+        self.barred_until, self.why = until, why
+
+    def free(self) -> None:
+        """Out of quarantine."""
+        self.barred_until, self.why = -inf, ""
+
+    def told(self, now: float) -> str:
+        """How it is, in a few words."""
+        if self.quota is not None and self.uses >= self.quota:
+            return f"its quota of {self.quota} is used up"
+        if self.barred_until > now:
+            left = "" if self.barred_until == inf else f" for {self.barred_until - now:.3g} s"
+            return f"in quarantine{left} ({self.why})"
+        if self.rests_until > now:
+            return f"rests for {self.rests_until - now:.3g} s ({self.why})"
+        return "ready" if self.wait(now) <= 0 else f"next token in {self.wait(now):.3g} s"
+
+
+class Ring:
+    """All keys of a pool.
+
+    Args:
+        keys: In the order in which they take turns.
+        least_used: Take the one used least, instead of each in turn.
+
+    Attributes:
+        keys: The same.
+    """
+
+    __slots__ = ("_least_used", "_next", "keys")
+
+    def __init__(self, keys: Sequence[KeyState], *, least_used: bool = False) -> None:
+        self.keys = tuple(keys)
+        self._least_used = least_used
+        self._next = 0
+
+    def choose(self, now: float) -> int | None:
+        """The index of the key to go next: one that may go now if there is any, else that which may first.
+
+        None if none of them ever may.
+        """
+        count = len(self.keys)
+        waits = [key.wait(now) for key in self.keys]
+        soonest = min(waits)
+        if soonest == inf:
+            return None
+        turns = [(self._next + step) % count for step in range(count)]
+        fit = [index for index in turns if waits[index] <= soonest]
+        return min(fit, key=lambda index: self.keys[index].uses) if self._least_used else fit[0]
+
+    def take(self, index: int, now: float) -> None:
+        """This key goes; the turn passes on."""
+        self.keys[index].take(now)
+        self._next = (index + 1) % len(self.keys)
+
+    def any_ready(self, now: float, without: set[int]) -> bool:
+        """Whether another than these may go now."""
+        return any(key.wait(now) <= 0 for index, key in enumerate(self.keys) if index not in without)

@@ -1,0 +1,286 @@
+"""Key pools: rotation, quarantine, rest, limits of each key; and no request fails while a key is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from asyncapi import (
+    ApiKey,
+    AuthError,
+    Bearer,
+    Client,
+    ConfigError,
+    Env,
+    Forbidden,
+    Key,
+    KeyPool,
+    RateExceeded,
+    RateLimit,
+    RateLimited,
+    RequestTimeout,
+    Retry,
+    Unauthorized,
+)
+from asyncapi.testing import FakeClock, MockTransport, reply, run
+
+
+class Door:
+    """A server that knows keys: `verdicts[key]` is a status, or a function of the request."""
+
+    def __init__(self, clock=None, **verdicts) -> None:
+        self.clock = clock or FakeClock()
+        self.verdicts = verdicts
+        self.seen: list[str] = []
+
+    def __call__(self, request):
+        key = request.headers["X-Api-Key"]
+        self.seen.append(key)
+        verdict = self.verdicts.get(key, 200)
+        verdict = verdict(request) if callable(verdict) else verdict
+        return reply(verdict) if isinstance(verdict, int) else verdict
+
+    def client(self, *keys, strategy="round-robin", quarantine=600.0, **settings) -> Client:
+        pool = KeyPool(
+            [ApiKey(key) if isinstance(key, str) else key for key in keys], strategy=strategy, quarantine=quarantine
+        )
+        return Client(
+            "https://h", auth=pool, transport=MockTransport(self, clock=self.clock), clock=self.clock, **settings
+        )
+
+
+async def test_keys_take_turns():
+    door = Door()
+    async with door.client("a", "b", "c") as api:
+        await api.gather(["/"] * 7)
+    assert Counter(door.seen) == {"a": 3, "b": 2, "c": 2}
+
+
+def test_the_key_used_least_goes_next():
+    async def scenario():
+        door = Door()
+        slow = Key(ApiKey("b"), rate=RateLimit(1, per=100.0))
+        async with door.client("a", slow, strategy="least-used") as api:
+            await api.gather(["/"] * 9)
+            await door.clock.sleep(100.0)
+            await api.get("/")
+        assert (Counter(door.seen), door.seen[-1]) == ({"a": 8, "b": 2}, "b")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("retry", [None, Retry(4)])
+async def test_a_refused_key_goes_into_quarantine_and_no_request_fails(status, retry):
+    door = Door(a=status, b=status)
+    async with door.client("a", "b", "c", retry=retry) as api:
+        answers = await api.gather(["/"] * 20)
+        assert [answer.status for answer in answers] == [200] * 20
+        assert [attempt.why for attempt in (await api.get("/")).attempts] == ["first"]
+    assert Counter(door.seen)["a"] <= 7  # those that were under way when it was refused
+    first = next(answer for answer in answers if len(answer.attempts) > 1)
+    assert first.attempts[1].why == f"auth: {status}, another key"
+
+
+def test_quarantine_ends():
+    async def scenario():
+        door = Door(a=401)
+        async with door.client("a", "b", quarantine=60.0) as api:
+            for _ in range(5):
+                await api.get("/")
+            door.verdicts.clear()
+            await door.clock.sleep(61.0)
+            await api.gather(["/"] * 4)
+        assert door.seen == ["a", "b", "b", "b", "b", "b", "a", "b", "a", "b"]
+
+    run(scenario())
+
+
+def test_quarantine_for_good():
+    async def scenario():
+        door = Door(a=401)
+        async with door.client("a", "b", quarantine=None) as api:
+            await api.get("/")
+            await door.clock.sleep(1e6)
+            await api.get("/")
+            await api.get("/")
+        assert door.seen == ["a", "b", "b", "b"]
+
+    run(scenario())
+
+
+async def test_without_a_key_left_the_server_is_not_asked_and_the_error_says_how_each_is():
+    door = Door(a=401, b=401)
+    async with door.client(Key(ApiKey("a"), name="ours"), Key(ApiKey("b"), quota=1), quarantine=None) as api:
+        with pytest.raises(Unauthorized):
+            await api.get("/")
+        with pytest.raises(AuthError, match=r"ours: in quarantine \(401\); key 2: its quota of 1 is used up"):
+            await api.get("/")
+    assert door.seen == ["a", "b"]
+
+
+async def test_what_every_key_is_forbidden_is_the_requests_fault():
+    door = Door(a=lambda request: 403 if request.url.path == "/secret" else 200)
+    door.verdicts["b"] = door.verdicts["a"]
+    async with door.client("a", "b", quarantine=None) as api:
+        with pytest.raises(Forbidden):
+            await api.get("/secret")
+        await api.gather(["/"] * 2)
+    assert sorted(door.seen) == ["a", "a", "b", "b"]
+
+
+async def test_a_key_without_a_value_is_passed_over():
+    door = Door()
+    async with door.client(ApiKey(Env("NO_SUCH_KEY")), ApiKey(lambda: ""), "c") as api:
+        await api.gather(["/"] * 5)
+    assert door.seen == ["c"] * 5
+
+
+def test_a_key_rests_after_a_429_until_it_may_come_back_while_others_go_on():
+    async def scenario():
+        full = reply(429, headers={"Retry-After": "30"})
+        answers = iter([full])
+        door = Door(a=lambda _: next(answers, None) or reply())
+        async with door.client("a", "b") as api:
+            began = door.clock.now()
+            answer = await api.get("/")
+            assert [attempt.status for attempt in answer.attempts] == [429, 200]
+            await api.gather(["/"] * 5)
+            assert door.clock.now() == began
+            await door.clock.sleep(30.0)
+            await api.gather(["/"] * 2)
+        assert door.seen == ["a", *["b"] * 6, "a", "b"]
+
+    run(scenario())
+
+
+def test_when_all_keys_rest_the_call_waits_for_the_first_that_comes_back():
+    async def scenario():
+        clock = FakeClock()
+        seen = []
+
+        def handler(request):
+            seen.append((clock.now(), request.headers["X-Api-Key"]))
+            if len(seen) <= 2:
+                return reply(429, headers={"Retry-After": "20" if len(seen) == 1 else "5"})
+            return reply()
+
+        pool = KeyPool([ApiKey("a"), ApiKey("b")])
+        async with Client("https://h", auth=pool, transport=MockTransport(handler, clock=clock), clock=clock) as api:
+            began = clock.now()
+            await api.get("/")
+        assert [(round(at - began), key) for at, key in seen] == [(0, "a"), (0, "b"), (5, "b")]
+
+    run(scenario())
+
+
+def test_a_429_without_a_word_rests_longer_each_time():
+    async def scenario():
+        door = Door(a=429, b=429)
+        async with door.client("a", "b", retry=None) as api:
+            with pytest.raises(RateLimited):
+                await api.get("/")
+            states = api._parts.keyring._by_origin.popitem()[1]._ring.keys
+            assert [round(key.rests_until - door.clock.now(), 6) for key in states] == [1.0, 1.0]
+            states[0].rest(door.clock.now(), None)
+            assert round(states[0].rests_until - door.clock.now(), 6) == 2.0
+
+    run(scenario())
+
+
+def test_each_key_keeps_its_own_limit():
+    async def scenario():
+        clock = FakeClock()
+        at: dict[str, list[float]] = {"a": [], "b": []}
+
+        def handler(request):
+            at[request.headers["X-Api-Key"]].append(clock.now())
+            return reply()
+
+        pool = KeyPool(
+            [Key(ApiKey("a"), rate=RateLimit(1, per=1.0)), Key(ApiKey("b"), rate=[RateLimit(2, per=1.0, burst=1)])]
+        )
+        async with Client("https://h", auth=pool, transport=MockTransport(handler, clock=clock), clock=clock) as api:
+            began = clock.now()
+            await api.gather(["/"] * 30)
+            assert clock.now() - began == pytest.approx(9.5, abs=0.01)
+        assert all(later - first >= 1.0 - 1e-6 for first, later in zip(at["a"], at["a"][1:], strict=False))
+        assert all(later - first >= 0.5 - 1e-6 for first, later in zip(at["b"], at["b"][1:], strict=False))
+
+    run(scenario())
+
+
+def test_those_who_leave_the_line_give_their_turn_back():
+    async def scenario():
+        door = Door()
+        async with door.client(Key(ApiKey("a"), rate=RateLimit(1, per=10.0))) as api:
+            await api.get("/")
+            began = door.clock.now()
+            waiting = [asyncio.ensure_future(api.get("/")) for _ in range(3)]
+            await door.clock.sleep(0.01)
+            for task in waiting[:2]:
+                task.cancel()
+            await asyncio.gather(*waiting[:2], return_exceptions=True)
+            await waiting[2]
+            assert door.clock.now() - began == pytest.approx(10.0)
+        assert len(door.seen) == 2
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("call", "error"), [({"wait": 2.0}, RateExceeded), ({"timeout": 5.0}, RequestTimeout)])
+def test_a_wait_that_is_too_long_is_refused_at_once(call, error):
+    async def scenario():
+        door = Door()
+        async with door.client(Key(ApiKey("a"), rate=RateLimit(1, per=10.0))) as api:
+            await api.get("/")
+            began = door.clock.now()
+            with pytest.raises(error, match="keys' limit would hold it for 10 s"):
+                await api.get("/", **call)
+            assert door.clock.now() == began
+
+    run(scenario())
+
+
+async def test_a_quota_is_for_good():
+    door = Door()
+    async with door.client(Key(ApiKey("a"), quota=2), "b") as api:
+        await api.gather(["/"] * 10)
+    assert Counter(door.seen) == {"a": 2, "b": 8}
+
+
+def test_a_single_key_is_a_pool_too_and_comes_back_for_a_forbidden_page():
+    async def scenario():
+        door = Door(a=403)
+        async with door.client("a") as api:
+            for _ in range(2):
+                with pytest.raises(Forbidden):
+                    await api.get("/")
+        assert door.seen == ["a", "a"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: KeyPool([]), "give a list of credentials"),
+        (lambda: KeyPool(["secret-text"]), "str is no credential: wrap each key"),
+        (lambda: KeyPool([ApiKey]), "type is no credential"),
+        (lambda: KeyPool([Bearer("a")], strategy="random"), "'round-robin' or 'least-used'"),
+        (lambda: KeyPool([Bearer("a")], quarantine=-1), "seconds, or None for good"),
+        (lambda: Key(Bearer("a"), quota=0), "at least 1"),
+    ],
+)
+def test_settings_that_make_no_sense(make, said):
+    with pytest.raises(ConfigError, match=said) as caught:
+        make()
+    assert "secret-text" not in str(caught.value)
+
+
+def test_its_repr_and_explain_show_no_key():
+    pool = KeyPool([ApiKey("canarybird"), Bearer(Env("B"))])
+    assert repr(pool) == "KeyPool([ApiKey(***, header='X-Api-Key'), Bearer(Env('B'))], strategy='round-robin')"
+    assert pool.told() == "KeyPool of 2, round-robin"
