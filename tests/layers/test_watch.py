@@ -145,13 +145,14 @@ def test_a_call_made_while_another_is_under_way_has_tokens_of_its_own():
         inner_spy, outer_spy = Spy(), Spy()
         inner = client(lambda r: reply(200), inner_spy)
 
+        answers = iter([reply(503), reply(200)])
+
         async def handler(request):
             await inner.get("/inner")
-            return reply(200)
+            return next(answers)
 
-        outer = client(handler, outer_spy)
-        await outer.get("/outer")
-        await outer.get("/outer")
+        await client(handler, outer_spy).get("/outer")
+        assert len(outer_spy.records) == 2
         assert {what[1] for what in inner_spy.told if what[0] == "attempt_started"} == {"call /inner"}
         assert {what[1] for what in outer_spy.told if what[0] == "attempt_started"} == {"call /outer"}
 
