@@ -43,6 +43,7 @@ class Outcomes(Generic[T]):
 
     Attributes:
         stopped: Why it ended before the source did, or None.
+        window: How many items may be pulled and not yet handed over.
     """
 
     def __init__(
@@ -71,7 +72,8 @@ class Outcomes(Generic[T]):
         self._raises = on_error == "raise"
         self._max_errors = max_errors
         self._errors = 0
-        self._window = Gate(2 * workers)  # a place is held from the pull to the hand-over
+        self.window = 2 * workers
+        self._window = Gate(self.window)  # a place is held from the pull to the hand-over
         self._items: Iterator[Item] = iter(())
         self._asking = False  # the feeder waits for the source
         self._queue: asyncio.Queue[Item | None] | None = None  # between the feeder of an async source and the workers

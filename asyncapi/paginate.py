@@ -33,7 +33,7 @@ from asyncapi.sansio.pages import Linked, Page, Position, Progress, Turn, Way, s
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncGenerator, Awaitable
     from types import TracebackType
 
     from typing_extensions import TypeForm
@@ -57,6 +57,7 @@ class Pages(Generic[T]):
 
     Attributes:
         stopped: Why it ended before the list did, or None.
+        progress: How much has been handed over; `position` tells it.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Pages(Generic[T]):
         self._prefetch = prefetch
         self._concurrency = concurrency
         self._max_pages = max_pages
-        self._progress: Progress[T] = Progress(start_of(start, self._way.key))
+        self.progress: Progress[T] = Progress(start_of(start, self._way.key))
         self._run: Run[T] | None = None
 
     @property
@@ -100,11 +101,11 @@ class Pages(Generic[T]):
         It counts the item in your hand: save it when you are done with that, and give it to `paginate(start=...)`.
         It may hold a URL or a cursor of the server's: keep it as safe as the list itself.
         """
-        return self._progress.position
+        return self.progress.position
 
-    async def __aiter__(self) -> AsyncIterator[T]:
+    async def __aiter__(self) -> AsyncGenerator[T, None]:
         """The items, one after another."""
-        progress, run = self._progress, await self._begin()
+        progress, run = self.progress, await self._begin()
         try:
             while (page := await run.next()) is not None:
                 progress.page, progress.handed = page, 0
@@ -114,9 +115,9 @@ class Pages(Generic[T]):
         finally:
             await run.aclose()
 
-    async def pages(self) -> AsyncIterator[Page[T]]:
+    async def pages(self) -> AsyncGenerator[Page[T], None]:
         """The pages, one after another; an empty one that only marks the end is left out."""
-        progress, run = self._progress, await self._begin()
+        progress, run = self.progress, await self._begin()
         try:
             while (page := await run.next()) is not None:
                 progress.page, progress.handed = page, len(page.items)
@@ -147,7 +148,7 @@ class Pages(Generic[T]):
         self._run = Run(
             self._fetch,
             self._way,
-            self._progress.position,
+            self.progress.position,
             prefetch=self._prefetch,
             concurrency=self._concurrency,
             max_pages=self._max_pages,

@@ -1,0 +1,371 @@
+"""The client for code that does not await: scripts and notebooks. The async client does all the work.
+
+    from asyncapi.blocking import Client
+
+    with Client("https://api.example.com") as api:
+        user = api.get("/users/1", model=User)
+
+Rules:
+- One thread of the client's own runs its event loop; any number of threads may call it.
+- Sources of `map` and `gather` are pulled, and closed, in the thread that iterates; hooks and the like run in the
+  client's.
+- Outcomes and pages are fetched as they are asked for: at most a window of them, or one page, is ahead.
+- Ctrl-C in the waiting thread cancels what it waits for, and leaves through the `with` blocks as always.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+
+from asyncapi import client, fanout, paginate
+from asyncapi.blockingmap import Outcomes
+from asyncapi.errors import ConfigError
+from asyncapi.portal import Portal
+from asyncapi.types import UNSET, Response, Unset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from typing_extensions import TypeForm
+    from yarl import URL
+
+    from asyncapi.config import Retry, Timeout
+    from asyncapi.sansio.pages import Page, Position
+    from asyncapi.stats import Stats
+    from asyncapi.types import Body, Content, Headers, Params
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+__all__ = ["Client", "Outcomes", "Pages"]
+
+
+def _settings_of(model: Callable[P, object]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
+    """Gives a constructor the settings of another class, for readers and for type checkers."""
+    return functools.wraps(model.__init__, assigned=("__doc__",))
+
+
+class Client:
+    """Calls one API, or many, without `await`. The settings are those of `asyncapi.Client`, save `session`.
+
+    Use it in a `with` block, or call `close()` at the end of its life.
+
+    Raises:
+        ConfigError: A setting makes no sense.
+    """
+
+    get: Verb
+    post: Verb
+    put: Verb
+    patch: Verb
+    delete: Verb
+    head: Verb
+    options: Verb
+
+    @_settings_of(client.Client)
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        if settings.get("session") is not None:
+            raise ConfigError("session= belongs to another event loop: leave it out, or use asyncapi.Client")
+        self._client = client.Client(*args, **settings)
+        self._portal = Portal()
+        self._end = weakref.finalize(self, self._portal.close, self._client.aclose)
+        for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
+            setattr(self, verb, partial(self.request, verb.upper()))
+
+    def __enter__(self) -> Self:
+        self._portal.call(self._client.__aenter__)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cancel what is under way, close every connection and end the thread. May be called twice."""
+        self._end()
+
+    @overload
+    def request(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        model: None = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        content: Content | Body | None = None,
+        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        idempotency_key: str | bool | None = None,
+        raise_for_status: bool | None = None,
+        route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Response: ...
+
+    @overload
+    def request(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        model: TypeForm[T],
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        content: Content | Body | None = None,
+        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        idempotency_key: str | bool | None = None,
+        raise_for_status: bool | None = None,
+        route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> T: ...
+
+    def request(self, method: str, url: str | URL, **call: Any) -> Any:
+        """Make one call and wait for its answer: arguments, answer and errors are those of `asyncapi.Client.request`.
+
+        Raises:
+            ConfigError: Called inside a running event loop, or as in `asyncapi.Client.request`.
+        """
+        return self._portal.call(partial(self._client.request, method, url, **call))
+
+    @overload
+    def map(
+        self,
+        source: fanout.Source,
+        *,
+        model: None = None,
+        ordered: bool = False,
+        on_error: fanout.OnError = "yield",
+        max_errors: int | None = None,
+        concurrency: int | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Outcomes[Response]: ...
+
+    @overload
+    def map(
+        self,
+        source: fanout.Source,
+        *,
+        model: TypeForm[T],
+        ordered: bool = False,
+        on_error: fanout.OnError = "yield",
+        max_errors: int | None = None,
+        concurrency: int | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Outcomes[T]: ...
+
+    def map(self, source: fanout.Source, **how: Any) -> Outcomes[Any]:
+        """Fan out over any number of inputs, in constant memory: arguments as in `asyncapi.Client.map`.
+
+            with api.map((f"/users/{i}" for i in range(1_000_000)), model=User) as outcomes:
+                for o in outcomes:
+                    if o.ok: use(o.value)
+
+        Returns:
+            Outcomes: iterate over it, best in a `with` block. Leaving early leaves nothing behind.
+        """
+        return Outcomes(self._portal, partial(self._client.map, **how), source)
+
+    @overload
+    def gather(
+        self, source: fanout.Source, *, model: None = None, concurrency: int | None = None
+    ) -> list[Response]: ...
+
+    @overload
+    def gather(self, source: fanout.Source, *, model: TypeForm[T], concurrency: int | None = None) -> list[T]: ...
+
+    def gather(self, source: fanout.Source, *, model: Any = None, concurrency: int | None = None) -> list[Any]:
+        """All answers, in the order of the source; the first failure cancels the rest and is raised.
+
+        Args:
+            source: URLs (fetched with GET) and Requests.
+            model: As in `request`.
+            concurrency: As in `map`.
+        """
+        with self.map(source, model=model, ordered=True, on_error="raise", concurrency=concurrency) as outcomes:
+            return [outcome.value for outcome in outcomes]
+
+    @overload
+    def paginate(
+        self,
+        url: str | URL,
+        *,
+        by: paginate.By,
+        items: str | None = None,
+        model: None = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        prefetch: int = 1,
+        concurrency: int = 8,
+        max_pages: int | None = 10_000,
+        start: Mapping[str, Any] | None = None,
+        allow_origins: Iterable[str] = (),
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        route: str | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Pages[Any]: ...
+
+    @overload
+    def paginate(
+        self,
+        url: str | URL,
+        *,
+        by: paginate.By,
+        items: str | None = None,
+        model: TypeForm[T],
+        params: Params | None = None,
+        headers: Headers | None = None,
+        prefetch: int = 1,
+        concurrency: int = 8,
+        max_pages: int | None = 10_000,
+        start: Mapping[str, Any] | None = None,
+        allow_origins: Iterable[str] = (),
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        route: str | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Pages[T]: ...
+
+    def paginate(self, url: str | URL, *, by: paginate.By, **how: Any) -> Pages[Any]:
+        """Iterate over a list that comes in pages: arguments as in `asyncapi.Client.paginate`."""
+        return Pages(self._portal, self._client.paginate(url, by=by, **how))
+
+    @property
+    def base_url(self) -> str:
+        """What relative URLs are joined to, without its last slash; "" where there is none."""
+        return self._client.base_url
+
+    @property
+    def stats(self) -> Stats:
+        """What the client has done and is doing: a snapshot."""
+        return self._portal.call(self._snapshot) if self._portal.running else self._client.stats
+
+    async def _snapshot(self) -> Stats:
+        return self._client.stats
+
+    def explain(self) -> str:
+        """Print the chain that every call goes through, with its settings, and return the text."""
+        return self._client.explain()
+
+
+class Pages(Generic[T]):
+    """The items of a list that comes in pages: iterate over it, or over `.pages()`.
+
+    The next page is fetched while you work on the last one. Leaving a loop early leaves nothing behind, and the next
+    loop goes on from there.
+    """
+
+    def __init__(self, portal: Portal, pages: paginate.Pages[T]) -> None:
+        self._portal = portal
+        self._pages = pages
+
+    def __iter__(self) -> Iterator[T]:
+        """The items, one after another."""
+        progress = self._pages.progress
+        for page in self.pages():
+            progress.handed = 0
+            for item in page.items:
+                progress.handed += 1
+                yield item
+
+    def pages(self) -> Iterator[Page[T]]:
+        """The pages, one after another."""
+        turns = self._pages.pages()
+        try:
+            while (page := self._portal.call(partial(_next, turns))) is not None:
+                yield page
+        finally:
+            if self._portal.running:
+                self._portal.call(turns.aclose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cancel what is under way and wait until it is gone. May be called twice."""
+        if self._portal.running:
+            self._portal.call(self._pages.aclose)
+
+    @property
+    def position(self) -> Position:
+        """Where to go on from, as plain JSON data; see `asyncapi.Client.paginate`."""
+        return self._pages.position
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it ended before the list did, or None."""
+        return self._pages.stopped
+
+
+async def _next(turns: Any) -> Any:
+    return await anext(turns, None)
+
+
+class Verb(Protocol):
+    """One HTTP verb of a client: `client.get("/users/1", model=User)`."""
+
+    @overload
+    def __call__(
+        self,
+        url: str | URL,
+        *,
+        model: None = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        content: Content | Body | None = None,
+        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        idempotency_key: str | bool | None = None,
+        raise_for_status: bool | None = None,
+        route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Response: ...
+
+    @overload
+    def __call__(
+        self,
+        url: str | URL,
+        *,
+        model: TypeForm[T],
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        content: Content | Body | None = None,
+        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        idempotency_key: str | bool | None = None,
+        raise_for_status: bool | None = None,
+        route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> T: ...

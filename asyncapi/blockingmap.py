@@ -1,0 +1,199 @@
+"""The fan-out for code that does not await: the caller's thread pulls the source, the portal's loop does the rest.
+
+Rules:
+- The source is pulled in the thread that iterates, only when a worker asks for more, and never further ahead than the
+  fan-out's window. What it yields goes over in batches, of as many as come within two milliseconds.
+- Outcomes come back in batches too: everything that is done.
+- When the source raises, what was pulled is handed over first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections import deque
+from collections.abc import AsyncIterable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from asyncapi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from types import TracebackType
+
+    from asyncapi import fanout
+    from asyncapi.portal import Portal
+    from asyncapi.types import Outcome
+
+T = TypeVar("T")
+
+_BATCH = 0.002  # seconds
+
+
+class Outcomes(Generic[T]):
+    """The outcomes of a fan-out: iterate over it, best in a `with` block."""
+
+    def __init__(
+        self, portal: Portal, start: Callable[[fanout.Source], fanout.Outcomes[T]], source: fanout.Source
+    ) -> None:
+        self._portal = portal
+        self._source = source
+        plain = isinstance(source, Iterable) and not isinstance(source, str | AsyncIterable)
+        self._bridge: _Bridge[T] = _Bridge(portal, start, None if plain else source)
+        self._items: Iterator[fanout.Item] = iter(())
+        self._exhausted = not plain
+        self._error: Exception | None = None
+        self._open = self._used = False
+        self._outstanding = 0
+
+    def __enter__(self) -> Self:
+        if self._used:
+            raise ConfigError("this map has been run already: call client.map(...) again")
+        self._used = True
+        self._portal.call(self._bridge.start)
+        self._open = True
+        if not self._exhausted:
+            self._items = iter(self._source)  # type: ignore[arg-type]  # it is plain
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Outcome[T]]:
+        if self._open:
+            yield from self._each()
+        else:
+            with self:
+                yield from self._each()
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it ended before the source did, or None."""
+        return self._bridge.outcomes.stopped
+
+    def stop(self, why: str = "stopped") -> None:
+        """Pull no more; what has been pulled is still sent and handed over."""
+        self._exhausted = True
+        self._portal.call(partial(self._bridge.stop, why))
+
+    def close(self) -> None:
+        """End it now: cancel what is under way, wait until it is gone, and close the source."""
+        self._exhausted = True
+        try:
+            if self._open and self._portal.running:
+                self._portal.call(self._bridge.aclose)
+        finally:
+            self._open = False
+            if inspect.isgenerator(self._items):
+                self._items.close()
+
+    def _each(self) -> Iterator[Outcome[T]]:
+        hungry, bridge = True, self._bridge
+        while True:
+            batch = self._pull() if hungry and not self._exhausted else []
+            step = partial(bridge.step, batch, ended=self._exhausted)
+            ready, hungry, over = self._portal.call(step)
+            for outcome in ready:
+                self._outstanding -= 1
+                yield outcome
+            if over:
+                break
+        if bridge.error is not None:
+            raise bridge.error
+        if self._error is not None:
+            raise self._error
+
+    def _pull(self) -> list[fanout.Item]:
+        """As many items as there is room for and come at once, but at least one."""
+        batch: list[fanout.Item] = []
+        until = time.monotonic() + _BATCH
+        while self._outstanding < self._bridge.outcomes.window:
+            try:
+                batch.append(next(self._items))
+            except StopIteration:
+                self._exhausted = True
+                break
+            except Exception as error:
+                self._exhausted, self._error = True, error
+                break
+            self._outstanding += 1
+            if time.monotonic() > until:
+                break
+        return batch
+
+
+class _Bridge(Generic[T]):
+    """The side in the loop: feeds the fan-out with what comes over, and collects what is done.
+
+    Attributes:
+        outcomes: The fan-out.
+        error: What ended it, or None.
+    """
+
+    def __init__(
+        self, portal: Portal, start: Callable[[fanout.Source], fanout.Outcomes[T]], source: fanout.Source | None
+    ) -> None:
+        self._portal = portal
+        self.error: Exception | None = None
+        self._items: deque[fanout.Item] = deque()
+        self._ready: deque[Outcome[T]] = deque()
+        self._ended = self._hungry = self._over = False
+        self.outcomes = start(self._feed() if source is None else source)
+
+    async def start(self) -> None:
+        self._more, self._news, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        await self.outcomes.__aenter__()
+        self._collector = asyncio.get_running_loop().create_task(self._collect())
+        self._portal.closers.add(self.aclose)
+
+    async def step(self, batch: list[fanout.Item], *, ended: bool) -> tuple[list[Outcome[T]], bool, bool]:
+        """Take items over, wait for news: (outcomes, whether more items are wanted, whether it is over)."""
+        self._items.extend(batch)
+        self._ended = ended
+        if batch or ended:
+            self._hungry = False
+            self._more.set()
+        while not (self._ready or self._hungry or self._over):
+            self._news.clear()
+            await self._news.wait()
+        ready = list(self._ready)
+        self._ready.clear()
+        self._room.set()
+        return ready, self._hungry, self._over
+
+    async def stop(self, why: str) -> None:
+        self.outcomes.stop(why)
+
+    async def aclose(self) -> None:
+        self._portal.closers.discard(self.aclose)
+        self._collector.cancel()
+        await asyncio.wait([self._collector])
+        await self.outcomes.aclose()
+
+    async def _feed(self) -> AsyncIterator[fanout.Item]:
+        while True:
+            while self._items:
+                yield self._items.popleft()
+            if self._ended:
+                return
+            self._hungry = True
+            self._news.set()
+            self._more.clear()
+            await self._more.wait()
+
+    async def _collect(self) -> None:
+        """Collect outcomes; where the source is an async one, its window holds it back here."""
+        try:
+            async for outcome in self.outcomes:
+                self._ready.append(outcome)
+                self._news.set()
+                while len(self._ready) >= self.outcomes.window:
+                    self._room.clear()
+                    await self._room.wait()
+        except Exception as error:
+            self.error = error
+        finally:
+            self._over = True
+            self._news.set()
