@@ -147,11 +147,7 @@ class Builder:
         if idempotency_key or headers is not None or _KEY_HEADER in built.headers:
             _add_key(built)
             if idempotency_key is not True and not self._keys.fits(built):
-                raise ConfigError(
-                    f"idempotency_key={built.idempotency_key!r} was used for another body: the same key must mean the "
-                    "same request; send it as it was, or give a new request a new key",
-                    request=built,
-                )
+                raise ConfigError(_reused(built.idempotency_key), request=built)
         return built
 
     def _begin(self, built: Request, host: str) -> Call:
@@ -239,6 +235,13 @@ def _add_key(built: Request) -> None:
     built.idempotency_key = str(uuid.uuid4()) if key is True else key
     built.headers = CIMultiDict(built.headers)
     built.headers.update(checked_headers({_KEY_HEADER: built.idempotency_key}))
+
+
+def _reused(key: Any) -> str:
+    return (
+        f"idempotency_key={key!r} was used for another body: the same key must mean the same request; "
+        "send it as it was, or give a new request a new key"
+    )
 
 
 def limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:

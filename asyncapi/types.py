@@ -404,13 +404,9 @@ class Call:
             self.refused, self.resend = forked.refused, forked.resend
         known = {id(record) for record in self.attempts}
         self.attempts += [record for record in forked.attempts if id(record) not in known]
-        self.attempts.sort(key=_by_start)
+        self.attempts.sort(key=lambda record: record.started)
         for number, record in enumerate(self.attempts, 1):
             record.number = number
-
-
-def _by_start(record: Attempt) -> float:
-    return record.started
 
 
 @dataclass(slots=True)
