@@ -50,7 +50,7 @@ async def test_two_limits_hold_at_once_and_the_tighter_one_is_what_the_server_se
 
 async def test_without_a_limit_of_its_own_the_same_client_is_turned_away(upstream):
     with nginx(upstream.address, **limited(burst=60)) as proxy:
-        async with Client(proxy.url, retry=None) as api, api.map(f"/{n}" for n in range(600)) as outcomes:
+        async with Client(proxy.url, retry=None, pace=False) as api, api.map(f"/{n}" for n in range(600)) as outcomes:
             ended = [outcome async for outcome in outcomes]
     assert sum(isinstance(outcome.error, RateLimited) for outcome in ended) > 200
 
