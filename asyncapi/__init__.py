@@ -24,7 +24,7 @@ from asyncapi.config import (
     Retry,
     Timeout,
 )
-from asyncapi.credentials import ApiKey, Basic, Bearer, Env, File, Key, KeyPool
+from asyncapi.credentials import ApiKey, Basic, Bearer, Env, File, Issuer, Key, KeyPool, OAuth2ClientCredentials
 from asyncapi.errors import (
     AsyncAPIError,
     AuthError,
@@ -97,11 +97,13 @@ __all__ = [
     "Forbidden",
     "Gone",
     "Hedge",
+    "Issuer",
     "Key",
     "KeyPool",
     "LinkHeader",
     "NextUrl",
     "NotFound",
+    "OAuth2ClientCredentials",
     "Offset",
     "Outcome",
     "OutcomeUnknown",

@@ -13,7 +13,7 @@ import asyncapi
 from asyncapi import errors
 
 NAMES = {
-    "ApiKey", "Basic", "Bearer", "Env", "File", "Key", "KeyPool",
+    "ApiKey", "Basic", "Bearer", "Env", "File", "Issuer", "OAuth2ClientCredentials", "Key", "KeyPool",
     "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Request", "Response", "Retry", "Stats", "TLS", "Timeout",
     "deadline", "inbound", "Cursor", "LinkHeader", "NextUrl", "Offset", "Page", "PageNumber", "Pages",
     "Fallback", "CostBudget", "RateExceeded", "Adaptive", "Alert", "Breaker", "Hedge",

@@ -1,8 +1,23 @@
 """Credentials: what `Client(auth=...)` takes."""
 
 from asyncapi.credentials.credential import Credential, Means, Signature
+from asyncapi.credentials.oauth2 import OAuth2ClientCredentials
 from asyncapi.credentials.plain import ApiKey, Basic, Bearer
 from asyncapi.credentials.pool import Key, KeyPool
+from asyncapi.credentials.server import Issuer
 from asyncapi.credentials.values import Env, File
 
-__all__ = ["ApiKey", "Basic", "Bearer", "Credential", "Env", "File", "Key", "KeyPool", "Means", "Signature"]
+__all__ = [
+    "ApiKey",
+    "Basic",
+    "Bearer",
+    "Credential",
+    "Env",
+    "File",
+    "Issuer",
+    "Key",
+    "KeyPool",
+    "Means",
+    "OAuth2ClientCredentials",
+    "Signature",
+]

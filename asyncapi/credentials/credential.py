@@ -18,6 +18,7 @@ from urllib.parse import unquote, unquote_plus
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from asyncapi.errors import AuthError
 from asyncapi.redact import MASK
 
 if TYPE_CHECKING:
@@ -119,15 +120,23 @@ class Means:
         clock: The client's.
     """
 
-    __slots__ = ("_tasks", "clock", "send")
+    __slots__ = ("_closed", "_tasks", "clock", "send")
 
     def __init__(self, send: Send, clock: Clock) -> None:
         self.send = send
         self.clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run it in a task that ends with the client at the latest."""
+        """Run it in a task that ends with the client at the latest.
+
+        Raises:
+            AuthError: The client is closed.
+        """
+        if self._closed:
+            work.close()
+            raise AuthError("this client is closed")
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -135,6 +144,7 @@ class Means:
 
     async def aclose(self) -> None:
         """Cancel what still runs and wait until it is gone."""
+        self._closed = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel("the client was closed")

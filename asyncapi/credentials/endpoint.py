@@ -1,0 +1,83 @@
+"""Asking an authorization server: forms over the bare transport of the client, a few tries, no layer above.
+
+A try is repeated where another may mend it: no connection, a connection cut, 429, 5xx. A refresh token whose answer was
+lost is sent again too: it is either still good, or lost in any case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from asyncapi.errors import AuthError, TransportError
+from asyncapi.sansio.backoff import full_jitter
+from asyncapi.sansio.retryafter import retry_after
+from asyncapi.types import Call, Request, Response
+from asyncapi.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from asyncapi.credentials.credential import Means
+
+TRIES = 3
+_CONNECT, _ATTEMPT = 5.0, 10.0  # seconds
+_BASE, _LONGEST_WAIT = 0.5, 5.0  # seconds between two tries
+_MENDABLE = frozenset({408, 429, 500, 502, 503, 504})
+_HEADERS = {"Accept": "application/json", "User-Agent": f"asyncapi-sdk/{VERSION}"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+async def post(means: Means, url: str, form: Mapping[str, str], headers: Mapping[str, str], *, who: str) -> Response:
+    """Post a form.
+
+    Args:
+        means: The client's.
+        url: Where to.
+        form: The fields; empty ones are left out.
+        headers: Such as the client's authentication.
+        who: What is asked, for messages ("the token endpoint").
+
+    Raises:
+        AuthError: No answer came, or only of the kind that another try might have mended.
+    """
+    content = urlencode([(name, value) for name, value in form.items() if value]).encode()
+    request = Request("POST", url, headers=_HEADERS | _FORM | dict(headers), content=content)
+    return await _ask(means, request, who)
+
+
+async def get(means: Means, url: str, *, who: str) -> Response:
+    """Get a document.
+
+    Raises:
+        AuthError: As for `post`.
+    """
+    return await _ask(means, Request("GET", url, headers=_HEADERS), who)
+
+
+async def _ask(means: Means, request: Request, who: str) -> Response:
+    host, failure = request.url.host_port_subcomponent or "", None
+    for number in range(1, TRIES + 1):
+        request.call = Call(means.clock.now(), host, _CONNECT, _ATTEMPT, None)
+        request.call.task = asyncio.current_task()
+        told = None
+        try:
+            response = await means.send(request)
+        except TransportError as error:
+            failure, said = error, error.message
+            if error.final:
+                break
+        else:
+            if response.status not in _MENDABLE:
+                return response
+            failure, said = None, str(response.status)
+            told = retry_after(response.headers, means.clock.wall())
+        finally:
+            request.call.task = None
+        if number < TRIES:
+            wait = full_jitter(number, means.clock.random(), base=_BASE, cap=_LONGEST_WAIT) if told is None else told
+            if wait > _LONGEST_WAIT:
+                break
+            await means.clock.sleep(wait)
+    raise AuthError(f"{who} at {request.url.origin()} gave no answer: {said}") from failure

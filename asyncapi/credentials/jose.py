@@ -1,0 +1,61 @@
+"""Signed JWTs (RFC 7519) by joserfc, which is loaded when the first one is signed (extra `auth`)."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from asyncapi.errors import AuthError, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BY_CURVE = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+
+
+def sign_jwt(key: str, claims: Mapping[str, Any], *, algorithm: str = "", key_id: str = "") -> str:
+    """A signed JWT.
+
+    Args:
+        key: A private key as PEM or JWK.
+        claims: What it says.
+        algorithm: As in RFC 7518; "" for what fits the key: RS256, ES256 (384, 512), EdDSA.
+        key_id: The key's `kid`; a JWK's own where there is none.
+
+    Raises:
+        ConfigError: joserfc is not installed.
+        AuthError: The key can't be read, or can't sign.
+    """
+    try:
+        jwk, jwt = import_module("joserfc.jwk"), import_module("joserfc.jwt")
+        joserfc_error = import_module("joserfc.errors").JoseError
+    except ImportError:
+        raise ConfigError("signing JWTs needs joserfc: pip install 'asyncapi-sdk[auth]'") from None
+    try:
+        made = _read(jwk, key)
+        chosen = algorithm or _fitting(made)
+        kid = key_id or made.get("kid") or ""
+        header = {"alg": chosen, "typ": "JWT"} | ({"kid": kid} if kid else {})
+        with warnings.catch_warnings():  # EdDSA has a newer name, which few servers know yet (RFC 9864)
+            warnings.simplefilter("ignore")
+            return str(jwt.encode(header, dict(claims), made, algorithms=[chosen]))
+    except (ValueError, TypeError, joserfc_error) as error:
+        raise AuthError(f"the private key can't sign: {type(error).__name__}; give a PEM or JWK private key") from None
+
+
+def _read(jwk: Any, key: str) -> Any:
+    if key.lstrip().startswith("{"):
+        return jwk.import_key(json.loads(key))
+    primitives = "cryptography.hazmat.primitives"
+    made = import_module(f"{primitives}.serialization").load_pem_private_key(key.encode(), None)
+    is_rsa = isinstance(made, import_module(f"{primitives}.asymmetric.rsa").RSAPrivateKey)
+    is_curve = isinstance(made, import_module(f"{primitives}.asymmetric.ec").EllipticCurvePrivateKey)
+    return jwk.import_key(key, "RSA" if is_rsa else "EC" if is_curve else "OKP")
+
+
+def _fitting(key: Any) -> str:
+    if key.key_type == "EC":
+        return _BY_CURVE.get(key.curve_name, "ES256")
+    return {"RSA": "RS256", "OKP": "EdDSA", "oct": "HS256"}[key.key_type]

@@ -1,0 +1,187 @@
+"""The authorization server of an OAuth 2 credential: who we are to it, and where its endpoints are.
+
+Client authentication:
+    client_secret_basic    Authorization: Basic, both parts form-encoded first (RFC 6749 section 2.3.1)
+    client_secret_post     in the form
+    private_key_jwt        a signed assertion (RFC 7523; extra `auth`)
+    none                   a public client: its id in the form
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote_plus
+
+from asyncapi.credentials import endpoint
+from asyncapi.credentials.jose import sign_jwt
+from asyncapi.credentials.plain import basic
+from asyncapi.credentials.values import source
+from asyncapi.decoding import parse_url
+from asyncapi.errors import AuthError, ConfigError
+from asyncapi.redact import redact_url
+from asyncapi.sansio.oauth import Refused, Token, metadata_urls, read_json, read_metadata, read_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from asyncapi.credentials.credential import Means
+    from asyncapi.credentials.values import Value
+
+AuthMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+
+_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_JWT_LIFETIME = 60.0  # seconds
+
+
+class Issuer:
+    """An authorization server by its issuer URL: its endpoints are found in its metadata (RFC 8414, OpenID Discovery).
+
+        OAuth2ClientCredentials(Issuer("https://login.example.com"), "id", Env("SECRET"))
+
+    Args:
+        url: The issuer, exactly as the server names itself.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _url(url, "Issuer")
+        self._found: dict[str, str] | None = None
+        self._missing = ""
+
+    async def endpoint(self, name: str, means: Means) -> str:
+        """One of its endpoints: "token_endpoint", "authorization_endpoint" ...
+
+        Raises:
+            AuthError: Its metadata can't be had, or names no such endpoint.
+        """
+        if self._found is None:
+            self._found = await self._discover(means)
+        if name not in self._found:
+            raise AuthError(f"the metadata of {self.url} name no {name}")
+        return self._found[name]
+
+    async def _discover(self, means: Means) -> dict[str, str]:
+        said = ""
+        for place in metadata_urls(self.url):
+            response = await endpoint.get(means, place, who="the metadata")
+            try:
+                return read_metadata(response.status, response.content, self.url)
+            except Refused as refusal:
+                said = refusal.message
+        raise AuthError(f"no metadata of {self.url}: {said}")
+
+    def __repr__(self) -> str:
+        return f"Issuer({self.url!r})"
+
+
+class AuthServer:
+    """What every grant needs: asks the server for tokens, as the client it is registered for.
+
+    Args:
+        name: The credential's class, for messages.
+        where: The token endpoint, or the issuer that names it.
+        client_id: The client's id.
+        client_secret: Its secret, or None.
+        auth_method: How it says who it is; None for what fits: a key, else a secret, else neither.
+        private_key: A PEM or JWK, for `private_key_jwt`.
+        key_id: The key's `kid`, where the server knows several.
+
+    Raises:
+        ConfigError: They don't go together.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        where: str | Issuer,
+        client_id: str,
+        client_secret: Value | None,
+        *,
+        auth_method: AuthMethod | None,
+        private_key: Value | None = None,
+        key_id: str = "",
+    ) -> None:
+        fits = "private_key_jwt" if private_key else "client_secret_basic" if client_secret else "none"
+        method = auth_method or fits
+        if method not in _METHODS:
+            raise ConfigError(f"{name}(auth_method={method!r}): one of {', '.join(_METHODS)}")
+        if not client_id or not isinstance(client_id, str):
+            raise ConfigError(f"{name}: client_id is empty: give the id that the server knows the client by")
+        if method.startswith("client_secret") and client_secret is None:
+            raise ConfigError(f"{name}: {method} needs a client_secret")
+        if method == "private_key_jwt" and private_key is None:
+            raise ConfigError(f"{name}: private_key_jwt needs a private_key")
+        self.name = name
+        self.where = where if isinstance(where, Issuer) else _url(where, name)
+        self.client_id = client_id
+        self._method = method
+        self._secret = None if client_secret is None else source(client_secret, f"{name}'s client_secret")
+        self._key = None if private_key is None else source(private_key, f"{name}'s private_key")
+        self._key_id = key_id
+
+    async def find(self, given: str | Issuer, name: str, means: Means) -> str:
+        """The URL of an endpoint that is given as such, or as its issuer."""
+        return await given.endpoint(name, means) if isinstance(given, Issuer) else given
+
+    async def token(self, means: Means, form: Mapping[str, str], *, before: str = "") -> Token:
+        """Ask for a token.
+
+        Args:
+            means: The client's.
+            form: The grant's fields.
+            before: The refresh token among them, if any.
+
+        Raises:
+            AuthError: No answer.
+            Refused: The server said no.
+        """
+        url = await self.find(self.where, "token_endpoint", means)
+        response = await self.ask(means, url, form, who="the token endpoint")
+        return read_token(response.status, response.content, means.clock.wall(), before=before)
+
+    async def object(self, means: Means, url: str, form: Mapping[str, str], *, who: str) -> dict[str, Any]:
+        """Ask for something else.
+
+        Raises:
+            AuthError: No answer.
+            Refused: The server said no.
+        """
+        response = await self.ask(means, url, form, who=who)
+        return read_json(response.status, response.content)
+
+    async def ask(self, means: Means, url: str, form: Mapping[str, str], *, who: str) -> Any:
+        """Post a form as this client.
+
+        Raises:
+            AuthError: No answer.
+        """
+        fields, headers = await self._signed(url, means)
+        return await endpoint.post(means, url, {**form, **fields}, headers, who=who)
+
+    async def _signed(self, url: str, means: Means) -> tuple[dict[str, str], dict[str, str]]:
+        """The fields and headers that say who we are."""
+        if self._method == "client_secret_basic" and self._secret is not None:
+            secret = await self._secret.fetch()
+            return {}, {"Authorization": basic(quote_plus(self.client_id), quote_plus(secret))}
+        if self._method == "client_secret_post" and self._secret is not None:
+            return {"client_id": self.client_id, "client_secret": await self._secret.fetch()}, {}
+        if self._key is not None:
+            now = means.clock.wall()
+            claims = {"iss": self.client_id, "sub": self.client_id, "aud": url, "jti": str(uuid.uuid4()),
+                      "iat": int(now), "exp": int(now + _JWT_LIFETIME)}  # fmt: skip
+            signed = sign_jwt(await self._key.fetch(), claims, key_id=self._key_id)
+            return {"client_id": self.client_id, "client_assertion_type": _ASSERTION, "client_assertion": signed}, {}
+        return {"client_id": self.client_id}, {}
+
+    def told(self) -> str:
+        """Where and as whom, in a few words."""
+        where = repr(self.where) if isinstance(self.where, Issuer) else redact_url(self.where)
+        return f"client {self.client_id} at {where} ({self._method})"
+
+
+def _url(given: str, name: str) -> str:
+    url = parse_url(given)
+    if url.scheme not in {"http", "https"} or not url.raw_host or url.raw_user:
+        raise ConfigError(f"{name}: {redact_url(url)!r} is no URL of an endpoint: give https://host/path")
+    return str(url)

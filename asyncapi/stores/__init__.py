@@ -1,0 +1,5 @@
+"""What is kept outside of a client: tokens, so that a person logs in once."""
+
+from asyncapi.stores.tokens import FileStore, KeyringStore, MemoryStore, TokenStore
+
+__all__ = ["FileStore", "KeyringStore", "MemoryStore", "TokenStore"]

@@ -1,0 +1,277 @@
+"""Where tokens are kept between calls, or between runs of a program.
+
+    MemoryStore     as long as the process lives
+    FileStore       one encrypted file (Fernet), readable by its owner alone (0600), replaced atomically
+    KeyringStore    the system's keyring (extra `keyring`)
+
+Whoever renews a token holds the store's lock meanwhile and reads it first: of two processes that share a file, one
+renews, the other takes what it finds. With rotating refresh tokens that is the difference between working and being
+logged out. The contents are secrets: nothing of them is ever logged or put into a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from contextlib import asynccontextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import SecretStr
+
+from asyncapi.errors import AuthError, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+try:
+    import fcntl
+except ImportError:  # Windows: its processes do not wait for each other
+    fcntl = None  # type: ignore[assignment]
+
+_POLL = 0.05  # seconds between two looks at a lock that another process holds
+
+
+class TokenStore(Protocol):
+    """Keeps text by name."""
+
+    async def load(self, name: str) -> str | None:
+        """What was saved, or None."""
+        ...
+
+    async def save(self, name: str, text: str) -> None:
+        """Keep it."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Forget it."""
+        ...
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """Held by whoever renews a token."""
+        ...
+
+
+@asynccontextmanager
+async def _no_lock() -> AsyncIterator[None]:
+    yield
+
+
+class MemoryStore:
+    """Keeps tokens as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+
+    async def load(self, name: str) -> str | None:
+        """What was saved, or None."""
+        return self._kept.get(name)
+
+    async def save(self, name: str, text: str) -> None:
+        """Keep it."""
+        self._kept[name] = text
+
+    async def delete(self, name: str) -> None:
+        """Forget it."""
+        self._kept.pop(name, None)
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """Nobody else is there."""
+        return _no_lock()
+
+    def __repr__(self) -> str:
+        return "MemoryStore()"
+
+
+class FileStore:
+    """Keeps tokens in one encrypted file, for its owner alone.
+
+        FileStore("~/.config/tool/tokens", key=Env("TOOL_TOKEN_KEY"))
+
+    Args:
+        path: The file; its folder is made if need be.
+        key: A Fernet key (`FileStore.new_key()`), as text, `SecretStr`, or a source such as `Env` or `File`. Without
+            one, a key file is made beside it (0600): that keeps out those who get the file alone, as in a backup.
+
+    Raises:
+        ConfigError: `cryptography` is not installed (extra `auth`), or the key is no Fernet key.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, key: Any = None) -> None:
+        self._path = Path(path).expanduser()
+        self._key = key
+        self._fernet: Any = None
+        _cryptography()
+        if isinstance(key, str | SecretStr):
+            self._fernet = _fernet(key.get_secret_value() if isinstance(key, SecretStr) else key)
+
+    @staticmethod
+    def new_key() -> str:
+        """A new random key."""
+        return str(_cryptography().Fernet.generate_key().decode())
+
+    async def load(self, name: str) -> str | None:
+        """What was saved, or None.
+
+        Raises:
+            AuthError: The file can't be read, or was written with another key.
+        """
+        return (await asyncio.to_thread(self._read)).get(name)
+
+    async def save(self, name: str, text: str) -> None:
+        """Keep it.
+
+        Raises:
+            AuthError: The file can't be written.
+        """
+        await asyncio.to_thread(self._change, lambda kept: kept.__setitem__(name, text))
+
+    async def delete(self, name: str) -> None:
+        """Forget it."""
+        await asyncio.to_thread(self._change, lambda kept: kept.pop(name, None))
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncIterator[None]:
+        """One process at a time, by a lock on a file beside it."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            while not _locked(handle):  # noqa: ASYNC110 - another process holds it
+                await asyncio.sleep(_POLL)
+            yield
+        finally:
+            os.close(handle)
+
+    def _cipher(self) -> Any:
+        if self._fernet is None:
+            self._fernet = _fernet(self._own_key() if self._key is None else self._key.now())
+        return self._fernet
+
+    def _own_key(self) -> str:
+        path = Path(f"{self._path}.key")
+        with suppress(FileNotFoundError):
+            return path.read_text(encoding="ascii").strip()
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{path.name}.")  # 0600
+        with os.fdopen(handle, "w") as file:
+            file.write(self.new_key())
+        with suppress(FileExistsError):  # another process was first
+            os.link(name, path)
+        Path(name).unlink()
+        return path.read_text(encoding="ascii").strip()
+
+    def _read(self) -> dict[str, str]:
+        try:
+            sealed = self._path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise AuthError(f"the token file {self._path} can't be read: {error.strerror}") from None
+        try:
+            return dict(json.loads(self._cipher().decrypt(sealed)))
+        except (_cryptography().InvalidToken, ValueError):
+            raise AuthError(
+                f"the token file {self._path} was written with another key, or is damaged: give that key, or delete it"
+            ) from None
+
+    def _change(self, change: Callable[[dict[str, str]], object]) -> None:
+        kept = self._read()
+        change(kept)
+        sealed = self._cipher().encrypt(json.dumps(kept).encode())
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")  # 0600
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(sealed)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).replace(self._path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise AuthError(f"the token file {self._path} can't be written: {error.strerror}") from None
+
+    def __repr__(self) -> str:
+        return f"FileStore({str(self._path)!r})"
+
+
+class KeyringStore:
+    """Keeps tokens in the system's keyring (macOS Keychain, Secret Service, Windows Credential Locker).
+
+    Args:
+        service: The name under which they are found there.
+
+    Raises:
+        ConfigError: `keyring` is not installed (extra `keyring`).
+    """
+
+    def __init__(self, service: str) -> None:
+        try:
+            self._keyring: Any = import_module("keyring")
+        except ImportError:
+            raise ConfigError("KeyringStore needs keyring: pip install 'asyncapi-sdk[keyring]'") from None
+        self._service = service
+
+    async def load(self, name: str) -> str | None:
+        """What was saved, or None.
+
+        Raises:
+            AuthError: There is no keyring, or it is locked.
+        """
+        return await self._ask("read", self._keyring.get_password, name)  # type: ignore[no-any-return]
+
+    async def save(self, name: str, text: str) -> None:
+        """Keep it.
+
+        Raises:
+            AuthError: There is no keyring, or it is locked.
+        """
+        await self._ask("written", self._keyring.set_password, name, text)
+
+    async def delete(self, name: str) -> None:
+        """Forget it."""
+        if await self.load(name) is not None:
+            await self._ask("written", self._keyring.delete_password, name)
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """Keyrings have none."""
+        return _no_lock()
+
+    async def _ask(self, what: str, function: Callable[..., Any], *args: str) -> Any:
+        try:
+            return await asyncio.to_thread(function, self._service, *args)
+        except self._keyring.errors.KeyringError as error:
+            raise AuthError(f"the system's keyring can't be {what}: {type(error).__name__}") from None
+
+    def __repr__(self) -> str:
+        return f"KeyringStore({self._service!r})"
+
+
+def _locked(handle: int) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _cryptography() -> Any:
+    try:
+        return import_module("cryptography.fernet")
+    except ImportError:
+        raise ConfigError("FileStore needs cryptography: pip install 'asyncapi-sdk[auth]'") from None
+
+
+def _fernet(key: str) -> Any:
+    try:
+        return _cryptography().Fernet(key)
+    except ValueError:
+        raise ConfigError("FileStore: its key is no Fernet key: make one with FileStore.new_key()") from None
