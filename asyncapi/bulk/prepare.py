@@ -79,6 +79,5 @@ def client_for(job: Job, note: Callable[[int], None]) -> Client:
         retry=job.retry,
         concurrency=job.concurrency,
         rate=job.rate_limit(),
-        pace=False,  # a row's own Retry-After holds that row alone: a refused row must not hold a million others
         transport=Noted(transport, note),
     )

@@ -38,8 +38,6 @@ _BRISK = 0.97  # of even spacing, for these
 _ROUNDING = 1.5  # seconds that two tellings of one reset may differ
 _FLIPS = 3  # changes of limit after which it is several limits under one name
 _MOST = 16  # quotas kept
-_SOON, _STRIKES = 6.0, 3  # refused again within so many seconds of flow, so often in a row: slowing down is in vain,
-_VAIN = 60.0  # for so many seconds
 _FIRST, _PATIENCE = 0.125, 30.0  # the shortest and longest pause between attempts while nothing goes through, seconds
 _LEARN = 0.2  # weight of one answer in what is learned
 _SURE = 0.02  # of the quota missing: enough to tell how fast it comes back
@@ -178,7 +176,7 @@ class Pacer:
 
     __slots__ = (
         "_asked", "_began", "_begun", "_count", "_cut_at", "_ended", "_last", "_learned", "_levels", "_mixed",
-        "_rounds", "_strikes", "_through", "_vain_until", "_weight", "active", "paused_until", "sent",
+        "_rounds", "_through", "_weight", "active", "paused_until", "sent",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -192,8 +190,6 @@ class Pacer:
         self._learned: LearnedRate | None = None
         self._through = Throughput()
         self._asked = _PATIENCE  # the longest gap between attempts while nothing goes through: what the server asks for
-        self._strikes = 0  # refusals that came soon after we had slowed down
-        self._vain_until = -inf  # until then, refusals say nothing about a rate
         self._rounds = 0  # refusals, a round trip apart, with nothing let through between
         self._cut_at = -inf  # refusals of attempts sent before are known already
         self._began = inf  # when attempts last began to go through,
@@ -308,15 +304,13 @@ class Pacer:
             self._rounds += 1
             self._cut_at = now
         self.paused_until = max(self.paused_until, now + pause)
-        if self._learned is not None:
+        if self._learned is not None:  # pragma: no branch - the first refusal has made one
             self._learned.resume(self.paused_until)
 
     def _slow(self, now: float, pause: float, *, explained: bool) -> None:
         """The flow ends: how fast is it to go on after the pause?"""
         self._ended = now
         flowed = max(0.0, now - self._began)
-        if self._is_in_vain(now, flowed):
-            return
         measured = self._count / max(1.0, flowed + pause)  # of the whole cycle: right for a window that was used up
         if pause < flowed:
             measured = max(measured, _RECENT * self._through.rate(now))
@@ -326,19 +320,6 @@ class Pacer:
             self._learned = LearnedRate(now, measured)
         elif not explained:
             self._learned.refused(now, measured)
-
-    def _is_in_vain(self, now: float, flowed: float) -> bool:
-        """Whether going slower does not help: the host refuses some whatever the rate. Then nothing is learned."""
-        if now < self._vain_until:
-            return True
-        if self._learned is None or flowed > _SOON:
-            self._strikes = 0
-            return False
-        self._strikes += 1
-        if self._strikes < _STRIKES:
-            return False
-        self._strikes, self._learned, self._vain_until = 0, None, now + _VAIN
-        return True
 
     def _flows(self, now: float, sent_at: float) -> None:
         """An attempt went through."""
@@ -353,7 +334,7 @@ class Pacer:
 
     def _spacing(self, now: float) -> float:
         interval = 1.0 / self._learned.at(now) if self._learned is not None else 0.0
-        if self._rounds and now >= self._vain_until:  # still nothing goes through: one by one, less and less often
+        if self._rounds:  # still nothing goes through: one by one, less and less often
             interval = max(interval, min(self._asked, _FIRST * 2.0 ** min(self._rounds, 16)))
         for level in self._levels.values():
             interval = max(interval, level.spacing(now))
