@@ -6,6 +6,7 @@ async with Client("https://api.example.com") as api:
     user = await api.get("/users/1", model=User)
 """
 
+from asyncapi.api import API, Body, Form, Header, Path, Query, delete, get, patch, post, put
 from asyncapi.client import Client
 from asyncapi.config import (
     TLS,
@@ -24,7 +25,7 @@ from asyncapi.config import (
     Retry,
     Timeout,
 )
-from asyncapi.credentials import ApiKey, Basic, Bearer, Env, File, Issuer, Key, KeyPool, OAuth2ClientCredentials
+from asyncapi.credentials import ApiKey, Basic, Bearer, Digest, Env, File, Issuer, Key, KeyPool, OAuth2ClientCredentials
 from asyncapi.errors import (
     AsyncAPIError,
     AuthError,
@@ -68,6 +69,7 @@ from asyncapi.watch.alert import Alert
 __version__ = VERSION
 
 __all__ = [
+    "API",
     "TLS",
     "Adaptive",
     "Alert",
@@ -78,6 +80,7 @@ __all__ = [
     "BadRequest",
     "Basic",
     "Bearer",
+    "Body",
     "Breaker",
     "Budget",
     "BudgetSpent",
@@ -91,11 +94,14 @@ __all__ = [
     "Cursor",
     "DeadlineExceeded",
     "DecodeError",
+    "Digest",
     "Env",
     "Fallback",
     "File",
     "Forbidden",
+    "Form",
     "Gone",
+    "Header",
     "Hedge",
     "Issuer",
     "Key",
@@ -110,8 +116,10 @@ __all__ = [
     "Page",
     "PageNumber",
     "Pages",
+    "Path",
     "PaymentRequired",
     "ProtocolError",
+    "Query",
     "QueueFull",
     "RateExceeded",
     "RateLimit",
@@ -131,5 +139,10 @@ __all__ = [
     "Unauthorized",
     "UnprocessableEntity",
     "deadline",
+    "delete",
+    "get",
     "inbound",
+    "patch",
+    "post",
+    "put",
 ]

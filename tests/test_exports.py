@@ -13,9 +13,10 @@ import asyncapi
 from asyncapi import errors
 
 NAMES = {
-    "ApiKey", "Basic", "Bearer", "Env", "File", "Issuer", "OAuth2ClientCredentials", "Key", "KeyPool",
+    "ApiKey", "Basic", "Bearer", "Digest", "Env", "File", "Issuer", "OAuth2ClientCredentials", "Key", "KeyPool",
     "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Request", "Response", "Retry", "Stats", "TLS", "Timeout",
     "deadline", "inbound", "Cursor", "LinkHeader", "NextUrl", "Offset", "Page", "PageNumber", "Pages",
+    "API", "Body", "Form", "Header", "Path", "Query", "delete", "get", "patch", "post", "put",
     "Fallback", "CostBudget", "RateExceeded", "Adaptive", "Alert", "Breaker", "Hedge",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",

@@ -18,7 +18,10 @@ import pytest
 from pydantic import BaseModel
 
 from asyncapi import (
+    Basic,
+    Bearer,
     Client,
+    Digest,
     NotFound,
     ProtocolError,
     RateLimited,
@@ -149,6 +152,32 @@ async def test_basic_auth(api, httpbin):
     assert (await api.get("/basic-auth/me/pw", headers=header)).json()["authenticated"] is True
     with pytest.raises(Unauthorized):
         await api.get("/basic-auth/me/pw")
+
+
+async def test_basic_and_bearer_credentials(httpbin):
+    async with Client(httpbin, auth=Basic("me", "p@w ü")) as api:
+        assert (await api.get("/basic-auth/me/p%40w%20%C3%BC")).json()["user"] == "me"
+        with pytest.raises(Unauthorized):
+            await api.get("/basic-auth/me/other")
+    async with Client(httpbin, auth=Bearer("a-token")) as api:
+        assert (await api.get("/bearer")).json() == {"authenticated": True, "token": "a-token"}
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+@pytest.mark.parametrize("qop", ["auth", "auth-int"])
+async def test_digest_credentials(httpbin, qop, algorithm):
+    path = f"/digest-auth/{qop}/me/pw/{algorithm}"
+    async with Client(httpbin, auth=Digest("me", "pw"), retry=None) as api:
+        for _ in range(3):
+            assert (await api.get(path)).json()["user"] == "me"
+        assert api.stats.attempts == 4
+    async with Client(httpbin, auth=Digest("me", "pw"), retry=None, cookies=True) as api:
+        for _ in range(5):  # with its cookies, it makes each nonce stale after two
+            assert (await api.get(f"{path}/2")).json()["user"] == "me"
+    async with Client(httpbin, auth=Digest("me", "wrong")) as api:
+        with pytest.raises(Unauthorized):
+            await api.get(path)
+        assert api.stats.attempts == 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Credentials: what `Client(auth=...)` takes."""
 
 from asyncapi.credentials.credential import Credential, Means, Signature
+from asyncapi.credentials.digest import Digest
 from asyncapi.credentials.oauth2 import OAuth2ClientCredentials
 from asyncapi.credentials.plain import ApiKey, Basic, Bearer
 from asyncapi.credentials.pool import Key, KeyPool
@@ -12,6 +13,7 @@ __all__ = [
     "Basic",
     "Bearer",
     "Credential",
+    "Digest",
     "Env",
     "File",
     "Issuer",

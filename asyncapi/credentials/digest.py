@@ -1,0 +1,126 @@
+"""Digest authentication (RFC 7616): a user and a password, answered to the server's challenge.
+
+The first request goes without; its 401 brings the challenge, and the call is sent again at once. From then on every
+request carries an answer to it, with its own count, until the server sends another.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from asyncapi.credentials.credential import NOTHING, Signature
+from asyncapi.credentials.values import source
+from asyncapi.errors import AuthError, ConfigError
+from asyncapi.sansio.digest import Challenge, answer, read, read_nextnonce
+from asyncapi.sansio.origin import Origin, origin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asyncapi.credentials.credential import Means
+    from asyncapi.credentials.values import Value
+    from asyncapi.types import Request, Response
+
+_UNAUTHORIZED = 401
+
+
+class _Nonce:
+    """A challenge, how often it has been answered, and whether that was ever right."""
+
+    __slots__ = ("challenge", "count", "worked")
+
+    def __init__(self, challenge: Challenge) -> None:
+        self.challenge = challenge
+        self.count = 0
+        self.worked = False
+
+
+class Digest:
+    """A user and a password by the Digest scheme (RFC 7616): SHA-512-256, SHA-256 and MD5.
+
+    Args:
+        user: Text, `Env("NAME")`, `File("path")` or a function, which may be async.
+        password: The same.
+
+    Raises:
+        ConfigError: One of them is empty, or has a control character.
+    """
+
+    resends = 2  # the challenge, and once more where its nonce is stale by then
+
+    def __init__(self, user: Value, password: Value) -> None:
+        for value in (user, password):
+            if isinstance(value, str) and not value.isprintable():
+                raise ConfigError("Digest: a line break or control character in the user or password: remove it")
+        self._user, self._password = source(user, "Digest's user"), source(password, "Digest's password")
+        self._nonces: dict[Origin, _Nonce] = {}
+
+    def ready(self, request: Request, means: Means) -> Signature | None:  # noqa: ARG002 - it needs none
+        """The answer to the server's last challenge; nothing before the first."""
+        nonce = self._nonces.get(origin(request.url))
+        if nonce is None:
+            return NOTHING
+        user, password = self._user.now(), self._password.now()
+        return None if user is None or password is None else _signed(nonce, user, password, request)
+
+    async def obtain(self, request: Request, means: Means) -> Signature:  # noqa: ARG002 - it needs none
+        """The same, where user or password have to be fetched."""
+        nonce = self._nonces[origin(request.url)]
+        return _signed(nonce, await self._user.fetch(), await self._password.fetch(), request)
+
+    def answered(
+        self,
+        signature: Signature,
+        response: Response,
+        refused: Sequence[Signature],
+        means: Means,  # noqa: ARG002 - it needs none
+    ) -> str:
+        """Keep the challenge, or the next nonce; answer a challenge that was not refused already."""
+        request = response.request
+        if request is None or "Authorization" in request.headers:
+            return ""
+        place, sent = origin(request.url), signature.by
+        if response.status != _UNAUTHORIZED:
+            self._learn(place, sent, response)
+            return ""
+        challenge = read(response.headers.getall("WWW-Authenticate", ()))
+        if challenge is None:
+            return ""
+        if self._nonces.get(place) in {None, sent}:  # else another call has brought a newer one
+            self._nonces[place] = _Nonce(challenge)
+        if sent is None:
+            return "401, a digest challenge"
+        if any(each.by is not None for each in refused):
+            return ""
+        return "401, a new digest nonce" if challenge.stale or sent.worked else ""  # else user or password are wrong
+
+    def told(self) -> str:
+        """One line for `explain()`."""
+        return f"Digest, password from {self._password!r}"
+
+    def __repr__(self) -> str:
+        return f"Digest({self._user!r}, {self._password!r})"
+
+    def _learn(self, place: Origin, sent: _Nonce | None, response: Response) -> None:
+        if sent is None:
+            return
+        sent.worked = True
+        following = read_nextnonce(response.headers.get("Authentication-Info", ""))
+        if following and self._nonces.get(place) is sent:
+            self._nonces[place] = _Nonce(sent.challenge.with_nonce(following))
+
+
+def _signed(nonce: _Nonce, user: str, password: str, request: Request) -> Signature:
+    content = request.content
+    body = b""
+    if nonce.challenge.qop == "auth-int" and content is not None:
+        if not isinstance(content, bytes):
+            raise AuthError("Digest: the server asks for a digest of the body (auth-int), which a streamed one has not")
+        body = content
+    nonce.count += 1
+    value = answer(
+        nonce.challenge, user, password,
+        method=request.method, uri=request.url.raw_path_qs, cnonce=secrets.token_hex(8), count=nonce.count, body=body,
+    )  # fmt: skip
+    return Signature(headers=(("Authorization", value),), secrets=(password,), by=nonce)
