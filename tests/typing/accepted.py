@@ -1,5 +1,7 @@
 """What types the public face promises. Never run: read by mypy strict and pyright strict (test_typing.py)."""
 
+# mypy: disable-error-code="empty-body"
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
@@ -9,8 +11,19 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from asyncapi import (
+    API,
+    Body,
     Client,
+    Cursor,
+    Header,
+    LinkHeader,
+    NextUrl,
+    Offset,
     Outcome,
+    Page,
+    PageNumber,
+    Pages,
+    Query,
     RateLimit,
     Request,
     RequestTimeout,
@@ -19,7 +32,12 @@ from asyncapi import (
     StatusError,
     Timeout,
     deadline,
+    get,
+    post,
 )
+from asyncapi.blocking import Client as BlockingClient
+from asyncapi.blocking import Outcomes as BlockingOutcomes
+from asyncapi.blocking import Pages as BlockingPages
 from asyncapi.testing import MockTransport, reply
 
 
@@ -87,6 +105,79 @@ async def fan_out(api: Client, lazy: Iterator[Request], slow: AsyncIterator[str]
     async with api.map(["/a"], model=list[User]) as pages:
         async for page in pages:
             assert_type(page.value, list[User] | None)
+
+
+def following(page: Page[Any]) -> str | None:
+    """A way of one's own."""
+    return page.data["next"] if page.items else None
+
+
+async def pages(api: Client) -> None:
+    """The items of pages have the model's type."""
+    users = api.paginate("/users", by=PageNumber(size_param="per_page", size=50), items="data.users", model=User)
+    assert_type(users, Pages[User])
+    async for user in users:
+        assert_type(user, User)
+    async for page in api.paginate("/users", by=Cursor("after", at="meta.after"), model=User).pages():
+        assert_type(page, Page[User])
+        assert_type(page.items, list[User])
+        assert_type(page.response, Response)
+    async for row in api.paginate("/users", by=LinkHeader(), start=users.position, max_pages=None):
+        assert_type(row, Any)
+    async with api.paginate("/users", by=following, model=Row, allow_origins=["https://h"], prefetch=0) as rows:
+        assert_type(rows, Pages[Row])
+    api.paginate("/users", by=Offset(size=10), params={"q": 1}, timeout=5, retry=None, concurrency=2)
+    api.paginate("/users", by=NextUrl("links.next"), headers={"X": "y"}, route="/users")
+
+
+def without_await() -> None:
+    """The blocking client has the same settings, arguments and types."""
+    with BlockingClient("https://api.example.com", timeout=5, rate=RateLimit(50), retry=Retry(attempts=2)) as api:
+        assert_type(api, BlockingClient)
+        assert_type(api.get("/users/1", model=User), User)
+        assert_type(api.post("/users", json=User(id=1), idempotency_key=True), Response)
+        assert_type(api.request("GET", "/users", model=list[User]), list[User])
+        assert_type(api.gather(["/a"], model=User), list[User])
+        assert_type(api.gather(["/a"]), list[Response])
+        with api.map(["/a"], model=User, ordered=True) as outcomes:
+            assert_type(outcomes, BlockingOutcomes[User])
+            for outcome in outcomes:
+                assert_type(outcome, Outcome[User])
+        users = api.paginate("/users", by=PageNumber(), model=User)
+        assert_type(users, BlockingPages[User])
+        assert_type(list(users), list[User])
+        assert_type([page.items for page in users.pages()], list[list[User]])
+        assert_type(api.explain(), str)
+
+
+class Directory(API):
+    """A declared client: methods have the types they are written with."""
+
+    @get("/users/{number}")
+    async def user(self, number: int) -> User: ...
+
+    @post("/users", idempotency_key=True)
+    async def add(
+        self, user: User, *, team: Annotated[str, Header("X-Team")], dry: Annotated[bool, Query("dryRun")] = False
+    ) -> list[User]: ...
+
+    @post("/raw")
+    async def raw(self, content: Annotated[bytes, Body()]) -> Response: ...
+
+    @get("/users", by=Cursor(), items="users")
+    def users(self, team: str | None = None) -> Pages[User]: ...
+
+
+async def declared(api: Client) -> None:
+    """And so do their calls."""
+    async with Directory("https://api.example.com") as directory:
+        assert_type(directory, Directory)
+        assert_type(await directory.user(1), User)
+        assert_type(await directory.add(User(id=1), team="red"), list[User])
+        assert_type(await directory.raw(b""), Response)
+        async for user in directory.users("red"):
+            assert_type(user, User)
+    assert_type(Directory(api).client, Client)
 
 
 def answers(response: Response) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from asyncapi import Client, Outcome, RateLimit, Request, Response, deadline
+from asyncapi import API, Client, Cursor, Outcome, PageNumber, Pages, RateLimit, Request, Response, deadline, get
+from asyncapi.blocking import Client as BlockingClient
 from asyncapi.testing import MockTransport, reply
 
 
@@ -48,6 +49,52 @@ async def fan_out(api: Client) -> None:
             print(outcome.value.id)  # wrong
             wrong: Outcome[str] = outcome  # wrong
             print(wrong)
+
+
+async def pages(api: Client) -> None:
+    """Of pages."""
+    api.paginate("/users")  # wrong
+    api.paginate("/users", by="page")  # wrong
+    api.paginate("/users", by=Cursor(), model=3)  # wrong
+    PageNumber(size="10")  # wrong
+    async for user in api.paginate("/users", by=Cursor(), model=User):
+        print(user.nickname)  # wrong
+    for _ in api.paginate("/users", by=Cursor()):  # wrong
+        print("a row")
+
+
+def without_await() -> None:
+    """Of the blocking client."""
+    BlockingClient(concurency=10)  # wrong
+    api = BlockingClient("https://api.example.com", timeout="5")  # wrong
+    print(api.get("/users/1", model=User).nickname)  # wrong
+    api.get("/users/1", jsn={})  # wrong
+    api.map(["/a"], on_error="ignore")  # wrong
+    for outcome in api.map(["/a"], model=User):
+        print(outcome.value.id)  # wrong
+
+
+class Directory(API):
+    """A declared client."""
+
+    @get("/users/{number}")
+    async def user(self, number: int) -> User:
+        """One user."""
+        raise NotImplementedError
+
+    @get("/users", by=Cursor())
+    def users(self) -> Pages[User]:
+        """All users."""
+        raise NotImplementedError
+
+
+async def declared(directory: Directory) -> None:
+    """Of its methods."""
+    await directory.user("1")  # wrong
+    await directory.user()  # wrong
+    print((await directory.user(1)).nickname)  # wrong
+    await directory.users()  # wrong
+    Directory(5)  # wrong
 
 
 def settings() -> None:

@@ -1,0 +1,297 @@
+"""Declared clients: a class that reads like the API's documentation.
+
+    class Shop(API):
+        @get("/users/{id}")
+        async def user(self, id: int) -> User: ...
+
+        @post("/users")
+        async def add(self, user: NewUser, *, dry_run: Annotated[bool, Query("dryRun")] = False) -> User: ...
+
+        @get("/orders", by=Cursor(), items="data.items")
+        def orders(self, team: str | None = None) -> Pages[Order]: ...
+
+    async with Shop("https://api.example.com") as shop:
+        user = await shop.user(1)
+
+Rules:
+- Signatures are checked when the class is made (`asyncapi.endpoint` has the rules); bodies of methods never run.
+- A method keeps its signature for readers and type checkers; what it returns is the model of the answer.
+- The template is the route: the call's name in metrics.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from yarl import URL
+
+from asyncapi.bodies import plain
+from asyncapi.building import checked_headers, limits_of, policy_of
+from asyncapi.client import Client
+from asyncapi.endpoint import Endpoint, dated
+from asyncapi.errors import ConfigError
+from asyncapi.markers import Body, Form, Header, Path, Query
+from asyncapi.types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from asyncapi.config import Retry, Timeout
+    from asyncapi.endpoint import Part
+    from asyncapi.paginate import By
+    from asyncapi.types import Headers
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+__all__ = ["API", "Body", "Form", "Header", "Path", "Query", "delete", "get", "patch", "post", "put"]
+
+_DECLARED = "__asyncapi__"
+
+
+class API:
+    """The base of declared clients.
+
+    Args:
+        client: The client that makes the calls, or the base URL of a new one with usual settings. Several APIs may
+            share a client; leaving the `async with` block of one closes it.
+
+    Attributes:
+        client: The client.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+
+    def __init__(self, client: Client | str | URL) -> None:
+        if isinstance(client, str | URL):
+            client = Client(client)
+        if not isinstance(client, Client):
+            raise ConfigError(f"{type(self).__name__}({client!r:.80}): give an asyncapi.Client or a base URL")
+        self.client = client
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        names = _names_around(inspect.currentframe())
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, type)}
+        for name, value in list(vars(cls).items()):
+            declared = getattr(getattr(value, "__func__", value), _DECLARED, None)
+            if declared is None:
+                continue
+            if isinstance(value, staticmethod | classmethod):
+                raise ConfigError(f"{cls.__qualname__}.{name}: declare a plain method, with self")
+            setattr(cls, name, declared.made(f"{cls.__qualname__}.{name}", {**names, **own, cls.__name__: cls}))
+
+    async def __aenter__(self) -> Self:
+        await self.client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the client."""
+        await self.client.aclose()
+
+
+def get(
+    path: str,
+    *,
+    by: By | None = None,
+    items: str | None = None,
+    prefetch: int = 1,
+    concurrency: int = 8,
+    max_pages: int | None = 10_000,
+    headers: Headers | None = None,
+    timeout: Timeout | float | Unset | None = UNSET,
+    retry: Retry | int | Unset | None = UNSET,
+) -> Callable[[F], F]:
+    """Declare a GET.
+
+    Args:
+        path: The template: "/users/{id}".
+        by: For a list that comes in pages, a plain `def` that returns `Pages[Item]`: how they follow each other.
+        items: Of pages, as in `Client.paginate`.
+        prefetch: Of pages, as in `Client.paginate`.
+        concurrency: Of pages, as in `Client.paginate`.
+        max_pages: Of pages, as in `Client.paginate`.
+        headers: Sent with every call.
+        timeout: As in `Client.request`.
+        retry: As in `Client.request`.
+
+    Raises:
+        ConfigError: When the class is made: the signature says what can't be sent.
+    """
+    pages = {"by": by, "items": items, "prefetch": prefetch, "concurrency": concurrency, "max_pages": max_pages}
+    return _declare("GET", path, headers, {"timeout": timeout, "retry": retry}, pages=None if by is None else pages)
+
+
+def delete(
+    path: str,
+    *,
+    headers: Headers | None = None,
+    timeout: Timeout | float | Unset | None = UNSET,
+    retry: Retry | int | Unset | None = UNSET,
+) -> Callable[[F], F]:
+    """Declare a DELETE; see `get`."""
+    return _declare("DELETE", path, headers, {"timeout": timeout, "retry": retry})
+
+
+def post(
+    path: str,
+    *,
+    headers: Headers | None = None,
+    timeout: Timeout | float | Unset | None = UNSET,
+    retry: Retry | int | Unset | None = UNSET,
+    idempotency_key: bool = False,
+) -> Callable[[F], F]:
+    """Declare a POST; see `get`. `idempotency_key=True` makes a key for each call: it becomes safe to resend."""
+    return _declare("POST", path, headers, {"timeout": timeout, "retry": retry, "idempotency_key": idempotency_key})
+
+
+def put(
+    path: str,
+    *,
+    headers: Headers | None = None,
+    timeout: Timeout | float | Unset | None = UNSET,
+    retry: Retry | int | Unset | None = UNSET,
+) -> Callable[[F], F]:
+    """Declare a PUT; see `get`."""
+    return _declare("PUT", path, headers, {"timeout": timeout, "retry": retry})
+
+
+def patch(
+    path: str,
+    *,
+    headers: Headers | None = None,
+    timeout: Timeout | float | Unset | None = UNSET,
+    retry: Retry | int | Unset | None = UNSET,
+    idempotency_key: bool = False,
+) -> Callable[[F], F]:
+    """Declare a PATCH; see `post`."""
+    return _declare("PATCH", path, headers, {"timeout": timeout, "retry": retry, "idempotency_key": idempotency_key})
+
+
+def _declare(
+    method: str,
+    path: str,
+    headers: Headers | None,
+    settings: dict[str, Any],
+    *,
+    pages: dict[str, Any] | None = None,
+) -> Callable[[F], F]:
+    fixed = {name: value for name, value in settings.items() if value is not UNSET and value is not False}
+    limits_of(fixed.get("timeout"))
+    policy_of(fixed.get("retry"))
+    sent = {} if headers is None else dict(checked_headers(headers))
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def outside(*_: Any, **__: Any) -> Any:
+            raise ConfigError(f"{function.__qualname__}: @{method.lower()} is for methods of a class derived from API")
+
+        setattr(outside, _DECLARED, _Declared(method, path, sent, fixed=fixed, pages=pages, function=function))
+        return outside  # type: ignore[return-value]  # what takes its place has the same signature
+
+    return decorate
+
+
+class _Declared:
+    """What a decorator said; `made` is the method that takes its place."""
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        *,
+        fixed: dict[str, Any],
+        pages: dict[str, Any] | None,
+        function: Any,
+    ) -> None:
+        self.method, self.path, self.headers = method, path, headers
+        self.fixed, self.pages, self.function = fixed, pages, function
+
+    def made(self, where: str, names: dict[str, Any]) -> Any:
+        endpoint = Endpoint(where, self.method, self.path, self.function, names)
+        if endpoint.paged != (self.pages is not None):
+            raise ConfigError(f"{where}: Pages[...] as its answer and by= in its decorator go together")
+        arguments = _arguments(endpoint, self.headers)
+        fixed = {**self.fixed, "route": self.path, "model": endpoint.model}
+        if self.pages is not None:
+            return self._paged(endpoint, arguments, {**fixed, **self.pages})
+        return self._single(endpoint, arguments, fixed)
+
+    def _single(self, endpoint: Endpoint, arguments: Arguments | None, fixed: dict[str, Any]) -> Any:
+        verb, bind, url, discards = self.method, endpoint.bind, endpoint.url, endpoint.discards
+
+        @functools.wraps(self.function)
+        async def method(self: API, *args: Any, **given: Any) -> Any:
+            values = bind(self, args, given)
+            if arguments is None:
+                answer: Any = await self.client.request(verb, url(values), **fixed)
+            else:
+                answer = await self.client.request(verb, url(values), **fixed, **arguments(values))
+            return None if discards else answer
+
+        return method
+
+    def _paged(self, endpoint: Endpoint, arguments: Arguments | None, fixed: dict[str, Any]) -> Any:
+        @functools.wraps(self.function)
+        def method(self: API, *args: Any, **given: Any) -> Any:
+            values = endpoint.bind(self, args, given)
+            more = {} if arguments is None else arguments(values)
+            return self.client.paginate(endpoint.url(values), **fixed, **more)
+
+        return method
+
+
+Arguments = Callable[[Any], dict[str, Any]]
+
+
+def _arguments(endpoint: Endpoint, headers: dict[str, str]) -> Arguments | None:
+    """The function that makes what `client.request` takes besides the URL, or None if there is nothing."""
+    texts = [(word, parts) for word, parts in (("params", endpoint.query), ("data", endpoint.form)) if parts]
+    plain_texts = [(word, _places(parts), any(part.dated for part in parts)) for word, parts in texts]
+    heads, body = _places(endpoint.headers), endpoint.body
+    if not (texts or heads or headers or body):
+        return None
+
+    def arguments(values: Any) -> dict[str, Any]:
+        made: dict[str, Any] = {} if body is None else {body[1]: values[body[0]]}
+        for word, places, has_dates in plain_texts:
+            if has_dates:
+                made[word] = {name: dated(values[at]) for name, at in places}
+            else:
+                made[word] = {name: values[at] for name, at in places}
+        if heads or headers:
+            made["headers"] = _header_values(values, heads, headers)
+        return made
+
+    return arguments
+
+
+def _header_values(values: Any, places: list[tuple[str, int]], headers: dict[str, str]) -> dict[str, str]:
+    made = headers.copy()
+    for name, at in places:
+        value = values[at]
+        if type(value) is str:
+            made[name] = value
+        elif value is not None:
+            made[name] = plain("headers", name, dated(value))
+    return made
+
+
+def _places(parts: list[Part]) -> list[tuple[str, int]]:
+    return [(part.name, part.at) for part in parts]
+
+
+def _names_around(frame: Any) -> dict[str, Any]:
+    """The local names where the class is made, for models that are defined in a function."""
+    while frame is not None and frame.f_code.co_name == "__init_subclass__":
+        frame = frame.f_back
+    return {} if frame is None else dict(frame.f_locals)

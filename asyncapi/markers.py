@@ -1,0 +1,42 @@
+"""Where a parameter of a declared method goes: `team: Annotated[str, Query("team_id")]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """In the path: the placeholder's name, where the parameter is called otherwise."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """In the query, under this name; None is left out, a list repeats it."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header of this name; by default the parameter's with dashes. None is left out."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A field of a form, under this name."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body: bytes and iterables of bytes as they are, everything else as JSON."""
+
+
+Marker = Path | Query | Header | Form | Body
+MARKERS = (Path, Query, Header, Form, Body)
