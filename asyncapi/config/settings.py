@@ -39,7 +39,10 @@ def settings(cls: C) -> C:
 
 def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
-    first, *rest = problem["loc"] or ("...",)
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:  # several settings together
+        return message if message.startswith(name) else f"{name}: {message}"
+    first, *rest = problem["loc"]
     named = names[first] if isinstance(first, int) and first < len(names) else first  # given by position
     where = ".".join(str(part) for part in (named, *(part for part in rest if isinstance(part, int))))
-    return f"{name}({where}={problem['input']!r}): {problem['msg']}"
+    return f"{name}({where}={problem['input']!r}): {message}"
