@@ -25,7 +25,23 @@ from asyncapi.config import (
     Retry,
     Timeout,
 )
-from asyncapi.credentials import ApiKey, Basic, Bearer, Digest, Env, File, Issuer, Key, KeyPool, OAuth2ClientCredentials
+from asyncapi.credentials import (
+    ApiKey,
+    Basic,
+    Bearer,
+    Digest,
+    Env,
+    File,
+    Issuer,
+    Key,
+    KeyPool,
+    OAuth2AuthorizationCode,
+    OAuth2ClientCredentials,
+    OAuth2DeviceCode,
+    OAuth2JWTBearer,
+    OAuth2RefreshToken,
+    OAuth2TokenExchange,
+)
 from asyncapi.errors import (
     AsyncAPIError,
     AuthError,
@@ -109,7 +125,12 @@ __all__ = [
     "LinkHeader",
     "NextUrl",
     "NotFound",
+    "OAuth2AuthorizationCode",
     "OAuth2ClientCredentials",
+    "OAuth2DeviceCode",
+    "OAuth2JWTBearer",
+    "OAuth2RefreshToken",
+    "OAuth2TokenExchange",
     "Offset",
     "Outcome",
     "OutcomeUnknown",

@@ -199,6 +199,16 @@ class Client:
     ) -> None:
         await self.aclose()
 
+    async def authorize(self) -> None:
+        """Get the credentials of `auth=` ready now instead of at the first call: a token, a login; as long as it takes.
+
+        Raises:
+            AuthError: One could not be had.
+        """
+        self._open()
+        if self._parts.keyring is not None:
+            await self._parts.keyring.authorize()
+
     async def aclose(self) -> None:
         """Close every connection; calls under way fail with `ProtocolError`. May be called twice."""
         self._closed = True

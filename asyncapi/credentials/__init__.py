@@ -1,7 +1,9 @@
 """Credentials: what `Client(auth=...)` takes."""
 
+from asyncapi.credentials.assertions import OAuth2JWTBearer, OAuth2TokenExchange
 from asyncapi.credentials.credential import Credential, Means, Signature
 from asyncapi.credentials.digest import Digest
+from asyncapi.credentials.login import OAuth2AuthorizationCode, OAuth2DeviceCode, OAuth2RefreshToken
 from asyncapi.credentials.oauth2 import OAuth2ClientCredentials
 from asyncapi.credentials.plain import ApiKey, Basic, Bearer
 from asyncapi.credentials.pool import Key, KeyPool
@@ -20,6 +22,11 @@ __all__ = [
     "Key",
     "KeyPool",
     "Means",
+    "OAuth2AuthorizationCode",
     "OAuth2ClientCredentials",
+    "OAuth2DeviceCode",
+    "OAuth2JWTBearer",
+    "OAuth2RefreshToken",
+    "OAuth2TokenExchange",
     "Signature",
 ]

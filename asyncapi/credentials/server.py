@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 from asyncapi.credentials import endpoint
 from asyncapi.credentials.jose import sign_jwt
@@ -163,7 +163,8 @@ class AuthServer:
         """The fields and headers that say who we are."""
         if self._method == "client_secret_basic" and self._secret is not None:
             secret = await self._secret.fetch()
-            return {}, {"Authorization": basic(quote_plus(self.client_id), quote_plus(secret))}
+            # A space as %20, which servers that decode forms and servers that decode URLs both understand.
+            return {}, {"Authorization": basic(quote(self.client_id, safe=""), quote(secret, safe=""))}
         if self._method == "client_secret_post" and self._secret is not None:
             return {"client_id": self.client_id, "client_secret": await self._secret.fetch()}, {}
         if self._key is not None:

@@ -22,10 +22,11 @@ from yarl import URL
 from asyncapi.errors import AsyncAPIError, ConfigError
 from asyncapi.redact import redact_broken
 from asyncapi.sansio.origin import Origin, origin
+from asyncapi.types import Call, Request
 
 if TYPE_CHECKING:
     from asyncapi.credentials.credential import Credential, Means, Signature
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.types import Layer, Response, Send
 
 
 class Keyring:
@@ -60,6 +61,18 @@ class Keyring:
             return self._by_origin.get(origin(request.url))
         asked = request.call.asked
         return self._anywhere if request.url is asked or origin(request.url) == origin(asked) else None
+
+    async def authorize(self) -> None:
+        """Get every credential ready now.
+
+        Raises:
+            AuthError: One could not be had.
+        """
+        for credential in [self._anywhere] if self._anywhere is not None else self._by_origin.values():
+            request = Request("GET", "")
+            request.call = Call(self.means.clock.now(), "", None, None, None)
+            if credential.ready(request, self.means) is None:
+                await credential.obtain(request, self.means)
 
     def told(self) -> str:
         """One line for `explain()`."""

@@ -250,7 +250,7 @@ def test_who_we_are_is_said_as_asked():
             if method == "client_secret_post":
                 assert (basic, form["client_id"], form["client_secret"]) == ("", "me", "a:b c/é")
             else:
-                assert base64.b64decode(basic.removeprefix("Basic ")).decode() == "me:a%3Ab+c%2F%C3%A9"
+                assert base64.b64decode(basic.removeprefix("Basic ")).decode() == "me:a%3Ab%20c%2F%C3%A9"
                 assert "client_secret" not in form
 
     run(scenario())
