@@ -46,7 +46,9 @@ class Spy:
 
 def client(handler, *spies, **settings) -> Client:
     clock = FakeClock()
-    return Client("https://h:444", transport=MockTransport(handler, clock=clock), clock=clock, pace=False, watch=spies, **settings)
+    return Client(
+        "https://h:444", transport=MockTransport(handler, clock=clock), clock=clock, pace=False, watch=spies, **settings
+    )
 
 
 def refusing(request):
