@@ -449,8 +449,9 @@ def test_a_failing_page_carries_its_position(api):
 
 def script(server, body, **more):
     code = textwrap.dedent(f"""
-        import sys, threading
+        import signal, sys, threading
         from asyncapi.blocking import Client
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's shell may have it ignored
         from asyncapi import PageNumber
         URL = {server.url!r}
     """) + textwrap.dedent(body)
