@@ -28,6 +28,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since the loop was made; it stands still while code runs."""
         return self._offset
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Wait for worker threads in real time: a limit in virtual time would pass at once."""
+        await super().shutdown_default_executor()
+
     def _skip(self, timeout: float | None = None) -> Any:
         ready = self._select(0)
         if not ready and timeout is None:
