@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -318,4 +317,4 @@ def provider() -> Flask:
 if __name__ == "__main__":
     served = make_server("127.0.0.1", 0, provider(), threaded=True)
     Path(sys.argv[1]).write_text(json.dumps(served.server_port))
-    threading.Thread(target=served.serve_forever).start()
+    served.serve_forever()
