@@ -178,7 +178,6 @@ class Client:
             trust_env=trust_env,
         )  # fmt: skip
         self._parts = Parts(plan, clock, self._transport.send)
-        self._retry = settings
         self._timeout = limits
         self._raise = raise_for_status
         self._clock = clock

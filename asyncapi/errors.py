@@ -176,7 +176,7 @@ class StatusError(AsyncAPIError):
         super().__init__(_describe(response), request=request, attempts=attempts)
         self.response = response
         self.status = response.status
-        self.retry_after = retry_after
+        self.retry_after: float | None = retry_after
         self.body = response.content
         self.request_id = next(
             (response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None
@@ -301,34 +301,7 @@ class AuthError(AsyncAPIError):
 
 
 class RejectedError(AsyncAPIError):
-    """We refused to send: the server saw nothing of this."""
-
-
-class CircuitOpen(RejectedError):
-    """The host's circuit breaker is open.
-
-    Attributes:
-        retry_after: Seconds until the next probe may go: coming back sooner is refused again.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        request: Request | None = None,
-        attempts: tuple[Attempt, ...] = (),
-    ) -> None:
-        super().__init__(message, request=request, attempts=attempts)
-        self.retry_after = retry_after
-
-
-class DeadlineExceeded(RejectedError, TimeoutError):
-    """The deadline had passed before anything was sent."""
-
-
-class QueueFull(RejectedError):
-    """There is no place now, and the call does not wait (`wait=`), or too many wait already (`max_queue=`).
+    """We refused to send: the server saw nothing of this.
 
     Attributes:
         retry_after: Seconds after which it may be worth coming back, or None if that can't be told.
@@ -343,7 +316,27 @@ class QueueFull(RejectedError):
         attempts: tuple[Attempt, ...] = (),
     ) -> None:
         super().__init__(message, request=request, attempts=attempts)
-        self.retry_after = retry_after
+        self.retry_after: float | None = retry_after
+
+
+class CircuitOpen(RejectedError):
+    """The host's circuit breaker is open.
+
+    Attributes:
+        retry_after: Seconds until the next probe may go: coming back sooner is refused again.
+    """
+
+
+class DeadlineExceeded(RejectedError, TimeoutError):
+    """The deadline had passed before anything was sent."""
+
+
+class QueueFull(RejectedError):
+    """There is no place now, and the call does not wait (`wait=`), or too many wait already (`max_queue=`).
+
+    Attributes:
+        retry_after: Seconds after which it may be worth coming back, or None if that can't be told.
+    """
 
 
 class RateExceeded(RejectedError, RateLimited):
