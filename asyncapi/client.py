@@ -70,7 +70,7 @@ class Client:
         concurrency: Attempts at a time, shared by every call; `Adaptive()` learns it for each host; None for no bound.
         rate: One `RateLimit` or several that all hold.
         pace: Whether to go as fast as each host tells (`RateLimit`, `X-RateLimit-*`, Retry-After): slow down before its
-            429, and let a 429 pause everybody.
+            429, and let a 429 pause everybody. A function of the Request gives another key than its host.
         wait: Whether calls stand in line for a place or a token (as long as their deadline allows), or for how many
             seconds at the most; else they are refused at once, with when to come back.
         max_queue: How many may stand in one line; beyond, calls are refused with `QueueFull`.
@@ -122,7 +122,7 @@ class Client:
         retry: Retry | int | None = _DEFAULT_RETRY,
         concurrency: int | Adaptive | None = 100,
         rate: RateLimit | Sequence[RateLimit] | None = None,
-        pace: bool = False,
+        pace: bool | Callable[[Request], str] = True,
         wait: bool | float = True,
         max_queue: int | None = None,
         tls: bool | str | PathLike[str] | TLS = True,

@@ -128,7 +128,8 @@ class Parts:
             limiter = limiters[host if by == "host" else ""]
             tokens = ", ".join(f"{bucket.available(now):.3g}" for bucket in limiter.buckets)
             seen[f"rate ({by})"] = f"{tokens} left, {limiter.line.length} in line"
-        if self.paces is not None and (pacer := self.paces[host].pacer).active:
+        paced_by = host if not callable(self.plan.pace) else self.plan.pace(request)
+        if self.paces is not None and (pacer := self.paces[paced_by].pacer).active:
             seen["server's limit"] = f"next in {max(0.0, pacer.delay(now)):.3g} s"
         if self.circuits is not None and self.plan.breaker is not None:
             key = self.plan.breaker.key
@@ -209,7 +210,7 @@ def _fallback(parts: Parts) -> Iterator[Step]:
 def _retry(parts: Parts) -> Iterator[Step]:
     settings = parts.plan.retry
     told = "none, but a stale connection is replayed" if settings is None else settings.told()
-    yield Step("retry", told, retry(parts.budgets, parts.clock))
+    yield Step("retry", told, retry(parts.budgets, parts.clock, paced=parts.paces is not None))
 
 
 def _hedge(parts: Parts) -> Iterator[Step]:
@@ -240,8 +241,10 @@ def _rate(parts: Parts) -> Iterator[Step]:
 
 def _pace(parts: Parts) -> Iterator[Step]:
     if parts.paces is not None:
-        layer = pace(parts.paces, parts.clock, max_queue=parts.plan.max_queue)
-        yield Step("pace", "as each host tells: Retry-After, RateLimit, X-RateLimit", layer)
+        key = parts.plan.pace if callable(parts.plan.pace) else None
+        layer = pace(parts.paces, parts.clock, key=key, max_queue=parts.plan.max_queue)
+        who = "each host" if key is None else "each key"
+        yield Step("pace", f"as {who} tells: Retry-After, RateLimit, X-RateLimit", layer)
 
 
 def _weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:

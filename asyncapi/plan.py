@@ -37,7 +37,7 @@ class Plan:
     retry: Retry | None = None
     concurrency: AtLeastOne | Adaptive | None = None
     rate: Annotated[tuple[RateLimit, ...], BeforeValidator(_several)] = ()
-    pace: bool = False
+    pace: bool | Callable[[Any], str] = True
     max_queue: Annotated[int, Field(ge=0, strict=True)] | None = None
     hooks: tuple[Hook, ...] = ()
     watch: tuple[Any, ...] = ()

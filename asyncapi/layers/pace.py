@@ -7,19 +7,24 @@ tells nothing and refuses nothing costs a comparison and a count.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from asyncapi.errors import RateExceeded
 from asyncapi.limiting import Limiter, stand_in_line
 from asyncapi.sansio.pacing import Pacer
-from asyncapi.sansio.ratelimit_headers import quotas
+from asyncapi.sansio.ratelimit_headers import quotas, tells
 from asyncapi.sansio.retryafter import retry_after
+from asyncapi.types import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncapi.clock import Clock
     from asyncapi.sansio.keyed import Keyed
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.types import Layer, Request, Send
 
 _ONE = (1.0,)
 _REFUSALS = frozenset({403, 429, 503})  # 403 with Retry-After: GitHub's secondary limits
@@ -43,41 +48,66 @@ class Pace:
         self.limiter = Limiter([self.pacer], clock)
 
 
-def pace(paces: Keyed[Pace], clock: Clock, *, max_queue: int | None = None) -> Layer:
+def pace(
+    paces: Keyed[Pace],
+    clock: Clock,
+    *,
+    key: Callable[[Request], str] | None = None,
+    max_queue: int | None = None,
+) -> Layer:
     """Go as fast as the host says.
 
     Args:
         paces: The state of each host.
         clock: Times everything.
+        key: What limits go by, instead of the host.
         max_queue: How many may wait; None for any number.
 
     Raises (from the layer):
         RequestTimeout: Its turn would come after the deadline; `.phase` is "queue".
-        RateExceeded: The call does not want to wait that long.
+        RateExceeded: The call does not want to wait that long, or the host's own pause ends after the deadline.
         QueueFull: Too many wait already.
     """
     now = clock.now
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            one = paces[request.url.host_port_subcomponent or ""]
-            pacer, limiter = one.pacer, one.limiter
-            if not limiter.take(_ONE):
-                await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue)
+            one = paces[(request.url.host_port_subcomponent or "") if key is None else key(request)]
+            pacer = one.pacer
+            if pacer.active and not one.limiter.take(_ONE):
+                await _wait(request, one, clock, max_queue)
             number, sent_at = pacer.begin(), now()
             response = await inner(request)
-            status, headers, wait = response.status, response.headers, None
-            signature = request.call.signature
-            if signature is not None and signature.of_many:  # one key's limits, not the host's: its pool keeps them
-                status, headers = _OK if status in _OF_ONE_KEY else status, _NONE
-            told = quotas(headers, clock.wall())
-            if status in _REFUSALS:
-                wait = retry_after(headers, clock.wall())
-            pacer.observe(now(), number=number, sent_at=sent_at, told=told, status=status, retry_after=wait)
-            if limiter.line.length:
-                limiter.look_again()  # what was told may free those who wait before their timer
+            if response.status in _REFUSALS or tells(tuple(response.headers)):
+                _learn(request, response, one, number, sent_at, clock)
+            else:
+                pacer.passed(now(), number, sent_at)
             return response
 
         return send
 
     return layer
+
+
+async def _wait(request: Request, one: Pace, clock: Clock, max_queue: int | None) -> None:
+    now = clock.now()
+    pause = one.pacer.paused_until - now
+    if request.deadline is not None and now + pause > request.deadline and request.call.patience is None:
+        told = Response(429, {"Retry-After": str(ceil(pause))}, url=request.url, request=request)
+        message = f"the server has asked to wait {pause:.3g} s more, its deadline is in {request.deadline - now:.3g} s"
+        raise RateExceeded(message, response=told, retry_after=pause, request=request)
+    await stand_in_line(request, one.limiter, _ONE, clock, who="server's", most=max_queue)
+
+
+def _learn(request: Request, response: Response, one: Pace, number: int, sent_at: float, clock: Clock) -> None:
+    """An answer that may tell of limits."""
+    status, headers, wait = response.status, response.headers, None
+    signature = request.call.signature
+    if signature is not None and signature.of_many:  # one key's limits, not the host's: its pool keeps them
+        status, headers = _OK if status in _OF_ONE_KEY else status, _NONE
+    told = quotas(headers, clock.wall())
+    if status in _REFUSALS:
+        wait = retry_after(headers, clock.wall())
+    one.pacer.observe(clock.now(), number=number, sent_at=sent_at, told=told, status=status, retry_after=wait)
+    if one.limiter.line.length:
+        one.limiter.look_again()  # what was told may free those who wait before their timer

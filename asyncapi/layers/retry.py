@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Request, Response, Send
 
 _PAYMENT_REQUIRED = 402
+_TOO_MANY_REQUESTS = 429
 _TOLD = "Retry-After"  # a wait's source: the server
 _REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 
@@ -63,12 +64,13 @@ class RetryPolicy:
     retry: Callable[[RetryCallState], Any] | None = None
 
 
-def retry(budgets: Keyed[Retries], clock: Clock) -> Layer:
+def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False) -> Layer:
     """Send again what may be mended by it; the policy is `request.call.retry`.
 
     Args:
         budgets: The retry budget of each host.
         clock: Times and draws the waits.
+        paced: Whether attempts after a 429 are held back below, until the server takes them.
     """
     now = clock.now
 
@@ -92,7 +94,7 @@ def retry(budgets: Keyed[Retries], clock: Clock) -> Layer:
                     failure = response
                 except TransportError as error:
                     failure = error
-                return await _Again(inner, request, policy, budget, clock).send(failure)
+                return await _Again(inner, request, policy, budget, clock, paced=paced).send(failure)
             finally:
                 _inside.reset(token)
 
@@ -168,14 +170,17 @@ class _GiveUp(Exception):
 class _Again:
     """The attempts of one call after its first failure."""
 
-    __slots__ = ("_budget", "_clock", "_inner", "_paid", "_policy", "_replayed", "_request", "_slept", "_tries")
+    __slots__ = ("_budget", "_clock", "_inner", "_paced", "_paid", "_policy", "_replayed", "_request", "_slept", "_tries")
 
-    def __init__(self, inner: Send, request: Request, policy: RetryPolicy, budget: Retries, clock: Clock) -> None:
+    def __init__(
+        self, inner: Send, request: Request, policy: RetryPolicy, budget: Retries, clock: Clock, *, paced: bool
+    ) -> None:
         self._inner = inner
         self._request = request
         self._policy = policy
         self._budget = budget
         self._clock = clock
+        self._paced = paced
         self._tries = 1
         self._paid = 0.0
         self._slept = 0.0
@@ -271,7 +276,13 @@ class _Again:
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
         if policy.budgeted:
-            self._paid = self._budget.withdraw(self._clock.now(), timed_out=isinstance(failure, RequestTimeout))
+            limited = not isinstance(failure, TransportError) and failure.status == _TOO_MANY_REQUESTS
+            at_once = source is _TOLD and wait == 0.0  # that is no limit
+            self._paid = self._budget.withdraw(
+                self._clock.now(),
+                timed_out=isinstance(failure, RequestTimeout),
+                paced=self._paced and limited and not at_once,
+            )
         if policy.budgeted and not self._paid:
             why = f"the retry budget of {request.call.host} is spent"
             raise _GiveUp(why, cause=BudgetSpent(why, request=request))

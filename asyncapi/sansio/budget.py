@@ -28,8 +28,14 @@ class Retries(Protocol):
         """A call was made (not a retry)."""
         ...
 
-    def withdraw(self, now: float, *, timed_out: bool = False) -> float:
-        """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
+    def withdraw(self, now: float, *, timed_out: bool = False, paced: bool = False) -> float:
+        """What a retry costs, if it may be sent: it is paid for; 0 if it may not.
+
+        Args:
+            now: The clock's time.
+            timed_out: Whether the attempt before it timed out.
+            paced: Whether it is held back until the server takes it anyway.
+        """
         ...
 
     def succeeded(self, paid: float) -> None:
@@ -68,8 +74,10 @@ class RetryBudget:
         self._recent[1] += self._ratio
         self._shared += self._ratio
 
-    def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002 - any failure costs the same
-        """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
+    def withdraw(self, now: float, *, timed_out: bool = False, paced: bool = False) -> float:  # noqa: ARG002 - all the same
+        """What a retry costs, if it may be sent: it is paid for; 0 if it may not. One that is paced is no storm: free."""
+        if paced:
+            return 1.0
         if now >= self._window_ends:
             self._turn(now)
         self._refill(now)
@@ -124,7 +132,7 @@ class CostBudget:
     def deposit(self, now: float) -> None:
         """Calls pay nothing in: only successes do."""
 
-    def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002 - time changes nothing
+    def withdraw(self, now: float, *, timed_out: bool = False, paced: bool = False) -> float:  # noqa: ARG002 - as in AWS
         """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
         cost = self._timeout if timed_out else self._retry
         if self.tokens < cost:

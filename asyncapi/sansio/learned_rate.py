@@ -75,20 +75,24 @@ class LearnedRate:
 
     def refused(self, now: float, measured: float) -> None:
         """It was too much: `measured` requests per second went through."""
-        top = max(_LEAST, min(self.at(now), measured))
+        top = max(_LEAST, measured)
         if not self._searching and abs(top - self._top) < _AGREE * self._top:
             self._dip, self._return = _SHALLOW, min(_LONG, 2 * self._return)
         else:
             self._dip, self._return = _DIP, _RETURN
         self._top, self._since, self._searching = top, now, False
 
+    def is_below(self, now: float) -> bool:
+        """Whether it is still below what was believed to be too much."""
+        return not self._searching and now - self._since <= self._return
+
+    def search(self, now: float, rate: float) -> None:
+        """What was believed is not so: search anew from this rate."""
+        self._top, self._since, self._searching = max(_LEAST, rate), now, True
+
     def correct(self, now: float, measured: float) -> None:
         """It turns out that less went through."""
         self._top, self._since = max(_LEAST, min(self._top, measured)), now
-
-    def resume(self, at: float) -> None:
-        """A pause ends then: no time passes until there."""
-        self._since = max(self._since, at)
 
     def skip(self, seconds: float) -> None:
         """Nobody had use for the rate for so long: that says nothing about it."""

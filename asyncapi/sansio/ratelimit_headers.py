@@ -89,14 +89,18 @@ def quotas(headers: Mapping[str, str], wall: float) -> tuple[Quota, ...]:
             dialect, name, what = field
             fields = told.setdefault((dialect, name), {})
             fields[what] = f"{fields[what]}, {value}" if what in fields and dialect == "ietf" else value
-    if not told:
-        return ()
     clock = _Clock(headers, wall)
     policies = _policies(told.get(("ietf", ""), {}).get("ratelimit-policy", ""))
     found: list[Quota] = []
     for (dialect, name), fields in told.items():
         found += _read(dialect, name, fields, policies, clock)
     return tuple(quota for quota in found if quota.limit is not None or quota.remaining is not None)[:_MOST]
+
+
+@lru_cache(maxsize=512)  # a host's answers have the same names, one after the other
+def tells(names: tuple[str, ...]) -> bool:
+    """Whether any of these is a field of ours."""
+    return any(_field_of(name) is not None for name in names)
 
 
 @lru_cache(maxsize=512)

@@ -89,6 +89,20 @@ class FixedWindow:
         return (200 if ok else 429), headers
 
 
+class Fickle:
+    """Refuses a share of what comes, whatever the rate; asks `inner`, if there is one, for the rest."""
+
+    def __init__(
+        self, share: float, *, retry_after: str | None = "1", inner: Server | None = None, seed: int = 7
+    ) -> None:
+        self._share, self._retry_after, self._inner, self._chance = share, retry_after, inner, random.Random(seed)
+
+    def answer(self, now: float) -> tuple[int, dict[str, str]]:
+        if self._chance.random() < self._share:
+            return 429, {} if self._retry_after is None else {"Retry-After": self._retry_after}
+        return (200, {}) if self._inner is None else self._inner.answer(now)
+
+
 @dataclass
 class Seen:
     """What happened, by second of arrival at the server; and what must never happen."""

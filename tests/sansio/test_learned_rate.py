@@ -22,10 +22,8 @@ def test_before_the_first_known_rate_it_doubles_every_second():
     assert [rate.at(10.0 + second) for second in range(4)] == [5, 10, 20, 40]
 
 
-def test_a_pause_and_an_idle_while_are_no_time():
-    rate = LearnedRate(0.0, 5.0)
-    rate.resume(30.0)
-    assert rate.at(20.0) == rate.at(30.0) == 5
+def test_an_idle_while_is_no_time():
+    rate = LearnedRate(30.0, 5.0)
     rate.skip(60.0)
     assert rate.at(90.0) == 5
     assert rate.at(91.0) == 10
@@ -42,12 +40,21 @@ def test_after_a_refusal_it_comes_back_to_what_went_through_stays_there_and_then
     assert curve[60] > 500
 
 
-def test_it_is_never_more_than_what_was_refused_and_never_nothing():
+def test_it_is_never_nothing():
     rate = LearnedRate(0.0, 0.0)
-    rate.refused(1.0, 150.0)
-    assert 0 < rate.at(1.0) <= 0.2
+    assert rate.at(0.0) > 0
     rate.refused(2.0, 0.0)
     assert rate.at(2.0) > 0
+
+
+def test_it_can_be_searched_for_anew():
+    rate = LearnedRate(0.0, 100.0)
+    rate.refused(0.0, 100.0)
+    assert rate.is_below(10.0)
+    assert not rate.is_below(20.0)
+    rate.search(20.0, 70.0)
+    assert not rate.is_below(20.0)
+    assert [rate.at(20.0), rate.at(22.0)] == [70.0, 280.0]
 
 
 def test_two_refusals_that_agree_are_believed_a_third_that_does_not_is_not():
@@ -68,7 +75,7 @@ def test_it_can_turn_out_that_less_went_through():
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 1e5), st.floats(0, 1e6), st.sampled_from(["refused", "correct", "skip", "resume"])))
+    st.lists(st.tuples(st.floats(0, 1e5), st.floats(0, 1e6), st.sampled_from(["refused", "correct", "skip", "search"])))
 )
 def test_whatever_happens_the_rate_is_a_positive_figure(events):
     rate, now = LearnedRate(0.0, 10.0), 0.0
@@ -81,5 +88,5 @@ def test_whatever_happens_the_rate_is_a_positive_figure(events):
         elif what == "skip":
             rate.skip(figure)
         else:
-            rate.resume(now + figure)
+            rate.search(now, figure)
         assert 0 < rate.at(now) < float("inf")

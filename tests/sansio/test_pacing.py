@@ -184,6 +184,7 @@ def test_attempts_under_way_are_taken_off_what_an_answer_tells(feed):
     pacer = feed.pacer
     for _ in range(10):
         pacer.take(0.0)
+        pacer.begin()
     pacer.observe(0.1, number=1, sent_at=0.0, told=[window(100, 9, 30)])
     assert pacer.delay(0.1) == pytest.approx(30.0)
 
@@ -271,17 +272,18 @@ def test_a_429_that_the_told_quota_explains_teaches_no_rate(feed):
     for second in range(3):
         feed.send(float(second))
     feed.send(3.0, window(10, 0, 5), status=429, retry_after=5.0)
-    before = feed.pacer._learned._top
     feed.send(8.0)
+    before = feed.pacer._refusals.rate._top
     feed.send(9.0, window(10, 0, 5), status=429, retry_after=5.0)
-    assert feed.pacer._learned._top == before
+    feed.send(14.0)
+    assert feed.pacer._refusals.rate._top == before
 
 
 def test_taking_and_asking_in_one_is_as_both_apart(feed):
     pacer = feed.pacer
     assert pacer.available(0.0) == float("inf")
     assert pacer.try_take(0.0)
-    pacer.observe(0.0, number=1, sent_at=0.0, told=[window(100, 1, 30)])
+    pacer.observe(0.0, number=pacer.begin(), sent_at=0.0, told=[window(100, 1, 30)])
     assert pacer.available(0.0) == 1
     assert pacer.try_take(0.0)
     assert pacer.available(0.0) == 0
