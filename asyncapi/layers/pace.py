@@ -41,11 +41,27 @@ class Pace:
         limiter: The line.
     """
 
-    __slots__ = ("limiter", "pacer")
+    __slots__ = ("_clock", "limiter", "pacer")
 
     def __init__(self, clock: Clock) -> None:
         self.pacer = Pacer()
         self.limiter = Limiter([self.pacer], clock)
+        self._clock = clock
+
+    def learn(self, request: Request, response: Response, number: int, sent_at: float) -> None:
+        """Take in an answer that may tell of limits."""
+        status, headers, wait = response.status, response.headers, None
+        signature = request.call.signature
+        if signature is not None and signature.of_many:  # one key's limits, not the host's: its pool keeps them
+            status, headers = _OK if status in _OF_ONE_KEY else status, _NONE
+        told = quotas(headers, self._clock.wall())
+        if status in _REFUSALS:
+            wait = retry_after(headers, self._clock.wall())
+        self.pacer.observe(
+            self._clock.now(), number=number, sent_at=sent_at, told=told, status=status, retry_after=wait
+        )
+        if self.limiter.line.length:
+            self.limiter.look_again()  # what was told may free those who wait before their timer
 
 
 def pace(
@@ -79,7 +95,7 @@ def pace(
             number, sent_at = pacer.begin(), now()
             response = await inner(request)
             if response.status in _REFUSALS or tells(tuple(response.headers)):
-                _learn(request, response, one, number, sent_at, clock)
+                one.learn(request, response, number, sent_at)
             else:
                 pacer.passed(now(), number, sent_at)
             return response
@@ -97,17 +113,3 @@ async def _wait(request: Request, one: Pace, clock: Clock, max_queue: int | None
         message = f"the server has asked to wait {pause:.3g} s more, its deadline is in {request.deadline - now:.3g} s"
         raise RateExceeded(message, response=told, retry_after=pause, request=request)
     await stand_in_line(request, one.limiter, _ONE, clock, who="server's", most=max_queue)
-
-
-def _learn(request: Request, response: Response, one: Pace, number: int, sent_at: float, clock: Clock) -> None:
-    """An answer that may tell of limits."""
-    status, headers, wait = response.status, response.headers, None
-    signature = request.call.signature
-    if signature is not None and signature.of_many:  # one key's limits, not the host's: its pool keeps them
-        status, headers = _OK if status in _OF_ONE_KEY else status, _NONE
-    told = quotas(headers, clock.wall())
-    if status in _REFUSALS:
-        wait = retry_after(headers, clock.wall())
-    one.pacer.observe(clock.now(), number=number, sent_at=sent_at, told=told, status=status, retry_after=wait)
-    if one.limiter.line.length:
-        one.limiter.look_again()  # what was told may free those who wait before their timer

@@ -75,7 +75,7 @@ class RetryBudget:
         self._shared += self._ratio
 
     def withdraw(self, now: float, *, timed_out: bool = False, paced: bool = False) -> float:  # noqa: ARG002 - all the same
-        """What a retry costs, if it may be sent: it is paid for; 0 if it may not. One that is paced is no storm: free."""
+        """What a retry costs, if it may be sent: it is paid for; 0 if it may not. Where it is paced, it is no storm."""
         if paced:
             return 1.0
         if now >= self._window_ends:

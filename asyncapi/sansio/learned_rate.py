@@ -13,6 +13,7 @@ _AGREE = 0.05  # of the rate: so near, two measurements agree
 _DIP, _SHALLOW = 0.1, 0.03  # the share given up after a refusal
 _RETURN, _LONG = 15.0, 60.0  # seconds until it is back
 _SLOT = 1.0  # seconds
+_LOOSE, _SOON = 1.5, 5.0  # times what went through was allowed: what the host takes lies between; seconds, then
 _FOREVER = 1e6  # seconds without a refusal
 _LEAST = 0.1  # requests per second
 
@@ -53,13 +54,14 @@ class LearnedRate:
         rate: What went through lately, requests per second.
     """
 
-    __slots__ = ("_dip", "_return", "_searching", "_since", "_top")
+    __slots__ = ("_dip", "_return", "_rise", "_searching", "_since", "_top")
 
     def __init__(self, now: float, rate: float) -> None:
         self._since = now
         self._top = max(_LEAST, rate)
         self._dip = _DIP
         self._return = _RETURN
+        self._rise = 0.0  # above the top, when as much time again has passed
         self._searching = True
 
     def at(self, now: float) -> float:
@@ -70,13 +72,16 @@ class LearnedRate:
         if passed <= self._return:
             left = 1.0 - passed / self._return
             return self._top * (1.0 - self._dip * left * left * left)
-        more = (passed - self._return) / _RETURN
-        return self._top * (1.0 + _DIP * more * more * more)
+        more = (passed - self._return) / min(self._return, _RETURN)
+        return self._top + self._rise * more * more * more
 
-    def refused(self, now: float, measured: float) -> None:
-        """It was too much: `measured` requests per second went through."""
+    def refused(self, now: float, measured: float, rate: float = 0.0) -> None:
+        """It was too much: `measured` requests per second went through, when `rate` were allowed."""
         top = max(_LEAST, measured)
-        if not self._searching and abs(top - self._top) < _AGREE * self._top:
+        self._rise = max(_DIP * top, rate - top)
+        if rate > _LOOSE * top:
+            self._dip, self._return = _DIP, _SOON
+        elif not self._searching and abs(top - self._top) < _AGREE * self._top:
             self._dip, self._return = _SHALLOW, min(_LONG, 2 * self._return)
         else:
             self._dip, self._return = _DIP, _RETURN

@@ -25,6 +25,7 @@ _FEW = 10  # attempts that went through are too few to tell a rate:
 _GUESS = 20.0  # a second are allowed then to begin with, or half of what was allowed before
 _FIRST, _PATIENCE = 0.125, 30.0  # the shortest and longest pause between attempts while nothing goes through, seconds
 _RECENT = 0.97  # of what went through in the last second
+_SHORT = 2.0  # seconds
 _IN_VAIN = 3  # rounds
 _WAVER = 0.5  # of a round that is taken back by one that had only tried for more
 _MANY, _MILD = 20, 0.2  # attempts sent after the first that was refused tell a rate, if no more of them were refused
@@ -100,8 +101,7 @@ class Refusals:
                 self._begin_round(sent_at)
             elif number > self._first:
                 self._later += 1
-        if sent_at < self._began:
-            self._began = sent_at
+        self._began = min(self._began, sent_at)
         self._count += 1
 
     def interval(self, now: float) -> float:
@@ -169,7 +169,8 @@ class Refusals:
             elif self.indifferent:
                 self._go_on(sent_at, self.rate, measured, crowded=crowded)
             else:
-                self.rate.refused(sent_at, min(rate, measured))
+                short = sent_at - self._ended < _SHORT  # a pause so short may have been longer than was needed
+                self.rate.refused(sent_at, min(rate, measured), rate if short else 0.0)
                 self._doubt(sent_at, self.rate, in_vain=in_vain, crowded=crowded)
         silent, flowed = sent_at - self._ended, max(0.0, self._ended - self._began)
         used_up = silent > max(flowed, 1.0) and self._count >= _FEW and not still_taken  # a window
@@ -188,9 +189,7 @@ class Refusals:
 
     def _is_crowded(self) -> bool:
         share = min(_CROWDED, _UNUSUAL * self._share + 0.1) if self.indifferent else _CROWDED
-        return (
-            self._fruitless >= _FRUITLESS[self.indifferent] or self._later_refused > max(2.0, share * self._later)
-        )
+        return self._fruitless >= _FRUITLESS[self.indifferent] or self._later_refused > max(2.0, share * self._later)
 
     def _doubt(self, now: float, rate: LearnedRate, *, in_vain: bool, crowded: bool) -> None:
         """Is there a limit at all?"""
@@ -202,7 +201,8 @@ class Refusals:
             self._vain += 1.0
         if self._vain < _IN_VAIN:
             return
-        self.indifferent, self._holiday, self._next_holiday = True, self._next_holiday, min(2 * self._next_holiday, _LONGEST)
+        self.indifferent, self._holiday = True, self._next_holiday
+        self._next_holiday = min(2 * self._next_holiday, _LONGEST)
         self._share = len(self._rounds) / (len(self._rounds) + sum(attempts for attempts, _ in self._rounds))
         rate.search(now, self._usual)
 

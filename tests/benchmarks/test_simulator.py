@@ -58,9 +58,7 @@ def test_two_hundred_workers_of_a_client_never_break_a_retry_after(burst):
             return reply(status, headers=headers)
 
         transport = MockTransport(handler, clock=clock)
-        async with Client(
-            "http://h", transport=transport, clock=clock, pace=True, timeout=Timeout(None), concurrency=200
-        ) as api:
+        async with Client("http://h", transport=transport, clock=clock, timeout=Timeout(None), concurrency=200) as api:
 
             async def work():
                 while loop.time() < 60:
@@ -75,7 +73,7 @@ def test_two_hundred_workers_of_a_client_never_break_a_retry_after(burst):
     refused = sum(count for (second, status), count in counts.items() if status == 429 and 10 <= second < 60)
     assert refused < 0.01 * (ok + refused)
     if burst > 1:
-        assert ok / 50 >= 92
+        assert ok / 50 >= 93
 
 
 def test_an_adaptive_client_uses_a_hidden_capacity():

@@ -75,7 +75,7 @@ async def learns(behind, retry_after, seconds=9):
             await api.get("/x")
 
     with nginx(behind, **limited(burst=40, retry_after=retry_after)) as proxy:
-        settings = {"pace": True, "hooks": [attempts.append], "raise_for_status": False, "timeout": 60}
+        settings = {"hooks": [attempts.append], "raise_for_status": False, "timeout": 60}
         async with Client(proxy.url, **settings) as api, asyncio.timeout(seconds + 30):
             callers = [asyncio.create_task(caller(api)) for _ in range(20)]
             began = time.time()

@@ -66,6 +66,14 @@ def test_two_refusals_that_agree_are_believed_a_third_that_does_not_is_not():
     assert rate.at(50.0) == pytest.approx(0.9 * 50)
 
 
+def test_where_far_more_was_allowed_than_went_through_it_soon_rises_towards_that():
+    rate = LearnedRate(0.0, 100.0)
+    rate.refused(0.0, 50.0, 160.0)
+    assert rate.at(0.0) == pytest.approx(45)
+    assert rate.at(5.0) == pytest.approx(50)
+    assert rate.at(10.0) == pytest.approx(160)
+
+
 def test_it_can_turn_out_that_less_went_through():
     rate = LearnedRate(0.0, 100.0)
     rate.correct(5.0, 10.0)

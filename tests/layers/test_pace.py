@@ -1,0 +1,224 @@
+"""The server's limits, kept by a client without a setting: it slows down before the 429, and takes one as everybody's."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from asyncapi import Client, CostBudget, RateExceeded, RateLimited, Retry, Timeout
+from asyncapi.testing import FakeClock, MockTransport, reply, run
+
+
+class Host:
+    """A client in virtual time, and what its host saw: (when, path) of every attempt."""
+
+    def __init__(self, *answers, **settings) -> None:
+        self.clock = FakeClock()
+        self.seen: list[tuple[float, str]] = []
+        self._answers = list(answers)
+        settings.setdefault("timeout", None)
+        self.client = Client(
+            "https://h", transport=MockTransport(self.answer, clock=self.clock), clock=self.clock, **settings
+        )
+
+    def answer(self, request):
+        self.seen.append((self.clock.now(), request.url.path))
+        given = self._answers.pop(0) if self._answers else reply()
+        return given(request) if callable(given) else given
+
+    @property
+    def times(self) -> list[float]:
+        return [when for when, _ in self.seen]
+
+
+def busy(seconds="2", **headers):
+    return reply(429, headers={"Retry-After": seconds, **headers})
+
+
+def test_one_429_pauses_everybody_and_then_they_come_back_one_before_the_rest():
+    async def scenario():
+        host = Host(busy("2"))
+        async with host.client as api:
+            await asyncio.gather(*(api.get(f"/{number}") for number in range(3)), return_exceptions=True)
+            before = len(host.seen)
+            await asyncio.gather(*(api.get(f"/later/{number}") for number in range(5)))
+        return before, host.times[before:]
+
+    before, times = run(scenario())
+    assert before >= 3
+    assert times[0] >= 2.0
+    assert times == sorted(times)
+    assert all(later - sooner > 0.01 for sooner, later in pairwise(times[1:]))
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_403_or_503_with_a_time_is_everybodys_too_and_without_one_it_is_not(status):
+    async def scenario(*headers):
+        host = Host(reply(status, headers=dict(headers)), retry=None, raise_for_status=False)
+        async with host.client as api:
+            await api.get("/first")
+            await api.get("/second")
+        return host.times[1]
+
+    assert run(scenario(("Retry-After", "5"))) >= 5.0
+    assert run(scenario()) == 0.0
+
+
+def test_what_is_left_of_a_told_quota_is_spread_over_the_rest_of_the_window():
+    told = {"RateLimit-Policy": '"w";q=100;w=60', "RateLimit": '"w";r=10;t=50'}
+
+    async def scenario():
+        host = Host(reply(headers=told))
+        async with host.client as api:
+            await api.get("/first")
+            await asyncio.gather(*(api.get(f"/{number}") for number in range(10)))
+        return host.times
+
+    times = run(scenario())
+    gaps = [later - sooner for sooner, later in pairwise(times[1:])]
+    assert min(gaps) >= 4.5
+    assert times[-1] <= 51
+
+
+def test_limits_of_one_host_are_not_anothers():
+    async def scenario():
+        host = Host(busy("60"), retry=None, raise_for_status=False)
+        async with host.client as api:
+            await api.get("/")
+            await api.get("https://other/")
+        return host.times
+
+    assert run(scenario()) == [0.0, 0.0]
+
+
+def test_they_may_go_by_a_key_of_the_users_own():
+    async def scenario():
+        host = Host(busy("60"), retry=None, raise_for_status=False, pace=lambda request: request.url.path)
+        async with host.client as api:
+            await api.get("/search")
+            await api.get("/users")
+            assert "as each key tells" in "\n".join(api._explained())
+            return host.times, list(api.stats.paused)
+
+    assert run(scenario()) == ([0.0, 0.0], ["/search"])
+
+
+def test_a_pause_that_outlasts_the_deadline_is_told_at_once_with_when_to_come_back():
+    async def scenario():
+        host = Host(busy("300"), timeout=Timeout(30))
+        async with host.client as api:
+            with pytest.raises(RateLimited):
+                await api.get("/first")
+            with pytest.raises(RateExceeded, match="asked to wait 300 s more, its deadline is in 30 s") as caught:
+                await api.get("/second")
+            assert host.clock.now() == 0
+        assert len(host.seen) == 1
+        return caught.value.retry_after, caught.value.response.headers["Retry-After"]
+
+    assert run(scenario()) == (300.0, "300")
+
+
+def test_who_does_not_wait_is_told_at_once():
+    async def scenario():
+        host = Host(busy("7"), retry=None, raise_for_status=False)
+        async with host.client as api:
+            await api.get("/first")
+            with pytest.raises(RateExceeded) as caught:
+                await api.get("/second", wait=False)
+            assert host.clock.now() == 0
+        return caught.value.retry_after
+
+    assert run(scenario()) == 7.0
+
+
+def test_what_a_host_refuses_for_its_limit_costs_no_retry_budget_and_every_row_comes_home():
+    """A burst far over the budget's floor is turned away: all of it is sent again, at the host's pace."""
+
+    async def scenario():
+        loop, level, refused = asyncio.get_running_loop(), [20.0, 0.0], 0
+
+        async def bucket(request):
+            nonlocal refused
+            await asyncio.sleep(0.02)
+            level[:] = min(20.0, level[0] + 50.0 * (loop.time() - level[1])), loop.time()
+            if level[0] < 1:
+                refused += 1
+                return busy("1")
+            level[0] -= 1
+            return reply()
+
+        host = Host(*[bucket] * 5000)
+        async with host.client as api, api.map(f"/{number}" for number in range(500)) as outcomes:
+            ended = [outcome async for outcome in outcomes]
+            budget = api.stats.budget["h"]
+        return [outcome.ok for outcome in ended], refused, budget
+
+    oks, refused, budget = run(scenario())
+    assert refused > 60
+    assert oks == [True] * 500
+    assert budget >= 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [
+        pytest.param({"pace": False}, 10 + 10, id="without pacing they would be a storm"),
+        pytest.param({"retry": Retry(2, budget=CostBudget(capacity=50))}, 10 + 10, id="AWS's quota counts throttling"),
+    ],
+)
+def test_otherwise_it_does_cost_budget(settings, sent):
+    async def scenario():
+        host = Host(*[reply(429)] * 100, raise_for_status=False, **{"retry": 2, **settings})
+        async with host.client as api:
+            for number in range(10):
+                await api.get(f"/{number}")
+            return len(host.seen), api.stats.budget["h"]
+
+    seen, left = run(scenario())
+    assert seen == sent
+    assert left < 3
+
+
+def test_a_429_that_says_come_back_at_once_is_no_limit_and_costs_budget():
+    async def scenario():
+        host = Host(*[busy("0")] * 100, raise_for_status=False)
+        async with host.client as api:
+            for number in range(10):
+                await api.get(f"/{number}")
+        return len(host.seen), host.clock.now()
+
+    sent, now = run(scenario())
+    assert sent <= 10 + 10 + 2
+    assert now == 0
+
+
+def test_a_body_of_requests_is_numbered_while_nothing_is_told():
+    """The first answer that tells a quota is right about the attempts already under way."""
+
+    async def scenario():
+        told = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "60", "X-RateLimit-Reset": "60"}
+        gate = asyncio.Event()
+
+        async def first(_):
+            await asyncio.sleep(1)
+            gate.set()
+            return reply(headers=told)
+
+        async def later(_):
+            await gate.wait()
+            await asyncio.sleep(1)
+            return reply()
+
+        host = Host(first, *[later] * 50)
+        async with host.client as api:
+            tasks = [asyncio.create_task(api.get(f"/{number}")) for number in range(51)]
+            await gate.wait()
+            await asyncio.sleep(0.5)
+            level = next(iter(api._parts.paces["h"].pacer._levels.values()))
+            left = level.left
+            await asyncio.gather(*tasks)
+        return left
+
+    assert run(scenario()) == 10
