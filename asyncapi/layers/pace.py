@@ -1,7 +1,7 @@
 """The server's limits: what a host tells of its quotas, and its 429s, slow us down before it has to refuse.
 
 One `Pacer` per host decides (sansio/pacing.py): attempts go as they come while nothing is told; they are spaced over
-what is left of a window when it runs low; a 429, or a 503 with Retry-After, is one pause for everybody. A host that
+what is left of a window when it runs low; a 429 is one pause for everybody. A host that
 tells nothing and refuses nothing costs a comparison and a count.
 """
 
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Request, Send
 
 _ONE = (1.0,)
-_REFUSALS = frozenset({403, 429, 503})  # 403 with Retry-After: GitHub's secondary limits
-_OF_ONE_KEY = frozenset({403, 429})
+_REFUSALS = frozenset({403, 429})  # 403 with Retry-After: GitHub's secondary limits
 _OK = 200
 _NONE: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
@@ -53,7 +52,7 @@ class Pace:
         status, headers, wait = response.status, response.headers, None
         signature = request.call.signature
         if signature is not None and signature.of_many:  # one key's limits, not the host's: its pool keeps them
-            status, headers = _OK if status in _OF_ONE_KEY else status, _NONE
+            status, headers = _OK if status in _REFUSALS else status, _NONE
         told = quotas(headers, self._clock.wall())
         if status in _REFUSALS:
             wait = retry_after(headers, self._clock.wall())

@@ -5,7 +5,8 @@
     3. While more than half of a quota is left, attempts go as they come; only in windows of a second or two they are
        spaced from the start. Below they are spaced: from a quarter on evenly over what remains of the window, or at the
        bucket's own rate. With nothing left they wait.
-    4. A 429, or a 403 or 503 with Retry-After, pauses everyone until the server's time is over. Nothing shortens that.
+    4. A 429, or a 403 with Retry-After, pauses everyone until the server's time is over. Nothing shortens that. A 503
+       is about the one request, or about a server in trouble, which is the breaker's concern.
     5. After a pause one attempt goes first. When it, or another, gets through, the rest come back spaced, never as a
        herd: at what went through before, or at a rate that is learned from refusals where nothing told explains them
        (refusals.py).
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.ratelimit_headers import Quota
 
 _TOO_MANY_REQUESTS = 429
-_MAY_PAUSE = frozenset({403, 429, 503})  # 403: GitHub's secondary limits
+_MAY_PAUSE = frozenset({403, 429})  # 403: GitHub's secondary limits
 _FLIPS = 3  # changes of limit after which it is several limits under one name
 _MOST = 16  # quotas kept
 _LATE = 0.01  # seconds that a timer may be late: the next attempts make up for it

@@ -252,7 +252,7 @@ def test_a_host_keeps_no_more_than_sixteen_quotas(feed):
 
 @pytest.mark.parametrize(
     ("status", "retry_after", "pause"),
-    [(429, 7.0, 7), (503, 7.0, 7), (403, 7.0, 7), (503, None, 0), (403, None, 0), (500, 7.0, 0), (200, 7.0, 0)],
+    [(429, 7.0, 7), (503, 7.0, 0), (403, 7.0, 7), (503, None, 0), (403, None, 0), (500, 7.0, 0), (200, 7.0, 0)],
 )
 def test_which_answers_pause_everyone(feed, status, retry_after, pause):
     feed.send(0.0, status=status, retry_after=retry_after)
@@ -341,7 +341,7 @@ QUOTAS = st.builds(
 @given(
     st.lists(
         st.tuples(
-            st.floats(0, 100), st.floats(0, 50), st.lists(QUOTAS, max_size=3), st.sampled_from([200, 429, 503, None]),
+            st.floats(0, 100), st.floats(0, 50), st.lists(QUOTAS, max_size=3), st.sampled_from([200, 429, 403, 503, None]),
             st.one_of(st.none(), st.floats(0, 100)), st.booleans(),
         ),
         max_size=40,
@@ -358,7 +358,7 @@ def test_whatever_is_told_the_wait_is_a_finite_time_and_never_breaks_a_pause(eve
             now + elapsed, number=pacer.begin(), sent_at=now, told=told, status=status, retry_after=retry_after
         )
         now += elapsed
-        if status in {429, 503} and retry_after is not None:
+        if status in {403, 429} and retry_after is not None:
             until = max(until, now + retry_after)
         delay = pacer.delay(now)
         assert delay < float("inf")
