@@ -37,6 +37,7 @@ class Stats:
         circuits: The breaker's state, by host or key.
         rate: Tokens left in each bucket, by host ("" for the client's own).
         paused: Seconds until the next attempt may go, by host that tells or refuses (`pace`).
+        pauses: Seconds for which 429s have paused everybody so far, by host (`pace`).
         budget: Retries left, by host.
     """
 
@@ -60,6 +61,7 @@ class Stats:
     circuits: dict[str, Snapshot]
     rate: dict[str, list[float]]
     paused: dict[str, float]
+    pauses: dict[str, float]
     budget: dict[str, float]
 
 
@@ -95,5 +97,6 @@ def snapshot(parts: Parts) -> Stats:
         circuits={key: circuit.snapshot(now) for key, circuit in (parts.circuits or {}).items()},
         rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
         paused={host: wait for host, one in paces.items() if (wait := one.pacer.delay(now)) > 0},
+        pauses={host: one.pacer.paused for host, one in paces.items() if one.pacer.paused},
         budget={host: budget.tokens for host, budget in parts.budgets.items()},
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 ASYNCAPI = str(Path(sys.executable).with_name("asyncapi"))
 OUT = Path("demo-out")
-SERVE = """serve --port 0 --port-file demo-out/port --latency 20-80 --throttle-rate 0.03 --error-rate 0.04
+SERVE = """serve --port 0 --port-file demo-out/port --latency 20-80 --rate-limit 450/s --error-rate 0.04
     --drop-rate 0.02 --slow-rate 0.03 --slow 1 --seed 7"""
 FETCH = """fetch --url {server}/items/{{id}} --from demo-out/ids.csv --model examples.models:Item
     --concurrency 100 --rate 500/s --retry 6 -o demo-out/items.jsonl --report demo-out/report.html"""

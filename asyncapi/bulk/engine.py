@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from asyncapi.bulk.reader import Item
     from asyncapi.client import Client
     from asyncapi.fanout import Outcomes
+    from asyncapi.stats import Stats
     from asyncapi.types import Outcome
 
 GRACE = 1.5  # seconds for what is in flight, once the job is stopping
@@ -96,6 +97,7 @@ class Engine:
         self._outcomes: Outcomes[Any] | None = None
         self._consumer: asyncio.Task[None] | None = None
         self._store: Store
+        self._stats: Callable[[], Stats]
         self._limit = job.limit_told()
 
     async def run(self) -> Summary:
@@ -103,6 +105,7 @@ class Engine:
         job = self.job
         sink, model = check(job)
         client = self._client or client_for(job, self._note)
+        self._stats = lambda: client.stats
         try:
             digest = await self._scan()
             if self.stopped is not None:
@@ -289,6 +292,7 @@ class Engine:
             elapsed=elapsed,
             rate=tally.done / elapsed if elapsed > 0 else 0.0,
             p99=tally.quantile_ms(0.99),
+            paused=sum(self._stats().pauses.values()),
             **tally.figures(),
             output=str(self.job.output),
             report=None,
@@ -313,6 +317,7 @@ class Engine:
                 elapsed=now - self._began,
                 rate=rate,
                 eta=left / rate if left is not None and rate > 0 else None,
+                paused=max(self._stats().paused.values(), default=0.0),
                 limit=self._limit,
                 **tally.figures(),
             )

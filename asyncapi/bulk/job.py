@@ -19,6 +19,7 @@ from asyncapi.config.settings import settings
 from asyncapi.errors import ConfigError
 
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|h|d))?\s*")
+_HOUR = 3600.0  # seconds
 _UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -39,7 +40,9 @@ class Job:
         concurrency: Requests at a time.
         rate: A limit: attempts per second, or text such as `"50"`, `"100/m"`, `"5000/h"` (spread evenly), or a
             `RateLimit`.
-        retry: Attempts in all, a `Retry`, or None for a single attempt.
+        pace: Whether to go as fast as each host tells, and let a 429 pause the whole job; else each row waits for
+            itself alone.
+        retry: Attempts in all, a `Retry`, or None for a single attempt. By default a server may ask to wait an hour.
         timeout: Seconds one attempt may take (a row's retries and its place in the queue are not counted), a `Timeout`
             for everything else, or None for no limit.
         idempotency_key: "auto" sends one with every POST and PATCH that has none; it is the same after a resume.
@@ -67,7 +70,8 @@ class Job:
     model: Any = None
     concurrency: Annotated[int, Field(ge=1)] = 100
     rate: RateLimit | float | str | None = None
-    retry: Retry | Annotated[int, Field(ge=1)] | None = field(default_factory=Retry)
+    pace: bool = True
+    retry: Retry | Annotated[int, Field(ge=1)] | None = Retry(max_retry_after=_HOUR)
     timeout: Timeout | Annotated[float, Field(gt=0)] | None = 30.0
     idempotency_key: Literal["auto"] | None = None
     resume: bool = False
@@ -123,6 +127,10 @@ class Job:
             ConfigError: There is no such thing.
         """
         return _imported(self.model) if isinstance(self.model, str) else self.model
+
+    def retries(self) -> Retry | None:
+        """The retries as the client takes them."""
+        return Retry(self.retry, max_retry_after=_HOUR) if isinstance(self.retry, int) else self.retry
 
     def rate_limit(self) -> RateLimit | None:
         """The rate as a limit.
@@ -183,6 +191,7 @@ class Summary:
         p50: Median milliseconds of a row; None of none.
         p95: The 95th percentile.
         p99: The 99th percentile.
+        paused: Seconds for which 429s have paused the job.
         output: Where the rows are.
         report: Where the report is, or None.
         stopped: Why it ended early, or None.
@@ -203,6 +212,7 @@ class Summary:
     p50: float | None
     p95: float | None
     p99: float | None
+    paused: float
     output: str
     report: Path | None
     stopped: str | None

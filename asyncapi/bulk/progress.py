@@ -32,6 +32,7 @@ class Progress:
         p95: The 95th percentile.
         by_status: Rows by HTTP status.
         by_error: Failed rows by the name of the error.
+        paused: Seconds until the server lets the job go on, after a 429.
         limit: What holds the job back by the user's wish: "100 at once, 50/s".
     """
 
@@ -51,6 +52,7 @@ class Progress:
     p95: float | None
     by_status: Mapping[int, int]
     by_error: Mapping[str, int]
+    paused: float
     limit: str
 
 

@@ -105,6 +105,14 @@ Rate = Annotated[
         rich_help_panel=_LIMITS,
     ),
 ]
+Pace = Annotated[
+    bool,
+    typer.Option(
+        "--pace/--no-pace",
+        help="Go as fast as the server tells; a 429 pauses the whole job, or else its own row.",
+        rich_help_panel=_LIMITS,
+    ),
+]
 Retry = Annotated[
     int, typer.Option("--retry", min=1, help="Attempts per row in all; 1 for no retries.", rich_help_panel=_LIMITS)
 ]
@@ -163,6 +171,7 @@ def fetch(
     ca: Ca = None,
     concurrency: Concurrency = 100,
     rate: Rate = None,
+    pace: Pace = True,
     retry: Retry = 4,
     timeout: Timeout = 30.0,
     max_errors: MaxErrors = None,
@@ -193,7 +202,7 @@ def fetch(
         "input": _one_input(input, source, url), "output": _output(output, dry_run=dry_run), "url": url,
         "format": _text(format), "base_url": base_url, "method": method, "headers": _headers(header or ()),
         "auth_env": auth_env, "idempotency_key": _text(idempotency_key), "model": model, "proxy": proxy,
-        "tls": _tls(ca, insecure=insecure), "concurrency": concurrency, "rate": rate, "retry": retry,
+        "tls": _tls(ca, insecure=insecure), "concurrency": concurrency, "rate": rate, "pace": pace, "retry": retry,
         "timeout": timeout, "max_errors": max_errors, "resume": resume, "overwrite": overwrite, "ordered": ordered,
         "report": report,
     }  # fmt: skip

@@ -25,6 +25,7 @@ _LINE_EVERY = 5.0  # seconds
 _SHARE_EVERY = 0.1
 _KINDS = 6
 _GAP = 3
+_PAUSE = 1.0  # seconds that are worth a word
 
 
 class Screen(Protocol):
@@ -156,7 +157,8 @@ class LiveScreen(Silent):
             f"retries {now.retries:,}",
         ]
         errors = [(f"{name} {count:,}", "red") for name, count in list(now.by_error.items())[:_KINDS]]
-        rest = [*((text, "") for text in wire), (f"limit {now.limit}", "dim")]
+        paused = [(f"the server asks to wait {_clock(now.paused)}", "yellow")] if now.paused >= _PAUSE else []
+        rest = [*((text, "") for text in wire), (f"limit {now.limit}", "dim"), *paused]
         groups = [head, None, [*pace, *rest], _mix(now), errors]
         width = self._console.width
         return Group(*(bar if group is None else _packed(group, width) for group in groups if group is None or group))
@@ -189,6 +191,7 @@ def line(now: Progress) -> str:
     return (
         f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, {now.in_flight:,} in flight, "
         f"p50 {_ms(now.p50)}, p95 {_ms(now.p95)}, {now.retries:,} retries"
+        f"{f', the server asks to wait {_clock(now.paused)}' if now.paused >= _PAUSE else ''}"
     )
 
 
@@ -207,6 +210,10 @@ def told(summary: Summary) -> list[str]:
         f"  latency  p50 {_ms(summary.p50)}, p95 {_ms(summary.p95)}, p99 {_ms(summary.p99)}",
         f"  retries  {summary.retries:,}",
     ]
+    if summary.paused >= _PAUSE:
+        lines.append(
+            f"  paused   {summary.paused:,.1f} s, as the server asked (429); --no-pace has each row wait for itself"
+        )
     if summary.by_status:
         lines.append(f"  status   {_most(summary.by_status)}")
     if summary.by_error:

@@ -42,16 +42,18 @@ class Pacer:
         sent: Attempts taken.
         active: Whether anything was told or refused; while not, every delay is 0.
         paused_until: The end of the shared pause, on the clock.
+        paused: Seconds of such pauses so far.
     """
 
     __slots__ = (
-        "_begun", "_last", "_levels", "_mixed", "_refusals", "_weight", "active", "paused_until", "sent",
+        "_begun", "_last", "_levels", "_mixed", "_refusals", "_weight", "active", "paused", "paused_until", "sent",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.sent = self._begun = 0
         self.active = False
         self.paused_until = -inf
+        self.paused = 0.0
         self._last = -inf  # when the last attempt was sent, and what it weighed: the next one is spaced from it
         self._weight = 1.0
         self._levels: dict[tuple[str, str], Level] = {}
@@ -167,7 +169,9 @@ class Pacer:
         self.active = True
         explained = not too_many or any(level.empty for level in self._levels.values())
         self._refusals.refused(now, number=number, sent_at=sent_at, asked=retry_after, explained=explained)
-        self.paused_until = max(self.paused_until, now + (retry_after or 0.0))
+        until = now + (retry_after or 0.0)
+        self.paused += max(0.0, until - max(now, self.paused_until))
+        self.paused_until = max(self.paused_until, until)
 
     def _spacing(self, now: float) -> float:
         interval = self._refusals.interval(now)

@@ -481,3 +481,23 @@ async def test_an_empty_input_is_a_job_without_rows(inputs, out):
     async with client(lambda request: reply(200)) as api:
         summary = await run(Job(inputs(0), out), client=api)
     assert (summary.total, summary.exit_code, rows(out)) == (0, 0, [])
+
+
+@pytest.mark.parametrize(("pace", "paused"), [(True, 1), (False, 0)])
+async def test_a_429_pauses_the_whole_job_or_else_its_own_row_and_the_summary_tells(inputs, out, server, pace, paused):
+    def answer(request):
+        first = [path for _, path, _, _ in server.seen].count(request.path) == 1
+        if request.path == "/items/0" and first:
+            return web.json_response({}, status=429, headers={"Retry-After": "1"})
+        return web.json_response({})
+
+    server.answer = answer
+    summary = await run(Job(inputs(8, line=f"{server.url}/items/{{n}}"), out, concurrency=1, pace=pace))
+    assert (summary.ok, summary.retries, summary.paused) == (8, 1, paused)
+
+
+async def test_a_row_waits_as_long_as_an_hour_when_the_server_asks_for_it_and_no_longer(inputs, out):
+    for retry in (Job("a", "b").retries(), Job("a", "b", retry=2).retries()):
+        assert retry.max_retry_after == 3600
+    assert Job("a", "b", retry=Retry(3)).retries() == Retry(3)
+    assert Job("a", "b", retry=None).retries() is None

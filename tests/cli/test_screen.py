@@ -15,17 +15,17 @@ from asyncapi.cli.screen import Lines, LiveScreen, Silent, line, told
 LOOK = Progress(
     phase="fetching", total=10_000, done=2_500, ok=2_000, failed=400, unknown=1, skipped=99, in_flight=100, elapsed=61.0,
     rate=412.4, eta=3700.0, retries=213, p50=42.0, p95=1310.0, by_status={200: 2_000, 404: 60, 503: 340},
-    by_error={"ServerError": 340, "NotFound": 60}, limit="100 at once, 50 per second",
+    by_error={"ServerError": 340, "NotFound": 60}, paused=12.0, limit="100 at once, 50 per second",
 )  # fmt: skip
 FACTS = ("2,500/10,000  25 %", "412 rows/s", "ETA 1:01:40", "so far 1:01", "in flight 100", "p50 42 ms", "p95 1.31 s",
          "retries 213", "100 at once, 50 per second", "ok 2,000", "failed 400", "unknown 1", "before 99", "503: 340",
-         "ServerError 340")  # fmt: skip
+         "ServerError 340", "the server asks to wait 0:12")  # fmt: skip
 
 
 def summary(**changes):
     values = {
         "total": 10, "ok": 10, "failed": 0, "unknown": 0, "skipped": 0, "skipped_failed": 0, "elapsed": 2.0, "rate": 5.0,
-        "by_status": {200: 10}, "by_error": {}, "retries": 3, "p50": 42.0, "p95": 100.0, "p99": 2000.0, "output": "o.jsonl",
+        "by_status": {200: 10}, "by_error": {}, "retries": 3, "p50": 42.0, "p95": 100.0, "p99": 2000.0, "paused": 0.0, "output": "o.jsonl",
         "report": None, "stopped": None, "exit_code": 0,
     }  # fmt: skip
     return Summary(**{**values, **changes})
