@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncapi")
 
 _VERSIONS = {aiohttp.HttpVersion10: "1.0", aiohttp.HttpVersion11: "1.1"}
+_RAISED = (*RAISED, TLSError, EgressDenied)  # the last two by our own connector
 _BODILY = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH})
 _NO_TYPE = (hdrs.CONTENT_TYPE,)
 
@@ -137,10 +138,7 @@ class AioHTTPTransport:
             if guard is not None and guard.fired():
                 raise limits.timed_out(request) from None
             raise
-        except (TLSError, EgressDenied) as error:  # of our connector
-            error.request = request.redacted()
-            raise
-        except RAISED as error:
+        except _RAISED as error:
             raise self._translate(error, request) from cause_of(error)
         finally:
             self._connecting.pop(task, None)
@@ -228,7 +226,8 @@ class AioHTTPTransport:
 
     def _translate(self, error: Exception, request: Request) -> Exception:
         """Our error for one of aiohttp's or the system's."""
-        if isinstance(error, TransportError | ConfigError):
+        if isinstance(error, TransportError | EgressDenied | ConfigError):
+            error.request = error.request or request.redacted()
             return error
         if self._closed:
             return _final("the client was closed while the request was under way", request)

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
+from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.client_proto import ResponseHandler
 
 from asyncapi.errors import EgressDenied
@@ -133,7 +134,7 @@ class _UnixConnector(aiohttp.UnixConnector):
         except (ssl.SSLError, ssl.CertificateError):
             raise
         except OSError as error:
-            raise aiohttp.UnixClientConnectorError(self.path, req.connection_key, error) from error
+            raise UnixClientConnectorError(self.path, req.connection_key, error) from error
         return proto
 
 

@@ -101,6 +101,8 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
 
 def cause_of(error: Exception) -> BaseException | None:
     """The system's error beneath one of aiohttp's, or None: what may be shown of it."""
+    if isinstance(error, AsyncAPIError):
+        return error.__cause__
     for name in ("certificate_error", "os_error"):
         if isinstance(found := getattr(error, name, None), BaseException):
             return found
@@ -175,6 +177,8 @@ def _tls_advice(error: ssl.SSLError | ssl.CertificateError) -> str:
             advice = f"{advice}; {nothing}"
         said = error.verify_message.rstrip(".")
         return f"{said}; {advice}" if advice else said
-    reason = getattr(error, "reason", None) or str(error)
-    advice = next((advice for part, advice in _HANDSHAKE.items() if part in reason), None)
-    return f"{reason.replace('_', ' ').lower()}; {advice}" if advice else reason
+    reason = getattr(error, "reason", None)
+    if not reason:
+        return str(error)
+    advice = next((f"; {advice}" for part, advice in _HANDSHAKE.items() if part in reason), "")
+    return f"{reason.replace('_', ' ').lower()}{advice}"

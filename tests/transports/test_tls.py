@@ -13,7 +13,7 @@ import warnings
 import pytest
 from aiohttp import web
 
-from asyncapi import TLS, Client, ConfigError, InsecureTLSWarning, TLSError
+from asyncapi import TLS, Client, ConfigError, ConnectError, InsecureTLSWarning, TLSError
 from certificates import LONG_AGO, OK, TOMORROW, openssl, self_signed
 from servers import IPV6, always, application, echo, scripted, tunnel
 
@@ -182,6 +182,9 @@ async def test_over_a_unix_socket_https_is_https(ours, theirs, tmp_path):
         error = await refusal("https://podman/", unix_socket=path, tls=ours.file)
         error.match("Hostname mismatch.*'podman'; check the host in the URL")
         assert len(server.seen) == 1
+    async with Client("https://docker", unix_socket=f"{path}.gone", tls=ours.file, retry=None) as api:
+        with pytest.raises(ConnectError, match=r"can.t connect to the socket .*No such file"):
+            await api.get("/")
 
 
 @IPV6
