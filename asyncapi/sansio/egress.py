@@ -28,7 +28,8 @@ Network = IPv4Network | IPv6Network
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _ALSO_SPECIAL: tuple[Network, ...] = (  # that `ipaddress` lacks, in one version of Python or in all
-    IPv4Network("192.88.99.0/24"),
+    IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.88.99.0/24"),  # 6to4's relays
     IPv6Network("64:ff9b:1::/48"),
     IPv6Network("2001::/32"),  # Teredo
     IPv6Network("2002::/16"),  # 6to4
@@ -73,7 +74,7 @@ class Guard:
         name = host.lower().rstrip(".")
         if _matches(name, self._denied_hosts):
             return f"{host} is denied"
-        if ":" not in name and _NUMBER.fullmatch(name.rpartition(".")[2]) and not _is_address(name):
+        if ":" not in name and _NUMBER.fullmatch(name.rpartition(".")[2]) and not _is_address(host):
             return f"{host} is an odd spelling of an address"
         return None
 
@@ -164,9 +165,9 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(name.endswith(one[1:]) if one.startswith("*.") else name == one for one in patterns)
 
 
-def _is_address(name: str) -> bool:
+def _is_address(text: str) -> bool:
     try:
-        ip_address(name)
+        ip_address(text)
     except ValueError:
         return False
     return True
