@@ -37,6 +37,7 @@ _VERIFICATION = {  # OpenSSL's X509_V_ERR_*
     62: "check the host in the URL",
     64: "check the host in the URL",
 }
+_MUTE = " (as some servers do that miss a client certificate, without a word: see TLS(cert=...))"
 _HANDSHAKE = {  # part of OpenSSL's reason: what to do; the first that fits
     "ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate: tls=TLS(cert='client.pem')",
     "ALERT_HANDSHAKE_FAILURE": "the server may ask for a client certificate: tls=TLS(cert='client.pem')",
@@ -131,7 +132,7 @@ def _reason(error: OSError) -> str:
     """The system's reason in its own words; asyncio's say which call failed."""
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
-    return str(error) or "the connection was closed during the TLS handshake"
+    return str(error) or f"the connection was closed during the TLS handshake{_MUTE}"
 
 
 def _slow_connect(limit: float | None) -> str:
@@ -144,7 +145,8 @@ def _cut(error: Exception, request: Request) -> ProtocolError:
     before = call.phase != "body"
     where = "before an answer came" if before else "in the body"
     why = f": {_reason(error)}" if isinstance(error, OSError) and error.errno else ""
-    cut = ProtocolError(f"the connection was closed {where}{why}", request=request)
+    hint = _MUTE if before and not call.reused and request.url.scheme == "https" else ""
+    cut = ProtocolError(f"the connection was closed {where}{why}{hint}", request=request)
     cut.stale = before and call.reused
     return cut
 
@@ -158,7 +160,7 @@ def _tls(cause: ssl.SSLError | ssl.CertificateError, error: Exception, request: 
     call, reason = request.call, getattr(cause, "reason", None) or ""
     if call.phase == "connect":
         if isinstance(cause, _CUT):
-            return ConnectError("the connection was closed during the TLS handshake", request=request)
+            return ConnectError(f"the connection was closed during the TLS handshake{_MUTE}", request=request)
         if any(part in reason for part in _PASSING):
             return ConnectError(f"TLS: {_tls_advice(cause)}", request=request)
         return TLSError(f"TLS: {_tls_advice(cause)}", request=request)

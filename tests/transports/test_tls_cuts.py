@@ -124,3 +124,13 @@ async def test_what_breaks_after_the_handshake_leaves_open_what_was_done(ours, r
             await api.post("/", json={})
     assert len(caught.value.attempts) == 1
     assert caught.value.attempts[0].unsure
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_server_that_hangs_up_without_a_word_may_miss_our_certificate(ours, newest):
+    """As servers on asyncio do; it can't be told from any other end, so it is retried."""
+    asking = ours.asking(newest=newest)
+    async with scripted(always(OK), tls=asking) as server, Client(server.url, tls=ours.file, retry=AT_ONCE) as api:
+        with pytest.raises((ConnectError, ProtocolError), match="servers do that miss a client cert") as caught:
+            await api.get("/")
+    assert len(caught.value.attempts) == 4
