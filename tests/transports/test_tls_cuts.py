@@ -103,6 +103,19 @@ async def test_a_server_s_own_trouble_is_no_verdict(ours):
     assert len(caught.value.attempts) == 4
 
 
+async def test_an_orderly_end_of_the_handshake_is_no_verdict(ours):
+    async def script(peer: Peer) -> None:
+        await peer.reader.read(1000)
+        await peer.write(b"\x15\x03\x03\x00\x02\x01\x00")  # alert: warning, close_notify
+        await peer.gone()
+
+    async with scripted(script) as server, Client(https(server), tls=ours.file, retry=AT_ONCE) as api:
+        with pytest.raises(ConnectError, match="closed during the TLS handshake") as caught:
+            await api.get("/")
+    assert not isinstance(caught.value, TLSError)
+    assert len(caught.value.attempts) == 4
+
+
 @pytest.mark.parametrize("reused", [False, True])
 async def test_what_breaks_after_the_handshake_leaves_open_what_was_done(ours, reused):
     """A payment over a connection whose records are spoilt: it was sent, so nobody knows; it is not sent again."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -129,18 +130,22 @@ async def test_what_may_still_be_being_written_waits(ours, mounted):
         assert (await api.get("/")).text == "v1"
 
 
-async def test_what_was_written_just_before_the_client_was_made_is_read_again(ours, mounted):
-    """Written once more in the same tick of the clock, it would look the same."""
-    cert, key = mounted.folder / "tls.crt", mounted.folder / "tls.key"
-    os.utime(cert)
+async def test_what_was_written_just_before_the_client_was_made_is_read_again(ours, mounted, monkeypatch):
+    """Written once more in the same tick of the clock, with as many bytes, it looks the same."""
+    now = time.time()
+    files = {path: path.read_bytes() for path in (mounted.folder / "tls.crt", mounted.folder / "tls.key")}
+    later = {path: new.read_bytes() for path, new in zip(files, mounted.files("v9"), strict=True)}
+
+    def write(contents) -> None:
+        for path, content in contents.items():
+            path.write_bytes(content.ljust(4000, b"\n"))
+            os.utime(path, (now, now))
+
+    write(files)
     async with scripted(naming, tls=ours.asking()) as server, Client(server.url, tls=mounted.settings) as api:
         assert (await api.get("/")).text == "v0"
-        as_it_was = cert.stat()
-        for old, new in zip((cert, key), mounted.files("v9"), strict=True):
-            old.write_bytes(new.read_bytes())
-            os.utime(old, ns=(as_it_was.st_mtime_ns, as_it_was.st_mtime_ns))
-        for path in (cert, key):
-            aged(path)
+        write(later)
+        monkeypatch.setattr(transport_tls.time, "time", lambda: now + 10)
         assert (await api.get("/")).text == "v9"
 
 
@@ -148,8 +153,8 @@ async def test_files_that_were_merely_touched_change_nothing(ours, mounted):
     async with scripted(naming_kept, tls=ours.asking()) as server, Client(server.url, tls=mounted.settings) as api:
         await api.get("/")
         aged(mounted.folder / "tls.crt", 3)
-        await asyncio.gather(api.get("/"), api.get("/"))  # one of them on a new connection
-        await api.get("/")
+        for _ in range(3):
+            await asyncio.gather(api.get("/"), api.get("/"))  # one of them on a new connection, the first time
         assert len(server.peers) == 2
 
 
@@ -212,6 +217,16 @@ async def test_connections_of_the_old_certificate_are_retired_without_cutting_a_
         for _ in range(3):
             assert {answer.text for answer in await asyncio.gather(api.get("/"), api.get("/"))} == {"v1"}
         assert names.count("v0") == 2
+
+
+async def test_idle_connections_of_the_old_certificate_are_not_used_again(ours, mounted):
+    async with scripted(naming_kept, tls=ours.asking()) as server, Client(tls=mounted.settings) as api:
+        other = server.url.replace("127.0.0.1", "localhost")
+        assert (await api.get(server.url)).text == "v0"
+        mounted.pair("v1")
+        assert (await api.get(server.url)).text == "v0"  # no new connection, nothing looked at
+        assert (await api.get(other)).text == "v1"
+        assert (await api.get(server.url)).text == "v1"
 
 
 async def test_hundreds_of_calls_go_on_while_certificates_change(ours, mounted):
