@@ -82,6 +82,11 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
             return RequestTimeout(_slow_connect(call.connect), phase="connect", request=request)
         case TimeoutError():
             return RequestTimeout(f"the socket timed out: {said}", phase=call.phase, request=request)
+        case aiohttp.ServerDisconnectedError() if call.phase == "connect":
+            return ConnectError("can't connect: the proxy closed the connection", request=request)
+        case aiohttp.ClientConnectionError() | ConnectionError() if call.phase == "connect":
+            why = _reason(cause) if isinstance(cause, OSError) else "the connection failed"  # `said` names the proxy
+            return ConnectError(f"can't connect: {why}", request=request)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
             return _cut(error, request)
         case _ if getattr(cause, "message", "").startswith(_BOMB):
@@ -110,6 +115,8 @@ def cause_of(error: Exception) -> BaseException | None:
     cause = error.__cause__
     if isinstance(cause, ConfigError):
         return cause.__cause__
+    if isinstance(cause, TypeError) and isinstance(cause.__context__, OSError | ssl.CertificateError):
+        return cause.__context__  # TLS within TLS: CPython trips over a handshake that failed (seen in 3.11 and 3.12)
     if cause is None or isinstance(cause, aiohttp.ClientError):
         return None if isinstance(error, aiohttp.ClientError) else error
     return cause
@@ -159,16 +166,25 @@ def _tls(cause: ssl.SSLError | ssl.CertificateError, error: Exception, request: 
     """
     call, reason = request.call, getattr(cause, "reason", None) or ""
     if call.phase == "connect":
+        whose = _at_the_proxy(error, request)
         if isinstance(cause, _CUT):
             return ConnectError(f"the connection was closed during the TLS handshake{_MUTE}", request=request)
         if any(part in reason for part in _PASSING):
-            return ConnectError(f"TLS: {_tls_advice(cause)}", request=request)
-        return TLSError(f"TLS: {_tls_advice(cause)}", request=request)
+            return ConnectError(f"TLS{whose}: {_tls_advice(cause)}", request=request)
+        return TLSError(f"TLS{whose}: {_tls_advice(cause)}", request=request)
     if not call.reused and "ALERT" in reason and any(part in reason for part in _ON_US):
         return TLSError(f"TLS: {_tls_advice(cause)}", request=request)
     if isinstance(cause, _CUT):
         return _cut(error, request)
     return ProtocolError(f"the TLS connection broke: {_tls_advice(cause)}", request=request)
+
+
+def _at_the_proxy(error: Exception, request: Request) -> str:
+    """Whose handshake it was, if it was not the server's."""
+    host, port = getattr(error, "host", request.url.raw_host), getattr(error, "port", request.url.port)
+    if (host, port) == (request.url.raw_host, request.url.port):
+        return ""
+    return f" with the proxy {host}:{port}"
 
 
 def _tls_advice(error: ssl.SSLError | ssl.CertificateError) -> str:

@@ -79,6 +79,21 @@ async def test_an_unknown_authority_says_how_to_trust_it(ours, theirs, way):
         assert not server.seen
 
 
+async def test_a_proxy_s_own_certificate_is_told_from_the_server_s(ours, theirs):
+    async with scripted(tunnel, tls=theirs.server()) as proxy, scripted(always(OK), tls=ours.server()) as server:
+        error = await refusal(server.url, tls=ours.file, proxy=proxy.url)
+        error.match(f"TLS with the proxy 127.0.0.1:{proxy.port}: unable to get local issuer certificate")
+    async with scripted(tunnel, tls=ours.server()) as proxy, scripted(always(OK), tls=theirs.server()) as server:
+        error = await refusal(server.url, tls=ours.file, proxy=proxy.url)
+        error.match("TLS: unable to get local issuer certificate")
+    async with (
+        scripted(tunnel, tls=ours.server()) as proxy,
+        scripted(always(OK), tls=ours.server()) as server,
+        Client(server.url, tls=ours.file, proxy=proxy.url) as api,
+    ):
+        assert (await api.get("/")).text == "hi"
+
+
 async def test_a_self_signed_certificate_is_called_that(ours, way):
     async with scripted(always(OK), tls=self_signed("127.0.0.1")) as server:
         error = await refusal(server.url, tls=ours.file, **way)

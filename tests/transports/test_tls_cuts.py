@@ -58,11 +58,12 @@ def relay(port: int, side: str, most: int, *, reset: bool):
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("side", ["client", "server"])
 @pytest.mark.parametrize("reset", [False, True])
-@pytest.mark.parametrize("proxied", [False, True])
+@pytest.mark.parametrize("proxied", ["", "http proxy", "https proxy"])
 async def test_a_handshake_cut_at_any_byte_is_made_again(ours, version, side, reset, proxied):
     context = ours.server()
     context.maximum_version = version
-    async with scripted(always(OK), tls=context) as server, scripted(tunnel) as proxy:
+    secure = ours.server() if proxied == "https proxy" else None
+    async with scripted(always(OK), tls=context) as server, scripted(tunnel, tls=secure) as proxy:
         way = {"proxy": proxy.url} if proxied else {}
         for most in range(1, 500 if side == "client" else 900, STEP):
             seen = len(server.seen)
@@ -88,6 +89,23 @@ async def test_a_handshake_that_is_always_cut_is_no_tls_error(ours):
             await api.get("/")
     assert not isinstance(caught.value, TLSError)
     assert len(caught.value.attempts) == 4
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_proxy_that_hangs_up_instead_of_a_tunnel_was_sent_nothing(ours, secure):
+    async def script(peer: Peer) -> None:
+        await (peer.head() if peer.number == 1 else tunnel(peer))
+
+    async with (
+        scripted(script, tls=ours.server() if secure else None) as proxy,
+        scripted(always(OK), tls=ours.server()) as server,
+        Client(server.url, proxy=proxy.url.replace("//", "//me:canary@"), tls=ours.file, retry=AT_ONCE) as api,
+    ):
+        answer = await api.post("/", json={})
+    assert answer.attempts[0].error == "ConnectError: can't connect: the proxy closed the connection"
+    assert not answer.attempts[0].unsure
+    assert len(server.seen) == 1
+    assert "canary" not in repr(answer.attempts)
 
 
 async def test_a_server_s_own_trouble_is_no_verdict(ours):
