@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import pydantic
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.config import TLS, Breaker, Chaos, Hedge
+    from asyncapi.config import TLS, Breaker, Chaos, Egress, Hedge
     from asyncapi.credentials import Credential
     from asyncapi.layers.watch import Watcher
     from asyncapi.types import Attempt, Body, Content, Headers, Layer, Params, Transport
@@ -74,7 +74,9 @@ class Client:
         wait: Whether calls stand in line for a place or a token (as long as their deadline allows), or for how many
             seconds at the most; else they are refused at once, with when to come back.
         max_queue: How many may stand in one line; beyond, calls are refused with `QueueFull`.
-        tls: True (verify), False (don't; warns), a file or folder of authorities, or `TLS(...)`.
+        tls: True (verify, trusting what the system trusts), False (don't; warns), a file or folder of authorities, or
+            `TLS(...)`.
+        egress: Where it may connect: "public" for public addresses alone, or an `Egress`; None for anywhere.
         raise_for_status: Whether 4xx and 5xx raise once retries are spent.
         redirects: The most redirects followed; 0 returns them.
         max_body: The largest decoded body accepted, bytes; None for no bound.
@@ -126,6 +128,7 @@ class Client:
         wait: bool | float = True,
         max_queue: int | None = None,
         tls: bool | str | PathLike[str] | TLS = True,
+        egress: Egress | Literal["public"] | None = None,
         raise_for_status: bool = True,
         redirects: int = 10,
         max_body: int | None = MAX_BODY,
@@ -174,8 +177,8 @@ class Client:
         )
         self._transport = carried_by(
             transport, clock,
-            max_body=max_body, tls=tls, session=session, cookies=cookies, proxy=proxy, unix_socket=unix_socket,
-            trust_env=trust_env,
+            max_body=max_body, tls=tls, egress=egress, session=session, cookies=cookies, proxy=proxy,
+            unix_socket=unix_socket, trust_env=trust_env,
         )  # fmt: skip
         self._parts = Parts(plan, clock, self._transport.send)
         self._timeout = limits

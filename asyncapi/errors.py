@@ -17,6 +17,7 @@
       RejectedError             we refused to send
         CircuitOpen  DeadlineExceeded  QueueFull  BudgetSpent
         RateExceeded          a 429 of our own: also a RateLimited
+        EgressDenied          `egress=` does not let us connect there
       ConfigError               wrong use of this package (also a ValueError); nothing was sent
 
 Every error carries `.request` (secrets masked), `.attempts` (a tuple of `Attempt` records) and `.phase` (what
@@ -358,12 +359,23 @@ class RateExceeded(RejectedError, RateLimited):
         self.message = message
 
 
+class EgressDenied(RejectedError):
+    """`egress=` does not let this client connect there: the host or its addresses are not allowed. Nothing was sent.
+
+    The message names the address: it is for your logs, not for whoever gave the URL.
+    """
+
+
 class BudgetSpent(RejectedError):
     """The retry budget is spent. It is the `__cause__` of the failure that was not retried."""
 
 
 class ConfigError(AsyncAPIError, ValueError):
     """Wrong use of this package: the message says what to change. Nothing was sent."""
+
+
+class InsecureTLSWarning(UserWarning):
+    """`tls=False`: a server's certificate is not verified. Once for each host, and in the log."""
 
 
 def told(error: BaseException) -> str:

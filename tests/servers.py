@@ -11,16 +11,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+IPV6 = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no ::1")
 
 
 @dataclass
@@ -130,16 +143,21 @@ class Scripted:
 
 @asynccontextmanager
 async def scripted(
-    script: Callable[[Peer], Awaitable[object]], *, tls: ssl.SSLContext | None = None, unix: str | None = None
+    script: Callable[[Peer], Awaitable[object]],
+    *,
+    tls: ssl.SSLContext | None = None,
+    unix: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[Scripted]:
     """A server that speaks what `script(peer)` writes; an error of the script fails the test."""
     server = Scripted(script)
     if unix is not None:
-        listener = await asyncio.start_unix_server(server.accept, unix)
+        listener = await asyncio.start_unix_server(server.accept, unix, ssl=tls)
     else:
-        listener = await asyncio.start_server(server.accept, "127.0.0.1", 0, ssl=tls)
+        listener = await asyncio.start_server(server.accept, host, port, ssl=tls)
         server.port = listener.sockets[0].getsockname()[1]
-        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}"
+        server.url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{server.port}"
     try:
         yield server
     finally:
@@ -204,3 +222,33 @@ async def echo(request: web.Request) -> web.Response:
             "body": body.decode("latin-1"),
         }
     )
+
+
+async def tunnel(peer: Peer) -> None:
+    """A script: a proxy that opens the tunnel it is asked for by CONNECT, to 127.0.0.1 whatever the host."""
+    seen = await peer.head()
+    if seen is None:
+        return
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(seen.target.rpartition(":")[2]))
+    await peer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+    ways = [asyncio.ensure_future(_pipe(peer.reader, writer)), asyncio.ensure_future(_pipe(reader, peer.writer))]
+    try:
+        await asyncio.wait(ways)
+    finally:
+        for way in ways:
+            way.cancel()
+        writer.close()
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Hand on what comes, and its end."""
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:
+            writer.close()
+    except ConnectionError:
+        writer.transport.abort()

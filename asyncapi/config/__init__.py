@@ -3,10 +3,12 @@
 from asyncapi.config.adaptive import Adaptive
 from asyncapi.config.breaker import Breaker
 from asyncapi.config.chaos import Chaos
-from asyncapi.config.core import TLS, Budget, CostBudget, RateLimit, Retry, Timeout
+from asyncapi.config.core import Budget, CostBudget, RateLimit, Retry, Timeout
+from asyncapi.config.egress import Egress
 from asyncapi.config.fallback import Fallback
 from asyncapi.config.hedge import Hedge
 from asyncapi.config.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
+from asyncapi.config.tls import TLS
 
 __all__ = [
     "TLS",
@@ -16,6 +18,7 @@ __all__ = [
     "Chaos",
     "CostBudget",
     "Cursor",
+    "Egress",
     "Fallback",
     "Hedge",
     "LinkHeader",

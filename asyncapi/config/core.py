@@ -1,10 +1,9 @@
-"""The settings of the core: time, retries, rate limits, TLS."""
+"""The settings of the core: time, retries, rate limits."""
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY
 from typing import Annotated, Any, Literal
 
-import pydantic
 from pydantic import Field
 from tenacity import RetryCallState
 
@@ -156,25 +155,3 @@ class RateLimit:
     def start(self) -> Bucket:
         """The running bucket of one key."""
         return Bucket(self.amount, self.per, self.burst if self.burst is not None else max(1.0, self.amount))
-
-
-@settings
-class TLS:
-    """How the server's identity is checked, and ours is shown.
-
-    Attributes:
-        ca: A file or folder of certificate authorities to trust instead of the system's.
-        cert: Our certificate (PEM, with its chain), for servers that ask for one.
-        key: Its private key, if not in the same file.
-        password: The key's password.
-        verify: False accepts any certificate: anyone on the way can read and change everything.
-        min_version: The oldest protocol version accepted.
-    """
-
-    _: KW_ONLY
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-    password: pydantic.SecretStr | None = None
-    verify: bool = True
-    min_version: Literal["1.2", "1.3"] = "1.2"

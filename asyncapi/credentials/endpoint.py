@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from asyncapi.errors import AuthError, TransportError
+from asyncapi.errors import AuthError, EgressDenied, TransportError
 from asyncapi.sansio.backoff import full_jitter
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.types import Call, Request, Response
@@ -57,16 +57,17 @@ async def get(means: Means, url: str, *, who: str) -> Response:
 
 
 async def _ask(means: Means, request: Request, who: str) -> Response:
-    host, failure = request.url.host_port_subcomponent or "", None
+    host = request.url.host_port_subcomponent or ""
+    failure: TransportError | EgressDenied | None = None
     for number in range(1, TRIES + 1):
         request.call = Call(means.clock.now(), host, _CONNECT, _ATTEMPT, None)
         request.call.task = asyncio.current_task()
         told = None
         try:
             response = await means.send(request)
-        except TransportError as error:
+        except (TransportError, EgressDenied) as error:
             failure, said = error, error.message
-            if error.final:
+            if isinstance(error, EgressDenied) or error.final:
                 break
         else:
             if response.status not in _MENDABLE:

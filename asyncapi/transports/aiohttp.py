@@ -13,21 +13,22 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import ssl
 import warnings
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import hdrs
 
 from asyncapi.decoding import parse_url
-from asyncapi.errors import ConfigError, ProtocolError, TransportError
+from asyncapi.errors import ConfigError, EgressDenied, InsecureTLSWarning, ProtocolError, TLSError, TransportError
 from asyncapi.redact import redact_url
 from asyncapi.transports import limits, upload
 from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
 from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
+from asyncapi.transports.tls import Handshakes
 from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
 
@@ -35,9 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import Sized
 
     from asyncapi.clock import Clock
+    from asyncapi.sansio.egress import Guard
     from asyncapi.types import Call, Request
 
+log = logging.getLogger("asyncapi")
+
 _VERSIONS = {aiohttp.HttpVersion10: "1.0", aiohttp.HttpVersion11: "1.1"}
+_RAISED = (*RAISED, TLSError, EgressDenied)  # the last two by our own connector
 _BODILY = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH})
 _NO_TYPE = (hdrs.CONTENT_TYPE,)
 
@@ -48,7 +53,8 @@ class AioHTTPTransport:
     Args:
         clock: Times the attempts.
         max_body: Most bytes of a decoded body; None for no bound.
-        tls: An SSL context, or True for aiohttp's own, which verifies.
+        tls: How TLS connections are made; by default they trust what the system trusts.
+        guard: Refuses hosts and addresses, as they are connected to.
         session: A session to share; it is not closed here, and its own connector, cookies and proxies hold.
         cookies: Keep cookies between requests.
         proxy: Proxy URL for every request.
@@ -65,7 +71,8 @@ class AioHTTPTransport:
         *,
         clock: Clock,
         max_body: int | None,
-        tls: ssl.SSLContext | Literal[True] = True,
+        tls: Handshakes | None = None,
+        guard: Guard | None = None,
         session: aiohttp.ClientSession | None = None,
         cookies: bool = False,
         proxy: str | None = None,
@@ -74,13 +81,16 @@ class AioHTTPTransport:
         keepalive: float = 15.0,
     ) -> None:
         _check(proxy, unix_socket)
+        if guard is not None:
+            _check_guarded(session, proxy, unix_socket, trust_env=trust_env)
         if session is not None:
-            _check_shared(session, taken=tls is not True or cookies or unix_socket is not None or trust_env)
+            _check_shared(session, taken=tls is not None or cookies or unix_socket is not None or trust_env)
         self._clock = clock
         self._watchdog = Watchdog(clock)
         self._max_body = max_body
-        self._tls = tls
-        self._insecure = tls is not True and tls.verify_mode is ssl.CERT_NONE
+        self._tls = tls or Handshakes()
+        self._insecure = not self._tls.verify
+        self._guard = guard
         self._session = session
         self._owned = session is None
         self._cookies = cookies
@@ -128,7 +138,7 @@ class AioHTTPTransport:
             if guard is not None and guard.fired():
                 raise limits.timed_out(request) from None
             raise
-        except RAISED as error:
+        except _RAISED as error:
             raise self._translate(error, request) from cause_of(error)
         finally:
             self._connecting.pop(task, None)
@@ -157,8 +167,9 @@ class AioHTTPTransport:
         if self._unix_socket is not None:
             connector = UnixConnector(path=self._unix_socket, limit=0, keepalive_timeout=self._keepalive)
         else:
-            connector = TCPConnector(limit=0, ssl=self._tls, ttl_dns_cache=10, keepalive_timeout=self._keepalive)
-        self._kept = adopt(connector, self._connecting)
+            connector = TCPConnector(limit=0, ttl_dns_cache=10, keepalive_timeout=self._keepalive)
+            connector.guard = self._guard
+        self._kept = adopt(connector, self._connecting, self._tls)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.CookieJar() if self._cookies else aiohttp.DummyCookieJar(),
@@ -203,17 +214,20 @@ class AioHTTPTransport:
         return b"".join(pieces)
 
     def _warn(self, request: Request) -> None:
-        host = request.url.host_port_subcomponent or ""
-        if host not in self._warned:
-            self._warned.add(host)
-            message = (
-                f"tls=False: the certificate of {host} is not verified; anyone on the way can read and change this"
-            )
-            warnings.warn(message, stacklevel=2)
+        host, name = request.url.host_port_subcomponent or "", request.url.raw_host or ""
+        if host in self._warned:
+            return
+        self._warned.add(host)
+        if not self._tls.unproven(name):
+            return
+        message = f"tls=False: the certificate of {host} is not verified; anyone on the way can read and change this"
+        log.warning(message)
+        warnings.warn(message, InsecureTLSWarning, stacklevel=2)
 
     def _translate(self, error: Exception, request: Request) -> Exception:
         """Our error for one of aiohttp's or the system's."""
-        if isinstance(error, TransportError | ConfigError):
+        if isinstance(error, TransportError | EgressDenied | ConfigError):
+            error.request = error.request or request.redacted()
             return error
         if self._closed:
             return _final("the client was closed while the request was under way", request)
@@ -227,6 +241,19 @@ def _check(proxy: str | None, unix_socket: str | None) -> None:
             raise ConfigError(f"proxy={redact_url(url)!r}: give http://host:port; SOCKS needs a session= of your own")
     if unix_socket is not None and not isinstance(unix_socket, str | os.PathLike):
         raise ConfigError(f"unix_socket={unix_socket!r}: give the path of a socket")
+
+
+def _check_guarded(
+    session: aiohttp.ClientSession | None, proxy: str | None, unix_socket: str | None, *, trust_env: bool
+) -> None:
+    """The guard holds only where we look names up and connect ourselves."""
+    if proxy is not None or trust_env:
+        given = "proxy=" if proxy is not None else "trust_env="
+        raise ConfigError(f"egress= and {given}: a proxy looks names up and connects by itself; let it do the refusing")
+    if session is not None:
+        raise ConfigError("egress= and session=: the session makes the connections; leave one of them out")
+    if unix_socket is not None:
+        raise ConfigError("egress= and unix_socket=: every call goes to that socket; leave one of them out")
 
 
 def _check_shared(session: aiohttp.ClientSession, *, taken: bool) -> None:

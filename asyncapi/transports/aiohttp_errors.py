@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import client_exceptions, http_exceptions
 
 from asyncapi.errors import AsyncAPIError, ConfigError, ConnectError, ProtocolError, RequestTimeout, TLSError
+from asyncapi.transports.tls import trusts_nothing
 
 if TYPE_CHECKING:
     from asyncapi.types import Request
@@ -24,6 +25,8 @@ RAISED = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, Val
 _BOMB = "Decompressed data exceeds"  # aiohttp 3.13's own bound
 _NOT_DECODED = ("Can not decode content-encoding", "deflate")
 _CUSTOM_CA = "for a private authority give its file: tls='ca.pem'"
+_PLAIN = "the server does not speak TLS on this port: should the URL begin with http://?"
+_NOT_OURS = "the server does not accept our certificate: check TLS(cert=...)"
 _VERIFICATION = {  # OpenSSL's X509_V_ERR_*
     9: "check this machine's clock",
     10: "the server has to renew it, or this machine's clock is wrong",
@@ -34,16 +37,26 @@ _VERIFICATION = {  # OpenSSL's X509_V_ERR_*
     62: "check the host in the URL",
     64: "check the host in the URL",
 }
-_HANDSHAKE = {  # part of OpenSSL's reason: what to do
+_MUTE = " (as some servers do that miss a client certificate, without a word: see TLS(cert=...))"
+_HANDSHAKE = {  # part of OpenSSL's reason: what to do; the first that fits
     "ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate: tls=TLS(cert='client.pem')",
     "ALERT_HANDSHAKE_FAILURE": "the server may ask for a client certificate: tls=TLS(cert='client.pem')",
-    "ALERT_UNKNOWN_CA": "the server does not accept our certificate: check TLS(cert=...)",
-    "CERTIFICATE": "the server does not accept our certificate: check TLS(cert=...)",
+    "ALERT_UNKNOWN_CA": _NOT_OURS,
+    "ALERT_ACCESS_DENIED": _NOT_OURS,
+    "ALERT_DECRYPT_ERROR": _NOT_OURS,
+    "UNRECOGNIZED_NAME": "the server knows no such host: check the host in the URL",
+    "CERTIFICATE_EXPIRED": "the server does not accept our certificate: renew that of TLS(cert=...)",
+    "CERTIFICATE": _NOT_OURS,
     "PROTOCOL_VERSION": "there is no TLS version that both speak: see TLS(min_version=...)",
-    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port: should the URL begin with http://?",
-    "HTTP_REQUEST": "the server does not speak TLS on this port: should the URL begin with http://?",
-    "RECORD_LAYER_FAILURE": "the server does not speak TLS on this port: should the URL begin with http://?",
+    "UNSUPPORTED_PROTOCOL": "there is no TLS version that both speak: see TLS(min_version=...)",
+    "WRONG_VERSION_NUMBER": _PLAIN,
+    "HTTP_REQUEST": _PLAIN,
+    "RECORD_LAYER_FAILURE": _PLAIN,
 }
+_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+_PASSING = ("ALERT_INTERNAL_ERROR", "ALERT_USER_CANCELLED")  # the server's own trouble, no judgement on us
+_ON_US = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "DECRYPT_ERROR", "HANDSHAKE_FAILURE")  # of alerts
+_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
 
 
 def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C901, PLR0912 - a table of cases
@@ -53,7 +66,7 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
     if isinstance(error.__cause__, ConfigError):  # the body that was being sent
         return ConfigError(error.__cause__.message, request=request)
     if isinstance(cause, ssl.SSLError | ssl.CertificateError) and call.phase != "body":
-        return TLSError(f"TLS: {_tls_advice(cause)}", request=request)
+        return _tls(cause, error, request)
     match error:
         case aiohttp.ServerFingerprintMismatch():
             return TLSError("TLS: the certificate has another fingerprint than the session asks for", request=request)
@@ -69,6 +82,11 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
             return RequestTimeout(_slow_connect(call.connect), phase="connect", request=request)
         case TimeoutError():
             return RequestTimeout(f"the socket timed out: {said}", phase=call.phase, request=request)
+        case aiohttp.ServerDisconnectedError() if call.phase == "connect":
+            return ConnectError("can't connect: the proxy closed the connection", request=request)
+        case aiohttp.ClientConnectionError() | ConnectionError() if call.phase == "connect":
+            why = _reason(cause) if isinstance(cause, OSError) else "the connection failed"  # `said` names the proxy
+            return ConnectError(f"can't connect: {why}", request=request)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
             return _cut(error, request)
         case _ if getattr(cause, "message", "").startswith(_BOMB):
@@ -89,12 +107,16 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
 
 def cause_of(error: Exception) -> BaseException | None:
     """The system's error beneath one of aiohttp's, or None: what may be shown of it."""
+    if isinstance(error, AsyncAPIError):
+        return error.__cause__
     for name in ("certificate_error", "os_error"):
         if isinstance(found := getattr(error, name, None), BaseException):
             return found
     cause = error.__cause__
     if isinstance(cause, ConfigError):
         return cause.__cause__
+    if isinstance(cause, TypeError) and isinstance(cause.__context__, OSError | ssl.CertificateError):
+        return cause.__context__  # TLS within TLS: CPython trips over a handshake that failed (seen in 3.11 and 3.12)
     if cause is None or isinstance(cause, aiohttp.ClientError):
         return None if isinstance(error, aiohttp.ClientError) else error
     return cause
@@ -117,7 +139,7 @@ def _reason(error: OSError) -> str:
     """The system's reason in its own words; asyncio's say which call failed."""
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
-    return str(error) or "the connection was closed, during the TLS handshake if it is one"
+    return str(error) or f"the connection was closed during the TLS handshake{_MUTE}"
 
 
 def _slow_connect(limit: float | None) -> str:
@@ -130,17 +152,51 @@ def _cut(error: Exception, request: Request) -> ProtocolError:
     before = call.phase != "body"
     where = "before an answer came" if before else "in the body"
     why = f": {_reason(error)}" if isinstance(error, OSError) and error.errno else ""
-    cut = ProtocolError(f"the connection was closed {where}{why}", request=request)
+    hint = _MUTE if before and not call.reused and request.url.scheme == "https" else ""
+    cut = ProtocolError(f"the connection was closed {where}{why}{hint}", request=request)
     cut.stale = before and call.reused
     return cut
+
+
+def _tls(cause: ssl.SSLError | ssl.CertificateError, error: Exception, request: Request) -> AsyncAPIError:
+    """The handshake failed, or the connection broke.
+
+    With TLS 1.3 the server's word on our certificate comes after the handshake, in place of the first answer: such an
+    alert, on a new connection, means that nothing was read of the request. Whatever else breaks later tells nothing.
+    """
+    call, reason = request.call, getattr(cause, "reason", None) or ""
+    if call.phase == "connect":
+        whose = _at_the_proxy(error, request)
+        if isinstance(cause, _CUT):
+            return ConnectError(f"the connection was closed during the TLS handshake{_MUTE}", request=request)
+        if any(part in reason for part in _PASSING):
+            return ConnectError(f"TLS{whose}: {_tls_advice(cause)}", request=request)
+        return TLSError(f"TLS{whose}: {_tls_advice(cause)}", request=request)
+    if not call.reused and "ALERT" in reason and any(part in reason for part in _ON_US):
+        return TLSError(f"TLS: {_tls_advice(cause)}", request=request)
+    if isinstance(cause, _CUT):
+        return _cut(error, request)
+    return ProtocolError(f"the TLS connection broke: {_tls_advice(cause)}", request=request)
+
+
+def _at_the_proxy(error: Exception, request: Request) -> str:
+    """Whose handshake it was, if it was not the server's."""
+    host, port = getattr(error, "host", request.url.raw_host), getattr(error, "port", request.url.port)
+    if (host, port) == (request.url.raw_host, request.url.port):
+        return ""
+    return f" with the proxy {host}:{port}"
 
 
 def _tls_advice(error: ssl.SSLError | ssl.CertificateError) -> str:
     """What failed in the handshake, and what to do about it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = _VERIFICATION.get(error.verify_code)
+        if error.verify_code in _UNKNOWN_ISSUER and (nothing := trusts_nothing()):
+            advice = f"{advice}; {nothing}"
         said = error.verify_message.rstrip(".")
         return f"{said}; {advice}" if advice else said
-    reason = getattr(error, "reason", None) or str(error)
-    advice = next((advice for part, advice in _HANDSHAKE.items() if part in reason), None)
-    return f"{reason.replace('_', ' ').lower()}; {advice}" if advice else reason
+    reason = getattr(error, "reason", None)
+    if not reason:
+        return str(error)
+    advice = next((f"; {advice}" for part, advice in _HANDSHAKE.items() if part in reason), "")
+    return f"{reason.replace('_', ' ').lower()}{advice}"

@@ -31,7 +31,12 @@ class MockTransport:
 
     Args:
         handler: Called with each Request as it would go on the wire: absolute URL, all headers, encoded body.
+
+    Attributes:
+        offline: It connects to nothing, so nothing need be guarded.
     """
+
+    offline = True
 
     def __init__(self, handler: Callable[[Request], Response | Awaitable[Response]], *, clock: Clock = SYSTEM) -> None:
         self._handler = handler

@@ -1,49 +1,270 @@
-"""SSL contexts from plain settings."""
+"""What every new TLS connection is made with: a context that keeps up with its files, and the pins of the server's key.
+
+Rules:
+1. The system's trust store is truststore's to find. Where OpenSSL verifies (everywhere but macOS and Windows) it would
+   read the store again for every handshake, 20 ms each: it is read once, and the loaded context used from then on.
+2. `SSL_CERT_FILE` and `SSL_CERT_DIR` mean what they mean to OpenSSL, on every system.
+3. Files are looked at when a connection is made, never for one that is kept. A change is taken over when no file is
+   younger than `SETTLED` seconds (it may still be being written) and certificate and key fit; until then the last
+   good ones stay in use. What is recorded as seen is therefore never younger than what was read. Files that were
+   merely touched change nothing.
+4. A context is never changed once it is in use: a new one takes its place.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
 import ssl
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from asyncapi.errors import ConfigError
+import truststore
 
+from asyncapi.errors import ConfigError, TLSError
+from asyncapi.sansio.pins import pin
+
+log = logging.getLogger("asyncapi")
+
+SETTLED = 1.0  # seconds after which a file that was written is taken to be whole
+NATIVE = sys.platform in {"darwin", "win32"}  # the system itself verifies, not OpenSSL
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
+Mark = tuple[int, int, int] | None
 
-def context(
-    *,
-    ca: str | None = None,
-    cert: str | None = None,
-    key: str | None = None,
-    password: str | None = None,
-    verify: bool = True,
-    min_version: str = "1.2",
-) -> ssl.SSLContext:
-    """A client's SSL context.
+
+class Handshakes:
+    """How a client's TLS connections are made.
+
+    Attributes:
+        pins: The pins of every host or of each, or None.
+        verify: Whether certificates are verified.
+
+    Args:
+        ca: A file or folder of authorities, instead of the system's.
+        cert: Our certificate.
+        key: Its key, if not in the same file.
+        password: The key's.
+        verify: Whether the server's certificate is.
+        min_version: The oldest version of the protocol.
+        pins: The pins of every host, or of each.
 
     Raises:
         ConfigError: A file is missing or is not what it should be.
     """
-    made = ssl.create_default_context()
-    made.minimum_version = _VERSIONS[min_version]
-    if not verify:
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
-    elif ca is not None:
-        made = _trusting(ca)
-        made.minimum_version = _VERSIONS[min_version]
-    if cert is not None:
+
+    def __init__(
+        self,
+        *,
+        ca: str | None = None,
+        cert: str | None = None,
+        key: str | None = None,
+        password: str | None = None,
+        verify: bool = True,
+        min_version: str = "1.2",
+        pins: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self._ca, self._cert, self._key, self._password = ca, cert, key, password
+        self.verify = verify
+        self._min_version = min_version
+        self.pins = pins
+        self._paths = [path for path in (ca, cert, key) if path is not None and not os.path.isdir(path)]  # noqa: PTH112
+        self._seen: list[Mark] | None = None
+        self._digests: list[bytes] = []
+        self._context: ssl.SSLContext | None = None
+        if self._paths or ca is not None:
+            self.context()
+
+    def context(self) -> ssl.SSLContext:
+        """The context of the next connection."""
+        if self._context is None:
+            marks, self._digests = _marks(self._paths), _digests(self._paths)
+            self._context = self._make()
+            self._seen = marks if _settled(marks) else None
+        elif self._paths and (marks := _marks(self._paths)) != self._seen and _settled(marks):
+            self._renew(marks)
+        return self._context
+
+    def pins_of(self, host: str) -> Sequence[str]:
+        """The pins of a host; empty if it has none."""
+        pins = self.pins
+        if isinstance(pins, Mapping):
+            pins = pins.get(host.lower().rstrip("."))
+        return pins or ()
+
+    def unproven(self, host: str) -> bool:
+        """Whether anybody may pass for this host."""
+        return not self.verify and not self.pins_of(host)
+
+    def check(self, host: str, transport: Any) -> None:
+        """Look at the key that a server has shown, before anything is sent to it; a wrong one is hung up on.
+
+        Raises:
+            TLSError: It is none of those that are pinned.
+        """
+        wanted = self.pins_of(host)
+        if not wanted:
+            return
+        shown = [pin(certificate) for certificate in self._chain(transport.get_extra_info("ssl_object"))]
+        if not set(wanted).isdisjoint(shown):
+            return
+        transport.abort()
+        own = f"its key is {shown[0]}" if shown else "it shows none"
+        raise TLSError(
+            f"TLS: {host} does not have a pinned key: {own}, pinned are {', '.join(wanted)}; if the server's key was "
+            "changed on purpose, add its pin to TLS(pins=...), else somebody stands between"
+        )
+
+    def _chain(self, shown: Any) -> list[bytes]:
+        """The certificates that were verified, the server's own first: only what was verified proves anything."""
+        own: bytes | None = shown.getpeercert(binary_form=True)
+        if own is None:
+            return []
+        if not self.verify or isinstance(self._context, truststore.SSLContext):
+            return [own]
+        if sys.version_info >= (3, 13):
+            return shown.get_verified_chain() or [own]
+        verified = shown._sslobj.get_verified_chain()  # noqa: SLF001 - public from 3.13 on
+        return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in verified or ()] or [own]
+
+    def _renew(self, marks: list[Mark]) -> None:
+        self._seen, digests = marks, _digests(self._paths)
+        if digests == self._digests:
+            return
         try:
-            made.load_cert_chain(cert, key, password)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"TLS(cert={cert!r}): {error}; give a PEM file, and key= if the key is apart") from error
+            self._context = self._make()
+        except ConfigError as error:
+            log.warning("new TLS files are not used, the last good ones go on: %s", error.message)
+        else:
+            self._digests = digests
+            log.info("new TLS files are in use: %s", ", ".join(self._paths))
+
+    def _make(self) -> ssl.SSLContext:
+        made = self._trusting()
+        if self._cert is not None:
+            _show(made, self._cert, self._key, self._password)
+        return made
+
+    def _trusting(self) -> ssl.SSLContext:
+        if not self.verify:
+            made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            made.check_hostname = False
+            made.verify_mode = ssl.CERT_NONE
+        elif self._ca is not None:
+            made = _authorities(self._ca)
+        elif self._cert is None and self._min_version == "1.2":
+            return _shared(*_environment())
+        else:
+            made = _system()
+        made.minimum_version = _VERSIONS[self._min_version]
+        made.set_alpn_protocols(["http/1.1"])
+        return made
+
+
+def _environment() -> tuple[str | None, ...]:
+    return tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"))
+
+
+@lru_cache(maxsize=8)
+def _shared(*environment: str | None) -> ssl.SSLContext:  # noqa: ARG001 - what it was made from
+    """The context of everybody who has no settings of his own."""
+    made = _system()
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.set_alpn_protocols(["http/1.1"])
     return made
 
 
-def _trusting(ca: str) -> ssl.SSLContext:
+def _system() -> ssl.SSLContext:
+    """A context that trusts what this machine trusts, or what its environment names."""
+    cert_file, cert_dir, keylog = _environment()
+    if NATIVE and (cert_file or cert_dir):
+        return ssl.create_default_context()
+    found: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not NATIVE:  # rule 1: it loads the store into the context beneath as it begins a handshake
+        found = found.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost").context
+    if keylog:
+        found.keylog_filename = keylog
+    return found
+
+
+def trusts_nothing() -> str | None:
+    """Why the system's trust store may be empty, in words, or None if it looks well."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        if (path := os.environ.get(name)) and not Path(path).exists():
+            return f"{name}={path} does not exist"
+    if not NATIVE:
+        where = ssl.get_default_verify_paths()
+        context = _shared(*_environment())
+        if not context.cert_store_stats()["x509_ca"] and not (where.capath and any(Path(where.capath).iterdir())):
+            return "this machine has no trust store: install its ca-certificates package"
+    return None
+
+
+def _authorities(ca: str) -> ssl.SSLContext:
     try:
         if Path(ca).is_dir():
             return ssl.create_default_context(capath=ca)
         return ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         raise ConfigError(f"tls={ca!r}: {error}; give a PEM file of certificate authorities") from error
+
+
+def _show(context: ssl.SSLContext, cert: str, key: str | None, password: str | None) -> None:
+    """Have it show a certificate.
+
+    Raises:
+        ConfigError: A file is missing or is not what it should be.
+    """
+    named = f"TLS(cert={cert!r}{'' if key is None else f', key={key!r}'})"
+    try:
+        for path in (cert, key or cert):
+            Path(path).open("rb").close()  # OpenSSL does not say which one
+        context.load_cert_chain(cert, key, password or "")  # never asked for on the terminal
+    except ssl.SSLError as error:
+        raise ConfigError(f"{named}: {_unusable(error, key or cert, password, apart=key is not None)}") from error
+    except OSError as error:
+        raise ConfigError(f"{named}: {error}; give a PEM file, and key= if it is apart") from error
+
+
+def _unusable(error: ssl.SSLError, file: str, password: str | None, *, apart: bool) -> str:
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return "the key is not that of the certificate: give the two that belong together"
+    text = Path(file).read_bytes()
+    if b"BEGIN ENCRYPTED" in text or b"4,ENCRYPTED" in text:
+        return "the key is locked: give its password=" if password is None else "password= does not unlock the key"
+    return f"{error}; give a PEM file with the certificate and its chain{'' if apart else ', and key= if it is apart'}"
+
+
+def _marks(paths: Sequence[str]) -> list[Mark]:
+    return [_mark(path) for path in paths]
+
+
+def _mark(path: str) -> Mark:
+    try:
+        stat = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def _digests(paths: Sequence[str]) -> list[bytes]:
+    """What tells one content of each file from another; empty for what can't be read, which loading it will tell."""
+    return [_digest(path) for path in paths]
+
+
+def _digest(path: str) -> bytes:
+    try:
+        return sha256(Path(path).read_bytes()).digest()
+    except OSError:
+        return b""
+
+
+def _settled(marks: Sequence[Mark]) -> bool:
+    """Whether all are there, and none was written just now; one from the future has a clock of its own."""
+    now = time.time()
+    return all(mark is not None and not 0 <= now - mark[0] / 1e9 < SETTLED for mark in marks)

@@ -12,9 +12,12 @@ from typing_extensions import TypedDict
 
 from asyncapi import (
     API,
+    TLS,
     Body,
     Client,
     Cursor,
+    Egress,
+    EgressDenied,
     Header,
     LinkHeader,
     NextUrl,
@@ -31,6 +34,7 @@ from asyncapi import (
     Retry,
     StatusError,
     Timeout,
+    TLSError,
     deadline,
     get,
     post,
@@ -226,3 +230,21 @@ async def failures(api: Client) -> None:
         assert_type(error.status, int)
         assert_type(error.body, bytes)
         assert_type(error.retry_after, float | None)
+
+
+async def connections() -> None:
+    """Who is trusted, and where a client may connect."""
+    guards: list[Egress | Literal["public"] | None] = [
+        None, "public", Egress(), Egress(["10.0.0.0/8"], deny=("h.example",), public=False)
+    ]  # fmt: skip
+    pinned: list[TLS] = [
+        TLS(pins="sha256/..."), TLS(pins=["sha256/..."]), TLS(pins={"h.example": ["sha256/..."]}), TLS(cert="c", key="k")
+    ]  # fmt: skip
+    for guard, tls in zip(guards, pinned, strict=True):
+        async with Client(egress=guard, tls=tls) as api:
+            try:
+                await api.get("https://h.example")
+            except TLSError as error:
+                assert_type(error.final, bool)
+            except EgressDenied as error:
+                assert_type(error.retry_after, float | None)

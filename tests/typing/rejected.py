@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from asyncapi import API, Client, Cursor, Outcome, PageNumber, Pages, RateLimit, Request, Response, deadline, get
+from asyncapi import (
+    API,
+    TLS,
+    Client,
+    Cursor,
+    Egress,
+    Outcome,
+    PageNumber,
+    Pages,
+    RateLimit,
+    Request,
+    Response,
+    deadline,
+    get,
+)
 from asyncapi.blocking import Client as BlockingClient
 from asyncapi.testing import MockTransport, reply
 
@@ -35,6 +49,15 @@ async def calls(api: Client) -> None:
     await api.post("/", None)  # wrong
     print(api.get("/").id)  # wrong
     await api.fetch("/")  # wrong
+
+
+def connections() -> None:
+    """Of settings of connections."""
+    Client(egress="private")  # wrong
+    Client(egress=Egress("10.0.0.0/8", "h.example"))  # wrong
+    TLS(pins=[5])  # wrong
+    TLS(min_version="1.1")  # wrong
+    TLS("ca.pem")  # wrong
 
 
 async def fan_out(api: Client) -> None:

@@ -14,7 +14,7 @@ _CA = os.environ.get("DOCUMENTED_CA", "")
 _HOSTS = {"api.example.com", b"api.example.com"}
 
 _getaddrinfo = socket.getaddrinfo
-_load_default_certs = ssl.SSLContext.load_default_certs
+_set_default_verify_paths = ssl.SSLContext.set_default_verify_paths
 
 
 def getaddrinfo(host, port, *args, **kwargs):
@@ -26,13 +26,13 @@ def getaddrinfo(host, port, *args, **kwargs):
     return _getaddrinfo(host, port, *args, **kwargs)
 
 
-def load_default_certs(self, *args, **kwargs):
+def set_default_verify_paths(self):
     """The system's certificate authorities, and the test's."""
-    _load_default_certs(self, *args, **kwargs)
+    _set_default_verify_paths(self)
     self.load_verify_locations(_CA)
 
 
 if _PORT:
     sys.modules["uvloop"] = None  # it looks names up in C, where they can't be mapped: the command line does without
     socket.getaddrinfo = getaddrinfo
-    ssl.SSLContext.load_default_certs = load_default_certs
+    ssl.SSLContext.set_default_verify_paths = set_default_verify_paths

@@ -1,0 +1,73 @@
+"""The settings of TLS."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BeforeValidator
+
+from asyncapi.config.settings import settings
+from asyncapi.sansio import pins as forms
+
+
+def _path(given: Any) -> Any:
+    return os.fspath(given) if isinstance(given, os.PathLike) else given
+
+
+def _several(given: Any) -> tuple[str, ...]:
+    texts = (given,) if isinstance(given, str) else given
+    if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("give pins as text, sha256/...=: one or several, or several for each host in a mapping")
+    if not texts:
+        raise ValueError("give at least one pin, better two: the key in use and the next one")
+    return tuple(dict.fromkeys(forms.parse(text) for text in texts))
+
+
+def _pins(given: Any) -> Any:
+    """In one form: a tuple, or one for each host."""
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        return {str(host).lower().rstrip("."): _several(pins) for host, pins in given.items()}
+    return _several(given)
+
+
+Path = Annotated[str, BeforeValidator(_path)]
+Pins = Annotated[Sequence[str] | Mapping[str, Sequence[str]] | None, BeforeValidator(_pins)]
+
+
+@settings
+class TLS:
+    """How the server's identity is checked, and ours is shown.
+
+    The files are read again when they change: a new connection is made with the newest that fit together.
+
+    Attributes:
+        ca: A file or folder of certificate authorities to trust instead of the system's.
+        cert: Our certificate (PEM, with its chain), for servers that ask for one.
+        key: Its private key, if not in the same file.
+        password: The key's password.
+        verify: False accepts any certificate: anyone on the way can read and change everything, unless `pins` hold.
+        min_version: The oldest protocol version accepted.
+        pins: Public keys, one of which the server's chain must have: `sha256/...=`, the base64 SHA-256 of a
+            SubjectPublicKeyInfo (RFC 7469). Several for every host, or several for each host: `{"h.example": [...]}`.
+    """
+
+    _: KW_ONLY
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    password: pydantic.SecretStr | None = None
+    verify: bool = True
+    min_version: Literal["1.2", "1.3"] = "1.2"
+    pins: Pins = None
+
+    @pydantic.model_validator(mode="after")
+    def _together(self) -> "TLS":
+        if self.cert is None and (self.key is not None or self.password is not None):
+            raise ValueError("TLS(key=..., password=...) belong to a certificate: give cert= too")
+        if not self.verify and self.ca is not None:
+            raise ValueError("TLS(ca=..., verify=False): authorities are asked only where certificates are verified")
+        return self
