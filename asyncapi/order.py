@@ -268,7 +268,7 @@ def _checked(weight: float) -> float:
 def _concurrency(parts: Parts) -> Iterator[Step]:
     gates = parts.gate or parts.gates
     if gates is not None:
-        usual = partial(parts.meter.latency.quantile, 0.5)
+        usual = partial(parts.meter.latencies.all.quantile, 0.5)
         layer = concurrency(gates, parts.clock, parts.watchdog, max_queue=parts.plan.max_queue, typical=usual)
         limit = parts.plan.concurrency
         told = f"{limit.algorithm}, learned per host" if isinstance(limit, Adaptive) else f"{limit} attempts at a time"

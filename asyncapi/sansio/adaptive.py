@@ -17,7 +17,7 @@ minRTT). The rules, the same for all three:
     7. A host that refuses some whatever the limit: what is still refused well below the ceiling is its background, and
        as much of it is left out of account.
     8. The latency of the idle server is seen only without a queue. Now and then the limit is lowered for one window to
-       look, and halved when cut after cut has taken a third of it. Not for AIMD, which knows no latency, nor where
+       look: to a half the first time, and when cut after cut has taken a third of it. Not for AIMD, which knows no latency, nor where
        refusals hold the limit.
 """
 
@@ -48,6 +48,7 @@ _FIRST_LOOK = 10  # round trips until the first look at the idle latency,
 _LOOK_DOWN = 0.3  # of the limit, for a look
 _LOOK_EVERY = 50  # and between looks,
 _LOOK_SECONDS = 10.0  # and not less than this
+_LATE = 0.5  # of a round trip: a drop that took longer has waited at the server
 _STEADY = 2  # round trips after a jump until answers are no longer those of the slow alone, or of the fast
 _STUBBORN = 0.7  # of the limit left by cuts for latency: is the idle latency still what it was?
 
@@ -60,7 +61,7 @@ class Ceiling:
         background: Share of attempts that it refuses whatever the limit.
     """
 
-    __slots__ = ("_calm", "_failed", "_hold", "_step", "at", "background")
+    __slots__ = ("_calm", "_failed", "_hold", "_slow", "_step", "at", "background")
 
     def __init__(self) -> None:
         self.at = inf
@@ -68,22 +69,30 @@ class Ceiling:
         self._step = 1  # of the next probe
         self._failed = 0  # probes in a row
         self._calm = 0  # answers since the last cut
-        self._hold = -inf  # no probe until then
+        self._hold = -inf  # no probe until then,
+        self._slow = False  # nor anything else: refusals come late, and many before the first is seen
 
     def explains(self, window: Window) -> float:
         """How many drops of this window may be background."""
         expected = self.background * (window.count + window.drops)
         return 1.0 + expected + 3.0 * sqrt(expected)
 
-    def passed(self, window: Window) -> None:
-        """A window without a cut."""
-        self._calm += window.count
+    def too_many(self, limit: float, window: Window) -> bool:
+        """Whether a window had more drops than a limit that has held should; if not, what else it tells."""
         answers = window.count + window.drops
-        self.background += (window.drops / answers - self.background) * answers / (answers + _WEIGHT)
+        low = limit <= self.at * _BELOW < inf
+        if not low and window.drops > self.explains(window):
+            return True
+        self._calm += window.count
+        share = window.drops / answers
+        if low or share < self.background or not window.late:
+            self.background += (share - self.background) * answers / (answers + _WEIGHT)
+        return False
 
-    def hit(self, now: float, at: float, round_trip: float, *, by_probe: bool) -> None:
+    def hit(self, now: float, at: float, round_trip: float, *, by_probe: bool, late: bool) -> None:
         """Refusals came: `at` in flight were too many."""
         self._failed = self._failed + 1 if by_probe else 0
+        self._slow = late
         self.at = at
         self._step, self._calm = 1, 0
         wait = max(_PROBE_SECONDS, _PROBE_TRIPS * round_trip)
@@ -98,6 +107,8 @@ class Ceiling:
         if self.at == inf:
             return wanted
         room = self.at - 1.0 - limit
+        if room > 0 and self._slow and now < self._hold:
+            return limit
         if room > 0:
             return min(wanted, limit + min(room, max(1.0, room / 2)))
         rested = self._step > 1 or (self._calm >= _PROBE_ANSWERS and now >= self._hold)
@@ -128,8 +139,8 @@ class AdaptiveLimit:
     """
 
     __slots__ = (
-        "_algorithm", "_alive", "_backoff", "_ceiling", "_deaf", "_fell_from", "_good", "_kept", "_look_at", "_maximum",
-        "_minimum", "_raised", "_round_trip", "_since", "_streak", "_window", "limit",
+        "_algorithm", "_alive", "_backoff", "_before", "_ceiling", "_deaf", "_fell_from", "_good", "_kept", "_look_at",
+        "_looked_once", "_maximum", "_minimum", "_raised", "_round_trip", "_since", "_streak", "_window", "limit",
     )  # fmt: skip
 
     def __init__(
@@ -151,6 +162,8 @@ class AdaptiveLimit:
         self._streak = 0  # rounds of drops in a row
         self._fell_from = self.limit  # where the cuts for latency began
         self._look_at = inf  # when to look at the idle latency
+        self._looked_once = False
+        self._before: Window | None = None  # a look
         self._kept: float | None = None  # the limit to come back to after a look
 
     def on_sample(self, now: float, latency: float, in_flight: int, dropped: bool) -> None:
@@ -171,9 +184,10 @@ class AdaptiveLimit:
             window = self._window = Window(now)
         if dropped:
             window.drops += 1
+            window.late += latency > _LATE * self._round_trip > 0
             if window.drops > self._bearable(window):
                 self._round_trip = self._round_trip or latency
-                self._drop(now, in_flight)
+                self._drop(now, in_flight, late=window.late > 0)
             return
         window.add(latency, in_flight)
         if window.count >= _ENOUGH and now - window.opened >= max(self._round_trip, _SHORTEST):
@@ -187,9 +201,10 @@ class AdaptiveLimit:
         answers = max(window.count + window.drops, self.limit)
         return max(2.0, _MANY * answers, self._ceiling.explains(window))
 
-    def _drop(self, now: float, in_flight: int) -> None:
+    def _drop(self, now: float, in_flight: int, *, late: bool) -> None:
         """Too many: take back the raise, or cut; deeper if the last cut was not enough."""
-        limit, undo = self.limit if self._kept is None else self._kept, self._raised and not self._streak
+        limit = self.limit if self._kept is None else self._kept
+        undo = self._raised and not self._streak and not late
         self._kept = None
         if undo:
             wanted = self._good
@@ -198,17 +213,15 @@ class AdaptiveLimit:
             self._streak += 1
         known = self._alive or self._streak < 2  # noqa: PLR2004 - nothing answered after a cut: an outage
         at = max(int(wanted) + 1.0, min(in_flight, int(limit))) if known else inf
-        self._ceiling.hit(now, at, self._round_trip, by_probe=undo)
+        self._ceiling.hit(now, at, self._round_trip, by_probe=undo, late=late)
         self._alive = False
         self._cut(now, wanted)
 
     def _turn(self, now: float, window: Window) -> None:
         """A window is complete, with no more drops than could be borne so far."""
-        low = self.limit <= self._ceiling.at * _BELOW < inf
-        if window.drops > self._ceiling.explains(window) and not low:
-            self._drop(now, window.most)
+        if self._ceiling.too_many(self.limit, window):
+            self._drop(now, window.most, late=window.late > 0)
             return
-        self._ceiling.passed(window)
         self._streak = 0
         self._round_trip += (window.latency - self._round_trip) * (0.3 if self._round_trip else 1.0)
         if self._kept is not None:
@@ -229,23 +242,29 @@ class AdaptiveLimit:
         else:
             self._cut(now, wanted)
         if self._algorithm.looks and not self._ceiling.holds(self.limit):
-            self._look(now)
+            self._look(now, window)
 
-    def _look(self, now: float) -> None:
+    def _look(self, now: float, window: Window) -> None:
         """Lower the limit for a while, if it is time to."""
         if self._look_at == inf:
             self._look_at = now + _FIRST_LOOK * self._round_trip
         stubborn = self.limit <= self._fell_from * _STUBBORN
         if stubborn or now >= self._look_at:
             self._kept = self._fell_from = self.limit
-            queue = inf if stubborn else max(_LOOK_DOWN * self.limit, 2.0 + 2.0 * sqrt(self.limit))
+            self._before = window
+            queue = (
+                inf if stubborn or not self._looked_once else max(_LOOK_DOWN * self.limit, 2.0 + 2.0 * sqrt(self.limit))
+            )
             self._cut(now, self.limit - min(self.limit / 2, queue))
             self._deaf = now + _STEADY * self._round_trip
 
     def _looked(self, now: float, window: Window) -> None:
+        """Back to the limit of before, or to what it should have been by what is known now."""
         self._algorithm.idle(window)
-        self.limit = self._good = self._kept or self.limit
-        self._kept = None
+        self._looked_once = True
+        if self._kept is not None and self._before is not None:
+            self.limit = self._good = max(self.limit, min(self._kept, self._algorithm.next(self._kept, self._before)))
+        self._kept = self._before = None
         self._deaf = now + _STEADY * self._round_trip
         self._look_at = now + max(_LOOK_SECONDS, _LOOK_EVERY * self._round_trip)
 

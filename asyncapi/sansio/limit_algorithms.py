@@ -27,14 +27,15 @@ class Window:
         opened: When it began.
         count: Answers, refusals left out.
         drops: Refusals.
+        late: How many of them took their time: they have waited at the server.
         most: The most attempts in flight.
     """
 
-    __slots__ = ("_squares", "_total", "count", "drops", "most", "opened")
+    __slots__ = ("_squares", "_total", "count", "drops", "late", "most", "opened")
 
     def __init__(self, now: float) -> None:
         self.opened = now
-        self.count = self.drops = self.most = 0
+        self.count = self.drops = self.late = self.most = 0
         self._total = self._squares = 0.0
 
     def add(self, latency: float, in_flight: int) -> None:

@@ -236,13 +236,11 @@ def test_several_clients_share_a_server_that_refuses_at_once_and_none_is_starved
 def test_a_look_lowers_the_limit_for_a_moment_and_a_drop_ends_it(name):
     limit = limit_of(name, initial=100, maximum=100)
     now, lowest = 0.0, 100.0
-    while lowest > 70:
+    while lowest > 50:  # the first
         now = feed(limit, now=now)
         lowest = min(lowest, limit.limit)
         assert now < 4
-    before = limit.limit
     now = feed(limit, now=now, rounds=4)
-    assert before == 70
     assert limit.limit == 100
     while limit.limit > 70:
         now = feed(limit, now=now)
