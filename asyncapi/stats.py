@@ -51,8 +51,8 @@ class Stats:
         p50: Median latency of answered calls, waits and retries included; None before the first.
         p95: Its 95th percentile.
         p99: Its 99th percentile.
-        routes: The same by route, "GET /users/{id}" where calls have a `route=`, else "GET api.example.com". The first 256
-            routes have figures of their own, all others are "other".
+        routes: The same by route, "GET /users/{id}" where calls have a `route=`, else "GET api.example.com". The first
+            256 routes have figures of their own, all others are "other".
         degraded: Calls that a fallback has answered.
         shared: Calls that joined another's flight (single-flight).
         hedged: Calls that a further copy has answered (hedging).

@@ -7,9 +7,10 @@ minRTT). The rules, the same for all three:
     1. Answers go into windows of one round trip, of ten at least; latency moves the limit once a window.
     2. A latency is an attempt's own, without the time it waited in our line.
     3. The limit grows only when it is used: the most in flight came near it.
-    4. A drop (429, 503, a timeout, no connection) right after the limit was raised takes the raise back. At a limit
-       that has held, one drop in a window is chance; more cut it to `backoff`, and a round of drops right on another
-       deeper, at most to a half. Where nothing is answered any more, it is an outage and no ceiling.
+    4. A drop (429, 503, a timeout, no connection) right after the limit was raised takes the raise back, if the host
+       refused at once. At a limit that has held, one drop in a window is chance; more cut it to `backoff`, and a round
+       of drops right on another deeper, at most to a half. Where drops come late, after waiting at the host, they cut
+       too, and nothing grows for ten round trips. Where nothing is answered any more, it is an outage and no ceiling.
     5. After any cut, what comes back for a round trip was sent under the old limit: it is left out. So a storm of drops
        cuts once a round trip, and a slow answer of before isn't held against the new limit.
     6. Where refusals came is the ceiling. The limit goes up to just below it by halves of what is left, and stays; only
@@ -17,8 +18,8 @@ minRTT). The rules, the same for all three:
     7. A host that refuses some whatever the limit: what is still refused well below the ceiling is its background, and
        as much of it is left out of account.
     8. The latency of the idle server is seen only without a queue. Now and then the limit is lowered for one window to
-       look: to a half the first time, and when cut after cut has taken a third of it. Not for AIMD, which knows no latency, nor where
-       refusals hold the limit.
+       look: to a half the first time, and when cut after cut has taken a third of it. Not for AIMD, which knows no
+       latency, nor where refusals hold the limit.
 """
 
 from __future__ import annotations
