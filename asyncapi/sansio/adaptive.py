@@ -12,7 +12,8 @@ minRTT). The rules, the same for all three:
        of drops right on another deeper, at most to a half. Where drops come late, after waiting at the host, they cut
        too, and nothing grows for ten round trips. Where nothing is answered any more, it is an outage and no ceiling.
     5. After any cut, what comes back for a round trip was sent under the old limit: it is left out. So a storm of drops
-       cuts once a round trip, and a slow answer of before isn't held against the new limit.
+       cuts once a round trip, or every 0.3 s where it is longer and the host refuses at once, and a slow answer of
+       before isn't held against the new limit.
     6. Where refusals came is the ceiling. The limit goes up to just below it by halves of what is left, and stays; only
        after many good answers does it try one more, and if that is well, two, four, then as its algorithm likes.
     7. A host that refuses some whatever the limit: what is still refused well below the ceiling is its background, and
@@ -50,6 +51,7 @@ _LOOK_DOWN = 0.3  # of the limit, for a look
 _LOOK_EVERY = 50  # and between looks,
 _LOOK_SECONDS = 10.0  # and not less than this
 _LATE = 0.5  # of a round trip: a drop that took longer has waited at the server
+_SOON = 0.3  # seconds after a cut, a round trip at the most, until refusals at once lead to the next
 _STEADY = 2  # round trips after a jump until answers are no longer those of the slow alone, or of the fast
 _STUBBORN = 0.7  # of the limit left by cuts for latency: is the idle latency still what it was?
 
@@ -178,14 +180,18 @@ class AdaptiveLimit:
         """
         if not dropped:
             self._alive = True
-        if now < self._deaf or (dropped and now - latency < self._since):
+        at_once = latency <= _LATE * self._round_trip
+        deaf = self._deaf
+        if dropped and at_once:  # however long answers take by now, these are news
+            deaf = min(deaf, self._since + _SOON)
+        if now < deaf or (dropped and now - latency < self._since):
             return
         window = self._window
         if window is None:
             window = self._window = Window(now)
         if dropped:
             window.drops += 1
-            window.late += latency > _LATE * self._round_trip > 0
+            window.late += not at_once and self._round_trip > 0
             if window.drops > self._bearable(window):
                 self._round_trip = self._round_trip or latency
                 self._drop(now, in_flight, late=window.late > 0)

@@ -188,8 +188,8 @@ class ClosedLoop:
 
     def _done(self, client: int, sent: float) -> None:
         self._busy -= 1
+        self._serve()  # who waits goes before the next to arrive
         self._end(client, sent, False)
-        self._serve()
 
     def _end(self, client: int, sent: float, rejected: bool) -> None:
         latency = self._now - sent
