@@ -72,6 +72,11 @@ class Limiter:
         self._timer: asyncio.TimerHandle | None = None
         self._due = inf  # when the timer fires
 
+    @property
+    def busy(self) -> bool:
+        """Whether anybody waits here, or a newcomer would have to."""
+        return self.line.length > 0 or self._delay(self._clock.now(), (1.0,) * len(self.buckets)) > 0
+
     def take(self, weights: Weights) -> bool:
         """Take the tokens if they are there and nobody waits for them."""
         if self.line.length:
@@ -98,6 +103,12 @@ class Limiter:
         except BaseException:
             self._serve()  # the next one may need less, and be due earlier
             raise
+
+    def give_back(self, weights: Weights) -> None:
+        """Undo a `take`: the attempt was never sent. Those who wait may be due earlier."""
+        self._give_back(weights)
+        if self.line.length:
+            self._serve()
 
     def look_again(self) -> None:
         """What the buckets say has changed: those who wait may be due earlier, or later."""

@@ -103,16 +103,18 @@ class Parts:
         self.gate = Gate(plan.concurrency) if isinstance(plan.concurrency, int) else None
         self.gates: Keyed[Gate] | None = None
         if isinstance(plan.concurrency, Adaptive):
-            self.gates = Keyed(partial(_learning_gate, plan.concurrency))
+            self.gates = Keyed(partial(_learning_gate, plan.concurrency), busy=lambda gate: gate.busy)
         self.limiters = [
-            (by, limits, Keyed(partial(_limiter, limits, clock)))
+            (by, limits, Keyed(partial(_limiter, limits, clock), busy=lambda limiter: limiter.busy))
             for by in ("client", "host")
             if (limits := [one for one in plan.rate if one.by == by])
         ]
-        self.paces: Keyed[Pace] | None = Keyed(partial(Pace, clock)) if plan.pace else None
+        self.paces: Keyed[Pace] | None = (
+            Keyed(partial(Pace, clock), busy=lambda one: one.limiter.busy) if plan.pace else None
+        )
         self.circuits: Keyed[Circuit] | None = None
         if plan.breaker is not None:
-            self.circuits = Keyed(partial(plan.breaker.start, clock.random))
+            self.circuits = Keyed(partial(plan.breaker.start, clock.random), busy=lambda one: one.holds(clock.now()))
         self.hedges = Hedges(Keyed(plan.hedge.start), clock) if plan.hedge is not None else None
         self.flights = Flights() if plan.single_flight else None
 
@@ -269,7 +271,7 @@ def _checked(weight: float) -> float:
 def _concurrency(parts: Parts) -> Iterator[Step]:
     gates = parts.gate or parts.gates
     if gates is not None:
-        usual = partial(parts.meter.latency.quantile, 0.5)
+        usual = partial(parts.meter.latencies.all.quantile, 0.5)
         layer = concurrency(gates, parts.clock, parts.watchdog, max_queue=parts.plan.max_queue, typical=usual)
         limit = parts.plan.concurrency
         told = f"{limit.algorithm}, learned per host" if isinstance(limit, Adaptive) else f"{limit} attempts at a time"

@@ -5,11 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from asyncapi.sansio.histogram import OTHERS
+
 if TYPE_CHECKING:
     from asyncapi.layers.concurrency import Gate
     from asyncapi.layers.pace import Pace
     from asyncapi.order import Parts
     from asyncapi.sansio.circuit import Snapshot
+    from asyncapi.sansio.histogram import Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long the answered calls of one route took, seconds, waits and retries included.
+
+    Attributes:
+        count: Answered calls.
+        mean: Their mean.
+        p50: Their median.
+        p95: The 95th percentile.
+        p99: The 99th percentile.
+    """
+
+    count: int
+    mean: float
+    p50: float
+    p95: float
+    p99: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +51,8 @@ class Stats:
         p50: Median latency of answered calls, waits and retries included; None before the first.
         p95: Its 95th percentile.
         p99: Its 99th percentile.
+        routes: The same by route, "GET /users/{id}" where calls have a `route=`, else "GET api.example.com". The first
+            256 routes have figures of their own, all others are "other".
         degraded: Calls that a fallback has answered.
         shared: Calls that joined another's flight (single-flight).
         hedged: Calls that a further copy has answered (hedging).
@@ -53,6 +77,7 @@ class Stats:
     p50: float | None
     p95: float | None
     p99: float | None
+    routes: dict[str, Latency]
     degraded: int
     shared: int
     hedged: int
@@ -86,9 +111,10 @@ def snapshot(parts: Parts) -> Stats:
         queued=sum(gate.line.length for gate in gates)
         + sum(limiter.line.length for _, limiter in limiters)
         + sum(one.limiter.line.length for one in paces.values()),
-        p50=meter.latency.quantile(0.50),
-        p95=meter.latency.quantile(0.95),
-        p99=meter.latency.quantile(0.99),
+        p50=meter.latencies.all.quantile(0.50),
+        p95=meter.latencies.all.quantile(0.95),
+        p99=meter.latencies.all.quantile(0.99),
+        routes={_name(key): _latency(one) for key, one in meter.latencies.by_key.items()},
         degraded=meter.degraded,
         shared=parts.flights.shared if parts.flights is not None else 0,
         hedged=parts.hedges.won if parts.hedges is not None else 0,
@@ -100,3 +126,12 @@ def snapshot(parts: Parts) -> Stats:
         pauses={host: one.pacer.paused for host, one in paces.items() if one.pacer.paused},
         budget={host: budget.tokens for host, budget in parts.budgets.items()},
     )
+
+
+def _name(key: tuple[str, str]) -> str:
+    return "other" if key == OTHERS else " ".join(key)
+
+
+def _latency(one: Histogram) -> Latency:
+    p50, p95, p99 = (one.quantile(share) or 0.0 for share in (0.50, 0.95, 0.99))
+    return Latency(one.count, one.total / one.count, p50, p95, p99)

@@ -10,6 +10,7 @@ turns, and the medians of the rounds are reported. The last rows are whole calls
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import statistics
 import sys
@@ -18,7 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from row import BODY, Row
 
-from asyncapi import Client, RateLimit, Retry, Timeout
+from asyncapi import (
+    Adaptive,
+    Breaker,
+    CircuitOpen,
+    Client,
+    ConnectError,
+    Hedge,
+    RateLimit,
+    Retry,
+    Timeout,
+)  # fmt: skip
 from asyncapi.testing import MockTransport
 from asyncapi.types import Request, Response, stack
 
@@ -26,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _CALLS = 10_000
+REFUSAL = "a refusal by an open breaker"
 _HEADERS = {"Content-Type": "application/json"}
 
 
@@ -59,6 +71,47 @@ def client_off() -> Client:
     )
 
 
+def client_armed() -> Client:
+    """And with what is opt-in, save what would share or answer calls."""
+    return Client(
+        "http://mock.invalid",
+        transport=MockTransport(handler),
+        retry=Retry(attempts=4),
+        rate=RateLimit(10_000_000, per=1.0),
+        concurrency=Adaptive(initial=100),
+        timeout=Timeout(total=30, connect=5, attempt=10),
+        breaker=Breaker(),
+        hedge=Hedge(),
+        pace=True,
+    )
+
+
+def client_broken() -> Client:
+    """One whose circuit stays open."""
+    return Client("http://mock.invalid", transport=MockTransport(handler), breaker=Breaker(open_for=1e6, open_cap=1e6))
+
+
+async def refuse(client: Client) -> Callable[[], Awaitable[Any]]:
+    """The breaker's refusal of an attempt: its layer alone, its circuit open."""
+    layer = next(step.layer for step in client._steps if step.name == "breaker")
+
+    async def broken(_: Request) -> Response:
+        raise ConnectError("refused")
+
+    send, build = layer(broken), client._builder.build
+    circuits = client._parts.circuits
+    assert circuits is not None
+    circuit = circuits["mock.invalid"]
+    for number in range(1000):
+        circuit.record(circuit.permit, None, number / 100, failed=True)
+
+    async def call() -> None:
+        with contextlib.suppress(CircuitOpen):
+            await send(build("GET", "/items/1"))
+
+    return call
+
+
 def variants(client: Client) -> dict[str, Callable[[], Awaitable[Any]]]:
     """Name and call of everything measured through the layers of one client."""
     build = client._builder.build
@@ -84,8 +137,11 @@ async def us_a_call(call: Callable[[], Awaitable[Any]]) -> float:
 
 async def run(rounds: int) -> dict[str, dict[str, float]]:
     """Medians by name: the whole, and what it takes more than its yardstick."""
-    async with client_on() as on, client_off() as off:
+    async with client_on() as on, client_off() as off, client_armed() as armed, client_broken() as broken:
         calls = variants(on)
+        send, build = stack(armed._transport.send, *(step.layer for step in armed._steps)), armed._builder.build
+        calls["all, and breaker, hedge, pace, Adaptive"] = lambda: send(build("GET", "/items/1"))
+        calls[REFUSAL] = await refuse(broken)
         whole_off, whole_on = "a whole typed call, everything off", "a whole typed call, everything on"
         calls[whole_off] = lambda: off.get("/items/1", model=Row)
         calls[whole_on] = lambda: on.get("/items/1", model=Row)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import fetch_job
 import latency
 import peers
+import storms
 from rounds import median_ratio
+
+from layers import REFUSAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +33,7 @@ def render(results: dict[str, Any]) -> str:
     sections = [_machine(results)]
     sections.append("\n".join(_bars(results)))
     for name, section in {
-        "peers": _peers, "latency": _latency, "fetch": _fetch, "layers": _layers, "map": _map,
+        "peers": _peers, "latency": _latency, "fetch": _fetch, "layers": _layers, "map": _map, "storms": _storms,
     }.items():  # fmt: skip
         if name in results:
             sections.append("\n".join(section(results)))
@@ -86,6 +89,9 @@ def _bar_rows(results: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     if "all" in layers:
         cost = layers["all"]["added_us"]
         yield "All layers, idle, over the mock transport", "<= 8 us a call", f"{cost:.1f} us", _verdict(cost <= 8)
+    if REFUSAL in layers:
+        cost = layers[REFUSAL]["us"]
+        yield "A refusal by an open breaker", "< 5 us", f"{cost:.1f} us", _verdict(cost < 5)
     for name, one in results.get("map", {}).items():
         if name == "at once":
             what = f"`map` over {one['items']:,} inputs, concurrency {one['concurrency']}"
@@ -93,6 +99,17 @@ def _bar_rows(results: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
             growth, tasks = one["rss_growth_mib"], one["most_tasks"]
             yield f"{what}: memory growth", "< 50 MB", f"{growth:.1f} MiB", _verdict(growth * 1.048576 < 50)
             yield f"{what}: live tasks", f"<= {one['concurrency'] + 10}", str(tasks), _verdict(tasks <= 510)
+
+    if "scenarios" in results.get("storms", {}):
+        for what, bar, measured, reached in storms.bars(results["storms"]):
+            yield what, bar, measured, _verdict(reached)
+
+
+def _storms(results: dict[str, Any]) -> Iterator[str]:
+    if "error" in results["storms"]:
+        yield f"### Storms\n\nNot measured: {results['storms']['error']}"
+        return
+    yield from storms.render(results["storms"])
 
 
 def _verdict(reached: bool) -> str:

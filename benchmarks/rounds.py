@@ -31,7 +31,7 @@ class Settings:
         return self.wants(part) and (not names or contestant in names)
 
 
-PARTS = ("peers", "latency", "layers", "map", "fetch")
+PARTS = ("peers", "latency", "layers", "map", "fetch", "storms")
 CONTESTANTS_OF: dict[str, Sequence[str]] = {}
 
 

@@ -3,7 +3,7 @@
     python benchmarks/run.py                   all of it, about ten minutes; writes benchmarks/results/latest.json,
                                                docs/img/*.svg and the tables in docs/benchmarks.md
     python benchmarks/run.py --quick           about a minute, to see that it works; writes to benchmarks/results/quick/
-    python benchmarks/run.py --only peers      one part: peers, latency, layers, map, fetch (may be repeated)
+    python benchmarks/run.py --only peers      one part: peers, latency, layers, map, fetch, storms (repeatable)
     python benchmarks/run.py --only httpx_pool --only asyncapi_on     only these contestants
 
 Ctrl-C stops it and everything it has started.
@@ -45,7 +45,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `with` blocks end what was started
     target = _Target(options.out, quick=options.quick, partial=bool(options.only))
     try:
-        results = _run_all(settings)
+        results = _run_all(settings, target.images)
     except KeyboardInterrupt:
         print("\nstopped; nothing was written")
         return 130
@@ -69,7 +69,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _run_all(settings: Settings) -> dict[str, Any]:
+def _run_all(settings: Settings, images: Path) -> dict[str, Any]:
     began = time.monotonic()
     _say(f"{settings.rounds} rounds")
     _install_peers()
@@ -88,23 +88,24 @@ def _run_all(settings: Settings) -> dict[str, Any]:
             results["latency"] = latency.run(url, settings, _say)
         if settings.wants("fetch"):
             results["fetch"] = fetch_job.run(url, settings, _say)
-    for part, script, argument in (
+    for part, script, *arguments in (
         ("layers", "layers.py", settings.rounds),
         ("map", "map_million.py", 50_000 if settings.quick else 1_000_000),
+        ("storms", "storms.py", images, "--json", *(["--quick"] if settings.quick else [])),
     ):
         if settings.wants(part):
-            _say(f"{part}: {script} {argument}")
-            results[part] = _script(script, argument)
-            _say(f"  {json.dumps(results[part])}")
+            _say(f"{part}: {script} {' '.join(map(str, arguments))}")
+            results[part] = _script(script, *arguments)
+            _say(f"  {json.dumps(results[part])[:2000]}")
     results["versions"] = _versions(results)
     results["took_s"] = round(time.monotonic() - began)
     return results
 
 
-def _script(script: str, argument: object) -> dict[str, Any]:
+def _script(script: str, *arguments: object) -> dict[str, Any]:
     """What one of our own scripts measures, in a process of its own."""
     try:
-        return json.loads(machine.output_of([sys.executable, HERE / script, argument], timeout=300))
+        return json.loads(machine.output_of([sys.executable, HERE / script, *arguments], timeout=600))
     except RuntimeError as error:
         return {"error": str(error)}
 
@@ -152,13 +153,13 @@ class _Target:
     def __init__(self, out: Path | None, *, quick: bool, partial: bool) -> None:
         folder = out or (HERE / "results" / ("quick" if quick else "partial") if quick or partial else None)
         self._results = folder or HERE / "results"
-        self._images = folder or ROOT / "docs" / "img"
+        self.images = folder or ROOT / "docs" / "img"
         self._page = folder / "benchmarks.md" if folder else ROOT / "docs" / "benchmarks.md"
 
     def write(self, results: dict[str, Any]) -> None:
         """The figures first: if drawing fails, they are there."""
         self._results.mkdir(parents=True, exist_ok=True)
-        self._images.mkdir(parents=True, exist_ok=True)
+        self.images.mkdir(parents=True, exist_ok=True)
         path = self._results / "latest.json"
         path.write_text(json.dumps(results, indent=1) + "\n")
         _say(f"wrote {path}")
@@ -169,7 +170,7 @@ class _Target:
         except ImportError as error:
             _say(f"no charts: {error} (pip install matplotlib)")
             return
-        for drawn in charts.draw(results, self._images):
+        for drawn in charts.draw(results, self.images):
             _say(f"wrote {drawn}")
         _say(f"done in {results['took_s']} s")
 

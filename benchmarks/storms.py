@@ -3,51 +3,150 @@
     python benchmarks/storms.py                       the figures, as tables
     python benchmarks/storms.py docs/img              and charts sim-<scenario>.svg, with sim-adaptive.svg
     python benchmarks/storms.py - outage tail         only these
+    python benchmarks/storms.py docs/img --json       as `make bench` has it: data instead of tables
 
 Nothing is measured by a clock: the same code gives the same figures on any machine.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from simulator import matrix, outages
 from simulator.storm import POLICIES, SCENARIOS, Measured, measure
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def table(title: str, told: str, rows: dict[str, Measured]) -> str:
-    """One scenario as Markdown."""
-    lines = [
-        f"### {title}\n",
-        "| policy | answered | in the trouble | sent / offered | p50 s | p99 s | recovered after |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for name, row in rows.items():
-        name = f"asyncapi, {told}" if name.endswith("armed") else name
-        back = "-" if row.recovery is None else f"{row.recovery:.0f} s"
-        lines.append(
-            f"| {name} | {row.success:.1%} | {row.success_in_trouble:.1%} | {row.load:.2f} | {row.p50:.2f} | "
-            f"{row.p99:.2f} | {back} |"
-        )
-    return "\n".join(lines) + "\n"
+from asyncapi import Breaker
 
 
-def main(arguments: list[str]) -> None:
-    """Run what is asked for."""
-    folder = Path(arguments[0]) if arguments and arguments[0] != "-" else None
-    for name in arguments[1:] or SCENARIOS:
+def run(names: list[str], folder: Path | None, *, quick: bool) -> dict[str, Any]:
+    """Everything that is asked for, as plain data; charts are drawn where there is a folder and matplotlib."""
+    drawing = None
+    if folder is not None:
+        try:
+            from simulator import drawing
+        except ImportError:
+            folder = None
+    storms = {}
+    for name in names or SCENARIOS:
         scenario = SCENARIOS[name]
         rows = {policy: measure(scenario, policy) for policy in POLICIES}
-        print(table(scenario.title, scenario.told, rows), flush=True)
-        if folder is not None:
-            from simulator import drawing
-
+        storms[name] = {"title": scenario.title, "rows": {_label(row, scenario.told): _row(rows[row]) for row in rows}}
+        if drawing is not None and folder is not None:
             drawing.storm(scenario, rows, folder / f"sim-{name}.svg")
-    if folder is not None and not arguments[1:]:
-        from simulator import drawing
+    results: dict[str, Any] = {"scenarios": storms}
+    if not names:
+        lengths = outages.LENGTHS[:2] if quick else outages.LENGTHS
+        results["outages"] = {str(one): asdict(outages.measure(one, breaker=Breaker())) for one in lengths}
+        results["adaptive"] = matrix.measure(quick=quick)
+        if drawing is not None and folder is not None:
+            drawing.adaptive(folder / "sim-adaptive.svg")
+    return results
 
-        drawing.adaptive(folder / "sim-adaptive.svg")
+
+def _label(policy: str, told: str) -> str:
+    return f"asyncapi, {told}" if policy.endswith("armed") else policy
+
+
+def _row(measured: Measured) -> dict[str, Any]:
+    whole = asdict(measured)
+    return {name: whole[name] for name in ("success", "success_in_trouble", "load", "p50", "p99", "recovery")}
+
+
+def render(results: dict[str, Any], images: str = "img") -> Iterator[str]:
+    """The results as Markdown."""
+    yield "### Storms, simulated in virtual time\n"
+    yield "Nothing here is measured by a clock: real layers, a seeded server, the same figures on any machine.\n"
+    for name, storm in results["scenarios"].items():
+        yield f"**{storm['title']}** ([chart]({images}/sim-{name}.svg))\n"
+        yield "| policy | answered | in the trouble | sent / offered | p50 s | p99 s | normal again after |"
+        yield "|---|---:|---:|---:|---:|---:|---:|"
+        for policy, row in storm["rows"].items():
+            back = "-" if row["recovery"] is None else f"{row['recovery']:.0f} s"
+            yield (
+                f"| {policy} | {row['success']:.1%} | {row['success_in_trouble']:.1%} | {row['load']:.2f} | "
+                f"{row['p50']:.2f} | {row['p99']:.2f} | {back} |"
+            )
+        yield ""
+    if "outages" in results:
+        yield from _outages(results["outages"])
+    if "adaptive" in results:
+        yield from _changes(results["adaptive"]["changes"], images)
+        yield from _sizes(results["adaptive"]["sizes"])
+
+
+def _outages(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
+    yield f"**The breaker after an outage**, {outages.RATE:g} calls a second, five seeds\n"
+    yield "| the host is down for | back after, median | at the worst | attempts while down | calls meanwhile |"
+    yield "|---:|---:|---:|---:|---:|"
+    for seconds, row in rows.items():
+        yield f"| {seconds} s | {row['back']:.1f} s | {row['worst']:.1f} s | {row['down']:.0f} | {row['offered']:,} |"
+    yield ""
+
+
+def _changes(rows: dict[str, dict[str, Any]], images: str) -> Iterator[str]:
+    yield f"**Adaptive: a hidden limit of 50, then 500, then 20** ([chart]({images}/sim-adaptive.svg)): places"
+    yield "used and attempts rejected, the worst of the three from ten seconds after each change on; seconds until nine"
+    yield "tenths were used\n"
+    yield f"| the server | {' | '.join(matrix.ALGORITHMS)} |"
+    yield f"|---|{'---:|' * len(matrix.ALGORITHMS)}"
+    for kind, by in rows.items():
+        cells = [f"{by[one]['used']:.0%}, {by[one]['rejected']:.2%}, {by[one]['after']:.0f} s" for one in by]
+        yield f"| {kind} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _sizes(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
+    yield "**Adaptive: a server of any size**; places used, attempts rejected, from ten seconds on\n"
+    columns = next(iter(rows.values()))
+    yield f"| places | {' | '.join(columns)} |"
+    yield f"|---:|{'---:|' * len(columns)}"
+    for workers, by in rows.items():
+        cells = [f"{one['used']:.0%}, {one['rejected']:.2%}" for one in by.values()]
+        yield f"| {workers} | {' | '.join(cells)} |"
+
+
+def bars(results: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
+    """What is promised, what came out, and whether that holds."""
+    scenarios = results["scenarios"]
+    if "broken" in scenarios:
+        load = scenarios["broken"]["rows"]["asyncapi"]["load"]
+        yield "503 to everything for a minute: sent / offered, floor included", "<= 1.21x", f"{load:.2f}x", load <= 1.21
+    if "tail" in scenarios:
+        rows = scenarios["tail"]["rows"]
+        hedged = next(row for name, row in rows.items() if name.startswith("asyncapi, "))
+        share = 1 - hedged["p99"] / rows["asyncapi"]["p99"]
+        more = hedged["load"] - 1
+        yield "Hedging at a 2 %-slow server: p99 falls by", ">= 50 %", f"{share:.0%}", share >= 0.5
+        yield "Hedging at a 2 %-slow server: more requests", "<= 5 %", f"{more:.1%}", more <= 0.05
+    if "adaptive" in results:
+        every = [one for by in results["adaptive"]["changes"].values() for one in by.values()]
+        used, rejected = min(one["used"] for one in every), max(one["rejected"] for one in every)
+        what = "Adaptive, 50, 500, then 20 places, three algorithms, every kind of server:"
+        yield f"{what} places used", ">= 90 %", f"{used:.0%}", used >= 0.9
+        yield f"{what} rejections", "< 1 %", f"{rejected:.2%}", rejected < 0.01
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description="Storms in virtual time.")
+    parser.add_argument("folder", nargs="?", default="-", help="where charts go; - for none")
+    parser.add_argument("names", nargs="*", metavar="scenario", help=f"{', '.join(SCENARIOS)} (all)")
+    parser.add_argument("--json", action="store_true", help="data instead of tables")
+    parser.add_argument("--quick", action="store_true", help="fewer rows")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in SCENARIOS:
+            parser.error(f"{name}: not one of {', '.join(SCENARIOS)}")
+    results = run(options.names, None if options.folder == "-" else Path(options.folder), quick=options.quick)
+    print(json.dumps(results) if options.json else "\n".join(render(results)), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

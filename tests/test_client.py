@@ -130,6 +130,29 @@ async def test_stats_count_calls_answers_and_errors():
     assert 0 < stats.p50 <= stats.p95 <= stats.p99 < 30
 
 
+def test_stats_tell_the_latencies_of_each_route_apart():
+    clock = FakeClock()
+
+    async def handler(request):
+        await clock.sleep(2.0 if request.url.path.startswith("/reports") else 0.1)
+        return reply()
+
+    async def scenario():
+        async with Client("https://h", transport=MockTransport(handler, clock=clock), clock=clock) as api:
+            for number in range(10):
+                await api.get(f"/users/{number}", route="/users/{id}")
+            await api.post("/reports", route="/reports")
+            await api.get("/")
+            return api.stats.routes
+
+    routes = run(scenario())
+    assert list(routes) == ["GET /users/{id}", "POST /reports", "GET h"]
+    users, reports, _ = routes.values()
+    assert (users.count, reports.count) == (10, 1)
+    assert (users.mean, users.p99) == (pytest.approx(0.1), pytest.approx(0.1, rel=0.05))
+    assert reports.p50 == pytest.approx(2.0, rel=0.05)
+
+
 def test_explain_prints_the_chain_with_its_settings(capsys):
     api = Client("https://user:canary@h/v1", rate=RateLimit(50), concurrency=7, retry=None)
     told = api.explain()

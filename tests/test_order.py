@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 import asyncapi.order
 from asyncapi import (
+    Adaptive,
+    Breaker,
     Client,
     ConnectError,
     DeadlineExceeded,
@@ -348,5 +350,27 @@ def test_the_deadline_stands_outside_retry_so_that_it_covers_all_attempts_and_wa
             await api.get("/")
         assert clock.now() == 9.0
         assert api._transport.requests == 5
+
+    run(scenario())
+
+
+def test_what_is_in_use_of_a_host_outlives_five_thousand_others():
+    async def scenario():
+        rate, breaker = RateLimit(1, per=60.0, by="host"), Breaker(minimum=1, count=1, open_for=60.0)
+        api = client(lambda _: reply(503), concurrency=Adaptive(), rate=rate, breaker=breaker, retry=None)
+        with pytest.raises(ServerError):
+            await api.get("https://down/")
+        gate, (_, _, limiters) = api._parts.gates["busy"], api._parts.limiters[0]
+        await gate.enter()
+        kept = api._parts.circuits["down"], limiters["down"]
+        for number in range(5_000):
+            for keyed in (api._parts.gates, api._parts.circuits, limiters):
+                keyed[str(number)]
+        assert api._parts.gates["busy"] is gate
+        assert (api._parts.circuits["down"], limiters["down"]) == kept
+        gate.leave()
+        for number in range(5_000, 10_000):
+            api._parts.gates[str(number)]
+        assert "busy" not in api._parts.gates
 
     run(scenario())

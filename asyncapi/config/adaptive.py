@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from asyncapi.config.settings import settings
-from asyncapi.sansio.adaptive import ALGORITHMS, AdaptiveLimit
+from asyncapi.sansio.adaptive import AdaptiveLimit
+from asyncapi.sansio.limit_algorithms import ALGORITHMS
 
 
 @settings

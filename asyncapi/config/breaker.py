@@ -23,13 +23,14 @@ class Breaker:
     any 4xx (a 429 is the rate limit's business), cancellations, and whatever we refused to send.
 
     Attributes:
-        failure_rate: It opens when this share of the attempts in the window has failed, 0.5 for half of them.
+        failure_rate: It opens when this share of the attempts in the window has failed, 0.5 for half of them; and when
+            the last `minimum` attempts, for a second at least, have all failed.
         window: Seconds that the window looks back.
         count: Look back at the last `count` attempts instead, however long ago.
         minimum: Attempts that must be in the window before it can open.
         slow: An attempt that takes longer is slow, seconds without our own queueing; None: speed doesn't matter.
         slow_rate: It opens when this share of the attempts in the window was slow.
-        open_for: Seconds it stays open. They double each time it opens again without having recovered.
+        open_for: Seconds it stays open; half as long again each time it opens again without having recovered.
         open_cap: The longest it stays open, seconds.
         jitter: The share of the open time that is left to chance: many clients must not come back at once.
         probes: Good attempts in a row that close it again, one at a time.
@@ -45,8 +46,8 @@ class Breaker:
     minimum: Annotated[int, Field(ge=1)] = 20
     slow: Seconds | None = None
     slow_rate: Share = 0.5
-    open_for: Seconds = 5.0
-    open_cap: Seconds = 60.0
+    open_for: Seconds = 2.0
+    open_cap: Seconds = 5.0
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
     probes: Annotated[int, Field(ge=1)] = 3
     lease: Seconds = 30.0

@@ -56,6 +56,11 @@ class Gate:
         self.line = Line()
         self.learned = learned
 
+    @property
+    def busy(self) -> bool:
+        """Whether a place is out, or anybody waits for one."""
+        return self.free < self.limit or self.line.length > 0
+
     async def enter(self) -> None:
         """Take a place, waiting in line for it if need be."""
         if self.free > 0:  # a free place means that nobody waits: it would have been handed on

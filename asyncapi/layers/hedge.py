@@ -4,7 +4,8 @@ Rules:
 1. Only what is safe to send twice (sansio/resend.py), with a body that can be sent twice at the same time.
 2. The first copy runs in the calling task. A call whose answer comes in time costs no task and no timer of its own:
    all races share one timer, which starts a further copy, as a task, for those that are late.
-3. Late is who waits for the server. A copy that still stands in our own lines is not hedged: it would wait twice.
+3. Late is who waits for the server. A copy that still stands in our own lines is not hedged: it would wait twice. A
+   further copy never stands in line: where no place or token is free it is not sent, and its budget comes back.
 4. A good answer is one that needs no retry. A copy that fails leaves the others running; when all have failed, an
    answer (a 503, say) goes before an error, and the first copy's before the others'.
 5. The losers are cancelled and waited for: connections are closed, places given back, before the call returns. The
@@ -230,6 +231,7 @@ class _Contest:
         """Start one more."""
         race = self._race
         call = race.call.fork(f"hedge: no answer in {race.delay:.3g} s ({race.policy.label})")
+        call.patience = 0.0
         for earlier in self.copies:
             call.join(earlier.call)
         task = asyncio.get_running_loop().create_task(self._carry(call), context=race.context.copy())
@@ -272,6 +274,8 @@ class _Contest:
     def _ended(self, copy: _Copy) -> None:
         """A copy has ended: its answer, if good, ends the first one too."""
         self._running -= 1
+        if len(copy.call.attempts) == copy.made:
+            self._not_sent(copy)
         if not copy.task.cancelled() and copy.task.exception() is None:
             copy.answer = copy.task.result()
             if self._winner is None and _is_good(copy.answer):
@@ -281,6 +285,12 @@ class _Contest:
                     self._race.task.cancel("another copy was answered first")
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _not_sent(self, copy: _Copy) -> None:
+        self._race.route.give_back()
+        late = self._race.call.attempts
+        if late and not copy.task.cancelled() and (why := copy.task.exception()) is not None:
+            late[-1].then = f"not hedged: {type(why).__name__}"
 
     def _uncancel_first(self) -> bool:
         """Take our own cancellation of the calling task back; whether it was the only one."""

@@ -1,6 +1,7 @@
 """Our own rate limits: every attempt takes tokens from each bucket before it may go.
 
-Servers count attempts, not calls: a retry takes its own.
+Servers count attempts, not calls: a retry takes its own. Tokens of an attempt that is given up or refused on its way
+through the layers below, while it waits for a place say, go back: nothing was sent.
 """
 
 from __future__ import annotations
@@ -47,7 +48,14 @@ def rate(
             weights = weigh(request)
             if not limiter.take(weights):
                 await stand_in_line(request, limiter, weights, clock, who="rate", most=max_queue)
-            return await inner(request)
+            made = request.call.attempts
+            before = len(made)
+            try:
+                return await inner(request)
+            except BaseException:
+                if len(made) == before:
+                    limiter.give_back(weights)
+                raise
 
         return send
 

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError, told
-from asyncapi.sansio.histogram import Histogram
+from asyncapi.sansio.histogram import Histograms
 from asyncapi.sansio.idempotency import unsure
 from asyncapi.types import Attempt
 
@@ -34,10 +34,11 @@ class Meter:
         degraded: Calls that a fallback has answered.
         by_status: Final statuses of calls.
         by_error: Final errors of calls by class; cancelled calls count as "CancelledError".
-        latency: Seconds of calls that ended with an answer, waits and retries included.
+        latencies: Seconds of calls that ended with an answer, waits and retries included: of all, and by method and
+            route (the call's `route=`, or its host).
     """
 
-    __slots__ = ("attempts", "by_error", "by_status", "calls", "degraded", "in_flight", "latency", "retries")
+    __slots__ = ("attempts", "by_error", "by_status", "calls", "degraded", "in_flight", "latencies", "retries")
 
     def __init__(self) -> None:
         self.calls = 0
@@ -47,7 +48,7 @@ class Meter:
         self.degraded = 0
         self.by_status: dict[int, int] = {}
         self.by_error: dict[str, int] = {}
-        self.latency = Histogram()
+        self.latencies = Histograms()
 
     def error(self, error: BaseException) -> None:
         """Count a call that ended without an answer."""
@@ -57,7 +58,7 @@ class Meter:
 
 def calls(meter: Meter, clock: Clock) -> Layer:
     """The outermost layer: counts calls, and completes responses and errors with what happened on the way."""
-    now, by_status, record = clock.now, meter.by_status, meter.latency.record
+    now, by_status, record = clock.now, meter.by_status, meter.latencies.record
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -77,7 +78,7 @@ def calls(meter: Meter, clock: Clock) -> Layer:
             elapsed = response.elapsed = now() - call.started
             response.attempts = tuple(call.attempts)
             by_status[response.status] = by_status.get(response.status, 0) + 1
-            record(elapsed)
+            record((request.method, request.route or call.host), elapsed)
             if response.degraded:
                 meter.degraded += 1
             return response

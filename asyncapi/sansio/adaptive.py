@@ -1,186 +1,130 @@
 """How many attempts at a time a host can take, learned from what comes back: AIMD, Vegas and Gradient2.
 
-The ideas are those of TCP: AIMD (Chiu and Jain, 1989), Vegas (Brakmo and Peterson, 1995), the gradient of latencies
-(Gradient2 of Netflix concurrency-limits; Envoy's adaptive concurrency filter), careful steps near the last loss (CUBIC,
-RFC 9438), draining the queue now and then to see the bare latency (BBR's ProbeRTT; Envoy's minRTT). The rules, the
-same for all three:
+Latency moves the limit by one of `sansio/limit_algorithms.py`; refusals bound it. They are remembered as CUBIC and BIC
+do (RFC 9438; Xu, Harfoush and Rhee, 2004), and the bare latency is looked for now and then (BBR's ProbeRTT; Envoy's
+minRTT). The rules, the same for all three:
 
     1. Answers go into windows of one round trip, of ten at least; latency moves the limit once a window.
     2. A latency is an attempt's own, without the time it waited in our line.
-    3. A drop (429, 503, a timeout, no connection) cuts at once, to `backoff`. A round of drops that follows right on
-       another cuts deeper, at most to a half.
-    4. After any cut, what comes back for a round trip was sent under the old limit: it is left out. So a storm of drops
-       cuts once a round trip, and a slow answer of before isn't held against the new limit.
-    5. After a drop nothing grows for ten round trips, and near where it was too much, only in small steps.
-    6. The limit grows only when it is used: the most in flight came near it.
-    7. The latency of the idle server is seen only without a queue. Now and then, and when cut after cut has halved the
-       limit, it is halved for one window to look (not for AIMD, which knows no latency).
+    3. The limit grows only when it is used: the most in flight came near it.
+    4. A drop (429, 503, a timeout, no connection) right after the limit was raised takes the raise back, if the host
+       refused at once. At a limit that has held, one drop in a window is chance; more cut it to `backoff`, and a round
+       of drops right on another deeper, at most to a half. Where drops come late, after waiting at the host, they cut
+       too, and nothing grows for ten round trips. Where nothing is answered any more, it is an outage and no ceiling.
+    5. After any cut, what comes back for a round trip was sent under the old limit: it is left out. So a storm of drops
+       cuts once a round trip, or every 0.3 s where it is longer and the host refuses at once, and a slow answer of
+       before isn't held against the new limit.
+    6. Where refusals came is the ceiling. The limit goes up to just below it by halves of what is left, and stays; only
+       after many good answers does it try one more, and if that is well, two, four, then as its algorithm likes.
+    7. A host that refuses some whatever the limit: what is still refused well below the ceiling is its background, and
+       as much of it is left out of account.
+    8. The latency of the idle server is seen only without a queue. Now and then the limit is lowered for one window to
+       look: to a half the first time, and when cut after cut has taken a third of it. Not for AIMD, which knows no
+       latency, nor where refusals hold the limit.
 """
 
 from __future__ import annotations
 
-from math import inf, log10, sqrt
-from typing import TYPE_CHECKING, Protocol
+from math import inf, sqrt
+from typing import TYPE_CHECKING
+
+from asyncapi.sansio.limit_algorithms import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from asyncapi.sansio.limit_algorithms import Algorithm
 
 _ENOUGH = 10  # answers in a window
 _SHORTEST = 0.05  # seconds of a window
 _USED = 0.8  # of the limit in flight: it is what holds us
 _DEEPEST = 0.5  # the most one step may cut
-_HOLD = 10  # round trips without growth after a drop,
-_HOLD_SECONDS = 1.0  # and not less than this
-_NEAR = 0.9  # of the limit at the last drop: from here on steps are small
-_CAREFUL = 0.02  # of the limit: such a step, beside 1
+_PROBE_ANSWERS = 150  # good ones since the last cut until one more is tried at the ceiling,
+_PROBE_TRIPS = 10  # round trips,
+_PROBE_SECONDS = 1.0  # and not less than this, doubling with each that was refused,
+_PROBE_MOST = 4.0  # up to this
+_SURE = 8  # a probe's step from which on the ceiling is forgotten
+_BELOW = 0.95  # of the ceiling: what is refused from here down is background
+_MANY = 0.05  # of the answers refused: no chance and no background
+_QUIET = 0.001  # less background than this is none
+_WEIGHT = 200  # answers at which a window weighs as much as all before in the background
 _FIRST_LOOK = 10  # round trips until the first look at the idle latency,
+_LOOK_DOWN = 0.3  # of the limit, for a look
 _LOOK_EVERY = 50  # and between looks,
 _LOOK_SECONDS = 10.0  # and not less than this
+_LATE = 0.5  # of a round trip: a drop that took longer has waited at the server
+_SOON = 0.3  # seconds after a cut, a round trip at the most, until refusals at once lead to the next
+_STEADY = 2  # round trips after a jump until answers are no longer those of the slow alone, or of the fast
 _STUBBORN = 0.7  # of the limit left by cuts for latency: is the idle latency still what it was?
-_DRIFT = 0.001  # weight of a window with a queue in the idle latency
-_WEIGHT = 10  # samples at which a window without a queue weighs as much as all before
-_STALE = 0.5  # a window faster than this share of the idle latency shows that it is out of date,
-_SURE = 20  # if it has so many samples
 
 
-class Window:
-    """The answers of about one round trip.
+class Ceiling:
+    """What refusals have told of a host.
 
     Attributes:
-        opened: When it began.
-        count: Answers.
-        most: The most attempts in flight.
+        at: So many at a time were too many, as far as is known; inf for unknown.
+        background: Share of attempts that it refuses whatever the limit.
     """
 
-    __slots__ = ("_total", "count", "most", "opened")
-
-    def __init__(self, now: float) -> None:
-        self.opened = now
-        self.count = self.most = 0
-        self._total = 0.0
-
-    def add(self, latency: float, in_flight: int) -> None:
-        """One answer."""
-        self.most = max(self.most, in_flight)
-        self.count += 1
-        self._total += latency
-
-    @property
-    def latency(self) -> float:
-        """Mean seconds of an answer."""
-        return self._total / self.count
-
-
-class Algorithm(Protocol):
-    """What the three differ in.
-
-    Attributes:
-        looks: Whether it needs to see the idle latency now and then.
-    """
-
-    looks: bool
-
-    def next(self, limit: float, window: Window) -> float:
-        """The limit after a window without drops that used it."""
-        ...
-
-    def idle(self, window: Window) -> None:
-        """A window with a short queue: one that used less than half of the limit, or a look."""
-        ...
-
-
-class AIMD:
-    """Additive increase, multiplicative decrease: knows drops alone, so it fills the server's queue.
-
-    The step grows by one with every clean window since the last cut: gentle near the limit that was too much, fast once
-    the server has evidently grown.
-    """
-
-    __slots__ = ("_last", "_step", "looks")
+    __slots__ = ("_calm", "_failed", "_hold", "_slow", "_step", "at", "background")
 
     def __init__(self) -> None:
-        self.looks = False
-        self._step = 0.0
-        self._last = 0.0
+        self.at = inf
+        self.background = 0.0
+        self._step = 1  # of the next probe
+        self._failed = 0  # probes in a row
+        self._calm = 0  # answers since the last cut
+        self._hold = -inf  # no probe until then,
+        self._slow = False  # nor anything else: refusals come late, and many before the first is seen
 
-    def next(self, limit: float, window: Window) -> float:  # noqa: ARG002 - the others need it
-        """One step up."""
-        self._step = self._step + 1.0 if limit >= self._last else 1.0
-        self._last = limit + self._step
-        return self._last
+    def explains(self, window: Window) -> float:
+        """How many drops of this window may be background."""
+        expected = self.background * (window.count + window.drops)
+        return 1.0 + expected + 3.0 * sqrt(expected)
 
-    def idle(self, window: Window) -> None:
-        """Of no use here."""
+    def too_many(self, limit: float, window: Window) -> bool:
+        """Whether a window had more drops than a limit that has held should; if not, what else it tells."""
+        answers = window.count + window.drops
+        low = limit <= self.at * _BELOW < inf
+        if not low and window.drops > self.explains(window):
+            return True
+        self._calm += window.count
+        share = window.drops / answers
+        if low or share < self.background or not window.late:
+            self.background += (share - self.background) * answers / (answers + _WEIGHT)
+        return False
 
+    def hit(self, now: float, at: float, round_trip: float, *, by_probe: bool, late: bool) -> None:
+        """Refusals came: `at` in flight were too many."""
+        self._failed = self._failed + 1 if by_probe else 0
+        self._slow = late
+        self.at = at
+        self._step, self._calm = 1, 0
+        wait = max(_PROBE_SECONDS, _PROBE_TRIPS * round_trip)
+        self._hold = now + max(wait, min(_PROBE_MOST, wait * 2**self._failed))
 
-class IdleLatency:
-    """The latency of the server without a queue of our making, as a moving average.
+    def holds(self, limit: float) -> bool:
+        """Whether it is what keeps the limit down."""
+        return limit >= self.at - 1.0
 
-    Looks and windows that used little of the limit count by their samples, as do much faster ones; all others next to
-    nothing: the average must not drift up with a queue that we keep at the server.
-    """
-
-    __slots__ = ("_windows", "seconds")
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._windows = 0
-
-    def gradient(self, window: Window) -> float:
-        """The average over this window's latency, at most 1; the window, maybe with a queue, is counted."""
-        faster = window.latency < _STALE * self.seconds and window.count >= _SURE
-        self._add(window, window.count / (window.count + _WEIGHT) if faster else _DRIFT)
-        return min(1.0, self.seconds / window.latency)
-
-    def add(self, window: Window) -> None:
-        """Count a window with a short queue."""
-        self._add(window, window.count / (window.count + _WEIGHT))
-
-    def _add(self, window: Window, weight: float) -> None:
-        self._windows += 1
-        self.seconds += (window.latency - self.seconds) * max(1.0 / self._windows, weight)
-
-
-class Vegas:
-    """Keeps a few attempts queued at the server: those in flight beyond `limit * idle latency / latency`."""
-
-    __slots__ = ("_idle", "looks")
-
-    def __init__(self) -> None:
-        self.looks = True
-        self._idle = IdleLatency()
-
-    def next(self, limit: float, window: Window) -> float:
-        """Up while next to nothing waits, down by half of what waits too many."""
-        queue = limit * (1.0 - self._idle.gradient(window))
-        scale = max(1.0, log10(limit))
-        if queue <= 3.0 * scale:
-            return limit + (max(6.0 * scale, sqrt(limit)) if queue <= scale else scale)
-        excess = queue - 6.0 * scale
-        return limit - max(scale, excess / 2) if excess > 0 else limit
-
-    def idle(self, window: Window) -> None:
-        """Remember it."""
-        self._idle.add(window)
-
-
-class Gradient2:
-    """Scales the limit by the ratio of the idle latency to the latest, and adds headroom of its square root."""
-
-    __slots__ = ("_idle", "looks")
-
-    def __init__(self) -> None:
-        self.looks = True
-        self._idle = IdleLatency()
-
-    def next(self, limit: float, window: Window) -> float:
-        """`limit * gradient + headroom`; smoothed on the way down."""
-        wanted = limit * max(_DEEPEST, self._idle.gradient(window)) + max(4.0, sqrt(limit))
-        return wanted if wanted >= limit else limit + 0.5 * (wanted - limit)
-
-    def idle(self, window: Window) -> None:
-        """Remember it."""
-        self._idle.add(window)
+    def next(self, now: float, limit: float, wanted: float, window: Window) -> float:
+        """How far the limit may go towards what its algorithm wants."""
+        if self.at == inf:
+            return wanted
+        room = self.at - 1.0 - limit
+        if room > 0 and self._slow and now < self._hold:
+            return limit
+        if room > 0:
+            return min(wanted, limit + min(room, max(1.0, room / 2)))
+        rested = self._step > 1 or (self._calm >= _PROBE_ANSWERS and now >= self._hold)
+        if not rested or window.most < int(limit) or wanted < int(limit) + 1:
+            return limit
+        if self._step >= _SURE:
+            self.at, self._step = inf, 1
+            return wanted
+        limit = min(wanted, int(limit) + self._step)
+        self._step *= 2
+        self._failed = 0 if self._step > 2 else self._failed  # noqa: PLR2004 - the first probe was well
+        self.at = int(limit) + 1.0
+        return limit
 
 
 class AdaptiveLimit:
@@ -191,15 +135,15 @@ class AdaptiveLimit:
         initial: The limit to begin with.
         minimum: Never below.
         maximum: Never above.
-        backoff: What a first drop leaves of the limit, as a share.
+        backoff: What a first round of drops leaves of the limit, as a share.
 
     Attributes:
         limit: Attempts allowed at a time; its whole part counts.
     """
 
     __slots__ = (
-        "_algorithm", "_backoff", "_ceiling", "_deaf", "_fell_from", "_hold", "_kept", "_look_at", "_maximum",
-        "_minimum", "_round_trip", "_since", "_streak", "_window", "limit",
+        "_algorithm", "_alive", "_backoff", "_before", "_ceiling", "_deaf", "_fell_from", "_good", "_kept", "_look_at",
+        "_looked_once", "_maximum", "_minimum", "_raised", "_round_trip", "_since", "_streak", "_window", "limit",
     )  # fmt: skip
 
     def __init__(
@@ -214,11 +158,15 @@ class AdaptiveLimit:
         self._round_trip = 0.0  # smoothed
         self._since = -inf  # drops of attempts sent before this are known already
         self._deaf = -inf  # until then, what comes back was sent under the limit before
-        self._ceiling = inf  # about the limit at the last drop
-        self._hold = -inf  # no growth until then
+        self._ceiling = Ceiling()
+        self._raised = False  # above `_good`, and not yet held for a window
+        self._good = self.limit  # a limit that has held
+        self._alive = False  # something was answered since the last cut for drops
         self._streak = 0  # rounds of drops in a row
         self._fell_from = self.limit  # where the cuts for latency began
         self._look_at = inf  # when to look at the idle latency
+        self._looked_once = False
+        self._before: Window | None = None  # a look
         self._kept: float | None = None  # the limit to come back to after a look
 
     def on_sample(self, now: float, latency: float, in_flight: int, dropped: bool) -> None:
@@ -230,33 +178,57 @@ class AdaptiveLimit:
             in_flight: Attempts under way, this one included.
             dropped: 429, 503, a timeout, or no connection. (A cancelled attempt is no sample.)
         """
-        if now < self._deaf:
-            return
-        if dropped:
-            if now - latency >= self._since:
-                self._drop(now, latency)
+        if not dropped:
+            self._alive = True
+        at_once = latency <= _LATE * self._round_trip
+        deaf = self._deaf
+        if dropped and at_once:  # however long answers take by now, these are news
+            deaf = min(deaf, self._since + _SOON)
+        if now < deaf or (dropped and now - latency < self._since):
             return
         window = self._window
         if window is None:
             window = self._window = Window(now)
+        if dropped:
+            window.drops += 1
+            window.late += not at_once and self._round_trip > 0
+            if window.drops > self._bearable(window):
+                self._round_trip = self._round_trip or latency
+                self._drop(now, in_flight, late=window.late > 0)
+            return
         window.add(latency, in_flight)
         if window.count >= _ENOUGH and now - window.opened >= max(self._round_trip, _SHORTEST):
             self._window = None
             self._turn(now, window)
 
-    def _drop(self, now: float, latency: float) -> None:
-        """Cut at once; deeper if the last cut was not enough."""
+    def _bearable(self, window: Window) -> float:
+        """Drops in a window, complete or not, that nothing is done about at once."""
+        if self._raised:
+            return self._ceiling.explains(window) if self._ceiling.background > _QUIET else 0.0
+        answers = max(window.count + window.drops, self.limit)
+        return max(2.0, _MANY * answers, self._ceiling.explains(window))
+
+    def _drop(self, now: float, in_flight: int, *, late: bool) -> None:
+        """Too many: take back the raise, or cut; deeper if the last cut was not enough."""
         limit = self.limit if self._kept is None else self._kept
+        undo = self._raised and not self._streak and not late
         self._kept = None
-        wanted = limit * max(_DEEPEST, self._backoff ** (2.0**self._streak))
-        self._round_trip = self._round_trip or latency
-        self._streak += 1
-        self._cut(now, min(wanted, self.limit))
-        self._ceiling = self.limit / self._backoff
-        self._hold = now + max(_HOLD_SECONDS, _HOLD * self._round_trip)
+        if undo:
+            wanted = self._good
+        else:
+            wanted = min(self.limit, limit * max(_DEEPEST, self._backoff ** (2.0**self._streak)))
+            self._streak += 1
+        known = self._alive or self._streak < 2  # noqa: PLR2004 - nothing answered after a cut: an outage
+        at = max(int(wanted) + 1.0, min(in_flight, int(limit))) if known else inf
+        self._ceiling.hit(now, at, self._round_trip, by_probe=undo, late=late)
+        self._alive = False
+        self._cut(now, wanted)
 
     def _turn(self, now: float, window: Window) -> None:
-        """A window without drops is complete."""
+        """A window is complete, with no more drops than could be borne so far."""
+        if self._ceiling.too_many(self.limit, window):
+            self._drop(now, window.most, late=window.late > 0)
+            return
         self._streak = 0
         self._round_trip += (window.latency - self._round_trip) * (0.3 if self._round_trip else 1.0)
         if self._kept is not None:
@@ -264,46 +236,49 @@ class AdaptiveLimit:
         elif window.most < self.limit / 2:
             self._algorithm.idle(window)
         elif window.most >= int(self.limit * _USED):
-            self._move(now, self._algorithm.next(self.limit, window))
+            if window.most >= int(self.limit):
+                self._good, self._raised = self.limit, False
+            self._move(now, window)
 
-    def _move(self, now: float, wanted: float) -> None:
+    def _move(self, now: float, window: Window) -> None:
+        wanted = self._algorithm.next(self.limit, window)
         if wanted >= self.limit:
-            if now >= self._hold:
-                self._grow(wanted)
-            self._fell_from = self.limit
+            raised = min(self._maximum, self._ceiling.next(now, self.limit, wanted, window))
+            self._raised = self._raised or int(raised) > int(self.limit)
+            self.limit = self._fell_from = max(raised, self.limit)
         else:
             self._cut(now, wanted)
-        if self._algorithm.looks:
-            self._look(now)
+        if self._algorithm.looks and not self._ceiling.holds(self.limit):
+            self._look(now, window)
 
-    def _grow(self, wanted: float) -> None:
-        """Up; in small steps where it was too much the last time."""
-        if self.limit > self._ceiling * (2.0 - _NEAR):
-            self._ceiling = inf
-        if wanted > self._ceiling * _NEAR:
-            wanted = min(wanted, max(self.limit + 1.0 + self.limit * _CAREFUL, self._ceiling * _NEAR))
-        self.limit = min(self._maximum, wanted)
-
-    def _look(self, now: float) -> None:
-        """Halve the limit for a while, if it is time to."""
+    def _look(self, now: float, window: Window) -> None:
+        """Lower the limit for a while, if it is time to."""
         if self._look_at == inf:
             self._look_at = now + _FIRST_LOOK * self._round_trip
-        if now >= self._look_at or self.limit <= self._fell_from * _STUBBORN:
+        stubborn = self.limit <= self._fell_from * _STUBBORN
+        if stubborn or now >= self._look_at:
             self._kept = self._fell_from = self.limit
-            self._cut(now, self.limit / 2)
+            self._before = window
+            queue = (
+                inf if stubborn or not self._looked_once else max(_LOOK_DOWN * self.limit, 2.0 + 2.0 * sqrt(self.limit))
+            )
+            self._cut(now, self.limit - min(self.limit / 2, queue))
+            self._deaf = now + _STEADY * self._round_trip
 
     def _looked(self, now: float, window: Window) -> None:
+        """Back to the limit of before, or to what it should have been by what is known now."""
         self._algorithm.idle(window)
-        self.limit = self._kept or self.limit
-        self._kept = None
+        self._looked_once = True
+        if self._kept is not None and self._before is not None:
+            self.limit = self._good = max(self.limit, min(self._kept, self._algorithm.next(self._kept, self._before)))
+        self._kept = self._before = None
+        self._deaf = now + _STEADY * self._round_trip
         self._look_at = now + max(_LOOK_SECONDS, _LOOK_EVERY * self._round_trip)
 
     def _cut(self, now: float, limit: float) -> None:
         """What was sent before says nothing of the new limit."""
-        self.limit = max(self._minimum, limit)
+        self.limit = self._good = max(self._minimum, limit)
+        self._raised = False
         self._since = now
         self._deaf = now + self._round_trip
         self._window = None
-
-
-ALGORITHMS: dict[str, Callable[[], Algorithm]] = {"aimd": AIMD, "vegas": Vegas, "gradient2": Gradient2}

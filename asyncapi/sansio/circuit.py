@@ -1,8 +1,10 @@
 """A circuit breaker, as decisions: who may go, and what a verdict changes.
 
     closed     everybody may go. Once `minimum` verdicts are in the window and the share of failures, or of slow
-               ones, has reached its bound, it opens.
-    open       nobody may go until its time is over. The time is jittered, and doubles with each opening in a row.
+               ones, has reached its bound, it opens; and when for a second, and `minimum` times, all has failed: an
+               outage must not have to outweigh all the good answers of before.
+    open       nobody may go until its time is over. The time is jittered, and half as long again with each opening in
+               a row, up to a cap: a probe now and then is no load, and what is up again should be used soon.
     half-open  one probe at a time. `probes` good ones in a row close it, a bad one opens it again.
 
 Rules:
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 State = Literal["closed", "open", "half-open"]
 
 _SLICES = 10  # of a time window
-_MOST_DOUBLINGS = 60
+_GROWTH = 1.5  # of the open time, with each opening in a row
+_MOST_STEPS = 60
+_DEAD = 1.0  # seconds without anything but failures
 
 
 class CountWindow:
@@ -122,8 +126,8 @@ class Rules:
     minimum: int = 20
     window: float = 30.0
     count: int | None = None
-    open_for: float = 5.0
-    open_cap: float = 60.0
+    open_for: float = 2.0
+    open_cap: float = 5.0
     jitter: float = 0.2
     probes: int = 3
     lease: float = 30.0
@@ -169,8 +173,8 @@ class Circuit:
     """
 
     __slots__ = (
-        "_good", "_open_time", "_random", "_restless", "_rules", "_streak", "_until", "_window", "holder", "openings",
-        "permit", "probing", "reason", "state",
+        "_good", "_open_time", "_random", "_restless", "_rules", "_run", "_run_began", "_streak", "_until", "_window",
+        "holder", "openings", "permit", "probing", "reason", "state",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, random: Callable[[], float]) -> None:
@@ -182,6 +186,7 @@ class Circuit:
         self._streak = 0
         self._open_time = 0.0
         self._good = 0
+        self._run, self._run_began = 0, 0.0  # failures in a row
         self.state: State = "closed"
         self.permit = 1
         self.holder: object | None = None
@@ -208,7 +213,13 @@ class Circuit:
             return
         if self.state == "closed":
             self._window.add(now, failed=failed, slow=slow)
-            if (self._window.failed or self._window.slow) and (why := self._too_bad()):
+            if not failed:
+                self._run = 0
+            elif not self._run:
+                self._run, self._run_began = 1, now
+            else:
+                self._run += 1
+            if (self._window.failed or self._window.slow) and (why := self._too_bad(now)):
                 self._open(now, why)
             return
         self.release(holder)
@@ -225,6 +236,10 @@ class Circuit:
             self.probing.discard(holder)
             if self.holder is holder:
                 self.holder = None
+
+    def holds(self, now: float) -> bool:
+        """Whether it refuses, or awaits, anybody now: it must not be forgotten."""
+        return bool(self.probing) or (self.state == "open" and now < self._until)
 
     def retry_after(self, now: float) -> float:
         """Seconds until the next probe may go, at the latest; 0 if somebody may go now."""
@@ -247,13 +262,15 @@ class Circuit:
             self.reason,
         )
 
-    def _too_bad(self) -> str:
+    def _too_bad(self, now: float) -> str:
         """Why it should open, or ""."""
         rules, window = self._rules, self._window
         if window.total < rules.minimum:
             return ""
         if window.failed >= rules.failure_rate * window.total:
             return f"{window.failed} of {window.total} attempts failed"
+        if min(self._run, window.failed) >= rules.minimum and now - self._run_began >= _DEAD:
+            return f"{self._run} attempts in a row failed"
         if window.slow >= rules.slow_rate * window.total:
             return f"{window.slow} of {window.total} attempts were slow"
         return ""
@@ -262,7 +279,7 @@ class Circuit:
         rules = self._rules
         in_a_row = self.state == "half-open" or now < self._restless
         self._streak = self._streak + 1 if in_a_row else 0
-        longest = min(rules.open_cap, rules.open_for * 2 ** min(self._streak, _MOST_DOUBLINGS))
+        longest = min(rules.open_cap, rules.open_for * _GROWTH ** min(self._streak, _MOST_STEPS))
         self._open_time = longest * (1 - rules.jitter * self._random())
         self._until = now + self._open_time
         self.reason = why
@@ -272,6 +289,7 @@ class Circuit:
     def _close(self, now: float) -> None:
         self._restless = now + self._open_time
         self._window.clear()
+        self._run = 0
         self._move("closed")
 
     def _move(self, state: State) -> None:

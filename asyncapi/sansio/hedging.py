@@ -106,6 +106,11 @@ class Route:
         self.copies += 1
         return True
 
+    def give_back(self) -> None:
+        """A further copy that was paid for was never sent."""
+        self._saved += 1.0
+        self.copies -= 1
+
     def learn(self, seconds: float, *, answered: bool) -> None:
         """A first copy has ended after `seconds`; one without a good answer is news only if it took the delay."""
         if self._rules.quantile is None:

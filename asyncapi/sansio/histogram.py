@@ -24,7 +24,10 @@ class Histogram:
 
     def record(self, value: float) -> None:
         """Count one value."""
-        index = math.ceil(math.log(value) / _GAMMA) if value > _SMALLEST else math.ceil(math.log(_SMALLEST) / _GAMMA)
+        self.count_in(math.ceil(math.log(max(value, _SMALLEST)) / _GAMMA), value)
+
+    def count_in(self, index: int, value: float) -> None:
+        """Count one value whose bucket is known."""
         self._buckets[index] = self._buckets.get(index, 0) + 1
         self.count += 1
         self.total += value
@@ -50,3 +53,41 @@ class Histogram:
             if seen > rank:
                 return math.exp((index - 0.5) * _GAMMA)
         raise AssertionError("the counts don't add up")  # pragma: no cover
+
+
+class Histograms:
+    """One histogram of all values, and one for each of the first keys that come; the others share that of `OTHERS`.
+
+    Args:
+        most: Keys that have a histogram of their own.
+
+    Attributes:
+        all: That of all values.
+        by_key: Those of the keys.
+    """
+
+    __slots__ = ("_most", "all", "by_key")
+
+    def __init__(self, most: int = 256) -> None:
+        self._most = most
+        self.all = Histogram()
+        self.by_key: dict[tuple[str, str], Histogram] = {}
+
+    def record(self, key: tuple[str, str], value: float) -> None:
+        """Count one value."""
+        index = math.ceil(math.log(value if value > _SMALLEST else _SMALLEST) / _GAMMA)  # noqa: FURB136 - cheaper
+        self.all.count_in(index, value)
+        one = self.by_key.get(key)
+        if one is None:
+            one = self._of(key)
+        one.count_in(index, value)
+
+    def _of(self, key: tuple[str, str]) -> Histogram:
+        key = key if len(self.by_key) < self._most else OTHERS
+        one = self.by_key.get(key)
+        if one is None:
+            one = self.by_key[key] = Histogram()
+        return one
+
+
+OTHERS = ("", "")

@@ -72,12 +72,11 @@ class Seen:
         part = self.seconds[round(start) : round(end)]
         return sum(one.latency for one in part) / max(1, sum(one.ok for one in part))
 
-    def settled(self, start: float, end: float, least: float = 0.9) -> float:
-        """Seconds from `start` until every later second up to `end` used at least this share of the workers."""
-        for number in reversed(range(round(start), round(end))):
-            one = self.seconds[number]
-            if one.busy < least * one.capacity:
-                return number + 1 - start
+    def settled(self, start: float, end: float, least: float = 0.9, over: int = 3) -> float:
+        """Seconds from `start` until all stretches of `over` seconds up to `end` used this share of the workers."""
+        for first in reversed(range(round(start), round(end) - over + 1)):
+            if self.utilisation(first, first + over) < least:
+                return first + 1 - start
         return 0.0
 
 
@@ -100,7 +99,7 @@ class ClosedLoop:
     """The whole simulation; `run` it once.
 
     Args:
-        limit: What decides how many attempts are in flight.
+        limit: What decides how many attempts are in flight; several for as many clients of one server.
         phases: The server's life, in order.
         queue: Requests that may wait at the server, as a share of its workers.
         shape: Draws a service time relative to its mean.
@@ -111,7 +110,7 @@ class ClosedLoop:
 
     def __init__(
         self,
-        limit: Limit,
+        limit: Limit | Sequence[Limit],
         phases: Sequence[Phase],
         *,
         queue: float = 1.0,
@@ -120,21 +119,25 @@ class ClosedLoop:
         demand: int = 10_000,
         seed: int = 1,
     ) -> None:
-        self._limit, self._phases, self._queue, self._shape = limit, list(phases), queue, shape
+        self._limits = [limit] if hasattr(limit, "on_sample") else list(limit)
+        self._phases, self._queue, self._shape = list(phases), queue, shape
         self._errors, self._demand, self._chance = errors, demand, random.Random(seed)
         self._events: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
-        self._number = self._in_flight = self._busy = 0
-        self._waiting: deque[float] = deque()  # when each was sent
+        self._number = self._busy = 0
+        self._in_flight = [0] * len(self._limits)
+        self._waiting: deque[tuple[int, float]] = deque()  # whose each is, and when it was sent
         self._now = 0.0
         self._phase = self._phases.pop(0)
         self.seen = Seen()
+        self.ok, self.rejected = [0] * len(self._limits), [0] * len(self._limits)  # of each client
 
     def run(self, seconds: int) -> Seen:
         """Let it run."""
         self.seen.seconds = [Second() for _ in range(seconds + 1)]
         for phase in self._phases:
             self._at(phase.start, self._turn, phase)
-        self._fill()
+        for client in range(len(self._limits)):
+            self._fill(client)
         while self._events and self._events[0][0] < seconds:
             when, _, what, arguments = heappop(self._events)
             self._spend(when)
@@ -153,51 +156,51 @@ class ClosedLoop:
             one = self.seen.seconds[int(start)]
             one.busy += min(self._busy, self._phase.workers) * (end - start)
             one.capacity += self._phase.workers * (end - start)
-            one.limit = self._limit.limit
+            one.limit = sum(limit.limit for limit in self._limits)
         self._now = until
 
     def _turn(self, phase: Phase) -> None:
         self._phase = phase
         self._serve()
 
-    def _fill(self) -> None:
-        while self._in_flight < min(int(self._limit.limit), self._demand):
-            self._in_flight += 1
+    def _fill(self, client: int) -> None:
+        while self._in_flight[client] < min(int(self._limits[client].limit), self._demand):
+            self._in_flight[client] += 1
             self._second.sent += 1
-            self._arrive(self._now)
+            self._arrive(client, self._now)
 
     @property
     def _second(self) -> Second:
         return self.seen.seconds[int(self._now)]
 
-    def _arrive(self, sent: float) -> None:
-        full = (
-            len(self._waiting) >= max(1, int(self._queue * self._phase.workers)) and self._busy >= self._phase.workers
-        )
+    def _arrive(self, client: int, sent: float) -> None:
+        full = len(self._waiting) >= int(self._queue * self._phase.workers) and self._busy >= self._phase.workers
         if full or self._chance.random() < self._errors:
-            self._at(self._now + REJECTION * (0.5 + self._chance.random()), self._end, sent, True)
+            self._at(self._now + REJECTION * (0.5 + self._chance.random()), self._end, client, sent, True)
             return
-        self._waiting.append(sent)
+        self._waiting.append((client, sent))
         self._serve()
 
     def _serve(self) -> None:
         while self._waiting and self._busy < self._phase.workers:
             self._busy += 1
-            self._at(self._now + self._phase.service * self._shape(self._chance), self._done, self._waiting.popleft())
+            self._at(self._now + self._phase.service * self._shape(self._chance), self._done, *self._waiting.popleft())
 
-    def _done(self, sent: float) -> None:
+    def _done(self, client: int, sent: float) -> None:
         self._busy -= 1
-        self._end(sent, False)
-        self._serve()
+        self._serve()  # who waits goes before the next to arrive
+        self._end(client, sent, False)
 
-    def _end(self, sent: float, rejected: bool) -> None:
+    def _end(self, client: int, sent: float, rejected: bool) -> None:
         latency = self._now - sent
         self._second.rejected += rejected
         self._second.ok += not rejected
         self._second.latency += 0.0 if rejected else latency
-        self._limit.on_sample(self._now, latency, self._in_flight, rejected or latency > PATIENCE)
-        self._in_flight -= 1
-        self._fill()
+        self.ok[client] += not rejected
+        self.rejected[client] += rejected
+        self._limits[client].on_sample(self._now, latency, self._in_flight[client], rejected or latency > PATIENCE)
+        self._in_flight[client] -= 1
+        self._fill(client)
 
 
 def _whole_seconds(start: float, end: float) -> Iterable[tuple[float, float]]:

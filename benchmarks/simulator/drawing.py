@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from .storm import Measured, Scenario
 
-OURS, ARMED, OTHER = "#0b6e4f", "#e07a1f", "#b8c1ca"
-GREYS = ("#5b6c7d", "#7d8b98", "#9aa6b1", "#b0bac3", "#c5cdd4")
+OURS, ARMED = "#0b6e4f", "#e07a1f"
+OTHERS = {"none": "#4d4d4d", "fixed x3": "#8c6bb1", "urllib3": "#c98bbd", "openai": "#5b9bd0", "aws": "#9db8c9"}
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -40,8 +40,8 @@ def storm(scenario: Scenario, rows: dict[str, Measured], path: Path) -> None:
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(11.2, 6.4))
         grid = figure.add_gridspec(2, 4, height_ratios=(1.0, 0.9))
-        _course(figure.add_subplot(grid[0, :]), scenario, rows)
-        labels = [name if not name.endswith("armed") else f"asyncapi, {scenario.told}" for name in rows]
+        labels = {name: f"asyncapi, {scenario.told}" if name.endswith("armed") else name for name in rows}
+        _course(figure.add_subplot(grid[0, :]), scenario, rows, labels)
         figures: tuple[tuple[str, Callable[[Measured], float | None], str], ...] = (
             ("answered in the trouble", lambda row: row.success_in_trouble * 100, "{:.0f} %"),
             ("attempts sent / calls offered", lambda row: row.load, "{:.2f}"),
@@ -49,28 +49,32 @@ def storm(scenario: Scenario, rows: dict[str, Measured], path: Path) -> None:
             ("back to normal after", lambda row: row.recovery, "{:.0f} s"),
         )
         for column, (title, pick, form) in enumerate(figures):
+            values = [pick(row) for row in rows.values()]
+            if not any(value is not None for value in values):  # the trouble has no end
+                continue
             axes = figure.add_subplot(grid[1, column])
-            _bars(axes, list(rows), [pick(row) for row in rows.values()], form)
+            _bars(axes, list(rows), values, form)
             axes.set_title(title, fontsize=9)
-            axes.set_yticks(range(len(labels)), labels if column == 0 else [""] * len(labels))
+            axes.set_yticks(range(len(labels)), list(labels.values()) if column == 0 else [""] * len(labels))
             if column == 2:
                 for place, row in enumerate(rows.values()):
                     axes.plot([row.p50], [place], "|", color="black", markersize=9)
         _save(figure, scenario.title, path)
 
 
-def _course(axes: Axes, scenario: Scenario, rows: dict[str, Measured]) -> None:
+def _course(axes: Axes, scenario: Scenario, rows: dict[str, Measured], labels: dict[str, str]) -> None:
     """Attempts that reach the server, second by second."""
     start, end = scenario.trouble
     if end < scenario.seconds:
         axes.axvspan(start, end, color="#f3e3d3", lw=0)
-    for number, (name, row) in enumerate(rows.items()):
+    for name, row in rows.items():
         sent = [sum(part) / len(part) for part in (row.sent[max(0, at - 1) : at + 2] for at in range(len(row.sent)))]
-        axes.plot(sent, color=_colour(name, number), lw=2.0 if name.startswith("asyncapi") else 1.1, label=name)
+        axes.plot(sent, color=_colour(name), lw=2.2 if name.startswith("asyncapi") else 1.2, label=labels[name])
     axes.axhline(scenario.rate, color="black", lw=0.8, ls=":")
     axes.set_xlim(0, scenario.seconds)
     axes.set_ylim(0)
-    axes.set_title("attempts a second at the server (dotted: calls offered; shaded: the trouble)", fontsize=9)
+    shaded = "; shaded: the trouble" if end < scenario.seconds else ""
+    axes.set_title(f"attempts a second at the server, means of 3 s (dotted: calls offered{shaded})", fontsize=9)
     axes.set_xlabel("seconds", fontsize=9)
     axes.legend(fontsize=8, frameon=False, ncols=7, loc="upper left", bbox_to_anchor=(0, -0.16))
 
@@ -78,7 +82,7 @@ def _course(axes: Axes, scenario: Scenario, rows: dict[str, Measured]) -> None:
 def _bars(axes: Axes, names: list[str], values: list[float | None], form: str) -> None:
     most = max([value for value in values if value is not None], default=1.0) or 1.0
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
-        axes.barh(place, value or 0, color=_colour(name, None), height=0.7)
+        axes.barh(place, value or 0, color=_colour(name), height=0.7)
         axes.text(
             (value or 0) + most * 0.02, place, "-" if value is None else form.format(value), va="center", fontsize=8
         )
@@ -89,28 +93,38 @@ def _bars(axes: Axes, names: list[str], values: list[float | None], form: str) -
     axes.tick_params(axis="y", length=0, labelsize=8.5)
 
 
-def _colour(name: str, number: int | None) -> str:
+def _colour(name: str) -> str:
     if name.startswith("asyncapi"):
         return ARMED if name.endswith("armed") else OURS
-    return OTHER if number is None else GREYS[number % len(GREYS)]
+    return OTHERS[name]
 
 
 def adaptive(path: Path) -> None:
-    """The three algorithms after a capacity of 50, then 500, then 20."""
+    """The three algorithms after a capacity of 50, then 500, then 20: where requests queue, and where they don't."""
     phases = [Phase(0, 50), Phase(30, 500), Phase(60, 20)]
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(11.2, 4.2))
-        capacity = [50] * 30 + [500] * 30 + [20] * 30
-        axes.step(range(90), capacity, where="post", color="black", lw=1.0, ls=":", label="the server's workers")
-        for name, colour in (("gradient2", OURS), ("vegas", ARMED), ("aimd", GREYS[1])):
-            seen = ClosedLoop(Adaptive(name).start(), phases).run(90)
-            axes.plot([second.limit for second in seen.seconds], color=colour, lw=1.8, label=name)
-        axes.set_yscale("log")
-        axes.set_xlim(0, 90)
-        axes.set_xlabel("seconds", fontsize=9)
-        axes.set_title("the limit, attempts at a time", fontsize=9)
-        axes.legend(fontsize=8, frameon=False)
-        _save(figure, "A hidden capacity of 50, then 500, then 20", path)
+        figure, grid = plt.subplots(1, 2, figsize=(11.2, 4.4), sharey=True)
+        for axes, queue, told in zip(
+            grid, (1.0, 0.0), ("as many wait at the server as it serves", "it refuses at once"), strict=True
+        ):
+            capacity = [50] * 30 + [500] * 30 + [20] * 31
+            axes.step(range(91), capacity, where="post", color="black", lw=1.0, ls=":", label="the server's places")
+            for name, colour in (("aimd", OTHERS["openai"]), ("vegas", ARMED), ("gradient2", OURS)):
+                seen = ClosedLoop(Adaptive(name).start(), phases, queue=queue).run(90)
+                axes.plot([second.limit for second in seen.seconds], color=colour, lw=1.8, label=name)
+            axes.set_yscale("log")
+            axes.set_yticks((10, 20, 50, 100, 200, 500, 1000), ("10", "20", "50", "100", "200", "500", "1,000"))
+            axes.minorticks_off()
+            axes.set_xlim(0, 90)
+            axes.set_ylim(8, 1500)
+            axes.set_xlabel("seconds", fontsize=9)
+            axes.set_title(f"the limit, attempts at a time: {told}", fontsize=9)
+            axes.legend(fontsize=8, frameon=False, loc="upper left")
+        _save(
+            figure,
+            "Adaptive: a hidden capacity of 50, then 500, then 20",
+            path,
+        )
 
 
 def _save(figure: Figure, title: str, path: Path) -> None:

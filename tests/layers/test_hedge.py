@@ -24,6 +24,7 @@ from asyncapi.errors import (
     RequestTimeout,
 )
 from asyncapi.layers import telemetry
+from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.sansio.keyed import Keyed
@@ -354,6 +355,32 @@ def test_who_stands_in_our_own_line_is_not_hedged():
         assert host.clock.now() == pytest.approx(20 * 0.09)
 
     played(scenario, Does(0.09), places=1)
+
+
+def test_a_further_copy_never_stands_in_line_and_its_budget_comes_back():
+    clock, gate = FakeClock(), Gate(1)
+
+    async def scenario(host):
+        request = host.request()
+        saved = host.route._saved
+        assert (await host.send(request)).status == 200
+        assert (host.attempts, host.clock.now(), gate.free) == (1, pytest.approx(0.5), 1)
+        assert host.route.copies == 0
+        assert host.route._saved == min(10.0, saved + 1.0)
+        (record,) = request.call.attempts
+        assert record.then == "not hedged: QueueFull"
+
+    played(scenario, Does(0.5), below=concurrency(gate, clock), saved=5.0)
+
+
+def test_a_further_copy_goes_where_a_place_is_free():
+    gate = Gate(2)
+
+    async def scenario(host):
+        assert (await host.ask()).status == 200
+        assert (host.attempts, host.route.copies, gate.free) == (2, 1, 2)
+
+    played(scenario, Does(0.5), Does(0.05), below=concurrency(gate, FakeClock()), saved=5.0)
 
 
 def test_the_delay_counts_from_when_it_was_sent():

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncapi import Client, DeadlineExceeded, RateLimit, Request, RequestTimeout, Timeout, deadline
+from asyncapi import Client, DeadlineExceeded, QueueFull, RateLimit, Request, RequestTimeout, Timeout, deadline
+from asyncapi.layers import telemetry
+from asyncapi.layers.concurrency import Gate, concurrency
+from asyncapi.layers.rate import rate
+from asyncapi.limiting import Limiter
+from asyncapi.sansio.keyed import Keyed
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from asyncapi.types import Call, stack
 
 
 class Host:
@@ -53,6 +59,64 @@ def most_in_any_window(times: list[float], per: float) -> int:
             first += 1
         most = max(most, last - first + 1)
     return most
+
+
+def tokens_before_places(burst: int):
+    """The rate layer above a single place, with one token per 1,000 s: clock, limiter, gate, and a call."""
+    clock = FakeClock()
+    limiter, gate = Limiter([RateLimit(1, per=1000.0, burst=burst).start()], clock), Gate(1)
+    send = stack(
+        MockTransport(lambda _: reply(), clock=clock).send,
+        rate(Keyed(lambda: limiter), lambda _: (1.0,), clock),
+        concurrency(gate, clock),
+        telemetry.attempts(telemetry.Meter(), clock),
+    )
+
+    def call(patience=None):
+        request = Request("GET", "https://h/")
+        request.call = Call(clock.now(), "h", None, None, None)
+        request.call.patience = patience
+        return send(request)
+
+    return clock, limiter, gate, call
+
+
+def test_a_token_goes_back_when_the_call_ends_while_it_waits_for_a_place():
+    async def scenario():
+        clock, limiter, gate, call = tokens_before_places(burst=3)
+
+        def left():
+            return limiter.buckets[0].available(clock.now())
+
+        await gate.enter()  # somebody else has the only place
+        with pytest.raises(QueueFull):
+            await call(patience=0)
+        assert left() == 3
+        waiting = asyncio.create_task(call())
+        await asyncio.sleep(1)
+        assert 2 < left() < 2.1
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert left() == 3
+        gate.leave()
+        await call()
+        assert 2 <= left() < 2.1  # that one was sent
+
+    run(scenario())
+
+
+def test_who_waits_for_a_token_gets_the_one_that_comes_back():
+    async def scenario():
+        clock, _, gate, call = tokens_before_places(burst=1)
+        await gate.enter()
+        first, second = asyncio.create_task(call()), asyncio.create_task(call())
+        await asyncio.sleep(1)
+        first.cancel()
+        gate.leave()
+        assert (await second).status == 200
+        assert clock.now() < 2
+
+    run(scenario())
 
 
 def test_a_burst_goes_at_once_and_the_rest_is_spaced():

@@ -3,6 +3,7 @@
 The simulation is benchmarks/simulator/closed_loop.py: a seeded event heap, no clock and no socket.
 """
 
+import itertools
 import random
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from asyncapi.config.adaptive import Adaptive
 from asyncapi.errors import ConfigError
-from asyncapi.sansio.adaptive import AIMD, ALGORITHMS, Gradient2, Vegas, Window
+from asyncapi.sansio.limit_algorithms import AIMD, ALGORITHMS, Gradient2, Vegas, Window
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from simulator import closed_loop
@@ -59,18 +60,41 @@ def test_a_hidden_limit_of_50_then_500_then_20_is_used_to_nine_tenths_within_ten
         {"shape": closed_loop.exponential},
         {"shape": closed_loop.tailed},
         {"queue": 0.2},
+        {"queue": 0.2, "shape": closed_loop.exponential},
         {"queue": 0.0},
+        {"queue": 0.0, "shape": closed_loop.exponential},
+        {"queue": 0.0, "shape": closed_loop.tailed},
         {"queue": 5.0},
         {"service": 0.3},
     ],
-    ids=["exponential", "slow tail", "short queue", "no queue", "long queue", "slow"],
-)
-@pytest.mark.parametrize("name", ["gradient2", "vegas"])
+    ids=[
+        "uneven", "slow tail", "short queue", "short queue, uneven", "refuses at once", "refuses at once, uneven",
+        "refuses at once, slow tail", "long queue", "slow",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", EVERY)
 def test_whatever_the_server_is_like_it_is_used_and_hardly_rejects(name, server):
     seen = simulate(name, **server)
     for start, end in ((0, 30), (30, 60), (60, 90)):
         assert seen.utilisation(start + 10, end) >= 0.9
         assert seen.rejections(start + 10, end) < 0.01
+
+
+@pytest.mark.parametrize("queue", [1.0, 0.0], ids=["queues", "refuses at once"])
+@pytest.mark.parametrize(("size", "seconds"), [(1, 90), (2, 60), (5, 60), (20, 40), (2000, 16)])
+@pytest.mark.parametrize("name", EVERY)
+def test_a_server_of_any_size_is_used_and_hardly_rejects(name, size, seconds, queue):
+    seen = ClosedLoop(limit_of(name, maximum=5000), [Phase(0, size)], queue=queue).run(seconds)
+    assert seen.utilisation(10, seconds) >= 0.95
+    assert seen.rejections(10, seconds) < 0.01
+
+
+@pytest.mark.parametrize("queue", [1.0, 0.0], ids=["queues", "refuses at once"])
+@pytest.mark.parametrize("name", EVERY)
+def test_a_server_that_refuses_one_in_a_hundred_whatever_the_load_is_used_all_the_same(name, queue):
+    seen = ClosedLoop(limit_of(name), [Phase(0, 100)], queue=queue, errors=0.01).run(30)
+    assert seen.utilisation(10, 30) >= 0.9
+    assert seen.rejections(10, 30) < 0.02
 
 
 @pytest.mark.parametrize("name", ["gradient2", "vegas"])
@@ -117,62 +141,113 @@ def test_a_storm_of_drops_cuts_once_a_round_trip(name):
     assert limit.limit == 90
 
 
+def drop(limit, now, latency=0.01, in_flight=None, times=6):
+    """So many refusals that they are no chance, all at once."""
+    for _ in range(times):
+        limit.on_sample(now, latency, int(limit.limit) if in_flight is None else in_flight, True)
+
+
 def test_a_drop_sent_before_the_last_cut_is_known_already():
     limit = limit_of("aimd", initial=100)
     now = feed(limit, in_flight=10)
-    limit.on_sample(now, 0.1, 100, True)
-    limit.on_sample(now + 5.0, 10.0, 100, True)  # a timeout of an attempt from before
+    drop(limit, now, 0.1)
+    drop(limit, now + 5.0, 10.0)  # timeouts of attempts from before
     assert limit.limit == 90
-    limit.on_sample(now + 5.0, 4.0, 100, True)
+    drop(limit, now + 5.0, 4.0)
     assert limit.limit < 90
 
 
 def test_rounds_of_drops_one_after_the_other_cut_deeper_and_a_clean_window_forgives():
-    limit = limit_of("aimd", initial=1000)
+    limit = limit_of("aimd", initial=100)
     now, cuts = feed(limit, in_flight=10), []
     for _ in range(4):
         before = limit.limit
         now += 0.2
-        limit.on_sample(now, 0.01, 10, True)
+        drop(limit, now)
         cuts.append(limit.limit / before)
     assert cuts == pytest.approx([0.9, 0.81, 0.6561, 0.5])
-    now = feed(limit, now=now + 0.1, rounds=3)
+    now = feed(limit, now=now + 0.1, rounds=3, in_flight=10)
     before = limit.limit
-    limit.on_sample(now, 0.01, 10, True)
+    drop(limit, now)
     assert limit.limit / before == pytest.approx(0.9)
 
 
-def test_after_a_drop_nothing_grows_for_ten_round_trips_and_then_in_small_steps():
+def test_one_drop_in_a_window_at_a_limit_that_has_held_is_chance():
+    limit = limit_of("gradient2", initial=100, maximum=100)
+    now = feed(limit, rounds=2)
+    for _ in range(5):
+        limit.on_sample(now, 0.01, 100, True)
+        now = feed(limit, now=now)
+    assert limit.limit == 100
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_drop_right_after_a_raise_takes_the_raise_back_and_is_remembered(name):
+    limit = limit_of(name, initial=50)
+    now = feed(limit, rounds=2)
+    raised = int(limit.limit)
+    assert raised > 50
+    held = int(limit._good)
+    limit.on_sample(now, 0.005, raised, True)
+    assert limit.limit == held
+    for _ in range(8):  # a second, in which nobody is as bold again
+        now = feed(limit, now=now)
+        assert limit.limit <= raised - 1
+    for _ in range(40):
+        now = feed(limit, now=now)
+    assert limit.limit > raised
+
+
+def test_at_the_ceiling_one_more_is_tried_after_many_good_answers_and_the_wait_doubles():
+    limit, now, probes = limit_of("gradient2", initial=20), 0.0, []
+    limit.on_sample(now, 0.005, 20, False)
+    while now < 30:
+        now = feed(limit, now=now)
+        if limit.limit >= 21:  # one too many for this host
+            limit.on_sample(now, 0.005, 21, True)
+            probes.append(now)
+    waits = [later - earlier for earlier, later in itertools.pairwise(probes)]
+    assert waits[0] >= 1.0
+    assert 4.0 <= waits[-1] < 5.0
+    assert len(probes) < 12
+
+
+def test_an_outage_leaves_no_ceiling():
     limit = limit_of("gradient2", initial=100)
-    now = feed(limit, rounds=5)
-    top = limit.limit
-    limit.on_sample(now, 0.1, int(top), True)
-    now = feed(limit, now=now + 0.1, rounds=8)
-    assert limit.limit == pytest.approx(0.9 * top)
-    now = feed(limit, now=now + 0.3, rounds=2)
-    assert 0.9 * top < limit.limit <= 0.9 * top + 2 * (1 + 0.02 * top)
-    feed(limit, now=now, rounds=30)
-    assert limit.limit > 1.5 * top
+    now = feed(limit, rounds=2)
+    for _ in range(20):
+        drop(limit, now := now + 0.2)
+    assert limit.limit == 1
+    while limit.limit < 50 and now < 60:
+        now = feed(limit, now=now)
+    assert now < 20
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_several_clients_share_a_server_that_refuses_at_once_and_none_is_starved(name):
+    loop = ClosedLoop([limit_of(name) for _ in range(3)], [Phase(0, 60)], queue=0.0)
+    seen = loop.run(60)
+    assert seen.utilisation(10, 60) >= 0.9
+    assert seen.rejections(10, 60) < 0.01
+    assert min(loop.ok) > 0.1 * sum(loop.ok)
 
 
 @pytest.mark.parametrize("name", ["gradient2", "vegas"])
-def test_a_look_halves_the_limit_for_a_moment_and_a_drop_ends_it(name):
+def test_a_look_lowers_the_limit_for_a_moment_and_a_drop_ends_it(name):
     limit = limit_of(name, initial=100, maximum=100)
     now, lowest = 0.0, 100.0
-    while lowest > 50:
+    while lowest > 50:  # the first
         now = feed(limit, now=now)
         lowest = min(lowest, limit.limit)
-        assert now < 3
-    before = limit.limit
-    now = feed(limit, now=now, rounds=3)
-    assert before == 50
+        assert now < 4
+    now = feed(limit, now=now, rounds=4)
     assert limit.limit == 100
-    while limit.limit > 50:
+    while limit.limit > 70:
         now = feed(limit, now=now)
-    limit.on_sample(now + 0.2, 0.01, 50, True)
-    assert limit.limit == 50  # 90 % of 100, but not over what it was
-    now = feed(limit, now=now + 0.3, rounds=2)
-    assert limit.limit <= 50
+    drop(limit, now + 0.3, in_flight=70)
+    assert limit.limit == 70  # 90 % of 100, but not over what it was
+    now = feed(limit, now=now + 0.4)
+    assert limit.limit < 90
 
 
 def test_windows_with_little_in_flight_teach_the_idle_latency():

@@ -93,13 +93,24 @@ def test_a_bad_probe_opens_it_again(verdict, reason):
     assert (one.state, one.reason, one.openings) == ("open", reason, 2)
 
 
-def test_it_stays_open_twice_as_long_each_time_up_to_the_cap():
+def test_an_outage_opens_it_after_a_second_however_much_was_well_before():
+    one = feed(circuit(count=1000, minimum=4), "o" * 900)
+    feed(one, "f" * 100, now=100.0)  # all at once: calls that one lost connection took with it
+    assert one.state == "closed"
+    feed(one, "o", now=100.5)
+    feed(one, "fff", now=101.0, every=0.3)
+    assert one.state == "closed"
+    feed(one, "f", now=102.0)
+    assert (one.state, one.reason) == ("open", "4 attempts in a row failed")
+
+
+def test_it_stays_open_half_as_long_again_each_time_up_to_the_cap():
     one, now, times = opened(), 0.0, []
-    for _ in range(6):
+    for _ in range(8):
         times.append(one.retry_after(now))
         now += times[-1]
         feed(one, "f", now)
-    assert times == [10.0, 20.0, 40.0, 80.0, 80.0, 80.0]
+    assert times == pytest.approx([10.0, 15.0, 22.5, 33.75, 50.625, 75.9375, 80.0, 80.0])
 
 
 def test_a_thousand_openings_in_a_row_overflow_nothing():
@@ -112,7 +123,7 @@ def test_a_thousand_openings_in_a_row_overflow_nothing():
 
 def test_opening_soon_after_closing_is_one_more_in_a_row_and_later_is_not():
     soon = feed(feed(opened(), "oo", now=10.0), "ffff", now=19.9)
-    assert soon.retry_after(19.9) == 20.0
+    assert soon.retry_after(19.9) == 15.0
     later = feed(feed(opened(), "oo", now=10.0), "ffff", now=20.0)
     assert later.retry_after(20.0) == 10.0
 

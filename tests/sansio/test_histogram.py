@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.sansio.histogram import Histogram
+from asyncapi.sansio.histogram import OTHERS, Histogram, Histograms
 
 SHARES = (0.0, 0.25, 0.5, 0.95, 0.99, 1.0)
 
@@ -48,3 +48,14 @@ def test_what_is_too_short_to_measure_counts_as_a_microsecond(value):
     histogram = Histogram()
     histogram.record(value)
     assert histogram.quantile(0.5) == pytest.approx(1e-6, rel=0.05)
+
+
+def test_keys_have_histograms_of_their_own_up_to_a_bound_and_then_share_one():
+    both = Histograms(most=3)
+    for number in range(10):
+        for _ in range(number + 1):
+            both.record(("GET", str(number)), number + 1.0)
+    assert [one.count for one in both.by_key.values()] == [1, 2, 3, 4 + 5 + 6 + 7 + 8 + 9 + 10]
+    assert list(both.by_key)[-1] == OTHERS
+    assert both.all.count == 55
+    assert both.by_key["GET", "2"].quantile(0.5) == pytest.approx(3.0, rel=0.05)
