@@ -3,7 +3,8 @@
 The ways are tried in the order given, until one answers:
 
     to       another base URL of the same API       only where resending is safe, like a retry
-    stale    the last good answer to the same GET    not older than so many seconds, kept in bounded memory
+    stale    the last good answer to the same GET    not older than so many seconds, kept in bounded memory;
+                                                     the same headers, credentials included; never a `no-store`
     value    a default: data, a Response, or a function of the request and its failure
 
 Rules:
@@ -14,6 +15,8 @@ Rules:
    time (a circuit): calls are quick meanwhile, and back one probe after it is. If no other way answers, the usual
    place is asked all the same: what might work is not refused.
 4. The answer's `.degraded` says which way it came, and why.
+5. Headers that carry credentials don't go to another origin, as with a redirect; `auth=` says what each is given.
+6. What may be done twice is judged by every failure so far: a place that may have done the work was the last.
 """
 
 from __future__ import annotations
@@ -24,17 +27,20 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from multidict import CIMultiDict
 from pydantic_core import to_json
 from yarl import URL
 
 from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, TransportError
 from asyncapi.sansio.circuit import Circuit, Rules
+from asyncapi.sansio.identity import telling
 from asyncapi.sansio.keyed import Keyed
+from asyncapi.sansio.origin import bound, origin
 from asyncapi.sansio.resend import obstacle
 from asyncapi.types import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from asyncapi.clock import Clock
     from asyncapi.types import Layer, Request, Send
@@ -42,8 +48,8 @@ if TYPE_CHECKING:
 
 Failure = Response | TransportError | RejectedError
 
-_CREDENTIALS = ("authorization", "cookie", "accept", "accept-language")  # two users' answers are two answers
 _LARGEST_KEPT = 1024 * 1024  # bytes of one stale answer
+_ALL_KEPT = 32 * 1024 * 1024  # bytes of all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +68,52 @@ class Kept:
 
     Args:
         most: Answers kept.
+        size: Bytes kept, of bodies.
+
+    Attributes:
+        size: Bytes kept now.
     """
 
-    def __init__(self, most: int = 1000) -> None:
+    def __init__(self, most: int = 1000, size: int = _ALL_KEPT) -> None:
         self._most = most
-        self._answers: OrderedDict[tuple[str, ...], tuple[float, Response]] = OrderedDict()
+        self._room = size
+        self._answers: OrderedDict[Hashable, tuple[float, Response]] = OrderedDict()
+        self.size = 0
 
     def put(self, request: Request, response: Response, now: float) -> None:
-        """Keep a good answer to a GET."""
-        if request.method == "GET" and response.ok and len(response.content) <= _LARGEST_KEPT:
-            key = self._key(request)
-            self._answers[key] = now, Response(response.status, response.headers, response.content, url=response.url)
-            self._answers.move_to_end(key)
-            if len(self._answers) > self._most:
-                self._answers.popitem(last=False)
+        """Keep a good answer to a GET, unless it says that it must not be."""
+        if request.method != "GET" or request.content is not None or not response.ok:
+            return
+        key = self._key(request)
+        self._forget(key)
+        control = response.headers.get("Cache-Control", "").lower()
+        if "no-store" in control or len(response.content) > _LARGEST_KEPT:
+            return
+        kept = Response(response.status, response.headers, response.content, url=response.url)
+        self._answers[key] = now, kept
+        self.size += len(kept.content)
+        while len(self._answers) > self._most or self.size > self._room:
+            self._forget(next(iter(self._answers)))
 
     def get(self, request: Request, oldest: float) -> tuple[float, Response] | None:
         """When the last good answer was kept, and a copy of it; None if there is none since `oldest`."""
-        kept = self._answers.get(self._key(request))
-        if request.method != "GET" or kept is None or kept[0] < oldest:
+        if request.method != "GET" or request.content is not None:
             return None
+        key = self._key(request)
+        kept = self._answers.get(key)
+        if kept is None or kept[0] < oldest:
+            return None
+        self._answers.move_to_end(key)
         at, answer = kept
         return at, Response(answer.status, answer.headers, answer.content, url=answer.url, request=request)
 
-    def _key(self, request: Request) -> tuple[str, ...]:
-        return str(request.url), *(request.headers.get(name, "") for name in _CREDENTIALS)
+    def _forget(self, key: Hashable) -> None:
+        kept = self._answers.pop(key, None)
+        if kept is not None:
+            self.size -= len(kept[1].content)
+
+    def _key(self, request: Request) -> Hashable:
+        return request.url, telling(request.headers)
 
 
 def fallback(ways: Sequence[Way], base: str, watchdog: Watchdog, clock: Clock, *, probe_every: float) -> Layer:
@@ -135,15 +162,20 @@ class _Fallback:
             if self._kept is not None:
                 self._kept.put(request, usual, self._clock.now())
             return usual
+        failures = [usual]
         for number, way in enumerate(self._ways):
             if isinstance(usual, Response) and usual.status not in way.statuses:
                 continue
             rest = self._ways[number + 1 :]
-            answer = await self._answer(way, request, usual, max((other.share for other in rest), default=0.0))
+            answer = await self._answer(way, request, failures, max((other.share for other in rest), default=0.0))
             if answer is not None:
                 return answer
         if isinstance(usual, _PassedOver):
-            return await self._inner(request)
+            if _may_be_sent(request, failures):
+                request.call.host = request.url.host_port_subcomponent or ""
+                request.call.why = "asked all the same: nobody else answers"
+                return await self._inner(request)
+            usual = failures[-1]
         if isinstance(usual, Response):
             return usual
         raise usual
@@ -181,8 +213,7 @@ class _Fallback:
             return await self._caught(request.copy(deadline=due))
         except asyncio.CancelledError:
             if guard.fired():
-                phase = request.call.phase
-                return RequestTimeout(f"its share of {due - now:.3g} s was over", phase=phase, request=request)
+                return _share_over(request, due - now)
             raise
         finally:
             self._watchdog.leave(guard)
@@ -193,11 +224,12 @@ class _Fallback:
         except (TransportError, RejectedError) as error:
             return error
 
-    async def _answer(self, way: Way, request: Request, failure: Failure, reserve: float) -> Response | None:
+    async def _answer(self, way: Way, request: Request, failures: list[Failure], reserve: float) -> Response | None:
         """What this way gives, or None."""
+        failure = failures[0]
         why = str(failure.status) if isinstance(failure, Response) else f"{type(failure).__name__}: {failure.message}"
         if way.to is not None:
-            return await self._ask(way.to, request, failure, why, reserve)
+            return await self._ask(way.to, request, failures, why, reserve)
         now = self._clock.now()
         if way.stale is not None:
             kept = self._kept.get(request, now - way.stale) if self._kept is not None else None
@@ -211,28 +243,56 @@ class _Fallback:
             default.degraded = f"default value, after {why}"
         return default
 
-    async def _ask(self, to: URL, request: Request, failure: Failure, why: str, reserve: float) -> Response | None:
-        if not isinstance(failure, RejectedError) and obstacle(request, failure) is not None:
+    async def _ask(
+        self, to: URL, request: Request, failures: list[Failure], why: str, reserve: float
+    ) -> Response | None:
+        target = self._elsewhere_at(to, request)
+        if target is None or not _may_be_sent(request, failures):
             return None
-        rest = str(request.url).removeprefix(self._base)
-        if rest == str(request.url):  # not of this base: there is no other place for it
-            return None
-        target = URL(str(to).rstrip("/") + rest)
+        headers = request.headers
+        if origin(target) != origin(request.url):
+            headers = CIMultiDict((name, value) for name, value in headers.items() if not bound(name))
         call = request.call
         call.host, call.why = target.host_port_subcomponent or "", f"fallback to {to.host}: {why}"
-        result = await self._try_place(request.copy(url=target), reserve)
+        result = await self._try_place(request.copy(url=target, headers=headers), reserve)
         if not isinstance(result, Response) or self._failed(result):
+            failures.append(result)
             return None
         result.degraded = f"answered by {to.host}, after {why}"
         return result
+
+    def _elsewhere_at(self, to: URL, request: Request) -> URL | None:
+        """The request's URL under another base; None if it is not under the usual one."""
+        url = str(request.url)
+        rest = url.removeprefix(self._base)
+        if not self._base or rest == url or rest[:1] not in {"", "/", "?", "#"}:
+            return None
+        return URL(str(to).rstrip("/") + rest)
+
+
+def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:
+    """Whether what the failures so far may have done is not done twice by sending it once more."""
+    return all(isinstance(one, RejectedError) or obstacle(request, one) is None for one in failures)
+
+
+def _share_over(request: Request, share: float) -> RequestTimeout:
+    call = request.call
+    message = f"its share of {share:.3g} s was over during {call.phase}"
+    if call.attempts and (call.attempts[-1].error or "").startswith("CancelledError"):  # by our own guard
+        call.attempts[-1].error = f"RequestTimeout: {message}"
+    return RequestTimeout(message, phase=call.phase, request=request)
 
 
 async def _made(value: Any, request: Request, failure: Failure) -> Response | None:
     """A default as a response; None from a function means that it has none."""
     if callable(value):
-        value = value(request, failure)
-        if inspect.isawaitable(value):
-            value = await value
+        try:
+            value = value(request, failure)
+            if inspect.isawaitable(value):
+                value = await value
+        except Exception as error:
+            error.add_note(f"raised by Fallback(value=...), which was asked after {failure!r}")
+            raise
         if value is None:
             return None
     if isinstance(value, Response):
