@@ -180,6 +180,31 @@ def test_a_bulk_job_delays_an_urgent_call_by_one_service_time_at_most():
     assert max(run(scenario())) <= SERVICE + 1e-9
 
 
+def test_a_job_of_a_hundred_thousand_in_line_delays_no_urgent_call_by_more_than_what_is_under_way():
+    """One place, all of it waiting: an urgent call is the very next, every time; cancelling the job leaves nothing."""
+
+    async def scenario():
+        host = Host(concurrency=1)
+        waits = []
+        async with host.api:
+            job = [asyncio.create_task(host.api.get("/b", priority=-1, timeout=None)) for _ in range(100_000)]
+            await host.clock.sleep(0)
+            for _ in range(50):
+                await host.clock.sleep(0.73)
+                began = host.clock.now()
+                await host.api.get("/urgent")
+                waits.append(host.clock.now() - began - SERVICE)
+            for task in job:
+                task.cancel()
+            await asyncio.wait(job)
+            gate = host.api._parts.gate
+            return max(waits), gate.free, gate.line.length, gate.line._tickets.size
+
+    waited, *left = run(scenario())
+    assert waited <= SERVICE
+    assert left == [1, 0, 0]
+
+
 def test_a_request_in_a_map_has_its_own_place_in_line():
     async def scenario():
         host = Host(concurrency=1)

@@ -168,7 +168,7 @@ class _GiveUp(Exception):
 class _Again:
     """The attempts of one call after its first failure."""
 
-    __slots__ = ("_budget", "_clock", "_inner", "_paid", "_policy", "_replayed", "_request", "_slept", "_tries")
+    __slots__ = ("_budget", "_clock", "_inner", "_owed", "_paid", "_policy", "_replayed", "_request", "_slept", "_tries")
 
     def __init__(self, inner: Send, request: Request, policy: RetryPolicy, budget: Retries, clock: Clock) -> None:
         self._inner = inner
@@ -184,12 +184,12 @@ class _Again:
     async def send(self, failure: Response | TransportError) -> Response:
         call = self._request.call
         while True:
+            made, self._owed = len(call.attempts), 0.0
             try:
                 await self._prepare(failure, call)
+                failure = await self._inner(self._request)
             except _GiveUp as verdict:
                 return self._end(failure, verdict, call)
-            try:
-                failure = await self._inner(self._request)
             except TransportError as error:
                 failure = error
             except RejectedError as refusal:  # ours: what the caller should know is the failure before it
@@ -198,6 +198,9 @@ class _Again:
                 if failure.status < 400 and self._policy.retry is None:  # noqa: PLR2004
                     self._budget.succeeded(self._paid)
                     return failure
+            finally:
+                if self._owed and len(call.attempts) == made:  # paid for, but cancelled or refused before it was sent
+                    self._budget.refund(self._owed)
 
     async def _prepare(self, failure: Response | TransportError, call: Call) -> None:
         """Wait until the next attempt is due.
@@ -271,7 +274,8 @@ class _Again:
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
         if policy.budgeted:
-            self._paid = self._budget.withdraw(self._clock.now(), timed_out=isinstance(failure, RequestTimeout))
+            timed_out = isinstance(failure, RequestTimeout)
+            self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out)
         if policy.budgeted and not self._paid:
             why = f"the retry budget of {request.call.host} is spent"
             raise _GiveUp(why, cause=BudgetSpent(why, request=request))

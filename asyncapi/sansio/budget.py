@@ -36,6 +36,10 @@ class Retries(Protocol):
         """A call succeeded, whose last retry had cost `paid`; 0 if it needed none."""
         ...
 
+    def refund(self, paid: float) -> None:
+        """A retry that was paid for has not been sent after all."""
+        ...
+
     @property
     def tokens(self) -> float:
         """What is left."""
@@ -83,6 +87,12 @@ class RetryBudget:
 
     def succeeded(self, paid: float) -> None:
         """Successes pay in when they are made, as every call does."""
+
+    def refund(self, paid: float) -> None:
+        """A retry that was paid for has not been sent after all: to the floor first, which it may have come from."""
+        to_floor = min(paid, self._floor - self._free)
+        self._free += to_floor
+        self._shared += paid - to_floor
 
     @property
     def tokens(self) -> float:
@@ -136,3 +146,7 @@ class CostBudget:
         """Pay back."""
         if self.tokens < self._capacity:
             self.tokens = min(self._capacity, self.tokens + (paid or self._payback))
+
+    def refund(self, paid: float) -> None:
+        """A retry that was paid for has not been sent after all."""
+        self.tokens = min(self._capacity, self.tokens + paid)
