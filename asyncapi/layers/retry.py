@@ -168,7 +168,9 @@ class _GiveUp(Exception):
 class _Again:
     """The attempts of one call after its first failure."""
 
-    __slots__ = ("_budget", "_clock", "_inner", "_owed", "_paid", "_policy", "_replayed", "_request", "_slept", "_tries")
+    __slots__ = (
+        "_budget", "_clock", "_inner", "_owed", "_paid", "_policy", "_replayed", "_request", "_slept", "_tries",
+    )  # fmt: skip
 
     def __init__(self, inner: Send, request: Request, policy: RetryPolicy, budget: Retries, clock: Clock) -> None:
         self._inner = inner

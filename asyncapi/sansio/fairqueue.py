@@ -93,7 +93,7 @@ class FairQueue(Generic[T]):
                     self._drop(priority, tenant)
 
     def _next(self) -> tuple[int | None, bool]:
-        """The priority whose turn it is, its first tenant's first item a wanted one; and whether a lower one is passed."""
+        """The priority whose turn it is, whose first item is then a wanted one; and whether a lower one is passed."""
         while self._order:
             priority = -self._order[0]
             if not self._arrival(priority):
