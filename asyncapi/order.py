@@ -54,7 +54,7 @@ from asyncapi.layers.auth import Keyring, auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import Gate, concurrency
-from asyncapi.layers.deadline import within_deadline
+from asyncapi.layers.deadline import in_this_task, within_deadline
 from asyncapi.layers.fallback import fallback
 from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.layers.outcome import outcome
@@ -171,6 +171,8 @@ def chain(parts: Parts) -> list[Step]:
 def _own(parts: Parts) -> Iterator[Step]:
     for layer in parts.plan.layers:
         yield Step(getattr(layer, "__name__", "layer"), "your own", layer)
+    if parts.plan.layers:
+        yield Step("task", "the one your own layers go on in", in_this_task)
 
 
 def _watch_calls(parts: Parts) -> Iterator[Step]:

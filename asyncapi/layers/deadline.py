@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar, Token
+from math import inf
 from typing import TYPE_CHECKING, Self
 
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import ConfigError, DeadlineExceeded, RequestTimeout
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from asyncapi.clock import Clock
     from asyncapi.types import Layer, Request, Response, Send
     from asyncapi.watchdog import Watchdog
+
+_FOR_EVER = 1e12  # seconds
 
 current: ContextVar[float | None] = ContextVar("asyncapi_deadline", default=None)
 
@@ -42,13 +47,9 @@ class deadline:  # noqa: N801 - used as a word: `with deadline(2.0):`
     __slots__ = ("_clock", "_seconds", "_token", "at")
 
     def __init__(self, seconds: float, *, clock: Clock = SYSTEM) -> None:
-        try:
-            usable = seconds > 0
-        except TypeError:
-            usable = False
-        if not usable:
+        if not isinstance(seconds, int | float) or not 0 < seconds <= inf:
             raise ConfigError(f"deadline({seconds!r}): give a positive number of seconds")
-        self._seconds = seconds
+        self._seconds = min(seconds, _FOR_EVER)
         self._clock = clock
         self._token: Token[float | None] | None = None
         self.at: float | None = None
@@ -107,6 +108,16 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
         return send
 
     return layer
+
+
+def in_this_task(inner: Send) -> Send:
+    """The layer below layers of the user's own: they may have gone on in another task, which deadlines then end."""
+
+    def send(request: Request) -> Awaitable[Response]:
+        request.call.task = asyncio.current_task()
+        return inner(request)
+
+    return send
 
 
 def _too_late(request: Request, now: float) -> RequestTimeout:
