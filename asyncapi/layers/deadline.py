@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar, Token
-from math import inf
 from typing import TYPE_CHECKING, Self
 
 from asyncapi.clock import SYSTEM
@@ -47,7 +46,11 @@ class deadline:  # noqa: N801 - used as a word: `with deadline(2.0):`
     __slots__ = ("_clock", "_seconds", "_token", "at")
 
     def __init__(self, seconds: float, *, clock: Clock = SYSTEM) -> None:
-        if not isinstance(seconds, int | float) or not 0 < seconds <= inf:
+        try:
+            usable = seconds > 0
+        except TypeError:
+            usable = False
+        if not usable:
             raise ConfigError(f"deadline({seconds!r}): give a positive number of seconds")
         self._seconds = min(seconds, _FOR_EVER)
         self._clock = clock
