@@ -105,7 +105,7 @@ def concurrency(
         QueueFull: The call does not want to wait that long, or too many wait already.
     """
     shared = gates if isinstance(gates, Gate) else None
-    watchdog = watchdog or Watchdog(clock)
+    watchdog = Watchdog(clock) if watchdog is None else watchdog  # one without guards is falsy
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:

@@ -1,6 +1,7 @@
 """Our own rate limits: every attempt takes tokens from each bucket before it may go.
 
-Servers count attempts, not calls: a retry takes its own.
+Servers count attempts, not calls: a retry takes its own. An attempt that was not sent after all (cancelled, refused or
+late in another line of ours) gives its tokens back, but for what time has refilled already: that would count twice.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def rate(
         RateExceeded: The call does not want to wait that long.
         QueueFull: Too many wait already.
     """
+    now = clock.now
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -47,8 +49,21 @@ def rate(
             weights = weigh(request)
             if not limiter.take(weights):
                 await stand_in_line(request, limiter, weights, clock, who="rate", most=max_queue)
-            return await inner(request)
+            made, taken = len(request.call.attempts), now()
+            try:
+                return await inner(request)
+            except BaseException:
+                if len(request.call.attempts) == made:
+                    _give_back(limiter, weights, now() - taken)
+                raise
 
         return send
 
     return layer
+
+
+def _give_back(limiter: Limiter, weights: Weights, age: float) -> None:
+    """Give back what time has not refilled yet: more would let others go faster than the limit."""
+    for bucket, weight in zip(limiter.buckets, weights, strict=True):
+        bucket.give_back(max(0.0, weight - age / bucket.interval))
+    limiter.look_again()
