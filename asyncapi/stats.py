@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Stats:
         p95: Its 95th percentile.
         p99: Its 99th percentile.
         degraded: Calls that a fallback has answered.
+        cache: What the cache did: hits, revalidated, stale, misses, stored; and bytes kept. Empty without one.
         shared: Calls that joined another's flight (single-flight).
         hedged: Calls that a further copy has answered (hedging).
         concurrency: Attempts allowed at a time, or None where there is no fixed number.
@@ -53,6 +54,7 @@ class Stats:
     p95: float | None
     p99: float | None
     degraded: int
+    cache: dict[str, int]
     shared: int
     hedged: int
     concurrency: int | None
@@ -88,6 +90,7 @@ def snapshot(parts: Parts) -> Stats:
         p95=meter.latency.quantile(0.95),
         p99=meter.latency.quantile(0.99),
         degraded=meter.degraded,
+        cache={} if parts.cached is None else {**asdict(parts.cached), "bytes": parts.answers.size},
         shared=parts.flights.shared if parts.flights is not None else 0,
         hedged=parts.hedges.won if parts.hedges is not None else 0,
         concurrency=parts.gate.limit if parts.gate is not None else None,

@@ -135,7 +135,7 @@ class Recorder:
                     end = type(error).__name__
                     raise
                 else:
-                    end = f"{response.status}{f', degraded: {response.degraded}' if response.degraded else ''}"
+                    end = _ended(response)
                     return response
                 finally:
                     _call.reset(token)
@@ -166,6 +166,11 @@ class Recorder:
             priority=call.priority,
             tenant=call.tenant,
         )
+
+
+def _ended(response: Response) -> str:
+    degraded = f", degraded: {response.degraded}" if response.degraded else ""
+    return f"{response.status}{f', from cache: {response.from_cache}' if response.from_cache else ''}{degraded}"
 
 
 def _total(timeout: Timeout | float | None) -> float | None:

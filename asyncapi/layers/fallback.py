@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +42,15 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from asyncapi.clock import Clock
+    from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Request, Send
     from asyncapi.watchdog import Watchdog
 
 Failure = Response | TransportError | RejectedError
 
-_LARGEST_KEPT = 1024 * 1024  # bytes of one stale answer
-_ALL_KEPT = 32 * 1024 * 1024  # bytes of all of them
+_OVERHEAD = 2000  # bytes that an answer takes beside its body, about
+_NOT_MODIFIED = 304
+_ASKS_WHETHER_IT_HOLDS = frozenset({"if-none-match", "if-modified-since"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,71 +65,64 @@ class Way:
 
 
 class Kept:
-    """Last good answers, the least recently used forgotten first.
+    """Last good answers, and when they were had.
 
     Args:
-        most: Answers kept.
-        size: Bytes kept, of bodies.
-
-    Attributes:
-        size: Bytes kept now.
+        answers: Where they are kept, in bounded memory; a cache may keep its own there.
     """
 
-    def __init__(self, most: int = 1000, size: int = _ALL_KEPT) -> None:
-        self._most = most
-        self._room = size
-        self._answers: OrderedDict[Hashable, tuple[float, Response]] = OrderedDict()
-        self.size = 0
+    def __init__(self, answers: Answers[tuple[float, Response]]) -> None:
+        self._answers = answers
 
     def put(self, request: Request, response: Response, now: float) -> None:
         """Keep a good answer to a GET, unless it says that it must not be."""
         if request.method != "GET" or request.content is not None or not response.ok:
             return
         key = self._key(request)
-        self._forget(key)
-        control = response.headers.get("Cache-Control", "").lower()
-        if "no-store" in control or len(response.content) > _LARGEST_KEPT:
+        if response.status == _NOT_MODIFIED:  # what is kept was good until now
+            kept = self._answers.get(key)
+            if kept is not None:
+                self._answers.put(key, (now, kept[1]), len(kept[1].content))
             return
-        kept = Response(response.status, response.headers, response.content, url=response.url)
-        self._answers[key] = now, kept
-        self.size += len(kept.content)
-        while len(self._answers) > self._most or self.size > self._room:
-            self._forget(next(iter(self._answers)))
+        if "no-store" in response.headers.get("Cache-Control", "").lower():
+            self._answers.drop(key)
+            return
+        copy = Response(response.status, response.headers, response.content, url=response.url)
+        self._answers.put(key, (now, copy), len(copy.content) + _OVERHEAD)
 
     def get(self, request: Request, oldest: float) -> tuple[float, Response] | None:
         """When the last good answer was kept, and a copy of it; None if there is none since `oldest`."""
         if request.method != "GET" or request.content is not None:
             return None
-        key = self._key(request)
-        kept = self._answers.get(key)
+        kept = self._answers.get(self._key(request))
         if kept is None or kept[0] < oldest:
             return None
-        self._answers.move_to_end(key)
         at, answer = kept
         return at, Response(answer.status, answer.headers, answer.content, url=answer.url, request=request)
 
-    def _forget(self, key: Hashable) -> None:
-        kept = self._answers.pop(key, None)
-        if kept is not None:
-            self.size -= len(kept[1].content)
-
     def _key(self, request: Request) -> Hashable:
-        return request.url, telling(request.headers)
+        headers = tuple(pair for pair in telling(request.headers) if pair[0] not in _ASKS_WHETHER_IT_HOLDS)
+        return "stale", request.url, headers
 
 
-def fallback(ways: Sequence[Way], base: str, watchdog: Watchdog, clock: Clock, *, probe_every: float) -> Layer:
+def fallback(
+    ways: Sequence[Way], base: str, kept: Kept, watchdog: Watchdog, clock: Clock, *, probe_every: float
+) -> Layer:
     """Answer in another way when the usual one fails.
 
     Args:
         ways: The fallbacks, in order.
         base: The usual base URL, which `to` replaces.
+        kept: The last good answers.
         watchdog: Ends each way's share of the time.
         clock: Times everything.
         probe_every: Seconds between two tries of a place that is down.
     """
 
     def layer(inner: Send) -> Send:
-        return _Fallback(inner, ways, base=base, watchdog=watchdog, clock=clock, probe_every=probe_every).send
+        return _Fallback(
+            inner, ways, base=base, kept=kept, watchdog=watchdog, clock=clock, probe_every=probe_every
+        ).send
 
     return layer
 
@@ -141,14 +135,22 @@ class _Fallback:
     """The layer's state: what was good lately, and which places are down."""
 
     def __init__(
-        self, inner: Send, ways: Sequence[Way], *, base: str, watchdog: Watchdog, clock: Clock, probe_every: float
+        self,
+        inner: Send,
+        ways: Sequence[Way],
+        *,
+        base: str,
+        kept: Kept,
+        watchdog: Watchdog,
+        clock: Clock,
+        probe_every: float,
     ) -> None:
         self._inner = inner
         self._ways = ways
         self._base = base
         self._watchdog = watchdog
         self._clock = clock
-        self._kept = Kept() if any(way.stale is not None for way in ways) else None
+        self._kept = kept if any(way.stale is not None for way in ways) else None
         self._statuses = frozenset[int]().union(*(way.statuses for way in ways))
         self._elsewhere = any(way.to is not None for way in ways)
         rules = Rules(failure_rate=1.0, minimum=3, count=3, open_for=probe_every, open_cap=probe_every, probes=1)

@@ -9,6 +9,7 @@ import pytest
 
 from asyncapi import Bearer, Client, ConfigError, ConnectError, Fallback, Request, RequestTimeout, Retry, ServerError
 from asyncapi.layers.fallback import Kept
+from asyncapi.stores.answers import Answers
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 
@@ -365,18 +366,20 @@ def test_what_must_not_be_stored_is_not():
 
 
 def test_stale_answers_are_kept_within_a_bound_of_bytes_and_the_unused_go_first():
-    kept, answer = Kept(size=1000), reply(200, content=b"x" * 300)
-    requests = [Request("GET", f"https://h/{number}") for number in range(4)]
-    for request in requests[:3]:
+    answers = Answers(100_000)
+    kept, answer = Kept(answers), reply(200, content=b"x" * 10_000)
+    requests = [Request("GET", f"https://h/{number}") for number in range(9)]
+    for request in requests[:8]:
         kept.put(request, answer, 0.0)
     assert kept.get(requests[0], 0.0)
-    kept.put(requests[3], answer, 0.0)
-    kept.put(requests[3], answer, 0.0)
-    assert [kept.get(request, 0.0) is not None for request in requests] == [True, False, True, True]
-    assert kept.size == 900
-    kept.put(requests[0], reply(200, content=b"x" * 2_000_000), 0.0)
+    kept.put(requests[8], answer, 0.0)
+    kept.put(requests[8], answer, 0.0)
+    assert [kept.get(request, 0.0) is not None for request in requests] == [True, False, *[True] * 7]
+    assert 80_000 < answers.size <= 100_000
+    before = answers.size
+    kept.put(requests[0], reply(200, content=b"x" * 20_000), 0.0)
     assert kept.get(requests[0], 0.0) is None
-    assert kept.size == 600
+    assert answers.size < before
 
 
 def test_who_is_asked_all_the_same_is_asked_on_its_own_budget_and_says_why():
