@@ -18,6 +18,7 @@ from asyncapi import (
     AsyncAPIError,
     Breaker,
     Budget,
+    Cache,
     Client,
     Fallback,
     Hedge,
@@ -129,7 +130,8 @@ class World:
             if path == "/locked":
                 return reply(401)
             return reply(429, headers={"Retry-After": "0.2"}) if path == "/refusing" else reply(503)
-        return reply(200, json={})
+        tagged = {"ETag": '"1"', "Cache-Control": "max-age=0"}
+        return reply(304 if "If-None-Match" in request.headers else 200, json={}, headers=tagged)
 
     async def play(self, loop, path) -> None:
         """The victim's call among those of others; then nothing of it may be left."""
@@ -197,6 +199,7 @@ CASES = {
     "all": {},
     "learning": {"concurrency": Adaptive(initial=2, maximum=4)},
     "patient": {"wait": 0.4, "max_queue": 4},
+    "cached": {"cache": Cache(stale_if_error=60)},
 }
 
 

@@ -15,6 +15,7 @@ from asyncapi import (
     AsyncAPIError,
     Bearer,
     Breaker,
+    Cache,
     Client,
     ConfigError,
     ConnectError,
@@ -119,6 +120,7 @@ def any_settings(draw):
         "chaos": [None, Chaos(errors=0.1, drops=0.1, latency=(0.0, 0.5), slow=0.2, seed=3)],
         "wait": [True, 0.5, False],
         "max_queue": [None, 3],
+        "cache": [None, Cache(stale_if_error=2)],
         "single_flight": [False, True],
         "pace": [False, True],
         "deadline_header": [None, "grpc-timeout"],
@@ -157,7 +159,9 @@ def any_trouble(clock, draw):
         if fate < 0.4:
             return reply(302, headers={"Location": f"/other/{draw.randrange(9)}?token=s3cr3t"})
         body = {"n": 1, "access_token": "s3cr3t-in-body"}
-        return reply(200, json=body, headers={"X-Api-Token": "s3cr3t", "Set-Cookie": "sid=s3cr3t"})
+        headers = {"X-Api-Token": "s3cr3t", "Set-Cookie": "sid=s3cr3t", "ETag": '"1"', "Cache-Control": "max-age=1"}
+        known = draw.random() < 0.5 and "If-None-Match" in request.headers
+        return reply(304 if known else 200, json=body, headers=headers)
 
     return handler
 

@@ -14,6 +14,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _NOT_MODIFIED = 304
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
+_is_secret = lru_cache(maxsize=1024)(is_secret)  # asked of every header of every call
 _MOST_VARIANTS = 32  # of one URL
 
 
@@ -194,13 +196,13 @@ class _Cache:
                     self._answers.drop(_key(named))
 
 
-def _key(url: URL) -> tuple[str, str]:
-    return "cache", str(url.with_fragment(None))
+def _key(url: URL) -> tuple[str, URL]:
+    return "cache", url.with_fragment(None) if url.raw_fragment else url
 
 
 def _identity(request: Request) -> str:
     """Whose request it is, by the credentials that its headers carry; "" without any."""
-    secrets = sorted((name.lower(), value) for name, value in request.headers.items() if is_secret(name))
+    secrets = sorted((name.lower(), value) for name, value in request.headers.items() if _is_secret(name))
     return sha256(repr(secrets).encode("utf-8", "surrogatepass")).hexdigest() if secrets else ""
 
 

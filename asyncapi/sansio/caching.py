@@ -50,6 +50,8 @@ class Stored:
         came: When it came.
         identity: Whose it is.
         varies: What its `Vary` names, and what the request said there.
+        told: Its directives.
+        old: Seconds since it was made, when it came (section 4.2.3).
     """
 
     status: int
@@ -60,6 +62,8 @@ class Stored:
     came: float
     identity: str
     varies: tuple[tuple[str, str], ...]
+    told: Directives
+    old: float
 
     @property
     def size(self) -> int:
@@ -72,8 +76,10 @@ def directives(headers: Mapping[str, str]) -> Directives:
 
     A request's `Pragma: no-cache` counts where there is no Cache-Control (section 5.4).
     """
-    values = headers.getall("Cache-Control", []) if hasattr(headers, "getall") else [headers.get("Cache-Control", "")]
     told: Directives = {}
+    if "Cache-Control" not in headers and "Pragma" not in headers:
+        return told
+    values = headers.getall("Cache-Control", []) if hasattr(headers, "getall") else [headers.get("Cache-Control", "")]
     for found in _DIRECTIVE.finditer(",".join(values)):
         name, argument = found[1].lower(), found[2] if found[2] is not None else found[3] or ""
         told[name] = min(told[name], argument, key=_number) if name in told else argument
@@ -109,7 +115,9 @@ def store(
         CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _OF_THE_MESSAGE)
     )
     varies = tuple((name, request.get(name, "")) for name in vary)
-    made = Stored(status, kept, content, version, asked, came, identity, varies)
+    made = Stored(
+        status, kept, content, version, asked, came, identity, varies, told, _age_at_arrival(kept, asked, came)
+    )
     useful = lifetime(made, heuristic) > 0 or "ETag" in kept or "Last-Modified" in kept
     return made if useful else None
 
@@ -131,9 +139,8 @@ def lifetime(stored: Stored, heuristic: float = 0.0) -> float:
         stored: The answer.
         heuristic: The share of its age since Last-Modified, where it says nothing (section 4.2.2); 0 for none.
     """
-    told = directives(stored.headers)
-    if "max-age" in told:
-        seconds = _number(told["max-age"])
+    if "max-age" in stored.told:
+        seconds = _number(stored.told["max-age"])
         return seconds if seconds < inf else 0.0
     made = _date(stored.headers.get("Date")) or stored.came
     if "Expires" in stored.headers:
@@ -145,16 +152,18 @@ def lifetime(stored: Stored, heuristic: float = 0.0) -> float:
 
 def age(stored: Stored, now: float) -> float:
     """Seconds since it was made, or was last found valid (section 4.2.3)."""
-    told = _number(stored.headers.get("Age", "0"))
-    made = _date(stored.headers.get("Date"))
-    apparent = 0.0 if made is None else max(0.0, stored.came - made)
-    corrected = (told if told < inf else 0.0) + max(0.0, stored.came - stored.asked)
-    return max(apparent, corrected) + max(0.0, now - stored.came)
+    return stored.old + max(0.0, now - stored.came)
+
+
+def _age_at_arrival(headers: Mapping[str, str], asked: float, came: float) -> float:
+    told, made = _number(headers.get("Age", "0")), _date(headers.get("Date"))
+    apparent = 0.0 if made is None else max(0.0, came - made)
+    return max(apparent, (told if told < inf else 0.0) + max(0.0, came - asked))
 
 
 def usable(stored: Stored, request: Mapping[str, str], now: float, heuristic: float = 0.0) -> bool:
     """Whether it may be used without asking (sections 4.2, 5.2.1)."""
-    asked, told = directives(request), directives(stored.headers)
+    asked, told = directives(request), stored.told
     if "no-cache" in asked or "no-cache" in told:
         return False
     old, fresh_for = age(stored, now), lifetime(stored, heuristic)
@@ -181,7 +190,7 @@ def usable_on_error(
         allowed: Seconds over its time that the user allows, where neither says `stale-if-error`.
         heuristic: As in `lifetime`.
     """
-    asked, told = directives(request), directives(stored.headers)
+    asked, told = directives(request), stored.told
     if "no-cache" in asked or "no-cache" in told or "must-revalidate" in told:
         return False
     named = [_argument(each["stale-if-error"]) for each in (asked, told) if "stale-if-error" in each]
@@ -206,7 +215,14 @@ def freshened(stored: Stored, headers: Mapping[str, str], *, asked: float, came:
     merged.popall("Age", None)
     for name, value in told:
         merged.add(name, value)
-    return replace(stored, headers=CIMultiDictProxy(merged), asked=asked, came=came)
+    return replace(
+        stored,
+        headers=CIMultiDictProxy(merged),
+        asked=asked,
+        came=came,
+        told=directives(merged),
+        old=_age_at_arrival(merged, asked, came),
+    )
 
 
 def with_age(stored: Stored, now: float) -> CIMultiDictProxy[str]:
