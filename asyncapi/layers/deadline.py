@@ -15,8 +15,6 @@ from asyncapi.clock import SYSTEM
 from asyncapi.errors import ConfigError, DeadlineExceeded, RequestTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from asyncapi.clock import Clock
     from asyncapi.types import Layer, Request, Response, Send
     from asyncapi.watchdog import Watchdog
@@ -116,9 +114,9 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
 def in_this_task(inner: Send) -> Send:
     """The layer below layers of the user's own: they may have gone on in another task, which deadlines then end."""
 
-    def send(request: Request) -> Awaitable[Response]:
+    async def send(request: Request) -> Response:  # its own coroutine: it runs in the task that awaits it
         request.call.task = asyncio.current_task()
-        return inner(request)
+        return await inner(request)
 
     return send
 

@@ -249,7 +249,8 @@ def test_a_fallbacks_answer_is_not_stored():
         await origin.api.get("/x")
         return origin.api.stats.cache["stored"], (await origin.api.get("/x")).degraded
 
-    assert played(scenario, fallback=Fallback(value={"n": 0})) == (0, "default value, after 500")
+    default = reply(200, json={"n": 0}, headers={"Cache-Control": "max-age=60"})
+    assert played(scenario, fallback=Fallback(value=default)) == (0, "default value, after 500")
 
 
 def test_a_stale_fallback_and_the_cache_share_one_memory_and_know_of_each_other():

@@ -262,13 +262,17 @@ def test_before_it_begins_all_of_its_time_is_left():
     assert deadline(3.0).left == 3.0
 
 
+@pytest.mark.parametrize("how", ["task", "shield", "wait_for"])
 @pytest.mark.parametrize("attempt", [None, 50])
-def test_a_layer_of_ones_own_may_go_on_in_another_task(attempt):
-    """As `asyncio.wait_for` of Python 3.11 does, or a shield: the time-out is one, no stray cancellation."""
+def test_a_layer_of_ones_own_may_go_on_in_another_task(attempt, how):
+    """The time-out is one, no stray cancellation of the task that waits for it."""
 
     def elsewhere(inner):
         async def send(request):
-            return await asyncio.create_task(inner(request))
+            if how == "wait_for":
+                return await asyncio.wait_for(inner(request), 100)
+            task = asyncio.create_task(inner(request))
+            return await (asyncio.shield(task) if how == "shield" else task)
 
         return send
 

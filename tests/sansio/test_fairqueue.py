@@ -88,6 +88,15 @@ def test_the_first_urgent_one_goes_first_however_many_others_went_before(before)
     assert queue.pop() == "urgent"
 
 
+@pytest.mark.parametrize("before", range(2 * TURN))
+def test_nor_by_the_turns_that_others_above_the_job_have_had(before):
+    queue = filled(*[(f"bulk {n}", -1) for n in range(100)], *[(f"usual {n}", 0) for n in range(100)])
+    for _ in range(before):
+        queue.pop()
+    queue.push("urgent", 5)
+    assert queue.pop() == "urgent"
+
+
 def test_the_unwanted_are_skipped_and_forgotten():
     gone = {1, 2, 5}
     queue = filled(*[(n, n % 2) for n in range(8)], wanted=lambda item: item not in gone)
