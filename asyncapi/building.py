@@ -138,7 +138,8 @@ class Builder:
         built.idempotency_key = idempotency_key
         call = self._begin(built, host)
         call.patience = self._patience if wait is UNSET else patience_of(wait)
-        call.priority, call.tenant = priority or 0, tenant or ""
+        if priority is not None or tenant is not None:
+            call.priority, call.tenant = _place(priority, tenant)
         built.wait, built.priority, built.tenant = wait, priority, tenant
         if json is not None or content is not None or data is not None or files is not None:
             self._add_body(built)
@@ -242,6 +243,15 @@ def _reused(key: Any) -> str:
         f"idempotency_key={key!r} was used for another body: the same key must mean the same request; "
         "send it as it was, or give a new request a new key"
     )
+
+
+def _place(priority: Any, tenant: Any) -> tuple[int, str]:
+    """What a user gives as priority and tenant."""
+    if priority is not None and (not isinstance(priority, int) or isinstance(priority, bool)):
+        raise ConfigError(f"priority={priority!r}: give a whole number; the higher goes first, 0 is usual")
+    if tenant is not None and not isinstance(tenant, str):
+        raise ConfigError(f"tenant={tenant!r}: give text")
+    return priority or 0, tenant or ""
 
 
 def limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.config import TLS, Breaker, Chaos, Egress, Hedge
+    from asyncapi.config import TLS, Breaker, Cache, Chaos, Egress, Hedge
     from asyncapi.credentials import Credential
     from asyncapi.layers.watch import Watcher
     from asyncapi.types import Attempt, Body, Content, Headers, Layer, Params, Transport
@@ -89,6 +89,7 @@ class Client:
         trust_env: Take proxies from HTTP_PROXY and friends, and passwords from ~/.netrc.
         breaker: A `Breaker`: leave a host alone for a while when most of what is sent to it fails.
         hedge: A `Hedge`: send a second copy of what is late and safe to send twice, take the first answer.
+        cache: A `Cache`: keep answers as their headers allow, and use them again.
         single_flight: Let identical GETs that are under way at the same time share one attempt.
         fallback: What to do when a call fails: one `Fallback`, or several to be tried in order.
         deadline_header: Tell the peer the time left in this header; its name says the form: `Request-Timeout` seconds,
@@ -140,6 +141,7 @@ class Client:
         trust_env: bool = False,
         breaker: Breaker | None = None,
         hedge: Hedge | None = None,
+        cache: Cache | None = None,
         single_flight: bool = False,
         fallback: Fallback | Sequence[Fallback] = (),
         deadline_header: str | None = None,
@@ -169,6 +171,7 @@ class Client:
             breaker=breaker,
             hedge=hedge,
             fallback=fallback,  # type: ignore[arg-type]  # the same
+            cache=cache,
             single_flight=single_flight,
             deadline_header=deadline_header,
             attempt_header=attempt_header,

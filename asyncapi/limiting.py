@@ -104,12 +104,6 @@ class Limiter:
             self._serve()  # the next one may need less, and be due earlier
             raise
 
-    def give_back(self, weights: Weights) -> None:
-        """Undo a `take`: the attempt was never sent. Those who wait may be due earlier."""
-        self._give_back(weights)
-        if self.line.length:
-            self._serve()
-
     def look_again(self) -> None:
         """What the buckets say has changed: those who wait may be due earlier, or later."""
         self._serve()

@@ -5,29 +5,30 @@
     2  telemetry (calls)     sees the final outcome
     3  outcome               a call with a key is known to be done or not, or unknown; the deadline cuts off too
     4  deadline              covers queueing, all attempts, all waits, the body
-    5  single-flight         identical calls share all that is below; each keeps its own deadline
-    6  fallback              what is left when retries are spent, within the deadline
-    7  retry                 owns the budget and Retry-After
-    8  hedge                 a further copy of an attempt that is late; idempotent only
-    9  redirect              each hop is an attempt of its own below here: limits and credentials go by its host
+    5  cache                 a hit spends nothing below
+    6  single-flight         identical calls share all that is below; each keeps its own deadline
+    7  fallback              what is left when retries are spent, within the deadline
+    8  retry                 owns the budget and Retry-After
+    9  hedge                 a further copy of an attempt that is late; idempotent only
+    10 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    10 breaker               refuses before a token or a place is spent
-    11 rate                  our own limits; servers count attempts, not calls
-    12 pace                  the server's limits, as it tells them
-    13 concurrency           after both: waiting for a token must not hold a place
-    14 breaker (again)       turns back those who stood in line until their circuit opened
-    15 propagation           the time left, after every wait of ours
-    16 auth                  a credential for its own origin, fresh after every wait
-    17 watch (attempts)      a span per attempt, and the headers that carry it on
-    18 telemetry (attempts)  one record per attempt, with its `why`
-    19 auth (sign)           what nobody above may see is written for the transport alone
-    20 chaos                 tests' own faults, met by every layer as real ones would be
-    21 transport             attempt limit = min(setting, time left)
+    11 breaker               refuses before a token or a place is spent
+    12 rate                  our own limits; servers count attempts, not calls
+    13 pace                  the server's limits, as it tells them
+    14 concurrency           after both: waiting for a token must not hold a place
+    15 breaker (again)       turns back those who stood in line until their circuit opened
+    16 propagation           the time left, after every wait of ours
+    17 auth                  a credential for its own origin, fresh after every wait
+    18 watch (attempts)      a span per attempt, and the headers that carry it on
+    19 telemetry (attempts)  one record per attempt, with its `why`
+    20 auth (sign)           what nobody above may see is written for the transport alone
+    21 chaos                 tests' own faults, met by every layer as real ones would be
+    22 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/test_order.py and the tests of each layer):
 
-    1. Only retry, hedge, redirect and fallback call `inner` more than once. Where a credential was refused, auth says
-       in `call.resend` why another try may do; retry makes it.
+    1. Only retry, hedge, redirect, fallback and cache (after a useless 304) call `inner` more than once. Where a
+       credential was refused, auth says in `call.resend` why another try may do; retry makes it.
     2. No layer changes a Request it was given; it copies.
     3. Idempotency keys are made when the Request is built: every attempt carries the same one.
     4. A refusal of ours (circuit open, deadline passed, queue full) and a cancellation are no failure of the host.
@@ -46,16 +47,17 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.config import Adaptive, Budget
+from asyncapi.config import Adaptive, Budget, CostBudget
 from asyncapi.credentials.credential import Means
 from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import Keyring, auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
+from asyncapi.layers.cache import Counts, cache
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import Gate, concurrency
-from asyncapi.layers.deadline import within_deadline
-from asyncapi.layers.fallback import fallback
+from asyncapi.layers.deadline import in_this_task, within_deadline
+from asyncapi.layers.fallback import Kept, fallback
 from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.layers.outcome import outcome
 from asyncapi.layers.pace import Pace, pace
@@ -67,6 +69,7 @@ from asyncapi.layers.singleflight import Flights, singleflight
 from asyncapi.layers.watch import watch_attempts, watch_calls
 from asyncapi.limiting import Limiter
 from asyncapi.sansio.keyed import Keyed
+from asyncapi.stores.answers import Answers
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -80,6 +83,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Request, Send
     from asyncapi.waiting import Weights
 
+_STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share
 PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for
 
 
@@ -117,6 +121,8 @@ class Parts:
             self.circuits = Keyed(partial(plan.breaker.start, clock.random), busy=lambda one: one.holds(clock.now()))
         self.hedges = Hedges(Keyed(plan.hedge.start), clock) if plan.hedge is not None else None
         self.flights = Flights() if plan.single_flight else None
+        self.cached = Counts() if plan.cache is not None else None
+        self.answers: Answers[Any] = Answers(_STALE_ROOM if plan.cache is None else plan.cache.room)
 
     def state(self, request: Request) -> dict[str, Any]:
         """How the limits and the breaker are for this request: what an attempt's record shows."""
@@ -174,6 +180,8 @@ def chain(parts: Parts) -> list[Step]:
 def _own(parts: Parts) -> Iterator[Step]:
     for layer in parts.plan.layers:
         yield Step(getattr(layer, "__name__", "layer"), "your own", layer)
+    if parts.plan.layers:
+        yield Step("task", "the one your own layers go on in", in_this_task)
 
 
 def _watch_calls(parts: Parts) -> Iterator[Step]:
@@ -196,6 +204,12 @@ def _deadline(parts: Parts) -> Iterator[Step]:
     yield Step("deadline", "one timer for all calls", within_deadline(parts.watchdog, parts.clock))
 
 
+def _cache(parts: Parts) -> Iterator[Step]:
+    settings = parts.plan.cache
+    if settings is not None and parts.cached is not None:
+        yield Step("cache", settings.told(), cache(parts.answers, settings.policy(), parts.cached, parts.clock))
+
+
 def _single_flight(parts: Parts) -> Iterator[Step]:
     if parts.flights is not None:
         yield Step("single-flight", "identical GETs and HEADs share one", singleflight(parts.flights))
@@ -205,14 +219,17 @@ def _fallback(parts: Parts) -> Iterator[Step]:
     plan = parts.plan
     if plan.fallback:
         ways = [one.way() for one in plan.fallback]
-        layer = fallback(ways, plan.base, parts.watchdog, parts.clock, probe_every=PROBE_EVERY)
+        kept = Kept(parts.answers)
+        layer = fallback(ways, plan.base, kept, parts.watchdog, parts.clock, probe_every=PROBE_EVERY)
         yield Step("fallback", ", ".join(one.told() for one in plan.fallback), layer)
 
 
 def _retry(parts: Parts) -> Iterator[Step]:
     settings = parts.plan.retry
     told = "none, but a stale connection is replayed" if settings is None else settings.told()
-    yield Step("retry", told, retry(parts.budgets, parts.clock, paced=parts.paces is not None))
+    counted = settings is not None and isinstance(settings.budget, CostBudget)  # as the AWS SDKs count throttling
+    layer = retry(parts.budgets, parts.clock, paced=parts.paces is not None and not counted)
+    yield Step("retry", told, layer)
 
 
 def _hedge(parts: Parts) -> Iterator[Step]:
@@ -328,6 +345,7 @@ ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
     _calls,
     _outcome,
     _deadline,
+    _cache,
     _single_flight,
     _fallback,
     _retry,

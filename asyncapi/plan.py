@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from asyncapi.config import Adaptive, Breaker, Chaos, Fallback, Hedge, RateLimit, Retry
+from asyncapi.config import Adaptive, Breaker, Cache, Chaos, Fallback, Hedge, RateLimit, Retry
 from asyncapi.config.settings import settings
 
 
@@ -45,6 +45,7 @@ class Plan:
     breaker: Breaker | None = None
     hedge: Hedge | None = None
     fallback: Annotated[tuple[Fallback, ...], BeforeValidator(_several)] = ()
+    cache: Cache | None = None
     single_flight: bool = False
     deadline_header: str | None = None
     attempt_header: str | None = None

@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 from multidict import CIMultiDict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from yarl import URL
 
@@ -37,16 +37,25 @@ def is_secret(name: str) -> bool:
     return low not in _NOT_SECRET and (low in _SECRET_HEADERS or _SECRET_NAME.search(low) is not None)
 
 
-def redact_url(url: URL | str) -> str:
-    """The URL as text, with user-info and the values of secret query and fragment keys masked."""
+def _masked(_: str) -> str:
+    return MASK
+
+
+def redact_url(url: URL | str, mask: Callable[[str], str] = _masked) -> str:
+    """The URL as text, with user-info and the values of secret query and fragment keys masked.
+
+    Args:
+        url: Any URL.
+        mask: What stands for a secret; by default the same for all.
+    """
     text = str(url)
     if "@" in text:
-        text = _USER_INFO.sub(f"//{MASK}@", text, count=1)
+        text = _USER_INFO.sub(lambda found: f"//{mask(found[0][2:-1])}@", text, count=1)
     if "=" not in text:
         return text
     rest, hash_, fragment = text.partition("#")
     head, question, query = rest.partition("?")
-    return f"{head}{question}{_redact_pairs(query)}{hash_}{_redact_pairs(fragment)}"
+    return f"{head}{question}{redact_pairs(query, mask)}{hash_}{redact_pairs(fragment, mask)}"
 
 
 def redact_broken(url: str) -> str:
@@ -54,13 +63,14 @@ def redact_broken(url: str) -> str:
     return redact_url(re.sub(r"//.*@", f"//{MASK}@", url, count=1, flags=re.DOTALL))
 
 
-def _redact_pairs(query: str) -> str:
-    return "&".join(_redact_pair(pair) for pair in query.split("&"))
+def redact_pairs(query: str, mask: Callable[[str], str] = _masked) -> str:
+    """The same of a query string, or of a form."""
+    return "&".join(_redact_pair(pair, mask) for pair in query.split("&"))
 
 
-def _redact_pair(pair: str) -> str:
-    name, equals, _ = pair.partition("=")
-    return f"{name}={MASK}" if equals and is_secret(unquote_plus(name)) else pair
+def _redact_pair(pair: str, mask: Callable[[str], str]) -> str:
+    name, equals, value = pair.partition("=")
+    return f"{name}={mask(value)}" if equals and is_secret(unquote_plus(name)) else pair
 
 
 def redact_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:

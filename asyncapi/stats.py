@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from asyncapi.sansio.histogram import OTHERS
@@ -54,6 +54,7 @@ class Stats:
         routes: The same by route, "GET /users/{id}" where calls have a `route=`, else "GET api.example.com". The first
             256 routes have figures of their own, all others are "other".
         degraded: Calls that a fallback has answered.
+        cache: What the cache did: hits, revalidated, stale, misses, stored; and bytes kept. Empty without one.
         shared: Calls that joined another's flight (single-flight).
         hedged: Calls that a further copy has answered (hedging).
         concurrency: Attempts allowed at a time, or None where there is no fixed number.
@@ -79,6 +80,7 @@ class Stats:
     p99: float | None
     routes: dict[str, Latency]
     degraded: int
+    cache: dict[str, int]
     shared: int
     hedged: int
     concurrency: int | None
@@ -116,6 +118,7 @@ def snapshot(parts: Parts) -> Stats:
         p99=meter.latencies.all.quantile(0.99),
         routes={_name(key): _latency(one) for key, one in meter.latencies.by_key.items()},
         degraded=meter.degraded,
+        cache={} if parts.cached is None else {**asdict(parts.cached), "bytes": parts.answers.size},
         shared=parts.flights.shared if parts.flights is not None else 0,
         hedged=parts.hedges.won if parts.hedges is not None else 0,
         concurrency=parts.gate.limit if parts.gate is not None else None,

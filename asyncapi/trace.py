@@ -1,9 +1,10 @@
 """Record what a client did, and replay it: the same calls, the same answers, in virtual time.
 
-A `Recorder` gives a client its transport, clock and outermost layer, and writes down what came from outside (when calls
-came, what each attempt met and how long it took, every draw of chance) and what was decided (`decisions`). `replay`
-feeds the same outside to a client made anew, on a virtual clock, and returns what it decided. With the same settings
-these are the same decisions; with other settings, this is what they would have done to the same past.
+A `Recorder` gives a client its transport, clock and outermost layer, and writes down what came from outside (when
+calls came and what they asked for, when they were cancelled, what each attempt met and how long it took, every draw of
+chance) and what was decided (`decisions`). `replay` feeds the same outside to a client made anew, on a virtual clock,
+and returns what it decided. With the same settings these are the same decisions; with other settings, this is what they
+would have done to the same past.
 
     recorder = Recorder(transport)
     async with recorder.client("https://api.example.com", retry=Retry(4)) as api: ...
@@ -13,126 +14,46 @@ these are the same decisions; with other settings, this is what they would have 
     assert again.decisions == recorder.trace.decisions
 
 A trace of virtual time (`asyncapi.testing.run`) replays bit by bit. One of real time has the jitter of the machine in
-its queueing times; its `decisions` are compared without durations (`outline`).
+its queueing times; its `decisions` are compared without durations (`outline`). Of answers, the first 64 KiB are written
+down, for predicates on results. Secrets are masked, each by a name of its own, wherever their names tell them.
+tenacity strategies of a single call (`api.get(..., retry=Retry(wait=...))`) can't be written down: the client's are.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.client import Client
 from asyncapi.clock import SYSTEM
-from asyncapi.errors import AsyncAPIError, ConfigError, ConnectError, ProtocolError, RequestTimeout, TransportError
-from asyncapi.redact import redact_headers, redact_url
-from asyncapi.types import Request, Response
+from asyncapi.config import Budget, Retry, Timeout
+from asyncapi.errors import AsyncAPIError, ConnectError, ProtocolError, RequestTimeout, TransportError
+from asyncapi.layers import deadline
+from asyncapi.past import Came, Met, Trace
+from asyncapi.redact import redact_url
+from asyncapi.sansio.masks import Masks
+from asyncapi.sansio.resend import rewindable
+from asyncapi.transports.mock import MockTransport
+from asyncapi.types import UNSET, Body, Request, Response
 from asyncapi.virtualtime import FakeClock, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator
 
     from asyncapi.clock import Clock
+    from asyncapi.layers.retry import RetryPolicy
     from asyncapi.types import Layer, Send, Transport
 
-_KEPT = 64 * 1024  # bytes of an answer that are written down: what predicates on results may look at
+__all__ = ["Came", "Met", "Recorder", "Trace", "replay"]
+
+_KEPT = 64 * 1024  # bytes of an answer that are written down
 _FAILURES: dict[str, type[TransportError]] = {
     cls.__name__: cls for cls in (ConnectError, ProtocolError, TransportError)
 }
+_OUTSIDE = -1  # the number of no call: a client that gets its credentials ready
 
-_call: ContextVar[int] = ContextVar("asyncapi_trace_call")
-
-
-@dataclass(slots=True)
-class Came:
-    """A call that came: `at` is seconds since the trace began, `deadline` seconds it was given."""
-
-    at: float
-    method: str
-    url: str
-    headers: dict[str, str]
-    key: str | None
-    deadline: float | None
-    priority: int
-    tenant: str
-
-
-@dataclass(slots=True)
-class Met:
-    """What one attempt met: an answer, or an error by its class; after `took` seconds."""
-
-    call: int
-    took: float
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    content: str = ""
-    error: str = ""
-    message: str = ""
-    phase: str = ""
-    stale: bool = False
-    final: bool = False
-
-
-@dataclass(slots=True)
-class Trace:
-    """What came from outside, and what was decided.
-
-    Attributes:
-        calls: In the order in which they came.
-        met: What each attempt met, in the order in which they were sent.
-        draws: Every draw of chance.
-        decisions: For each call, its attempts (number, why, held, then, started, elapsed) and its end.
-    """
-
-    calls: list[Came] = field(default_factory=list)
-    met: list[Met] = field(default_factory=list)
-    draws: list[float] = field(default_factory=list)
-    decisions: list[list[Any]] = field(default_factory=list)
-
-    @property
-    def outline(self) -> list[list[Any]]:
-        """The decisions without their durations: what a trace of real time keeps."""
-        return [[_outlined(step) for step in steps] for steps in self.decisions]
-
-    def save(self, path: str | Path) -> None:
-        """Write it as JSON lines; secrets in URLs and headers are masked."""
-        rows: list[list[Any]] = [["call", asdict(one)] for one in self.calls]
-        rows += [["met", asdict(one)] for one in self.met]
-        rows += [["draw", one] for one in self.draws]
-        rows += [["decided", one] for one in self.decisions]
-        Path(path).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: str | Path) -> Trace:
-        """Read it back.
-
-        Raises:
-            ConfigError: It is no trace.
-        """
-        trace = cls()
-        take: dict[str, Callable[[Any], None]] = {
-            "call": lambda row: trace.calls.append(Came(**row)),
-            "met": lambda row: trace.met.append(Met(**row)),
-            "draw": trace.draws.append,
-            "decided": trace.decisions.append,
-        }
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                kind, row = json.loads(line)
-                take[kind](row)
-            except (ValueError, TypeError, KeyError):
-                raise ConfigError(f"{path}:{number}: not a line of a trace") from None
-        return trace
-
-
-def _outlined(step: Any) -> Any:
-    if isinstance(step, str):
-        return re.sub(r"\d+(\.\d+)?(e-?\d+)?", "#", step)
-    return [_outlined(part) for part in step] if isinstance(step, list) else None if isinstance(step, float) else step
+_call: ContextVar[int] = ContextVar("asyncapi_trace_call", default=_OUTSIDE)
 
 
 class Recorder:
@@ -147,10 +68,10 @@ class Recorder:
     """
 
     def __init__(self, transport: Transport, *, clock: Clock = SYSTEM) -> None:
-        self.trace = Trace()
+        self.trace = Trace(clock.epoch if isinstance(clock, FakeClock) else clock.wall() - clock.now())
         self._transport = transport
         self._clock = clock
-        self._began: float | None = None
+        self._masks = Masks()
         self.now = clock.now
         self.wall = clock.wall
         self.sleep = clock.sleep
@@ -169,8 +90,7 @@ class Recorder:
 
     async def send(self, request: Request) -> Response:
         """Carry an attempt, and write down what it meets."""
-        began, number = self.now(), _call.get()
-        met = Met(number, 0.0)
+        met = Met(_call.get(), f"{request.method} {self._masks.url(request.url)}", self.now())
         self.trace.met.append(met)
         try:
             response = await self._transport.send(request)
@@ -182,11 +102,11 @@ class Recorder:
             met.error = "CancelledError"
             raise
         else:
-            met.status, met.headers = response.status, dict(redact_headers(response.headers))
-            met.content = response.content[:_KEPT].decode("latin-1")
+            met.status, met.headers = response.status, self._masks.headers(response.headers)
+            met.content = self._masks.body(response.content[:_KEPT], response.headers.get("Content-Type", ""))
             return response
         finally:
-            met.took = self.now() - began
+            met.until = self.now()
 
     async def aclose(self) -> None:
         """Close the transport."""
@@ -198,20 +118,29 @@ class Recorder:
 
         def layer(inner: Send) -> Send:
             async def send(request: Request) -> Response:
-                steps = self._came(request)
-                began = request.call.started
+                came, steps = self._came(request), list[Any]()
+                self.trace.calls.append(came)
+                self.trace.decisions.append(steps)
+                token = _call.set(len(self.trace.calls) - 1)
                 end = "cancelled"
                 try:
                     response = await inner(request)
                 except AsyncAPIError as error:
                     end = f"{type(error).__name__}: {error.message}"
                     raise
+                except asyncio.CancelledError:
+                    came.left = self.now(), len(self.trace.calls)
+                    raise
+                except Exception as error:
+                    end = type(error).__name__
+                    raise
                 else:
-                    end = f"{response.status}{f', degraded: {response.degraded}' if response.degraded else ''}"
+                    end = _ended(response)
                     return response
                 finally:
+                    _call.reset(token)
                     steps.extend(
-                        [one.number, one.why, one.held, one.then, one.started - began, one.elapsed]
+                        [one.number, one.why, one.held, one.then, one.started - came.at, one.elapsed]
                         for one in request.call.attempts
                     )
                     steps.append(end)
@@ -220,68 +149,102 @@ class Recorder:
 
         return layer
 
-    def _came(self, request: Request) -> list[Any]:
-        now = self.now()
-        if self._began is None:
-            self._began = now
-        call = request.call
-        self.trace.calls.append(
-            Came(
-                now - self._began,
-                request.method,
-                redact_url(request.url),
-                dict(redact_headers(request.headers)),
-                request.idempotency_key if isinstance(request.idempotency_key, str) else None,
-                None if request.deadline is None else request.deadline - now,
-                call.priority,
-                call.tenant,
-            )
+    def _came(self, request: Request) -> Came:
+        call, given = request.call, request.timeout
+        return Came(
+            call.started,
+            request.method,
+            self._masks.url(request.url),
+            self._masks.headers(request.headers),
+            key=request.idempotency_key if isinstance(request.idempotency_key, str) else None,
+            body="" if request.content is None else "bytes" if rewindable(request) else "stream",
+            route=request.route,
+            scope=deadline.current.get(),
+            limits=None if given is UNSET else [_total(given), call.connect, call.attempt],
+            retry=None if request.retry is UNSET else _retry_settings(call.retry),
+            wait=None if request.wait is UNSET else True if call.patience is None else call.patience,
+            priority=call.priority,
+            tenant=call.tenant,
         )
-        _call.set(len(self.trace.calls) - 1)
-        steps: list[Any] = []
-        self.trace.decisions.append(steps)
-        return steps
+
+
+def _ended(response: Response) -> str:
+    degraded = f", degraded: {response.degraded}" if response.degraded else ""
+    return f"{response.status}{f', from cache: {response.from_cache}' if response.from_cache else ''}{degraded}"
+
+
+def _total(timeout: Timeout | float | None) -> float | None:
+    return timeout.total if isinstance(timeout, Timeout) else timeout
+
+
+def _retry_settings(policy: RetryPolicy | None) -> dict[str, Any]:
+    if policy is None:
+        return {}
+    return {
+        "attempts": policy.attempts,
+        "base": policy.base,
+        "cap": policy.cap,
+        "statuses": sorted(policy.statuses),
+        "max_retry_after": policy.max_retry_after,
+        "budgeted": policy.budgeted,
+    }
 
 
 class _Past:
-    """A transport that answers as the trace says, and a clock whose draws are the trace's."""
+    """What answers as the trace says, and a clock whose draws are the trace's."""
 
     def __init__(self, trace: Trace) -> None:
         self._by_call: dict[int, list[Met]] = {}
         for met in trace.met:
             self._by_call.setdefault(met.call, []).append(met)
-        self._next: dict[int, int] = {}
-        self.clock = FakeClock()
-        draws = iter(trace.draws)
-        fresh = self.clock.random
-        self.clock.random = lambda: next(draws, None) or fresh()  # a client that decides otherwise may need more
+        self.clock = FakeClock(epoch=trace.epoch)
+        draws, fresh = iter(trace.draws), self.clock.random
 
-    async def send(self, request: Request) -> Response:
-        number = _call.get()
-        place = self._next[number] = self._next.get(number, -1) + 1
-        past = self._by_call.get(number, [])
-        if place >= len(past):
-            raise ProtocolError(
-                "the past has no further attempt of this call: it was decided otherwise", request=request
-            )
-        met = past[place]
-        request.call.phase = "headers"
-        await self.clock.sleep(met.took)
+        def random() -> float:
+            draw = next(draws, None)
+            return fresh() if draw is None else draw  # a client that decides otherwise may need more
+
+        self.clock.random = random
+
+    async def answer(self, request: Request) -> Response:
+        met = self._next(_call.get(), f"{request.method} {redact_url(request.url)}")
+        if met is None:
+            message = "the past has no further attempt of this call: it was decided otherwise"
+            raise ProtocolError(message, request=request)
+        if met.until > met.at:
+            exactly = self.clock.now() == met.at
+            await self.until(met.until if exactly else self.clock.now() + met.until - met.at)
         if met.error == "CancelledError":  # it was cut off from outside; so it will be again
             await asyncio.get_running_loop().create_future()
         if met.error:
             raise _failure(met, request)
         return Response(met.status, met.headers, met.content.encode("latin-1"), url=request.url, request=request)
 
-    async def aclose(self) -> None:
-        """Nothing is open."""
+    def _next(self, number: int, target: str) -> Met | None:
+        """The next attempt of this call to this target; or what was sent there outside of calls; or its next one."""
+        own = self._by_call.get(number, [])
+        for past in (own, self._by_call.get(_OUTSIDE, [])):
+            for place, met in enumerate(past):
+                if redact_url(met.target) == target:
+                    return past.pop(place)
+        return own.pop(0) if own else None
+
+    async def until(self, when: float) -> None:
+        """Wait for this very time; a sleep of the difference may miss it by a rounding."""
+        due = asyncio.get_running_loop().create_future()
+        timer = self.clock.call_at(when, lambda: None if due.done() else due.set_result(None))
+        try:
+            await due
+        finally:
+            timer.cancel()
 
 
 def _failure(met: Met, request: Request) -> TransportError:
-    if met.phase:
-        error: TransportError = RequestTimeout(met.message, phase=met.phase, request=request)  # type: ignore[arg-type]
+    if met.error == RequestTimeout.__name__:
+        error: TransportError = RequestTimeout(met.message, phase=met.phase or "headers", request=request)  # type: ignore[arg-type]
     else:
         error = _FAILURES.get(met.error, TransportError)(met.message, request=request)
+        error.phase = met.phase or None  # type: ignore[assignment]
     error.stale, error.final = met.stale, met.final
     return error
 
@@ -299,25 +262,59 @@ def replay(trace: Trace, **settings: Any) -> Trace:
 
 async def _replayed(trace: Trace, settings: dict[str, Any]) -> Trace:
     past = _Past(trace)
-    recorder = Recorder(past, clock=past.clock)
-    async with recorder.client(**settings) as api:
-        tasks = []
-        began = past.clock.now()
-        for came in trace.calls:
-            await past.clock.sleep(began + came.at - past.clock.now())
-            tasks.append(asyncio.create_task(_call_again(api, came)))
-            await asyncio.sleep(0)
+    recorder = Recorder(MockTransport(past.answer, clock=past.clock), clock=past.clock)
+    client: Client | None = None
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        for at, _, number, comes in trace.events:
+            if at > past.clock.now():
+                await past.until(at)
+            if comes:
+                client = client or recorder.client(**settings)
+                tasks.append(asyncio.create_task(_call_again(client, trace.calls[number])))
+            else:
+                tasks[number].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        if client is not None:
+            await client.aclose()
     return recorder.trace
 
 
 async def _call_again(api: Client, came: Came) -> None:
-    await api.request(
-        came.method,
-        came.url,
-        headers={name: value for name, value in came.headers.items() if name.lower() != "idempotency-key"},
-        idempotency_key=came.key,
-        timeout=came.deadline,
-        priority=came.priority,
-        tenant=came.tenant,
-    )
+    token = deadline.current.set(came.scope)
+    try:
+        await api.request(
+            came.method,
+            came.url,
+            headers={name: value for name, value in came.headers.items() if name.lower() not in _MADE_ANEW},
+            idempotency_key=came.key,
+            content={"": None, "bytes": b"x"}.get(came.body, Body(_once, length=1, rewindable=False)),
+            route=came.route,
+            timeout=UNSET if came.limits is None else _limits(came.limits),
+            retry=UNSET if came.retry is None else _retry(came.retry),
+            wait=UNSET if came.wait is None else came.wait,
+            priority=came.priority,
+            tenant=came.tenant,
+        )
+    finally:
+        deadline.current.reset(token)
+
+
+_MADE_ANEW = frozenset({"idempotency-key", "content-length", "transfer-encoding"})
+
+
+async def _once() -> AsyncIterator[bytes]:
+    yield b"x"
+
+
+def _limits(limits: list[float | None]) -> Timeout | None:
+    total, connect, attempt = limits
+    return Timeout(total, connect=connect, attempt=attempt)
+
+
+def _retry(told: dict[str, Any]) -> Retry | None:
+    if not told:
+        return None
+    rest = {name: value for name, value in told.items() if name != "budgeted"}
+    return Retry(**rest, budget=Budget() if told["budgeted"] else None)

@@ -166,9 +166,13 @@ class Response:
         elapsed: Seconds from the call to the end of the body, waits and retries included.
         attempts: One `Attempt` record per attempt, oldest first.
         degraded: Which fallback it came from, and why; "" from the usual place.
+        from_cache: "fresh", "revalidated" or "stale" where the cache had it; "" otherwise.
     """
 
-    __slots__ = ("attempts", "content", "degraded", "elapsed", "headers", "http_version", "request", "status", "url")
+    __slots__ = (
+        "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "request", "status",
+        "url",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -180,16 +184,15 @@ class Response:
         request: Request | None = None,
         http_version: str = "",
     ) -> None:
-        self.status = status
+        self.status, self.content = status, content
         self.headers: CIMultiDictProxy[str] = (
             headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
         )
-        self.content = content
         self.url = url if type(url) is URL else URL(url)
         self.request = request
         self.http_version = http_version
         self.elapsed = 0.0
-        self.degraded = ""
+        self.degraded = self.from_cache = ""
         self.attempts: tuple[Attempt, ...] = ()
 
     @property
@@ -245,10 +248,9 @@ class Response:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles without the request's body and secrets."""
         request = None if self.request is None else self.request.redacted()
-        made = Response, (self.status, CIMultiDict(self.headers), self.content)
         state = {"url": self.url, "request": request, "http_version": self.http_version, "elapsed": self.elapsed,
-                 "attempts": self.attempts, "degraded": self.degraded}  # fmt: skip
-        return *made, (None, state)
+                 "attempts": self.attempts, "degraded": self.degraded, "from_cache": self.from_cache}  # fmt: skip
+        return Response, (self.status, CIMultiDict(self.headers), self.content), (None, state)
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {redact_url(self.url)} {len(self.content)} bytes>"

@@ -5,28 +5,74 @@ from __future__ import annotations
 import asyncio
 import random
 import selectors
-from typing import TYPE_CHECKING, Any, TypeVar
+from heapq import heappush
+from math import inf, nextafter
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from contextvars import Context
 
 T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 _HANG_AFTER = 5.0  # real seconds in which a thread may still wake the loop
 
 
+class _Least:
+    """A clock's resolution: timers run at their own time, not with one that is due a nanosecond before."""
+
+    def __radd__(self, time: float) -> float:
+        return nextafter(time, inf)
+
+
+class _Timer(asyncio.TimerHandle):
+    """A timer; of those for the same time, the first that was set runs first."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int, when: float, *rest: Any) -> None:
+        super().__init__(when, *rest)
+        self.number = number
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, _Timer):
+            return NotImplemented
+        return (self.when(), self.number) < (other.when(), other.number)
+
+
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop that never waits: with nothing ready, its time jumps to the next timer."""
+    """An event loop that never waits: with nothing ready, its time jumps to the next timer.
+
+    Timers run at their very own time, and those for the same time in the order in which they were set.
+    """
 
     def __init__(self) -> None:
         super().__init__(selectors.SelectSelector())
         self._offset = 0.0
+        self._clock_resolution = _Least()
+        self._timers = 0
         self._select = self._selector.select  # type: ignore[attr-defined]  # BaseSelectorEventLoop's
         self._selector.select = self._skip  # type: ignore[attr-defined]
 
     def time(self) -> float:
         """Virtual seconds since the loop was made; it stands still while code runs."""
         return self._offset
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As every loop's."""
+        self._check_closed()  # type: ignore[attr-defined]  # BaseEventLoop's
+        self._timers += 1
+        timer = _Timer(self._timers, when, callback, args, self, context)
+        heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - as BaseEventLoop does
+        return timer
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
         """Wait for worker threads in real time: a limit in virtual time would pass at once."""
@@ -39,7 +85,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             if not ready:
                 raise RuntimeError("nothing left to do: the code under test waits for what never comes")
         if not ready and timeout:
-            self._offset += timeout
+            self._offset = self._scheduled[0].when()  # type: ignore[attr-defined]  # its time, exactly
         return ready
 
 
@@ -49,11 +95,14 @@ class FakeClock:
     Args:
         seed: Of the jitter.
         epoch: What `wall()` shows at virtual second 0, seconds since the Unix epoch.
+
+    Attributes:
+        epoch: As given.
     """
 
     def __init__(self, seed: int = 0, epoch: float = 1_700_000_000.0) -> None:
         self.random = random.Random(seed).random
-        self._epoch = epoch
+        self.epoch = epoch
 
     def now(self) -> float:
         """The running loop's time."""
@@ -61,7 +110,7 @@ class FakeClock:
 
     def wall(self) -> float:
         """The virtual date, seconds since the Unix epoch."""
-        return self._epoch + self.now()
+        return self.epoch + self.now()
 
     async def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""

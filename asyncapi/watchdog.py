@@ -55,13 +55,14 @@ class Guard:
 class Watchdog:
     """Cancels the tasks whose deadline has come."""
 
-    __slots__ = ("_clock", "_guards", "_timer", "_wakes")
+    __slots__ = ("_clock", "_closed", "_guards", "_timer", "_wakes")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._guards: dict[Guard, None] = {}  # in the order of entry: those due at once fire in it
         self._timer: asyncio.TimerHandle | None = None
         self._wakes = inf
+        self._closed = False
 
     def enter(self, due: float, task: asyncio.Task[Any] | None = None) -> Guard:
         """Watch over the running task until `leave`, or until the clock's `now()` reaches `due`.
@@ -84,9 +85,12 @@ class Watchdog:
         self._guards.pop(guard, None)
         if guard.expired:  # fired, but something else ended the work
             guard.fired()
+        if self._closed and not self._guards:
+            self.close()
 
     def close(self) -> None:
-        """Take the timer back, unless calls are still under way: they end by their deadline all the same."""
+        """Take the timer back, once the last call under way has ended: by its deadline all the same."""
+        self._closed = True
         if self._timer is not None and not self._guards:
             self._timer.cancel()
             self._timer, self._wakes = None, inf

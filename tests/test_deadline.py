@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from contextlib import asynccontextmanager, suppress
+import threading
+import time
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import pytest
 from aiohttp import web
@@ -379,3 +381,70 @@ async def test_a_scope_over_a_real_network_bounds_all_that_is_in_it():
         assert loop.time() - began <= 0.3 + SLACK
         assert {type(outcome.error) for outcome in done} <= {RequestTimeout, DeadlineExceeded}
         assert len(done) == 40
+
+
+async def test_a_name_that_is_not_resolved_in_time_ends_by_the_deadline_and_leaves_nothing(monkeypatch):
+    """The resolver's thread can't be stopped, but nobody waits for it."""
+    answered, asked = threading.Event(), []
+
+    def hangs(host, *_, **__):
+        asked.append(host)
+        answered.wait(60)
+        raise socket.gaierror("at last")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    loop = asyncio.get_running_loop()
+    try:
+        async with Client("http://slow.test", retry=Retry(budget=None)) as client:
+            before, began = asyncio.all_tasks(), loop.time()
+
+            async def call(how):
+                with deadline(0.3) if how == "scope" else nullcontext(), pytest.raises(RequestTimeout) as caught:
+                    await client.get("/", timeout=Timeout(None if how == "scope" else 0.3, connect=None))
+                return caught.value.phase
+
+            phases = await asyncio.gather(*(call(how) for how in ("scope", "total") * 20))
+            assert loop.time() - began <= 0.3 + SLACK
+            assert set(phases) == {"connect"}
+            assert asked
+            assert (client.stats.in_flight, client.stats.queued, client._parts.gate.free) == (0, 0, 100)
+            assert len(client._parts.watchdog) == len(client._transport._watchdog) == 0
+            assert {task for task in asyncio.all_tasks() - before if "resolve" not in repr(task)} == set()
+    finally:
+        answered.set()
+
+
+async def test_an_event_loop_that_was_blocked_ends_what_is_late_as_soon_as_it_goes_on():
+    async with slow_server() as urls, Client() as client:
+        late = asyncio.create_task(client.get(urls["headers"], timeout=0.1))
+        await asyncio.sleep(0.02)
+        time.sleep(0.3)
+        turns = 0
+        while not late.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert turns < 50
+        with pytest.raises(RequestTimeout):
+            await late
+        with pytest.raises(RequestTimeout):
+            await client.get(urls["body"], timeout=0.1)
+
+
+def test_a_clock_that_is_put_forward_or_back_changes_no_deadline():
+    async def scenario():
+        clock = FakeClock()
+
+        async def hangs(_):
+            await asyncio.sleep(1000)
+
+        async with Client("https://h", transport=MockTransport(hangs, clock=clock), clock=clock) as client:
+            for jump in (1e6, -2e6):
+                began = clock.now()
+                call = asyncio.create_task(client.get("/", timeout=3))
+                await asyncio.sleep(1)
+                clock.epoch += jump
+                with pytest.raises(RequestTimeout):
+                    await call
+                assert clock.now() - began == 3
+
+    run(scenario())

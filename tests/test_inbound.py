@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from asyncapi import Client, RequestTimeout, Retry, deadline, inbound
-from asyncapi.sansio.propagation import read_timeout, retried_above, write_timeout
+from asyncapi import Client, RequestTimeout, Retry, Timeout, deadline, inbound
+from asyncapi.sansio.propagation import TIMEOUT_HEADERS, read_timeout, retried_above, write_timeout
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 
@@ -14,7 +18,12 @@ from asyncapi.testing import FakeClock, MockTransport, reply, run
     ("name", "seconds", "value"),
     [
         ("Request-Timeout", 1.2345, "1.234"),
-        ("Request-Timeout", -1, "0.000"),
+        ("Request-Timeout", -1, "0.001"),  # never 0, which many read as no limit
+        ("x-envoy-upstream-rq-timeout-ms", 0.0004, "1"),
+        ("grpc-timeout", 0.0, "1n"),  # a positive integer
+        ("grpc-timeout", 0.099999999, "99999999n"),
+        ("grpc-timeout", 0.1, "100000u"),
+        ("grpc-timeout", 99_999.9999, "99999999m"),
         ("x-envoy-upstream-rq-timeout-ms", 1.2345, "1234"),
         ("grpc-timeout", 0.05, "50000000n"),
         ("grpc-timeout", 1.5, "1500000u"),
@@ -39,6 +48,18 @@ def test_the_time_left_is_written_as_the_header_asks_never_rounded_up(name, seco
         ({"Request-Timeout": "soon"}, None),
         ({"Request-Timeout": "-1"}, None),
         ({"Request-Timeout": "nan"}, None),
+        ({"Request-Timeout": "inf"}, None),
+        ({"Request-Timeout": "1e400"}, None),
+        ({"Request-Timeout": "1_0"}, None),
+        ({"Request-Timeout": "0x10"}, None),
+        ({"Request-Timeout": "3, 5"}, None),
+        ({"Request-Timeout": "\u0663"}, None),
+        ({"Request-Timeout": "9" * 400}, None),
+        ({"Request-Timeout": ""}, None),
+        ({"grpc-timeout": "\u0663S"}, None),
+        ({"grpc-timeout": "S"}, None),
+        ({"grpc-timeout": "-1S"}, None),
+        ({"x-envoy-upstream-rq-timeout-ms": "0"}, None),  # Envoy's 0 is no limit
     ],
 )
 def test_a_callers_time_is_read_in_every_form_and_garbage_is_as_if_not_there(headers, seconds):
@@ -83,6 +104,34 @@ def test_each_attempt_tells_its_number_and_the_time_that_is_left():
     _, _, seen = scenario_of({"Request-Timeout": "10"}, handler=late, **settings)
     told = [(headers["Request-Timeout"], headers["X-Retry-Attempt"]) for headers in seen[:3]]
     assert told == [("10.000", "1"), ("8.000", "2"), ("6.000", "3")]
+
+
+@given(seconds=st.floats(-1, 1e9), name=st.sampled_from(TIMEOUT_HEADERS))
+def test_what_is_written_is_read_back_as_no_more_and_hardly_less(seconds, name):
+    written = write_timeout(name, seconds)
+    read = read_timeout({name: written})
+    assert read is not None
+    assert read <= max(seconds, 1e-3) + 1e-9
+    assert read >= min(seconds, 99_999_999) * (1 - 1e-4) - 1e-3
+    if name == "grpc-timeout":
+        assert re.fullmatch(r"[1-9][0-9]{0,7}[HMSmun]", written)
+
+
+def test_the_peer_is_told_the_attempts_limit_where_that_comes_first():
+    """Nobody waits for the answer any longer: work beyond it would be for nothing."""
+    settings = {"deadline_header": "Request-Timeout", "retry": None}
+    _, _, seen = scenario_of({}, timeout=Timeout(30, attempt=2), **settings)
+    assert seen[0]["Request-Timeout"] == "2.000"
+    _, _, seen = scenario_of({}, timeout=Timeout(1, attempt=2), **settings)
+    assert seen[0]["Request-Timeout"] == "1.000"
+    _, _, seen = scenario_of({}, timeout=Timeout(None, attempt=2), **settings)
+    assert seen[0]["Request-Timeout"] == "2.000"
+
+
+def test_a_deadline_without_end_is_not_told():
+    with deadline(float("inf")):
+        _, _, seen = scenario_of({}, deadline_header="grpc-timeout", timeout=None, retry=None)
+    assert seen[0].get("grpc-timeout") in {None, "99999999S"}
 
 
 def test_a_call_without_a_deadline_tells_none():

@@ -6,7 +6,17 @@ import asyncio
 
 import pytest
 
-from asyncapi import Client, ConfigError, QueueFull, RateExceeded, RateLimit, RateLimited, RejectedError, Request
+from asyncapi import (
+    Adaptive,
+    Client,
+    ConfigError,
+    QueueFull,
+    RateExceeded,
+    RateLimit,
+    RateLimited,
+    RejectedError,
+    Request,
+)
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 SERVICE = 1.0  # seconds that the host takes for each attempt
@@ -180,6 +190,31 @@ def test_a_bulk_job_delays_an_urgent_call_by_one_service_time_at_most():
     assert max(run(scenario())) <= SERVICE + 1e-9
 
 
+def test_a_job_of_a_hundred_thousand_in_line_delays_no_urgent_call_by_more_than_what_is_under_way():
+    """One place, all of it waiting: an urgent call is the very next, every time; cancelling the job leaves nothing."""
+
+    async def scenario():
+        host = Host(concurrency=1)
+        waits = []
+        async with host.api:
+            job = [asyncio.create_task(host.api.get("/b", priority=-1, timeout=None)) for _ in range(100_000)]
+            await host.clock.sleep(0)
+            for _ in range(50):
+                await host.clock.sleep(0.73)
+                began = host.clock.now()
+                await host.api.get("/urgent")
+                waits.append(host.clock.now() - began - SERVICE)
+            for task in job:
+                task.cancel()
+            await asyncio.wait(job)
+            gate = host.api._parts.gate
+            return max(waits), gate.free, gate.line.length, gate.line._tickets.size
+
+    waited, *left = run(scenario())
+    assert waited <= SERVICE
+    assert left == [1, 0, 0]
+
+
 def test_a_request_in_a_map_has_its_own_place_in_line():
     async def scenario():
         host = Host(concurrency=1)
@@ -216,3 +251,65 @@ def test_an_attempts_record_says_what_held_it_and_how_the_limits_were():
         "rate (host)": "1 left, 0 in line",
     }
     assert "held: rate" in repr(third)
+
+
+LINES = [
+    {"concurrency": 1},
+    {"concurrency": Adaptive(initial=1, maximum=1)},
+    {"rate": RateLimit(1, per=10), "concurrency": None},
+    {"rate": RateLimit(1, per=10, by="host"), "concurrency": None},
+]
+
+
+@pytest.mark.parametrize("timeout", [None, 30])
+@pytest.mark.parametrize("bound", [{"wait": False}, {"max_queue": 0}], ids=str)
+@pytest.mark.parametrize("limit", LINES, ids=str)
+def test_who_does_not_wait_is_refused_without_ever_giving_up_control(limit, bound, timeout):
+    """Not one turn of the loop passes, no timer is armed for it; when it comes back as told, there is a place."""
+
+    async def scenario():
+        host = Host(**limit, **bound, retry=4)
+        async with host.api:
+            (first,) = await host.start(("/1", {}))
+            loop = asyncio.get_running_loop()
+            armed = loop._timers
+            call = host.api.get("/2", timeout=timeout)
+            with pytest.raises((QueueFull, RateExceeded)) as refused:
+                call.send(None)
+            assert loop._timers - armed <= (timeout is not None)  # the one that all deadlines share
+            assert refused.value.retry_after > 0
+            await host.clock.sleep(refused.value.retry_after)
+            await host.api.get("/3", timeout=timeout)
+            await first
+        return host.order
+
+    assert run(scenario()) == ["1", "3"]
+
+
+def test_who_is_told_to_come_back_to_a_line_of_tokens_finds_its_place():
+    """Whatever stands in line before: told once, it is served at once."""
+
+    async def scenario():
+        host = Host(rate=[RateLimit(5, per=10, burst=1), RateLimit(3, per=4)], concurrency=None)
+        async with host.api:
+            tasks = await host.start(*[(f"/{n}", {}) for n in range(12)])
+            for _ in range(5):
+                with pytest.raises(RateExceeded) as refused:
+                    await host.api.get("/late", wait=False)
+                await host.clock.sleep(refused.value.retry_after)
+                await host.api.get("/back", wait=False)
+            await asyncio.gather(*tasks)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("wrong", [{"priority": "high"}, {"priority": 1.5}, {"priority": True}, {"tenant": 7}], ids=str)
+def test_a_place_in_line_that_makes_no_sense_is_said_to(wrong):
+    async def scenario():
+        async with Host().api as api:
+            with pytest.raises(ConfigError, match=f"{next(iter(wrong))}="):
+                await api.get("/x", **wrong)
+            with pytest.raises(ConfigError, match=f"{next(iter(wrong))}="):
+                await api.gather([Request("GET", "/x", **wrong)])
+
+    run(scenario())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tenacity import wait_fixed
 
-from asyncapi import BudgetSpent, Client, CostBudget, Retry, ServerError
+from asyncapi import BudgetSpent, Client, CostBudget, RateLimit, Retry, ServerError
 from asyncapi.config import Budget
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
@@ -181,3 +182,39 @@ def test_a_cost_budget_in_a_client_ends_retries_and_successes_bring_them_back():
         return down, again
 
     assert run(scenario()) == ([3, 3, 1, 1], [3, 1])
+
+
+@pytest.mark.parametrize("budget", [Budget(), CostBudget(20)])
+@pytest.mark.parametrize("how", ["cancelled", "deadline", "refused"])
+def test_a_retry_that_is_not_sent_after_all_gives_back_what_it_paid(how, budget):
+    """Cancelled during its backoff, or turned away by a line of ours: the budget is for retries that were sent."""
+
+    async def scenario():
+        limits = {"rate": RateLimit(1, per=1000), "wait": False} if how == "refused" else {}
+        service = Service(Retry(4, wait=wait_fixed(10), budget=budget), **limits)
+        service.broken = True
+        full = service.client._parts.budgets["h"].tokens
+        call = asyncio.create_task(service.client.get("/", timeout=5 if how == "deadline" else None))
+        await asyncio.sleep(1)
+        if how == "cancelled":
+            call.cancel()
+        await asyncio.wait([call])
+        assert call.cancelled() == (how == "cancelled")
+        assert service.received == 1
+        assert service.client.stats.budget["h"] >= full
+
+    run(scenario())
+
+
+def test_a_retry_that_was_sent_is_paid_for_even_if_it_is_cancelled():
+    async def scenario():
+        service = Service(Retry(4, wait=wait_fixed(1), budget=Budget(ratio=0)), takes=1)
+        service.broken = True
+        call = asyncio.create_task(service.client.get("/"))
+        await asyncio.sleep(2.5)
+        call.cancel()
+        await asyncio.wait([call])
+        assert service.received == 2
+        assert service.client.stats.budget["h"] == pytest.approx(FLOOR - 1, abs=0.1)
+
+    run(scenario())

@@ -213,3 +213,16 @@ def test_a_virtual_loop_closes_like_any_other():
     loop = VirtualTimeLoop()
     assert loop.run_until_complete(asyncio.sleep(9, "done")) == "done"
     loop.close()
+
+
+def test_virtual_timers_run_at_their_very_own_time_and_ties_in_the_order_in_which_they_were_set():
+    async def scenario():
+        loop, ran = asyncio.get_running_loop(), []
+        await asyncio.sleep(0.1)
+        times = [0.7, 0.7 + 1e-12, 0.3, 0.7, 1e6 + 0.1, 0.3]
+        for number, when in enumerate(times):
+            loop.call_at(when, lambda number=number: ran.append((number, loop.time())))
+        await asyncio.sleep(2e6)
+        return [number for number, _ in ran], [at == times[number] for number, at in ran]
+
+    assert run(scenario()) == ([2, 5, 0, 3, 1, 4], [True] * 6)

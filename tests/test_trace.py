@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import ExitStack, suppress
+from email.utils import formatdate
 
 import pytest
 
 from asyncapi import (
     Adaptive,
+    ApiKey,
     AsyncAPIError,
+    Bearer,
     Breaker,
+    Cache,
     Client,
     ConfigError,
     ConnectError,
+    CostBudget,
     Fallback,
     Hedge,
+    KeyPool,
+    OAuth2ClientCredentials,
     ProtocolError,
     RateLimit,
     RequestTimeout,
     Retry,
     Timeout,
+    deadline,
 )
-from asyncapi.testing import FakeClock, MockTransport, reply, run
+from asyncapi.testing import Chaos, FakeClock, MockTransport, reply, run
 from asyncapi.trace import Recorder, Trace, replay
+from asyncapi.types import UNSET
 
 STORM = {
     "base_url": "https://h",
@@ -97,11 +107,181 @@ def test_an_adaptive_limit_replays_too():
     assert replay(trace, **{**STORM, "concurrency": Adaptive(initial=4)}).decisions == trace.decisions
 
 
+def any_settings(draw):
+    """Settings of a client, with any of the layers on."""
+    pick = {
+        "retry": [None, 2, Retry(4), Retry(5, base=0.1), Retry(3, budget=CostBudget(20))],
+        "rate": [(), RateLimit(20, per=1), [RateLimit(20, per=1), RateLimit(15, per=1, by="host", burst=1)]],
+        "concurrency": [None, 1, 5, Adaptive(initial=4)],
+        "breaker": [None, Breaker(minimum=10, open_for=1), Breaker(minimum=5, count=10, slow=0.2)],
+        "hedge": [None, Hedge(minimum=20), Hedge(0.1, copies=3, budget=0.5)],
+        "fallback": [(), Fallback(stale=60), [Fallback(to="https://spare"), Fallback(value={"n": 0})]],
+        "timeout": [None, 4, Timeout(8, attempt=1.5), Timeout(8, attempt=0.3)],
+        "chaos": [None, Chaos(errors=0.1, drops=0.1, latency=(0.0, 0.5), slow=0.2, seed=3)],
+        "wait": [True, 0.5, False],
+        "max_queue": [None, 3],
+        "cache": [None, Cache(stale_if_error=2)],
+        "single_flight": [False, True],
+        "pace": [False, True],
+        "deadline_header": [None, "grpc-timeout"],
+        "attempt_header": [None, "x-retry-attempt"],
+        "redirects": [0, 10],
+        "auth": [None, Bearer("s3cr3t"), KeyPool([ApiKey("s3cr3t1"), ApiKey("s3cr3t2")])],
+    }
+    return {"base_url": "https://h"} | {name: draw.choice(options) for name, options in pick.items()}
+
+
+def any_call(draw, number):
+    """What a call may ask for otherwise than its client."""
+    rarely = draw.random() < 0.2
+    return {
+        "headers": draw.choice([{}, {"Authorization": "Bearer s3cr3t-ada"}, {"Authorization": "Bearer s3cr3t-bob"}]),
+        "params": {"token": f"s3cr3t{number % 2}"},
+        "priority": number % 3 - 1,
+        "tenant": draw.choice("ab"),
+        "timeout": draw.choice([None, 0.5, Timeout(3, attempt=0.2)]) if rarely else UNSET,
+        "retry": draw.choice([None, 2, Retry(3, base=0.01, budget=None)]) if rarely else UNSET,
+        "wait": draw.choice([True, False, 0.1]) if rarely else UNSET,
+    }
+
+
+def any_trouble(clock, draw):
+    async def handler(request):
+        fate = draw.random()
+        await clock.sleep(draw.random() * 0.3 if fate < 0.9 else 3.0)
+        if fate < 0.1:
+            raise draw.choice([ConnectError, ProtocolError])("broken", request=request)
+        if fate < 0.2:
+            date = formatdate(clock.wall() + draw.randrange(3), usegmt=True)
+            return reply(draw.choice([429, 503]), headers={"Retry-After": draw.choice(["1", date])})
+        if fate < 0.3:
+            return reply(503)
+        if fate < 0.4:
+            return reply(302, headers={"Location": f"/other/{draw.randrange(9)}?token=s3cr3t"})
+        body = {"n": 1, "access_token": "s3cr3t-in-body"}
+        headers = {"X-Api-Token": "s3cr3t", "Set-Cookie": "sid=s3cr3t", "ETag": '"1"', "Cache-Control": "max-age=1"}
+        known = draw.random() < 0.5 and "If-None-Match" in request.headers
+        return reply(304 if known else 200, json=body, headers=headers)
+
+    return handler
+
+
+async def any_storm(seed, began):
+    draw = random.Random(seed)
+    settings = any_settings(draw)
+    clock = FakeClock(seed, epoch=1_700_000_000 + draw.random() * 1e6)
+    await clock.sleep(began)
+    recorder = Recorder(MockTransport(any_trouble(clock, draw), clock=clock), clock=clock)
+
+    async def one(number, api):
+        with ExitStack() as scope, suppress(AsyncAPIError):
+            if draw.random() < 0.1:
+                scope.enter_context(deadline(draw.random() * 2, clock=clock))
+            method = "POST" if number % 5 == 0 else "GET"
+            content = None if method == "GET" else draw.choice([b"x", _stream()])
+            await api.request(method, f"/items/{number % 10}", content=content, **any_call(draw, number))
+
+    async with recorder.client(**settings) as api:
+        tasks = []
+        for number in range(80):
+            tasks.append(asyncio.create_task(one(number, api)))
+            await clock.sleep(draw.random() * 0.1)
+            if draw.random() < 0.1:
+                draw.choice(tasks).cancel()
+                await clock.sleep(draw.random() * 0.1)
+        await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
+    return recorder.trace, any_settings(random.Random(seed))  # a pool of keys has a memory: another one
+
+
+async def _stream():
+    yield b"x"
+
+
+@pytest.mark.parametrize("began", [0.0, 3.7, 123_456.789])
+@pytest.mark.parametrize("seed", range(40))
+def test_any_past_under_any_settings_replays_bit_by_bit_and_holds_no_secret(seed, began, tmp_path):
+    """Whatever is switched on, whatever calls ask for, whenever they are cancelled, wherever the clock stood."""
+    trace, settings = run(any_storm(seed, began))
+    trace.save(tmp_path / "trace.jsonl")
+    assert "s3cr3t" not in (tmp_path / "trace.jsonl").read_text()
+    loaded = Trace.load(tmp_path / "trace.jsonl")
+    assert loaded == trace
+    once = replay(loaded, **settings)
+    assert once.decisions == trace.decisions
+    assert once.draws == trace.draws
+
+
 def test_other_settings_decide_otherwise_about_the_same_past():
     trace = run(storm(3))
     without = replay(trace, **{**STORM, "retry": None, "hedge": None, "breaker": None, "fallback": ()})
     assert without.decisions != trace.decisions
     assert all(len(steps) <= 2 for steps in without.decisions)
+
+
+def test_a_shorter_limit_cuts_the_same_past_off_and_a_calls_own_limit_stays_its_own():
+    async def past():
+        clock = FakeClock()
+
+        async def slow(request):
+            await clock.sleep(1)
+            return reply(200)
+
+        recorder = Recorder(MockTransport(slow, clock=clock), clock=clock)
+        async with recorder.client("https://h", retry=None, timeout=Timeout(9, attempt=5)) as api:
+            await api.get("/as-the-client")
+            await api.get("/its-own", timeout=Timeout(7, attempt=4))
+        return recorder.trace
+
+    trace = run(past())
+    again = replay(trace, base_url="https://h", retry=None, timeout=Timeout(9, attempt=0.5))
+    assert [steps[-1].partition(":")[0] for steps in again.decisions] == ["RequestTimeout", "200"]
+    assert again.decisions[0][0][-1] == 0.5
+
+
+def test_two_users_are_two_users_in_a_trace_and_one_is_one():
+    async def past():
+        clock = FakeClock()
+        recorder = Recorder(MockTransport(lambda request: reply(200), clock=clock), clock=clock)
+        async with recorder.client("https://h") as api:
+            for user in ("ada", "bob", "ada"):
+                await api.get(f"/me?token={user}", headers={"Authorization": f"Bearer {user}"})
+        return recorder.trace
+
+    ada, bob, again = run(past()).calls
+    assert (ada.headers, ada.url) == (again.headers, again.url)
+    assert ada.headers["Authorization"] != bob.headers["Authorization"]
+    assert ada.url != bob.url
+
+
+def test_credentials_got_ready_outside_of_calls_are_recorded_and_replayed_and_their_tokens_are_no_part_of_the_trace():
+    def credential():
+        return OAuth2ClientCredentials("https://h/token", "me", "s3cr3t-of-mine")
+
+    async def past():
+        clock = FakeClock()
+
+        def host(request):
+            if request.url.path == "/token":
+                return reply(200, json={"access_token": "s3cr3t-token", "token_type": "Bearer", "expires_in": 60})
+            return reply(200, json={"you": request.headers["Authorization"]})
+
+        recorder = Recorder(MockTransport(host, clock=clock), clock=clock)
+        async with recorder.client("https://h", auth=credential()) as api:
+            await api.authorize()
+            await api.get("/me")
+            await clock.sleep(100)
+            await api.get("/me")
+        return recorder.trace
+
+    trace = run(past())
+    assert [met.call for met in trace.met] == [-1, 0, 1, 1]
+    assert "s3cr3t" not in repr(trace.met[0])
+    again = replay(trace, base_url="https://h", auth=credential())
+    assert [steps[-1] for steps in again.decisions] == ["200", "200"]
+    assert again.decisions[1] == trace.decisions[1]
 
 
 def test_a_trace_shows_no_secrets(tmp_path):

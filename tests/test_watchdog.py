@@ -251,7 +251,7 @@ def test_closing_takes_the_timer_back_but_keeps_watch_over_what_is_under_way():
             await task
         assert clock.now() == 5.0
         await guarded(watchdog, 20.0, asyncio.sleep(1))
-        assert timers() == 1
+        assert timers() == 0  # closed as it is, it leaves none
         watchdog.close()
         assert timers() == 0
 
@@ -299,5 +299,18 @@ def test_random_crowds_of_guards_cancels_and_nested_guards_never_lose_or_invent_
                     assert task.cancelling() == 1
                 else:
                     assert result[1] == 0
+
+    in_virtual_time(scenario)
+
+
+def test_the_timer_of_a_closed_watchdog_goes_with_its_last_guard():
+    async def scenario(clock, watchdog):
+        tasks = [asyncio.create_task(guarded(watchdog, 10.0, asyncio.sleep(n, n))) for n in (1, 2)]
+        await asyncio.sleep(0.5)
+        watchdog.close()
+        await asyncio.sleep(1)
+        assert (len(watchdog), timers()) == (1, 2)  # its own, and that of the sleep
+        await asyncio.gather(*tasks)
+        assert (len(watchdog), timers()) == (0, 0)
 
     in_virtual_time(scenario)

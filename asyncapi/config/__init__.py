@@ -2,6 +2,7 @@
 
 from asyncapi.config.adaptive import Adaptive
 from asyncapi.config.breaker import Breaker
+from asyncapi.config.cache import Cache
 from asyncapi.config.chaos import Chaos
 from asyncapi.config.core import Budget, CostBudget, RateLimit, Retry, Timeout
 from asyncapi.config.egress import Egress
@@ -15,6 +16,7 @@ __all__ = [
     "Adaptive",
     "Breaker",
     "Budget",
+    "Cache",
     "Chaos",
     "CostBudget",
     "Cursor",

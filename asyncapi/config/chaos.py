@@ -48,7 +48,7 @@ class Chaos:
         throttle: The share of attempts answered with a 429 and a Retry-After.
         retry_after: Its Retry-After, seconds.
         errors: The share of attempts answered with a 503; or a share for each status, `{500: 0.1, 404: 0.01}`.
-        truncate: The share of answers whose body is cut short.
+        truncate: The share of answers whose connection breaks in the middle of the body (where there is one).
         seed: Another seed hits other attempts.
     """
 

@@ -4,13 +4,14 @@ from dataclasses import KW_ONLY
 from typing import Annotated, Any
 
 from pydantic import Field
+from pydantic_core import to_json
 from yarl import URL
 
 from asyncapi.config.settings import Seconds, settings
 from asyncapi.errors import ConfigError
 from asyncapi.layers.fallback import Way
 from asyncapi.redact import redact_url
-from asyncapi.types import UNSET
+from asyncapi.types import UNSET, Response
 
 _SERVER_ERRORS = frozenset(range(500, 600))
 _NETWORK_SHARE = 0.4  # of the time that is left, kept for asking elsewhere
@@ -30,8 +31,10 @@ class Fallback:
     The answer's `.degraded` says which way it came, and why; it is "" otherwise.
 
     Attributes:
-        to: Another base URL of the same API; the same credentials are sent there.
-        stale: The last good answer to the same GET, if it is not older than so many seconds.
+        to: Another base URL of the same API. Credentials are for their own origin: name those of both places in
+            `auth={"https://api.example.com": ..., "https://eu.api.example.com": ...}`.
+        stale: The last good answer to the same GET with the same headers, if it is not older than so many seconds; at
+            most 32 MiB of them are kept.
         value: A default: data (answered as JSON), a `Response`, or a function `(request, failure)` that gives either,
             or None if it has none; it may be async.
         statuses: Statuses that count as failed, beside no answer at all.
@@ -48,6 +51,11 @@ class Fallback:
         given = (self.to is not None) + (self.stale is not None) + (self.value is not UNSET)
         if given != 1:
             raise ConfigError("Fallback: give one of to=, stale= and value=; a list of Fallbacks for several")
+        if self.value is not UNSET and not callable(self.value) and not isinstance(self.value, Response):
+            try:
+                to_json(self.value)
+            except ValueError as error:
+                raise ConfigError(f"Fallback(value=...): it is answered as JSON, and {error}") from None
 
     def told(self) -> str:
         """As `explain()` shows it."""

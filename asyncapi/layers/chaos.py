@@ -6,7 +6,8 @@ method and URL, and on how often that was asked for before; never on time, nor o
 
 Of one attempt, in this order: the latency passes; the connection breaks before anything is sent (half of the drops);
 or it is answered at once, with a 429 or another status, without reaching the server; or it is sent, and then its answer
-is lost (the other half), cut short, or left alone.
+is lost (the other half), its body cut short, or left alone. A body that is cut short is what it is on the wire, a
+connection closed before the length that was promised: a `ProtocolError`, never half an answer.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConnectError, ProtocolError
+from asyncapi.redact import redact_url
 from asyncapi.sansio.keyed import Keyed
 from asyncapi.transports import limits
 from asyncapi.types import Response
@@ -99,14 +101,14 @@ def chaos(mischief: Mischief, watchdog: Watchdog, clock: Clock) -> Layer:
 
     Raises (from the layer):
         ConnectError: Its connection broke before it was sent.
-        ProtocolError: Its connection broke before the answer came.
+        ProtocolError: Its connection broke before the answer came, or in the middle of its body.
         RequestTimeout: The attempt's limit came during the latency.
     """
     visits = Keyed(_Visits, 65_536)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            key = f"{request.method} {request.url}"
+            key = f"{request.method} {redact_url(request.url)}"  # a new token is no other URL
             visit = visits[key]
             visit.count += 1
             fate = mischief.fate(key, visit.count)
@@ -141,10 +143,8 @@ async def _meet(fate: Fate, request: Request, inner: Send, retry_after: float) -
     response = await inner(request)
     if fate.lost:
         raise ProtocolError("chaos: the connection was closed before the answer came", request=request)
-    if fate.kept == 1.0:
-        return response
-    content = response.content[: int(fate.kept * len(response.content))]
-    return Response(
-        response.status, response.headers, content,
-        url=response.url, request=response.request, http_version=response.http_version,
-    )  # fmt: skip
+    if fate.kept < 1.0 and response.content:
+        request.call.phase = "body"
+        got = f"{int(fate.kept * len(response.content))} of {len(response.content)} bytes"
+        raise ProtocolError(f"chaos: the connection was closed after {got} of the body", request=request)
+    return response

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.keyed import Keyed
     from asyncapi.types import Call, Layer, Request, Response, Send
 
+_GUESS = 1.0  # seconds that an attempt takes, where nothing at all is known
 _DROPS = frozenset({429, 503})
 
 
@@ -109,7 +110,7 @@ def concurrency(
         QueueFull: The call does not want to wait that long, or too many wait already.
     """
     shared = gates if isinstance(gates, Gate) else None
-    watchdog = watchdog or Watchdog(clock)
+    watchdog = Watchdog(clock) if watchdog is None else watchdog  # one without guards is falsy
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -119,7 +120,7 @@ def concurrency(
             else:
                 _refuse(request, gate, max_queue, typical)
                 call, began, before = request.call, clock.now(), gate.line.length
-                await _wait(request, gate, watchdog, began)
+                await _wait(request, gate, watchdog, began, typical)
                 waited = clock.now() - began
                 call.queued += waited
                 call.held += f"{', ' if call.held else ''}concurrency {waited:.3g} s behind {before}"
@@ -144,13 +145,19 @@ def _refuse(request: Request, gate: Gate, most: int | None, typical: Callable[[]
         what = f"{waiting} wait already (max_queue={most})"
     else:
         return
-    takes = typical()
-    back = None if takes is None else takes * (waiting + 1) / gate.limit
-    hint = "" if back is None else f"; come back in about {back:.2g} s"
-    raise QueueFull(f"{what}{hint}", request=request, retry_after=back)
+    back = _come_back(request, gate, typical)
+    raise QueueFull(f"{what}; come back in about {back:.2g} s", request=request, retry_after=back)
 
 
-async def _wait(request: Request, gate: Gate, watchdog: Watchdog, now: float) -> None:
+def _come_back(request: Request, gate: Gate, typical: Callable[[], float | None]) -> float:
+    """In how many seconds there should be a place."""
+    takes = typical() or request.call.attempt or _GUESS  # nothing measured yet: what an attempt may take at the most
+    return takes * (gate.line.length + 1) / gate.limit
+
+
+async def _wait(
+    request: Request, gate: Gate, watchdog: Watchdog, now: float, typical: Callable[[], float | None]
+) -> None:
     """Stand in line, for as long as the call has patience."""
     call = request.call
     call.phase = "queue"
@@ -162,7 +169,8 @@ async def _wait(request: Request, gate: Gate, watchdog: Watchdog, now: float) ->
         await gate.line.wait(gate.leave, priority=call.priority, tenant=call.tenant)
     except asyncio.CancelledError:
         if guard.fired():
-            raise QueueFull(f"no place came free in {call.patience:g} s (wait)", request=request) from None
+            told, back = f"no place came free in {call.patience:g} s (wait)", _come_back(request, gate, typical)
+            raise QueueFull(f"{told}; come back in about {back:.2g} s", request=request, retry_after=back) from None
         raise
     finally:
         watchdog.leave(guard)

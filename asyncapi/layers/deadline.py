@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Request, Response, Send
     from asyncapi.watchdog import Watchdog
 
+_FOR_EVER = 1e12  # seconds
+
 current: ContextVar[float | None] = ContextVar("asyncapi_deadline", default=None)
 
 
@@ -48,7 +50,7 @@ class deadline:  # noqa: N801 - used as a word: `with deadline(2.0):`
             usable = False
         if not usable:
             raise ConfigError(f"deadline({seconds!r}): give a positive number of seconds")
-        self._seconds = seconds
+        self._seconds = min(seconds, _FOR_EVER)
         self._clock = clock
         self._token: Token[float | None] | None = None
         self.at: float | None = None
@@ -107,6 +109,16 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
         return send
 
     return layer
+
+
+def in_this_task(inner: Send) -> Send:
+    """The layer below layers of the user's own: they may have gone on in another task, which deadlines then end."""
+
+    async def send(request: Request) -> Response:  # its own coroutine: it runs in the task that awaits it
+        request.call.task = asyncio.current_task()
+        return await inner(request)
+
+    return send
 
 
 def _too_late(request: Request, now: float) -> RequestTimeout:

@@ -3,7 +3,8 @@
 The ways are tried in the order given, until one answers:
 
     to       another base URL of the same API       only where resending is safe, like a retry
-    stale    the last good answer to the same GET    not older than so many seconds, kept in bounded memory
+    stale    the last good answer to the same GET    not older than so many seconds, kept in bounded memory;
+                                                     the same headers, credentials included; never a `no-store`
     value    a default: data, a Response, or a function of the request and its failure
 
 Rules:
@@ -14,36 +15,42 @@ Rules:
    time (a circuit): calls are quick meanwhile, and back one probe after it is. If no other way answers, the usual
    place is asked all the same: what might work is not refused.
 4. The answer's `.degraded` says which way it came, and why.
+5. Headers that carry credentials don't go to another origin, as with a redirect; `auth=` says what each is given.
+6. What may be done twice is judged by every failure so far: a place that may have done the work was the last.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from multidict import CIMultiDict
 from pydantic_core import to_json
 from yarl import URL
 
 from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, TransportError
 from asyncapi.sansio.circuit import Circuit, Rules
+from asyncapi.sansio.identity import telling
 from asyncapi.sansio.keyed import Keyed
+from asyncapi.sansio.origin import bound, origin
 from asyncapi.sansio.resend import obstacle
 from asyncapi.types import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from asyncapi.clock import Clock
+    from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Request, Send
     from asyncapi.watchdog import Watchdog
 
 Failure = Response | TransportError | RejectedError
 
-_CREDENTIALS = ("authorization", "cookie", "accept", "accept-language")  # two users' answers are two answers
-_LARGEST_KEPT = 1024 * 1024  # bytes of one stale answer
+_OVERHEAD = 2000  # bytes that an answer takes beside its body, about
+_NOT_MODIFIED = 304
+_ASKS_WHETHER_IT_HOLDS = frozenset({"if-none-match", "if-modified-since"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,50 +65,64 @@ class Way:
 
 
 class Kept:
-    """Last good answers, the least recently used forgotten first.
+    """Last good answers, and when they were had.
 
     Args:
-        most: Answers kept.
+        answers: Where they are kept, in bounded memory; a cache may keep its own there.
     """
 
-    def __init__(self, most: int = 1000) -> None:
-        self._most = most
-        self._answers: OrderedDict[tuple[str, ...], tuple[float, Response]] = OrderedDict()
+    def __init__(self, answers: Answers[tuple[float, Response]]) -> None:
+        self._answers = answers
 
     def put(self, request: Request, response: Response, now: float) -> None:
-        """Keep a good answer to a GET."""
-        if request.method == "GET" and response.ok and len(response.content) <= _LARGEST_KEPT:
-            key = self._key(request)
-            self._answers[key] = now, Response(response.status, response.headers, response.content, url=response.url)
-            self._answers.move_to_end(key)
-            if len(self._answers) > self._most:
-                self._answers.popitem(last=False)
+        """Keep a good answer to a GET, unless it says that it must not be."""
+        if request.method != "GET" or request.content is not None or not response.ok:
+            return
+        key = self._key(request)
+        if response.status == _NOT_MODIFIED:  # what is kept was good until now
+            kept = self._answers.get(key)
+            if kept is not None:
+                self._answers.put(key, (now, kept[1]), len(kept[1].content))
+            return
+        if "no-store" in response.headers.get("Cache-Control", "").lower():
+            self._answers.drop(key)
+            return
+        copy = Response(response.status, response.headers, response.content, url=response.url)
+        self._answers.put(key, (now, copy), len(copy.content) + _OVERHEAD)
 
     def get(self, request: Request, oldest: float) -> tuple[float, Response] | None:
         """When the last good answer was kept, and a copy of it; None if there is none since `oldest`."""
+        if request.method != "GET" or request.content is not None:
+            return None
         kept = self._answers.get(self._key(request))
-        if request.method != "GET" or kept is None or kept[0] < oldest:
+        if kept is None or kept[0] < oldest:
             return None
         at, answer = kept
         return at, Response(answer.status, answer.headers, answer.content, url=answer.url, request=request)
 
-    def _key(self, request: Request) -> tuple[str, ...]:
-        return str(request.url), *(request.headers.get(name, "") for name in _CREDENTIALS)
+    def _key(self, request: Request) -> Hashable:
+        headers = tuple(pair for pair in telling(request.headers) if pair[0] not in _ASKS_WHETHER_IT_HOLDS)
+        return "stale", request.url, headers
 
 
-def fallback(ways: Sequence[Way], base: str, watchdog: Watchdog, clock: Clock, *, probe_every: float) -> Layer:
+def fallback(
+    ways: Sequence[Way], base: str, kept: Kept, watchdog: Watchdog, clock: Clock, *, probe_every: float
+) -> Layer:
     """Answer in another way when the usual one fails.
 
     Args:
         ways: The fallbacks, in order.
         base: The usual base URL, which `to` replaces.
+        kept: The last good answers.
         watchdog: Ends each way's share of the time.
         clock: Times everything.
         probe_every: Seconds between two tries of a place that is down.
     """
 
     def layer(inner: Send) -> Send:
-        return _Fallback(inner, ways, base=base, watchdog=watchdog, clock=clock, probe_every=probe_every).send
+        return _Fallback(
+            inner, ways, base=base, kept=kept, watchdog=watchdog, clock=clock, probe_every=probe_every
+        ).send
 
     return layer
 
@@ -114,14 +135,22 @@ class _Fallback:
     """The layer's state: what was good lately, and which places are down."""
 
     def __init__(
-        self, inner: Send, ways: Sequence[Way], *, base: str, watchdog: Watchdog, clock: Clock, probe_every: float
+        self,
+        inner: Send,
+        ways: Sequence[Way],
+        *,
+        base: str,
+        kept: Kept,
+        watchdog: Watchdog,
+        clock: Clock,
+        probe_every: float,
     ) -> None:
         self._inner = inner
         self._ways = ways
         self._base = base
         self._watchdog = watchdog
         self._clock = clock
-        self._kept = Kept() if any(way.stale is not None for way in ways) else None
+        self._kept = kept if any(way.stale is not None for way in ways) else None
         self._statuses = frozenset[int]().union(*(way.statuses for way in ways))
         self._elsewhere = any(way.to is not None for way in ways)
         rules = Rules(failure_rate=1.0, minimum=3, count=3, open_for=probe_every, open_cap=probe_every, probes=1)
@@ -135,15 +164,20 @@ class _Fallback:
             if self._kept is not None:
                 self._kept.put(request, usual, self._clock.now())
             return usual
+        failures = [usual]
         for number, way in enumerate(self._ways):
             if isinstance(usual, Response) and usual.status not in way.statuses:
                 continue
             rest = self._ways[number + 1 :]
-            answer = await self._answer(way, request, usual, max((other.share for other in rest), default=0.0))
+            answer = await self._answer(way, request, failures, max((other.share for other in rest), default=0.0))
             if answer is not None:
                 return answer
         if isinstance(usual, _PassedOver):
-            return await self._inner(request)
+            if _may_be_sent(request, failures):
+                request.call.host = request.url.host_port_subcomponent or ""
+                request.call.why = "asked all the same: nobody else answers"
+                return await self._inner(request)
+            usual = failures[-1]
         if isinstance(usual, Response):
             return usual
         raise usual
@@ -181,8 +215,7 @@ class _Fallback:
             return await self._caught(request.copy(deadline=due))
         except asyncio.CancelledError:
             if guard.fired():
-                phase = request.call.phase
-                return RequestTimeout(f"its share of {due - now:.3g} s was over", phase=phase, request=request)
+                return _share_over(request, due - now)
             raise
         finally:
             self._watchdog.leave(guard)
@@ -193,11 +226,12 @@ class _Fallback:
         except (TransportError, RejectedError) as error:
             return error
 
-    async def _answer(self, way: Way, request: Request, failure: Failure, reserve: float) -> Response | None:
+    async def _answer(self, way: Way, request: Request, failures: list[Failure], reserve: float) -> Response | None:
         """What this way gives, or None."""
+        failure = failures[0]
         why = str(failure.status) if isinstance(failure, Response) else f"{type(failure).__name__}: {failure.message}"
         if way.to is not None:
-            return await self._ask(way.to, request, failure, why, reserve)
+            return await self._ask(way.to, request, failures, why, reserve)
         now = self._clock.now()
         if way.stale is not None:
             kept = self._kept.get(request, now - way.stale) if self._kept is not None else None
@@ -211,28 +245,56 @@ class _Fallback:
             default.degraded = f"default value, after {why}"
         return default
 
-    async def _ask(self, to: URL, request: Request, failure: Failure, why: str, reserve: float) -> Response | None:
-        if not isinstance(failure, RejectedError) and obstacle(request, failure) is not None:
+    async def _ask(
+        self, to: URL, request: Request, failures: list[Failure], why: str, reserve: float
+    ) -> Response | None:
+        target = self._elsewhere_at(to, request)
+        if target is None or not _may_be_sent(request, failures):
             return None
-        rest = str(request.url).removeprefix(self._base)
-        if rest == str(request.url):  # not of this base: there is no other place for it
-            return None
-        target = URL(str(to).rstrip("/") + rest)
+        headers = request.headers
+        if origin(target) != origin(request.url):
+            headers = CIMultiDict((name, value) for name, value in headers.items() if not bound(name))
         call = request.call
         call.host, call.why = target.host_port_subcomponent or "", f"fallback to {to.host}: {why}"
-        result = await self._try_place(request.copy(url=target), reserve)
+        result = await self._try_place(request.copy(url=target, headers=headers), reserve)
         if not isinstance(result, Response) or self._failed(result):
+            failures.append(result)
             return None
         result.degraded = f"answered by {to.host}, after {why}"
         return result
+
+    def _elsewhere_at(self, to: URL, request: Request) -> URL | None:
+        """The request's URL under another base; None if it is not under the usual one."""
+        url = str(request.url)
+        rest = url.removeprefix(self._base)
+        if not self._base or rest == url or rest[:1] not in {"", "/", "?", "#"}:
+            return None
+        return URL(str(to).rstrip("/") + rest)
+
+
+def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:
+    """Whether what the failures so far may have done is not done twice by sending it once more."""
+    return all(isinstance(one, RejectedError) or obstacle(request, one) is None for one in failures)
+
+
+def _share_over(request: Request, share: float) -> RequestTimeout:
+    call = request.call
+    message = f"its share of {share:.3g} s was over during {call.phase}"
+    if call.attempts and (call.attempts[-1].error or "").startswith("CancelledError"):  # by our own guard
+        call.attempts[-1].error = f"RequestTimeout: {message}"
+    return RequestTimeout(message, phase=call.phase, request=request)
 
 
 async def _made(value: Any, request: Request, failure: Failure) -> Response | None:
     """A default as a response; None from a function means that it has none."""
     if callable(value):
-        value = value(request, failure)
-        if inspect.isawaitable(value):
-            value = await value
+        try:
+            value = value(request, failure)
+            if inspect.isawaitable(value):
+                value = await value
+        except Exception as error:
+            error.add_note(f"raised by Fallback(value=...), which was asked after {failure!r}")
+            raise
         if value is None:
             return None
     if isinstance(value, Response):

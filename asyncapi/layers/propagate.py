@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def propagate(clock: Clock, *, deadline_header: str | None, attempt_header: str | None) -> Layer:
-    """Add the headers; a call without a deadline carries none.
+    """Add the headers. The time left is the attempt's: nobody waits for its answer any longer than that.
+
+    An attempt without any limit carries none.
 
     Args:
         clock: Tells the time left.
@@ -25,8 +28,8 @@ def propagate(clock: Clock, *, deadline_header: str | None, attempt_header: str 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             headers = CIMultiDict(request.headers)
-            if deadline_header is not None and request.deadline is not None:
-                headers[deadline_header] = write_timeout(deadline_header, request.deadline - clock.now())
+            if deadline_header is not None and (left := _left(request, clock)) < inf:
+                headers[deadline_header] = write_timeout(deadline_header, left)
             if attempt_header is not None:
                 headers[attempt_header] = str(len(request.call.attempts) + 1)
             return await inner(request.copy(headers=headers))
@@ -34,3 +37,8 @@ def propagate(clock: Clock, *, deadline_header: str | None, attempt_header: str 
         return send
 
     return layer
+
+
+def _left(request: Request, clock: Clock) -> float:
+    attempt = inf if request.call.attempt is None else request.call.attempt
+    return attempt if request.deadline is None else min(attempt, request.deadline - clock.now())

@@ -1,7 +1,7 @@
 """Our own rate limits: every attempt takes tokens from each bucket before it may go.
 
-Servers count attempts, not calls: a retry takes its own. Tokens of an attempt that is given up or refused on its way
-through the layers below, while it waits for a place say, go back: nothing was sent.
+Servers count attempts, not calls: a retry takes its own. An attempt that was not sent after all (cancelled, refused or
+late in another line of ours) gives its tokens back, but for what time has refilled already: that would count twice.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def rate(
         RateExceeded: The call does not want to wait that long.
         QueueFull: Too many wait already.
     """
+    now = clock.now
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -48,15 +49,21 @@ def rate(
             weights = weigh(request)
             if not limiter.take(weights):
                 await stand_in_line(request, limiter, weights, clock, who="rate", most=max_queue)
-            made = request.call.attempts
-            before = len(made)
+            made, taken = len(request.call.attempts), now()
             try:
                 return await inner(request)
             except BaseException:
-                if len(made) == before:
-                    limiter.give_back(weights)
+                if len(request.call.attempts) == made:
+                    _give_back(limiter, weights, now() - taken)
                 raise
 
         return send
 
     return layer
+
+
+def _give_back(limiter: Limiter, weights: Weights, age: float) -> None:
+    """Give back what time has not refilled yet: more would let others go faster than the limit."""
+    for bucket, weight in zip(limiter.buckets, weights, strict=True):
+        bucket.give_back(max(0.0, weight - age / bucket.interval))
+    limiter.look_again()

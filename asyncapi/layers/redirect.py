@@ -15,8 +15,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from asyncapi.errors import ProtocolError
-from asyncapi.redact import is_secret, redact_broken, redact_url
-from asyncapi.sansio.origin import origin
+from asyncapi.redact import redact_broken, redact_url
+from asyncapi.sansio.origin import bound, origin
 from asyncapi.sansio.resend import rewindable
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def follow(request: Request, response: Response) -> Request:
     target = _target(request, response)
     headers = request.headers
     if origin(target) != origin(request.url):
-        headers = CIMultiDict((name, value) for name, value in headers.items() if not _bound_to_origin(name))
+        headers = CIMultiDict((name, value) for name, value in headers.items() if not bound(name))
     if response.status in {307, 308} or (response.status != 303 and request.method != "POST"):  # noqa: PLR2004
         if not rewindable(request):
             raise _final(
@@ -68,10 +68,6 @@ def follow(request: Request, response: Response) -> Request:
     method = "HEAD" if request.method == "HEAD" else "GET"
     bare = CIMultiDict((name, value) for name, value in headers.items() if not name.lower().startswith("content-"))
     return request.copy(method=method, url=target, headers=bare, content=None, json=None, data=None, files=None)
-
-
-def _bound_to_origin(name: str) -> bool:
-    return name.lower() == "host" or is_secret(name)
 
 
 def _target(request: Request, response: Response) -> URL:

@@ -70,7 +70,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False) -> Laye
     Args:
         budgets: The retry budget of each host.
         clock: Times and draws the waits.
-        paced: Whether attempts after a 429 are held back below, until the server takes them.
+        paced: Whether attempts after a 429 are held back below, until the server takes them: they cost no budget.
     """
     now = clock.now
 
@@ -171,7 +171,8 @@ class _Again:
     """The attempts of one call after its first failure."""
 
     __slots__ = (
-        "_budget", "_clock", "_inner", "_paced", "_paid", "_policy", "_replayed", "_request", "_slept", "_tries",
+        "_budget", "_clock", "_inner", "_owed", "_paced", "_paid", "_policy", "_replayed", "_request", "_slept",
+        "_tries",
     )  # fmt: skip
 
     def __init__(
@@ -191,12 +192,12 @@ class _Again:
     async def send(self, failure: Response | TransportError) -> Response:
         call = self._request.call
         while True:
+            made, self._owed = len(call.attempts), 0.0
             try:
                 await self._prepare(failure, call)
+                failure = await self._inner(self._request)
             except _GiveUp as verdict:
                 return self._end(failure, verdict, call)
-            try:
-                failure = await self._inner(self._request)
             except TransportError as error:
                 failure = error
             except RejectedError as refusal:  # ours: what the caller should know is the failure before it
@@ -205,6 +206,9 @@ class _Again:
                 if failure.status < 400 and self._policy.retry is None:  # noqa: PLR2004
                     self._budget.succeeded(self._paid)
                     return failure
+            finally:
+                if self._owed and len(call.attempts) == made:  # paid for, but cancelled or refused before it was sent
+                    self._budget.refund(self._owed)
 
     async def _prepare(self, failure: Response | TransportError, call: Call) -> None:
         """Wait until the next attempt is due.
@@ -277,17 +281,17 @@ class _Again:
             raise _GiveUp(f"the server asks for {wait:.3g} s, over max_retry_after={policy.max_retry_after:g}")
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
-        if policy.budgeted:
-            limited = not isinstance(failure, TransportError) and failure.status == _TOO_MANY_REQUESTS
-            at_once = source is _TOLD and wait == 0.0  # that is no limit
-            self._paid = self._budget.withdraw(
-                self._clock.now(),
-                timed_out=isinstance(failure, RequestTimeout),
-                paced=self._paced and limited and not at_once,
-            )
-        if policy.budgeted and not self._paid:
-            why = f"the retry budget of {request.call.host} is spent"
-            raise _GiveUp(why, cause=BudgetSpent(why, request=request))
+        if policy.budgeted and not self._is_held_back(failure, wait, source):
+            timed_out = isinstance(failure, RequestTimeout)
+            self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out)
+            if not self._paid:
+                why = f"the retry budget of {request.call.host} is spent"
+                raise _GiveUp(why, cause=BudgetSpent(why, request=request))
+
+    def _is_held_back(self, failure: Response | TransportError, wait: float, source: str) -> bool:
+        """Whether the retry waits in the host's own line until it may go: that is no storm, and costs nothing."""
+        limited = not isinstance(failure, TransportError) and failure.status == _TOO_MANY_REQUESTS
+        return self._paced and limited and not (source is _TOLD and wait == 0.0)
 
     def _state(self, failure: Response | TransportError, call: Call) -> RetryCallState | None:
         """What tenacity's strategies are called with; None if the policy has none."""

@@ -21,6 +21,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import AsyncAPIError
+from asyncapi.sansio.identity import telling
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from asyncapi.types import Call, Layer, Request, Response, Send
 
 _METHODS = frozenset({"GET", "HEAD"})
-_NAMES_THE_REQUEST = frozenset({
-    "b3", "baggage", "correlation-id", "request-id", "traceparent", "tracestate", "x-amzn-trace-id",
-    "x-b3-parentspanid", "x-b3-sampled", "x-b3-spanid", "x-b3-traceid", "x-correlation-id", "x-request-id",
-})  # fmt: skip
 
 
 class Flights:
@@ -78,14 +75,9 @@ def singleflight(flights: Flights) -> Layer:
 def _key(request: Request) -> Hashable:
     """What identical requests have in common."""
     call = request.call
-    headers = sorted(
-        (name, value)
-        for name, value in ((name.lower(), value) for name, value in request.headers.items())
-        if name not in _NAMES_THE_REQUEST
-    )
     # A policy is told by its identity, which is enough: the flight's call keeps it alive, so none can take its place.
     policies = (call.connect, call.attempt, id(call.retry), call.priority, call.tenant, call.patience)
-    return request.method, request.url, tuple(headers), policies
+    return request.method, request.url, telling(request.headers), policies
 
 
 class _Flight:

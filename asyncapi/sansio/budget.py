@@ -28,18 +28,16 @@ class Retries(Protocol):
         """A call was made (not a retry)."""
         ...
 
-    def withdraw(self, now: float, *, timed_out: bool = False, paced: bool = False) -> float:
-        """What a retry costs, if it may be sent: it is paid for; 0 if it may not.
-
-        Args:
-            now: The clock's time.
-            timed_out: Whether the attempt before it timed out.
-            paced: Whether it is held back until the server takes it anyway.
-        """
+    def withdraw(self, now: float, *, timed_out: bool = False) -> float:
+        """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
         ...
 
     def succeeded(self, paid: float) -> None:
         """A call succeeded, whose last retry had cost `paid`; 0 if it needed none."""
+        ...
+
+    def refund(self, paid: float) -> None:
+        """A retry that was paid for has not been sent after all."""
         ...
 
     @property
@@ -74,10 +72,8 @@ class RetryBudget:
         self._recent[1] += self._ratio
         self._shared += self._ratio
 
-    def withdraw(self, now: float, *, timed_out: bool = False, paced: bool = False) -> float:  # noqa: ARG002 - all the same
-        """What a retry costs, if it may be sent: it is paid for; 0 if it may not. Where it is paced, it is no storm."""
-        if paced:
-            return 1.0
+    def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002
+        """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
         if now >= self._window_ends:
             self._turn(now)
         self._refill(now)
@@ -91,6 +87,12 @@ class RetryBudget:
 
     def succeeded(self, paid: float) -> None:
         """Successes pay in when they are made, as every call does."""
+
+    def refund(self, paid: float) -> None:
+        """A retry that was paid for has not been sent after all: to the floor first, which it may have come from."""
+        to_floor = min(paid, self._floor - self._free)
+        self._free += to_floor
+        self._shared += paid - to_floor
 
     @property
     def tokens(self) -> float:
@@ -132,7 +134,7 @@ class CostBudget:
     def deposit(self, now: float) -> None:
         """Calls pay nothing in: only successes do."""
 
-    def withdraw(self, now: float, *, timed_out: bool = False, paced: bool = False) -> float:  # noqa: ARG002 - as in AWS
+    def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002
         """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
         cost = self._timeout if timed_out else self._retry
         if self.tokens < cost:
@@ -144,3 +146,7 @@ class CostBudget:
         """Pay back."""
         if self.tokens < self._capacity:
             self.tokens = min(self._capacity, self.tokens + (paid or self._payback))
+
+    def refund(self, paid: float) -> None:
+        """A retry that was paid for has not been sent after all."""
+        self.tokens = min(self._capacity, self.tokens + paid)

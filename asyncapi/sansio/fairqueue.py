@@ -3,7 +3,8 @@
     1. The highest priority goes first.
     2. Within it, tenants take turns, one item each.
     3. A tenant's own items go in the order they came.
-    4. Every 16th turn goes to whoever has waited longest, whatever its priority: nobody is starved for ever.
+    4. A priority that has gone first 15 times while a lower one waited lets whoever has waited longest go next: nobody
+       is starved for ever, and the first of a priority, after a pause of its kind, never waits for a lower one.
 
 Items that are no longer wanted are skipped when their turn comes; `prune` forgets them all at once.
 """
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TURN = 16  # every so many turns, the longest wait counts instead of the priority
+TURN = 16  # a priority's every so many turns, the longest wait counts instead
+_MOST_PASSED = TURN * TURN  # ... and every so many of all, however many priorities there are
 
 
 class FairQueue(Generic[T]):
@@ -29,14 +31,15 @@ class FairQueue(Generic[T]):
         wanted: Whether an item still waits.
     """
 
-    __slots__ = ("_arrivals", "_levels", "_order", "_turns", "_wanted", "size")
+    __slots__ = ("_arrivals", "_first", "_levels", "_order", "_passed", "_wanted", "size")
 
     def __init__(self, wanted: Callable[[T], bool]) -> None:
         self._wanted = wanted
         self._levels: dict[int, OrderedDict[str, deque[tuple[int, T]]]] = {}
         self._order: list[int] = []  # priorities in use, negated: the highest first
         self._arrivals = 0
-        self._turns = 0
+        self._first: dict[int, int] = {}  # how often a priority has gone while a lower one waited, since that went
+        self._passed = 0  # the sum of them
         self.size = 0  # with the unwanted that are still in it
 
     def push(self, item: T, priority: int = 0, tenant: str = "") -> None:
@@ -54,19 +57,24 @@ class FairQueue(Generic[T]):
 
     def head(self) -> T | None:
         """Whose turn it is."""
-        priority = self._next()
+        priority, _ = self._next()
         return None if priority is None else next(iter(self._levels[priority].values()))[0][1]
 
     def pop(self) -> T | None:
         """Take out whose turn it is; None of an empty queue."""
-        priority = self._next()
+        priority, passes = self._next()
         if priority is None:
             return None
+        if passes:
+            self._first[priority] = self._first.get(priority, 0) + 1
+            self._passed += 1
+        elif self._passed:
+            self._first.clear()
+            self._passed = 0
         level = self._levels[priority]
         tenant, queue = next(iter(level.items()))
         _, item = queue.popleft()
         self.size -= 1
-        self._turns += 1
         if queue:
             level.move_to_end(tenant)
         else:
@@ -84,16 +92,19 @@ class FairQueue(Generic[T]):
                 else:
                     self._drop(priority, tenant)
 
-    def _next(self) -> int | None:
-        """The priority whose turn it is; its first tenant's first item is then a wanted one."""
-        if len(self._order) > 1 and self._turns % TURN == TURN - 1:
-            arrivals = {priority: arrival for priority in list(self._levels) if (arrival := self._arrival(priority))}
-            return min(arrivals, key=arrivals.__getitem__, default=None)
+    def _next(self) -> tuple[int | None, bool]:
+        """The priority whose turn it is, whose first item is then a wanted one; and whether a lower one is passed."""
         while self._order:
             priority = -self._order[0]
-            if self._arrival(priority):
-                return priority
-        return None
+            if not self._arrival(priority):
+                continue
+            if len(self._order) == 1:
+                return priority, False
+            if self._first.get(priority, 0) < TURN - 1 and self._passed < _MOST_PASSED - 1:
+                return priority, True
+            arrivals = {one: arrival for one in list(self._levels) if (arrival := self._arrival(one))}
+            return min(arrivals, key=arrivals.__getitem__), False
+        return None, False
 
     def _arrival(self, priority: int) -> int:
         """When the first wanted item of this priority came; 0 if there is none, and then the level is gone."""

@@ -33,27 +33,29 @@ ATTEMPT_HEADERS = (
     "amz-sdk-request",
 )
 
-_GRPC = re.compile(r"(\d{1,8})([HMSmun])")
+_NUMBER = re.compile(r"\d{1,15}(\.\d{0,15})?", re.ASCII)
+_GRPC = re.compile(r"(\d{1,8})([HMSmun])", re.ASCII)
 _GRPC_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _GRPC_MOST = 99_999_999
 
 
 def write_timeout(name: str, seconds: float) -> str:
-    """The time left as the value of header `name`; rounded down, so that the peer never gives more than there is."""
-    seconds = max(0.0, seconds)
+    """The time left as the value of header `name`.
+
+    Rounded down, so that the peer never gives more than there is; but never to 0, which many read as "no limit".
+    """
     if name.lower() == "grpc-timeout":
-        return _write_grpc(seconds)
-    if name.lower().endswith("-ms"):
-        return str(math.floor(seconds * 1000))
-    return f"{math.floor(seconds * 1000) / 1000:.3f}"
+        return _write_grpc(max(0.0, seconds))
+    milliseconds = max(1, math.floor(seconds * 1000))
+    return str(milliseconds) if name.lower().endswith("-ms") else f"{milliseconds / 1000:.3f}"
 
 
 def _write_grpc(seconds: float) -> str:
     for unit in "num":  # the finest unit that fits into 8 digits
-        count = math.floor(seconds / _GRPC_UNITS[unit])
+        count = max(1, math.floor(seconds / _GRPC_UNITS[unit]))
         if count <= _GRPC_MOST:
             return f"{count}{unit}"
-    return f"{min(math.floor(seconds), _GRPC_MOST)}S"
+    return f"{math.floor(min(seconds, _GRPC_MOST))}S"
 
 
 def read_timeout(headers: Mapping[str, str]) -> float | None:
@@ -66,13 +68,11 @@ def _read(name: str, value: str) -> float | None:
     if name == "grpc-timeout":
         match = _GRPC.fullmatch(value)
         return int(match[1]) * _GRPC_UNITS[match[2]] if match else None
-    try:
-        number = float(value)
-    except ValueError:
+    if not _NUMBER.fullmatch(value):
         return None
-    if not math.isfinite(number) or number < 0:
-        return None
-    return number / 1000 if name.endswith("-ms") else number
+    if not name.endswith("-ms"):
+        return float(value)
+    return float(value) / 1000 or None  # Envoy's 0 is no limit
 
 
 def retried_above(headers: Mapping[str, str]) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -192,18 +195,44 @@ def test_a_dropped_connection_is_an_error_that_retries_know():
     played(scenario, Chaos(drops=1.0))
 
 
-def test_a_cut_body_is_a_beginning_of_the_real_one():
+def test_a_cut_body_is_a_connection_that_broke_in_the_middle_and_never_half_an_answer():
     async def scenario(host):
-        lengths = set()
+        told = set()
         for number in range(50):
-            response = await host.ask(f"/{number}")
-            lengths.add(len(response.content))
-            assert (b"0123456789" * 10).startswith(response.content)
-            assert (response.status, response.headers["X-From"]) == (200, "host")
-        assert max(lengths) < 100
-        assert len(lengths) > 20
+            request = host.request(f"/{number}")
+            with pytest.raises(ProtocolError, match="of 100 bytes of the body") as caught:
+                await host.send(request)
+            told.add(caught.value.message)
+            assert request.call.attempts[0].error.startswith("ProtocolError")
+            assert request.call.phase == "body"
+        assert len(told) > 20
+        assert host.sent == 50
 
     played(scenario, Chaos(truncate=1.0))
+
+
+def test_a_cut_body_is_retried_as_a_real_one_would_be():
+    async def scenario(host):
+        for number in range(50):
+            assert (await host.ask(f"/{number}")).content == b"0123456789" * 10
+        assert host.sent > 60
+
+    played(scenario, Chaos(truncate=0.3), retries=Retry(10, base=0.01, budget=None))
+
+
+def test_what_happens_is_the_same_in_every_process():
+    code = (
+        "from asyncapi.testing import Chaos\n"
+        f"mischief = Chaos(**{EVERYTHING!r}, seed=7).start()\n"
+        "print([mischief.fate(f'GET https://h/{n % 10}', n // 10 + 1) for n in range(50)])"
+    )
+    told = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        told.add(done.stdout)
+    mischief = Chaos(**EVERYTHING, seed=7).start()
+    assert told == {f"{[mischief.fate(f'GET https://h/{n % 10}', n // 10 + 1) for n in range(50)]}\n"}
 
 
 def test_retries_get_through_it_and_the_records_show_it():

@@ -260,3 +260,34 @@ def test_a_scope_can_be_used_again_but_not_twice_at_once():
 
 def test_before_it_begins_all_of_its_time_is_left():
     assert deadline(3.0).left == 3.0
+
+
+@pytest.mark.parametrize("how", ["task", "shield", "wait_for"])
+@pytest.mark.parametrize("attempt", [None, 50])
+def test_a_layer_of_ones_own_may_go_on_in_another_task(attempt, how):
+    """The time-out is one, no stray cancellation of the task that waits for it."""
+
+    def elsewhere(inner):
+        async def send(request):
+            if how == "wait_for":
+                return await asyncio.wait_for(inner(request), 100)
+            task = asyncio.create_task(inner(request))
+            return await (asyncio.shield(task) if how == "shield" else task)
+
+        return send
+
+    async def scenario():
+        clock = FakeClock()
+
+        async def hangs(request):
+            await clock.sleep(1000)
+
+        transport = MockTransport(hangs, clock=clock)
+        limits = Timeout(3, attempt=attempt)
+        async with Client("https://h", transport=transport, clock=clock, layers=[elsewhere], timeout=limits) as api:
+            with pytest.raises(RequestTimeout):
+                await api.get("/x")
+            assert asyncio.current_task().cancelling() == 0
+        return clock.now()
+
+    assert run(scenario()) == pytest.approx(3)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
-from asyncapi import Client, ConfigError, ConnectError, Fallback, RequestTimeout, Retry, ServerError
+from asyncapi import Bearer, Client, ConfigError, ConnectError, Fallback, Request, RequestTimeout, Retry, ServerError
+from asyncapi.layers.fallback import Kept
+from asyncapi.stores.answers import Answers
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 
@@ -252,3 +255,189 @@ def test_cancelling_is_no_failure_and_leaves_the_probe_to_others():
 def test_a_fallback_is_one_way_and_makes_sense(wrong):
     with pytest.raises(ConfigError, match="Fallback"):
         Fallback(**wrong).way()
+
+
+@pytest.mark.parametrize(
+    "url", ["https://main.example/v10/x", "https://main.example/v1.evil/x", "https://main.example/other"]
+)
+def test_what_is_not_under_the_base_url_is_never_sent_elsewhere(url):
+    """`/v1` + `0/x` must not become the host `spare.example0`."""
+
+    async def scenario():
+        places = Places(down)
+        places.answers["spare.example0"] = places.answers["spare.example.evil"] = lambda request: reply(200)
+        places.got |= {"spare.example0": 0, "spare.example.evil": 0}
+        api, _ = client(places, Fallback(to="https://spare.example"), raise_for_status=False)
+        async with api:
+            return (await api.get(url)).status, set(places.paths)
+
+    assert run(scenario()) == (503, {url})
+
+
+def test_credentials_in_headers_stay_with_their_origin():
+    async def scenario():
+        seen = []
+
+        def spare(request):
+            seen.append(dict(request.headers))
+            return reply(200)
+
+        api, _ = client(Places(down, spare), Fallback(to="https://spare.example"), headers={"X-Api-Key": "mine"})
+        async with api:
+            await api.get("/x", headers={"Authorization": "Bearer ada", "Cookie": "a=b", "Accept": "text/x"})
+        return seen[0]
+
+    headers = run(scenario())
+    assert {"Authorization", "Cookie", "X-Api-Key"}.isdisjoint(headers)
+    assert headers["Accept"] == "text/x"
+
+
+def test_a_credential_of_the_client_goes_to_its_own_origin_and_each_place_may_have_one():
+    async def scenario(auth):
+        seen = {}
+
+        def place(answer):
+            def respond(request):
+                seen[request.url.host] = request.headers.get("Authorization")
+                return answer
+
+            return respond
+
+        places = Places(place(reply(503)), place(reply(200)))
+        api, _ = client(places, Fallback(to="https://spare.example"), auth=auth)
+        async with api:
+            await api.get("/x")
+        return seen["main.example"], seen["spare.example"]
+
+    both = {"https://main.example": Bearer("one"), "https://spare.example": Bearer("two")}
+    assert run(scenario(Bearer("one"))) == ("Bearer one", None)
+    assert run(scenario(both)) == ("Bearer one", "Bearer two")
+
+
+def test_a_post_that_a_spare_may_have_done_goes_nowhere_else():
+    async def scenario(**call):
+        asked = []
+
+        def answer(request):
+            asked.append(request.url.host)
+            if request.url.host == "main.example":
+                raise ConnectError("refused", request=request)
+            return reply(500)
+
+        ways = Fallback(to="https://spare.example"), Fallback(to="https://third.example")
+        api, _ = client(answer, *ways, raise_for_status=False)
+        async with api:
+            for number in range(4):  # the fourth passes places over
+                asked.append(number)
+                with suppress(ConnectError):
+                    await api.post("/pay", json=1, **call)
+        return asked
+
+    main, spare, third = "main.example", "spare.example", "third.example"
+    assert run(scenario()) == [0, main, spare, 1, main, spare, 2, main, spare, 3, third]
+    assert run(scenario(idempotency_key=True))[:4] == [0, main, spare, third]
+
+
+@pytest.mark.parametrize("name", ["X-Api-Key", "X-User", "Accept-Language", "Range", "X-Tenant"])
+def test_a_stale_answer_is_for_the_same_headers_only(name):
+    async def scenario():
+        places = Places(lambda request: reply(200, json=request.headers[name]))
+        api, _ = client(places, Fallback(stale=60), raise_for_status=False)
+        async with api:
+            await api.get("/me", headers={name: "ada", "X-Request-Id": "1"})
+            places.answers["main.example"] = down
+            other = await api.get("/me", headers={name: "bob"})
+            same = await api.get("/me", headers={name: "ada", "X-Request-Id": "2"})
+        return other.status, same.status
+
+    assert run(scenario()) == (503, 200)
+
+
+def test_what_must_not_be_stored_is_not():
+    async def scenario():
+        places = Places(lambda request: reply(200, headers={"Cache-Control": "private, No-Store"}))
+        api, _ = client(places, Fallback(stale=60), raise_for_status=False)
+        async with api:
+            await api.get("/me")
+            places.answers["main.example"] = down
+            return (await api.get("/me")).status
+
+    assert run(scenario()) == 503
+
+
+def test_stale_answers_are_kept_within_a_bound_of_bytes_and_the_unused_go_first():
+    answers = Answers(100_000)
+    kept, answer = Kept(answers), reply(200, content=b"x" * 10_000)
+    requests = [Request("GET", f"https://h/{number}") for number in range(9)]
+    for request in requests[:8]:
+        kept.put(request, answer, 0.0)
+    assert kept.get(requests[0], 0.0)
+    kept.put(requests[8], answer, 0.0)
+    kept.put(requests[8], answer, 0.0)
+    assert [kept.get(request, 0.0) is not None for request in requests] == [True, False, *[True] * 7]
+    assert 80_000 < answers.size <= 100_000
+    before = answers.size
+    kept.put(requests[0], reply(200, content=b"x" * 20_000), 0.0)
+    assert kept.get(requests[0], 0.0) is None
+    assert answers.size < before
+
+
+def test_who_is_asked_all_the_same_is_asked_on_its_own_budget_and_says_why():
+    async def scenario():
+        hosts = []
+
+        def own(inner):
+            async def send(request):
+                response = await inner(request)
+                hosts.append((request.call.host, request.call.attempts[-1].why))
+                return response
+
+            return send
+
+        api, _ = client(Places(down, down), Fallback(to="https://spare.example"), raise_for_status=False, layers=[own])
+        async with api:
+            for _ in range(5):
+                await api.get("/x")
+        return hosts[-1]
+
+    assert run(scenario()) == ("main.example", "asked all the same: nobody else answers")
+
+
+async def _fails_later(request, failure):
+    await asyncio.sleep(1)
+    raise KeyError("no default")
+
+
+def _fails(request, failure):
+    raise KeyError("no default")
+
+
+@pytest.mark.parametrize("value", [_fails, _fails_later])
+def test_a_function_that_raises_is_heard_and_what_failed_before_is_not_lost(value):
+    async def scenario():
+        api, _ = client(Places(down), Fallback(value=value))
+        async with api:
+            with pytest.raises(KeyError) as caught:
+                await api.get("/x")
+        return caught.value.__notes__
+
+    assert "503" in run(scenario())[0]
+
+
+def test_a_function_that_hangs_ends_by_the_deadline():
+    async def scenario():
+        async def never(request, failure):
+            await asyncio.sleep(1000)
+
+        api, clock = client(Places(down), Fallback(value=never), timeout=2)
+        async with api:
+            with pytest.raises(RequestTimeout):
+                await api.get("/x")
+        return clock.now()
+
+    assert run(scenario()) == pytest.approx(2)
+
+
+def test_a_default_that_is_no_json_is_refused_when_it_is_given():
+    with pytest.raises(ConfigError, match="JSON"):
+        Fallback(value=object())

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncapi import Client, DeadlineExceeded, QueueFull, RateLimit, Request, RequestTimeout, Timeout, deadline
+from asyncapi import (
+    Breaker,
+    CircuitOpen,
+    Client,
+    DeadlineExceeded,
+    QueueFull,
+    RateLimit,
+    Request,
+    RequestTimeout,
+    Timeout,
+    deadline,
+)
 from asyncapi.layers import telemetry
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.rate import rate
@@ -391,3 +402,68 @@ def test_every_attempt_goes_exactly_when_the_textbook_model_lets_it(limits, arri
         assert host.times == pytest.approx(expected, abs=1e-6)
 
     run(scenario())
+
+
+@pytest.mark.parametrize("why", ["refused", "cancelled", "open"])
+def test_an_attempt_that_is_not_sent_after_all_gives_its_token_back(why):
+    """Refused for want of a place, cancelled in line for one, or turned away by a circuit that has opened meanwhile."""
+
+    async def scenario():
+        clock = FakeClock()
+
+        async def answer(request):
+            await clock.sleep(1)
+            return reply(503 if why == "open" else 200)
+
+        api = Client(
+            "https://h", transport=MockTransport(answer, clock=clock), clock=clock, retry=None, concurrency=1,
+            rate=[RateLimit(5, per=1000), RateLimit(5, per=1000, by="host")], raise_for_status=False,
+            breaker=Breaker(minimum=1) if why == "open" else None,
+        )  # fmt: skip
+        async with api:
+            first = asyncio.create_task(api.get("/"))
+            await clock.sleep(0.1)
+            for _ in range(20):
+                other = asyncio.create_task(api.get("/", wait=why != "refused"))
+                await clock.sleep(0.01)
+                if why == "cancelled":
+                    other.cancel()
+                await asyncio.wait([other] if why != "open" else [first, other])
+                assert other.cancelled() or isinstance(other.exception(), QueueFull | CircuitOpen)
+            await first
+            buckets = [one.buckets[0] for *_, keyed in api._parts.limiters for one in keyed.values()]
+            return [bucket.available(clock.now()) for bucket in buckets]
+
+    assert run(scenario()) == pytest.approx([4, 4], abs=0.1)
+
+
+@pytest.mark.parametrize(("held", "lacks"), [(0.0, 3.0), (0.5, 3.5), (100.0, 3.0)])
+def test_tokens_that_time_has_refilled_are_not_given_back_twice(held, lacks):
+    """Whoever is cancelled after a long wait for a place must not let others go faster than the limit."""
+
+    async def scenario():
+        clock = FakeClock()
+
+        async def inner(request):
+            await clock.sleep(1000)  # in line for a place
+
+        limiters = Keyed(lambda: Limiter([RateLimit(5, per=5).start()], clock))
+        send = rate(limiters, lambda _: (1.0,), clock)(inner)
+
+        def start(count):
+            return [asyncio.create_task(send(Request("GET", "https://h/"))) for _ in range(count)]
+
+        early = start(2)
+        await clock.sleep(held)
+        late = start(3)
+        await clock.sleep(0)
+        for task in early:
+            task.cancel()
+        await asyncio.wait(early)
+        lacking = 5 - limiters[""].buckets[0].available(clock.now())
+        for task in late:
+            task.cancel()
+        await asyncio.wait(late)
+        return lacking
+
+    assert run(scenario()) == pytest.approx(lacks)  # 3.5: half a token refilled, and two halves given back

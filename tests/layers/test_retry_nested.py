@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
+from tenacity import wait_fixed
 
-from asyncapi import Client, Retry, ServerError
+from asyncapi import Client, DeadlineExceeded, Retry, ServerError, blocking, deadline
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 
@@ -183,3 +185,97 @@ def test_a_nested_call_pays_nothing_into_the_budget_and_takes_nothing_out():
         assert chain.clients[0].stats.retries == 3
 
     run(scenario())
+
+
+def _failing(clock, counts, name):
+    def leaf(_):
+        counts.append(name)
+        return reply(503)
+
+    return MockTransport(leaf, clock=clock)
+
+
+@pytest.mark.parametrize("how", ["a task", "a group of tasks", "map", "a generator", "its own layer"])
+def test_however_the_inner_call_is_made_it_makes_one_attempt(how):
+    async def scenario():
+        clock, counts = FakeClock(), []
+        deep = Client("https://deep", transport=_failing(clock, counts, "deep"), clock=clock, retry=5)
+
+        async def inner_call():
+            with suppress(ServerError):
+                await deep.get("/")
+
+        async def lazily():
+            await inner_call()
+            yield
+
+        async def inside():
+            if how == "a task":
+                await asyncio.create_task(inner_call())
+            elif how == "a group of tasks":
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(inner_call())
+            elif how == "map":
+                async with deep.map(["/"]) as outcomes:
+                    async for _ in outcomes:
+                        pass
+            elif how == "a generator":
+                async for _ in lazily():
+                    pass
+            else:
+                await inner_call()
+
+        async def handler(_):
+            await inside()
+            return reply(503)
+
+        transport = MockTransport(handler, clock=clock)
+        async with Client("https://h", transport=transport, clock=clock, retry=2) as outer:
+            with pytest.raises(ServerError):
+                await outer.get("/")
+        return counts
+
+    assert run(scenario()) == ["deep", "deep"]
+
+
+def test_a_call_that_a_hook_starts_makes_one_attempt_while_the_outer_one_goes_on():
+    async def scenario():
+        clock, counts, tasks = FakeClock(), [], []
+        deep = Client("https://deep", transport=_failing(clock, counts, "deep"), clock=clock, retry=5)
+
+        def hook(_):
+            tasks.append(asyncio.create_task(deep.get("/", raise_for_status=False)))
+
+        transport = _failing(clock, counts, "outer")
+        retry = Retry(2, wait=wait_fixed(1))
+        async with Client("https://h", transport=transport, clock=clock, retry=retry, hooks=[hook]) as outer:
+            with pytest.raises(ServerError):
+                await outer.get("/")
+        await asyncio.gather(*tasks)
+        return counts.count("outer"), counts.count("deep")
+
+    assert run(scenario()) == (2, 1 + 5)  # what was started with the last attempt outlives the outer call
+
+
+def test_a_call_in_another_thread_with_the_same_context_is_nested_and_ends_by_the_same_deadline():
+    counts = []
+
+    def leaf(_):
+        counts.append("deep")
+        return reply(503)
+
+    async def main(deep):
+        async def handler(_):
+            response = await asyncio.to_thread(deep.get, "/", raise_for_status=False)
+            return reply(response.status)
+
+        async with Client("https://h", transport=MockTransport(handler), retry=Retry(2, base=0)) as outer:
+            with pytest.raises(ServerError):
+                await outer.get("/")
+            assert counts == ["deep"] * 2
+            with deadline(1e-9), pytest.raises(DeadlineExceeded):
+                await asyncio.to_thread(deep.get, "/")
+            assert counts == ["deep"] * 2
+
+    with blocking.Client("https://deep", transport=MockTransport(leaf), retry=Retry(5, base=0)) as deep:
+        asyncio.run(main(deep))

@@ -81,7 +81,7 @@ def test_a_watcher_is_told_of_each_step_with_its_own_tokens():
         [record] = spy.finished
         assert (record.method, record.host, record.route, record.status) == ("GET", "h:444", "/{where}", 200)
         assert record.elapsed == response.elapsed == pytest.approx(2, rel=0.2)
-        assert record.at == FakeClock()._epoch
+        assert record.at == FakeClock().epoch
         assert record.attempts == response.attempts
         assert record.url == "https://h:444/here?token=***"
         assert not failed(record)

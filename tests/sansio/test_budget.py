@@ -59,16 +59,22 @@ def test_a_steady_healthy_hour_saves_up_no_more_than_two_windows():
 @given(
     ratio=st.floats(0, 1),
     floor=st.floats(0, 50),
-    steps=st.lists(st.tuples(st.floats(0, 20), st.integers(0, 30), st.integers(0, 30)), max_size=50),
+    steps=st.lists(
+        st.tuples(st.floats(0, 20), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30)), max_size=50
+    ),
 )
 def test_retries_are_never_over_the_share_of_calls_plus_the_floor_and_its_refill(ratio, floor, steps):
     budget, now, calls, retries = RetryBudget(ratio, floor), 100.0, 0, 0
-    for gap, deposits, withdrawals in steps:
+    for gap, deposits, withdrawals, not_sent in steps:
         now += gap
         for _ in range(deposits):
             budget.deposit(now)
             calls += 1
-        retries += sum(budget.withdraw(now) for _ in range(withdrawals))
+        paid = sum(budget.withdraw(now) for _ in range(withdrawals))
+        for _ in range(min(not_sent, int(paid))):
+            budget.refund(1.0)
+            paid -= 1
+        retries += paid
         assert budget.tokens >= 0
         assert retries <= ratio * calls + floor * (1 + (now - 100.0) / 300.0) + 1e-6
 
@@ -84,3 +90,17 @@ def test_a_cost_budget_is_used_up_by_retries_faster_by_timeouts_and_paid_back_by
     for _ in range(50):
         budget.succeeded(0)
     assert budget.tokens == 20
+
+
+def test_what_was_paid_for_a_retry_that_was_not_sent_comes_back():
+    budget = RetryBudget(0.5, 3)
+    for _ in range(4):
+        budget.deposit(0.0)
+    paid = [budget.withdraw(0.0) for _ in range(5)]
+    assert budget.tokens == 0
+    for one in paid:
+        budget.refund(one)
+    assert budget.tokens == 5
+    costs = CostBudget(20, 5, 10, 1)
+    costs.refund(costs.withdraw(0.0, timed_out=True))
+    assert costs.tokens == 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,47 @@ def test_a_low_one_is_not_starved_for_ever():
         if queue.pop() == "low":
             break
     assert turns <= TURN
+
+
+def test_a_low_one_is_not_starved_by_any_number_of_priorities_above_it():
+    queue = filled(("low", -10))
+    for turn in range(1000):
+        queue.push("high", turn)
+        if queue.pop() == "low":
+            break
+    assert turn < TURN * TURN
+
+
+def test_a_low_one_is_not_starved_by_two_that_take_turns():
+    queue, taken = filled(("low", -10)), []
+    for turn in range(200):
+        queue.push("middle", 0)
+        if turn % 3 == 0:
+            queue.push("high", 10)
+        taken.append(queue.pop())
+    assert "low" in taken[: 2 * TURN]
+
+
+@pytest.mark.parametrize("before", range(2 * TURN))
+def test_the_first_urgent_one_goes_first_however_many_others_went_before(before):
+    """Not even every 16th time is it held up by a job in the background."""
+    queue = filled(*[(f"bulk {n}", -1) for n in range(1000)])
+    for turn in range(before):
+        queue.pop()
+        if turn % 2:
+            queue.push("urgent", 0)
+            assert queue.pop() == "urgent"
+    queue.push("urgent", 0)
+    assert queue.pop() == "urgent"
+
+
+@pytest.mark.parametrize("before", range(2 * TURN))
+def test_nor_by_the_turns_that_others_above_the_job_have_had(before):
+    queue = filled(*[(f"bulk {n}", -1) for n in range(100)], *[(f"usual {n}", 0) for n in range(100)])
+    for _ in range(before):
+        queue.pop()
+    queue.push("urgent", 5)
+    assert queue.pop() == "urgent"
 
 
 def test_the_unwanted_are_skipped_and_forgotten():

@@ -1,0 +1,212 @@
+"""An HTTP cache for one client (RFC 9111): a hit sends nothing and waits for nothing.
+
+Rules:
+1. What may be stored, used, or has to be asked again is decided in `sansio/caching.py`.
+2. Whose an answer is belongs to its key: credentials in the request's headers by their hash, the client's `auth=` by
+   its being this client's. Where an answer came from after a redirect, or from a fallback, it is not stored.
+3. A write (POST, PUT, PATCH, DELETE ...) that succeeds forgets what is stored of its URL, and of the `Location` and
+   `Content-Location` of the same origin (section 4.4).
+4. A 304 is the cache's own affair: who asked without conditions gets the stored answer. Requests with conditions or
+   ranges of their own, or with `no-store`, pass it by.
+5. Two calls that ask for the same at the same time both ask: let `single_flight` share that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from asyncapi.errors import RejectedError, TransportError
+from asyncapi.redact import is_secret
+from asyncapi.sansio import caching
+from asyncapi.sansio.origin import origin
+from asyncapi.types import Response
+
+if TYPE_CHECKING:
+    from asyncapi.clock import Clock
+    from asyncapi.sansio.caching import Stored
+    from asyncapi.stores.answers import Answers
+    from asyncapi.types import Layer, Request, Send
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_NOT_MODIFIED = 304
+_ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
+_is_secret = lru_cache(maxsize=1024)(is_secret)  # asked of every header of every call
+_MOST_VARIANTS = 32  # of one URL
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the cache has done.
+
+    Attributes:
+        hits: Calls that were answered without asking.
+        revalidated: Calls whose stored answer was found valid.
+        stale: Calls that got a stored answer because the server could not be asked.
+        misses: Calls that were asked for in full.
+        stored: Answers stored.
+    """
+
+    hits: int = 0
+    revalidated: int = 0
+    stale: int = 0
+    misses: int = 0
+    stored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """The settings of the cache layer; see `asyncapi.Cache` for their meaning."""
+
+    heuristic: float = 0.0
+    stale_if_error: float = 0.0
+
+
+def cache(answers: Answers[tuple[Stored, ...]], policy: CachePolicy, counts: Counts, clock: Clock) -> Layer:
+    """Answer from what is stored where that is allowed.
+
+    Args:
+        answers: Where it is stored.
+        policy: The user's choices.
+        counts: What was done.
+        clock: Its date is what ages are counted by.
+    """
+
+    def layer(inner: Send) -> Send:
+        return _Cache(inner, answers, policy, counts, clock).send
+
+    return layer
+
+
+class _Cache:
+    def __init__(
+        self, inner: Send, answers: Answers[tuple[Stored, ...]], policy: CachePolicy, counts: Counts, clock: Clock
+    ) -> None:
+        self._inner = inner
+        self._answers = answers
+        self._policy = policy
+        self._counts = counts
+        self._now = clock.wall
+
+    async def send(self, request: Request) -> Response:
+        if request.method not in _SAFE:
+            response = await self._inner(request)
+            self._invalidate(request, response)
+            return response
+        if request.content is not None or not caching.concerns(request.method, request.headers):
+            return await self._inner(request)
+        identity = _identity(request)
+        stored = caching.choose(self._answers.get(_key(request.url)) or (), identity, request.headers)
+        if stored is not None and caching.usable(stored, request.headers, self._now(), self._policy.heuristic):
+            self._counts.hits += 1
+            return self._answer(stored, request, "fresh")
+        if "only-if-cached" in caching.directives(request.headers):
+            return Response(504, url=request.url, request=request)
+        return await self._ask(request, stored, identity)
+
+    async def _ask(self, request: Request, stored: Stored | None, identity: str) -> Response:
+        """Ask the server: for the whole, or whether what is stored still holds."""
+        asked = self._now()
+        conditions = {} if stored is None else caching.conditions(stored)
+        try:
+            response = await self._inner(_with(request, conditions) if conditions else request)
+        except (TransportError, RejectedError) as error:
+            if (old := self._in_place(stored, request, type(error).__name__)) is not None:
+                return old
+            raise
+        if response.status in _ERRORS and (old := self._in_place(stored, request, str(response.status))) is not None:
+            return old
+        if stored is not None and conditions and response.status == _NOT_MODIFIED:
+            valid = caching.freshened(stored, response.headers, asked=asked, came=self._now())
+            if valid is not None:
+                self._counts.revalidated += 1
+                self._keep(request, valid, replaces=stored)
+                return self._answer(valid, request, "revalidated")
+            self._answers.drop(_key(request.url))  # the server knows another one
+            asked, response = self._now(), await self._inner(request)
+        self._counts.misses += 1
+        self._store(request, response, identity, asked, stored)
+        return response
+
+    def _store(self, request: Request, response: Response, identity: str, asked: float, stored: Stored | None) -> None:
+        if response.degraded or response.url != request.url:
+            return
+        made = caching.store(
+            response.status, response.headers, response.content,
+            version=response.http_version, asked=asked, came=self._now(),
+            identity=identity, request=request.headers, heuristic=self._policy.heuristic,
+        )  # fmt: skip
+        if made is not None:
+            self._counts.stored += 1
+            self._keep(request, made, replaces=stored)
+        elif stored is not None and response.ok:
+            self._keep(request, None, replaces=stored)
+
+    def _keep(self, request: Request, stored: Stored | None, *, replaces: Stored | None) -> None:
+        key = _key(request.url)
+        others = [
+            one
+            for one in self._answers.get(key) or ()
+            if one is not replaces
+            and (stored is None or one.identity != stored.identity or one.varies != stored.varies)
+        ]
+        kept = (*others, stored) if stored is not None else tuple(others)
+        kept = kept[-_MOST_VARIANTS:]
+        if kept:
+            self._answers.put(key, kept, sum(one.size for one in kept))
+        else:
+            self._answers.drop(key)
+
+    def _in_place(self, stored: Stored | None, request: Request, why: str) -> Response | None:
+        """The stored answer in place of one that could not be had, where that is allowed."""
+        now, policy = self._now(), self._policy
+        if stored is None or not caching.usable_on_error(
+            stored, request.headers, now, policy.stale_if_error, policy.heuristic
+        ):
+            return None
+        self._counts.stale += 1
+        response = self._answer(stored, request, "stale")
+        response.degraded = f"stale: {caching.age(stored, now):.3g} s old, after {why}"
+        return response
+
+    def _answer(self, stored: Stored, request: Request, how: str) -> Response:
+        response = Response(
+            stored.status, caching.with_age(stored, self._now()), stored.content,
+            url=request.url, request=request, http_version=stored.version,
+        )  # fmt: skip
+        response.from_cache = how
+        return response
+
+    def _invalidate(self, request: Request, response: Response) -> None:
+        if not response.ok:
+            return
+        self._answers.drop(_key(request.url))
+        for name in ("Location", "Content-Location"):
+            if name in response.headers:
+                try:
+                    named = request.url.join(URL(response.headers[name]))
+                except ValueError:
+                    continue
+                if origin(named) == origin(request.url):
+                    self._answers.drop(_key(named))
+
+
+def _key(url: URL) -> tuple[str, URL]:
+    return "cache", url.with_fragment(None) if url.raw_fragment else url
+
+
+def _identity(request: Request) -> str:
+    """Whose request it is, by the credentials that its headers carry; "" without any."""
+    secrets = sorted((name.lower(), value) for name, value in request.headers.items() if _is_secret(name))
+    return sha256(repr(secrets).encode("utf-8", "surrogatepass")).hexdigest() if secrets else ""
+
+
+def _with(request: Request, conditions: dict[str, str]) -> Request:
+    headers = CIMultiDict(request.headers)
+    headers.update(conditions)
+    return request.copy(headers=headers)

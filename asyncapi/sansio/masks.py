@@ -1,0 +1,62 @@
+"""Masks for what is written down: no secret is in it, and what was the same is still the same.
+
+Every secret becomes `***` and a number of its own, so that two users stay two users in a trace, and one stays one.
+Secrets are known by their names, as everywhere (`asyncapi.redact`): headers, user-info, the keys of queries and forms,
+and the keys of JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from asyncapi.redact import MASK, is_secret, redact_pairs, redact_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from yarl import URL
+
+_REPEATS_A_URL = frozenset({"location", "content-location", "link", "refresh", "referer"})
+_NO_SECRET = frozenset({"token_type", "issued_token_type", "token_endpoint"})  # RFC 6749, 8693, 8414
+_TEXT_IN_JSON = re.compile(r'"((?:[^"\\]|\\.){1,200})"(\s*:\s*)"((?:[^"\\]|\\.)*)(?:"|\Z)')
+
+
+class Masks:
+    """The masks of one trace."""
+
+    def __init__(self) -> None:
+        self._by_secret: dict[str, str] = {}
+
+    def __call__(self, secret: str) -> str:
+        """What stands for this secret."""
+        return self._by_secret.setdefault(secret, f"{MASK}{len(self._by_secret) + 1}")
+
+    def url(self, url: URL | str) -> str:
+        """A URL as text without its secrets."""
+        return redact_url(url, self)
+
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Headers without their secrets."""
+        return {name: self._header(name, value) for name, value in headers.items()}
+
+    def body(self, content: bytes, kind: str) -> str:
+        """A body, or its beginning, as text (Latin-1) without its secrets.
+
+        Args:
+            content: The bytes.
+            kind: Their Content-Type.
+        """
+        text = content.decode("latin-1")
+        if kind.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
+            return redact_pairs(text, self)
+        return _TEXT_IN_JSON.sub(self._pair, text)
+
+    def _header(self, name: str, value: str) -> str:
+        if is_secret(name):
+            return self(value)
+        return self.url(value) if name.lower() in _REPEATS_A_URL else value
+
+    def _pair(self, found: re.Match[str]) -> str:
+        name, colon, value = found.groups()
+        return f'"{name}"{colon}"{self(value)}"' if is_secret(name) and name not in _NO_SECRET else found[0]

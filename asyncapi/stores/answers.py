@@ -1,0 +1,54 @@
+"""Answers in memory: at most so many bytes, the least recently used forgotten first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+V = TypeVar("V")
+
+
+class Answers(Generic[V]):
+    """A dictionary that is bounded in bytes.
+
+    Args:
+        room: Bytes, as its users count them.
+
+    Attributes:
+        size: Bytes kept now.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._kept: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Hashable) -> V | None:
+        """What is kept under this key."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        self._kept.move_to_end(key)
+        return kept[0]
+
+    def put(self, key: Hashable, value: V, size: int) -> None:
+        """Keep it in place of what was there, unless it is an eighth of the room or more; then nothing is."""
+        self.drop(key)
+        if size > self._room // 8:
+            return
+        self._kept[key] = value, size
+        self.size += size
+        while self.size > self._room:
+            self.drop(next(iter(self._kept)))
+
+    def drop(self, key: Hashable) -> None:
+        """Forget it."""
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self.size -= kept[1]
