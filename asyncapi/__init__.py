@@ -27,6 +27,7 @@ from asyncapi.config import (
 )
 from asyncapi.credentials import (
     ApiKey,
+    AWSSigV4,
     Basic,
     Bearer,
     Digest,
@@ -87,6 +88,7 @@ __version__ = VERSION
 __all__ = [
     "API",
     "TLS",
+    "AWSSigV4",
     "Adaptive",
     "Alert",
     "ApiKey",

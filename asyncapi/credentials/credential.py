@@ -22,7 +22,7 @@ from asyncapi.errors import AuthError
 from asyncapi.redact import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from asyncapi.clock import Clock
     from asyncapi.types import Request, Response, Send
@@ -45,6 +45,8 @@ class Signature:
         secrets: What must not be shown of it.
         by: What its maker knows it by: which key, which token.
         of_many: Whether it is one of several keys: the limits that an answer tells are then this key's, not the host's.
+        sign: Changes the copy that carries all this once more, where a credential depends on what is sent: called just
+            above the transport with the copy and the time (seconds since the Unix epoch), and gives another copy.
     """
 
     headers: Pairs = ()
@@ -53,6 +55,7 @@ class Signature:
     secrets: tuple[str, ...] = ()
     by: Any = None
     of_many: bool = False
+    sign: Callable[[Request, float], Request] | None = None
 
     def __repr__(self) -> str:
         names = [name for name, _ in (*self.headers, *self.params, *self.cookies)]
@@ -64,8 +67,8 @@ class Signature:
             name in request.url.query for name, _ in self.params
         )
 
-    def write(self, request: Request) -> Request:
-        """A copy of the request that carries it."""
+    def write(self, request: Request, now: float) -> Request:
+        """A copy of the request that carries it; `now` in seconds since the Unix epoch."""
         url, headers = request.url, CIMultiDict(request.headers)
         for name, value in self.headers:
             headers[name] = value
@@ -76,15 +79,16 @@ class Signature:
             headers["Cookie"] = "; ".join([*own, *(f"{name}={value}" for name, value in self.cookies)])
         if self.params:
             url = url.extend_query(self.params)
-        return request.copy(url=url, headers=headers)
+        made = request.copy(url=url, headers=headers)
+        return made if self.sign is None else self.sign(made, now)
 
     def erase(self, response: Response, request: Request) -> None:
         """Take it out of what came back: the request, repeated URLs, and the text of an error."""
         response.request = request
-        if self.params:
+        if self.params or self.sign is not None:
             response.url = request.url
-            if any(name in response.headers for name in _ECHOES):
-                response.headers = self._without_echoes(response.headers)
+        if self.params and any(name in response.headers for name in _ECHOES):
+            response.headers = self._without_echoes(response.headers)
         if response.status >= 400:  # noqa: PLR2004 - whose body is shown in errors
             for secret in self.secrets:
                 if len(secret) >= _TELLING and secret.encode() in response.content:

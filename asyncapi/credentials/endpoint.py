@@ -7,6 +7,7 @@ lost is sent again too: it is either still good, or lost in any case.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -29,7 +30,12 @@ _HEADERS = {"Accept": "application/json", "User-Agent": f"asyncapi-sdk/{VERSION}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-async def post(means: Means, url: str, form: Mapping[str, str], headers: Mapping[str, str], *, who: str) -> Response:
+Sign = Callable[[Request, float], Request]
+
+
+async def post(
+    means: Means, url: str, form: Mapping[str, str], headers: Mapping[str, str], *, who: str, sign: Sign | None = None
+) -> Response:
     """Post a form.
 
     Args:
@@ -38,13 +44,14 @@ async def post(means: Means, url: str, form: Mapping[str, str], headers: Mapping
         form: The fields; empty ones are left out.
         headers: Such as the client's authentication.
         who: What is asked, for messages ("the token endpoint").
+        sign: Signs each try anew, as in `Signature`.
 
     Raises:
         AuthError: No answer came, or only of the kind that another try might have mended.
     """
     content = urlencode([(name, value) for name, value in form.items() if value]).encode()
     request = Request("POST", url, headers=_HEADERS | _FORM | dict(headers), content=content)
-    return await _ask(means, request, who)
+    return await _ask(means, request, who, sign)
 
 
 async def get(means: Means, url: str, *, who: str) -> Response:
@@ -53,17 +60,17 @@ async def get(means: Means, url: str, *, who: str) -> Response:
     Raises:
         AuthError: As for `post`.
     """
-    return await _ask(means, Request("GET", url, headers=_HEADERS), who)
+    return await _ask(means, Request("GET", url, headers=_HEADERS), who, None)
 
 
-async def _ask(means: Means, request: Request, who: str) -> Response:
+async def _ask(means: Means, request: Request, who: str, sign: Sign | None) -> Response:
     host, failure = request.url.host_port_subcomponent or "", None
     for number in range(1, TRIES + 1):
         request.call = Call(means.clock.now(), host, _CONNECT, _ATTEMPT, None)
         request.call.task = asyncio.current_task()
         told = None
         try:
-            response = await means.send(request)
+            response = await means.send(request if sign is None else sign(request, means.clock.wall()))
         except TransportError as error:
             failure, said = error, error.message
             if error.final:

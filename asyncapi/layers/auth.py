@@ -25,6 +25,7 @@ from asyncapi.sansio.origin import Origin, origin
 from asyncapi.types import Call, Request
 
 if TYPE_CHECKING:
+    from asyncapi.clock import Clock
     from asyncapi.credentials.credential import Credential, Means, Signature
     from asyncapi.types import Layer, Response, Send
 
@@ -153,20 +154,24 @@ def _has_own(request: Request, signature: Signature) -> bool:
     )
 
 
-def sign(inner: Send) -> Send:
+def sign(clock: Clock) -> Layer:
     """Write the signature onto what goes out, and take it out of what comes back."""
+    wall = clock.wall
 
-    async def send(request: Request) -> Response:
-        signature: Signature | None = request.call.signature
-        if signature is None:
-            return await inner(request)
-        try:
-            response = await inner(signature.write(request))
-        except AsyncAPIError as error:
-            if error.request is not None:
-                error.request = request.redacted()
-            raise
-        signature.erase(response, request)
-        return response
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            signature: Signature | None = request.call.signature
+            if signature is None:
+                return await inner(request)
+            try:
+                response = await inner(signature.write(request, wall()))
+            except AsyncAPIError as error:
+                if error.request is not None:
+                    error.request = request.redacted()
+                raise
+            signature.erase(response, request)
+            return response
 
-    return send
+        return send
+
+    return layer
