@@ -22,6 +22,7 @@ import asyncio
 import json
 import re
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConfigError, ConnectError, ProtocolError, RequestTimeout, TransportError
-from asyncapi.redact import redact_headers, redact_url
+from asyncapi.redact import redact_headers, redact_json, redact_url
 from asyncapi.types import Request, Response
 from asyncapi.virtualtime import FakeClock, run
 
@@ -99,7 +100,7 @@ class Trace:
         return [[_outlined(step) for step in steps] for steps in self.decisions]
 
     def save(self, path: str | Path) -> None:
-        """Write it as JSON lines; secrets in URLs and headers are masked."""
+        """Write it as JSON lines; secrets in URLs, headers and JSON are masked."""
         rows: list[list[Any]] = [["call", asdict(one)] for one in self.calls]
         rows += [["met", asdict(one)] for one in self.met]
         rows += [["draw", one] for one in self.draws]
@@ -133,6 +134,15 @@ def _outlined(step: Any) -> Any:
     if isinstance(step, str):
         return re.sub(r"\d+(\.\d+)?(e-?\d+)?", "#", step)
     return [_outlined(part) for part in step] if isinstance(step, list) else None if isinstance(step, float) else step
+
+
+def _shown(request: Request, response: Response) -> tuple[dict[str, str], str]:
+    """What may be kept of an answer: no secret by its name, and none that the request's credential has put in."""
+    seen, signature = copy(response), request.call.signature
+    if signature is not None:
+        signature.erase(seen, request)
+        seen.content = signature.mask(seen.content)
+    return dict(redact_headers(seen.headers)), redact_json(seen.content[:_KEPT]).decode("latin-1")
 
 
 class Recorder:
@@ -182,8 +192,8 @@ class Recorder:
             met.error = "CancelledError"
             raise
         else:
-            met.status, met.headers = response.status, dict(redact_headers(response.headers))
-            met.content = response.content[:_KEPT].decode("latin-1")
+            met.status = response.status
+            met.headers, met.content = _shown(request, response)
             return response
         finally:
             met.took = self.now() - began

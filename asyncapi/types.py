@@ -15,7 +15,7 @@ from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
 from asyncapi import decoding
-from asyncapi.errors import AsyncAPIError, Phase, status_error
+from asyncapi.errors import AsyncAPIError, Phase, masked, status_error
 from asyncapi.redact import redact_headers, redact_url
 
 if TYPE_CHECKING:
@@ -246,8 +246,9 @@ class Response:
         """Pickles without the request's body and secrets."""
         request = None if self.request is None else self.request.redacted()
         made = Response, (self.status, CIMultiDict(self.headers), self.content)
-        state = {"url": self.url, "request": request, "http_version": self.http_version, "elapsed": self.elapsed,
-                 "attempts": self.attempts, "degraded": self.degraded}  # fmt: skip
+        attempts = tuple(masked(attempt) for attempt in self.attempts)
+        state = {"url": URL(redact_url(self.url)), "request": request, "http_version": self.http_version,
+                 "elapsed": self.elapsed, "attempts": attempts, "degraded": self.degraded}  # fmt: skip
         return *made, (None, state)
 
     def __repr__(self) -> str:

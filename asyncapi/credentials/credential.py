@@ -90,9 +90,14 @@ class Signature:
         if self.params and any(name in response.headers for name in _ECHOES):
             response.headers = self._without_echoes(response.headers)
         if response.status >= 400:  # noqa: PLR2004 - whose body is shown in errors
-            for secret in self.secrets:
-                if len(secret) >= _TELLING and secret.encode() in response.content:
-                    response.content = response.content.replace(secret.encode(), MASK.encode())
+            response.content = self.mask(response.content)
+
+    def mask(self, content: bytes) -> bytes:
+        """Text that may repeat it, without its secrets."""
+        for secret in self.secrets:
+            if len(secret) >= _TELLING and secret.encode() in content:
+                content = content.replace(secret.encode(), MASK.encode())
+        return content
 
     def _without_echoes(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
         echoes = {name.lower() for name in _ECHOES}

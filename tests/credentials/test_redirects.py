@@ -3,82 +3,21 @@
 from __future__ import annotations
 
 import ssl
+import sys
+from pathlib import Path
 
 import pytest
 import trustme
 from aiohttp import web
-from multidict import CIMultiDict
 
-from asyncapi import (
-    ApiKey,
-    AWSSigV4,
-    Basic,
-    Bearer,
-    Client,
-    Digest,
-    KeyPool,
-    OAuth2ClientCredentials,
-    OAuth2JWTBearer,
-    OAuth2RefreshToken,
-    OAuth2TokenExchange,
-    ProtocolError,
-)
-from asyncapi.credentials import Signature
+from asyncapi import Client, ProtocolError
 from servers import application
 
-CANARY = "canary" + "bird"
+pytest.importorskip("cryptography")
+sys.path.append(str(Path(__file__).parent))
+from kinds import CANARY, KINDS, make
+
 STATUSES = [301, 302, 303, 307, 308]
-
-
-class Signed:
-    """A credential of somebody's own: a header, a query key and a cookie, and a header made at the last moment."""
-
-    resends = 0
-
-    def ready(self, request, means):
-        return Signature(
-            headers=(("X-One", CANARY),),
-            params=(("two", CANARY),),
-            cookies=(("three", CANARY),),
-            sign=lambda made, now: made.copy(headers=CIMultiDict({**made.headers, "X-Four": CANARY})),
-        )
-
-    async def obtain(self, request, means):
-        return self.ready(request, means)
-
-    def answered(self, signature, response, refused, means):
-        return ""
-
-    def told(self):
-        return "Signed"
-
-
-def secret_key():
-    from joserfc import jwk
-
-    return jwk.generate_key("EC", "P-256").as_pem(private=True).decode()
-
-
-# Each is given the URL of the token endpoint.
-KINDS = {
-    "header": lambda _: ApiKey(CANARY, header="X-Odd"),
-    "query": lambda _: ApiKey(CANARY, query="odd"),
-    "cookie": lambda _: ApiKey(CANARY, cookie="odd"),
-    "bearer": lambda _: Bearer(CANARY),
-    "basic": lambda _: Basic("me", CANARY),
-    "digest": lambda _: Digest("me", CANARY),
-    "pool": lambda _: KeyPool(
-        [ApiKey(CANARY, query="odd"), ApiKey(CANARY, header="X-Odd"), ApiKey(CANARY, cookie="odd")]
-    ),
-    "client credentials": lambda url: OAuth2ClientCredentials(url, "me", "s"),
-    "refresh token": lambda url: OAuth2RefreshToken(url, "me", refresh_token="r"),
-    "token exchange": lambda url: OAuth2TokenExchange(url, "me", "subject"),
-    "JWT bearer": lambda url: OAuth2JWTBearer(url, "me", secret_key()),
-    "DPoP": lambda url: OAuth2ClientCredentials(url, "me", "s", dpop=True),
-    "AWS": lambda _: AWSSigV4("s3", "r", access_key="id", secret_key=CANARY, session_token=CANARY),
-    "AWS, not S3": lambda _: AWSSigV4("es", "r", access_key="id", secret_key=CANARY),
-    "own": lambda _: Signed(),
-}
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +80,6 @@ def carried(request: web.Request) -> list[str]:
 @pytest.mark.parametrize("to", ["same", "port", "host", "scheme"])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_only_its_own_origin_gets_a_credential(kind, to, tls):
-    if kind in {"JWT bearer", "DPoP"}:
-        pytest.importorskip("joserfc")
-    if kind.startswith("AWS"):
-        pytest.importorskip("botocore")
     places = Places()
     async with (
         application(*places.routes()) as one,
@@ -153,7 +88,7 @@ async def test_only_its_own_origin_gets_a_credential(kind, to, tls):
     ):
         at = {"same": one, "port": two, "host": one.replace("127.0.0.1", "localhost"), "scheme": three}
         places.kind, places.to = kind, at[to]
-        given = KINDS[kind](f"{one}/token")
+        given = make(kind, f"{one}/token")
         for auth, base in ((given, one), (given, ""), ({one: given}, two)):
             async with Client(base, auth=auth, tls=tls[1], headers={"X-Mine": "1"}) as api:
                 for places.status in STATUSES:
@@ -172,15 +107,11 @@ async def test_only_its_own_origin_gets_a_credential(kind, to, tls):
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_from_https_to_http_nothing_is_followed(kind, tls):
-    if kind in {"JWT bearer", "DPoP"}:
-        pytest.importorskip("joserfc")
-    if kind.startswith("AWS"):
-        pytest.importorskip("botocore")
     places = Places()
     places.kind = kind
     async with application(*places.routes()) as plain, application(*places.routes(), tls=tls[0]) as safe:
         for places.to in (plain, safe.replace("https", "http")):
-            async with Client(safe, auth=KINDS[kind](f"{safe}/token"), tls=tls[1]) as api:
+            async with Client(safe, auth=make(kind, f"{safe}/token"), tls=tls[1]) as api:
                 for places.status in STATUSES:
                     with pytest.raises(ProtocolError, match="refused, it would go in clear") as caught:
                         await api.get("/start")
