@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -26,7 +27,7 @@ from multidict import CIMultiDict
 
 from asyncapi.credentials.awskeys import Chain, Keys, botocore, region_of
 from asyncapi.credentials.credential import NOTHING, Signature
-from asyncapi.credentials.plain import Written
+from asyncapi.credentials.plain import Written, check_token
 from asyncapi.credentials.tokens import Tokens
 from asyncapi.credentials.values import source
 from asyncapi.errors import ConfigError
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _LARGE = 1 << 20  # bytes that are hashed within a millisecond or two
 _S3 = frozenset({"s3", "s3-object-lambda", "s3-outposts"})
+_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HASH = "X-Amz-Content-Sha256"
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _PLACES = (("Authorization", "AWS4-HMAC-SHA256"),)  # what it fills in; a request that has its own is left alone
@@ -88,7 +90,7 @@ class AWSSigV4:
         credentials: Any = None,
     ) -> None:
         given = {"access_key": access_key, "secret_key": secret_key, "session_token": session_token}
-        _check(service, given, profile, credentials)
+        _check(service, region, given, profile, credentials)
         self._service = service
         self._s3 = service in _S3
         self._signer = getattr(botocore("auth"), "S3SigV4Auth" if self._s3 else "SigV4Auth")
@@ -157,6 +159,8 @@ class AWSSigV4:
         return self._write(Keys(access, secret, token))
 
     def _write(self, keys: Keys) -> Signature:
+        for value in filter(None, (keys.access, keys.secret, keys.token)):
+            check_token("AWSSigV4", value)
         return Signature(headers=_PLACES, secrets=(keys.secret, keys.token), by=keys, sign=partial(self._sign, keys))
 
     def _hashed_before(self, request: Request) -> bool:
@@ -211,10 +215,12 @@ async def _hash(request: Request) -> str:
     return made.hexdigest()
 
 
-def _check(service: str, given: Mapping[str, Any], profile: str | None, credentials: Any) -> None:
+def _check(service: str, region: str, given: Mapping[str, Any], profile: str | None, credentials: Any) -> None:
     access, secret, token = given.values()
     if not service or not isinstance(service, str):
         raise ConfigError("AWSSigV4: give the service's signing name, such as 's3' or 'execute-api'")
+    if not _NAME.fullmatch(f"{service}{region}"):
+        raise ConfigError(f"AWSSigV4({service!r}, {region!r}): these are no names of a service and a region")
     if (access is None) != (secret is None) or (token is not None and access is None):
         raise ConfigError("AWSSigV4: access_key and secret_key go together, and session_token with them")
     if sum(one is not None for one in (access, profile, credentials)) > 1:

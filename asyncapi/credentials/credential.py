@@ -13,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
+from html import escape
+from json import dumps
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -22,7 +24,7 @@ from asyncapi.errors import AuthError
 from asyncapi.redact import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from asyncapi.clock import Clock
     from asyncapi.types import Request, Response, Send
@@ -31,6 +33,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 _ECHOES = ("Location", "Content-Location", "Link", "Refresh")  # headers in which a server repeats a URL
 _QUERY = re.compile(r"\?([^#>\s\"]*)")
+_IN_QUERY = "-._~!$'()*,/:;?@"  # what URLs leave as it is there
 _TELLING = 6  # characters: anything shorter may stand in a text by chance
 
 
@@ -94,10 +97,7 @@ class Signature:
 
     def mask(self, content: bytes) -> bytes:
         """Text that may repeat it, without its secrets."""
-        for secret in self.secrets:
-            if len(secret) >= _TELLING and secret.encode() in content:
-                content = content.replace(secret.encode(), MASK.encode())
-        return content
+        return mask(content, self.secrets)
 
     def _without_echoes(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
         echoes = {name.lower() for name in _ECHOES}
@@ -115,6 +115,17 @@ class Signature:
     def _is_ours(self, pair: str) -> bool:
         name, _, value = pair.partition("=")
         return any(ours == (decode(name), decode(value)) for ours in self.params for decode in (unquote, unquote_plus))
+
+
+def mask(content: bytes, secrets: Iterable[str]) -> bytes:
+    """The content without these secrets: as they are, and as URLs, forms, JSON and HTML write them."""
+    for secret in secrets:
+        if len(secret) >= _TELLING:
+            written = {quoted(secret, safe=safe) for quoted in (quote, quote_plus) for safe in ("", "/", _IN_QUERY)}
+            written |= {secret, dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1], escape(secret)}
+            for form in sorted(written, key=len, reverse=True):
+                content = content.replace(form.encode(), MASK.encode())
+    return content
 
 
 NOTHING = Signature()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from asyncapi.credentials import endpoint
+from asyncapi.credentials.credential import mask
 from asyncapi.credentials.dpop import Proofs
 from asyncapi.credentials.jose import sign_jwt
 from asyncapi.credentials.plain import basic, bearer
@@ -24,7 +25,7 @@ from asyncapi.credentials.tokens import Tokens
 from asyncapi.credentials.values import source
 from asyncapi.decoding import parse_url
 from asyncapi.errors import AuthError, ConfigError
-from asyncapi.redact import redact_url
+from asyncapi.redact import is_secret, redact_url
 from asyncapi.sansio.oauth import Refused, Token, metadata_urls, read_json, read_metadata, read_token
 
 if TYPE_CHECKING:
@@ -67,7 +68,12 @@ class Issuer:
             self._found = await self._discover(means)
         if name not in self._found:
             raise AuthError(f"the metadata of {self.url} name no {name}")
-        return self._found[name]
+        found = self._found[name]
+        if not found.startswith("https://" if self.url.startswith("https") else ("http://", "https://")):
+            raise AuthError(
+                f"the metadata of {self.url} name {redact_url(found)!r} as its {name}: that is no https URL"
+            )
+        return found
 
     async def _discover(self, means: Means) -> dict[str, str]:
         said = ""
@@ -200,24 +206,31 @@ class AuthServer:
         Raises:
             AuthError: No answer.
         """
-        fields, headers = await self._signed(url, means)
-        return await endpoint.post(means, url, {**form, **fields}, headers, who=who, sign=sign)
+        fields, headers, secret = await self._signed(url, means)
+        sent = {**form, **fields}
+        response = await endpoint.post(means, url, sent, headers, who=who, sign=sign)
+        if response.status >= 400:  # noqa: PLR2004 - what it says is shown; some servers repeat what they refuse
+            secrets = [secret, *(value for name, value in sent.items() if is_secret(name))]
+            response.content = mask(response.content, secrets)
+        return response
 
-    async def _signed(self, url: str, means: Means) -> tuple[dict[str, str], dict[str, str]]:
-        """The fields and headers that say who we are."""
+    async def _signed(self, url: str, means: Means) -> tuple[dict[str, str], dict[str, str], str]:
+        """The fields and headers that say who we are, and the secret in them."""
         if self._method == "client_secret_basic" and self._secret is not None:
             secret = await self._secret.fetch()
             # A space as %20, which servers that decode forms and servers that decode URLs both understand.
-            return {}, {"Authorization": basic(quote(self.client_id, safe=""), quote(secret, safe=""))}
+            return {}, {"Authorization": basic(quote(self.client_id, safe=""), quote(secret, safe=""))}, secret
         if self._method == "client_secret_post" and self._secret is not None:
-            return {"client_id": self.client_id, "client_secret": await self._secret.fetch()}, {}
+            secret = await self._secret.fetch()
+            return {"client_id": self.client_id, "client_secret": secret}, {}, secret
         if self._key is not None:
             now = means.clock.wall()
             claims = {"iss": self.client_id, "sub": self.client_id, "aud": url, "jti": str(uuid.uuid4()),
                       "iat": int(now), "exp": int(now + _JWT_LIFETIME)}  # fmt: skip
             signed = sign_jwt(await self._key.fetch(), claims, key_id=self._key_id)
-            return {"client_id": self.client_id, "client_assertion_type": _ASSERTION, "client_assertion": signed}, {}
-        return {"client_id": self.client_id}, {}
+            who = {"client_id": self.client_id, "client_assertion_type": _ASSERTION, "client_assertion": signed}
+            return who, {}, signed
+        return {"client_id": self.client_id}, {}, ""
 
     def told(self) -> str:
         """Where and as whom, in a few words."""

@@ -525,6 +525,10 @@ def test_a_pool_of_aws_keys_goes_on_with_another():
     [
         (lambda: AWSSigV4(""), "give the service's signing name"),
         (lambda: AWSSigV4("s3"), "no region: give it"),
+        (lambda: AWSSigV4("s3", "eu west"), "no names of a service and a region"),
+        (lambda: AWSSigV4("s3/x", "r"), "no names of a service and a region"),
+        (lambda: AWSSigV4("s3", "r", access_key="a", secret_key=f"{CANARY}\n"), "was something else copied with it"),
+        (lambda: given(session_token=f"{CANARY}\r\nX: y"), "was something else copied with it"),
         (lambda: AWSSigV4("s3", "r", access_key=CANARY), "access_key and secret_key go together"),
         (lambda: AWSSigV4("s3", "r", session_token=CANARY), "session_token with them"),
         (lambda: given(profile="x"), "one of the three"),
