@@ -8,6 +8,7 @@ for one, takes a `+` in a path for a space.
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
+from math import inf
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
@@ -46,17 +47,17 @@ def skew(status: int, headers: Mapping[str, str], now: float) -> float | None:
 
     Args:
         status: Of its answer.
-        headers: Its headers; its `Date` is whole seconds.
+        headers: Its headers: `Date`, in whole seconds, and the `Age` of what a cache has answered.
         now: Ours, seconds since the Unix epoch, as it was signed with.
     """
     date = headers.get("Date") if status in _REFUSED else None
     if date is None:
         return None
     try:
-        behind = parsedate_to_datetime(date).timestamp() - now
+        behind = parsedate_to_datetime(date).timestamp() + float(headers.get("Age", 0)) - now
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return behind if abs(behind) > _MOST else None
+    return behind if _MOST < abs(behind) < inf else None
 
 
 def outdated(status: int, content: bytes) -> bool:

@@ -72,6 +72,11 @@ def test_a_clock_is_wrong_where_a_refusal_has_another_date(status, date, behind)
     assert skew(status, {"Date": date}, NOW) == behind
 
 
+@pytest.mark.parametrize(("age", "behind"), [("3600", None), ("100", -3500.0), ("old", None), ("inf", None)])
+def test_what_a_cache_answers_is_as_old_as_it_says(age, behind):
+    assert skew(403, {"Date": formatdate(NOW - 3600, usegmt=True), "Age": age}, NOW) == behind
+
+
 def test_without_a_date_nothing_is_known():
     assert skew(403, {}, NOW) is None
 
