@@ -66,8 +66,10 @@ class Signature:
 
     def conflicts(self, request: Request) -> bool:
         """Whether the request carries a credential of its own in the same place."""
-        return any(name in request.headers for name, _ in self.headers) or any(
-            name in request.url.query for name, _ in self.params
+        return (
+            any(name in request.headers for name, _ in self.headers)
+            or any(name in request.url.query for name, _ in self.params)
+            or any(name in _cookies(request) for name, _ in self.cookies)
         )
 
     def write(self, request: Request, now: float) -> Request:
@@ -115,6 +117,11 @@ class Signature:
     def _is_ours(self, pair: str) -> bool:
         name, _, value = pair.partition("=")
         return any(ours == (decode(name), decode(value)) for ours in self.params for decode in (unquote, unquote_plus))
+
+
+def _cookies(request: Request) -> set[str]:
+    """The names in its Cookie header."""
+    return {pair.partition("=")[0].strip() for pair in request.headers.get("Cookie", "").split(";")}
 
 
 def mask(content: bytes, secrets: Iterable[str]) -> bytes:

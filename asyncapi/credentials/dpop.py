@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
@@ -20,6 +19,8 @@ from asyncapi.credentials.plain import bearer
 from asyncapi.sansio.origin import Origin, origin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncapi.types import Request, Response
 
 _ASKED = frozenset({400, 401})
@@ -51,9 +52,11 @@ class Proofs:
         """
         self._read(key)
         [(name, _)] = bearer(token).headers  # it is checked there
-        return Signature(
-            headers=((name, f"DPoP {token}"),), secrets=(token,), sign=partial(self.prove, key, token=token)
-        )
+        return Signature(headers=((name, f"DPoP {token}"),), secrets=(token,), sign=self.prover(key, token))
+
+    def prover(self, key: str, token: str = "") -> Callable[[Request, float], Request]:
+        """`prove` for this key and token. No partial: its repr would show them."""
+        return lambda request, now: self.prove(key, request, now, token=token)
 
     def prove(self, key: str, request: Request, now: float, *, token: str = "") -> Request:
         """A copy of the request with its proof (section 4.2); `now` in seconds since the Unix epoch."""

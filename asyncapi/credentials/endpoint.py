@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from asyncapi.credentials.credential import NOTHING, Signature
 from asyncapi.errors import AuthError, TransportError
 from asyncapi.sansio.backoff import full_jitter
 from asyncapi.sansio.retryafter import retry_after
@@ -34,7 +35,14 @@ Sign = Callable[[Request, float], Request]
 
 
 async def post(
-    means: Means, url: str, form: Mapping[str, str], headers: Mapping[str, str], *, who: str, sign: Sign | None = None
+    means: Means,
+    url: str,
+    form: Mapping[str, str],
+    headers: Mapping[str, str],
+    *,
+    who: str,
+    secrets: tuple[str, ...] = (),
+    sign: Sign | None = None,
 ) -> Response:
     """Post a form.
 
@@ -44,6 +52,7 @@ async def post(
         form: The fields; empty ones are left out.
         headers: Such as the client's authentication.
         who: What is asked, for messages ("the token endpoint").
+        secrets: What is masked where the answer repeats it: errors show what it says.
         sign: Signs each try anew, as in `Signature`.
 
     Raises:
@@ -51,7 +60,7 @@ async def post(
     """
     content = urlencode([(name, value) for name, value in form.items() if value]).encode()
     request = Request("POST", url, headers=_HEADERS | _FORM | dict(headers), content=content)
-    return await _ask(means, request, who, sign)
+    return await _ask(means, request, who, Signature(secrets=secrets, sign=sign))
 
 
 async def get(means: Means, url: str, *, who: str) -> Response:
@@ -60,22 +69,23 @@ async def get(means: Means, url: str, *, who: str) -> Response:
     Raises:
         AuthError: As for `post`.
     """
-    return await _ask(means, Request("GET", url, headers=_HEADERS), who, None)
+    return await _ask(means, Request("GET", url, headers=_HEADERS), who, NOTHING)
 
 
-async def _ask(means: Means, request: Request, who: str, sign: Sign | None) -> Response:
+async def _ask(means: Means, request: Request, who: str, signature: Signature) -> Response:
     host, failure = request.url.host_port_subcomponent or "", None
     for number in range(1, TRIES + 1):
         request.call = Call(means.clock.now(), host, _CONNECT, _ATTEMPT, None)
-        request.call.task = asyncio.current_task()
+        request.call.task, request.call.signature = asyncio.current_task(), signature
         told = None
         try:
-            response = await means.send(request if sign is None else sign(request, means.clock.wall()))
+            response = await means.send(signature.write(request, means.clock.wall()))
         except TransportError as error:
             failure, said = error, error.message
             if error.final:
                 break
         else:
+            signature.erase(response, request)
             if response.status not in _MENDABLE:
                 return response
             failure, said = None, str(response.status)

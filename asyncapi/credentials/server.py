@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from asyncapi.credentials import endpoint
-from asyncapi.credentials.credential import mask
 from asyncapi.credentials.dpop import Proofs
 from asyncapi.credentials.jose import sign_jwt
 from asyncapi.credentials.plain import basic, bearer
@@ -175,7 +173,7 @@ class AuthServer:
             response = await self.ask(means, url, form, who=_WHO)
             return read_token(response.status, response.content, means.clock.wall(), before=before)
         key = key or self.proofs.key
-        prove = partial(self.proofs.prove, key)
+        prove = self.proofs.prover(key)
         response = await self.ask(means, url, form, who=_WHO, sign=prove)
         if self.proofs.learn(response, api=False):
             response = await self.ask(means, url, form, who=_WHO, sign=prove)
@@ -208,11 +206,9 @@ class AuthServer:
         """
         fields, headers, secret = await self._signed(url, means)
         sent = {**form, **fields}
-        response = await endpoint.post(means, url, sent, headers, who=who, sign=sign)
-        if response.status >= 400:  # noqa: PLR2004 - what it says is shown; some servers repeat what they refuse
-            secrets = [secret, *(value for name, value in sent.items() if is_secret(name))]
-            response.content = mask(response.content, secrets)
-        return response
+        basics = [value.removeprefix("Basic ") for value in headers.values()]
+        secrets = (secret, *basics, *(value for name, value in sent.items() if is_secret(name)))
+        return await endpoint.post(means, url, sent, headers, who=who, secrets=secrets, sign=sign)
 
     async def _signed(self, url: str, means: Means) -> tuple[dict[str, str], dict[str, str], str]:
         """The fields and headers that say who we are, and the secret in them."""

@@ -85,6 +85,10 @@ class Api:
     async def token(self, request):
         await request.post()
         self.came += f"{request.headers} {await request.text()}"
+        if self.outcome == "no token":
+            request.transport.abort()
+        if self.outcome == "token refused":
+            return web.json_response({"error": "invalid_client", "error_description": self.came}, status=401)
         kind = "DPoP" if "DPoP" in request.headers else "Bearer"
         return web.json_response(
             {"access_token": CANARY, "token_type": kind, "refresh_token": CANARY, "id_token": CANARY}
@@ -94,7 +98,7 @@ class Api:
         sent = f"{dict(request.headers)} {request.path_qs}"
         self.came += sent
         match self.outcome:
-            case "ok":
+            case "ok" | "no token" | "token refused":
                 return web.Response(text="fine")
             case "challenged":
                 if "Authorization" in request.headers:
@@ -121,6 +125,7 @@ class Api:
 
 
 OUTCOMES = ["ok", "400", "401", "403", "429", "503", "cut", "garbage", "redirected", "moved to nowhere", "challenged"]
+OUTCOMES += ["no token", "token refused"]
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
