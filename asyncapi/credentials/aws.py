@@ -32,6 +32,7 @@ from asyncapi.credentials.tokens import Tokens
 from asyncapi.credentials.values import source
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.sigv4 import outdated, skew, strict_url
+from asyncapi.transports.upload import checked
 from asyncapi.types import Body
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class AWSSigV4:
 
         Raises:
             AuthError: There are no keys.
-            ConfigError: The body is a stream that can't be read twice, and has to be.
+            ConfigError: The body is a stream that fails, or can't be read twice and has to be.
         """
         signature = self._keys.ready(request, means) or await self._keys.obtain(request, means)
         if self._hashed_before(request):
@@ -209,8 +210,8 @@ async def _hash(request: Request) -> str:
         raise ConfigError(
             "AWSSigV4: the hash of the body has to be signed, and a stream can't be read twice: give bytes or a file"
         )
-    made, pieces = hashlib.sha256(), content.open()
-    async for piece in pieces:
+    made = hashlib.sha256()
+    async for piece in checked(content):
         made.update(piece)
     return made.hexdigest()
 

@@ -243,6 +243,18 @@ def test_a_stream_that_can_not_be_read_twice_is_refused_where_its_hash_is_needed
     run(scenario())
 
 
+@pytest.mark.parametrize(("body", "said"), [(["text"], "gives str, not bytes"), ([b"a", None], "gives NoneType")])
+def test_a_body_that_fails_while_it_is_hashed_is_said(body, said):
+    async def scenario():
+        bucket = Bucket()
+        async with bucket.client(given("es")) as api:
+            with pytest.raises(ConfigError, match=said):
+                await api.put("/k", content=body)
+        assert bucket.seen == []
+
+    run(scenario())
+
+
 def test_a_hash_that_the_call_gives_is_signed_as_it_is():
     async def scenario():
         bucket = Bucket()
