@@ -29,6 +29,7 @@ from asyncapi.config import (
 )
 from asyncapi.credentials import (
     ApiKey,
+    AWSSigV4,
     Basic,
     Bearer,
     Digest,
@@ -91,6 +92,7 @@ __version__ = VERSION
 __all__ = [
     "API",
     "TLS",
+    "AWSSigV4",
     "Adaptive",
     "Alert",
     "ApiKey",

@@ -77,7 +77,7 @@ class AsyncAPIError(Exception):
         state = dict(self.__dict__)
         if self.request is not None:
             state["request"] = self.request.copy(timeout=None, retry=None)
-        state["attempts"] = tuple(_masked(attempt) for attempt in self.attempts)
+        state["attempts"] = tuple(masked(attempt) for attempt in self.attempts)
         return state
 
 
@@ -87,7 +87,8 @@ def _rebuild(cls: type[AsyncAPIError], args: tuple[Any, ...]) -> AsyncAPIError:
     return error
 
 
-def _masked(attempt: Attempt) -> Attempt:
+def masked(attempt: Attempt) -> Attempt:
+    """The record without secrets in its URL: as it leaves the process."""
     twin = copy(attempt)
     twin.target = URL(attempt.url)
     return twin

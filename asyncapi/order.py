@@ -329,7 +329,7 @@ def _attempts(parts: Parts) -> Iterator[Step]:
 
 def _sign(parts: Parts) -> Iterator[Step]:
     if parts.keyring is not None:
-        yield Step("auth (sign)", "written for the transport alone", sign)
+        yield Step("auth (sign)", "written for the transport alone", sign(parts.clock))
 
 
 def _chaos(parts: Parts) -> Iterator[Step]:

@@ -7,6 +7,7 @@ written about them. Names are matched case-insensitively, by whole name or by a 
 from __future__ import annotations
 
 import re
+import traceback
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -27,6 +28,11 @@ _SECRET_NAME = re.compile(
     | sess(?:ion)?[-_.]?id | authori[sz]ation | authentication
     """
 )
+# Narrower than for headers and queries: a `code` or `key` of an answer is what programs decide by.
+_SECRET_FIELD = re.compile(
+    rb"(?i)token|secret|passw|passphrase|(?:api|access|private)[-_]?key|device_code|assertion|jwt"
+)
+_JSON_TEXT = re.compile(rb'"([^"\\]{1,80})"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _USER_INFO = re.compile(r"//[^/?#]*@")
 _NOT_SECRET = frozenset({"idempotency-key", "sec-websocket-key"})
 
@@ -76,3 +82,28 @@ def _redact_pair(pair: str, mask: Callable[[str], str]) -> str:
 def redact_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """A copy of `headers` in which the values of secret ones are masked."""
     return CIMultiDict((name, MASK if is_secret(name) else value) for name, value in headers.items())
+
+
+def redact_json(content: bytes) -> bytes:
+    """JSON in which text under secret keys is masked, and nothing else changed; other content as it is."""
+    return _JSON_TEXT.sub(_redact_text, content)
+
+
+def _redact_text(pair: re.Match[bytes]) -> bytes:
+    if not _SECRET_FIELD.search(pair[1]):
+        return pair[0]
+    return pair[0][: pair.start(2) - pair.start()] + MASK.encode() + b'"'
+
+
+def forget_variables(error: BaseException) -> None:
+    """Empty the variables of the frames that an error and its causes have left: error trackers show them.
+
+    Lines and names stay. Frames that still run, the caller's and those above, are not touched.
+    """
+    left, seen = [error], set[int]()
+    while left:
+        one = left.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            left += [each for each in (one.__cause__, one.__context__) if each is not None]

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.client import Client
@@ -40,6 +41,8 @@ from asyncapi.virtualtime import FakeClock, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from yarl import URL
 
     from asyncapi.clock import Clock
     from asyncapi.layers.retry import RetryPolicy
@@ -90,7 +93,7 @@ class Recorder:
 
     async def send(self, request: Request) -> Response:
         """Carry an attempt, and write down what it meets."""
-        met = Met(_call.get(), f"{request.method} {self._masks.url(request.url)}", self.now())
+        met = Met(_call.get(), f"{request.method} {self._masks.url(_own_url(request))}", self.now())
         self.trace.met.append(met)
         try:
             response = await self._transport.send(request)
@@ -102,8 +105,9 @@ class Recorder:
             met.error = "CancelledError"
             raise
         else:
-            met.status, met.headers = response.status, self._masks.headers(response.headers)
-            met.content = self._masks.body(response.content[:_KEPT], response.headers.get("Content-Type", ""))
+            seen = _without_signature(request, response)
+            met.status, met.headers = response.status, self._masks.headers(seen.headers)
+            met.content = self._masks.body(seen.content[:_KEPT], response.headers.get("Content-Type", ""))
             return response
         finally:
             met.until = self.now()
@@ -168,6 +172,23 @@ class Recorder:
         )
 
 
+def _own_url(request: Request) -> URL:
+    """Its URL without what its credential has put in."""
+    signature = request.call.signature
+    return (
+        request.url if signature is None else request.url.without_query_params(*(name for name, _ in signature.params))
+    )
+
+
+def _without_signature(request: Request, response: Response) -> Response:
+    """An answer without what the request's credential has put in, and the server may have repeated."""
+    seen, signature = copy(response), request.call.signature
+    if signature is not None:
+        signature.erase(seen, request)
+        seen.content = signature.mask(seen.content)
+    return seen
+
+
 def _ended(response: Response) -> str:
     degraded = f", degraded: {response.degraded}" if response.degraded else ""
     return f"{response.status}{f', from cache: {response.from_cache}' if response.from_cache else ''}{degraded}"
@@ -207,7 +228,7 @@ class _Past:
         self.clock.random = random
 
     async def answer(self, request: Request) -> Response:
-        met = self._next(_call.get(), f"{request.method} {redact_url(request.url)}")
+        met = self._next(_call.get(), f"{request.method} {redact_url(_own_url(request))}")
         if met is None:
             message = "the past has no further attempt of this call: it was decided otherwise"
             raise ProtocolError(message, request=request)

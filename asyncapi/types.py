@@ -15,7 +15,7 @@ from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
 from asyncapi import decoding
-from asyncapi.errors import AsyncAPIError, Phase, status_error
+from asyncapi.errors import AsyncAPIError, Phase, masked, status_error
 from asyncapi.redact import redact_headers, redact_url
 
 if TYPE_CHECKING:
@@ -248,9 +248,12 @@ class Response:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles without the request's body and secrets."""
         request = None if self.request is None else self.request.redacted()
-        state = {"url": self.url, "request": request, "http_version": self.http_version, "elapsed": self.elapsed,
-                 "attempts": self.attempts, "degraded": self.degraded, "from_cache": self.from_cache}  # fmt: skip
-        return Response, (self.status, CIMultiDict(self.headers), self.content), (None, state)
+        made = Response, (self.status, CIMultiDict(self.headers), self.content)
+        attempts = tuple(masked(attempt) for attempt in self.attempts)
+        state = {"url": URL(redact_url(self.url)), "request": request, "http_version": self.http_version,
+                 "elapsed": self.elapsed, "attempts": attempts, "degraded": self.degraded,
+                 "from_cache": self.from_cache}  # fmt: skip
+        return *made, (None, state)
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {redact_url(self.url)} {len(self.content)} bytes>"

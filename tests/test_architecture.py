@@ -64,7 +64,7 @@ UPWARD_TYPES: set[tuple[str, str]] = set()
 
 IMPURE = {
     "asyncio", "anyio", "aiohttp", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "selectors",
-    "shutil", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "concurrent",
+    "shutil", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request", "concurrent",
 }  # fmt: skip
 NETWORK = {"aiohttp", "socket", "ssl", "http.client", "urllib.request", "httpx", "requests"}
 OWNS_NETWORK = {"transports", "serve", "testing"}

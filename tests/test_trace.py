@@ -289,6 +289,37 @@ def test_a_trace_shows_no_secrets(tmp_path):
     assert "s3cr3t" not in (tmp_path / "trace.jsonl").read_text()
 
 
+def test_tokens_are_fetched_again_in_a_replay_and_are_in_no_trace(tmp_path):
+    """What a token endpoint said is part of the past; what it gave is masked."""
+
+    async def scenario():
+        clock = FakeClock()
+        alive = iter(range(100))
+        answers = iter([503, 401, 200, 200, 400])
+
+        async def handler(request):
+            await clock.sleep(0.1)
+            if request.url.path == "/token":
+                return reply(json={"access_token": f"s3cr3t{next(alive)}", "refresh_token": "s3cr3t", "expires_in": 60})
+            return reply(next(answers), content=f"you sent {request.headers['Authorization']}".encode())
+
+        recorder = Recorder(MockTransport(handler, clock=clock), clock=clock)
+        async with recorder.client("https://h", retry=Retry(4), raise_for_status=False, auth=auth()) as api:
+            for _ in range(3):
+                await api.get("/x")
+                await clock.sleep(50)
+        return recorder.trace
+
+    def auth():
+        return OAuth2ClientCredentials("https://h/token", "me", "s3cr3t")
+
+    trace = run(scenario())
+    trace.save(tmp_path / "trace.jsonl")
+    assert "s3cr3t" not in (tmp_path / "trace.jsonl").read_text()
+    assert [steps[-1] for steps in trace.decisions] == ["200", "200", "400"]
+    assert replay(trace, base_url="https://h", retry=Retry(4), auth=auth()).decisions == trace.decisions
+
+
 def test_a_broken_trace_is_said_to_be_one(tmp_path):
     path = tmp_path / "trace.jsonl"
     path.write_text('["draw", 0.5]\n["dream", 1]\n')

@@ -16,6 +16,7 @@ from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.template import Template
 from asyncapi.config import TLS, RateLimit, Retry, Timeout
 from asyncapi.config.settings import settings
+from asyncapi.credentials import Bearer
 from asyncapi.errors import ConfigError
 
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|h|d))?\s*")
@@ -35,7 +36,8 @@ class Job:
         method: HTTP method of rows that name none.
         base_url: What relative URLs are joined to.
         headers: Sent with every request.
-        auth_env: Name of an environment variable whose value is sent as a bearer token.
+        auth_env: Name of an environment variable whose value is sent as a bearer token: to the origin of `base_url`, or
+            without one to that of each row, and to no other that they redirect to.
         model: A pydantic type (or `"package.module:Name"`) that every answer must fit.
         concurrency: Requests at a time.
         rate: A limit: attempts per second, or text such as `"50"`, `"100/m"`, `"5000/h"` (spread evenly), or a
@@ -96,21 +98,18 @@ class Job:
         """What must not change between a job and its resumption."""
         return {"input": digest, "url": self.url, "method": self.method, "base URL": self.base_url}
 
-    def all_headers(self) -> dict[str, str]:
-        """The headers with the bearer token.
+    def auth(self) -> Bearer | None:
+        """The bearer token: for the base URL's origin, or without one for that of each row.
 
         Raises:
             ConfigError: The environment variable is not set.
         """
-        headers = dict(self.headers)
-        if self.auth_env is not None:
-            token = os.environ.get(self.auth_env, "").strip()
-            if not token:
-                raise ConfigError(
-                    f"the environment variable {self.auth_env} is not set: export {self.auth_env}=<token>"
-                )
-            headers["Authorization"] = f"Bearer {token}"
-        return headers
+        if self.auth_env is None:
+            return None
+        token = os.environ.get(self.auth_env, "").strip()
+        if not token:
+            raise ConfigError(f"the environment variable {self.auth_env} is not set: export {self.auth_env}=<token>")
+        return Bearer(token)
 
     def limits(self) -> Timeout:
         """The timeout as the client takes it."""

@@ -74,7 +74,8 @@ def client_for(job: Job, note: Callable[[int], None]) -> Client:
     transport = http_transport(SYSTEM, max_body=MAX_BODY, tls=job.tls, proxy=job.proxy)
     return Client(
         job.base_url,
-        headers=job.all_headers(),
+        headers=job.headers,
+        auth=job.auth(),
         timeout=job.limits(),
         retry=job.retries(),
         pace=job.pace,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from asyncapi.credentials.jose import sign_jwt
 from asyncapi.credentials.oauth2 import scope_of
 from asyncapi.credentials.server import AuthServer
-from asyncapi.credentials.tokens import Tokens
 from asyncapi.credentials.values import source
 
 if TYPE_CHECKING:
@@ -42,9 +41,8 @@ class OAuth2JWTBearer:
         claims: Further claims.
         algorithm: As in RFC 7518; what fits the key by default.
         key_id: The key's `kid`.
+        dpop: Whether the token is bound to a key of its own (DPoP), as in `OAuth2ClientCredentials`.
     """
-
-    resends = 1
 
     def __init__(
         self,
@@ -58,16 +56,18 @@ class OAuth2JWTBearer:
         claims: Mapping[str, str] | None = None,
         algorithm: str = "",
         key_id: str = "",
+        dpop: bool = False,
     ) -> None:
-        self._server = AuthServer("OAuth2JWTBearer", token_url, issuer, None, auth_method="none")
+        self._server = AuthServer("OAuth2JWTBearer", token_url, issuer, None, auth_method="none", dpop=dpop)
         self._key = source(private_key, "OAuth2JWTBearer's private_key")
         self._scope = scope_of(scope)
         self._claims = {"iss": issuer, "sub": subject or issuer, "aud": audience, **(claims or {})}
         self._algorithm, self._key_id = algorithm, key_id
-        tokens = Tokens("OAuth2JWTBearer", self._fetch)
+        tokens, _ = self._server.tokens(self._fetch)
         self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
+        self.resends = tokens.resends
 
-    async def _fetch(self, old: Token | None, means: Means) -> Token:  # noqa: ARG002 - it needs no old one
+    async def _fetch(self, old: Token | None, means: Means) -> Token:
         now = means.clock.wall()
         url = await self._server.find(self._server.where, "token_endpoint", means)
         claims = self._claims | {"jti": str(uuid.uuid4()), "iat": int(now), "exp": int(now + _LIFETIME)}
@@ -76,9 +76,8 @@ class OAuth2JWTBearer:
             claims["scope"] = self._scope
         key = await self._key.fetch()
         assertion = sign_jwt(key, claims, algorithm=self._algorithm, key_id=self._key_id)
-        return await self._server.token(
-            means, {"grant_type": _JWT_BEARER, "assertion": assertion, "scope": self._scope}
-        )
+        form = {"grant_type": _JWT_BEARER, "assertion": assertion, "scope": self._scope}
+        return await self._server.token(means, form, key=old.key if old is not None else "")
 
     def told(self) -> str:
         """One line for `explain()`."""
@@ -107,9 +106,8 @@ class OAuth2TokenExchange:
         scope: What it is for.
         requested_token_type: As above; "" leaves it to the server.
         auth_method: As in `OAuth2ClientCredentials`.
+        dpop: The same.
     """
-
-    resends = 1
 
     def __init__(
         self,
@@ -126,9 +124,10 @@ class OAuth2TokenExchange:
         scope: str | Sequence[str] = "",
         requested_token_type: str = "",
         auth_method: AuthMethod | None = None,
+        dpop: bool = False,
     ) -> None:
         name = "OAuth2TokenExchange"
-        self._server = AuthServer(name, token_url, client_id, client_secret, auth_method=auth_method)
+        self._server = AuthServer(name, token_url, client_id, client_secret, auth_method=auth_method, dpop=dpop)
         self._subject = source(subject_token, f"{name}'s subject_token")
         self._actor = None if actor_token is None else source(actor_token, f"{name}'s actor_token")
         self._actor_type = _type(actor_token_type)
@@ -136,14 +135,15 @@ class OAuth2TokenExchange:
             "grant_type": _EXCHANGE, "subject_token_type": _type(subject_token_type), "audience": audience,
             "resource": resource, "scope": scope_of(scope), "requested_token_type": _type(requested_token_type),
         }  # fmt: skip
-        tokens = Tokens(name, self._fetch)
+        tokens, _ = self._server.tokens(self._fetch)
         self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
+        self.resends = tokens.resends
 
-    async def _fetch(self, old: Token | None, means: Means) -> Token:  # noqa: ARG002 - the subject's is asked anew
+    async def _fetch(self, old: Token | None, means: Means) -> Token:
         form = self._form | {"subject_token": await self._subject.fetch()}
         if self._actor is not None:
             form |= {"actor_token": await self._actor.fetch(), "actor_token_type": self._actor_type}
-        return await self._server.token(means, form)
+        return await self._server.token(means, form, key=old.key if old is not None else "")
 
     def told(self) -> str:
         """One line for `explain()`."""

@@ -13,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
+from html import escape
+from json import dumps
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -22,7 +24,7 @@ from asyncapi.errors import AuthError
 from asyncapi.redact import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from asyncapi.clock import Clock
     from asyncapi.types import Request, Response, Send
@@ -31,6 +33,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 _ECHOES = ("Location", "Content-Location", "Link", "Refresh")  # headers in which a server repeats a URL
 _QUERY = re.compile(r"\?([^#>\s\"]*)")
+_IN_QUERY = "-._~!$'()*,/:;?@"  # what URLs leave as it is there
 _TELLING = 6  # characters: anything shorter may stand in a text by chance
 
 
@@ -45,6 +48,8 @@ class Signature:
         secrets: What must not be shown of it.
         by: What its maker knows it by: which key, which token.
         of_many: Whether it is one of several keys: the limits that an answer tells are then this key's, not the host's.
+        sign: Changes the copy that carries all this once more, where a credential depends on what is sent: called just
+            above the transport with the copy and the time (seconds since the Unix epoch), and gives another copy.
     """
 
     headers: Pairs = ()
@@ -53,6 +58,7 @@ class Signature:
     secrets: tuple[str, ...] = ()
     by: Any = None
     of_many: bool = False
+    sign: Callable[[Request, float], Request] | None = None
 
     def __repr__(self) -> str:
         names = [name for name, _ in (*self.headers, *self.params, *self.cookies)]
@@ -60,12 +66,14 @@ class Signature:
 
     def conflicts(self, request: Request) -> bool:
         """Whether the request carries a credential of its own in the same place."""
-        return any(name in request.headers for name, _ in self.headers) or any(
-            name in request.url.query for name, _ in self.params
+        return (
+            any(name in request.headers for name, _ in self.headers)
+            or any(name in request.url.query for name, _ in self.params)
+            or any(name in _cookies(request) for name, _ in self.cookies)
         )
 
-    def write(self, request: Request) -> Request:
-        """A copy of the request that carries it."""
+    def write(self, request: Request, now: float) -> Request:
+        """A copy of the request that carries it; `now` in seconds since the Unix epoch."""
         url, headers = request.url, CIMultiDict(request.headers)
         for name, value in self.headers:
             headers[name] = value
@@ -76,19 +84,22 @@ class Signature:
             headers["Cookie"] = "; ".join([*own, *(f"{name}={value}" for name, value in self.cookies)])
         if self.params:
             url = url.extend_query(self.params)
-        return request.copy(url=url, headers=headers)
+        made = request.copy(url=url, headers=headers)
+        return made if self.sign is None else self.sign(made, now)
 
     def erase(self, response: Response, request: Request) -> None:
         """Take it out of what came back: the request, repeated URLs, and the text of an error."""
         response.request = request
-        if self.params:
+        if self.params or self.sign is not None:
             response.url = request.url
-            if any(name in response.headers for name in _ECHOES):
-                response.headers = self._without_echoes(response.headers)
+        if self.params and any(name in response.headers for name in _ECHOES):
+            response.headers = self._without_echoes(response.headers)
         if response.status >= 400:  # noqa: PLR2004 - whose body is shown in errors
-            for secret in self.secrets:
-                if len(secret) >= _TELLING and secret.encode() in response.content:
-                    response.content = response.content.replace(secret.encode(), MASK.encode())
+            response.content = self.mask(response.content)
+
+    def mask(self, content: bytes) -> bytes:
+        """Text that may repeat it, without its secrets."""
+        return mask(content, self.secrets)
 
     def _without_echoes(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
         echoes = {name.lower() for name in _ECHOES}
@@ -106,6 +117,22 @@ class Signature:
     def _is_ours(self, pair: str) -> bool:
         name, _, value = pair.partition("=")
         return any(ours == (decode(name), decode(value)) for ours in self.params for decode in (unquote, unquote_plus))
+
+
+def _cookies(request: Request) -> set[str]:
+    """The names in its Cookie header."""
+    return {pair.partition("=")[0].strip() for pair in request.headers.get("Cookie", "").split(";")}
+
+
+def mask(content: bytes, secrets: Iterable[str]) -> bytes:
+    """The content without these secrets: as they are, and as URLs, forms, JSON and HTML write them."""
+    for secret in secrets:
+        if len(secret) >= _TELLING:
+            written = {quoted(secret, safe=safe) for quoted in (quote, quote_plus) for safe in ("", "/", _IN_QUERY)}
+            written |= {secret, dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1], escape(secret)}
+            for form in sorted(written, key=len, reverse=True):
+                content = content.replace(form.encode(), MASK.encode())
+    return content
 
 
 NOTHING = Signature()

@@ -7,9 +7,11 @@ lost is sent again too: it is either still good, or lost in any case.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from asyncapi.credentials.credential import NOTHING, Signature
 from asyncapi.errors import AuthError, EgressDenied, TransportError
 from asyncapi.sansio.backoff import full_jitter
 from asyncapi.sansio.retryafter import retry_after
@@ -29,7 +31,19 @@ _HEADERS = {"Accept": "application/json", "User-Agent": f"asyncapi-sdk/{VERSION}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-async def post(means: Means, url: str, form: Mapping[str, str], headers: Mapping[str, str], *, who: str) -> Response:
+Sign = Callable[[Request, float], Request]
+
+
+async def post(
+    means: Means,
+    url: str,
+    form: Mapping[str, str],
+    headers: Mapping[str, str],
+    *,
+    who: str,
+    secrets: tuple[str, ...] = (),
+    sign: Sign | None = None,
+) -> Response:
     """Post a form.
 
     Args:
@@ -38,13 +52,15 @@ async def post(means: Means, url: str, form: Mapping[str, str], headers: Mapping
         form: The fields; empty ones are left out.
         headers: Such as the client's authentication.
         who: What is asked, for messages ("the token endpoint").
+        secrets: What is masked where the answer repeats it: errors show what it says.
+        sign: Signs each try anew, as in `Signature`.
 
     Raises:
         AuthError: No answer came, or only of the kind that another try might have mended.
     """
     content = urlencode([(name, value) for name, value in form.items() if value]).encode()
     request = Request("POST", url, headers=_HEADERS | _FORM | dict(headers), content=content)
-    return await _ask(means, request, who)
+    return await _ask(means, request, who, Signature(secrets=secrets, sign=sign))
 
 
 async def get(means: Means, url: str, *, who: str) -> Response:
@@ -53,23 +69,24 @@ async def get(means: Means, url: str, *, who: str) -> Response:
     Raises:
         AuthError: As for `post`.
     """
-    return await _ask(means, Request("GET", url, headers=_HEADERS), who)
+    return await _ask(means, Request("GET", url, headers=_HEADERS), who, NOTHING)
 
 
-async def _ask(means: Means, request: Request, who: str) -> Response:
+async def _ask(means: Means, request: Request, who: str, signature: Signature) -> Response:
     host = request.url.host_port_subcomponent or ""
     failure: TransportError | EgressDenied | None = None
     for number in range(1, TRIES + 1):
         request.call = Call(means.clock.now(), host, _CONNECT, _ATTEMPT, None)
-        request.call.task = asyncio.current_task()
+        request.call.task, request.call.signature = asyncio.current_task(), signature
         told = None
         try:
-            response = await means.send(request)
+            response = await means.send(signature.write(request, means.clock.wall()))
         except (TransportError, EgressDenied) as error:
             failure, said = error, error.message
             if isinstance(error, EgressDenied) or error.final:
                 break
         else:
+            signature.erase(response, request)
             if response.status not in _MENDABLE:
                 return response
             failure, said = None, str(response.status)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _BY_CURVE = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+_PUBLIC = ("kty", "crv", "x", "y")  # of a key's parts
 
 
 def sign_jwt(key: str, claims: Mapping[str, Any], *, algorithm: str = "", key_id: str = "") -> str:
@@ -28,11 +29,7 @@ def sign_jwt(key: str, claims: Mapping[str, Any], *, algorithm: str = "", key_id
         ConfigError: joserfc is not installed.
         AuthError: The key can't be read, or can't sign.
     """
-    try:
-        jwk, jwt = import_module("joserfc.jwk"), import_module("joserfc.jwt")
-        joserfc_error = import_module("joserfc.errors").JoseError
-    except ImportError:
-        raise ConfigError("signing JWTs needs joserfc: pip install 'asyncapi-sdk[auth]'") from None
+    jwk, jwt, joserfc_error = _joserfc("jwk"), _joserfc("jwt"), _joserfc("errors").JoseError
     try:
         made = _read(jwk, key)
         chosen = algorithm or _fitting(made)
@@ -43,6 +40,49 @@ def sign_jwt(key: str, claims: Mapping[str, Any], *, algorithm: str = "", key_id
             return str(jwt.encode(header, dict(claims), made, algorithms=[chosen]))
     except (ValueError, TypeError, joserfc_error) as error:
         raise AuthError(f"the private key can't sign: {type(error).__name__}; give a PEM or JWK private key") from None
+
+
+class ProofKey:
+    """A key that proves who holds it (RFC 9449 section 4.2).
+
+    Args:
+        text: A private JWK for ES256, as `new_key` makes it.
+
+    Raises:
+        AuthError: It is none.
+    """
+
+    __slots__ = ("_encode", "_header", "_key", "thumbprint")
+
+    def __init__(self, text: str) -> None:
+        jwk, self._encode = _joserfc("jwk"), _joserfc("jwt").encode
+        try:
+            self._key = jwk.import_key(json.loads(text))
+            public = self._key.as_dict(private=False)
+            self._header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": {name: public[name] for name in _PUBLIC}}
+            self.thumbprint: str = self._key.thumbprint()
+        except (ValueError, TypeError, KeyError, _joserfc("errors").JoseError) as error:
+            raise AuthError(f"the key that the token is bound to can't be read: {type(error).__name__}") from None
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """A proof that says this."""
+        return str(self._encode(self._header, dict(claims), self._key, algorithms=["ES256"]))
+
+
+def new_key() -> str:
+    """A new private key for proofs, a JWK as text.
+
+    Raises:
+        ConfigError: joserfc is not installed.
+    """
+    return json.dumps(_joserfc("jwk").generate_key("EC", "P-256").as_dict(private=True))
+
+
+def _joserfc(module: str) -> Any:
+    try:
+        return import_module(f"joserfc.{module}")
+    except ImportError:
+        raise ConfigError("signing JWTs needs joserfc: pip install 'asyncapi-sdk[auth]'") from None
 
 
 def _read(jwk: Any, key: str) -> Any:

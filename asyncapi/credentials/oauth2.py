@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncapi.credentials.server import AuthServer
-from asyncapi.credentials.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,12 +37,11 @@ class OAuth2ClientCredentials:
         key_id: The key's `kid`, where the server knows several.
         params: Further fields of the request, as `{"audience": ...}`.
         store: Where the token is kept between runs; by default with this object.
+        dpop: Whether the token is bound to a key that every request proves to hold (DPoP, RFC 9449; extra `auth`).
 
     Raises:
         ConfigError: They don't go together.
     """
-
-    resends = 1
 
     def __init__(
         self,
@@ -57,18 +55,20 @@ class OAuth2ClientCredentials:
         key_id: str = "",
         params: Mapping[str, str] | None = None,
         store: TokenStore | None = None,
+        dpop: bool = False,
     ) -> None:
         self._server = AuthServer(
             "OAuth2ClientCredentials", token_url, client_id, client_secret,
-            auth_method=auth_method, private_key=private_key, key_id=key_id,
+            auth_method=auth_method, private_key=private_key, key_id=key_id, dpop=dpop,
         )  # fmt: skip
         self._form = {"grant_type": "client_credentials", "scope": scope_of(scope), **(params or {})}
-        kept = None if store is None else (store, f"client_credentials {self._server.told()} {self._form['scope']}")
-        self._tokens = Tokens("OAuth2ClientCredentials", self._fetch, kept)
+        kind = f"client_credentials {self._server.told()} {self._form['scope']}"
+        self._tokens, _ = self._server.tokens(self._fetch, store, kind)
         self.ready, self.obtain, self.answered = self._tokens.ready, self._tokens.obtain, self._tokens.answered
+        self.resends = self._tokens.resends
 
-    async def _fetch(self, old: Token | None, means: Means) -> Token:  # noqa: ARG002 - it needs no old one
-        return await self._server.token(means, self._form)
+    async def _fetch(self, old: Token | None, means: Means) -> Token:
+        return await self._server.token(means, self._form, key=old.key if old is not None else "")
 
     def told(self) -> str:
         """One line for `explain()`."""

@@ -208,8 +208,17 @@ def bearer(token: str, *, by: Any = None) -> Signature:
     Raises:
         AuthError: It could not be sent.
     """
-    _check("Bearer", token, _IN_TOKEN)
+    check_token("Bearer", token)
     return Signature(headers=(("Authorization", f"Bearer {token}"),), secrets=(token,), by=by)
+
+
+def check_token(name: str, value: str) -> None:
+    """Refuse what is no token.
+
+    Raises:
+        AuthError: It could not be sent.
+    """
+    _check(name, value, _IN_TOKEN)
 
 
 def basic(user: str, password: str) -> str:

@@ -3,7 +3,8 @@
     no value    the key goes into quarantine, and another one is taken
     401, 403    the key goes into quarantine, and the call goes on at once with another key
     429         the key rests until it may come back, and the call goes on at once with another key
-    otherwise   every key within its own rate limit and quota
+    otherwise   every key within its own rate limit and quota, and within what the server tells of them (`RateLimit`,
+                `X-RateLimit-*` ...): a key that runs low slows down, and others go meanwhile
 
 A 403 from every key is the request's fault, not the keys': none stays in quarantine for it.
 """
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.limiting import refuse
 from asyncapi.sansio.bucket import TOLERANCE
+from asyncapi.sansio.ratelimit_headers import quotas
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.sansio.rotation import KeyState, Ring
 
@@ -66,6 +68,8 @@ class _Use:
 
     index: int
     inner: Signature
+    number: int
+    sent_at: float
     status: int = 0
 
 
@@ -78,6 +82,7 @@ class KeyPool:
         keys: Credentials, or `Key`s with limits of their own.
         strategy: "round-robin" takes each in turn, "least-used" the one that has been used least.
         quarantine: Seconds a key is left alone after a 401 or 403; None for good.
+        pace: Whether each key keeps to the limits that the server tells in its answers to it.
 
     Raises:
         ConfigError: There is no key, or a setting makes no sense.
@@ -89,6 +94,7 @@ class KeyPool:
         *,
         strategy: Literal["round-robin", "least-used"] = "round-robin",
         quarantine: float | None = 600.0,
+        pace: bool = True,
     ) -> None:
         if strategy not in {"round-robin", "least-used"}:
             raise ConfigError(f"KeyPool(strategy={strategy!r}): 'round-robin' or 'least-used'")
@@ -99,7 +105,7 @@ class KeyPool:
             raise ConfigError("KeyPool: give a list of credentials, like [ApiKey(Env('A')), ApiKey(Env('B'))]")
         self._credentials = [key.credential for key in given]
         self._ring = Ring(
-            [KeyState(key.name or f"key {n}", _buckets(key), key.quota) for n, key in enumerate(given, 1)],
+            [KeyState(key.name or f"key {n}", _buckets(key), key.quota, pace=pace) for n, key in enumerate(given, 1)],
             least_used=strategy == "least-used",
         )
         self._line = asyncio.Lock()
@@ -113,7 +119,7 @@ class KeyPool:
         while not self._line.locked():
             index = self._choose(now)
             state = self._ring.keys[index]
-            if state.wait(now) > 0:
+            if state.wait(now) > TOLERANCE:
                 return None
             try:
                 inner = self._credentials[index].ready(request, means)
@@ -123,7 +129,7 @@ class KeyPool:
             if inner is None:
                 return None
             self._ring.take(index, now)
-            return _of(index, inner)
+            return self._signature(index, inner, now)
         return None
 
     async def obtain(self, request: Request, means: Means) -> Signature:
@@ -140,7 +146,7 @@ class KeyPool:
             try:
                 inner = credential.ready(request, means) or await credential.obtain(request, means)
                 used = True
-                return _of(index, inner)
+                return self._signature(index, inner, means.clock.now())
             except AuthError as error:
                 state.bar(means.clock.now() + self._quarantine, error.message)
             finally:
@@ -165,6 +171,8 @@ class KeyPool:
         use: _Use = signature.by
         use.status = response.status
         state, now = self._ring.keys[use.index], means.clock.now()
+        told = quotas(response.headers, means.clock.wall())
+        state.learn(now, told, number=use.number, sent_at=use.sent_at)
         earlier: list[_Use] = [each.by for each in refused]
         before = [each.inner for each in earlier if each.index == use.index]
         why = self._credentials[use.index].answered(use.inner, response, before, means)
@@ -189,6 +197,10 @@ class KeyPool:
     def __repr__(self) -> str:
         return f"KeyPool({[*self._credentials]!r}, strategy={self._strategy!r})"
 
+    def _signature(self, index: int, inner: Signature, now: float) -> Signature:
+        number = self._ring.keys[index].begin()
+        return replace(inner, by=_Use(index, inner, number, now), of_many=True)
+
     def _choose(self, now: float) -> int:
         index = self._ring.choose(now)
         if index is None:
@@ -201,10 +213,6 @@ class KeyPool:
         if len({use.index for use in uses}) == len(self._credentials) and {use.status for use in uses} == {_FORBIDDEN}:
             for use in uses:
                 self._ring.keys[use.index].free()
-
-
-def _of(index: int, inner: Signature) -> Signature:
-    return replace(inner, by=_Use(index, inner), of_many=True)
 
 
 def _key(given: Credential | Key) -> Key:

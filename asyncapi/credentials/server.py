@@ -10,29 +10,36 @@ Client authentication:
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from asyncapi.credentials import endpoint
+from asyncapi.credentials.dpop import Proofs
 from asyncapi.credentials.jose import sign_jwt
-from asyncapi.credentials.plain import basic
+from asyncapi.credentials.plain import basic, bearer
+from asyncapi.credentials.stored import Stored
+from asyncapi.credentials.tokens import Tokens
 from asyncapi.credentials.values import source
 from asyncapi.decoding import parse_url
 from asyncapi.errors import AuthError, ConfigError
-from asyncapi.redact import redact_url
+from asyncapi.redact import is_secret, redact_url
 from asyncapi.sansio.oauth import Refused, Token, metadata_urls, read_json, read_metadata, read_token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from asyncapi.credentials.credential import Means
+    from asyncapi.credentials.credential import Means, Signature
     from asyncapi.credentials.values import Value
+    from asyncapi.stores.tokens import TokenStore
+    from asyncapi.types import Request, Response
 
 AuthMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 
 _METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _JWT_LIFETIME = 60.0  # seconds
+_WHO = "the token endpoint"
 
 
 class Issuer:
@@ -59,7 +66,12 @@ class Issuer:
             self._found = await self._discover(means)
         if name not in self._found:
             raise AuthError(f"the metadata of {self.url} name no {name}")
-        return self._found[name]
+        found = self._found[name]
+        if not found.startswith("https://" if self.url.startswith("https") else ("http://", "https://")):
+            raise AuthError(
+                f"the metadata of {self.url} name {redact_url(found)!r} as its {name}: that is no https URL"
+            )
+        return found
 
     async def _discover(self, means: Means) -> dict[str, str]:
         said = ""
@@ -86,6 +98,7 @@ class AuthServer:
         auth_method: How it says who it is; None for what fits: a key, else a secret, else neither.
         private_key: A PEM or JWK, for `private_key_jwt`.
         key_id: The key's `kid`, where the server knows several.
+        dpop: Whether tokens are bound to a key (RFC 9449).
 
     Raises:
         ConfigError: They don't go together.
@@ -101,6 +114,7 @@ class AuthServer:
         auth_method: AuthMethod | None,
         private_key: Value | None = None,
         key_id: str = "",
+        dpop: bool = False,
     ) -> None:
         fits = "private_key_jwt" if private_key else "client_secret_basic" if client_secret else "none"
         method = auth_method or fits
@@ -119,26 +133,52 @@ class AuthServer:
         self._secret = None if client_secret is None else source(client_secret, f"{name}'s client_secret")
         self._key = None if private_key is None else source(private_key, f"{name}'s private_key")
         self._key_id = key_id
+        self.proofs = Proofs() if dpop else None
+
+    def tokens(
+        self,
+        fetch: Callable[[Token | None, Means], Awaitable[Token]],
+        store: TokenStore | None = None,
+        kind: str = "",
+    ) -> tuple[Tokens[Token], Stored]:
+        """The tokens that `fetch` gets from here, and where they are kept; `kind` names them there."""
+        stored = Stored(fetch, store, kind)
+        look = None if self.proofs is None else self.proofs.learn
+        return Tokens(self.name, stored.fetch, self._write, look=look), stored
+
+    def _write(self, token: Token) -> Signature:
+        if self.proofs is not None:
+            return self.proofs.write(token.access_token, token.key)
+        return bearer(token.access_token)
 
     async def find(self, given: str | Issuer, name: str, means: Means) -> str:
         """The URL of an endpoint that is given as such, or as its issuer."""
         return await given.endpoint(name, means) if isinstance(given, Issuer) else given
 
-    async def token(self, means: Means, form: Mapping[str, str], *, before: str = "") -> Token:
+    async def token(self, means: Means, form: Mapping[str, str], *, before: str = "", key: str = "") -> Token:
         """Ask for a token.
 
         Args:
             means: The client's.
             form: The grant's fields.
             before: The refresh token among them, if any.
+            key: The key that it is to be bound to, with DPoP; by default the credential's.
 
         Raises:
             AuthError: No answer.
             Refused: The server said no.
         """
         url = await self.find(self.where, "token_endpoint", means)
-        response = await self.ask(means, url, form, who="the token endpoint")
-        return read_token(response.status, response.content, means.clock.wall(), before=before)
+        if self.proofs is None:
+            response = await self.ask(means, url, form, who=_WHO)
+            return read_token(response.status, response.content, means.clock.wall(), before=before)
+        key = key or self.proofs.key
+        prove = self.proofs.prover(key)
+        response = await self.ask(means, url, form, who=_WHO, sign=prove)
+        if self.proofs.learn(response, api=False):
+            response = await self.ask(means, url, form, who=_WHO, sign=prove)
+        token = read_token(response.status, response.content, means.clock.wall(), before=before, kind="DPoP")
+        return replace(token, key=key)
 
     async def object(self, means: Means, url: str, form: Mapping[str, str], *, who: str) -> dict[str, Any]:
         """Ask for something else.
@@ -150,35 +190,49 @@ class AuthServer:
         response = await self.ask(means, url, form, who=who)
         return read_json(response.status, response.content)
 
-    async def ask(self, means: Means, url: str, form: Mapping[str, str], *, who: str) -> Any:
-        """Post a form as this client.
+    async def ask(
+        self,
+        means: Means,
+        url: str,
+        form: Mapping[str, str],
+        *,
+        who: str,
+        sign: Callable[[Request, float], Request] | None = None,
+    ) -> Response:
+        """Post a form as this client; `sign` as in `Signature`.
 
         Raises:
             AuthError: No answer.
         """
-        fields, headers = await self._signed(url, means)
-        return await endpoint.post(means, url, {**form, **fields}, headers, who=who)
+        fields, headers, secret = await self._signed(url, means)
+        sent = {**form, **fields}
+        basics = [value.removeprefix("Basic ") for value in headers.values()]
+        secrets = (secret, *basics, *(value for name, value in sent.items() if is_secret(name)))
+        return await endpoint.post(means, url, sent, headers, who=who, secrets=secrets, sign=sign)
 
-    async def _signed(self, url: str, means: Means) -> tuple[dict[str, str], dict[str, str]]:
-        """The fields and headers that say who we are."""
+    async def _signed(self, url: str, means: Means) -> tuple[dict[str, str], dict[str, str], str]:
+        """The fields and headers that say who we are, and the secret in them."""
         if self._method == "client_secret_basic" and self._secret is not None:
             secret = await self._secret.fetch()
             # A space as %20, which servers that decode forms and servers that decode URLs both understand.
-            return {}, {"Authorization": basic(quote(self.client_id, safe=""), quote(secret, safe=""))}
+            return {}, {"Authorization": basic(quote(self.client_id, safe=""), quote(secret, safe=""))}, secret
         if self._method == "client_secret_post" and self._secret is not None:
-            return {"client_id": self.client_id, "client_secret": await self._secret.fetch()}, {}
+            secret = await self._secret.fetch()
+            return {"client_id": self.client_id, "client_secret": secret}, {}, secret
         if self._key is not None:
             now = means.clock.wall()
             claims = {"iss": self.client_id, "sub": self.client_id, "aud": url, "jti": str(uuid.uuid4()),
                       "iat": int(now), "exp": int(now + _JWT_LIFETIME)}  # fmt: skip
             signed = sign_jwt(await self._key.fetch(), claims, key_id=self._key_id)
-            return {"client_id": self.client_id, "client_assertion_type": _ASSERTION, "client_assertion": signed}, {}
-        return {"client_id": self.client_id}, {}
+            who = {"client_id": self.client_id, "client_assertion_type": _ASSERTION, "client_assertion": signed}
+            return who, {}, signed
+        return {"client_id": self.client_id}, {}, ""
 
     def told(self) -> str:
         """Where and as whom, in a few words."""
         where = repr(self.where) if isinstance(self.where, Issuer) else redact_url(self.where)
-        return f"client {self.client_id} at {where} ({self._method})"
+        bound = "" if self.proofs is None else ", DPoP"
+        return f"client {self.client_id} at {where} ({self._method}{bound})"
 
 
 def _url(given: str, name: str) -> str:

@@ -9,7 +9,8 @@
 2. While the old token serves, a renewal that fails is nobody's error: it is tried again after a pause that grows.
 3. A 401 spoils the token that was sent, and no other: of a hundred calls that were refused with the same token, the
    first spoils it, the others find a newer one.
-4. Where there is a store, a renewal holds its lock and looks first whether another process has been quicker.
+
+A token is whatever has a lifetime and can be written into a signature: an OAuth 2 token, a set of AWS keys.
 """
 
 from __future__ import annotations
@@ -18,17 +19,15 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from asyncapi.credentials.plain import bearer
 from asyncapi.errors import AuthError
-from asyncapi.sansio.oauth import Refused, Token
+from asyncapi.sansio.oauth import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from asyncapi.credentials.credential import Means, Signature
-    from asyncapi.stores.tokens import TokenStore
     from asyncapi.types import Request, Response
 
 log = logging.getLogger("asyncapi")
@@ -39,6 +38,23 @@ _SAFETY_SHARE, _SAFETY = 0.1, 5.0  # what is about to expire would on the way
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds after a renewal that failed
 
 
+class Renewable(Protocol):
+    """What has a lifetime."""
+
+    @property
+    def lifetime(self) -> float:
+        """Seconds; infinite where nobody says."""
+        ...
+
+    @property
+    def expires_at(self) -> float:
+        """Seconds since the Unix epoch."""
+        ...
+
+
+T = TypeVar("T", bound=Renewable)
+
+
 @dataclass(frozen=True, slots=True)
 class _Failed:
     """Why there is no new token."""
@@ -47,30 +63,41 @@ class _Failed:
     cause: BaseException
 
 
-class Tokens:
+class Tokens(Generic[T]):
     """The token of one credential, whatever its grant.
 
     Args:
         name: The credential's class, for messages.
         fetch: Gets a new token, given the old one or None.
-        store: Where it is kept, and the name it has there.
+        write: The signature of a token.
+        look: Looks at every answer first, and says why a call should be sent again with the token that it had.
+        what: What messages call it.
+
+    Attributes:
+        resends: How often a call may be sent again, as in `Credential`.
+        means: Those of the client that last had it renewed.
     """
 
     def __init__(
         self,
         name: str,
-        fetch: Callable[[Token | None, Means], Awaitable[Token]],
-        store: tuple[TokenStore, str] | None = None,
+        fetch: Callable[[T | None, Means], Awaitable[T]],
+        write: Callable[[T], Signature],
+        *,
+        look: Callable[[Response], str] | None = None,
+        what: str = "token",
     ) -> None:
+        self.resends = 1 if look is None else 2
         self._name = name
         self._fetch = fetch
-        self._store = store
-        self._token: Token | None = None
+        self._write = write
+        self._look = look
+        self._what = what
+        self._token: T | None = None
         self._signature: Signature | None = None
         self._renew_at = -inf  # seconds since the epoch
         self._usable_until = -inf
-        self._spoilt = ""
-        self._task: asyncio.Task[Token | _Failed] | None = None
+        self._task: asyncio.Task[T | _Failed] | None = None
         self._failures = 0
         self._paused_until = -inf  # no renewal ahead of time before
         self._refused_until = -inf  # no other either: who asks now is told what the last one came to
@@ -78,7 +105,7 @@ class Tokens:
         self.means: Means | None = None
 
     @property
-    def token(self) -> Token | None:
+    def token(self) -> T | None:
         """The one that is used now."""
         return self._token
 
@@ -122,40 +149,40 @@ class Tokens:
         means: Means,  # noqa: ARG002 - the next attempt fetches it
     ) -> str:
         """A 401 spoils the token, and is worth one try with another."""
+        if self._look is not None and (why := self._look(response)):
+            return why
         if response.status != _UNAUTHORIZED:
             return ""
-        token: Token = signature.by
-        if self._token is not None and self._token.access_token == token.access_token:
+        self.refused(signature.by)
+        return "" if any(each.by is not signature.by for each in refused) else "401, a new token"
+
+    def refused(self, token: T) -> None:
+        """The server refused this one: it serves no more, if it still does."""
+        if self._token is token:
             self.spoil()
-        return "" if refused else "401, a new token"
 
     def spoil(self) -> None:
         """The token serves no more; what renews it is kept."""
-        if self._token is not None:
-            self._spoilt = self._token.access_token
         self._signature, self._usable_until = None, -inf
 
-    async def forget(self) -> None:
-        """Forget the token and what renews it, here and in the store."""
+    def forget(self) -> None:
+        """Forget the token and what renews it."""
         self._token = None
         self.spoil()
-        if self._store is not None:
-            store, name = self._store
-            await store.delete(name)
 
     def _under_way(self) -> bool:
         task = self._task
         return task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop()
 
-    def _start(self, means: Means) -> asyncio.Task[Token | _Failed]:
+    def _start(self, means: Means) -> asyncio.Task[T | _Failed]:
         self.means = means
         self._task = means.start(self._renew(means))
         return self._task
 
-    async def _renew(self, means: Means) -> Token | _Failed:
+    async def _renew(self, means: Means) -> T | _Failed:
         try:
-            token = await self._renewed(means)
-            signature = replace(bearer(token.access_token), by=token)
+            token = await self._fetch(self._token, means)
+            signature = replace(self._write(token), by=token)
         except (AuthError, Refused) as error:
             return self._fail(means, error)
         except Exception as error:  # a callback of the user's
@@ -163,24 +190,9 @@ class Tokens:
         self._adopt(token, signature)
         return token
 
-    async def _renewed(self, means: Means) -> Token:
-        if self._store is None:
-            return await self._fetch(self._token, means)
-        store, name = self._store
-        async with store.lock():
-            text = await store.load(name)
-            kept = None if text is None else Token.load(text)
-            if kept is not None:
-                known = self._token.access_token if self._token is not None else ""
-                if kept.access_token not in {known, self._spoilt} and means.clock.wall() < _usable_until(kept):
-                    return kept  # another process has been quicker
-            token = await self._fetch(kept or self._token, means)
-            await store.save(name, token.dump())
-            return token
-
-    def _adopt(self, token: Token, signature: Signature) -> None:
+    def _adopt(self, token: T, signature: Signature) -> None:
         self._token, self._signature = token, signature
-        self._usable_until = _usable_until(token)
+        self._usable_until = usable_until(token)
         self._renew_at = token.expires_at - min(_AHEAD, token.lifetime * _SHARE) if token.lifetime < inf else inf
         self._failures, self._failed, self._paused_until = 0, None, -inf
 
@@ -193,17 +205,18 @@ class Tokens:
         self._failed, self._paused_until, self._refused_until = failed, now + pause, now + _FIRST_PAUSE
         left = self._usable_until - now
         if left > 0:
-            log.warning("%s: no new token yet (%s); the old one serves %.0f s more", self._name, said, left)
+            log.warning("%s: no new %s yet (%s); the old serves %.0f s more", self._name, self._what, said, left)
         return failed
 
     def _error(self, failed: _Failed) -> AuthError:
         """An error of one's own for each caller."""
-        error = AuthError(f"{self._name}: no token could be had: {failed.message}")
+        error = AuthError(f"{self._name}: no {self._what} could be had: {failed.message}")
         error.__cause__ = failed.cause
         return error
 
 
-def _usable_until(token: Token) -> float:
+def usable_until(token: Renewable) -> float:
+    """Until when it may be sent, seconds since the Unix epoch."""
     if token.lifetime == inf:
         return inf
     return token.expires_at - min(_SAFETY, token.lifetime * _SAFETY_SHARE)

@@ -10,6 +10,8 @@ Rules:
 3. When an answer shows that the credential was at fault and another may do, `call.resend` says why: the retry layer
    sends the call again at once, outside its count.
 4. Waiting for a credential is queue time: no attempt's, and never the host's latency.
+5. An error that comes from where secrets are (a credential, the transport) is not to bring them along: the variables of
+   the frames that it has left are emptied.
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from asyncapi.errors import AsyncAPIError, ConfigError
-from asyncapi.redact import redact_broken
+from asyncapi.redact import forget_variables, redact_broken
 from asyncapi.sansio.origin import Origin, origin
 from asyncapi.types import Call, Request
 
 if TYPE_CHECKING:
+    from asyncapi.clock import Clock
     from asyncapi.credentials.credential import Credential, Means, Signature
     from asyncapi.types import Layer, Response, Send
 
@@ -71,8 +74,12 @@ class Keyring:
         for credential in [self._anywhere] if self._anywhere is not None else self._by_origin.values():
             request = Request("GET", "")
             request.call = Call(self.means.clock.now(), "", None, None, None)
-            if credential.ready(request, self.means) is None:
-                await credential.obtain(request, self.means)
+            try:
+                if credential.ready(request, self.means) is None:
+                    await credential.obtain(request, self.means)
+            except Exception as error:
+                forget_variables(error)
+                raise
 
     def told(self) -> str:
         """One line for `explain()`."""
@@ -116,9 +123,13 @@ def auth(keyring: Keyring) -> Layer:
             call = request.call
             call.resend = ""
             credential = keyring.of(request)
-            signature = None if credential is None else credential.ready(request, means)
-            if signature is None and credential is not None:
-                signature = await _waited(credential, request, means)
+            try:
+                signature = None if credential is None else credential.ready(request, means)
+                if signature is None and credential is not None:
+                    signature = await _waited(credential, request, means)
+            except Exception as error:
+                forget_variables(error)
+                raise
             if credential is None or signature is None or _has_own(request, signature):
                 call.signature = None
                 return await inner(request)
@@ -153,20 +164,25 @@ def _has_own(request: Request, signature: Signature) -> bool:
     )
 
 
-def sign(inner: Send) -> Send:
+def sign(clock: Clock) -> Layer:
     """Write the signature onto what goes out, and take it out of what comes back."""
+    wall = clock.wall
 
-    async def send(request: Request) -> Response:
-        signature: Signature | None = request.call.signature
-        if signature is None:
-            return await inner(request)
-        try:
-            response = await inner(signature.write(request))
-        except AsyncAPIError as error:
-            if error.request is not None:
-                error.request = request.redacted()
-            raise
-        signature.erase(response, request)
-        return response
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            signature: Signature | None = request.call.signature
+            if signature is None:
+                return await inner(request)
+            try:
+                response = await inner(signature.write(request, wall()))
+            except Exception as error:
+                if isinstance(error, AsyncAPIError) and error.request is not None:
+                    error.request = request.redacted()
+                forget_variables(error)
+                raise
+            signature.erase(response, request)
+            return response
 
-    return send
+        return send
+
+    return layer

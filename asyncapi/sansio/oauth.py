@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SHOWN = 200  # characters of what a server says of an error
+_DPOP = {"dpop": ": set dpop=True", "bearer": ": the server does not bind tokens to keys"}
 
 
 class Refused(Exception):
@@ -46,6 +47,7 @@ class Token:
         refresh_token: What renews it, or "".
         scope: What it is for, as the server says, or "".
         id_token: OpenID's, or "".
+        key: The private key that it is bound to (DPoP), a JWK as text, or "".
     """
 
     access_token: str
@@ -54,6 +56,7 @@ class Token:
     refresh_token: str = ""
     scope: str = ""
     id_token: str = ""
+    key: str = ""
 
     @property
     def expires_at(self) -> float:
@@ -83,7 +86,7 @@ class Token:
         return f"<Token until {self.expires_at:.0f}{' refreshable' if self.refresh_token else ''}>"
 
 
-def read_token(status: int, content: bytes, now: float, *, before: str = "") -> Token:
+def read_token(status: int, content: bytes, now: float, *, before: str = "", kind: str = "Bearer") -> Token:
     """The token in an answer of a token endpoint (RFC 6749 section 5).
 
     Args:
@@ -91,6 +94,7 @@ def read_token(status: int, content: bytes, now: float, *, before: str = "") -> 
         content: The body.
         now: Seconds since the Unix epoch.
         before: The refresh token that was used: it stays good where the answer brings no other.
+        kind: The type of token that is wanted: "Bearer" or "DPoP".
 
     Raises:
         Refused: It is an error, or no token that can be used here.
@@ -99,9 +103,9 @@ def read_token(status: int, content: bytes, now: float, *, before: str = "") -> 
     access = given.get("access_token")
     if not isinstance(access, str) or not access:
         raise Refused(f"{status} without an access_token")
-    kind = str(given.get("token_type", "Bearer"))
-    if kind.lower() not in {"bearer", "n_a"}:
-        raise Refused(f"a token of type {kind[:40]!r}: only Bearer is spoken here")
+    got = str(given.get("token_type", "Bearer"))
+    if got.lower() != kind.lower() and (got.lower(), kind) != ("n_a", "Bearer"):
+        raise Refused(f"a token of type {got[:40]!r}, where {kind} was asked for{_DPOP.get(got.lower(), '')}")
     return Token(
         access,
         issued_at=now,

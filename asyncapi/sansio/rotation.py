@@ -3,6 +3,7 @@
 A key may go when all of these hold:
     its rate limits have a token     (buckets)
     its quota is not used up         (for good where the quota has no period, else a bucket of it)
+    the server's limit leaves room   (as its answers to this key tell it; spaced over the window when it runs low)
     it does not rest                 (after a 429, until the server lets it come back)
     it is not in quarantine          (after a 401 or 403, for a while or for good)
 """
@@ -12,10 +13,14 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from asyncapi.sansio.bucket import TOLERANCE
+from asyncapi.sansio.pacing import Pacer
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from asyncapi.sansio.bucket import Bucket
+    from asyncapi.sansio.ratelimit_headers import Quota
 
 _FIRST_REST = 1.0  # seconds a key rests after a 429 that does not say; doubled by each further one in a row
 _LONGEST_REST = 60.0
@@ -28,6 +33,7 @@ class KeyState:
         name: For messages.
         buckets: Its limits.
         quota: Attempts in all that it is good for; None for any number.
+        pace: Whether to keep to what the server tells of its limit.
 
     Attributes:
         uses: Attempts it was taken for.
@@ -36,9 +42,11 @@ class KeyState:
         why: What last kept it away, for messages.
     """
 
-    __slots__ = ("barred_until", "buckets", "name", "quota", "rests_until", "slowed", "uses", "why")
+    __slots__ = ("_pacer", "barred_until", "buckets", "name", "quota", "rests_until", "slowed", "uses", "why")
 
-    def __init__(self, name: str, buckets: Sequence[Bucket] = (), quota: int | None = None) -> None:
+    def __init__(
+        self, name: str, buckets: Sequence[Bucket] = (), quota: int | None = None, *, pace: bool = True
+    ) -> None:
         self.name = name
         self.buckets = tuple(buckets)
         self.quota = quota
@@ -47,25 +55,41 @@ class KeyState:
         self.barred_until = -inf
         self.slowed = 0  # 429s in a row
         self.why = ""
+        self._pacer = Pacer() if pace else None
 
     def wait(self, now: float) -> float:
-        """Seconds until it may go; 0 or less for now, infinite for never."""
+        """Seconds until it may go; 0 for now, infinite for never."""
         if self.quota is not None and self.uses >= self.quota:
             return inf
         waits = [bucket.delay(now) for bucket in self.buckets]
+        if self._pacer is not None:
+            waits.append(self._pacer.delay(now))
         return max(self.rests_until - now, self.barred_until - now, 0.0, *waits)
 
     def take(self, now: float) -> None:
         """It goes: a token of each limit is spent."""
         for bucket in self.buckets:
             bucket.take(now)
+        if self._pacer is not None:
+            self._pacer.take(now)
         self.uses += 1
 
     def give_back(self) -> None:
         """Undo a `take` that was not used."""
         for bucket in self.buckets:
             bucket.give_back()
+        if self._pacer is not None:
+            self._pacer.give_back()
         self.uses -= 1
+
+    def begin(self) -> int:
+        """An attempt that it was taken for begins: its number."""
+        return self._pacer.begin() if self._pacer is not None else 0
+
+    def learn(self, now: float, told: Iterable[Quota], *, number: int, sent_at: float) -> None:
+        """The answer to attempt `number`, sent at `sent_at`, tells this of the key's limits."""
+        if self._pacer is not None:
+            self._pacer.observe(now, number=number, sent_at=sent_at, told=told)
 
     def served(self) -> None:
         """The server took it."""
@@ -95,7 +119,7 @@ class KeyState:
             return f"in quarantine{left} ({self.why})"
         if self.rests_until > now:
             return f"rests for {self.rests_until - now:.3g} s ({self.why})"
-        return "ready" if self.wait(now) <= 0 else f"next token in {self.wait(now):.3g} s"
+        return "ready" if self.wait(now) <= TOLERANCE else f"next token in {self.wait(now):.3g} s"
 
 
 class Ring:
@@ -137,4 +161,4 @@ class Ring:
 
     def any_ready(self, now: float, without: set[int]) -> bool:
         """Whether another than these may go now."""
-        return any(key.wait(now) <= 0 for index, key in enumerate(self.keys) if index not in without)
+        return any(key.wait(now) <= TOLERANCE for index, key in enumerate(self.keys) if index not in without)

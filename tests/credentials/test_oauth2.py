@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
+import json
 import logging
 import sys
 import traceback
 import warnings
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from aiohttp import web
 
-from asyncapi import AuthError, Client, ConfigError, OAuth2ClientCredentials, RequestTimeout, Unauthorized
+from asyncapi import (
+    ApiKey,
+    AuthError,
+    BadRequest,
+    Basic,
+    Bearer,
+    Client,
+    ConfigError,
+    OAuth2ClientCredentials,
+    OAuth2RefreshToken,
+    OAuth2TokenExchange,
+    RequestTimeout,
+    Unauthorized,
+)
 from asyncapi.credentials import Issuer
 from asyncapi.serve import FaultServer
 from asyncapi.stores import MemoryStore
 from asyncapi.testing import MockTransport, reply, run
+from servers import application
 
 sys.path.append(str(Path(__file__).parent))
 from provider import CANARY, Provider
@@ -318,6 +336,24 @@ def test_the_endpoint_is_found_in_the_issuers_metadata_once():
     run(scenario())
 
 
+@pytest.mark.parametrize("endpoint", ["http://h/token", "/token", "ftp://h/token", "javascript:alert(1)", ""])
+def test_an_endpoint_in_metadata_that_would_go_in_clear_is_refused(endpoint):
+    async def scenario():
+        seen = []
+
+        async def handler(request):
+            seen.append(request.url.path)
+            return reply(json={"issuer": "https://login", "token_endpoint": endpoint})
+
+        auth = OAuth2ClientCredentials(Issuer("https://login"), "me", CANARY)
+        async with Client("https://h", auth=auth, transport=MockTransport(handler)) as api:
+            with pytest.raises(AuthError, match="that is no https URL"):
+                await api.get("/")
+        assert seen == ["/.well-known/oauth-authorization-server"]
+
+    run(scenario())
+
+
 def test_the_token_goes_to_the_api_alone_and_the_secret_to_the_token_endpoint_alone():
     async def scenario():
         seen = []
@@ -429,3 +465,65 @@ async def test_tokens_that_expire_in_the_midst_of_a_fan_out_are_renewed_without_
                 tokens += 1
             assert api.stats.failed == 0
             assert api.stats.by_status == {200: tokens * 20}
+
+
+ODD = 'c@nary/bird +"é"&='  # written otherwise in a URL, a form, JSON and HTML
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize("kind", ["client", "refresh", "exchange"])
+async def test_a_server_that_repeats_what_it_refuses_does_not_make_it_show(kind, method, caplog):
+    """Real sockets: the token endpoint echoes the whole request in its error's description."""
+    caplog.set_level(logging.DEBUG)
+    came = []
+
+    async def token(request):
+        came.append(request)
+        form = dict(await request.post())
+        basic = base64.b64decode(request.headers.get("Authorization", "Basic ")[6:]).decode()
+        told = f"{form} {unquote(basic)} {(await request.text())}"
+        return web.json_response({"error": "invalid_client", "error_description": told}, status=401)
+
+    def make(url):
+        if kind == "refresh":
+            return OAuth2RefreshToken(url, "me", ODD, refresh_token=ODD, auth_method=method)
+        if kind == "exchange":
+            return OAuth2TokenExchange(url, "me", ODD, client_secret=ODD, auth_method=method)
+        return OAuth2ClientCredentials(url, "me", ODD, auth_method=method)
+
+    async with application(web.post("/token", token)) as url, Client(url, auth=make(f"{url}/token")) as api:
+        with pytest.raises(AuthError) as caught:
+            await api.get("/")
+    text = (
+        "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()) + caplog.text
+    )
+    assert came
+    assert "401 invalid_client" in text
+    assert "bird" not in text
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ApiKey(ODD.replace("é", "e"), header="X-Odd"),
+        lambda: ApiKey(ODD, query="odd"),
+        lambda: Basic("me", ODD),
+        lambda: Bearer(ODD.replace(" ", "").replace("é", "e")),
+    ],
+)
+async def test_an_api_that_repeats_what_it_refuses_does_not_make_it_show(make):
+    async def me(request):
+        form = (
+            json.dumps(dict(request.headers))
+            + str(request.query)
+            + request.raw_path
+            + html.escape(str(request.headers))
+        )
+        return web.Response(status=400, text=form + ODD)
+
+    auth = make()
+    async with application(web.get("/", me)) as url, Client(url, auth=auth) as api:
+        with pytest.raises(BadRequest) as caught:
+            await api.get("/")
+    assert "bird" not in caught.value.response.text.replace(ODD, "")
+    assert "127.0.0.1" in caught.value.response.text

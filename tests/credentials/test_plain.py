@@ -56,6 +56,7 @@ async def test_a_cookie_joins_the_others():
         (Bearer("client-wide"), {"headers": {"authorization": "Bearer mine"}}),
         (ApiKey("client-wide"), {"headers": {"x-api-key": "mine"}}),
         (ApiKey("client-wide", query="key"), {"params": {"key": "mine"}}),
+        (ApiKey("client-wide", cookie="sid"), {"headers": {"cookie": "a=b; sid=mine"}}),
     ],
 )
 async def test_a_call_that_carries_its_own_credential_keeps_it(auth, call):

@@ -284,3 +284,101 @@ def test_its_repr_and_explain_show_no_key():
     pool = KeyPool([ApiKey("canarybird"), Bearer(Env("B"))])
     assert repr(pool) == "KeyPool([ApiKey(***, header='X-Api-Key'), Bearer(Env('B'))], strategy='round-robin')"
     assert pool.told() == "KeyPool of 2, round-robin"
+
+
+# -- limits that the server tells ----------------------------------------------------------------------------------
+
+
+class Counted(Door):
+    """A server with a window for each key, which tells of it: `tell(limit, left, seconds until the reset)` headers."""
+
+    def __init__(self, limit, window, tell, **verdicts) -> None:
+        super().__init__(**verdicts)
+        self.limit, self.window, self.tell = limit, window, tell
+        self.counts: dict[str, list[float]] = {}
+        self.refused = 0
+
+    async def __call__(self, request):
+        await self.clock.sleep(0.05)
+        key = request.headers["X-Api-Key"]
+        self.seen.append(key)
+        now = self.clock.now()
+        began, count = self.counts.get(key, (now, 0))
+        if now >= began + self.window:
+            began, count = now, 0
+        self.counts[key] = (began, count + 1)
+        left, reset = self.limit - count - 1, began + self.window - now
+        if left < 0:
+            self.refused += 1
+            return reply(429, headers={"Retry-After": str(int(reset) + 1), **self.tell(self.limit, 0, reset)})
+        return reply(headers=self.tell(self.limit, left, reset))
+
+
+def ietf(limit, left, reset):
+    return {"RateLimit": f'"default";r={left};t={int(reset) + 1}', "RateLimit-Policy": f'"default";q={limit};w=10'}
+
+
+def x_ratelimit(limit, left, reset):
+    return {
+        "X-RateLimit-Limit": f"{limit}",
+        "X-RateLimit-Remaining": f"{left}",
+        "X-RateLimit-Reset": f"{int(reset) + 1}",
+    }
+
+
+@pytest.mark.parametrize("tell", [ietf, x_ratelimit])
+def test_keys_slow_down_before_their_429(tell):
+    """Windows of 100 in 10 s for each of two keys: 20 a second in all, and nobody is ever refused."""
+
+    async def scenario():
+        door = Counted(100, 10.0, tell)
+        async with door.client("a", "b", concurrency=10, timeout=None) as api:
+            began = door.clock.now()
+            await api.gather(["/"] * 800, concurrency=50)
+            took = door.clock.now() - began
+        assert door.refused == 0
+        assert took < 1.1 * 40.0  # four windows
+        assert Counter(door.seen)["a"] == pytest.approx(400, abs=40)
+
+    run(scenario())
+
+
+def test_a_key_that_runs_low_leaves_the_calls_to_another():
+    async def scenario():
+        door = Counted(1000, 60.0, x_ratelimit)
+        door.counts["a"] = (door.clock.now(), 995)
+        async with door.client("a", "b", concurrency=1) as api:
+            began = door.clock.now()
+            for _ in range(100):
+                await api.get("/")
+            assert door.clock.now() - began == pytest.approx(5.0)  # nobody waited
+        assert door.refused == 0
+        assert Counter(door.seen)["a"] < 6
+
+    run(scenario())
+
+
+def test_what_a_server_tells_may_be_ignored():
+    async def scenario():
+        door = Counted(10, 1000.0, lambda *_: x_ratelimit(10, 0, 900))
+        pool = KeyPool([ApiKey("a")], pace=False)
+        transport = MockTransport(door, clock=door.clock)
+        async with Client("https://h", auth=pool, transport=transport, clock=door.clock) as api:
+            began = door.clock.now()
+            for _ in range(10):
+                await api.get("/")
+            assert door.clock.now() - began == pytest.approx(0.5)
+
+    run(scenario())
+
+
+def test_all_keys_used_up_wait_for_the_first_reset():
+    async def scenario():
+        door = Counted(2, 30.0, x_ratelimit)
+        async with door.client("a", "b", timeout=None) as api:
+            await api.gather(["/"] * 2)
+            await api.gather(["/"] * 7)
+        assert door.refused == 0
+        assert door.clock.now() == pytest.approx(61, abs=3)
+
+    run(scenario())

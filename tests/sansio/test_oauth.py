@@ -67,7 +67,8 @@ def test_a_refresh_token_stays_where_no_other_comes():
         (200, b'{"token": "a"}', "200 without an access_token", ""),
         (200, b'{"access_token": ""}', "200 without an access_token", ""),
         (200, b'{"access_token": 3}', "200 without an access_token", ""),
-        (200, answer(token_type="mac"), "a token of type 'mac': only Bearer is spoken here", ""),
+        (200, answer(token_type="mac"), "a token of type 'mac', where Bearer was asked for", ""),
+        (200, answer(token_type="DPoP"), "a token of type 'DPoP', where Bearer was asked for: set dpop=True", ""),
     ],
 )
 def test_a_refusal(status, content, message, error):

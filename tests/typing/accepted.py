@@ -13,14 +13,24 @@ from typing_extensions import TypedDict
 from asyncapi import (
     API,
     TLS,
+    ApiKey,
+    AWSSigV4,
     Body,
     Client,
     Cursor,
     Egress,
     EgressDenied,
+    Env,
     Header,
+    Issuer,
+    Key,
+    KeyPool,
     LinkHeader,
     NextUrl,
+    OAuth2AuthorizationCode,
+    OAuth2ClientCredentials,
+    OAuth2DeviceCode,
+    OAuth2RefreshToken,
     Offset,
     Outcome,
     Page,
@@ -248,3 +258,21 @@ async def connections() -> None:
                 assert_type(error.final, bool)
             except EgressDenied as error:
                 assert_type(error.retry_after, float | None)
+
+
+async def credentials() -> None:
+    """Every one is an `auth=`; several are one for each origin, or a pool."""
+    issuer = Issuer("https://login")
+    one = OAuth2AuthorizationCode(issuer, "tool", dpop=True)
+    for auth in (
+        AWSSigV4("s3", "eu-central-1"),
+        AWSSigV4("es", access_key=Env("ID"), secret_key=Env("SECRET")),
+        one,
+        OAuth2ClientCredentials(issuer, "me", Env("SECRET"), dpop=True),
+        OAuth2DeviceCode(issuer, "tool"),
+        OAuth2RefreshToken(issuer, "tool", refresh_token=Env("TOKEN")),
+        KeyPool([ApiKey("a"), Key(AWSSigV4("s3"), quota=3)], pace=False),
+    ):
+        Client("https://h", auth=auth)
+    Client(auth={"https://h": AWSSigV4("s3"), "https://i": one})
+    assert_type(await one.revoke(), None)

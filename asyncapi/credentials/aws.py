@@ -1,0 +1,232 @@
+"""AWS Signature Version 4, by botocore's own signer (extra `aws`).
+
+    the body                                    its hash
+    bytes                                       signed; those over a megabyte are hashed in a thread
+    a stream to S3                              UNSIGNED-PAYLOAD, as TLS protects it; without TLS it is read twice
+    a stream elsewhere                          read twice, once for the hash
+    X-Amz-Content-Sha256 given by the call      that
+
+1. The signature is made just above the transport, from what is really sent: every header that the layers wrote, and the
+   URL in AWS' own encoding, in which it also goes out.
+2. A clock that AWS refuses is corrected once by the `Date` of its answer, for all calls from then on.
+3. Keys come from botocore's chain, in a thread: environment, profile, single sign-on, roles, the instance. Those that
+   expire are renewed beside the calls. Keys that are refused are looked for again, once a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict
+
+from asyncapi.credentials.awskeys import Chain, Keys, botocore, region_of
+from asyncapi.credentials.credential import NOTHING, Signature
+from asyncapi.credentials.plain import Written, check_token
+from asyncapi.credentials.tokens import Tokens
+from asyncapi.credentials.values import source
+from asyncapi.errors import ConfigError
+from asyncapi.sansio.sigv4 import outdated, skew, strict_url
+from asyncapi.transports.upload import checked
+from asyncapi.types import Body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from asyncapi.credentials.credential import Means
+    from asyncapi.credentials.values import Value
+    from asyncapi.types import Request, Response
+
+_LARGE = 1 << 20  # bytes that are hashed within a millisecond or two
+_S3 = frozenset({"s3", "s3-object-lambda", "s3-outposts"})
+_NAME = re.compile(r"[A-Za-z0-9-]+")
+_HASH = "X-Amz-Content-Sha256"
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+_PLACES = (("Authorization", "AWS4-HMAC-SHA256"),)  # what it fills in; a request that has its own is left alone
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What an attempt was signed with."""
+
+    keys: Keys
+    ahead: float
+
+
+class AWSSigV4:
+    """Signs every attempt as AWS wants it: S3 and what speaks its language, API Gateway, OpenSearch, Bedrock ...
+
+        AWSSigV4("s3", "eu-central-1")                             keys from the environment, a profile, a role ...
+        AWSSigV4("execute-api", access_key=Env("KEY"), secret_key=Env("SECRET"))
+
+    Args:
+        service: The service's signing name: "s3", "execute-api", "es", "bedrock", "lambda" ...
+        region: By default that of the environment or the profile.
+        access_key: The key's id, where keys are not looked for: text, `Env("NAME")`, `File("path")` or a function.
+        secret_key: Its secret.
+        session_token: The token of temporary keys.
+        profile: The profile of ~/.aws to take keys and region from.
+        credentials: A botocore credentials object, as `boto3.Session().get_credentials()` gives.
+
+    Raises:
+        ConfigError: botocore is not installed, there is no region, or they don't go together.
+    """
+
+    resends = 1
+
+    def __init__(
+        self,
+        service: str,
+        region: str = "",
+        *,
+        access_key: Value | None = None,
+        secret_key: Value | None = None,
+        session_token: Value | None = None,
+        profile: str | None = None,
+        credentials: Any = None,
+    ) -> None:
+        given = {"access_key": access_key, "secret_key": secret_key, "session_token": session_token}
+        _check(service, region, given, profile, credentials)
+        self._service = service
+        self._s3 = service in _S3
+        self._signer = getattr(botocore("auth"), "S3SigV4Auth" if self._s3 else "SigV4Auth")
+        self._request = botocore("awsrequest").AWSRequest
+        self._frozen = botocore("credentials").ReadOnlyCredentials
+        self._region = region or region_of(profile)
+        self._ahead = 0.0  # seconds that AWS' clock is ahead of ours
+        self._chain = Chain(profile, credentials)
+        self._sources = [source(value, f"AWSSigV4's {name}") for name, value in given.items() if value is not None]
+        self._keys: Written | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
+        if self._sources:
+            self._keys = Written("AWSSigV4", self._sources, self._write_given)
+
+    def ready(self, request: Request, means: Means) -> Signature | None:
+        """The signature, if keys and the body's hash are at hand; none for a URL that is signed already."""
+        if "X-Amz-Signature" in request.url.query:
+            return NOTHING
+        signature = self._keys.ready(request, means)
+        return None if signature is None or self._hashed_before(request) else self._sent(signature)
+
+    async def obtain(self, request: Request, means: Means) -> Signature:
+        """The same, where they have to be waited for.
+
+        Raises:
+            AuthError: There are no keys.
+            ConfigError: The body is a stream that fails, or can't be read twice and has to be.
+        """
+        signature = self._keys.ready(request, means) or await self._keys.obtain(request, means)
+        if self._hashed_before(request):
+            signature = replace(signature, sign=partial(self._sign, signature.by, payload=await _hash(request)))
+        return self._sent(signature)
+
+    def answered(self, signature: Signature, response: Response, refused: Sequence[Signature], means: Means) -> str:
+        """Correct the clock, or look for other keys, once."""
+        sent: _Sent | None = signature.by
+        if sent is None or refused:
+            return ""
+        behind = skew(response.status, response.headers, means.clock.wall() + sent.ahead)
+        if behind is not None:
+            self._ahead = sent.ahead + behind
+            return f"{response.status}, the clock corrected"
+        if outdated(response.status, response.content) and self._renewed(sent.keys):
+            return f"{response.status}, other AWS keys"
+        return ""
+
+    def told(self) -> str:
+        """One line for `explain()`."""
+        keys = f"given ({self._sources[0]!r})" if self._sources else self._chain.told
+        return f"AWS Signature V4 for {self._service} in {self._region}, keys {keys}"
+
+    def __repr__(self) -> str:
+        return f"<AWSSigV4 {self._service} {self._region}>"
+
+    def _sent(self, signature: Signature) -> Signature:
+        return replace(signature, by=_Sent(signature.by, self._ahead))
+
+    def _renewed(self, keys: Keys) -> bool:
+        if isinstance(self._keys, Written):
+            sent = (keys.access, keys.secret, keys.token)
+            return any(one.renewed(value) for one, value in zip(self._sources, sent, strict=False))
+        self._keys.refused(keys)
+        return self._chain.forget()
+
+    def _write_given(self, values: Sequence[str]) -> Signature:
+        access, secret, token = (*values, "")[:3]
+        return self._write(Keys(access, secret, token))
+
+    def _write(self, keys: Keys) -> Signature:
+        for value in filter(None, (keys.access, keys.secret, keys.token)):
+            check_token("AWSSigV4", value)
+        return Signature(headers=_PLACES, secrets=(keys.secret, keys.token), by=keys, sign=partial(self._sign, keys))
+
+    def _hashed_before(self, request: Request) -> bool:
+        """Whether the hash of the body takes longer than signing may."""
+        content = request.content
+        if content is None or _HASH in request.headers:
+            return False
+        if isinstance(content, Body):
+            return not self._s3 or (request.url.scheme == "http" and content.rewindable)
+        return len(content) > _LARGE  # type: ignore[arg-type]  # bytes, once it is built
+
+    def _sign(self, keys: Keys, request: Request, now: float, *, payload: str = "") -> Request:
+        """A copy of the request that is signed."""
+        url, headers = strict_url(request.url, s3=self._s3), CIMultiDict(request.headers)
+        stamp = datetime.fromtimestamp(now + self._ahead, UTC).strftime("%Y%m%dT%H%M%SZ")
+        headers.pop("Authorization", None)
+        headers["X-Amz-Date"] = stamp
+        if keys.token:
+            headers["X-Amz-Security-Token"] = keys.token
+        if _HASH not in headers:
+            headers[_HASH] = payload or _hash_now(request.content)
+        seen = CIMultiDict(headers)
+        seen.pop("Content-Length", None)  # framing is no part of the message
+        seen.setdefault("Host", url.host_port_subcomponent or "")
+        made = self._request(request.method, str(url), seen)
+        made.context["timestamp"] = stamp
+        # Not `add_auth`: it takes the system's clock, and logs the token.
+        signer = self._signer(self._frozen(keys.access, keys.secret, keys.token), self._service, self._region)
+        signature = signer.signature(signer.string_to_sign(made, signer.canonical_request(made)), made)
+        names = signer.signed_headers(signer.headers_to_sign(made))
+        headers["Authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={signer.scope(made)}, SignedHeaders={names}, Signature={signature}"
+        )
+        return request.copy(url=url, headers=headers)
+
+
+def _hash_now(content: Any) -> str:
+    return _UNSIGNED if isinstance(content, Body) else hashlib.sha256(content or b"").hexdigest()
+
+
+async def _hash(request: Request) -> str:
+    content: Any = request.content
+    if not isinstance(content, Body):
+        return await asyncio.to_thread(_hash_now, content)
+    if not content.rewindable:
+        raise ConfigError(
+            "AWSSigV4: the hash of the body has to be signed, and a stream can't be read twice: give bytes or a file"
+        )
+    made = hashlib.sha256()
+    async for piece in checked(content):
+        made.update(piece)
+    return made.hexdigest()
+
+
+def _check(service: str, region: str, given: Mapping[str, Any], profile: str | None, credentials: Any) -> None:
+    access, secret, token = given.values()
+    if not service or not isinstance(service, str):
+        raise ConfigError("AWSSigV4: give the service's signing name, such as 's3' or 'execute-api'")
+    if not _NAME.fullmatch(f"{service}{region}"):
+        raise ConfigError(f"AWSSigV4({service!r}, {region!r}): these are no names of a service and a region")
+    if (access is None) != (secret is None) or (token is not None and access is None):
+        raise ConfigError("AWSSigV4: access_key and secret_key go together, and session_token with them")
+    if sum(one is not None for one in (access, profile, credentials)) > 1:
+        raise ConfigError("AWSSigV4: keys are given, or of a profile, or credentials: one of the three")
+    if credentials is not None and not hasattr(credentials, "get_frozen_credentials"):
+        raise ConfigError(
+            f"AWSSigV4: credentials is {type(credentials).__name__}: give boto3.Session().get_credentials()"
+        )

@@ -1,0 +1,98 @@
+"""DPoP: tokens that serve only who holds their key (RFC 9449; extra `auth`).
+
+Every request proves it anew: a small JWT, signed with the key, says the method, the URL, the time and which token it is
+for. A server that wants its own nonce in it says so once; every answer may bring the next.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict
+
+from asyncapi.credentials.credential import Signature
+from asyncapi.credentials.jose import ProofKey, new_key
+from asyncapi.credentials.plain import bearer
+from asyncapi.sansio.origin import Origin, origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asyncapi.types import Request, Response
+
+_ASKED = frozenset({400, 401})
+_ASKS = "use_dpop_nonce"
+
+
+class Proofs:
+    """What one credential proves, with the nonce of each server.
+
+    Attributes:
+        key: The key that was used last, a private JWK as text: what the next token is bound to, if no other is given.
+
+    Raises:
+        ConfigError: joserfc is not installed.
+    """
+
+    __slots__ = ("_nonces", "_proof_key", "key")
+
+    def __init__(self) -> None:
+        self.key = new_key()  # what is missing is said at once
+        self._proof_key = ProofKey(self.key)
+        self._nonces: dict[tuple[Origin, bool], str] = {}  # a token endpoint's are not those of an API beside it
+
+    def write(self, token: str, key: str) -> Signature:
+        """The signature of a token that is bound to this key.
+
+        Raises:
+            AuthError: It could not be sent, or the key can't be read.
+        """
+        self._read(key)
+        [(name, _)] = bearer(token).headers  # it is checked there
+        return Signature(headers=((name, f"DPoP {token}"),), secrets=(token,), sign=self.prover(key, token))
+
+    def prover(self, key: str, token: str = "") -> Callable[[Request, float], Request]:
+        """`prove` for this key and token. No partial: its repr would show them."""
+        return lambda request, now: self.prove(key, request, now, token=token)
+
+    def prove(self, key: str, request: Request, now: float, *, token: str = "") -> Request:
+        """A copy of the request with its proof (section 4.2); `now` in seconds since the Unix epoch."""
+        claims: dict[str, Any] = {
+            "jti": str(uuid.uuid4()), "htm": request.method, "iat": int(now),
+            "htu": str(request.url.with_user(None).with_query(None).with_fragment(None)),
+        }  # fmt: skip
+        if token:
+            claims["ath"] = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=").decode()
+        if nonce := self._nonces.get((origin(request.url), bool(token))):
+            claims["nonce"] = nonce
+        headers = CIMultiDict(request.headers)
+        headers["DPoP"] = self._read(key).sign(claims)
+        return request.copy(headers=headers)
+
+    def learn(self, response: Response, *, api: bool = True) -> str:
+        """Keep the nonce that an answer of the API, or else the token endpoint, brings (sections 8.2 and 9).
+
+        Returns:
+            Why the request should be sent again with it, or "".
+        """
+        nonce = response.headers.get("DPoP-Nonce")
+        if not nonce:
+            return ""
+        self._nonces[origin(response.url), api] = nonce
+        asked = response.status in _ASKED and (
+            _ASKS in " ".join(response.headers.getall("WWW-Authenticate", ())) or _ASKS.encode() in response.content
+        )
+        return f"{response.status}, a DPoP nonce" if asked else ""
+
+    @property
+    def thumbprint(self) -> str:
+        """What names the key to a server (RFC 7638)."""
+        return self._proof_key.thumbprint
+
+    def _read(self, key: str) -> ProofKey:
+        if key != self.key:  # reading one costs as much as a signature
+            self._proof_key, self.key = ProofKey(key), key
+        return self._proof_key

@@ -1,0 +1,93 @@
+"""What the credentials of people have in common: a login, then refresh tokens, and logging out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from asyncapi.credentials.server import Issuer
+from asyncapi.errors import AuthError
+from asyncapi.sansio.oauth import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from asyncapi.credentials.credential import Means
+    from asyncapi.credentials.server import AuthServer
+    from asyncapi.sansio.oauth import Token
+    from asyncapi.stores.tokens import TokenStore
+
+PATIENCE = 600.0  # seconds a person may take
+_OK = 200
+
+
+def show_person(text: str) -> None:
+    """Print it where a person reads it."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - a person has to read it
+
+
+class Session:
+    """Somebody's session with an authorization server.
+
+    Args:
+        server: Where tokens come from.
+        login: Gets the first token.
+        store: Where tokens are kept.
+        scope: Names the session in the store.
+        revocation_url: The revocation endpoint; None for what the issuer names.
+
+    Attributes:
+        tokens: Its tokens; `ready`, `obtain`, `answered` and `resends` are theirs.
+    """
+
+    def __init__(
+        self,
+        server: AuthServer,
+        login: Callable[[Means], Awaitable[Token]],
+        store: TokenStore | None,
+        scope: str,
+        revocation_url: str | None,
+    ) -> None:
+        self._server = server
+        self._login = login
+        self._revocation = revocation_url or (server.where if isinstance(server.where, Issuer) else None)
+        kind = f"{server.name} {server.told()} {scope}".strip()
+        self.tokens, self._stored = tokens, _ = server.tokens(self._fetch, store, kind)
+        self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
+        self.resends = tokens.resends
+
+    async def _fetch(self, old: Token | None, means: Means) -> Token:
+        if old is not None and old.refresh_token:
+            try:
+                return await self.refresh(old.refresh_token, means, key=old.key)
+            except Refused as refusal:
+                if refusal.error != "invalid_grant":
+                    raise
+        return await self._login(means)
+
+    async def refresh(self, refresh_token: str, means: Means, *, key: str = "") -> Token:
+        """A new token for a refresh token (RFC 6749 section 6)."""
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return await self._server.token(means, form, before=refresh_token, key=key)
+
+    async def revoke(self) -> None:
+        """Log out: tell the server to forget the tokens (RFC 7009), and forget them here and in the store.
+
+        Raises:
+            AuthError: They are forgotten here, but the server could not be told.
+        """
+        token, means = self.tokens.token, self.tokens.means
+        self.tokens.forget()
+        await self._stored.forget()
+        if token is None or means is None:
+            return
+        if self._revocation is None:
+            raise AuthError(f"{self._server.name}: forgotten here, but not revoked: give revocation_url=")
+        url = await self._server.find(self._revocation, "revocation_endpoint", means)
+        which = {"refresh_token": token.refresh_token, "access_token": token.access_token}
+        for kind, text in which.items():
+            if text:
+                form = {"token": text, "token_type_hint": kind}
+                response = await self._server.ask(means, url, form, who="the revocation endpoint")
+                if response.status != _OK:
+                    raise AuthError(f"{self._server.name}: forgotten here, but not revoked: {response.status}")

@@ -1,0 +1,93 @@
+"""Programs that share a token file: one renews, the others take what it finds; no refresh token is used twice."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import stat
+import sys
+import time
+
+import pytest
+from aiohttp import web
+
+from servers import application
+
+PROGRAM = """
+import asyncio, sys
+from asyncapi import Client, OAuth2RefreshToken
+from asyncapi.stores import FileStore
+
+async def main(url, path, dpop):
+    auth = OAuth2RefreshToken(url + "/token", "tool", refresh_token="first", store=FileStore(path), dpop=dpop == "dpop")
+    async with Client(url, auth=auth, retry=None) as api:
+        loop = asyncio.get_running_loop()
+        end, calls = loop.time() + 1.5, 0
+        while loop.time() < end:
+            calls += len(await api.gather(["/me"] * 5))
+        print(calls)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+class Rotating:
+    """A server that gives out short tokens, and takes a refresh token that comes twice for a theft."""
+
+    def __init__(self) -> None:
+        self.count = itertools.count()
+        self.good = {"first"}
+        self.stolen: list[str] = []
+        self.alive: dict[str, float] = {}
+        self.refused = 0
+
+    async def token(self, request):
+        given = (await request.post())["refresh_token"]
+        if given not in self.good:
+            self.stolen.append(given)
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        self.good.remove(given)
+        await asyncio.sleep(0.05)
+        number = next(self.count)
+        self.good.add(f"r{number}")
+        self.alive[f"t{number}"] = time.monotonic() + 1.0
+        kind = "DPoP" if "DPoP" in request.headers else "Bearer"
+        return web.json_response(
+            {"access_token": f"t{number}", "refresh_token": f"r{number}", "expires_in": 1, "token_type": kind}
+        )
+
+    async def me(self, request):
+        token = request.headers.get("Authorization", " ").split(" ")[1]
+        if self.alive.get(token, 0) < time.monotonic():
+            self.refused += 1
+            return web.Response(status=401)
+        return web.Response()
+
+
+@pytest.mark.parametrize("kind", ["bearer", "dpop"])
+async def test_four_programs_share_one_file(kind, tmp_path):
+    pytest.importorskip("cryptography")
+    pytest.importorskip("joserfc")
+    server = Rotating()
+    path = tmp_path / "shared" / "tokens"
+    async with application(web.post("/token", server.token), web.get("/me", server.me)) as url:
+        programs = [
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                PROGRAM,
+                url,
+                str(path),
+                kind,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            for _ in range(4)
+        ]
+        ended = [await program.communicate() for program in programs]
+    assert [errors.decode() for _, errors in ended] == [""] * 4
+    assert all(int(said) > 10 for said, _ in ended)
+    assert server.stolen == []
+    assert next(server.count) >= 2
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    assert modes == {"tokens": 0o600, "tokens.key": 0o600, "tokens.lock": 0o600}
