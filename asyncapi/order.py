@@ -5,24 +5,25 @@
     2  telemetry (calls)     sees the final outcome
     3  outcome               a call with a key is known to be done or not, or unknown; the deadline cuts off too
     4  deadline              covers queueing, all attempts, all waits, the body
-    5  single-flight         identical calls share all that is below; each keeps its own deadline
-    6  fallback              what is left when retries are spent, within the deadline
-    7  retry                 owns the budget and Retry-After
-    8  hedge                 a further copy of an attempt that is late; idempotent only
-    9  redirect              each hop is an attempt of its own below here: limits and credentials go by its host
+    5  frozen                a call with a key sends the same bytes each time; the deadline covers their reading
+    6  single-flight         identical calls share all that is below; each keeps its own deadline
+    7  fallback              what is left when retries are spent, within the deadline
+    8  retry                 owns the budget and Retry-After
+    9  hedge                 a further copy of an attempt that is late; idempotent only
+    10 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    10 breaker               refuses before a token or a place is spent
-    11 rate                  our own limits; servers count attempts, not calls
-    12 pace                  the server's limits, as it tells them
-    13 concurrency           after both: waiting for a token must not hold a place
-    14 breaker (again)       turns back those who stood in line until their circuit opened
-    15 propagation           the time left, after every wait of ours
-    16 auth                  a credential for its own origin, fresh after every wait
-    17 watch (attempts)      a span per attempt, and the headers that carry it on
-    18 telemetry (attempts)  one record per attempt, with its `why`
-    19 auth (sign)           what nobody above may see is written for the transport alone
-    20 chaos                 tests' own faults, met by every layer as real ones would be
-    21 transport             attempt limit = min(setting, time left)
+    11 breaker               refuses before a token or a place is spent
+    12 rate                  our own limits; servers count attempts, not calls
+    13 pace                  the server's limits, as it tells them
+    14 concurrency           after both: waiting for a token must not hold a place
+    15 breaker (again)       turns back those who stood in line until their circuit opened
+    16 propagation           the time left, after every wait of ours
+    17 auth                  a credential for its own origin, fresh after every wait
+    18 watch (attempts)      a span per attempt, and the headers that carry it on
+    19 telemetry (attempts)  one record per attempt, with its `why`
+    20 auth (sign)           what nobody above may see is written for the transport alone
+    21 chaos                 tests' own faults, met by every layer as real ones would be
+    22 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/test_order.py and the tests of each layer):
 
@@ -56,6 +57,7 @@ from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.fallback import fallback
+from asyncapi.layers.frozen import frozen
 from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.layers.outcome import outcome
 from asyncapi.layers.pace import Pace, pace
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
     from asyncapi.plan import Plan
     from asyncapi.sansio.budget import Retries
     from asyncapi.sansio.circuit import Circuit
+    from asyncapi.sansio.idempotency import UsedKeys
     from asyncapi.types import Layer, Request, Send
     from asyncapi.waiting import Weights
 
@@ -90,10 +93,12 @@ class Parts:
         plan: The client's settings.
         clock: Times everything.
         bare: The transport's `send`: what credentials ask for their tokens over.
+        used: What idempotency keys were used for.
     """
 
-    def __init__(self, plan: Plan, clock: Clock, bare: Send) -> None:
+    def __init__(self, plan: Plan, clock: Clock, bare: Send, used: UsedKeys) -> None:
         self.plan = plan
+        self.used = used
         self.clock = clock
         self.keyring = Keyring(plan.auth, plan.base, Means(bare, clock)) if plan.auth is not None else None
         self.meter = telemetry.Meter()
@@ -191,6 +196,10 @@ def _outcome(_: Parts) -> Iterator[Step]:
 
 def _deadline(parts: Parts) -> Iterator[Step]:
     yield Step("deadline", "one timer for all calls", within_deadline(parts.watchdog, parts.clock))
+
+
+def _frozen(parts: Parts) -> Iterator[Step]:
+    yield Step("frozen", "bodies of calls with an idempotency key", frozen(parts.used))
 
 
 def _single_flight(parts: Parts) -> Iterator[Step]:
@@ -323,6 +332,7 @@ ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
     _calls,
     _outcome,
     _deadline,
+    _frozen,
     _single_flight,
     _fallback,
     _retry,

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 Failure = Response | TransportError | RejectedError
 
 _CREDENTIALS = ("authorization", "cookie", "accept", "accept-language")  # two users' answers are two answers
+_PAYMENT_REQUIRED = 402
 _LARGEST_KEPT = 1024 * 1024  # bytes of one stale answer
 
 
@@ -214,6 +215,8 @@ class _Fallback:
     async def _ask(self, to: URL, request: Request, failure: Failure, why: str, reserve: float) -> Response | None:
         if not isinstance(failure, RejectedError) and obstacle(request, failure) is not None:
             return None
+        if isinstance(failure, Response) and failure.status == _PAYMENT_REQUIRED:
+            return None  # declined is declined
         rest = str(request.url).removeprefix(self._base)
         if rest == str(request.url):  # not of this base: there is no other place for it
             return None

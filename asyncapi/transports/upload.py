@@ -13,7 +13,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.types import Body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from asyncapi.types import Request
 
@@ -28,7 +28,7 @@ async def pieces(request: Request) -> AsyncIterator[bytes]:
     """
     content = request.content
     held = 0
-    async for piece in _checked(content) if isinstance(content, Body) else _sliced(content):  # type: ignore[arg-type]
+    async for piece in checked(content) if isinstance(content, Body) else _sliced(content):  # type: ignore[arg-type]
         yield piece
         held += len(piece)
         if held >= LARGE:  # writing need not wait for anything: let others run, and learn of a lost connection
@@ -44,7 +44,12 @@ async def _sliced(content: bytes) -> AsyncIterator[bytes]:
         yield bytes(view[start : start + LARGE])
 
 
-async def _checked(body: Body) -> AsyncIterator[bytes]:
+async def checked(body: Body) -> AsyncGenerator[bytes, None]:
+    """What a streamed body gives, from its beginning.
+
+    Raises:
+        ConfigError: As in `pieces`.
+    """
     sent, source = 0, body.open()
     try:
         async for piece in source:
