@@ -44,6 +44,8 @@ T = TypeVar("T")
 
 __all__ = ["Client", "Outcomes", "Pages"]
 
+_PATIENCE = 2.0  # seconds that a client which nobody has closed may hold up the end of a script
+
 
 def _settings_of(model: Callable[P, object]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
     """Gives a constructor the settings of another class, for readers and for type checkers."""
@@ -73,7 +75,7 @@ class Client:
             raise ConfigError("session= belongs to another event loop: leave it out, or use asyncapi.Client")
         self._client = client.Client(*args, **settings)
         self._portal = Portal()
-        self._end = weakref.finalize(self, self._portal.close, self._client.aclose)
+        self._end = weakref.finalize(self, self._portal.close, self._client.aclose, _PATIENCE)
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
 
@@ -86,7 +88,8 @@ class Client:
 
     def close(self) -> None:
         """Cancel what is under way, close every connection and end the thread. May be called twice."""
-        self._end()
+        self._portal.close(self._client.aclose)
+        self._end.detach()
 
     @overload
     def request(
@@ -305,8 +308,7 @@ class Pages(Generic[T]):
 
     def close(self) -> None:
         """Cancel what is under way and wait until it is gone. May be called twice."""
-        if self._portal.running:
-            self._portal.call(self._pages.aclose)
+        self._portal.finish(self._pages.aclose)
 
     @property
     def position(self) -> Position:
