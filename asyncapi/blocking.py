@@ -44,8 +44,6 @@ T = TypeVar("T")
 
 __all__ = ["Client", "Outcomes", "Pages"]
 
-_PATIENCE = 2.0  # seconds that a client which nobody has closed may hold up the end of a script
-
 
 def _settings_of(model: Callable[P, object]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
     """Gives a constructor the settings of another class, for readers and for type checkers."""
@@ -74,13 +72,17 @@ class Client:
         if settings.get("session") is not None:
             raise ConfigError("session= belongs to another event loop: leave it out, or use asyncapi.Client")
         self._client = client.Client(*args, **settings)
-        self._portal = Portal()
-        self._end = weakref.finalize(self, self._portal.close, self._client.aclose, _PATIENCE)
+        self._portal = Portal(self._client.aclose)
+        self._end = weakref.finalize(self, self._portal.close, 0.0)  # waiting there would swallow a Ctrl-C
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
 
     def __enter__(self) -> Self:
-        self._portal.call(self._client.__aenter__)
+        try:
+            self._portal.call(self._client.__aenter__)
+        except BaseException:  # Ctrl-C too: nobody else will close it
+            self._portal.close(0.0)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -88,8 +90,13 @@ class Client:
 
     def close(self) -> None:
         """Cancel what is under way, close every connection and end the thread. May be called twice."""
-        self._portal.close(self._client.aclose)
-        self._end.detach()
+        try:
+            self._portal.close()
+        except KeyboardInterrupt:
+            self._portal.close(0.0)  # in case the first did not get as far as telling the thread
+            raise
+        finally:
+            self._end.detach()
 
     @overload
     def request(

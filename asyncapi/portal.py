@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import sys
 import threading
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PATIENCE = 2.0  # seconds that a client which nobody has closed may hold up the end of a script
 _CLOSED = "this client is closed: make a new Client (its connections are gone)"
 _CLOSED_MEANWHILE = "the client was closed while this call was under way"
 
@@ -36,11 +38,14 @@ _CLOSED_MEANWHILE = "the client was closed while this call was under way"
 class Portal:
     """Runs coroutines in a thread of its own, any number of threads may call.
 
+    Args:
+        last: Makes the coroutine that the loop ends with.
+
     Attributes:
         closers: What is open in the loop and must end before it does; touched in the loop alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, last: Callable[[], Awaitable[Any]]) -> None:
         self.closers: set[Callable[[], Awaitable[None]]] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -49,7 +54,7 @@ class Portal:
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leave = asyncio.Event()
-        self._last: Callable[[], Awaitable[Any]] | None = None
+        self._last = last
         self._failure: BaseException | None = None
 
     @property
@@ -97,17 +102,15 @@ class Portal:
             portal.start_task_soon(work)
             raise
 
-    def close(self, last: Callable[[], Awaitable[Any]], patience: float | None = None) -> None:
-        """End what is open, run a last coroutine, cancel what is still under way, and end the thread.
+    def close(self, patience: float | None = None) -> None:
+        """End what is open, run the last coroutine, cancel what is still under way, and end the thread.
 
         May be called twice.
 
         Args:
-            last: Makes the last coroutine.
             patience: Seconds to wait for the thread's end; None for as long as it takes.
         """
-        self._last, thread = last, self._thread
-        self._closed = True  # a thread that is only just beginning sees it
+        self._closed, thread = True, self._thread  # in this order: a thread that is only just beginning sees it
         if thread is None or os.getpid() != self._process:
             return
         if self._loop is not None:
@@ -115,9 +118,13 @@ class Portal:
                 self._loop.call_soon_threadsafe(self._leave.set)
         if thread is threading.current_thread() or not thread.is_alive():
             return  # the garbage collector came by in the loop's own thread
+        atexit.unregister(self._at_exit)
         thread.join(patience)
         if self._failure is not None:
             raise self._failure
+
+    def _at_exit(self) -> None:
+        self.close(_PATIENCE)
 
     def _started(self) -> BlockingPortal:
         if os.getpid() != self._process:
@@ -129,6 +136,7 @@ class Portal:
                 ready: Future[BlockingPortal] = Future()
                 self._portal = ready
                 self._thread = threading.Thread(target=self._live, args=(ready,), name="asyncapi-blocking", daemon=True)
+                atexit.register(self._at_exit)
                 self._thread.start()
         return self._portal.result()
 
@@ -156,8 +164,7 @@ class Portal:
             try:
                 for close in list(self.closers):
                     await close()
-                if self._last is not None:
-                    await self._last()
+                await self._last()
             except Exception as error:
                 self._failure = error  # for whoever closes; raised here, it would come in an ExceptionGroup
             finally:

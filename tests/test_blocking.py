@@ -146,10 +146,11 @@ def test_the_thread_begins_with_the_first_call_and_ends_with_close(server):
 def test_a_client_that_nobody_keeps_takes_its_thread_along(server):
     client = Client(server.url)
     client.get("/items/1")
-    gone = weakref.ref(client)
+    gone, [thread] = weakref.ref(client), ours()
     del client
     gc.collect()
     assert gone() is None
+    thread.join(60)
     assert ours() == []
 
 
@@ -543,7 +544,7 @@ def test_ctrl_c_at_any_moment_neither_hangs_nor_leaves_a_thread_or_a_task_behind
             return len(asyncio.all_tasks())
 
         def strike():
-            for _ in range(100):
+            while True:
                 go.wait()
                 go.clear()
                 time.sleep(random.random() * {span})
@@ -572,13 +573,13 @@ def test_ctrl_c_at_any_moment_neither_hangs_nor_leaves_a_thread_or_a_task_behind
             interrupted += quietly(one_round) or quietly(struck.wait)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         until = time.monotonic() + 30
-        while time.monotonic() < until and (threading.active_count() > 2 or api._portal.call(tasks) > 2):
+        while time.monotonic() < until and (threading.active_count() > 3 or api._portal.call(tasks) > 2):
             time.sleep(0.01)
-        print(interrupted, threading.active_count() <= 2, api._portal.call(tasks), len(api._portal.closers))
+        print(interrupted > 90, [t.name for t in threading.enumerate()][3:], api._portal.call(tasks), len(api._portal.closers))
         api.close()
     """)  # fmt: skip
     out, err = process.communicate(timeout=120)
-    assert (process.returncode, out, err) == (0, "100 True 2 0\n", "")
+    assert (process.returncode, out, err) == (0, "True [] 2 0\n", "")
 
 
 def test_a_script_ends_although_its_clients_thread_hangs(server):
