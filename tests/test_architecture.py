@@ -46,7 +46,7 @@ FLOORS = {
     "verbs": 4, "connecting": 4, "paginate": 4, "contents": 4, "pageflow": 4, "plan": 4,
     # 5: speakers, which take a client; and what users' tests import
     "stream": 5, "websocket": 5, "graphql": 5, "grpc": 5, "api": 5, "blocking": 5,
-    "blockingmap": 5, "portal": 5, "endpoint": 5, "markers": 5,
+    "blockingmap": 5, "portal": 5, "annotations": 5, "endpoint": 5, "markers": 5,
     "watch": 5,
     "testing": 5, "trace": 6,
     # 6: jobs

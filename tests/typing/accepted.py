@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any, Literal, assert_type
+from typing import Annotated, Any, Generic, Literal, TypeVar, assert_type
 
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -15,10 +15,12 @@ from asyncapi import (
     Body,
     Client,
     Cursor,
+    Form,
     Header,
     LinkHeader,
     NextUrl,
     Offset,
+    Option,
     Outcome,
     Page,
     PageNumber,
@@ -31,6 +33,7 @@ from asyncapi import (
     Retry,
     StatusError,
     Timeout,
+    Upload,
     deadline,
     get,
     post,
@@ -148,6 +151,43 @@ def without_await() -> None:
         assert_type(list(users), list[User])
         assert_type([page.items for page in users.pages()], list[list[User]])
         assert_type(api.explain(), str)
+
+
+T = TypeVar("T")
+
+
+class Crud(API, Generic[T]):
+    """A part of several declared clients: its type variable is what a subclass says."""
+
+    @get("/{number}")
+    async def one(self, number: int) -> T: ...
+
+    @post("/")
+    async def create(self, item: T) -> T: ...
+
+    @get("/", by=PageNumber())
+    def every(self) -> Pages[T]: ...
+
+
+class Users(Crud[User]):
+    """One that is all said."""
+
+    @post("/photos")
+    async def photo(
+        self,
+        photo: Annotated[bytes, Upload()],
+        *,
+        title: Annotated[str, Form()] = "",
+        timeout: Annotated[float | None, Option()] = None,
+    ) -> bytes: ...
+
+
+async def parts(users: Users) -> None:
+    """Inherited methods have the subclass's types."""
+    assert_type(await users.one(1), User)
+    assert_type(await users.create(User(id=1)), User)
+    assert_type(await users.photo(b"", title="a", timeout=1.0), bytes)
+    assert_type([one async for one in users.every()], list[User])
 
 
 class Directory(API):
