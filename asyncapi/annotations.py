@@ -61,9 +61,7 @@ def filled(hint: Any, types: Mapping[Any, Any]) -> Any:
     """The annotation with its type variables replaced."""
     if isinstance(hint, TypeVar):
         return types.get(hint, hint)
-    model = getattr(
-        hint, "__pydantic_generic_metadata__", None
-    )  # Batch[T] is a class, or Batch itself
+    model = getattr(hint, "__pydantic_generic_metadata__", None)  # Batch[T] is a class, or Batch itself
     if model is not None:
         variables = model["parameters"]
     else:
