@@ -603,6 +603,21 @@ async def test_max_pages_is_no_event_where_the_list_ends_there():
         assert pages.stopped is None
 
 
+async def test_a_server_that_does_not_know_the_number_is_told_of(caplog):
+    async with Client("https://h", transport=MockTransport(lambda _: reply(json=[1, 2]))) as api:
+        assert [item async for item in api.paginate("/n", by=PageNumber("pgae"), max_pages=4)] == [1, 2] * 4
+    said = [record.getMessage() for record in caplog.records if "the same page again" in record.getMessage()]
+    assert len(said) == 1
+    assert "pgae=2" in said[0]
+
+
+async def test_pages_that_differ_are_told_of_to_nobody(caplog):
+    handler, _ = numbered(30, 10)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert len([item async for item in api.paginate("/n", by=PageNumber())]) == 30
+    assert caplog.records == []
+
+
 async def left_by(how, pages):
     if how == "break":
         async for _ in pages:
