@@ -88,6 +88,14 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
+    def authorize(self) -> None:
+        """Get the credentials of `auth=` ready now instead of at the first call: a token, a login; as long as it takes.
+
+        Raises:
+            AuthError: One could not be had.
+        """
+        self._portal.call(self._client.authorize)
+
     def close(self) -> None:
         """Cancel what is under way, close every connection and end the thread. May be called twice."""
         try:

@@ -95,10 +95,29 @@ def test_settings_are_those_of_the_async_client_in_signature_and_docs():
         Client(session=object())
 
 
-@pytest.mark.parametrize("name", ["request", "map", "gather", "stats", "explain", "base_url"])
-def test_what_the_async_client_has_is_here(name):
-    assert inspect.getdoc(getattr(Client, name))
-    assert hasattr(asyncapi.Client, name)
+ASYNC_ALONE = {"aclose"}
+FACE = {*dir(asyncapi.Client), *inspect.get_annotations(asyncapi.Client)} - ASYNC_ALONE
+
+
+@pytest.mark.parametrize("name", sorted(name for name in FACE if not name.startswith("_")))
+def test_what_the_async_client_has_is_here(name, api):
+    """All that is public, whatever is added to it."""
+    assert hasattr(type(api), name) or hasattr(api, name)
+    if hasattr(type(api), name):
+        assert inspect.getdoc(getattr(type(api), name))
+
+
+def test_credentials_may_be_got_ready(server):
+    asked = []
+
+    async def key():
+        asked.append(threading.current_thread().name)
+        return "k"
+
+    with Client(server.url, auth=asyncapi.ApiKey(key)) as client:
+        client.authorize()
+        assert asked == ["asyncapi-blocking"]
+        assert client.get("/items/1").status == 200
 
 
 def test_stats_and_explain(api, capsys):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.idempotency import UsedKeys
     from asyncapi.types import Layer, Request, Response, Send
 
-LARGEST = 16 * 1024 * 1024  # bytes
+LARGEST = 4 * 1024 * 1024  # bytes; a hundred calls at a time must not fill the memory
 _BOUNDARY = re.compile(r"(multipart/form-data; boundary=)([0-9a-f]{32})")  # as `bodies` writes it
 
 
