@@ -6,7 +6,7 @@ async with Client("https://api.example.com") as api:
     user = await api.get("/users/1", model=User)
 """
 
-from asyncapi.api import API, Body, Form, Header, Path, Query, delete, get, patch, post, put
+from asyncapi.api import API, Body, Form, Header, Option, Path, Query, Upload, delete, get, patch, post, put
 from asyncapi.client import Client
 from asyncapi.config import (
     TLS,
@@ -142,6 +142,7 @@ __all__ = [
     "OAuth2RefreshToken",
     "OAuth2TokenExchange",
     "Offset",
+    "Option",
     "Outcome",
     "OutcomeUnknown",
     "Page",
@@ -169,6 +170,7 @@ __all__ = [
     "TransportError",
     "Unauthorized",
     "UnprocessableEntity",
+    "Upload",
     "deadline",
     "delete",
     "get",

@@ -23,17 +23,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_origin
 
 from yarl import URL
 
+from asyncapi.annotations import dated, filled, given_by, hints_of
 from asyncapi.bodies import plain
 from asyncapi.building import checked_headers, limits_of, policy_of
 from asyncapi.client import Client
-from asyncapi.endpoint import Endpoint, dated
+from asyncapi.endpoint import Endpoint
 from asyncapi.errors import ConfigError
-from asyncapi.markers import Body, Form, Header, Path, Query
+from asyncapi.markers import Body, Form, Header, Option, Path, Query, Upload
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -46,7 +48,21 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["API", "Body", "Form", "Header", "Path", "Query", "delete", "get", "patch", "post", "put"]
+__all__ = [
+    "API",
+    "Body",
+    "Form",
+    "Header",
+    "Option",
+    "Path",
+    "Query",
+    "Upload",
+    "delete",
+    "get",
+    "patch",
+    "post",
+    "put",
+]
 
 _DECLARED = "__asyncapi__"
 
@@ -75,14 +91,19 @@ class API:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         names = _names_around(inspect.currentframe())
-        own = {name: value for name, value in vars(cls).items() if isinstance(value, type)}
-        for name, value in list(vars(cls).items()):
-            declared = getattr(getattr(value, "__func__", value), _DECLARED, None)
+        names |= {name: value for name, value in vars(cls).items() if isinstance(value, type)}
+        names |= {cls.__name__: cls} | {one.__name__: one for one in vars(cls).get("__type_params__", ())}
+        for name in dir(cls):
+            value = inspect.getattr_static(cls, name)
+            declared: _Declared | None = getattr(getattr(value, "__func__", value), _DECLARED, None)
             if declared is None:
                 continue
             if isinstance(value, staticmethod | classmethod):
                 raise ConfigError(f"{cls.__qualname__}.{name}: declare a plain method, with self")
-            setattr(cls, name, declared.made(f"{cls.__qualname__}.{name}", {**names, **own, cls.__name__: cls}))
+            given = [base for base in vars(cls).get("__orig_bases__", ()) if _has(get_origin(base), name, value)]
+            made = declared.within(f"{cls.__qualname__}.{name}", names, given)
+            if made is not declared:
+                setattr(cls, name, made.method_of(f"{cls.__qualname__}.{name}"))
 
     async def __aenter__(self) -> Self:
         await self.client.__aenter__()
@@ -194,40 +215,49 @@ def _declare(
         def outside(*_: Any, **__: Any) -> Any:
             raise ConfigError(f"{function.__qualname__}: @{method.lower()} is for methods of a class derived from API")
 
-        setattr(outside, _DECLARED, _Declared(method, path, sent, fixed=fixed, pages=pages, function=function))
+        setattr(outside, _DECLARED, _Declared(method, path, sent, fixed, pages, function))
         return outside  # type: ignore[return-value]  # what takes its place has the same signature
 
     return decorate
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Declared:
-    """What a decorator said; `made` is the method that takes its place."""
+    """What a decorator said, and what its class says of it; `method_of` is the method that takes its place."""
 
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        *,
-        fixed: dict[str, Any],
-        pages: dict[str, Any] | None,
-        function: Any,
-    ) -> None:
-        self.method, self.path, self.headers = method, path, headers
-        self.fixed, self.pages, self.function = fixed, pages, function
+    method: str
+    path: str
+    headers: dict[str, str]
+    fixed: dict[str, Any]
+    pages: dict[str, Any] | None
+    function: Any
+    hints: Mapping[str, Any] | None = None
+    types: Mapping[Any, Any] = field(default_factory=dict)
 
-    def made(self, where: str, names: dict[str, Any]) -> Any:
-        endpoint = Endpoint(where, self.method, self.path, self.function, names)
+    def within(self, where: str, names: Mapping[str, Any], bases: Sequence[Any]) -> _Declared:
+        """The same in a class that inherits it from `bases`, or declares it; itself where that makes no difference."""
+        hints = self.hints if self.hints is not None else hints_of(where, self.function, names)
+        types = given_by(self.types, bases[0]) if bases else self.types
+        if hints is self.hints and types == self.types:
+            return self
+        return replace(self, hints=hints, types=types)
+
+    def method_of(self, where: str) -> Any:
+        hints = {name: filled(hint, self.types) for name, hint in (self.hints or {}).items()}
+        endpoint = Endpoint(where, self.method, self.path, self.function, hints)
         if endpoint.paged != (self.pages is not None):
             raise ConfigError(f"{where}: Pages[...] as its answer and by= in its decorator go together")
         arguments = _arguments(endpoint, self.headers)
         fixed = {**self.fixed, "route": self.path, "model": endpoint.model}
         if self.pages is not None:
-            return self._paged(endpoint, arguments, {**fixed, **self.pages})
-        return self._single(endpoint, arguments, fixed)
+            made = self._paged(endpoint, arguments, {**fixed, **self.pages})
+        else:
+            made = self._single(endpoint, arguments, fixed)
+        setattr(made, _DECLARED, self)
+        return made
 
     def _single(self, endpoint: Endpoint, arguments: Arguments | None, fixed: dict[str, Any]) -> Any:
-        verb, bind, url, discards = self.method, endpoint.bind, endpoint.url, endpoint.discards
+        verb, bind, url, raw, discards = self.method, endpoint.bind, endpoint.url, endpoint.raw, endpoint.discards
 
         @functools.wraps(self.function)
         async def method(self: API, *args: Any, **given: Any) -> Any:
@@ -235,8 +265,8 @@ class _Declared:
             if arguments is None:
                 answer: Any = await self.client.request(verb, url(values), **fixed)
             else:
-                answer = await self.client.request(verb, url(values), **fixed, **arguments(values))
-            return None if discards else answer
+                answer = await self.client.request(verb, url(values), **{**fixed, **arguments(values)})
+            return answer.content if raw else None if discards else answer
 
         return method
 
@@ -245,9 +275,14 @@ class _Declared:
         def method(self: API, *args: Any, **given: Any) -> Any:
             values = endpoint.bind(self, args, given)
             more = {} if arguments is None else arguments(values)
-            return self.client.paginate(endpoint.url(values), **fixed, **more)
+            return self.client.paginate(endpoint.url(values), **{**fixed, **more})
 
         return method
+
+
+def _has(base: Any, name: str, value: Any) -> bool:
+    """Whether this is what a class has under this name."""
+    return isinstance(base, type) and inspect.getattr_static(base, name, None) is value
 
 
 Arguments = Callable[[Any], dict[str, Any]]
@@ -258,7 +293,8 @@ def _arguments(endpoint: Endpoint, headers: dict[str, str]) -> Arguments | None:
     texts = [(word, parts) for word, parts in (("params", endpoint.query), ("data", endpoint.form)) if parts]
     plain_texts = [(word, _places(parts), any(part.dated for part in parts)) for word, parts in texts]
     heads, body = _places(endpoint.headers), endpoint.body
-    if not (texts or heads or headers or body):
+    files, options = _places(endpoint.files), _places(endpoint.options)
+    if not (texts or heads or headers or body or files or options):
         return None
 
     def arguments(values: Any) -> dict[str, Any]:
@@ -268,8 +304,13 @@ def _arguments(endpoint: Endpoint, headers: dict[str, str]) -> Arguments | None:
                 made[word] = {name: dated(values[at]) for name, at in places}
             else:
                 made[word] = {name: values[at] for name, at in places}
-        if heads or headers:
-            made["headers"] = _header_values(values, heads, headers)
+        if (heads or headers) and (sent := _header_values(values, heads, headers)):
+            made["headers"] = sent
+        if files:
+            made["files"] = {name: values[at] for name, at in files if values[at] is not None} or None
+        for name, at in options:
+            if (value := values[at]) is not None and value is not UNSET:
+                made[name] = value
         return made
 
     return arguments

@@ -72,21 +72,39 @@ class Client:
         if settings.get("session") is not None:
             raise ConfigError("session= belongs to another event loop: leave it out, or use asyncapi.Client")
         self._client = client.Client(*args, **settings)
-        self._portal = Portal()
-        self._end = weakref.finalize(self, self._portal.close, self._client.aclose)
+        self._portal = Portal(self._client.aclose)
+        self._end = weakref.finalize(self, self._portal.close, 0.0)  # waiting there would swallow a Ctrl-C
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
 
     def __enter__(self) -> Self:
-        self._portal.call(self._client.__aenter__)
+        try:
+            self._portal.call(self._client.__aenter__)
+        except BaseException:  # Ctrl-C too: nobody else will close it
+            self._portal.close(0.0)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
+    def authorize(self) -> None:
+        """Get the credentials of `auth=` ready now instead of at the first call: a token, a login; as long as it takes.
+
+        Raises:
+            AuthError: One could not be had.
+        """
+        self._portal.call(self._client.authorize)
+
     def close(self) -> None:
         """Cancel what is under way, close every connection and end the thread. May be called twice."""
-        self._end()
+        try:
+            self._portal.close()
+        except KeyboardInterrupt:
+            self._portal.close(0.0)  # in case the first did not get as far as telling the thread
+            raise
+        finally:
+            self._end.detach()
 
     @overload
     def request(
@@ -305,8 +323,7 @@ class Pages(Generic[T]):
 
     def close(self) -> None:
         """Cancel what is under way and wait until it is gone. May be called twice."""
-        if self._portal.running:
-            self._portal.call(self._pages.aclose)
+        self._portal.finish(self._pages.aclose)
 
     @property
     def position(self) -> Position:

@@ -51,11 +51,14 @@ class Outcomes(Generic[T]):
     def __enter__(self) -> Self:
         if self._used:
             raise ConfigError("this map has been run already: call client.map(...) again")
-        self._used = True
-        self._portal.call(self._bridge.start)
-        self._open = True
-        if not self._exhausted:
-            self._items = iter(self._source)  # type: ignore[arg-type]  # it is plain
+        self._used = self._open = True
+        try:
+            self._portal.call(self._bridge.start)
+            if not self._exhausted:
+                self._items = iter(self._source)  # type: ignore[arg-type]  # it is plain
+        except BaseException:  # Ctrl-C too: nobody else will close it
+            self.close()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -82,8 +85,8 @@ class Outcomes(Generic[T]):
         """End it now: cancel what is under way, wait until it is gone, and close the source."""
         self._exhausted = True
         try:
-            if self._open and self._portal.running:
-                self._portal.call(self._bridge.aclose)
+            if self._open:
+                self._portal.finish(self._bridge.aclose)
         finally:
             self._open = False
             if inspect.isgenerator(self._items):
@@ -140,13 +143,14 @@ class _Bridge(Generic[T]):
         self._items: deque[fanout.Item] = deque()
         self._ready: deque[Outcome[T]] = deque()
         self._ended = self._hungry = self._over = False
+        self._more, self._news, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._collector: asyncio.Task[None] | None = None
         self.outcomes = start(self._feed() if source is None else source)
 
     async def start(self) -> None:
-        self._more, self._news, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._portal.closers.add(self.aclose)
         await self.outcomes.__aenter__()
         self._collector = asyncio.get_running_loop().create_task(self._collect())
-        self._portal.closers.add(self.aclose)
 
     async def step(self, batch: list[fanout.Item], *, ended: bool) -> tuple[list[Outcome[T]], bool, bool]:
         """Take items over, wait for news: (outcomes, whether more items are wanted, whether it is over)."""
@@ -167,10 +171,13 @@ class _Bridge(Generic[T]):
         self.outcomes.stop(why)
 
     async def aclose(self) -> None:
-        self._portal.closers.discard(self.aclose)
-        self._collector.cancel()
-        await asyncio.wait([self._collector])
-        await self.outcomes.aclose()
+        try:
+            if self._collector is not None:
+                self._collector.cancel()
+                await asyncio.wait([self._collector])
+        finally:  # cancelled meanwhile, perhaps
+            self._portal.closers.discard(self.aclose)
+            await self.outcomes.aclose()
 
     async def _feed(self) -> AsyncIterator[fanout.Item]:
         while True:

@@ -38,6 +38,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 _FRAMING = ("Content-Length", "Transfer-Encoding")
 _USER_AGENT = f"asyncapi-sdk/{VERSION}"
 _KEY_HEADER = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
+_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")  # what RFC 9651 section 3.3.3 takes, less spaces at the ends
 
 
 class Builder:
@@ -54,6 +55,7 @@ class Builder:
 
     Attributes:
         base: The base URL without its last slash.
+        used: What idempotency keys were used for.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class Builder:
         self._timeout = (timeout.total, timeout.connect, timeout.attempt)
         self._retry = retry
         self._now = clock.now
-        self._keys = UsedKeys()
+        self.used = UsedKeys()
 
     def rebuild(self, asked: Request) -> Request:
         """A Request that the user made, as it goes down the layers; `asked` itself is left as it is."""
@@ -145,10 +147,10 @@ class Builder:
             self._add_body(built)
         elif headers is not None:
             _check_framing(built.headers, 0)
-        if idempotency_key or headers is not None or _KEY_HEADER in built.headers:
+        if idempotency_key is not None or headers is not None or _KEY_HEADER in built.headers:
             _add_key(built)
-            if idempotency_key is not True and not self._keys.fits(built):
-                raise ConfigError(_reused(built.idempotency_key), request=built)
+            if idempotency_key is not True and not self.used.fits(built):
+                raise ConfigError(self.used.told(built), request=built)
         return built
 
     def _begin(self, built: Request, host: str) -> Call:
@@ -230,19 +232,23 @@ def _check_framing(headers: CIMultiDict[str], length: int | None) -> int | None:
 def _add_key(built: Request) -> None:
     """Make the idempotency key, once for all attempts; a header of that name given by hand counts as one."""
     key = built.idempotency_key
-    if not key:
-        built.idempotency_key = built.headers.get(_KEY_HEADER)
+    if key is None or key is False:
+        built.idempotency_key = found = built.headers.get(_KEY_HEADER)
+        if found is not None:
+            _check_key(found)
         return
-    built.idempotency_key = str(uuid.uuid4()) if key is True else key
+    built.idempotency_key = key = str(uuid.uuid4()) if key is True else _check_key(key)
     built.headers = CIMultiDict(built.headers)
-    built.headers.update(checked_headers({_KEY_HEADER: built.idempotency_key}))
+    built.headers[_KEY_HEADER] = key
 
 
-def _reused(key: Any) -> str:
-    return (
-        f"idempotency_key={key!r} was used for another body: the same key must mean the same request; "
-        "send it as it was, or give a new request a new key"
-    )
+def _check_key(key: Any) -> str:
+    """A key that every server reads as it was meant. An empty one would be none, and the call not safe to resend."""
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise ConfigError(
+            f"idempotency_key={key!r}: give True, or text of visible ASCII characters (none at all: None)"
+        )
+    return key
 
 
 def _place(priority: Any, tenant: Any) -> tuple[int, str]:

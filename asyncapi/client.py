@@ -183,7 +183,7 @@ class Client:
             max_body=max_body, tls=tls, egress=egress, session=session, cookies=cookies, proxy=proxy,
             unix_socket=unix_socket, trust_env=trust_env,
         )  # fmt: skip
-        self._parts = Parts(plan, clock, self._transport.send)
+        self._parts = Parts(plan, clock, self._transport.send, self._builder.used)
         self._timeout = limits
         self._raise = raise_for_status
         self._clock = clock

@@ -4,7 +4,10 @@ Where a parameter goes, if no marker says so:
 1. Into the path, where a placeholder has its name.
 2. Into the body, if it is a model (pydantic, dataclass, typed dictionary) or a list of them, on POST, PUT and PATCH.
 3. Into the query, if it is text, a number, a date, an Enum and the like, or a list of them.
-Anything else is an error. So is what could not be sent: a placeholder without a parameter, two bodies, a body on GET.
+Anything else is an error. So is what could not be sent: a placeholder without a parameter, two bodies, a body on GET,
+two parameters of one name.
+
+In a generic class a type variable is what a subclass says it is (`class Users(Crud[User])`); before that it is a body.
 
 What is put into the path is percent-encoded whole, and refused where it would change the path: "", "." and "..".
 """
@@ -13,42 +16,24 @@ from __future__ import annotations
 
 import inspect
 import re
-import types
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from pathlib import Path as FilePath
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    NewType,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-    is_typeddict,
-)
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import quote
-from uuid import UUID
-
-import pydantic
 
 from asyncapi import decoding
+from asyncapi.annotations import RAW, alternatives, dated, has_dates, is_model, is_open, is_plain, is_raw, notes
 from asyncapi.bodies import plain
+from asyncapi.building import checked_headers
 from asyncapi.errors import ConfigError
-from asyncapi.markers import MARKERS, Body, Header, Marker, Path, Query
+from asyncapi.markers import Body, Header, Marker, Option, Path, Query, Upload
 from asyncapi.paginate import Pages
 from asyncapi.types import Response
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_PLAIN = (str, int, float, bool, Decimal, UUID, date, datetime, time, timedelta, Enum, type(None))
-_LISTS = (list, tuple, set, frozenset, Sequence, Collection, Iterable)
-_RAW = (bytes, bytearray, memoryview, FilePath)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_PAGE_OPTIONS = frozenset({"timeout", "retry", "priority", "tenant"})
+_OPTIONS = _PAGE_OPTIONS | {"wait", "idempotency_key"}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _MISSING: Any = object()
 
@@ -70,30 +55,30 @@ class Endpoint:
         method: HTTP method.
         path: Its template.
         function: As declared.
-        names: What annotations may refer to besides the function's own module.
+        hints: Its annotations, with type variables replaced.
 
     Attributes:
         model: What the answer becomes: a type, or None for the Response itself.
         discards: Whether the answer is thrown away (`-> None`).
+        raw: Whether it is the answer's own bytes (`-> bytes`).
         paged: Whether it returns `Pages`.
 
     Raises:
         ConfigError: The signature says what can't be sent.
     """
 
-    def __init__(self, where: str, method: str, path: str, function: Any, names: Mapping[str, Any]) -> None:
+    def __init__(self, where: str, method: str, path: str, function: Any, hints: Mapping[str, Any]) -> None:
         self.where = where
         self.method = method
         self.path = path
         self.signature = inspect.signature(function)
-        try:
-            hints = get_type_hints(function, localns=dict(names), include_extras=True)
-        except (NameError, TypeError, AttributeError, SyntaxError) as error:
-            raise self._wrong(f"an annotation can't be read: {error}") from None
+        hints = dict(hints)
         self._read_return(hints, is_async=inspect.iscoroutinefunction(function))
         self.query: list[Part] = []
         self.headers: list[Part] = []
         self.form: list[Part] = []
+        self.files: list[Part] = []
+        self.options: list[Part] = []
         self.in_path: dict[str, Part] = {}
         self.body: tuple[int, str] | None = None
         self._read_parameters(hints)
@@ -171,16 +156,13 @@ class Endpoint:
         self.paged = made is Pages or get_origin(made) is Pages
         if self.paged == is_async:
             raise self._wrong("pages are declared with a plain def" if self.paged else "declare it with async def")
-        self.discards = made is type(None)
+        self.discards, self.raw = made is type(None), made is bytes
         self.model: Any = None
         if self.paged:
             self.model = get_args(made)[0] if get_args(made) else Any
-        elif made is not Response and not self.discards:
+        elif made is not Response and not (self.discards or self.raw):
             self.model = made
-        try:
-            decoding.adapter(Any if self.model is None else self.model)
-        except ConfigError as error:
-            raise self._wrong(error.message) from error
+        self._try(decoding.adapter, Any if self.model is None else self.model)
 
     def _read_parameters(self, hints: dict[str, Any]) -> None:
         parameters = list(self.signature.parameters.values())[1:]
@@ -199,23 +181,37 @@ class Endpoint:
         for name in _PLACEHOLDER.findall(self.path):
             if name not in self.in_path:
                 raise self._wrong(f"the placeholder {{{name}}} has no parameter")
-        if self.body is not None and self.form:
+        self._check_names()
+        if self.body is not None and (self.form or self.files):
             raise self._wrong("a body and form fields: there is one body")
-        if (self.body is not None or self.form) and self.method in {"GET", "HEAD"}:
+        if (self.body is not None or self.form or self.files) and self.method in {"GET", "HEAD"}:
             raise self._wrong(f"a {self.method} has no body: servers and proxies drop it")
+
+    def _check_names(self) -> None:
+        for parts in (self.query, self.form + self.files, self.headers, self.options):
+            seen: dict[str, Part] = {}
+            for part in parts:
+                name = part.name.lower() if parts is self.headers else part.name
+                if name in seen:
+                    one, two = self._names(seen[name].at), self._names(part.at)
+                    raise self._wrong(f"{one} and {two} are both {part.name!r}: one would be lost")
+                seen[name] = part
 
     def _place(self, index: int, parameter: inspect.Parameter, hint: Any) -> None:
         name, (kind, marker) = parameter.name, self._marker(parameter.name, hint)
         if marker is None:
             marker = self._usual(name, kind)
-        elif not isinstance(marker, Body) and (_is_model(kind) or kind in _RAW):
+        elif not isinstance(marker, Body | Upload | Option) and (is_model(kind) or kind in RAW):
             raise self._wrong(f"{name}: {kind!r} can't be written as text; it goes into the body (Body())")
         if isinstance(marker, Body):
             if self.body is not None:
                 raise self._wrong(f"{self._names(self.body[0])} and {name} are both the body: put them into one model")
-            self.body = index, "content" if _is_raw(kind) else "json"
+            self.body = index, "content" if is_raw(kind) else "json"
             return
-        part = Part(index, marker.name or name, _has_dates(kind))
+        part = Part(index, marker.name or name, has_dates(kind))
+        self._put(part, marker, name, kind)
+
+    def _put(self, part: Part, marker: Marker, name: str, kind: Any) -> None:
         if isinstance(marker, Path):
             if part.name not in _PLACEHOLDER.findall(self.path):
                 raise self._wrong(f"{name} is for the path, but there is no {{{part.name}}} in {self.path!r}")
@@ -223,16 +219,31 @@ class Endpoint:
                 raise self._wrong(f"{name}: what is in the path can't be None")
             self.in_path[part.name] = part
         elif isinstance(marker, Header):
-            self.headers.append(Part(index, marker.name or name.replace("_", "-"), part.dated))
+            part = Part(part.at, marker.name or name.replace("_", "-"), part.dated)
+            self._try(checked_headers, {part.name: ""})
+            self.headers.append(part)
+        elif isinstance(marker, Option):
+            if part.name not in (_PAGE_OPTIONS if self.paged else _OPTIONS):
+                raise self._wrong(f"{part.name!r} is no option of {'pages' if self.paged else 'a call'}: see Option")
+            self.options.append(part)
         else:
-            (self.query if isinstance(marker, Query) else self.form).append(part)
+            places = (
+                self.query if isinstance(marker, Query) else self.files if isinstance(marker, Upload) else self.form
+            )
+            places.append(part)
+
+    def _try(self, check: Callable[[Any], object], value: Any) -> None:
+        try:
+            check(value)
+        except ConfigError as error:
+            raise self._wrong(error.message) from error
 
     def _marker(self, name: str, hint: Any) -> tuple[Any, Marker | None]:
-        if any(_notes(one) for one in _alternatives(hint) if one is not hint):
+        if any(notes(one) for one in alternatives(hint) if one is not hint):
             raise self._wrong(f"{name}: write Annotated around the whole, as in Annotated[str | None, Query()]")
         if get_origin(hint) is not Annotated:
             return hint, None
-        kind, made = get_args(hint)[0], _notes(hint)
+        kind, made = get_args(hint)[0], notes(hint)
         if len(made) > 1:
             raise self._wrong(f"{name} has {len(made)} markers: it goes to one place")
         return kind, made[0] if made else None
@@ -240,11 +251,11 @@ class Endpoint:
     def _usual(self, name: str, kind: Any) -> Marker:
         if name in _PLACEHOLDER.findall(self.path):
             return Path()
-        if _is_model(kind):
+        if is_model(kind) or is_open(kind):
             if self.method in _WITH_BODY:
                 return Body()
             raise self._wrong(f"{name}: a {self.method} has no body for {kind!r}")
-        if _is_plain(kind, lists=True):
+        if is_plain(kind, lists=True):
             return Query()
         raise self._wrong(
             f"{name}: no place for {kind!r}; say where it goes: Annotated[..., Body()], Query(), Header() or Form()"
@@ -261,66 +272,3 @@ class Endpoint:
         if not self.path or "{" in head or set("{}") & set(bare + self.path[len(address) :]):
             raise self._wrong(f"{self.path!r} is no template: write /users/{{id}}, with placeholders in the path alone")
         return _PLACEHOLDER.split(self.path)
-
-
-def dated(value: Any) -> Any:
-    """Dates and times as ISO 8601, within lists too; everything else as it is."""
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, list | tuple | set | frozenset):
-        return [dated(one) for one in value]
-    return value
-
-
-def _notes(hint: Any) -> list[Marker]:
-    """The markers of an Annotated; a class counts as its usual value."""
-    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    made = [note() if isinstance(note, type) and issubclass(note, MARKERS) else note for note in notes]
-    return [note for note in made if isinstance(note, MARKERS)]
-
-
-def _alternatives(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
-
-
-def _bare(kind: Any) -> Any:
-    while get_origin(kind) is Annotated or isinstance(kind, NewType):
-        kind = kind.__supertype__ if isinstance(kind, NewType) else get_args(kind)[0]
-    return kind
-
-
-def _is_plain(kind: Any, *, lists: bool) -> bool:
-    kind = _bare(kind)
-    if kind is Any or get_origin(kind) is Literal:
-        return True
-    options = _alternatives(kind)
-    if len(options) > 1:
-        return all(_is_plain(one, lists=lists) for one in options)
-    if lists and get_origin(kind) in _LISTS:
-        return all(one is Ellipsis or _is_plain(one, lists=False) for one in get_args(kind))
-    if lists and kind in _LISTS:
-        return True
-    return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, _PLAIN)
-
-
-def _is_model(kind: Any) -> bool:
-    """Whether it is, holds, or may be a model."""
-    kind = _bare(kind)
-    if get_origin(kind) is not None:
-        return any(_is_model(one) for one in get_args(kind)) or get_origin(kind) in {dict, Mapping}
-    if not isinstance(kind, type):
-        return is_typeddict(kind)
-    return issubclass(kind, pydantic.BaseModel | Mapping) or is_dataclass(kind) or is_typeddict(kind)
-
-
-def _is_raw(kind: Any) -> bool:
-    """Whether it is sent as it is: bytes, a file's path, an iterable of bytes."""
-    options = [one for one in map(_bare, _alternatives(_bare(kind))) if one is not type(None)]
-    return bool(options) and all(one in _RAW or get_args(one)[:1] == (bytes,) for one in options)
-
-
-def _has_dates(kind: Any) -> bool:
-    kind = _bare(kind)
-    if kind is Any or isinstance(kind, TypeVar):
-        return True
-    return any(_has_dates(one) for one in get_args(kind)) or (isinstance(kind, type) and issubclass(kind, date | time))

@@ -76,6 +76,7 @@ class Outcomes(Generic[T]):
         self._window = Gate(self.window)  # a place is held from the pull to the hand-over
         self._items: Iterator[Item] = iter(())
         self._asking = False  # the feeder waits for the source
+        self._fed = False  # the feeder puts no more into the queue
         self._queue: asyncio.Queue[Item | None] | None = None  # between the feeder of an async source and the workers
         self._tasks: set[asyncio.Task[None]] = set()
         self._workers = 0
@@ -270,8 +271,9 @@ class Outcomes(Generic[T]):
         if self._closing:  # a handler swallowed its cancellation
             raise _Exhausted
         item = await self._queue.get()
-        if item is None:
+        if self._fed and self._queue.empty():
             self._queue.put_nowait(None)  # for the other workers
+        if item is None:
             raise _Exhausted
         return item
 
@@ -297,8 +299,9 @@ class Outcomes(Generic[T]):
                 if inspect.isasyncgen(items):
                     await items.aclose()
             finally:
-                if not self._closing:  # else nobody is left to take it
-                    await queue.put(None)
+                self._fed = True
+                if queue.empty():  # else who takes the last item says so; none may be left, and nothing here may wait
+                    queue.put_nowait(None)
 
 
 class _Exhausted(Exception):

@@ -38,5 +38,22 @@ class Body:
     """The body: bytes and iterables of bytes as they are, everything else as JSON."""
 
 
-Marker = Path | Query | Header | Form | Body
-MARKERS = (Path, Query, Header, Form, Body)
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a multipart form, under this name: a path, bytes, an open file, or (filename, content[, type])."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """No part of the request: the call's own `timeout`, `retry`, `idempotency_key`, `wait`, `priority` or `tenant`.
+
+    By default the one of the parameter's name. None leaves what the decorator or the client says.
+    """
+
+    name: str | None = None
+
+
+Marker = Path | Query | Header | Form | Body | Upload | Option
+MARKERS = (Path, Query, Header, Form, Body, Upload, Option)

@@ -6,24 +6,25 @@
     3  outcome               a call with a key is known to be done or not, or unknown; the deadline cuts off too
     4  deadline              covers queueing, all attempts, all waits, the body
     5  cache                 a hit spends nothing below
-    6  single-flight         identical calls share all that is below; each keeps its own deadline
-    7  fallback              what is left when retries are spent, within the deadline
-    8  retry                 owns the budget and Retry-After
-    9  hedge                 a further copy of an attempt that is late; idempotent only
-    10 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
+    6  frozen                a call with a key sends the same bytes each time; the deadline covers their reading
+    7  single-flight         identical calls share all that is below; each keeps its own deadline
+    8  fallback              what is left when retries are spent, within the deadline
+    9  retry                 owns the budget and Retry-After
+    10 hedge                 a further copy of an attempt that is late; idempotent only
+    11 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    11 breaker               refuses before a token or a place is spent
-    12 rate                  our own limits; servers count attempts, not calls
-    13 pace                  the server's limits, as it tells them
-    14 concurrency           after both: waiting for a token must not hold a place
-    15 breaker (again)       turns back those who stood in line until their circuit opened
-    16 propagation           the time left, after every wait of ours
-    17 auth                  a credential for its own origin, fresh after every wait
-    18 watch (attempts)      a span per attempt, and the headers that carry it on
-    19 telemetry (attempts)  one record per attempt, with its `why`
-    20 auth (sign)           what nobody above may see is written for the transport alone
-    21 chaos                 tests' own faults, met by every layer as real ones would be
-    22 transport             attempt limit = min(setting, time left)
+    12 breaker               refuses before a token or a place is spent
+    13 rate                  our own limits; servers count attempts, not calls
+    14 pace                  the server's limits, as it tells them
+    15 concurrency           after both: waiting for a token must not hold a place
+    16 breaker (again)       turns back those who stood in line until their circuit opened
+    17 propagation           the time left, after every wait of ours
+    18 auth                  a credential for its own origin, fresh after every wait
+    19 watch (attempts)      a span per attempt, and the headers that carry it on
+    20 telemetry (attempts)  one record per attempt, with its `why`
+    21 auth (sign)           what nobody above may see is written for the transport alone
+    22 chaos                 tests' own faults, met by every layer as real ones would be
+    23 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/test_order.py and the tests of each layer):
 
@@ -58,6 +59,7 @@ from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
 from asyncapi.layers.fallback import Kept, fallback
+from asyncapi.layers.frozen import frozen
 from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.layers.outcome import outcome
 from asyncapi.layers.pace import Pace, pace
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
     from asyncapi.plan import Plan
     from asyncapi.sansio.budget import Retries
     from asyncapi.sansio.circuit import Circuit
+    from asyncapi.sansio.idempotency import UsedKeys
     from asyncapi.types import Layer, Request, Send
     from asyncapi.waiting import Weights
 
@@ -94,10 +97,12 @@ class Parts:
         plan: The client's settings.
         clock: Times everything.
         bare: The transport's `send`: what credentials ask for their tokens over.
+        used: What idempotency keys were used for.
     """
 
-    def __init__(self, plan: Plan, clock: Clock, bare: Send) -> None:
+    def __init__(self, plan: Plan, clock: Clock, bare: Send, used: UsedKeys) -> None:
         self.plan = plan
+        self.used = used
         self.clock = clock
         self.keyring = Keyring(plan.auth, plan.base, Means(bare, clock)) if plan.auth is not None else None
         self.meter = telemetry.Meter()
@@ -208,6 +213,10 @@ def _cache(parts: Parts) -> Iterator[Step]:
     settings = parts.plan.cache
     if settings is not None and parts.cached is not None:
         yield Step("cache", settings.told(), cache(parts.answers, settings.policy(), parts.cached, parts.clock))
+
+
+def _frozen(parts: Parts) -> Iterator[Step]:
+    yield Step("frozen", "bodies of calls with an idempotency key", frozen(parts.used))
 
 
 def _single_flight(parts: Parts) -> Iterator[Step]:
@@ -346,6 +355,7 @@ ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
     _outcome,
     _deadline,
     _cache,
+    _frozen,
     _single_flight,
     _fallback,
     _retry,

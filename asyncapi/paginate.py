@@ -93,6 +93,7 @@ class Pages(Generic[T]):
         self._max_pages = max_pages
         self.progress: Progress[T] = Progress(start_of(start, self._way.key))
         self._run: Run[T] | None = None
+        self._first_answer: int | None = None
 
     @property
     def position(self) -> Position:
@@ -169,6 +170,8 @@ class Pages(Generic[T]):
             skip = position.get("skip", 0)
             here = {key: value for key, value in position.items() if key != "skip"}
             page = Page(number, items[skip:], here, data, response, min(skip, len(items)))
+            if self._way.key in {"page", "offset"} and items and number <= 2:  # noqa: PLR2004 - the first two
+                self._compare(url, response.content)
             page.next = self._way.after(page)
             if page.next is not None and page.next.get("url") is not None:
                 page.next["url"] = without_echo(page.next["url"], sent=response.url, asked=url)
@@ -176,6 +179,16 @@ class Pages(Generic[T]):
             tell(error, position, number)
             raise
         return page
+
+    def _compare(self, url: URL, content: bytes) -> None:
+        """Warn if the first two numbers give the same page: most likely the server does not know the parameter."""
+        if self._first_answer is None:
+            self._first_answer = hash(content)
+        elif self._first_answer == hash(content):
+            log.warning(
+                "%s: the same page again, to the byte, as for the number before: does the server know the parameter?",
+                redact_url(url),
+            )
 
     def _url(self, position: Position) -> URL:
         """What to ask for.

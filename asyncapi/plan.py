@@ -17,7 +17,7 @@ def _several(given: Any) -> Any:
 
 
 def _plain_function(hook: Callable[..., Any]) -> Callable[..., Any]:
-    if inspect.iscoroutinefunction(hook):
+    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(getattr(hook, "__call__", None)):  # noqa: B004
         raise ValueError(f"{hook!r} is no plain function; start a task in it for async work")
     return hook
 

@@ -3,6 +3,8 @@
 - The thread starts with the first call and is a daemon: a script that forgets to close still ends.
 - A call waits for its coroutine. Ctrl-C in the waiting thread cancels the coroutine, waits until it has cleaned up,
   and goes on as KeyboardInterrupt; a second Ctrl-C does not wait.
+- Ctrl-C may come between any two steps, in the start and in the end as well. So both are the thread's own work: whoever
+  waits for them may stop waiting, and nothing is left half done.
 - Inside a running event loop a call is refused, because everything in that loop would stand still. A notebook's own
   loop, in which the code of every cell runs, is no reason.
 """
@@ -10,46 +12,55 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import sys
 import threading
-from concurrent.futures import CancelledError
-from functools import partial
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio.from_thread import start_blocking_portal
+import anyio
+from anyio.from_thread import BlockingPortal
 
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from contextlib import AbstractContextManager
-
-    from anyio.from_thread import BlockingPortal
 
 T = TypeVar("T")
+
+_PATIENCE = 2.0  # seconds that a client which nobody has closed may hold up the end of a script
+_CLOSED = "this client is closed: make a new Client (its connections are gone)"
+_CLOSED_MEANWHILE = "the client was closed while this call was under way"
 
 
 class Portal:
     """Runs coroutines in a thread of its own, any number of threads may call.
 
+    Args:
+        last: Makes the coroutine that the loop ends with.
+
     Attributes:
         closers: What is open in the loop and must end before it does; touched in the loop alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, last: Callable[[], Awaitable[Any]]) -> None:
         self.closers: set[Callable[[], Awaitable[None]]] = set()
         self._lock = threading.Lock()
-        self._thread: AbstractContextManager[BlockingPortal] | None = None
-        self._portal: BlockingPortal | None = None
-        self._ident: int | None = None
+        self._thread: threading.Thread | None = None
+        self._portal: Future[BlockingPortal] = Future()
         self._process = os.getpid()
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._leave = asyncio.Event()
+        self._last = last
+        self._failure: BaseException | None = None
 
     @property
     def running(self) -> bool:
-        """Whether the thread has been started and not yet ended."""
-        return self._portal is not None
+        """Whether the thread has been started, and is not to end."""
+        return self._thread is not None and not self._closed
 
     def call(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run the coroutine that `work` makes, and wait for it.
@@ -58,64 +69,113 @@ class Portal:
             ConfigError: Called inside a running event loop, after the end, or in a forked process.
         """
         self._refuse_inside_a_loop()
-        return self._run(self._started(), work)
-
-    def close(self, last: Callable[[], Awaitable[Any]]) -> None:
-        """End what is open, run a last coroutine, cancel what is still under way, and end the thread.
-
-        May be called twice.
-        """
-        if threading.get_ident() == self._ident:  # the garbage collector came by in the loop's own thread
-            threading.Thread(target=self.close, args=(last,)).start()
-            return
-        with self._lock:
-            self._closed = True
-            portal, thread = self._portal, self._thread
-            self._portal = self._thread = None
-        if portal is None or thread is None or os.getpid() != self._process:
-            return
-        try:
-            self._run(portal, partial(self._end, last))
-        finally:
-            portal.call(portal.stop, True)  # noqa: FBT003 - anyio's cancel_remaining
-            thread.__exit__(None, None, None)
-
-    async def _end(self, last: Callable[[], Awaitable[Any]]) -> None:
-        for close in list(self.closers):
-            await close()
-        await last()
-
-    def _run(self, portal: BlockingPortal, work: Callable[[], Awaitable[T]]) -> T:
-        turn = _Turn(work)
+        portal, turn = self._started(), _Turn(work)
         try:
             answer: T = portal.start_task_soon(turn.run).result()
         except CancelledError:
-            raise ConfigError("the client was closed while this call was under way") from None
-        except BaseException:
-            turn.abandon()  # unless it is over: then the exception is its own
+            raise ConfigError(_CLOSED_MEANWHILE) from None
+        except BaseException as error:
+            turn.abandon(portal)  # unless it is over: then the exception is its own
+            if isinstance(error, RuntimeError) and not turn.began and self._closed:
+                raise ConfigError(_CLOSED_MEANWHILE) from None
             raise
         return answer
 
+    def finish(self, work: Callable[[], Awaitable[Any]]) -> None:
+        """Run a coroutine that cleans up, if there is anything to clean. Ctrl-C ends the waiting, not the coroutine.
+
+        Args:
+            work: Makes it; may be called twice.
+        """
+        if not self.running:
+            return
+        self._refuse_inside_a_loop()
+        portal = self._started()
+        try:
+            portal.start_task_soon(work).result()
+        except CancelledError:
+            return  # the client is being closed, and this with it
+        except RuntimeError:
+            if not self._closed:
+                raise
+        except KeyboardInterrupt:
+            portal.start_task_soon(work)
+            raise
+
+    def close(self, patience: float | None = None) -> None:
+        """End what is open, run the last coroutine, cancel what is still under way, and end the thread.
+
+        May be called twice.
+
+        Args:
+            patience: Seconds to wait for the thread's end; None for as long as it takes.
+        """
+        self._closed, thread = True, self._thread  # in this order: a thread that is only just beginning sees it
+        if thread is None or os.getpid() != self._process:
+            return
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._leave.set)
+        if thread is threading.current_thread() or not thread.is_alive():
+            return  # the garbage collector came by in the loop's own thread
+        atexit.unregister(self._at_exit)
+        thread.join(patience)
+        if self._failure is not None:
+            raise self._failure
+
+    def _at_exit(self) -> None:
+        self.close(_PATIENCE)
+
     def _started(self) -> BlockingPortal:
+        if os.getpid() != self._process:
+            raise ConfigError("this client was made before a fork, its thread is not here: make one in each process")
         with self._lock:
             if self._closed:
-                raise ConfigError("this client is closed: make a new Client (its connections are gone)")
-            if os.getpid() != self._process:
-                raise ConfigError(
-                    "this client was made before a fork, its thread is not here: make one in each process"
-                )
-            if self._portal is None:
-                self._thread = start_blocking_portal(name="asyncapi-blocking")
-                self._portal = self._thread.__enter__()
-                self._ident = self._portal.call(threading.get_ident)
-            return self._portal
+                raise ConfigError(_CLOSED)
+            if self._thread is None or not self._thread.is_alive():
+                ready: Future[BlockingPortal] = Future()
+                self._portal = ready
+                self._thread = threading.Thread(target=self._live, args=(ready,), name="asyncapi-blocking", daemon=True)
+                atexit.register(self._at_exit)
+                self._thread.start()
+        return self._portal.result()
+
+    def _live(self, ready: Future[BlockingPortal]) -> None:
+        """The thread. It does nothing if its starter was interrupted, and another has been started since."""
+        with self._lock:
+            if self._closed:
+                ready.set_exception(ConfigError(_CLOSED))
+            if self._closed or self._portal is not ready:
+                return
+        try:
+            anyio.run(self._serve, ready)
+        except BaseException as error:
+            self._failure = error
+            if not ready.done():
+                ready.set_exception(error)
+
+    async def _serve(self, ready: Future[BlockingPortal]) -> None:
+        async with BlockingPortal() as portal:
+            self._leave, self._loop = asyncio.Event(), asyncio.get_running_loop()
+            if self._closed:
+                self._leave.set()
+            ready.set_result(portal)
+            await self._leave.wait()
+            try:
+                for close in list(self.closers):
+                    await close()
+                await self._last()
+            except Exception as error:
+                self._failure = error  # for whoever closes; raised here, it would come in an ExceptionGroup
+            finally:
+                await portal.stop(cancel_remaining=True)
 
     def _refuse_inside_a_loop(self) -> None:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             return
-        if threading.get_ident() == self._ident or not _in_notebook():
+        if threading.current_thread() is self._thread or not _in_notebook():
             raise ConfigError(
                 "asyncapi.blocking inside a running event loop would make everything in it stand still: "
                 "use asyncapi.Client there, and await it"
@@ -123,30 +183,43 @@ class Portal:
 
 
 class _Turn:
-    """One coroutine in the portal's loop, that the waiting thread may give up on."""
+    """One coroutine in the portal's loop, that the waiting thread may give up on.
+
+    Attributes:
+        began: Whether it has been begun.
+    """
 
     def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
+        self.began = False
         self._work = work
         self._task: asyncio.Task[Any] | None = None
         self._abandoned = False
         self._over = threading.Event()
 
     async def run(self) -> Any:
-        self._task = asyncio.current_task()
+        self.began, self._task = True, asyncio.current_task()
         try:
             if not self._abandoned:
                 return await self._work()
         finally:
             self._over.set()
 
-    def abandon(self) -> None:
+    def abandon(self, portal: BlockingPortal) -> None:
         """Cancel it, and wait until it is gone."""
         if self._over.is_set():
             return
         self._abandoned = True
-        if self._task is not None:
-            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+        try:
+            portal.call(self._cancel)
+        except (RuntimeError, CancelledError):  # the loop has ended, and it with it
+            return
         self._over.wait()
+
+    def _cancel(self) -> None:
+        if self._task is None:
+            self._over.set()  # it has not begun, and will not
+        elif not self._over.is_set():
+            self._task.cancel()
 
 
 def _in_notebook() -> bool:

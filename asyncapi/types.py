@@ -295,6 +295,7 @@ class Attempt:
         held: What it had to wait for in our own lines, and how long: "rate 0.12 s behind 3", or "".
         state: The limits and the breaker as they were when it was sent; filled in where there are hooks to see it.
         unsure: Whether it failed in a way that the server may have done its work.
+        http_version: As in `Response`; "" where there was no answer.
     """
 
     number: int
@@ -311,6 +312,7 @@ class Attempt:
     held: str = ""
     state: dict[str, Any] | None = None
     unsure: bool = False
+    http_version: str = ""
 
     @property
     def url(self) -> str:

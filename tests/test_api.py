@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path as FilePath  # noqa: TC003 - read when the class is made
-from typing import Annotated, Any, Literal, NewType
+from typing import Annotated, Any, Generic, Literal, NewType, TypeVar
 from uuid import UUID
 
 import pytest
@@ -30,15 +30,17 @@ from asyncapi import (
     Pages,
     Response,
     SchemaError,
+    ServerError,
+    Timeout,
     delete,
     get,
     patch,
     post,
     put,
 )
-from asyncapi.api import Body, Form, Header, Path, Query
+from asyncapi.api import Body, Form, Header, Option, Path, Query, Upload
 from asyncapi.serve import FaultServer
-from asyncapi.testing import MockTransport, reply
+from asyncapi.testing import FakeClock, MockTransport, reply, run
 from servers import application, echo
 
 
@@ -448,3 +450,216 @@ async def test_a_declared_call_costs_little_more_than_the_plain_one():
 
         plain = await cost(lambda: shop.client.get("/users/7", model=dict[str, Any], route="/users/{id}"))
         assert await cost(lambda: shop.user(7)) - plain < 20e-6
+
+
+# --- generics and mixins ------------------------------------------------------------------------------------------
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class Batch(BaseModel, Generic[T]):
+    items: list[T]
+
+
+class Crud(API, Generic[T, K]):
+    @get("/{id}")
+    async def one(self, id: K) -> T: ...
+
+    @get("/")
+    async def all(self) -> list[T]: ...
+
+    @get("/batch")
+    async def batch(self) -> Batch[T]: ...
+
+    @get("/maybe")
+    async def maybe(self) -> T | None: ...
+
+    @post("/")
+    async def add(self, item: T, *, note: Annotated[K | None, Query()] = None) -> T: ...
+
+    @get("/paged", by=PageNumber(), items="items")
+    def paged(self) -> Pages[T]: ...
+
+
+class Named(Crud[T, str], Generic[T]):
+    @get("/named")
+    async def named(self) -> T: ...
+
+
+class Users(Named[User]):
+    pass
+
+
+class Days(Crud[User, date]):
+    @get("/other/{id}")
+    async def one(self, id: date) -> User: ...
+
+
+class Health:
+    """No API of its own: a part of several."""
+
+    @get("/health")
+    async def health(self) -> dict[str, str]: ...
+
+
+class Whole(Health, Users):
+    pass
+
+
+def answered(request):
+    shape = {"/": [{"id": 1}], "/batch": {"items": [{"id": 1}]}, "/maybe": None, "/health": {"is": "well"}}
+    if request.method == "POST":
+        return reply(content=request.content)
+    if request.url.path == "/paged":
+        return reply(json={"items": [{"id": 1}], "total": 1})
+    return reply(json=shape.get(request.url.path, {"id": 1}))
+
+
+@pytest.mark.parametrize("kind", [Users, Whole])
+async def test_type_variables_are_what_the_subclass_says(kind):
+    async with kind(Client("https://h", transport=MockTransport(answered))) as api:
+        assert await api.one("a") == User(id=1)
+        assert await api.all() == [User(id=1)]
+        assert (await api.batch()).items == [User(id=1)]
+        assert await api.maybe() is None
+        assert await api.add(User(id=7), note="n") == User(id=7)
+        assert [item async for item in api.paged()] == [User(id=1)]
+        assert await api.named() == User(id=1)
+
+
+async def test_what_does_not_fit_the_subclass_is_an_error_there():
+    async with Users(Client("https://h", transport=MockTransport(lambda _: reply(json={"id": "x"})))) as api:
+        with pytest.raises(SchemaError):
+            await api.one("a")
+        with pytest.raises(SchemaError):
+            await api.named()
+
+
+async def test_the_generic_class_itself_is_plain_data_and_subclasses_may_override():
+    seen = []
+    transport = MockTransport(lambda request: seen.append(request.url.path) or answered(request))
+    async with Client("https://h", transport=transport) as client:
+        assert await Crud(client).one(3) == {"id": 1}
+        assert await Days(client).one(date(2026, 1, 2)) == User(id=1)
+        assert await Days(client).all() == [User(id=1)]
+    assert seen == ["/3", "/other/2026-01-02", "/"]
+
+
+async def test_methods_of_a_plain_mixin_are_those_of_the_api():
+    async with Whole(Client("https://h", transport=MockTransport(answered))) as api:
+        assert await api.health() == {"is": "well"}
+    with pytest.raises(ConfigError, match="derived from API"):
+        await Health().health()
+
+
+def test_a_mixin_that_cannot_be_sent_is_told_when_an_api_takes_it_in():
+    class Wrong:
+        @get("/users/{id}")
+        async def user(self) -> User: ...
+
+    with pytest.raises(ConfigError, match=r"Shop.user: the placeholder \{id\}"):
+        type("Shop", (Wrong, API), {"__module__": __name__})
+
+
+async def test_an_inherited_method_may_be_wrapped():
+    class Counting(Users):
+        calls = 0
+
+        async def one(self, id: str) -> User:
+            self.calls += 1
+            return await super().one(id)
+
+    async with Counting(Client("https://h", transport=MockTransport(answered))) as api:
+        assert await api.one("a") == User(id=1)
+        assert api.calls == 1
+
+
+# --- files, raw answers, options of a call ------------------------------------------------------------------------
+
+
+class Studio(API):
+    @post("/photos", idempotency_key=True, timeout=30)
+    async def photo(
+        self,
+        photo: Annotated[FilePath | bytes | tuple[str, bytes], Upload()],
+        thumbnail: Annotated[bytes | None, Upload("thumb")] = None,
+        *,
+        title: Annotated[str, Form()],
+        key: Annotated[str | None, Option("idempotency_key")] = None,
+        timeout: Annotated[float | Timeout | None, Option] = None,
+        priority: Annotated[int, Option()] = 0,
+    ) -> dict[str, Any]: ...
+
+    @get("/photos/{id}")
+    async def download(self, id: int) -> bytes: ...
+
+    @get("/photos", by=PageNumber())
+    def photos(self, *, retry: Annotated[int | None, Option()] = None) -> Pages[User]: ...
+
+
+async def test_files_and_fields_make_one_form_and_bytes_are_the_answer_itself(tmp_path):
+    path = tmp_path / "p.png"
+    path.write_bytes(b"\x89PNG")
+    async with application(web.route("*", "/{rest:.*}", echo)) as url, Studio(url) as studio:
+        saw = await studio.photo(path, title="sea")
+        assert 'name="photo"; filename="p.png"' in saw["body"]
+        assert 'name="title"' in saw["body"]
+        assert "thumb" not in saw["body"]
+        saw = await studio.photo(("q.bin", b"abc"), b"small", title="sea")
+        assert 'name="thumb"; filename="thumb"' in saw["body"]
+        assert isinstance(await studio.download(7), bytes)
+
+
+async def test_options_of_a_call_go_before_the_decorators_and_none_leaves_those():
+    seen = []
+    transport = MockTransport(lambda request: seen.append(request) or reply(json={}))
+    async with Studio(Client("https://h", transport=transport)) as studio:
+        await studio.photo(b"a", title="t")
+        await studio.photo(b"a", title="t", key="order-17", timeout=5, priority=3)
+    one, two = seen
+    assert len(one.idempotency_key) == 36
+    assert one.deadline - one.call.started == pytest.approx(30)
+    assert (two.idempotency_key, two.priority) == ("order-17", 3)
+    assert two.deadline - two.call.started == pytest.approx(5)
+    assert (one.call.priority, two.call.priority) == (0, 3)
+
+
+def test_options_of_a_call_hold_for_each_page():
+    async def scenario():
+        asked = []
+        transport = MockTransport(lambda request: asked.append(1) or reply(503))
+        async with Studio(Client("https://h", transport=transport, clock=FakeClock())) as studio:
+            with pytest.raises(ServerError):
+                [one async for one in studio.photos(retry=2)]
+        assert len(asked) == 2
+
+    run(scenario())
+
+
+async def unknown_option(self, colour: Annotated[str, Option()]) -> User: ...
+def option_of_a_call(self, wait: Annotated[bool, Option()]) -> Pages[User]: ...
+async def lost(self, a: Annotated[int, Query("q")], b: Annotated[int, Query("q")]) -> User: ...
+async def lost_header(self, a: Annotated[str, Header("X-A")], b: Annotated[str, Header("x-a")]) -> User: ...
+async def lost_field(self, a: Annotated[str, Form("f")], b: Annotated[bytes, Upload("f")]) -> User: ...
+async def odd_header(self, a: Annotated[str, Header("X A")]) -> User: ...
+async def body_and_file(self, a: User, b: Annotated[bytes, Upload()]) -> User: ...
+async def file_on_get(self, b: Annotated[bytes, Upload()]) -> User: ...
+
+
+@pytest.mark.parametrize(
+    ("decorator", "function", "said"),
+    [
+        (get("/"), unknown_option, "'colour' is no option of a call"),
+        (get("/", by=PageNumber()), option_of_a_call, "'wait' is no option of pages"),
+        (get("/"), lost, "a and b are both 'q'"),
+        (get("/"), lost_header, "a and b are both 'x-a'"),
+        (post("/"), lost_field, "a and b are both 'f'"),
+        (get("/"), odd_header, "header name 'X A'"),
+        (post("/"), body_and_file, "there is one body"),
+        (get("/"), file_on_get, "a GET has no body"),
+    ],
+)
+def test_what_would_be_lost_or_mean_nothing_is_told_when_the_class_is_made(decorator, function, said):
+    with pytest.raises(ConfigError, match=said):
+        declared(decorator, function)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from types import SimpleNamespace
 
 import pytest
@@ -202,8 +203,13 @@ async def test_a_hook_that_is_async_is_told():
     async def hook(record):
         pass
 
-    with pytest.raises(ConfigError, match="is no plain function; start a task in it"):
-        Client("http://h", hooks=[hook])
+    class Hook:
+        async def __call__(self, record):
+            pass
+
+    for wrong in (hook, Hook(), functools.partial(hook)):
+        with pytest.raises(ConfigError, match="is no plain function; start a task in it"):
+            Client("http://h", hooks=[wrong])
 
 
 # Lives of a client

@@ -12,8 +12,10 @@ import sys
 import textwrap
 import threading
 import time
+import traceback
 import types
 import weakref
+from pathlib import Path
 
 import anyio.from_thread
 import pytest
@@ -93,10 +95,29 @@ def test_settings_are_those_of_the_async_client_in_signature_and_docs():
         Client(session=object())
 
 
-@pytest.mark.parametrize("name", ["request", "map", "gather", "stats", "explain", "base_url"])
-def test_what_the_async_client_has_is_here(name):
-    assert inspect.getdoc(getattr(Client, name))
-    assert hasattr(asyncapi.Client, name)
+ASYNC_ALONE = {"aclose"}
+FACE = {*dir(asyncapi.Client), *inspect.get_annotations(asyncapi.Client)} - ASYNC_ALONE
+
+
+@pytest.mark.parametrize("name", sorted(name for name in FACE if not name.startswith("_")))
+def test_what_the_async_client_has_is_here(name, api):
+    """All that is public, whatever is added to it."""
+    assert hasattr(type(api), name) or hasattr(api, name)
+    if hasattr(type(api), name):
+        assert inspect.getdoc(getattr(type(api), name))
+
+
+def test_credentials_may_be_got_ready(server):
+    asked = []
+
+    async def key():
+        asked.append(threading.current_thread().name)
+        return "k"
+
+    with Client(server.url, auth=asyncapi.ApiKey(key)) as client:
+        client.authorize()
+        assert asked == ["asyncapi-blocking"]
+        assert client.get("/items/1").status == 200
 
 
 def test_stats_and_explain(api, capsys):
@@ -144,10 +165,11 @@ def test_the_thread_begins_with_the_first_call_and_ends_with_close(server):
 def test_a_client_that_nobody_keeps_takes_its_thread_along(server):
     client = Client(server.url)
     client.get("/items/1")
-    gone = weakref.ref(client)
+    gone, [thread] = weakref.ref(client), ours()
     del client
     gc.collect()
     assert gone() is None
+    thread.join(60)
     assert ours() == []
 
 
@@ -512,6 +534,104 @@ def test_ctrl_c_ends_what_is_waited_for(server, call):
     assert (process.returncode, err) == (0, "")
     assert out == "interrupted 0\n200\n['MainThread']\n"
     assert time.monotonic() - began < 20, "it did not wait for the answer"
+
+
+ROUNDS = {
+    "a call": ('api.get("/x")', 0.002),
+    "a map": ('list(api.map(f"/{n}" for n in range(20)))', 0.008),
+    "a map in a block": ("with api.map(f'/{n}' for n in range(20)) as outcomes: next(iter(outcomes))", 0.006),
+    "pages": ('list(api.paginate("/x", by=LinkHeader(), max_pages=20))', 0.008),
+    "a client": ('with Client("https://h", transport=MockTransport(answer)) as own: own.get("/x")', 0.006),
+}
+
+
+@pytest.mark.parametrize(("body", "span"), ROUNDS.values(), ids=ROUNDS)
+def test_ctrl_c_at_any_moment_neither_hangs_nor_leaves_a_thread_or_a_task_behind(server, body, span):
+    """A hundred real signals, each at a random moment of starting, calling, cleaning up and closing."""
+    process = script(server, f"""
+        import asyncio, itertools, os, random, time
+        from asyncapi import LinkHeader
+        from asyncapi.testing import MockTransport, reply
+
+        numbers = itertools.count()
+
+        async def answer(request):
+            await asyncio.sleep(0.0003)
+            return reply(200, json=[1], headers={{"Link": f'</{{next(numbers)}}>; rel="next"'}})
+
+        async def tasks():
+            return len(asyncio.all_tasks())
+
+        def strike():
+            while True:
+                go.wait()
+                go.clear()
+                time.sleep(random.random() * {span})
+                os.kill(os.getpid(), signal.SIGINT)
+                struck.set()
+
+        def quietly(work):
+            try:
+                work()
+            except KeyboardInterrupt:
+                return True
+            return False
+
+        def one_round():
+            go.set()
+            {body}
+            struck.wait()
+
+        go, struck = threading.Event(), threading.Event()
+        api = Client("https://h", transport=MockTransport(answer), max_queue=None)
+        api.get("/x")
+        threading.Thread(target=strike, daemon=True).start()
+        interrupted = 0
+        for _ in range(100):
+            struck.clear()
+            interrupted += quietly(one_round) or quietly(struck.wait)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        until = time.monotonic() + 30
+        while time.monotonic() < until and (threading.active_count() > 3 or api._portal.call(tasks) > 2):
+            time.sleep(0.01)
+        print(interrupted > 90, [t.name for t in threading.enumerate()][3:], api._portal.call(tasks), len(api._portal.closers))
+        api.close()
+    """)  # fmt: skip
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out, err) == (0, "True [] 2 0\n", "")
+
+
+def test_a_script_ends_although_its_clients_thread_hangs(server):
+    process = script(server, """
+        hung, free = threading.Event(), threading.Event()
+        api = Client(URL, hooks=[lambda record: hung.set() or free.wait(30)])
+        threading.Thread(target=lambda: api.get("/items/1"), daemon=True).start()
+        hung.wait()
+        print("the end", flush=True)
+    """)  # fmt: skip
+    out, _ = process.communicate(timeout=25)
+    assert (process.returncode, out) == (0, "the end\n")
+
+
+def test_what_goes_wrong_at_the_end_is_told_and_the_thread_is_gone_all_the_same():
+    class Broken(MockTransport):
+        async def aclose(self):
+            raise OSError("the socket will not close")
+
+    api = Client("https://h", transport=Broken(lambda _: reply()))
+    api.get("/x")
+    with pytest.raises(OSError, match="will not close"):
+        api.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "asyncapi-blocking"]
+
+
+def test_an_error_shows_the_lines_of_both_sides():
+    with Client("https://h", transport=MockTransport(lambda _: reply(404))) as api, pytest.raises(NotFound) as caught:
+        api.get("/x")
+    places = [Path(entry.filename).name for entry in traceback.extract_tb(caught.value.__traceback__)]
+    assert places[0] == "test_blocking.py"
+    assert places[-1] == "client.py"
+    assert places.index("blocking.py") < places.index("client.py")
 
 
 def test_ctrl_c_that_nobody_catches_is_a_keyboard_interrupt(server):

@@ -135,6 +135,15 @@ async def test_a_key_is_made_sent_or_taken_from_the_headers():
     assert "Idempotency-Key" not in (await sent(method="POST")).headers
 
 
+@pytest.mark.parametrize("key", ["", " ", " k", "k\n", "a\tb", "clé", 17, b"k", 1.0])
+@pytest.mark.parametrize("by", ["argument", "header"])
+async def test_a_key_that_would_be_none_or_read_otherwise_is_refused(key, by):
+    """An empty one, of an unset variable, say, was not sent; and the charge would have been taken for safe to resend."""
+    given = {"idempotency_key": key} if by == "argument" else {"headers": {"Idempotency-Key": key}}
+    with pytest.raises(ConfigError, match=r"(?i)idempotency.key"):
+        await sent(method="POST", json={}, **given)
+
+
 # Requests made by hand, as fan-outs take them
 
 

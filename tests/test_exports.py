@@ -17,7 +17,7 @@ NAMES = {
     "OAuth2JWTBearer", "OAuth2TokenExchange", "OAuth2AuthorizationCode", "OAuth2DeviceCode", "OAuth2RefreshToken",
     "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Request", "Response", "Retry", "Stats", "TLS", "Timeout",
     "deadline", "inbound", "Cursor", "LinkHeader", "NextUrl", "Offset", "Page", "PageNumber", "Pages",
-    "API", "Body", "Form", "Header", "Path", "Query", "delete", "get", "patch", "post", "put",
+    "API", "Body", "Form", "Header", "Option", "Path", "Query", "Upload", "delete", "get", "patch", "post", "put",
     "Cache", "Egress", "EgressDenied", "InsecureTLSWarning", "Fallback", "CostBudget", "RateExceeded", "Adaptive",
     "Alert", "Breaker", "Hedge",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",

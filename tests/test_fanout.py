@@ -631,6 +631,28 @@ def test_a_worker_that_is_cancelled_after_the_source_has_ended_is_reported_too()
     run(scenario())
 
 
+@pytest.mark.parametrize("takes", [1.0, 1000.0])
+@pytest.mark.parametrize("moment", [0, 0.5, 1.5, 10])
+def test_a_loop_that_is_torn_down_around_an_open_map_does_not_wait_for_it(takes, moment):
+    """All of its tasks are cancelled at once, as `asyncio.run` does at its end: nobody is left to take anything."""
+
+    async def scenario():
+        host, source = Host(lambda path: takes, concurrency=3), Source(1000, kind="async generator")
+        outcomes = host.client.map(source.open())
+        await outcomes.__aenter__()
+        await asyncio.sleep(moment)
+        left = others()
+        for task in left:
+            task.cancel()
+        _, waiting = await asyncio.wait(left, timeout=100)
+        for task in waiting:
+            task.cancel()
+        assert not waiting
+        assert host.is_idle()
+
+    run(scenario())
+
+
 def test_a_handler_that_swallows_its_cancellation_is_waited_for_not_left_behind():
     async def scenario():
         host = Host(concurrency=2)

@@ -6,7 +6,9 @@ import asyncio
 import gc
 import json
 import logging
+import random
 import sys
+import tracemalloc
 from decimal import Decimal
 from typing import Annotated
 
@@ -601,6 +603,21 @@ async def test_max_pages_is_no_event_where_the_list_ends_there():
         assert pages.stopped is None
 
 
+async def test_a_server_that_does_not_know_the_number_is_told_of(caplog):
+    async with Client("https://h", transport=MockTransport(lambda _: reply(json=[1, 2]))) as api:
+        assert [item async for item in api.paginate("/n", by=PageNumber("pgae"), max_pages=4)] == [1, 2] * 4
+    said = [record.getMessage() for record in caplog.records if "the same page again" in record.getMessage()]
+    assert len(said) == 1
+    assert "pgae=2" in said[0]
+
+
+async def test_pages_that_differ_are_told_of_to_nobody(caplog):
+    handler, _ = numbered(30, 10)
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert len([item async for item in api.paginate("/n", by=PageNumber())]) == 30
+    assert caplog.records == []
+
+
 async def left_by(how, pages):
     if how == "break":
         async for _ in pages:
@@ -706,22 +723,113 @@ async def test_a_loop_that_another_one_has_ended_says_so():
         await newer.aclose()
 
 
-async def test_memory_does_not_grow_over_a_hundred_thousand_pages():
-    answer = json.dumps({"items": [1, 2], "next_cursor": "CURSOR"})
+LAST = 100_000
 
-    def handler(request):
-        cursor = int(request.url.query.get("cursor", 0)) + 1
-        return reply(content=answer.replace('"CURSOR"', str(cursor) if cursor < 100_000 else "null").encode())
 
+def cursors(request):
+    cursor = int(request.url.query.get("cursor", 0)) + 1
+    return reply(json={"items": [1, 2], "next_cursor": str(cursor) if cursor < LAST else None})
+
+
+def numbers_with_a_total(_):
+    return reply(json={"items": [1, 2], "total": 2 * LAST})
+
+
+def next_links(request):
+    page = int(request.url.query.get("at", 1)) + 1
+    return reply(json=[1, 2], headers={"Link": f'</n?at={page}>; rel="next"'} if page <= LAST else {})
+
+
+@pytest.mark.parametrize(
+    ("by", "handler"),
+    [(Cursor(), cursors), (PageNumber(), numbers_with_a_total), (LinkHeader(), next_links)],
+    ids=["cursors", "numbers, side by side", "links"],
+)
+async def test_memory_does_not_grow_over_a_hundred_thousand_pages(by, handler):
+    """Counted all the way, and measured in bytes, with the peak, over the last thousand of them."""
     client = Client("https://h", transport=MockTransport(handler), concurrency=None, retry=None)
     async with client as api:
-        pages, blocks = api.paginate("/n", by=Cursor(), max_pages=None), []
+        pages, blocks = api.paginate("/n", by=by, max_pages=None), []
         async for page in pages.pages():
-            if page.number in {1_000, 100_000}:
+            if page.number in {1_000, LAST - 1_000}:
                 gc.collect()
                 blocks.append(sys.getallocatedblocks())
+            if page.number == LAST - 1_000:
+                tracemalloc.start()
+        held, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert page.number == LAST
     assert pages.position == {"end": True}
-    assert blocks[1] - blocks[0] < 2_000, "blocks of memory more after 99,000 pages"
+    assert blocks[1] - blocks[0] < 2_000, "blocks of memory more after 98,000 pages"
+    assert held < 400_000, "bytes held of the last thousand pages"
+    assert most < 800_000, "bytes at the most"
+
+
+def lists(total, size, fail):
+    """(way, server) of every kind of list; `fail()` says whether the server does."""
+
+    def counted(key, told):
+        def handler(request):
+            number = int(request.url.query.get(key, 1 if key == "page" else 0))
+            return page(number if key == "offset" else (number - 1) * size, {"total": total} if told else {})
+
+        return handler
+
+    def page(first, more, headers=None):
+        if fail():
+            return reply(500)
+        return reply(json={"items": list(range(first, min(first + size, total))), **more}, headers=headers)
+
+    def marked(said):
+        def handler(request):
+            first = int(request.url.query.get("at", 0))
+            following = first + size if first + size < total else None
+            link = {"Link": f'<?at={following}>; rel="next"'} if following is not None else {}
+            return page(first, {"next": said(following)}, link)
+
+        return handler
+
+    at, relative = marked(lambda n: n), marked(lambda n: None if n is None else f"?at={n}")
+    return [
+        (PageNumber(), counted("page", told=True)),
+        (PageNumber(), counted("page", told=False)),
+        (Offset(), counted("offset", told=True)),
+        (Offset(size=size), counted("offset", told=False)),
+        (Offset(size=size, short_ends=False), counted("offset", told=False)),
+        (Cursor("at", at="next"), at),
+        (LinkHeader(), at),
+        (NextUrl(), relative),
+        (lambda found: found.data["next"], relative),
+        (lambda found: found.data["next"] and {"at": found.data["next"]}, at),
+    ]
+
+
+@pytest.mark.parametrize("kind", range(10))
+async def test_left_and_failed_at_random_and_resumed_from_saved_text_no_item_is_lost_or_twice(kind):
+    for seed in range(25):
+        draw = random.Random(seed)
+        total, size = draw.randrange(40), draw.randrange(1, 9)
+        by, handler = lists(total, size, lambda: draw.random() < 0.25)[kind]  # noqa: B023 - called within the round
+        seen, saved = [], "null"
+        async with Client("https://h", transport=MockTransport(handler), retry=None) as api:
+            while saved != '{"end": true}':
+                ahead = {"prefetch": draw.randrange(4), "concurrency": draw.randrange(1, 5)}
+                pages = api.paginate("/n", by=by, start=json.loads(saved), **ahead)
+                try:
+                    if draw.random() < 0.3:
+                        async for one in pages.pages():
+                            seen += one.items
+                            if draw.random() < 0.2:
+                                break
+                    else:
+                        async for item in pages:
+                            seen.append(item)
+                            if draw.random() < 0.1:
+                                break
+                    saved = json.dumps(pages.position)
+                except ServerError as error:
+                    saved = json.dumps(draw.choice([error, pages]).position)
+        assert seen == list(range(total)), (seed, total, size)
 
 
 @pytest.mark.parametrize(

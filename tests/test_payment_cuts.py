@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from asyncapi import Client, ConnectError, OutcomeUnknown, Retry
+from asyncapi import Client, ConnectError, Fallback, Hedge, OutcomeUnknown, Response, Retry
 from asyncapi.serve import FaultServer
 
 HOPEFUL = Retry(4, base=0, budget=None)
@@ -94,8 +94,8 @@ async def settled(straight) -> dict[str, int]:
     return found
 
 
-async def charge(api, key, **settings):
-    return await api.post("/payments", json={"amount": 1999, "for": key}, idempotency_key=key, **settings)
+async def charge(api, key, path="/payments", **settings):
+    return await api.post(path, json={"amount": 1999, "for": key}, idempotency_key=key, **settings)
 
 
 async def sizes(relay) -> dict[str, int]:
@@ -135,6 +135,66 @@ async def test_a_charge_on_a_kept_connection_cut_at_any_byte_is_settled_once(dir
         counts = await settled(straight)
         assert counts == dict.fromkeys(counts, 1)
         assert len(counts) == 2 * (most + 1) + 1
+
+
+REDIRECTED = "/redirect-to?url=/payments&status=307"
+ALL_ON = {"hedge": Hedge(after=0.001, budget=1.0, copies=3), "redirects": 3}
+
+
+@pytest.mark.parametrize("direction", [UP, DOWN])
+@pytest.mark.parametrize("settings", [{"retry": HOPEFUL}, {"retry": None}], ids=["retried", "not retried"])
+async def test_hedged_redirected_and_sent_elsewhere_it_is_settled_at_most_once_too(direction, settings):
+    """The bytes of both hops, with a second place to ask; a copy may be under way while another one is cut."""
+    async with bank() as (relay, straight):
+        async with Client(relay.url) as api:
+            await charge(api, "size", REDIRECTED)
+        most = relay.passed[direction]
+        assert most > 150
+        for at in range(most + 1):
+            key = f"h{at:03}"
+            relay.cut(direction, at, reset=at % 2 == 0)
+            spare = Fallback(to=straight.base_url)
+            async with Client(relay.url, fallback=spare, **ALL_ON, **settings) as api:
+                assert (await charge(api, key, REDIRECTED)).status == 201
+        counts = await settled(straight)
+        assert counts == dict.fromkeys(counts, 1)
+        assert len(counts) == most + 2
+        assert relay.cuts >= most
+
+
+@pytest.mark.parametrize("direction", [UP, DOWN])
+async def test_a_cut_behind_a_redirect_is_unknown_where_nothing_is_sent_again(direction):
+    async with bank() as (relay, straight):
+        async with Client(relay.url) as api:
+            await charge(api, "size", REDIRECTED)
+        most, ends = relay.passed[direction], []
+        for at in range(1, most):
+            key = f"r{at:03}"
+            relay.cut(direction, at, reset=at % 2 == 0)
+            async with Client(relay.url, retry=None) as api:
+                [end] = await asyncio.gather(charge(api, key, REDIRECTED), return_exceptions=True)
+                ends.append(type(end))
+                assert type(end) in {OutcomeUnknown, Response if key in await settled(straight) else ConnectError}
+                assert (await charge(api, key)).status == 201
+        counts = await settled(straight)
+        assert counts == dict.fromkeys(counts, 1)
+        assert ends.count(OutcomeUnknown) > 90  # a kept connection that proves closed is replayed once
+
+
+@pytest.mark.parametrize("direction", [UP, DOWN])
+async def test_a_charge_from_a_file_that_changes_meanwhile_is_settled_as_it_was(direction, tmp_path):
+    """Cut at every byte, with a file that somebody rewrites as soon as it has been read once."""
+    async with bank() as (relay, straight):
+        most, file = (await sizes(relay))[direction], tmp_path / "order.json"
+        async with Client(relay.url, retry=HOPEFUL, hooks=[lambda _: file.write_text('{"amount": 99999}')]) as api:
+            for at in range(0, most + 1, 3):
+                file.write_text('{"amount": 1}')
+                relay.cut(direction, at, reset=at % 2 == 0)
+                await api.post("/payments", content=file, idempotency_key=f"f{at:03}")
+        payments = (await straight.get("/payments")).json()["payments"]
+        assert {one["body"]["amount"] for one in payments if one["key"].startswith("f")} == {1}
+        counts = await settled(straight)
+        assert counts == dict.fromkeys(counts, 1)
 
 
 @pytest.mark.parametrize("direction", [UP, DOWN])

@@ -37,8 +37,9 @@ def test_every_layer_stands_in_its_place(capsys):
     names = [line.split("  ")[2].strip() for line in api.explain().splitlines() if line[:4].strip().isdigit()]
     shown = capsys.readouterr().out
     order = [
-        "telemetry (calls)", "outcome", "deadline", "single-flight", "fallback", "retry", "hedge", "redirect", "breaker", "rate",
-        "rate", "pace", "concurrency", "breaker (again)", "propagation", "telemetry (attempts)", "chaos", "transport",
+        "telemetry (calls)", "outcome", "deadline", "frozen", "single-flight", "fallback", "retry", "hedge", "redirect",
+        "breaker", "rate", "rate", "pace", "concurrency", "breaker (again)", "propagation", "telemetry (attempts)",
+        "chaos", "transport",
     ]  # fmt: skip
     assert [name for name in order if name in shown] == order
     assert len(names) == len(order)

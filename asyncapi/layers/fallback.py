@@ -51,6 +51,7 @@ Failure = Response | TransportError | RejectedError
 _OVERHEAD = 2000  # bytes that an answer takes beside its body, about
 _NOT_MODIFIED = 304
 _ASKS_WHETHER_IT_HOLDS = frozenset({"if-none-match", "if-modified-since"})
+_PAYMENT_REQUIRED = 402
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +274,12 @@ class _Fallback:
 
 
 def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:
-    """Whether what the failures so far may have done is not done twice by sending it once more."""
-    return all(isinstance(one, RejectedError) or obstacle(request, one) is None for one in failures)
+    """Whether sending it once more does nothing twice, after what may have been done. Declined is declined."""
+    return all(
+        isinstance(one, RejectedError)
+        or (obstacle(request, one) is None and not (isinstance(one, Response) and one.status == _PAYMENT_REQUIRED))
+        for one in failures
+    )
 
 
 def _share_over(request: Request, share: float) -> RequestTimeout:

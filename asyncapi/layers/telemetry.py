@@ -127,7 +127,7 @@ def attempts(
                 record.state = state(request)
             try:
                 response = await inner(request)
-                record.status = response.status
+                record.status, record.http_version = response.status, response.http_version
             except BaseException as error:
                 record.error, record.unsure = told(error), unsure(error, call.phase)
                 raise

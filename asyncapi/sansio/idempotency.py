@@ -5,6 +5,7 @@ time; so the same key with another body is an error here, before a server has to
 
 What one attempt says about a call (draft-ietf-httpapi-idempotency-key-header section 2.6):
     2xx 3xx, most 4xx            it is settled: done, or refused for good (402: declined)
+    307 308                      nothing yet, it is to be sent elsewhere; so are 301 and 302, save to a POST
     401 403 407                  the credential was refused before anybody looked at the key
     408 409 425 429 5xx          not now; 409: an earlier attempt is still being worked on
     no connection, 429           nothing was done
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 10_000
 _IN_PROGRESS = 409
-_OPEN = frozenset({401, 403, 407, 408, _IN_PROGRESS, 425, 429})
+_OPEN = frozenset({307, 308, 401, 403, 407, 408, _IN_PROGRESS, 425, 429})
+_ELSEWHERE = frozenset({301, 302})
 
 
 class UsedKeys:
@@ -55,6 +57,14 @@ class UsedKeys:
         digest = blake2b(body or b"", digest_size=16).digest()  # type: ignore[arg-type]  # built: bytes
         return self._uses.setdefault(use, digest) == digest
 
+    @staticmethod
+    def told(request: Request) -> str:
+        """What is wrong with a request that does not fit."""
+        return (
+            f"idempotency_key={request.idempotency_key!r} was used for another body: the same key must mean the same "
+            "request; send it as it was, or give a new request a new key"
+        )
+
 
 def in_progress(request: Request, answer: Response) -> bool:
     """Whether an earlier attempt with the same key is still being worked on."""
@@ -71,8 +81,10 @@ def unsure(error: BaseException, phase: Phase) -> bool:
 def unknown(method: str, attempts: Sequence[Attempt]) -> bool:
     """Whether nobody knows if the work of a call was done, given all its attempts."""
     own = [one for one in attempts if one.method == method]  # a redirect may have made it a GET: that does no work
-    return any(one.unsure for one in own) and not any(_settles(one.status) for one in own)
+    return any(one.unsure for one in own) and not any(_settles(one.status, method) for one in own)
 
 
-def _settles(status: int | None) -> bool:
-    return status is not None and status < 500 and status not in _OPEN  # noqa: PLR2004 - where server errors begin
+def _settles(status: int | None, method: str) -> bool:
+    if status is None or status >= 500 or status in _OPEN:  # noqa: PLR2004 - where server errors begin
+        return False
+    return status not in _ELSEWHERE or method == "POST"

@@ -60,6 +60,8 @@ def _params(field: str, at: int) -> tuple[dict[str, str], int]:
         value = param[2] or ""
         if value.startswith('"'):
             value = _ESCAPED.sub(r"\1", value[1:-1])
+        elif len(value) > 1 and value[0] == value[-1] == "'":
+            value = value[1:-1]  # quotes of no specification, but of servers: a list would end at its first page
         params.setdefault(param[1].lower(), value)
         at = param.end()
     return params, at

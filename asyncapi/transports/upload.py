@@ -13,7 +13,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.types import Body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from asyncapi.types import Request
 
@@ -44,11 +44,11 @@ async def _sliced(content: bytes) -> AsyncIterator[bytes]:
         yield bytes(view[start : start + LARGE])
 
 
-async def checked(body: Body) -> AsyncIterator[bytes]:
-    """A streamed body's pieces.
+async def checked(body: Body) -> AsyncGenerator[bytes, None]:
+    """What a streamed body gives, from its beginning.
 
     Raises:
-        ConfigError: As above.
+        ConfigError: As in `pieces`.
     """
     sent, source = 0, body.open()
     try:

@@ -1,4 +1,4 @@
-"""OpenTelemetry: spans, metrics and trace headers, named as in the stable HTTP semantic conventions (1.23 and later).
+"""OpenTelemetry: spans, metrics and trace headers, named as in the stable HTTP semantic conventions (1.44).
 
 A client span per call (waits and retries included) with a client span per attempt inside it, which says in
 `http.request.resend_count` which attempt it is. `http.client.request.duration` counts attempts, as the conventions have
@@ -7,6 +7,7 @@ it; the whole call is in `asyncapi.client.call.duration`. Routes go into `url.te
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics, propagate, trace
@@ -18,14 +19,15 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from multidict import CIMultiDict
     from opentelemetry.context import Context
-    from yarl import URL
 
     from asyncapi.layers.watch import Finished
     from asyncapi.types import Attempt, Request
 
     Started = tuple[trace.Span, Context, dict[str, Any]]
 
-_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+_SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
+_KNOWN = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"  # the conventions' own variable: instead of these
+_METHODS = "CONNECT,DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT,QUERY,TRACE"
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)  # seconds: the conventions'
 
 
@@ -46,15 +48,16 @@ class OpenTelemetry:
         meter_provider: metrics.MeterProvider | None = None,
         propagate: bool = True,
     ) -> None:
-        self._tracer = trace.get_tracer("asyncapi", VERSION, tracer_provider)
-        meter = metrics.get_meter("asyncapi", VERSION, meter_provider)
-        self._attempts = meter.create_histogram(
-            "http.client.request.duration", "s", "Attempts", explicit_bucket_boundaries_advisory=_BOUNDS
+        self._tracer = trace.get_tracer("asyncapi", VERSION, tracer_provider, _SCHEMA)
+        meter = metrics.get_meter("asyncapi", VERSION, meter_provider, _SCHEMA)
+        advice: dict[str, Any] = {"explicit_bucket_boundaries_advisory": _BOUNDS}
+        seconds = meter.create_histogram
+        self._attempts = seconds("http.client.request.duration", "s", "Duration of HTTP client requests.", **advice)
+        self._calls = seconds("asyncapi.client.call.duration", "s", "Duration of calls, waits included.", **advice)
+        self._active = meter.create_up_down_counter(
+            "http.client.active_requests", "{request}", "Number of active HTTP requests."
         )
-        self._calls = meter.create_histogram(
-            "asyncapi.client.call.duration", "s", "Calls, waits included", explicit_bucket_boundaries_advisory=_BOUNDS
-        )
-        self._active = meter.create_up_down_counter("http.client.active_requests", "{request}", "Attempts under way")
+        self._methods = frozenset(os.environ.get(_KNOWN, _METHODS).split(","))
         self._propagate = propagate
 
     def call_started(self, request: Request) -> Started:
@@ -73,39 +76,39 @@ class OpenTelemetry:
         """End the attempt's span."""
         self._active.add(-1, token[2])
         token[0].set_attribute("asyncapi.attempt.why", record.why)
-        self._attempts.record(record.elapsed, self._end(token, record), token[1])
+        self._attempts.record(record.elapsed, self._end(token, record, record), token[1])
 
     def call_ended(self, token: Started, record: Finished) -> None:
         """End the call's span."""
-        self._calls.record(record.elapsed, self._end(token, record), token[1])
+        last = record.attempts[-1] if record.attempts else None
+        self._calls.record(record.elapsed, self._end(token, record, last), token[1])
 
     def _start(self, request: Request, within: Context | None, resends: int) -> Started:
-        known = _labels(request.method, request.url, request.route)
-        method = known["http.request.method"]
-        shown = {**known, "url.full": redact_url(request.url)}
-        if method == "_OTHER":
-            shown["http.request.method_original"] = request.method
+        url, method, route = request.url, request.method, request.route
+        if resends and request.call.why.startswith("redirect"):
+            route = None  # it led somewhere else
+        known: dict[str, Any] = {"http.request.method": method if method in self._methods else "_OTHER"}
+        known |= {"url.scheme": url.scheme, "server.address": url.host or "", "server.port": url.port or 0}
+        name, shown = method, {**known, "url.full": redact_url(url)}
+        if known["http.request.method"] != method:
+            name, shown["http.request.method_original"] = "HTTP", method
+        if route is not None:
+            name, known["url.template"], shown["url.template"] = f"{name} {route}", route, route
         if resends:
             shown["http.request.resend_count"] = resends
-        name = " ".join(part for part in ("HTTP" if method == "_OTHER" else method, request.route) if part)
         span = self._tracer.start_span(name, within, trace.SpanKind.CLIENT, shown)
         return span, trace.set_span_in_context(span, within), known
 
     @staticmethod
-    def _end(token: Started, record: Attempt | Finished) -> dict[str, Any]:
+    def _end(token: Started, record: Attempt | Finished, last: Attempt | None) -> dict[str, Any]:
         """End a span; its labels for metrics."""
         span, _, known = token
         result: dict[str, Any] = {} if record.status is None else {"http.response.status_code": record.status}
+        if last is not None and last.http_version:
+            result["network.protocol.version"] = last.http_version
         if record.error is not None or failed(record):
             result["error.type"] = ending(record)
             span.set_status(trace.StatusCode.ERROR, record.error)
         span.set_attributes(result)
         span.end()
         return {**known, **result}
-
-
-def _labels(method: str, url: URL, route: str | None) -> dict[str, Any]:
-    """What few values tell of a request: fit for metrics."""
-    labels = {"http.request.method": method if method in _METHODS else "_OTHER", "url.scheme": url.scheme}
-    known = {**labels, "server.address": url.host or "", "server.port": url.port or 0}
-    return known if route is None else {**known, "url.template": route}

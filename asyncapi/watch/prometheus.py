@@ -74,7 +74,8 @@ class Prometheus:
 
     def attempt_ended(self, token: Labels, record: Attempt) -> None:
         """Count it."""
-        self._attempts.labels(*token, ending(record), record.why.partition(":")[0]).inc()
+        why = record.why.partition(":")[0].partition(" ")[0]  # "fallback to eu.example: 503" is a fallback
+        self._attempts.labels(*token, ending(record), why).inc()
         self._queued.labels(*token).observe(record.queued)
 
     def call_ended(self, token: Labels, record: Finished) -> None:

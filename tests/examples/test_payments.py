@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import random
 import signal
 import sqlite3
 import sys
@@ -201,3 +202,74 @@ async def test_many_at_once_under_one_name_are_one_payment(tmp_path, example):
         receipts = await asyncio.gather(*charges)
         assert len({receipt.settlement for receipt in receipts}) == 1
         assert len(bank.settled) == 1
+
+
+def loop_script(url, store, names):
+    """A process that charges one name after another, for as long as it lives."""
+    code = f"""
+import asyncio, importlib.util, sys
+spec = importlib.util.spec_from_file_location("payments_example", {str(SCRIPT)!r})
+example = importlib.util.module_from_spec(spec)
+sys.modules["payments_example"] = example
+spec.loader.exec_module(example)
+
+async def main():
+    async with example.Client({url!r}) as api:
+        payments = example.Payments(api, example.KeyStore({str(store)!r}))
+        await payments.resume()
+        print("ready", flush=True)
+        for name in {names!r}:
+            await payments.charge(name, amount=1999, currency="EUR")
+
+asyncio.run(main())
+"""
+    return asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-c", code),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[2])},
+    )
+
+
+async def test_killed_at_any_moment_and_started_again_every_payment_is_settled_once(tmp_path):
+    """SIGKILL while keys are written, requests are sent, settled, answered and kept; eight times in one run of names."""
+    store, names, draw = tmp_path / "keys.sqlite", [f"order-{n}" for n in range(2_000)], random.Random(7)
+
+    async def dawdle(bank, key):
+        await asyncio.sleep(draw.random() * 0.004)
+        bank.settle(key)
+        await asyncio.sleep(draw.random() * 0.004)
+
+    bank = Bank(dawdle)
+    async with application(bank.route) as url, asyncio.timeout(PATIENCE):
+        left_open = 0
+        for _ in range(8):
+            process = await loop_script(url, store, names)
+            assert await process.stdout.readline() == b"ready\n"
+            await asyncio.sleep(draw.random() * 0.08)  # the moment
+            process.kill()
+            _, err = await process.communicate()
+            assert err == b""
+            left_open += sum(status is None for _, _, status in kept(store))
+        code, _, err = await ran("resume", url=url, store=store)
+        assert (code, err) == (0, "")
+    rows = kept(store)
+    assert left_open > 0, "no kill came at a moment that matters"
+    assert {status for _, _, status in rows} == {200}
+    assert sorted(bank.settled) == sorted(
+        key for _, key, _ in rows
+    )  # one settlement for each name, under its first key
+    assert len({name for name, _, _ in rows}) == len(rows)
+
+
+async def test_two_processes_over_one_file_pay_each_name_once(tmp_path):
+    store, names = tmp_path / "keys.sqlite", [f"order-{n}" for n in range(40)]
+    bank = Bank()
+    async with application(bank.route) as url, asyncio.timeout(PATIENCE):
+        processes = await asyncio.gather(*(loop_script(url, store, order) for order in (names, names[::-1], names)))
+        ended = await asyncio.gather(*(process.communicate() for process in processes))
+        assert [(process.returncode, err) for process, (_, err) in zip(processes, ended, strict=True)] == [(0, b"")] * 3
+    rows = kept(store)
+    assert sorted(name for name, _, _ in rows) == sorted(names)
+    assert sorted(bank.settled) == sorted(key for _, key, _ in rows)
+    assert {status for _, _, status in rows} == {200}

@@ -185,6 +185,27 @@ def test_the_same_key_with_another_body_is_refused_before_it_is_sent():
     run(scenario())
 
 
+def test_of_two_bodies_at_once_under_one_key_one_is_sent():
+    async def scenario():
+        bank = Bank(201)
+        ends = await asyncio.gather(
+            *(bank.api.post("/charges", json=n, idempotency_key="k") for n in (1, 2, 2, 1)), return_exceptions=True
+        )
+        assert [type(one).__name__ for one in ends] == ["Response", "ConfigError", "ConfigError", "Response"]
+        assert [sent.content for sent in bank.requests] == [b"1", b"1"]
+
+    run(scenario())
+
+
+def test_a_declined_charge_is_not_tried_elsewhere_even_if_statuses_say_so():
+    async def scenario():
+        bank = Bank(402, fallback=Fallback(to="https://other", statuses=frozenset({402, 503})))
+        assert type(await bank.fails()) is PaymentRequired
+        assert len(bank.requests) == 1
+
+    run(scenario())
+
+
 def test_a_body_changed_by_the_caller_meanwhile_is_sent_as_it_was():
     async def scenario():
         bank = Bank(CUT, 201)

@@ -79,7 +79,7 @@ def attempt(what, method="POST"):
 
 
 SETTLE = (200, 201, 303, 400, 402, 404, 410, 422)
-LEAVE_OPEN = ("cut", "refused", 401, 403, 407, 408, 409, 425, 429, 500, 502, 503, 504)
+LEAVE_OPEN = ("cut", "refused", 307, 308, 401, 403, 407, 408, 409, 425, 429, 500, 502, 503, 504)
 
 
 @pytest.mark.parametrize("last", SETTLE)
@@ -95,3 +95,9 @@ def test_nothing_else_does(one, two):
 
 def test_what_becomes_of_the_get_after_a_303_leaves_the_post_settled():
     assert not unknown("POST", [attempt(303), attempt("cut", "GET")])
+
+
+@pytest.mark.parametrize(("method", "settled"), [("POST", True), ("PUT", False), ("PATCH", False), ("DELETE", False)])
+@pytest.mark.parametrize("status", [301, 302])
+def test_what_is_to_be_sent_elsewhere_is_not_done_yet(method, settled, status):
+    assert unknown(method, [attempt(status, method), attempt("cut", method)]) != settled

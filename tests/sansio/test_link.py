@@ -25,6 +25,7 @@ CASES = [
     ('<>; rel="next"', ""),
     ('< https://h/items?page=2 >; rel="next"', NEXT),
     (',, ,<https://h/items?page=2>; rel="next",', NEXT),
+    ("<https://h/items?page=2>; rel='next'", NEXT),
     # no next page
     ("", None),
     ("<https://h/items?page=2>", None),

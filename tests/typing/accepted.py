@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any, Literal, assert_type
+from typing import Annotated, Any, Generic, Literal, TypeVar, assert_type
 
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -21,6 +21,7 @@ from asyncapi import (
     Egress,
     EgressDenied,
     Env,
+    Form,
     Header,
     Issuer,
     Key,
@@ -32,6 +33,7 @@ from asyncapi import (
     OAuth2DeviceCode,
     OAuth2RefreshToken,
     Offset,
+    Option,
     Outcome,
     Page,
     PageNumber,
@@ -45,6 +47,7 @@ from asyncapi import (
     StatusError,
     Timeout,
     TLSError,
+    Upload,
     deadline,
     get,
     post,
@@ -162,6 +165,43 @@ def without_await() -> None:
         assert_type(list(users), list[User])
         assert_type([page.items for page in users.pages()], list[list[User]])
         assert_type(api.explain(), str)
+
+
+T = TypeVar("T")
+
+
+class Crud(API, Generic[T]):
+    """A part of several declared clients: its type variable is what a subclass says."""
+
+    @get("/{number}")
+    async def one(self, number: int) -> T: ...
+
+    @post("/")
+    async def create(self, item: T) -> T: ...
+
+    @get("/", by=PageNumber())
+    def every(self) -> Pages[T]: ...
+
+
+class Users(Crud[User]):
+    """One that is all said."""
+
+    @post("/photos")
+    async def photo(
+        self,
+        photo: Annotated[bytes, Upload()],
+        *,
+        title: Annotated[str, Form()] = "",
+        timeout: Annotated[float | None, Option()] = None,
+    ) -> bytes: ...
+
+
+async def parts(users: Users) -> None:
+    """Inherited methods have the subclass's types."""
+    assert_type(await users.one(1), User)
+    assert_type(await users.create(User(id=1)), User)
+    assert_type(await users.photo(b"", title="a", timeout=1.0), bytes)
+    assert_type([one async for one in users.every()], list[User])
 
 
 class Directory(API):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -9,10 +11,21 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.semconv._incubating.attributes import url_attributes as url_incubating
+from opentelemetry.semconv._incubating.metrics.http_metrics import create_http_client_active_requests
+from opentelemetry.semconv.attributes import (
+    error_attributes,
+    http_attributes,
+    network_attributes,
+    server_attributes,
+    url_attributes,
+)
+from opentelemetry.semconv.metrics import http_metrics
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from asyncapi import Client, ConnectError, NotFound
+from asyncapi import Client, ConnectError, Hedge, NotFound, ProtocolError, Retry
+from asyncapi.serve import FaultServer
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.watch import OpenTelemetry
 
@@ -24,8 +37,8 @@ class Collected:
         self.exporter, self.reader = InMemorySpanExporter(), InMemoryMetricReader()
         self.tracers = TracerProvider()
         self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
-        meters = MeterProvider([self.reader])
-        self.watcher = OpenTelemetry(tracer_provider=self.tracers, meter_provider=meters, **settings)
+        self.meters = MeterProvider([self.reader])
+        self.watcher = OpenTelemetry(tracer_provider=self.tracers, meter_provider=self.meters, **settings)
 
     @property
     def spans(self):
@@ -170,3 +183,130 @@ async def test_no_canary_gets_into_spans_or_metrics():
     said = "".join(span.to_json() for span in collected.spans) + repr(collected.reader.get_metrics_data())
     assert "http.request.method" in said
     assert "canary" not in said
+
+
+# --- held to the conventions as they are published, not as somebody remembers them ---------------------------------
+
+STABLE = {
+    value
+    for module in (http_attributes, network_attributes, server_attributes, url_attributes, error_attributes)
+    for name, value in vars(module).items()
+    if name.isupper()
+}
+OURS = {"asyncapi.attempt.why"}
+# "HTTP client span": required, or required under a condition that holds here
+REQUIRED = {
+    http_attributes.HTTP_REQUEST_METHOD, server_attributes.SERVER_ADDRESS, server_attributes.SERVER_PORT,
+    url_attributes.URL_FULL,
+}  # fmt: skip
+
+
+async def everything(collected):
+    """Calls of many endings over a real server: (what ends, its spans' names are checked by the caller)."""
+    async with FaultServer() as server:
+        settings = {"watch": collected.watcher, "retry": Retry(2, base=0), "raise_for_status": False}
+        async with Client(server.url, **settings) as api:
+            await api.get("/items/1", route="/items/{id}")
+            await api.get("/status/404")
+            await api.post("/status/503", json={}, idempotency_key=True)
+            await api.get("/redirect/1", route="/redirect/{n}")
+            await api.request("PURGE", "/items/1")
+            with pytest.raises(ProtocolError):
+                await api.get("/drop")
+    return server
+
+
+async def test_every_attribute_is_one_of_the_stable_conventions_or_ours():
+    collected = Collected()
+    await everything(collected)
+    for span in collected.spans:
+        extra = {url_incubating.URL_TEMPLATE} if "{" in span.name else set()
+        assert set(span.attributes) <= STABLE | OURS | extra
+        assert set(span.attributes) >= REQUIRED
+        assert span.kind is SpanKind.CLIENT
+        assert ("{" in span.name) == (url_incubating.URL_TEMPLATE in span.attributes)
+        assert span.instrumentation_scope.schema_url == "https://opentelemetry.io/schemas/1.44.0"
+    for name, point in collected.points:
+        assert set(point.attributes) <= STABLE | {url_incubating.URL_TEMPLATE}, name
+        assert url_attributes.URL_FULL not in point.attributes
+
+
+async def test_metrics_have_the_names_units_and_words_of_the_conventions():
+    collected = Collected()
+    await everything(collected)
+    [scope] = collected.reader.get_metrics_data().resource_metrics[0].scope_metrics
+    known = {metric.name: metric for metric in scope.metrics}
+    told = collected.meters.get_meter("reference")
+    create_http_client_active_requests(told).add(1)
+    duration = known[http_metrics.HTTP_CLIENT_REQUEST_DURATION]
+    assert (duration.unit, duration.description) == ("s", "Duration of HTTP client requests.")
+    *_, other = collected.reader.get_metrics_data().resource_metrics[0].scope_metrics
+    active, reference = known["http.client.active_requests"], other.metrics[0]
+    assert (active.name, active.unit, active.description) == (reference.name, reference.unit, reference.description)
+    [point, *_] = duration.data.data_points
+    assert point.explicit_bounds == (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+    assert {type(value) for value in point.attributes.values()} <= {str, int}
+
+
+async def test_what_a_real_server_answers_is_told_as_the_conventions_say():
+    collected = Collected()
+    server = await everything(collected)
+    port = int(server.url.rpartition(":")[2])
+    spans = collected.spans
+    assert {(span.attributes["server.address"], span.attributes["server.port"]) for span in spans} == {
+        ("127.0.0.1", port)
+    }
+    one, call = spans[:2]
+    assert one.parent.span_id == call.context.span_id
+    for span in (one, call):
+        assert (span.name, span.status.status_code) == ("GET /items/{id}", StatusCode.UNSET)
+        assert span.attributes["network.protocol.version"] == "1.1"
+        assert span.attributes["http.response.status_code"] == 200
+        assert "error.type" not in span.attributes
+    missing = [span for span in spans if span.attributes.get("http.response.status_code") == 404]
+    assert [(span.attributes["error.type"], span.status.description) for span in missing] == [("404", None)] * 2
+    posts = [span for span in spans if span.name == "POST"]
+    assert [span.attributes.get("http.request.resend_count") for span in posts] == [None, 1, None]
+    cut = [span for span in spans if "/drop" in span.attributes["url.full"]]
+    assert {span.attributes["error.type"] for span in cut} == {"ProtocolError"}
+    assert all("http.response.status_code" not in span.attributes for span in cut)
+    assert all("network.protocol.version" not in span.attributes for span in cut)
+
+
+async def test_a_redirects_second_hop_is_not_taken_for_the_route():
+    collected = Collected()
+    api = Client(
+        "https://h",
+        transport=MockTransport(
+            lambda r: reply(302, headers={"Location": "/b"}) if r.url.path == "/a/7" else reply(200)
+        ),
+        watch=collected.watcher,
+    )
+    await api.get("/a/7", route="/a/{id}")
+    assert [span.name for span in collected.spans] == ["GET /a/{id}", "GET", "GET /a/{id}"]
+    assert collected.spans[1].attributes["http.request.resend_count"] == 1
+
+
+def test_methods_that_a_house_knows_besides_are_named_in_the_conventions_own_variable(monkeypatch):
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET,PURGE")
+    collected = Collected()
+    for method in ("PURGE", "POST"):
+        run(client(lambda r: reply(200), collected).request(method, "/"))
+    assert [span.name for span in collected.spans] == ["PURGE", "PURGE", "HTTP", "HTTP"]
+    assert collected.spans[-1].attributes["http.request.method_original"] == "POST"
+
+
+def test_a_hedged_copy_is_a_resend_and_the_loser_is_told_as_cancelled():
+    collected, asked = Collected(), []
+
+    async def handler(request):
+        asked.append(request)
+        await asyncio.sleep(5 if len(asked) == 1 else 0.01)
+        return reply(200)
+
+    run(client(handler, collected, hedge=Hedge(after=0.1, budget=1.0)).get("/x"))
+    won, lost, call = collected.spans
+    assert (won.attributes["http.request.resend_count"], "http.request.resend_count" in lost.attributes) == (1, False)
+    assert lost.attributes["error.type"] == "CancelledError"
+    assert call.attributes["http.response.status_code"] == 200
+    assert {span.parent.span_id for span in (won, lost)} == {call.context.span_id}

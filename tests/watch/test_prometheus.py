@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from asyncapi import Client, ConfigError, ConnectError
+from asyncapi import Client, ConfigError, ConnectError, Fallback
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.watch import Prometheus
 
@@ -111,3 +111,21 @@ async def test_no_canary_gets_into_the_metrics():
     text = generate_latest(registry).decode()
     assert "asyncapi_attempts_total" in text
     assert "canary" not in text
+
+
+def test_the_place_that_a_fallback_asks_is_no_label():
+    registry, clock = CollectorRegistry(), FakeClock()
+
+    def handler(request):
+        return reply(503 if request.url.host == "h" else 200)
+
+    async def scenario():
+        api = Client(
+            "https://h", transport=MockTransport(handler, clock=clock), clock=clock, retry=None,
+            watch=Prometheus(registry), fallback=Fallback(to="https://eu.example"),
+        )  # fmt: skip
+        await api.get("/x")
+
+    run(scenario())
+    samples = [one for metric in registry.collect() for one in metric.samples if one.name == "asyncapi_attempts_total"]
+    assert {(one.labels["why"], one.labels["status"]) for one in samples} == {("first", "503"), ("fallback", "200")}

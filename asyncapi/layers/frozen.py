@@ -1,0 +1,92 @@
+"""The body of a call with an idempotency key is frozen: what its first attempt sends, every attempt sends.
+
+Text, JSON and forms are bytes since the call was made. A file, or anything else that is opened again for each attempt,
+could say something else by then: it is read once, here, into memory. So it is also compared with what its key was used
+for before. The boundary of a multipart form is then drawn from its content, so that a replay, in another process too,
+is the same to the byte, as servers expect that compare fingerprints.
+
+Left as they are: what can't be read twice (it is never sent again), and what is larger than `LARGEST`.
+It stands inside the deadline, which covers the reading.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict
+
+from asyncapi.errors import ConfigError
+from asyncapi.transports.upload import checked
+from asyncapi.types import Body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from asyncapi.sansio.idempotency import UsedKeys
+    from asyncapi.types import Layer, Request, Response, Send
+
+LARGEST = 4 * 1024 * 1024  # bytes; a hundred calls at a time must not fill the memory
+_BOUNDARY = re.compile(r"(multipart/form-data; boundary=)([0-9a-f]{32})")  # as `bodies` writes it
+
+
+def frozen(used: UsedKeys) -> Layer:
+    """The layer.
+
+    Args:
+        used: What keys were used for.
+
+    Raises (from the layer):
+        ConfigError: The key was used for another body, or the body can't be read. Nothing was sent.
+    """
+
+    def layer(inner: Send) -> Send:
+        def send(request: Request) -> Awaitable[Response]:  # no coroutine of its own where there is nothing to freeze
+            body = request.content
+            if request.idempotency_key is None or not isinstance(body, Body) or not body.rewindable:
+                return inner(request)
+            return _send_frozen(inner, request, body, used)
+
+        return send
+
+    return layer
+
+
+async def _send_frozen(inner: Send, request: Request, body: Body, used: UsedKeys) -> Response:
+    content = await _read(body)
+    if content is None:
+        return await inner(request)
+    request = _settled(request, content)
+    if not used.fits(request):
+        raise ConfigError(used.told(request), request=request)
+    return await inner(request)
+
+
+async def _read(body: Body) -> bytes | None:
+    """The whole body, or None if it is too large."""
+    if body.length is not None and body.length > LARGEST:
+        return None
+    content = bytearray()
+    source = checked(body)
+    try:
+        async for piece in source:
+            content += piece
+            if len(content) > LARGEST:
+                return None
+    finally:
+        await source.aclose()
+    return bytes(content)
+
+
+def _settled(request: Request, content: bytes) -> Request:
+    """The request with these bytes; the boundary of a form follows from what is in it."""
+    headers = CIMultiDict(request.headers)
+    form = _BOUNDARY.fullmatch(headers.get("Content-Type", ""))
+    if form is not None:
+        made = form[2].encode()
+        drawn = blake2b(content.replace(made, b""), digest_size=16).hexdigest()  # nobody can put it inside
+        content = content.replace(made, drawn.encode())
+        headers["Content-Type"] = form[1] + drawn
+    headers["Content-Length"] = str(len(content))
+    return request.copy(content=content, headers=headers)
