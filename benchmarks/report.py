@@ -43,9 +43,10 @@ def render(results: dict[str, Any]) -> str:
 def _machine(results: dict[str, Any]) -> str:
     machine, settings = results["machine"], results["settings"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    later = "".join(f"; {name} on {at[:10]}" for name, at in results.get("updated", {}).items())
     quick = " **A quick run: figures are rough.**" if results["quick"] else ""
     return (
-        f"Measured {results['at'][:10]} in {results['took_s']} s.{quick}\n\n"
+        f"Measured {results['at'][:10]} in {results['took_s']} s{later}.{quick}\n\n"
         f"- Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
         f"{machine['kernel']}; pinned: {machine['pinned']}; load at the start {machine['load_at_start']}\n"
         f"- {machine['python']}; server: {results['server']}\n"

@@ -4,6 +4,7 @@
                                                docs/img/*.svg and the tables in docs/benchmarks.md
     python benchmarks/run.py --quick           about a minute, to see that it works; writes to benchmarks/results/quick/
     python benchmarks/run.py --only peers      one part: peers, latency, layers, map, fetch, storms (repeatable)
+    python benchmarks/run.py --only storms --update    that part anew, in docs/ and in the last results
     python benchmarks/run.py --only httpx_pool --only asyncapi_on     only these contestants
 
 Ctrl-C stops it and everything it has started.
@@ -43,7 +44,7 @@ def main() -> int:
     if options.quick:
         settings.warmup, settings.seconds = 0.2, 0.3
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `with` blocks end what was started
-    target = _Target(options.out, quick=options.quick, partial=bool(options.only))
+    target = _Target(options.out, quick=options.quick, partial=bool(options.only), update=options.update)
     try:
         results = _run_all(settings, target.images)
     except KeyboardInterrupt:
@@ -58,12 +59,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="about a minute, rough figures")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of every measurement (5)")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a part or contestant; repeatable")
+    parser.add_argument("--update", action="store_true", help="with --only PART: into the last results and docs/")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write everything there, not into docs/")
     options = parser.parse_args()
     known = {*PARTS, *(name for names in CONTESTANTS_OF.values() for name in names)}
     for name in options.only:
         if name not in known:
             parser.error(f"--only {name}: not one of {', '.join(sorted(known))}")
+    if options.update and (options.quick or options.out or not options.only or not set(options.only) <= set(PARTS)):
+        parser.error("--update goes with --only and whole parts, not with --quick or --out")
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds: at least 1")
     return options
@@ -150,8 +154,10 @@ def _versions(results: dict[str, Any]) -> dict[str, str]:
 class _Target:
     """Where results go: docs/ and benchmarks/results/ for a full run, else one folder."""
 
-    def __init__(self, out: Path | None, *, quick: bool, partial: bool) -> None:
-        folder = out or (HERE / "results" / ("quick" if quick else "partial") if quick or partial else None)
+    def __init__(self, out: Path | None, *, quick: bool, partial: bool, update: bool) -> None:
+        apart = quick or (partial and not update)
+        folder = out or (HERE / "results" / ("quick" if quick else "partial") if apart else None)
+        self._update = update
         self._results = folder or HERE / "results"
         self.images = folder or ROOT / "docs" / "img"
         self._page = folder / "benchmarks.md" if folder else ROOT / "docs" / "benchmarks.md"
@@ -161,6 +167,8 @@ class _Target:
         self._results.mkdir(parents=True, exist_ok=True)
         self.images.mkdir(parents=True, exist_ok=True)
         path = self._results / "latest.json"
+        if self._update:
+            results = _updated(json.loads(path.read_text()), results)
         path.write_text(json.dumps(results, indent=1) + "\n")
         _say(f"wrote {path}")
         report.write(results, self._page)
@@ -173,6 +181,15 @@ class _Target:
         for drawn in charts.draw(results, self.images):
             _say(f"wrote {drawn}")
         _say(f"done in {results['took_s']} s")
+
+
+def _updated(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """The results of a full run with some parts measured anew; they say when."""
+    for name in PARTS:
+        if name in part:
+            whole[name] = part[name]
+            whole.setdefault("updated", {})[name] = part["at"]
+    return whole
 
 
 def _say(text: str) -> None:

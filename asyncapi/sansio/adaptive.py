@@ -43,6 +43,7 @@ _PROBE_SECONDS = 1.0  # and not less than this, doubling with each that was refu
 _PROBE_MOST = 4.0  # up to this
 _SURE = 8  # a probe's step from which on the ceiling is forgotten
 _BELOW = 0.95  # of the ceiling: what is refused from here down is background
+_STEPS = 16  # doublings counted
 _MANY = 0.05  # of the answers refused: no chance and no background
 _QUIET = 0.001  # less background than this is none
 _WEIGHT = 200  # answers at which a window weighs as much as all before in the background
@@ -99,7 +100,7 @@ class Ceiling:
         self.at = at
         self._step, self._calm = 1, 0
         wait = max(_PROBE_SECONDS, _PROBE_TRIPS * round_trip)
-        self._hold = now + max(wait, min(_PROBE_MOST, wait * 2**self._failed))
+        self._hold = now + max(wait, min(_PROBE_MOST, wait * 2.0 ** min(self._failed, _STEPS)))
 
     def holds(self, limit: float) -> bool:
         """Whether it is what keeps the limit down."""
@@ -216,7 +217,7 @@ class AdaptiveLimit:
         if undo:
             wanted = self._good
         else:
-            wanted = min(self.limit, limit * max(_DEEPEST, self._backoff ** (2.0**self._streak)))
+            wanted = min(self.limit, limit * max(_DEEPEST, self._backoff ** (2.0 ** min(self._streak, _STEPS))))
             self._streak += 1
         known = self._alive or self._streak < 2  # noqa: PLR2004 - nothing answered after a cut: an outage
         at = max(int(wanted) + 1.0, min(in_flight, int(limit))) if known else inf

@@ -129,7 +129,13 @@ def adaptive(path: Path) -> None:
 
 def _save(figure: Figure, title: str, path: Path) -> None:
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    figure.text(0.01, 0.005, "simulated in virtual time, seeded: benchmarks/storms.py", fontsize=7.5, color="#666666")
+    figure.text(
+        0.01,
+        0.005,
+        "simulated in virtual time, seeded: benchmarks/storms.py. A line that is not seen lies under another.",
+        fontsize=7.5,
+        color="#666666",
+    )
     figure.tight_layout(rect=(0, 0.02, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from asyncapi import Adaptive, Client, Timeout
+from asyncapi import Adaptive, Breaker, Client, Timeout
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from simulator import matrix, outages
 from simulator.server import Condition
 from simulator.storm import Scenario, measure
 from simulator.workers import TokenBucket
@@ -34,6 +35,19 @@ def test_what_no_policy_can_answer_none_answers_and_all_recover():
         measured = measure(OUTAGE, name)
         assert measured.success_in_trouble < 0.7
         assert measured.recovery is not None
+
+
+@pytest.mark.parametrize("length", [5, 60])
+def test_a_breaker_is_back_within_five_seconds_of_an_outage_and_sends_next_to_nothing_meanwhile(length):
+    seen = outages.measure(length, seeds=(1, 2), breaker=Breaker())
+    assert seen.worst <= 5.5
+    assert seen.down <= 2.5 * outages.RATE + 3 * length / 4
+
+
+def test_the_matrix_tells_of_every_algorithm():
+    told = matrix.measure(quick=True)
+    assert all(set(by) == set(matrix.ALGORITHMS) for by in told["changes"].values())
+    assert all(one["rejected"] < 0.01 for by in told["sizes"].values() for one in by.values())
 
 
 @pytest.mark.parametrize("burst", [1.0, 20.0])

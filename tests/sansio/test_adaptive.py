@@ -224,6 +224,24 @@ def test_an_outage_leaves_no_ceiling():
 
 
 @pytest.mark.parametrize("name", EVERY)
+def test_thousands_of_refusals_and_of_failed_tries_overflow_nothing(name):
+    limit, now = limit_of(name), 0.0
+    for _ in range(3000):
+        drop(limit, now := now + 1.0)
+    assert limit.limit == 1
+
+
+def test_a_thousand_failed_tries_at_the_ceiling_overflow_nothing():
+    limit, now, failed = limit_of("gradient2", initial=20), 0.0, 0
+    while failed < 1100:
+        now = feed(limit, now=now, latency=2.0)
+        if limit.limit >= 21:
+            limit.on_sample(now, 0.005, 21, True)
+            failed += 1
+    assert limit.limit <= 20
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_several_clients_share_a_server_that_refuses_at_once_and_none_is_starved(name):
     loop = ClosedLoop([limit_of(name) for _ in range(3)], [Phase(0, 60)], queue=0.0)
     seen = loop.run(60)
