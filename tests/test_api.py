@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -663,3 +664,21 @@ async def file_on_get(self, b: Annotated[bytes, Upload()]) -> User: ...
 def test_what_would_be_lost_or_mean_nothing_is_told_when_the_class_is_made(decorator, function, said):
     with pytest.raises(ConfigError, match=said):
         declared(decorator, function)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="type parameters have a syntax of their own from Python 3.12 on")
+@pytest.mark.parametrize("future", ["from __future__ import annotations", ""])
+async def test_type_parameters_may_be_written_in_brackets(future):
+    names = {"__name__": __name__, "API": API, "User": User, "get": get, "post": post}
+    code = f"""{future}
+class Crud[T, K: str | int](API):
+    @get("/{{id}}")
+    async def one(self, id: K) -> T: ...
+    @post("/")
+    async def add(self, item: T) -> T: ...
+class Users(Crud[User, int]): ...
+"""
+    exec(code, names)
+    async with names["Users"](Client("https://h", transport=MockTransport(answered))) as api:
+        assert await api.one(1) == User(id=1)
+        assert await api.add(User(id=7)) == User(id=7)
