@@ -76,8 +76,7 @@ def retry(budgets: Keyed[Retries], clock: Clock) -> Layer:
         async def send(request: Request) -> Response:
             call = request.call
             policy = call.retry
-            outer = _inside.get()
-            if policy is None or (outer is not None and outer.running):
+            if policy is None or nested():
                 return await _once(inner, request)
             budget = budgets[call.host]
             budget.deposit(now())
@@ -99,6 +98,12 @@ def retry(budgets: Keyed[Retries], clock: Clock) -> Layer:
         return send
 
     return layer
+
+
+def nested() -> bool:
+    """Whether we are inside a call that retries, and still runs."""
+    outer = _inside.get()
+    return outer is not None and outer.running
 
 
 async def _once(inner: Send, request: Request) -> Response:
