@@ -76,7 +76,8 @@ def retry(budgets: Keyed[Retries], clock: Clock) -> Layer:
         async def send(request: Request) -> Response:
             call = request.call
             policy = call.retry
-            if policy is None or nested():
+            outer = _inside.get()
+            if policy is None or (outer is not None and outer.running):  # as `nested`, without a call
                 return await _once(inner, request)
             budget = budgets[call.host]
             budget.deposit(now())
