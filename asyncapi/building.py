@@ -19,6 +19,7 @@ from asyncapi.config import Retry, Timeout
 from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
+from asyncapi.layers.retry import nested
 from asyncapi.redact import redact_url
 from asyncapi.sansio.idempotency import UsedKeys
 from asyncapi.types import UNSET, Body, Call, Request, Unset
@@ -157,6 +158,8 @@ class Builder:
         """Start the clock of the call that `built` makes."""
         total, connect, attempt = self._timeout if built.timeout is UNSET else limits_of(built.timeout)
         policy = self._retry if built.retry is UNSET else policy_of(built.retry)
+        if policy is not None and nested():  # here too: a call that does not retry is not the same as one that does
+            policy = None
         now = self._now()
         due = None if total is None else now + total
         scope = deadline.current.get()

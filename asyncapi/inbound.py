@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from asyncapi.clock import SYSTEM
+from asyncapi.errors import ConfigError
 from asyncapi.layers.deadline import deadline
 from asyncapi.layers.retry import retried_elsewhere
 from asyncapi.sansio.propagation import read_timeout, retried_above
@@ -28,7 +29,16 @@ def inbound(headers: Mapping[str, str], *, most: float | None = None, clock: Clo
         headers: The headers of the request being served, case-insensitive.
         most: Seconds at the most, and where the caller names none.
         clock: The clock of the client inside.
+
+    Raises:
+        ConfigError: `most` is not a positive number.
     """
+    try:
+        usable = most is None or most > 0
+    except TypeError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"inbound(most={most!r}): give a positive number of seconds, or None")
     told = read_timeout(headers)
     limits = [seconds for seconds in (told, most) if seconds is not None]
     with ExitStack() as scope:

@@ -29,6 +29,7 @@ from asyncapi import (
     Timeout,
 )
 from asyncapi.credentials.pool import Key
+from asyncapi.layers.cache import _Cache
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.singleflight import _Flight
@@ -42,7 +43,7 @@ from asyncapi.watchdog import Watchdog
 from stepping import each_cancellation
 
 FLOOR = 50.0
-KINDS = (Circuit, Gate, Limiter, Line, Watchdog)
+KINDS = (_Cache, Circuit, Gate, Limiter, Line, Watchdog)
 
 
 class Made:
@@ -169,6 +170,8 @@ class World:
             assert (circuit.holder, circuit.probing) == (None, set())
         for watchdog in self.made.of(Watchdog):
             assert len(watchdog) == 0
+        for cache in self.made.of(_Cache):
+            assert cache._asking == {}
         assert len(parts.hedges) == len(parts.flights) == 0
         for budget in parts.budgets.values():
             assert isinstance(budget, RetryBudget)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from asyncapi import Client, RequestTimeout, Retry, Timeout, deadline, inbound
+from asyncapi import Client, ConfigError, RequestTimeout, Retry, Timeout, deadline, inbound
 from asyncapi.sansio.propagation import TIMEOUT_HEADERS, read_timeout, retried_above, write_timeout
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
@@ -189,3 +189,9 @@ def test_services_in_a_row_retry_in_one_place_only():
 def test_deadline_scopes_still_hold_inside():
     with deadline(5) as outer, inbound({"request-timeout": "60"}):
         assert outer.left <= 5
+
+
+@pytest.mark.parametrize("most", [0, -1, float("nan"), "5"])
+def test_what_is_no_length_of_time_is_refused(most):
+    with pytest.raises(ConfigError, match="most="), inbound({}, most=most):
+        pass

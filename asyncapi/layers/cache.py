@@ -5,7 +5,7 @@ Rules:
 2. Whose an answer is belongs to its key: credentials in the request's headers by their hash, the client's `auth=` by
    its being this client's. Where an answer came from after a redirect, or from a fallback, it is not stored.
 3. A write (POST, PUT, PATCH, DELETE ...) that succeeds forgets what is stored of its URL, and of the `Location` and
-   `Content-Location` of the same origin (section 4.4).
+   `Content-Location` of the same origin (section 4.4). What was asked for before that, and comes after, is not stored.
 4. A 304 is the cache's own affair: who asked without conditions gets the stored answer. Requests with conditions or
    ranges of their own, or with `no-store`, pass it by.
 5. Two calls that ask for the same at the same time both ask: let `single_flight` share that.
@@ -83,6 +83,15 @@ def cache(answers: Answers[tuple[Stored, ...]], policy: CachePolicy, counts: Cou
     return layer
 
 
+class _Asked:
+    """A question under way, and whether a write has overtaken it."""
+
+    __slots__ = ("overtaken",)
+
+    def __init__(self) -> None:
+        self.overtaken = False
+
+
 class _Cache:
     def __init__(
         self, inner: Send, answers: Answers[tuple[Stored, ...]], policy: CachePolicy, counts: Counts, clock: Clock
@@ -92,6 +101,7 @@ class _Cache:
         self._policy = policy
         self._counts = counts
         self._now = clock.wall
+        self._asking: dict[tuple[str, URL], set[_Asked]] = {}
 
     async def send(self, request: Request) -> Response:
         if request.method not in _SAFE:
@@ -107,9 +117,16 @@ class _Cache:
             return self._answer(stored, request, "fresh")
         if "only-if-cached" in caching.directives(request.headers):
             return Response(504, url=request.url, request=request)
-        return await self._ask(request, stored, identity)
+        mine, key = _Asked(), _key(request.url)
+        self._asking.setdefault(key, set()).add(mine)
+        try:
+            return await self._ask(request, stored, identity, mine)
+        finally:
+            self._asking[key].discard(mine)
+            if not self._asking[key]:
+                del self._asking[key]
 
-    async def _ask(self, request: Request, stored: Stored | None, identity: str) -> Response:
+    async def _ask(self, request: Request, stored: Stored | None, identity: str, mine: _Asked) -> Response:
         """Ask the server: for the whole, or whether what is stored still holds."""
         asked = self._now()
         conditions = {} if stored is None else caching.conditions(stored)
@@ -125,12 +142,14 @@ class _Cache:
             valid = caching.freshened(stored, response.headers, asked=asked, came=self._now())
             if valid is not None:
                 self._counts.revalidated += 1
-                self._keep(request, valid, replaces=stored)
+                if not mine.overtaken:
+                    self._keep(request, valid, replaces=stored)
                 return self._answer(valid, request, "revalidated")
             self._answers.drop(_key(request.url))  # the server knows another one
             asked, response = self._now(), await self._inner(request)
         self._counts.misses += 1
-        self._store(request, response, identity, asked, stored)
+        if not mine.overtaken:
+            self._store(request, response, identity, asked, stored)
         return response
 
     def _store(self, request: Request, response: Response, identity: str, asked: float, stored: Stored | None) -> None:
@@ -185,7 +204,7 @@ class _Cache:
     def _invalidate(self, request: Request, response: Response) -> None:
         if not response.ok:
             return
-        self._answers.drop(_key(request.url))
+        self._forget(request.url)
         for name in ("Location", "Content-Location"):
             if name in response.headers:
                 try:
@@ -193,7 +212,13 @@ class _Cache:
                 except ValueError:
                     continue
                 if origin(named) == origin(request.url):
-                    self._answers.drop(_key(named))
+                    self._forget(named)
+
+    def _forget(self, url: URL) -> None:
+        key = _key(url)
+        self._answers.drop(key)
+        for asked in self._asking.get(key, ()):
+            asked.overtaken = True
 
 
 def _key(url: URL) -> tuple[str, URL]:

@@ -79,7 +79,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False) -> Laye
             call = request.call
             policy = call.retry
             outer = _inside.get()
-            if policy is None or (outer is not None and outer.running):
+            if policy is None or (outer is not None and outer.running):  # as `nested`, without a call
                 return await _once(inner, request)
             budget = budgets[call.host]
             budget.deposit(now())
@@ -101,6 +101,12 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False) -> Laye
         return send
 
     return layer
+
+
+def nested() -> bool:
+    """Whether we are inside a call that retries, and still runs."""
+    outer = _inside.get()
+    return outer is not None and outer.running
 
 
 async def _once(inner: Send, request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -16,6 +17,7 @@ from asyncapi import (
     RateLimit,
     ServerError,
 )
+from asyncapi.layers.cache import _Cache
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 
@@ -42,6 +44,12 @@ class Origin:
         if request.headers.get("If-None-Match") == tag and self.status == 200:
             return reply(304, headers={"ETag": tag, **self.headers})
         return reply(self.status, json={"n": self.version}, headers={"ETag": tag, **self.headers})
+
+
+def _cache_of(api):
+    """The layer itself, out of the chain that goes through it."""
+    (found,) = [one for one in gc.get_objects() if isinstance(one, _Cache) and one._answers is api._parts.answers]
+    return found
 
 
 def played(scenario, **settings):
@@ -154,6 +162,23 @@ def test_a_write_that_succeeds_forgets_what_it_has_changed(method, status, asked
         return (await origin.api.get("/x")).from_cache
 
     assert played(scenario) == ("" if asked_again else "fresh")
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_was_asked_for_before_a_write_and_comes_after_it_is_not_stored(known):
+    async def scenario(origin):
+        if known:
+            await origin.api.get("/x")
+            await origin.clock.sleep(61)
+        origin.takes = 2.0
+        slow = asyncio.create_task(origin.api.get("/x"))
+        await origin.clock.sleep(1)
+        origin.takes = 0.0
+        await origin.api.put("/x", json=1)
+        await slow
+        return (await origin.api.get("/x")).from_cache
+
+    assert played(scenario) == ""
 
 
 def test_a_write_forgets_the_places_of_the_same_origin_that_its_answer_names():
@@ -307,6 +332,7 @@ def test_a_call_that_is_cancelled_stores_nothing_and_breaks_nothing():
         await origin.clock.sleep(0.5)
         call.cancel()
         await asyncio.wait([call])
+        assert not _cache_of(origin.api)._asking
         return call.cancelled(), len(origin.api._parts.answers), (await origin.api.get("/x")).from_cache
 
     assert played(scenario) == (True, 0, "")

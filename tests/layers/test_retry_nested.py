@@ -279,3 +279,28 @@ def test_a_call_in_another_thread_with_the_same_context_is_nested_and_ends_by_th
 
     with blocking.Client("https://deep", transport=MockTransport(leaf), retry=Retry(5, base=0)) as deep:
         asyncio.run(main(deep))
+
+
+def test_who_shares_a_flight_with_a_nested_call_does_not_lose_its_own_retries():
+    async def scenario():
+        clock, counts = FakeClock(), []
+
+        async def leaf(_):
+            counts.append(1)
+            await clock.sleep(1)
+            return reply(503)
+
+        transport = MockTransport(leaf, clock=clock)
+        deep = Client("https://deep", transport=transport, clock=clock, single_flight=True, retry=3)
+
+        async def handler(_):
+            return reply((await deep.get("/", raise_for_status=False)).status)
+
+        outer = Client("https://h", transport=MockTransport(handler, clock=clock), clock=clock, retry=1)
+        nested = asyncio.create_task(outer.get("/", raise_for_status=False))
+        await clock.sleep(0.5)
+        free = await deep.get("/", raise_for_status=False)
+        await nested
+        return len(free.attempts), len(counts)
+
+    assert run(scenario()) == (3, 4)
