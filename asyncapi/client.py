@@ -22,6 +22,7 @@ from asyncapi.plan import Plan
 from asyncapi.redact import redact_url
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.stats import Stats, snapshot
+from asyncapi.stream import Streams
 from asyncapi.types import UNSET, Request, Response, Unset, stack
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
-_NO_LIMITS = Timeout(None, connect=None)
+_NO_LIMITS = Timeout(None, connect=None, read=None)
 _DEFAULT_RETRY = Retry()
 _WORKERS = 100  # of a map, where the client itself has no bound
 
@@ -110,6 +111,7 @@ class Client:
     head: Verb
     options: Verb
     paginate: Paginate
+    stream: Streams
 
     def __init__(
         self,
@@ -188,6 +190,10 @@ class Client:
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
         self.paginate = Paginate(self.request, self.base_url)
+        self.stream = Streams(
+            self._builder, self._carry, self._status_error,
+            parts=self._parts, timeout=limits, raises=raise_for_status, max_body=max_body,
+        )  # fmt: skip
 
     async def __aenter__(self) -> Self:
         self._open()

@@ -6,7 +6,7 @@ method and URL, and on how often that was asked for before; never on time, nor o
 
 Of one attempt, in this order: the latency passes; the connection breaks before anything is sent (half of the drops);
 or it is answered at once, with a 429 or another status, without reaching the server; or it is sent, and then its answer
-is lost (the other half), cut short, or left alone.
+is lost (the other half), cut short, or left alone. A streamed answer that is cut short breaks off in its first piece.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from asyncapi.transports import limits
 from asyncapi.types import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from asyncapi.clock import Clock
     from asyncapi.types import Layer, Request, Send
@@ -140,11 +140,31 @@ async def _meet(fate: Fate, request: Request, inner: Send, retry_after: float) -
         return Response(fate.status, headers, b"chaos", url=request.url, request=request)
     response = await inner(request)
     if fate.lost:
+        if response.opened is not None:
+            response.opened.close()
         raise ProtocolError("chaos: the connection was closed before the answer came", request=request)
     if fate.kept == 1.0:
+        return response
+    if response.opened is not None:
+        response.opened.read = _cut_short(response.opened.read, fate.kept, request)
         return response
     content = response.content[: int(fate.kept * len(response.content))]
     return Response(
         response.status, response.headers, content,
         url=response.url, request=response.request, http_version=response.http_version,
     )  # fmt: skip
+
+
+def _cut_short(read: Callable[[], Awaitable[bytes]], kept: float, request: Request) -> Callable[[], Awaitable[bytes]]:
+    """A streamed body that breaks off within its first piece."""
+    came = False
+
+    async def cut() -> bytes:
+        nonlocal came
+        if not came and (piece := await read()):
+            came = True
+            if left := piece[: int(kept * len(piece))]:
+                return left
+        raise ProtocolError("chaos: the connection was closed in the body", request=request)
+
+    return cut

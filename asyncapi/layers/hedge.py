@@ -1,7 +1,8 @@
 """Hedging: no answer after a learned delay, so a second copy is sent; the first good answer wins.
 
 Rules:
-1. Only what is safe to send twice (sansio/resend.py), with a body that can be sent twice at the same time.
+1. Only what is safe to send twice (sansio/resend.py), with a body that can be sent twice at the same time;
+   no streamed call, whose answer is good or bad only when its body has been read.
 2. The first copy runs in the calling task. A call whose answer comes in time costs no task and no timer of its own:
    all races share one timer, which starts a further copy, as a task, for those that are late.
 3. Late is who waits for the server. A copy that still stands in our own lines is not hedged: it would wait twice.
@@ -103,7 +104,7 @@ def hedge(hedges: Hedges, policy: HedgePolicy) -> Layer:
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            if not safe(request) or isinstance(request.content, Body):
+            if not safe(request) or isinstance(request.content, Body) or request.call.opened is not None:
                 return await inner(request)
             route = routes[f"{request.method} {request.call.host} {request.route or ''}"]
             race = _Race(hedges, policy, inner, request, route)
