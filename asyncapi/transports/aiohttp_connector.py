@@ -1,9 +1,10 @@
-"""aiohttp's connectors, with two things of our own.
+"""aiohttp's connectors, with three things of our own.
 
-A call learns when it waits for a new connection, and an answer that can't be decoded to its end is told to its reader.
+A call learns when it waits for a new connection, and a body that can't be decoded to its end, or whose connection we
+close, is told to its reader.
 
-The second mends aiohttp (seen in 3.13.5 and 3.14.5): an error in the last bytes of an encoded body reaches the
-connection but not the body's reader, who would wait until his time-out, or for ever.
+The last two mend aiohttp (seen in 3.13.5 and 3.14.5): an error in the last bytes of an encoded body, and the end of the
+session, reach the connection but not the body's reader, who would wait until his time-out, or for ever.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ class _Handler(ResponseHandler):
         super().set_exception(exc, *cause)
         if body is not None and not body.is_eof() and body.exception() is None:
             body.set_exception(exc, *cause)
+
+    def close(self) -> None:
+        body = self._payload
+        super().close()
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientConnectionError("closed by ourselves"))
 
 
 class _Ours:
