@@ -15,6 +15,7 @@ from asyncapi.clock import SYSTEM
 from asyncapi.config import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.connecting import MAX_BODY, carried_by
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
+from asyncapi.events import Subscribe
 from asyncapi.layers.watch import watchers_of
 from asyncapi.order import Parts, chain
 from asyncapi.paginate import Paginate
@@ -112,6 +113,7 @@ class Client:
     options: Verb
     paginate: Paginate
     stream: Streams
+    events: Subscribe
 
     def __init__(
         self,
@@ -194,6 +196,7 @@ class Client:
             self._builder, self._carry, self._status_error,
             parts=self._parts, timeout=limits, raises=raise_for_status, max_body=max_body,
         )  # fmt: skip
+        self.events = Subscribe(self.stream, policy_of(settings), clock)
 
     async def __aenter__(self) -> Self:
         self._open()

@@ -194,14 +194,14 @@ class StreamedResponse:
             TransportError: The body broke off, time ran out, or a line is too long.
             DecodeError: A line is not JSON, or (SchemaError) does not fit. The next round goes on behind it.
         """
-        parse = _reader_of(model, "a line of NDJSON")
+        parse = item_reader(model, "a line of NDJSON")
         self._take("json_lines()")
         lines = LineParser(max_line)
         return Items(
             self._piece,
             self._telling(lambda piece: _filled(lines.feed(piece))),
             lambda: _filled(lines.end()),
-            partial(self._value, parse),
+            partial(self.value, parse),
         )
 
     @overload
@@ -224,7 +224,7 @@ class StreamedResponse:
             TransportError: The body broke off, time ran out, or an event is too long.
             DecodeError: The data is not JSON, or (SchemaError) does not fit. The next round goes on behind it.
         """
-        parse = None if model is None else partial(self._value, _reader_of(model, "the data of an event"))
+        parse = None if model is None else partial(self.value, item_reader(model, "the data of an event"))
         return self.events_of(EventParser(max_event), parse, until)
 
     def events_of(
@@ -303,13 +303,14 @@ class StreamedResponse:
     def _failed(self, error: AsyncAPIError) -> AsyncAPIError:
         """The body ends by this error, which is told what call it is of."""
         self.close(error)
-        self._tell(error)
-        return error
+        return self.told(error)
 
-    def _tell(self, error: AsyncAPIError) -> None:
+    def told(self, error: AsyncAPIError) -> AsyncAPIError:
+        """The error, which is told what call it is of."""
         if self.request is not None:
             error.request = self.request.redacted()
         error.attempts = self.attempts
+        return error
 
     def _telling(self, feed: Callable[[builtins.bytes], Iterable[Any]]) -> Callable[[builtins.bytes], Iterable[Any]]:
         """The same; what it refuses ends the body."""
@@ -326,18 +327,19 @@ class StreamedResponse:
         try:
             return decoding.text(line, self._content_type)
         except AsyncAPIError as error:
-            self._tell(error)
+            self.told(error)
             raise
 
-    def _value(self, parse: Callable[[builtins.bytes], Any], item: builtins.bytes) -> Any:
+    def value(self, parse: Callable[[builtins.bytes], Any], item: builtins.bytes) -> Any:
+        """What one item means; its error is told what call it is of."""
         try:
             return parse(item)
         except AsyncAPIError as error:
-            self._tell(error)
+            self.told(error)
             raise
 
 
-def _reader_of(model: Any, kind: str) -> Callable[[bytes], Any]:
+def item_reader(model: Any, kind: str) -> Callable[[bytes], Any]:
     """The function that reads one item, a piece of JSON, and counts for its errors."""
     fast = None if model is None else decoding.reader(model)
     number = 0
