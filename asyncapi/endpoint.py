@@ -40,8 +40,11 @@ import pydantic
 from asyncapi import decoding
 from asyncapi.bodies import plain
 from asyncapi.errors import ConfigError
+from asyncapi.events import Events
 from asyncapi.markers import MARKERS, Body, Header, Marker, Path, Query
 from asyncapi.paginate import Pages
+from asyncapi.sansio.sse import ServerSentEvent
+from asyncapi.stream import JSONLines, Stream
 from asyncapi.types import Response
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -50,6 +53,7 @@ _LISTS = (list, tuple, set, frozenset, Sequence, Collection, Iterable)
 _RAW = (bytes, bytearray, memoryview, FilePath)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_LAZY: dict[Any, Any] = {Pages: Any, JSONLines: Any, Events: None, Stream: None}  # and what they are of, if not said
 _MISSING: Any = object()
 
 
@@ -75,7 +79,7 @@ class Endpoint:
     Attributes:
         model: What the answer becomes: a type, or None for the Response itself.
         discards: Whether the answer is thrown away (`-> None`).
-        paged: Whether it returns `Pages`.
+        lazy: `Pages`, `Stream`, `JSONLines` or `Events`, where it returns one of these; else None.
 
     Raises:
         ConfigError: The signature says what can't be sent.
@@ -166,15 +170,20 @@ class Endpoint:
 
     def _read_return(self, hints: dict[str, Any], *, is_async: bool) -> None:
         if "return" not in hints:
-            raise self._wrong("say what it returns: a model, list[...], Response, None or Pages[...]")
+            raise self._wrong(
+                "say what it returns: a model, list[...], Response or None; "
+                "Pages[...], Stream, JSONLines[...] or Events[...]"
+            )
         made = hints.pop("return")
-        self.paged = made is Pages or get_origin(made) is Pages
-        if self.paged == is_async:
-            raise self._wrong("pages are declared with a plain def" if self.paged else "declare it with async def")
+        self.lazy = next((kind for kind in _LAZY if kind in (made, get_origin(made))), None)
+        if (self.lazy is None) != is_async:
+            lazy = self.lazy and self.lazy.__name__
+            raise self._wrong(f"{lazy} is declared with a plain def" if lazy else "declare it with async def")
         self.discards = made is type(None)
         self.model: Any = None
-        if self.paged:
-            self.model = get_args(made)[0] if get_args(made) else Any
+        if self.lazy is not None:
+            self.model = get_args(made)[0] if get_args(made) else _LAZY[self.lazy]
+            self.model = None if self.model is ServerSentEvent else self.model
         elif made is not Response and not self.discards:
             self.model = made
         try:

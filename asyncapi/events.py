@@ -208,6 +208,10 @@ class Subscribe:
         self._policy = policy
         self._clock = clock
 
+    def once(self, stream: Stream, model: Any, until: str | None) -> Events[Any]:
+        """The events of one answer, such as a POST's: its end is the end."""
+        return Events(lambda _: stream, None, self._clock, model=model, until=until)
+
     @overload
     def __call__(
         self,

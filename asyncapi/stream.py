@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncapi.config import Timeout
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
-from asyncapi.streamed import Limits, StreamedResponse
+from asyncapi.streamed import Items, Limits, StreamedResponse
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from asyncapi.opened import OpenBody
     from asyncapi.order import Parts
     from asyncapi.types import Body, Content, Headers, Params, Request, Response
+
+T = TypeVar("T")
 
 
 class Stream:
@@ -64,6 +66,25 @@ class Stream:
         if self._response is not None:
             self._response.close(error if isinstance(error, asyncio.CancelledError) else None)
             self._response = None
+
+
+class JSONLines(Generic[T]):
+    """A call whose answer is streamed as NDJSON: `async with` it for an iterator over the values, once."""
+
+    __slots__ = ("_model", "_stream")
+
+    def __init__(self, stream: Stream, model: Any) -> None:
+        self._stream = stream
+        self._model = model
+
+    async def __aenter__(self) -> Items[T]:
+        response = await self._stream.__aenter__()
+        return response.json_lines(model=self._model)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._stream.__aexit__(kind, error, tb)
 
 
 class Streams:

@@ -47,7 +47,7 @@ FLOORS = {
     "events": 4,
     # 5: speakers, which take a client; and what users' tests import
     "websocket": 5, "graphql": 5, "grpc": 5, "api": 5, "blocking": 5,
-    "blockingmap": 5, "portal": 5, "endpoint": 5, "markers": 5,
+    "blockingmap": 5, "blockingstream": 5, "portal": 5, "endpoint": 5, "markers": 5,
     "watch": 5,
     "testing": 5, "trace": 6,
     # 6: jobs

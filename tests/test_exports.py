@@ -18,6 +18,7 @@ NAMES = {
     "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Request", "Response", "Retry", "Stats", "TLS", "Timeout",
     "deadline", "inbound", "Cursor", "LinkHeader", "NextUrl", "Offset", "Page", "PageNumber", "Pages",
     "API", "Body", "Form", "Header", "Path", "Query", "delete", "get", "patch", "post", "put",
+    "Stream", "StreamedResponse", "JSONLines", "Events", "ServerSentEvent",
     "Fallback", "CostBudget", "RateExceeded", "Adaptive", "Alert", "Breaker", "Hedge",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",

@@ -92,6 +92,7 @@ class AioHTTPTransport:
         self._keepalive = keepalive
         self._kept: Sized = ()  # the connections that wait to be used again, where they are ours
         self._connecting: dict[asyncio.Task[Any] | None, Call] = {}
+        self._bodies: dict[OpenBody, None] = {}  # those that are left open
         self._warned: set[str] = set()
         self._closed = False
 
@@ -149,6 +150,8 @@ class AioHTTPTransport:
     async def aclose(self) -> None:
         """Close the session, if it is ours, and with it every connection."""
         self._closed = True
+        for body in list(self._bodies):
+            body.close(ProtocolError("the client was closed while its body was open"))
         self._watchdog.close()
         if self._owned and self._session is not None:
             await self._session.close()
@@ -215,6 +218,8 @@ class AioHTTPTransport:
                 raise self._translate(error, request) from cause_of(error)
 
         body = OpenBody(read, answer.close)
+        self._bodies[body] = None
+        body.hold(lambda _: self._bodies.pop(body))
         request.call.opened.append(body)  # type: ignore[union-attr]  # it is why we are here
         return body
 

@@ -164,6 +164,7 @@ async def test_a_client_that_is_closed_ends_its_streams():
             waiting = asyncio.create_task(anext(pieces))
             await asyncio.sleep(0)
             await api.aclose()
+            assert whole(api)
             with pytest.raises(ProtocolError, match="client was closed"):
                 await waiting
             with pytest.raises(ConfigError):
