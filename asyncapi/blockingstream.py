@@ -19,7 +19,8 @@ from asyncapi.sansio.ndjson import MOST
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from os import PathLike
     from types import TracebackType
 
     from multidict import CIMultiDictProxy
@@ -124,6 +125,10 @@ class StreamedResponse:
     def read(self) -> builtins.bytes:
         """As `asyncapi.StreamedResponse.read`."""
         return self._portal.call(self._response.read)
+
+    def save(self, path: str | PathLike[str], *, progress: Callable[[int, int | None], object] | None = None) -> int:
+        """As `asyncapi.StreamedResponse.save`; `progress` is called in the client's thread."""
+        return self._portal.call(partial(self._response.save, path, progress=progress))
 
     def close(self) -> None:
         """Close the body, before its end if need be. May be called twice."""

@@ -21,6 +21,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from asyncapi.building import checked_headers
 from asyncapi.config import Timeout
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
@@ -172,12 +173,22 @@ class Streams:
             wait=wait, priority=priority, tenant=tenant,
         )  # fmt: skip
         raises = self._raises if raise_for_status is None else raise_for_status
-        return Stream(partial(self._open, partial(build, headers=headers), timeout, raises))
+        return Stream(partial(self._open, build, headers, timeout, raises))
 
-    async def _open(self, build: Callable[[], Request], timeout: Any, raises: bool) -> StreamedResponse:
+    async def _open(
+        self,
+        build: Callable[..., Request],
+        headers: Headers | None,
+        timeout: Any,
+        raises: bool,
+        within: float | None = None,
+    ) -> StreamedResponse:
         """Send it, up to the headers of the answer."""
-        request = build()
+        request = build(headers=headers)
         due = deadline.current.get() if timeout is UNSET else request.deadline
+        if within is not None:
+            due = within if due is None else min(within, due)
+            request.deadline = due if request.deadline is None else min(due, request.deadline)
         bodies: list[OpenBody] = []
         request.call.opened = bodies
         kept = None
@@ -191,7 +202,16 @@ class Streams:
             for body in bodies:
                 if body is not kept:
                     body.close()
-        return StreamedResponse(response, self._limits(self._silence(timeout)), due)
+        reopen = partial(self._reopen, build, headers, timeout, due)
+        return StreamedResponse(response, self._limits(self._silence(timeout)), due, reopen)
+
+    async def _reopen(
+        self, build: Callable[..., Request], headers: Headers | None, timeout: Any, due: float | None, more: Headers
+    ) -> StreamedResponse:
+        """The same call again, with more headers."""
+        asked = checked_headers(headers)
+        asked.update(more)
+        return await self._open(build, asked, timeout, raises=True, within=due)
 
     def _silence(self, timeout: Any) -> float | None:
         """The longest silence of a body, seconds."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import pydantic
 
-from asyncapi import decoding
+from asyncapi import decoding, saving
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError, RequestTimeout
 from asyncapi.layers import deadline
 from asyncapi.opened import OpenBody
@@ -20,6 +20,7 @@ from asyncapi.sansio.sse import EventParser, ServerSentEvent
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Awaitable, Callable, Iterable
+    from os import PathLike
 
     from typing_extensions import TypeForm
 
@@ -118,11 +119,13 @@ class StreamedResponse:
     """
 
     __slots__ = (
-        "_body", "_content_type", "_deadline", "_limits", "_reading", "_way", "attempts", "degraded", "elapsed",
-        "headers", "http_version", "request", "status", "url",
+        "_body", "_content_type", "_deadline", "_limits", "_reading", "_reopen", "_way", "attempts", "degraded",
+        "elapsed", "headers", "http_version", "request", "status", "url",
     )  # fmt: skip
 
-    def __init__(self, response: Response, limits: Limits, due: float | None) -> None:
+    def __init__(
+        self, response: Response, limits: Limits, due: float | None, reopen: saving.Reopen | None = None
+    ) -> None:
         self.status = response.status
         self.headers = response.headers
         self.url = response.url
@@ -136,6 +139,7 @@ class StreamedResponse:
         self._limits = limits
         self._deadline = due
         self._reading = False
+        self._reopen = reopen
         self._way = ""
 
     @property
@@ -256,6 +260,30 @@ class StreamedResponse:
                     _final(f"the body is over max_body={most:,} bytes: read it piece by piece, or raise max_body")
                 )
         return b"".join(pieces)
+
+    async def save(
+        self, path: str | PathLike[str], *, progress: Callable[[int, int | None], object] | None = None
+    ) -> int:
+        """Write the body into a file, which is there whole or not at all.
+
+        A body that breaks off is gone on with where the server can give the rest of the very same one (Range and
+        If-Range), within the call's retries.
+
+        Args:
+            path: The file; one that is there is replaced at the end.
+            progress: Called with the bytes so far, and those in all or None, as they come.
+
+        Returns:
+            int: Its bytes.
+
+        Raises:
+            TransportError: The body broke off for good, or time ran out.
+            ConfigError: There can be no such file.
+            OSError: It can't be written to its end.
+        """
+        if self._way:
+            self._take("save()")
+        return await saving.save(self, path, progress, self._reopen, self._limits.clock)
 
     async def aclose(self) -> None:
         """Close the body, before its end if need be. May be called twice."""

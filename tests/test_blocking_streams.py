@@ -134,3 +134,11 @@ def test_a_client_that_is_closed_first_leaves_the_block_quietly():
         with Client(url) as api, api.events("/events") as found:
             next(found)
             api.close()
+
+
+def test_a_body_is_saved(tmp_path):
+    seen = []
+    with served() as url, Client(url) as api, api.stream("GET", "/rows") as response:
+        size = response.save(tmp_path / "rows", progress=lambda *told: seen.append(told))
+    assert (tmp_path / "rows").read_bytes().count(b"\n") == 3
+    assert seen[-1] == (size, None)
