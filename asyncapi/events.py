@@ -160,7 +160,6 @@ class Events(Generic[T]):
         if opened is None:
             return
         _, response, parser, _ = opened
-        response.close(error)
         self.last_id = parser.last_id
         self._told = parser.retry if parser.retry is not None else self._told
         if error is not None and (policy is None or error.final):

@@ -67,4 +67,4 @@ class OpenBody:
 
 
 async def _over() -> bytes:
-    raise ConfigError("the stream is closed: read it inside its `async with` block")
+    raise ConfigError("the stream is closed: read it inside its `async with` block, before its client is closed")

@@ -543,7 +543,7 @@ def test_a_layer_of_the_users_that_loses_the_answer_loses_no_body():
     run(scenario())
 
 
-def test_single_flight_and_hedging_step_aside():
+def test_single_flight_steps_aside():
     async def scenario():
         sources = [Source(b"a", 5.0, b"a"), Source(b"b", 5.0, b"b")]
         async with client_of(*sources, single_flight=True) as api:
@@ -551,15 +551,33 @@ def test_single_flight_and_hedging_step_aside():
             assert found == [[b"a", b"a"], [b"b", b"b"]]
             assert api.stats.shared == 0
 
-        async def late(_):
-            await asyncio.sleep(9)
-            return reply(200, content=aiter(Source(b"a")))
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("takes", "winner"),
+    [((9.0, 0.1), b"1"), ((0.5, 9.0), b"0"), ((0.2, 0.1), b"0"), ((0.3, 0.2), b"0"), ((9.0, 9.0), b"0")],
+)
+def test_hedging_races_the_headers_and_the_losers_are_closed(takes, winner):
+    sources = [Source(b"0", 1.0, b"0"), Source(b"1", 1.0, b"1")]
+
+    async def scenario():
+        left = list(zip(takes, sources, strict=True))
+
+        async def answer(_):
+            wait, source = left.pop(0)
+            await asyncio.sleep(wait)
+            return reply(200, content=aiter(source))
 
         clock = FakeClock()
-        transport = MockTransport(late, clock=clock)
-        async with Client("https://h", transport=transport, clock=clock, hedge=Hedge(after=0.1)) as api:
-            assert await drained(api) == [b"a"]
-            assert transport.requests == 1
+        transport = MockTransport(answer, clock=clock)
+        hedge = Hedge(after=0.1, budget=1.0)
+        async with Client("https://h", transport=transport, clock=clock, hedge=hedge, concurrency=2) as api:
+            async with api.stream("GET", "/") as response:
+                assert (api.stats.in_flight, api._parts.gate.free) == (1, 1)
+                assert await response.read() == winner * 2
+            assert transport.requests == len(response.attempts) == 2
+            assert at_rest(api, 2)
 
     run(scenario())
 

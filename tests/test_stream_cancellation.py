@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from asyncapi import AsyncAPIError, Bearer, Breaker, Client, RateLimit, Retry, Timeout, deadline
+from asyncapi import AsyncAPIError, Bearer, Breaker, Client, Hedge, RateLimit, Retry, Timeout, deadline
 from asyncapi.testing import FakeClock, MockTransport, reply
 from stepping import each_cancellation
 from test_stream import Source
@@ -90,6 +90,32 @@ async def a_line_for_the_place(world: World) -> None:
         finally:
             rival.cancel()
             await asyncio.wait([rival])
+
+
+def test_a_hedged_stream_leaves_nothing_whenever_it_is_cancelled():
+    async def scenario(loop):
+        clock, sources = FakeClock(), []
+
+        async def answer(_):
+            await asyncio.sleep(0.3 if len(sources) % 2 else 0.1 * (len(sources) + 2))
+            sources.append(Source(b"a", 0.1, b"b"))
+            return reply(200, content=sources[-1])
+
+        transport = MockTransport(answer, clock=clock)
+        hedge = Hedge(after=0.1, budget=1.0)
+        api = Client("https://h", transport=transport, clock=clock, concurrency=2, hedge=hedge)
+
+        async def reading():
+            async with api.stream("GET", "/") as response:
+                await response.read()
+
+        loop.victim = asyncio.create_task(reading())
+        await asyncio.wait([loop.victim])
+        assert (api.stats.in_flight, api._parts.gate.free, len(api._parts.watchdog)) == (0, 2, 0)
+        assert all(source.closed or not source.given for source in sources)
+        await api.aclose()
+
+    assert each_cancellation(scenario) > 20
 
 
 @pytest.mark.parametrize(

@@ -140,8 +140,6 @@ async def _meet(fate: Fate, request: Request, inner: Send, retry_after: float) -
         return Response(fate.status, headers, b"chaos", url=request.url, request=request)
     response = await inner(request)
     if fate.lost:
-        if response.opened is not None:
-            response.opened.close()
         raise ProtocolError("chaos: the connection was closed before the answer came", request=request)
     if fate.kept == 1.0:
         return response

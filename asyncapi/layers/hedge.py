@@ -1,8 +1,7 @@
 """Hedging: no answer after a learned delay, so a second copy is sent; the first good answer wins.
 
 Rules:
-1. Only what is safe to send twice (sansio/resend.py), with a body that can be sent twice at the same time;
-   no streamed call, whose answer is good or bad only when its body has been read.
+1. Only what is safe to send twice (sansio/resend.py), with a body that can be sent twice at the same time.
 2. The first copy runs in the calling task. A call whose answer comes in time costs no task and no timer of its own:
    all races share one timer, which starts a further copy, as a task, for those that are late.
 3. Late is who waits for the server. A copy that still stands in our own lines is not hedged: it would wait twice.
@@ -10,7 +9,9 @@ Rules:
    answer (a 503, say) goes before an error, and the first copy's before the others'.
 5. The losers are cancelled and waited for: connections are closed, places given back, before the call returns. The
    first copy is cancelled in the way of `asyncio.timeout`: by its task, and a cancellation from outside wins.
-6. Each copy but the first has a fork of the Call, so that no copy writes into another's record.
+6. A streamed call is answered by its headers, and learned apart from those whose bodies are read; who opened it closes
+   the bodies of the losers.
+7. Each copy but the first has a fork of the Call, so that no copy writes into another's record.
 """
 
 from __future__ import annotations
@@ -104,9 +105,10 @@ def hedge(hedges: Hedges, policy: HedgePolicy) -> Layer:
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            if not safe(request) or isinstance(request.content, Body) or request.call.opened is not None:
+            if not safe(request) or isinstance(request.content, Body):
                 return await inner(request)
-            route = routes[f"{request.method} {request.call.host} {request.route or ''}"]
+            key = f"{request.method} {request.call.host} {request.route or ''}"
+            route = routes[key if request.call.opened is None else f"{key} (streamed)"]
             race = _Race(hedges, policy, inner, request, route)
             if race.due < inf:
                 hedges.enter(race)
