@@ -14,6 +14,7 @@ from asyncapi import decoding, saving
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError, RequestTimeout
 from asyncapi.layers import deadline
 from asyncapi.opened import OpenBody
+from asyncapi.redact import redact_url
 from asyncapi.sansio.ndjson import MOST, ChunkParser, LineParser
 from asyncapi.sansio.sse import EventParser, ServerSentEvent
 
@@ -146,6 +147,9 @@ class StreamedResponse:
     def ok(self) -> bool:
         """Whether the status is below 400."""
         return self.status < 400  # noqa: PLR2004 - where errors begin, RFC 9110 section 15.5
+
+    def __repr__(self) -> str:
+        return f"<StreamedResponse {self.status} {redact_url(self.url)}>"
 
     def bytes(self, size: int | None = None) -> Items[builtins.bytes]:
         """The decoded (decompressed) body in pieces.

@@ -87,6 +87,7 @@ def test_pieces_come_as_they_come_and_the_answer_tells_of_itself_before_the_firs
             assert (response.status, response.ok, response.url.path) == (200, True, "/x")
             assert (response.request.method, len(response.attempts), response.degraded) == ("GET", 1, "")
             assert source.given == 0
+            assert repr(response) == "<StreamedResponse 200 https://h/x>"
             assert [piece async for piece in response.bytes()] == [b"a", b"b"]
             assert source.closed
             assert at_rest(api)
