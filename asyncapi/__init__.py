@@ -78,11 +78,15 @@ from asyncapi.errors import (
     Unauthorized,
     UnprocessableEntity,
 )
+from asyncapi.events import Events
 from asyncapi.inbound import inbound
 from asyncapi.layers.deadline import deadline
 from asyncapi.paginate import Pages
 from asyncapi.sansio.pages import Page
+from asyncapi.sansio.sse import ServerSentEvent
 from asyncapi.stats import Stats
+from asyncapi.stream import JSONLines, Stream
+from asyncapi.streamed import StreamedResponse
 from asyncapi.types import Attempt, Outcome, Request, Response
 from asyncapi.version import VERSION
 from asyncapi.watch.alert import Alert
@@ -121,6 +125,7 @@ __all__ = [
     "Egress",
     "EgressDenied",
     "Env",
+    "Events",
     "Fallback",
     "File",
     "Forbidden",
@@ -130,6 +135,7 @@ __all__ = [
     "Hedge",
     "InsecureTLSWarning",
     "Issuer",
+    "JSONLines",
     "Key",
     "KeyPool",
     "LinkHeader",
@@ -163,8 +169,11 @@ __all__ = [
     "Retry",
     "SchemaError",
     "ServerError",
+    "ServerSentEvent",
     "Stats",
     "StatusError",
+    "Stream",
+    "StreamedResponse",
     "TLSError",
     "Timeout",
     "TransportError",

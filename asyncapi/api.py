@@ -10,11 +10,16 @@
         @get("/orders", by=Cursor(), items="data.items")
         def orders(self, team: str | None = None) -> Pages[Order]: ...
 
+        @get("/prices")
+        def prices(self) -> Events[Price]: ...
+
     async with Shop("https://api.example.com") as shop:
         user = await shop.user(1)
 
 Rules:
 - Signatures are checked when the class is made (`asyncapi.endpoint` has the rules); bodies of methods never run.
+- What comes bit by bit is a plain `def`: `Pages[Item]`; and, for `async with`, `Stream` (the answer as it comes),
+  `JSONLines[Row]`, `Events[Price]` (on a GET a subscription, which reconnects; else the events of one answer).
 - A method keeps its signature for readers and type checkers; what it returns is the model of the answer.
 - The template is the route: the call's name in metrics.
 """
@@ -35,7 +40,10 @@ from asyncapi.building import checked_headers, limits_of, policy_of
 from asyncapi.client import Client
 from asyncapi.endpoint import Endpoint
 from asyncapi.errors import ConfigError
+from asyncapi.events import Events
 from asyncapi.markers import Body, Form, Header, Option, Path, Query, Upload
+from asyncapi.paginate import Pages
+from asyncapi.stream import JSONLines, Stream
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -127,6 +135,7 @@ def get(
     prefetch: int = 1,
     concurrency: int = 8,
     max_pages: int | None = 10_000,
+    until: str | None = None,
     headers: Headers | None = None,
     timeout: Timeout | float | Unset | None = UNSET,
     retry: Retry | int | Unset | None = UNSET,
@@ -140,6 +149,7 @@ def get(
         prefetch: Of pages, as in `Client.paginate`.
         concurrency: Of pages, as in `Client.paginate`.
         max_pages: Of pages, as in `Client.paginate`.
+        until: Of `Events[...]`: the data that ends them.
         headers: Sent with every call.
         timeout: As in `Client.request`.
         retry: As in `Client.request`.
@@ -148,7 +158,8 @@ def get(
         ConfigError: When the class is made: the signature says what can't be sent.
     """
     pages = {"by": by, "items": items, "prefetch": prefetch, "concurrency": concurrency, "max_pages": max_pages}
-    return _declare("GET", path, headers, {"timeout": timeout, "retry": retry}, pages=None if by is None else pages)
+    fixed = {"timeout": timeout, "retry": retry}
+    return _declare("GET", path, headers, fixed, pages=None if by is None else pages, until=until)
 
 
 def delete(
@@ -165,13 +176,15 @@ def delete(
 def post(
     path: str,
     *,
+    until: str | None = None,
     headers: Headers | None = None,
     timeout: Timeout | float | Unset | None = UNSET,
     retry: Retry | int | Unset | None = UNSET,
     idempotency_key: bool = False,
 ) -> Callable[[F], F]:
     """Declare a POST; see `get`. `idempotency_key=True` makes a key for each call: it becomes safe to resend."""
-    return _declare("POST", path, headers, {"timeout": timeout, "retry": retry, "idempotency_key": idempotency_key})
+    fixed = {"timeout": timeout, "retry": retry, "idempotency_key": idempotency_key}
+    return _declare("POST", path, headers, fixed, until=until)
 
 
 def put(
@@ -204,6 +217,7 @@ def _declare(
     settings: dict[str, Any],
     *,
     pages: dict[str, Any] | None = None,
+    until: str | None = None,
 ) -> Callable[[F], F]:
     fixed = {name: value for name, value in settings.items() if value is not UNSET and value is not False}
     limits_of(fixed.get("timeout"))
@@ -215,7 +229,7 @@ def _declare(
         def outside(*_: Any, **__: Any) -> Any:
             raise ConfigError(f"{function.__qualname__}: @{method.lower()} is for methods of a class derived from API")
 
-        setattr(outside, _DECLARED, _Declared(method, path, sent, fixed, pages, function))
+        setattr(outside, _DECLARED, _Declared(method, path, sent, fixed, pages, until, function))
         return outside  # type: ignore[return-value]  # what takes its place has the same signature
 
     return decorate
@@ -230,6 +244,7 @@ class _Declared:
     headers: dict[str, str]
     fixed: dict[str, Any]
     pages: dict[str, Any] | None
+    until: str | None
     function: Any
     hints: Mapping[str, Any] | None = None
     types: Mapping[Any, Any] = field(default_factory=dict)
@@ -245,14 +260,16 @@ class _Declared:
     def method_of(self, where: str) -> Any:
         hints = {name: filled(hint, self.types) for name, hint in (self.hints or {}).items()}
         endpoint = Endpoint(where, self.method, self.path, self.function, hints)
-        if endpoint.paged != (self.pages is not None):
+        if (endpoint.lazy is Pages) != (self.pages is not None):
             raise ConfigError(f"{where}: Pages[...] as its answer and by= in its decorator go together")
+        if self.until is not None and endpoint.lazy is not Events:
+            raise ConfigError(f"{where}: until= in its decorator is for Events[...] as its answer")
         arguments = _arguments(endpoint, self.headers)
-        fixed = {**self.fixed, "route": self.path, "model": endpoint.model}
-        if self.pages is not None:
-            made = self._paged(endpoint, arguments, {**fixed, **self.pages})
+        fixed = {**self.fixed, "route": self.path}
+        if endpoint.lazy is None:
+            made = self._single(endpoint, arguments, {**fixed, "model": endpoint.model})
         else:
-            made = self._single(endpoint, arguments, fixed)
+            made = self._lazy(endpoint, arguments, self._start(endpoint), {**fixed, **(self.pages or {})})
         setattr(made, _DECLARED, self)
         return made
 
@@ -270,14 +287,27 @@ class _Declared:
 
         return method
 
-    def _paged(self, endpoint: Endpoint, arguments: Arguments | None, fixed: dict[str, Any]) -> Any:
+    def _lazy(self, endpoint: Endpoint, arguments: Arguments | None, start: Start, fixed: dict[str, Any]) -> Any:
         @functools.wraps(self.function)
         def method(self: API, *args: Any, **given: Any) -> Any:
             values = endpoint.bind(self, args, given)
             more = {} if arguments is None else arguments(values)
-            return self.client.paginate(endpoint.url(values), **{**fixed, **more})
+            return start(self.client, endpoint.url(values), **{**fixed, **more})
 
         return method
+
+    def _start(self, endpoint: Endpoint) -> Start:
+        """What is done with the client, a URL and what else the call takes."""
+        verb, model, until = self.method, endpoint.model, self.until
+        if endpoint.lazy is Pages:
+            return lambda client, url, **call: client.paginate(url, model=model, **call)
+        if endpoint.lazy is JSONLines:
+            return lambda client, url, **call: JSONLines(client.stream(verb, url, **call), model)
+        if endpoint.lazy is Stream:
+            return lambda client, url, **call: client.stream(verb, url, **call)
+        if verb == "GET":
+            return lambda client, url, **call: client.events(url, model=model, until=until, **call)
+        return lambda client, url, **call: client.events.once(client.stream(verb, url, **call), model, until)
 
 
 def _has(base: Any, name: str, value: Any) -> bool:
@@ -286,6 +316,7 @@ def _has(base: Any, name: str, value: Any) -> bool:
 
 
 Arguments = Callable[[Any], dict[str, Any]]
+Start = Callable[..., Any]
 
 
 def _arguments(endpoint: Endpoint, headers: dict[str, str]) -> Arguments | None:

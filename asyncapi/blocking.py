@@ -10,6 +10,7 @@ Rules:
 - Sources of `map` and `gather` are pulled, and closed, in the thread that iterates; hooks and the like run in the
   client's.
 - Outcomes and pages are fetched as they are asked for: at most a window of them, or one page, is ahead.
+- Streams are read in the client's thread, as they are asked for.
 - Ctrl-C in the waiting thread cancels what it waits for, and leaves through the `with` blocks as always.
 """
 
@@ -21,10 +22,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from asyncapi import client, fanout, paginate
+from asyncapi import client, fanout, paginate, stream
 from asyncapi.blockingmap import Outcomes
+from asyncapi.blockingstream import Events, Stream, StreamedResponse
 from asyncapi.errors import ConfigError
 from asyncapi.portal import Portal
+from asyncapi.sansio.ndjson import MOST
 from asyncapi.types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -36,18 +39,27 @@ if TYPE_CHECKING:
 
     from asyncapi.config import Retry, Timeout
     from asyncapi.sansio.pages import Page, Position
+    from asyncapi.sansio.sse import ServerSentEvent
     from asyncapi.stats import Stats
     from asyncapi.types import Body, Content, Headers, Params
 
 P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
 
-__all__ = ["Client", "Outcomes", "Pages"]
+__all__ = ["Client", "Events", "Outcomes", "Pages", "Stream", "StreamedResponse"]
 
 
 def _settings_of(model: Callable[P, object]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
     """Gives a constructor the settings of another class, for readers and for type checkers."""
     return functools.wraps(model.__init__, assigned=("__doc__",))
+
+
+def _arguments_of(
+    model: Callable[Concatenate[Any, P], object],
+) -> Callable[[Callable[..., R]], Callable[Concatenate[Any, P], R]]:
+    """Gives a method the arguments of another one, for readers and for type checkers."""
+    return functools.wraps(model, assigned=("__annotations__",))
 
 
 class Client:
@@ -266,6 +278,57 @@ class Client:
     def paginate(self, url: str | URL, *, by: paginate.By, **how: Any) -> Pages[Any]:
         """Iterate over a list that comes in pages: arguments as in `asyncapi.Client.paginate`."""
         return Pages(self._portal, self._client.paginate(url, by=by, **how))
+
+    @_arguments_of(stream.Streams.__call__)
+    def stream(self, *args: Any, **call: Any) -> Stream:
+        """Make one call and read its answer as it comes: arguments as in `asyncapi.Client.stream`.
+
+        with api.stream("GET", "/export") as response:
+            for chunk in response.bytes(): ...
+        """
+        return Stream(self._portal, self._client.stream(*args, **call))
+
+    @overload
+    def events(
+        self,
+        url: str | URL,
+        *,
+        model: None = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        last_id: str = "",
+        until: str | None = None,
+        max_event: int = MOST,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Events[ServerSentEvent]: ...
+
+    @overload
+    def events(
+        self,
+        url: str | URL,
+        *,
+        model: TypeForm[T],
+        params: Params | None = None,
+        headers: Headers | None = None,
+        last_id: str = "",
+        until: str | None = None,
+        max_event: int = MOST,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Events[T]: ...
+
+    def events(self, url: str | URL, **how: Any) -> Events[Any]:
+        """Subscribe to server-sent events: arguments as in `asyncapi.Client.events`."""
+        return Events(self._portal, self._client.events(url, **how))
 
     @property
     def base_url(self) -> str:

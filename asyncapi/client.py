@@ -15,6 +15,7 @@ from asyncapi.clock import SYSTEM
 from asyncapi.config import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.connecting import MAX_BODY, carried_by
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
+from asyncapi.events import Subscribe
 from asyncapi.layers.watch import watchers_of
 from asyncapi.order import Parts, chain
 from asyncapi.paginate import Paginate
@@ -22,6 +23,7 @@ from asyncapi.plan import Plan
 from asyncapi.redact import redact_url
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.stats import Stats, snapshot
+from asyncapi.stream import Streams
 from asyncapi.types import UNSET, Request, Response, Unset, stack
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
-_NO_LIMITS = Timeout(None, connect=None)
+_NO_LIMITS = Timeout(None, connect=None, read=None)
 _DEFAULT_RETRY = Retry()
 _WORKERS = 100  # of a map, where the client itself has no bound
 
@@ -113,6 +115,8 @@ class Client:
     head: Verb
     options: Verb
     paginate: Paginate
+    stream: Streams
+    events: Subscribe
 
     def __init__(
         self,
@@ -194,6 +198,11 @@ class Client:
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
         self.paginate = Paginate(self.request, self.base_url)
+        self.stream = Streams(
+            self._builder, self._carry, self._status_error,
+            parts=self._parts, timeout=limits, raises=raise_for_status, max_body=max_body,
+        )  # fmt: skip
+        self.events = Subscribe(self.stream, policy_of(settings), clock)
 
     async def __aenter__(self) -> Self:
         self._open()

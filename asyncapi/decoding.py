@@ -16,11 +16,14 @@ from pydantic_core import from_json
 from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
-from asyncapi.errors import ConfigError, DecodeError, SchemaError
+from asyncapi.errors import AsyncAPIError, ConfigError, DecodeError, SchemaError
 from asyncapi.redact import redact_broken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
+
+    from asyncapi.types import Response
 
 T = TypeVar("T")
 
@@ -187,3 +190,20 @@ def _not_json(content: bytes, content_type: str, problem: str) -> DecodeError:
         return DecodeError("an empty body where JSON was expected", body=content)
     shown = content[:_SHOWN].decode("utf-8", "replace")
     return DecodeError(f"not JSON ({content_type or 'no Content-Type'}): {problem}; it begins {shown!r}", body=content)
+
+
+class about:  # noqa: N801 - reads as a word in a with statement
+    """Adds the request and the attempts to an error that knows only the bytes."""
+
+    __slots__ = ("response",)
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if isinstance(error, AsyncAPIError) and self.response.request is not None:
+            error.request = self.response.request.redacted()
+            error.attempts = self.response.attempts

@@ -26,15 +26,20 @@ from asyncapi.annotations import RAW, alternatives, dated, has_dates, is_model, 
 from asyncapi.bodies import plain
 from asyncapi.building import checked_headers
 from asyncapi.errors import ConfigError
+from asyncapi.events import Events
 from asyncapi.markers import Body, Header, Marker, Option, Path, Query, Upload
 from asyncapi.paginate import Pages
+from asyncapi.sansio.sse import ServerSentEvent
+from asyncapi.stream import JSONLines, Stream
 from asyncapi.types import Response
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _PAGE_OPTIONS = frozenset({"timeout", "retry", "priority", "tenant"})
 _OPTIONS = _PAGE_OPTIONS | {"wait", "idempotency_key"}
+_OPTIONS_OF: dict[Any, frozenset[str]] = {Pages: _PAGE_OPTIONS, Events: _PAGE_OPTIONS | {"wait"}}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_LAZY: dict[Any, Any] = {Pages: Any, JSONLines: Any, Events: None, Stream: None}  # and what they are of, if not said
 _MISSING: Any = object()
 
 
@@ -61,7 +66,7 @@ class Endpoint:
         model: What the answer becomes: a type, or None for the Response itself.
         discards: Whether the answer is thrown away (`-> None`).
         raw: Whether it is the answer's own bytes (`-> bytes`).
-        paged: Whether it returns `Pages`.
+        lazy: `Pages`, `Stream`, `JSONLines` or `Events`, where it returns one of these; else None.
 
     Raises:
         ConfigError: The signature says what can't be sent.
@@ -151,15 +156,20 @@ class Endpoint:
 
     def _read_return(self, hints: dict[str, Any], *, is_async: bool) -> None:
         if "return" not in hints:
-            raise self._wrong("say what it returns: a model, list[...], Response, None or Pages[...]")
+            raise self._wrong(
+                "say what it returns: a model, list[...], Response or None; "
+                "Pages[...], Stream, JSONLines[...] or Events[...]"
+            )
         made = hints.pop("return")
-        self.paged = made is Pages or get_origin(made) is Pages
-        if self.paged == is_async:
-            raise self._wrong("pages are declared with a plain def" if self.paged else "declare it with async def")
+        self.lazy = next((kind for kind in _LAZY if kind in (made, get_origin(made))), None)
+        if (self.lazy is None) != is_async:
+            lazy = self.lazy and self.lazy.__name__
+            raise self._wrong(f"{lazy} is declared with a plain def" if lazy else "declare it with async def")
         self.discards, self.raw = made is type(None), made is bytes
         self.model: Any = None
-        if self.paged:
-            self.model = get_args(made)[0] if get_args(made) else Any
+        if self.lazy is not None:
+            self.model = get_args(made)[0] if get_args(made) else _LAZY[self.lazy]
+            self.model = None if self.model is ServerSentEvent else self.model
         elif made is not Response and not (self.discards or self.raw):
             self.model = made
         self._try(decoding.adapter, Any if self.model is None else self.model)
@@ -223,8 +233,9 @@ class Endpoint:
             self._try(checked_headers, {part.name: ""})
             self.headers.append(part)
         elif isinstance(marker, Option):
-            if part.name not in (_PAGE_OPTIONS if self.paged else _OPTIONS):
-                raise self._wrong(f"{part.name!r} is no option of {'pages' if self.paged else 'a call'}: see Option")
+            if part.name not in _OPTIONS_OF.get(self.lazy, _OPTIONS):
+                what = "a call" if self.lazy is None else self.lazy.__name__
+                raise self._wrong(f"{part.name!r} is no option of {what}: see Option")
             self.options.append(part)
         else:
             places = (

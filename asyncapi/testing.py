@@ -27,25 +27,30 @@ from pydantic_core import to_json
 
 from asyncapi.config import Chaos
 from asyncapi.errors import ConfigError
-from asyncapi.transports.mock import MockTransport
+from asyncapi.transports.mock import MockTransport, body_of
 from asyncapi.types import Response
 from asyncapi.virtualtime import FakeClock, VirtualTimeLoop, run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterable, Mapping
 
 __all__ = ["Chaos", "FakeClock", "MockTransport", "VirtualTimeLoop", "mocked_aiohttp", "reply", "run"]
 
 
 def reply(
-    status: int = 200, *, json: Any = None, content: bytes = b"", headers: Mapping[str, str] | None = None
+    status: int = 200,
+    *,
+    json: Any = None,
+    content: bytes | AsyncIterable[bytes] = b"",
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """An answer for a `MockTransport` handler to return.
 
     Args:
         status: HTTP status code.
         json: Plain data or a pydantic model; sets the body and its Content-Type.
-        content: The raw body, where `json` is None.
+        content: The raw body, where `json` is None; or an async iterable of its pieces, such as a call of an async
+            generator, which may sleep between them. What it raises breaks the body off. It answers one request.
         headers: Response headers.
     """
     given = dict(headers or {})
@@ -53,7 +58,11 @@ def reply(
         content = to_json(json)
         if not any(name.lower() == "content-type" for name in given):
             given["Content-Type"] = "application/json"
-    return Response(status, given, content)
+    if isinstance(content, bytes):
+        return Response(status, given, content)
+    response = Response(status, given)
+    response.opened = body_of(content)
+    return response
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from asyncapi.redact import redact_headers, redact_url
 
 if TYPE_CHECKING:
     from asyncio import Task
-    from types import TracebackType
+
+    from asyncapi.opened import OpenBody
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True, default=Any)
@@ -167,11 +168,12 @@ class Response:
         attempts: One `Attempt` record per attempt, oldest first.
         degraded: Which fallback it came from, and why; "" from the usual place.
         from_cache: "fresh", "revalidated" or "stale" where the cache had it; "" otherwise.
+        opened: Its body, where that is still to be read (`asyncapi/opened.py`); inside the layers alone, else None.
     """
 
     __slots__ = (
-        "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "request", "status",
-        "url",
+        "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "opened", "request",
+        "status", "url",
     )  # fmt: skip
 
     def __init__(
@@ -194,6 +196,7 @@ class Response:
         self.elapsed = 0.0
         self.degraded = self.from_cache = ""
         self.attempts: tuple[Attempt, ...] = ()
+        self.opened: OpenBody | None = None
 
     @property
     def ok(self) -> bool:
@@ -207,7 +210,7 @@ class Response:
         Raises:
             DecodeError: The charset is unknown, or the bytes are not in it.
         """
-        with _about(self):
+        with decoding.about(self):
             return decoding.text(self.content, self.headers.get("Content-Type", ""))
 
     def json(self) -> Any:
@@ -216,7 +219,7 @@ class Response:
         Raises:
             DecodeError: It is empty or not JSON.
         """
-        with _about(self):
+        with decoding.about(self):
             return decoding.json(self.content, self.headers.get("Content-Type", ""))
 
     def parse(self, model: TypeForm[T]) -> T:
@@ -226,7 +229,7 @@ class Response:
             DecodeError: It is empty or not JSON.
             SchemaError: It is JSON, but does not fit.
         """
-        with _about(self):
+        with decoding.about(self):
             return decoding.parse(model, self.content, self.headers.get("Content-Type", ""))
 
     def raise_for_status(self) -> Response:
@@ -259,23 +262,6 @@ class Response:
         return f"<Response {self.status} {redact_url(self.url)} {len(self.content)} bytes>"
 
 
-class _about:  # noqa: N801 - reads as a word in a with statement
-    """Adds the request and the attempts to an error that knows only the bytes."""
-
-    __slots__ = ("response",)
-
-    def __init__(self, response: Response) -> None:
-        self.response = response
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if isinstance(error, AsyncAPIError) and self.response.request is not None:
-            error.request = self.response.request.redacted()
-            error.attempts = self.response.attempts
-
-
 @dataclass(slots=True, eq=False)
 class Attempt:
     """The record of one attempt: what hooks receive and what errors and responses carry.
@@ -288,7 +274,7 @@ class Attempt:
         started: Seconds on the client's monotonic clock.
         at: Seconds since the Unix epoch.
         queued: Seconds it waited for a token and a place, before `started`.
-        elapsed: Seconds from `started` to the end of the body or the failure.
+        elapsed: Seconds from `started` to the end of the body, or of the headers where it is streamed, or the failure.
         status: The answer's status, or None.
         error: The failure as text, beginning with its class, or None.
         then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
@@ -357,11 +343,13 @@ class Call:
         signature: What the attempt under way carries of a credential, or None; written by the auth layer.
         resend: Why the attempt that has just been answered may be sent again at once, outside the count, or "".
         refused: The signatures that this call has been sent again for.
+        opened: The bodies that transports have left open for it, where it wants its own streamed; else None.
     """
 
     __slots__ = (
-        "asked", "attempt", "attempts", "cause", "connect", "ended_by", "held", "host", "patience", "phase", "priority",
-        "queued", "refused", "resend", "retry", "reused", "running", "signature", "started", "task", "tenant", "why",
+        "asked", "attempt", "attempts", "cause", "connect", "ended_by", "held", "host", "opened", "patience", "phase",
+        "priority", "queued", "refused", "resend", "retry", "reused", "running", "signature", "started", "task",
+        "tenant", "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
@@ -387,6 +375,7 @@ class Call:
         self.signature: Any = None
         self.resend = ""
         self.refused: tuple[Any, ...] = ()
+        self.opened: list[OpenBody] | None = None
 
     def fork(self, why: str) -> Call:
         """A call like this one for a copy of the request that runs beside it, in a task of its own.

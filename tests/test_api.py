@@ -652,7 +652,7 @@ async def file_on_get(self, b: Annotated[bytes, Upload()]) -> User: ...
     ("decorator", "function", "said"),
     [
         (get("/"), unknown_option, "'colour' is no option of a call"),
-        (get("/", by=PageNumber()), option_of_a_call, "'wait' is no option of pages"),
+        (get("/", by=PageNumber()), option_of_a_call, "'wait' is no option of Pages"),
         (get("/"), lost, "a and b are both 'q'"),
         (get("/"), lost_header, "a and b are both 'x-a'"),
         (post("/"), lost_field, "a and b are both 'f'"),

@@ -147,6 +147,32 @@ async def changed(request):
     return web.json_response({**thing(request.match_info["kind"], int(request.match_info["id"])), **sent})
 
 
+async def rows(request):
+    answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await answer.prepare(request)
+    for number in range(1, 51):
+        await answer.write(json.dumps(thing("row", number)).encode() + b"\n")
+    return answer
+
+
+async def prices(request):
+    answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await answer.prepare(request)
+    start = int(request.headers.get("Last-Event-ID", "100"))
+    for number in range(start + 1, start + 3):
+        await answer.write(f'retry: 1\nid: {number}\ndata: {{"cents": {number}}}\n\n'.encode())
+    return answer
+
+
+async def chat(_):
+    chunks = "".join(f'data: {{"text": "{word}"}}\n\n' for word in ("Hel", "lo"))
+    return web.Response(text=chunks + "data: [DONE]\n\n", content_type="text/event-stream")
+
+
+async def export(_):
+    return web.Response(body=bytes(100_000), headers={"ETag": '"1"'})
+
+
 async def removed(request):
     return web.Response(status=204)
 
@@ -155,6 +181,10 @@ def api():
     app = web.Application()
     for prefix in ("", "/v1"):
         app.router.add_get(prefix + "/orders", orders)
+        app.router.add_get(prefix + "/rows", rows)
+        app.router.add_get(prefix + "/prices", prices)
+        app.router.add_post(prefix + "/chat", chat)
+        app.router.add_get(prefix + "/export", export)
         app.router.add_get(prefix + "/{kind}", listing)
         app.router.add_post(prefix + "/{kind}", made)
         app.router.add_get(prefix + "/{kind}/{id}", one)

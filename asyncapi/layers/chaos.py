@@ -7,7 +7,8 @@ method and URL, and on how often that was asked for before; never on time, nor o
 Of one attempt, in this order: the latency passes; the connection breaks before anything is sent (half of the drops);
 or it is answered at once, with a 429 or another status, without reaching the server; or it is sent, and then its answer
 is lost (the other half), its body cut short, or left alone. A body that is cut short is what it is on the wire, a
-connection closed before the length that was promised: a `ProtocolError`, never half an answer.
+connection closed before the length that was promised: a `ProtocolError`, never half an answer; of a streamed one, part
+of the first piece comes before it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from asyncapi.transports import limits
 from asyncapi.types import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from asyncapi.clock import Clock
     from asyncapi.types import Layer, Request, Send
@@ -143,8 +144,27 @@ async def _meet(fate: Fate, request: Request, inner: Send, retry_after: float) -
     response = await inner(request)
     if fate.lost:
         raise ProtocolError("chaos: the connection was closed before the answer came", request=request)
-    if fate.kept < 1.0 and response.content:
+    if fate.kept == 1.0:
+        return response
+    if response.opened is not None:
+        response.opened.read = _cut_short(response.opened.read, fate.kept, request)
+    elif response.content:
         request.call.phase = "body"
         got = f"{int(fate.kept * len(response.content))} of {len(response.content)} bytes"
         raise ProtocolError(f"chaos: the connection was closed after {got} of the body", request=request)
     return response
+
+
+def _cut_short(read: Callable[[], Awaitable[bytes]], kept: float, request: Request) -> Callable[[], Awaitable[bytes]]:
+    """A streamed body that breaks off within its first piece."""
+    came = False
+
+    async def cut() -> bytes:
+        nonlocal came
+        if not came and (piece := await read()):
+            came = True
+            if left := piece[: int(kept * len(piece))]:
+                return left
+        raise ProtocolError("chaos: the connection was closed in the body", request=request)
+
+    return cut

@@ -1,7 +1,8 @@
 """The semaphore: at most `limit` attempts at a time, the rest in line by priority, then tenant, then arrival.
 
 A free place costs one comparison; only when there is none does a task wait. A place that becomes free while others
-wait is handed to the first of them, so nobody overtakes. It is given back in `finally`, synchronously.
+wait is handed to the first of them, so nobody overtakes. It is given back in `finally`, synchronously; of an answer
+whose body is streamed, when the body closes.
 
 A gate may learn its limit from what comes back (`asyncapi.Adaptive`), one per host: it is then told of every attempt's
 own latency, and of drops. When the limit falls below what is in flight, places are withheld as they come back.
@@ -124,12 +125,18 @@ def concurrency(
                 waited = clock.now() - began
                 call.queued += waited
                 call.held += f"{', ' if call.held else ''}concurrency {waited:.3g} s behind {before}"
+            body = None
             try:
-                if gate.learned is None:
-                    return await inner(request)
-                return await _learning(inner, request, gate, gate.learned, clock)
+                response = await (
+                    inner(request) if gate.learned is None else _learning(inner, request, gate, gate.learned, clock)
+                )
+                body = response.opened
+                return response
             finally:
-                gate.leave()
+                if body is None:
+                    gate.leave()
+                else:
+                    body.hold(gate.leave)
 
         return send
 

@@ -162,7 +162,7 @@ class _Fallback:
         reserve = max(way.share for way in self._ways)
         usual = await (self._try_place(request, reserve) if self._elsewhere else self._bounded(request, reserve))
         if isinstance(usual, Response) and usual.status not in self._statuses:
-            if self._kept is not None:
+            if self._kept is not None and usual.opened is None:  # a stream is not kept
                 self._kept.put(request, usual, self._clock.now())
             return usual
         failures = [usual]

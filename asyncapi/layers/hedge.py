@@ -10,7 +10,9 @@ Rules:
    answer (a 503, say) goes before an error, and the first copy's before the others'.
 5. The losers are cancelled and waited for: connections are closed, places given back, before the call returns. The
    first copy is cancelled in the way of `asyncio.timeout`: by its task, and a cancellation from outside wins.
-6. Each copy but the first has a fork of the Call, so that no copy writes into another's record.
+6. A streamed call is answered by its headers, and learned apart from those whose bodies are read; who opened it closes
+   the bodies of the losers.
+7. Each copy but the first has a fork of the Call, so that no copy writes into another's record.
 """
 
 from __future__ import annotations
@@ -106,7 +108,8 @@ def hedge(hedges: Hedges, policy: HedgePolicy) -> Layer:
         async def send(request: Request) -> Response:
             if not safe(request) or isinstance(request.content, Body):
                 return await inner(request)
-            route = routes[f"{request.method} {request.call.host} {request.route or ''}"]
+            key = f"{request.method} {request.call.host} {request.route or ''}"
+            route = routes[key if request.call.opened is None else f"{key} (streamed)"]
             race = _Race(hedges, policy, inner, request, route)
             if race.due < inf:
                 hedges.enter(race)

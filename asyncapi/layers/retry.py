@@ -234,6 +234,8 @@ class _Again:
         what = failure.status if not isinstance(failure, TransportError) else type(failure).__name__
         wait, source = await self._wait(failure, state)
         await self._allow(failure, wait, source, state)
+        if not isinstance(failure, TransportError) and failure.opened is not None:
+            failure.opened.close()
         self._tries += 1
         self._slept += wait
         _note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {source} {wait:.3g} s")

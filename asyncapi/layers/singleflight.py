@@ -1,5 +1,7 @@
 """Single-flight: identical GETs and HEADs that are under way at the same time share one way through the layers below.
 
+A streamed call flies alone: one body can't be read by several.
+
 Identical: the same method, URL, limits, retry policy and place in our lines (an urgent call must not wait behind those
 before a bulk one), no body, and the same headers, credentials included; those that only name or trace a request
 (`x-request-id`, `traceparent`, ...) don't count.
@@ -55,7 +57,7 @@ def singleflight(flights: Flights) -> Layer:
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            if request.method not in _METHODS or request.content is not None:
+            if request.method not in _METHODS or request.content is not None or request.call.opened is not None:
                 return await inner(request)
             key = _key(request)
             flight = by_key.get(key)

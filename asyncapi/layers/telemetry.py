@@ -7,6 +7,7 @@ The call layer sees the final outcome and gives responses and errors their recor
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError, told
@@ -34,8 +35,8 @@ class Meter:
         degraded: Calls that a fallback has answered.
         by_status: Final statuses of calls.
         by_error: Final errors of calls by class; cancelled calls count as "CancelledError".
-        latencies: Seconds of calls that ended with an answer, waits and retries included: of all, and by method and
-            route (the call's `route=`, or its host).
+        latencies: Seconds of calls that ended with an answer, waits and retries included (of streams, to the headers):
+            of all, and by method and route (the call's `route=`, or its host).
     """
 
     __slots__ = ("attempts", "by_error", "by_status", "calls", "degraded", "in_flight", "latencies", "retries")
@@ -65,8 +66,10 @@ def calls(meter: Meter, clock: Clock) -> Layer:
             call = request.call
             meter.calls += 1
             meter.in_flight += 1
+            body = None
             try:
                 response = await inner(request)
+                body = response.opened
             except BaseException as error:
                 _complete(error, request, call)
                 meter.error(error)
@@ -74,18 +77,32 @@ def calls(meter: Meter, clock: Clock) -> Layer:
             finally:
                 call.running = False
                 call.task = None  # which holds its result, the response, which holds the call
-                meter.in_flight -= 1
+                if body is None:
+                    meter.in_flight -= 1
             elapsed = response.elapsed = now() - call.started
             response.attempts = tuple(call.attempts)
-            by_status[response.status] = by_status.get(response.status, 0) + 1
             record((request.method, request.route or call.host), elapsed)
             if response.degraded:
                 meter.degraded += 1
+            if body is None:
+                by_status[response.status] = by_status.get(response.status, 0) + 1
+            else:
+                body.hold(partial(_body_closed, meter, response))
             return response
 
         return send
 
     return layer
+
+
+def _body_closed(meter: Meter, response: Response, error: BaseException | None) -> None:
+    """The end of a streamed call: its answer counts, unless its body broke off or was cut off."""
+    meter.in_flight -= 1
+    if error is None:
+        meter.by_status[response.status] = meter.by_status.get(response.status, 0) + 1
+    else:
+        meter.error(error)
+        response.attempts[-1].error = told(error)
 
 
 def _complete(error: BaseException, request: Request, call: Call) -> None:

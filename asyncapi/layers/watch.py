@@ -45,7 +45,7 @@ class Finished:
         route: The URL's template (`/users/{id}`) as the caller gave it, or None: what metrics go by, never the URL.
         started: Seconds on the client's monotonic clock.
         at: Seconds since the Unix epoch.
-        elapsed: Seconds from `started` to its end, waits and retries included.
+        elapsed: Seconds from `started` to its end, waits and retries included; a stream ends when its body closes.
         status: The final answer's status, or None.
         error: The failure as text, beginning with its class, or None; an answer of any status is none.
         attempts: One record per attempt, oldest first.
@@ -141,7 +141,10 @@ def watch_calls(watchers: Sequence[Watcher], clock: Clock) -> Layer:
                 raise
             finally:
                 _watched.reset(reset)
-            _ended(watched, _record(request, clock, response, None))
+            if response.opened is None:
+                _ended(watched, _record(request, clock, response, None))
+            else:  # it ends with its body
+                response.opened.hold(lambda error: _ended(watched, _record(request, clock, response, error)))
             return response
 
         return send

@@ -6,7 +6,8 @@ Rules:
 - The session follows no redirect, keeps no cookie (unless asked), resends nothing and arms no timer per request:
   retries, redirects and limits are the layers'. Only a new connection arms aiohttp's own connect timer.
 - A body is read to its end inside the attempt, bounded by `max_body` on its decoded bytes, so a broken or endless
-  body is the attempt's failure, and its connection is closed.
+  body is the attempt's failure, and its connection is closed. Where the call wants it streamed, a good answer's body is
+  left open instead: its connection is closed with it, or kept if it was read to its end.
 - The pool is unbounded: the number of connections is bounded by the layer above, which is the one queue.
 """
 
@@ -24,6 +25,7 @@ from aiohttp import hdrs
 
 from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError, EgressDenied, InsecureTLSWarning, ProtocolError, TLSError, TransportError
+from asyncapi.opened import OpenBody
 from asyncapi.redact import redact_url
 from asyncapi.transports import limits, upload
 from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
@@ -100,6 +102,7 @@ class AioHTTPTransport:
         self._keepalive = keepalive
         self._kept: Sized = ()  # the connections that wait to be used again, where they are ours
         self._connecting: dict[asyncio.Task[Any] | None, Call] = {}
+        self._bodies: dict[OpenBody, None] = {}  # those that are left open
         self._warned: set[str] = set()
         self._closed = False
 
@@ -133,7 +136,10 @@ class AioHTTPTransport:
                 answer.close()
                 raise ProtocolError(f"the answer's status is {answer.status}, which ends nothing", request=request)
             call.phase = "body"
-            content = await (answer.read() if self._fits(answer) else self._read(answer, request))
+            if call.opened is not None and answer.status < 300:  # noqa: PLR2004 - redirects and errors are read
+                opened, content = self._leave_open(answer, request), b""
+            else:
+                opened, content = None, await (answer.read() if self._fits(answer) else self._read(answer, request))
         except asyncio.CancelledError:
             if guard is not None and guard.fired():
                 raise limits.timed_out(request) from None
@@ -144,18 +150,18 @@ class AioHTTPTransport:
             self._connecting.pop(task, None)
             if guard is not None:
                 self._watchdog.leave(guard)
-        return Response(
-            answer.status,
-            answer.headers,
-            content,
-            url=request.url,
-            request=request,
+        response = Response(
+            answer.status, answer.headers, content, url=request.url, request=request,
             http_version=_VERSIONS.get(answer.version, "") if answer.version is not None else "",
-        )
+        )  # fmt: skip
+        response.opened = opened
+        return response
 
     async def aclose(self) -> None:
         """Close the session, if it is ours, and with it every connection."""
         self._closed = True
+        for body in list(self._bodies):
+            body.close(ProtocolError("the client was closed while its body was open"))
         self._watchdog.close()
         if self._owned and self._session is not None:
             await self._session.close()
@@ -212,6 +218,21 @@ class AioHTTPTransport:
             raise _oversized(request, most, "decoded")
         answer.release()
         return b"".join(pieces)
+
+    def _leave_open(self, answer: aiohttp.ClientResponse, request: Request) -> OpenBody:
+        """The body, to be read by somebody else; `max_body` does not bound it, and nothing is read ahead of him."""
+
+        async def read() -> bytes:
+            try:
+                return await answer.content.readany()
+            except RAISED as error:
+                raise self._translate(error, request) from cause_of(error)
+
+        body = OpenBody(read, answer.close)
+        self._bodies[body] = None
+        body.hold(lambda _: self._bodies.pop(body))
+        request.call.opened.append(body)  # type: ignore[union-attr]  # it is why we are here
+        return body
 
     def _warn(self, request: Request) -> None:
         host, name = request.url.host_port_subcomponent or "", request.url.raw_host or ""

@@ -1,10 +1,10 @@
-"""aiohttp's connectors, with things of our own; all of them happen where a connection is made.
+"""aiohttp's connectors, with things of our own; the first two happen where a connection is made.
 
 1. A call learns when it waits for a new connection.
 2. The TLS context is asked for anew, pinned keys are looked at, and addresses go by the egress guard.
-3. An answer that can't be decoded to its end is told to its reader. That mends aiohttp (seen in 3.13.5 and 3.14.5): an
-   error in the last bytes of an encoded body reaches the connection but not the body's reader, who would wait until his
-   time-out, or for ever.
+3. A body that can't be decoded to its end, or whose connection we close, is told to its reader. That mends aiohttp
+   (seen in 3.13.5 and 3.14.5): an error in the last bytes of an encoded body, and the end of the session, reach the
+   connection but not the body's reader, who would wait until his time-out, or for ever.
 """
 
 from __future__ import annotations
@@ -38,6 +38,12 @@ class _Handler(ResponseHandler):
         super().set_exception(exc, *cause)
         if body is not None and not body.is_eof() and body.exception() is None:
             body.set_exception(exc, *cause)
+
+    def close(self) -> None:
+        body = self._payload
+        super().close()
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientConnectionError("closed by ourselves"))
 
 
 class _Ours:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncapi.clock import SYSTEM
-from asyncapi.errors import ConfigError
+from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError
+from asyncapi.opened import OpenBody
 from asyncapi.transports import limits
 from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterable, Awaitable, Callable
 
     from asyncapi.clock import Clock
     from asyncapi.types import Request
@@ -49,7 +50,10 @@ class MockTransport:
         self.requests += 1
         request.call.phase = "headers"
         given = self._handler(request)
-        response = given if isinstance(given, Response) else await self._wait(request, given)
+        if isinstance(given, Response) and given.opened is None:
+            response = given
+        else:
+            response = await self._wait(request, given)
         if response.request is not None:  # a handler may hand out the same object again and again
             response = Response(response.status, response.headers, response.content)
         response.request = request
@@ -60,14 +64,12 @@ class MockTransport:
         """Stop watching."""
         self._watchdog.close()
 
-    async def _wait(self, request: Request, given: Awaitable[Response]) -> Response:
-        if not inspect.isawaitable(given):
-            raise ConfigError(f"the mock handler returned {given!r}: return a Response, as reply(200) makes one")
+    async def _wait(self, request: Request, given: Response | Awaitable[Response]) -> Response:
         guard = limits.enter(self._watchdog, self._clock, request)
         if guard is None:
-            return _checked(await given)
+            return await _answer(request, given)
         try:
-            return _checked(await given)
+            return await _answer(request, given)
         except asyncio.CancelledError:
             if guard.fired():
                 raise limits.timed_out(request) from None
@@ -76,7 +78,57 @@ class MockTransport:
             self._watchdog.leave(guard)
 
 
-def _checked(response: object) -> Response:
+async def _answer(request: Request, given: Any) -> Response:
+    """What the handler returns, awaited; a body that comes in pieces is left open where the call streams."""
+    response = await given if inspect.isawaitable(given) else given
     if not isinstance(response, Response):
         raise ConfigError(f"the mock handler returned {response!r}: return a Response, as reply(200) makes one")
-    return response
+    body, call = response.opened, request.call
+    if body is None:
+        return response
+    if body.closed or response.request is not None:
+        raise ConfigError("the mock handler returned a reply whose body was read before: make one for each request")
+    if call.opened is not None and response.status < 300:  # noqa: PLR2004 - redirects and errors are read
+        call.opened.append(body)
+        return response
+    call.phase, pieces = "body", []
+    try:
+        while piece := await body.read():
+            pieces.append(piece)
+    finally:
+        body.close()
+    return Response(response.status, response.headers, b"".join(pieces))
+
+
+def body_of(source: AsyncIterable[bytes]) -> OpenBody:
+    """A body that comes as `source` gives it; what that raises breaks it off."""
+    pieces, broken = aiter(source), False
+
+    async def read() -> bytes:
+        nonlocal broken
+        if broken:
+            raise ProtocolError("the body broke off: its source was cancelled")
+        broken = True
+        try:
+            piece = b""
+            async for piece in pieces:
+                if piece:
+                    break
+        except AsyncAPIError:
+            raise
+        except Exception as error:
+            raise ProtocolError(f"the body broke off: {type(error).__name__}: {error}") from error
+        broken = False
+        return piece
+
+    def stop() -> None:
+        close = getattr(pieces, "aclose", None)
+        if close is None or getattr(pieces, "ag_running", False):
+            return
+        try:
+            close().send(None)
+        except StopIteration:
+            return
+        raise ConfigError("a streamed reply is closed without waiting: its `finally` can't await")
+
+    return OpenBody(read, stop)

@@ -21,9 +21,11 @@ from asyncapi import (
     Egress,
     EgressDenied,
     Env,
+    Events,
     Form,
     Header,
     Issuer,
+    JSONLines,
     Key,
     KeyPool,
     LinkHeader,
@@ -44,7 +46,10 @@ from asyncapi import (
     RequestTimeout,
     Response,
     Retry,
+    ServerSentEvent,
     StatusError,
+    Stream,
+    StreamedResponse,
     Timeout,
     TLSError,
     Upload,
@@ -221,6 +226,15 @@ class Directory(API):
     @get("/users", by=Cursor(), items="users")
     def users(self, team: str | None = None) -> Pages[User]: ...
 
+    @get("/export")
+    def export(self) -> Stream: ...
+
+    @get("/rows")
+    def rows(self, team: str) -> JSONLines[Row]: ...
+
+    @post("/chat", until="[DONE]")
+    def chat(self, user: User) -> Events[Team]: ...
+
 
 async def declared(api: Client) -> None:
     """And so do their calls."""
@@ -231,6 +245,12 @@ async def declared(api: Client) -> None:
         assert_type(await directory.raw(b""), Response)
         async for user in directory.users("red"):
             assert_type(user, User)
+        async with directory.export() as response:
+            assert_type(response, StreamedResponse)
+        async with directory.rows("red") as rows:
+            assert_type([row async for row in rows], list[Row])
+        async with directory.chat(User(id=1)) as answers:
+            assert_type([answer async for answer in answers], list[Team])
     assert_type(Directory(api).client, Client)
 
 
@@ -316,3 +336,39 @@ async def credentials() -> None:
         Client("https://h", auth=auth)
     Client(auth={"https://h": AWSSigV4("s3"), "https://i": one})
     assert_type(await one.revoke(), None)
+
+
+async def streamed(api: Client) -> None:
+    """What a stream is read as."""
+    async with api.stream("POST", "/export", json=User(id=1), timeout=Timeout(read=5), retry=None) as response:
+        assert_type(response, StreamedResponse)
+        assert_type([piece async for piece in response.bytes()], list[bytes])
+        assert_type([line async for line in response.lines()], list[str])
+        assert_type([row async for row in response.json_lines()], list[Any])
+        assert_type([row async for row in response.json_lines(model=Row)], list[Row])
+        assert_type([event async for event in response.events()], list[ServerSentEvent])
+        assert_type([user async for user in response.events(model=User, until="[DONE]")], list[User])
+        assert_type(await response.read(), bytes)
+        assert_type(response.status, int)
+    async with api.events("/changes", last_id="7") as events:
+        async for event in events:
+            assert_type(event, ServerSentEvent)
+            assert_type(event.parse(User), User)
+    async with api.events("/changes", model=User) as users:
+        assert_type(users.last_id, str)
+        async for user in users:
+            assert_type(user, User)
+
+
+def streamed_sync(api: BlockingClient) -> None:
+    """And without await."""
+    with api.stream("GET", "/export", params={"a": 1}, timeout=5) as response:
+        assert_type(list(response.bytes(65536)), list[bytes])
+        assert_type(list(response.lines()), list[str])
+        assert_type(list(response.json_lines(model=Row)), list[Row])
+        assert_type(list(response.events()), list[ServerSentEvent])
+        assert_type(list(response.events(model=User)), list[User])
+        assert_type(response.read(), bytes)
+    with api.events("/changes", model=User) as users:
+        for user in users:
+            assert_type(user, User)

@@ -143,3 +143,18 @@ def mocks() -> None:
     reply("200")  # wrong
     response: str = reply(200)  # wrong
     print(response, Response)
+
+
+async def streamed(api: Client, sync: BlockingClient) -> None:
+    """Of streams."""
+    api.stream("/export")  # wrong
+    api.stream("GET", "/export", model=User)  # wrong
+    with api.stream("GET", "/export"):  # wrong
+        pass
+    async with api.stream("GET", "/export") as response:
+        print(response.content)  # wrong
+        for _ in response.lines():  # wrong
+            pass
+        number: int = await anext(response.json_lines(model=User))  # wrong
+        print(number)
+    sync.stream("GET", "/export", tiemout=3)  # wrong

@@ -1,0 +1,304 @@
+"""Server-sent events that go on after the connection ends: a subscription (WHATWG HTML, sections 9.2.2 and 9.2.3).
+
+    async with api.events("/prices", model=Price) as events:
+        async for price in events: ...
+
+Rules:
+- Each connection is a stream of the client, with its limits, retries and credentials. It says in `Last-Event-ID` which
+  event was the last, and the server goes on from there.
+- Whatever ends a connection that was answered (its end, a cut, silence) is followed by another one, after the time the
+  server told (`retry:`), else after the backoff of the call's retry policy, which also says how many connections in a
+  row may bring no event.
+- 204 ends the subscription for good; any other answer than 200 with `text/event-stream` is an error.
+- Without retries (`retry=None`) there is one connection, whose end is the end.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from multidict import CIMultiDict
+
+from asyncapi.building import checked_headers, policy_of
+from asyncapi.errors import ConfigError, ProtocolError, RequestTimeout, TransportError
+from asyncapi.layers import deadline
+from asyncapi.sansio.backoff import full_jitter
+from asyncapi.sansio.ndjson import MOST
+from asyncapi.sansio.sse import EventParser, ServerSentEvent
+from asyncapi.streamed import item_reader
+from asyncapi.types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import TypeForm
+    from yarl import URL
+
+    from asyncapi.clock import Clock
+    from asyncapi.config import Retry, Timeout
+    from asyncapi.layers.retry import RetryPolicy
+    from asyncapi.stream import Stream, Streams
+    from asyncapi.streamed import Items, StreamedResponse
+    from asyncapi.types import Headers, Params
+
+T = TypeVar("T")
+
+_NO_CONTENT = 204  # WHATWG HTML section 9.2: "clients will reconnect ... HTTP 204 to tell them to stop"
+_ASKED = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+
+
+class Events(Generic[T]):
+    """A subscription: `async with` it, then `async for` over it. It connects as the block begins.
+
+    Attributes:
+        last_id: The id of the last event handed over: `last_id=` of another subscription goes on behind it.
+        connections: How many there have been.
+    """
+
+    def __init__(
+        self,
+        stream: Callable[[str], Stream],
+        policy: RetryPolicy | None,
+        clock: Clock,
+        *,
+        model: Any = None,
+        last_id: str = "",
+        until: str | None = None,
+        max_event: int = MOST,
+    ) -> None:
+        self.last_id = last_id
+        self.connections = 0
+        self._stream = stream
+        self._policy = policy
+        self._clock = clock
+        self._parse = None if model is None else item_reader(model, "the data of an event")
+        self._until = until
+        self._max_event = max_event
+        self._open: tuple[Stream, StreamedResponse, EventParser, Items[ServerSentEvent]] | None = None
+        self._told: float | None = None  # seconds that the server wants us to wait
+        self._fruitless = 0  # connections in a row without an event
+        self._state = "new"
+
+    async def __aenter__(self) -> Self:
+        if self._state != "new":
+            raise ConfigError("a subscription is opened once: call client.events(...) for each")
+        self._state = "running"
+        await self._connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._state = "closed"
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened[0].__aexit__(kind, error, tb)
+
+    async def aclose(self) -> None:
+        """End it. May be called twice."""
+        await self.__aexit__(None, None, None)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        """The next event, of this connection or of another.
+
+        Raises:
+            TransportError: No connection could be had, or several in a row brought no event.
+            StatusError: A new connection was answered with a 4xx or 5xx.
+            DecodeError: The data is not JSON, or (SchemaError) does not fit. The next round goes on behind it.
+        """
+        if self._state in {"new", "closed"}:
+            raise ConfigError("a subscription is read inside its block: async with client.events(...) as events")
+        while self._state == "running":
+            if self._open is None:
+                await self._connect()
+                continue
+            _, response, _, events = self._open
+            try:
+                event = await anext(events)
+            except StopAsyncIteration:
+                await self._lost(None)
+                continue
+            except TransportError as error:
+                await self._lost(error)
+                continue
+            self._fruitless, self.last_id = 0, event.id
+            if event.data == self._until:
+                self._end()
+                break
+            return event if self._parse is None else response.value(self._parse, event.data.encode())  # type: ignore[return-value]
+        raise StopAsyncIteration
+
+    async def _connect(self) -> None:
+        """Open the next connection.
+
+        Raises:
+            ProtocolError: What is there is no event stream.
+        """
+        stream = self._stream(self.last_id)
+        response = await stream.__aenter__()
+        self.connections += 1
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if response.status == _NO_CONTENT:
+            response.close()
+            self._end()
+        elif response.status != 200 or kind != "text/event-stream":  # noqa: PLR2004 - nothing else is one
+            response.close()
+            what = f"{response.status}, {kind or 'no Content-Type'}"
+            raise response.told(_final(f"no event stream is there ({what}): it takes 200 and text/event-stream"))
+        else:
+            parser = EventParser(self._max_event, self.last_id)
+            self._open = stream, response, parser, response.events_of(parser, None, None)
+
+    async def _lost(self, error: TransportError | None) -> None:
+        """A connection has ended: wait until the next one is due."""
+        opened, self._open, policy = self._open, None, self._policy
+        if opened is None:
+            return
+        _, response, parser, _ = opened
+        self.last_id = parser.last_id
+        self._told = parser.retry if parser.retry is not None else self._told
+        if error is not None and (policy is None or error.final):
+            raise error
+        if policy is None:
+            self._end()
+            return
+        self._fruitless += 1
+        told, due = self._told or 0.0, deadline.current.get()
+        wait = told + full_jitter(self._fruitless, self._clock.random(), base=policy.base, cap=policy.cap)
+        if policy.attempts is not None and self._fruitless >= policy.attempts:
+            raise error or response.told(_final(f"{self._fruitless} connections in a row ended without an event"))
+        if told > policy.max_retry_after:
+            most = policy.max_retry_after
+            raise error or response.told(_final(f"the server's retry is {told:.3g} s, over max_retry_after={most:g}"))
+        if due is not None and self._clock.now() + wait >= due:
+            late = RequestTimeout(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
+            raise error or response.told(late)
+        await self._clock.sleep(wait)
+
+    def _end(self) -> None:
+        self._state = "ended"
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened[1].close()
+
+
+def _final(message: str) -> ProtocolError:
+    error = ProtocolError(message)
+    error.final = True
+    return error
+
+
+class Subscribe:
+    """The type of `client.events`.
+
+    Args:
+        stream: The client's.
+        policy: The client's retries.
+        clock: Times and draws the waits.
+    """
+
+    def __init__(self, stream: Streams, policy: RetryPolicy | None, clock: Clock) -> None:
+        self._stream = stream
+        self._policy = policy
+        self._clock = clock
+
+    def once(self, stream: Stream, model: Any, until: str | None) -> Events[Any]:
+        """The events of one answer, such as a POST's: its end is the end."""
+        return Events(lambda _: stream, None, self._clock, model=model, until=until)
+
+    @overload
+    def __call__(
+        self,
+        url: str | URL,
+        *,
+        model: None = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        last_id: str = "",
+        until: str | None = None,
+        max_event: int = MOST,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Events[ServerSentEvent]: ...
+
+    @overload
+    def __call__(
+        self,
+        url: str | URL,
+        *,
+        model: TypeForm[T],
+        params: Params | None = None,
+        headers: Headers | None = None,
+        last_id: str = "",
+        until: str | None = None,
+        max_event: int = MOST,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | int | Unset | None = UNSET,
+        route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Events[T]: ...
+
+    def __call__(
+        self,
+        url: str | URL,
+        *,
+        model: Any = None,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        last_id: str = "",
+        until: str | None = None,
+        max_event: int = MOST,
+        timeout: Any = UNSET,
+        retry: Any = UNSET,
+        route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> Events[Any]:
+        """Subscribe to server-sent events; when the connection ends, connect again and go on.
+
+            async with api.events("/prices", model=Price) as events:
+                async for price in events: ...
+
+        Args:
+            url: As in `Client.request`; asked with GET.
+            model: What the data of each event is, as JSON; without it, `ServerSentEvent`s come.
+            params: As in `Client.request`.
+            headers: As in `Client.request`.
+            last_id: A saved `.last_id` to go on behind.
+            until: The data that ends it; it is not handed over.
+            max_event: The longest event that is taken, in bytes.
+            timeout: Of each connection, as in `Client.stream`.
+            retry: Of each connection, as in `Client.request`; and how many in a row may bring no event. None for a
+                single one.
+            route: As in `Client.request`.
+            wait: As in `Client.request`.
+            priority: As in `Client.request`.
+            tenant: As in `Client.request`.
+
+        Returns:
+            Events: `async with` it, then `async for` over it.
+        """
+        asked = CIMultiDict(_ASKED)
+        asked.update(checked_headers(headers))
+        call = partial(
+            self._stream, "GET", url, params=params, timeout=timeout, retry=retry, raise_for_status=True, route=route,
+            wait=wait, priority=priority, tenant=tenant,
+        )  # fmt: skip
+        return Events(
+            lambda last_id: call(headers=CIMultiDict({**asked, "Last-Event-ID": last_id}) if last_id else asked),
+            self._policy if retry is UNSET else policy_of(retry),
+            self._clock,
+            model=model, last_id=last_id, until=until, max_event=max_event,
+        )  # fmt: skip

@@ -1,0 +1,417 @@
+"""An answer that is read as it comes: its ways of reading, each an iterator over what the body holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+import pydantic
+
+from asyncapi import decoding, saving
+from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError, RequestTimeout
+from asyncapi.layers import deadline
+from asyncapi.opened import OpenBody
+from asyncapi.redact import redact_url
+from asyncapi.sansio.ndjson import MOST, ChunkParser, LineParser
+from asyncapi.sansio.sse import EventParser, ServerSentEvent
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Awaitable, Callable, Iterable
+    from os import PathLike
+
+    from typing_extensions import TypeForm
+
+    from asyncapi.clock import Clock
+    from asyncapi.types import Response
+    from asyncapi.watchdog import Watchdog
+
+T = TypeVar("T")
+
+# Charsets whose line ends are not one byte.
+_WIDE = ("utf-16", "utf-32", "utf_16", "utf_32", "ucs")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds the reading of a body: seconds of silence, bytes read at once, and what ends waits."""
+
+    read: float | None
+    max_body: int | None
+    watchdog: Watchdog
+    clock: Clock
+
+
+class Items(Generic[T]):
+    """What is read from an open stream, one by one: `async for` over it.
+
+    A loop that was left is gone on with by another loop over the same object, which begins with the next item.
+    """
+
+    __slots__ = ("_end", "_feed", "_last", "_over", "_read", "_ready", "convert")
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[bytes]],
+        feed: Callable[[bytes], Iterable[Any]],
+        end: Callable[[], Iterable[Any]],
+        convert: Callable[[Any], T],
+        last: Callable[[Any], bool] | None = None,
+    ) -> None:
+        self._read = read
+        self._feed = feed
+        self._end = end
+        self._last = last
+        self._ready: deque[Any] = deque()
+        self._over = False
+        self.convert = convert
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        if not self._ready:
+            await self._fill()
+        return self.convert(self._ready.popleft())
+
+    async def some(self) -> list[Any]:
+        """What there is, at least one, not converted yet; nothing at the end."""
+        if not self._ready:
+            try:
+                await self._fill()
+            except StopAsyncIteration:
+                return []
+        found, self._ready = list(self._ready), deque()
+        return found
+
+    async def _fill(self) -> None:
+        """Read until there is an item.
+
+        Raises:
+            StopAsyncIteration: There is none.
+        """
+        while not self._ready:
+            if self._over:
+                raise StopAsyncIteration
+            piece = await self._read()
+            self._over = not piece
+            for item in self._feed(piece) if piece else self._end():
+                if self._last is not None and self._last(item):
+                    self._over = True
+                    break
+                self._ready.append(item)
+
+
+class StreamedResponse:
+    """An answer whose body is read as it comes, in one of the ways below, once.
+
+    Attributes:
+        status: HTTP status code.
+        headers: Case-insensitive multidict.
+        url: Where it came from, after redirects.
+        request: The request it answers.
+        http_version: As in `Response`.
+        elapsed: Seconds from the call to the headers, waits and retries included.
+        attempts: One `Attempt` record per attempt, oldest first.
+        degraded: As in `Response`.
+    """
+
+    __slots__ = (
+        "_body", "_content_type", "_deadline", "_limits", "_reading", "_reopen", "_way", "attempts", "degraded",
+        "elapsed", "headers", "http_version", "request", "status", "url",
+    )  # fmt: skip
+
+    def __init__(
+        self, response: Response, limits: Limits, due: float | None, reopen: saving.Reopen | None = None
+    ) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.url = response.url
+        self.request = response.request
+        self.http_version = response.http_version
+        self.elapsed = response.elapsed
+        self.attempts = response.attempts
+        self.degraded = response.degraded
+        self._content_type = response.headers.get("Content-Type", "")
+        self._body = response.opened or _read_already(response.content)
+        self._limits = limits
+        self._deadline = due
+        self._reading = False
+        self._reopen = reopen
+        self._way = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status < 400  # noqa: PLR2004 - where errors begin, RFC 9110 section 15.5
+
+    def __repr__(self) -> str:
+        return f"<StreamedResponse {self.status} {redact_url(self.url)}>"
+
+    def bytes(self, size: int | None = None) -> Items[builtins.bytes]:
+        """The decoded (decompressed) body in pieces.
+
+        Args:
+            size: Bytes of each piece but the last; by default they come as they came.
+
+        Raises (the loop):
+            TransportError: The body broke off, or time ran out.
+        """
+        if size is not None and (type(size) is not int or size < 1):
+            raise ConfigError(f"bytes({size!r}): the size of a piece is a number of bytes, at least 1")
+        self._take("bytes()")
+        if size is None:
+            return Items(self._piece, lambda piece: (piece,), tuple, _same)
+        chunks = ChunkParser(size)
+        return Items(self._piece, chunks.feed, chunks.end, _same)
+
+    def lines(self, *, max_line: int = MOST) -> Items[str]:
+        """The lines of a text, without their ends (LF or CRLF), in the charset that the server names, else UTF-8.
+
+        Args:
+            max_line: The longest line that is taken, in bytes.
+
+        Raises (the loop):
+            TransportError: The body broke off, time ran out, or a line is too long.
+            DecodeError: A line is not in the charset.
+        """
+        named = decoding.charset(self._content_type)
+        if named is not None and named.lower().startswith(_WIDE):
+            raise ConfigError(f"lines(): the answer is {named}, whose lines can't be told apart bytewise: read() it")
+        self._take("lines()")
+        lines = LineParser(max_line)
+        return Items(self._piece, self._telling(lines.feed), lines.end, self._text)
+
+    @overload
+    def json_lines(self, *, model: None = None, max_line: int = MOST) -> Items[Any]: ...
+
+    @overload
+    def json_lines(self, *, model: TypeForm[T], max_line: int = MOST) -> Items[T]: ...
+
+    def json_lines(self, *, model: Any = None, max_line: int = MOST) -> Items[Any]:
+        """The values of an NDJSON (JSON Lines) body; empty lines are passed over.
+
+        Args:
+            model: What each line is, as in `Client.request`; plain data by default.
+            max_line: The longest line that is taken, in bytes.
+
+        Raises (the loop):
+            TransportError: The body broke off, time ran out, or a line is too long.
+            DecodeError: A line is not JSON, or (SchemaError) does not fit. The next round goes on behind it.
+        """
+        parse = item_reader(model, "a line of NDJSON")
+        self._take("json_lines()")
+        lines = LineParser(max_line)
+        return Items(
+            self._piece,
+            self._telling(lambda piece: _filled(lines.feed(piece))),
+            lambda: _filled(lines.end()),
+            partial(self.value, parse),
+        )
+
+    @overload
+    def events(
+        self, *, model: None = None, until: str | None = None, max_event: int = MOST
+    ) -> Items[ServerSentEvent]: ...
+
+    @overload
+    def events(self, *, model: TypeForm[T], until: str | None = None, max_event: int = MOST) -> Items[T]: ...
+
+    def events(self, *, model: Any = None, until: str | None = None, max_event: int = MOST) -> Items[Any]:
+        """Server-sent events (WHATWG HTML section 9.2), or the data of each as a value of `model`.
+
+        Args:
+            model: What the data of each event is, as JSON; without it, `ServerSentEvent`s come.
+            until: The data that ends the stream, such as "[DONE]"; it is not handed over.
+            max_event: The longest event that is taken, in bytes.
+
+        Raises (the loop):
+            TransportError: The body broke off, time ran out, or an event is too long.
+            DecodeError: The data is not JSON, or (SchemaError) does not fit. The next round goes on behind it.
+        """
+        parse = None if model is None else partial(self.value, item_reader(model, "the data of an event"))
+        return self.events_of(EventParser(max_event), parse, until)
+
+    def events_of(
+        self, parser: EventParser, parse: Callable[[builtins.bytes], Any] | None, until: str | None
+    ) -> Items[Any]:
+        """The events that this parser finds."""
+        self._take("events()")
+        return Items(
+            self._piece,
+            self._telling(parser.feed),
+            parser.end,
+            _same if parse is None else lambda event: parse(event.data.encode()),
+            None if until is None else lambda event: event.data == until,
+        )
+
+    async def read(self) -> builtins.bytes:
+        """The whole body, within the client's `max_body`.
+
+        Raises:
+            TransportError: The body broke off, time ran out, or it is too large.
+        """
+        self._take("read()")
+        pieces, size, most = [], 0, self._limits.max_body
+        while piece := await self._piece():
+            pieces.append(piece)
+            size += len(piece)
+            if most is not None and size > most:
+                raise self._failed(
+                    _final(f"the body is over max_body={most:,} bytes: read it piece by piece, or raise max_body")
+                )
+        return b"".join(pieces)
+
+    async def save(
+        self, path: str | PathLike[str], *, progress: Callable[[int, int | None], object] | None = None
+    ) -> int:
+        """Write the body into a file, which is there whole or not at all.
+
+        A body that breaks off is gone on with where the server can give the rest of the very same one (Range and
+        If-Range), within the call's retries.
+
+        Args:
+            path: The file; one that is there is replaced at the end.
+            progress: Called with the bytes so far, and those in all or None, as they come.
+
+        Returns:
+            int: Its bytes.
+
+        Raises:
+            TransportError: The body broke off for good, or time ran out.
+            ConfigError: There can be no such file.
+            OSError: It can't be written to its end.
+        """
+        if self._way:
+            self._take("save()")
+        return await saving.save(self, path, progress, self._reopen, self._limits.clock)
+
+    async def aclose(self) -> None:
+        """Close the body, before its end if need be. May be called twice."""
+        self.close()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """The same without waiting, which it never does; `error` is what it ends by."""
+        self._body.close(error)
+
+    def _take(self, way: str) -> None:
+        if self._way:
+            raise ConfigError(f"{way}: the body is read by {self._way} already; keep that iterator and go on with it")
+        self._way = way
+
+    async def _piece(self) -> builtins.bytes:
+        """The next bytes, b"" at the end; the one place that reads."""
+        if self._reading:
+            raise ConfigError("two tasks read one stream: let one read it, and share what it reads")
+        limits, due, now, scope = self._limits, self._deadline, self._limits.clock.now(), deadline.current.get()
+        if scope is not None and (due is None or scope < due):
+            due = scope
+        if due is not None and now >= due:
+            raise self._failed(RequestTimeout("the deadline came during body", phase="body"))
+        why = "the deadline came during body"
+        if limits.read is not None and (due is None or now + limits.read < due):
+            due, why = now + limits.read, f"the body was silent for {limits.read:g} s (Timeout.read)"
+        guard = None if due is None else limits.watchdog.enter(due)
+        self._reading = True
+        try:
+            piece = await self._body.read()
+        except asyncio.CancelledError:
+            if guard is not None and guard.fired():
+                raise self._failed(RequestTimeout(why, phase="body")) from None
+            raise
+        except AsyncAPIError as error:
+            raise self._failed(error)  # noqa: B904 - the same one
+        finally:
+            self._reading = False
+            if guard is not None:
+                limits.watchdog.leave(guard)
+        if not piece:
+            self.close()
+        return piece
+
+    def _failed(self, error: AsyncAPIError) -> AsyncAPIError:
+        """The body ends by this error, which is told what call it is of."""
+        self.close(error)
+        return self.told(error)
+
+    def told(self, error: AsyncAPIError) -> AsyncAPIError:
+        """The error, which is told what call it is of."""
+        if self.request is not None:
+            error.request = self.request.redacted()
+        error.attempts = self.attempts
+        return error
+
+    def _telling(self, feed: Callable[[builtins.bytes], Iterable[Any]]) -> Callable[[builtins.bytes], Iterable[Any]]:
+        """The same; what it refuses ends the body."""
+
+        def telling(piece: builtins.bytes) -> Iterable[Any]:
+            try:
+                return feed(piece)
+            except AsyncAPIError as error:
+                raise self._failed(error)  # noqa: B904 - the same one
+
+        return telling
+
+    def _text(self, line: builtins.bytes) -> str:
+        try:
+            return decoding.text(line, self._content_type)
+        except AsyncAPIError as error:
+            self.told(error)
+            raise
+
+    def value(self, parse: Callable[[builtins.bytes], Any], item: builtins.bytes) -> Any:
+        """What one item means; its error is told what call it is of."""
+        try:
+            return parse(item)
+        except AsyncAPIError as error:
+            self.told(error)
+            raise
+
+
+def item_reader(model: Any, kind: str) -> Callable[[bytes], Any]:
+    """The function that reads one item, a piece of JSON, and counts for its errors."""
+    fast = None if model is None else decoding.reader(model)
+    number = 0
+
+    def parse(item: bytes) -> Any:
+        nonlocal number
+        number += 1
+        try:
+            if fast is None:
+                return decoding.json(item, kind)
+            try:
+                return fast(item)
+            except pydantic.ValidationError:
+                return decoding.parse(model, item, kind)  # the slow way, that says what is wrong
+        except AsyncAPIError as error:
+            error.message = f"item {number}: {error.message}"
+            raise
+
+    return parse
+
+
+def _same(item: T) -> T:
+    return item
+
+
+def _filled(lines: list[bytes]) -> list[bytes]:
+    return [line for line in lines if line and not line.isspace()]
+
+
+def _read_already(content: bytes) -> OpenBody:
+    """A body that has been read, as one to be read."""
+    left = [content, b""]
+
+    async def read() -> bytes:
+        return left.pop(0) if left else b""
+
+    return OpenBody(read, lambda: None)
+
+
+def _final(message: str) -> ProtocolError:
+    error = ProtocolError(message)
+    error.final = True
+    return error

@@ -1,0 +1,694 @@
+"""Streamed answers over the mock transport, in virtual time: what is held, what ends it, what the layers make of it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from contextlib import suppress
+
+import pytest
+from pydantic import BaseModel
+from tenacity import retry_if_result
+
+from asyncapi import (
+    Bearer,
+    Breaker,
+    Client,
+    ConfigError,
+    DecodeError,
+    Fallback,
+    Hedge,
+    NotFound,
+    ProtocolError,
+    RateLimit,
+    RequestTimeout,
+    Retry,
+    SchemaError,
+    ServerError,
+    Timeout,
+    deadline,
+)
+from asyncapi.testing import Chaos, FakeClock, MockTransport, reply, run
+
+
+class Source:
+    """Pieces with pauses; says how far it was read and whether it was closed."""
+
+    def __init__(self, *pieces: bytes | float | BaseException) -> None:
+        self.pieces = pieces
+        self.given = 0
+        self.closed = False
+
+    async def __aiter__(self):
+        try:
+            for piece in self.pieces:
+                if isinstance(piece, BaseException):
+                    raise piece
+                if isinstance(piece, bytes):
+                    self.given += 1
+                    yield piece
+                else:
+                    await asyncio.sleep(piece)
+        finally:
+            self.closed = True
+
+
+def client_of(*answers, **settings) -> Client:
+    """A client whose requests get these answers in turn; a Source is the body of a 200."""
+    left = list(answers)
+    clock = FakeClock()
+
+    def handler(request):
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        return reply(200, content=answer) if isinstance(answer, Source) else answer
+
+    return Client("https://h", transport=MockTransport(handler, clock=clock), clock=clock, **settings)
+
+
+def at_rest(api: Client, concurrency: int = 100) -> bool:
+    parts = api._parts
+    assert len(parts.watchdog) == 0
+    assert (api.stats.in_flight, parts.gate.free) == (0, concurrency)
+    return True
+
+
+async def drained(api: Client, **call) -> list[bytes]:
+    async with api.stream("GET", "/", **call) as response:
+        return [piece async for piece in response.bytes()]
+
+
+# -- what there is to read --------------------------------------------------------------------------------------------
+
+
+def test_pieces_come_as_they_come_and_the_answer_tells_of_itself_before_the_first():
+    async def scenario():
+        source = Source(b"a", 5.0, b"", b"b")
+        async with client_of(source) as api, api.stream("GET", "/x", route="/{it}") as response:
+            assert (response.status, response.ok, response.url.path) == (200, True, "/x")
+            assert (response.request.method, len(response.attempts), response.degraded) == ("GET", 1, "")
+            assert source.given == 0
+            assert repr(response) == "<StreamedResponse 200 https://h/x>"
+            assert [piece async for piece in response.bytes()] == [b"a", b"b"]
+            assert source.closed
+            assert at_rest(api)
+
+    run(scenario())
+
+
+def test_every_way_of_reading():
+    class Row(BaseModel):
+        id: int
+
+    async def read(way, *pieces, content_type=""):
+        async def source():
+            for piece in pieces:
+                yield piece
+
+        answer = reply(200, content=source(), headers={"Content-Type": content_type})
+        async with client_of(answer) as api, api.stream("GET", "/") as response:
+            found = way(response)
+            return await found if asyncio.iscoroutine(found) else [one async for one in found]
+
+    async def scenario():
+        rows = b'{"id": 1}\n', b'\r\n{"id":', b" 2}"
+        assert await read(lambda r: r.bytes(4), b"abcde", b"f", b"ghij") == [b"abcd", b"efgh", b"ij"]
+        assert await read(lambda r: r.lines(), b"a\r\nb", b"c\n\nd") == ["a", "bc", "", "d"]
+        assert await read(lambda r: r.lines(), b"\xe9\n", content_type="text/plain; charset=latin-1") == ["\u00e9"]
+        assert await read(lambda r: r.json_lines(), *rows) == [{"id": 1}, {"id": 2}]
+        assert await read(lambda r: r.json_lines(model=Row), *rows) == [Row(id=1), Row(id=2)]
+        events = await read(lambda r: r.events(), b"id: 7\nevent: x\ndata: 1\n", b"\n")
+        assert [(one.id, one.event, one.data) for one in events] == [("7", "x", "1")]
+        data = b'data: {"id": 1}\n\ndata: [DONE]\n\n', b"data: more\n\n"
+        assert await read(lambda r: r.events(model=Row, until="[DONE]"), *data) == [Row(id=1)]
+        assert await read(lambda r: r.read(), b"ab", b"c") == b"abc"
+        assert await read(lambda r: r.read()) == b""
+        assert await read(lambda r: r.lines()) == []
+
+    run(scenario())
+
+
+def test_a_loop_that_was_left_is_gone_on_with():
+    async def scenario():
+        async with client_of(Source(b"1\n2\n3", b"\n4\n")) as api, api.stream("GET", "/") as response:
+            lines = response.json_lines()
+            async for one in lines:
+                if one == 2:
+                    break
+            assert [one async for one in lines] == [3, 4]
+            assert [one async for one in lines] == []
+
+    run(scenario())
+
+
+def test_a_line_that_does_not_fit_is_named_and_the_next_one_comes():
+    class Row(BaseModel):
+        id: int
+
+    async def scenario():
+        async with (
+            client_of(Source(b'{"id": 1}\n{"id": "x"}\nnope\n{"id": 4}\n')) as api,
+            api.stream("GET", "/rows?token=s3cret") as response,
+        ):
+            rows = response.json_lines(model=Row)
+            assert await anext(rows) == Row(id=1)
+            with pytest.raises(SchemaError, match="item 2: the answer does not fit Row") as caught:
+                await anext(rows)
+            assert caught.value.body == b'{"id": "x"}'
+            assert len(caught.value.attempts) == 1
+            assert "s3cret" not in str(caught.value)
+            with pytest.raises(DecodeError, match="item 3: not JSON"):
+                await anext(rows)
+            assert await anext(rows) == Row(id=4)
+
+    run(scenario())
+
+
+def test_a_line_or_an_event_without_end_ends_the_body():
+    async def scenario():
+        for way, what in [
+            (lambda r: r.lines(max_line=100), "max_line=100"),
+            (lambda r: r.json_lines(max_line=100), "max_line=100"),
+            (lambda r: r.events(max_event=100), "max_event=100"),
+        ]:
+            async with (
+                client_of(Source(*[b"data: 12345"] * 100), concurrency=1) as api,
+                api.stream("GET", "/") as response,
+            ):
+                with pytest.raises(ProtocolError, match=what) as caught:
+                    await anext(way(response))
+                assert (caught.value.request.method, len(caught.value.attempts)) == ("GET", 1)
+                assert at_rest(api, 1)
+
+    run(scenario())
+
+
+def test_until_leaves_the_rest_unread_and_ends_for_good():
+    async def scenario():
+        async with (
+            client_of(Source(b"data: a\n\ndata: X\n\ndata: b\n\n", b"data: c\n\n")) as api,
+            api.stream("GET", "/") as response,
+        ):
+            events = response.events(until="X")
+            assert [one.data async for one in events] == ["a"]
+            assert [one.data async for one in events] == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("misuse", "message"),
+    [
+        (lambda r: (r.lines(), r.bytes()), "bytes\\(\\): the body is read by lines\\(\\) already"),
+        (lambda r: r.bytes(0), "size of a piece"),
+        (lambda r: r.bytes(True), "size of a piece"),
+        (lambda r: r.json_lines(model=print), "no type that pydantic"),
+    ],
+)
+def test_misuse_says_what_is_meant(misuse, message):
+    async def scenario():
+        async with client_of(Source(b"a")) as api, api.stream("GET", "/") as response:
+            with pytest.raises(ConfigError, match=message):
+                misuse(response)
+
+    run(scenario())
+
+
+def test_utf16_lines_are_refused_before_anything_is_read():
+    async def scenario():
+        answer = reply(200, content=aiter(Source(b"a")), headers={"Content-Type": "text/plain; charset=UTF-16"})
+        async with client_of(answer) as api, api.stream("GET", "/") as response:
+            with pytest.raises(ConfigError, match=r"utf-16.*read\(\) it"):
+                response.lines()
+            assert await response.read() == b"a"
+
+    run(scenario())
+
+
+def test_a_stream_is_opened_once_read_inside_its_block_and_by_one_task():
+    async def scenario():
+        async with client_of(Source(b"a", 5.0, b"b")) as api:
+            stream = api.stream("GET", "/")
+            async with stream as response:
+                pieces = response.bytes()
+                assert await anext(pieces) == b"a"
+                other = asyncio.create_task(anext(pieces))
+                await asyncio.sleep(1)
+                with pytest.raises(ConfigError, match="two tasks read one stream"):
+                    await anext(pieces)
+                assert await other == b"b"
+            with pytest.raises(ConfigError, match="opened once"):
+                async with stream:
+                    pass
+        async with client_of(Source(b"a", b"b")) as api:
+            async with api.stream("GET", "/") as response:
+                pieces = response.bytes()
+                await anext(pieces)
+            with pytest.raises(ConfigError, match="read it inside its `async with` block"):
+                await anext(pieces)
+
+    run(scenario())
+
+
+def test_read_is_bounded_by_max_body_and_the_other_ways_are_not():
+    async def scenario():
+        async with client_of(Source(b"abc", b"def"), max_body=5) as api, api.stream("GET", "/") as response:
+            with pytest.raises(ProtocolError, match="over max_body=5 bytes: read it piece by piece"):
+                await response.read()
+            assert at_rest(api)
+        async with client_of(Source(b"abc", b"def"), max_body=5) as api:
+            assert await drained(api) == [b"abc", b"def"]
+
+    run(scenario())
+
+
+# -- what is held, and until when -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["whole", "break", "error", "aclose", "cut", "cancel", "nothing read"])
+def test_place_and_call_are_held_until_the_body_closes_however_it_ends(end):
+    source = Source(b"a", b"b", *([ConnectionResetError("x")] if end == "cut" else []))
+
+    async def reader(api):
+        async with api.stream("GET", "/") as response:
+            if end == "nothing read":
+                return
+            async for _ in response.bytes():
+                assert (api.stats.in_flight, api._parts.gate.free, source.closed) == (1, 0, False)
+                if end == "break":
+                    break
+                if end == "error":
+                    raise KeyError
+                if end == "aclose":
+                    await response.aclose()
+                    break
+                if end == "cancel":
+                    asyncio.current_task().cancel()
+                    await asyncio.sleep(0)
+            assert end in {"whole", "break", "aclose"}
+            if end != "break":
+                assert at_rest(api, 1)
+
+    async def scenario():
+        async with client_of(source, concurrency=1) as api:
+            task = asyncio.create_task(reader(api))
+            await asyncio.wait([task])
+            assert at_rest(api, 1)
+            assert source.closed or end == "nothing read"
+            stats = api.stats
+            counted = {"cut": {"ProtocolError": 1}, "cancel": {"CancelledError": 1}}.get(end, {})
+            assert (stats.by_error, stats.by_status) == (counted, {} if counted else {200: 1})
+            with suppress(KeyError, ProtocolError, asyncio.CancelledError):
+                await task
+
+    run(scenario())
+
+
+def test_who_waits_for_a_place_gets_it_the_moment_the_body_closes():
+    async def scenario():
+        api = client_of(Source(b"a", b"b"), reply(200), concurrency=1)
+        async with api.stream("GET", "/") as response:
+            other = asyncio.create_task(api.get("/"))
+            await asyncio.sleep(5)
+            assert api.stats.queued == 1
+            await anext(response.bytes())
+            response.close()
+            assert api.stats.queued == 0
+            await asyncio.sleep(0)
+            await other
+        await api.aclose()
+
+    run(scenario())
+
+
+def test_a_finished_stream_leaves_nothing_to_the_garbage_collector():
+    async def scenario():
+        async with client_of(Source(b"a"), watch=[Watcher()]) as api:
+            await drained(api)
+            gc.collect()
+            gc.disable()
+            try:
+                gc.set_debug(gc.DEBUG_SAVEALL)
+                await drained_once(api)
+                gc.collect()
+                ours = [one for one in gc.garbage if type(one).__module__.startswith("asyncapi")]
+                assert not ours
+            finally:
+                gc.set_debug(0)
+                gc.garbage.clear()
+                gc.enable()
+
+    async def drained_once(api):
+        async with api.stream("GET", "/") as response:
+            async for _ in response.bytes():
+                pass
+
+    run(scenario())
+
+
+# -- time -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_clients_total_ends_with_the_headers():
+    async def scenario():
+        async with client_of(Source(b"a", 50.0, b"b", 50.0, b"c"), timeout=Timeout(5, attempt=2)) as api:
+            assert await drained(api) == [b"a", b"b", b"c"]
+
+        async def late(_):
+            await asyncio.sleep(9)
+
+        clock = FakeClock()
+        async with Client("https://h", transport=MockTransport(late, clock=clock), clock=clock, timeout=5) as api:
+            with pytest.raises(RequestTimeout) as caught:
+                await drained(api)
+            assert caught.value.phase == "headers"
+
+    run(scenario())
+
+
+def test_a_silent_body_times_out_after_read_and_its_place_is_free():
+    async def scenario():
+        for settings, call, limit in [
+            ({}, {}, 60),
+            ({"timeout": Timeout(read=7)}, {}, 7),
+            ({"timeout": Timeout(read=7)}, {"timeout": Timeout(None, read=3)}, 3),
+        ]:
+            source = Source(b"a", 2.0, b"b", 1000.0, b"c")
+            async with client_of(source, **settings) as api:
+                began = api._clock.now()
+                async with api.stream("GET", "/", **call) as response:
+                    pieces = response.bytes()
+                    assert [await anext(pieces), await anext(pieces)] == [b"a", b"b"]
+                    with pytest.raises(RequestTimeout, match=f"silent for {limit} s") as caught:
+                        await anext(pieces)
+                    assert caught.value.phase == "body"
+                    assert caught.value.request.url.path == "/"
+                    assert api._clock.now() - began == pytest.approx(limit + 2)
+                    assert at_rest(api)
+                assert api.stats.by_error == {"RequestTimeout": 1}
+                assert source.closed
+
+    run(scenario())
+
+
+def test_no_limit_is_no_limit():
+    async def scenario():
+        for settings, call in [({"timeout": None}, {}), ({}, {"timeout": None})]:
+            async with client_of(Source(b"a", 100_000.0, b"b"), **settings) as api:
+                assert await drained(api, **call) == [b"a", b"b"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("how", ["call", "scope", "the scope of a reader"])
+def test_a_total_of_the_calls_own_and_a_deadline_scope_bound_the_body_too(how):
+    async def scenario():
+        async with client_of(Source(*[b"a", 1.0] * 100)) as api:
+            seen = []
+
+            async def read():
+                with deadline(4.5 if how == "scope" else 1000, clock=api._clock):
+                    async with api.stream("GET", "/", **({"timeout": 4.5} if how == "call" else {})) as response:
+                        with deadline(4.5 if how == "the scope of a reader" else 1000, clock=api._clock):
+                            async for piece in response.bytes():
+                                seen.append(piece)
+
+            with pytest.raises(RequestTimeout) as caught:
+                await read()
+            assert (caught.value.phase, len(seen), api._clock.now()) == ("body", 5, 4.5)
+            assert at_rest(api)
+
+    run(scenario())
+
+
+def test_a_slow_reader_is_told_by_its_next_read_and_not_in_its_own_code():
+    async def scenario():
+        async with client_of(Source(b"a", b"b")) as api:
+            with deadline(5, clock=api._clock):
+                async with api.stream("GET", "/") as response:
+                    pieces = response.bytes()
+                    await anext(pieces)
+                    await asyncio.sleep(100)
+                    with pytest.raises(RequestTimeout):
+                        await anext(pieces)
+
+    run(scenario())
+
+
+def test_a_thousand_reads_share_one_timer():
+    async def scenario():
+        armed = 0
+        api = client_of(Source(*[b"a", 0.001] * 1000))
+        original = api._clock.call_at
+
+        def counting(when, callback):
+            nonlocal armed
+            armed += 1
+            return original(when, callback)
+
+        api._clock.call_at = counting
+        assert len(await drained(api)) == 1000
+        assert armed <= 3
+        await api.aclose()
+
+    run(scenario())
+
+
+# -- the layers -------------------------------------------------------------------------------------------------------
+
+
+def test_what_fails_before_the_headers_is_retried_and_what_breaks_off_after_them_is_not():
+    async def scenario():
+        cut = Source(b"a", ConnectionResetError("gone"))
+        async with client_of(reply(503), reply(429, headers={"Retry-After": "3"}), cut, Source(b"no")) as api:
+            async with api.stream("GET", "/") as response:
+                assert [one.status for one in response.attempts] == [503, 429, 200]
+                assert api._clock.now() >= 3
+                pieces = response.bytes()
+                assert await anext(pieces) == b"a"
+                with pytest.raises(ProtocolError, match="broke off") as caught:
+                    await anext(pieces)
+            assert len(caught.value.attempts) == 3
+            assert caught.value.attempts[-1].error.startswith("ProtocolError")
+            assert api._transport.requests == 3
+
+    run(scenario())
+
+
+def test_an_error_status_is_read_and_raised_or_returned():
+    async def scenario():
+        async with client_of(reply(404, content=aiter(Source(b"not ", b"here")))) as api:
+            with pytest.raises(NotFound, match="not here"):
+                await drained(api)
+            assert at_rest(api)
+        for settings, call in [({"raise_for_status": False}, {}), ({}, {"raise_for_status": False})]:
+            async with client_of(reply(404, content=b"not here"), **settings) as api:
+                assert await drained(api, **call) == [b"not here"]
+                assert api.stats.by_status == {404: 1}
+
+    run(scenario())
+
+
+def test_redirects_are_followed_and_a_credential_is_shown():
+    async def scenario():
+        def handler(request):
+            if request.url.path == "/":
+                return reply(307, headers={"Location": "/there"})
+            return reply(200, content=aiter(Source(request.headers["Authorization"].encode())))
+
+        async with (
+            Client("https://h", transport=MockTransport(handler), auth=Bearer("t0ken")) as api,
+            api.stream("POST", "/", content=b"x") as response,
+        ):
+            assert response.url.path == "/there"
+            assert await response.read() == b"Bearer t0ken"
+            assert "Authorization" not in response.request.headers
+
+    run(scenario())
+
+
+def test_a_status_that_a_strategy_retries_closes_the_body_before_the_wait():
+    async def scenario():
+        first = Source(b"a")
+        api = client_of(first, Source(b"b"), concurrency=1, retry=Retry(2, retry=retry_if_result(lambda _: True)))
+        async with api.stream("GET", "/") as response:
+            assert await response.read() == b"b"
+        assert at_rest(api, 1)
+        assert first.given == 0
+        await api.aclose()
+
+    run(scenario())
+
+
+def test_a_layer_of_the_users_that_loses_the_answer_loses_no_body():
+    async def scenario():
+        def loses(inner):
+            async def send(request):
+                await inner(request)
+                await asyncio.sleep(10)
+                raise ProtocolError("lost")
+
+            return send
+
+        for cancelled in (False, True):
+            api = client_of(Source(b"a"), concurrency=1, layers=[loses])
+            task = asyncio.create_task(drained(api))
+            await asyncio.sleep(5)
+            assert api.stats.in_flight == 1
+            if cancelled:
+                task.cancel()
+            with pytest.raises(asyncio.CancelledError if cancelled else ProtocolError):
+                await task
+            assert at_rest(api, 1)
+            await api.aclose()
+
+    run(scenario())
+
+
+def test_single_flight_steps_aside():
+    async def scenario():
+        sources = [Source(b"a", 5.0, b"a"), Source(b"b", 5.0, b"b")]
+        async with client_of(*sources, single_flight=True) as api:
+            found = await asyncio.gather(drained(api), drained(api))
+            assert found == [[b"a", b"a"], [b"b", b"b"]]
+            assert api.stats.shared == 0
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("takes", "winner"),
+    [((9.0, 0.1), b"1"), ((0.5, 9.0), b"0"), ((0.2, 0.1), b"0"), ((0.3, 0.2), b"0"), ((9.0, 9.0), b"0")],
+)
+def test_hedging_races_the_headers_and_the_losers_are_closed(takes, winner):
+    sources = [Source(b"0", 1.0, b"0"), Source(b"1", 1.0, b"1")]
+
+    async def scenario():
+        left = list(zip(takes, sources, strict=True))
+
+        async def answer(_):
+            wait, source = left.pop(0)
+            await asyncio.sleep(wait)
+            return reply(200, content=aiter(source))
+
+        clock = FakeClock()
+        transport = MockTransport(answer, clock=clock)
+        hedge = Hedge(after=0.1, budget=1.0)
+        async with Client("https://h", transport=transport, clock=clock, hedge=hedge, concurrency=2) as api:
+            async with api.stream("GET", "/") as response:
+                assert (api.stats.in_flight, api._parts.gate.free) == (1, 1)
+                assert await response.read() == winner * 2
+            assert transport.requests == len(response.attempts) == 2
+            assert at_rest(api, 2)
+
+    run(scenario())
+
+
+def test_a_fallback_answers_before_the_headers_but_keeps_no_stream():
+    async def scenario():
+        async with client_of(Source(b"a"), reply(503), retry=None, fallback=Fallback(stale=60)) as api:
+            assert await drained(api) == [b"a"]
+            with pytest.raises(ServerError):
+                await drained(api)
+        async with (
+            client_of(reply(503), retry=None, fallback=Fallback(value=[1])) as api,
+            api.stream("GET", "/") as response,
+        ):
+            assert "default value" in response.degraded
+            assert await response.read() == b"[1]"
+
+        def handler(request):
+            return reply(503) if request.url.host == "h" else reply(200, content=aiter(Source(b"b")))
+
+        elsewhere = Fallback(to="https://b")
+        transport = MockTransport(handler)
+        async with Client("https://h", transport=transport, retry=None, fallback=elsewhere) as api:
+            assert await drained(api) == [b"b"]
+            assert at_rest(api)
+
+    run(scenario())
+
+
+def test_the_breaker_goes_by_the_headers():
+    async def scenario():
+        cut = [Source(b"a", ConnectionResetError("x")) for _ in range(20)]
+        async with client_of(*cut, breaker=Breaker(minimum=5), retry=None, rate=RateLimit(1000)) as api:
+            for _ in range(20):
+                with pytest.raises(ProtocolError):
+                    await drained(api)
+            assert api.stats.circuits["h"].state == "closed"
+        async with client_of(reply(503), breaker=Breaker(minimum=5), retry=None) as api:
+            for _ in range(5):
+                with pytest.raises(ServerError):
+                    await drained(api)
+            assert api.stats.circuits["h"].state == "open"
+
+    run(scenario())
+
+
+class Watcher:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.seen = []
+
+    def call_started(self, request):
+        self.seen.append("call")
+
+    def attempt_started(self, token, request, headers):
+        self.seen.append("attempt")
+
+    def attempt_ended(self, token, record):
+        self.seen.append(("attempt", record.status, record.elapsed))
+
+    def call_ended(self, token, record):
+        self.seen.append(("call", record.status, (record.error or "").partition(":")[0], record.elapsed))
+
+
+@pytest.mark.parametrize("end", ["whole", "cut", "left"])
+def test_a_watcher_is_told_of_the_call_when_its_body_closes_and_of_the_attempt_at_its_headers(end):
+    async def scenario():
+        watcher = Watcher()
+        source = Source(b"a", 5.0, *([ConnectionResetError("x")] if end == "cut" else []))
+        async with client_of(source, watch=watcher) as api:
+            with suppress(ProtocolError):
+                async with api.stream("GET", "/") as response:
+                    assert watcher.seen == ["call", "attempt", ("attempt", 200, 0.0)]
+                    async for _ in response.bytes():
+                        if end == "left":
+                            await asyncio.sleep(5)
+                            break
+            assert watcher.seen[3:] == [("call", 200, "ProtocolError" if end == "cut" else "", 5.0)]
+            assert api.stats.p50 < 1  # quantiles are of answers: to the headers
+
+    run(scenario())
+
+
+def test_chaos_meets_streams_too():
+    async def scenario():
+        for chaos, error in [(Chaos(truncate=1.0, seed=3), "in the body"), (Chaos(drops=1.0, seed=3), "chaos")]:
+            api = client_of(Source(b"a" * 100), Source(b"a" * 100), chaos=chaos, retry=None, concurrency=1)
+            for _ in range(2):
+                with pytest.raises((ProtocolError, OSError, Exception), match=error):
+                    await drained(api)
+                assert at_rest(api, 1)
+            await api.aclose()
+
+    run(scenario())
+
+
+def test_a_streamed_reply_is_read_whole_by_a_plain_call_within_the_attempt():
+    async def scenario():
+        async with client_of(Source(b"a", 1.0, b"b")) as api:
+            assert (await api.get("/")).content == b"ab"
+        slow = [Source(b"a", 100.0, b"b"), Source(b"ok")]
+        async with client_of(*slow, timeout=Timeout(100, attempt=5), retry=Retry(2, base=0.1)) as api:
+            answer = await api.get("/")
+            assert (answer.content, len(answer.attempts)) == (b"ok", 2)
+            assert slow[0].closed
+        used = reply(200, content=aiter(Source(b"a")))
+        async with client_of(used, retry=None) as api:
+            assert await drained(api) == [b"a"]
+            with pytest.raises(ConfigError, match="make one for each request"):
+                await drained(api)
+
+    run(scenario())
