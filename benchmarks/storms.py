@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator import matrix, outages
+from simulator import limits, matrix, outages
 from simulator.storm import POLICIES, SCENARIOS, Measured, measure
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def run(names: list[str], folder: Path | None, *, quick: bool) -> dict[str, Any]
         lengths = outages.LENGTHS[:2] if quick else outages.LENGTHS
         results["outages"] = {str(one): asdict(outages.measure(one, breaker=Breaker())) for one in lengths}
         results["adaptive"] = matrix.measure(quick=quick)
+        results["pacing"] = limits.measure()
         if drawing is not None and folder is not None:
             drawing.adaptive(folder / "sim-adaptive.svg")
     return results
@@ -79,6 +80,8 @@ def render(results: dict[str, Any], images: str = "img") -> Iterator[str]:
     if "adaptive" in results:
         yield from _changes(results["adaptive"]["changes"], images)
         yield from _sizes(results["adaptive"]["sizes"])
+    if "pacing" in results:
+        yield from _pacing(results["pacing"])
 
 
 def _outages(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -112,6 +115,22 @@ def _sizes(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
         yield f"| {workers} | {' | '.join(cells)} |"
 
 
+def _pacing(results: dict[str, Any]) -> Iterator[str]:
+    yield ""
+    yield f"**Pacing: hidden limits**, {limits.WORKERS} workers, from ten seconds on\n"
+    yield "| the server | of its rate used | 429s | Retry-Afters broken |"
+    yield "|---|---:|---:|---:|"
+    for name, row in results["limits"].items():
+        yield f"| {name} | {row['used']:.0%} | {row['refused']:.2%} | {row['broken']} |"
+    yield ""
+    yield "**Pacing: a host that answers 429 with `Retry-After: 1` whatever the rate**, of what keeping to the pauses alone"
+    yield "allows\n"
+    yield "| refused | used | Retry-Afters broken |"
+    yield "|---:|---:|---:|"
+    for name, row in results["fickle"].items():
+        yield f"| {name} | {row['used']:.0%} | {row['broken']} |"
+
+
 def bars(results: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
     """What is promised, what came out, and whether that holds."""
     scenarios = results["scenarios"]
@@ -131,6 +150,14 @@ def bars(results: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
         what = "Adaptive, 50, 500, then 20 places, three algorithms, every kind of server:"
         yield f"{what} places used", ">= 90 %", f"{used:.0%}", used >= 0.9
         yield f"{what} rejections", "< 1 %", f"{rejected:.2%}", rejected < 0.01
+
+    if "pacing" in results:
+        rows = list(results["pacing"]["limits"].values())
+        used, refused = min(one["used"] for one in rows), max(one["refused"] for one in rows)
+        broken = sum(one["broken"] for one in (*rows, *results["pacing"]["fickle"].values()))
+        yield "Pacing, hidden limits of 100/s: of the rate used", ">= 95 %", f"{used:.1%}", used >= 0.95
+        yield "Pacing, hidden limits of 100/s: 429s after ten seconds", "< 1 %", f"{refused:.2%}", refused < 0.01
+        yield "Pacing: Retry-Afters broken by any worker", "0", f"{broken}", broken == 0
 
 
 def main() -> None:

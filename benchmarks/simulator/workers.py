@@ -103,6 +103,27 @@ class Fickle:
         return (200, {}) if self._inner is None else self._inner.answer(now)
 
 
+class PausesAlone:
+    """Keeps to Retry-After and to nothing else: asked as a `Pacer` is."""
+
+    def __init__(self) -> None:
+        self._until, self._number = float("-inf"), 0
+
+    def delay(self, now: float) -> float:
+        return self._until - now
+
+    def take(self, now: float) -> None:
+        """Nothing is counted."""
+
+    def begin(self) -> int:
+        self._number += 1
+        return self._number
+
+    def observe(self, now: float, *, retry_after: float | None, **_: object) -> None:
+        if retry_after is not None:
+            self._until = max(self._until, now + retry_after)
+
+
 @dataclass
 class Seen:
     """What happened, by second of arrival at the server; and what must never happen."""
@@ -126,7 +147,7 @@ class Workers:
     """The whole simulation; `run` it once."""
 
     def __init__(
-        self, pacer: Pacer, server: Server, *, workers: int = 200, round_trip: float = 0.05, seed: int = 1
+        self, pacer: Pacer | PausesAlone, server: Server, *, workers: int = 200, round_trip: float = 0.05, seed: int = 1
     ) -> None:
         self._pacer, self._server, self._count = pacer, server, workers
         self._round_trip, self._chance = round_trip, random.Random(seed)

@@ -14,28 +14,7 @@ from asyncapi.sansio.pacing import Pacer
 from asyncapi.sansio.refusals import Refusals
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from simulator.workers import Fickle, TokenBucket, Workers
-
-
-class PausesAlone:
-    """What keeps to Retry-After and to nothing else: all that can be had from a host that refuses at random."""
-
-    def __init__(self):
-        self.until, self.number = float("-inf"), 0
-
-    def delay(self, now, weight=1.0):
-        return self.until - now
-
-    def take(self, now, weight=1.0):
-        pass
-
-    def begin(self):
-        self.number += 1
-        return self.number
-
-    def observe(self, now, *, number, sent_at, told=(), status=None, retry_after=None):
-        if retry_after is not None:
-            self.until = max(self.until, now + retry_after)
+from simulator.workers import Fickle, PausesAlone, TokenBucket, Workers
 
 
 def run(server, seconds, *, workers=100, round_trip=0.05, seed=1, pacer=None):
