@@ -123,8 +123,8 @@ def _pacing(results: dict[str, Any]) -> Iterator[str]:
     for name, row in results["limits"].items():
         yield f"| {name} | {row['used']:.0%} | {row['refused']:.2%} | {row['broken']} |"
     yield ""
-    yield "**Pacing: a host that answers 429 with `Retry-After: 1` whatever the rate**, of what keeping to the pauses alone"
-    yield "allows\n"
+    yield "**Pacing: a host that answers 429 with `Retry-After: 1` whatever the rate**, of what keeping to the pauses"
+    yield "alone allows\n"
     yield "| refused | used | Retry-Afters broken |"
     yield "|---:|---:|---:|"
     for name, row in results["fickle"].items():

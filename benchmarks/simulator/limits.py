@@ -21,7 +21,7 @@ SECONDS = 70  # of which the first ten are for learning
 STEADY = 10
 
 
-def told_by_ietf(left: float, full: float, now: float) -> dict[str, str]:  # noqa: ARG001 - as every dialect is asked
+def told_by_ietf(left: float, full: float, now: float) -> dict[str, str]:
     """`RateLimit` and its policy, of a bucket of 100 a second."""
     return {"RateLimit-Policy": '"default";q=100;w=1', "RateLimit": f'"default";r={int(left)};t=1'}
 
