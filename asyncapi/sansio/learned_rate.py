@@ -14,6 +14,7 @@ _DIP, _SHALLOW = 0.1, 0.03  # the share given up after a refusal
 _RETURN, _LONG = 15.0, 60.0  # seconds until it is back
 _SLOT = 1.0  # seconds
 _LOOSE, _SOON = 1.5, 5.0  # times what went through was allowed: what the host takes lies between; seconds, then
+_STEPS = 50  # that an area is summed up in
 _FOREVER = 1e6  # seconds without a refusal
 _LEAST = 0.1  # requests per second
 
@@ -79,17 +80,38 @@ class LearnedRate:
         """It was too much: `measured` requests per second went through, when `rate` were allowed."""
         top = max(_LEAST, measured)
         self._rise = max(_DIP * top, rate - top)
-        if rate > _LOOSE * top:
-            self._dip, self._return = _DIP, _SOON
-        elif not self._searching and abs(top - self._top) < _AGREE * self._top:
+        if not self._searching and abs(top - self._top) < _AGREE * self._top:
             self._dip, self._return = _SHALLOW, min(_LONG, 2 * self._return)
+            self._rise = _DIP * top
+        elif rate > _LOOSE * top:
+            self._dip, self._return = _DIP, _SOON
         else:
             self._dip, self._return = _DIP, _RETURN
         self._top, self._since, self._searching = top, now, False
 
+    @property
+    def searching(self) -> bool:
+        """Whether it doubles every second, for want of a rate to believe in."""
+        return self._searching
+
     def is_below(self, now: float) -> bool:
         """Whether it is still below what was believed to be too much."""
         return not self._searching and now - self._since <= self._return
+
+    def level(self, start: float, end: float, credit: float) -> float:
+        """The rate which a bucket takes that held `credit` and was empty at `end`: so much more has been asked of it.
+
+        The rate rises with time, so the credit is what lies above the level, from where the curve crosses it.
+        """
+        step = (end - start) / _STEPS
+        upper, above = self.at(end), 0.0
+        for number in range(1, _STEPS + 1):
+            lower = self.at(end - number * step)
+            more = above + (upper - lower) * (number - 0.5) * step
+            if more >= credit and more > above:
+                return upper - (upper - lower) * (credit - above) / (more - above)
+            upper, above = lower, more
+        return upper - max(0.0, credit - above) / max(1e-3, end - start)
 
     def search(self, now: float, rate: float) -> None:
         """What was believed is not so: search anew from this rate."""

@@ -5,8 +5,10 @@ was known; the next begins with the first attempt after it that gets through. Be
 less and less often, and no more often than the server asks for.
 
     1. Every round teaches a rate (learned_rate.py), from what really went through: over the whole cycle, pauses
-       included; or lately, where the flow lasted longer than the pause, and the rate was on trial. At least what was
-       seen to pass after the first refusal, before it was known: a host that still takes nine of ten is not at its end.
+       included; or while it flowed, where that was longer than the pause, and the rate was on trial. A bucket that
+       holds what was taken at once at first gets so much back in a pause: it is taken off (`LearnedRate.level`). Is it
+       a bucket? Where that makes much of a difference, the next round is to show it. At the least the rate is what was
+       seen to pass after the first refusal, before it was known: a host that takes nine of ten is not at its end.
     2. Under a limit, going slower ends the refusals. Where three rounds on end were refused at a rate that had been
        sustained before, slowing down was in vain: the host refuses a share whatever we do (a broken backend, others
        that share the limit). The rate goes back to what it was, and pauses alone are kept.
@@ -25,6 +27,10 @@ _FEW = 10  # attempts that went through are too few to tell a rate:
 _GUESS = 20.0  # a second are allowed then to begin with, or half of what was allowed before
 _FIRST, _PATIENCE = 0.125, 30.0  # the shortest and longest pause between attempts while nothing goes through, seconds
 _RECENT = 0.97  # of what went through in the last second
+_CAUTIOUS = 0.93  # of what went through in the last second, while that is found out
+_LAG = 1.5  # what went through in the last second may be behind a rate that doubles every second
+_DOUBTFUL = 1.15  # times a level was allowed when it was refused: was there a bucket at all?
+_AT_ONCE = 1.0  # seconds
 _SHORT = 2.0  # seconds
 _IN_VAIN = 3  # rounds
 _WAVER = 0.5  # of a round that is taken back by one that had only tried for more
@@ -46,9 +52,9 @@ class Refusals:
     """
 
     __slots__ = (
-        "_asked", "_began", "_count", "_cut_at", "_ended", "_first", "_first_sent", "_fruitless", "_holiday", "_later",
-        "_later_refused", "_next_holiday", "_passed", "_proved", "_round", "_rounds", "_share", "_sustained",
-        "_through", "_tried", "_usual", "_vain", "indifferent", "rate",
+        "_asked", "_began", "_burst", "_count", "_cut_at", "_ended", "_first", "_first_sent", "_fruitless", "_holiday",
+        "_later", "_later_refused", "_next_holiday", "_passed", "_proved", "_proven", "_proving", "_round", "_rounds",
+        "_share", "_sustained", "_through", "_tried", "_usual", "_vain", "indifferent", "rate",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -56,6 +62,8 @@ class Refusals:
         self.indifferent = False
         self._through = Throughput()
         self._began = self._ended = inf  # when attempts last began to go through, and ceased to;
+        self._burst = 0.0  # what the host took at once, at first: a bucket's depth?
+        self._proving = self._proven = False  # is being found out; was it?
         self._count = self._passed = 0  # how many did since they began, and in the round before
         self._asked = _PATIENCE  # the longest gap between attempts while nothing goes through: what the server asks for
         self._fruitless = 0  # refusals, a round trip apart, with nothing let through between
@@ -118,16 +126,36 @@ class Refusals:
         flowed = max(0.0, now - self._began)
         lately = self._count / max(1.0, flowed + pause)  # of the whole cycle: right for a window that was used up
         if pause < flowed:
-            lately = max(lately, _RECENT * self._through.rate(now))
+            lately = max(lately, self._flow(now, lately))
         if not self._vain and not self.indifferent:
             self._usual = max(self._proved, self._count / max(flowed, 1e-3))
         if self.rate is None:
+            self._burst = float(self._count) if flowed < _AT_ONCE else 0.0
             self._round = inf, lately if self._count >= _FEW else max(lately, _GUESS), False
         elif explained:
             self._round = None
         else:
             self._round = self._measure(now, self.rate, lately)
         self._ended = now
+
+    def _flow(self, now: float, cycle: float) -> float:
+        """What the host took while it flowed; without what a pause had brought back, if that is known."""
+        if not self._burst or self.rate is None:
+            return _RECENT * self._through.rate(now)
+        brought_back = min(self._burst, cycle * max(0.0, self._began - self._ended))
+        recent, level = self._through.rate(now), self.rate.level(self._began, now, brought_back)
+        if self._proving:  # was that right?
+            self._proving = False
+            if self.rate.is_below(now):
+                self._proven = True
+            else:
+                self._burst = 0.0
+                return _RECENT * recent
+        trying = not (self.rate.searching or self.rate.is_below(now))
+        if trying and not self._proven and self.rate.at(now) > _DOUBTFUL * level:
+            self._proving = True
+            return _CAUTIOUS * recent
+        return min(_LAG * recent, level)
 
     def _measure(self, now: float, learned: LearnedRate, lately: float) -> tuple[float, float, bool]:
         rate = learned.at(now)
@@ -169,7 +197,7 @@ class Refusals:
             elif self.indifferent:
                 self._go_on(sent_at, self.rate, measured, crowded=crowded)
             else:
-                short = sent_at - self._ended < _SHORT  # a pause so short may have been longer than was needed
+                short = sent_at - self._ended < _SHORT and measured < 1.1 * self._sustained
                 self.rate.refused(sent_at, min(rate, measured), rate if short else 0.0)
                 self._doubt(sent_at, self.rate, in_vain=in_vain, crowded=crowded)
         silent, flowed = sent_at - self._ended, max(0.0, self._ended - self._began)

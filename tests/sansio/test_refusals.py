@@ -14,7 +14,7 @@ from asyncapi.sansio.pacing import Pacer
 from asyncapi.sansio.refusals import Refusals
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from simulator.workers import Fickle, PausesAlone, TokenBucket, Workers
+from simulator.workers import Fickle, FixedWindow, PausesAlone, TokenBucket, Workers
 
 
 def run(server, seconds, *, workers=100, round_trip=0.05, seed=1, pacer=None):
@@ -44,6 +44,21 @@ def test_a_bucket_however_deep_is_never_taken_for_such_a_host(burst, round_trip)
     run(TokenBucket(burst=burst), 300, workers=200, round_trip=round_trip, pacer=pacer)
     assert not pacer._refusals.indifferent
     assert 90 <= pacer._refusals.rate.at(300) <= 130
+
+
+@pytest.mark.parametrize("burst", [10, 20, 50, 100])
+@pytest.mark.parametrize("retry_after", [True, False])
+def test_a_hidden_bucket_is_known_after_two_refusals_and_hardly_met_again(burst, retry_after):
+    seen = run(TokenBucket(100.0, burst, retry_after=retry_after), 40, workers=100, round_trip=0.01)
+    assert seen.rate(10, 40) >= 94
+    assert seen.refusals(10, 40) < 0.001
+    assert seen.broken == 0
+
+
+def test_a_window_of_a_second_is_not_taken_for_a_bucket_for_long():
+    seen = run(FixedWindow(100, 1.0), 120, workers=200)
+    assert seen.rate(20, 120) >= 93
+    assert seen.refusals(20, 120) < 0.005
 
 
 def test_a_host_that_gets_a_limit_later_is_kept_to_it():
