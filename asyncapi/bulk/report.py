@@ -141,6 +141,7 @@ def _tables(job: Job, summary: Summary, tally: Tally) -> Iterable[str]:
         ("base URL", redact_url(job.base_url) if job.base_url else "none"),
         ("output", job.output),
         ("limits", job.limit_told()),
+        ("paused by 429s", f"{summary.paused:,.1f} s"),
         ("exit code", summary.exit_code),
     ]
     cells = "".join(f"<tr><th>{_(name)}</th><td>{_(value)}</td></tr>" for name, value in figures)
