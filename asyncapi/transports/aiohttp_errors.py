@@ -102,7 +102,7 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         case _ if getattr(cause, "message", "").startswith(_NOT_DECODED):
             return ProtocolError(f"the body can't be decoded: {getattr(cause, 'message', '')}", request=request)
         case aiohttp.ClientPayloadError() | http_exceptions.PayloadEncodingError():
-            return ProtocolError(f"the body broke off: {getattr(cause, 'message', said)}", request=request)
+            return ProtocolError(f"the body broke off: {getattr(cause, 'message', said).rstrip('.')}", request=request)
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError():
             return ProtocolError(f"the answer is not HTTP: {error.message}", request=request)
         case aiohttp.InvalidURL():
