@@ -22,6 +22,7 @@ from asyncapi.layers import deadline
 from asyncapi.layers.retry import nested
 from asyncapi.redact import redact_url
 from asyncapi.sansio.idempotency import UsedKeys
+from asyncapi.sansio.resend import METHODS
 from asyncapi.types import UNSET, Body, Call, Request, Unset
 from asyncapi.version import VERSION
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://|https?:", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")  # RFC 9110 section 5.5; and what has no bytes
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"})
 _FRAMING = ("Content-Length", "Transfer-Encoding")
 _USER_AGENT = f"asyncapi-sdk/{VERSION}"
 _KEY_HEADER = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
@@ -130,7 +130,7 @@ class Builder:
             ConfigError: It can't be sent as it is.
         """
         built = Request.__new__(Request)
-        if method not in _METHODS:
+        if method not in METHODS:
             _check_method(method)
         built.method = method
         built.url, host = self._target(url, params)

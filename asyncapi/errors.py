@@ -120,6 +120,13 @@ class ProtocolError(TransportError):
     """The peer broke HTTP, closed the connection mid-way, or sent a body over `max_body`."""
 
 
+def final_error(message: str, request: Request | None = None) -> ProtocolError:
+    """A `ProtocolError` that another try would meet again."""
+    error = ProtocolError(message, request=request)
+    error.final = True
+    return error
+
+
 class RequestTimeout(TransportError, TimeoutError):
     """Time ran out; `.phase` says what it was spent on: queue, connect, send, headers, body or backoff."""
 

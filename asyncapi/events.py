@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from multidict import CIMultiDict
 
 from asyncapi.building import checked_headers, policy_of
-from asyncapi.errors import ConfigError, ProtocolError, RequestTimeout, TransportError
+from asyncapi.errors import ConfigError, RequestTimeout, TransportError, final_error
 from asyncapi.layers import deadline
 from asyncapi.sansio.backoff import full_jitter
 from asyncapi.sansio.ndjson import MOST
@@ -149,7 +149,7 @@ class Events(Generic[T]):
         elif response.status != 200 or kind != "text/event-stream":  # noqa: PLR2004 - nothing else is one
             response.close()
             what = f"{response.status}, {kind or 'no Content-Type'}"
-            raise response.told(_final(f"no event stream is there ({what}): it takes 200 and text/event-stream"))
+            raise response.told(final_error(f"no event stream is there ({what}): it takes 200 and text/event-stream"))
         else:
             parser = EventParser(self._max_event, self.last_id)
             self._open = stream, response, parser, response.events_of(parser, None, None)
@@ -171,10 +171,12 @@ class Events(Generic[T]):
         told, due = self._told or 0.0, deadline.current.get()
         wait = told + full_jitter(self._fruitless, self._clock.random(), base=policy.base, cap=policy.cap)
         if policy.attempts is not None and self._fruitless >= policy.attempts:
-            raise error or response.told(_final(f"{self._fruitless} connections in a row ended without an event"))
+            raise error or response.told(final_error(f"{self._fruitless} connections in a row ended without an event"))
         if told > policy.max_retry_after:
             most = policy.max_retry_after
-            raise error or response.told(_final(f"the server's retry is {told:.3g} s, over max_retry_after={most:g}"))
+            raise error or response.told(
+                final_error(f"the server's retry is {told:.3g} s, over max_retry_after={most:g}")
+            )
         if due is not None and self._clock.now() + wait >= due:
             late = RequestTimeout(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
             raise error or response.told(late)
@@ -185,12 +187,6 @@ class Events(Generic[T]):
         opened, self._open = self._open, None
         if opened is not None:
             opened[1].close()
-
-
-def _final(message: str) -> ProtocolError:
-    error = ProtocolError(message)
-    error.final = True
-    return error
 
 
 class Subscribe:

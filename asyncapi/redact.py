@@ -21,18 +21,13 @@ if TYPE_CHECKING:
 MASK = "***"
 
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-amz-security-token"})
-_SECRET_NAME = re.compile(
-    r"""(?ix)
-    (?: ^|[-_.] ) (?: key | apikey | sig | sid | auth | pass | pwd | jwt | code | session | otp ) (?: $|[-_.] )
+_TELLING = r"""
+    (?: ^|[-_.] ) (?: apikey | sig | sid | auth | pass | pwd | jwt | session | otp ) (?: $|[-_.] )
     | api[-_.]?key | access[-_.]?key | token | secret | passw | passphrase | signature | credential | assertion
     | sess(?:ion)?[-_.]?id | authori[sz]ation | authentication
-    """
-)
-# Narrower than for headers and queries: a `code` or `key` of an answer is what programs decide by.
-_SECRET_FIELD = re.compile(
-    rb"(?i)token|secret|passw|passphrase|(?:api|access|private)[-_]?key|device_code|assertion|jwt"
-)
-_JSON_TEXT = re.compile(rb'"([^"\\]{1,80})"\s*:\s*"((?:[^"\\]|\\.)*)"')
+"""
+_SECRET_NAME = re.compile(rf"(?ix) (?: ^|[-_.] ) (?: key | code ) (?: $|[-_.] ) | {_TELLING}")
+_SECRET_FIELD = re.compile(rf"(?ix) private[-_.]?key | (?: auth | device | user )[-_.]?code | {_TELLING}")
 _USER_INFO = re.compile(r"//[^/?#]*@")
 _NOT_SECRET = frozenset({"idempotency-key", "sec-websocket-key"})
 
@@ -41,6 +36,11 @@ def is_secret(name: str) -> bool:
     """Whether a header, query or form field of this name is likely to carry a credential."""
     low = name.lower()
     return low not in _NOT_SECRET and (low in _SECRET_HEADERS or _SECRET_NAME.search(low) is not None)
+
+
+def is_secret_field(name: str) -> bool:
+    """The same of a field of JSON. Narrower: a `code` or `key` of an answer is what programs decide by."""
+    return _SECRET_FIELD.search(name) is not None
 
 
 def _masked(_: str) -> str:
@@ -82,17 +82,6 @@ def _redact_pair(pair: str, mask: Callable[[str], str]) -> str:
 def redact_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """A copy of `headers` in which the values of secret ones are masked."""
     return CIMultiDict((name, MASK if is_secret(name) else value) for name, value in headers.items())
-
-
-def redact_json(content: bytes) -> bytes:
-    """JSON in which text under secret keys is masked, and nothing else changed; other content as it is."""
-    return _JSON_TEXT.sub(_redact_text, content)
-
-
-def _redact_text(pair: re.Match[bytes]) -> bytes:
-    if not _SECRET_FIELD.search(pair[1]):
-        return pair[0]
-    return pair[0][: pair.start(2) - pair.start()] + MASK.encode() + b'"'
 
 
 def forget_variables(error: BaseException) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 import pydantic
 
 from asyncapi import decoding, saving
-from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError, RequestTimeout
+from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_error
 from asyncapi.layers import deadline
 from asyncapi.opened import OpenBody
 from asyncapi.redact import redact_url
@@ -261,7 +261,7 @@ class StreamedResponse:
             size += len(piece)
             if most is not None and size > most:
                 raise self._failed(
-                    _final(f"the body is over max_body={most:,} bytes: read it piece by piece, or raise max_body")
+                    final_error(f"the body is over max_body={most:,} bytes: read it piece by piece, or raise max_body")
                 )
         return b"".join(pieces)
 
@@ -409,9 +409,3 @@ def _read_already(content: bytes) -> OpenBody:
         return left.pop(0) if left else b""
 
     return OpenBody(read, lambda: None)
-
-
-def _final(message: str) -> ProtocolError:
-    error = ProtocolError(message)
-    error.final = True
-    return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -197,6 +198,20 @@ def test_a_wrong_setting_is_one_line(make):
         make()
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) > 20
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"cache": True}, "Client(cache=True): give Cache(...)"),
+        ({"rate": 5}, "Client(rate=5): give RateLimit(...)"),
+        ({"rate": [RateLimit(5), 7]}, "Client(rate.1=7): give RateLimit(...)"),
+        ({"breaker": 1}, "Client(breaker=1): give Breaker(...)"),
+    ],
+)
+def test_a_setting_that_is_an_object_is_asked_for_by_name(wrong, told):
+    with pytest.raises(ConfigError, match=f"^{re.escape(told)}$"):
+        Client("http://h", **wrong)
 
 
 async def test_a_hook_that_is_async_is_told():

@@ -40,8 +40,8 @@ class Job:
             without one to that of each row, and to no other that they redirect to.
         model: A pydantic type (or `"package.module:Name"`) that every answer must fit.
         concurrency: Requests at a time.
-        rate: A limit: attempts per second, or text such as `"50"`, `"100/m"`, `"5000/h"` (spread evenly), or a
-            `RateLimit`.
+        rate: A limit: attempts per second, or text such as `"50"`, `"100/m"`, `"5000/h"` (a second's worth may go at
+            once), or a `RateLimit`.
         pace: Whether to go as fast as each host tells, and let a 429 pause the whole job; else each row waits for
             itself alone.
         retry: Attempts in all, a `Retry`, or None for a single attempt. By default a server may ask to wait an hour.

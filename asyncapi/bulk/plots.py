@@ -71,7 +71,8 @@ def latency(tally: Tally) -> str:
         value = tally.quantile_ms(share)
         if value is not None:
             axes.axvline(value, color=BAD, linewidth=1)
-            axes.annotate(f" {name} {_duration(value)}", (value, top * height), color=BAD, fontsize=9)
+            where = {"xytext": (4, 0), "textcoords": "offset points"}
+            axes.annotate(f"{name} {_duration(value)}", (value, top * height), color=BAD, fontsize=9, **where)
     axes.set_ylim(0, top * 1.32)
     axes.set_ylabel("rows")
     return _svg(figure)
@@ -85,7 +86,7 @@ def bars(counts: Mapping[str, int], colours: Mapping[str, str]) -> str:
     drawn = axes.barh(
         names, [count for _, count in shown], color=[colours.get(name, BAD) for name in names], height=0.7
     )
-    axes.bar_label(drawn, [f" {count:,}" for _, count in shown], fontsize=9)
+    axes.bar_label(drawn, [f"{count:,}" for _, count in shown], padding=4, fontsize=9)
     axes.margins(x=0.25)
     axes.invert_yaxis()
     axes.xaxis.set_visible(False)

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 _SMOOTHING = 0.3  # the share of the newest second in the rate that is shown
 
 
+def told_ms(value: float | None) -> str:
+    """Milliseconds for people."""
+    if value is None:
+        return "-"
+    return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.3g} ms"  # noqa: PLR2004 - a second
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The state of a job at one moment.

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk import plots
+from asyncapi.bulk.progress import told_ms
 from asyncapi.errors import ConfigError
 from asyncapi.redact import redact_url
 
@@ -99,9 +100,9 @@ def _tiles(summary: Summary) -> Iterable[str]:
         ("retries", f"{summary.retries:,}", ""),
         ("rows a second", f"{summary.rate:,.0f}" if summary.rate >= 10 else f"{summary.rate:.2f}", ""),  # noqa: PLR2004
         ("seconds", f"{summary.elapsed:,.1f}", ""),
-        ("p50", _ms(summary.p50), ""),
-        ("p95", _ms(summary.p95), ""),
-        ("p99", _ms(summary.p99), ""),
+        ("p50", told_ms(summary.p50), ""),
+        ("p95", told_ms(summary.p95), ""),
+        ("p99", told_ms(summary.p99), ""),
     ]
     for tile in tiles:
         if tile is not None:
@@ -141,6 +142,7 @@ def _tables(job: Job, summary: Summary, tally: Tally) -> Iterable[str]:
         ("base URL", redact_url(job.base_url) if job.base_url else "none"),
         ("output", job.output),
         ("limits", job.limit_told()),
+        ("paused by 429s", f"{summary.paused:,.1f} s"),
         ("exit code", summary.exit_code),
     ]
     cells = "".join(f"<tr><th>{_(name)}</th><td>{_(value)}</td></tr>" for name, value in figures)
@@ -163,9 +165,3 @@ def _samples(rows: Sequence[Row]) -> str:
 
 def _card(title: str, content: str, *, wide: bool = False) -> str:
     return f'<section class="card{" wide" if wide else ""}"><h2>{_(title)}</h2>{content}</section>'
-
-
-def _ms(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.3g} ms"  # noqa: PLR2004

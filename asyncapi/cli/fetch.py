@@ -101,7 +101,7 @@ Rate = Annotated[
         "--rate",
         "-r",
         metavar="N[/s|/m|/h]",
-        help="Most requests a second, minute or hour: 50, 100/m, 5000/h.",
+        help="Most requests a second, minute or hour: 50, 100/m, 5000/h; a second's worth may go at once.",
         rich_help_panel=_LIMITS,
     ),
 ]
@@ -109,7 +109,7 @@ Pace = Annotated[
     bool,
     typer.Option(
         "--pace/--no-pace",
-        help="Go as fast as the server tells; a 429 pauses the whole job, or else its own row.",
+        help="Go as fast as the server tells: a 429 pauses the whole job. --no-pace: only its own row.",
         rich_help_panel=_LIMITS,
     ),
 ]

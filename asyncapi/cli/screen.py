@@ -11,6 +11,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
+from asyncapi.bulk.progress import told_ms
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
@@ -152,8 +154,8 @@ class LiveScreen(Silent):
         pace = [(f"{_figure(now.rate)} rows/s", "bold"), (eta, ""), (f"so far {_clock(now.elapsed)}", "")]
         wire = [
             f"in flight {now.in_flight:,}",
-            f"p50 {_ms(now.p50)}",
-            f"p95 {_ms(now.p95)}",
+            f"p50 {told_ms(now.p50)}",
+            f"p95 {told_ms(now.p95)}",
             f"retries {now.retries:,}",
         ]
         errors = [(f"{name} {count:,}", "red") for name, count in list(now.by_error.items())[:_KINDS]]
@@ -190,7 +192,7 @@ def line(now: Progress) -> str:
     failed = f", {now.failed:,} failed" if now.failed else ""
     return (
         f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, {now.in_flight:,} in flight, "
-        f"p50 {_ms(now.p50)}, p95 {_ms(now.p95)}, {now.retries:,} retries"
+        f"p50 {told_ms(now.p50)}, p95 {told_ms(now.p95)}, {now.retries:,} retries"
         f"{f', the server asks to wait {_clock(now.paused)}' if now.paused >= _PAUSE else ''}"
     )
 
@@ -207,7 +209,7 @@ def told(summary: Summary) -> list[str]:
     head = {0: "done", 130: "interrupted"}.get(summary.exit_code, "stopped" if summary.stopped else "done")
     lines = [
         f"{head}: {done:,} rows in {summary.elapsed:,.1f} s ({_figure(summary.rate)} rows/s): {', '.join(counts)}",
-        f"  latency  p50 {_ms(summary.p50)}, p95 {_ms(summary.p95)}, p99 {_ms(summary.p99)}",
+        f"  latency  p50 {told_ms(summary.p50)}, p95 {told_ms(summary.p95)}, p99 {told_ms(summary.p99)}",
         f"  retries  {summary.retries:,}",
     ]
     if summary.paused >= _PAUSE:
@@ -248,12 +250,6 @@ def _most(counts: Mapping[str, int] | Mapping[int, int]) -> str:
 
 def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"  # noqa: PLR2004
-
-
-def _ms(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.3g} ms"  # noqa: PLR2004
 
 
 def _clock(seconds: float | None) -> str:

@@ -35,13 +35,12 @@ def serve(
 ) -> None:
     """Run a local API that fails on demand: 429s, 5xx, drops, slow answers, pages, tokens.
 
-    For example:
+    GET / lists the endpoints. /items/7 is a row with those faults mixed in;
+    /items/7?fault=503 (or 429, drop, slow) asks for one. Ctrl-C stops the server.
 
     \b
-        asyncapi serve --latency 10-50 --error-rate 0.05 --drop-rate 0.01
-
-    GET / lists the endpoints. /items/7 is a row with those faults mixed in; /items/7?fault=503 (or 429, drop, slow)
-    asks for one. Ctrl-C stops the server.
+    For example:
+      asyncapi serve --latency 10-50 --error-rate 0.05 --drop-rate 0.01
     """  # noqa: D301 - click's mark for text that is not to be wrapped
     from asyncapi.serve.faults import Faults, parse_latency, parse_rate
     from asyncapi.serve.server import FaultServer, run

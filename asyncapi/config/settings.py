@@ -40,9 +40,11 @@ def settings(cls: C) -> C:
 def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "dataclass_type":  # rate=5, cache=True
+        message = f"give {problem['ctx']['class_name']}(...)"
     if not problem["loc"]:  # several settings together
         return message if message.startswith(name) else f"{name}: {message}"
     first, *rest = problem["loc"]
     named = names[first] if isinstance(first, int) and first < len(names) else first  # given by position
-    where = ".".join(str(part) for part in (named, *(part for part in rest if isinstance(part, int))))
+    where = ".".join(str(part) for part in (named, *(part for part in rest if isinstance(part, int) and part > 0)))
     return f"{name}({where}={problem['input']!r}): {message}"

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 from asyncapi.errors import AsyncAPIError, OutcomeUnknown, status_error
 from asyncapi.sansio.idempotency import unknown
+from asyncapi.sansio.resend import SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from asyncapi.types import Request, Response, Send
-
-_NO_WORK = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 def outcome(inner: Send) -> Send:
@@ -30,7 +29,7 @@ def outcome(inner: Send) -> Send:
     """
 
     def send(request: Request) -> Awaitable[Response]:  # no coroutine of its own where there is no key
-        if request.idempotency_key is None or request.method in _NO_WORK:
+        if request.idempotency_key is None or request.method in SAFE:
             return inner(request)
         return _known(inner, request)
 

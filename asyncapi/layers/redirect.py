@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict
 from yarl import URL
 
-from asyncapi.errors import ProtocolError
+from asyncapi.errors import final_error
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.origin import bound, origin
 from asyncapi.sansio.resend import rewindable
@@ -46,7 +46,7 @@ def redirect(most: int) -> Layer:
                 if response.status not in _REDIRECTS:
                     return response
             last = redact_broken(response.headers.get("Location", "nowhere"))
-            raise _final(request, f"more than {most} redirects, the last to {last!r}")
+            raise final_error(f"more than {most} redirects, the last to {last!r}", request)
 
         return send
 
@@ -61,8 +61,8 @@ def follow(request: Request, response: Response) -> Request:
         headers = CIMultiDict((name, value) for name, value in headers.items() if not bound(name))
     if response.status in {307, 308} or (response.status != 303 and request.method != "POST"):  # noqa: PLR2004
         if not rewindable(request):
-            raise _final(
-                request, f"{response.status} asks for the body again, but it is a stream that can't be rewound"
+            raise final_error(
+                f"{response.status} asks for the body again, but it is a stream that can't be rewound", request
             )
         return request.copy(url=target, headers=headers)
     method = "HEAD" if request.method == "HEAD" else "GET"
@@ -80,11 +80,11 @@ def _target(request: Request, response: Response) -> URL:
         target = here.join(URL(location))
         target.origin()
     except ValueError:
-        raise _final(request, f"redirected to {shown!r}, which is no usable URL") from None
+        raise final_error(f"redirected to {shown!r}, which is no usable URL", request) from None
     if target.scheme not in {"http", "https"}:
-        raise _final(request, f"redirected to {shown!r}: only http and https are followed")
+        raise final_error(f"redirected to {shown!r}: only http and https are followed", request)
     if here.scheme == "https" and target.scheme == "http":
-        raise _final(request, f"redirected from https to {shown!r}: refused, it would go in clear")
+        raise final_error(f"redirected from https to {shown!r}: refused, it would go in clear", request)
     if origin(target) == origin(here):
         if "Authorization" in request.headers:  # it goes on; a request has one of the two
             target = target.with_user(None)
@@ -93,9 +93,3 @@ def _target(request: Request, response: Response) -> URL:
     if not target.raw_fragment and here.raw_fragment:
         target = target.with_fragment(here.fragment)
     return target
-
-
-def _final(request: Request, message: str) -> ProtocolError:
-    error = ProtocolError(message, request=request)
-    error.final = True
-    return error

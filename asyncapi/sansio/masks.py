@@ -2,7 +2,7 @@
 
 Every secret becomes `***` and a number of its own, so that two users stay two users in a trace, and one stays one.
 Secrets are known by their names, as everywhere (`asyncapi.redact`): headers, user-info, the keys of queries and forms,
-and the keys of JSON.
+and, by a narrower list, the keys of JSON: predicates on results decide by a `code`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from asyncapi.redact import MASK, is_secret, redact_pairs, redact_url
+from asyncapi.redact import MASK, is_secret, is_secret_field, redact_pairs, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,4 +59,4 @@ class Masks:
 
     def _pair(self, found: re.Match[str]) -> str:
         name, colon, value = found.groups()
-        return f'"{name}"{colon}"{self(value)}"' if is_secret(name) and name not in _NO_SECRET else found[0]
+        return f'"{name}"{colon}"{self(value)}"' if is_secret_field(name) and name not in _NO_SECRET else found[0]

@@ -5,7 +5,12 @@ A line ends with LF or CRLF; the last one may end with the body. Nothing is held
 
 from __future__ import annotations
 
-from asyncapi.errors import ProtocolError
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import final_error
+
+if TYPE_CHECKING:
+    from asyncapi.errors import ProtocolError
 
 MOST = 16 * 1024 * 1024  # bytes of one line or event, by default
 
@@ -76,6 +81,4 @@ class ChunkParser:
 
 def too_long(what: str, most: int) -> ProtocolError:
     """The error of a line or an event that does not end."""
-    error = ProtocolError(f"one {what} is longer than max_{what}={most:,} bytes: raise max_{what} if you expect that")
-    error.final = True
-    return error
+    return final_error(f"one {what} is longer than max_{what}={most:,} bytes: raise max_{what} if you expect that")

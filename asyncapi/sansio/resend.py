@@ -21,7 +21,9 @@ from asyncapi.types import Body
 if TYPE_CHECKING:
     from asyncapi.types import Request, Response
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # they do no work (RFC 9110 section 9.2.1)
+IDEMPOTENT = SAFE | {"PUT", "DELETE"}
+METHODS = IDEMPOTENT | {"POST", "PATCH"}
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _TOO_MANY_REQUESTS = 429
 

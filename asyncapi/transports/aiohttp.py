@@ -24,7 +24,15 @@ import aiohttp
 from aiohttp import hdrs
 
 from asyncapi.decoding import parse_url
-from asyncapi.errors import ConfigError, EgressDenied, InsecureTLSWarning, ProtocolError, TLSError, TransportError
+from asyncapi.errors import (
+    ConfigError,
+    EgressDenied,
+    InsecureTLSWarning,
+    ProtocolError,
+    TLSError,
+    TransportError,
+    final_error,
+)
 from asyncapi.opened import OpenBody
 from asyncapi.redact import redact_url
 from asyncapi.transports import limits, upload
@@ -251,7 +259,7 @@ class AioHTTPTransport:
             error.request = error.request or request.redacted()
             return error
         if self._closed:
-            return _final("the client was closed while the request was under way", request)
+            return final_error("the client was closed while the request was under way", request)
         return translate(error, request)
 
 
@@ -285,13 +293,7 @@ def _check_shared(session: aiohttp.ClientSession, *, taken: bool) -> None:
 
 
 def _oversized(request: Request, most: int, how: str) -> ProtocolError:
-    return _final(f"the body is over max_body={most:,} bytes ({how}): raise max_body if you expect that", request)
-
-
-def _final(message: str, request: Request) -> ProtocolError:
-    error = ProtocolError(message, request=request)
-    error.final = True
-    return error
+    return final_error(f"the body is over max_body={most:,} bytes ({how}): raise max_body if you expect that", request)
 
 
 @lru_cache(maxsize=128)

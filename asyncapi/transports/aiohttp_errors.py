@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import client_exceptions, http_exceptions
 
-from asyncapi.errors import AsyncAPIError, ConfigError, ConnectError, ProtocolError, RequestTimeout, TLSError
+from asyncapi.errors import (
+    AsyncAPIError,
+    ConfigError,
+    ConnectError,
+    ProtocolError,
+    RequestTimeout,
+    TLSError,
+    final_error,
+)
 from asyncapi.transports.tls import trusts_nothing
 
 if TYPE_CHECKING:
@@ -90,11 +98,11 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
             return _cut(error, request)
         case _ if getattr(cause, "message", "").startswith(_BOMB):
-            return _final("the body unpacks to far more than it is: a decompression bomb?", request)
+            return final_error("the body unpacks to far more than it is: a decompression bomb?", request)
         case _ if getattr(cause, "message", "").startswith(_NOT_DECODED):
             return ProtocolError(f"the body can't be decoded: {getattr(cause, 'message', '')}", request=request)
         case aiohttp.ClientPayloadError() | http_exceptions.PayloadEncodingError():
-            return ProtocolError(f"the body broke off: {getattr(cause, 'message', said)}", request=request)
+            return ProtocolError(f"the body broke off: {getattr(cause, 'message', said).rstrip('.')}", request=request)
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError():
             return ProtocolError(f"the answer is not HTTP: {error.message}", request=request)
         case aiohttp.InvalidURL():
@@ -120,12 +128,6 @@ def cause_of(error: Exception) -> BaseException | None:
     if cause is None or isinstance(cause, aiohttp.ClientError):
         return None if isinstance(error, aiohttp.ClientError) else error
     return cause
-
-
-def _final(message: str, request: Request) -> ProtocolError:
-    error = ProtocolError(message, request=request)
-    error.final = True
-    return error
 
 
 def _to(error: aiohttp.ClientConnectorError) -> str:

@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from asyncapi.errors import ConfigError
 from asyncapi.layers.watch import ending
+from asyncapi.sansio.resend import METHODS
 
 if TYPE_CHECKING:
     from multidict import CIMultiDict
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _NAMES = ("method", "host", "route")
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"})
 _MOST = 200
 _OTHER = "other"
 
@@ -62,7 +62,7 @@ class Prometheus:
 
     def call_started(self, request: Request) -> Labels:
         """One more under way."""
-        method = request.method if request.method in _METHODS else _OTHER
+        method = request.method if request.method in METHODS else _OTHER
         hosts, routes = self._known
         labels = (method, _bounded(request.call.host, hosts), _bounded(request.route or _OTHER, routes))
         self._in_flight.labels(*labels).inc()

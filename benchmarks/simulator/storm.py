@@ -85,8 +85,8 @@ SCENARIOS = {
         rate=110.0,
         burst=110,
         seconds=60,
-        armed={"pace": True},
-        told="pace",
+        armed={"pace": False},
+        told="pace=False",
     ),
     "tail": Scenario(
         "2 % of the answers take 2 s",

@@ -217,7 +217,7 @@ async def test_ctrl_c_while_waiting_for_input(server, start):
 
 
 async def test_a_reader_that_leaves_is_no_traceback(server, start, inputs):
-    process = await start("fetch", inputs(300), "-o", "-")
+    process = await start("fetch", inputs(2000), "-o", "-")  # more than a pipe and a reader hold
     await process.stdout.readline()
     process.stdout._transport.close()
     err = await process.stderr.read()

@@ -141,6 +141,14 @@ class Daemon:
 class HAProxy(Daemon):
     """haproxy, which can be told things while it runs."""
 
+    def start(self) -> None:
+        """Start it, and wait until it takes connections and listens to what it is told: that socket may come last."""
+        super().start()
+        end = time.monotonic() + _START_SECONDS
+        while not (self.folder / "admin").exists():
+            assert time.monotonic() < end, self._said.read_text()
+            time.sleep(0.01)
+
     def tell(self, command: str) -> str:
         """What it answers to a command of its runtime interface."""
         with socket.socket(socket.AF_UNIX) as wire:
