@@ -9,6 +9,7 @@ Rules:
 4. A 304 is the cache's own affair: who asked without conditions gets the stored answer. Requests with conditions or
    ranges of their own, or with `no-store`, pass it by.
 5. Two calls that ask for the same at the same time both ask: let `single_flight` share that.
+6. A streamed call is answered from what is stored; what comes as a stream is not stored, not even in part.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ class _Cache:
     def _store(self, request: Request, response: Response, identity: str, asked: float, stored: Stored | None) -> None:
         if response.degraded or response.url != request.url:
             return
-        made = caching.store(
+        made = None if response.opened is not None else caching.store(
             response.status, response.headers, response.content,
             version=response.http_version, asked=asked, came=self._now(),
             identity=identity, request=request.headers, heuristic=self._policy.heuristic,
