@@ -5,26 +5,27 @@
     2  telemetry (calls)     sees the final outcome
     3  outcome               a call with a key is known to be done or not, or unknown; the deadline cuts off too
     4  deadline              covers queueing, all attempts, all waits, the body
-    5  cache                 a hit spends nothing below
-    6  frozen                a call with a key sends the same bytes each time; the deadline covers their reading
-    7  single-flight         identical calls share all that is below; each keeps its own deadline
-    8  fallback              what is left when retries are spent, within the deadline
-    9  retry                 owns the budget and Retry-After
-    10 hedge                 a further copy of an attempt that is late; idempotent only
-    11 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
+    5  auth (whose)          what is kept or shared below is one user's; where `auth=` may act for several
+    6  cache                 a hit spends nothing below
+    7  frozen                a call with a key sends the same bytes each time; the deadline covers their reading
+    8  single-flight         identical calls share all that is below; each keeps its own deadline
+    9  fallback              what is left when retries are spent, within the deadline
+    10 retry                 owns the budget and Retry-After
+    11 hedge                 a further copy of an attempt that is late; idempotent only
+    12 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    12 breaker               refuses before a token or a place is spent
-    13 rate                  our own limits; servers count attempts, not calls
-    14 pace                  the server's limits, as it tells them
-    15 concurrency           after both: waiting for a token must not hold a place
-    16 breaker (again)       turns back those who stood in line until their circuit opened
-    17 propagation           the time left, after every wait of ours
-    18 auth                  a credential for its own origin, fresh after every wait
-    19 watch (attempts)      a span per attempt, and the headers that carry it on
-    20 telemetry (attempts)  one record per attempt, with its `why`
-    21 auth (sign)           what nobody above may see is written for the transport alone
-    22 chaos                 tests' own faults, met by every layer as real ones would be
-    23 transport             attempt limit = min(setting, time left)
+    13 breaker               refuses before a token or a place is spent
+    14 rate                  our own limits; servers count attempts, not calls
+    15 pace                  the server's limits, as it tells them
+    16 concurrency           after both: waiting for a token must not hold a place
+    17 breaker (again)       turns back those who stood in line until their circuit opened
+    18 propagation           the time left, after every wait of ours
+    19 auth                  a credential for its own origin, fresh after every wait
+    20 watch (attempts)      a span per attempt, and the headers that carry it on
+    21 telemetry (attempts)  one record per attempt, with its `why`
+    22 auth (sign)           what nobody above may see is written for the transport alone
+    23 chaos                 tests' own faults, met by every layer as real ones would be
+    24 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/test_order.py and the tests of each layer):
 
@@ -53,7 +54,7 @@ from asyncapi.config import Adaptive, Budget, CostBudget
 from asyncapi.credentials.credential import Means
 from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
-from asyncapi.layers.auth import Keyring, auth, sign
+from asyncapi.layers.auth import Keyring, auth, sign, whose
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import Counts, cache
 from asyncapi.layers.chaos import chaos
@@ -106,6 +107,7 @@ class Parts:
         self.used = used
         self.clock = clock
         self.keyring = Keyring(plan.auth, plan.base, Means(bare, clock)) if plan.auth is not None else None
+        self.users = None if self.keyring is None or self.keyring.one_user else self.keyring  # whose user may change
         self.meter = telemetry.Meter()
         self.watchdog = Watchdog(clock)
         budget = (plan.retry.budget if plan.retry is not None else None) or Budget()
@@ -210,10 +212,20 @@ def _deadline(parts: Parts) -> Iterator[Step]:
     yield Step("deadline", "one timer for all calls", within_deadline(parts.watchdog, parts.clock))
 
 
+def _whose(parts: Parts) -> Iterator[Step]:
+    plan, keyring = parts.plan, parts.users
+    shares = plan.cache is not None or plan.single_flight or any(one.stale is not None for one in plan.fallback)
+    if keyring is not None and shares:
+        yield Step("auth (whose)", "what is kept or shared is one user's", whose(keyring))
+
+
 def _cache(parts: Parts) -> Iterator[Step]:
     settings = parts.plan.cache
     if settings is not None and parts.cached is not None:
-        yield Step("cache", settings.told(), cache(parts.answers, settings.policy(), parts.cached, parts.clock))
+        unchanged = None if parts.users is None else parts.users.unchanged
+        yield Step(
+            "cache", settings.told(), cache(parts.answers, settings.policy(), parts.cached, parts.clock, unchanged)
+        )
 
 
 def _frozen(parts: Parts) -> Iterator[Step]:
@@ -229,7 +241,7 @@ def _fallback(parts: Parts) -> Iterator[Step]:
     plan = parts.plan
     if plan.fallback:
         ways = [one.way() for one in plan.fallback]
-        kept = Kept(parts.answers)
+        kept = Kept(parts.answers, None if parts.users is None else parts.users.unchanged)
         layer = fallback(ways, plan.base, kept, parts.watchdog, parts.clock, probe_every=PROBE_EVERY)
         yield Step("fallback", ", ".join(one.told() for one in plan.fallback), layer)
 
@@ -355,6 +367,7 @@ ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
     _calls,
     _outcome,
     _deadline,
+    _whose,
     _cache,
     _frozen,
     _single_flight,

@@ -111,6 +111,7 @@ class KeyPool:
         self._line = asyncio.Lock()
         self._strategy = strategy
         self._quarantine = inf if quarantine is None else quarantine
+        self.whose = None  # several keys of one user
         self.resends = sum(one.resends for one in self._credentials) + len(given) - 1
 
     def ready(self, request: Request, means: Means) -> Signature | None:

@@ -1,5 +1,6 @@
-"""Credentials on every attempt, and to their own origin alone: two layers.
+"""Credentials on every attempt, and to their own origin alone: three layers.
 
+    whose    above what shares or keeps answers: says which user the call is for, where that may change
     auth     above the attempt's record: asks the credential for a signature, which may have to be waited for
     sign     just above the transport: writes it onto a copy of the request, and takes it out of what comes back
 
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from asyncapi.errors import AsyncAPIError, ConfigError
+from asyncapi.errors import AsyncAPIError, AuthError, ConfigError
 from asyncapi.redact import forget_variables, redact_broken
 from asyncapi.sansio.origin import Origin, origin
 from asyncapi.types import Call, Request
@@ -81,6 +82,40 @@ class Keyring:
                 forget_variables(error)
                 raise
 
+    @property
+    def one_user(self) -> bool:
+        """Whether nobody but the same user is ever acted for: which a credential of the user's own must say."""
+        given = self._by_origin.values() if self._anywhere is None else [self._anywhere]
+        return all(getattr(credential, "whose", _unknown) is None for credential in given)
+
+    async def whose(self, request: Request) -> str | None:
+        """The user that this request would act for now; "" for the only one there is, None if nobody can tell.
+
+        Raises:
+            AuthError: A credential has no value.
+        """
+        credential = self.of(request)
+        ask = None if credential is None else getattr(credential, "whose", _unknown)
+        if ask is None:
+            return ""
+        try:
+            user: str | None = await ask()
+        except AsyncAPIError as error:
+            forget_variables(error)
+            raise
+        except Exception as error:
+            failed = AuthError(f"{type(credential).__name__}: its value could not be had: {type(error).__name__}")
+            forget_variables(error)
+            raise failed from error
+        return user
+
+    async def unchanged(self, request: Request) -> bool:
+        """Whether it still acts for the user that `call.whose` says, if that says one."""
+        try:
+            return request.call.whose is not None and await self.whose(request) == request.call.whose
+        except AuthError:
+            return False
+
     def told(self) -> str:
         """One line for `explain()`."""
         if self._anywhere is not None:
@@ -89,6 +124,10 @@ class Keyring:
             f"{credential.told()}, for {scheme}://{host}:{port} alone"
             for (scheme, host, port), credential in self._by_origin.items()
         )
+
+
+async def _unknown() -> None:
+    """A credential that doesn't say whose it is."""
 
 
 def _place(given: str) -> Origin:
@@ -108,6 +147,23 @@ def _checked(given: object) -> Credential:
         name = given.__name__ if isinstance(given, type) else type(given).__name__
         raise ConfigError(f"auth: {name} is no credential: give Bearer('...'), ApiKey('...'), Basic('user', '...') ...")
     return given  # type: ignore[return-value]  # it quacks like one
+
+
+def whose(keyring: Keyring) -> Layer:
+    """Say in `call.whose` for which user the call is, so that nothing is shared with another.
+
+    Raises (from the layer):
+        AuthError: The credential has no value.
+    """
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            request.call.whose = await keyring.whose(request)
+            return await inner(request)
+
+        return send
+
+    return layer
 
 
 def auth(keyring: Keyring) -> Layer:
