@@ -17,8 +17,9 @@ from asyncapi.connecting import MAX_BODY, carried_by
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.events import Subscribe
 from asyncapi.layers.watch import watchers_of
-from asyncapi.order import Parts, chain
+from asyncapi.order import chain
 from asyncapi.paginate import Paginate
+from asyncapi.parts import Parts
 from asyncapi.plan import Plan
 from asyncapi.redact import redact_url
 from asyncapi.sansio.retryafter import retry_after

@@ -279,7 +279,8 @@ class Attempt:
         error: The failure as text, beginning with its class, or None.
         then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
         held: What it had to wait for in our own lines, and how long: "rate 0.12 s behind 3", or "".
-        state: The limits and the breaker as they were when it was sent; filled in where there are hooks to see it.
+        state: The limits, the budget and the breaker as they were when it was sent; of a first one that failed or
+            was redirected, as they were then. None of a first one that went at once and well, without hooks to see it.
         unsure: Whether it failed in a way that the server may have done its work.
         http_version: As in `Response`; "" where there was no answer.
     """

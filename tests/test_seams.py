@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
+from functools import partial
 
 import pytest
 
-from asyncapi import ApiKey, Bearer, Cache, Client, Fallback, KeyPool
+from asyncapi import (
+    ApiKey,
+    Bearer,
+    Breaker,
+    Cache,
+    Client,
+    Fallback,
+    Key,
+    KeyPool,
+    ProtocolError,
+    QueueFull,
+    RateExceeded,
+    RateLimit,
+    RequestTimeout,
+    Retry,
+)
 from asyncapi.credentials.credential import Signature
 from asyncapi.credentials.plain import bearer
 from asyncapi.credentials.session import Session
@@ -287,3 +303,156 @@ def test_another_login_is_another_user_and_a_refreshed_token_is_the_same():
         ("Bearer ann", 1), ("Bearer ann", 2), ("Bearer ann", 2), ("Bearer ann", 2), ("Bearer ann", 2),
         ("Bearer ann", 3), ("Bearer bob", 5),
     ]  # fmt: skip
+
+
+# Keys and those who wait for them.
+
+
+def _one_a_second(number=1):
+    return KeyPool([Key(ApiKey(f"key-{n}"), rate=RateLimit(1, per=1.0)) for n in range(number)])
+
+
+def test_who_does_not_wait_does_not_stand_in_the_line_before_the_keys():
+    async def scenario(served):
+        api, clock = served.api, served.clock
+        await api.get("/first")
+        others = [asyncio.create_task(api.get("/other")) for _ in range(3)]
+        await clock.sleep(0.1)
+        began = clock.now()
+        with pytest.raises(RateExceeded) as refused:
+            await api.get("/", wait=False)
+        told = refused.value.retry_after
+        with pytest.raises(RateExceeded):
+            await api.get("/", wait=2.0)
+        with pytest.raises(RequestTimeout):
+            await api.get("/", timeout=2.0)
+        waited = clock.now() - began
+        await asyncio.gather(*others)
+        return waited, told
+
+    waited, told = played(scenario, lambda *_: reply(), auth=_one_a_second())
+    assert waited == 0
+    assert told == pytest.approx(3.9)
+
+
+@pytest.mark.parametrize("keys", [1, 3])
+def test_urgent_calls_go_first_before_the_keys_and_tenants_take_turns(keys):
+    async def scenario(served):
+        api = served.api
+        await asyncio.gather(*(api.get("/first") for _ in range(keys)))
+        calls = [("/waits", 0, "a"), ("/low", -1, ""), ("/a", 0, "a"), ("/a", 0, "a"), ("/b", 0, "b"), ("/high", 1, "")]
+        waiting = []
+        for path, priority, tenant in calls:
+            waiting.append(asyncio.create_task(api.get(path, priority=priority, tenant=tenant)))
+            await served.clock.sleep(0.01)
+        await asyncio.gather(*waiting)
+        return [request.url.path for request in served.asked[keys:]]
+
+    assert played(scenario, lambda *_: reply(), auth=_one_a_second(keys)) == [
+        "/waits", "/high", "/a", "/b", "/a", "/low",
+    ]  # fmt: skip
+
+
+def test_who_leaves_the_line_before_the_keys_at_any_moment_holds_up_nobody():
+    async def scenario(served, left):
+        api = served.api
+        await api.get("/first")
+        waiting = [asyncio.create_task(api.get(f"/{number}")) for number in range(4)]
+        for number, when in left:
+            served.clock.call_at(when, waiting[number].cancel)
+        await asyncio.gather(*waiting, return_exceptions=True)
+        began = served.clock.now()
+        await api.get("/last")
+        return began, served.clock.now()
+
+    for left in ([(0, 0.5)], [(1, 0.5)], [(0, 1.0)], [(1, 1.0)], [(0, 0.5), (1, 0.5)], [(n, 1.0) for n in range(4)]):
+        began, ended = played(partial(scenario, left=left), lambda *_: reply(), auth=_one_a_second())
+        assert ended - began <= 1.0, left
+        assert began <= 4.0
+
+
+# The pacer and attempts that were not sent.
+
+
+def _told(left, reset):
+    told = {"RateLimit-Limit": "100", "RateLimit-Remaining": str(left), "RateLimit-Reset": str(reset)}
+    return reply(headers=told)
+
+
+def test_what_was_not_sent_after_all_takes_nothing_from_what_the_server_leaves():
+    """Ten are left of the window: those that are cancelled below, in line for a place, are not among them."""
+
+    async def scenario(served):
+        api, clock = served.api, served.clock
+        await api.get("/")
+        pacer = api._parts.paces["h"].pacer
+        before = [level.left for level in pacer._levels.values()]
+        holds = asyncio.create_task(api.get("/holds"))
+        await clock.sleep(0)
+        cut = []
+        for _ in range(4):
+            await clock.sleep(7)
+            cut.append(asyncio.create_task(api.get("/cut")))
+        await clock.sleep(1)
+        for task in cut:
+            task.cancel()
+        await asyncio.gather(*cut, return_exceptions=True)
+        await clock.sleep(7)
+        with pytest.raises(QueueFull):
+            await api.get("/", wait=False)
+        after = [level.left for level in pacer._levels.values()]
+        await holds
+        return before, after, [level.left for level in pacer._levels.values()]
+
+    async def holds(request):
+        await asyncio.sleep(50)
+        return _told(9, 10)
+
+    before, after, told = played(
+        scenario,
+        lambda request, number: holds(request) if request.url.path == "/holds" else _told(10, 60),
+        concurrency=1,
+        timeout=None,
+    )
+    assert before == [10.0]
+    assert after == [9.0]
+    assert told == [9.0]  # by the answer to the oldest: nothing was sent after it
+
+
+# What a record says of the limits and the breaker.
+
+
+def test_every_attempt_but_a_first_that_goes_well_at_once_says_how_limits_and_breaker_were():
+    redirected = reply(302, headers={"Location": "/"})
+    answers = {"/again": iter([reply(503), reply()]), "/on": iter([redirected])}
+
+    def handler(request, number):
+        return next(answers.get(request.url.path, iter(())), None) or reply()
+
+    async def scenario(served):
+        api = served.api
+        got = {}
+        for path in ("/", "/again", "/on"):
+            await served.clock.sleep(9)
+            got[path] = [bool(one.state) for one in (await api.get(path)).attempts]
+        await served.clock.sleep(9)
+        held = await asyncio.gather(api.get("/"), api.get("/"))
+        got["held"] = [bool(one.state) for response in held for one in response.attempts]
+        return got, held[1].attempts[0].state
+
+    settings = {"retry": Retry(2), "breaker": Breaker(), "rate": RateLimit(2, per=1.0, burst=1), "concurrency": 3}
+    got, state = played(scenario, handler, **settings)
+    assert got == {"/": [False], "/again": [True, True], "/on": [True, True], "held": [False, True]}
+    assert set(state) == {"retry budget", "concurrency", "rate (client)", "breaker"}
+
+
+def test_a_failure_that_ends_the_call_says_it_too():
+    def handler(request, number):
+        raise ProtocolError("cut")
+
+    async def scenario(served):
+        with pytest.raises(ProtocolError) as failed:
+            await served.api.get("/")
+        return failed.value.attempts[0].state
+
+    assert played(scenario, handler, concurrency=3)["concurrency"].startswith("1 of 3")
