@@ -36,7 +36,7 @@ Invariants (held by tests/test_order.py and the tests of each layer):
     4. A refusal of ours (circuit open, deadline passed, queue full) and a cancellation are no failure of the host.
        A 429 feeds the limits, not the breaker.
     5. A place or a token is given back in `finally`, synchronously. Bodies are read inside the attempt; where one is
-       streamed, its place is given back, and its call ends, when the body closes.
+       streamed, its place is given back, and its call ends, when the body closes (a learned limit's: at the headers).
     6. `CancelledError` is never retried, wrapped or swallowed, save by the guard that caused it.
     7. Validation is no layer: the client decodes after the stack, and a mismatch is never retried.
 

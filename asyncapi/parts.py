@@ -107,7 +107,7 @@ class Parts:
 
 def _learning_gate(adaptive: Adaptive) -> Gate:
     learned = adaptive.start()
-    return Gate(max(1, int(learned.limit)), learned)
+    return Gate(max(1, int(learned.limit)), learned, adaptive.maximum)
 
 
 def _limiter(limits: Sequence[RateLimit], clock: Clock) -> Limiter:

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from asyncapi import (
+    Adaptive,
     ApiKey,
     Bearer,
     Breaker,
@@ -23,6 +24,7 @@ from asyncapi import (
     RateLimit,
     RequestTimeout,
     Retry,
+    Timeout,
 )
 from asyncapi.credentials.credential import Signature
 from asyncapi.credentials.plain import bearer
@@ -456,3 +458,97 @@ def test_a_failure_that_ends_the_call_says_it_too():
         return failed.value.attempts[0].state
 
     assert played(scenario, handler, concurrency=3)["concurrency"].startswith("1 of 3")
+
+
+# Streams and learned limits, keys, the server's limits.
+
+
+async def _lasting(clock):
+    yield b"x"
+    await clock.sleep(3600)
+    yield b"y"
+
+
+async def _first(api, path):
+    """What it is told before the rest of a stream that stays open."""
+    async with api.stream("GET", path, timeout=Timeout(None, read=None)) as response:
+        async for _ in response.bytes():
+            pass
+
+
+async def _cut(tasks):
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_streams_that_last_do_not_stop_a_learned_limit():
+    async def answer(request, served):
+        await served.clock.sleep(0.05)
+        return reply(content=_lasting(served.clock)) if request.url.path == "/s" else reply()
+
+    async def scenario(served):
+        served.handler = lambda request, _: answer(request, served)
+        streams = [asyncio.create_task(_first(served.api, "/s")) for _ in range(40)]
+        await served.clock.sleep(2)
+        gate = served.api._parts.gates["h"]
+        seen = gate.streams, gate.free == gate.limit > 4
+        await served.api.get("/x", timeout=1)
+        await _cut(streams)
+        return *seen, gate.streams, gate.free == gate.limit
+
+    assert played(scenario, None, concurrency=Adaptive(initial=4), timeout=None) == (40, True, 0, True)
+
+
+def test_open_streams_are_bounded_by_the_most_that_a_learned_limit_may_be():
+    async def scenario(served):
+        served.handler = lambda request, _: reply(content=_lasting(served.clock))
+        streams = [asyncio.create_task(_first(served.api, "/s")) for _ in range(30)]
+        await served.clock.sleep(2)
+        opened = len(served.asked)
+        await _cut(streams)
+        gate = served.api._parts.gates["h"]
+        return opened <= 10, gate.streams, gate.free == gate.limit
+
+    settings = {"concurrency": Adaptive(initial=4, maximum=10), "timeout": None}
+    assert played(scenario, None, **settings) == (True, 0, True)
+
+
+def test_a_stream_is_opened_with_the_next_key_where_one_is_refused_or_at_its_limit():
+    refused = {"one": 429, "two": 401}
+
+    def handler(request, number):
+        return reply(refused.get(request.headers["X-Api-Key"], 200), headers={"Retry-After": "9"})
+
+    async def scenario(served):
+        async with served.api.stream("GET", "/") as response:
+            return response.status, [one.why for one in response.attempts], served.clock.now()
+
+    pool = KeyPool([ApiKey("one"), ApiKey("two"), ApiKey("three")])
+    assert played(scenario, handler, auth=pool) == (
+        200, ["first", "auth: 429, another key", "auth: 401, another key"], 0.0,
+    )  # fmt: skip
+
+
+def test_a_429_on_opening_a_stream_is_everybodys_pause_and_its_headers_are_read_while_it_is_open():
+    async def scenario(served):
+        def handler(request, number):
+            if number == 1:
+                return reply(429, headers={"Retry-After": "3"})
+            told = {"RateLimit-Limit": "100", "RateLimit-Remaining": "0", "RateLimit-Reset": "40"}
+            return reply(content=_lasting(served.clock), headers=told if number == 2 else {})
+
+        served.handler = handler
+        first = asyncio.create_task(_first(served.api, "/a"))
+        await served.clock.sleep(0.1)
+        others = [first, *(asyncio.create_task(_first(served.api, "/b")) for _ in range(2))]
+        seen = []
+        for seconds in (2.8, 1, 38, 5):
+            await served.clock.sleep(seconds)
+            seen.append(len(served.asked))
+        await _cut(others)
+        return seen
+
+    seen = played(scenario, None, retry=Retry(3), timeout=None)
+    assert seen[:3] == [1, 2, 2]
+    assert seen[3] > 2
