@@ -14,7 +14,7 @@ from asyncapi import decoding, saving
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError, RequestTimeout
 from asyncapi.layers import deadline
 from asyncapi.opened import OpenBody
-from asyncapi.redact import redact_url
+from asyncapi.redact import forget_variables, redact_url
 from asyncapi.sansio.ndjson import MOST, ChunkParser, LineParser
 from asyncapi.sansio.sse import EventParser, ServerSentEvent
 
@@ -323,6 +323,7 @@ class StreamedResponse:
                 raise self._failed(RequestTimeout(why, phase="body")) from None
             raise
         except AsyncAPIError as error:
+            forget_variables(error)  # the transport's know what a credential has put into the URL
             raise self._failed(error)  # noqa: B904 - the same one
         finally:
             self._reading = False
