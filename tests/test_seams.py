@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from contextvars import ContextVar
 from functools import partial
 
@@ -16,8 +18,10 @@ from asyncapi import (
     Cache,
     Client,
     Fallback,
+    Hedge,
     Key,
     KeyPool,
+    OAuth2ClientCredentials,
     ProtocolError,
     QueueFull,
     RateExceeded,
@@ -552,3 +556,87 @@ def test_a_429_on_opening_a_stream_is_everybodys_pause_and_its_headers_are_read_
     seen = played(scenario, None, retry=Retry(3), timeout=None)
     assert seen[:3] == [1, 2, 2]
     assert seen[3] > 2
+
+
+# Proofs and signatures: each attempt its own.
+
+
+def _claims(request):
+    part = request.headers["DPoP"].split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def test_every_copy_hop_and_retry_proves_itself_anew():
+    pytest.importorskip("joserfc")
+
+    async def answer(request, served):
+        path = request.url.path
+        seen = sum(one.url.path == path for one in served.asked)
+        if path == "/token":
+            return reply(json={"access_token": "t", "token_type": "DPoP", "expires_in": 3600})
+        if path == "/late" and seen == 1:
+            await served.clock.sleep(5)
+        if path == "/on":
+            return reply(302, headers={"Location": "/there?x=1"})
+        if path == "/again" and seen == 1:
+            return reply(503)
+        if path == "/nonce" and "nonce" not in _claims(request):
+            asks = 'DPoP error="use_dpop_nonce"'
+            return reply(401, headers={"DPoP-Nonce": "n", "WWW-Authenticate": asks})
+        return reply(content=_pieces(b"a", b"b"))
+
+    async def scenario(served):
+        served.handler = lambda request, _: answer(request, served)
+        whys = {}
+        for path in ("/late", "/again", "/on", "/nonce"):
+            async with served.api.stream("GET", path) as response:
+                assert await response.read() == b"ab"
+            whys[path] = [one.why.partition(":")[0] for one in response.attempts]
+        proofs = [(_claims(one), one.url) for one in served.asked if one.url.path != "/token"]
+        return whys, proofs
+
+    auth = OAuth2ClientCredentials("https://h/token", "id", "secret", dpop=True)
+    settings = {"retry": Retry(2), "hedge": Hedge(0.5, budget=1.0), "cache": Cache(), "breaker": Breaker()}
+    whys, proofs = played(scenario, None, auth=auth, **settings)
+    assert whys == {
+        "/late": ["first", "hedge"], "/again": ["first", "retry"], "/on": ["first", "redirect"],
+        "/nonce": ["first", "auth"],
+    }  # fmt: skip
+    assert len({proof["jti"] for proof, _ in proofs}) == len(proofs) == 8
+    assert all(proof["htu"] == str(url.with_query(None)) for proof, url in proofs)
+
+
+def test_a_hedged_copy_waits_for_no_key():
+    """It would stand in line before the keys, and hold up the call that it was to speed up."""
+
+    async def scenario(served):
+        async def late(request):
+            await served.clock.sleep(3)
+            return reply()
+
+        served.handler = lambda request, _: late(request)
+        others = [asyncio.create_task(served.api.get(f"/{n}")) for n in range(3)]
+        response = (await asyncio.gather(*others))[0]
+        return len(served.asked), {one.then for one in response.attempts}, served.clock.now()
+
+    asked, then, took = played(scenario, None, auth=_one_a_second(), hedge=Hedge(0.5, budget=1.0), timeout=None)
+    assert asked == 3
+    assert then == {"not hedged: RateExceeded"}
+    assert took == pytest.approx(5.0)
+
+
+def test_what_a_further_copy_is_refused_for_its_limit_is_everybodys_pause():
+    async def scenario(served):
+        async def late(number):
+            if number == 1:
+                await served.clock.sleep(2)
+            return reply(429, headers={"Retry-After": "4"}) if number == 2 else reply(content=b"first")
+
+        served.handler = lambda _, number: late(number)
+        response = await served.api.get("/")
+        answered = served.clock.now()
+        await served.api.get("/next")
+        return response.text, answered, served.clock.now()
+
+    told = played(scenario, None, hedge=Hedge(0.5, budget=1.0), timeout=None)
+    assert told == ("first", 2.0, 4.5)
