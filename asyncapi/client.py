@@ -188,7 +188,8 @@ class Client:
             max_body=max_body, tls=tls, egress=egress, session=session, cookies=cookies, proxy=proxy,
             unix_socket=unix_socket, trust_env=trust_env,
         )  # fmt: skip
-        self._parts = Parts(plan, clock, self._transport.send, self._builder.used)
+        kept = getattr(self._transport, "cookies_of", None)
+        self._parts = Parts(plan, clock, self._transport.send, self._builder.used, cookies=kept)
         self._timeout = limits
         self._raise = raise_for_status
         self._clock = clock

@@ -5,7 +5,7 @@
     2  telemetry (calls)     sees the final outcome
     3  outcome               a call with a key is known to be done or not, or unknown; the deadline cuts off too
     4  deadline              covers queueing, all attempts, all waits, the body
-    5  auth (whose)          what is kept or shared below is one user's; where `auth=` may act for several
+    5  whose                 what is kept or shared below is one user's, where a client may act for several
     6  cache                 a hit spends nothing below
     7  frozen                a call with a key sends the same bytes each time; the deadline covers their reading
     8  single-flight         identical calls share all that is below; each keeps its own deadline
@@ -53,7 +53,7 @@ from typing import TYPE_CHECKING
 from asyncapi.config import Adaptive, CostBudget
 from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
-from asyncapi.layers.auth import auth, sign, whose
+from asyncapi.layers.auth import auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import cache
 from asyncapi.layers.chaos import chaos
@@ -70,6 +70,7 @@ from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import singleflight
 from asyncapi.layers.watch import watch_attempts, watch_calls
+from asyncapi.layers.whose import whose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -124,10 +125,10 @@ def _deadline(parts: Parts) -> Iterator[Step]:
 
 
 def _whose(parts: Parts) -> Iterator[Step]:
-    plan, keyring = parts.plan, parts.users
+    plan, users = parts.plan, parts.users
     shares = plan.cache is not None or plan.single_flight or any(one.stale is not None for one in plan.fallback)
-    if keyring is not None and shares:
-        yield Step("auth (whose)", "what is kept or shared is one user's", whose(keyring))
+    if users is not None and shares:
+        yield Step("whose", "what is kept or shared is one user's", whose(users))
 
 
 def _cache(parts: Parts) -> Iterator[Step]:

@@ -14,13 +14,16 @@ from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
 from asyncapi.layers.singleflight import Flights
+from asyncapi.layers.whose import Users
 from asyncapi.limiting import Limiter
 from asyncapi.sansio.keyed import Keyed
 from asyncapi.stores.answers import Answers
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from yarl import URL
 
     from asyncapi.clock import Clock
     from asyncapi.config import RateLimit
@@ -41,14 +44,20 @@ class Parts:
         clock: Times everything.
         bare: The transport's `send`: what credentials ask for their tokens over.
         used: What idempotency keys were used for.
+        cookies: What the transport would send of those that it keeps; None where it keeps none.
     """
 
-    def __init__(self, plan: Plan, clock: Clock, bare: Send, used: UsedKeys) -> None:
+    def __init__(
+        self, plan: Plan, clock: Clock, bare: Send, used: UsedKeys, *, cookies: Callable[[URL], str] | None = None
+    ) -> None:
         self.plan = plan
         self.used = used
         self.clock = clock
         self.keyring = Keyring(plan.auth, plan.base, Means(bare, clock)) if plan.auth is not None else None
-        self.users = None if self.keyring is None or self.keyring.one_user else self.keyring  # whose user may change
+        several = self.keyring is not None and not self.keyring.one_user
+        self.users: Users | None = None  # where the client may act for several
+        if several or cookies is not None:
+            self.users = Users(self.keyring.whose if self.keyring is not None and several else None, cookies)
         self.meter = telemetry.Meter()
         self.watchdog = Watchdog(clock)
         budget = (plan.retry.budget if plan.retry is not None else None) or Budget()

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from functools import partial
 
 import pytest
+from aiohttp import web
 
 from asyncapi import (
     Adaptive,
@@ -37,6 +38,7 @@ from asyncapi.credentials.stored import Stored
 from asyncapi.credentials.tokens import Tokens
 from asyncapi.sansio.oauth import Refused, Token
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from servers import application
 
 
 async def _pieces(*pieces):
@@ -640,3 +642,28 @@ def test_what_a_further_copy_is_refused_for_its_limit_is_everybodys_pause():
 
     told = played(scenario, None, hedge=Hedge(0.5, budget=1.0), timeout=None)
     assert told == ("first", 2.0, 4.5)
+
+
+async def test_cookies_that_are_kept_are_a_user_too():
+    """A login by cookie: what was stored of the one before is not the next one's."""
+
+    async def login(request):
+        answer = web.Response()
+        answer.set_cookie("sid", request.query["as"])
+        return answer
+
+    async def me(request):
+        nonlocal asked
+        asked += 1
+        return web.Response(text=request.cookies.get("sid", "nobody"), headers={"Cache-Control": "max-age=60"})
+
+    asked, told = 0, []
+    async with application(web.post("/login", login), web.get("/me", me)) as url:
+        named = url.replace("127.0.0.1", "localhost")  # aiohttp's jar keeps no cookie of a bare address
+        async with Client(named, cookies=True, cache=Cache()) as api:
+            for name in ("", "ann", "bob", "ann"):
+                if name:
+                    await api.post("/login", params={"as": name})
+                told += [(await api.get("/me")).text for _ in range(2)]
+    assert told == ["nobody"] * 2 + ["ann"] * 2 + ["bob"] * 2 + ["ann"] * 2
+    assert asked == 3

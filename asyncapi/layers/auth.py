@@ -1,6 +1,5 @@
-"""Credentials on every attempt, and to their own origin alone: three layers.
+"""Credentials on every attempt, and to their own origin alone: two layers.
 
-    whose    above what shares or keeps answers: says which user the call is for, where that may change
     auth     above the attempt's record: asks the credential for a signature, which may have to be waited for
     sign     just above the transport: writes it onto a copy of the request, and takes it out of what comes back
 
@@ -109,13 +108,6 @@ class Keyring:
             raise failed from error
         return user
 
-    async def unchanged(self, request: Request) -> bool:
-        """Whether it still acts for the user that `call.whose` says, if that says one."""
-        try:
-            return request.call.whose is not None and await self.whose(request) == request.call.whose
-        except AuthError:
-            return False
-
     def told(self) -> str:
         """One line for `explain()`."""
         if self._anywhere is not None:
@@ -147,23 +139,6 @@ def _checked(given: object) -> Credential:
         name = given.__name__ if isinstance(given, type) else type(given).__name__
         raise ConfigError(f"auth: {name} is no credential: give Bearer('...'), ApiKey('...'), Basic('user', '...') ...")
     return given  # type: ignore[return-value]  # it quacks like one
-
-
-def whose(keyring: Keyring) -> Layer:
-    """Say in `call.whose` for which user the call is, so that nothing is shared with another.
-
-    Raises (from the layer):
-        AuthError: The credential has no value.
-    """
-
-    def layer(inner: Send) -> Send:
-        async def send(request: Request) -> Response:
-            request.call.whose = await keyring.whose(request)
-            return await inner(request)
-
-        return send
-
-    return layer
 
 
 def auth(keyring: Keyring) -> Layer:
