@@ -96,9 +96,10 @@ def test_a_stream_of_what_is_stored_sends_nothing():
     async def scenario(served):
         await served.api.get("/x")
         async with served.api.stream("GET", "/x") as response:
-            return await response.read(), len(served.asked)
+            return response.from_cache, await response.read(), len(served.asked)
 
-    assert played(scenario, lambda *_: reply(content=b"whole", headers=FRESH), cache=Cache()) == (b"whole", 1)
+    answer = played(scenario, lambda *_: reply(content=b"whole", headers=FRESH), cache=Cache())
+    assert answer == ("fresh", b"whole", 1)
 
 
 def test_a_stream_of_what_is_old_asks_whether_it_holds_and_a_new_one_ends_the_old():
