@@ -14,6 +14,7 @@ from aiohttp import web
 from asyncapi import (
     Adaptive,
     ApiKey,
+    AuthError,
     Bearer,
     Breaker,
     Cache,
@@ -378,6 +379,19 @@ def test_who_leaves_the_line_before_the_keys_at_any_moment_holds_up_nobody():
         began, ended = played(partial(scenario, left=left), lambda *_: reply(), auth=_one_a_second())
         assert ended - began <= 1.0, left
         assert began <= 4.0
+
+
+def test_a_call_with_a_key_of_its_own_uses_none_of_the_pool():
+    async def scenario(served):
+        for _ in range(3):
+            await served.api.get("/", headers={"X-Api-Key": "own"})
+        await served.api.get("/")
+        with pytest.raises(AuthError, match="used up"):
+            await served.api.get("/")
+        return served.clock.now(), [request.headers["X-Api-Key"] for request in served.asked]
+
+    pool = KeyPool([Key(ApiKey("pool"), rate=RateLimit(1, per=60.0), quota=1)])
+    assert played(scenario, lambda *_: reply(), auth=pool) == (0.0, ["own", "own", "own", "pool"])
 
 
 # The pacer and attempts that were not sent.

@@ -205,6 +205,11 @@ class KeyPool:
         self._pardon([*earlier, use])
         return ""
 
+    def unused(self, signature: Signature) -> None:
+        """The attempt carries a credential of its own: the key was not used."""
+        use: _Use = signature.by
+        self._ring.keys[use.index].give_back(use.number)
+
     def told(self) -> str:
         """One line for `explain()`."""
         return f"KeyPool of {len(self._credentials)}, {self._strategy}"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
+from asyncapi.credentials.pool import KeyPool
 from asyncapi.errors import AsyncAPIError, AuthError, ConfigError
 from asyncapi.redact import forget_variables, redact_broken
 from asyncapi.sansio.origin import Origin, origin
@@ -163,6 +164,8 @@ def auth(keyring: Keyring) -> Layer:
                 raise
             if credential is None or signature is None or _has_own(request, signature):
                 call.signature = None
+                if isinstance(credential, KeyPool) and signature is not None:
+                    credential.unused(signature)
                 return await inner(request)
             call.signature = signature
             response = await inner(request)

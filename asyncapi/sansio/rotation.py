@@ -80,12 +80,12 @@ class KeyState:
             self._pacer.take(now)
         self.uses += 1
 
-    def give_back(self) -> None:
-        """Undo a `take` that was not used."""
+    def give_back(self, number: int = 0) -> None:
+        """Undo a `take` that was not used, of the attempt that `begin` gave this number, if it did."""
         for bucket in self.buckets:
             bucket.give_back()
         if self._pacer is not None:
-            self._pacer.give_back()
+            self._pacer.give_back(number=number)
         self.uses -= 1
 
     def begin(self) -> int:
