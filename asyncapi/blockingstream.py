@@ -88,6 +88,16 @@ class StreamedResponse:
         return self._response.elapsed
 
     @property
+    def degraded(self) -> str:
+        """As in `Response`."""
+        return self._response.degraded
+
+    @property
+    def from_cache(self) -> str:
+        """As in `Response`."""
+        return self._response.from_cache
+
+    @property
     def attempts(self) -> tuple[Attempt, ...]:
         """One `Attempt` record per attempt, oldest first."""
         return self._response.attempts

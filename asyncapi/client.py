@@ -17,8 +17,9 @@ from asyncapi.connecting import MAX_BODY, carried_by
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.events import Subscribe
 from asyncapi.layers.watch import watchers_of
-from asyncapi.order import Parts, chain
+from asyncapi.order import chain
 from asyncapi.paginate import Paginate
+from asyncapi.parts import Parts
 from asyncapi.plan import Plan
 from asyncapi.redact import redact_url
 from asyncapi.sansio.retryafter import retry_after
@@ -187,7 +188,8 @@ class Client:
             max_body=max_body, tls=tls, egress=egress, session=session, cookies=cookies, proxy=proxy,
             unix_socket=unix_socket, trust_env=trust_env,
         )  # fmt: skip
-        self._parts = Parts(plan, clock, self._transport.send, self._builder.used)
+        kept = getattr(self._transport, "cookies_of", None)
+        self._parts = Parts(plan, clock, self._transport.send, self._builder.used, cookies=kept)
         self._timeout = limits
         self._raise = raise_for_status
         self._clock = clock

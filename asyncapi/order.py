@@ -5,26 +5,27 @@
     2  telemetry (calls)     sees the final outcome
     3  outcome               a call with a key is known to be done or not, or unknown; the deadline cuts off too
     4  deadline              covers queueing, all attempts, all waits, the body
-    5  cache                 a hit spends nothing below
-    6  frozen                a call with a key sends the same bytes each time; the deadline covers their reading
-    7  single-flight         identical calls share all that is below; each keeps its own deadline
-    8  fallback              what is left when retries are spent, within the deadline
-    9  retry                 owns the budget and Retry-After
-    10 hedge                 a further copy of an attempt that is late; idempotent only
-    11 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
+    5  whose                 what is kept or shared below is one user's, where a client may act for several
+    6  cache                 a hit spends nothing below
+    7  frozen                a call with a key sends the same bytes each time; the deadline covers their reading
+    8  single-flight         identical calls share all that is below; each keeps its own deadline
+    9  fallback              what is left when retries are spent, within the deadline
+    10 retry                 owns the budget and Retry-After
+    11 hedge                 a further copy of an attempt that is late; idempotent only
+    12 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    12 breaker               refuses before a token or a place is spent
-    13 rate                  our own limits; servers count attempts, not calls
-    14 pace                  the server's limits, as it tells them
-    15 concurrency           after both: waiting for a token must not hold a place
-    16 breaker (again)       turns back those who stood in line until their circuit opened
-    17 propagation           the time left, after every wait of ours
-    18 auth                  a credential for its own origin, fresh after every wait
-    19 watch (attempts)      a span per attempt, and the headers that carry it on
-    20 telemetry (attempts)  one record per attempt, with its `why`
-    21 auth (sign)           what nobody above may see is written for the transport alone
-    22 chaos                 tests' own faults, met by every layer as real ones would be
-    23 transport             attempt limit = min(setting, time left)
+    13 breaker               refuses before a token or a place is spent
+    14 rate                  our own limits; servers count attempts, not calls
+    15 pace                  the server's limits, as it tells them
+    16 concurrency           after both: waiting for a token must not hold a place
+    17 breaker (again)       turns back those who stood in line until their circuit opened
+    18 propagation           the time left, after every wait of ours
+    19 auth                  a credential for its own origin, fresh after every wait
+    20 watch (attempts)      a span per attempt, and the headers that carry it on
+    21 telemetry (attempts)  one record per attempt, with its `why`
+    22 auth (sign)           what nobody above may see is written for the transport alone
+    23 chaos                 tests' own faults, met by every layer as real ones would be
+    24 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/test_order.py and the tests of each layer):
 
@@ -35,7 +36,7 @@ Invariants (held by tests/test_order.py and the tests of each layer):
     4. A refusal of ours (circuit open, deadline passed, queue full) and a cancellation are no failure of the host.
        A 429 feeds the limits, not the breaker.
     5. A place or a token is given back in `finally`, synchronously. Bodies are read inside the attempt; where one is
-       streamed, its place is given back, and its call ends, when the body closes.
+       streamed, its place is given back, and its call ends, when the body closes (a learned limit's: at the headers).
     6. `CancelledError` is never retried, wrapped or swallowed, save by the guard that caused it.
     7. Validation is no layer: the client decodes after the stack, and a mismatch is never retried.
 
@@ -47,126 +48,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from asyncapi.config import Adaptive, Budget, CostBudget
-from asyncapi.credentials.credential import Means
+from asyncapi.config import Adaptive, CostBudget
 from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
-from asyncapi.layers.auth import Keyring, auth, sign
+from asyncapi.layers.auth import auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
-from asyncapi.layers.cache import Counts, cache
+from asyncapi.layers.cache import cache
 from asyncapi.layers.chaos import chaos
-from asyncapi.layers.concurrency import Gate, concurrency
+from asyncapi.layers.concurrency import concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
 from asyncapi.layers.fallback import Kept, fallback
 from asyncapi.layers.frozen import frozen
-from asyncapi.layers.hedge import Hedges, hedge
+from asyncapi.layers.hedge import hedge
 from asyncapi.layers.outcome import outcome
-from asyncapi.layers.pace import Pace, pace
+from asyncapi.layers.pace import pace
 from asyncapi.layers.propagate import propagate
 from asyncapi.layers.rate import rate
 from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
-from asyncapi.layers.singleflight import Flights, singleflight
+from asyncapi.layers.singleflight import singleflight
 from asyncapi.layers.watch import watch_attempts, watch_calls
-from asyncapi.limiting import Limiter
-from asyncapi.sansio.keyed import Keyed
-from asyncapi.stores.answers import Answers
-from asyncapi.watchdog import Watchdog
+from asyncapi.layers.whose import whose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from asyncapi.clock import Clock
     from asyncapi.config import RateLimit
-    from asyncapi.plan import Plan
-    from asyncapi.sansio.budget import Retries
-    from asyncapi.sansio.circuit import Circuit
-    from asyncapi.sansio.idempotency import UsedKeys
-    from asyncapi.types import Layer, Request, Send
+    from asyncapi.parts import Parts
+    from asyncapi.types import Layer, Request
     from asyncapi.waiting import Weights
 
-_STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share
 PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for
-
-
-class Parts:
-    """The running state behind the layers of one client: what `stats` looks at.
-
-    Args:
-        plan: The client's settings.
-        clock: Times everything.
-        bare: The transport's `send`: what credentials ask for their tokens over.
-        used: What idempotency keys were used for.
-    """
-
-    def __init__(self, plan: Plan, clock: Clock, bare: Send, used: UsedKeys) -> None:
-        self.plan = plan
-        self.used = used
-        self.clock = clock
-        self.keyring = Keyring(plan.auth, plan.base, Means(bare, clock)) if plan.auth is not None else None
-        self.meter = telemetry.Meter()
-        self.watchdog = Watchdog(clock)
-        budget = (plan.retry.budget if plan.retry is not None else None) or Budget()
-        self.budgets: Keyed[Retries] = Keyed(budget.start)
-        self.gate = Gate(plan.concurrency) if isinstance(plan.concurrency, int) else None
-        self.gates: Keyed[Gate] | None = None
-        if isinstance(plan.concurrency, Adaptive):
-            self.gates = Keyed(partial(_learning_gate, plan.concurrency), busy=lambda gate: gate.busy)
-        self.limiters = [
-            (by, limits, Keyed(partial(_limiter, limits, clock), busy=lambda limiter: limiter.busy))
-            for by in ("client", "host")
-            if (limits := [one for one in plan.rate if one.by == by])
-        ]
-        self.paces: Keyed[Pace] | None = (
-            Keyed(partial(Pace, clock), busy=lambda one: one.limiter.busy) if plan.pace else None
-        )
-        self.circuits: Keyed[Circuit] | None = None
-        if plan.breaker is not None:
-            self.circuits = Keyed(partial(plan.breaker.start, clock.random), busy=lambda one: one.holds(clock.now()))
-        self.hedges = Hedges(Keyed(plan.hedge.start), clock) if plan.hedge is not None else None
-        self.flights = Flights() if plan.single_flight else None
-        self.cached = Counts() if plan.cache is not None else None
-        self.answers: Answers[Any] = Answers(_STALE_ROOM if plan.cache is None else plan.cache.room)
-
-    def state(self, request: Request) -> dict[str, Any]:
-        """How the limits and the breaker are for this request: what an attempt's record shows."""
-        host = request.url.host_port_subcomponent or ""
-        now = self.clock.now()
-        seen: dict[str, Any] = {"retry budget": round(self.budgets[host].tokens, 3)}
-        gate = self.gate or (self.gates[host] if self.gates is not None else None)
-        if gate is not None:
-            seen["concurrency"] = f"{gate.limit - gate.free} of {gate.limit}, {gate.line.length} in line"
-        for by, _, limiters in self.limiters:
-            limiter = limiters[host if by == "host" else ""]
-            tokens = ", ".join(f"{bucket.available(now):.3g}" for bucket in limiter.buckets)
-            seen[f"rate ({by})"] = f"{tokens} left, {limiter.line.length} in line"
-        paced_by = host if not callable(self.plan.pace) else self.plan.pace(request)
-        if self.paces is not None and (pacer := self.paces[paced_by].pacer).active:
-            seen["server's limit"] = f"next in {max(0.0, pacer.delay(now)):.3g} s"
-        if self.circuits is not None and self.plan.breaker is not None:
-            key = self.plan.breaker.key
-            circuit = self.circuits[host if key is None else key(request)].snapshot(now)
-            seen["breaker"] = f"{circuit.state}, {circuit.failure_rate:.0%} of {circuit.seen} failed"
-        return seen
-
-    async def aclose(self) -> None:
-        """Take the timers back, and end what credentials have under way."""
-        self.watchdog.close()
-        if self.hedges is not None:
-            self.hedges.close()
-        if self.keyring is not None:
-            await self.keyring.means.aclose()
-
-
-def _learning_gate(adaptive: Adaptive) -> Gate:
-    learned = adaptive.start()
-    return Gate(max(1, int(learned.limit)), learned)
-
-
-def _limiter(limits: Sequence[RateLimit], clock: Clock) -> Limiter:
-    return Limiter([limit.start() for limit in limits], clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +124,20 @@ def _deadline(parts: Parts) -> Iterator[Step]:
     yield Step("deadline", "one timer for all calls", within_deadline(parts.watchdog, parts.clock))
 
 
+def _whose(parts: Parts) -> Iterator[Step]:
+    plan, users = parts.plan, parts.users
+    shares = plan.cache is not None or plan.single_flight or any(one.stale is not None for one in plan.fallback)
+    if users is not None and shares:
+        yield Step("whose", "what is kept or shared is one user's", whose(users))
+
+
 def _cache(parts: Parts) -> Iterator[Step]:
     settings = parts.plan.cache
     if settings is not None and parts.cached is not None:
-        yield Step("cache", settings.told(), cache(parts.answers, settings.policy(), parts.cached, parts.clock))
+        unchanged = None if parts.users is None else parts.users.unchanged
+        yield Step(
+            "cache", settings.told(), cache(parts.answers, settings.policy(), parts.cached, parts.clock, unchanged)
+        )
 
 
 def _frozen(parts: Parts) -> Iterator[Step]:
@@ -229,7 +153,7 @@ def _fallback(parts: Parts) -> Iterator[Step]:
     plan = parts.plan
     if plan.fallback:
         ways = [one.way() for one in plan.fallback]
-        kept = Kept(parts.answers)
+        kept = Kept(parts.answers, None if parts.users is None else parts.users.unchanged)
         layer = fallback(ways, plan.base, kept, parts.watchdog, parts.clock, probe_every=PROBE_EVERY)
         yield Step("fallback", ", ".join(one.told() for one in plan.fallback), layer)
 
@@ -355,6 +279,7 @@ ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
     _calls,
     _outcome,
     _deadline,
+    _whose,
     _cache,
     _frozen,
     _single_flight,

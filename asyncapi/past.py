@@ -6,12 +6,14 @@ import json
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+Event = Literal["came", "left", "closed"]
 
 _NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 
@@ -35,6 +37,8 @@ class Came:
         priority: Its place in our lines.
         tenant: On whose behalf.
         left: When its caller cancelled it, and how many calls had come by then.
+        streamed: Whether it was to be answered by a stream.
+        closed: When that stream was closed, and how many calls had come by then.
     """
 
     at: float
@@ -51,11 +55,15 @@ class Came:
     priority: int = 0
     tenant: str = ""
     left: tuple[float, int] | None = None
+    streamed: bool = False
+    closed: tuple[float, int] | None = None
 
     def __post_init__(self) -> None:
         """JSON has no tuples."""
         if self.left is not None:
             self.left = self.left[0], self.left[1]
+        if self.closed is not None:
+            self.closed = self.closed[0], self.closed[1]
 
 
 @dataclass(slots=True)
@@ -95,14 +103,13 @@ class Trace:
     decisions: list[list[Any]] = field(default_factory=list)
 
     @property
-    def events(self) -> list[tuple[float, float, int, bool]]:
-        """What callers did, in order: when, a number to sort by, which call, and whether it came or was cancelled."""
-        events = [(came.at, float(number), number, True) for number, came in enumerate(self.calls)]
-        events += [
-            (came.left[0], came.left[1] - 0.5, number, False)
-            for number, came in enumerate(self.calls)
-            if came.left is not None
-        ]
+    def events(self) -> list[tuple[float, float, int, Event]]:
+        """What callers did, in order: when, a number to sort by, which call, and what."""
+        events: list[tuple[float, float, int, Event]] = []
+        for number, came in enumerate(self.calls):
+            events.append((came.at, float(number), number, "came"))
+            ends: tuple[tuple[Event, tuple[float, int] | None], ...] = ("left", came.left), ("closed", came.closed)
+            events += [(end[0], end[1] - 0.5, number, what) for what, end in ends if end is not None]
         return sorted(events)
 
     @property

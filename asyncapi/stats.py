@@ -10,7 +10,7 @@ from asyncapi.sansio.histogram import OTHERS
 if TYPE_CHECKING:
     from asyncapi.layers.concurrency import Gate
     from asyncapi.layers.pace import Pace
-    from asyncapi.order import Parts
+    from asyncapi.parts import Parts
     from asyncapi.sansio.circuit import Snapshot
     from asyncapi.sansio.histogram import Histogram
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from asyncapi.config import Retry
     from asyncapi.errors import AsyncAPIError
     from asyncapi.opened import OpenBody
-    from asyncapi.order import Parts
+    from asyncapi.parts import Parts
     from asyncapi.types import Body, Content, Headers, Params, Request, Response
 
 T = TypeVar("T")

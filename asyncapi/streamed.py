@@ -14,7 +14,7 @@ from asyncapi import decoding, saving
 from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_error
 from asyncapi.layers import deadline
 from asyncapi.opened import OpenBody
-from asyncapi.redact import redact_url
+from asyncapi.redact import forget_variables, redact_url
 from asyncapi.sansio.ndjson import MOST, ChunkParser, LineParser
 from asyncapi.sansio.sse import EventParser, ServerSentEvent
 
@@ -117,11 +117,12 @@ class StreamedResponse:
         elapsed: Seconds from the call to the headers, waits and retries included.
         attempts: One `Attempt` record per attempt, oldest first.
         degraded: As in `Response`.
+        from_cache: As in `Response`.
     """
 
     __slots__ = (
         "_body", "_content_type", "_deadline", "_limits", "_reading", "_reopen", "_way", "attempts", "degraded",
-        "elapsed", "headers", "http_version", "request", "status", "url",
+        "elapsed", "from_cache", "headers", "http_version", "request", "status", "url",
     )  # fmt: skip
 
     def __init__(
@@ -135,6 +136,7 @@ class StreamedResponse:
         self.elapsed = response.elapsed
         self.attempts = response.attempts
         self.degraded = response.degraded
+        self.from_cache = response.from_cache
         self._content_type = response.headers.get("Content-Type", "")
         self._body = response.opened or _read_already(response.content)
         self._limits = limits
@@ -323,6 +325,7 @@ class StreamedResponse:
                 raise self._failed(RequestTimeout(why, phase="body")) from None
             raise
         except AsyncAPIError as error:
+            forget_variables(error)  # the transport's know what a credential has put into the URL
             raise self._failed(error)  # noqa: B904 - the same one
         finally:
             self._reading = False

@@ -15,7 +15,8 @@ would have done to the same past.
 
 A trace of virtual time (`asyncapi.testing.run`) replays bit by bit. One of real time has the jitter of the machine in
 its queueing times; its `decisions` are compared without durations (`outline`). Of answers, the first 64 KiB are written
-down, for predicates on results. Secrets are masked, each by a name of its own, wherever their names tell them.
+down, for predicates on results; of streams, when they were opened and closed. Secrets
+are masked, each by a name of its own, wherever their names tell them.
 tenacity strategies of a single call (`api.get(..., retry=Retry(wait=...))`) can't be written down: the client's are.
 """
 
@@ -31,6 +32,7 @@ from asyncapi.clock import SYSTEM
 from asyncapi.config import Budget, Retry, Timeout
 from asyncapi.errors import AsyncAPIError, ConnectError, ProtocolError, RequestTimeout, TransportError
 from asyncapi.layers import deadline
+from asyncapi.opened import OpenBody
 from asyncapi.past import Came, Met, Trace
 from asyncapi.redact import redact_url
 from asyncapi.sansio.masks import Masks
@@ -86,9 +88,10 @@ class Recorder:
         return Client(base_url, transport=self, clock=self, layers=layers, **settings)
 
     def random(self) -> float:
-        """A draw, written down."""
+        """A draw, written down if it is a call's: what reads a stream draws for itself (when to ask for its rest)."""
         draw = self._clock.random()
-        self.trace.draws.append(draw)
+        if _call.get() != _OUTSIDE:
+            self.trace.draws.append(draw)
         return draw
 
     async def send(self, request: Request) -> Response:
@@ -140,6 +143,8 @@ class Recorder:
                     raise
                 else:
                     end = _ended(response)
+                    if response.opened is not None:
+                        response.opened.hold(lambda _: self._closed(came))
                     return response
                 finally:
                     _call.reset(token)
@@ -152,6 +157,9 @@ class Recorder:
             return send
 
         return layer
+
+    def _closed(self, came: Came) -> None:
+        came.closed = self.now(), len(self.trace.calls)
 
     def _came(self, request: Request) -> Came:
         call, given = request.call, request.timeout
@@ -169,6 +177,7 @@ class Recorder:
             wait=None if request.wait is UNSET else True if call.patience is None else call.patience,
             priority=call.priority,
             tenant=call.tenant,
+            streamed=call.opened is not None,
         )
 
 
@@ -222,7 +231,7 @@ class _Past:
         draws, fresh = iter(trace.draws), self.clock.random
 
         def random() -> float:
-            draw = next(draws, None)
+            draw = next(draws, None) if _call.get() != _OUTSIDE else None
             return fresh() if draw is None else draw  # a client that decides otherwise may need more
 
         self.clock.random = random
@@ -239,7 +248,10 @@ class _Past:
             await asyncio.get_running_loop().create_future()
         if met.error:
             raise _failure(met, request)
-        return Response(met.status, met.headers, met.content.encode("latin-1"), url=request.url, request=request)
+        response = Response(met.status, met.headers, met.content.encode("latin-1"))
+        if request.call.opened is not None and met.status < 300:  # noqa: PLR2004 - redirects and errors are read
+            response.opened = OpenBody(_nothing, lambda: None)
+        return response
 
     def _next(self, number: int, target: str) -> Met | None:
         """The next attempt of this call to this target; or what was sent there outside of calls; or its next one."""
@@ -286,15 +298,18 @@ async def _replayed(trace: Trace, settings: dict[str, Any]) -> Trace:
     recorder = Recorder(MockTransport(past.answer, clock=past.clock), clock=past.clock)
     client: Client | None = None
     tasks: list[asyncio.Task[None]] = []
+    closing = [asyncio.Event() for _ in trace.calls]
     try:
-        for at, _, number, comes in trace.events:
+        for at, _, number, what in trace.events:
             if at > past.clock.now():
                 await past.until(at)
-            if comes:
+            if what == "came":
                 client = client or recorder.client(**settings)
-                tasks.append(asyncio.create_task(_call_again(client, trace.calls[number])))
-            else:
+                tasks.append(asyncio.create_task(_call_again(client, trace.calls[number], closing[number])))
+            elif what == "left":
                 tasks[number].cancel()
+            else:
+                closing[number].set()
         await asyncio.gather(*tasks, return_exceptions=True)
     finally:
         if client is not None:
@@ -302,27 +317,36 @@ async def _replayed(trace: Trace, settings: dict[str, Any]) -> Trace:
     return recorder.trace
 
 
-async def _call_again(api: Client, came: Came) -> None:
+async def _call_again(api: Client, came: Came, closing: asyncio.Event) -> None:
     token = deadline.current.set(came.scope)
     try:
-        await api.request(
-            came.method,
-            came.url,
-            headers={name: value for name, value in came.headers.items() if name.lower() not in _MADE_ANEW},
-            idempotency_key=came.key,
-            content={"": None, "bytes": b"x"}.get(came.body, Body(_once, length=1, rewindable=False)),
-            route=came.route,
-            timeout=UNSET if came.limits is None else _limits(came.limits),
-            retry=UNSET if came.retry is None else _retry(came.retry),
-            wait=UNSET if came.wait is None else came.wait,
-            priority=came.priority,
-            tenant=came.tenant,
-        )
+        asked: dict[str, Any] = {
+            "headers": {name: value for name, value in came.headers.items() if name.lower() not in _MADE_ANEW},
+            "idempotency_key": came.key,
+            "content": {"": None, "bytes": b"x"}.get(came.body, Body(_once, length=1, rewindable=False)),
+            "route": came.route,
+            "timeout": UNSET if came.limits is None else _limits(came.limits),
+            "retry": UNSET if came.retry is None else _retry(came.retry),
+            "wait": UNSET if came.wait is None else came.wait,
+            "priority": came.priority,
+            "tenant": came.tenant,
+        }
+        if not came.streamed:
+            await api.request(came.method, came.url, **asked)
+            return
+        async with api.stream(came.method, came.url, **asked):
+            if came.closed is not None:
+                await closing.wait()
     finally:
         deadline.current.reset(token)
 
 
 _MADE_ANEW = frozenset({"idempotency-key", "content-length", "transfer-encoding"})
+
+
+async def _nothing() -> bytes:
+    """A stream whose bytes nobody has written down."""
+    return b""
 
 
 async def _once() -> AsyncIterator[bytes]:

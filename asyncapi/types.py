@@ -279,7 +279,8 @@ class Attempt:
         error: The failure as text, beginning with its class, or None.
         then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
         held: What it had to wait for in our own lines, and how long: "rate 0.12 s behind 3", or "".
-        state: The limits and the breaker as they were when it was sent; filled in where there are hooks to see it.
+        state: The limits, the budget and the breaker as they were when it was sent; of a first one that failed or
+            was redirected, as they were then. None of a first one that went at once and well, without hooks to see it.
         unsure: Whether it failed in a way that the server may have done its work.
         http_version: As in `Response`; "" where there was no answer.
     """
@@ -344,12 +345,14 @@ class Call:
         resend: Why the attempt that has just been answered may be sent again at once, outside the count, or "".
         refused: The signatures that this call has been sent again for.
         opened: The bodies that transports have left open for it, where it wants its own streamed; else None.
+        whose: The user that `auth=` acts for now, where that may change: what is shared or kept is this user's alone.
+            "" for the client's only one, None where the credential can't tell.
     """
 
     __slots__ = (
         "asked", "attempt", "attempts", "cause", "connect", "ended_by", "held", "host", "opened", "patience", "phase",
         "priority", "queued", "refused", "resend", "retry", "reused", "running", "signature", "started", "task",
-        "tenant", "why",
+        "tenant", "whose", "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
@@ -376,6 +379,7 @@ class Call:
         self.resend = ""
         self.refused: tuple[Any, ...] = ()
         self.opened: list[OpenBody] | None = None
+        self.whose: str | None = ""
 
     def fork(self, why: str) -> Call:
         """A call like this one for a copy of the request that runs beside it, in a task of its own.

@@ -8,6 +8,7 @@ OAuth, and counts. `test_a_leak_is_seen` takes the give-backs out of the code, o
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -32,6 +33,7 @@ from asyncapi.credentials.pool import Key
 from asyncapi.layers.cache import _Cache
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
+from asyncapi.layers.pace import Pace
 from asyncapi.layers.singleflight import _Flight
 from asyncapi.limiting import Limiter
 from asyncapi.sansio.budget import RetryBudget
@@ -43,6 +45,7 @@ from asyncapi.watchdog import Watchdog
 from stepping import each_cancellation
 
 FLOOR = 50.0
+QUOTA = 10_000
 KINDS = (_Cache, Circuit, Gate, Limiter, Line, Watchdog)
 
 
@@ -83,6 +86,8 @@ class World:
     def __init__(self, **settings) -> None:
         self.made = Made()
         self.inside = 0
+        self.tells = settings.pop("tells", False)
+        self.counted: Counter[str] = Counter()
         self.trouble = {"/flaky": 2, "/refusing": 2, "/down": 10**6, "/locked": 1}
         self.clock = FakeClock(seed=3)
         with self.made:
@@ -111,8 +116,15 @@ class World:
 
     async def answer(self, request):
         self.inside += 1
+        self.counted[request.url.host] += 1
+        left = QUOTA - self.counted[request.url.host]
         try:
-            return await self._answered(request, request.url.path)
+            response = await self._answered(request, request.url.path)
+            if self.tells:
+                reset = str(int(600 - self.clock.now()))
+                told = {"RateLimit-Limit": str(QUOTA), "RateLimit-Remaining": str(left), "RateLimit-Reset": reset}
+                response = reply(response.status, content=response.content, headers={**response.headers, **told})
+            return response
         finally:
             self.inside -= 1
 
@@ -178,11 +190,14 @@ class World:
             budget._refill(self.clock.now())
             spent = FLOOR - budget.tokens
             assert spent <= stats.retries + 1e-9, "a retry that was not sent is still paid for"
+        for host, pace in parts.paces.items():
+            for level in pace.pacer._levels.values():
+                assert level.left == QUOTA - self.counted[host], "what was not sent is not counted as sent"
         if parts.keyring is not None:
             assert parts.keyring.means._tasks == set()
             for credential in parts.keyring._by_origin.values():
                 if isinstance(credential, KeyPool):
-                    assert not credential._line.locked()
+                    assert not credential._held
 
 
 def elsewhere(inner):
@@ -202,6 +217,7 @@ CASES = {
     "all": {},
     "learning": {"concurrency": Adaptive(initial=2, maximum=4)},
     "patient": {"wait": 0.4, "max_queue": 4},
+    "told": {"tells": True, "chaos": None},
     "cached": {"cache": Cache(stale_if_error=60)},
 }
 
@@ -240,6 +256,7 @@ LEAKS = {
     "places": (Gate, "leave", lambda *_: None),
     "the timer of a line": (Limiter, "_serve", lambda *_: None),
     "leases": (Circuit, "release", lambda *_: None),
+    "places in the server's count": (Pace, "give_back", lambda *_: None),
     "guards": (Watchdog, "leave", lambda *_: None),
     "budgets": (RetryBudget, "refund", lambda *_: None),
     "hedges": (Hedges, "leave", lambda *_: None),
@@ -255,9 +272,11 @@ def test_a_leak_is_seen(leak, monkeypatch):
     where, name, broken = LEAKS[leak]
     monkeypatch.setattr(where, name, broken)
 
+    settings, gaps = (CASES["told"], (1, 3)) if where is Pace else ({}, (1,))
+
     def all_of_them():
         for path in PATHS:
-            each_cancellation(scenario_of(path, {}), gaps=(1,))
+            each_cancellation(scenario_of(path, settings), gaps=gaps)
 
     with pytest.raises((AssertionError, RuntimeError, TimeoutError, asyncio.InvalidStateError)):
         all_of_them()

@@ -161,9 +161,17 @@ def any_trouble(clock, draw):
         body = {"n": 1, "access_token": "s3cr3t-in-body"}
         headers = {"X-Api-Token": "s3cr3t", "Set-Cookie": "sid=s3cr3t", "ETag": '"1"', "Cache-Control": "max-age=1"}
         known = draw.random() < 0.5 and "If-None-Match" in request.headers
+        if request.call.opened is not None and not known:
+            return reply(200, content=_trickle(clock, draw.random()), headers=headers)
         return reply(304 if known else 200, json=body, headers=headers)
 
     return handler
+
+
+async def _trickle(clock, gap):
+    for _ in range(4):
+        await clock.sleep(gap)
+        yield b"s3cr3t"
 
 
 async def any_storm(seed, began):
@@ -179,7 +187,15 @@ async def any_storm(seed, began):
                 scope.enter_context(deadline(draw.random() * 2, clock=clock))
             method = "POST" if number % 5 == 0 else "GET"
             content = None if method == "GET" else draw.choice([b"x", _stream()])
-            await api.request(method, f"/items/{number % 10}", content=content, **any_call(draw, number))
+            asked = {"content": content, **any_call(draw, number)}
+            if draw.random() < 0.8:
+                await api.request(method, f"/items/{number % 10}", **asked)
+                return
+            leaves = draw.random() < 0.3
+            async with api.stream(method, f"/items/{number % 10}", **asked) as response:
+                async for _ in response.bytes():
+                    if leaves:
+                        break
 
     async with recorder.client(**settings) as api:
         tasks = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from asyncapi.credentials.jose import sign_jwt
 from asyncapi.credentials.oauth2 import scope_of
 from asyncapi.credentials.server import AuthServer
-from asyncapi.credentials.values import source
+from asyncapi.credentials.values import source, whose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,6 +66,7 @@ class OAuth2JWTBearer:
         tokens, _ = self._server.tokens(self._fetch)
         self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
         self.resends = tokens.resends
+        self.whose = None  # its subject is fixed
 
     async def _fetch(self, old: Token | None, means: Means) -> Token:
         now = means.clock.wall()
@@ -138,6 +139,8 @@ class OAuth2TokenExchange:
         tokens, _ = self._server.tokens(self._fetch)
         self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
         self.resends = tokens.resends
+        constant = whose(self._subject, *([] if self._actor is None else [self._actor])) is None
+        self.whose = None if constant else tokens.whose
 
     async def _fetch(self, old: Token | None, means: Means) -> Token:
         form = self._form | {"subject_token": await self._subject.fetch()}

@@ -29,7 +29,7 @@ from asyncapi.credentials.awskeys import Chain, Keys, botocore, region_of
 from asyncapi.credentials.credential import NOTHING, Signature
 from asyncapi.credentials.plain import Written, check_token
 from asyncapi.credentials.tokens import Tokens
-from asyncapi.credentials.values import source
+from asyncapi.credentials.values import source, whose
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.sigv4 import outdated, skew, strict_url
 from asyncapi.transports.upload import checked
@@ -101,6 +101,7 @@ class AWSSigV4:
         self._ahead = 0.0  # seconds that AWS' clock is ahead of ours
         self._chain = Chain(profile, credentials)
         self._sources = [source(value, f"AWSSigV4's {name}") for name, value in given.items() if value is not None]
+        self.whose = whose(*self._sources)  # a chain finds the keys of one machine, or role
         self._keys: Written | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
         if self._sources:
             self._keys = Written("AWSSigV4", self._sources, self._write_given)

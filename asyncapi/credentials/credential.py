@@ -182,6 +182,9 @@ class Means:
 class Credential(Protocol):
     """What `auth=` takes. Write your own by these four methods.
 
+    It may have a `whose` beside them: None if it acts for one user alone, or an async method that gives a text for the
+    user it acts for now. Without it, its answers are neither kept nor shared.
+
     Attributes:
         resends: How often, at the most, one call is sent again at once because this credential was refused.
     """

@@ -68,7 +68,7 @@ class OAuth2DeviceCode:
         self._show = show
         self._session = session = Session(self._server, self._login, store, self._scope, revocation_url)
         self.ready, self.obtain, self.answered = session.ready, session.obtain, session.answered
-        self.resends, self.revoke = session.resends, session.revoke
+        self.resends, self.revoke, self.whose = session.resends, session.revoke, session.whose
 
     async def _login(self, means: Means) -> Token:
         url = await self._server.find(self._device, "device_authorization_endpoint", means)

@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from asyncapi.credentials.credential import NOTHING, Signature
-from asyncapi.credentials.values import source
+from asyncapi.credentials.values import source, whose
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.digest import Challenge, answer, read, read_nextnonce
 from asyncapi.sansio.origin import Origin, origin
@@ -54,6 +54,7 @@ class Digest:
             if isinstance(value, str) and not value.isprintable():
                 raise ConfigError("Digest: a line break or control character in the user or password: remove it")
         self._user, self._password = source(user, "Digest's user"), source(password, "Digest's password")
+        self.whose = whose(self._user, self._password)
         self._nonces: dict[Origin, _Nonce] = {}
 
     def ready(self, request: Request, means: Means) -> Signature | None:  # noqa: ARG002 - it needs none

@@ -64,7 +64,7 @@ class OAuth2RefreshToken:
         )
         self._session = session = Session(self._server, self._begin, store, "", revocation_url)
         self.ready, self.obtain, self.answered = session.ready, session.obtain, session.answered
-        self.resends, self.revoke = session.resends, session.revoke
+        self.resends, self.revoke, self.whose = session.resends, session.revoke, session.whose
 
     async def _begin(self, means: Means) -> Token:
         return await self._session.refresh(await self._first.fetch(), means)
@@ -132,7 +132,7 @@ class OAuth2AuthorizationCode:
         self._show, self._patience = show, patience
         self._session = session = Session(self._server, self._login, store, self._scope, revocation_url)
         self.ready, self.obtain, self.answered = session.ready, session.obtain, session.answered
-        self.resends, self.revoke = session.resends, session.revoke
+        self.resends, self.revoke, self.whose = session.resends, session.revoke, session.whose
 
     async def _login(self, means: Means) -> Token:
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)

@@ -66,6 +66,7 @@ class OAuth2ClientCredentials:
         self._tokens, _ = self._server.tokens(self._fetch, store, kind)
         self.ready, self.obtain, self.answered = self._tokens.ready, self._tokens.obtain, self._tokens.answered
         self.resends = self._tokens.resends
+        self.whose = None  # a service has one user: itself
 
     async def _fetch(self, old: Token | None, means: Means) -> Token:
         return await self._server.token(means, self._form, key=old.key if old is not None else "")

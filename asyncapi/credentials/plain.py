@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.credentials.credential import Signature
-from asyncapi.credentials.values import Constant, source
+from asyncapi.credentials.values import Constant, source, whose
 from asyncapi.errors import AuthError, ConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Written:
         write: The signature of values.
     """
 
-    __slots__ = ("_name", "_sent", "_signature", "_sources", "_write")
+    __slots__ = ("_name", "_sent", "_signature", "_sources", "_write", "whose")
 
     def __init__(self, name: str, sources: Sequence[Source], write: Callable[[Sequence[str]], Signature]) -> None:
         self._name = name
@@ -46,6 +46,7 @@ class Written:
         self._write = write
         self._sent: list[str] = []
         self._signature: Signature | None = None
+        self.whose = whose(*sources)
         constant = [one.now() for one in sources if isinstance(one, Constant)]
         if len(constant) == len(sources):  # what is wrong with it is said at once
             try:
@@ -123,6 +124,7 @@ class ApiKey:
         self._source = source(value, "ApiKey's value")
         written = Written("ApiKey", [self._source], self._write)
         self.ready, self.obtain, self.answered = written.ready, written.obtain, written.answered
+        self.whose = written.whose
 
     def _write(self, values: Sequence[str]) -> Signature:
         [value] = values
@@ -162,6 +164,7 @@ class Bearer:
         self._source = source(value, "Bearer's value")
         written = Written("Bearer", [self._source], _bearer)
         self.ready, self.obtain, self.answered = written.ready, written.obtain, written.answered
+        self.whose = written.whose
 
     def told(self) -> str:
         """One line for `explain()`."""
@@ -188,6 +191,7 @@ class Basic:
         self._sources = source(user, "Basic's user"), source(password, "Basic's password")
         written = Written("Basic", self._sources, _basic)
         self.ready, self.obtain, self.answered = written.ready, written.obtain, written.answered
+        self.whose = written.whose
 
     def told(self) -> str:
         """One line for `explain()`."""

@@ -11,7 +11,6 @@ A 403 from every key is the request's fault, not the keys': none stays in quaran
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -22,6 +21,7 @@ from asyncapi.sansio.bucket import TOLERANCE
 from asyncapi.sansio.ratelimit_headers import quotas
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.sansio.rotation import KeyState, Ring
+from asyncapi.waiting import Line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,15 +108,17 @@ class KeyPool:
             [KeyState(key.name or f"key {n}", _buckets(key), key.quota, pace=pace) for n, key in enumerate(given, 1)],
             least_used=strategy == "least-used",
         )
-        self._line = asyncio.Lock()
+        self._line = Line(1)
+        self._held = False  # somebody waits for a key: the first in line
         self._strategy = strategy
         self._quarantine = inf if quarantine is None else quarantine
+        self.whose = None  # several keys of one user
         self.resends = sum(one.resends for one in self._credentials) + len(given) - 1
 
     def ready(self, request: Request, means: Means) -> Signature | None:
         """The signature of the next key, if one may go now and nobody waits for it."""
         now = means.clock.now()
-        while not self._line.locked():
+        while not self._held:
             index = self._choose(now)
             state = self._ring.keys[index]
             if state.wait(now) > TOLERANCE:
@@ -133,7 +135,7 @@ class KeyPool:
         return None
 
     async def obtain(self, request: Request, means: Means) -> Signature:
-        """The signature of the key that may go first, waited for, first come first served.
+        """The signature of the key that may go first, waited for in line.
 
         Raises:
             AuthError: No key is left.
@@ -154,8 +156,15 @@ class KeyPool:
                     state.give_back()
 
     async def _take(self, request: Request, means: Means) -> int:
-        """The first in line waits for a key, those behind for the first."""
-        async with self._line:
+        """The first in line waits for a key; those behind, by priority, tenant and arrival, for the first."""
+        call, began = request.call, means.clock.now()
+        self._choose(began)
+        if self._held:
+            forecast = self._ring.forecast(began, 1.0 + self._line.ahead(call.priority)[0])
+            refuse(request, forecast, began, who="keys'")
+            await self._line.wait(self._hand_on, (1.0,), priority=call.priority, tenant=call.tenant)
+        self._held = True
+        try:
             while True:
                 now = means.clock.now()
                 index = self._choose(now)
@@ -163,8 +172,14 @@ class KeyPool:
                 if wait <= TOLERANCE:
                     self._ring.take(index, now)
                     return index
-                refuse(request, wait, now, who="keys'")
+                refuse(request, now - began + wait, began, who="keys'")
                 await means.clock.sleep(wait)
+        finally:
+            self._hand_on()
+
+    def _hand_on(self, _: object = None) -> None:
+        """The next in line is the first."""
+        self._held = self._line.call()
 
     def answered(self, signature: Signature, response: Response, refused: Sequence[Signature], means: Means) -> str:
         """Quarantine, or rest; and whether another key may do better at once."""
@@ -189,6 +204,11 @@ class KeyPool:
             return f"{response.status}, another key"
         self._pardon([*earlier, use])
         return ""
+
+    def unused(self, signature: Signature) -> None:
+        """The attempt carries a credential of its own: the key was not used."""
+        use: _Use = signature.by
+        self._ring.keys[use.index].give_back(use.number)
 
     def told(self) -> str:
         """One line for `explain()`."""

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from asyncapi.credentials.server import Issuer
+from asyncapi.credentials.values import hashed
 from asyncapi.errors import AuthError
 from asyncapi.sansio.oauth import Refused
 
@@ -55,15 +56,32 @@ class Session:
         self.tokens, self._stored = tokens, _ = server.tokens(self._fetch, store, kind)
         self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
         self.resends = tokens.resends
+        self._users: list[tuple[Token, str]] = []  # of the last two tokens: the old one serves while a new one comes
 
     async def _fetch(self, old: Token | None, means: Means) -> Token:
         if old is not None and old.refresh_token:
             try:
-                return await self.refresh(old.refresh_token, means, key=old.key)
+                token = await self.refresh(old.refresh_token, means, key=old.key)
             except Refused as refusal:
                 if refusal.error != "invalid_grant":
                     raise
-        return await self._login(means)
+            else:
+                return self._noted(token, self._user(old))
+        token = await self._login(means)
+        return self._noted(token, hashed(token.access_token))
+
+    async def whose(self) -> str | None:
+        """Who is logged in: the same through refreshed tokens, another one after another login."""
+        token = self.tokens.token
+        return None if token is None else self._user(token)
+
+    def _user(self, token: Token) -> str:
+        known = (user for one, user in self._users if one is token)
+        return next(known, None) or hashed(token.access_token)  # another process' token: nobody says whose
+
+    def _noted(self, token: Token, user: str) -> Token:
+        self._users = [*self._users[-1:], (token, user)]
+        return token
 
     async def refresh(self, refresh_token: str, means: Means, *, key: str = "") -> Token:
         """A new token for a refresh token (RFC 6749 section 6)."""

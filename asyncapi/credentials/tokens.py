@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from asyncapi.credentials.values import hashed
 from asyncapi.errors import AuthError
 from asyncapi.sansio.oauth import Refused
 
@@ -155,6 +156,10 @@ class Tokens(Generic[T]):
             return ""
         self.refused(signature.by)
         return "" if any(each.by is not signature.by for each in refused) else "401, a new token"
+
+    async def whose(self) -> str | None:
+        """The user, where each token may be another one's: as many as there are tokens."""
+        return None if self._token is None else hashed(repr(self._token))
 
     def refused(self, token: T) -> None:
         """The server refused this one: it serves no more, if it still does."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -194,3 +195,23 @@ def source(value: Any, what: str) -> Source:
     if callable(value):
         return _Called(value)
     raise ConfigError(f"{what} is {type(value).__name__}: give text, Env('NAME'), File('path') or a function")
+
+
+Whose = Callable[[], Awaitable[str | None]]
+"""Tells the user that a credential acts for now: a text that is another one for another user; None if it can't tell."""
+
+
+def whose(*sources: Source) -> Whose | None:
+    """The user by the values of these sources: a hash; None where they never change, and so there is one user."""
+    if all(isinstance(one, Constant) for one in sources):
+        return None
+
+    async def told() -> str:
+        return hashed(*[await one.fetch() for one in sources])
+
+    return told
+
+
+def hashed(*values: str) -> str:
+    """What tells them apart and shows none."""
+    return sha256(repr(values).encode("utf-8", "surrogatepass")).hexdigest()

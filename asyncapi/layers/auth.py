@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from asyncapi.errors import AsyncAPIError, ConfigError
+from asyncapi.credentials.pool import KeyPool
+from asyncapi.errors import AsyncAPIError, AuthError, ConfigError
 from asyncapi.redact import forget_variables, redact_broken
 from asyncapi.sansio.origin import Origin, origin
 from asyncapi.types import Call, Request
@@ -81,6 +82,33 @@ class Keyring:
                 forget_variables(error)
                 raise
 
+    @property
+    def one_user(self) -> bool:
+        """Whether nobody but the same user is ever acted for: which a credential of the user's own must say."""
+        given = self._by_origin.values() if self._anywhere is None else [self._anywhere]
+        return all(getattr(credential, "whose", _unknown) is None for credential in given)
+
+    async def whose(self, request: Request) -> str | None:
+        """The user that this request would act for now; "" for the only one there is, None if nobody can tell.
+
+        Raises:
+            AuthError: A credential has no value.
+        """
+        credential = self.of(request)
+        ask = None if credential is None else getattr(credential, "whose", _unknown)
+        if ask is None:
+            return ""
+        try:
+            user: str | None = await ask()
+        except AsyncAPIError as error:
+            forget_variables(error)
+            raise
+        except Exception as error:
+            failed = AuthError(f"{type(credential).__name__}: its value could not be had: {type(error).__name__}")
+            forget_variables(error)
+            raise failed from error
+        return user
+
     def told(self) -> str:
         """One line for `explain()`."""
         if self._anywhere is not None:
@@ -89,6 +117,10 @@ class Keyring:
             f"{credential.told()}, for {scheme}://{host}:{port} alone"
             for (scheme, host, port), credential in self._by_origin.items()
         )
+
+
+async def _unknown() -> None:
+    """A credential that doesn't say whose it is."""
 
 
 def _place(given: str) -> Origin:
@@ -132,6 +164,8 @@ def auth(keyring: Keyring) -> Layer:
                 raise
             if credential is None or signature is None or _has_own(request, signature):
                 call.signature = None
+                if isinstance(credential, KeyPool) and signature is not None:
+                    credential.unused(signature)
                 return await inner(request)
             call.signature = signature
             response = await inner(request)

@@ -3,12 +3,14 @@
 Rules:
 1. What may be stored, used, or has to be asked again is decided in `sansio/caching.py`.
 2. Whose an answer is belongs to its key: credentials in the request's headers by their hash, the client's `auth=` by
-   its being this client's. Where an answer came from after a redirect, or from a fallback, it is not stored.
+   the user that it acts for (`call.whose`). Where nobody can tell, or that has changed meanwhile, only what is `public`
+   is stored. Where an answer came from after a redirect, or from a fallback, it is not stored.
 3. A write (POST, PUT, PATCH, DELETE ...) that succeeds forgets what is stored of its URL, and of the `Location` and
    `Content-Location` of the same origin (section 4.4). What was asked for before that, and comes after, is not stored.
 4. A 304 is the cache's own affair: who asked without conditions gets the stored answer. Requests with conditions or
    ranges of their own, or with `no-store`, pass it by.
 5. Two calls that ask for the same at the same time both ask: let `single_flight` share that.
+6. A streamed call is answered from what is stored; what comes as a stream is not stored, not even in part.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from asyncapi.sansio.origin import origin
 from asyncapi.types import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from asyncapi.clock import Clock
     from asyncapi.sansio.caching import Stored
     from asyncapi.stores.answers import Answers
@@ -38,6 +42,7 @@ _NOT_MODIFIED = 304
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
 _is_secret = lru_cache(maxsize=1024)(is_secret)  # asked of every header of every call
 _MOST_VARIANTS = 32  # of one URL
+_EVERYBODY = "public"  # the user of an answer that is for all
 
 
 @dataclass(slots=True)
@@ -67,7 +72,13 @@ class CachePolicy:
     stale_if_error: float = 0.0
 
 
-def cache(answers: Answers[tuple[Stored, ...]], policy: CachePolicy, counts: Counts, clock: Clock) -> Layer:
+def cache(
+    answers: Answers[tuple[Stored, ...]],
+    policy: CachePolicy,
+    counts: Counts,
+    clock: Clock,
+    unchanged: Callable[[Request], Awaitable[bool]] | None = None,
+) -> Layer:
     """Answer from what is stored where that is allowed.
 
     Args:
@@ -75,10 +86,11 @@ def cache(answers: Answers[tuple[Stored, ...]], policy: CachePolicy, counts: Cou
         policy: The user's choices.
         counts: What was done.
         clock: Its date is what ages are counted by.
+        unchanged: Whether `auth=` acts for nobody but `call.whose` since that was said; None for one user's client.
     """
 
     def layer(inner: Send) -> Send:
-        return _Cache(inner, answers, policy, counts, clock).send
+        return _Cache(inner, answers, policy, counts, clock, unchanged=unchanged).send
 
     return layer
 
@@ -94,8 +106,16 @@ class _Asked:
 
 class _Cache:
     def __init__(
-        self, inner: Send, answers: Answers[tuple[Stored, ...]], policy: CachePolicy, counts: Counts, clock: Clock
+        self,
+        inner: Send,
+        answers: Answers[tuple[Stored, ...]],
+        policy: CachePolicy,
+        counts: Counts,
+        clock: Clock,
+        *,
+        unchanged: Callable[[Request], Awaitable[bool]] | None,
     ) -> None:
+        self._unchanged = unchanged
         self._inner = inner
         self._answers = answers
         self._policy = policy
@@ -110,8 +130,11 @@ class _Cache:
             return response
         if request.content is not None or not caching.concerns(request.method, request.headers):
             return await self._inner(request)
-        identity = _identity(request)
-        stored = caching.choose(self._answers.get(_key(request.url)) or (), identity, request.headers)
+        identity = _identity(request, request.call.whose)
+        kept = self._answers.get(_key(request.url)) or ()
+        stored = caching.choose(kept, identity, request.headers)
+        if stored is None and self._unchanged is not None:
+            stored = caching.choose(kept, _identity(request, _EVERYBODY), request.headers)
         if stored is not None and caching.usable(stored, request.headers, self._now(), self._policy.heuristic):
             self._counts.hits += 1
             return self._answer(stored, request, "fresh")
@@ -120,13 +143,13 @@ class _Cache:
         mine, key = _Asked(), _key(request.url)
         self._asking.setdefault(key, set()).add(mine)
         try:
-            return await self._ask(request, stored, identity, mine)
+            return await self._ask(request, stored, mine)
         finally:
             self._asking[key].discard(mine)
             if not self._asking[key]:
                 del self._asking[key]
 
-    async def _ask(self, request: Request, stored: Stored | None, identity: str, mine: _Asked) -> Response:
+    async def _ask(self, request: Request, stored: Stored | None, mine: _Asked) -> Response:
         """Ask the server: for the whole, or whether what is stored still holds."""
         asked = self._now()
         conditions = {} if stored is None else caching.conditions(stored)
@@ -139,25 +162,44 @@ class _Cache:
         if response.status in _ERRORS and (old := self._in_place(stored, request, str(response.status))) is not None:
             return old
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
-            valid = caching.freshened(stored, response.headers, asked=asked, came=self._now())
+            valid = None
+            if response.url == request.url and await self._owner(request, stored.headers) == stored.identity:
+                valid = caching.freshened(stored, response.headers, asked=asked, came=self._now())
             if valid is not None:
                 self._counts.revalidated += 1
                 if not mine.overtaken:
                     self._keep(request, valid, replaces=stored)
                 return self._answer(valid, request, "revalidated")
-            self._answers.drop(_key(request.url))  # the server knows another one
+            self._answers.drop(_key(request.url))  # the server knows another one, or speaks of another's
             asked, response = self._now(), await self._inner(request)
         self._counts.misses += 1
+        came, owner = self._now(), await self._owner(request, response.headers)
         if not mine.overtaken:
-            self._store(request, response, identity, asked, stored)
+            self._store(request, response, owner, (asked, came), stored)
         return response
 
-    def _store(self, request: Request, response: Response, identity: str, asked: float, stored: Stored | None) -> None:
+    async def _owner(self, request: Request, headers: Mapping[str, str]) -> str | None:
+        """Whose the answer with these headers is; None where nobody can tell (any more)."""
+        if self._unchanged is None:
+            return _identity(request, "")
+        if "public" in caching.directives(headers):
+            return _identity(request, _EVERYBODY)
+        return _identity(request, request.call.whose) if await self._unchanged(request) else None
+
+    def _store(
+        self,
+        request: Request,
+        response: Response,
+        identity: str | None,
+        when: tuple[float, float],
+        stored: Stored | None,
+    ) -> None:
         if response.degraded or response.url != request.url:
             return
-        made = caching.store(
+        asked, came = when
+        made = None if response.opened is not None or identity is None else caching.store(
             response.status, response.headers, response.content,
-            version=response.http_version, asked=asked, came=self._now(),
+            version=response.http_version, asked=asked, came=came,
             identity=identity, request=request.headers, heuristic=self._policy.heuristic,
         )  # fmt: skip
         if made is not None:
@@ -225,9 +267,11 @@ def _key(url: URL) -> tuple[str, URL]:
     return "cache", url.with_fragment(None) if url.raw_fragment else url
 
 
-def _identity(request: Request) -> str:
-    """Whose request it is, by the credentials that its headers carry; "" without any."""
+def _identity(request: Request, user: str | None) -> str:
+    """Whose request it is, by the credentials that its headers carry and by `auth=`; "" without any."""
     secrets = sorted((name.lower(), value) for name, value in request.headers.items() if _is_secret(name))
+    if user:
+        secrets.append(("", user))
     return sha256(repr(secrets).encode("utf-8", "surrogatepass")).hexdigest() if secrets else ""
 
 

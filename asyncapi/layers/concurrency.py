@@ -5,7 +5,9 @@ wait is handed to the first of them, so nobody overtakes. It is given back in `f
 whose body is streamed, when the body closes.
 
 A gate may learn its limit from what comes back (`asyncapi.Adaptive`), one per host: it is then told of every attempt's
-own latency, and of drops. When the limit falls below what is in flight, places are withheld as they come back.
+own latency, and of drops. When the limit falls below what is in flight, places are withheld as they come back. What it
+learns from is the time to the headers, so it bounds those that wait for them: a stream gives its place back there, or
+streams that last would stop both the others and the learning. Of open streams there are `most`, the limit included.
 
 Who does not want to wait (`wait=False`, or a number of seconds), or finds `max_queue` before it, is refused.
 """
@@ -13,6 +15,7 @@ Who does not want to wait (`wait=False`, or a number of seconds), or finds `max_
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from asyncapi.errors import ConnectError, QueueFull, RequestTimeout
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.clock import Clock
+    from asyncapi.opened import OpenBody
     from asyncapi.sansio.keyed import Keyed
     from asyncapi.types import Call, Layer, Request, Response, Send
 
@@ -48,15 +52,19 @@ class Gate:
         free: Places nobody has; below 0 while more are out than there should be.
         line: Those who wait.
         learned: What sets the limit, or None for a fixed one.
+        most: Open streams and places there may be together, where the limit is learned.
+        streams: Streams that have given their place back and are still open.
     """
 
-    __slots__ = ("free", "learned", "limit", "line")
+    __slots__ = ("free", "learned", "limit", "line", "most", "streams")
 
-    def __init__(self, limit: int, learned: Learned | None = None) -> None:
+    def __init__(self, limit: int, learned: Learned | None = None, most: float = inf) -> None:
         self.limit = limit
         self.free = limit
         self.line = Line()
         self.learned = learned
+        self.most = most
+        self.streams = 0
 
     @property
     def busy(self) -> bool:
@@ -74,6 +82,18 @@ class Gate:
         """Give a place back: to the first in line, if any, and if there still is a place."""
         if self.free < 0 or not self.line.call():
             self.free += 1
+
+    def hold(self, body: OpenBody) -> None:
+        """Give the place of a streamed answer back: when its body closes, or now if the limit is learned."""
+        if self.learned is None or self.limit + self.streams >= self.most:
+            body.hold(self.leave)
+            return
+        self.streams += 1
+        body.hold(self._closed)
+        self.leave()
+
+    def _closed(self, _: object) -> None:
+        self.streams -= 1
 
     def resize(self, limit: int) -> None:
         """Change the number of places."""
@@ -136,7 +156,7 @@ def concurrency(
                 if body is None:
                     gate.leave()
                 else:
-                    body.hold(gate.leave)
+                    gate.hold(body)
 
         return send
 

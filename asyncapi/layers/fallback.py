@@ -39,7 +39,7 @@ from asyncapi.sansio.resend import obstacle
 from asyncapi.types import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Sequence
 
     from asyncapi.clock import Clock
     from asyncapi.stores.answers import Answers
@@ -70,14 +70,23 @@ class Kept:
 
     Args:
         answers: Where they are kept, in bounded memory; a cache may keep its own there.
+        unchanged: As in the cache layer.
+
+    Attributes:
+        unchanged: The same.
     """
 
-    def __init__(self, answers: Answers[tuple[float, Response]]) -> None:
+    def __init__(
+        self,
+        answers: Answers[tuple[float, Response]],
+        unchanged: Callable[[Request], Awaitable[bool]] | None = None,
+    ) -> None:
         self._answers = answers
+        self.unchanged = unchanged
 
     def put(self, request: Request, response: Response, now: float) -> None:
         """Keep a good answer to a GET, unless it says that it must not be."""
-        if request.method != "GET" or request.content is not None or not response.ok:
+        if not _concerns(request) or not response.ok:
             return
         key = self._key(request)
         if response.status == _NOT_MODIFIED:  # what is kept was good until now
@@ -93,7 +102,7 @@ class Kept:
 
     def get(self, request: Request, oldest: float) -> tuple[float, Response] | None:
         """When the last good answer was kept, and a copy of it; None if there is none since `oldest`."""
-        if request.method != "GET" or request.content is not None:
+        if not _concerns(request):
             return None
         kept = self._answers.get(self._key(request))
         if kept is None or kept[0] < oldest:
@@ -103,7 +112,12 @@ class Kept:
 
     def _key(self, request: Request) -> Hashable:
         headers = tuple(pair for pair in telling(request.headers) if pair[0] not in _ASKS_WHETHER_IT_HOLDS)
-        return "stale", request.url, headers
+        return "stale", request.url, headers, request.call.whose
+
+
+def _concerns(request: Request) -> bool:
+    """Whether an answer to it may be kept: of whom it is has to be known."""
+    return request.method == "GET" and request.content is None and request.call.whose is not None
 
 
 def fallback(
@@ -163,7 +177,9 @@ class _Fallback:
         usual = await (self._try_place(request, reserve) if self._elsewhere else self._bounded(request, reserve))
         if isinstance(usual, Response) and usual.status not in self._statuses:
             if self._kept is not None and usual.opened is None:  # a stream is not kept
-                self._kept.put(request, usual, self._clock.now())
+                unchanged = self._kept.unchanged
+                if unchanged is None or await unchanged(request):
+                    self._kept.put(request, usual, self._clock.now())
             return usual
         failures = [usual]
         for number, way in enumerate(self._ways):

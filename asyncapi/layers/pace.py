@@ -2,7 +2,8 @@
 
 One `Pacer` per host decides (sansio/pacing.py): attempts go as they come while nothing is told; they are spaced over
 what is left of a window when it runs low; a 429 is one pause for everybody. A host that
-tells nothing and refuses nothing costs a comparison and a count.
+tells nothing and refuses nothing costs a comparison and a count. An attempt that was not sent after all (cancelled,
+refused or late in another line of ours) gives back what it took.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ class Pace:
         self.limiter = Limiter([self.pacer], clock)
         self._clock = clock
 
+    def give_back(self, number: int, taken: float) -> None:
+        """Attempt `number`, taken then, was not sent after all: its place in the server's count is another's."""
+        self.pacer.give_back(number=number, taken=taken, age=self._clock.now() - taken)
+        self.limiter.look_again()
+
     def learn(self, request: Request, response: Response, number: int, sent_at: float) -> None:
         """Take in an answer that may tell of limits."""
         status, headers, wait = response.status, response.headers, None
@@ -89,10 +95,16 @@ def pace(
         async def send(request: Request) -> Response:
             one = paces[(request.url.host_port_subcomponent or "") if key is None else key(request)]
             pacer = one.pacer
-            if pacer.active and not one.limiter.take(_ONE):
+            taken = pacer.active
+            if taken and not one.limiter.take(_ONE):
                 await _wait(request, one, clock, max_queue)
-            number, sent_at = pacer.begin(), now()
-            response = await inner(request)
+            number, sent_at, made = pacer.begin(), now(), len(request.call.attempts)
+            try:
+                response = await inner(request)
+            except BaseException:
+                if taken and len(request.call.attempts) == made:
+                    one.give_back(number, sent_at)
+                raise
             if response.status in _REFUSALS or tells(tuple(response.headers)):
                 one.learn(request, response, number, sent_at)
             else:

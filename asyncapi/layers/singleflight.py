@@ -1,10 +1,10 @@
 """Single-flight: identical GETs and HEADs that are under way at the same time share one way through the layers below.
 
-A streamed call flies alone: one body can't be read by several.
+A streamed call flies alone: one body can't be read by several. So does one of which nobody can tell whose it is.
 
 Identical: the same method, URL, limits, retry policy and place in our lines (an urgent call must not wait behind those
-before a bulk one), no body, and the same headers, credentials included; those that only name or trace a request
-(`x-request-id`, `traceparent`, ...) don't count.
+before a bulk one), the user that `auth=` acts for, no body, and the same headers, credentials included; those that only
+name or trace a request (`x-request-id`, `traceparent`, ...) don't count.
 
 Rules:
 1. A flight is a task of its own, so that it outlives any of its waiters. When the last of them has gone, it is
@@ -57,7 +57,10 @@ def singleflight(flights: Flights) -> Layer:
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            if request.method not in _METHODS or request.content is not None or request.call.opened is not None:
+            call = request.call
+            if request.method not in _METHODS or request.content is not None or call.opened is not None:
+                return await inner(request)
+            if call.whose is None:
                 return await inner(request)
             key = _key(request)
             flight = by_key.get(key)
@@ -78,7 +81,7 @@ def _key(request: Request) -> Hashable:
     """What identical requests have in common."""
     call = request.call
     # A policy is told by its identity, which is enough: the flight's call keeps it alive, so none can take its place.
-    policies = (call.connect, call.attempt, id(call.retry), call.priority, call.tenant, call.patience)
+    policies = (call.whose, call.connect, call.attempt, id(call.retry), call.priority, call.tenant, call.patience)
     return request.method, request.url, telling(request.headers), policies
 
 

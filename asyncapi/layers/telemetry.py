@@ -124,32 +124,37 @@ def attempts(
         meter: Counts them.
         clock: Times them.
         hooks: Called with each record at the attempt's end.
-        state: Tells how the limits and the breaker are; asked only where there are hooks.
+        state: Tells how the limits and the breaker are; not asked for a first attempt that goes at once and well.
     """
-    now, wall = clock.now, clock.wall
+    now, wall, hooked = clock.now, clock.wall, bool(hooks)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             call = request.call
             made = call.attempts
-            record = Attempt(len(made) + 1, request.method, request.url, call.why, now(), wall(), call.queued)
+            number = len(made) + 1
+            record = Attempt(number, request.method, request.url, call.why, now(), wall(), call.queued)
             made.append(record)
             meter.attempts += 1
-            if record.number > 1 and record.why.startswith("retry"):
+            eventful = number > 1 or hooked
+            if eventful and record.why.startswith("retry"):
                 meter.retries += 1
             if call.held:
-                record.held, call.held = call.held, ""
+                record.held, call.held, eventful = call.held, "", True
             call.queued = 0.0
-            if hooks and state is not None:
+            if eventful and state is not None:
                 record.state = state(request)
             try:
                 response = await inner(request)
                 record.status, record.http_version = response.status, response.http_version
+                eventful = response.status >= 300  # noqa: PLR2004 - neither a redirect nor an error
             except BaseException as error:
-                record.error, record.unsure = told(error), unsure(error, call.phase)
+                record.error, record.unsure, eventful = told(error), unsure(error, call.phase), True
                 raise
             finally:
                 record.elapsed = now() - record.started
+                if eventful and record.state is None and state is not None:
+                    record.state = state(request)
                 if hooks:
                     _tell(hooks, record)
                 if log.isEnabledFor(logging.DEBUG):

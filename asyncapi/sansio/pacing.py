@@ -16,6 +16,7 @@ A `Pacer` is asked like a `Bucket` (delay, take, give_back, interval), so that o
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ _TOO_MANY_REQUESTS = 429
 _MAY_PAUSE = frozenset({403, 429})  # 403: GitHub's secondary limits
 _FLIPS = 3  # changes of limit after which it is several limits under one name
 _MOST = 16  # quotas kept
+_MOST_UNSENT = 256  # numbers kept of attempts that were not sent
 _LATE = 0.01  # seconds that a timer may be late: the next attempts make up for it
 
 
@@ -39,14 +41,15 @@ class Pacer:
     """When the next attempt to one host or key may go.
 
     Attributes:
-        sent: Attempts taken.
+        sent: Attempts taken: the latest number that was given out, or will be.
         active: Whether anything was told or refused; while not, every delay is 0.
         paused_until: The end of the shared pause, on the clock.
         paused: Seconds of such pauses so far.
     """
 
     __slots__ = (
-        "_begun", "_last", "_levels", "_mixed", "_refusals", "_weight", "active", "paused", "paused_until", "sent",
+        "_begun", "_last", "_levels", "_mixed", "_refusals", "_unsent", "_weight", "active", "paused", "paused_until",
+        "sent",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -59,6 +62,7 @@ class Pacer:
         self._levels: dict[tuple[str, str], Level] = {}
         self._mixed: set[tuple[str, str]] = set()  # names that stand for several limits
         self._refusals = Refusals()
+        self._unsent: deque[int] = deque(maxlen=_MOST_UNSENT)
 
     def delay(self, now: float, weight: float = 1.0) -> float:  # noqa: ARG002 - asked like a Bucket
         """Seconds until an attempt may go; 0 or less if it may now."""
@@ -102,15 +106,25 @@ class Pacer:
         """An answer came that tells nothing and refuses nothing: `observe` in short."""
         self._refusals.passed(now, number, sent_at)
 
-    def give_back(self, weight: float = 1.0) -> None:
-        """An attempt that was taken is not sent after all."""
+    def give_back(self, weight: float = 1.0, *, number: int = 0, taken: float = inf, age: float = 0.0) -> None:
+        """An attempt that was taken is not sent after all.
+
+        Args:
+            weight: As it was taken with.
+            number: What `begin` gave it, if it had begun.
+            taken: When it was taken, if not just now.
+            age: Seconds since then: of its turn only what they have left can be given to another.
+        """
         if not self.active:
             return
-        self.sent -= 1
+        if number:  # the numbers after it are given out already
+            self._unsent.append(number)
+        else:
+            self.sent -= 1
         if self._last > -inf:
-            self._last -= weight * self._spacing(self._last)
+            self._last -= max(0.0, weight * self._spacing(self._last) - age)
         for level in self._levels.values():
-            level.left += weight * level.cost
+            level.give_back(weight, taken)
 
     def available(self, now: float) -> float:
         """Attempts that may go now: 1 or 0, or any number while nothing is told."""
@@ -158,7 +172,8 @@ class Pacer:
                 return
             level = self._levels[key] = Level(counts_requests=quota.unit == "requests")
         self.active = True
-        level.tell(now, quota, number, sent_at, max(number, self.sent))
+        unsent = sum(one > number for one in self._unsent)
+        level.tell(now, quota, number, sent_at, max(number, self.sent - unsent))
         if level.flips > _FLIPS:  # of models, of resources: it can't be told which one the next attempt falls under
             del self._levels[key]
             self._mixed.add(key)

@@ -107,6 +107,11 @@ class Level:
         self._refill(now)
         self.left -= weight * self.cost
 
+    def give_back(self, weight: float, taken: float) -> None:
+        """An attempt that was taken then was not sent: the server never counted it."""
+        if self._rate or taken >= self._ends - self._window:  # else that window is over
+            self.left = min(self._depth or inf, self.left + weight * self.cost)
+
     def wait(self, now: float) -> float:
         """Seconds until there is enough for one attempt."""
         self._refill(now)

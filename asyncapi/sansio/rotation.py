@@ -66,6 +66,12 @@ class KeyState:
             waits.append(self._pacer.delay(now))
         return max(self.rests_until - now, self.barred_until - now, 0.0, *waits)
 
+    @property
+    def interval(self) -> float:
+        """Seconds between two attempts with it, as far as its limits tell."""
+        paced = self._pacer.interval if self._pacer is not None else 0.0
+        return max((bucket.interval for bucket in self.buckets), default=paced)
+
     def take(self, now: float) -> None:
         """It goes: a token of each limit is spent."""
         for bucket in self.buckets:
@@ -74,12 +80,12 @@ class KeyState:
             self._pacer.take(now)
         self.uses += 1
 
-    def give_back(self) -> None:
-        """Undo a `take` that was not used."""
+    def give_back(self, number: int = 0) -> None:
+        """Undo a `take` that was not used, of the attempt that `begin` gave this number, if it did."""
         for bucket in self.buckets:
             bucket.give_back()
         if self._pacer is not None:
-            self._pacer.give_back()
+            self._pacer.give_back(number=number)
         self.uses -= 1
 
     def begin(self) -> int:
@@ -158,6 +164,12 @@ class Ring:
         """This key goes; the turn passes on."""
         self.keys[index].take(now)
         self._next = (index + 1) % len(self.keys)
+
+    def forecast(self, now: float, ahead: float) -> float:
+        """Seconds until one may go that so many go before, if nothing new is told of any key."""
+        waits = [(key.wait(now), key.interval) for key in self.keys]
+        rates = [1.0 / interval if interval else inf for wait, interval in waits if wait < inf]
+        return min(wait for wait, _ in waits) + (ahead / sum(rates) if rates else inf)
 
     def any_ready(self, now: float, without: set[int]) -> bool:
         """Whether another than these may go now."""

@@ -43,7 +43,9 @@ from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Sized
+    from collections.abc import Callable, Sized
+
+    from yarl import URL
 
     from asyncapi.clock import Clock
     from asyncapi.sansio.egress import Guard
@@ -164,6 +166,15 @@ class AioHTTPTransport:
         )  # fmt: skip
         response.opened = opened
         return response
+
+    @property
+    def cookies_of(self) -> Callable[[URL], str] | None:
+        """What gives the cookies that it would send to a URL; None where it keeps none."""
+        return self._cookies_of if self._cookies or not self._owned else None
+
+    def _cookies_of(self, url: URL) -> str:
+        session = self._session
+        return "" if session is None else session.cookie_jar.filter_cookies(url).output([], "", ";")
 
     async def aclose(self) -> None:
         """Close the session, if it is ours, and with it every connection."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 from aiohttp import web
 
-from asyncapi import Alert, AsyncAPIError, Client, Retry
+from asyncapi import Alert, AsyncAPIError, Cache, Client, Retry
 from asyncapi.clock import SYSTEM
 from asyncapi.trace import Recorder
 from asyncapi.transports.aiohttp import AioHTTPTransport
@@ -167,6 +167,37 @@ async def test_no_secret_shows(kind, outcome, caplog, capsys, tmp_path):
     assert api.came
     assert any("127.0.0.1" in text for _, text in texts)
     assert leaks(texts, secrets_of(auth)) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_secret_shows_in_a_stream_that_breaks_off(kind, caplog):
+    for package in ("opentelemetry.sdk", "prometheus_client"):
+        pytest.importorskip(package)
+    caplog.set_level(logging.DEBUG)
+    watched, api, said = Watched(), Api("ok"), []
+
+    async def cut(request):
+        api.came += f"{dict(request.headers)} {request.path_qs}"
+        answer = web.StreamResponse(headers={"Content-Length": "100"})
+        await answer.prepare(request)
+        await answer.write(b"a" * 10)
+        request.transport.abort()
+        return answer
+
+    async with application(web.get("/cut", cut), *api.routes()) as url:
+        auth = make(kind, f"{url}/token")
+        async with Client(url, auth=auth, retry=Retry(2, base=0), watch=watched.all, cache=Cache()) as client:
+            for _ in range(2):
+                async with client.stream("GET", "/cut") as response:
+                    with pytest.raises(AsyncAPIError) as failed:
+                        await response.read()
+                error = failed.value
+                said += [("error", [str(error), repr(error), error.__dict__]), ("locals", with_locals(error))]
+                said += [("response", [response, response.url, response.request.headers, response.attempts])]
+                said += [("pickled", pickle.dumps(error))]
+            said += [("stats", client.stats), ("logs", caplog.text), *watched.said().items()]
+    assert api.came
+    assert leaks([(name, str(found)) for name, found in said], secrets_of(auth)) == []
 
 
 def leaks(texts: list[tuple[str, str]], secrets: list[str]) -> list[str]:

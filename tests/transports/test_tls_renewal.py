@@ -219,6 +219,32 @@ async def test_connections_of_the_old_certificate_are_retired_without_cutting_a_
         assert names.count("v0") == 2
 
 
+async def test_a_stream_that_is_open_is_read_to_its_end_while_certificates_change(ours, mounted):
+    let, names = asyncio.Event(), []
+
+    async def script(peer: Peer) -> None:
+        names.append(shown(peer))
+        while (seen := await peer.request()) is not None:
+            if seen.path == "/stream":
+                await peer.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
+                await let.wait()
+                await peer.write("cd")
+            else:
+                await peer.answer(shown(peer).encode())
+
+    async with scripted(script, tls=ours.asking()) as server, Client(server.url, tls=mounted.settings) as api:
+        async with api.stream("GET", "/stream") as response:
+            pieces = response.bytes()
+            assert await anext(pieces) == b"ab"
+            mounted.pair("v1")
+            assert [(await api.get("/")).text for _ in range(3)] == ["v1"] * 3
+            let.set()
+            assert [piece async for piece in pieces] == [b"cd"]
+        answers = await asyncio.gather(*(api.get("/") for _ in range(3)))
+        assert {answer.text for answer in answers} == {"v1"}
+        assert names.count("v0") == 1
+
+
 async def test_idle_connections_of_the_old_certificate_are_not_used_again(ours, mounted):
     async with scripted(naming_kept, tls=ours.asking()) as server, Client(tls=mounted.settings) as api:
         other = server.url.replace("127.0.0.1", "localhost")

@@ -1,0 +1,77 @@
+"""For which user a call is, where one client may act for several: what is kept or shared below is that user's alone.
+
+    a credential that may change its user     the value of a function, file or variable; who is logged in
+    cookies that are kept                     those that would be sent
+
+It stands above the cache, single-flight and stale answers, which go by `call.whose`. Between that and the attempt, the
+user may change: who keeps an answer asks again whether it has.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import AuthError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from yarl import URL
+
+    from asyncapi.types import Layer, Request, Response, Send
+
+
+class Users:
+    """The user that requests are for.
+
+    Args:
+        credential: The user of `auth=`: "" for its only one, None where nobody can tell.
+        cookies: The cookies that a request to a URL would carry.
+    """
+
+    __slots__ = ("_cookies", "_credential")
+
+    def __init__(
+        self,
+        credential: Callable[[Request], Awaitable[str | None]] | None,
+        cookies: Callable[[URL], str] | None,
+    ) -> None:
+        self._credential = credential
+        self._cookies = cookies
+
+    async def whose(self, request: Request) -> str | None:
+        """Whose this request would be now; "" for nobody's in particular, None if nobody can tell.
+
+        Raises:
+            AuthError: The credential has no value.
+        """
+        user = "" if self._credential is None else await self._credential(request)
+        if user is None or self._cookies is None:
+            return user
+        cookies = self._cookies(request.url)
+        return f"{user} {sha256(cookies.encode()).hexdigest()}" if cookies else user
+
+    async def unchanged(self, request: Request) -> bool:
+        """Whether it still is for the user that `call.whose` says, if that says one."""
+        try:
+            return request.call.whose is not None and await self.whose(request) == request.call.whose
+        except AuthError:
+            return False
+
+
+def whose(users: Users) -> Layer:
+    """Say it in `call.whose`.
+
+    Raises (from the layer):
+        AuthError: The credential has no value.
+    """
+
+    def layer(inner: Send) -> Send:
+        async def send(request: Request) -> Response:
+            request.call.whose = await users.whose(request)
+            return await inner(request)
+
+        return send
+
+    return layer
