@@ -27,6 +27,7 @@ from asyncapi.errors import RejectedError, TransportError
 from asyncapi.redact import is_secret
 from asyncapi.sansio import caching
 from asyncapi.sansio.origin import origin
+from asyncapi.sansio.resend import SAFE
 from asyncapi.types import Response
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Request, Send
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _NOT_MODIFIED = 304
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
 _is_secret = lru_cache(maxsize=1024)(is_secret)  # asked of every header of every call
@@ -124,7 +124,7 @@ class _Cache:
         self._asking: dict[tuple[str, URL], set[_Asked]] = {}
 
     async def send(self, request: Request) -> Response:
-        if request.method not in _SAFE:
+        if request.method not in SAFE:
             response = await self._inner(request)
             self._invalidate(request, response)
             return response

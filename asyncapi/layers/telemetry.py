@@ -1,4 +1,4 @@
-"""What is seen of calls and attempts: two layers, the outermost and the innermost, over one `Meter`.
+"""What is seen of calls and attempts: two layers, near the outer and near the inner end, over one `Meter`.
 
 The call layer sees the final outcome and gives responses and errors their records; the attempt layer writes one
 `Attempt` per attempt and hands it to the hooks. A hook that raises is logged and never breaks a call.
@@ -58,7 +58,7 @@ class Meter:
 
 
 def calls(meter: Meter, clock: Clock) -> Layer:
-    """The outermost layer: counts calls, and completes responses and errors with what happened on the way."""
+    """Around the whole call: counts calls, and completes responses and errors with what happened on the way."""
     now, by_status, record = clock.now, meter.by_status, meter.latencies.record
 
     def layer(inner: Send) -> Send:
