@@ -1,9 +1,9 @@
 """The server's limits: what a host tells of its quotas, and its 429s, slow us down before it has to refuse.
 
 One `Pacer` per host decides (sansio/pacing.py): attempts go as they come while nothing is told; they are spaced over
-what is left of a window when it runs low; a 429 is one pause for everybody. A host that
-tells nothing and refuses nothing costs a comparison and a count. An attempt that was not sent after all (cancelled,
-refused or late in another line of ours) gives back what it took.
+what is left of a window when it runs low; a 429 is one pause for everybody. A host that has told nothing in its first
+answers and refuses nothing costs a comparison and a count; the headers of one answer in sixteen are looked at then. An
+attempt that was not sent after all (cancelled, refused or late in another line of ours) gives back what it took.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _ONE = (1.0,)
 _REFUSALS = frozenset({403, 429})  # 403 with Retry-After: GitHub's secondary limits
 _OK = 200
+_AT_FIRST, _NOW_AND_THEN = 50, 16  # a host that tells nothing at first is looked at once in so many answers
 _NONE: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 
@@ -105,7 +106,8 @@ def pace(
                 if taken and len(request.call.attempts) == made:
                     one.give_back(number, sent_at)
                 raise
-            if response.status in _REFUSALS or tells(tuple(response.headers)):
+            look = number <= _AT_FIRST or taken or not number % _NOW_AND_THEN
+            if response.status in _REFUSALS or (look and tells(tuple(response.headers))):
                 one.learn(request, response, number, sent_at)
             else:
                 pacer.passed(now(), number, sent_at)

@@ -45,11 +45,13 @@ class Pacer:
         active: Whether anything was told or refused; while not, every delay is 0.
         paused_until: The end of the shared pause, on the clock.
         paused: Seconds of such pauses so far.
+        passed: Called with the time, the number and when it was sent, for an answer that tells and refuses nothing:
+            `observe` in short.
     """
 
     __slots__ = (
-        "_begun", "_last", "_levels", "_mixed", "_refusals", "_unsent", "_weight", "active", "paused", "paused_until",
-        "sent",
+        "_begun", "_last", "_levels", "_mixed", "_refusals", "_unsent", "_weight", "active", "passed", "paused",
+        "paused_until", "sent",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -62,6 +64,7 @@ class Pacer:
         self._levels: dict[tuple[str, str], Level] = {}
         self._mixed: set[tuple[str, str]] = set()  # names that stand for several limits
         self._refusals = Refusals()
+        self.passed = self._refusals.passed
         self._unsent: deque[int] = deque(maxlen=_MOST_UNSENT)
 
     def delay(self, now: float, weight: float = 1.0) -> float:  # noqa: ARG002 - asked like a Bucket
@@ -101,10 +104,6 @@ class Pacer:
         if self.sent < self._begun:  # noqa: PLR1730 - while nothing is told, nothing is taken; `max` is slower
             self.sent = self._begun
         return self._begun
-
-    def passed(self, now: float, number: int, sent_at: float) -> None:
-        """An answer came that tells nothing and refuses nothing: `observe` in short."""
-        self._refusals.passed(now, number, sent_at)
 
     def give_back(self, weight: float = 1.0, *, number: int = 0, taken: float = inf, age: float = 0.0) -> None:
         """An attempt that was taken is not sent after all.

@@ -222,3 +222,19 @@ def test_a_body_of_requests_is_numbered_while_nothing_is_told():
         return left
 
     assert run(scenario()) == 10
+
+
+def test_a_host_that_begins_to_tell_late_is_heard_within_sixteen_answers():
+    told = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "60", "X-RateLimit-Reset": "60"}
+
+    async def scenario():
+        host = Host(*[reply()] * 200, *[reply(headers=told)] * 16)
+        async with host.client as api:
+            for number in range(200):
+                await api.get(f"/{number}")
+            before = api._parts.paces["h"].pacer.active
+            for number in range(16):
+                await api.get(f"/told/{number}")
+            return before, api._parts.paces["h"].pacer.active
+
+    assert run(scenario()) == (False, True)
