@@ -116,12 +116,13 @@ class Portal:
         if self._loop is not None:
             with suppress(RuntimeError):  # it has ended already
                 self._loop.call_soon_threadsafe(self._leave.set)
-        if thread is threading.current_thread() or not thread.is_alive():
-            return  # the garbage collector came by in the loop's own thread
+        if thread is threading.current_thread() or thread.ident is None:
+            return  # the garbage collector came by in the loop's own thread, or it was never started
         atexit.unregister(self._at_exit)
-        thread.join(patience)
-        if self._failure is not None:
-            raise self._failure
+        thread.join(patience)  # it may have ended by now: what went wrong is told all the same, once
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     def _at_exit(self) -> None:
         self.close(_PATIENCE)
@@ -150,8 +151,9 @@ class Portal:
         try:
             anyio.run(self._serve, ready)
         except BaseException as error:
-            self._failure = error
-            if not ready.done():
+            if ready.done():
+                self._failure = error
+            else:
                 ready.set_exception(error)
 
     async def _serve(self, ready: Future[BlockingPortal]) -> None:

@@ -625,6 +625,21 @@ def test_what_goes_wrong_at_the_end_is_told_and_the_thread_is_gone_all_the_same(
     assert not [thread for thread in threading.enumerate() if thread.name == "asyncapi-blocking"]
 
 
+def test_what_went_wrong_is_told_once_also_where_the_thread_has_ended_by_then():
+    class Broken(MockTransport):
+        async def aclose(self):
+            raise OSError("the socket will not close")
+
+    api = Client("https://h", transport=Broken(lambda _: reply()))
+    api.get("/x")
+    portal = api._portal
+    portal._loop.call_soon_threadsafe(portal._leave.set)
+    portal._thread.join(60)
+    with pytest.raises(OSError, match="will not close"):
+        api.close()
+    api.close()
+
+
 def test_an_error_shows_the_lines_of_both_sides():
     with Client("https://h", transport=MockTransport(lambda _: reply(404))) as api, pytest.raises(NotFound) as caught:
         api.get("/x")
