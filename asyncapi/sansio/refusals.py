@@ -31,7 +31,8 @@ _CAUTIOUS = 0.93  # of what went through in the last second, while that is found
 _LAG = 1.5  # what went through in the last second may be behind a rate that doubles every second
 _DOUBTFUL = 1.15  # times a level was allowed when it was refused: was there a bucket at all?
 _AT_ONCE = 1.0  # seconds
-_SHORT = 2.0  # seconds
+_SHORT = 2.0  # seconds: such a pause may have been longer than was needed, if its whole cycle is all that is known
+_NO_BETTER = 1.1  # times what the cycle says
 _IN_VAIN = 3  # rounds
 _WAVER = 0.5  # of a round that is taken back by one that had only tried for more
 _MANY, _MILD = 20, 0.2  # attempts sent after the first that was refused tell a rate, if no more of them were refused
@@ -197,8 +198,8 @@ class Refusals:
             elif self.indifferent:
                 self._go_on(sent_at, self.rate, measured, crowded=crowded)
             else:
-                short = sent_at - self._ended < _SHORT and measured < 1.1 * self._sustained
-                self.rate.refused(sent_at, min(rate, measured), rate if short else 0.0)
+                loose = sent_at - self._ended < _SHORT and measured < _NO_BETTER * self._sustained
+                self.rate.refused(sent_at, min(rate, measured), rate if loose else 0.0)
                 self._doubt(sent_at, self.rate, in_vain=in_vain, crowded=crowded)
         silent, flowed = sent_at - self._ended, max(0.0, self._ended - self._began)
         used_up = silent > max(flowed, 1.0) and self._count >= _FEW and not still_taken  # a window
