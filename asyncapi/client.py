@@ -73,7 +73,9 @@ class Client:
         concurrency: Attempts at a time, shared by every call; `Adaptive()` learns it for each host; None for no bound.
         rate: One `RateLimit` or several that all hold.
         pace: Whether to go as fast as each host tells (`RateLimit`, `X-RateLimit-*`, Retry-After): slow down before its
-            429, and let a 429 pause everybody. A function of the Request gives another key than its host.
+            429, and pause everybody where a limit is seen to be shared. `map`, `gather` and jobs also infer a rate from
+            refusals alone; "learn" has single calls keep to it, too. A function of the Request gives another key than
+            its host.
         wait: Whether calls stand in line for a place or a token (as long as their deadline allows), or for how many
             seconds at the most; else they are refused at once, with when to come back.
         max_queue: How many may stand in one line; beyond, calls are refused with `QueueFull`.
@@ -130,7 +132,7 @@ class Client:
         retry: Retry | int | None = _DEFAULT_RETRY,
         concurrency: int | Adaptive | None = 100,
         rate: RateLimit | Sequence[RateLimit] | None = None,
-        pace: bool | Callable[[Request], str] = True,
+        pace: bool | Literal["learn"] | Callable[[Request], str] = True,
         wait: bool | float = True,
         max_queue: int | None = None,
         tls: bool | str | PathLike[str] | TLS = True,
@@ -481,6 +483,7 @@ class Client:
             request = self._builder.rebuild(item)
         else:
             raise ConfigError(f"a source yields URLs and Requests, not {type(item).__name__}: {item!r:.80}")
+        request.call.backlog = True
         response = await self._carry(request)
         if response.status >= 400 and self._raise:  # noqa: PLR2004 - where errors begin
             raise self._status_error(response)

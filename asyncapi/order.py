@@ -194,10 +194,13 @@ def _rate(parts: Parts) -> Iterator[Step]:
 
 def _pace(parts: Parts) -> Iterator[Step]:
     if parts.paces is not None:
-        key = parts.plan.pace if callable(parts.plan.pace) else None
-        layer = pace(parts.paces, parts.clock, key=key, max_queue=parts.plan.max_queue)
+        given = parts.plan.pace
+        key = given if callable(given) else None
+        infer = given == "learn"
+        layer = pace(parts.paces, parts.clock, key=key, max_queue=parts.plan.max_queue, infer=infer)
         who = "each host" if key is None else "each key"
-        yield Step("pace", f"as {who} tells: Retry-After, RateLimit, X-RateLimit", layer)
+        learned = "; a rate is inferred for every call" if infer else ""
+        yield Step("pace", f"as {who} tells: Retry-After, RateLimit, X-RateLimit{learned}", layer)
 
 
 def _weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:

@@ -72,7 +72,7 @@ class Parts:
             if (limits := [one for one in plan.rate if one.by == by])
         ]
         self.paces: Keyed[Pace] | None = (
-            Keyed(partial(Pace, clock), busy=lambda one: one.limiter.busy) if plan.pace else None
+            Keyed(partial(Pace, clock), busy=lambda one: one.busy) if plan.pace else None
         )
         self.circuits: Keyed[Circuit] | None = None
         if plan.breaker is not None:

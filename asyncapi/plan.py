@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -37,7 +37,7 @@ class Plan:
     retry: Retry | None = None
     concurrency: AtLeastOne | Adaptive | None = None
     rate: Annotated[tuple[RateLimit, ...], BeforeValidator(_several)] = ()
-    pace: bool | Callable[[Any], str] = True
+    pace: bool | Literal["learn"] | Callable[[Any], str] = True
     max_queue: Annotated[int, Field(ge=0, strict=True)] | None = None
     hooks: tuple[Hook, ...] = ()
     watch: tuple[Any, ...] = ()

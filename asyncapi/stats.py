@@ -112,7 +112,7 @@ def snapshot(parts: Parts) -> Stats:
         in_flight=meter.in_flight,
         queued=sum(gate.line.length for gate in gates)
         + sum(limiter.line.length for _, limiter in limiters)
-        + sum(one.limiter.line.length for one in paces.values()),
+        + sum(one.waiting for one in paces.values()),
         p50=meter.latencies.all.quantile(0.50),
         p95=meter.latencies.all.quantile(0.95),
         p99=meter.latencies.all.quantile(0.99),
@@ -126,7 +126,7 @@ def snapshot(parts: Parts) -> Stats:
         circuits={key: circuit.snapshot(now) for key, circuit in (parts.circuits or {}).items()},
         rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
         paused={host: wait for host, one in paces.items() if (wait := one.pacer.delay(now)) > 0},
-        pauses={host: one.pacer.paused for host, one in paces.items() if one.pacer.paused},
+        pauses={host: one.pacer.pause.total for host, one in paces.items() if one.pacer.pause.total},
         budget={host: budget.tokens for host, budget in parts.budgets.items()},
     )
 

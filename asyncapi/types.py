@@ -340,6 +340,7 @@ class Call:
         running: False once it has ended.
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
+        backlog: Whether it is one of many that wait to be sent (`map`, `gather`, a job), not one that is wanted now.
         asked: The URL that it asks for, before any redirect: whose origin a credential may be bound to.
         signature: What the attempt under way carries of a credential, or None; written by the auth layer.
         resend: Why the attempt that has just been answered may be sent again at once, outside the count, or "".
@@ -350,7 +351,7 @@ class Call:
     """
 
     __slots__ = (
-        "asked", "attempt", "attempts", "cause", "connect", "ended_by", "held", "host", "opened", "patience", "phase",
+        "asked", "attempt", "attempts", "backlog", "cause", "connect", "ended_by", "held", "host", "opened", "patience", "phase",
         "priority", "queued", "refused", "resend", "retry", "reused", "running", "signature", "started", "task",
         "tenant", "whose", "why",
     )  # fmt: skip
@@ -365,6 +366,7 @@ class Call:
         self.patience: float | None = None
         self.priority = 0
         self.tenant = ""
+        self.backlog = False
         self.why = "first"
         self.phase: Phase = "queue"
         self.queued = 0.0

@@ -1,14 +1,17 @@
 """The server's limits: what a host tells of its quotas, and its 429s, slow us down before it has to refuse.
 
 One `Pacer` per host decides (sansio/pacing.py): attempts go as they come while nothing is told; they are spaced over
-what is left of a window when it runs low; a 429 is one pause for everybody. A host that has told nothing in its first
-answers and refuses nothing costs a comparison and a count; the headers of one answer in sixteen are looked at then. An
-attempt that was not sent after all (cancelled, refused or late in another line of ours) gives back what it took.
+what is left of a window when it runs low; a limit that is seen to be shared is one pause for everybody. There are two
+lines before it: single calls wait for what the host has told, a backlog (`map`, `gather`, a job) also for the rate that
+is inferred from its refusals. A told wait over the cap is refused to single calls at once; a backlog waits. A host that
+has told nothing in its first answers and refuses nothing costs a comparison and a count; the headers of one answer in
+sixteen are looked at then. An attempt that was not sent after all (cancelled, refused or late in another line of ours)
+gives back what it took.
 """
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -31,30 +34,48 @@ _ONE = (1.0,)
 _REFUSALS = frozenset({403, 429})  # 403 with Retry-After: GitHub's secondary limits
 _OK = 200
 _AT_FIRST, _NOW_AND_THEN = 50, 16  # a host that tells nothing at first is looked at once in so many answers
+_CAP = 60.0  # seconds that a single call without retries waits for what the host has told
 _NONE: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 
 class Pace:
-    """What is known of one host's limits, and the line before it.
+    """What is known of one host's limits, and the lines before it.
 
     Attributes:
         pacer: Decides.
-        limiter: The line.
+        singly: The line of single calls.
+        backlog: The line of calls of a backlog.
     """
 
-    __slots__ = ("_clock", "limiter", "pacer")
+    __slots__ = ("_clock", "backlog", "pacer", "singly")
 
     def __init__(self, clock: Clock) -> None:
         self.pacer = Pacer()
-        self.limiter = Limiter([self.pacer], clock)
+        self.singly = Limiter([self.pacer.singly], clock)
+        self.backlog = Limiter([self.pacer], clock)
         self._clock = clock
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return self.singly.line.length + self.backlog.line.length
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody waits, or a newcomer would have to."""
+        return self.singly.busy or self.backlog.busy
+
+    def look_again(self) -> None:
+        """Something is known better: those who wait may be due earlier, or later."""
+        for limiter in (self.singly, self.backlog):
+            if limiter.line.length:
+                limiter.look_again()
 
     def give_back(self, number: int, taken: float) -> None:
         """Attempt `number`, taken then, was not sent after all: its place in the server's count is another's."""
         self.pacer.give_back(number=number, taken=taken, age=self._clock.now() - taken)
-        self.limiter.look_again()
 
-    def learn(self, request: Request, response: Response, number: int, sent_at: float) -> None:
+    def learn(self, request: Request, response: Response, number: int, sent_at: float, *, backlog: bool) -> None:
         """Take in an answer that may tell of limits."""
         status, headers, wait = response.status, response.headers, None
         signature = request.call.signature
@@ -64,10 +85,14 @@ class Pace:
         if status in _REFUSALS:
             wait = retry_after(headers, self._clock.wall())
         self.pacer.observe(
-            self._clock.now(), number=number, sent_at=sent_at, told=told, status=status, retry_after=wait
+            self._clock.now(),
+            number=number,
+            sent_at=sent_at,
+            told=told,
+            status=status,
+            retry_after=wait,
+            backlog=backlog,
         )
-        if self.limiter.line.length:
-            self.limiter.look_again()  # what was told may free those who wait before their timer
 
 
 def pace(
@@ -76,6 +101,7 @@ def pace(
     *,
     key: Callable[[Request], str] | None = None,
     max_queue: int | None = None,
+    infer: bool = False,
 ) -> Layer:
     """Go as fast as the host says.
 
@@ -84,10 +110,12 @@ def pace(
         clock: Times everything.
         key: What limits go by, instead of the host.
         max_queue: How many may wait; None for any number.
+        infer: Whether a rate that is inferred from refusals binds single calls, too.
 
     Raises (from the layer):
         RequestTimeout: Its turn would come after the deadline; `.phase` is "queue".
-        RateExceeded: The call does not want to wait that long, or the host's own pause ends after the deadline.
+        RateExceeded: The call does not want to wait that long; or the host has told a time after its deadline, or for a
+            single call over its cap.
         QueueFull: Too many wait already.
     """
     now = clock.now
@@ -95,22 +123,29 @@ def pace(
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             one = paces[(request.url.host_port_subcomponent or "") if key is None else key(request)]
-            pacer = one.pacer
+            pacer, backlog = one.pacer, infer or request.call.backlog
             taken = pacer.active
-            if taken and not one.limiter.take(_ONE):
-                await _wait(request, one, clock, max_queue)
+            if taken:
+                limiter = one.backlog if backlog else one.singly
+                if not limiter.take(_ONE):
+                    await _wait(request, one, limiter, clock, max_queue)
             number, sent_at, made = pacer.begin(), now(), len(request.call.attempts)
             try:
                 response = await inner(request)
             except BaseException:
+                pacer.lost()
                 if taken and len(request.call.attempts) == made:
                     one.give_back(number, sent_at)
+                if taken:
+                    one.look_again()
                 raise
             look = number <= _AT_FIRST or taken or not number % _NOW_AND_THEN
             if response.status in _REFUSALS or (look and tells(tuple(response.headers))):
-                one.learn(request, response, number, sent_at)
+                one.learn(request, response, number, sent_at, backlog=backlog)
             else:
                 pacer.passed(now(), number, sent_at)
+            if taken:
+                one.look_again()
             return response
 
         return send
@@ -118,11 +153,21 @@ def pace(
     return layer
 
 
-async def _wait(request: Request, one: Pace, clock: Clock, max_queue: int | None) -> None:
-    now = clock.now()
-    pause = one.pacer.paused_until - now
-    if request.deadline is not None and now + pause > request.deadline and request.call.patience is None:
-        told = Response(429, {"Retry-After": str(ceil(pause))}, url=request.url, request=request)
-        message = f"the server has asked to wait {pause:.3g} s more, its deadline is in {request.deadline - now:.3g} s"
-        raise RateExceeded(message, response=told, retry_after=pause, request=request)
-    await stand_in_line(request, one.limiter, _ONE, clock, who="server's", most=max_queue)
+async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max_queue: int | None) -> None:
+    """Stand in line, or be refused at once where the host has told a time that can't be waited for.
+
+    The cap decides who waits, not when one may send: beyond it one attempt a minute asks whether it still holds.
+    """
+    call, now = request.call, clock.now()
+    told = one.pacer.told(now)
+    cap = inf if call.backlog else call.retry.max_retry_after if call.retry is not None else _CAP
+    why = ""
+    if told > cap:
+        why = f"a single call waits {cap:g} s at most (max_retry_after)"
+    elif request.deadline is not None and now + told > request.deadline and call.patience is None:
+        why = f"its deadline is in {request.deadline - now:.3g} s"
+    if why:
+        response = Response(429, {"Retry-After": str(ceil(told))}, url=request.url, request=request)
+        message = f"the server has asked to wait {told:.3g} s more, {why}"
+        raise RateExceeded(message, response=response, retry_after=told, request=request)
+    await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue)

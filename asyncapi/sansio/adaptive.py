@@ -28,6 +28,7 @@ from __future__ import annotations
 from math import inf, sqrt
 from typing import TYPE_CHECKING
 
+from asyncapi.sansio.background import Background
 from asyncapi.sansio.limit_algorithms import Window
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ _BELOW = 0.95  # of the ceiling: what is refused from here down is background
 _STEPS = 16  # doublings counted
 _MANY = 0.05  # of the answers refused: no chance and no background
 _QUIET = 0.001  # less background than this is none
-_WEIGHT = 200  # answers at which a window weighs as much as all before in the background
 _FIRST_LOOK = 10  # round trips until the first look at the idle latency,
 _LOOK_DOWN = 0.3  # of the limit, for a look
 _LOOK_EVERY = 50  # and between looks,
@@ -62,35 +62,29 @@ class Ceiling:
 
     Attributes:
         at: So many at a time were too many, as far as is known; inf for unknown.
-        background: Share of attempts that it refuses whatever the limit.
+        background: The share of attempts that it refuses whatever the limit.
     """
 
     __slots__ = ("_calm", "_failed", "_hold", "_slow", "_step", "at", "background")
 
     def __init__(self) -> None:
         self.at = inf
-        self.background = 0.0
+        self.background = Background()
         self._step = 1  # of the next probe
         self._failed = 0  # probes in a row
         self._calm = 0  # answers since the last cut
         self._hold = -inf  # no probe until then,
         self._slow = False  # nor anything else: refusals come late, and many before the first is seen
 
-    def explains(self, window: Window) -> float:
-        """How many drops of this window may be background."""
-        expected = self.background * (window.count + window.drops)
-        return 1.0 + expected + 3.0 * sqrt(expected)
-
     def too_many(self, limit: float, window: Window) -> bool:
         """Whether a window had more drops than a limit that has held should; if not, what else it tells."""
         answers = window.count + window.drops
         low = limit <= self.at * _BELOW < inf
-        if not low and window.drops > self.explains(window):
+        if not low and window.drops > self.background.explains(answers):
             return True
         self._calm += window.count
-        share = window.drops / answers
-        if low or share < self.background or not window.late:
-            self.background += (share - self.background) * answers / (answers + _WEIGHT)
+        if low or window.drops < self.background.share * answers or not window.late:
+            self.background.learn(answers, window.drops)
         return False
 
     def hit(self, now: float, at: float, round_trip: float, *, by_probe: bool, late: bool) -> None:
@@ -203,11 +197,11 @@ class AdaptiveLimit:
             self._turn(now, window)
 
     def _bearable(self, window: Window) -> float:
-        """Drops in a window, complete or not, that nothing is done about at once."""
+        """How many drops a window, complete or not, may have before the limit is cut."""
+        background, answers = self._ceiling.background, window.count + window.drops
         if self._raised:
-            return self._ceiling.explains(window) if self._ceiling.background > _QUIET else 0.0
-        answers = max(window.count + window.drops, self.limit)
-        return max(2.0, _MANY * answers, self._ceiling.explains(window))
+            return background.explains(answers) if background.share > _QUIET else 0.0
+        return max(2.0, _MANY * max(answers, self.limit), background.explains(answers))
 
     def _drop(self, now: float, in_flight: int, *, late: bool) -> None:
         """Too many: take back the raise, or cut; deeper if the last cut was not enough."""

@@ -12,39 +12,11 @@ from __future__ import annotations
 _AGREE = 0.05  # of the rate: so near, two measurements agree
 _DIP, _SHALLOW = 0.1, 0.03  # the share given up after a refusal
 _RETURN, _LONG = 15.0, 60.0  # seconds until it is back
-_SLOT = 1.0  # seconds
 _LOOSE, _SOON = 1.5, 5.0  # times what went through was allowed: what the host takes lies between; seconds, then
+_LOW = 0.95  # of what was too much
 _STEPS = 50  # that an area is summed up in
 _FOREVER = 1e6  # seconds without a refusal
 _LEAST = 0.1  # requests per second
-
-
-class Throughput:
-    """What went through lately, per second: a count for this second and one for the last."""
-
-    __slots__ = ("_last", "_slot", "_this")
-
-    def __init__(self) -> None:
-        self._slot = float("-inf")
-        self._this = self._last = 0
-
-    def add(self, now: float) -> None:
-        """One more."""
-        if now - self._slot >= _SLOT:
-            self._turn(now)
-        self._this += 1
-
-    def rate(self, now: float) -> float:
-        """Requests per second over the last one to two seconds."""
-        if now - self._slot >= _SLOT:
-            self._turn(now)
-        return (self._last + self._this) / (_SLOT + now - self._slot)
-
-    def _turn(self, now: float) -> None:
-        skipped = now - self._slot >= 2 * _SLOT
-        self._last = 0 if skipped else self._this
-        self._slot = now if skipped else self._slot + _SLOT
-        self._this = 0
 
 
 class LearnedRate:
@@ -55,7 +27,7 @@ class LearnedRate:
         rate: What went through lately, requests per second.
     """
 
-    __slots__ = ("_dip", "_return", "_rise", "_searching", "_since", "_top")
+    __slots__ = ("_dip", "_met", "_return", "_rise", "_searching", "_since", "_top")
 
     def __init__(self, now: float, rate: float) -> None:
         self._since = now
@@ -64,6 +36,7 @@ class LearnedRate:
         self._return = _RETURN
         self._rise = 0.0  # above the top, when as much time again has passed
         self._searching = True
+        self._met = 0  # refusals since it was searched for
 
     def at(self, now: float) -> float:
         """Requests per second allowed now."""
@@ -88,6 +61,7 @@ class LearnedRate:
         else:
             self._dip, self._return = _DIP, _RETURN
         self._top, self._since, self._searching = top, now, False
+        self._met += 1
 
     @property
     def searching(self) -> bool:
@@ -97,6 +71,10 @@ class LearnedRate:
     def is_below(self, now: float) -> bool:
         """Whether it is still below what was believed to be too much."""
         return not self._searching and now - self._since <= self._return
+
+    def is_low(self, now: float) -> bool:
+        """Whether it is so far below what was seen to be too much, twice, that no limit can be why some are refused."""
+        return self._met > 1 and self.at(now) <= _LOW * self._top
 
     def level(self, start: float, end: float, credit: float) -> float:
         """The rate which a bucket takes that held `credit` and was empty at `end`: so much more has been asked of it.
@@ -115,7 +93,7 @@ class LearnedRate:
 
     def search(self, now: float, rate: float) -> None:
         """What was believed is not so: search anew from this rate."""
-        self._top, self._since, self._searching = max(_LEAST, rate), now, True
+        self._top, self._since, self._searching, self._met = max(_LEAST, rate), now, True, 0
 
     def correct(self, now: float, measured: float) -> None:
         """It turns out that less went through."""

@@ -1,17 +1,22 @@
-"""Slowing down before the 429: what a host, or a key, tells of its limits turned into when the next attempt may go.
+"""Client-side throttling: turn a host's rate-limit headers and 429s into the time of the next attempt.
+
+What a server tells is kept; what is inferred from refusals alone binds only a backlog of ours.
 
     1. Nothing told, nothing refused: nothing is held back.
-    2. A told quota is kept as a copy of the server's own count (quota_level.py).
+    2. A told quota is kept as a copy of the server's own count (quota_level.py), and binds everybody.
     3. While more than half of a quota is left, attempts go as they come; only in windows of a second or two they are
        spaced from the start. Below they are spaced: from a quarter on evenly over what remains of the window, or at the
        bucket's own rate. With nothing left they wait.
-    4. A 429, or a 403 with Retry-After, pauses everyone until the server's time is over. Nothing shortens that. A 503
-       is about the one request, or about a server in trouble, which is the breaker's concern.
-    5. After a pause one attempt goes first. When it, or another, gets through, the rest come back spaced, never as a
-       herd: at what went through before, or at a rate that is learned from refusals where nothing told explains them
-       (refusals.py).
+    4. A 429, or a 403 with Retry-After, is its own call's, until it is seen that all share the limit (host_pause.py):
+       then nobody goes before the told time. A 503 is about the one request, or about a server in trouble, which is the
+       breaker's concern.
+    5. After a pause one attempt goes first. When it gets through, the rest come back spaced, never as a herd: from what
+       was taken before, faster and faster until nobody waits.
+    6. A backlog (`map`, `gather`, a job) is sent at a rate that is inferred from refusals (rate_estimate.py), where
+       nothing told explains them. Single calls are not.
 
-A `Pacer` is asked like a `Bucket` (delay, take, give_back, interval), so that one line of waiting tasks serves both.
+A `Pacer` is asked like a `Bucket` (delay, take, give_back, interval), so that one kind of line serves both. It answers
+for a backlog; `Pacer.singly` is the same for single calls.
 """
 
 from __future__ import annotations
@@ -20,9 +25,12 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
+from asyncapi.sansio.background import Background
 from asyncapi.sansio.bucket import TOLERANCE
-from asyncapi.sansio.quota_level import Level
-from asyncapi.sansio.refusals import Refusals
+from asyncapi.sansio.host_pause import Doubt, HostPause, Return
+from asyncapi.sansio.quota_level import Quotas
+from asyncapi.sansio.rate_estimate import RateEstimate
+from asyncapi.sansio.throughput import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,72 +39,94 @@ if TYPE_CHECKING:
 
 _TOO_MANY_REQUESTS = 429
 _MAY_PAUSE = frozenset({403, 429})  # 403: GitHub's secondary limits
-_FLIPS = 3  # changes of limit after which it is several limits under one name
-_MOST = 16  # quotas kept
 _MOST_UNSENT = 256  # numbers kept of attempts that were not sent
 _LATE = 0.01  # seconds that a timer may be late: the next attempts make up for it
+_SAMPLE = 20  # answers after which the background is learned from
+_FEW, _GUESS = 10, 20.0  # attempts too few to tell a rate; attempts a second that a return then begins with
 
 
 class Pacer:
-    """When the next attempt to one host or key may go.
+    """When the next attempt to one host or key may go; for a backlog, if not said otherwise.
 
     Attributes:
         sent: Attempts taken: the latest number that was given out, or will be.
         active: Whether anything was told or refused; while not, every delay is 0.
-        paused_until: The end of the shared pause, on the clock.
-        paused: Seconds of such pauses so far.
-        passed: Called with the time, the number and when it was sent, for an answer that tells and refuses nothing:
-            `observe` in short.
+        singly: The same, for single calls.
+        pause: What the host has asked everybody for.
+        background: What it refuses at random.
+        estimate: The rate that is inferred from its refusals.
     """
 
     __slots__ = (
-        "_begun", "_last", "_levels", "_mixed", "_refusals", "_unsent", "_weight", "active", "passed", "paused",
-        "paused_until", "sent",
+        "_answers", "_begun", "_ended", "_flow", "_last", "_quotas", "_refused", "_return", "_sample", "_since", "_to_learn", "_unsent", "_weight",
+        "active", "background", "estimate", "pause", "sent", "singly",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.sent = self._begun = 0
+        self.sent = self._begun = self._ended = 0
         self.active = False
-        self.paused_until = -inf
-        self.paused = 0.0
+        self.singly = SingleCalls(self)
+        self.pause = HostPause()
+        self.background = Background(seen=0)
+        self._flow = Flow()
+        self.estimate = RateEstimate(self._flow, self.background)
+        self._return: Return | None = None
+        self._to_learn = False  # whether the pause ends a round that the estimate learns from
+        self._quotas = Quotas()
+        self._answers = self._refused = 0  # since the background was learned from last,
+        self._sample = 0, 0  # as they were before a doubt
+        self._since = -inf  # of attempts sent after the rate has changed
         self._last = -inf  # when the last attempt was sent, and what it weighed: the next one is spaced from it
         self._weight = 1.0
-        self._levels: dict[tuple[str, str], Level] = {}
-        self._mixed: set[tuple[str, str]] = set()  # names that stand for several limits
-        self._refusals = Refusals()
-        self.passed = self._refusals.passed
         self._unsent: deque[int] = deque(maxlen=_MOST_UNSENT)
 
-    def delay(self, now: float, weight: float = 1.0) -> float:  # noqa: ARG002 - asked like a Bucket
+    # --- when may an attempt go? --------------------------------------------------------------------------------
+
+    def delay(self, now: float, weight: float = 1.0, *, backlog: bool = True) -> float:  # noqa: ARG002 - as of a Bucket
         """Seconds until an attempt may go; 0 or less if it may now."""
         if not self.active:
             return 0.0
-        wait = max(self.paused_until, self._last + self._weight * self._spacing(now)) - now
-        for level in self._levels.values():
-            wait = max(wait, level.wait(now))
+        wait = max(self.pause.wait(now), self._quotas.wait(now))
+        spacing = self._spacing(now, backlog=backlog)
+        if spacing:
+            wait = max(wait, self._last + self._weight * spacing - now)
+        doubt = self.pause.doubt
+        if doubt is not None and not doubt.admits(self.under_way):
+            wait = max(wait, doubt.ends - now)
         return wait
 
-    def try_take(self, now: float, weight: float = 1.0) -> bool:
+    def told(self, now: float) -> float:
+        """Seconds that the server has told, by its Retry-Afters and quotas."""
+        return max(self.pause.left(now), self._quotas.wait(now)) if self.active else 0.0
+
+    def try_take(self, now: float, weight: float = 1.0, *, backlog: bool = True) -> bool:
         """An attempt is sent, if it may go now."""
         if not self.active:
             return True
-        if self.delay(now, weight) > TOLERANCE:
+        if self.delay(now, weight, backlog=backlog) > TOLERANCE:
             return False
-        self.take(now, weight)
+        self.take(now, weight, backlog=backlog)
         return True
 
-    def take(self, now: float, weight: float = 1.0) -> None:
+    def take(self, now: float, weight: float = 1.0, *, backlog: bool = True) -> None:
         """An attempt is sent."""
         if not self.active:
             return
         self.sent += 1
-        for level in self._levels.values():
-            level.spend(now, weight)
-        due = max(self.paused_until, self._last + self._weight * self._spacing(now))
-        rate = self._refusals.rate
-        if rate is not None and now - _LATE > due > -inf:
-            rate.skip(now - due)
-        self._last, self._weight = max(now - _LATE, due), weight
+        self._quotas.spend(now, weight)
+        self.pause.sent(now)
+        spacing = self._spacing(now, backlog=backlog)
+        due = max(self.pause.until, self._last + self._weight * spacing)
+        if now - _LATE > due > -inf:  # nobody waited for it
+            self._idle(now - due, backlog=backlog)
+        self._last, self._weight = max(now - _LATE, due) if spacing else now, weight
+
+    def _idle(self, seconds: float, *, backlog: bool) -> None:
+        """Nobody had use for the rate for so long."""
+        if not backlog:
+            self._return = None
+        elif self.estimate.curve is not None:
+            self.estimate.curve.skip(seconds)
 
     def begin(self) -> int:
         """An attempt that was taken (and may have waited to be woken since) begins: its number."""
@@ -121,9 +151,17 @@ class Pacer:
         else:
             self.sent -= 1
         if self._last > -inf:
-            self._last -= max(0.0, weight * self._spacing(self._last) - age)
-        for level in self._levels.values():
-            level.give_back(weight, taken)
+            self._last -= max(0.0, weight * self._spacing(self._last, backlog=True) - age)
+        self._quotas.give_back(weight, taken)
+
+    def lost(self) -> None:
+        """An attempt that had begun ended without an answer."""
+        self._ended += 1
+
+    @property
+    def under_way(self) -> int:
+        """Attempts that have begun and not ended."""
+        return self._begun - self._ended
 
     def available(self, now: float) -> float:
         """Attempts that may go now: 1 or 0, or any number while nothing is told."""
@@ -132,9 +170,19 @@ class Pacer:
     @property
     def interval(self) -> float:
         """Seconds between attempts as far as the server has told: what forecasts count on, not guesses of ours."""
-        if self._last == -inf:
-            return 0.0
-        return max((level.spacing(self._last) for level in self._levels.values()), default=0.0)
+        return 0.0 if self._last == -inf else self._quotas.spacing(self._last)
+
+    def _spacing(self, now: float, *, backlog: bool) -> float:
+        spacing = self._quotas.spacing(now)
+        if backlog:
+            spacing = max(spacing, self.estimate.interval(now))
+        elif self._return is not None:
+            spacing = max(spacing, 1.0 / self._return.rate(now))
+        if self.pause.probing and (backlog or self.pause.told):
+            spacing = max(spacing, self.pause.gap())
+        return spacing
+
+    # --- what do answers say? -----------------------------------------------------------------------------------
 
     def observe(
         self,
@@ -145,6 +193,7 @@ class Pacer:
         told: Iterable[Quota] = (),
         status: int | None = None,
         retry_after: float | None = None,
+        backlog: bool = True,
     ) -> None:
         """An answer came.
 
@@ -155,40 +204,170 @@ class Pacer:
             told: The quotas in its headers.
             status: Its status.
             retry_after: Seconds the server asks to wait.
+            backlog: Whether it is one of a backlog's.
         """
         for quota in told:
-            self._tell(now, quota, number, sent_at)
+            unsent = sum(one > number for one in self._unsent)
+            self.active |= self._quotas.tell(now, quota, number, sent_at, max(number, self.sent - unsent))
         if status == _TOO_MANY_REQUESTS or (retry_after is not None and status in _MAY_PAUSE):
-            self._refused(now, number, sent_at, retry_after, too_many=status == _TOO_MANY_REQUESTS)
+            self._refuse(now, number, sent_at, retry_after, too_many=status == _TOO_MANY_REQUESTS, backlog=backlog)
         else:
-            self._refusals.passed(now, number, sent_at)
+            self.passed(now, number, sent_at)
 
-    def _tell(self, now: float, quota: Quota, number: int, sent_at: float) -> None:
-        key = (quota.dialect, "" if quota.dialect == "github" else quota.name)
-        level = self._levels.get(key)
-        if level is None:
-            if key in self._mixed or len(self._levels) + len(self._mixed) >= _MOST:
-                return
-            level = self._levels[key] = Level(counts_requests=quota.unit == "requests")
-        self.active = True
-        unsent = sum(one > number for one in self._unsent)
-        level.tell(now, quota, number, sent_at, max(number, self.sent - unsent))
-        if level.flips > _FLIPS:  # of models, of resources: it can't be told which one the next attempt falls under
-            del self._levels[key]
-            self._mixed.add(key)
-
-    def _refused(self, now: float, number: int, sent_at: float, retry_after: float | None, *, too_many: bool) -> None:
-        if retry_after == 0.0:  # come back at once: that is no limit
+    def passed(self, now: float, number: int, sent_at: float) -> None:
+        """Attempt `number` was taken, and its answer tells nothing: `observe` in short."""
+        self._flow.add(now, sent_at)
+        self._ended += 1
+        if not self.active:
+            self._answers += 1
             return
-        self.active = True
-        explained = not too_many or any(level.empty for level in self._levels.values())
-        self._refusals.refused(now, number=number, sent_at=sent_at, asked=retry_after, explained=explained)
-        until = now + (retry_after or 0.0)
-        self.paused += max(0.0, until - max(now, self.paused_until))
-        self.paused_until = max(self.paused_until, until)
+        self._count(now, sent_at, refused=0)
+        pause = self.pause
+        if pause.doubt is not None:
+            pause.doubt.add(now, number)
+            if pause.doubt.verdict(now, self.background, self.under_way) is not None:
+                pause.dismiss(now)
+        if pause.probing:
+            self._passed_in_pause(now, number, sent_at)
+        self.estimate.passed(now)
 
-    def _spacing(self, now: float) -> float:
-        interval = self._refusals.interval(now)
-        for level in self._levels.values():
-            interval = max(interval, level.spacing(now))
-        return interval
+    def _passed_in_pause(self, now: float, number: int, sent_at: float) -> None:
+        pause = self.pause
+        if pause.taken(sent_at):
+            self._come_back(sent_at)
+        elif sent_at <= pause.began and pause.evidence is not None:
+            pause.evidence.add(now, number)
+            self._weigh(now, pause.evidence)
+
+    def _weigh(self, now: float, evidence: Doubt) -> None:
+        if evidence.refuted or evidence.outweighed:
+            self._lift(now, chance=evidence.refuted)
+
+    def _lift(self, now: float, *, chance: bool) -> None:
+        """The pause ends early: the refusals were chance, or going slower is enough."""
+        evidence = self.pause.evidence
+        if evidence is not None and self._is_open():
+            self._answers += evidence.taken + evidence.refused
+            self._refused += evidence.refused
+        self.pause.lift(now)
+        self._return = None
+        if chance or not self._to_learn:
+            self.estimate.forget()
+        else:
+            self.estimate.lift(now)
+            self._come_back(now)
+
+    def _refuse(
+        self, now: float, number: int, sent_at: float, retry_after: float | None, *, too_many: bool, backlog: bool
+    ) -> None:
+        self.active = True
+        self._ended += 1
+        pause = self.pause
+        if pause.probing:
+            if sent_at <= pause.began and pause.evidence is not None:
+                pause.evidence.add(now, number, refused=True)
+            pause.refused(now, sent_at, retry_after)
+            if pause.evidence is not None:
+                self._weigh(now, pause.evidence)
+            return
+        if pause.doubt is not None:
+            pause.doubt.add(now, number, refused=True, retry_after=retry_after)
+        elif (retry_after or backlog) and sent_at > pause.dismissed_at:
+            pause.doubt = Doubt(now, number, now - sent_at, retry_after)
+            self._sample = self._answers, self._refused
+        self._count(now, sent_at, refused=1)
+        if self._return is not None:
+            self._return.refused(now, sent_at, self._flow.recent.rate(now))
+        explained = not too_many or self._quotas.empty
+        if pause.doubt is not None and (shared := pause.doubt.verdict(now, self.background, self.under_way)) is not None:
+            told = pause.doubt.until - now
+            if shared and (told > 0 or backlog):
+                self._hold(now, told if told > 0 else None, backlog=backlog, explained=explained)
+                return
+            pause.dismiss(now)
+        if backlog and not explained and self.estimate.refused(now, sent_at):
+            self.estimate.too_fast(now, 0.0)
+            self.estimate.go_on(now)
+            self._since = now
+
+    def _hold(self, now: float, told: float | None, *, backlog: bool, explained: bool) -> None:
+        """The limit is shared: a pause begins."""
+        if self._is_open():  # the evidence is no background
+            self._answers, self._refused = self._sample
+        self._since = now
+        self._return = Return(now, self._flow.rate(now, told or 0.0), known=self._flow.count >= _FEW)
+        self._to_learn = backlog
+        if backlog:
+            since = self.pause.doubt.began if self.pause.doubt is not None else now
+            self.estimate.too_fast(now, told or 0.0, since=since, explained=explained)
+        if self.pause.doubt is not None:
+            self.pause.doubt.awaited = self.under_way
+        self.pause.begin(now, told)
+
+    def _come_back(self, now: float) -> None:
+        """An attempt, sent then, was taken after a pause."""
+        if self._to_learn:
+            self.estimate.go_on(now)
+        else:
+            self._flow.begin(now)
+        if self._return is not None:
+            self._return.begin(now)
+
+    def _is_open(self) -> bool:
+        """Whether no limit is known."""
+        curve = self.estimate.curve
+        return curve is None or curve.searching
+
+    def _is_low(self, now: float) -> bool:
+        """Whether attempts go no faster than was seen to be taken."""
+        curve = self.estimate.curve
+        return curve is None or curve.searching or curve.is_low(now)
+
+    def _count(self, now: float, sent_at: float, *, refused: int) -> None:
+        """One more answer: where no limit can be why some are refused, the background is learned from them."""
+        if sent_at <= self._since or self.pause.probing or not self._is_low(now):
+            return
+        self._answers += 1
+        self._refused += refused
+        if self._answers >= _SAMPLE and self.pause.doubt is None:
+            self.background.learn(self._answers, self._refused)
+            self.estimate.learned(now)
+            self._answers = self._refused = 0
+
+
+class SingleCalls:
+    """A pacer as single calls ask it: what is inferred does not bind them.
+
+    Args:
+        pacer: Decides.
+    """
+
+    __slots__ = ("_pacer",)
+
+    def __init__(self, pacer: Pacer) -> None:
+        self._pacer = pacer
+
+    def delay(self, now: float, weight: float = 1.0) -> float:
+        """As of `Pacer`."""
+        return self._pacer.delay(now, weight, backlog=False)
+
+    def try_take(self, now: float, weight: float = 1.0) -> bool:
+        """As of `Pacer`."""
+        return self._pacer.try_take(now, weight, backlog=False)
+
+    def take(self, now: float, weight: float = 1.0) -> None:
+        """As of `Pacer`."""
+        self._pacer.take(now, weight, backlog=False)
+
+    def give_back(self, weight: float = 1.0) -> None:
+        """As of `Pacer`."""
+        self._pacer.give_back(weight)
+
+    def available(self, now: float) -> float:
+        """As of `Pacer`."""
+        return inf if not self._pacer.active else float(self.delay(now) <= TOLERANCE)
+
+    @property
+    def interval(self) -> float:
+        """As of `Pacer`."""
+        return self._pacer.interval

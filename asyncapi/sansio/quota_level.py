@@ -18,6 +18,8 @@ _SHORT = 2.0  # seconds: resets told in whole seconds say nothing about shorter 
 _BRISK = 0.97  # of even spacing, for these
 _ROUNDING = 1.5  # seconds that two tellings of one reset may differ
 _LEARN = 0.2  # weight of one answer in what is learned
+_FLIPS = 3  # changes of limit after which it is several limits under one name
+_MOST = 16  # quotas kept
 _SURE = 0.02  # of the quota missing: enough to tell how fast it comes back
 
 
@@ -144,3 +146,50 @@ class Level:
             self._anchor = self._ends = (
                 self._ends + self._window if now < self._ends + self._window else now + self._window
             )
+
+
+class Quotas:
+    """The told quotas of one host or key: each a `Level`."""
+
+    __slots__ = ("_levels", "_mixed")
+
+    def __init__(self) -> None:
+        self._levels: dict[tuple[str, str], Level] = {}
+        self._mixed: set[tuple[str, str]] = set()  # names that stand for several limits
+
+    @property
+    def empty(self) -> bool:
+        """Whether one of them is used up."""
+        return any(level.empty for level in self._levels.values())
+
+    def tell(self, now: float, quota: Quota, number: int, sent_at: float, sent: int) -> bool:
+        """The answer to attempt `number` told this, of `sent` attempts in all: whether it is kept."""
+        key = (quota.dialect, "" if quota.dialect == "github" else quota.name)
+        level = self._levels.get(key)
+        if level is None:
+            if key in self._mixed or len(self._levels) + len(self._mixed) >= _MOST:
+                return False
+            level = self._levels[key] = Level(counts_requests=quota.unit == "requests")
+        level.tell(now, quota, number, sent_at, sent)
+        if level.flips > _FLIPS:  # of models, of resources: it can't be told which one the next attempt falls under
+            del self._levels[key]
+            self._mixed.add(key)
+        return True
+
+    def spend(self, now: float, weight: float) -> None:
+        """An attempt is sent."""
+        for level in self._levels.values():
+            level.spend(now, weight)
+
+    def give_back(self, weight: float, taken: float) -> None:
+        """An attempt that was taken then was not sent."""
+        for level in self._levels.values():
+            level.give_back(weight, taken)
+
+    def wait(self, now: float) -> float:
+        """Seconds until there is enough of each for one attempt."""
+        return max((level.wait(now) for level in self._levels.values()), default=0.0) if self._levels else 0.0
+
+    def spacing(self, now: float) -> float:
+        """Seconds between attempts."""
+        return max((level.spacing(now) for level in self._levels.values()), default=0.0) if self._levels else 0.0

@@ -207,5 +207,12 @@ class Workers:
             self._not_before = max(self._not_before, now + wait)
         told = quotas(headers, EPOCH + now)
         self._pacer.observe(now, number=number, sent_at=sent_at, told=told, status=status, retry_after=wait)
+        if wait:  # the refused call itself waits for as long as it was told: layers/retry.py
+            self._at(now + wait, self._stand, number)
+        else:
+            self._line.append(number)
+        self._serve(now)
+
+    def _stand(self, now: float, number: int) -> None:
         self._line.append(number)
         self._serve(now)
