@@ -84,6 +84,7 @@ class Pace:
         told = quotas(headers, self._clock.wall())
         if status in _REFUSALS:
             wait = retry_after(headers, self._clock.wall())
+        self.pacer.waiting = self.singly.line.length
         self.pacer.observe(
             self._clock.now(),
             number=number,

@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 
 _TAKEN_FOR_EACH = 4  # attempts taken for each one refused: no shared limit
 _SHARE = 0.1  # of the attempts under way: so many refusals are no chance
+_GENTLY = 2.0  # seconds for which it rises so; then it doubles every second: whom it holds back must get through
+_LONG = 60.0  # seconds
+_SOME = 20  # answers after which those refused among them are weighed
 _MANY = 15  # attempts taken of those that were under way when a pause began
 _PATIENCE, _ROUND_TRIPS = 1.0, 3.0  # seconds, and round trips, until a doubt without a verdict is dropped
 _FIRST_GAP, _LONGEST_GAP = 0.125, 30.0  # seconds between two attempts while nothing is taken: doubling from one to the other
 _PROBE_EVERY = 60.0  # seconds between two attempts in a pause that is longer
+_LET_GO, _LONGEST_LET_GO = 10.0, 600.0  # seconds for which single calls are let go where holding them does not help
+_GROWTH, _FEW_WAIT, _TWICE = 2.0, 20, 2  # times as many wait, and at least so many, as when a limit was met twice
 _RISE = 0.1  # of the rate before a pause, by which it rises every second after it
 
 
@@ -67,19 +72,20 @@ class Doubt:
             self.refused += refused
             self.taken += not refused
 
-    def verdict(self, now: float, background: Background, under_way: int) -> bool | None:
+    def verdict(self, now: float, background: Background, under_way: int, *, backlog: bool) -> bool | None:
         """Whether the limit is shared; None while that is open.
 
         Args:
             now: The clock's time.
             background: What the host refuses at random.
             under_way: Attempts that are; many answers to come may outweigh a few.
+            backlog: Whether a backlog asks; single calls wait only where most are refused.
         """
         if self.refuted or now >= self.ends:
             return False
         others = self.refused - 1  # the first raised the doubt: it is no evidence
         if others > background.explains(self.taken + others) and self.refused >= _SHARE * under_way:
-            return True
+            return True if backlog or self.refused > self.taken else None
         return None
 
     @property
@@ -178,6 +184,40 @@ class HostPause:
             self.until = max(self.until, until)
 
 
+class Helpfulness:
+    """Whether holding single calls back helps: where their line grows and grows, more are wanted than the host takes.
+
+    Then each call had better wait for itself alone, and holding is tried again later.
+    """
+
+    __slots__ = ("_first", "_judged", "_last", "_next", "_until")
+
+    def __init__(self) -> None:
+        self._last = self._until = -inf
+        self._judged = 0  # times that a limit was met, one soon after the other
+        self._first = 0  # how many waited when it was met again
+        self._next = _LET_GO
+
+    def at(self, now: float) -> bool:
+        """Whether single calls are to be held."""
+        return now >= self._until
+
+    def judge(self, now: float, waiting: int) -> bool:
+        """A limit was met with so many waiting: whether it still helps."""
+        if now - self._last > _LET_GO:
+            self._judged = 0
+        self._last = now
+        self._judged += 1
+        if self._judged <= _TWICE:
+            self._first = max(waiting, _FEW_WAIT)
+            return True
+        if waiting <= _GROWTH * self._first:
+            return True
+        self._until, self._next = now + self._next, min(2.0 * self._next, _LONGEST_LET_GO)
+        self._judged = 0
+        return False
+
+
 class Return:
     """How fast attempts come back after a pause, until nobody waits any more.
 
@@ -190,22 +230,37 @@ class Return:
         known: Whether so many were seen to be taken for a while; else it doubles every second.
     """
 
-    __slots__ = ("_known", "_rate", "_since")
+    __slots__ = ("_answers", "_known", "_rate", "_refused", "_since")
 
     def __init__(self, now: float, rate: float, *, known: bool) -> None:
-        self._since, self._rate, self._known = now, rate, known
+        self._since, self._rate, self._known = now, max(1.0, rate), known
+        self._answers = self._refused = 0
 
     def rate(self, now: float) -> float:
         """Attempts a second."""
-        passed = max(0.0, now - self._since)
-        return self._rate * (1.0 + _RISE * passed) if self._known else self._rate * float(2.0 ** min(passed, 60.0))
+        passed = min(max(0.0, now - self._since), _LONG)
+        gently = min(passed, _GENTLY) if self._known else 0.0
+        return self._rate * (1.0 + _RISE * gently) * float(2.0 ** (passed - gently))
 
     def begin(self, now: float) -> None:
         """The pause is over."""
         self._since = now
 
-    def refused(self, now: float, sent_at: float, taken: float) -> None:
-        """That was too fast: go on from what has been taken lately, attempts a second."""
-        if sent_at > self._since:
+    def answered(self, now: float, sent_at: float, taken: float, background: Background, *, refused: bool) -> bool:
+        """Take in an answer; where too many are refused, go on from what was taken lately, attempts a second.
+
+        Returns:
+            Whether that is so.
+        """
+        if sent_at <= self._since:
+            return False
+        self._answers += 1
+        self._refused += refused
+        if self._answers < _SOME:
+            return False
+        too_many = self._refused > background.explains(self._answers)
+        if too_many:
             self._rate = min(self.rate(now), max(taken, self._rate if self._known else 1.0))
             self._since, self._known = now, True
+        self._answers = self._refused = 0
+        return too_many

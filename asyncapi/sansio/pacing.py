@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from asyncapi.sansio.background import Background
 from asyncapi.sansio.bucket import TOLERANCE
-from asyncapi.sansio.host_pause import Doubt, HostPause, Return
+from asyncapi.sansio.host_pause import Doubt, Helpfulness, HostPause, Return
 from asyncapi.sansio.quota_level import Quotas
 from asyncapi.sansio.rate_estimate import RateEstimate
 from asyncapi.sansio.throughput import Flow
@@ -42,7 +42,8 @@ _MAY_PAUSE = frozenset({403, 429})  # 403: GitHub's secondary limits
 _MOST_UNSENT = 256  # numbers kept of attempts that were not sent
 _LATE = 0.01  # seconds that a timer may be late: the next attempts make up for it
 _SAMPLE = 20  # answers after which the background is learned from
-_FEW, _GUESS = 10, 20.0  # attempts too few to tell a rate; attempts a second that a return then begins with
+_FEW = 10  # attempts that are too few to tell a rate
+_OVER = 1.0  # seconds in which nobody waited, after which a return is over
 
 
 class Pacer:
@@ -55,11 +56,13 @@ class Pacer:
         pause: What the host has asked everybody for.
         background: What it refuses at random.
         estimate: The rate that is inferred from its refusals.
+        helps: Whether it helps to hold single calls back.
+        waiting: How many single calls wait; written by whoever has them wait.
     """
 
     __slots__ = (
         "_answers", "_begun", "_ended", "_flow", "_last", "_quotas", "_refused", "_return", "_sample", "_since", "_to_learn", "_unsent", "_weight",
-        "active", "background", "estimate", "pause", "sent", "singly",
+        "active", "background", "estimate", "helps", "pause", "sent", "singly", "waiting",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -70,6 +73,8 @@ class Pacer:
         self.background = Background(seen=0)
         self._flow = Flow()
         self.estimate = RateEstimate(self._flow, self.background)
+        self.helps = Helpfulness()
+        self.waiting = 0
         self._return: Return | None = None
         self._to_learn = False  # whether the pause ends a round that the estimate learns from
         self._quotas = Quotas()
@@ -124,7 +129,8 @@ class Pacer:
     def _idle(self, seconds: float, *, backlog: bool) -> None:
         """Nobody had use for the rate for so long."""
         if not backlog:
-            self._return = None
+            if seconds > _OVER and not self.pause.probing:
+                self._return = None
         elif self.estimate.curve is not None:
             self.estimate.curve.skip(seconds)
 
@@ -225,10 +231,12 @@ class Pacer:
         pause = self.pause
         if pause.doubt is not None:
             pause.doubt.add(now, number)
-            if pause.doubt.verdict(now, self.background, self.under_way) is not None:
+            if pause.doubt.verdict(now, self.background, self.under_way, backlog=True) is False:
                 pause.dismiss(now)
         if pause.probing:
             self._passed_in_pause(now, number, sent_at)
+        else:
+            self._came_back(now, sent_at, refused=False)
         self.estimate.passed(now)
 
     def _passed_in_pause(self, now: float, number: int, sent_at: float) -> None:
@@ -272,19 +280,20 @@ class Pacer:
             return
         if pause.doubt is not None:
             pause.doubt.add(now, number, refused=True, retry_after=retry_after)
-        elif (retry_after or backlog) and sent_at > pause.dismissed_at:
+        elif (backlog or (retry_after and self.helps.at(now))) and sent_at > pause.dismissed_at:
             pause.doubt = Doubt(now, number, now - sent_at, retry_after)
             self._sample = self._answers, self._refused
         self._count(now, sent_at, refused=1)
-        if self._return is not None:
-            self._return.refused(now, sent_at, self._flow.recent.rate(now))
+        self._came_back(now, sent_at, refused=True)
         explained = not too_many or self._quotas.empty
-        if pause.doubt is not None and (shared := pause.doubt.verdict(now, self.background, self.under_way)) is not None:
+        if pause.doubt is not None and (shared := pause.doubt.verdict(now, self.background, self.under_way, backlog=backlog)) is not None:
             told = pause.doubt.until - now
-            if shared and (told > 0 or backlog):
+            if shared and (backlog or (told > 0 and self.helps.judge(now, self.waiting))):
                 self._hold(now, told if told > 0 else None, backlog=backlog, explained=explained)
                 return
             pause.dismiss(now)
+            if not self.helps.at(now):
+                self._return = None
         if backlog and not explained and self.estimate.refused(now, sent_at):
             self.estimate.too_fast(now, 0.0)
             self.estimate.go_on(now)
@@ -312,6 +321,13 @@ class Pacer:
             self._flow.begin(now)
         if self._return is not None:
             self._return.begin(now)
+
+    def _came_back(self, now: float, sent_at: float, *, refused: bool) -> None:
+        back = self._return
+        if back is None or not back.answered(now, sent_at, self._flow.recent.rate(now), self.background, refused=refused):
+            return
+        if not self.helps.judge(now, self.waiting):
+            self._return = None
 
     def _is_open(self) -> bool:
         """Whether no limit is known."""
