@@ -148,7 +148,14 @@ class Limiter:
 
 
 async def stand_in_line(
-    request: Request, limiter: Limiter, weights: Weights, clock: Clock, *, who: str, most: int | None
+    request: Request,
+    limiter: Limiter,
+    weights: Weights,
+    clock: Clock,
+    *,
+    who: str,
+    most: int | None,
+    priority: int | None = None,
 ) -> None:
     """The way of an attempt for which there are no tokens now.
 
@@ -159,6 +166,7 @@ async def stand_in_line(
         clock: Times the wait.
         who: Whose limit it is, for messages.
         most: How many may wait; None for any number.
+        priority: Instead of the call's own.
 
     Raises:
         RequestTimeout: Its turn would come after the deadline; `.phase` is "queue".
@@ -167,8 +175,9 @@ async def stand_in_line(
     """
     call, began, before = request.call, clock.now(), limiter.line.length
     call.phase = "queue"
-    refuse(request, limiter.forecast(weights, call.priority), began, who=who, before=before, most=most)
-    await limiter.wait(weights, call.priority, call.tenant)
+    turn = call.priority if priority is None else priority
+    refuse(request, limiter.forecast(weights, turn), began, who=who, before=before, most=most)
+    await limiter.wait(weights, turn, call.tenant)
     waited = clock.now() - began
     call.queued += waited
     call.held += f"{', ' if call.held else ''}{who} {waited:.3g} s behind {before}"

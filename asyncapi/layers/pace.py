@@ -34,6 +34,7 @@ _ONE = (1.0,)
 _REFUSALS = frozenset({403, 429})  # 403 with Retry-After: GitHub's secondary limits
 _OK = 200
 _AT_FIRST, _NOW_AND_THEN = 50, 16  # a host that tells nothing at first is looked at once in so many answers
+_TURNS = 16  # attempts that are told apart in line
 _CAP = 60.0  # seconds that a single call without retries waits for what the host has told
 _NONE: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
@@ -171,4 +172,6 @@ async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max
         response = Response(429, {"Retry-After": str(ceil(told))}, url=request.url, request=request)
         message = f"the server has asked to wait {told:.3g} s more, {why}"
         raise RateExceeded(message, response=response, retry_after=told, request=request)
-    await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue)
+    # Who has been refused goes first: fewest calls are lost so, and those that were told a time have waited for it.
+    turn = call.priority * _TURNS + min(len(call.attempts), _TURNS - 1)
+    await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue, priority=turn)

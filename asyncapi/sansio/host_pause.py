@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _TAKEN_FOR_EACH = 4  # attempts taken for each one refused: no shared limit
 _SHARE = 0.1  # of the attempts under way: so many refusals are no chance
-_GENTLY = 2.0  # seconds for which it rises so; then it doubles every second: whom it holds back must get through
+_GENTLY = 4.0  # seconds for which it rises so; then it doubles every second: whom it holds back must get through
 _LONG = 60.0  # seconds
 _SOME = 20  # answers after which those refused among them are weighed
 _MANY = 15  # attempts taken of those that were under way when a pause began
@@ -32,7 +32,7 @@ _FIRST_GAP, _LONGEST_GAP = 0.125, 30.0  # seconds between two attempts while not
 _PROBE_EVERY = 60.0  # seconds between two attempts in a pause that is longer
 _LET_GO, _LONGEST_LET_GO = 10.0, 600.0  # seconds for which single calls are let go where holding them does not help
 _GROWTH, _FEW_WAIT, _TWICE = 2.0, 20, 2  # times as many wait, and at least so many, as when a limit was met twice
-_RISE = 0.1  # of the rate before a pause, by which it rises every second after it
+_RISE = 0.05  # of the rate before a pause, by which it rises every second after it
 
 
 class Doubt:

@@ -43,7 +43,9 @@ _MOST_UNSENT = 256  # numbers kept of attempts that were not sent
 _LATE = 0.01  # seconds that a timer may be late: the next attempts make up for it
 _SAMPLE = 20  # answers after which the background is learned from
 _FEW = 10  # attempts that are too few to tell a rate
+_CAREFUL = 0.25  # of what was taken at once, where that does not tell what is taken for good
 _OVER = 1.0  # seconds in which nobody waited, after which a return is over
+_FREE = 4.0  # times what is taken may go: a return holds nobody back any more
 
 
 class Pacer:
@@ -123,10 +125,10 @@ class Pacer:
         spacing = self._spacing(now, backlog=backlog)
         due = max(self.pause.until, self._last + self._weight * spacing)
         if now - _LATE > due > -inf:  # nobody waited for it
-            self._idle(now - due, backlog=backlog)
+            self._idle(now, now - due, backlog=backlog)
         self._last, self._weight = max(now - _LATE, due) if spacing else now, weight
 
-    def _idle(self, seconds: float, *, backlog: bool) -> None:
+    def _idle(self, now: float, seconds: float, *, backlog: bool) -> None:
         """Nobody had use for the rate for so long."""
         if not backlog:
             if seconds > _OVER and not self.pause.probing:
@@ -304,7 +306,9 @@ class Pacer:
         if self._is_open():  # the evidence is no background
             self._answers, self._refused = self._sample
         self._since = now
-        self._return = Return(now, self._flow.rate(now, told or 0.0), known=self._flow.count >= _FEW)
+        pause, flow = told or 0.0, self._flow
+        steady = flow.count >= _FEW and flow.seconds(now) > pause
+        self._return = Return(now, flow.rate(now, pause) * (1.0 if steady else _CAREFUL), known=steady)
         self._to_learn = backlog
         if backlog:
             since = self.pause.doubt.began if self.pause.doubt is not None else now
@@ -337,7 +341,10 @@ class Pacer:
     def _is_low(self, now: float) -> bool:
         """Whether attempts go no faster than was seen to be taken."""
         curve = self.estimate.curve
-        return curve is None or curve.searching or curve.is_low(now)
+        if curve is None:
+            back = self._return
+            return back is None or back.rate(now) >= _FREE * self._flow.recent.rate(now)
+        return curve.searching or curve.is_low(now)
 
     def _count(self, now: float, sent_at: float, *, refused: int) -> None:
         """One more answer: where no limit can be why some are refused, the background is learned from them."""
