@@ -268,7 +268,8 @@ TOO_MUCH = {
     "many headers": headed([b"a: b"] * 70_000),
     "a status line": b"HTTP/1.1 200 " + b"x" * 300_000 + b"\r\n\r\n",
     "a trailer": CHUNKED[:-2] + b"A: " + b"a" * 600_000 + b"\r\n\r\n",
-    "trailers": CHUNKED[:-2] + b"a: b\r\n" * 100_000 + b"\r\n",
+    "large trailers": CHUNKED[:-2] + (b"A: " + b"a" * 10_000 + b"\r\n") * 100 + b"\r\n",
+    "many trailers": CHUNKED[:-2] + b"a: b\r\n" * 100_000 + b"\r\n",
 }
 
 
