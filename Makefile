@@ -6,10 +6,10 @@ RUN := .ci/bootstrap
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check lint format types architecture bench demo clean distclean
+.PHONY: help setup test test-uvloop check lint format types architecture bench demo clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo "  PYTHON=python3.12 uses another interpreter (3.11 or newer), in a virtual environment of its own."
 
 setup: ## make the virtual environment and install the project with its tools
@@ -17,6 +17,9 @@ setup: ## make the virtual environment and install the project with its tools
 
 test: ## run the whole test suite (ARGS='-k name' to choose)
 	@$(RUN) python -m pytest $(ARGS)
+
+test-uvloop: ## the tests that open sockets, on uvloop's event loop
+	@TEST_LOOP=uvloop $(RUN) python -m pytest tests/transports tests/real tests/test_deadline.py $(ARGS)
 
 check: lint types architecture ## linter, formatter, type checkers and the architecture test
 

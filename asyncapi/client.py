@@ -85,6 +85,7 @@ class Client:
         raise_for_status: Whether 4xx and 5xx raise once retries are spent.
         redirects: The most redirects followed; 0 returns them.
         max_body: The largest decoded body accepted, bytes; None for no bound.
+        max_headers: The largest header section accepted, bytes; by default 256 KiB.
         cookies: Keep cookies between calls. Off, because a client shared by many users must not mix them.
         hooks: Functions called with the `Attempt` record of every attempt.
         watch: What is told of every call and attempt: `OpenTelemetry()`, `Prometheus()`, `Logs()` of `asyncapi.watch`,
@@ -140,6 +141,7 @@ class Client:
         raise_for_status: bool = True,
         redirects: int = 10,
         max_body: int | None = MAX_BODY,
+        max_headers: int | None = None,
         cookies: bool = False,
         hooks: Sequence[Callable[[Attempt], object]] = (),
         watch: Watcher | Sequence[Watcher] = (),
@@ -187,8 +189,8 @@ class Client:
         )
         self._transport = carried_by(
             transport, clock,
-            max_body=max_body, tls=tls, egress=egress, session=session, cookies=cookies, proxy=proxy,
-            unix_socket=unix_socket, trust_env=trust_env,
+            max_body=max_body, max_headers=max_headers, tls=tls, egress=egress, session=session, cookies=cookies,
+            proxy=proxy, unix_socket=unix_socket, trust_env=trust_env,
         )  # fmt: skip
         kept = getattr(self._transport, "cookies_of", None)
         self._parts = Parts(plan, clock, self._transport.send, self._builder.used, cookies=kept)

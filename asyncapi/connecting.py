@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Transport
 
 MAX_BODY = 64 * 1024 * 1024  # bytes of a decoded body, by default
+LEAST_HEADERS = 8192  # bytes: servers count on as much
 
 
 def carried_by(
@@ -57,6 +58,9 @@ def http_transport(
     max_body = settings["max_body"]
     if max_body is not None and (type(max_body) is not int or max_body < 1):
         raise ConfigError(f"max_body={max_body!r}: a number of bytes, at least 1, or None for no bound")
+    max_headers = settings.get("max_headers")
+    if max_headers is not None and (type(max_headers) is not int or max_headers < LEAST_HEADERS):
+        raise ConfigError(f"max_headers={max_headers!r}: a number of bytes, at least {LEAST_HEADERS:,}, or None")
     return AioHTTPTransport(clock=clock, tls=_handshakes(tls), guard=_guard(egress), **settings)
 
 

@@ -1,9 +1,14 @@
-"""For every test: nothing of the developer's own environment reaches it, and generated cases are the same for all."""
+"""For every test: nothing of the developer's own environment reaches it, and generated cases are the same for all.
+
+`TEST_LOOP=uvloop` runs the tests on uvloop's event loop, which `asyncapi fetch` and `serve` use: `make test-uvloop`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -15,6 +20,13 @@ sys.path.append(str(Path(__file__).parent))  # for `from servers import ...`
 for _name in list(os.environ):
     if _name.lower().endswith("_proxy") or _name in {"FORCE_COLOR", "NO_COLOR", "COLUMNS", "PYTHONPATH"}:
         del os.environ[_name]
+
+if os.environ.get("TEST_LOOP") == "uvloop":
+    import uvloop
+
+    with warnings.catch_warnings():  # CPython 3.14 deprecates policies; pytest-asyncio takes its loops from them
+        warnings.simplefilter("ignore", DeprecationWarning)
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 # No time limit for a single example: machines are busy. `make test ARGS=--hypothesis-seed=0` repeats a run.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,6 +8,9 @@ Rules:
 - A body is read to its end inside the attempt, bounded by `max_body` on its decoded bytes, so a broken or endless
   body is the attempt's failure, and its connection is closed. Where the call wants it streamed, a good answer's body is
   left open instead: its connection is closed with it, or kept if it was read to its end.
+- aiohttp decodes nothing: its decoders take a stream that was cut for a whole one, and know one coding at a time.
+- No error of aiohttp's stays in the chain of ours, as cause or context: they carry the whole request, and what a peer
+  echoes of it.
 - The pool is unbounded: the number of connections is bounded by the layer above, which is the one queue.
 """
 
@@ -29,15 +32,18 @@ from asyncapi.errors import (
     EgressDenied,
     InsecureTLSWarning,
     ProtocolError,
-    TLSError,
     TransportError,
     final_error,
 )
 from asyncapi.opened import OpenBody
 from asyncapi.redact import redact_url
+from asyncapi.sansio.codings import accepted
 from asyncapi.transports import limits, upload
+from asyncapi.transports.aiohttp_bodies import decoded_body, fits, read
 from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
 from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
+from asyncapi.transports.aiohttp_expect import hurried
+from asyncapi.transports.aiohttp_handler import MOST, headers_of
 from asyncapi.transports.tls import Handshakes
 from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
@@ -54,8 +60,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncapi")
 
 _VERSIONS = {aiohttp.HttpVersion10: "1.0", aiohttp.HttpVersion11: "1.1"}
-_RAISED = (*RAISED, TLSError, EgressDenied)  # the last two by our own connector
+_RAISED = (*RAISED, TransportError, EgressDenied)  # the last two by our own connector and decoders
 _BODILY = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH})
+_ACCEPTED = {hdrs.ACCEPT_ENCODING: accepted()}
+if aiohttp.ClientRequest.DEFAULT_HEADERS.get(hdrs.ACCEPT_ENCODING) == accepted():
+    _ACCEPTED.clear()  # as it is sent anyway
 _NO_TYPE = (hdrs.CONTENT_TYPE,)
 
 
@@ -73,6 +82,7 @@ class AioHTTPTransport:
         unix_socket: Path of a Unix socket to connect to instead of the URL's host.
         trust_env: Take proxies from the environment, and passwords from ~/.netrc.
         keepalive: Seconds an idle connection is kept.
+        max_headers: Most bytes of an answer's status line and headers; None for 256 KiB, or for what the session says.
 
     Raises:
         ConfigError: A setting makes no sense, or is the shared session's to make.
@@ -91,15 +101,19 @@ class AioHTTPTransport:
         unix_socket: str | None = None,
         trust_env: bool = False,
         keepalive: float = 15.0,
+        max_headers: int | None = None,
     ) -> None:
         _check(proxy, unix_socket)
         if guard is not None:
             _check_guarded(session, proxy, unix_socket, trust_env=trust_env)
         if session is not None:
-            _check_shared(session, taken=tls is not None or cookies or unix_socket is not None or trust_env)
+            taken = tls is not None or cookies or unix_socket is not None or trust_env or max_headers is not None
+            _check_shared(session, taken=taken)
         self._clock = clock
         self._watchdog = Watchdog(clock)
         self._max_body = max_body
+        self._max_headers = max_headers or MOST
+        self._raw = session is not None and not getattr(session, "auto_decompress", True)  # wanted as it comes
         self._tls = tls or Handshakes()
         self._insecure = not self._tls.verify
         self._guard = guard
@@ -131,6 +145,7 @@ class AioHTTPTransport:
         task = call.task
         self._connecting[task] = call
         call.reused, call.phase = bool(self._kept), "headers"  # until a new connection is made
+        failed: Exception | None = None
         try:
             answer = await session._request(  # noqa: SLF001 - what `session.request` wraps, and what mocks replace
                 request.method,
@@ -139,8 +154,10 @@ class AioHTTPTransport:
                 data=_data(request),
                 skip_auto_headers=_NO_TYPE if request.content is None and request.method in _BODILY else None,
                 allow_redirects=False,
+                auto_decompress=False,
                 timeout=_timeout(call.connect),
                 proxy=self._proxy,
+                middlewares=self._middlewares() if hdrs.EXPECT in request.headers else None,
             )
             if answer.status < 200:  # noqa: PLR2004 - an interim answer, and nothing after it
                 answer.close()
@@ -149,23 +166,21 @@ class AioHTTPTransport:
             if call.opened is not None and answer.status < 300:  # noqa: PLR2004 - redirects and errors are read
                 opened, content = self._leave_open(answer, request), b""
             else:
-                opened, content = None, await (answer.read() if self._fits(answer) else self._read(answer, request))
+                opened, most = None, self._max_body
+                content = await (answer.read() if fits(answer, most) else read(answer, request, most, raw=self._raw))
         except asyncio.CancelledError:
             if guard is not None and guard.fired():
                 raise limits.timed_out(request) from None
             raise
         except _RAISED as error:
-            raise self._translate(error, request) from cause_of(error)
+            failed, cause = self._translate(error, request), cause_of(error)
         finally:
             self._connecting.pop(task, None)
             if guard is not None:
                 self._watchdog.leave(guard)
-        response = Response(
-            answer.status, answer.headers, content, url=request.url, request=request,
-            http_version=_VERSIONS.get(answer.version, "") if answer.version is not None else "",
-        )  # fmt: skip
-        response.opened = opened
-        return response
+        if failed is not None:
+            raise failed from cause
+        return _response(answer, request, content, opened)
 
     @property
     def cookies_of(self) -> Callable[[URL], str] | None:
@@ -194,64 +209,42 @@ class AioHTTPTransport:
         else:
             connector = TCPConnector(limit=0, ttl_dns_cache=10, keepalive_timeout=self._keepalive)
             connector.guard = self._guard
-        self._kept = adopt(connector, self._connecting, self._tls)
+        self._kept = adopt(connector, self._connecting, self._tls, self._max_headers)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.CookieJar() if self._cookies else aiohttp.DummyCookieJar(),
             timeout=_timeout(None),
             trust_env=self._trust_env,
+            headers=_ACCEPTED,
+            max_line_size=self._max_headers,
+            max_field_size=self._max_headers,
+            max_headers=headers_of(self._max_headers),
         )
         # aiohttp would resend idempotent requests on its own, unseen and uncounted: the retry layer replays instead.
         self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
-    def _fits(self, answer: aiohttp.ClientResponse) -> bool:
-        """Whether the answer says, in plain bytes, that it is within `max_body`: the common case."""
-        length = answer.headers.get(hdrs.CONTENT_LENGTH)
-        if length is None or hdrs.CONTENT_ENCODING in answer.headers or not length.isdecimal():
-            return False
-        return self._max_body is None or int(length) <= self._max_body
-
-    async def _read(self, answer: aiohttp.ClientResponse, request: Request) -> bytes:
-        """The decoded body, at most `max_body` bytes of it."""
-        most = self._max_body
-        if most is None:
-            return await answer.read()
-        plain = hdrs.CONTENT_ENCODING not in answer.headers
-        length = answer.headers.get(hdrs.CONTENT_LENGTH)
-        if plain and length is not None and length.isdecimal() and request.method != hdrs.METH_HEAD:
-            answer.close()
-            raise _oversized(request, most, f"it says {int(length):,}")
-        pieces, size = [], 0
-        try:
-            while piece := await answer.content.readany():
-                pieces.append(piece)
-                size += len(piece)
-                if size > most:
-                    break
-        except BaseException:
-            answer.close()
-            raise
-        if size > most:
-            answer.close()
-            raise _oversized(request, most, "decoded")
-        answer.release()
-        return b"".join(pieces)
-
     def _leave_open(self, answer: aiohttp.ClientResponse, request: Request) -> OpenBody:
         """The body, to be read by somebody else; `max_body` does not bound it, and nothing is read ahead of him."""
+        decoded = decoded_body(answer, request, raw=self._raw)
+        source = answer.content.readany if decoded is None else decoded.read
 
         async def read() -> bytes:
             try:
-                return await answer.content.readany()
-            except RAISED as error:
-                raise self._translate(error, request) from cause_of(error)
+                return await source()
+            except _RAISED as error:
+                failed, cause = self._translate(error, request), cause_of(error)
+            raise failed from cause
 
         body = OpenBody(read, answer.close)
         self._bodies[body] = None
         body.hold(lambda _: self._bodies.pop(body))
         request.call.opened.append(body)  # type: ignore[union-attr]  # it is why we are here
         return body
+
+    def _middlewares(self) -> tuple[Any, ...]:
+        """Those of the session, with ours for a request that waits to be told to go on."""
+        return (*getattr(self._session, "_middlewares", ()), hurried)
 
     def _warn(self, request: Request) -> None:
         host, name = request.url.host_port_subcomponent or "", request.url.raw_host or ""
@@ -272,6 +265,15 @@ class AioHTTPTransport:
         if self._closed:
             return final_error("the client was closed while the request was under way", request)
         return translate(error, request)
+
+
+def _response(answer: aiohttp.ClientResponse, request: Request, content: bytes, opened: OpenBody | None) -> Response:
+    response = Response(
+        answer.status, answer.headers, content, url=request.url, request=request,
+        http_version=_VERSIONS.get(answer.version, "") if answer.version is not None else "",
+    )  # fmt: skip
+    response.opened = opened
+    return response
 
 
 def _check(proxy: str | None, unix_socket: str | None) -> None:
@@ -301,10 +303,6 @@ def _check_shared(session: aiohttp.ClientSession, *, taken: bool) -> None:
         raise ConfigError(f"session={type(session).__name__}: give an aiohttp.ClientSession")
     if taken:
         raise ConfigError("session= brings its own TLS, cookies, socket and environment: set those on the session")
-
-
-def _oversized(request: Request, most: int, how: str) -> ProtocolError:
-    return final_error(f"the body is over max_body={most:,} bytes ({how}): raise max_body if you expect that", request)
 
 
 @lru_cache(maxsize=128)

@@ -1,10 +1,8 @@
-"""aiohttp's connectors, with things of our own; the first two happen where a connection is made.
+"""aiohttp's connectors, with things of our own where a connection is made.
 
 1. A call learns when it waits for a new connection.
 2. The TLS context is asked for anew, pinned keys are looked at, and addresses go by the egress guard.
-3. A body that can't be decoded to its end, or whose connection we close, is told to its reader. That mends aiohttp
-   (seen in 3.13.5 and 3.14.5): an error in the last bytes of an encoded body, and the end of the session, reach the
-   connection but not the body's reader, who would wait until his time-out, or for ever.
+3. What comes over it is looked after by `Handler`.
 """
 
 from __future__ import annotations
@@ -16,34 +14,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 from aiohttp.client_exceptions import UnixClientConnectorError
-from aiohttp.client_proto import ResponseHandler
 
 from asyncapi.errors import EgressDenied
+from asyncapi.transports.aiohttp_handler import Handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
+
+    from aiohttp.client_proto import ResponseHandler
 
     from asyncapi.sansio.egress import Guard
     from asyncapi.transports.tls import Handshakes
     from asyncapi.types import Call
 
 Connecting = dict["asyncio.Task[Any] | None", "Call"]
-
-
-class _Handler(ResponseHandler):
-    """One connection."""
-
-    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        body = self._payload
-        super().set_exception(exc, *cause)
-        if body is not None and not body.is_eof() and body.exception() is None:
-            body.set_exception(exc, *cause)
-
-    def close(self) -> None:
-        body = self._payload
-        super().close()
-        if body is not None and not body.is_eof() and body.exception() is None:
-            body.set_exception(aiohttp.ClientConnectionError("closed by ourselves"))
 
 
 class _Ours:
@@ -93,7 +77,7 @@ class _Ours:
                 for proto, _ in kept:
                     proto.close()
         for proto in self._acquired:  # type: ignore[attr-defined]  # the same
-            if isinstance(proto, _Handler):
+            if isinstance(proto, Handler):
                 proto.force_close()
 
 
@@ -148,12 +132,19 @@ class UnixConnector(_Ours, _UnixConnector):
     """Over a Unix socket."""
 
 
-def adopt(connector: TCPConnector | UnixConnector, connecting: Connecting, tls: Handshakes) -> Sized:
+def adopt(connector: TCPConnector | UnixConnector, connecting: Connecting, tls: Handshakes, most: int) -> Sized:
     """Make its connections ours: inside the running loop, before the first one.
+
+    Args:
+        connector: Whose.
+        connecting: The call of each task that is in the session.
+        tls: What TLS connections are made with.
+        most: Bytes of an answer's headers.
 
     Returns:
         Sized: The connections that wait to be used again; empty when none does.
     """
     connector.connecting, connector.tls = connecting, tls
-    connector._factory = partial(_Handler, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
+    factory = partial(Handler, loop=asyncio.get_running_loop(), most=most)
+    connector._factory = factory  # type: ignore[assignment]  # noqa: SLF001
     return connector._conns  # noqa: SLF001

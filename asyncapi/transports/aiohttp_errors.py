@@ -1,13 +1,16 @@
 """What aiohttp and the system raise, and what it means here: one table of cases.
 
-aiohttp's errors carry the whole request (URL, headers, the proxy's password): they are never the `__cause__` of ours,
-which is the system's own error beneath them.
+aiohttp's errors carry the whole request (URL, headers, the proxy's password), and what the peer sent, which may be an
+echo of it: none of them is the `__cause__` of ours, which is the system's own error beneath them, and none of the
+peer's bytes get into its message.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import ssl
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -22,6 +25,7 @@ from asyncapi.errors import (
     TLSError,
     final_error,
 )
+from asyncapi.transports.aiohttp_handler import TOO_LARGE
 from asyncapi.transports.tls import trusts_nothing
 
 if TYPE_CHECKING:
@@ -30,8 +34,20 @@ if TYPE_CHECKING:
 RAISED = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, ValueError, RuntimeError)
 """What aiohttp may raise; anything else is a mistake in the program."""
 
-_BOMB = "Decompressed data exceeds"  # aiohttp 3.13's own bound
-_NOT_DECODED = ("Can not decode content-encoding", "deflate")
+_TELLING = (aiohttp.ClientError, http_exceptions.HttpProcessingError)
+_TOO_MUCH = (
+    "the answer's headers are too large, or too many: raise max_headers if you expect that "
+    "(over a session of your own: its max_field_size and max_headers)"
+)
+_OVER = ("Got more than", "Too many headers", "Too many trailers", TOO_LARGE)  # a bound of the header section
+_SAID = {  # what a peer's first bytes tell, as aiohttp shows them: who it is
+    r"""b['"]SSH-""": "an SSH server",
+    r"""b['"](?:220|\+OK|\* OK)""": "a mail or FTP server",
+    r"""b['"]-ERR""": "a Redis server",
+    r"""b['"](?:\\x1[56]|\\x15)\\x03""": "a TLS server",
+    r"""b['"]\\x00\\x00.\S{0,8}\\x04""": "an HTTP/2 server",
+    r"""b['"]RTSP/""": "an RTSP server",
+}
 _CUSTOM_CA = "for a private authority give its file: tls='ca.pem'"
 _PLAIN = "the server does not speak TLS on this port: should the URL begin with http://?"
 _NOT_OURS = "the server does not accept our certificate: check TLS(cert=...)"
@@ -83,7 +99,7 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         case aiohttp.ClientConnectorError():
             return ConnectError(f"can't connect {_to(error)}: {_reason(error.os_error)}", request=request)
         case aiohttp.ClientHttpProxyError():
-            return ConnectError(f"the proxy refused: {error.status} {error.message}", request=request)
+            return ConnectError(f"the proxy refused: {_status(error.status)}", request=request)
         case ConnectionRefusedError():
             return ConnectError(f"can't connect: {_reason(error)}", request=request)
         case aiohttp.ConnectionTimeoutError():
@@ -97,16 +113,18 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
             return ConnectError(f"can't connect: {why}", request=request)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
             return _cut(error, request)
-        case _ if getattr(cause, "message", "").startswith(_BOMB):
-            return final_error("the body unpacks to far more than it is: a decompression bomb?", request)
-        case _ if getattr(cause, "message", "").startswith(_NOT_DECODED):
-            return ProtocolError(f"the body can't be decoded: {getattr(cause, 'message', '')}", request=request)
+        case _ if _message(error).startswith(_OVER):
+            return final_error(_TOO_MUCH, request)
         case aiohttp.ClientPayloadError() | http_exceptions.PayloadEncodingError():
-            return ProtocolError(f"the body broke off: {getattr(cause, 'message', said).rstrip('.')}", request=request)
+            return ProtocolError(f"the body broke off: {_fault(error)}", request=request)
+        case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError() if call.phase == "body":
+            return ProtocolError(f"the body broke off: {_fault(error)}", request=request)
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError():
-            return ProtocolError(f"the answer is not HTTP: {error.message}", request=request)
+            return ProtocolError(f"the answer is not HTTP: {_fault(error)}", request=request)
         case aiohttp.InvalidURL():
             return ConfigError("aiohttp takes no such URL", request=request)
+        case ValueError() | RuntimeError() if call.phase == "body":
+            return ProtocolError(f"the answer can't be read: {type(error).__name__}", request=request)
         case ValueError() | RuntimeError():
             return ConfigError(f"it can't be sent: {said}", request=request)
         case _:
@@ -119,15 +137,61 @@ def cause_of(error: Exception) -> BaseException | None:
         return error.__cause__
     for name in ("certificate_error", "os_error"):
         if isinstance(found := getattr(error, name, None), BaseException):
-            return found
+            return _bare(found)
     cause = error.__cause__
     if isinstance(cause, ConfigError):
         return cause.__cause__
     if isinstance(cause, TypeError) and isinstance(cause.__context__, OSError | ssl.CertificateError):
-        return cause.__context__  # TLS within TLS: CPython trips over a handshake that failed (seen in 3.11 and 3.12)
+        return _bare(cause.__context__)  # TLS within TLS: CPython trips over a handshake that failed (3.11 and 3.12)
     if cause is None or isinstance(cause, aiohttp.ClientError):
-        return None if isinstance(error, aiohttp.ClientError) else error
-    return cause
+        cause = error
+    system = isinstance(cause, OSError | ssl.CertificateError) and not isinstance(cause, aiohttp.ClientError)
+    return _bare(cause) if system else None
+
+
+def _bare(error: BaseException) -> BaseException:
+    """The error, and none of aiohttp's behind it: they hold the request, and the peer's bytes."""
+    left, seen = [error], set[int]()
+    while left:
+        one = left.pop()
+        seen.add(id(one))
+        if isinstance(one.__cause__, _TELLING):
+            one.__cause__ = None
+        if isinstance(one.__context__, _TELLING):
+            one.__context__ = None
+        left += [each for each in (one.__cause__, one.__context__) if each is not None and id(each) not in seen]
+    return error
+
+
+def _fault(error: BaseException) -> str:
+    """What is wrong with an answer, in words of the parser and of nobody else."""
+    message = _message(error)
+    for bytes_, who in _SAID.items():
+        if re.search(bytes_, message):
+            return f"{who} is on this port"
+    words, parsed, _ = message.partition(":\n\n")  # then come the peer's bytes
+    if parsed:
+        return " ".join(words.split())
+    if message.startswith("Not enough data"):
+        return message.rstrip(".")
+    return "a header is not valid" if message.startswith("Invalid HTTP header") else "it can't be parsed"
+
+
+def _message(error: BaseException | None) -> str:
+    """What aiohttp's parser says, beneath what was made of it."""
+    said = ""
+    while error is not None:
+        said = getattr(error, "message", "") or said
+        error = error.__cause__
+    return str(said)
+
+
+def _status(status: int) -> str:
+    """A status in words of our own."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
 
 
 def _to(error: aiohttp.ClientConnectorError) -> str:

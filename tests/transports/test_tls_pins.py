@@ -63,13 +63,15 @@ async def test_a_wrong_pin_is_told_with_the_one_seen_and_nothing_is_sent(ours, p
     read = []
 
     async def script(peer: Peer) -> None:
+        """A client on uvloop hangs up before its last word of the handshake has gone: that is no less to be seen here."""
         try:
+            await peer.writer.start_tls(pinned.context)
             read.append(await peer.reader.read())
-        except ConnectionError:
+        except OSError:
             read.append(b"")
 
     tls = TLS(ca=ours.file, pins=[OTHER])
-    async with scripted(script, tls=pinned.context) as server, Client(server.url, tls=tls, **way) as api:
+    async with scripted(script) as server, Client(server.url.replace("http", "https"), tls=tls, **way) as api:
         with pytest.raises(TLSError, match="does not have a pinned key") as caught:
             await api.post("/", json={"secret": 1}, idempotency_key=True)
         async with asyncio.timeout(30):
@@ -78,7 +80,7 @@ async def test_a_wrong_pin_is_told_with_the_one_seen_and_nothing_is_sent(ours, p
     assert b"".join(read) == b""
     assert len(caught.value.attempts) == 1
     assert f"its key is {pinned.pin}, pinned are {OTHER}" in str(caught.value)
-    assert str(caught.value).startswith(f"POST {server.url}/: TLS: 127.0.0.1 ")
+    assert str(caught.value).startswith(f"POST {server.url.replace('http', 'https')}/: TLS: 127.0.0.1 ")
 
 
 async def test_a_certificate_that_is_merely_sent_along_proves_nothing(ours, pinned, theirs):
