@@ -197,7 +197,9 @@ class Builder:
         """Encode the body, once for all attempts."""
         content, kind = bodies.encode(built)
         headers = CIMultiDict(built.headers)
-        if kind is not None:
+        if built.files is not None and kind is not None:
+            headers["Content-Type"] = kind  # what was given by hand, with the boundary
+        elif kind is not None:
             headers.setdefault("Content-Type", kind)
         length = content.length if isinstance(content, Body) else len(content or b"")
         promised = _check_framing(headers, length)
