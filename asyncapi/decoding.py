@@ -7,6 +7,7 @@ a byte order mark passed over, or the charset that the server names tried.
 from __future__ import annotations
 
 import codecs
+import re
 from email.message import Message
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast, get_origin
@@ -16,6 +17,7 @@ from pydantic_core import from_json
 from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
+from asyncapi import uri
 from asyncapi.errors import AsyncAPIError, ConfigError, DecodeError, SchemaError
 from asyncapi.redact import redact_broken
 
@@ -28,10 +30,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SHOWN = 60
+_NO_CHARACTER = re.compile(  # of a URL: controls, those of direction too. Any other character is sent percent-encoded
+    r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def parse_url(url: str | URL) -> URL:
-    """The URL as an object.
+    """The URL as an object that keeps its text: what RFC 3986 allows is sent as it stands (`asyncapi/uri.py`).
+
+    A `yarl.URL` is taken as it is. It has rewritten what it was made of, unless that was said to be encoded.
 
     Raises:
         ConfigError: It cannot be read as one.
@@ -40,11 +47,11 @@ def parse_url(url: str | URL) -> URL:
         return url
     if not isinstance(url, str):
         raise ConfigError(f"a URL is text or a yarl.URL, not {type(url).__name__}")
-    if not url.isprintable():
-        shown = redact_broken(url)
-        raise ConfigError(f"control characters in the URL {shown!r}: quote them (urllib.parse.quote) or remove them")
+    if not url.isprintable() and (found := _NO_CHARACTER.search(url)) is not None:
+        what = "a lone surrogate, which is no character," if found[0] >= "\ud800" else "control characters"
+        raise ConfigError(f"{what} in the URL {redact_broken(url)!r}: quote them (urllib.parse.quote) or remove them")
     try:
-        return URL(url)
+        return uri.parse(url)
     except ValueError as error:
         raise ConfigError(f"not a URL: {redact_broken(url)!r} ({error})") from None
 

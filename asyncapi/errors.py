@@ -90,7 +90,7 @@ def _rebuild(cls: type[AsyncAPIError], args: tuple[Any, ...]) -> AsyncAPIError:
 def masked(attempt: Attempt) -> Attempt:
     """The record without secrets in its URL: as it leaves the process."""
     twin = copy(attempt)
-    twin.target = URL(attempt.url)
+    twin.target = URL(attempt.url, encoded=True)
     return twin
 
 

@@ -31,6 +31,7 @@ from asyncapi.redact import redact_url
 from asyncapi.sansio.origin import Origin, origin
 from asyncapi.sansio.pages import Linked, Page, Position, Progress, Turn, Way, start_of, without_echo
 from asyncapi.types import UNSET, Unset
+from asyncapi.uri import with_pairs, with_replaced, with_user_info
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
@@ -198,7 +199,7 @@ class Pages(Generic[T]):
         """
         given, params = self._way.ask(position)
         if given is None:
-            return self._list.update_query(tuple(flat_params(params))) if params else self._list
+            return with_replaced(self._list, tuple(flat_params(params))) if params else self._list
         url = parse_url(given)
         if origin(url) not in self._origins:
             raise RejectedError(
@@ -206,7 +207,7 @@ class Pages(Generic[T]):
                 f"client's headers and credentials would go with it; allow_origins=[{_shown(url)!r}] if you trust it"
             )
         if self._home.raw_user is not None and origin(url) == origin(self._home):
-            url = url.with_user(self._home.user).with_password(self._home.password)
+            url = with_user_info(url, self._home)
         return url
 
 
@@ -342,7 +343,7 @@ def _way_of(by: Any) -> Way:
 def _list_url(url: str | URL, params: Params | None) -> URL:
     made = parse_url(url)
     pairs = () if params is None else tuple(flat_params(params))
-    return made.extend_query(pairs) if pairs else made
+    return with_pairs(made, pairs) if pairs else made
 
 
 def _origins(allowed: Iterable[str]) -> Iterable[Origin]:

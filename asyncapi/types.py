@@ -14,7 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
-from asyncapi import decoding
+from asyncapi import decoding, uri
 from asyncapi.errors import AsyncAPIError, Phase, masked, status_error
 from asyncapi.redact import redact_headers, redact_url
 
@@ -80,7 +80,8 @@ class Request:
         json: A JSON body: plain data or a pydantic model.
         data: A form body (`application/x-www-form-urlencoded`), or the fields beside `files`.
         content: A raw body: bytes, text, a file object, or an (async) iterable of bytes.
-        files: A multipart body: name -> path, bytes, file object, or `(filename, content[, content_type])`.
+        files: A multipart body: name -> path, bytes, file object, or `(filename, content[, content_type])`;
+            a filename of None makes a part that is no file.
         id: The caller's own name for it; kept in outcomes and bulk rows.
         idempotency_key: True makes one; a string is sent as it is (header `Idempotency-Key`).
         timeout: Seconds in all or a `Timeout`, for this request alone; None for no limit.
@@ -145,7 +146,7 @@ class Request:
     def redacted(self) -> Request:
         """A copy fit to be shown: secrets in the URL and headers masked, the body left out."""
         return self.copy(
-            url=URL(redact_url(self.url)),
+            url=URL(redact_url(self.url), encoded=True),
             headers=redact_headers(self.headers),
             params=None, json=None, data=None, content=None, files=None, call=NO_CALL,
         )  # fmt: skip
@@ -190,7 +191,7 @@ class Response:
         self.headers: CIMultiDictProxy[str] = (
             headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
         )
-        self.url = url if type(url) is URL else URL(url)
+        self.url = url if type(url) is URL else uri.parse(str(url))
         self.request = request
         self.http_version = http_version
         self.elapsed = 0.0
@@ -253,7 +254,7 @@ class Response:
         request = None if self.request is None else self.request.redacted()
         made = Response, (self.status, CIMultiDict(self.headers), self.content)
         attempts = tuple(masked(attempt) for attempt in self.attempts)
-        state = {"url": URL(redact_url(self.url)), "request": request, "http_version": self.http_version,
+        state = {"url": URL(redact_url(self.url), encoded=True), "request": request, "http_version": self.http_version,
                  "elapsed": self.elapsed, "attempts": attempts, "degraded": self.degraded,
                  "from_cache": self.from_cache}  # fmt: skip
         return *made, (None, state)

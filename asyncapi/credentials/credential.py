@@ -22,6 +22,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import AuthError
 from asyncapi.redact import MASK
+from asyncapi.uri import with_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -83,7 +84,7 @@ class Signature:
             own = [headers["Cookie"]] if "Cookie" in headers else []
             headers["Cookie"] = "; ".join([*own, *(f"{name}={value}" for name, value in self.cookies)])
         if self.params:
-            url = url.extend_query(self.params)
+            url = with_pairs(url, self.params)
         made = request.copy(url=url, headers=headers)
         return made if self.sign is None else self.sign(made, now)
 

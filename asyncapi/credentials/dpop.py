@@ -62,7 +62,7 @@ class Proofs:
         """A copy of the request with its proof (section 4.2); `now` in seconds since the Unix epoch."""
         claims: dict[str, Any] = {
             "jti": str(uuid.uuid4()), "htm": request.method, "iat": int(now),
-            "htu": str(request.url.with_user(None).with_query(None).with_fragment(None)),
+            "htu": str(request.url.with_user(None).with_query(None).with_fragment(None)).removesuffix("?"),
         }  # fmt: skip
         if token:
             claims["ath"] = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=").decode()

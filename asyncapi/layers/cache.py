@@ -21,7 +21,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
-from yarl import URL
 
 from asyncapi.errors import RejectedError, TransportError
 from asyncapi.redact import is_secret
@@ -29,9 +28,12 @@ from asyncapi.sansio import caching
 from asyncapi.sansio.origin import origin
 from asyncapi.sansio.resend import SAFE
 from asyncapi.types import Response
+from asyncapi.uri import join
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+    from yarl import URL
 
     from asyncapi.clock import Clock
     from asyncapi.sansio.caching import Stored
@@ -250,7 +252,7 @@ class _Cache:
         for name in ("Location", "Content-Location"):
             if name in response.headers:
                 try:
-                    named = request.url.join(URL(response.headers[name]))
+                    named = join(request.url, response.headers[name])
                 except ValueError:
                     continue
                 if origin(named) == origin(request.url):

@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
 from pydantic_core import to_json
-from yarl import URL
 
 from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, TransportError
 from asyncapi.sansio.circuit import Circuit, Rules
@@ -37,9 +36,12 @@ from asyncapi.sansio.keyed import Keyed
 from asyncapi.sansio.origin import bound, origin
 from asyncapi.sansio.resend import obstacle
 from asyncapi.types import Response
+from asyncapi.uri import parse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Sequence
+
+    from yarl import URL
 
     from asyncapi.clock import Clock
     from asyncapi.stores.answers import Answers
@@ -286,7 +288,7 @@ class _Fallback:
         rest = url.removeprefix(self._base)
         if not self._base or rest == url or rest[:1] not in {"", "/", "?", "#"}:
             return None
-        return URL(str(to).rstrip("/") + rest)
+        return parse(str(to).rstrip("/") + rest)
 
 
 def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:

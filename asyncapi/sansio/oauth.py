@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from yarl import URL
+from asyncapi.uri import parse, with_replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,7 +160,7 @@ def challenge(verifier: str) -> str:
 
 def authorization_url(url: str, query: Mapping[str, str]) -> str:
     """Where the user goes to agree; what the URL already has in its query stays."""
-    return str(URL(url).update_query({name: value for name, value in query.items() if value}))
+    return str(with_replaced(parse(url), [(name, value) for name, value in query.items() if value]))
 
 
 def read_redirect(query: Mapping[str, str], *, state: str, issuer: str = "") -> str:
@@ -187,7 +187,7 @@ def read_redirect(query: Mapping[str, str], *, state: str, issuer: str = "") -> 
 
 def metadata_urls(issuer: str) -> list[str]:
     """Where an issuer's metadata may be: RFC 8414 section 3.1, and OpenID Discovery section 4."""
-    url = URL(issuer)
+    url = parse(issuer)
     path = url.raw_path.rstrip("/")
     places = [
         f"/.well-known/oauth-authorization-server{path}",

@@ -18,11 +18,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from urllib.parse import parse_qsl
 
 from yarl import URL
 
 from asyncapi.errors import ConfigError, DecodeError
 from asyncapi.sansio.link import link_to
+from asyncapi.uri import compose, join, parse, split
 
 if TYPE_CHECKING:
     from asyncapi.types import Response
@@ -232,7 +234,7 @@ class Linked:
         if not isinstance(found, str | URL):
             raise _unusable(page, f"the next URL is a {type(found).__name__}, not text")
         try:
-            url = page.response.url.join(URL(found))
+            url = join(page.response.url, str(found))
         except ValueError:
             raise _unusable(page, "the next URL is none") from None
         return {"url": str(url)}
@@ -395,12 +397,13 @@ def without_echo(url: str, *, sent: URL, asked: URL) -> str:
         sent: What was sent for the page, with all additions.
         asked: What had been asked for.
     """
-    found = URL(url)
+    found = parse(url)
     if found.raw_user is not None:
         found = found.with_user(None)
     if sent.raw_path.endswith(asked.raw_path):  # else it was redirected: nothing is known
         ours = set(sent.query.items()) - set(asked.query.items())
-        kept = [pair for pair in found.query.items() if pair not in ours]
-        if len(kept) < len(found.query):
-            found = found.with_query(kept)
+        given = found.raw_query_string.split("&")
+        kept = [pair for pair in given if not ours.intersection(parse_qsl(pair, keep_blank_values=True))]
+        if len(kept) < len(given):
+            found = parse(compose(split(str(found))._replace(query="&".join(kept) or None)))
     return str(found)

@@ -35,7 +35,7 @@ def file(tmp_path):
 def test_text_is_a_url_a_line_without_blanks_and_comments(file):
     path = file("a.txt", "\ufeffhttps://h/1\r\n\n# no\n  https://h/2?q=a b  \nhttps://h/3")
     items = read(path)
-    assert [str(item.url) for item in items] == ["https://h/1", "https://h/2?q=a+b", "https://h/3"]
+    assert [str(item.url) for item in items] == ["https://h/1", "https://h/2?q=a%20b", "https://h/3"]
     assert [item.index for item in items] == [0, 1, 2]
     assert all(item.method == "GET" and item.name is None for item in items)
 

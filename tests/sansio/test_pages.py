@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from yarl import URL
 
 from asyncapi import ConfigError, Response
 from asyncapi.sansio.pages import Counted, Page, Progress, Seen, look, path_of, start_of, without_echo
+from asyncapi.uri import parse
 
 
 def page_of(items, position, data=None, **more):
@@ -97,10 +97,11 @@ def test_a_start_that_is_no_position_is_told(start):
         ("https://h/n?key=k&page=2", "https://h/n?key=k", "https://h/n?key=k", "https://h/n?key=k&page=2"),
         ("https://h/n?key=other&page=2", "https://h/n?key=k", "/n", "https://h/n?key=other&page=2"),
         ("https://h/v1/n?k=1&k=2&page=2", "https://h/v1/n?k=1&k=2", "n?k=2", "https://h/v1/n?k=2&page=2"),
-        ("https://h/n?sig=a%2Bb%2F&page=2", "https://h/n", "/n", "https://h/n?sig=a%2Bb/&page=2"),
+        ("https://h/n?sig=a%2Bb%2F&page=2", "https://h/n", "/n", "https://h/n?sig=a%2Bb%2F&page=2"),
+        ("https://h/%2F?%6b=%6B&s=%2f+&p", "https://h/%2F?k=k", "/%2F", "https://h/%2F?s=%2f+&p"),
         ("https://h/m?key=k&page=2", "https://h/m?key=k", "/n", "https://h/m?key=k&page=2"),
         ("https://u:p@h/n?page=2", "https://u:p@h/n", "/n", "https://h/n?page=2"),
     ],
 )
 def test_what_the_client_added_is_taken_out_of_the_next_url(url, sent, asked, left):
-    assert without_echo(url, sent=URL(sent), asked=URL(asked)) == left
+    assert without_echo(url, sent=parse(sent), asked=parse(asked)) == left
