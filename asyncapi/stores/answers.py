@@ -1,4 +1,9 @@
-"""Answers in memory: at most so many bytes, the least recently used forgotten first."""
+"""Answers in memory: at most so many bytes, the least recently used forgotten first.
+
+A full store has many thousands of them. Give it keys that are text or bytes, and values that are plain tuples of text,
+bytes and numbers (or of such tuples): Python's garbage collector leaves those alone after one look, where a full
+collection would walk every object of every answer and stop the loop for as long.
+"""
 
 from __future__ import annotations
 

@@ -367,7 +367,7 @@ def test_what_must_not_be_stored_is_not():
 
 def test_stale_answers_are_kept_within_a_bound_of_bytes_and_the_unused_go_first():
     answers = Answers(100_000)
-    kept, answer = Kept(answers), reply(200, content=b"x" * 10_000)
+    kept, answer = Kept(answers), reply(200, content=b"x" * 11_000)
     requests = [Request("GET", f"https://h/{number}") for number in range(9)]
     for request in requests[:8]:
         kept.put(request, answer, 0.0)
