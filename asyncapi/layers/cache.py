@@ -310,10 +310,13 @@ def _key(request: Request, url: URL | None = None) -> str:
 
 def _identity(request: Request, user: str | None) -> str:
     """Whose request it is, by the credentials that its headers carry and by `auth=`; "" without any."""
-    secrets = sorted((name.lower(), value) for name, value in request.headers.items() if _is_secret(name))
+    secrets = [(name.lower(), value) for name, value in request.headers.items() if _is_secret(name)]
+    if not secrets and not user:
+        return ""
+    secrets.sort()
     if user:
         secrets.append(("", user))
-    return sha256(repr(secrets).encode("utf-8", "surrogatepass")).hexdigest() if secrets else ""
+    return sha256(repr(secrets).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _with(request: Request, conditions: dict[str, str]) -> Request:

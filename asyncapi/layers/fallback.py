@@ -98,7 +98,7 @@ class Kept:
         if "no-store" in directives(response.headers):
             self._answers.drop(key)
             return
-        fields = tuple(str(text) for pair in response.headers.items() for text in pair)  # exact `str`: no istr
+        fields = tuple(str(text) for pair in response.headers.items() for text in pair)  # plain names: no istr
         flat: Flat = (now, response.status, str(response.url), fields, response.content)
         self._answers.put(key, flat, _size(flat))
 
@@ -111,7 +111,7 @@ class Kept:
             return None
         at, status, url, fields, content = kept
         pairs = iter(fields)
-        headers = CIMultiDict(zip(pairs, pairs, strict=True))
+        headers = list(zip(pairs, pairs, strict=True))
         return at, Response(status, headers, content, url=URL(url, encoded=True), request=request)
 
 

@@ -311,7 +311,7 @@ def test_variants_of_one_url_are_bounded():
         for number in range(100):
             await origin.api.get("/x", headers={"X-N": str(number)})
         (kept,) = origin.api._parts.answers._kept.values()
-        return len(kept[0])
+        return len(kept[1:])
 
     assert played(scenario) == 32
 
