@@ -112,7 +112,7 @@ class Kept:
         at, status, url, fields, content = kept
         pairs = iter(fields)
         headers = list(zip(pairs, pairs, strict=True))
-        return at, Response(status, headers, content, url=URL(url, encoded=True), request=request)
+        return at, Response(status, headers, content, url=url, request=request)
 
 
 def _key(request: Request) -> str:

@@ -6,6 +6,7 @@ What can't be read is read so that the server is asked, or nothing is kept.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from asyncapi.sansio.fields import elements, lines, too_long
@@ -13,7 +14,7 @@ from asyncapi.sansio.fields import elements, lines, too_long
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Directives = dict[str, str]
+    Directives = Mapping[str, str]
 
 _CAREFUL = frozenset({"must-revalidate", "no-cache", "no-store", "private"})
 _DIRECTIVE = re.compile(
@@ -31,13 +32,21 @@ def directives(headers: Mapping[str, str]) -> Directives:
     A request's `Pragma: no-cache` counts where there is no Cache-Control (section 5.4). A field that is too long to be
     read says `no-store`; an element that is no directive, whatever word in it would keep the cache back.
     """
-    told: Directives = {}
     if "Cache-Control" not in headers and "Pragma" not in headers:
-        return told
+        return {}
     values = lines(headers, "Cache-Control")
     if too_long(values):
         return {"no-store": ""}
-    for element in elements(values):
+    told = _read(", ".join(values))
+    if not told and any(element.lower() == "no-cache" for element in elements(lines(headers, "Pragma"))):
+        return {"no-cache": ""}
+    return told
+
+
+@lru_cache(maxsize=128)  # a server says the same of most of its answers
+def _read(text: str) -> Directives:
+    told: dict[str, str] = {}
+    for element in elements([text]):
         found = _DIRECTIVE.fullmatch(element)
         if found is None:
             careful = _CAREFUL.intersection(_WORD.findall(element.lower()))
@@ -45,8 +54,6 @@ def directives(headers: Mapping[str, str]) -> Directives:
             continue
         name, value = found[1].lower(), found[2] if found[2] is not None else found[3] or ""
         told[name] = min(told[name], value, key=_careful) if name in told else value
-    if not told and any(element.lower() == "no-cache" for element in elements(lines(headers, "Pragma"))):
-        told["no-cache"] = ""
     return told
 
 

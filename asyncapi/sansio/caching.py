@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from asyncapi.sansio.cache_control import Directives, argument, directives, seconds
+from asyncapi.sansio.cache_control import argument, directives, seconds
 from asyncapi.sansio.fields import elements, lines, too_long
 from asyncapi.sansio.httpdate import http_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from asyncapi.sansio.cache_control import Directives
 
 Kept = tuple[object, ...]  # a Stored without its names
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LONGEST = 65_536  # characters of one field, all of its lines together
+LONGEST = 16_384  # characters of one field, all of its lines together
 
 # A quoted string that does not end runs to the end of the field. "++" and "*+" give nothing back: no second look.
 _ELEMENT = re.compile(r'(?:[^",]++|"(?:[^"\\]++|\\.)*+"?+)*+', re.DOTALL)

@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from asyncapi.sansio.fields import LONGEST, unescaped
+from asyncapi.sansio.fields import unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_LONGEST = 65_536  # characters of all fields together: some lists of links are long
 # "++" and "*+" give nothing back, so that no character is looked at twice. A quote that doesn't close is looked for the
 # end of once: there is no other quote behind it that could open.
 _BETWEEN = re.compile(r"[\s,]*+")
@@ -33,7 +34,7 @@ class Link(NamedTuple):
 
 def links(fields: Iterable[str]) -> Iterator[Link]:
     """The links of all `Link` header fields of an answer, in order."""
-    left = LONGEST  # what is beyond is not read
+    left = _LONGEST  # what is beyond is not read
     for field in fields:
         yield from _links(field[:left])
         left -= min(left, len(field))
