@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from calendar import timegm
-from datetime import UTC, date, datetime
+from datetime import date
+from functools import lru_cache
 
 _NAMES = "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"
 _MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
@@ -22,6 +23,7 @@ _RFC_850 = re.compile(f"{_FULL_DAY}, ([0-9]{{2}})-{_MONTH}-([0-9]{{2}}) {_TIME} 
 _ASCTIME = re.compile(f"{_DAY} {_MONTH} ([0-9]{{2}}| [0-9]) {_TIME} ([0-9]{{4}})", re.IGNORECASE | re.ASCII)
 _LONGEST = 40  # characters; the longest form has 33
 _LEAP_SECOND = 60
+_EPOCH, _YEAR = 1970, 31_556_952  # and the seconds of a year
 
 
 def http_date(text: str | None, now: float) -> float | None:
@@ -33,6 +35,11 @@ def http_date(text: str | None, now: float) -> float | None:
     """
     if text is None or len(text) > _LONGEST:
         return None
+    return _read(text, _EPOCH + int(now // _YEAR))
+
+
+@lru_cache(maxsize=64)  # the answers of one second have the same Date
+def _read(text: str, this: int) -> float | None:
     text = text.strip(" \t")
     if (found := _FIXED.fullmatch(text)) is not None:
         day, month, year, *time = found.groups()
@@ -42,7 +49,6 @@ def http_date(text: str | None, now: float) -> float | None:
         return _seconds(int(year), month, day, time)
     if (found := _RFC_850.fullmatch(text)) is not None:
         day, month, year, *time = found.groups()
-        this = datetime.fromtimestamp(now, UTC).year
         full = this - this % 100 + int(year)
         return _seconds(full - 100 if full > this + 50 else full, month, day, time)
     return None

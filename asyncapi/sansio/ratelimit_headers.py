@@ -51,6 +51,7 @@ _ANTHROPIC = re.compile(r"anthropic-ratelimit-([a-z0-9-]+)-(limit|remaining|rese
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{0,9})?")
 _DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ns|us|µs|ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h|d)")
+_KEY = re.compile(r" *[a-z]+=")  # a dictionary, no list
 _UNREADABLE = ","  # no list, whatever follows
 
 
@@ -146,7 +147,7 @@ def _read(
 
 def _structured(text: str, policies: tuple[_Policy, ...]) -> Iterator[Quota]:
     """The `RateLimit` field beside its policies, in both of its forms."""
-    members = _named(parse_list(text))
+    members = None if _KEY.match(text) else _named(parse_list(text))
     if members is None:  # limit=100, remaining=50, reset=30
         given = {key: item.value for key, item in (parse_dictionary(text) or {}).items()}
         limit = _count(given.get("limit"))

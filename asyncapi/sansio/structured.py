@@ -25,6 +25,7 @@ _STRING = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]++|\\["\\])*+)"')
 _ESCAPED = re.compile(r"\\(.)")
 _BYTES = re.compile(r":([A-Za-z0-9+/]*+={0,2}+):")
 _DISPLAY = re.compile(r'%"((?:[\x20\x21\x23\x24\x26-\x7e]++|%[0-9a-f]{2})*+)"')
+_COUNT = re.compile(r"; *+([a-z*][a-z0-9_\-.*]*+)=([0-9]{1,15}+)(?![0-9.])")
 _SPACES, _OWS = re.compile(r" *+"), re.compile(r"[ \t]*+")
 _MOST_DIGITS, _MOST_WHOLE, _MOST_FRACTION = 15, 12, 3  # section 4.2.4
 
@@ -142,18 +143,27 @@ class _Scanner:
 
     def _parameters(self) -> Parameters:
         found: Parameters = {}
-        while self._skip(";"):
+        while True:
+            if (common := _COUNT.match(self._text, self._at)) is not None:  # nearly all there are
+                self._at = common.end()
+                found.pop(common[1], None)
+                found[common[1]] = int(common[2])
+                continue
+            if not self._skip(";"):
+                return found
             self._take(_SPACES)
             key = self._take(_KEY)[0]
             value = self._bare() if self._skip("=") else True
             found.pop(key, None)
             found[key] = value
-        return found
 
     def _bare(self) -> Any:
         first = self._next()
         if first == '"':
-            return _ESCAPED.sub(r"\1", self._take(_STRING)[1])
+            text = self._take(_STRING)[1]
+            return _ESCAPED.sub(r"\1", text) if "\\" in text else text
+        if first == "-" or first.isdigit():
+            return self._number()
         if first == ":":
             return b64decode(self._take(_BYTES)[1].rstrip("=") + "==")
         if first == "%":
@@ -167,8 +177,6 @@ class _Scanner:
             self._at += 1
             whole = self._number()
             return Date(whole) if isinstance(whole, int) else _fail(self._at)
-        if first == "-" or first.isdigit():
-            return self._number()
         return Token(self._take(_TOKEN)[0])
 
     def _number(self) -> int | float:
