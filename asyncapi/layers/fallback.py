@@ -33,6 +33,7 @@ from yarl import URL
 
 from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, TransportError
 from asyncapi.sansio.cache_control import directives
+from asyncapi.sansio.caching import headers_of, plain_fields
 from asyncapi.sansio.circuit import Circuit, Rules
 from asyncapi.sansio.identity import telling
 from asyncapi.sansio.keyed import Keyed
@@ -98,8 +99,7 @@ class Kept:
         if "no-store" in directives(response.headers):
             self._answers.drop(key)
             return
-        fields = tuple(str(text) for pair in response.headers.items() for text in pair)  # plain names: no istr
-        flat: Flat = (now, response.status, str(response.url), fields, response.content)
+        flat: Flat = (now, response.status, str(response.url), plain_fields(response.headers), response.content)
         self._answers.put(key, flat, _size(flat))
 
     def get(self, request: Request, oldest: float) -> tuple[float, Response] | None:
@@ -110,9 +110,7 @@ class Kept:
         if kept is None or kept[0] < oldest:
             return None
         at, status, url, fields, content = kept
-        pairs = iter(fields)
-        headers = list(zip(pairs, pairs, strict=True))
-        return at, Response(status, headers, content, url=url, request=request)
+        return at, Response(status, headers_of(fields), content, url=url, request=request)
 
 
 def _key(request: Request) -> str:
@@ -128,8 +126,13 @@ def _size(kept: Flat) -> int:
 
 
 def _concerns(request: Request) -> bool:
-    """Whether an answer to it may be kept: of whom it is has to be known."""
-    return request.method == "GET" and request.content is None and request.call.whose is not None
+    """Whether an answer to it may be kept: of whom it is has to be known, and it must not forbid it."""
+    return (
+        request.method == "GET"
+        and request.content is None
+        and request.call.whose is not None
+        and "no-store" not in directives(request.headers)
+    )
 
 
 def fallback(

@@ -79,8 +79,7 @@ class Stored(NamedTuple):
     @property
     def headers(self) -> CIMultiDict[str]:
         """Its headers, made anew."""
-        pairs = iter(self.fields)
-        return CIMultiDict(list(zip(pairs, pairs, strict=True)))  # a list is taken in twice as fast
+        return headers_of(self.fields)
 
     @property
     def size(self) -> int:
@@ -156,7 +155,6 @@ def _made(
     heuristic: float,
 ) -> Stored:
     told = directives(headers)
-    dropped = _OF_THE_MESSAGE.union(_names(headers, "Connection"))  # section 3.1
     varies = [text for name in sorted(_names(headers, "Vary")) for text in (name, _said(request, name))]
     return Stored(
         identity=identity,
@@ -169,10 +167,22 @@ def _made(
         on_error=argument(told["stale-if-error"]) if "stale-if-error" in told else -1.0,
         status=status,
         version=version,
-        # `str` makes plain text of the names, which multidict gives as a type of its own
-        fields=tuple(str(text) for pair in headers.items() if pair[0].lower() not in dropped for text in pair),
+        fields=plain_fields(headers),
         content=content,
     )
+
+
+def plain_fields(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The names and values of headers in turn, as plain text, but for those of this one message (section 3.1)."""
+    dropped = _OF_THE_MESSAGE.union(_names(headers, "Connection"))
+    # multidict's names are of a type of its own, which the garbage collector would walk
+    return tuple(str(text) for pair in headers.items() if pair[0].lower() not in dropped for text in pair)
+
+
+def headers_of(fields: tuple[str, ...]) -> CIMultiDict[str]:
+    """The headers that `plain_fields` has made flat."""
+    pairs = iter(fields)
+    return CIMultiDict(list(zip(pairs, pairs, strict=True)))  # a list is taken in twice as fast
 
 
 def choose(kept: Iterable[Kept], identity: str, request: Mapping[str, str]) -> Stored | None:
