@@ -172,10 +172,11 @@ class _Cache:
         """What the answer to a HEAD says of the stored one."""
         if response.status != 200 or response.url != request.url or response.degraded:  # noqa: PLR2004
             return
-        kept = self._answers.get(_key(request)) or ()
-        stored = caching.choose(kept, _identity(request, request.call.whose), request.headers)
-        if stored is not None and caching.outdated(stored, response.headers):
-            self._keep(request, None, replaces=stored)
+        for user in {request.call.whose, _EVERYBODY}:
+            kept = self._answers.get(_key(request)) or ()
+            stored = caching.choose(kept, _identity(request, user), request.headers)
+            if stored is not None and caching.outdated(stored, response.headers):
+                self._keep(request, None, replaces=stored)
 
     async def _ask(self, request: Request, stored: Stored | None, mine: _Asked) -> Response:
         """Ask the server: for the whole, or whether what is stored still holds."""

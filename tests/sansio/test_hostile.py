@@ -26,7 +26,7 @@ BODIES = st.one_of(
     st.binary(max_size=200),
     st.lists(
         st.sampled_from([b"\r", b"\n", b"\r\n", b"data", b"id", b"retry", b"event", b":", b" ", b"a", b"\0", b"\xef\xbb\xbf",
-                         b"\xe9", "\u20ac".encode(), b"1", b"9" * 20]),
+                         b"\xe9", "\u20ac".encode(), b"1", b"9" * 20, b"data:a\r\n", b"data\r\n\n", b"id:1\r\r\n"]),
         max_size=40,
     ).map(b"".join),
 )  # fmt: skip
