@@ -6,9 +6,11 @@ import gc
 
 import pytest
 
-from asyncapi import Cache, Client, Fallback
+from asyncapi.layers.cache import CachePolicy, Counts, cache
+from asyncapi.layers.fallback import Kept
 from asyncapi.stores.answers import Answers
-from asyncapi.testing import FakeClock, MockTransport, reply, run
+from asyncapi.testing import FakeClock, run
+from asyncapi.types import Request, Response
 
 HEADERS = {"Content-Type": "application/json", "ETag": '"1"', "Cache-Control": "max-age=60", "X-Request-Id": "abc"}
 
@@ -32,23 +34,29 @@ def test_what_replaces_another_takes_its_place_and_its_bytes():
     answers.drop("a")
 
 
-@pytest.mark.parametrize("settings", [{"cache": Cache()}, {"fallback": Fallback(stale=60)}], ids=["cache", "stale"])
-def test_twenty_thousand_answers_add_no_object_that_is_walked(settings):
-    """Each full collection stops the loop, for as long as there are objects to walk: some seven an answer before."""
+async def _by_cache(answers, requests):
+    async def inner(request):
+        return Response(200, HEADERS, b"{}", url=request.url)
 
-    async def scenario():
-        clock = FakeClock()
-        transport = MockTransport(lambda request: reply(200, content=b"{}", headers=HEADERS), clock=clock)
-        async with Client("https://h", transport=transport, clock=clock, **settings) as api:
-            await api.get("/")
-            gc.collect()
-            before = len(gc.get_objects())
-            for number in range(20_000):
-                await api.get(f"/{number}")
-            for _ in range(3):
-                gc.collect()
-            return len(api._parts.answers), len(gc.get_objects()) - before
+    send = cache(answers, CachePolicy(), Counts(), FakeClock())(inner)
+    for request in requests:
+        await send(request)
 
-    kept, more = run(scenario())
-    assert kept > 15_000
-    assert more < 1000
+
+async def _by_fallback(answers, requests):
+    kept = Kept(answers)
+    for request in requests:
+        kept.put(request, Response(200, HEADERS, b"{}", url=request.url), 0.0)
+
+
+@pytest.mark.parametrize("keep", [_by_cache, _by_fallback])
+def test_twenty_thousand_answers_add_no_object_that_is_walked(keep):
+    """Each full collection stops the loop, for as long as there are objects to walk: seven an answer before."""
+    answers = Answers(64 * 1024 * 1024)
+    gc.collect()
+    before = len(gc.get_objects())
+    run(keep(answers, (Request("GET", f"https://h/{number}") for number in range(20_000))))
+    for _ in range(3):
+        gc.collect()
+    assert len(answers) == 20_000
+    assert len(gc.get_objects()) - before < 1000
