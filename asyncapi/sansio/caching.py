@@ -42,7 +42,8 @@ _OF_THE_MESSAGE = frozenset({
 _OF_THE_BODY = frozenset({"content-encoding", "content-length", "content-range", "content-type"})  # section 3.2
 _CONDITIONAL = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range")
 _VALIDATORS = (("ETag", "If-None-Match"), ("Last-Modified", "If-Modified-Since"))
-_SENDABLE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]+")  # RFC 9110 section 5.5; and has a form in UTF-8
+# RFC 9110 section 5.5, and what has bytes: U+DC80 to U+DCFF are those that were no UTF-8, and are sent as they came.
+_SENDABLE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\udc80-\udcff\ue000-\U0010ffff]+")
 
 
 class Stored(NamedTuple):
