@@ -66,7 +66,8 @@ def redact_url(url: URL | str, mask: Callable[[str], str] = _masked) -> str:
 
 def redact_broken(url: str) -> str:
     """The same for text that is no URL: whatever might be user-info is masked."""
-    return redact_url(re.sub(r"//.*@", f"//{MASK}@", url, count=1, flags=re.DOTALL))
+    begin, end = url.find("//"), url.rfind("@")
+    return redact_url(f"{url[: begin + 2]}{MASK}{url[end:]}" if -1 < begin < end else url)
 
 
 def redact_pairs(query: str, mask: Callable[[str], str] = _masked) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _ASKED = frozenset({400, 401})
 _ASKS = "use_dpop_nonce"
+_NONCE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,2048}")  # section 8.1; a longer one would fill every request's headers
 
 
 class Proofs:
@@ -79,7 +81,7 @@ class Proofs:
             Why the request should be sent again with it, or "".
         """
         nonce = response.headers.get("DPoP-Nonce")
-        if not nonce:
+        if nonce is None or not _NONCE.fullmatch(nonce):
             return ""
         self._nonces[origin(response.url), api] = nonce
         asked = response.status in _ASKED and (

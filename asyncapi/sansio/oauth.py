@@ -124,7 +124,7 @@ def read_json(status: int, content: bytes) -> dict[str, Any]:
     """
     try:
         given = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if isinstance(given, dict) and isinstance(given.get("error"), str):
         said = given.get("error_description")
@@ -141,7 +141,7 @@ def _seconds(given: Any) -> float:
     """`expires_in`; some servers send it as text."""
     try:
         return max(0.0, float(given)) if given is not None else inf
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return inf
 
 
