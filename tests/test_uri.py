@@ -68,7 +68,7 @@ def test_what_is_forbidden_is_encoded_and_nothing_else(text, encoded):
 
 @given(VALID)
 def test_encoding_twice_is_encoding_once(text):
-    once = uri.encode(f"/{text}")
+    once = uri.encode(f"/-{text}")  # after "//" it would be a host, which is no signed text
     assert uri.encode(once) == once
     assert once.isascii()
     assert re.fullmatch(r"(?:[!$&'()*+,;=:@/?#A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})*", once)
