@@ -273,7 +273,7 @@ class StreamedResponse:
         """Write the body into a file, which is there whole or not at all.
 
         A body that breaks off is gone on with where the server can give the rest of the very same one (Range and
-        If-Range), within the call's retries.
+        If-Range), else asked for anew, within the call's retries.
 
         Args:
             path: The file; one that is there is replaced at the end.
