@@ -20,7 +20,7 @@ from yarl import URL
 
 from asyncapi import jsontext
 from asyncapi.errors import AsyncAPIError, ConfigError, DecodeError, SchemaError
-from asyncapi.redact import redact_broken
+from asyncapi.redact import redact_broken, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -271,5 +271,6 @@ class about:  # noqa: N801 - reads as a word in a with statement
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if isinstance(error, AsyncAPIError) and self.response.request is not None:
+            error.message = unsaid(error.message, self.response.request)
             error.request = self.response.request.redacted()
             error.attempts = self.response.attempts

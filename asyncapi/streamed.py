@@ -14,7 +14,7 @@ from asyncapi import decoding, saving
 from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_error
 from asyncapi.layers import deadline
 from asyncapi.opened import OpenBody
-from asyncapi.redact import forget_variables, redact_url
+from asyncapi.redact import forget_variables, redact_url, unsaid
 from asyncapi.sansio.ndjson import MOST, ChunkParser, LineParser
 from asyncapi.sansio.sse import EventParser, ServerSentEvent
 
@@ -343,6 +343,7 @@ class StreamedResponse:
     def told(self, error: AsyncAPIError) -> AsyncAPIError:
         """The error, which is told what call it is of."""
         if self.request is not None:
+            error.message = unsaid(error.message, self.request)
             error.request = self.request.redacted()
         error.attempts = self.attempts
         return error

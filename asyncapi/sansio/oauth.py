@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
+from asyncapi.redact import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,8 +33,8 @@ class Refused(Exception):
     """
 
     def __init__(self, message: str, error: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        super().__init__(one_line(message))
+        self.message = one_line(message)
         self.error = error
 
 
