@@ -272,5 +272,6 @@ class about:  # noqa: N801 - reads as a word in a with statement
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if isinstance(error, AsyncAPIError) and self.response.request is not None:
             error.message = unsaid(error.message, self.response.request)
+            error.args = (error.message,)
             error.request = self.response.request.redacted()
             error.attempts = self.response.attempts

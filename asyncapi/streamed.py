@@ -344,6 +344,7 @@ class StreamedResponse:
         """The error, which is told what call it is of."""
         if self.request is not None:
             error.message = unsaid(error.message, self.request)
+            error.args = (error.message,)
             error.request = self.request.redacted()
         error.attempts = self.attempts
         return error
