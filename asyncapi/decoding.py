@@ -165,7 +165,7 @@ def _texts(content: bytes, content_type: str) -> Iterator[bytes]:
     elif (told := detect_encoding(content)).startswith("utf-8"):
         return
     else:
-        other = content.decode(told, "ignore")
+        other = content.decode(told, "replace")
     yield jsontext.mended(other.removeprefix("\ufeff").encode("utf-8", "replace"))
 
 

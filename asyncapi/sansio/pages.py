@@ -205,7 +205,7 @@ class Marked:
         if cursor is None or cursor is False or cursor in ("", [], {}):
             return None
         if not isinstance(cursor, str | int) or cursor is True:
-            raise _unusable(page, f"the next cursor is {kind_of(cursor)}, not text or a number")
+            raise _unusable(page, f"the next cursor is {kind_of(cursor)}, not text or a whole number")
         text = str(cursor).strip()
         if text in self._ends or text.lower() in self._ends & NOTHING or not text:
             return None
