@@ -28,8 +28,8 @@ from urllib.parse import urlencode
 
 import anyio
 import anyio.to_thread
-from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from asyncapi import jsontext
 from asyncapi.errors import ConfigError
 from asyncapi.types import Body
 
@@ -123,14 +123,11 @@ def plain(argument: str, name: str, value: Any) -> str:
 
 def _json(value: Any) -> bytes:
     try:
-        made = to_json(value)
-    except (PydanticSerializationError, ValueError) as error:
+        made = jsontext.written(value)
+    except ValueError as error:
         raise ConfigError(f"json={type(value).__name__}: {error}") from None
-    if b"NaN" in made or b"Infinity" in made:  # perhaps only inside of a text
-        try:
-            from_json(made, allow_inf_nan=False)
-        except ValueError:
-            raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON has not") from None
+    if (b"NaN" in made or b"Infinity" in made) and not jsontext.strict(made):
+        raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON has not")
     return made
 
 

@@ -21,7 +21,8 @@
       ConfigError               wrong use of this package (also a ValueError); nothing was sent
 
 Every error carries `.request` (secrets masked), `.attempts` (a tuple of `Attempt` records) and `.phase` (what
-used up the time, where time was the reason), pickles (secrets masked throughout), and reads as one line.
+used up the time, where time was the reason), pickles (secrets masked throughout), and reads as one line: what servers
+say is in it with its control characters as escapes (`redact.one_line`).
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from yarl import URL
 
-from asyncapi.redact import redact_headers, redact_url
+from asyncapi.redact import one_line, redact_headers, redact_url, unsaid
 
 if TYPE_CHECKING:
     from asyncapi.types import Attempt, Request, Response
 
 Phase = Literal["queue", "connect", "send", "headers", "body", "backoff"]
 
-_BODY_SHOWN = 120
+_BODY_SHOWN, _BODY_READ = 120, 4096
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "cf-ray")
 
 
@@ -58,6 +59,7 @@ class AsyncAPIError(Exception):
     position: dict[str, Any] | None = None
 
     def __init__(self, message: str, *, request: Request | None = None, attempts: tuple[Attempt, ...] = ()) -> None:
+        message = one_line(message if request is None else unsaid(message, request))
         super().__init__(message)
         self.message = message
         self.request = None if request is None else request.redacted()
@@ -65,9 +67,9 @@ class AsyncAPIError(Exception):
         self.phase: Phase | None = None
 
     def __str__(self) -> str:
-        where = f"{self.request.method} {self.request.url}: " if self.request is not None else ""
+        where = f"{one_line(f'{self.request.method} {self.request.url}:')} " if self.request is not None else ""
         tries = f" (after {len(self.attempts)} attempts)" if len(self.attempts) > 1 else ""
-        return " ".join(f"{where}{self.message}{tries}".split())
+        return f"{where}{one_line(self.message)}{tries}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args), self._portable()
@@ -182,7 +184,7 @@ class StatusError(AsyncAPIError):
         attempts: tuple[Attempt, ...] = (),
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(_describe(response), request=request, attempts=attempts)
+        super().__init__(_describe(response, request), request=request, attempts=attempts)
         self.response = response
         self.status = response.status
         self.retry_after: float | None = retry_after
@@ -207,12 +209,13 @@ def _with_response(cls: type[StatusError], args: Any, request: Request | None, a
     return error
 
 
-def _describe(response: Response) -> str:
+def _describe(response: Response, request: Request | None) -> str:
     try:
         phrase = f" {HTTPStatus(response.status).phrase}"
     except ValueError:
         phrase = ""
-    shown = response.content[:_BODY_SHOWN].decode("utf-8", "replace").strip()
+    shown = response.content[:_BODY_READ].decode("utf-8", "replace").strip()
+    shown = (shown if request is None else unsaid(shown, request))[:_BODY_SHOWN]
     return f"{response.status}{phrase}{f': {shown}' if shown and shown.isprintable() else ''}"
 
 
@@ -389,5 +392,6 @@ class InsecureTLSWarning(UserWarning):
 def told(error: BaseException) -> str:
     """An error as records show it: its class, then what happened."""
     if isinstance(error, AsyncAPIError):
-        return f"{type(error).__name__}: {error.message}"
-    return f"{type(error).__name__}: {'the call was cancelled' if isinstance(error, CancelledError) else error}"
+        return f"{type(error).__name__}: {one_line(error.message)}"
+    what = "the call was cancelled" if isinstance(error, CancelledError) else one_line(str(error))
+    return f"{type(error).__name__}: {what}"

@@ -95,6 +95,7 @@ class Pages(Generic[T]):
         self.progress: Progress[T] = Progress(start_of(start, self._way.key))
         self._run: Run[T] | None = None
         self._first_answer: int | None = None
+        self._first_url: str | None = None
 
     @property
     def position(self) -> Position:
@@ -173,13 +174,26 @@ class Pages(Generic[T]):
             page = Page(number, items[skip:], here, data, response, min(skip, len(items)))
             if self._way.key in {"page", "offset"} and items and number <= 2:  # noqa: PLR2004 - the first two
                 self._compare(url, response.content)
-            page.next = self._way.after(page)
-            if page.next is not None and page.next.get("url") is not None:
-                page.next["url"] = without_echo(page.next["url"], sent=response.url, asked=url)
+            page.next = self._next(page, url)
         except Exception as error:
             tell(error, position, number)
             raise
         return page
+
+    def _next(self, page: Page[T], asked: URL) -> Position | None:
+        """Where the page after this one is."""
+        found, sent = self._way.after(page), page.response.url
+        if self._way.key != "url":
+            return found
+        here = without_echo(str(sent), sent=sent, asked=asked)
+        if not any(page.position.values()):
+            self._first_url = here
+        if found is None or found.get("url") is None:
+            return found
+        following = without_echo(found["url"], sent=sent, asked=asked)
+        if following == here and not page.count:
+            return None
+        return {"url": None if following == self._first_url else following}  # None is known, as where the run began
 
     def _compare(self, url: URL, content: bytes) -> None:
         """Warn if the first two numbers give the same page: most likely the server does not know the parameter."""

@@ -347,14 +347,15 @@ class Call:
         resend: Why the attempt that has just been answered may be sent again at once, outside the count, or "".
         refused: The signatures that this call has been sent again for.
         opened: The bodies that transports have left open for it, where it wants its own streamed; else None.
+        guards: The time limits that stand over it (`Guard`), outermost first: who is cut off now can tell by which.
         whose: The user that `auth=` acts for now, where that may change: what is shared or kept is this user's alone.
             "" for the client's only one, None where the credential can't tell.
     """
 
     __slots__ = (
-        "asked", "attempt", "attempts", "backlog", "cause", "connect", "ended_by", "held", "host", "opened", "patience", "phase",
-        "priority", "queued", "refused", "resend", "retry", "reused", "running", "signature", "started", "task",
-        "tenant", "whose", "why",
+        "asked", "attempt", "attempts", "backlog", "cause", "connect", "ended_by", "guards", "held", "host", "opened",
+        "patience", "phase", "priority", "queued", "refused", "resend", "retry", "reused", "running", "signature",
+        "started", "task", "tenant", "whose", "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
@@ -382,6 +383,7 @@ class Call:
         self.resend = ""
         self.refused: tuple[Any, ...] = ()
         self.opened: list[OpenBody] | None = None
+        self.guards: tuple[Any, ...] = ()
         self.whose: str | None = ""
 
     def fork(self, why: str) -> Call:

@@ -84,6 +84,31 @@ def test_data_that_holds_itself_is_told():
         given(json=loop)
 
 
+def wrapped(value: object, levels: int) -> object:
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("levels", [200, 250, 254, 255, 256, 500])
+def test_nesting_of_five_hundred_levels_can_be_sent(levels):
+    value = wrapped({"é": [User(id=1), "NaN"]}, levels - 3)
+    assert given(json=value)[0].decode() == "[" * (levels - 3) + '{"é":[{"id":1,"fullName":"x"},"NaN"]}' + "]" * (
+        levels - 3
+    )
+    with pytest.raises(ConfigError, match=r"NaN or Infinity|not JSON compliant"):
+        given(json=wrapped(math.nan, levels))
+    with pytest.raises(ConfigError, match="json=list"):
+        given(json=wrapped("\ud800", levels))
+    with pytest.raises(ConfigError, match="json=list"):
+        given(json=wrapped({("a", 1): object()}, levels))
+
+
+def test_nesting_that_is_too_deep_to_be_sent_is_told():
+    with pytest.raises(ConfigError, match="json=list: it is nested too deep"):
+        given(json=wrapped(1, 100_000))
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic_core import from_json, to_json
+
+from asyncapi import decoding, jsontext
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,7 +52,7 @@ def _groups(lines: Iterable[bytes]) -> Iterator[list[dict[str, Any]]]:
     group: list[dict[str, Any]] = []
     size = 0
     for line in lines:
-        group.append(_columns(from_json(line)))
+        group.append(_columns(decoding.json(line, "a row")))
         size += len(line)
         if len(group) >= _GROUP_ROWS or size >= _GROUP_BYTES:
             yield group
@@ -64,5 +65,5 @@ def _columns(row: dict[str, Any]) -> dict[str, Any]:
     row["id"] = str(row["id"])
     row["at"] = datetime.fromisoformat(row["at"])
     if row["ok"]:
-        row["data"] = to_json(row["data"]).decode()
+        row["data"] = jsontext.written(row["data"]).decode()
     return row

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
-from pydantic_core import from_json
 from typing_extensions import TypedDict
 
+from asyncapi import jsontext
 from asyncapi.building import checked_headers, flat_params
 from asyncapi.bulk.lines import Lines
 from asyncapi.errors import ConfigError
@@ -73,6 +73,7 @@ class _Line(TypedDict, total=False):
 
 
 _LINE: TypeAdapter[_Line] = TypeAdapter(_Line)
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
 _BODIES = ("json", "data", "content")
 
 
@@ -172,10 +173,10 @@ class Reader:
                     yield number, {fields[0]: text}
                 continue
             try:
-                row = _LINE.validate_json(text) if self.template is None else from_json(text)
+                row = _row(text, _LINE if self.template is None else _ANY)
             except ValidationError as error:
                 raise self._broken(number, _problem(error)) from None
-            except ValueError as error:
+            except ValueError as error:  # nested too deep
                 raise self._broken(number, f"not JSON: {error}") from None
             if not isinstance(row, dict):
                 raise self._broken(number, "a row is a JSON object: {...}")
@@ -259,6 +260,15 @@ class Reader:
 
 def _known(row: dict[str, str]) -> dict[str, str]:
     return {name: row[name] for name in ("id", "method", "url", "idempotency_key") if row.get(name)}
+
+
+def _row(text: str, kind: TypeAdapter[Any]) -> Any:
+    try:
+        return kind.validate_json(text)
+    except ValidationError as error:
+        if "recursion limit" not in _problem(error):
+            raise
+    return kind.validate_python(jsontext.deep(text))
 
 
 def _problem(error: ValidationError) -> str:

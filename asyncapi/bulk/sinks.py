@@ -19,8 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic_core import to_json
-
+from asyncapi import jsontext
 from asyncapi.bulk.journal import write_all
 from asyncapi.errors import ConfigError
 
@@ -89,7 +88,7 @@ class Sink(Protocol):
 
 def json_line(row: Row) -> bytes:
     """A row as one line of JSON."""
-    return to_json(row, inf_nan_mode="null", serialize_unknown=True) + b"\n"
+    return jsontext.written_anyhow(row) + b"\n"
 
 
 class JsonLines:
@@ -288,7 +287,7 @@ def _cells(row: Row) -> tuple[Any, ...]:
         name = str(name)
     data = None
     if row["ok"]:
-        data = to_json(row["data"], inf_nan_mode="null", serialize_unknown=True).decode()
+        data = jsontext.written_anyhow(row["data"]).decode()
     return (
         name, row["url"], row["status"], int(row["ok"]), data, row.get("error"),
         row["attempts"], row["elapsed_ms"], row["at"],

@@ -14,6 +14,7 @@ from uuid import uuid4
 from asyncapi.bulk.journal import OK, Journal, Past
 from asyncapi.bulk.sinks import FAILURES
 from asyncapi.errors import ConfigError
+from asyncapi.redact import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +118,7 @@ class Store:
             if mark != OK:
                 raise
             del row["data"]
-            problem = " ".join(str(error).split())
+            problem = one_line(str(error))
             row |= {"ok": False, "error": f"{type(error).__name__}: the data cannot be written as JSON: {problem}"}
             return self.add(index, "-", row)
         self._batch.append((mark, index, encoded))

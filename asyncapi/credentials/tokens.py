@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from asyncapi.credentials.values import hashed
 from asyncapi.errors import AuthError
+from asyncapi.redact import one_line
 from asyncapi.sansio.oauth import Refused
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class Tokens(Generic[T]):
         self._failures, self._failed, self._paused_until = 0, None, -inf
 
     def _fail(self, means: Means, error: Exception) -> _Failed:
-        said = error.message if isinstance(error, AuthError | Refused) else type(error).__name__
+        said = one_line(error.message) if isinstance(error, AuthError | Refused) else type(error).__name__
         failed = _Failed(said, error)
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**self._failures)
         self._failures += 1

@@ -244,14 +244,18 @@ class _Fallback:
             return await self._caught(request)
         now = self._clock.now()
         due = request.deadline - reserve * max(0.0, request.deadline - now)
-        guard = self._watchdog.enter(due, request.call.task)
+        call, outer = request.call, request.call.guards
+        guard = self._watchdog.enter(due, call.task)
+        guard.means = f"its share of {due - now:.3g} s was over"
+        call.guards = (*outer, guard)
         try:
             return await self._caught(request.copy(deadline=due))
         except asyncio.CancelledError:
             if guard.fired():
-                return _share_over(request, due - now)
+                return RequestTimeout(f"{guard.means} during {call.phase}", phase=call.phase, request=request)
             raise
         finally:
+            call.guards = outer
             self._watchdog.leave(guard)
 
     async def _caught(self, request: Request) -> Failure:
@@ -313,14 +317,6 @@ def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:
         or (obstacle(request, one) is None and not (isinstance(one, Response) and one.status == _PAYMENT_REQUIRED))
         for one in failures
     )
-
-
-def _share_over(request: Request, share: float) -> RequestTimeout:
-    call = request.call
-    message = f"its share of {share:.3g} s was over during {call.phase}"
-    if call.attempts and (call.attempts[-1].error or "").startswith("CancelledError"):  # by our own guard
-        call.attempts[-1].error = f"RequestTimeout: {message}"
-    return RequestTimeout(message, phase=call.phase, request=request)
 
 
 async def _made(value: Any, request: Request, failure: Failure) -> Response | None:

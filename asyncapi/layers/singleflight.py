@@ -134,6 +134,7 @@ class _Flight:
             del self._waiters[place]
             try:
                 if not self._waiters:
+                    self._call.guards = request.call.guards  # by whose time it may be that all of it ends
                     await self._end()
             finally:
                 self._tell(request.call, prefix)

@@ -7,6 +7,7 @@ The call layer sees the final outcome and gives responses and errors their recor
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +150,7 @@ def attempts(
                 record.status, record.http_version = response.status, response.http_version
                 eventful = response.status >= 300  # noqa: PLR2004 - neither a redirect nor an error
             except BaseException as error:
-                record.error, record.unsure, eventful = told(error), unsure(error, call.phase), True
+                record.error, record.unsure, eventful = _told(error, call), unsure(error, call.phase), True
                 raise
             finally:
                 record.elapsed = now() - record.started
@@ -164,6 +165,15 @@ def attempts(
         return send
 
     return layer
+
+
+def _told(error: BaseException, call: Call) -> str:
+    """What ended an attempt; where it was cancelled by a time limit of the call, that it was late."""
+    if isinstance(error, CancelledError):
+        late = next((guard for guard in call.guards if guard.fires), None)
+        if late is not None:
+            return f"RequestTimeout: {late.means} during {call.phase}"
+    return told(error)
 
 
 def _tell(hooks: Sequence[Callable[[Attempt], object]], record: Attempt) -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from asyncapi.redact import one_line
 from asyncapi.uri import parse, with_replaced
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class Refused(Exception):
     """
 
     def __init__(self, message: str, error: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        super().__init__(one_line(message))
+        self.message = one_line(message)
         self.error = error
 
 

@@ -1,7 +1,9 @@
 """Rows that go into a store are there exactly once, whatever was torn off its files in between."""
 
+import contextlib
 import csv
 import errno
+import math
 import os
 import resource
 import sqlite3
@@ -218,6 +220,32 @@ def test_data_that_cannot_be_written_fails_its_row_and_not_the_job(tmp_path):
     assert not first["ok"]
     assert "cannot be written as JSON" in first["error"]
     assert second["ok"]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.sqlite", "out.parquet", "out.csv"])
+def test_data_that_is_nested_deep_is_written_and_what_is_too_deep_fails_its_row(tmp_path, name):
+    path = tmp_path / name
+    store = open_store(sink_for(path), WHAT)
+    deep, deeper = [math.nan], [1]
+    for _ in range(400):
+        deep = [deep]
+    for _ in range(100_000):
+        deeper = [deeper]
+    assert store.add(0, "+", {**row(0), "data": deep}) == "+"
+    assert store.add(1, "+", {**row(1), "data": deeper}) == "-"
+    store.flush()
+    store.complete()
+    store.close()
+    text = "[" * 401 + "null" + "]" * 401
+    if name == "out.jsonl":
+        assert f'"data":{text}' in path.read_text()
+    elif name == "out.sqlite":
+        with contextlib.closing(sqlite3.connect(path)) as base:
+            assert base.execute("SELECT data FROM rows WHERE ok").fetchall() == [(text,)]
+    elif name == "out.csv":
+        assert text in path.read_text()
+    else:
+        assert pytest.importorskip("pyarrow.parquet").read_table(path).column("data").to_pylist()[0] == text
 
 
 def test_large_rows_are_not_kept_waiting(tmp_path):

@@ -24,7 +24,7 @@ from opentelemetry.semconv.metrics import http_metrics
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from asyncapi import Client, ConnectError, Hedge, NotFound, ProtocolError, Retry
+from asyncapi import Client, ConnectError, Hedge, NotFound, ProtocolError, RequestTimeout, Retry
 from asyncapi.serve import FaultServer
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.watch import OpenTelemetry
@@ -310,3 +310,14 @@ def test_a_hedged_copy_is_a_resend_and_the_loser_is_told_as_cancelled():
     assert lost.attributes["error.type"] == "CancelledError"
     assert call.attributes["http.response.status_code"] == 200
     assert {span.parent.span_id for span in (won, lost)} == {call.context.span_id}
+
+
+def test_an_attempt_that_was_late_is_told_as_late_in_its_span_too():
+    collected = Collected()
+
+    async def handler(request):
+        await asyncio.sleep(5)
+
+    with pytest.raises(RequestTimeout):
+        run(client(handler, collected, retry=None).get("/x", timeout=1))
+    assert [span.attributes["error.type"] for span in collected.spans] == ["RequestTimeout"] * 2

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from asyncapi import Client, ConfigError, ConnectError, Fallback
+from asyncapi import Client, ConfigError, ConnectError, Fallback, RequestTimeout
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.watch import Prometheus
 
@@ -49,6 +51,18 @@ def test_calls_and_attempts_are_counted_by_route_and_status():
     text = generate_latest(registry).decode()
     assert "/users/7" not in text
     assert "/users/8" not in text
+
+
+def test_an_attempt_that_was_late_is_counted_as_late():
+    registry = CollectorRegistry()
+
+    async def handler(request):
+        await asyncio.sleep(5)
+
+    with pytest.raises(RequestTimeout):
+        run(client(handler, registry, retry=None).get("/", timeout=1))
+    labels = {"method": "GET", "host": "h", "route": "other", "status": "RequestTimeout"}
+    assert registry.get_sample_value("asyncapi_attempts_total", {**labels, "why": "first"}) == 1
 
 
 def test_calls_under_way_are_seen():
