@@ -40,6 +40,7 @@ class OAuth2DeviceCode:
         store: Where the tokens are kept, so that people log in once.
         revocation_url: The revocation endpoint, for `revoke`, where no issuer is given.
         dpop: Whether tokens are bound to a key that is kept with them (DPoP), as in `OAuth2ClientCredentials`.
+        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
 
     Raises:
         ConfigError: They don't go together.
@@ -58,10 +59,17 @@ class OAuth2DeviceCode:
         store: TokenStore | None = None,
         revocation_url: str | None = None,
         dpop: bool = False,
+        token_type: str = "",
     ) -> None:
         where = token_url or (device_url if isinstance(device_url, Issuer) else "")
         self._server = AuthServer(
-            "OAuth2DeviceCode", where, client_id, client_secret, auth_method=auth_method, dpop=dpop
+            "OAuth2DeviceCode",
+            where,
+            client_id,
+            client_secret,
+            auth_method=auth_method,
+            dpop=dpop,
+            token_type=token_type,
         )
         self._device = device_url
         self._scope = scope_of(scope)
