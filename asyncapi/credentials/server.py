@@ -178,9 +178,18 @@ class AuthServer:
         fetch: Callable[[Token | None, Means], Awaitable[Token]],
         store: TokenStore | None = None,
         kind: str = "",
+        *,
+        needed: bool = False,
     ) -> tuple[Tokens[Token], Stored]:
-        """The tokens that `fetch` gets from here, and where they are kept; `kind` names them there."""
-        stored = Stored(fetch, store, kind)
+        """The tokens that `fetch` gets from here, and where they are kept.
+
+        Args:
+            fetch: Gets a new one.
+            store: Where they are kept, or None.
+            kind: What names them there.
+            needed: Whether what is kept is needed to get another.
+        """
+        stored = Stored(fetch, store, kind, check=self._write, needed=needed)
         look = None if self.proofs is None else self.proofs.learn
         return Tokens(self.name, stored.fetch, self._write, look=look), stored
 

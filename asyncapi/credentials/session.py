@@ -53,7 +53,7 @@ class Session:
         self._login = login
         self._revocation = revocation_url or (server.where if isinstance(server.where, Issuer) else None)
         kind = f"{server.name} {server.told()} {scope}".strip()
-        self.tokens, self._stored = tokens, _ = server.tokens(self._fetch, store, kind)
+        self.tokens, self._stored = tokens, _ = server.tokens(self._fetch, store, kind, needed=True)
         self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
         self.resends = tokens.resends
         self._users: list[tuple[Token, str]] = []  # of the last two tokens: the old one serves while a new one comes
@@ -86,7 +86,8 @@ class Session:
     async def refresh(self, refresh_token: str, means: Means, *, key: str = "") -> Token:
         """A new token for a refresh token (RFC 6749 section 6)."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return await self._server.token(means, form, before=refresh_token, key=key)
+        with means.finishing():  # the server may have replaced it by the time that we are closed
+            return await self._server.token(means, form, before=refresh_token, key=key)
 
     async def revoke(self) -> None:
         """Log out: tell the server to forget the tokens (RFC 7009), and forget them here and in the store.

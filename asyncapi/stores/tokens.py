@@ -137,8 +137,11 @@ class FileStore:
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[None]:
         """One process at a time, by a lock on a file beside it."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise AuthError(f"the token file {self._path} can't be locked: {error.strerror}") from None
         try:
             while not _locked(handle):  # noqa: ASYNC110 - another process holds it
                 await asyncio.sleep(_POLL)
