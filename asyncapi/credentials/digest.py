@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from asyncapi.credentials.credential import NOTHING, Signature
-from asyncapi.credentials.values import source, whose
+from asyncapi.credentials.values import sendable, source, whose
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.digest import Challenge, answer, read, read_nextnonce
 from asyncapi.sansio.origin import Origin, origin
@@ -113,6 +113,8 @@ class Digest:
 
 
 def _signed(nonce: _Nonce, user: str, password: str, request: Request) -> Signature:
+    sendable(user, "Digest's user")
+    sendable(password, "Digest's password")
     content = request.content
     body = b""
     if nonce.challenge.qop == "auth-int" and content is not None:

@@ -22,7 +22,7 @@ from asyncapi.credentials.jose import sign_jwt
 from asyncapi.credentials.plain import basic, bearer
 from asyncapi.credentials.stored import Stored
 from asyncapi.credentials.tokens import Tokens
-from asyncapi.credentials.values import source
+from asyncapi.credentials.values import sendable, source
 from asyncapi.decoding import parse_url
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.redact import is_secret, redact_url
@@ -268,7 +268,7 @@ class AuthServer:
     ) -> tuple[Response, tuple[str, ...]]:
         """The answer, and the secrets that it may repeat; `sign` as in `Signature`."""
         fields, headers, secret = await self._signed(url, means)
-        sent = {**form, **fields}
+        sent = {name: sendable(str(value), f"{self.name}: its {name}") for name, value in {**form, **fields}.items()}
         basics = [value.removeprefix("Basic ") for value in headers.values()]
         secrets = (secret, *basics, *(value for name, value in sent.items() if is_secret(name)))
         response = await endpoint.post(means, url, sent, headers, who=who, secrets=secrets, sign=sign)
@@ -277,7 +277,7 @@ class AuthServer:
     async def _signed(self, url: str, means: Means) -> tuple[dict[str, str], dict[str, str], str]:
         """The fields and headers that say who we are, and the secret in them."""
         if self._method == "client_secret_basic" and self._secret is not None:
-            secret = await self._secret.fetch()
+            secret = sendable(await self._secret.fetch(), f"{self.name}: its client_secret")
             # A space as %20, which servers that decode forms and servers that decode URLs both understand.
             return {}, {"Authorization": basic(quote(self.client_id, safe=""), quote(secret, safe=""))}, secret
         if self._method == "client_secret_post" and self._secret is not None:
