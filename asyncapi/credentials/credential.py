@@ -23,9 +23,10 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import AuthError
 from asyncapi.redact import MASK
+from asyncapi.sansio.doubt import route_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator, Sequence
 
     from asyncapi.clock import Clock
     from asyncapi.types import Request, Response, Send
@@ -143,6 +144,14 @@ def carried(signature: Signature) -> Any:
     while isinstance(inner := getattr(by, "inner", None), Signature):
         by = inner.by
     return by
+
+
+def route(response: Response) -> Hashable:
+    """What was asked, as `sansio/doubt.py` tells routes apart."""
+    request = response.request
+    if request is None:
+        return None
+    return route_of(request.method, request.url.host_port_subcomponent or "", request.route or request.url.raw_path)
 
 
 NOTHING = Signature()

@@ -9,6 +9,7 @@ from asyncapi.credentials.server import Issuer
 from asyncapi.credentials.values import hashed
 from asyncapi.errors import AuthError
 from asyncapi.sansio.oauth import Refused
+from asyncapi.sansio.oauth_errors import read_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -109,4 +110,5 @@ class Session:
                 form = {"token": text, "token_type_hint": kind}
                 response = await self._server.ask(means, url, form, who="the revocation endpoint")
                 if response.status != _OK:
-                    raise AuthError(f"{self._server.name}: forgotten here, but not revoked: {response.status}")
+                    said = f"{response.status}{read_refusal(response.content).before()}"
+                    raise AuthError(f"{self._server.name}: forgotten here, but not revoked: {said}")

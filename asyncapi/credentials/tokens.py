@@ -23,10 +23,10 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from asyncapi.credentials.credential import carried
+from asyncapi.credentials.credential import carried, route
 from asyncapi.credentials.values import hashed
 from asyncapi.errors import AuthError
-from asyncapi.sansio.doubt import Doubts, route_of
+from asyncapi.sansio.doubt import Doubts
 from asyncapi.sansio.oauth import Refused
 
 if TYPE_CHECKING:
@@ -178,30 +178,34 @@ class Tokens(Generic[T]):
         renewed = any(each.by is not token for each in refused)
         if response.status != _UNAUTHORIZED:
             if renewed:
-                self._doubts.helped(_route(response))
+                self._doubts.helped(route(response))
             return ""
         if renewed:
-            self._doubts.unhelped(_route(response), token, means.clock.now())
+            self._doubts.unhelped(route(response), token, means.clock.now())
             return ""
         return "401, a new token" if self._is_renewed(token, response, means) else ""
 
     def _is_renewed(self, token: T, response: Response, means: Means) -> bool:
         """Whether there is another than the one that was refused, or one is on its way."""
-        if token is not self._token or self._signature is None:
+        if not self.serves(token):
             return True
         if self._under_way():
             self._doubted = token
             return True
-        now, route = means.clock.now(), _route(response)
-        if means.closed or now < self._refused_until or not self._doubts.believe(route, now):
+        now, place = means.clock.now(), route(response)
+        if means.closed or now < self._refused_until or not self._doubts.believe(place, now):
             return False
-        self._doubted, self._doubted_at = token, route
+        self._doubted, self._doubted_at = token, place
         self._start(means)
         return True
 
     async def whose(self) -> str | None:
         """The user, where each token may be another one's: as many as there are tokens."""
         return None if self._token is None else hashed(repr(self._token))
+
+    def serves(self, token: T) -> bool:
+        """Whether this is the one that is used now."""
+        return self._token is token and self._signature is not None
 
     def refused(self, token: T) -> None:
         """The server refused this one: it serves no more, if it still does."""
@@ -276,13 +280,6 @@ def _worth_waiting(seconds: float, request: Request, means: Means) -> bool:
         and (patience is None or seconds <= patience)
         and (due is None or means.clock.now() + seconds < due)
     )
-
-
-def _route(response: Response) -> Hashable:
-    request = response.request
-    if request is None:
-        return None
-    return route_of(request.method, request.url.host_port_subcomponent or "", request.route or request.url.raw_path)
 
 
 def usable_until(token: Renewable) -> float:
