@@ -189,7 +189,7 @@ class AuthServer:
             kind: What names them there.
             needed: Whether what is kept is needed to get another.
         """
-        stored = Stored(fetch, store, kind, check=self._write, needed=needed)
+        stored = Stored(fetch, store, kind, who=self.name, check=self._write, needed=needed)
         look = None if self.proofs is None else self.proofs.learn
         return Tokens(self.name, stored.fetch, self._write, look=look), stored
 

@@ -42,6 +42,7 @@ class Stored:
         fetch: Gets a new one.
         store: Where it is kept, or None.
         name: Its name there.
+        who: The credential's class, for messages.
         check: Raises `AuthError` for a token that can't be sent.
         needed: Whether what is kept is needed to get another, as refresh tokens are.
     """
@@ -54,13 +55,14 @@ class Stored:
         store: TokenStore | None,
         name: str,
         *,
+        who: str,
         check: Callable[[Token], object],
         needed: bool,
     ) -> None:
         self._fetch = fetch
         self._store = store
         self._name = name
-        self._who = name.partition(" ")[0]
+        self._who = who
         self._check = check
         self._needed = needed
         self._latest = ""  # the text of a token that the store has not taken yet, or ""

@@ -21,6 +21,7 @@ from asyncapi.sansio.oauth_errors import parse, read_refusal, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+_LONGEST = 2**20  # bytes of an answer
 OTHER_ISSUER = "another issuer"
 NO_BEARER = frozenset({"dpop", "mac", "pop"})  # they need more than the token: never sent as bearer tokens
 _BEARER = frozenset({"bearer", "bearertoken", "n_a"})  # "N_A" is RFC 8693's
@@ -169,6 +170,8 @@ def read_json(status: int, content: bytes, *, hide: Callable[[bytes], bytes] = b
     Raises:
         Refused: It is an error (RFC 6749 section 5.2), or no JSON object.
     """
+    if len(content) > _LONGEST:
+        raise Refused(f"{status}, with {len(content):,} bytes: no authorization server says that much")
     given = parse(content)
     failed = isinstance(given, dict) and bool(given.get("error")) and isinstance(given["error"], str | dict | list)
     if failed or status >= 300:  # noqa: PLR2004 - where success ends

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SHOWN = 200  # characters
+_PARSED = 2**20  # bytes
 _READ = 8192  # bytes of a body that is no JSON
 _MOST_FIELDS = 100  # of a form
 _DEEPEST = 4  # objects within objects
@@ -70,6 +71,8 @@ class Refusal(NamedTuple):
 
 def parse(content: bytes) -> Any:
     """What a body holds: JSON, or else the fields of a form, or else None."""
+    if len(content) > _PARSED:
+        return None
     try:
         return json.loads(content)
     except (ValueError, RecursionError):

@@ -296,6 +296,9 @@ def test_a_device_is_polled_at_the_pace_that_the_server_asks_for():
         (["expired_token"], {}, "400 expired_token"),
         ([], {"verification_uri": "javascript:alert(1)"}, "has no device_code"),
         ([], {"user_code": None}, "has no device_code"),
+        ([], {"user_code": "AB\x1b[2J"}, "has no device_code"),
+        (["authorization_pending"] * 9999, {"expires_in": 10**400, "interval": 60}, "nobody entered the code in time"),
+        (["authorization_pending"] * 9999, {"expires_in": 1e18, "interval": 60}, "nobody entered the code in time"),
     ],
 )
 def test_a_device_that_nobody_agrees_to(answers, given, said):

@@ -62,6 +62,11 @@ def test_a_token(content, token):
     assert read_token(200, content, 10.0) == token
 
 
+def test_an_answer_without_end_is_not_parsed():
+    with pytest.raises(Refused, match="200, with 1,048,578 bytes: no authorization server says that much"):
+        read_token(200, b" " * 2**20 + b"{}", 0)
+
+
 def test_a_refresh_token_stays_where_no_other_comes():
     assert read_token(200, answer(), 0, before="r1").refresh_token == "r1"
     assert read_token(200, answer(refresh_token="r2"), 0, before="r1").refresh_token == "r2"
