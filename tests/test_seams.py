@@ -274,8 +274,8 @@ def test_another_login_is_another_user_and_a_refreshed_token_is_the_same():
         def told(self):
             return ""
 
-        def tokens(self, fetch, store, kind):
-            stored = Stored(fetch, store, kind)
+        def tokens(self, fetch, store, kind, *, needed):
+            stored = Stored(fetch, store, kind, who="Test", check=lambda token: None, needed=needed)
             return Tokens("Test", stored.fetch, lambda token: bearer(token.access_token)), stored
 
         async def token(self, means, form, *, before="", key=""):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from asyncapi.types import Request, Response
 
+_MOST = 1000  # origins whose nonces are kept
 _ASKED = frozenset({400, 401})
 _ASKS = "use_dpop_nonce"
 _NONCE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,2048}")  # section 8.1; a longer one would fill every request's headers
@@ -83,7 +84,10 @@ class Proofs:
         nonce = response.headers.get("DPoP-Nonce")
         if nonce is None or not _NONCE.fullmatch(nonce):
             return ""
+        self._nonces.pop((origin(response.url), api), None)
         self._nonces[origin(response.url), api] = nonce
+        if len(self._nonces) > _MOST:
+            del self._nonces[next(iter(self._nonces))]
         asked = response.status in _ASKED and (
             _ASKS in " ".join(response.headers.getall("WWW-Authenticate", ())) or _ASKS.encode() in response.content
         )
