@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from asyncapi.bulk.reader import Item
+    from asyncapi.bulk.sinks import Sink
     from asyncapi.client import Client
     from asyncapi.fanout import Outcomes
     from asyncapi.stats import Stats
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 GRACE = 1.5  # seconds for what is in flight, once the job is stopping
 
 _TICK = 0.2
+_LAST_MOMENT = 0.3  # seconds for what another program's lock holds back, after a Ctrl-C
 _LOOK = 1.0  # seconds between looks at whether the output is still there
 _SKIP = 1000  # rows of an earlier run passed over at a time
 _INTERRUPTED = 130
@@ -110,7 +112,7 @@ class Engine:
             digest = await self._scan()
             if self.stopped is not None:
                 return self._summary(0, 0)
-            self._store = open_store(sink, job.what(digest), resume=job.resume, overwrite=job.overwrite)
+            self._store = await self._opened(sink, digest)
             try:
                 await self._fetch(client, model)
                 await self._finish()
@@ -150,6 +152,22 @@ class Engine:
             self.total = found.total
         return found.digest
 
+    async def _opened(self, sink: Sink, digest: str) -> Store:
+        """The output, opened in a thread: others' locks are waited for, and what an earlier run wrote is read."""
+        job, left = self.job, False
+
+        def work() -> Store:
+            store = open_store(sink, job.what(digest), resume=job.resume, overwrite=job.overwrite)
+            if left:
+                store.close()
+            return store
+
+        try:
+            return await in_thread(work)
+        except asyncio.CancelledError:
+            left = True
+            raise
+
     async def _fetch(self, client: Client, model: Any) -> None:
         self._phase = "fetching"
         self._began = time.monotonic()
@@ -183,6 +201,8 @@ class Engine:
             self._outcomes = outcomes
             async for outcome in outcomes:
                 self._take(outcome)
+                while self._store.behind:  # noqa: ASYNC110 - the clock beside it writes
+                    await asyncio.sleep(_TICK)
         while self._lost and self.stopped is None:
             self._take_lost()
 
@@ -259,7 +279,7 @@ class Engine:
     async def _finish(self) -> None:
         """Write what has come, and if that was all, make the result."""
         try:
-            self._store.flush()
+            await self._write_all()
             self._store.look()
             if self.stopped is None:
                 self._phase = "finishing"
@@ -269,6 +289,13 @@ class Engine:
         except NotWritten as error:
             self._end_with(error)
         self._show()
+
+    async def _write_all(self) -> None:
+        """Write what has come; another program's lock is waited for, but not long after a Ctrl-C."""
+        until = time.monotonic() + _LAST_MOMENT
+        while not self._store.flush() and (self.code != _INTERRUPTED or time.monotonic() < until):
+            self._show()
+            await asyncio.sleep(_TICK)
 
     async def _report(self) -> Summary:
         past = self._store.past

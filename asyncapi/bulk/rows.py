@@ -47,7 +47,7 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
     if error is None:
         row["data"] = data
     else:
-        row["error"] = f"{type(error).__name__}: {error.message}"[:_ERROR_SHOWN]
+        row["error"] = _encodable(f"{type(error).__name__}: {error.message}"[:_ERROR_SHOWN])
     elapsed = outcome.elapsed
     for attempt in outcome.attempts:
         elapsed -= attempt.queued
@@ -76,6 +76,11 @@ def unknown_row(item: Item) -> Row:
         "elapsed_ms": None,
         "at": now(),
     }
+
+
+def _encodable(text: str) -> str:
+    """The text without halves of surrogate pairs, as a header's stray bytes become: no output could hold them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def now() -> str:
