@@ -8,6 +8,7 @@ Rules:
 3. A request that must not be sent twice is noted in the journal just before it is sent (with a client of the user's,
    when it is handed to it); if the job dies before its row is written, the next run writes it as unknown.
 4. No task, timer or write per row: the clock ticks five times a second.
+5. What we hold back ourselves fails no row while its attempts and its deadline are unspent: it waits (turns.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections import deque
 from dataclasses import replace
 from itertools import chain
+from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -29,6 +31,7 @@ from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import retries_of, row_of, unknown_row
 from asyncapi.bulk.store import NotWritten, Store, open_store
 from asyncapi.bulk.tally import Tally
+from asyncapi.bulk.turns import Turns
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.resend import IDEMPOTENT
 
@@ -101,12 +104,15 @@ class Engine:
         self._store: Store
         self._stats: Callable[[], Stats]
         self._limit = job.limit_told()
+        self._paused, self._paused_at = 0.0, -inf  # seconds, and when it was looked up
+        self._turns = self._judge()
 
     async def run(self) -> Summary:
         """Run it to its end; see `run`."""
         job = self.job
         sink, model = check(job)
-        client = self._client or client_for(job, self._note)
+        turns = self._turns
+        client = self._client or client_for(job, self._note, turns)
         self._stats = lambda: client.stats
         try:
             digest = await self._scan()
@@ -197,7 +203,9 @@ class Engine:
     async def _consume(self, client: Client, model: Any) -> None:
         source = self._rows(await self._first()) if self._reader.regular else self._stream()
         workers = self.job.concurrency
-        async with client.map(source, model=model, ordered=self.job.ordered, concurrency=workers) as outcomes:
+        mapped = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
+        mapped.hold = self._turns
+        async with mapped as outcomes:
             self._outcomes = outcomes
             async for outcome in outcomes:
                 self._take(outcome)
@@ -320,12 +328,41 @@ class Engine:
             rate=tally.done / elapsed if elapsed > 0 else 0.0,
             p99=tally.quantile_ms(0.99),
             paused=sum(self._stats().pauses.values()),
+            held=dict(self._turns.waited),
             **tally.figures(),
             output=str(self.job.output),
             report=None,
             stopped=self.stopped,
             exit_code=self.code or (1 if tally.failed + tally.unknown + skipped_failed else 0),
         )
+
+    def _judge(self) -> Turns:
+        """Who holds rows back: as the job says, or as the user's own client does."""
+        job, own = self.job, self._client
+        retry = job.retries() if own is None else own._parts.plan.retry  # noqa: SLF001 - its settings hold
+        limits = job.limits() if own is None else own._timeout  # noqa: SLF001 - the same
+        return Turns(
+            retry,
+            limits,
+            most=job.concurrency,
+            max_wait=job.max_wait,
+            max_outage=job.max_outage,
+            stop=lambda why: self.stop(why, 1),
+            release=lambda item: self._store.release(item.index),
+            note=None if own is None else lambda item: self._note(item.index),
+        )
+
+    def _pause(self, now: float) -> float:
+        """Seconds until the server lets the job go on; looked up once a second, since it takes a whole snapshot."""
+        if now - self._paused_at >= _LOOK:
+            self._paused, self._paused_at = max(self._stats().paused.values(), default=0.0), now
+        return max(0.0, self._paused - (now - self._paused_at))
+
+    def _notes(self) -> Iterator[str]:
+        for host, until in self._turns.told.items():
+            yield f"{host or 'the host'} asks to wait until {time.strftime('%H:%M:%S', time.localtime(until))}"
+        if self._phase != "reading" and self._store.locked >= _LOOK:
+            yield "another program has locked the output"
 
     def _show(self) -> None:
         if self._progress is None:
@@ -344,8 +381,10 @@ class Engine:
                 elapsed=now - self._began,
                 rate=rate,
                 eta=left / rate if left is not None and rate > 0 else None,
-                paused=max(self._stats().paused.values(), default=0.0),
+                paused=self._pause(now),
                 limit=self._limit,
+                held={word: rows for word, rows in self._turns.waiting.items() if rows},
+                notes=tuple(self._notes()),
                 **tally.figures(),
             )
         )

@@ -53,9 +53,11 @@ class Item(Request):
     Attributes:
         index: Its row, from 0; also its `id`, by which the transport knows it again.
         name: The id that the input gives it, or None.
+        held: Who has held it back first (words.py), or "".
     """
 
-    __slots__ = ("index", "name")
+    __slots__ = ("held", "index", "name")
+    held: str
     index: int
     name: Any  # with a template the id may be any JSON value
 
@@ -142,7 +144,7 @@ class Reader:
         """
         rows = self._rows(self._lines.read(before_read), self._item)
         for index, item in enumerate(rows):
-            item.name, item.id, item.index = item.id, index, index
+            item.name, item.id, item.index, item.held = item.id, index, index, ""
             yield item
 
     def _rows(self, lines: Iterator[Line], make: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
