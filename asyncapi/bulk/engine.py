@@ -32,6 +32,7 @@ from asyncapi.bulk.rows import retries_of, row_of, unknown_row
 from asyncapi.bulk.store import NotWritten, Store, open_store
 from asyncapi.bulk.tally import Tally
 from asyncapi.bulk.turns import Turns
+from asyncapi.clock import SYSTEM
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.resend import IDEMPOTENT
 
@@ -344,6 +345,7 @@ class Engine:
         return Turns(
             retry,
             limits,
+            draw=(SYSTEM if own is None else own._clock).random,  # noqa: SLF001 - the same
             most=job.concurrency,
             max_wait=job.max_wait,
             max_outage=job.max_outage,

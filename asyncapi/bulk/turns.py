@@ -13,7 +13,6 @@ A refusal of ours (words.py) fails no row of a job while its attempts and its de
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import dataclass, replace
 from math import inf
@@ -81,6 +80,7 @@ class Turns:
     Args:
         retry: The client's.
         limits: The client's.
+        draw: Draws the jitter of waits, from [0, 1).
         most: Turns that may be kept: the rows that are sent at a time.
         max_wait: The longest wait that a host may ask for, seconds.
         max_outage: Seconds of silence that stop the job.
@@ -99,6 +99,7 @@ class Turns:
         retry: Retry | None,
         limits: Timeout,
         *,
+        draw: Callable[[], float],
         most: int,
         max_wait: float,
         max_outage: float,
@@ -112,6 +113,7 @@ class Turns:
         self._retry = retry
         self._policy = None if retry is None else retry.policy()
         self._limits = limits
+        self._draw = draw
         self._most = max(float(most), _A_SECOND)
         self._max_wait = max_wait
         self._max_outage = max_outage
@@ -280,7 +282,7 @@ class Turns:
     def _backoff(self, made: int) -> float:
         policy = self._policy
         base, cap = (0.5, 30.0) if policy is None else (policy.base, policy.cap)
-        return full_jitter(max(1, made), random.random(), base=base, cap=cap)
+        return full_jitter(max(1, made), self._draw(), base=base, cap=cap)
 
     def _left(self, made: int, age: float) -> Retry | None:
         """The retries of a row that has made so many attempts."""
