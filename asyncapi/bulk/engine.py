@@ -364,7 +364,7 @@ class Engine:
         for host, until in self._turns.told.items():
             yield f"{host or 'the host'} asks to wait until {time.strftime('%H:%M:%S', time.localtime(until))}"
         if self._phase != "reading" and self._store.locked >= _LOOK:
-            yield "another program has locked the output"
+            yield "the output is locked by others"
 
     def _show(self) -> None:
         if self._progress is None:
