@@ -17,6 +17,7 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -25,14 +26,13 @@ from uuid import UUID, uuid5
 from asyncapi.bulk.feed import feed, in_thread
 from asyncapi.bulk.job import Job, Summary
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
-from asyncapi.bulk.prepare import check, client_for, once_only
+from asyncapi.bulk.prepare import check, client_for, once_only, opened
 from asyncapi.bulk.progress import Pace, Progress
 from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import retries_of, row_of, unknown_row
-from asyncapi.bulk.store import NotWritten, Store, open_store
+from asyncapi.bulk.store import NotWritten, Store
 from asyncapi.bulk.tally import Tally
-from asyncapi.bulk.turns import Turns
-from asyncapi.clock import SYSTEM
+from asyncapi.bulk.turns import turns_of
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.resend import IDEMPOTENT
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from asyncapi.bulk.reader import Item
-    from asyncapi.bulk.sinks import Sink
     from asyncapi.client import Client
     from asyncapi.fanout import Outcomes
     from asyncapi.stats import Stats
@@ -106,20 +105,20 @@ class Engine:
         self._stats: Callable[[], Stats]
         self._limit = job.limit_told()
         self._paused, self._paused_at = 0.0, -inf  # seconds, and when it was looked up
-        self._turns = self._judge()
+        stop = partial(self.stop, code=1)
+        self._turns = turns_of(job, client, stop=stop, note=self._note, release=self._release)
 
     async def run(self) -> Summary:
         """Run it to its end; see `run`."""
         job = self.job
         sink, model = check(job)
-        turns = self._turns
-        client = self._client or client_for(job, self._note, turns)
+        client = self._client or client_for(job, self._note, self._turns)
         self._stats = lambda: client.stats
         try:
             digest = await self._scan()
             if self.stopped is not None:
                 return self._summary(0, 0)
-            self._store = await self._opened(sink, digest)
+            self._store = await opened(job, sink, digest)
             try:
                 await self._fetch(client, model)
                 await self._finish()
@@ -159,22 +158,6 @@ class Engine:
             self.total = found.total
         return found.digest
 
-    async def _opened(self, sink: Sink, digest: str) -> Store:
-        """The output, opened in a thread: others' locks are waited for, and what an earlier run wrote is read."""
-        job, left = self.job, False
-
-        def work() -> Store:
-            store = open_store(sink, job.what(digest), resume=job.resume, overwrite=job.overwrite)
-            if left:
-                store.close()
-            return store
-
-        try:
-            return await in_thread(work)
-        except asyncio.CancelledError:
-            left = True
-            raise
-
     async def _fetch(self, client: Client, model: Any) -> None:
         self._phase = "fetching"
         self._began = time.monotonic()
@@ -204,10 +187,9 @@ class Engine:
     async def _consume(self, client: Client, model: Any) -> None:
         source = self._rows(await self._first()) if self._reader.regular else self._stream()
         workers = self.job.concurrency
-        mapped = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
-        mapped.hold = self._turns
-        async with mapped as outcomes:
-            self._outcomes = outcomes
+        self._outcomes = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
+        self._outcomes.hold = self._turns
+        async with self._outcomes as outcomes:
             async for outcome in outcomes:
                 self._take(outcome)
                 while self._store.behind:  # noqa: ASYNC110 - the clock beside it writes
@@ -257,6 +239,9 @@ class Engine:
 
     def _note(self, index: int) -> None:
         self._store.start(index)
+
+    def _release(self, index: int) -> None:
+        self._store.release(index)
 
     def _take(self, outcome: Outcome[Any]) -> None:
         item: Item = outcome.request  # type: ignore[assignment]  # as it was given
@@ -335,23 +320,6 @@ class Engine:
             report=None,
             stopped=self.stopped,
             exit_code=self.code or (1 if tally.failed + tally.unknown + skipped_failed else 0),
-        )
-
-    def _judge(self) -> Turns:
-        """Who holds rows back: as the job says, or as the user's own client does."""
-        job, own = self.job, self._client
-        retry = job.retries() if own is None else own._parts.plan.retry  # noqa: SLF001 - its settings hold
-        limits = job.limits() if own is None else own._timeout  # noqa: SLF001 - the same
-        return Turns(
-            retry,
-            limits,
-            draw=(SYSTEM if own is None else own._clock).random,  # noqa: SLF001 - the same
-            most=job.concurrency,
-            max_wait=job.max_wait,
-            max_outage=job.max_outage,
-            stop=lambda why: self.stop(why, 1),
-            release=lambda item: self._store.release(item.index),
-            note=None if own is None else lambda item: self._note(item.index),
         )
 
     def _pause(self, now: float) -> float:

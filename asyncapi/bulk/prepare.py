@@ -1,12 +1,14 @@
-"""What is done before a job reads its first row: everything is checked, nothing is opened for writing or sent."""
+"""What is done before a job sends its first row: everything is checked, then its output is opened."""
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any, Protocol
 
+from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
-from asyncapi.bulk.store import check_output
+from asyncapi.bulk.store import check_output, open_store
 from asyncapi.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.connecting import MAX_BODY, http_transport
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.bulk.job import Job
+    from asyncapi.bulk.store import Store
     from asyncapi.types import Request, Response, Transport
 
 
@@ -90,6 +93,27 @@ def check(job: Job) -> tuple[Sink, Any]:
     if model is not None:
         adapter(model)
     return sink, model
+
+
+async def opened(job: Job, sink: Sink, digest: str) -> Store:
+    """The output, opened in a thread: others' locks are waited for, and what an earlier run wrote is read.
+
+    Raises:
+        ConfigError: It cannot be opened, or is another job's.
+    """
+    left = False
+
+    def work() -> Store:
+        store = open_store(sink, job.what(digest), resume=job.resume, overwrite=job.overwrite)
+        if left:
+            store.close()
+        return store
+
+    try:
+        return await in_thread(work)
+    except CancelledError:
+        left = True
+        raise
 
 
 def client_for(job: Job, note: Callable[[int], None], seen: Seen | None = None) -> Client:

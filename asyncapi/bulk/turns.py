@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.prepare import once_only
 from asyncapi.bulk.words import BREAKER, BUDGET, QUEUE, RATE, WAIT, refusal, word
+from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, RequestTimeout, StatusError, TransportError
 from asyncapi.heldback import Verdict
 from asyncapi.sansio.backoff import full_jitter
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
+    from asyncapi.bulk.job import Job
+    from asyncapi.client import Client
     from asyncapi.config import Retry, Timeout
     from asyncapi.types import Outcome, Request, Response
 
@@ -295,3 +298,26 @@ class Turns:
 
 def _answers(status: int) -> bool:
     return status < 500 and status != _TOO_MANY_REQUESTS  # noqa: PLR2004 - the server's own failures
+
+
+def turns_of(
+    job: Job,
+    own: Client | None,
+    *,
+    stop: Callable[[str], object],
+    note: Callable[[int], object],
+    release: Callable[[int], object],
+) -> Turns:
+    """The judge of a job's rows, by the job's settings or those of a client of the user's own."""
+    client: Any = own  # its settings hold
+    return Turns(
+        job.retries() if own is None else client._parts.plan.retry,  # noqa: SLF001 - what the client's own map goes by
+        job.limits() if own is None else client._timeout,  # noqa: SLF001 - the same
+        draw=(SYSTEM if own is None else client._clock).random,  # noqa: SLF001 - the same
+        most=job.concurrency,
+        max_wait=job.max_wait,
+        max_outage=job.max_outage,
+        stop=stop,
+        release=lambda item: release(item.index),
+        note=None if own is None else lambda item: note(item.index),
+    )
