@@ -2,6 +2,7 @@ r"""JSON that the fast reader and writer (pydantic-core's) refuse, though it is 
 
 - Half of a surrogate pair, as an escape: `"caf\ud83d"`, a text that a server has cut in the middle of an emoji. The
   grammar allows it (RFC 8259 section 8.2), no text can hold it: it becomes U+FFFD, the replacement character.
+  What is written anyhow (a job's rows, an id) keeps it as its escape.
 - Nesting deeper than some 200 levels in reading, 255 in writing. Reading takes `LEVELS` of them; what is deeper is an
   error, never a RecursionError, as is what the stack that is left can't hold.
 """
@@ -101,16 +102,22 @@ def written(value: Any) -> bytes:
 def written_anyhow(value: Any) -> bytes:
     """The same, with null for the numbers that JSON has not (NaN, Infinity), and the text of unknown objects.
 
+    Half of a surrogate pair is its escape.
+
     Raises:
         ValueError: As `written`.
     """
     try:
         return to_json(value, inf_nan_mode="null", fallback=_shown)  # serialize_unknown would cut deep data off: "..."
     except PydanticSerializationError as error:
-        if "depth" not in str(error):
+        if "depth" not in str(error) and "surrogates not allowed" not in str(error):
             raise
-    made = _dumped(value, partial(to_jsonable_python, fallback=_shown), allow_nan=True)
-    return _dumped(json.loads(made, parse_constant=_null), None, allow_nan=False)
+    made = _dumped(value, partial(to_jsonable_python, fallback=_shown), allow_nan=True, escaped=True)
+    value = json.loads(made, parse_constant=_null)
+    try:
+        return _dumped(value, None, allow_nan=False)
+    except UnicodeEncodeError:
+        return _dumped(value, None, allow_nan=False, escaped=True)
 
 
 def _shown(value: Any) -> str:
@@ -124,10 +131,10 @@ def _null(_: str) -> None:
     return None
 
 
-def _dumped(value: Any, default: Callable[[Any], Any] | None, *, allow_nan: bool) -> bytes:
+def _dumped(value: Any, default: Callable[[Any], Any] | None, *, allow_nan: bool, escaped: bool = False) -> bytes:
     """JSON by Python's own writer, which goes deeper."""
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=default, allow_nan=allow_nan)
+        text = json.dumps(value, ensure_ascii=escaped, separators=(",", ":"), default=default, allow_nan=allow_nan)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     except TypeError as error:  # a key that JSON has not

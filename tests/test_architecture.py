@@ -45,7 +45,7 @@ FLOORS = {
     # 4: settings, what a call is built from, the order of the layers, the client and its fan-out
     "config": 4, "bodies": 4, "building": 4, "parts": 4, "order": 4, "stats": 4, "fanout": 4, "client": 4, "inbound": 4,
     "verbs": 4, "connecting": 4, "paginate": 4, "contents": 4, "pageflow": 4, "plan": 4, "past": 4,
-    "stream": 4, "streamed": 4, "events": 4, "saving": 4,
+    "heldback": 4, "stream": 4, "streamed": 4, "events": 4, "saving": 4,
     # 5: speakers, which take a client; and what users' tests import
     "websocket": 5, "graphql": 5, "grpc": 5, "api": 5, "blocking": 5,
     "blockingmap": 5, "blockingstream": 5, "portal": 5, "annotations": 5, "endpoint": 5, "markers": 5,

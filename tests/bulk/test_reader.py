@@ -64,6 +64,22 @@ def test_tabs_separate_in_tsv(file):
     assert urls(file("a.tsv", "n\turl\n1\thttps://h/1,2\n")) == ["https://h/1,2"]
 
 
+def test_columns_that_nobody_asks_for_may_be_empty_long_or_there_twice(file):
+    template = Template("https://h/{k}")
+    text = "id,k,,,note,note\n1,a,,,x," + "y" * 200_000 + "\n"
+    assert urls(file("a.csv", text), template=template) == ["https://h/a"]
+    for name in ("id", "k"):
+        with pytest.raises(InputError, match=rf"a\.csv:1: the column '{name}' is there twice"):
+            read(file("a.csv", f"id,k,{name}\n1,a,b\n"), template=template)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e400", "-Infinity"])
+def test_an_id_that_is_no_number_is_refused_before_anything_is_sent(file, number):
+    path = file("a.jsonl", f'{{"id": {number}, "k": 1}}\n')
+    with pytest.raises(InputError, match=r"a\.jsonl:1: the id .* is no finite number: give it as text"):
+        Reader(path, template=Template("https://h/{k}")).scan()
+
+
 def test_a_template_takes_its_columns_from_csv_jsonl_and_plain_lines(file):
     template = Template("https://h/{id}?n={name}")
     wanted = ["https://h/1?n=a%26b", "https://h/2?n=c"]
