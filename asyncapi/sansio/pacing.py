@@ -16,7 +16,6 @@ A `Pacer` is asked like a `Bucket` (delay, take, give_back, interval), so that o
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -62,10 +61,10 @@ class Pacer:
         self._last = -inf  # when the last attempt was sent, and what it weighed: the next one is spaced from it
         self._weight = 1.0
         self._levels: dict[tuple[str, str], Level] = {}
-        self._mixed: set[tuple[str, str]] = set()  # names that stand for several limits
+        self._mixed: frozenset[tuple[str, str]] = frozenset()  # names that stand for several limits
         self._refusals = Refusals()
         self.passed = self._refusals.passed
-        self._unsent: deque[int] = deque(maxlen=_MOST_UNSENT)
+        self._unsent: tuple[int, ...] = ()
 
     def delay(self, now: float, weight: float = 1.0) -> float:  # noqa: ARG002 - asked like a Bucket
         """Seconds until an attempt may go; 0 or less if it may now."""
@@ -117,7 +116,7 @@ class Pacer:
         if not self.active:
             return
         if number:  # the numbers after it are given out already
-            self._unsent.append(number)
+            self._unsent = (*self._unsent[1 - _MOST_UNSENT :], number)
         else:
             self.sent -= 1
         if self._last > -inf:
@@ -175,7 +174,7 @@ class Pacer:
         level.tell(now, quota, number, sent_at, max(number, self.sent - unsent))
         if level.flips > _FLIPS:  # of models, of resources: it can't be told which one the next attempt falls under
             del self._levels[key]
-            self._mixed.add(key)
+            self._mixed |= {key}
 
     def _refused(self, now: float, number: int, sent_at: float, retry_after: float | None, *, too_many: bool) -> None:
         if retry_after == 0.0:  # come back at once: that is no limit

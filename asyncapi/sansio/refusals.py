@@ -18,7 +18,6 @@ less and less often, and no more often than the server asks for.
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf, sqrt
 
 from asyncapi.sansio.learned_rate import LearnedRate, Throughput
@@ -72,7 +71,7 @@ class Refusals:
         self._first, self._first_sent = 0, -inf  # the first attempt that was refused in this round,
         self._later = self._later_refused = 0  # and those sent after it, before that was known
         self._round: tuple[float, float, bool] | None = None  # the rate then, what was measured; was it in vain?
-        self._rounds: deque[tuple[int, float]] = deque(maxlen=_FEW)  # attempts and seconds from refusal to refusal
+        self._rounds: tuple[tuple[int, float], ...] = ()  # the last few: attempts and seconds from refusal to refusal
         self._sustained = 0.0  # a rate that went on from one refusal to another
         self._tried = False  # the last round tried for more than was known to go
         self._vain = 0.0  # rounds refused although sustained
@@ -165,7 +164,7 @@ class Refusals:
         self._tried = not learned.is_below(now)
         on_trial = on_trial or self._tried or self._count > self._passed
         self._passed = self._count
-        self._rounds.append((self._count, max(1e-3, now - self._ended)))
+        self._rounds = (*self._rounds[1 - _FEW :], (self._count, max(1e-3, now - self._ended)))
         attempts, seconds = self._sum_up()
         self._sustained = measured = attempts / seconds
         if attempts < _FEW:
