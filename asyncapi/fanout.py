@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from asyncapi.errors import AsyncAPIError, ConfigError
 from asyncapi.layers.concurrency import Gate
+from asyncapi.ownership import refuse_copy
 from asyncapi.types import Outcome, Request, Response
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Outcomes(Generic[T]):
         stopped: Why it ended before the source did, or None.
         window: How many items may be pulled and not yet handed over.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,
