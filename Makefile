@@ -6,7 +6,7 @@ RUN := .ci/bootstrap
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check lint format types architecture bench demo clean distclean
+.PHONY: help setup test soak check lint format types architecture bench demo clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +17,9 @@ setup: ## make the virtual environment and install the project with its tools
 
 test: ## run the whole test suite (ARGS='-k name' to choose)
 	@$(RUN) python -m pytest $(ARGS)
+
+soak: ## everything on under load for ten minutes: nothing may grow (ARGS='--seconds 60 --rate 500')
+	@$(RUN) python tests/soak/soak.py $(ARGS)
 
 check: lint types architecture ## linter, formatter, type checkers and the architecture test
 

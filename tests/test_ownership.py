@@ -32,8 +32,8 @@ def server():
 
 
 class Shop(API):
-    @get("/items/{id}")
-    async def item(self, id: int) -> dict: ...
+    @get("/items/{number}")
+    async def item(self, number: int) -> dict: ...
 
 
 MAKERS = {
@@ -58,9 +58,12 @@ async def test_what_holds_connections_is_neither_copied_nor_pickled(make, duplic
 @pytest.mark.parametrize("duplicate", COPIES)
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_nor_is_it_without_await(make, duplicate):
-    with asyncapi.blocking.Client("https://h", transport=MockTransport(lambda r: reply())) as api:
-        with pytest.raises(ConfigError, match="make a new Client there"):
-            duplicate(make(api))
+    transport = MockTransport(lambda r: reply())
+    with (
+        asyncapi.blocking.Client("https://h", transport=transport) as api,
+        pytest.raises(ConfigError, match="make a new Client there"),
+    ):
+        duplicate(make(api))
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, pickle.dumps])
@@ -79,9 +82,11 @@ async def test_an_answer_that_is_read_may_be_copied_and_pickled():
 
 def test_a_client_given_to_a_pool_of_processes_is_told_of_at_the_caller():
     api = Client("https://h")
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        with pytest.raises(ConfigError, match="make a new Client there"):
-            pool.submit(print, api).result(timeout=60)
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        pytest.raises(ConfigError, match="make a new Client there"),
+    ):
+        pool.submit(print, api).result(timeout=60)
 
 
 def outcome_of(script: str, url: str) -> list[str]:
