@@ -157,8 +157,8 @@ ENDS = {
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         with Client(sys.argv[1]) as api:
             api.get("/items/1")
-            print("ready", flush=True)
             try:
+                print("ready", flush=True)
                 api.get("/delay/30")
             finally:
                 stats = api.stats
