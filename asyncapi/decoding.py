@@ -207,6 +207,9 @@ def _make_reader(model: Any) -> Callable[[bytes], Any]:
 
 
 def _make_adapter(model: Any) -> pydantic.TypeAdapter[Any]:
+    if not isinstance(model, type) and hasattr(type(model), "__pydantic_core_schema__"):  # older ones take its class's
+        name = type(model).__name__
+        raise ConfigError(f"model={model!r} is no type that pydantic can validate: it is a value, give {name} itself")
     try:
         made = pydantic.TypeAdapter(model)
         if not getattr(made, "pydantic_complete", True):  # it names types that were not there yet

@@ -25,6 +25,7 @@ from multidict import CIMultiDict
 from asyncapi.building import checked_headers, policy_of
 from asyncapi.errors import ConfigError, RequestTimeout, TransportError, final_error
 from asyncapi.layers import deadline
+from asyncapi.ownership import refuse_copy
 from asyncapi.sansio.backoff import full_jitter
 from asyncapi.sansio.ndjson import MOST
 from asyncapi.sansio.sse import EventParser, ServerSentEvent, sendable
@@ -60,6 +61,8 @@ class Events(Generic[T]):
         last_id: The id of the last event handed over: `last_id=` of another subscription goes on behind it.
         connections: How many there have been.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -21,17 +21,16 @@ from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from asyncapi.errors import AsyncAPIError, ConfigError
-from asyncapi.heldback import AGAIN, HeldBack
+from asyncapi.heldback import AGAIN, Held, HeldBack, Judge
 from asyncapi.layers.concurrency import Gate
-from asyncapi.types import Outcome, Request, Response
+from asyncapi.ownership import refuse_copy
+from asyncapi.types import Attempt, Outcome, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from types import TracebackType
 
     from asyncapi.clock import Clock
-    from asyncapi.heldback import Held, Judge
-    from asyncapi.types import Attempt
 
 T = TypeVar("T")
 
@@ -53,6 +52,8 @@ class Outcomes(Generic[T]):
 
     hold: Judge | None = None
     _held: HeldBack | None = None
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ from asyncapi.config.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumbe
 from asyncapi.contents import Contents
 from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError, RejectedError
+from asyncapi.ownership import refuse_copy
 from asyncapi.pageflow import Run, tell
 from asyncapi.redact import redact_url
 from asyncapi.sansio.origin import Origin, origin
@@ -60,6 +61,8 @@ class Pages(Generic[T]):
         stopped: Why it ended before the list did, or None.
         progress: How much has been handed over; `position` tells it.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

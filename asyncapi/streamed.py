@@ -14,6 +14,7 @@ from asyncapi import decoding, saving
 from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_error
 from asyncapi.layers import deadline
 from asyncapi.opened import OpenBody
+from asyncapi.ownership import refuse_copy
 from asyncapi.redact import forget_variables, redact_url, unsaid
 from asyncapi.sansio.ndjson import MOST, ChunkParser, LineParser
 from asyncapi.sansio.sse import EventParser, ServerSentEvent
@@ -124,6 +125,8 @@ class StreamedResponse:
         "_body", "_content_type", "_deadline", "_limits", "_reading", "_reopen", "_way", "attempts", "degraded",
         "elapsed", "from_cache", "headers", "http_version", "request", "status", "url",
     )  # fmt: skip
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self, response: Response, limits: Limits, due: float | None, reopen: saving.Reopen | None = None

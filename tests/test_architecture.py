@@ -35,7 +35,7 @@ PACKAGE = ROOT / "asyncapi"
 FLOORS = {
     # 0: the words everyone speaks
     "errors": 0, "types": 0, "clock": 0, "redact": 0, "decoding": 0, "jsontext": 0, "uri": 0, "version": 0,
-    "virtualtime": 0, "opened": 0,
+    "virtualtime": 0, "opened": 0, "ownership": 0,
     # 1: pure decisions, lines of waiting tasks, one timer for many deadlines
     "sansio": 1, "waiting": 1, "limiting": 1, "watchdog": 1,
     # 2: what carries an attempt, what it carries to show who we are, and what keeps state outside the process

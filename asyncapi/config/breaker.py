@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -56,8 +57,13 @@ class Breaker:
 
     def start(self, random: Callable[[], float]) -> Circuit:
         """The running circuit of one key; `random` draws its jitter."""
+        return Circuit(self._rules, random)
+
+    @cached_property
+    def _rules(self) -> Rules:
+        """The same for all of them."""
         minimum = self.minimum if self.count is None else min(self.minimum, self.count)
-        rules = Rules(
+        return Rules(
             failure_rate=self.failure_rate,
             slow_rate=self.slow_rate,
             minimum=minimum,
@@ -69,7 +75,6 @@ class Breaker:
             probes=self.probes,
             lease=self.lease,
         )
-        return Circuit(rules, random)
 
     def policy(self) -> BreakerPolicy:
         """What the breaker layer works with."""

@@ -19,6 +19,7 @@ The states are those of M. Nygard's "Release It!"; windows, minimum and slow cal
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +32,8 @@ _SLICES = 10  # of a time window
 _GROWTH = 1.5  # of the open time, with each opening in a row
 _MOST_STEPS = 60
 _DEAD = 1.0  # seconds without anything but failures
+_EMPTY = array("Q", (0, 0, 0))  # a slice of a time window
+_NOBODY: frozenset[object] = frozenset()
 
 
 class CountWindow:
@@ -88,32 +91,33 @@ class TimeWindow:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._slices = [[0, 0, 0] for _ in range(_SLICES)]
+        self._slices = array("Q", bytes(8 * 3 * _SLICES))  # total, failed, slow of each: nothing to be collected
         self.total = self.failed = self.slow = 0
 
     def add(self, now: float, *, failed: bool, slow: bool) -> None:
         """Take a verdict in."""
         if now // self._width != self._slice:
             self.advance(now)
-        counts = self._slices[self._slice % _SLICES]
+        at = 3 * (self._slice % _SLICES)
         self.total += 1
-        counts[0] += 1
+        self._slices[at] += 1
         if failed:
             self.failed += 1
-            counts[1] += 1
+            self._slices[at + 1] += 1
         if slow:
             self.slow += 1
-            counts[2] += 1
+            self._slices[at + 2] += 1
 
     def advance(self, now: float) -> None:
         """Let go of the slices that time has passed by."""
         current = int(now // self._width)
         for number in range(max(self._slice + 1, current - _SLICES + 1), current + 1):
-            total, failed, slow = self._slices[number % _SLICES]
+            at = 3 * (number % _SLICES)
+            total, failed, slow = self._slices[at : at + 3]
             self.total -= total
             self.failed -= failed
             self.slow -= slow
-            self._slices[number % _SLICES] = [0, 0, 0]
+            self._slices[at : at + 3] = _EMPTY
         self._slice = current
 
 
@@ -190,7 +194,7 @@ class Circuit:
         self.state: State = "closed"
         self.permit = 1
         self.holder: object | None = None
-        self.probing: set[object] = set()
+        self.probing = _NOBODY
         self.openings = 0
         self.reason = ""
 
@@ -204,7 +208,7 @@ class Circuit:
             self._move("half-open")
             self._good = 0
         self.holder, self._until = holder, now + self._rules.lease
-        self.probing.add(holder)
+        self.probing |= {holder}
         return self.permit
 
     def record(self, permit: int, holder: object, now: float, *, failed: bool, slow: bool = False) -> None:
@@ -233,7 +237,7 @@ class Circuit:
     def release(self, holder: object) -> None:
         """It ended without a verdict (cancelled, refused, never sent): if it was the probe, another may go."""
         if self.probing:
-            self.probing.discard(holder)
+            self.probing -= {holder}
             if self.holder is holder:
                 self.holder = None
 
@@ -296,4 +300,4 @@ class Circuit:
         self.state = state
         self.permit += 1
         self.holder = None
-        self.probing.clear()
+        self.probing = _NOBODY

@@ -321,3 +321,23 @@ def test_an_attempt_that_was_late_is_told_as_late_in_its_span_too():
     with pytest.raises(RequestTimeout):
         run(client(handler, collected, retry=None).get("/x", timeout=1))
     assert [span.attributes["error.type"] for span in collected.spans] == ["RequestTimeout"] * 2
+
+
+def test_servers_and_routes_together_make_a_bounded_number_of_series_and_spans_have_them_all():
+    collected = Collected()
+
+    async def scenario():
+        api = client(lambda r: reply(200), collected)
+        for host in range(80):
+            for route in range(10):
+                await api.get(f"https://h{host}/x", route=f"/r{route}")
+
+    run(scenario())
+    for name in ("http.client.request.duration", "asyncapi.client.call.duration", "http.client.active_requests"):
+        points = collected.points_of(name)
+        assert len(points) <= 201
+        assert {"_OTHER"} < {point.attributes["server.address"] for point in points}
+        assert {"_OTHER"} < {point.attributes["url.template"] for point in points}
+    assert sum(point.count for point in collected.points_of("asyncapi.client.call.duration")) == 800
+    assert len({span.attributes["url.full"] for span in collected.spans}) == 80
+    assert len({span.attributes["url.template"] for span in collected.spans}) == 10
