@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 from multidict import CIMultiDict
 from yarl import URL
 
-from asyncapi import decoding
+from asyncapi import decoding, jsontext, uri
 from asyncapi.credentials.credential import Signature
 from asyncapi.errors import AsyncAPIError, status_error
 from asyncapi.layers.redirect import follow
 from asyncapi.redact import redact_broken, redact_headers, redact_url
-from asyncapi.sansio import caching, digest, oauth, sse
+from asyncapi.sansio import caching, codings, cookies, digest, endings, oauth, oauth_errors, proxies, sse
 from asyncapi.sansio.cache_control import directives
 from asyncapi.sansio.fields import elements
 from asyncapi.sansio.httpdate import http_date
@@ -26,9 +26,10 @@ from asyncapi.sansio.link import links
 from asyncapi.sansio.masks import Masks
 from asyncapi.sansio.ndjson import ChunkParser, LineParser
 from asyncapi.sansio.propagation import TIMEOUT_HEADERS, read_timeout
-from asyncapi.sansio.ranges import validator
+from asyncapi.sansio.ranges import part_of, validator
 from asyncapi.sansio.ratelimit_headers import quotas
 from asyncapi.sansio.retryafter import retry_after, should_retry
+from asyncapi.sansio.rotation import limit_told
 from asyncapi.sansio.sigv4 import skew
 from asyncapi.sansio.structured import parse_dictionary, parse_list
 from asyncapi.types import Request, Response
@@ -80,6 +81,39 @@ def _echoed(text: str) -> None:
     Signature(params=(("key", "s3cr3t"),), secrets=("s3cr3t",)).erase(response, request)
 
 
+def _joined(text: str) -> None:
+    base = uri.parse("https://h/a/b?c#d")
+    uri.with_user_info(uri.with_replaced(uri.join(base, text), [("c", "1")]), base)
+
+
+def _cookies(text: str) -> None:
+    jar = cookies.Jar()
+    fields = [
+        text,
+        f"a={text}",
+        f"a=1; Domain={text}",
+        f"a=1; Path={text}",
+        f"a=1; Expires={text}",
+        f"a=1; Max-Age={text}",
+    ]
+    jar.keep(fields, secure=True, host="a.h.example", path="/a/b", now=NOW)
+    jar.header(secure=True, host="a.h.example", path="/a/b", now=NOW, given=text)
+
+
+def _limited(text: str) -> None:
+    content = text.encode("utf-8", "surrogateescape")
+    headers = CIMultiDict({"X-RateLimit-Remaining": text, "X-RateLimit-Reset": text})
+    limit_told(403, headers, content, quotas(headers, NOW), NOW)
+    limit_told(429, CIMultiDict({"Retry-After": text}), content, (), NOW)
+
+
+def _coded(*lines: str) -> None:
+    coding = codings.decoding(lines, lines)
+    if coding is not None:
+        coding.step(b"a", 1)
+        coding.end()
+
+
 def _bytes(read: Callable[[bytes], Any]) -> Callable[[str], Any]:
     return lambda text: read(text.encode("utf-8", "surrogateescape"))
 
@@ -126,12 +160,39 @@ PARSERS: dict[str, Parser] = {
             validator(CIMultiDict([("Last-Modified", text), ("Date", text)])),
         )
     ),
+    "Content-Range": Parser(
+        lambda text: part_of(206, CIMultiDict({"Content-Range": text, "Content-Length": text})),
+        (("bytes ", "1", ""), ("bytes", " ", "1-2/3"), ("bytes 1-2/", "3", "")),
+    ),
+    "the codings of a body": Parser(_coded, (("", "gzip,", ""), ("", "gzip;", ",a")), (codings.CodingError,)),
     "charset": Parser(decoding.charset, (("text/html; charset=", "a", ""), ("text/html;charset*0*=", "%", ""))),
     "JSON": Parser(
         _bytes(lambda content: decoding.json(content, "application/json")),
         (("", "[", ""), ("", '{"a":', ""), ("", "[1,", ""), ('"', "\\u00e9", "")),
         (AsyncAPIError,),
     ),
+    "JSON with halves of surrogate pairs": Parser(
+        _bytes(jsontext.mended), (('"', "\\ud83d", '"'), ('"', "\\", "ud83d"), ('"', "\\ud83d\\ude00", '"'))
+    ),
+    "JSON that is deep": Parser(jsontext.deep, (("", "[", ""), ("", '{"a":', ""), ("", "[1,", "")), (ValueError,)),
+    "the sign of a last page": Parser(
+        lambda text: (endings.says_yes(text), endings.link_of({"href": text}, "next"), endings.whole(text))
+    ),
+    "why an authorization server refuses": Parser(
+        _bytes(oauth_errors.read_refusal),
+        (
+            ("", "<script>", ""),
+            ("", "<", ""),
+            ("", "a=b&", ""),
+            ("error=", "%", ""),
+            ("", "eyJaaaaaaaa.", ""),
+            ("", "a='", ""),
+            ("", "a=a", " "),
+            ("", '{"error":', ""),
+            ("", '[{"message":', ""),
+        ),
+    ),
+    "whether a refusal is a rate limit's": Parser(_limited, (("", "rate limit ", ""), ("", "secondary rate", ""))),
     "an answer of a token endpoint": Parser(
         _bytes(lambda content: oauth.read_token(200, content, NOW)), (("", '{"a":1,', ""),), (oauth.Refused,)
     ),
@@ -142,6 +203,18 @@ PARSERS: dict[str, Parser] = {
         lambda text: follow(Request("GET", "https://h/a/b?c"), Response(302, {"Location": text}, url="https://h/a/b")),
         (("", "../", ""), ("//", "a@", ""), ("/", "%", ""), ("https://", "a", ":@h"), ("", "/..", "")),
         (AsyncAPIError,),
+    ),
+    "a reference": Parser(
+        _joined,
+        (("", "../", ""), ("", "a/", "/.."), ("//", "\u00e9", ""), ("//", "a.", ""), ("?", "c&", "")),
+        (ValueError,),
+    ),
+    "Set-Cookie": Parser(
+        _cookies, (("", "a=", ""), ("", "a;", ""), ("", "Path=/;", ""), ("", "1:", ""), ("", "1 ", ""))
+    ),
+    "no_proxy, which is the environment's": Parser(
+        lambda text: (proxies.is_exempt(text, "h.example", 443), proxies.is_exempt(text, "::1", 443)),
+        (("", "a,", ""), ("", "1.", ""), ("", "*", ""), ("", "::", ""), ("", "a:", "1"), ("", "\u00e9", "")),
     ),
     "a URL that is shown": Parser(
         lambda text: (redact_broken(text), redact_url(text), redact_headers(CIMultiDict({"Link": text, "A": text}))),
