@@ -125,8 +125,10 @@ def _too_late(request: Request, now: float) -> RequestTimeout:
     call = request.call
     if call.attempts and (call.attempts[-1].error or "").startswith("CancelledError"):  # by our own guard
         call.attempts[-1].error = f"RequestTimeout: the deadline came during {call.phase}"
-    return RequestTimeout(
+    error = RequestTimeout(
         f"not done in {now - call.started:.3g} s: the deadline came during {call.phase}",
         phase=call.phase,
         request=request,
     )
+    error.held_by = "deadline"
+    return error
