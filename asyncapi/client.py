@@ -514,6 +514,7 @@ class Client:
         )
         if request is not None:
             error.phase, error.__cause__ = request.call.ended_by, request.call.cause
+            error.held_by = request.call.held_by
         return error
 
 

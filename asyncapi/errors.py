@@ -21,8 +21,9 @@
       ConfigError               wrong use of this package (also a ValueError); nothing was sent
 
 Every error carries `.request` (secrets masked), `.attempts` (a tuple of `Attempt` records) and `.phase` (what
-used up the time, where time was the reason), pickles (secrets masked throughout), and reads as one line: what servers
-say is in it with its control characters as escapes (`redact.one_line`).
+used up the time, where time was the reason) and `.held_by` (which setting of ours held it back, where one did),
+pickles (secrets masked throughout), and reads as one line: what servers say is in it with its control characters as
+escapes (`redact.one_line`).
 """
 
 from __future__ import annotations
@@ -54,9 +55,13 @@ class AsyncAPIError(Exception):
         attempts: One record per attempt made, oldest first.
         phase: What the time was spent on where the clock ended the call, else None.
         position: Where to go on from (`start=`) when a page of `Client.paginate` failed, else None.
+        held_by: Which setting of the client refused it, or kept it from being sent again, in a word: "budget", "pace",
+            "breaker", "rate", "queue", "wait", "deadline" or "max_retry_after" (docs/resilience.md says what lifts
+            each); None where the failure is the host's alone.
     """
 
     position: dict[str, Any] | None = None
+    held_by: str | None = None
 
     def __init__(self, message: str, *, request: Request | None = None, attempts: tuple[Attempt, ...] = ()) -> None:
         message = one_line(message if request is None else unsaid(message, request))
@@ -69,7 +74,9 @@ class AsyncAPIError(Exception):
     def __str__(self) -> str:
         where = f"{one_line(f'{self.request.method} {self.request.url}:')} " if self.request is not None else ""
         tries = f" (after {len(self.attempts)} attempts)" if len(self.attempts) > 1 else ""
-        return f"{where}{one_line(self.message)}{tries}"
+        word = self.held_by
+        held = "" if word is None or word in self.message else f" (held back by: {word})"
+        return f"{where}{one_line(self.message)}{tries}{held}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args), self._portable()
@@ -336,11 +343,18 @@ class CircuitOpen(RejectedError):
 
     Attributes:
         retry_after: Seconds until the next probe may go: coming back sooner is refused again.
+        probe_in: Seconds after which a call that retries asks again by itself, where the circuit has opened only just
+            now; None in a longer outage.
     """
+
+    held_by = "breaker"
+    probe_in: float | None = None
 
 
 class DeadlineExceeded(RejectedError, TimeoutError):
     """The deadline had passed before anything was sent."""
+
+    held_by = "deadline"
 
 
 class QueueFull(RejectedError):
@@ -350,12 +364,16 @@ class QueueFull(RejectedError):
         retry_after: Seconds after which it may be worth coming back, or None if that can't be told.
     """
 
+    held_by = "queue"
+
 
 class RateExceeded(RejectedError, RateLimited):
     """A 429 of our own: a rate limit of this client holds, and the call does not wait (`wait=`). Nothing was sent.
 
     `.response` is made here; `.retry_after` says in how many seconds its turn would come.
     """
+
+    held_by = "pace"
 
     def __init__(
         self,
@@ -379,6 +397,8 @@ class EgressDenied(RejectedError):
 
 class BudgetSpent(RejectedError):
     """The retry budget is spent. It is the `__cause__` of the failure that was not retried."""
+
+    held_by = "budget"
 
 
 class ConfigError(AsyncAPIError, ValueError):

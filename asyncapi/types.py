@@ -341,6 +341,7 @@ class Call:
         running: False once it has ended.
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
+        held_by: Which setting of ours ended them, in a word, as in `AsyncAPIError`.
         backlog: Whether it is one of many that wait to be sent (`map`, `gather`, a job), not one that is wanted now.
         asked: The URL that it asks for, before any redirect: whose origin a credential may be bound to.
         signature: What the attempt under way carries of a credential, or None; written by the auth layer.
@@ -353,9 +354,9 @@ class Call:
     """
 
     __slots__ = (
-        "asked", "attempt", "attempts", "backlog", "cause", "connect", "ended_by", "guards", "held", "host", "opened",
-        "patience", "phase", "priority", "queued", "refused", "resend", "retry", "reused", "running", "signature",
-        "started", "task", "tenant", "whose", "why",
+        "asked", "attempt", "attempts", "backlog", "cause", "connect", "ended_by", "guards", "held", "held_by", "host",
+        "opened", "patience", "phase", "priority", "queued", "refused", "resend", "retry", "reused", "running",
+        "signature", "started", "task", "tenant", "whose", "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
@@ -378,6 +379,7 @@ class Call:
         self.running = True
         self.ended_by: Phase | None = None
         self.cause: AsyncAPIError | None = None
+        self.held_by: str | None = None
         self.asked = _NOWHERE
         self.signature: Any = None
         self.resend = ""

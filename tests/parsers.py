@@ -103,8 +103,8 @@ def _cookies(text: str) -> None:
 def _limited(text: str) -> None:
     content = text.encode("utf-8", "surrogateescape")
     headers = CIMultiDict({"X-RateLimit-Remaining": text, "X-RateLimit-Reset": text})
-    limit_told(403, headers, content, quotas(headers, NOW), NOW)
-    limit_told(429, CIMultiDict({"Retry-After": text}), content, (), NOW)
+    limit_told(403, headers, content, NOW)
+    limit_told(429, CIMultiDict({"Retry-After": text}), content, NOW)
 
 
 def _coded(*lines: str) -> None:

@@ -194,7 +194,7 @@ class KeyPool:
         why = self._credentials[use.index].answered(use.inner, response, before, means)
         if why:
             return why
-        limited, seconds = limit_told(response.status, response.headers, response.content, told, means.clock.wall())
+        limited, seconds = limit_told(response.status, response.headers, response.content, means.clock.wall())
         if limited:
             use.status = _TOO_MANY
             state.rest(now, seconds, str(response.status))

@@ -125,8 +125,10 @@ def in_this_task(inner: Send) -> Send:
 
 def _too_late(request: Request, now: float) -> RequestTimeout:
     call = request.call
-    return RequestTimeout(
+    error = RequestTimeout(
         f"not done in {now - call.started:.3g} s: the deadline came during {call.phase}",
         phase=call.phase,
         request=request,
     )
+    error.held_by = "deadline"
+    return error

@@ -12,7 +12,9 @@ Rules:
    after `lease` seconds: whatever becomes of a probe, the next caller may try.
 2. A permit is the number of the state it was given in. A verdict under an older permit is old news and is ignored;
    that of a probe whose lease has run out still counts, for nothing has changed since.
-3. "In a row" is an opening out of half-open, or one that comes sooner after closing than the last open time.
+3. An outage may be a restart, over in a moment: for its first `_BRIEF` seconds a caller who would rather wait than be
+   refused is told when to ask again (`probe_in`).
+4. "In a row" is an opening out of half-open, or one that comes sooner after closing than the last open time.
 
 The states are those of M. Nygard's "Release It!"; windows, minimum and slow calls follow resilience4j.
 """
@@ -32,6 +34,7 @@ _SLICES = 10  # of a time window
 _GROWTH = 1.5  # of the open time, with each opening in a row
 _MOST_STEPS = 60
 _DEAD = 1.0  # seconds without anything but failures
+_BRIEF = 5.0  # seconds that a restart may take
 _EMPTY = array("Q", (0, 0, 0))  # a slice of a time window
 _NOBODY: frozenset[object] = frozenset()
 
@@ -130,8 +133,8 @@ class Rules:
     minimum: int = 20
     window: float = 30.0
     count: int | None = None
-    open_for: float = 2.0
-    open_cap: float = 5.0
+    open_for: float = 0.5
+    open_cap: float = 4.0
     jitter: float = 0.2
     probes: int = 3
     lease: float = 30.0
@@ -177,8 +180,8 @@ class Circuit:
     """
 
     __slots__ = (
-        "_good", "_open_time", "_random", "_restless", "_rules", "_run", "_run_began", "_streak", "_until", "_window",
-        "holder", "openings", "permit", "probing", "reason", "state",
+        "_began", "_good", "_open_time", "_random", "_restless", "_rules", "_run", "_run_began", "_streak", "_until",
+        "_window", "holder", "openings", "permit", "probing", "reason", "state",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, random: Callable[[], float]) -> None:
@@ -186,6 +189,7 @@ class Circuit:
         self._random = random
         self._window = TimeWindow(rules.window) if rules.count is None else CountWindow(rules.count)
         self._until = 0.0  # open: when the first probe may go; half-open: when the lease runs out
+        self._began = 0.0  # when it opened first, of those in a row
         self._restless = 0.0  # an opening before this is one more in a row
         self._streak = 0
         self._open_time = 0.0
@@ -251,6 +255,11 @@ class Circuit:
             return max(0.0, self._until - now)
         return 0.0
 
+    def probe_in(self, now: float) -> float | None:
+        """Seconds until the next probe may go, where it has opened only just now; 0 if one is out; else None."""
+        wait = self._until - now if self.state == "open" else 0.0
+        return max(0.0, wait) if now + wait <= self._began + _BRIEF else None
+
     def snapshot(self, now: float) -> Snapshot:
         """How it is now."""
         window = self._window
@@ -283,6 +292,8 @@ class Circuit:
         rules = self._rules
         in_a_row = self.state == "half-open" or now < self._restless
         self._streak = self._streak + 1 if in_a_row else 0
+        if not in_a_row:
+            self._began = now
         longest = min(rules.open_cap, rules.open_for * _GROWTH ** min(self._streak, _MOST_STEPS))
         self._open_time = longest * (1 - rules.jitter * self._random())
         self._until = now + self._open_time

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from asyncapi.sansio.bucket import TOLERANCE
 from asyncapi.sansio.pacing import Pacer
-from asyncapi.sansio.retryafter import retry_after
+from asyncapi.sansio.ratelimited import is_rate_limited, told_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,32 +38,25 @@ _LIMITS = re.compile(
 )
 
 
-def limit_told(
-    status: int, headers: Mapping[str, str], content: bytes, told: Iterable[Quota], wall: float
-) -> tuple[bool, float | None]:
+def limit_told(status: int, headers: Mapping[str, str], content: bytes, wall: float) -> tuple[bool, float | None]:
     """Whether an answer is a rate limit's, and for how many seconds it has one wait, where it says so.
 
-    A 429 always is. A 403 is where it has a `Retry-After`, tells of a limit of which nothing is left (GitHub's primary
-    limit, docs.github.com, "Rate limits for the REST API"), or has the words of a limit in its body (GitHub's
-    secondary limits, Google's `rateLimitExceeded`).
+    As in `ratelimited.py`; and a 403 also where its body has the words of a limit (GitHub's secondary limits, Google's
+    `rateLimitExceeded`).
 
     Args:
         status: The answer's.
         headers: The answer's, case-insensitive.
         content: The beginning of its body.
-        told: The limits that its headers tell.
         wall: Now, seconds since the Unix epoch.
     """
     if status not in {_FORBIDDEN, _TOO_MANY}:
         return False, None
-    seconds = retry_after(headers, wall)
-    used_up = [quota.reset for quota in told if quota.remaining == 0]
     content = content[:_READ]
     secondary = _SECONDARY.search(content) is not None
-    if status == _FORBIDDEN and seconds is None and not (used_up or secondary or _LIMITS.search(content)):
+    if not is_rate_limited(status, headers) and not (secondary or _LIMITS.search(content)):
         return False, None
-    if seconds is None:
-        seconds = max((reset for reset in used_up if reset is not None), default=None)
+    seconds = told_wait(status, headers, wall)
     if seconds is None and secondary:
         seconds = _MINUTE
     return True, min(seconds, _LONGEST_TOLD) if seconds else None  # 0: rounded down, or by a clock that is ahead

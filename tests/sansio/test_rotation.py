@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncapi.sansio.bucket import Bucket
-from asyncapi.sansio.ratelimit_headers import quotas
 from asyncapi.sansio.rotation import KeyState, Ring, limit_told
 
 EVENTS = st.lists(
@@ -88,7 +87,7 @@ NOW = 1_700_000_000.0
     ],
 )
 def test_which_answers_are_a_limits(status, headers, content, told):
-    assert limit_told(status, headers, content, quotas(headers, NOW), NOW) == told
+    assert limit_told(status, headers, content, NOW) == told
 
 
 def test_what_was_not_used_is_given_back():
