@@ -191,7 +191,7 @@ class World:
             spent = FLOOR - budget.tokens
             assert spent <= stats.retries + 1e-9, "a retry that was not sent is still paid for"
         for host, pace in parts.paces.items():
-            for level in pace.pacer._levels.values():
+            for level in pace.pacer._quotas._levels.values():
                 assert level.left == QUOTA - self.counted[host], "what was not sent is not counted as sent"
         if parts.keyring is not None:
             assert parts.keyring.means._tasks == set()

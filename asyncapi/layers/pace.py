@@ -68,6 +68,7 @@ class Pace:
 
     def look_again(self) -> None:
         """Something is known better: those who wait may be due earlier, or later."""
+        self.pacer.waiting = self.singly.line.length
         for limiter in (self.singly, self.backlog):
             if limiter.line.length:
                 limiter.look_again()
@@ -85,7 +86,6 @@ class Pace:
         told = quotas(headers, self._clock.wall())
         if status in _REFUSALS:
             wait = retry_after(headers, self._clock.wall())
-        self.pacer.waiting = self.singly.line.length
         self.pacer.observe(
             self._clock.now(),
             number=number,

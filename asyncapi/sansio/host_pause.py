@@ -25,6 +25,8 @@ _TAKEN_FOR_EACH = 4  # attempts taken for each one refused: no shared limit
 _SHARE = 0.1  # of the attempts under way: so many refusals are no chance
 _GENTLY = 4.0  # seconds for which it rises so; then it doubles every second: whom it holds back must get through
 _LONG = 60.0  # seconds
+_LET_THROUGH = 2.0  # seconds in which those who wait are let through where holding them does not help
+_LONG_WAIT = 5.0  # seconds that single calls may have to wait for their turn when they come back
 _SOME = 20  # answers after which those refused among them are weighed
 _MANY = 15  # attempts taken of those that were under way when a pause began
 _PATIENCE, _ROUND_TRIPS = 1.0, 3.0  # seconds, and round trips, until a doubt without a verdict is dropped
@@ -202,16 +204,20 @@ class Helpfulness:
         """Whether single calls are to be held."""
         return now >= self._until
 
-    def judge(self, now: float, waiting: int) -> bool:
-        """A limit was met with so many waiting: whether it still helps."""
-        if now - self._last > _LET_GO:
+    def judge(self, now: float, waiting: int, *, again: bool) -> bool:
+        """A limit was met with so many waiting, `again` before all of the last time were gone: whether it still helps."""
+        if not again and now - self._last > _LET_GO:
             self._judged = 0
         self._last = now
         self._judged += 1
         if self._judged <= _TWICE:
             self._first = max(waiting, _FEW_WAIT)
             return True
-        if waiting <= _GROWTH * self._first:
+        return self.still(now, waiting)
+
+    def still(self, now: float, waiting: int) -> bool:
+        """Whether it helps with so many waiting now."""
+        if self._judged < _TWICE or waiting <= _GROWTH * self._first:
             return True
         self._until, self._next = now + self._next, min(2.0 * self._next, _LONGEST_LET_GO)
         self._judged = 0
@@ -230,10 +236,11 @@ class Return:
         known: Whether so many were seen to be taken for a while; else it doubles every second.
     """
 
-    __slots__ = ("_answers", "_known", "_rate", "_refused", "_since")
+    __slots__ = ("_answers", "_free", "_known", "_rate", "_refused", "_since")
 
     def __init__(self, now: float, rate: float, *, known: bool) -> None:
         self._since, self._rate, self._known = now, max(1.0, rate), known
+        self._free = False
         self._answers = self._refused = 0
 
     def rate(self, now: float) -> float:
@@ -246,13 +253,23 @@ class Return:
         """The pause is over."""
         self._since = now
 
+    def let_go(self, now: float, waiting: int) -> None:
+        """Holding has not helped: all who wait get through within seconds, whatever is refused."""
+        if not self._free:
+            self._rate, self._since = max(self.rate(now), waiting / _LET_THROUGH), now
+            self._free, self._known = True, False
+
+    def is_slow(self, now: float, waiting: int, taken: float) -> bool:
+        """Whether, well after the pause, they would wait for long yet at what is taken, attempts a second."""
+        return now - self._since >= _LET_THROUGH and waiting > _LONG_WAIT * taken
+
     def answered(self, now: float, sent_at: float, taken: float, background: Background, *, refused: bool) -> bool:
         """Take in an answer; where too many are refused, go on from what was taken lately, attempts a second.
 
         Returns:
             Whether that is so.
         """
-        if sent_at <= self._since:
+        if sent_at <= self._since or self._free:
             return False
         self._answers += 1
         self._refused += refused

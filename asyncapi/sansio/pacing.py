@@ -290,16 +290,20 @@ class Pacer:
         explained = not too_many or self._quotas.empty
         if pause.doubt is not None and (shared := pause.doubt.verdict(now, self.background, self.under_way, backlog=backlog)) is not None:
             told = pause.doubt.until - now
-            if shared and (backlog or (told > 0 and self.helps.judge(now, self.waiting))):
+            if shared and (backlog or (told > 0 and self._holds(now))):
                 self._hold(now, told if told > 0 else None, backlog=backlog, explained=explained)
                 return
             pause.dismiss(now)
-            if not self.helps.at(now):
-                self._return = None
+            if not backlog and not self.helps.at(now) and self._return is not None:
+                self._return.let_go(now, self.waiting)
         if backlog and not explained and self.estimate.refused(now, sent_at):
             self.estimate.too_fast(now, 0.0)
             self.estimate.go_on(now)
             self._since = now
+
+    def _holds(self, now: float) -> bool:
+        """Whether single calls are held for a limit that was met now."""
+        return self.helps.at(now) and self.helps.judge(now, self.waiting, again=self._return is not None)
 
     def _hold(self, now: float, told: float | None, *, backlog: bool, explained: bool) -> None:
         """The limit is shared: a pause begins."""
@@ -328,10 +332,13 @@ class Pacer:
 
     def _came_back(self, now: float, sent_at: float, *, refused: bool) -> None:
         back = self._return
-        if back is None or not back.answered(now, sent_at, self._flow.recent.rate(now), self.background, refused=refused):
+        if back is None:
             return
-        if not self.helps.judge(now, self.waiting):
-            self._return = None
+        taken, waiting = self._flow.recent.rate(now), self.waiting
+        too_many = back.answered(now, sent_at, taken, self.background, refused=refused)
+        helps = self.helps.judge(now, waiting, again=True) if too_many else self.helps.still(now, waiting)
+        if not helps or back.is_slow(now, waiting, taken):
+            back.let_go(now, waiting)
 
     def _is_open(self) -> bool:
         """Whether no limit is known."""

@@ -156,4 +156,8 @@ class RateEstimate:
             if attempts >= _FEW:
                 break
             attempts, seconds = attempts + taken, seconds + took
-        return attempts / seconds
+        return attempts / seconds if attempts >= _FEW else max(attempts / seconds, self._half(now))
+
+    def _half(self, now: float) -> float:
+        """Too few attempts tell no rate: go half as fast."""
+        return 0.0 if self.curve is None else self.curve.at(now) / 2.0

@@ -130,7 +130,7 @@ class Seen:
 
     ok: list[int] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
-    broken: int = 0  # attempts sent before the time that a Retry-After had told
+    broken: int = 0  # attempts sent in a pause that concerns everybody, but for one a minute
     busiest: int = 0  # the most sent within one hundredth of a second, after the first pause
 
     def rate(self, start: int, end: int) -> float:
@@ -155,7 +155,7 @@ class Workers:
         self._number = 0
         self._line: deque[int] = deque(range(workers))
         self._timer = float("inf")
-        self._not_before = float("-inf")
+        self._not_before = self._asked_at = float("-inf")
         self._sent: deque[float] = deque()
         self.seen = Seen()
 
@@ -187,7 +187,7 @@ class Workers:
 
     def _send(self, now: float) -> None:
         self._pacer.take(now)
-        self.seen.broken += now < self._not_before - 1e-9
+        self._check(now)
         if self._not_before > float("-inf"):
             self._sent.append(now)
             while self._sent[0] < now - 0.01:
@@ -195,6 +195,13 @@ class Workers:
             self.seen.busiest = max(self.seen.busiest, len(self._sent))
         trip = self._round_trip * (0.8 + 0.4 * self._chance.random())
         self._at(now + trip / 2, self._arrive, self._pacer.begin(), now, trip / 2)
+
+    def _check(self, now: float) -> None:
+        pause = getattr(self._pacer, "pause", None)
+        if pause is None or now >= pause.until - 1e-9:
+            return
+        self.seen.broken += now < self._asked_at + 60.0 - 1e-9
+        self._asked_at = now
 
     def _arrive(self, now: float, number: int, sent_at: float, way_back: float) -> None:
         status, headers = self._server.answer(now)
@@ -205,6 +212,7 @@ class Workers:
         wait = float(headers["Retry-After"]) if "Retry-After" in headers else None
         if wait is not None:
             self._not_before = max(self._not_before, now + wait)
+            self._asked_at = now
         told = quotas(headers, EPOCH + now)
         self._pacer.observe(now, number=number, sent_at=sent_at, told=told, status=status, retry_after=wait)
         if wait:  # the refused call itself waits for as long as it was told: layers/retry.py

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.sansio.learned_rate import LearnedRate, Throughput
+from asyncapi.sansio.learned_rate import LearnedRate
+from asyncapi.sansio.throughput import Throughput
 
 
 def test_throughput_is_what_went_through_in_the_last_one_to_two_seconds():
