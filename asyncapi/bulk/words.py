@@ -1,11 +1,11 @@
 """Who held a row back, in one word; docs/bulk.md says of each what lifts it.
 
-budget    the retry budget of its host was spent
-pace      the host's limits, as it tells them
-rate      a rate limit of our own
-queue     too many were in line, or there was no place
-breaker   the host's circuit was open
-wait      the host has asked to wait, for longer than a retry may
+budget            the retry budget of its host was spent
+pace              the host's limits, as it tells them
+rate              a rate limit of our own
+queue             too many were in line, or there was no place
+breaker           the host's circuit was open
+max_retry_after   the host has asked to wait, for longer than a retry may
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from asyncapi.errors import (
     RejectedError,
 )
 
-BUDGET, PACE, RATE, QUEUE, BREAKER, WAIT = "budget", "pace", "rate", "queue", "breaker", "wait"
+BUDGET, PACE, RATE, QUEUE, BREAKER, WAIT = "budget", "pace", "rate", "queue", "breaker", "max_retry_after"
 
 
 def refusal(error: AsyncAPIError | None) -> RejectedError | None:

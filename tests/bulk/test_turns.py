@@ -154,8 +154,8 @@ def test_a_wait_over_the_clients_own_bound_is_kept_by_the_job_and_shown(tmp_path
     first = host.sent[0][0]
     assert len([at for at, _ in host.sent if at < first + 600]) == 43  # two more were under way
     assert any(note.startswith("h asks to wait until ") for look in looks for note in look.notes)
-    assert any(look.held.get("wait") for look in looks)
-    assert done.summary.held == {"wait": 38}
+    assert any(look.held.get("max_retry_after") for look in looks)
+    assert done.summary.held == {"max_retry_after": 38}
 
 
 @pytest.mark.parametrize("status", [429, 503])
