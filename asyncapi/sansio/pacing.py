@@ -42,6 +42,7 @@ _MAY_PAUSE = frozenset({403, 429})  # 403: GitHub's secondary limits
 _MOST_UNSENT = 256  # numbers kept of attempts that were not sent
 _LATE = 0.01  # seconds that a timer may be late: the next attempts make up for it
 _SAMPLE = 20  # answers after which the background is learned from
+_MOST_AT_RANDOM = 0.4  # of the answers refused: more is a limit
 _FEW = 10  # attempts that are too few to tell a rate
 _CAREFUL = 0.25  # of what was taken at once, where that does not tell what is taken for good
 _OVER = 1.0  # seconds in which nobody waited, after which a return is over
@@ -360,8 +361,9 @@ class Pacer:
         self._answers += 1
         self._refused += refused
         if self._answers >= _SAMPLE and self.pause.doubt is None:
-            self.background.learn(self._answers, self._refused)
-            self.estimate.learned(now)
+            if self._refused <= _MOST_AT_RANDOM * self._answers:
+                self.background.learn(self._answers, self._refused)
+                self.estimate.learned(now)
             self._answers = self._refused = 0
 
 

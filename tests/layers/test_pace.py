@@ -37,33 +37,64 @@ def busy(seconds="2", **headers):
     return reply(429, headers={"Retry-After": seconds, **headers})
 
 
-def test_one_429_pauses_everybody_and_then_they_come_back_one_before_the_rest():
+async def meet(host, *, calls=3):
+    """Calls enough to see that a limit is shared."""
+    return await asyncio.gather(*(host.client.get(f"/met/{number}") for number in range(calls)), return_exceptions=True)
+
+
+def test_a_limit_that_all_share_pauses_everybody_and_then_they_come_back_one_before_the_rest():
     async def scenario():
-        host = Host(busy("2"))
+        host = Host(busy("2"), busy("2"), busy("2"))
         async with host.client as api:
-            await asyncio.gather(*(api.get(f"/{number}") for number in range(3)), return_exceptions=True)
-            before = len(host.seen)
-            await asyncio.gather(*(api.get(f"/later/{number}") for number in range(5)))
-        return before, host.times[before:]
+            await asyncio.gather(meet(host), *(api.get(f"/later/{number}") for number in range(5)))
+        return host.times
 
-    before, times = run(scenario())
-    assert before >= 3
-    assert times[0] >= 2.0
-    assert times == sorted(times)
-    assert all(later - sooner > 0.01 for sooner, later in pairwise(times[1:]))
+    times = run(scenario())
+    assert times[:3] == [0.0] * 3
+    later = [when for when in times if when > 0]
+    assert later[0] >= 2.0
+    assert later == sorted(later)
 
 
-def test_a_403_with_a_time_is_everybodys_too_and_without_one_it_is_not_and_a_503_is_its_own_calls_alone():
-    async def scenario(status, **headers):
-        host = Host(reply(status, headers=headers), retry=None, raise_for_status=False)
+def test_one_refused_call_waits_alone_where_others_are_taken():
+    async def scenario():
+        host = Host(busy("60"), retry=None, raise_for_status=False)
         async with host.client as api:
-            await api.get("/first")
+            await api.get("/refused")
+            for number in range(20):
+                await api.get(f"/{number}")
+            return host.clock.now(), len(host.seen), api.stats.paused
+
+    assert run(scenario()) == (0.0, 21, {})
+
+
+def test_while_in_doubt_one_goes_and_a_burst_does_not():
+    async def scenario():
+        host = Host(*[busy("30")] * 60, retry=None, raise_for_status=False, timeout=20)
+        async with host.client as api:
+            await api.get("/refused")
+            await asyncio.gather(*(api.get(f"/{number}") for number in range(50)), return_exceptions=True)
+        return [when for when in host.times if when < 30]
+
+    assert len(run(scenario())) <= 4
+
+
+@pytest.mark.parametrize(("status", "headers", "held"), [
+    (403, {"Retry-After": "5"}, True),
+    (403, {}, False),
+    (503, {"Retry-After": "5"}, False),
+    (429, {"Retry-After": "5"}, True),
+    (429, {}, False),
+])  # fmt: skip
+def test_which_answers_pause_single_calls(status, headers, held):
+    async def scenario():
+        host = Host(*[reply(status, headers=headers)] * 3, retry=None, raise_for_status=False)
+        async with host.client as api:
+            await meet(host)
             await api.get("/second")
-        return host.times[1]
+        return host.times[3]
 
-    assert run(scenario(403, **{"Retry-After": "5"})) >= 5.0
-    assert run(scenario(403)) == 0.0
-    assert run(scenario(503, **{"Retry-After": "5"})) == 0.0
+    assert (run(scenario()) >= 5.0) is held
 
 
 def test_what_is_left_of_a_told_quota_is_spread_over_the_rest_of_the_window():
@@ -84,47 +115,77 @@ def test_what_is_left_of_a_told_quota_is_spread_over_the_rest_of_the_window():
 
 def test_limits_of_one_host_are_not_anothers():
     async def scenario():
-        host = Host(busy("60"), retry=None, raise_for_status=False)
+        host = Host(*[busy("60")] * 3, retry=None, raise_for_status=False)
         async with host.client as api:
-            await api.get("/")
+            await meet(host)
             await api.get("https://other/")
         return host.times
 
-    assert run(scenario()) == [0.0, 0.0]
+    assert run(scenario()) == [0.0] * 4
 
 
 def test_they_may_go_by_a_key_of_the_users_own():
     async def scenario():
-        host = Host(busy("60"), retry=None, raise_for_status=False, pace=lambda request: request.url.path)
+        host = Host(*[busy("60")] * 3, retry=None, raise_for_status=False, pace=lambda request: request.url.path[:4])
         async with host.client as api:
-            await api.get("/search")
+            await meet(host)
             await api.get("/users")
             assert "as each key tells" in "\n".join(api._explained())
             return host.times, list(api.stats.paused)
 
-    assert run(scenario()) == ([0.0, 0.0], ["/search"])
+    assert run(scenario()) == ([0.0] * 4, ["/met"])
 
 
 def test_a_pause_that_outlasts_the_deadline_is_told_at_once_with_when_to_come_back():
     async def scenario():
-        host = Host(busy("300"), timeout=Timeout(30))
+        host = Host(*[busy("50")] * 3, timeout=Timeout(30))
         async with host.client as api:
-            with pytest.raises(RateLimited):
-                await api.get("/first")
-            with pytest.raises(RateExceeded, match="asked to wait 300 s more, its deadline is in 30 s") as caught:
+            assert [type(error) for error in await meet(host)] == [RateLimited] * 3
+            with pytest.raises(RateExceeded, match="asked to wait 50 s more, its deadline is in 30 s") as caught:
                 await api.get("/second")
             assert host.clock.now() == 0
-        assert len(host.seen) == 1
+        assert len(host.seen) == 3
         return caught.value.retry_after, caught.value.response.headers["Retry-After"]
 
-    assert run(scenario()) == (300.0, "300")
+    assert run(scenario()) == (50.0, "50")
+
+
+def test_a_told_wait_over_the_cap_is_refused_to_a_single_call_and_waited_for_by_a_backlog():
+    async def scenario():
+        host = Host(*[busy("300")] * 3, retry=None, raise_for_status=False)
+        async with host.client as api:
+            await meet(host)
+            with pytest.raises(RateExceeded, match="waits 60 s at most") as caught:
+                await api.get("/single")
+            assert host.clock.now() == 0
+            async with api.map(["/row"]) as outcomes:
+                rows = [outcome.ok async for outcome in outcomes]
+        return caught.value.retry_after, rows, host.times[3:]
+
+    retry_after, rows, times = run(scenario())
+    assert (retry_after, rows) == (300.0, [True])
+    assert times == [60.0]  # one attempt a minute asks whether the told time still holds
+
+
+def test_an_inferred_rate_binds_a_backlog_and_single_calls_only_if_asked_for():
+    async def scenario(**settings):
+        host = Host(*[reply(429)] * 40, retry=None, raise_for_status=False, concurrency=40, **settings)
+        async with host.client as api:
+            async with api.map(f"/{number}" for number in range(40)) as outcomes:
+                assert len([outcome async for outcome in outcomes]) == 40
+            began = host.clock.now()
+            await asyncio.gather(*(api.get(f"/single/{number}") for number in range(20)))
+        return host.clock.now() - began
+
+    assert run(scenario()) == 0.0
+    assert run(scenario(pace="learn")) > 0.0
 
 
 def test_who_does_not_wait_is_told_at_once():
     async def scenario():
-        host = Host(busy("7"), retry=None, raise_for_status=False)
+        host = Host(*[busy("7")] * 3, retry=None, raise_for_status=False)
         async with host.client as api:
-            await api.get("/first")
+            await meet(host)
             with pytest.raises(RateExceeded) as caught:
                 await api.get("/second", wait=False)
             assert host.clock.now() == 0
@@ -218,7 +279,7 @@ def test_a_body_of_requests_is_numbered_while_nothing_is_told():
             tasks = [asyncio.create_task(api.get(f"/{number}")) for number in range(51)]
             await gate.wait()
             await asyncio.sleep(0.5)
-            level = next(iter(api._parts.paces["h"].pacer._levels.values()))
+            level = next(iter(api._parts.paces["h"].pacer._quotas._levels.values()))
             left = level.left
             await asyncio.gather(*tasks)
         return left
