@@ -265,7 +265,10 @@ def open_store(sink: Sink, what: dict[str, Any], *, resume: bool = False, overwr
         except BaseException:
             journal.close() if found else journal.remove()
             raise
-    except FAILURES as error:
+    except BaseException as error:
+        sink.close()
+        if not isinstance(error, FAILURES):
+            raise
         name = sink.files[0] if sink.files else "stdout"
         raise ConfigError(f"cannot write {name}: {getattr(error, 'strerror', None) or error}") from None
 

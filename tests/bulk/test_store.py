@@ -318,6 +318,16 @@ def test_an_output_that_somebody_changed_is_refused_and_left_alone(tmp_path, end
     assert ending == ".sqlite" or place.read_bytes() == there
 
 
+def test_a_table_that_is_refused_is_let_go_of(tmp_path):
+    path = tmp_path / "out.sqlite"
+    write(path, range(3))
+    edited(path, "DELETE FROM rows WHERE id = 1")
+    sink = sink_for(path)
+    with pytest.raises(ConfigError, match="is not as the job left it"):
+        open_store(sink, WHAT, resume=True)
+    assert sink._base is None
+
+
 @pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
 def test_what_a_power_cut_leaves_empty_is_cut_off(tmp_path, ending):
     path = tmp_path / f"out{ending}"
