@@ -351,9 +351,9 @@ class Call:
     """
 
     __slots__ = (
-        "asked", "attempt", "attempts", "backlog", "cause", "connect", "ended_by", "held", "host", "opened", "patience", "phase",
-        "priority", "queued", "refused", "resend", "retry", "reused", "running", "signature", "started", "task",
-        "tenant", "whose", "why",
+        "asked", "attempt", "attempts", "backlog", "cause", "connect", "ended_by", "held", "host", "opened",
+        "patience", "phase", "priority", "queued", "refused", "resend", "retry", "reused", "running", "signature",
+        "started", "task", "tenant", "whose", "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:

@@ -44,7 +44,19 @@ class RateEstimate:
         curve: The rate over time; None before the first limit was met.
     """
 
-    __slots__ = ("_answers", "_background", "_began", "_believed", "_ended", "_flow", "_known", "_pending", "_refused", "_rounds", "curve")
+    __slots__ = (
+        "_answers",
+        "_background",
+        "_began",
+        "_believed",
+        "_ended",
+        "_flow",
+        "_known",
+        "_pending",
+        "_refused",
+        "_rounds",
+        "curve",
+    )
 
     def __init__(self, flow: Flow, background: Background) -> None:
         self.curve: LearnedRate | None = None
@@ -133,7 +145,7 @@ class RateEstimate:
         flow.begin(now)
 
     def learned(self, now: float) -> None:
-        """The background is known better: where what slowed attempts down may have been chance, the rate is searched."""
+        """The background is known better: where chance may have slowed attempts down, the rate is searched anew."""
         share = self._background.share
         if self.curve is not None and share > QUIET + 2.0 * self._believed:
             self._believed = share

@@ -75,23 +75,6 @@ def test_where_far_more_was_allowed_than_went_through_it_soon_rises_towards_that
     assert rate.at(10.0) == pytest.approx(160)
 
 
-@pytest.mark.parametrize("burst", [5, 20, 50])
-@pytest.mark.parametrize("taken", [80.0, 100.0, 140.0])
-def test_the_level_is_what_a_bucket_takes_that_was_full_before_the_curve_passed_it(burst, taken):
-    rate, tokens, now = LearnedRate(0.0, 20.0), float(burst), 0.0
-    while tokens > 0:  # it doubles every second, until the bucket is empty
-        tokens = min(burst, tokens + 0.001 * (taken - rate.at(now)))
-        now += 0.001
-    assert rate.level(0.0, now, burst) == pytest.approx(taken, rel=0.03)
-
-
-def test_a_level_is_told_for_any_credit_and_any_time():
-    rate = LearnedRate(0.0, 20.0)
-    assert rate.level(0.0, 0.0, 10.0) < 20
-    assert rate.level(0.0, 3.0, 0.0) == pytest.approx(160, rel=0.02)
-    assert rate.level(0.0, 3.0, 1e6) < 0
-
-
 def test_it_can_turn_out_that_less_went_through():
     rate = LearnedRate(0.0, 100.0)
     rate.correct(5.0, 10.0)
