@@ -4,9 +4,14 @@
 
 RUN := .ci/bootstrap
 ARGS ?=
+# What `make test-floors` runs: what touches the packages that the project needs.
+FLOORS := tests/test_decoding.py tests/test_api.py tests/test_bad_input.py tests/test_bodies.py tests/test_client.py \
+	tests/test_exports.py tests/test_ownership.py tests/test_stream.py tests/bulk/test_engine.py tests/bulk/test_sinks.py \
+	tests/credentials/test_oauth2.py tests/layers/test_cache.py tests/layers/test_retry.py \
+	tests/layers/test_retry_strategies.py tests/transports/test_aiohttp.py tests/transports/test_tls.py tests/watch
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-uvloop check lint format types architecture bench demo clean distclean
+.PHONY: help setup test test-uvloop test-floors soak lock check lint format types architecture bench demo clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +26,12 @@ test: ## run the whole test suite (ARGS='-k name' to choose)
 test-uvloop: ## the tests that open sockets, on uvloop's event loop
 	@TEST_LOOP=uvloop $(RUN) python -m pytest tests/transports tests/real tests/test_deadline.py $(ARGS)
 
+test-floors: ## a quick part of it with the lowest versions that pyproject.toml allows (Python 3.11)
+	@PYTHON=python3.11 LOCK=requirements/floors.lock $(RUN) python -m pytest -q $(FLOORS) $(ARGS)
+
+soak: ## everything on under load for ten minutes: nothing may grow (ARGS='--seconds 60 --rate 500')
+	@$(RUN) python tests/soak/soak.py $(ARGS)
+
 check: lint types architecture ## linter, formatter, type checkers and the architecture test
 
 lint:
@@ -33,6 +44,9 @@ types:
 
 architecture:
 	@$(RUN) python -m pytest -q tests/test_architecture.py
+
+lock: ## renew the lists of packages, with hashes, in requirements/
+	@ALSO=requirements/lock.in $(RUN) .ci/lock
 
 format: ## let the linter and the formatter change what they can
 	@$(RUN) ruff check --fix .

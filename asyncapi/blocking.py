@@ -26,6 +26,7 @@ from asyncapi import client, fanout, paginate, stream
 from asyncapi.blockingmap import Outcomes
 from asyncapi.blockingstream import Events, Stream, StreamedResponse
 from asyncapi.errors import ConfigError
+from asyncapi.ownership import refuse_copy
 from asyncapi.portal import Portal
 from asyncapi.sansio.ndjson import MOST
 from asyncapi.types import UNSET, Response, Unset
@@ -78,6 +79,8 @@ class Client:
     delete: Verb
     head: Verb
     options: Verb
+
+    __reduce_ex__ = refuse_copy
 
     @_settings_of(client.Client)
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -354,6 +357,8 @@ class Pages(Generic[T]):
     The next page is fetched while you work on the last one. Leaving a loop early leaves nothing behind, and the next
     loop goes on from there.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, portal: Portal, pages: paginate.Pages[T]) -> None:
         self._portal = portal

@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from asyncapi.errors import ConfigError
+from asyncapi.ownership import refuse_copy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -34,6 +35,8 @@ _BATCH = 0.002  # seconds
 
 class Outcomes(Generic[T]):
     """The outcomes of a fan-out: iterate over it, best in a `with` block."""
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self, portal: Portal, start: Callable[[fanout.Source], fanout.Outcomes[T]], source: fanout.Source

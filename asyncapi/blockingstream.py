@@ -15,6 +15,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
+from asyncapi.ownership import refuse_copy
 from asyncapi.sansio.ndjson import MOST
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ T = TypeVar("T")
 class Stream:
     """A call whose answer is streamed: `with` it for its `StreamedResponse`, once."""
 
+    __reduce_ex__ = refuse_copy
+
     def __init__(self, portal: Portal, opening: stream.Stream) -> None:
         self._portal = portal
         self._stream = opening
@@ -52,6 +55,8 @@ class Stream:
 
 class StreamedResponse:
     """An answer whose body is read as it comes, in one of the ways below, once; as `asyncapi.StreamedResponse`."""
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, portal: Portal, response: streamed.StreamedResponse) -> None:
         self._portal = portal
@@ -170,6 +175,8 @@ class _Each(Generic[T]):
 
 class Events(Generic[T]):
     """A subscription: `with` it, then iterate over it; as `asyncapi.Events`."""
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, portal: Portal, subscription: events.Events[T]) -> None:
         self._portal = portal

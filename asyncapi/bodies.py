@@ -15,9 +15,11 @@ import inspect
 import io
 import mimetypes
 import os
+import re
 import secrets
 import stat
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from email.message import Message
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -26,8 +28,8 @@ from urllib.parse import urlencode
 
 import anyio
 import anyio.to_thread
-from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from asyncapi import jsontext
 from asyncapi.errors import ConfigError
 from asyncapi.types import Body
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from asyncapi.types import Request
 
 _PIECE = 64 * 1024
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 section 5.1.1
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_TYPE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]+")  # of a part: whatever can stand in its header
 
 Encoded = tuple[bytes | Body | None, str | None]
 
@@ -56,11 +61,14 @@ def encode(request: Request) -> Encoded:
     ]
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)} at once: a request has one body")
+    types = request.headers.getall("Content-Type", [])
+    if request.files is None and request.content is None and any(one.lower().startswith("multipart/") for one in types):
+        raise ConfigError("header Content-Type: a multipart body is made by files= (files={} where there are none)")
     try:
         if request.json is not None:
             return _json(request.json), "application/json"
         if request.files is not None:
-            return _multipart(request.data, request.files)
+            return _multipart(request.data, request.files, types)
         if request.data is not None:
             return _form(request.data), "application/x-www-form-urlencoded"
         return _content(request.content)
@@ -99,7 +107,7 @@ def plain(argument: str, name: str, value: Any) -> str:
     """A value of a query or a form as text: an Enum by its value, booleans as true and false.
 
     Raises:
-        ConfigError: It has no plain text form.
+        ConfigError: It has no plain text form, or its text or name has no bytes.
     """
     if isinstance(value, Enum):
         value = value.value
@@ -107,19 +115,19 @@ def plain(argument: str, name: str, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping | bytes | bytearray) or hasattr(value, "get_secret_value"):
         raise ConfigError(f"{argument}: {name!r} is a {type(value).__name__}: give text, a number or a list of them")
-    return str(value)
+    text = str(value)
+    if not (text.isascii() and name.isascii()) and _SURROGATE.search(name + text) is not None:
+        raise ConfigError(f"{argument}: {name!r} or its value has a lone surrogate, which UTF-8 has not: remove it")
+    return text
 
 
 def _json(value: Any) -> bytes:
     try:
-        made = to_json(value)
-    except (PydanticSerializationError, ValueError) as error:
+        made = jsontext.written(value)
+    except ValueError as error:
         raise ConfigError(f"json={type(value).__name__}: {error}") from None
-    if b"NaN" in made or b"Infinity" in made:  # perhaps only inside of a text
-        try:
-            from_json(made, allow_inf_nan=False)
-        except ValueError:
-            raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON has not") from None
+    if (b"NaN" in made or b"Infinity" in made) and not jsontext.strict(made):
+        raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON has not")
     return made
 
 
@@ -216,8 +224,8 @@ async def _read_open(file: IO[bytes], start: int | None, length: int | None) -> 
             left -= len(piece)
 
 
-def _multipart(data: Any, files: Any) -> Encoded:
-    boundary = secrets.token_hex(16)
+def _multipart(data: Any, files: Any, types: list[str]) -> Encoded:
+    boundary, made = _boundary(types)
     parts: list[tuple[bytes, bytes | Body]] = [
         (_part_head(boundary, name, None, None), field if isinstance(field, bytes) else field.encode())
         for name, field in ((name, _field(name, value)) for name, value in spread("data", data or ()))
@@ -225,6 +233,8 @@ def _multipart(data: Any, files: Any) -> Encoded:
     for name, file in pairs("files", files):
         filename, content, kind = _file_part(name, file)
         parts.append((_part_head(boundary, name, filename, kind), content))
+    if types and any(isinstance(content, bytes) and f"--{boundary}".encode() in content for _, content in parts):
+        raise ConfigError(f"header Content-Type: its boundary {boundary!r} stands in a part: leave the header out")
     tail = f"--{boundary}--\r\n".encode()
     lengths = [_length(content) for _, content in parts]
     length = None
@@ -232,7 +242,32 @@ def _multipart(data: Any, files: Any) -> Encoded:
         length = sum(len(head) + 2 for head, _ in parts) + sum(filter(None, lengths)) + len(tail)
     rewindable = all(not isinstance(content, Body) or content.rewindable for _, content in parts)
     opener: Callable[[], AsyncIterator[bytes]] = partial(_write_parts, parts, tail)
-    return Body(opener, length=length, rewindable=rewindable), f"multipart/form-data; boundary={boundary}"
+    return Body(opener, length=length, rewindable=rewindable), made
+
+
+def _boundary(types: list[str]) -> tuple[str, str]:
+    """The boundary of the body and its whole Content-Type, by the one that was given by hand, if any.
+
+    Raises:
+        ConfigError: It is no multipart type, or its boundary can't be one.
+    """
+    boundary = secrets.token_hex(16)
+    if not types:
+        return boundary, f"multipart/form-data; boundary={boundary}"
+    if len(types) > 1 or not types[0].lower().startswith("multipart/"):
+        raise ConfigError(
+            f"header Content-Type: {', '.join(types)!r}, but files= makes multipart/form-data: leave the header out; "
+            "where it is the client's own, give multipart/form-data for this call"
+        )
+    [kind] = types
+    message = Message()
+    message["Content-Type"] = kind
+    given = message.get_param("boundary")
+    if given is None:
+        return boundary, f"{kind.rstrip('; ')}; boundary={boundary}"
+    if not isinstance(given, str) or not _BOUNDARY.fullmatch(given):
+        raise ConfigError(f"header Content-Type: {kind!r} has no boundary that a body can have: leave it out")
+    return given, kind
 
 
 def _length(content: bytes | Body) -> int | None:
@@ -251,22 +286,28 @@ async def _write_parts(parts: list[tuple[bytes, bytes | Body]], tail: bytes) -> 
     yield tail
 
 
-def _file_part(name: str, file: Any) -> tuple[str, bytes | Body, str]:
-    """(filename, content, content type) of one value of `files=`."""
+def _file_part(name: str, file: Any) -> tuple[str | None, bytes | Body, str | None]:
+    """(filename, content, content type) of one value of `files=`; a filename of None makes a part that is no file."""
     filename, content, kind = None, file, None
+    is_file = not (isinstance(file, tuple) and file[:1] == (None,))
     if isinstance(file, tuple):
         if len(file) not in {2, 3}:
             raise ConfigError(f"files[{name!r}]: a tuple is (filename, content) or (filename, content, content_type)")
         filename, content, kind = (*file, None)[:3]
-    if filename is None:
+    if filename is None and is_file:
         source = getattr(content, "name", None) if not isinstance(content, Path) else content.name
         filename = Path(source).name if isinstance(source, str) else name
     if content is None:
         raise ConfigError(f"files[{name!r}] is None: give a path, bytes or an open file")
-    if not isinstance(filename, str):
+    if not isinstance(filename, str | None):
         raise ConfigError(f"files[{name!r}]: the file's name is {type(filename).__name__}, give text")
+    kind = kind or None
+    if kind is not None and not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
+        raise ConfigError(f"files[{name!r}]: its content type is {kind!r}, give text such as 'image/png'")
     encoded = cast("bytes | Body", _content(content)[0])
-    return filename, encoded, kind or mimetypes.guess_type(filename)[0] or "application/octet-stream"
+    if kind is None and filename is not None:
+        kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+    return filename, encoded, kind
 
 
 def _part_head(boundary: str, name: str, filename: str | None, kind: str | None) -> bytes:
@@ -275,7 +316,7 @@ def _part_head(boundary: str, name: str, filename: str | None, kind: str | None)
         disposition += f'; filename="{_escape(filename)}"'
     lines = [f"--{boundary}", f"Content-Disposition: {disposition}"]
     if kind is not None:
-        lines.append(f"Content-Type: {_escape(kind)}")
+        lines.append(f"Content-Type: {kind}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

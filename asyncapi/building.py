@@ -20,10 +20,11 @@ from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.layers.retry import nested
-from asyncapi.redact import redact_url
+from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.idempotency import UsedKeys
 from asyncapi.sansio.resend import METHODS
 from asyncapi.types import UNSET, Body, Call, Request, Unset
+from asyncapi.uri import has_dot_segments, with_pairs
 from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://|https?:", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")  # RFC 9110 section 5.5; and what has no bytes
+# RFC 9110 section 5.5, and what has no bytes; U+DC80 to U+DCFF have: the headers of answers keep them so (PEP 383).
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 _FRAMING = ("Content-Length", "Transfer-Encoding")
 _USER_AGENT = f"asyncapi-sdk/{VERSION}"
 _KEY_HEADER = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
@@ -171,7 +173,7 @@ class Builder:
     def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:
         """The whole URL and its host."""
         if self.base and type(url) is str and url[:1] == "/":  # the common case: its host is known
-            target, host = parse_url(self.base + url), self._host
+            target, host = self._below(url, ""), self._host
         else:
             target = url if type(url) is URL and url.absolute else self._join(url)
             host = target.host_port_subcomponent or ""
@@ -180,12 +182,18 @@ class Builder:
         if params is None and not self._params:
             return target, host
         pairs = (*self._params, *flat_params(params))
-        return (target.extend_query(pairs) if pairs else target), host
+        return (with_pairs(target, pairs) if pairs else target), host
 
     def _join(self, given: Any) -> URL:
         if not self.base or not isinstance(given, str | URL) or _ABSOLUTE.match(url := str(given)):
             return parse_url(given)
-        slash = "" if not url or url.startswith(("/", "?", "#")) else "/"
+        return self._below(url, "" if not url or url.startswith(("/", "?", "#")) else "/")
+
+    def _below(self, url: str, slash: str) -> URL:
+        """The URL below the base; anything that servers would read as another path is refused, never rewritten."""
+        if has_dot_segments(url):
+            why = "a '.' or '..' between slashes would make it another path: leave it out, or give the whole URL"
+            raise ConfigError(f"{redact_broken(url)!r}: {why}")
         return parse_url(f"{self.base}{slash}{url}")
 
     def _merged(self, headers: Headers) -> CIMultiDict[str]:
@@ -197,7 +205,9 @@ class Builder:
         """Encode the body, once for all attempts."""
         content, kind = bodies.encode(built)
         headers = CIMultiDict(built.headers)
-        if kind is not None:
+        if built.files is not None and kind is not None:
+            headers["Content-Type"] = kind  # what was given by hand, with the boundary
+        elif kind is not None:
             headers.setdefault("Content-Type", kind)
         length = content.length if isinstance(content, Body) else len(content or b"")
         promised = _check_framing(headers, length)
@@ -318,10 +328,9 @@ def checked_headers(headers: Headers | None) -> CIMultiDict[str]:
             raise ConfigError(f"header name {name!r}: only letters, digits and !#$%&'*+-.^_`|~ are allowed")
         if not isinstance(value, str):
             raise ConfigError(f"header {name}: its value is {type(value).__name__}, give text")
-        if _FORBIDDEN.search(value):
-            raise ConfigError(
-                f"header {name}: a line break or control character in its value (header injection?): remove it"
-            )
+        if (found := _FORBIDDEN.search(value)) is not None:
+            what = "line break or control character" if found[0] < "\ud800" else "lone surrogate"
+            raise ConfigError(f"header {name}: a {what} in its value (header injection?): remove it")
         made.add(name, value)
     return made
 
@@ -330,7 +339,7 @@ def flat_params(params: Params | None) -> Iterable[tuple[str, str]]:
     """Query parameters as text pairs: None is left out, a list repeats its key, booleans are true and false.
 
     Raises:
-        ConfigError: A value that has no plain text form.
+        ConfigError: A value that has no plain text form, or text that has no bytes.
     """
     if isinstance(params, str):
         raise ConfigError("params= takes a mapping or pairs; a query string goes into the URL")
@@ -345,8 +354,10 @@ def _base(base_url: str | URL) -> tuple[str, str]:
     url = parse_url(base_url)
     if url.scheme not in {"http", "https"} or not url.host_port_subcomponent:
         raise ConfigError(f"base_url={redact_url(url)!r}: give an absolute URL, like https://api.example.com/v1")
-    if url.raw_query_string or url.raw_fragment:
+    if url.raw_query_string or url.raw_fragment or url.raw_path.endswith("?"):
         raise ConfigError(f"base_url={redact_url(url)!r}: no query or fragment here; give params= instead")
+    if has_dot_segments(url.raw_path):
+        raise ConfigError(f"base_url={redact_url(url)!r}: a '.' or '..' in its path: write the path that is meant")
     return str(url).rstrip("/"), url.host_port_subcomponent
 
 

@@ -18,6 +18,7 @@ from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.events import Subscribe
 from asyncapi.layers.watch import watchers_of
 from asyncapi.order import chain
+from asyncapi.ownership import Home, refuse_copy
 from asyncapi.paginate import Paginate
 from asyncapi.parts import Parts
 from asyncapi.plan import Plan
@@ -197,8 +198,7 @@ class Client:
         self._timeout = limits
         self._raise = raise_for_status
         self._clock = clock
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+        self._home = Home()
         self._steps = chain(self._parts)
         self._send = stack(self._transport.send, *(step.layer for step in self._steps))
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
@@ -210,8 +210,10 @@ class Client:
         )  # fmt: skip
         self.events = Subscribe(self.stream, policy_of(settings), clock)
 
+    __reduce_ex__ = refuse_copy
+
     async def __aenter__(self) -> Self:
-        self._open()
+        self._home.enter()
         return self
 
     async def __aexit__(
@@ -225,13 +227,18 @@ class Client:
         Raises:
             AuthError: One could not be had.
         """
-        self._open()
+        self._home.enter()
         if self._parts.keyring is not None:
             await self._parts.keyring.authorize()
 
     async def aclose(self) -> None:
-        """Close every connection; calls under way fail with `ProtocolError`. May be called twice."""
-        self._closed = True
+        """Close every connection; calls under way fail with `ProtocolError`. May be called twice.
+
+        In a process that was forked while it was open, it leaves all to the parent.
+        """
+        self._home.closed = True
+        if self._home.is_elsewhere:  # closing would take the parent's sockets from its selector
+            return
         try:
             await self._parts.aclose()
         finally:
@@ -493,27 +500,9 @@ class Client:
 
     def _carry(self, request: Request) -> Awaitable[Response]:
         """Send a built request down the layers; no coroutine of its own: it is on the way of every call."""
-        if self._loop is not asyncio.get_running_loop() or self._closed:
-            self._open()
+        self._home.enter()
         request.call.task = asyncio.current_task()
         return self._send(request)
-
-    def _open(self) -> None:
-        """Bind the client to the running loop.
-
-        Raises:
-            ConfigError: It is closed, or belongs to another loop.
-        """
-        if self._closed:
-            raise ConfigError("this client is closed: make a new Client (its connections are gone)")
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
-            raise ConfigError(
-                "this client belongs to another event loop (its connections live there): "
-                "make one Client per loop, inside it; asyncio.run() starts a new loop each time"
-            )
 
     def _status_error(self, response: Response) -> AsyncAPIError:
         request = response.request
@@ -525,6 +514,7 @@ class Client:
         )
         if request is not None:
             error.phase, error.__cause__ = request.call.ended_by, request.call.cause
+            error.held_by = request.call.held_by
         return error
 
 

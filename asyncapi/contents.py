@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _USUAL = ("items", "results", "data")
 _SHOWN = 12
+_FAILURES = frozenset({"error", "errors"})
+_REASONS = _FAILURES | {"message", "msg", "detail", "details", "code", "exception", "fault", "reason", "error_code"}
 
 
 class Contents:
@@ -52,8 +54,13 @@ class Contents:
         Raises:
             DecodeError: It is no JSON, or (SchemaError) has not what it should.
         """
+        if response.status == 204:  # noqa: PLR2004 - No Content
+            return None, []
         if self._path is None:
-            self._go(_found(response), optional=False)
+            place = _found(response)
+            if place is None:
+                return response.json(), []
+            self._go(place, optional=False)
         try:
             data = self._reader(response.content)
         except pydantic.ValidationError:
@@ -61,6 +68,8 @@ class Contents:
         items = data
         for key in self._path or ():
             items = None if items is None else items.get(key)
+        if items is None and (failure := _telling(data, _FAILURES)) is not None:
+            raise _no_list(response, f"no items in the answer, but {failure!r}")
         return data, items or []
 
     def _go(self, path: tuple[str, ...], *, optional: bool) -> None:
@@ -72,22 +81,34 @@ class Contents:
         self._reader = decoding.reader(self._shape)
 
 
-def _found(response: Response) -> tuple[str, ...]:
-    """Where the list is, seen from an answer."""
+def _found(response: Response) -> tuple[str, ...] | None:
+    """Where the list is, seen from an answer; None where it is null, and nothing beside it says why."""
     data = response.json()
     if isinstance(data, list):
         return ()
     keys = data if isinstance(data, dict) else {}
     place = next((key for key in _USUAL if isinstance(keys.get(key), list)), None)
-    if place is None:
-        shown = ", ".join(map(repr, list(keys)[:_SHOWN])) or f"a {type(data).__name__}"
-        raise DecodeError(
-            f"no list of items found in the answer ({shown}): say where it is, like items='data.items'",
-            body=response.content,
-            request=response.request,
-            attempts=response.attempts,
-        )
-    return (place,)
+    if place is not None:
+        return (place,)
+    if any(key in keys and keys[key] is None for key in _USUAL) and not _telling(keys, _REASONS):
+        return None
+    shown = ", ".join(map(repr, list(keys)[:_SHOWN])) or f"a {type(data).__name__}"
+    raise _no_list(response, f"no list of items found in the answer ({shown})")
+
+
+def _telling(data: Any, names: frozenset[str]) -> str | None:
+    """A key of the answer that may say why there are no items."""
+    keys = data if isinstance(data, dict) else {}
+    return next((key for key, value in keys.items() if value and key.lower() in names), None)
+
+
+def _no_list(response: Response, message: str) -> DecodeError:
+    return DecodeError(
+        f"{message}: say where it is, like items='data.items'",
+        body=response.content,
+        request=response.request,
+        attempts=response.attempts,
+    )
 
 
 def _list_of(model: Any) -> Any:

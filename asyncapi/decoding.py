@@ -1,14 +1,16 @@
 """From what users and servers write to values: URLs, text, JSON and typed answers.
 
-JSON is read as UTF-8 first (RFC 8259 section 8.1 allows nothing else between systems); only where that fails is
-a byte order mark passed over, or the charset that the server names tried.
+JSON is read by pydantic-core, as UTF-8 (RFC 8259 section 8.1 allows nothing else between systems). Only where that
+fails is a byte order mark passed over, are halves of surrogate pairs and deep nesting taken (`jsontext.py`), and the
+charset tried that the server names or that the bytes show.
 """
 
 from __future__ import annotations
 
 import codecs
-from email.message import Message
+import re
 from functools import lru_cache
+from json import detect_encoding
 from typing import TYPE_CHECKING, Any, cast, get_origin
 
 import pydantic
@@ -16,11 +18,12 @@ from pydantic_core import from_json
 from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
+from asyncapi import jsontext, uri
 from asyncapi.errors import AsyncAPIError, ConfigError, DecodeError, SchemaError
-from asyncapi.redact import redact_broken
+from asyncapi.redact import redact_broken, unsaid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from asyncapi.types import Response
@@ -28,10 +31,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SHOWN = 60
+_NO_CHARACTER = re.compile(  # of a URL: controls, those of direction too. Any other character is sent percent-encoded
+    r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+_PARAMETER = re.compile(
+    r';\s*(?P<name>[^=;\s"]*)\s*(?:=\s*(?:"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)"?|(?P<token>[^;]*)))?'
+)
+_CHARSET_NAME = re.compile(r"[a-z0-9!#$%&'+^_`{}~.:-]{1,40}")  # as IANA registers them (RFC 2978 section 2.3)
+# What Python knows beside charsets; idna and punycode take time that grows with the square of the body.
+_NO_CHARSET = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
 
 
 def parse_url(url: str | URL) -> URL:
-    """The URL as an object.
+    """The URL as an object that keeps its text: what RFC 3986 allows is sent as it stands (`asyncapi/uri.py`).
+
+    A `yarl.URL` is taken as it is. It has rewritten what it was made of, unless that was said to be encoded.
 
     Raises:
         ConfigError: It cannot be read as one.
@@ -40,34 +55,47 @@ def parse_url(url: str | URL) -> URL:
         return url
     if not isinstance(url, str):
         raise ConfigError(f"a URL is text or a yarl.URL, not {type(url).__name__}")
-    if not url.isprintable():
-        shown = redact_broken(url)
-        raise ConfigError(f"control characters in the URL {shown!r}: quote them (urllib.parse.quote) or remove them")
+    if not url.isprintable() and (found := _NO_CHARACTER.search(url)) is not None:
+        what = "a lone surrogate, which is no character," if found[0] >= "\ud800" else "control characters"
+        raise ConfigError(f"{what} in the URL {redact_broken(url)!r}: quote them (urllib.parse.quote) or remove them")
     try:
-        return URL(url)
+        return uri.parse(url)
     except ValueError as error:
         raise ConfigError(f"not a URL: {redact_broken(url)!r} ({error})") from None
 
 
 def charset(content_type: str) -> str | None:
-    """The charset parameter of a Content-Type header, or None."""
+    """The charset parameter of a Content-Type header in lower case, or None (RFC 9110 sections 5.6.6 and 8.3.2)."""
     if "charset" not in content_type.lower():
         return None
-    message = Message()
-    message["Content-Type"] = content_type
-    return message.get_content_charset()
+    for found in _PARAMETER.finditer(content_type):
+        if found["name"].lower() == "charset":
+            name = found["quoted"] if found["quoted"] is not None else (found["token"] or "").strip()
+            return name.lower() or None
+    return None
 
 
 def text(content: bytes, content_type: str) -> str:
     """`content` as text."""
     name = charset(content_type) or "utf-8"
     try:
-        return content.decode(name)
+        return content.decode(name if _is_charset(name) else "unknown")
     except LookupError:
-        raise DecodeError(f"the server names an unknown charset {name!r}; use .content", body=content) from None
+        shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+        raise DecodeError(f"the server names an unknown charset {shown!r}; use .content", body=content) from None
     except UnicodeError as error:
         what = f"{error.reason} at byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
         raise DecodeError(f"the body is not {name}: {what}; use .content", body=content) from None
+
+
+@lru_cache(maxsize=256)
+def _is_charset(name: str) -> bool:
+    try:
+        return (
+            _CHARSET_NAME.fullmatch(name) is not None and codecs.lookup(name).name.replace("-", "_") not in _NO_CHARSET
+        )
+    except LookupError:
+        return False
 
 
 def json(content: bytes, content_type: str) -> Any:
@@ -75,11 +103,8 @@ def json(content: bytes, content_type: str) -> Any:
     try:
         return from_json(content)
     except ValueError as error:
-        recoded = _recode(content, content_type, str(error))
-        try:
-            return from_json(recoded)
-        except ValueError as again:
-            raise _not_json(content, content_type, str(again)) from None
+        problem = str(error)
+    return _reread(content, content_type, problem, from_json, _as_it_is)
 
 
 def parse(model: TypeForm[T], content: bytes, content_type: str) -> T:
@@ -89,16 +114,68 @@ def parse(model: TypeForm[T], content: bytes, content_type: str) -> T:
         return cast("T", validator.validate_json(content))
     except pydantic.ValidationError as error:
         problem = error
-    if not _is_json_problem(problem):
-        raise SchemaError(_schema_message(model, problem), body=content) from problem
-    if not content.strip():
-        return _parse_nothing(model, validator, content)
     try:
-        return cast("T", validator.validate_json(_recode(content, content_type, _first(problem))))
-    except pydantic.ValidationError as again:
-        if _is_json_problem(again):
-            raise _not_json(content, content_type, _first(again)) from again
-        raise SchemaError(_schema_message(model, again), body=content) from again
+        if not _is_json_problem(problem):
+            raise problem
+        if not content.strip():
+            return _parse_nothing(model, validator, content)
+        return cast(
+            "T",
+            _reread(content, content_type, _problem(problem), validator.validate_json, validator.validate_python),
+        )
+    except pydantic.ValidationError as error:
+        raise SchemaError(_schema_message(model, error), body=content) from error
+
+
+def _reread(
+    content: bytes, content_type: str, problem: str, read: Callable[[bytes], Any], take: Callable[[Any], Any]
+) -> Any:
+    """Read what the fast reader has refused, where it is JSON all the same.
+
+    Args:
+        content: The body.
+        content_type: Its Content-Type.
+        problem: What the fast reader says.
+        read: The fast reader.
+        take: Makes its value of plain data.
+
+    Raises:
+        DecodeError: It is not JSON.
+        pydantic.ValidationError: It does not fit.
+    """
+    for text in _texts(content, content_type):
+        if text is not content:
+            try:
+                return read(text)
+            except ValueError as error:
+                if isinstance(error, pydantic.ValidationError) and not _is_json_problem(error):
+                    raise
+                problem = _problem(error)
+        if "recursion" in problem:  # pydantic-core's "recursion limit exceeded"
+            try:
+                plain = jsontext.deep(text)
+            except ValueError as error:
+                problem = str(error)
+            else:
+                return take(plain)
+    raise _not_json(content, content_type, problem)
+
+
+def _texts(content: bytes, content_type: str) -> Iterator[bytes]:
+    """What the body may be: as it is, then by the charset that is named, or told by its zeros (RFC 4627 section 3)."""
+    yield jsontext.mended(content.removeprefix(codecs.BOM_UTF8))
+    name = charset(content_type)
+    if name not in {None, "utf-8", "utf8", "us-ascii"}:
+        other = text(content, content_type)
+    elif (told := detect_encoding(content)).startswith("utf-8"):
+        return
+    else:
+        other = content.decode(told, "replace")
+    yield jsontext.mended(other.removeprefix("\ufeff").encode("utf-8", "replace"))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def adapter(model: Any) -> pydantic.TypeAdapter[Any]:
@@ -130,6 +207,9 @@ def _make_reader(model: Any) -> Callable[[bytes], Any]:
 
 
 def _make_adapter(model: Any) -> pydantic.TypeAdapter[Any]:
+    if not isinstance(model, type) and hasattr(type(model), "__pydantic_core_schema__"):  # older ones take its class's
+        name = type(model).__name__
+        raise ConfigError(f"model={model!r} is no type that pydantic can validate: it is a value, give {name} itself")
     try:
         made = pydantic.TypeAdapter(model)
         if not getattr(made, "pydantic_complete", True):  # it names types that were not there yet
@@ -146,11 +226,14 @@ _cached_reader = lru_cache(maxsize=1024)(_make_reader)
 
 
 def _is_json_problem(error: pydantic.ValidationError) -> bool:
-    return error.errors(include_url=False, include_input=False, include_context=False)[0]["type"] == "json_invalid"
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return first["type"] == "json_invalid" and not first["loc"]  # else a text that should hold JSON: a field's own
 
 
-def _first(error: pydantic.ValidationError) -> str:
-    return str(error.errors(include_url=False, include_input=False)[0]["msg"])
+def _problem(error: ValueError) -> str:
+    if isinstance(error, pydantic.ValidationError):
+        return str(error.errors(include_url=False, include_input=False)[0]["msg"])
+    return str(error)
 
 
 def _schema_message(model: Any, error: pydantic.ValidationError) -> str:
@@ -176,15 +259,6 @@ def _parse_nothing(model: TypeForm[T], validator: pydantic.TypeAdapter[Any], con
         ) from None
 
 
-def _recode(content: bytes, content_type: str, problem: str) -> bytes | str:
-    if content.startswith(codecs.BOM_UTF8):
-        return content[len(codecs.BOM_UTF8) :]
-    name = charset(content_type)
-    if name in {None, "utf-8", "utf8", "us-ascii"}:
-        raise _not_json(content, content_type, problem) from None
-    return text(content, content_type)
-
-
 def _not_json(content: bytes, content_type: str, problem: str) -> DecodeError:
     if not content.strip():
         return DecodeError("an empty body where JSON was expected", body=content)
@@ -205,5 +279,7 @@ class about:  # noqa: N801 - reads as a word in a with statement
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if isinstance(error, AsyncAPIError) and self.response.request is not None:
+            error.message = unsaid(error.message, self.response.request)
+            error.args = (error.message,)
             error.request = self.response.request.redacted()
             error.attempts = self.response.attempts

@@ -21,7 +21,9 @@
       ConfigError               wrong use of this package (also a ValueError); nothing was sent
 
 Every error carries `.request` (secrets masked), `.attempts` (a tuple of `Attempt` records) and `.phase` (what
-used up the time, where time was the reason), pickles (secrets masked throughout), and reads as one line.
+used up the time, where time was the reason) and `.held_by` (which setting of ours held it back, where one did),
+pickles (secrets masked throughout), and reads as one line: what servers say is in it with its control characters as
+escapes (`redact.one_line`).
 """
 
 from __future__ import annotations
@@ -33,14 +35,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from yarl import URL
 
-from asyncapi.redact import redact_headers, redact_url
+from asyncapi.redact import one_line, redact_headers, redact_url, unsaid
 
 if TYPE_CHECKING:
     from asyncapi.types import Attempt, Request, Response
 
 Phase = Literal["queue", "connect", "send", "headers", "body", "backoff"]
 
-_BODY_SHOWN = 120
+_BODY_SHOWN, _BODY_READ = 120, 4096
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "cf-ray")
 
 
@@ -53,11 +55,16 @@ class AsyncAPIError(Exception):
         attempts: One record per attempt made, oldest first.
         phase: What the time was spent on where the clock ended the call, else None.
         position: Where to go on from (`start=`) when a page of `Client.paginate` failed, else None.
+        held_by: Which setting of the client refused it, or kept it from being sent again, in a word: "budget", "pace",
+            "breaker", "rate", "queue", "wait", "deadline" or "max_retry_after" (docs/resilience.md says what lifts
+            each); None where the failure is the host's alone.
     """
 
     position: dict[str, Any] | None = None
+    held_by: str | None = None
 
     def __init__(self, message: str, *, request: Request | None = None, attempts: tuple[Attempt, ...] = ()) -> None:
+        message = one_line(message if request is None else unsaid(message, request))
         super().__init__(message)
         self.message = message
         self.request = None if request is None else request.redacted()
@@ -65,9 +72,11 @@ class AsyncAPIError(Exception):
         self.phase: Phase | None = None
 
     def __str__(self) -> str:
-        where = f"{self.request.method} {self.request.url}: " if self.request is not None else ""
+        where = f"{one_line(f'{self.request.method} {self.request.url}:')} " if self.request is not None else ""
         tries = f" (after {len(self.attempts)} attempts)" if len(self.attempts) > 1 else ""
-        return " ".join(f"{where}{self.message}{tries}".split())
+        word = self.held_by
+        held = "" if word is None or word in self.message else f" (held back by: {word})"
+        return f"{where}{one_line(self.message)}{tries}{held}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args), self._portable()
@@ -90,7 +99,7 @@ def _rebuild(cls: type[AsyncAPIError], args: tuple[Any, ...]) -> AsyncAPIError:
 def masked(attempt: Attempt) -> Attempt:
     """The record without secrets in its URL: as it leaves the process."""
     twin = copy(attempt)
-    twin.target = URL(attempt.url)
+    twin.target = URL(attempt.url, encoded=True)
     return twin
 
 
@@ -182,7 +191,7 @@ class StatusError(AsyncAPIError):
         attempts: tuple[Attempt, ...] = (),
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(_describe(response), request=request, attempts=attempts)
+        super().__init__(_describe(response, request), request=request, attempts=attempts)
         self.response = response
         self.status = response.status
         self.retry_after: float | None = retry_after
@@ -207,12 +216,13 @@ def _with_response(cls: type[StatusError], args: Any, request: Request | None, a
     return error
 
 
-def _describe(response: Response) -> str:
+def _describe(response: Response, request: Request | None) -> str:
     try:
         phrase = f" {HTTPStatus(response.status).phrase}"
     except ValueError:
         phrase = ""
-    shown = response.content[:_BODY_SHOWN].decode("utf-8", "replace").strip()
+    shown = response.content[:_BODY_READ].decode("utf-8", "replace").strip()
+    shown = (shown if request is None else unsaid(shown, request))[:_BODY_SHOWN]
     return f"{response.status}{phrase}{f': {shown}' if shown and shown.isprintable() else ''}"
 
 
@@ -333,11 +343,18 @@ class CircuitOpen(RejectedError):
 
     Attributes:
         retry_after: Seconds until the next probe may go: coming back sooner is refused again.
+        probe_in: Seconds after which a call that retries asks again by itself, where the circuit has opened only just
+            now; None in a longer outage.
     """
+
+    held_by = "breaker"
+    probe_in: float | None = None
 
 
 class DeadlineExceeded(RejectedError, TimeoutError):
     """The deadline had passed before anything was sent."""
+
+    held_by = "deadline"
 
 
 class QueueFull(RejectedError):
@@ -347,12 +364,16 @@ class QueueFull(RejectedError):
         retry_after: Seconds after which it may be worth coming back, or None if that can't be told.
     """
 
+    held_by = "queue"
+
 
 class RateExceeded(RejectedError, RateLimited):
     """A 429 of our own: a rate limit of this client holds, and the call does not wait (`wait=`). Nothing was sent.
 
     `.response` is made here; `.retry_after` says in how many seconds its turn would come.
     """
+
+    held_by = "pace"
 
     def __init__(
         self,
@@ -377,6 +398,8 @@ class EgressDenied(RejectedError):
 class BudgetSpent(RejectedError):
     """The retry budget is spent. It is the `__cause__` of the failure that was not retried."""
 
+    held_by = "budget"
+
 
 class ConfigError(AsyncAPIError, ValueError):
     """Wrong use of this package: the message says what to change. Nothing was sent."""
@@ -389,5 +412,6 @@ class InsecureTLSWarning(UserWarning):
 def told(error: BaseException) -> str:
     """An error as records show it: its class, then what happened."""
     if isinstance(error, AsyncAPIError):
-        return f"{type(error).__name__}: {error.message}"
-    return f"{type(error).__name__}: {'the call was cancelled' if isinstance(error, CancelledError) else error}"
+        return f"{type(error).__name__}: {one_line(error.message)}"
+    what = "the call was cancelled" if isinstance(error, CancelledError) else one_line(str(error))
+    return f"{type(error).__name__}: {what}"

@@ -5,7 +5,8 @@
 
 Rules:
 - Each connection is a stream of the client, with its limits, retries and credentials. It says in `Last-Event-ID` which
-  event was the last, and the server goes on from there.
+  event was the last, and the server goes on from there. An id with control characters, which no header may have, is
+  not sent, and that is logged: the server begins where it does without one.
 - Whatever ends a connection that was answered (its end, a cut, silence) is followed by another one, after the time the
   server told (`retry:`), else after the backoff of the call's retry policy, which also says how many connections in a
   row may bring no event.
@@ -15,6 +16,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
@@ -23,9 +25,10 @@ from multidict import CIMultiDict
 from asyncapi.building import checked_headers, policy_of
 from asyncapi.errors import ConfigError, RequestTimeout, TransportError, final_error
 from asyncapi.layers import deadline
+from asyncapi.ownership import refuse_copy
 from asyncapi.sansio.backoff import full_jitter
 from asyncapi.sansio.ndjson import MOST
-from asyncapi.sansio.sse import EventParser, ServerSentEvent
+from asyncapi.sansio.sse import EventParser, ServerSentEvent, sendable
 from asyncapi.streamed import item_reader
 from asyncapi.types import UNSET, Unset
 
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
     from asyncapi.streamed import Items, StreamedResponse
     from asyncapi.types import Headers, Params
 
+log = logging.getLogger("asyncapi")
+
 T = TypeVar("T")
 
 _NO_CONTENT = 204  # WHATWG HTML section 9.2: "clients will reconnect ... HTTP 204 to tell them to stop"
@@ -56,6 +61,8 @@ class Events(Generic[T]):
         last_id: The id of the last event handed over: `last_id=` of another subscription goes on behind it.
         connections: How many there have been.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,
@@ -293,8 +300,20 @@ class Subscribe:
             wait=wait, priority=priority, tenant=tenant,
         )  # fmt: skip
         return Events(
-            lambda last_id: call(headers=CIMultiDict({**asked, "Last-Event-ID": last_id}) if last_id else asked),
+            lambda last_id: call(headers=_with_id(asked, last_id)),
             self._policy if retry is UNSET else policy_of(retry),
             self._clock,
             model=model, last_id=last_id, until=until, max_event=max_event,
         )  # fmt: skip
+
+
+def _with_id(asked: CIMultiDict[str], last_id: str) -> CIMultiDict[str]:
+    """The headers that also say which event was the last, where they can."""
+    if not last_id:
+        return asked
+    if not sendable(last_id):
+        log.warning("Last-Event-ID left out: %r has control characters, which no header may have", last_id)
+        return asked
+    headers = asked.copy()
+    headers["Last-Event-ID"] = last_id
+    return headers

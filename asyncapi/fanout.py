@@ -8,6 +8,7 @@ Rules:
   after what was under way has been handed over.
 - Leaving the block early, by break, exception or cancellation, cancels the workers, waits until they are gone, and
   closes the source: nothing stays behind.
+- An item that `hold` holds back is no outcome yet: it is sent again (heldback.py).
 - An async source is driven, and closed, by one task of its own (generators may hold task-bound state).
 """
 
@@ -20,8 +21,10 @@ from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from asyncapi.errors import AsyncAPIError, ConfigError
+from asyncapi.heldback import AGAIN, Held, HeldBack, Judge
 from asyncapi.layers.concurrency import Gate
-from asyncapi.types import Outcome, Request, Response
+from asyncapi.ownership import refuse_copy
+from asyncapi.types import Attempt, Outcome, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -44,7 +47,13 @@ class Outcomes(Generic[T]):
     Attributes:
         stopped: Why it ended before the source did, or None.
         window: How many items may be pulled and not yet handed over.
+        hold: Who says which items are held back and sent again; set before it is opened.
     """
+
+    hold: Judge | None = None
+    _held: HeldBack | None = None
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,
@@ -64,6 +73,7 @@ class Outcomes(Generic[T]):
         if isinstance(source, str) or not isinstance(source, Iterable | AsyncIterable):
             raise ConfigError(f"a source is an iterable of URLs or Requests, not {type(source).__name__}")
         self.stopped: str | None = None
+        self._clock = clock
         self._call = call
         self._source = source
         self._now = clock.now
@@ -83,8 +93,7 @@ class Outcomes(Generic[T]):
         self._wanted = self._starting = False
         self._live = 0
         self._pulled = 0
-        self._exhausted = False
-        self._closing = False
+        self._exhausted = self._closing = False
         self._ready: deque[Outcome[T]] = deque()
         self._early: dict[int, Outcome[T]] = {}  # ordered: done before its turn
         self._turn = 0
@@ -100,6 +109,11 @@ class Outcomes(Generic[T]):
             self._spawn(self._feed(self._source, self._queue), _FEEDER)
         else:
             self._items = iter(self._source)
+        if self.hold is not None:
+            self._held = HeldBack(
+                self.hold, self._clock, self._window,
+                workers=self._most, ordered=self._ordered, spawn=self._spawn, send=self._send_again,
+            )  # fmt: skip
         self._add_worker()
         return self
 
@@ -134,7 +148,9 @@ class Outcomes(Generic[T]):
             await self._waker
 
     def stop(self, why: str = "stopped") -> None:
-        """Pull no more; what has been pulled is still sent and handed over."""
+        """Pull no more; what has been pulled is still sent and handed over, but for what is held back."""
+        if self._held is not None:
+            self._held.drop()
         if not self._exhausted:
             self._exhausted = True
             self.stopped = why
@@ -184,6 +200,8 @@ class Outcomes(Generic[T]):
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A worker or the feeder is gone: whatever ended it, even before it ran, the consumer learns of it."""
         self._live -= 1
+        if task.get_name() == AGAIN:
+            self._tasks.discard(task)
         if task.cancelled():
             stopped = self.stopped is not None and task.get_name() == _FEEDER
             if not self._closing and not stopped:
@@ -195,7 +213,7 @@ class Outcomes(Generic[T]):
         self._wake()
 
     async def _work(self) -> None:
-        call, now = self._call, self._now
+        call, now, held = self._call, self._now, self._held
         while True:
             try:
                 if self._queue is None and self._window.free > 0:  # as below, without a coroutine
@@ -209,33 +227,50 @@ class Outcomes(Generic[T]):
             self._pulled += 1
             if self._workers < self._most:
                 self._add_worker()
+            if held is not None and held.waits(index, item):
+                continue
             began = now()
             try:
                 value, response = await call(item)
             except AsyncAPIError as error:
-                self._hand_over(self._failed(index, item, error, now() - began))
+                outcome = _failed(index, item, error, error.attempts, now() - began)
             else:
-                self._hand_over(
-                    Outcome(
-                        index,
-                        item,
-                        value,
-                        None,
-                        response.attempts,
-                        response.elapsed,
-                        response.status,
-                        response.degraded,
-                    )
+                outcome = Outcome(
+                    index, item, value, None, response.attempts, response.elapsed, response.status, response.degraded
                 )
+            if held is None or not held.takes(outcome, began):
+                self._settle(outcome)
 
-    def _failed(self, index: int, item: Item, error: AsyncAPIError, elapsed: float) -> Outcome[T]:
-        self._errors += 1
-        if self._raises:
-            self._fatal, self._exhausted = self._fatal or error, True
-        elif self._errors == self._max_errors:
-            self.stop(f"{self._errors} errors (max_errors)")
-        status = next((one.status for one in reversed(error.attempts) if one.status is not None), None)
-        return Outcome(index, item, None, error, error.attempts, elapsed, status)
+    async def _send_again(self, held: Held) -> None:
+        """Send an item that was held back; its outcome has the attempts that were made before, too."""
+        began, line = self._now(), self._held
+        if line is None:
+            return
+        try:
+            ended = line.judge.again(held.item, began - held.began)
+            if ended is not None:
+                raise ended
+            value, response = await self._call(held.item)
+        except AsyncAPIError as error:
+            made, elapsed = held.attempts + error.attempts, held.spent + self._now() - began
+            outcome: Outcome[T] = _failed(held.index, held.item, error, made, elapsed)
+        else:
+            made, elapsed = held.attempts + response.attempts, held.spent + response.elapsed
+            outcome = Outcome(held.index, held.item, value, None, made, elapsed, response.status, response.degraded)
+        finally:
+            line.leave()
+        if not line.takes(outcome, held.began):
+            self._settle(outcome)
+
+    def _settle(self, outcome: Outcome[T]) -> None:
+        """Count what came of an item, and hand it over."""
+        if outcome.error is not None:
+            self._errors += 1
+            if self._raises:
+                self._fatal, self._exhausted = self._fatal or outcome.error, True
+            elif self._errors == self._max_errors:
+                self.stop(f"{self._errors} errors (max_errors)")
+        self._hand_over(outcome)
 
     def _hand_over(self, outcome: Outcome[T]) -> None:
         if self._ordered:
@@ -302,6 +337,13 @@ class Outcomes(Generic[T]):
                 self._fed = True
                 if queue.empty():  # else who takes the last item says so; none may be left, and nothing here may wait
                     queue.put_nowait(None)
+
+
+def _failed(
+    index: int, item: Item, error: AsyncAPIError, attempts: tuple[Attempt, ...], elapsed: float
+) -> Outcome[Any]:
+    status = next((one.status for one in reversed(attempts) if one.status is not None), None)
+    return Outcome(index, item, None, error, attempts, elapsed, status)
 
 
 class _Exhausted(Exception):

@@ -180,7 +180,7 @@ async def stand_in_line(
     await limiter.wait(weights, turn, call.tenant)
     waited = clock.now() - began
     call.queued += waited
-    call.held += f"{', ' if call.held else ''}{who} {waited:.3g} s behind {before}"
+    call.held += f"{', ' if call.held else ''}{_word(who)} {waited:.3g} s behind {before}"
 
 
 def refuse(request: Request, wait: float, now: float, *, who: str, before: int = 0, most: int | None = None) -> None:
@@ -202,7 +202,9 @@ def refuse(request: Request, wait: float, now: float, *, who: str, before: int =
         seconds = math.ceil(wait * 1000) / 1000
         response = Response(429, {"Retry-After": str(math.ceil(wait))}, url=request.url, request=request)
         message = f"the {who} limit would hold it for {seconds:g} s, it waits {patience:g} s at most (wait)"
-        raise RateExceeded(message, response=response, retry_after=seconds, request=request)
+        exceeded = RateExceeded(message, response=response, retry_after=seconds, request=request)
+        exceeded.held_by = "wait"
+        raise exceeded
     if most is not None and before >= most:
         message = f"{before} wait already (max_queue={most}); come back in {wait:.3g} s"
         raise QueueFull(message, request=request, retry_after=wait)
@@ -211,4 +213,10 @@ def refuse(request: Request, wait: float, now: float, *, who: str, before: int =
         message = f"the {who} limit would hold it for {wait:.3g} s, its deadline is in {left:.3g} s"
         refusal = RequestTimeout(message, phase="queue", request=request)
         refusal.final = True
+        refusal.held_by = _word(who)
         raise refusal
+
+
+def _word(who: str) -> str:
+    """Who holds it back, as records, errors and statistics call it."""
+    return "pace" if who == "server's" else who

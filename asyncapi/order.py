@@ -162,7 +162,7 @@ def _retry(parts: Parts) -> Iterator[Step]:
     settings = parts.plan.retry
     told = "none, but a stale connection is replayed" if settings is None else settings.told()
     counted = settings is not None and isinstance(settings.budget, CostBudget)  # as the AWS SDKs count throttling
-    layer = retry(parts.budgets, parts.clock, paced=parts.paces is not None and not counted)
+    layer = retry(parts.budgets, parts.clock, paced=parts.paces is not None, counted=counted)
     yield Step("retry", told, layer)
 
 

@@ -26,11 +26,13 @@ from asyncapi.config.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumbe
 from asyncapi.contents import Contents
 from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError, RejectedError
+from asyncapi.ownership import refuse_copy
 from asyncapi.pageflow import Run, tell
 from asyncapi.redact import redact_url
 from asyncapi.sansio.origin import Origin, origin
 from asyncapi.sansio.pages import Linked, Page, Position, Progress, Turn, Way, start_of, without_echo
 from asyncapi.types import UNSET, Unset
+from asyncapi.uri import with_pairs, with_replaced, with_user_info
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
@@ -59,6 +61,8 @@ class Pages(Generic[T]):
         stopped: Why it ended before the list did, or None.
         progress: How much has been handed over; `position` tells it.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,
@@ -94,6 +98,7 @@ class Pages(Generic[T]):
         self.progress: Progress[T] = Progress(start_of(start, self._way.key))
         self._run: Run[T] | None = None
         self._first_answer: int | None = None
+        self._first_url: str | None = None
 
     @property
     def position(self) -> Position:
@@ -172,13 +177,26 @@ class Pages(Generic[T]):
             page = Page(number, items[skip:], here, data, response, min(skip, len(items)))
             if self._way.key in {"page", "offset"} and items and number <= 2:  # noqa: PLR2004 - the first two
                 self._compare(url, response.content)
-            page.next = self._way.after(page)
-            if page.next is not None and page.next.get("url") is not None:
-                page.next["url"] = without_echo(page.next["url"], sent=response.url, asked=url)
+            page.next = self._next(page, url)
         except Exception as error:
             tell(error, position, number)
             raise
         return page
+
+    def _next(self, page: Page[T], asked: URL) -> Position | None:
+        """Where the page after this one is."""
+        found, sent = self._way.after(page), page.response.url
+        if self._way.key != "url":
+            return found
+        here = without_echo(str(sent), sent=sent, asked=asked)
+        if not any(page.position.values()):
+            self._first_url = here
+        if found is None or found.get("url") is None:
+            return found
+        following = without_echo(found["url"], sent=sent, asked=asked)
+        if following == here and not page.count:
+            return None
+        return {"url": None if following == self._first_url else following}  # None is known, as where the run began
 
     def _compare(self, url: URL, content: bytes) -> None:
         """Warn if the first two numbers give the same page: most likely the server does not know the parameter."""
@@ -198,7 +216,7 @@ class Pages(Generic[T]):
         """
         given, params = self._way.ask(position)
         if given is None:
-            return self._list.update_query(tuple(flat_params(params))) if params else self._list
+            return with_replaced(self._list, tuple(flat_params(params))) if params else self._list
         url = parse_url(given)
         if origin(url) not in self._origins:
             raise RejectedError(
@@ -206,7 +224,7 @@ class Pages(Generic[T]):
                 f"client's headers and credentials would go with it; allow_origins=[{_shown(url)!r}] if you trust it"
             )
         if self._home.raw_user is not None and origin(url) == origin(self._home):
-            url = url.with_user(self._home.user).with_password(self._home.password)
+            url = with_user_info(url, self._home)
         return url
 
 
@@ -342,7 +360,7 @@ def _way_of(by: Any) -> Way:
 def _list_url(url: str | URL, params: Params | None) -> URL:
     made = parse_url(url)
     pairs = () if params is None else tuple(flat_params(params))
-    return made.extend_query(pairs) if pairs else made
+    return with_pairs(made, pairs) if pairs else made
 
 
 def _origins(allowed: Iterable[str]) -> Iterable[Origin]:

@@ -144,7 +144,7 @@ class Trace:
             try:
                 kind, row = json.loads(line)
                 take[kind](row)
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, RecursionError):
                 raise ConfigError(f"{path}:{number}: not a line of a trace") from None
         return trace
 

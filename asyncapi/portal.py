@@ -59,8 +59,8 @@ class Portal:
 
     @property
     def running(self) -> bool:
-        """Whether the thread has been started, and is not to end."""
-        return self._thread is not None and not self._closed
+        """Whether the thread has been started here, and is not to end; a fork has none."""
+        return self._thread is not None and not self._closed and os.getpid() == self._process
 
     def call(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run the coroutine that `work` makes, and wait for it.

@@ -1,4 +1,4 @@
-"""What may be shown of a request: secrets in headers, query and fragment keys and URL user-info become `***`.
+"""What may be shown: secrets in headers, query and fragment keys and URL user-info become `***`, others' text one line.
 
 Used by errors, records, logs, reprs and reports. The values the user sends are never changed; only what is
 written about them. Names are matched case-insensitively, by whole name or by a telling part of it.
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from asyncapi.types import Request
+
 MASK = "***"
+
+_LONGEST = 2000  # characters of one text
+_JOINERS = "\u200c\u200d"  # which words and emoji are written with
+_TELLING_LENGTH = 8  # characters: what is shorter stands in other words too
 
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-amz-security-token"})
 _TELLING = r"""
@@ -66,7 +72,8 @@ def redact_url(url: URL | str, mask: Callable[[str], str] = _masked) -> str:
 
 def redact_broken(url: str) -> str:
     """The same for text that is no URL: whatever might be user-info is masked."""
-    return redact_url(re.sub(r"//.*@", f"//{MASK}@", url, count=1, flags=re.DOTALL))
+    begin, end = url.find("//"), url.rfind("@")
+    return redact_url(f"{url[: begin + 2]}{MASK}{url[end:]}" if -1 < begin < end else url)
 
 
 def redact_pairs(query: str, mask: Callable[[str], str] = _masked) -> str:
@@ -82,6 +89,36 @@ def _redact_pair(pair: str, mask: Callable[[str], str]) -> str:
 def redact_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """A copy of `headers` in which the values of secret ones are masked."""
     return CIMultiDict((name, MASK if is_secret(name) else value) for name, value in headers.items())
+
+
+def one_line(text: str, most: int = _LONGEST) -> str:
+    """Text from outside as one line that does nothing to a terminal or a log, of `most` characters at the most.
+
+    Control characters (C0, C1, DEL), marks that turn the direction of text, and whatever else can't be seen, are
+    written as escapes; line breaks of every kind become blanks.
+    """
+    if not text.isprintable():
+        text = " ".join(text[: 2 * most].split())
+        text = "".join(char if char.isprintable() or char in _JOINERS else _escape(char) for char in text)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def unsaid(text: str, request: Request) -> str:
+    """Text that may repeat what a request says, without its secrets: a peer's echo."""
+    signature = request.call.signature
+    secrets = set() if signature is None else set(signature.secrets)
+    for name, value in request.headers.items():
+        if is_secret(name):
+            secrets |= {value, value.rpartition(" ")[2], *(pair.partition("=")[2] for pair in value.split(";"))}
+    secrets |= {value for name, value in request.url.query.items() if is_secret(name)}
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _TELLING_LENGTH and secret != MASK:
+            text = text.replace(secret, MASK)
+    return text
 
 
 def forget_variables(error: BaseException) -> None:

@@ -4,8 +4,10 @@ Rules:
 - It is written beside its place under a name of its own, and renamed at the end; what fails or is cancelled leaves
   nothing.
 - A body that breaks off is gone on with where the server can give the rest of the very same one (Range and If-Range):
-  of a plain GET with a strong validator, with the retries of the call, counted from the last byte that came. A server
-  that answers with another one, whole, is saved from its beginning.
+  of a plain GET with a strong validator, with the retries of the call, counted from the last byte that came.
+- A server may give less than the rest (RFC 9110 section 15.3.7): it is asked again, until all has come.
+- An answer that is not sure to belong to what is there (another validator or none, another total, a body that is not
+  as long as it says) is never joined: the file is asked for anew, whole, as often as the call has attempts.
 - Bytes are written by worker threads, a mebibyte at a time.
 """
 
@@ -18,9 +20,9 @@ from typing import IO, TYPE_CHECKING
 
 import anyio.to_thread
 
-from asyncapi.errors import ConfigError, ProtocolError, RejectedError, RequestTimeout
+from asyncapi.errors import ConfigError, ProtocolError, RejectedError, RequestTimeout, StatusError
 from asyncapi.sansio.backoff import full_jitter
-from asyncapi.sansio.ranges import goes_on, validator
+from asyncapi.sansio.ranges import Part, goes_on, part_of, validator
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     Reopen = Callable[[Mapping[str, str]], Awaitable[StreamedResponse]]
 
 _PIECE = 1024 * 1024  # bytes
+_OK, _PARTIAL = 200, 206
+_NO_RANGE = (412, 416)  # Precondition Failed, Range Not Satisfiable: what is there now is another one
 
 
 async def save(
@@ -87,72 +91,145 @@ class _Saving:
         self._reopen = reopen
         self._clock = clock
         self._policy = _policy_of(response)
-        self.done = 0
+        self._headers = {} if response.request is None else response.request.headers
+        self._restarts = 0
         self._begin(response)
 
     async def run(self) -> int:
         """All of it."""
-        tries = 0
-        while True:
-            before = self.done
-            try:
-                await self._copy()
-            except (ProtocolError, RequestTimeout) as error:
-                tries = 1 if self.done > before else tries + 1
-                await self._go_on(error, tries)
-            except BaseException as error:
-                self._source.close(error if isinstance(error, asyncio.CancelledError) else None)
-                raise
-            else:
-                await anyio.to_thread.run_sync(self._file.flush)
-                return self.done
+        try:
+            while (failure := await self._copy()) is not None or not (self._to_the_end or self.done == self._total):
+                await self._go_on(failure)
+            await anyio.to_thread.run_sync(self._file.flush)
+        except BaseException as error:
+            self._source.close(error if isinstance(error, asyncio.CancelledError) else None)
+            raise
+        return self.done
 
     def _begin(self, response: StreamedResponse) -> None:
-        """What is known of the whole body."""
-        length = response.headers.get("Content-Length", "")
-        whole = length.isdecimal() and "Content-Encoding" not in response.headers
-        self._total = int(length) if whole else None
-        self._validator = validator(response.headers) if response.status == 200 else None  # noqa: PLR2004
+        """Take the answer for the beginning of the file.
 
-    async def _copy(self) -> None:
+        Raises:
+            ProtocolError: It is a part that nobody asked for, and not the first.
+        """
+        self._source = response
+        part = part_of(response.status, response.headers)
+        own = "Range" in self._headers and (response.status == _PARTIAL or "Content-Range" in response.headers)
+        if own:  # the caller's own range: what was asked for is all
+            size = None if part is None or part.stop is None else part.stop - part.start
+            part = Part(0, size, size)
+        if part is None or part.start:
+            raise self._wrong("the server gave a part that was not asked for, or does not say which (Content-Range)")
+        with_body = response.status in {_OK, _PARTIAL} and (
+            response.request is None or response.request.method != "HEAD"
+        )
+        self.done = self._most = self._tries = 0
+        self._stop, self._total, self._to_the_end = part.stop if with_body else None, part.total, part.whole
+        self._validator = validator(response.headers) if with_body and not own else None
+        self._spoilt = False  # whether what has come can't be trusted
+
+    async def _copy(self) -> ProtocolError | RequestTimeout | None:
+        """Write what the answer in hand holds; gives what it was cut off by."""
         pieces: list[bytes] = []
         size = 0
         try:
             async for piece in self._source.bytes():
+                self._count(piece)
                 pieces.append(piece)
                 size += len(piece)
-                self.done += len(piece)
-                if self._progress is not None:
-                    self._progress(self.done, self._total)
                 if size >= _PIECE:
                     await anyio.to_thread.run_sync(self._file.write, b"".join(pieces))
                     pieces, size = [], 0
-        except (ProtocolError, RequestTimeout):
+            if self._stop is not None and self.done < self._stop:
+                raise self._wrong(f"the body broke off after {self.done:,} of {self._stop:,} bytes")
+        except (ProtocolError, RequestTimeout) as error:
+            self._source.close(error)
             self._file.write(b"".join(pieces))
-            raise
+            return error
         await anyio.to_thread.run_sync(self._file.write, b"".join(pieces))
+        return None
 
-    async def _go_on(self, error: ProtocolError | RequestTimeout, tries: int) -> None:
-        """Open the rest, or raise the error if that can't be."""
+    def _count(self, piece: bytes) -> None:
+        if self._stop is not None and self.done + len(piece) > self._stop:
+            self._spoilt = True
+            raise self._wrong(f"the body goes on after the {self._stop:,} bytes that the server told")
+        self.done += len(piece)
+        if self._progress is not None:
+            self._progress(self.done, self._total)
+
+    async def _go_on(self, failure: ProtocolError | RequestTimeout | None) -> None:
+        """Open the rest, or the whole anew; raise the failure where neither can be."""
+        error = failure or self._wrong(f"only {self.done:,} bytes came of {self._total or 'more'}")
         policy = self._policy
         if policy is None or self._reopen is None or self._validator is None or error.final:
             raise error
-        if policy.attempts is not None and tries >= policy.attempts:
-            raise error
-        await self._clock.sleep(full_jitter(tries, self._clock.random(), base=policy.base, cap=policy.cap))
+        further = self.done > self._most
+        self._most = max(self._most, self.done)
+        self._tries = 0 if further else self._tries
+        if failure is not None or not further:
+            self._tries += 1
+            if policy.attempts is not None and self._tries >= policy.attempts:
+                raise error
+            tries = self._tries + self._restarts
+            await self._clock.sleep(full_jitter(tries, self._clock.random(), base=policy.base, cap=policy.cap))
+        if self._spoilt or not await self._open_rest(self._validator, error):
+            self._restart(error)
+            self._start_again(await self._ask({}, error), error)
+
+    async def _open_rest(self, known: str, error: ProtocolError | RequestTimeout) -> bool:
+        """Ask for the rest; gives whether the answer is of use: the rest or some of it, or the whole."""
+        asked = {"Range": f"bytes={self.done}-", "If-Range": known}
+        if "Accept-Encoding" not in self._headers:
+            asked["Accept-Encoding"] = "identity"  # as in browsers: ranges count the bytes of a coding, too
         try:
-            self._source = await self._reopen({"Range": f"bytes={self.done}-", "If-Range": self._validator})
-        except RejectedError as refusal:  # ours: what the caller should know is the failure before it
-            raise error from refusal
-        if goes_on(self._source.status, self._source.headers, self.done):
-            return
-        if self._source.status != 200:  # noqa: PLR2004 - OK: it has changed, and comes whole
-            self._source.close()
+            answer = await self._ask(asked, error)
+        except StatusError as refusal:
+            if refusal.status in _NO_RANGE:
+                return False
+            raise
+        part = part_of(answer.status, answer.headers)
+        if part is not None and goes_on(part, answer.headers, at=self.done, total=self._total, known=known):
+            self._source, self._stop, self._total = answer, part.stop, self._total or part.total
+            self.done, self._to_the_end = part.start, False
+            self._file.seek(part.start)
+            self._file.truncate()
+            return True
+        if part is not None and part.whole and answer.status in {_OK, _PARTIAL}:
+            self._source = answer
+            self._restart(error)
+            self._start_again(answer, error)
+            return True
+        answer.close()
+        return False
+
+    def _restart(self, error: ProtocolError | RequestTimeout) -> None:
+        """Count a start from the beginning, which must be among the call's attempts."""
+        self._restarts += 1
+        if self._policy is not None and self._policy.attempts is not None and self._restarts >= self._policy.attempts:
+            raise error
+
+    def _start_again(self, answer: StreamedResponse, error: ProtocolError | RequestTimeout) -> None:
+        """From the beginning, with an answer that has one."""
+        self._source = answer
+        if answer.status not in {_OK, _PARTIAL}:
             raise error
         self._file.seek(0)
         self._file.truncate()
-        self.done = 0
-        self._begin(self._source)
+        self._begin(answer)
+
+    async def _ask(self, more: Mapping[str, str], error: ProtocolError | RequestTimeout) -> StreamedResponse:
+        if self._reopen is None:
+            raise error
+        try:
+            return await self._reopen(more)
+        except RejectedError as refusal:  # ours: what the caller should know is the failure before it
+            raise error from refusal
+
+    def _wrong(self, message: str) -> ProtocolError:
+        """An error about the answer in hand."""
+        error = ProtocolError(message)
+        self._source.told(error)
+        return error
 
 
 def _policy_of(response: StreamedResponse) -> RetryPolicy | None:

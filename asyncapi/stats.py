@@ -64,6 +64,8 @@ class Stats:
         paused: Seconds until the next attempt may go, by host that tells or refuses (`pace`).
         pauses: Seconds for which 429s have paused everybody so far, by host (`pace`).
         budget: Retries left, by host.
+        held_back: Waits and refusals by the setting that held a call back, in a word: "budget", "pace", "breaker" ...
+            (docs/resilience.md has the table).
     """
 
     calls: int
@@ -90,6 +92,7 @@ class Stats:
     paused: dict[str, float]
     pauses: dict[str, float]
     budget: dict[str, float]
+    held_back: dict[str, int]
 
 
 def snapshot(parts: Parts) -> Stats:
@@ -128,6 +131,7 @@ def snapshot(parts: Parts) -> Stats:
         paused={host: wait for host, one in paces.items() if (wait := one.pacer.delay(now)) > 0},
         pauses={host: one.pacer.pause.total for host, one in paces.items() if one.pacer.pause.total},
         budget={host: budget.tokens for host, budget in parts.budgets.items()},
+        held_back=dict(sorted(meter.held.items())),
     )
 
 

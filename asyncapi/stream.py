@@ -25,6 +25,7 @@ from asyncapi.building import checked_headers
 from asyncapi.config import Timeout
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
+from asyncapi.ownership import refuse_copy
 from asyncapi.streamed import Items, Limits, StreamedResponse
 from asyncapi.types import UNSET, Unset
 
@@ -48,6 +49,8 @@ class Stream:
     """A call whose answer is streamed: `async with` it for its `StreamedResponse`, once."""
 
     __slots__ = ("_open", "_response", "_used")
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, opener: Callable[[], Awaitable[StreamedResponse]]) -> None:
         self._open = opener

@@ -14,7 +14,8 @@ from asyncapi import decoding, saving
 from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_error
 from asyncapi.layers import deadline
 from asyncapi.opened import OpenBody
-from asyncapi.redact import forget_variables, redact_url
+from asyncapi.ownership import refuse_copy
+from asyncapi.redact import forget_variables, redact_url, unsaid
 from asyncapi.sansio.ndjson import MOST, ChunkParser, LineParser
 from asyncapi.sansio.sse import EventParser, ServerSentEvent
 
@@ -124,6 +125,8 @@ class StreamedResponse:
         "_body", "_content_type", "_deadline", "_limits", "_reading", "_reopen", "_way", "attempts", "degraded",
         "elapsed", "from_cache", "headers", "http_version", "request", "status", "url",
     )  # fmt: skip
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self, response: Response, limits: Limits, due: float | None, reopen: saving.Reopen | None = None
@@ -273,7 +276,7 @@ class StreamedResponse:
         """Write the body into a file, which is there whole or not at all.
 
         A body that breaks off is gone on with where the server can give the rest of the very same one (Range and
-        If-Range), within the call's retries.
+        If-Range), else asked for anew, within the call's retries.
 
         Args:
             path: The file; one that is there is replaced at the end.
@@ -343,6 +346,8 @@ class StreamedResponse:
     def told(self, error: AsyncAPIError) -> AsyncAPIError:
         """The error, which is told what call it is of."""
         if self.request is not None:
+            error.message = unsaid(error.message, self.request)
+            error.args = (error.message,)
             error.request = self.request.redacted()
         error.attempts = self.attempts
         return error

@@ -14,7 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
-from asyncapi import decoding
+from asyncapi import decoding, uri
 from asyncapi.errors import AsyncAPIError, Phase, masked, status_error
 from asyncapi.redact import redact_headers, redact_url
 
@@ -80,7 +80,8 @@ class Request:
         json: A JSON body: plain data or a pydantic model.
         data: A form body (`application/x-www-form-urlencoded`), or the fields beside `files`.
         content: A raw body: bytes, text, a file object, or an (async) iterable of bytes.
-        files: A multipart body: name -> path, bytes, file object, or `(filename, content[, content_type])`.
+        files: A multipart body: name -> path, bytes, file object, or `(filename, content[, content_type])`;
+            a filename of None makes a part that is no file.
         id: The caller's own name for it; kept in outcomes and bulk rows.
         idempotency_key: True makes one; a string is sent as it is (header `Idempotency-Key`).
         timeout: Seconds in all or a `Timeout`, for this request alone; None for no limit.
@@ -145,7 +146,7 @@ class Request:
     def redacted(self) -> Request:
         """A copy fit to be shown: secrets in the URL and headers masked, the body left out."""
         return self.copy(
-            url=URL(redact_url(self.url)),
+            url=URL(redact_url(self.url), encoded=True),
             headers=redact_headers(self.headers),
             params=None, json=None, data=None, content=None, files=None, call=NO_CALL,
         )  # fmt: skip
@@ -190,7 +191,7 @@ class Response:
         self.headers: CIMultiDictProxy[str] = (
             headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
         )
-        self.url = url if type(url) is URL else URL(url)
+        self.url = url if type(url) is URL else uri.parse(str(url))
         self.request = request
         self.http_version = http_version
         self.elapsed = 0.0
@@ -253,7 +254,7 @@ class Response:
         request = None if self.request is None else self.request.redacted()
         made = Response, (self.status, CIMultiDict(self.headers), self.content)
         attempts = tuple(masked(attempt) for attempt in self.attempts)
-        state = {"url": URL(redact_url(self.url)), "request": request, "http_version": self.http_version,
+        state = {"url": URL(redact_url(self.url), encoded=True), "request": request, "http_version": self.http_version,
                  "elapsed": self.elapsed, "attempts": attempts, "degraded": self.degraded,
                  "from_cache": self.from_cache}  # fmt: skip
         return *made, (None, state)
@@ -340,20 +341,22 @@ class Call:
         running: False once it has ended.
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
+        held_by: Which setting of ours ended them, in a word, as in `AsyncAPIError`.
         backlog: Whether it is one of many that wait to be sent (`map`, `gather`, a job), not one that is wanted now.
         asked: The URL that it asks for, before any redirect: whose origin a credential may be bound to.
         signature: What the attempt under way carries of a credential, or None; written by the auth layer.
         resend: Why the attempt that has just been answered may be sent again at once, outside the count, or "".
         refused: The signatures that this call has been sent again for.
         opened: The bodies that transports have left open for it, where it wants its own streamed; else None.
+        guards: The time limits that stand over it (`Guard`), outermost first: who is cut off now can tell by which.
         whose: The user that `auth=` acts for now, where that may change: what is shared or kept is this user's alone.
             "" for the client's only one, None where the credential can't tell.
     """
 
     __slots__ = (
-        "asked", "attempt", "attempts", "backlog", "cause", "connect", "ended_by", "held", "host", "opened",
-        "patience", "phase", "priority", "queued", "refused", "resend", "retry", "reused", "running", "signature",
-        "started", "task", "tenant", "whose", "why",
+        "asked", "attempt", "attempts", "backlog", "cause", "connect", "ended_by", "guards", "held", "held_by", "host",
+        "opened", "patience", "phase", "priority", "queued", "refused", "resend", "retry", "reused", "running",
+        "signature", "started", "task", "tenant", "whose", "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
@@ -376,11 +379,13 @@ class Call:
         self.running = True
         self.ended_by: Phase | None = None
         self.cause: AsyncAPIError | None = None
+        self.held_by: str | None = None
         self.asked = _NOWHERE
         self.signature: Any = None
         self.resend = ""
         self.refused: tuple[Any, ...] = ()
         self.opened: list[OpenBody] | None = None
+        self.guards: tuple[Any, ...] = ()
         self.whose: str | None = ""
 
     def fork(self, why: str) -> Call:

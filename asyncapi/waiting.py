@@ -45,7 +45,7 @@ class Line:
     __slots__ = ("_asked", "_kinds", "_tickets", "length")
 
     def __init__(self, kinds: int = 0) -> None:
-        self._tickets: FairQueue[Ticket] = FairQueue(_waits)
+        self._tickets: FairQueue[Ticket] | None = None  # nobody has ever stood in most lines: there is one per host
         self.length = 0
         self._kinds = kinds
         self._asked: dict[int, list[float]] = {}  # by priority: the sum of what they ask for, a figure per kind
@@ -67,6 +67,8 @@ class Line:
             tenant: Tenants of the same priority take turns.
         """
         ticket = Ticket(weights, priority)
+        if self._tickets is None:
+            self._tickets = FairQueue(_waits)
         self._tickets.push(ticket, priority, tenant)
         self._count(ticket, 1)
         try:
@@ -90,11 +92,11 @@ class Line:
 
     def head(self) -> Ticket | None:
         """Whose turn it is."""
-        return self._tickets.head()
+        return None if self._tickets is None else self._tickets.head()
 
     def call(self) -> bool:
         """Call whose turn it is; False if nobody waits."""
-        ticket = self._tickets.pop()
+        ticket = None if self._tickets is None else self._tickets.pop()
         if ticket is None:
             return False
         self._count(ticket, -1)
@@ -112,5 +114,5 @@ class Line:
 
     def _sweep(self) -> None:
         """Forget those who left from the middle, once they are the greater part."""
-        if self._tickets.size > 2 * self.length + _SWEEP_FROM:
+        if self._tickets is not None and self._tickets.size > 2 * self.length + _SWEEP_FROM:
             self._tickets.prune()

@@ -28,21 +28,33 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """One deadline over the task that entered it."""
+    """One deadline over the task that entered it.
 
-    __slots__ = ("_cancelling", "_task", "due", "expired")
+    Attributes:
+        due: When its time is up.
+        expired: Whether it has cancelled its task, and nobody has asked `fired` yet.
+        means: What it says in records when its time is up.
+    """
+
+    __slots__ = ("_cancelling", "_task", "due", "expired", "means")
 
     def __init__(self, task: asyncio.Task[Any], due: float) -> None:
         self._task = task
         self._cancelling = task.cancelling()
         self.due = due
         self.expired = False
+        self.means = "the deadline came"
 
     def expire(self) -> None:
         """Cancel the task, once."""
         self.expired = True
         self.due = inf
         self._task.cancel("deadline")
+
+    @property
+    def fires(self) -> bool:
+        """Whether its own cancellation, and nobody else's, is under way: what is cut off now is cut off by it."""
+        return self.expired and self._task.cancelling() - 1 <= self._cancelling
 
     def fired(self) -> bool:
         """Whether the cancellation just caught is this guard's own and nobody else's; asked once."""

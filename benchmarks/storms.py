@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator import limits, matrix, outages
+from simulator import dip, limits, matrix, outages, restarts
 from simulator.storm import POLICIES, SCENARIOS, Measured, measure
 
 if TYPE_CHECKING:
@@ -44,6 +44,15 @@ def run(names: list[str], folder: Path | None, *, quick: bool) -> dict[str, Any]
     if not names:
         lengths = outages.LENGTHS[:2] if quick else outages.LENGTHS
         results["outages"] = {str(one): asdict(outages.measure(one, breaker=Breaker())) for one in lengths}
+        results["restarts"] = {
+            name: asdict(restarts.measure(range(1, 3) if quick else range(1, 6), **one))
+            for name, one in restarts.POLICIES.items()
+        }
+        results["dip"] = {
+            f"{rate} calls a second, {name}": asdict(dip.dip(rate, (1,) if quick else (1, 2, 3), **one))
+            for rate in dip.RATES
+            for name, one in dip.POLICIES.items()
+        }
         results["adaptive"] = matrix.measure(quick=quick)
         results["pacing"] = limits.measure()
         if drawing is not None and folder is not None:
@@ -77,6 +86,9 @@ def render(results: dict[str, Any], images: str = "img") -> Iterator[str]:
         yield ""
     if "outages" in results:
         yield from _outages(results["outages"])
+    if "restarts" in results:
+        yield from _restarts(results["restarts"])
+        yield from _dip(results["dip"])
     if "adaptive" in results:
         yield from _changes(results["adaptive"]["changes"], images)
         yield from _sizes(results["adaptive"]["sizes"])
@@ -90,6 +102,28 @@ def _outages(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield "|---:|---:|---:|---:|---:|"
     for seconds, row in rows.items():
         yield f"| {seconds} s | {row['back']:.1f} s | {row['worst']:.1f} s | {row['down']:.0f} | {row['offered']:,} |"
+    yield ""
+
+
+def _restarts(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
+    yield f"**A host that is restarted**, down for {restarts.DOWN} s in every {restarts.EVERY} s,"
+    yield f"{restarts.RATE:g} calls a second, five seeds\n"
+    yield "| policy | failed | at the worst | attempts / calls while down |"
+    yield "|---|---:|---:|---:|"
+    for name, row in rows.items():
+        yield f"| {name} | {row['failed']:.1%} | {row['worst']:.1%} | {row['down']:.2f} |"
+    yield ""
+
+
+def _dip(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
+    yield f"**A dip: {dip.LEFT} of {dip.PLACES} places for {dip.END - dip.START} s**, a queue without a bound,"
+    yield "attempts of 1 s; each of three seeds\n"
+    yield "| policy | answered | normal again after |"
+    yield "|---|---:|---:|"
+    for name, row in rows.items():
+        answered = ", ".join(f"{one:.1%}" for one in row["answered"])
+        normal = ", ".join("-" if one is None else f"{one:.0f} s" for one in row["normal"])
+        yield f"| {name} | {answered} | {normal} |"
     yield ""
 
 
@@ -144,6 +178,12 @@ def bars(results: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
         more = hedged["load"] - 1
         yield "Hedging at a 2 %-slow server: p99 falls by", ">= 50 %", f"{share:.0%}", share >= 0.5
         yield "Hedging at a 2 %-slow server: more requests", "<= 5 %", f"{more:.1%}", more <= 0.05
+    if "restarts" in results:
+        rows = results["restarts"]
+        without, armed = rows["no breaker"]["failed"], rows["breaker"]["failed"]
+        what = "Two-second restarts, failed with a breaker"
+        yield what, f"<= {without:.1%}, without", f"{armed:.1%}", armed <= without
+        yield from _dip_bars(results["dip"])
     if "adaptive" in results:
         every = [one for by in results["adaptive"]["changes"].values() for one in by.values()]
         used, rejected = min(one["used"] for one in every), max(one["rejected"] for one in every)
@@ -158,6 +198,20 @@ def bars(results: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
         yield "Pacing, hidden limits of 100/s: of the rate used", ">= 95 %", f"{used:.1%}", used >= 0.95
         yield "Pacing, hidden limits of 100/s: 429s after ten seconds", "< 1 %", f"{refused:.2%}", refused < 0.01
         yield "Pacing: Retry-Afters broken by any worker", "0", f"{broken}", broken == 0
+
+
+def _dip_bars(rows: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, str, bool]]:
+    """With retries as without, at every rate and seed."""
+    never = float(dip.SECONDS)
+    later, fewer = [], []
+    for rate in dip.RATES:
+        off, ours = (rows[f"{rate} calls a second, {name}"] for name in dip.POLICIES)
+        pairs = zip(ours["normal"], off["normal"], strict=True)
+        later += [(never if one is None else one) - (never if other is None else other) for one, other in pairs]
+        fewer += [other - one for one, other in zip(ours["answered"], off["answered"], strict=True)]
+    what = "A ten-second dip, against retry=None:"
+    yield f"{what} normal again later by", "<= 5 s", f"{max(later):.0f} s", max(later) <= 5
+    yield f"{what} fewer answered by", "<= 0.1 %", f"{max(fewer):.2%}", max(fewer) <= 0.001
 
 
 def main() -> None:

@@ -34,7 +34,8 @@ PACKAGE = ROOT / "asyncapi"
 
 FLOORS = {
     # 0: the words everyone speaks
-    "errors": 0, "types": 0, "clock": 0, "redact": 0, "decoding": 0, "version": 0, "virtualtime": 0, "opened": 0,
+    "errors": 0, "types": 0, "clock": 0, "redact": 0, "decoding": 0, "jsontext": 0, "uri": 0, "version": 0,
+    "virtualtime": 0, "opened": 0, "ownership": 0,
     # 1: pure decisions, lines of waiting tasks, one timer for many deadlines
     "sansio": 1, "waiting": 1, "limiting": 1, "watchdog": 1,
     # 2: what carries an attempt, what it carries to show who we are, and what keeps state outside the process
@@ -44,7 +45,7 @@ FLOORS = {
     # 4: settings, what a call is built from, the order of the layers, the client and its fan-out
     "config": 4, "bodies": 4, "building": 4, "parts": 4, "order": 4, "stats": 4, "fanout": 4, "client": 4, "inbound": 4,
     "verbs": 4, "connecting": 4, "paginate": 4, "contents": 4, "pageflow": 4, "plan": 4, "past": 4,
-    "stream": 4, "streamed": 4, "events": 4, "saving": 4,
+    "heldback": 4, "stream": 4, "streamed": 4, "events": 4, "saving": 4,
     # 5: speakers, which take a client; and what users' tests import
     "websocket": 5, "graphql": 5, "grpc": 5, "api": 5, "blocking": 5,
     "blockingmap": 5, "blockingstream": 5, "portal": 5, "annotations": 5, "endpoint": 5, "markers": 5,

@@ -6,6 +6,7 @@ import enum
 import io
 import math
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -81,6 +82,31 @@ def test_data_that_holds_itself_is_told():
     loop.append(loop)
     with pytest.raises(ConfigError, match="json=list"):
         given(json=loop)
+
+
+def wrapped(value: object, levels: int) -> object:
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("levels", [200, 250, 254, 255, 256, 500])
+def test_nesting_of_five_hundred_levels_can_be_sent(levels):
+    value = wrapped({"é": [User(id=1), "NaN"]}, levels - 3)
+    assert given(json=value)[0].decode() == "[" * (levels - 3) + '{"é":[{"id":1,"fullName":"x"},"NaN"]}' + "]" * (
+        levels - 3
+    )
+    with pytest.raises(ConfigError, match=r"NaN or Infinity|not JSON compliant"):
+        given(json=wrapped(math.nan, levels))
+    with pytest.raises(ConfigError, match="json=list"):
+        given(json=wrapped("\ud800", levels))
+    with pytest.raises(ConfigError, match="json=list"):
+        given(json=wrapped({("a", 1): object()}, levels))
+
+
+def test_nesting_that_is_too_deep_to_be_sent_is_told():
+    with pytest.raises(ConfigError, match="json=list: it is nested too deep"):
+        given(json=wrapped(1, 100_000))
 
 
 @pytest.mark.parametrize(
@@ -182,8 +208,85 @@ async def test_multipart_has_its_length_where_all_parts_have(tmp_path):
 
 
 async def test_names_in_multipart_cannot_break_out_of_their_line():
-    body, _ = given(files={'a"\r\nX: y': ('b"\r\nX: y', b"", 'c"\r\nX: y')}, data={'d"\r\nX: y': "v"})
-    assert b"\r\nX: y" not in await read(body)
+    body, _ = given(files={'a"\r\nX: y': ('b"\r\nX: é', b"")}, data={'d"\r\nX: y': "v"})
+    made = await read(body)
+    assert b"\r\nX: " not in made
+    assert 'name="a%22%0D%0AX: y"; filename="b%22%0D%0AX: é"\r\n'.encode() in made
+
+
+async def test_the_type_of_a_part_is_sent_as_it_was_given():
+    body, _ = given(files={"f": ("a", b"", 'text/plain; charset="utf-8"')})
+    assert b'\r\nContent-Type: text/plain; charset="utf-8"\r\n\r\n' in await read(body)
+    for kind in ("c\r\nX: y", "c\x00", 5, b"text/plain"):
+        with pytest.raises(ConfigError, match=r"files\['f'\]: its content type"):
+            given(files={"f": ("a", b"", kind)})
+
+
+async def test_a_part_without_a_filename_is_no_file(tmp_path):
+    """Typed parts beside files: RFC 7578 section 4.2."""
+    (tmp_path / "meta.json").write_bytes(b"[1]")
+    files = {
+        "meta": (None, b"{}", "application/json"),
+        "plain": (None, "é"),
+        "path": (None, tmp_path / "meta.json"),
+        "empty.png": ("", b"x", "a/b"),
+    }
+    body, kind = given(files=files)
+    boundary = kind.partition("boundary=")[2]
+    parts = (await read(body)).decode().split(f"--{boundary}")
+    assert parts[1:] == [
+        '\r\nContent-Disposition: form-data; name="meta"\r\nContent-Type: application/json\r\n\r\n{}\r\n',
+        '\r\nContent-Disposition: form-data; name="plain"\r\n\r\né\r\n',
+        '\r\nContent-Disposition: form-data; name="path"\r\n\r\n[1]\r\n',
+        '\r\nContent-Disposition: form-data; name="empty.png"; filename=""\r\nContent-Type: a/b\r\n\r\nx\r\n',
+        "--\r\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "sent", "boundary"),
+    [
+        ("multipart/form-data", r"multipart/form-data; boundary=([0-9a-f]{32})", None),
+        ("Multipart/Form-Data; charset=utf-8;", r"Multipart/Form-Data; charset=utf-8; boundary=([0-9a-f]{32})", None),
+        ("multipart/form-data; boundary=abc", r"multipart/form-data; boundary=abc", "abc"),
+        ('multipart/mixed; BOUNDARY="a b"; x=y', r'multipart/mixed; BOUNDARY="a b"; x=y', "a b"),
+    ],
+)
+async def test_a_content_type_by_hand_and_the_body_have_the_same_boundary(by_hand, sent, boundary):
+    body, kind = given(files={"f": b"x"}, headers={"content-type": by_hand})
+    found = re.fullmatch(sent, kind)
+    assert found is not None
+    used = boundary or found[1]
+    made = (await read(body)).decode()
+    assert made.startswith(f"--{used}\r\n")
+    assert made.endswith(f"--{used}--\r\n")
+    assert body.length == len(made)
+
+
+@pytest.mark.parametrize("body", [{"data": {"a": 1}}, {"json": {"a": 1}}])
+async def test_a_body_that_is_no_multipart_is_not_called_one(body):
+    by_hand = {"Content-Type": "multipart/form-data; boundary=x"}
+    with pytest.raises(ConfigError, match="made by files="):
+        given(**body, headers=by_hand)
+    fields, _ = given(data={"a": 1}, files={}, headers=by_hand)
+    assert (await read(fields)).startswith(b"--x\r\n")
+    assert given(content=b"--x--", headers=by_hand)[0] == b"--x--"  # made by hand, too
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "why"),
+    [
+        ("application/json", "files= makes multipart/form-data: leave the header out"),
+        ("", "files= makes multipart/form-data"),
+        ("multipart/form-data; boundary=", "no boundary that a body can have"),
+        ("multipart/form-data; boundary=a<b", "no boundary that a body can have"),
+        (f"multipart/form-data; boundary={'x' * 71}", "no boundary that a body can have"),
+        ("multipart/form-data; boundary=in", "its boundary 'in' stands in a part"),
+    ],
+)
+def test_a_content_type_by_hand_that_can_not_be_is_told(by_hand, why):
+    with pytest.raises(ConfigError, match=why):
+        given(files={"f": b"--inside"}, headers={"Content-Type": by_hand})
 
 
 async def test_file_names_are_taken_from_files_and_paths(tmp_path):

@@ -49,12 +49,12 @@ async def sent(base="https://h", url="/", *, client=None, method="GET", **call):
         ("https://h/v1", "?q=1", "https://h/v1?q=1"),
         ("https://h/v1", "/a?q=1&q=2", "https://h/v1/a?q=1&q=2"),
         ("https://h/v1", "/a#top", "https://h/v1/a#top"),
-        ("https://h/v1", "/a/../b", "https://h/v1/b"),
         ("https://h/v1", "https://other/x", "https://other/x"),
         ("https://h/v1", "HTTPS://other/x", "https://other/x"),
         ("https://h/v1", "items:search", "https://h/v1/items:search"),
         ("https://h/v1", "/a b/é", "https://h/v1/a%20b/%C3%A9"),
         ("https://h/v1", "/a%2Fb", "https://h/v1/a%2Fb"),
+        ("https://h/v1", "/a.b/.c/...?x=/../", "https://h/v1/a.b/.c/...?x=/../"),
         ("https://h:8443/v1", "/a", "https://h:8443/v1/a"),
         ("http://[::1]:8080/v1", "/a", "http://[::1]:8080/v1/a"),
         ("", "https://h", "https://h"),
@@ -116,6 +116,22 @@ async def test_one_call_s_headers_do_not_stay():
         await api.get("/")
     assert set(seen[1]) == {"X-A", "User-Agent"}
     assert seen[1]["X-A"] == "client"
+
+
+async def test_what_an_answer_s_header_held_may_be_sent():
+    """Bytes that are no UTF-8 are in an answer's text as lone surrogates, and go out as those bytes."""
+    assert (await sent(headers={"If-Match": '"\udce9"'})).headers["If-Match"] == '"\udce9"'
+
+
+async def test_files_have_a_content_type_with_their_boundary():
+    client = {"headers": {"Content-Type": "application/json"}}
+    with pytest.raises(ConfigError, match="where it is the client's own, give multipart/form-data for this call"):
+        await sent(client=client, method="POST", files={"f": b"x"})
+    request = await sent(
+        client=client, method="POST", files={"f": b"x"}, headers={"Content-Type": "multipart/form-data"}
+    )
+    assert request.headers.getall("Content-Type")[0].startswith("multipart/form-data; boundary=")
+    assert len(request.headers.getall("Content-Type")) == 1
 
 
 async def test_methods_are_upper_cased_and_free():

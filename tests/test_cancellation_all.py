@@ -191,7 +191,7 @@ class World:
             spent = FLOOR - budget.tokens
             assert spent <= stats.retries + 1e-9, "a retry that was not sent is still paid for"
         for host, pace in parts.paces.items():
-            for level in pace.pacer._levels.values():
+            for level in pace.pacer._quotas._levels.values():
                 assert level.left == QUOTA - self.counted[host], "what was not sent is not counted as sent"
         if parts.keyring is not None:
             assert parts.keyring.means._tasks == set()
@@ -272,7 +272,9 @@ def test_a_leak_is_seen(leak, monkeypatch):
     where, name, broken = LEAKS[leak]
     monkeypatch.setattr(where, name, broken)
 
-    settings, gaps = (CASES["told"], (1, 3)) if where is Pace else ({}, (1,))
+    settings, gaps = {}, (1,)
+    if where is Pace:  # nobody waits for the circuit: the answers that follow would tell the count anew
+        settings, gaps = CASES["told"] | {"breaker": Breaker(minimum=3, count=6, open_for=6.0, jitter=0)}, (1, 3)
 
     def all_of_them():
         for path in PATHS:

@@ -38,7 +38,7 @@ class Script:
             [(phase, draw.choice((0, draw.uniform(0, 2), draw.uniform(0, 10)))) for phase in PHASES]
             for _ in range(draw.randint(1, 4))
         ]
-        self.waits = [draw.choice((0, draw.uniform(0, 3), draw.uniform(0, 20))) for _ in self.attempts[1:]]
+        self.waits = [draw.choice((0.001, draw.uniform(0, 3), draw.uniform(0, 20))) for _ in self.attempts[1:]]
 
     def end(self) -> tuple[float, str | None]:
         """When it ends, and what the error's phase is; None of a success."""

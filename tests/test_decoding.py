@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+import math
+import time
+from datetime import date
+from typing import Annotated, Any, Literal
 
 import pydantic
 import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from asyncapi import Client, ConfigError, DecodeError, Response, SchemaError
+from asyncapi import Client, ConfigError, DecodeError, Response, SchemaError, ServerSentEvent
 from asyncapi.testing import MockTransport, reply
 
 JSON = "application/json"
@@ -126,7 +130,8 @@ async def test_json_that_does_not_fit_says_where(model, body, message):
         ("oops", "", r"not JSON \(no Content-Type\)"),
         (b"\xff\xfe", JSON, "not JSON"),
         ('{"n":"é"}'.encode("latin-1"), JSON, "not JSON"),
-        ("[" * 100_000, JSON, "recursion limit"),
+        ("[" * 100_000, JSON, "nested deeper than 500 levels"),
+        (b"1" * 5000, JSON, "number out of range"),
     ],
 )
 def test_what_is_no_json_is_told_with_its_beginning(body, kind, message):
@@ -161,6 +166,112 @@ async def test_json_in_another_charset_is_read_by_what_the_server_says(encoding,
     assert await called(body, User, kind=JSON + declared) == User(id=1, name=name)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig"])
+async def test_json_shows_its_charset_where_nobody_says_it(encoding):
+    body = '{"id":1,"name":"猫"}'.encode(encoding)
+    assert answer(body).json() == {"id": 1, "name": "猫"}
+    assert await called(body, User) == User(id=1, name="猫")
+
+
+HALVES = [
+    (r"caf\ud83d", "caf\ufffd"),
+    (r"\uDE00 \ud83d\ud83d\ude00", "\ufffd \ufffd\U0001f600"),
+    (r"\\ud83d\\\udead", "\\ud83d\\\ufffd"),
+    (r"\n\"\ud800", '\n"\ufffd'),
+]
+
+
+@pytest.mark.parametrize(("written", "read"), HALVES)
+@pytest.mark.parametrize("declared", ["", "; charset=latin-1", "; charset=utf-16"])
+async def test_half_of_a_surrogate_pair_is_read_as_the_replacement_character(written, read, declared):
+    body = f'{{"id":1,"name":"{written}"}}'.encode("utf-16" if "16" in declared else "utf-8")
+    assert answer(body, JSON + declared).json() == {"id": 1, "name": read}
+    assert await called(body, User, kind=JSON + declared) == User(id=1, name=read)
+
+
+class Strict(BaseModel, strict=True):
+    name: str
+    at: date
+
+
+async def test_a_strict_model_reads_it_as_json_too():
+    assert (await called(r'{"name":"\ud800","at":"2026-11-27"}', Strict)).at == date(2026, 11, 27)
+    with pytest.raises(SchemaError, match=r"at at$"):
+        await called(r'{"name":"\ud800","at":5.5}', Strict)
+
+
+def nested(levels: int) -> str:
+    return '[{"a":' * (levels // 2) + "[]" * (levels % 2) + ("1" if levels % 2 == 0 else "") + "}]" * (levels // 2)
+
+
+@pytest.mark.parametrize("levels", [200, 201, 202, 203, 300, 499, 500])
+async def test_nesting_of_five_hundred_levels_is_read(levels):
+    body, within = nested(levels), f'{{"id":1,"name":{nested(levels - 1)}}}'
+    assert answer(body).json() == await called(body, Any) == json.loads(body)
+    assert await called(within, dict) == json.loads(within)
+    with pytest.raises(SchemaError, match="does not fit User"):
+        await called(within, User)
+
+
+@pytest.mark.parametrize("levels", [501, 502, 1000, 5000, 200_001])
+async def test_deeper_nesting_is_told(levels):
+    with pytest.raises(DecodeError, match=r"not JSON .* nested deeper than 500 levels"):
+        answer(nested(levels)).json()
+    with pytest.raises(DecodeError, match=r"not JSON .* nested deeper than 500 levels"):
+        await called(nested(levels), Any)
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ("[NaN]", [math.nan]),
+        ("[Infinity,-Infinity]", [math.inf, -math.inf]),
+        ("[1e400,-1e400]", [math.inf, -math.inf]),
+        ('{"a":1,"a":2}', {"a": 2}),
+        ("1" * 4300, int("1" * 4300)),
+        ("1e5", 1e5),
+    ],
+)
+@pytest.mark.parametrize("slow", [False, True])
+async def test_every_way_of_reading_gives_the_same_value(body, value, slow):
+    if slow:
+        body, value = f'["\\ud83d",{"[" * 300}{"]" * 300},{body}]', ["\ufffd", json.loads("[" * 300 + "]" * 300), value]
+    lines = MockTransport(lambda _: reply(200, content=body.encode()))
+    async with Client("https://h", transport=lines) as api, api.stream("GET", "/") as stream:
+        line = [one async for one in stream.json_lines()]
+    found = [answer(body).json(), answer(body).parse(Any), await called(body, Any), line[0]]
+    found.append(ServerSentEvent(body).json())
+    assert {repr(one) for one in found} == {repr(value)}
+
+
+class Wrapped(BaseModel):
+    inner: pydantic.Json
+
+
+async def test_a_field_that_holds_no_json_is_a_mismatch_of_its_own():
+    with pytest.raises(SchemaError, match=r"does not fit Wrapped: .* at inner$"):
+        await called('{"inner":"oops"}', Wrapped)
+
+
+@pytest.mark.parametrize("piece", ["\\", r"\ud83d", r"\ud83d\ude00", '"', "[]", "a", ";", "; a", '; a="'])
+def test_the_slow_way_takes_time_in_proportion(piece):
+    """Four times the input, less than nine times the CPU time."""
+
+    def spent(size: int) -> float:
+        body = ('["\\ud800' + piece * (size // len(piece))).encode()
+        kind = JSON + "; charset" + piece * (size // 10 // len(piece))
+
+        def once() -> float:
+            began = time.process_time()
+            with pytest.raises(DecodeError):
+                answer(body, kind).json()
+            return time.process_time() - began
+
+        return min(once() for _ in range(5))
+
+    assert spent(800_000) < 9 * spent(200_000) + 0.01
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "text"),
     [
@@ -169,6 +280,11 @@ async def test_json_in_another_charset_is_read_by_what_the_server_says(encoding,
         ("é".encode("latin-1"), "text/plain; charset=latin-1", "é"),
         ("é".encode("utf-16"), 'text/plain; charset="utf-16"', "é"),
         (b"", "text/plain; charset=utf-16", ""),
+        ("é".encode(), 'text/plain; charset=utf-8; name="\xe9"', "é"),
+        ("é".encode(), 'text/plain; name="; charset=latin-1"', "é"),
+        ("é".encode("latin-1"), 'text/plain; name="\\"; charset=latin-1"; Charset = "latin-1"', "é"),
+        ("é".encode(), "text/plain; charset*=utf-8''a%00b", "é"),
+        ("é".encode(), "text/plain; xcharset=latin-1", "é"),
     ],
 )
 def test_text_is_read_by_its_charset(body, kind, text):
@@ -180,8 +296,16 @@ def test_text_is_read_by_its_charset(body, kind, text):
     [
         ("text/plain; charset=bogus", "the server names an unknown charset 'bogus'; use .content"),
         ("text/plain; charset=hex", "unknown charset 'hex'"),
-        ("text/plain; charset=undefined", "the body is not undefined"),
-        ("text/plain; charset=idna", "the body is not idna"),
+        ("text/plain; charset=undefined", "unknown charset 'undefined'"),
+        ("text/plain; charset=idna", "unknown charset 'idna'"),
+        ("text/plain; charset=punycode", "unknown charset 'punycode'"),
+        ("text/plain; charset=unicode_escape", "unknown charset 'unicode_escape'"),
+        ("text/plain; charset=rot13", "unknown charset 'rot13'"),
+        ("text/plain; charset=zip", "unknown charset 'zip'"),
+        ("text/plain; charset=\xc3\xa9", "unknown charset"),
+        ("text/plain; charset=\udcc3", "unknown charset"),
+        ('text/plain; charset="a\0b"', r"unknown charset 'a\\x00b'"),
+        ('text/plain; charset="\x1b[2J"', r"unknown charset '\\x1b\[2j'"),
         ("text/plain; charset=utf-8", "the body is not utf-8: invalid .* at byte 1; use .content"),
         ("text/plain; charset=ascii", "the body is not ascii: .* at byte 1"),
         ("text/plain", "the body is not utf-8"),

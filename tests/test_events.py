@@ -67,6 +67,71 @@ def test_it_goes_on_with_the_last_id_whatever_ended_the_connection():
     run(scenario())
 
 
+@pytest.mark.parametrize("control", ["\x01", "\x1b", "\x7f", "\x0b", "\x1f"])
+def test_an_id_that_no_header_can_carry_is_kept_and_not_sent(control, caplog):
+    """WHATWG HTML 9.2.6 allows all but NUL, RFC 9110 section 5.5 no control characters: the subscription goes on."""
+    last_id = f"a{control}b"
+
+    async def scenario():
+        server = Server(f"id: {last_id}\ndata: a\n\n".encode(), b"data: b\n\nid: 2\ndata: c\n\n", b"data: d\n\n")
+        found = await taken(server, 4)
+        assert [(one.data, one.id) for one in found] == [("a", last_id), ("b", last_id), ("c", "2"), ("d", "2")]
+        assert server.last_ids == [None, None, "2"]
+        saved = Server(b"data: a\n\n")
+        await taken(saved, 1, last_id=last_id)  # as a program does that goes on tomorrow
+        assert saved.last_ids == [None]
+
+    run(scenario())
+    assert "Last-Event-ID left out" in caplog.text
+
+
+@pytest.mark.parametrize("wrong", ["a\nb", "a\rb", "a\0b", "a\ud800b"])
+def test_an_id_of_ones_own_that_cannot_be_one_is_said_to(wrong):
+    async def scenario():
+        with pytest.raises(ConfigError, match="Last-Event-ID"):
+            await taken(Server(b"data: a\n\n"), 1, last_id=wrong)
+
+    run(scenario())
+
+
+def test_other_headers_of_several_lines_go_with_every_connection():
+    async def scenario():
+        lines = []
+        server = Server(b"id: 1\ndata: a\n\n", b"data: b\n\n")
+        real = server.answer
+        server.api._transport._handler = lambda request: lines.append(request.headers.getall("X-A")) or real(request)
+        await taken(server, 2, headers=[("X-A", "1"), ("X-A", "2")])
+        assert lines == [["1", "2"], ["1", "2"]]
+
+    run(scenario())
+
+
+def test_an_id_beyond_latin_1_goes_out_in_utf_8():
+    """On the wire: WHATWG HTML 9.2.5 has it encoded so."""
+
+    async def scenario():
+        seen = []
+
+        async def serve(reader, writer):
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
+            body = "retry: 1\nid: \u044f\u20ac\ndata: x\n\n".encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + body)
+            await writer.drain()
+            writer.close()
+
+        async with (
+            await asyncio.start_server(serve, "127.0.0.1", 0) as server,
+            Client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as api,
+            api.events("/", retry=Retry(4, base=0.001)) as events,
+        ):
+            async for _ in events:
+                if len(seen) == 2:
+                    break
+        assert "\r\nLast-Event-ID: \u044f\u20ac\r\n".encode() in seen[1]
+
+    asyncio.run(scenario())
+
+
 def test_it_begins_behind_a_saved_id_and_tells_its_own():
     async def scenario():
         server = Server(b"data: a\n\nid: 8\ndata: b\n\nid: 9\ndata: c\n\n")

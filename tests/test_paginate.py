@@ -407,6 +407,67 @@ async def test_no_items_may_be_told_by_null_or_by_leaving_them_out(items, body):
         assert [n async for n in api.paginate("/n", by=LinkHeader(), items=items)] == []
 
 
+@pytest.mark.parametrize("key", ["items", "results", "data"])
+async def test_null_is_an_empty_list_where_nothing_speaks_against_it(key):
+    pages = {
+        None: {key: None, "next_cursor": "a"},
+        "a": {key: [1], "next_cursor": "b"},
+        "b": {key: None, "message": "ok"},
+    }
+
+    def handler(request):
+        return reply(json=pages[request.url.query.get("cursor")])
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert [n async for n in api.paginate("/n", by=Cursor())] == [1]
+
+
+async def test_null_says_nothing_about_where_the_items_are():
+    pages = {None: {"items": None, "next_cursor": "a"}, "a": {"items": None, "results": [1]}}
+
+    def handler(request):
+        return reply(json=pages[request.url.query.get("cursor")])
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert [n async for n in api.paginate("/n", by=Cursor())] == [1]
+
+
+@pytest.mark.parametrize(
+    ("items", "body"),
+    [
+        (None, {"data": None, "errors": [{"message": "no"}]}),
+        (None, {"data": None, "error": "no"}),
+        (None, {"data": None, "code": 403, "msg": "no"}),
+        (None, {"items": None, "Message": "no"}),
+        ("data", {"data": None, "errors": [{"message": "no"}]}),
+        ("data?", {"error": {"message": "no"}}),
+    ],
+)
+async def test_null_beside_a_reason_is_an_error_and_no_empty_list(items, body):
+    async with Client("https://h", transport=MockTransport(lambda _: reply(json=body))) as api:
+        with pytest.raises(DecodeError, match=r"no (list of )?items .* the answer"):
+            await anext(aiter(api.paginate("/n", by=Cursor(), items=items)))
+
+
+@pytest.mark.parametrize("items", [None, "items", "data.items"])
+@pytest.mark.parametrize(
+    "by", [Cursor(), PageNumber(), Offset(), LinkHeader(), NextUrl()], ids=lambda by: type(by).__name__
+)
+async def test_no_content_is_no_items(items, by):
+    async with Client("https://h", transport=MockTransport(lambda _: reply(204))) as api:
+        assert [n async for n in api.paginate("/n", by=by, items=items, model=int)] == []
+
+
+async def test_no_content_is_followed_where_it_names_a_next_page():
+    def handler(request):
+        if request.url.query.get("page") == "2":
+            return reply(json=[1])
+        return reply(204, headers={"Link": '</n?page=2>; rel="next"'})
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        assert [n async for n in api.paginate("/n", by=LinkHeader())] == [1]
+
+
 async def test_models_are_read_as_json_not_as_python():
     class Price(BaseModel):
         amount: Annotated[Decimal, Strict()] = Field(alias="a")
@@ -459,11 +520,45 @@ async def test_a_url_that_loops_raises():
     assert seen == [1, 1]
 
 
-@pytest.mark.parametrize("cursor", [["a"], {"a": 1}, 1.5])
+@pytest.mark.parametrize("first", ["-1", "0", "first"])
+async def test_a_cursor_back_to_the_first_page_brings_no_item_twice(first):
+    def handler(request):
+        second = request.url.query["cursor"] == "b"
+        return reply(json={"items": [2 if second else 1], "next_cursor": first if second else "b"})
+
+    async with Client("https://h", transport=MockTransport(handler)) as api:
+        seen = []
+        with pytest.raises(RejectedError, match="loop"):
+            await into(seen, api.paginate("/n", by=Cursor(first=first, end="")))
+    assert seen == [1, 2]
+
+
+async def test_a_url_back_to_the_first_page_brings_no_item_twice():
+    def handler(request):
+        second = request.url.query.get("page") == "2"
+        return reply(json={"items": [2 if second else 1], "next": "/n?a=1&key=k" if second else "/n?a=1&key=k&page=2"})
+
+    async with Client("https://h", transport=MockTransport(handler), params={"key": "k"}) as api:
+        seen = []
+        with pytest.raises(RejectedError, match="loop"):
+            await into(seen, api.paginate("/n?a=1", by=NextUrl()))
+    assert seen == [1, 2]
+
+
+async def test_an_empty_page_whose_url_is_its_own_is_the_end():
+    def handler(request):
+        second = request.url.query.get("page") == "2"
+        return reply(json={"items": [] if second else [1], "next": "/n?key=k&page=2"})
+
+    async with Client("https://h", transport=MockTransport(handler), params={"key": "k"}) as api:
+        assert [n async for n in api.paginate("/n", by=NextUrl())] == [1]
+
+
+@pytest.mark.parametrize("cursor", [True, ["a"], {"a": 1}, 1.5])
 async def test_a_cursor_that_is_none_raises(cursor):
     answer = {"items": [1], "next_cursor": cursor}
     async with Client("https://h", transport=MockTransport(lambda _: reply(json=answer))) as api:
-        with pytest.raises(DecodeError, match="the next cursor is a"):
+        with pytest.raises(DecodeError, match="the next cursor is"):
             await anext(aiter(api.paginate("/n", by=Cursor())))
 
 

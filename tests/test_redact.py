@@ -9,8 +9,9 @@ import traceback
 import pytest
 from yarl import URL
 
-from asyncapi import AsyncAPIError, Client, Request
-from asyncapi.redact import forget_variables, is_secret, redact_broken, redact_headers, redact_url
+from asyncapi import ApiKey, AsyncAPIError, Bearer, Client, Request
+from asyncapi.errors import told
+from asyncapi.redact import forget_variables, is_secret, one_line, redact_broken, redact_headers, redact_url
 from servers import always, saying, scripted
 
 CANARY = "canary" + "bird"  # in two, so that a line of source in a traceback does not hold it
@@ -214,3 +215,115 @@ def test_the_variables_of_frames_that_are_left_are_forgotten_and_the_lines_stay(
         said = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     assert CANARY not in said
     assert ("in deepest" in said, "in wrapping" in said, running in said) == (True, True, True)
+
+
+# --- text of others --------------------------------------------------------------------------------------------
+
+NASTY = "\x1b]52;c;QUFB\x07\x1b[2J\x9b31m\x7f\x00\r\n\x85\u2028\u202e\u2066\u200f\ufeff\ud800\U000e0041"
+
+
+def harmless(text: str) -> bool:
+    return text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain  text", "plain  text"),
+        ("a\r\n\tb\x85c\u2028d\u2029e\x0bf\x1cg", "a b c d e f g"),
+        ("\x1b[31m", r"\x1b[31m"),
+        ("\x07\x00\x7f\x9b", r"\x07\x00\x7f\x9b"),
+        ("\u202eexe.gpj\u2066", r"\u202eexe.gpj\u2066"),
+        ("\u200b\u200e\u061c\ufeff\u00ad", r"\u200b\u200e\u061c\ufeff\xad"),
+        ("half \ud83d", r"half \ud83d"),
+        ("\U000e0041", r"\U000e0041"),
+        ("k\u00f6ln \u732b \U0001f600", "k\u00f6ln \u732b \U0001f600"),
+        (
+            "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627 \U0001f469\u200d\U0001f680",
+            "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627 \U0001f469\u200d\U0001f680",
+        ),
+        ("", ""),
+    ],
+)
+def test_text_of_others_is_one_line_that_does_nothing_to_a_terminal(text, shown):
+    assert one_line(text) == shown
+
+
+@pytest.mark.parametrize("text", ["a" * 5000, "\x1b" * 5000, "\n" * 5000 + "a", "\n a" * 5000])
+def test_it_has_a_bounded_length(text):
+    assert len(one_line(text)) <= 2000
+    assert len(one_line(text, 100)) <= 100
+
+
+def test_an_error_is_one_line_however_its_text_came_into_it():
+    error = AsyncAPIError(f"said {NASTY}", request=Request("GET", "https://h/"))
+    late = AsyncAPIError("x")
+    late.message = f"said {NASTY}"
+    for one in (error, late):
+        assert harmless(str(one))
+        assert harmless(told(one))
+    assert harmless(repr(error))
+    assert harmless(told(RuntimeError(NASTY)))
+    assert harmless(str(pickle.loads(pickle.dumps(error))))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/%s\r\nContent-Length: 2\r\n\r\nno",
+        b'HTTP/1.1 200 OK\r\nContent-Type: application/json; charset="%s"\r\nContent-Length: 2\r\n\r\n\xff\xfe',
+        b"HTTP/1.1 302 F\r\nLocation: ftp://%s\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 500 %s\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 500 E\r\nContent-Length: 24\r\n\r\n%s",
+        b"%s\r\n\r\n",
+    ],
+)
+async def test_what_a_server_says_reaches_no_terminal_as_it_is(head, caplog):
+    nasty = "\x1b]52;c;QUFB\x07\x9b31m\u202e".encode()
+    records = []
+    async with (
+        scripted(always(head % nasty)) as server,
+        Client(server.url, retry=None, hooks=[records.append]) as api,
+    ):
+        for call in (
+            api.get("/x", model=dict),
+            anext(aiter(api.paginate("/x", by=lambda page: None))),
+            subscribed(api),
+        ):
+            with caplog.at_level(logging.DEBUG), pytest.raises(AsyncAPIError) as caught:
+                await call
+            error = caught.value
+            assert harmless(str(error))
+            assert harmless(error.message)
+            assert all(harmless(record.error or "") for record in (*records, *error.attempts))
+    assert all(harmless(line) for line in caplog.text.splitlines())
+
+
+async def subscribed(api):
+    async with api.events("/x") as events:
+        await anext(aiter(events))
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"500 E"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"headers": {"Authorization": f"Bearer {CANARY}"}},
+        {"headers": {"X-Api-Key": CANARY}},
+        {"headers": {"Cookie": f"a=b; sid={CANARY}"}},
+        {"params": {"api_key": CANARY}},
+        {"auth": Bearer(CANARY)},
+        {"auth": ApiKey(CANARY, query="k")},
+        {"auth": ApiKey(CANARY, cookie="sid")},
+    ],
+    ids=repr,
+)
+async def test_a_peer_that_repeats_a_secret_does_not_get_it_into_our_text(status, settings):
+    body = f"you sent {CANARY}, did you?".encode()
+    answer = b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+    async with scripted(always(answer)) as server, Client(server.url, retry=None, **settings) as api:
+        with pytest.raises(AsyncAPIError) as caught:
+            await api.get("/x", model=dict)
+    assert CANARY not in str(caught.value)
+    assert CANARY not in repr(caught.value)
+    assert "you sent ***" in str(caught.value)

@@ -124,23 +124,171 @@ async def test_what_is_not_sure_to_be_the_same_is_not_gone_on_with(tmp_path, hos
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_answer_that_is_no_rest_is_an_error(tmp_path):
-    first = b'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: 44\r\n\r\nabc'
-    for second, error in [
-        (b"HTTP/1.1 206 OK\r\nContent-Range: bytes 9-43/44\r\nContent-Length: 0\r\n\r\n", ProtocolError),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", ProtocolError),
-        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", NotFound),
-    ]:
-        answers = [first, second]
+CUT = b'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: 44\r\n\r\n' + BODY[:10]
+WHOLE = b'HTTP/1.1 200 OK\r\nETag: "b"\r\nContent-Length: 9\r\n\r\nA new one'
 
-        async def script(peer, answers=answers):
-            await peer.request()
-            await peer.write(answers.pop(0))
 
-        async with scripted(script) as server:
-            with pytest.raises(error):
-                await saved(server, tmp_path / "f")
-        assert list(tmp_path.iterdir()) == []
+def part(
+    start: int, stop: int, *, total: object = 44, tag: str = 'ETag: "a"', body: bytes = BODY, more: str = ""
+) -> bytes:
+    """A 206 with these bytes of a body."""
+    piece = body[start:stop]
+    head = f"Content-Range: bytes {start}-{stop - 1}/{total}\r\nContent-Length: {len(piece)}\r\n"
+    return f"HTTP/1.1 206 P\r\n{tag}\r\n{head}{more}\r\n".encode() + piece
+
+
+def answering(first: bytes, rest, anew: bytes = WHOLE):
+    """Gives `first` once; then `rest` (bytes, or a function of the asked-for start) to ranges, else `anew`."""
+
+    async def script(peer):
+        while (seen := await peer.request()) is not None:
+            at = re.fullmatch(r"bytes=(\d+)-", seen.headers.get("Range", ""))
+            answer = first if len(peer.server.seen) == 1 else anew
+            if at:
+                answer = rest(int(at[1])) if callable(rest) else rest
+            await peer.write(answer)
+            if answer == first or answer.startswith(b"HTTP/1.1 200") or b"Connection: close" in answer:
+                return
+
+    return script
+
+
+async def test_a_server_may_give_less_than_the_rest_and_is_asked_until_all_has_come(tmp_path):
+    async with scripted(answering(CUT, lambda at: part(at, min(at + 7, 44)))) as server:
+        assert await saved(server, tmp_path / "f") == 44
+        assert [seen.headers.get("Range") for seen in server.seen] == [
+            None,
+            *(f"bytes={at}-" for at in range(10, 44, 7)),
+        ]
+        assert {seen.headers.get("Accept-Encoding") for seen in server.seen[1:]} == {"identity"}
+    assert (tmp_path / "f").read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        part(10, 44),
+        part(0, 44),
+        part(4, 44),
+        part(10, 44, total="*"),
+        part(10, 44).replace(b"206 P", b"200 OK"),
+        part(10, 44, more="Content-Encoding: identity\r\n"),
+    ],
+    ids=["the rest", "all of it as a part", "from before the cut", "total not told", "as a 200", "no coding"],
+)
+async def test_what_is_sure_to_belong_to_it_is_joined(tmp_path, rest):
+    async with scripted(answering(CUT, rest)) as server:
+        assert await saved(server, tmp_path / "f") == 44
+        assert len(server.seen) == 2
+    assert (tmp_path / "f").read_bytes() == BODY
+
+
+OTHER = BODY.upper()
+UNSURE = {
+    "another ETag": part(10, 44, tag='ETag: "b"', body=OTHER),
+    "a weak ETag": part(10, 44, tag='ETag: W/"a"', body=OTHER),
+    "no ETag": part(10, 44, tag="X-A: b", body=OTHER),
+    "two ETags": part(10, 44, tag='ETag: "a"\r\nETag: "b"', body=OTHER),
+    "another total": part(10, 44, total=45, body=OTHER),
+    "more than its total": part(10, 44, total=40, body=OTHER),
+    "more than the total that was told": part(10, 50, total="*", body=OTHER + b"123456"),
+    "from behind the cut": part(11, 44, body=OTHER),
+    "from before the cut, and not up to it": part(0, 10, body=OTHER),
+    "no Content-Range": b'HTTP/1.1 206 P\r\nETag: "a"\r\nContent-Length: 34\r\n\r\n' + OTHER[10:],
+    "two Content-Ranges": part(10, 44, more="Content-Range: bytes 9-43/44\r\n", body=OTHER),
+    "nonsense in Content-Range": part(10, 44, total="many", body=OTHER),
+    "several ranges": b'HTTP/1.1 206 P\r\nETag: "a"\r\nContent-Type: multipart/byteranges; boundary=x\r\n'
+    b"Content-Length: 2\r\n\r\n--",
+    "coded": part(10, 44, more="Content-Encoding: br\r\n", body=OTHER),
+    "the tail as a 200": part(20, 44, body=OTHER).replace(b"206 P", b"200 OK"),
+    "204": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "416": b"HTTP/1.1 416 R\r\nContent-Range: bytes */9\r\nContent-Length: 0\r\n\r\n",
+    "412": b"HTTP/1.1 412 P\r\nContent-Length: 0\r\n\r\n",
+    "longer than it says": part(10, 20, body=OTHER).replace(b"Content-Length: 10", b"Content-Length: 34") + OTHER[20:],
+}
+
+
+@pytest.mark.parametrize("rest", UNSURE.values(), ids=UNSURE)
+async def test_what_is_not_sure_to_belong_to_it_is_never_joined_but_all_of_it_is_asked_for_anew(tmp_path, rest):
+    async with scripted(answering(CUT, rest)) as server:
+        assert await saved(server, tmp_path / "f") == 9
+        assert [seen.headers.get("Range") for seen in server.seen] == [None, "bytes=10-", None]
+    assert (tmp_path / "f").read_bytes() == b"A new one"
+
+
+async def test_a_part_that_is_shorter_than_it_says_is_gone_on_with_from_its_last_byte(tmp_path):
+    short = part(10, 44).replace(b"Content-Length: 34", b"Content-Length: 5")[:-29]
+    async with scripted(answering(CUT, lambda at: short if at == 10 else part(at, 44))) as server:
+        assert await saved(server, tmp_path / "f") == 44
+        assert [seen.headers.get("Range") for seen in server.seen] == [None, "bytes=10-", "bytes=15-"]
+    assert (tmp_path / "f").read_bytes() == BODY
+
+
+OLD, NOW = "Sun, 06 Nov 1994 08:48:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+@pytest.mark.parametrize(("again", "size"), [(OLD, 44), (NOW, 9), (None, 9)])
+async def test_a_date_must_be_the_same_too(tmp_path, again, size):
+    first = CUT.replace(b'ETag: "a"', f"Last-Modified: {OLD}\r\nDate: {NOW}".encode())
+    rest = part(10, 44, tag="X-A: b" if again is None else f"Last-Modified: {again}")
+    async with scripted(answering(first, rest)) as server:
+        assert await saved(server, tmp_path / "f") == size
+        assert server.seen[1].headers["If-Range"] == OLD
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        WHOLE[:-3],
+        part(0, 11),
+        part(9, 43, total=43),
+        b"HTTP/1.1 416 R\r\nContent-Length: 0\r\n\r\n",
+    ],
+    ids=["anew, and cut again", "from the beginning, each time", "another total", "no such range"],
+)
+async def test_a_server_that_never_comes_to_the_end_is_given_up(tmp_path, rest):
+    async with scripted(answering(CUT, rest, CUT)) as server:
+        with pytest.raises(ProtocolError):
+            await saved(server, tmp_path / "f")
+        assert len(server.seen) <= 3 * 4
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_body_without_a_length_whose_parts_tell_no_total_is_whole_only_when_it_comes_whole(tmp_path):
+    first = CUT.replace(b"Content-Length: 44", b"Transfer-Encoding: chunked").replace(BODY[:10], b"a\r\n" + BODY[:10])
+    gone = b"HTTP/1.1 416 R\r\nContent-Length: 0\r\n\r\n"
+    async with scripted(answering(first, lambda at: part(at, 44, total="*") if at < 44 else gone)) as server:
+        assert await saved(server, tmp_path / "f") == 9
+        assert [seen.headers.get("Range") for seen in server.seen] == [None, "bytes=10-", "bytes=44-", None]
+
+
+async def test_a_part_that_nobody_asked_for_is_gone_on_with_if_it_is_the_first_else_an_error(tmp_path):
+    async with scripted(answering(part(0, 10), part(10, 44))) as server:
+        assert await saved(server, tmp_path / "f") == 44
+    assert (tmp_path / "f").read_bytes() == BODY
+    for first in (part(10, 44), part(0, 10).replace(b"bytes 0-9/44", b"bytes"), part(0, 10, tag="X-A: b")):
+        async with scripted(answering(first, part(10, 44))) as server:
+            with pytest.raises(ProtocolError, match=r"a part that was not asked for|only 10 bytes came of 44"):
+                await saved(server, tmp_path / "g")
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize("status", [b"206 P", b"200 OK"])
+async def test_a_range_of_the_callers_own_is_saved_as_it_comes(tmp_path, status):
+    async with scripted(always(part(10, 20).replace(b"206 P", status))) as server:
+        assert await saved(server, tmp_path / "f", headers={"range": "bytes=10-19"}) == 10
+    assert (tmp_path / "f").read_bytes() == BODY[10:20]
+    async with scripted(always(part(10, 20).replace(b"Content-Length: 10", b"Content-Length: 9")[:-1])) as server:
+        with pytest.raises(ProtocolError, match="broke off after 9 of 10 bytes"):
+            await saved(server, tmp_path / "f", headers={"range": "bytes=10-19"})
+
+
+async def test_an_error_instead_of_the_rest_is_raised(tmp_path):
+    async with scripted(answering(CUT, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as server:
+        with pytest.raises(NotFound):
+            await saved(server, tmp_path / "f")
+        assert len(server.seen) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 async def hangs(peer):

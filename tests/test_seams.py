@@ -274,8 +274,8 @@ def test_another_login_is_another_user_and_a_refreshed_token_is_the_same():
         def told(self):
             return ""
 
-        def tokens(self, fetch, store, kind):
-            stored = Stored(fetch, store, kind)
+        def tokens(self, fetch, store, kind, *, needed):
+            stored = Stored(fetch, store, kind, who="Test", check=lambda token: None, needed=needed)
             return Tokens("Test", stored.fetch, lambda token: bearer(token.access_token)), stored
 
         async def token(self, means, form, *, before="", key=""):
@@ -409,7 +409,7 @@ def test_what_was_not_sent_after_all_takes_nothing_from_what_the_server_leaves()
         api, clock = served.api, served.clock
         await api.get("/")
         pacer = api._parts.paces["h"].pacer
-        before = [level.left for level in pacer._levels.values()]
+        before = [level.left for level in pacer._quotas._levels.values()]
         holds = asyncio.create_task(api.get("/holds"))
         await clock.sleep(0)
         cut = []
@@ -423,9 +423,9 @@ def test_what_was_not_sent_after_all_takes_nothing_from_what_the_server_leaves()
         await clock.sleep(7)
         with pytest.raises(QueueFull):
             await api.get("/", wait=False)
-        after = [level.left for level in pacer._levels.values()]
+        after = [level.left for level in pacer._quotas._levels.values()]
         await holds
-        return before, after, [level.left for level in pacer._levels.values()]
+        return before, after, [level.left for level in pacer._quotas._levels.values()]
 
     async def holds(request):
         await asyncio.sleep(50)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
-from tenacity import wait_fixed
+from tenacity import retry_if_exception_type, wait_fixed
 
 from asyncapi import BudgetSpent, Client, CostBudget, RateLimit, Retry, ServerError
 from asyncapi.config import Budget
@@ -182,6 +183,33 @@ def test_a_cost_budget_in_a_client_ends_retries_and_successes_bring_them_back():
         return down, again
 
     assert run(scenario()) == ([3, 3, 1, 1], [3, 1])
+
+
+@pytest.mark.parametrize("more", [{}, {"retry": retry_if_exception_type(ServerError)}])
+def test_successes_pay_a_cost_budget_back_whatever_the_policy_retries(more):
+    async def scenario():
+        clock, statuses = FakeClock(), itertools.cycle([503, 200])
+        transport = MockTransport(lambda request: reply(next(statuses)), clock=clock)
+        retry = Retry(3, budget=CostBudget(20), **more)
+        async with Client("https://h", transport=transport, clock=clock, retry=retry) as api:
+            for _ in range(100):
+                assert (await api.get("/x")).status == 200
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("pace", [True, False])
+def test_a_cost_budget_counts_refusals_for_a_limit_too(pace):
+    async def scenario():
+        clock = FakeClock()
+        transport = MockTransport(lambda request: reply(429, headers={"Retry-After": "1"}), clock=clock)
+        retry = Retry(4, budget=CostBudget(10, retry=5))
+        settings = {"clock": clock, "retry": retry, "pace": pace, "raise_for_status": False}
+        async with Client("https://h", transport=transport, **settings) as api:
+            assert len((await api.get("/x")).attempts) == 3
+            assert api.stats.held_back["budget"] == 1
+
+    run(scenario())
 
 
 @pytest.mark.parametrize("budget", [Budget(), CostBudget(20)])

@@ -8,6 +8,7 @@ Rules:
 3. A request that must not be sent twice is noted in the journal just before it is sent (with a client of the user's,
    when it is handed to it); if the job dies before its row is written, the next run writes it as unknown.
 4. No task, timer or write per row: the clock ticks five times a second.
+5. What we hold back ourselves fails no row while its attempts and its deadline are unspent: it waits (turns.py).
 """
 
 from __future__ import annotations
@@ -16,19 +17,22 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from itertools import chain
+from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from asyncapi.bulk.feed import feed, in_thread
 from asyncapi.bulk.job import Job, Summary
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
-from asyncapi.bulk.prepare import check, client_for, once_only
+from asyncapi.bulk.prepare import check, client_for, once_only, opened
 from asyncapi.bulk.progress import Pace, Progress
 from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import retries_of, row_of, unknown_row
-from asyncapi.bulk.store import NotWritten, Store, open_store
+from asyncapi.bulk.store import NotWritten, Store
 from asyncapi.bulk.tally import Tally
+from asyncapi.bulk.turns import turns_of
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.resend import IDEMPOTENT
 
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
 GRACE = 1.5  # seconds for what is in flight, once the job is stopping
 
 _TICK = 0.2
+_LAST_MOMENT = 0.3  # seconds for what another program's lock holds back, after a Ctrl-C
 _LOOK = 1.0  # seconds between looks at whether the output is still there
 _SKIP = 1000  # rows of an earlier run passed over at a time
 _INTERRUPTED = 130
@@ -99,18 +104,21 @@ class Engine:
         self._store: Store
         self._stats: Callable[[], Stats]
         self._limit = job.limit_told()
+        self._paused, self._paused_at = 0.0, -inf  # seconds, and when it was looked up
+        stop = partial(self.stop, code=1)
+        self._turns = turns_of(job, client, stop=stop, note=self._note, release=self._release)
 
     async def run(self) -> Summary:
         """Run it to its end; see `run`."""
         job = self.job
         sink, model = check(job)
-        client = self._client or client_for(job, self._note)
+        client = self._client or client_for(job, self._note, self._turns)
         self._stats = lambda: client.stats
         try:
             digest = await self._scan()
             if self.stopped is not None:
                 return self._summary(0, 0)
-            self._store = open_store(sink, job.what(digest), resume=job.resume, overwrite=job.overwrite)
+            self._store = await opened(job, sink, digest)
             try:
                 await self._fetch(client, model)
                 await self._finish()
@@ -179,10 +187,13 @@ class Engine:
     async def _consume(self, client: Client, model: Any) -> None:
         source = self._rows(await self._first()) if self._reader.regular else self._stream()
         workers = self.job.concurrency
-        async with client.map(source, model=model, ordered=self.job.ordered, concurrency=workers) as outcomes:
-            self._outcomes = outcomes
+        self._outcomes = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
+        self._outcomes.hold = self._turns
+        async with self._outcomes as outcomes:
             async for outcome in outcomes:
                 self._take(outcome)
+                while self._store.behind:  # noqa: ASYNC110 - the clock beside it writes
+                    await asyncio.sleep(_TICK)
         while self._lost and self.stopped is None:
             self._take_lost()
 
@@ -229,6 +240,9 @@ class Engine:
     def _note(self, index: int) -> None:
         self._store.start(index)
 
+    def _release(self, index: int) -> None:
+        self._store.release(index)
+
     def _take(self, outcome: Outcome[Any]) -> None:
         item: Item = outcome.request  # type: ignore[assignment]  # as it was given
         while self._lost and (not self.job.ordered or self._lost[0].index < item.index):
@@ -259,7 +273,7 @@ class Engine:
     async def _finish(self) -> None:
         """Write what has come, and if that was all, make the result."""
         try:
-            self._store.flush()
+            await self._write_all()
             self._store.look()
             if self.stopped is None:
                 self._phase = "finishing"
@@ -269,6 +283,13 @@ class Engine:
         except NotWritten as error:
             self._end_with(error)
         self._show()
+
+    async def _write_all(self) -> None:
+        """Write what has come; another program's lock is waited for, but not long after a Ctrl-C."""
+        until = time.monotonic() + _LAST_MOMENT
+        while not self._store.flush() and (self.code != _INTERRUPTED or time.monotonic() < until):
+            self._show()
+            await asyncio.sleep(_TICK)
 
     async def _report(self) -> Summary:
         past = self._store.past
@@ -293,12 +314,25 @@ class Engine:
             rate=tally.done / elapsed if elapsed > 0 else 0.0,
             p99=tally.quantile_ms(0.99),
             paused=sum(self._stats().pauses.values()),
+            held=dict(self._turns.waited),
             **tally.figures(),
             output=str(self.job.output),
             report=None,
             stopped=self.stopped,
             exit_code=self.code or (1 if tally.failed + tally.unknown + skipped_failed else 0),
         )
+
+    def _pause(self, now: float) -> float:
+        """Seconds until the server lets the job go on; looked up once a second, since it takes a whole snapshot."""
+        if now - self._paused_at >= _LOOK:
+            self._paused, self._paused_at = max(self._stats().paused.values(), default=0.0), now
+        return max(0.0, self._paused - (now - self._paused_at))
+
+    def _notes(self) -> Iterator[str]:
+        for host, until in self._turns.told.items():
+            yield f"{host or 'the host'} asks to wait until {time.strftime('%H:%M:%S', time.localtime(until))}"
+        if self._phase != "reading" and self._store.locked >= _LOOK:
+            yield "the output is locked by others"
 
     def _show(self) -> None:
         if self._progress is None:
@@ -317,8 +351,10 @@ class Engine:
                 elapsed=now - self._began,
                 rate=rate,
                 eta=left / rate if left is not None and rate > 0 else None,
-                paused=max(self._stats().paused.values(), default=0.0),
+                paused=self._pause(now),
                 limit=self._limit,
+                held={word: rows for word, rows in self._turns.waiting.items() if rows},
+                notes=tuple(self._notes()),
                 **tally.figures(),
             )
         )

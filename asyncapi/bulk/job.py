@@ -6,7 +6,7 @@ import importlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path  # noqa: TC003 - pydantic reads it
 from typing import Annotated, Any, Literal
 
@@ -14,13 +14,13 @@ from pydantic import Field
 
 from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.template import Template
-from asyncapi.config import TLS, RateLimit, Retry, Timeout
+from asyncapi.config import TLS, Budget, RateLimit, Retry, Timeout
 from asyncapi.config.settings import settings
 from asyncapi.credentials import Bearer
 from asyncapi.errors import ConfigError
 
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|h|d))?\s*")
-_HOUR = 3600.0  # seconds
+_HOUR, _DAY = 3600.0, 86400.0  # seconds
 _UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -45,6 +45,10 @@ class Job:
         pace: Whether to go as fast as each host tells, and let a 429 pause the whole job; else each row waits for
             itself alone.
         retry: Attempts in all, a `Retry`, or None for a single attempt. By default a server may ask to wait an hour.
+        retry_budget: Retries as a share of the rows (0.5 for half as many), or "none" for as many as `retry` says at
+            once; by default the budget of `retry`. What it holds back waits for its turn.
+        max_wait: The longest wait that a server may ask for, seconds; asked for more, the job stops, to be resumed.
+        max_outage: Stop, to be resumed, once a host has answered nothing for so many seconds.
         timeout: Seconds one attempt may take (a row's retries and its place in the queue are not counted), a `Timeout`
             for everything else, or None for no limit.
         idempotency_key: "auto" sends one with every POST and PATCH that has none; it is the same after a resume.
@@ -74,6 +78,9 @@ class Job:
     rate: RateLimit | float | str | None = None
     pace: bool = True
     retry: Retry | Annotated[int, Field(ge=1)] | None = Retry(max_retry_after=_HOUR)
+    retry_budget: Annotated[float, Field(ge=0, le=10)] | Literal["none"] | None = None
+    max_wait: Annotated[float, Field(gt=0)] = _DAY
+    max_outage: Annotated[float, Field(gt=0)] = 60.0
     timeout: Timeout | Annotated[float, Field(gt=0)] | None = 30.0
     idempotency_key: Literal["auto"] | None = None
     resume: bool = False
@@ -129,7 +136,14 @@ class Job:
 
     def retries(self) -> Retry | None:
         """The retries as the client takes them."""
-        return Retry(self.retry, max_retry_after=_HOUR) if isinstance(self.retry, int) else self.retry
+        retry = Retry(self.retry, max_retry_after=_HOUR) if isinstance(self.retry, int) else self.retry
+        if retry is None:
+            return None
+        budget = retry.budget
+        if self.retry_budget is not None:
+            floor = budget.floor if isinstance(budget, Budget) else Budget().floor
+            budget = None if self.retry_budget == "none" else Budget(self.retry_budget, floor)
+        return replace(retry, budget=budget, max_retry_after=min(retry.max_retry_after, self.max_wait))
 
     def rate_limit(self) -> RateLimit | None:
         """The rate as a limit.
@@ -195,6 +209,7 @@ class Summary:
         report: Where the report is, or None.
         stopped: Why it ended early, or None.
         exit_code: 0 all rows are ok, 1 some are not, 2 the input is broken, 130 interrupted.
+        held: Rows that were held back and waited for their turn, by the word for who did (docs/bulk.md).
     """
 
     total: int | None
@@ -216,3 +231,4 @@ class Summary:
     report: Path | None
     stopped: str | None
     exit_code: int
+    held: Mapping[str, int] = field(default_factory=dict)

@@ -3,10 +3,12 @@
 A text file. Its first line is a JSON header (the job's id, and what the job was: the input's digest, the template).
 Then one line an event; those of rows are written just before the rows:
 
-    > INDEX         a request that must not be sent twice is about to be sent
-    + INDEX END     the row of INDEX is ok, and the output ends at END once it is written (bytes, or rows of a table)
-    - INDEX END     the same for a failed row
-    ? INDEX END     the same for a row whose fate is unknown
+    > INDEX             a request that must not be sent twice is about to be sent
+    < INDEX             the server has not done it: it may be sent after all
+    + INDEX END SUM     the row of INDEX is ok, and the output ends at END once it is written (bytes, or rows of a
+                        table); SUM is the CRC-32 of the row
+    - INDEX END SUM     the same for a failed row
+    ? INDEX END SUM     the same for a row whose fate is unknown
 
 Rules:
 1. Of the journal and the output either may be ahead when the process dies. A row counts as written only if its line is
@@ -16,12 +18,15 @@ Rules:
 3. A request that was started and has no row was in flight at the kill: its row becomes "unknown".
 4. Indices of done rows are kept as one bit each; nothing else grows with the job.
 5. Only one process writes: the file is locked while open.
+6. The output must be as the job left it: a row within it whose checksum is another was changed, moved or removed by
+   somebody else, and nothing can be said of those after it. Refused. (Older journals have no checksums.)
 """
 
 from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
@@ -34,9 +39,17 @@ except ImportError:  # pragma: no cover - no such thing on Windows: two jobs on 
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-OK, FAILED, UNKNOWN, STARTED = "+", "-", "?", ">"
+    from asyncapi.bulk.sinks import Sink
+
+    IsOwn = Callable[[int, int | None], bool]
+    """Called with the end of one row after the other, and its checksum: whether it is still there as it was written."""
+
+OK, FAILED, UNKNOWN, STARTED, RELEASED = "+", "-", "?", ">", "<"
+
+_NOTES = frozenset({STARTED, RELEASED})
 
 
 class Indices:
@@ -87,6 +100,19 @@ class Past:
     failed: int = 0
     unknown: int = 0
 
+    def take(self, mark: str, index: int, end: int) -> None:
+        """Take in one line of the journal."""
+        if mark == STARTED:
+            self.started.add(index)
+            return
+        self.started.discard(index)
+        if mark == RELEASED:
+            return
+        self.end = end
+        self.done.add(index)
+        self.failed += mark == FAILED
+        self.unknown += mark == UNKNOWN
+
 
 class Journal:
     """An open, locked journal; made by `create` or `heal`."""
@@ -117,12 +143,13 @@ class Journal:
         return journal, past
 
     @classmethod
-    def heal(cls, path: Path, size: int) -> tuple[Journal, Past] | None:
+    def heal(cls, path: Path, size: int, output: Sink | None = None) -> tuple[Journal, Past] | None:
         """Take up an earlier job.
 
         Args:
             path: The journal.
             size: The output's real size now.
+            output: Where the rows are, to be compared with what was written.
 
         Returns:
             The journal, without the lines that no longer count, and what was done; None where not even the first
@@ -130,7 +157,7 @@ class Journal:
 
         Raises:
             OSError: It cannot be read or written.
-            ConfigError: It is no journal, or another process is at work here.
+            ConfigError: It is no journal, another process is at work here, or somebody has changed the output.
         """
         old = _locked(path, 0)
         fresh = path.with_name(path.name + ".new")
@@ -143,27 +170,36 @@ class Journal:
                 try:
                     os.ftruncate(new._descriptor, 0)
                     new.append(_header(past))
-                    new._keep(lines, past, size)
+                    with nullcontext() if output is None else output.written() as is_own:
+                        new._keep(lines, past, size, is_own, output)
                     fresh.replace(path)
                 except BaseException:
+                    fresh.unlink(missing_ok=True)
                     new.close()
                     raise
         finally:
             os.close(old)
         return new, past
 
-    def _keep(self, lines: IO[bytes], past: Past, size: int) -> None:
+    def _keep(
+        self, lines: IO[bytes], past: Past, size: int, is_own: IsOwn | None = None, output: Sink | None = None
+    ) -> None:
         kept: list[str] = []
         for raw in lines:
             if not raw.endswith(b"\n"):
                 break
             line = raw.decode("ascii", "replace")
             try:
-                counts = _count(line, past, size)
-            except (ValueError, IndexError):
+                mark, index, end, checksum = _read(line)
+            except ValueError:
                 raise ConfigError(f"{self.path} is damaged at {line!r}: move it away, or pass --overwrite") from None
-            if counts:
+            if mark not in _NOTES and end <= size and is_own is not None and not is_own(end, checksum):
+                if output is None or not output.torn(past.end, end):
+                    raise _changed(self.path, len(past.done) + 1)
+                size = past.end
+            if mark in _NOTES or end <= size:
                 kept.append(line)
+                past.take(mark, index, end)
             if len(kept) >= 10_000:  # noqa: PLR2004 - lines a write
                 self.append("".join(kept))
                 kept.clear()
@@ -176,6 +212,14 @@ class Journal:
             OSError: It cannot be written: don't send.
         """
         self.append(f"{STARTED} {index}\n")
+
+    def release(self, index: int) -> None:
+        """Say that the server has not done what was started: it may be sent after all.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self.append(f"{RELEASED} {index}\n")
 
     def append(self, text: str) -> None:
         """Write lines; they outlive this process once this returns.
@@ -236,18 +280,22 @@ def _read_header(path: Path, lines: IO[bytes]) -> Past | None:
         raise ConfigError(f"{path} is no journal of this program: move it away, or pass --overwrite") from None
 
 
-def _count(line: str, past: Past, size: int) -> bool:
-    """Add one line to what is known; False if it no longer counts."""
-    mark, *numbers = line.split()
-    if mark == STARTED:
-        past.started.add(int(numbers[0]))
-        return True
-    index, end = map(int, numbers)
-    if end > size:
-        return False
-    past.end = end
-    past.done.add(index)
-    past.started.discard(index)
-    past.failed += mark == FAILED
-    past.unknown += mark == UNKNOWN
-    return True
+def _read(line: str) -> tuple[str, int, int, int | None]:
+    """One line: its mark, index, end and checksum.
+
+    Raises:
+        ValueError: It is none.
+    """
+    mark, index, *numbers = line.split()
+    if mark in _NOTES:
+        return mark, int(index), 0, None
+    end, *checksum = map(int, numbers)
+    return mark, int(index), end, checksum[0] if checksum else None
+
+
+def _changed(path: Path, row: int) -> ConfigError:
+    output = path.name.removesuffix(".journal")
+    return ConfigError(
+        f"{output} is not as the job left it: its row {row} was changed, moved or removed since. Resuming would lose "
+        "or tear rows: put it back as it was, or begin anew with --overwrite"
+    )

@@ -5,12 +5,16 @@ The result appears whole or not at all: it is written beside its place and then 
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
+
+from asyncapi.bulk.cells import id_text
+from asyncapi.jsontext import written_anyhow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,7 +55,7 @@ def _groups(lines: Iterable[bytes]) -> Iterator[list[dict[str, Any]]]:
     group: list[dict[str, Any]] = []
     size = 0
     for line in lines:
-        group.append(_columns(from_json(line)))
+        group.append(_columns(_read(line)))
         size += len(line)
         if len(group) >= _GROUP_ROWS or size >= _GROUP_BYTES:
             yield group
@@ -60,9 +64,17 @@ def _groups(lines: Iterable[bytes]) -> Iterator[list[dict[str, Any]]]:
         yield group
 
 
+def _read(line: bytes) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = from_json(line)
+    except ValueError:  # half of a surrogate pair, or nesting, that pydantic refuses
+        row = json.loads(line)
+    return row
+
+
 def _columns(row: dict[str, Any]) -> dict[str, Any]:
-    row["id"] = str(row["id"])
+    row["id"] = id_text(row["id"])
     row["at"] = datetime.fromisoformat(row["at"])
     if row["ok"]:
-        row["data"] = to_json(row["data"]).decode()
+        row["data"] = written_anyhow(row["data"]).decode()
     return row

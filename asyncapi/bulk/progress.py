@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _SMOOTHING = 0.3  # the share of the newest second in the rate that is shown
 
@@ -41,6 +41,8 @@ class Progress:
         by_error: Failed rows by the name of the error.
         paused: Seconds until the server lets the job go on, after a 429.
         limit: What holds the job back by the user's wish: "100 at once, 50/s".
+        held: Rows that wait for their turn now, by the word for who holds them back (docs/bulk.md).
+        notes: What else the job waits for, in words: hosts that have asked for it, a locked output.
     """
 
     phase: str
@@ -61,6 +63,8 @@ class Progress:
     by_error: Mapping[str, int]
     paused: float
     limit: str
+    held: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 class Pace:

@@ -6,14 +6,14 @@ Rules:
    job (`scan`), so that this happens before anything is sent; a stream shows its broken rows when they come.
 3. Text: a URL a line; blank lines and lines that begin with # are skipped. JSONL: an object a line with the keys of
    `_Line`, unknown keys are an error. CSV and TSV: a header, then a column `url` (and `id`, `method`,
-   `idempotency_key` where present); other columns are ignored.
+   `idempotency_key` where present); other columns are ignored, and so may be there twice.
 4. With a template every row is a set of columns: those of the CSV, the keys of the JSON object, or, for plain lines,
    one column that has the name of the template's field.
 """
 
 from __future__ import annotations
 
-import csv
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
-from pydantic_core import from_json
 from typing_extensions import TypedDict
 
+from asyncapi import jsontext
 from asyncapi.building import checked_headers, flat_params
 from asyncapi.bulk.lines import Lines
+from asyncapi.bulk.tables import BadTable, records
 from asyncapi.errors import ConfigError
 from asyncapi.types import Request
 
@@ -52,11 +53,13 @@ class Item(Request):
     Attributes:
         index: Its row, from 0; also its `id`, by which the transport knows it again.
         name: The id that the input gives it, or None.
+        held: Who has held it back first (words.py), or "".
     """
 
-    __slots__ = ("index", "name")
+    __slots__ = ("held", "index", "name")
+    held: str
     index: int
-    name: str | int | None
+    name: Any  # with a template the id may be any JSON value
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -73,7 +76,9 @@ class _Line(TypedDict, total=False):
 
 
 _LINE: TypeAdapter[_Line] = TypeAdapter(_Line)
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
 _BODIES = ("json", "data", "content")
+_COLUMNS = ("id", "method", "url", "idempotency_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,7 @@ class Reader:
         """
         rows = self._rows(self._lines.read(before_read), self._item)
         for index, item in enumerate(rows):
-            item.name, item.id, item.index = item.id, index, index
+            item.name, item.id, item.index, item.held = item.id, index, index, ""
             yield item
 
     def _rows(self, lines: Iterator[Line], make: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
@@ -172,39 +177,33 @@ class Reader:
                     yield number, {fields[0]: text}
                 continue
             try:
-                row = _LINE.validate_json(text) if self.template is None else from_json(text)
+                row = _row(text, _LINE if self.template is None else _ANY)
             except ValidationError as error:
                 raise self._broken(number, _problem(error)) from None
-            except ValueError as error:
+            except ValueError as error:  # nested too deep
                 raise self._broken(number, f"not JSON: {error}") from None
             if not isinstance(row, dict):
                 raise self._broken(number, "a row is a JSON object: {...}")
             yield number, row
 
-    def _table(self, rows: Iterable[Line], form: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        at = 0
-
-        def text() -> Iterator[str]:
-            nonlocal at
-            for at, line in rows:  # noqa: B007 - read by the caller's messages
-                yield line
-
-        table = csv.reader(text(), delimiter="\t" if form == "tsv" else ",", strict=True)
+    def _table(self, rows: Iterator[Line], form: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        table = records(rows, "\t" if form == "tsv" else ",")
         try:
-            header = next(table)
+            at, header = next(table)
             self._check_header(at, header)
-            for cells in table:
+            for at, cells in table:
                 if not cells:
                     continue
                 if len(cells) != len(header):
                     raise self._broken(at, f"{len(cells)} fields where the header has {len(header)}")
                 row = dict(zip(header, cells, strict=True))
                 yield at, row if self.template is not None else _known(row)
-        except csv.Error as error:
-            raise self._broken(at, f"not CSV: {error}") from None
+        except BadTable as error:
+            raise self._broken(error.line, str(error)) from None
 
     def _check_header(self, number: int, header: list[str]) -> None:
-        twice = [name for name in header if header.count(name) > 1]
+        used = {*self.template.fields, "id"} if self.template is not None else _COLUMNS
+        twice = [name for name in header if name in used and header.count(name) > 1]
         if twice:
             raise self._broken(number, f"the column {twice[0]!r} is there twice")
         if self.template is None and "url" not in header:
@@ -217,7 +216,7 @@ class Reader:
     def _check_row(self, row: Mapping[str, Any]) -> None:
         """What `_item` would raise; a row that is a plain URL alone is not made into a request for that."""
         if self.template is not None:
-            url, alone = self.template.fill(row), True
+            url, alone = self.template.fill(row), not isinstance(row.get("id"), float)
         else:
             url, alone = row.get("url", ""), len(row) == 1
         if not alone or not _PLAIN_URL.fullmatch(url):
@@ -234,6 +233,8 @@ class Reader:
                 raise ValueError(f"a request has one body: {' or '.join(given)}, not both")
             rest = {name: value for name, value in row.items() if name not in {"method", "url"}}
             item = Item(row.get("method") or self.method, row["url"], **rest)
+        if isinstance(item.id, float) and not math.isfinite(item.id):
+            raise ValueError(f"the id {item.id} is no finite number: give it as text")
         if not item.method or not _TOKEN.issuperset(item.method):
             raise ValueError(f"no HTTP method: {item.method!r}")
         if item.headers:
@@ -258,7 +259,16 @@ class Reader:
 
 
 def _known(row: dict[str, str]) -> dict[str, str]:
-    return {name: row[name] for name in ("id", "method", "url", "idempotency_key") if row.get(name)}
+    return {name: row[name] for name in _COLUMNS if row.get(name)}
+
+
+def _row(text: str, kind: TypeAdapter[Any]) -> Any:
+    try:
+        return kind.validate_json(text)
+    except ValidationError as error:
+        if "recursion limit" not in _problem(error):
+            raise
+    return kind.validate_python(jsontext.deep(text))
 
 
 def _problem(error: ValidationError) -> str:

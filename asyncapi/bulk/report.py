@@ -143,6 +143,7 @@ def _tables(job: Job, summary: Summary, tally: Tally) -> Iterable[str]:
         ("output", job.output),
         ("limits", job.limit_told()),
         ("paused by 429s", f"{summary.paused:,.1f} s"),
+        ("rows held back, by whom", ", ".join(f"{word} {rows:,}" for word, rows in summary.held.items()) or "none"),
         ("exit code", summary.exit_code),
     ]
     cells = "".join(f"<tr><th>{_(name)}</th><td>{_(value)}</td></tr>" for name, value in figures)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json
 
+from asyncapi.bulk.words import word
 from asyncapi.errors import DecodeError, StatusError
 from asyncapi.redact import redact_url
 from asyncapi.types import Response
@@ -47,7 +48,9 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
     if error is None:
         row["data"] = data
     else:
-        row["error"] = f"{type(error).__name__}: {error.message}"[:_ERROR_SHOWN]
+        who = word(error)
+        row["error"] = _encodable(f"{type(error).__name__}: {error.message}"[:_ERROR_SHOWN])
+        row["error"] += f" [{who}]" if who is not None else ""
     elapsed = outcome.elapsed
     for attempt in outcome.attempts:
         elapsed -= attempt.queued
@@ -76,6 +79,11 @@ def unknown_row(item: Item) -> Row:
         "elapsed_ms": None,
         "at": now(),
     }
+
+
+def _encodable(text: str) -> str:
+    """The text without halves of surrogate pairs, as a header's stray bytes become: no output could hold them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def now() -> str:

@@ -1,8 +1,9 @@
-"""What rows are written to: lines of JSON or CSV, a table of SQLite, Parquet.
+"""What rows are written to: lines of JSON or CSV, a table of SQLite (sqlite.py), Parquet.
 
 A sink is an append-only thing with a size that survives the process. Rules:
 1. `encode` turns a row into what will be written, `weight` says how much that adds to `size()`, `append` writes.
-2. `cut(end)` takes everything after `end` away: what a resume does before anything else.
+2. `open(end)` takes everything after `end` away: what a resume does first, once it has compared
+   what is before with what was `written`.
 3. Size is bytes for files of lines, rows for SQLite. Parquet cannot be appended to: its rows are spooled as JSON
    lines beside it (`OUT.parquet.part`) and turned into Parquet by `finish`, once all are there.
 """
@@ -10,29 +11,31 @@ A sink is an append-only thing with a size that survives the process. Rules:
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import sqlite3
 import stat
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
+from zlib import crc32
 
-from pydantic_core import to_json
-
+from asyncapi.bulk.cells import COLUMNS, cells, csv_line, json_line
 from asyncapi.bulk.journal import write_all
+from asyncapi.bulk.sqlite import Sqlite
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
+    from asyncapi.bulk.journal import IsOwn
     from asyncapi.bulk.rows import Row
 
-COLUMNS = ("id", "url", "status", "ok", "data", "error", "attempts", "elapsed_ms", "at")
 FAILURES = (OSError, sqlite3.Error)
 
-_BIGGEST_SQLITE_INT = 2**63
+_CHUNK = 1 << 20  # bytes read at a time
 
 
 class Sink(Protocol):
@@ -48,6 +51,14 @@ class Sink(Protocol):
 
     def size(self) -> int:
         """How much is there now; 0 if it doesn't exist."""
+        ...
+
+    def written(self) -> AbstractContextManager[IsOwn]:
+        """What is there now, to be compared with what was written."""
+        ...
+
+    def torn(self, begin: int, end: int) -> bool:
+        """Whether what should be a row ends in NULs, as all after it: what a power cut leaves of the last rows."""
         ...
 
     def open(self, end: int) -> int:
@@ -66,10 +77,15 @@ class Sink(Protocol):
         """What it adds to the size."""
         ...
 
+    def checksum(self, encoded: Any) -> int:
+        """The CRC-32 by which `written` knows it again."""
+        ...
+
     def append(self, batch: Sequence[Any]) -> None:
         """Write encoded rows.
 
         Raises:
+            Busy: Another program has locked it: nothing was written, try again.
             OSError: Not all could be written (or `sqlite3.Error`).
         """
         ...
@@ -87,11 +103,6 @@ class Sink(Protocol):
         ...
 
 
-def json_line(row: Row) -> bytes:
-    """A row as one line of JSON."""
-    return to_json(row, inf_nan_mode="null", serialize_unknown=True) + b"\n"
-
-
 class JsonLines:
     """One JSON object a line."""
 
@@ -106,6 +117,32 @@ class JsonLines:
     def size(self) -> int:
         return self.path.stat().st_size if self.path.exists() else 0
 
+    @contextmanager
+    def written(self) -> Iterator[IsOwn]:
+        at = 0
+
+        def is_own(end: int, checksum: int | None) -> bool:
+            nonlocal at
+            begin, at = at, end
+            if not begin and self.header and file.read(len(self.header)) == self.header:
+                begin = len(self.header)
+            found = _checksum(file, end - begin)
+            return found is not None and checksum in {None, found}
+
+        with self.path.open("rb") if self.path.exists() else io.BytesIO() as file:
+            yield is_own
+
+    def torn(self, begin: int, end: int) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(begin)
+            whole = True
+            while chunk := file.read(_CHUNK):
+                text = chunk.rstrip(b"\0")
+                if text and (not whole or begin + len(text) >= end):
+                    return False
+                whole, begin = whole and len(text) == len(chunk), begin + len(chunk)
+        return not whole
+
     def open(self, end: int) -> int:
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.ftruncate(self._descriptor, end)
@@ -119,6 +156,9 @@ class JsonLines:
 
     def weight(self, encoded: bytes) -> int:
         return len(encoded)
+
+    def checksum(self, encoded: bytes) -> int:
+        return crc32(encoded)
 
     def append(self, batch: Sequence[bytes]) -> None:
         write_all(self._descriptor, b"".join(batch))
@@ -141,21 +181,10 @@ class JsonLines:
 class Csv(JsonLines):
     """CSV with a header; `data` is JSON text, absent values are empty."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._text = io.StringIO()
-        self._writer = csv.writer(self._text, lineterminator="\n")
-        self.header = self._line(COLUMNS)
+    header = csv_line(COLUMNS)
 
     def encode(self, row: Row) -> bytes:
-        return self._line(_cells(row))
-
-    def _line(self, cells: Sequence[Any]) -> bytes:
-        self._writer.writerow(cells)
-        line = self._text.getvalue().encode("utf-8", "replace")
-        self._text.seek(0)
-        self._text.truncate()
-        return line
+        return csv_line(cells(row))
 
 
 class Stream:
@@ -170,6 +199,12 @@ class Stream:
     def size(self) -> int:
         return 0
 
+    def written(self) -> AbstractContextManager[IsOwn]:
+        return nullcontext(lambda _end, _checksum: True)
+
+    def torn(self, begin: int, end: int) -> bool:  # noqa: ARG002 - the contract's
+        return False
+
     def open(self, end: int) -> int:  # noqa: ARG002 - the contract's
         self._descriptor = sys.stdout.fileno() if self._path is None else os.open(self._path, os.O_WRONLY)
         return 0
@@ -179,6 +214,9 @@ class Stream:
 
     def weight(self, encoded: bytes) -> int:
         return len(encoded)
+
+    def checksum(self, encoded: bytes) -> int:
+        return crc32(encoded)
 
     def append(self, batch: Sequence[bytes]) -> None:
         write_all(self._descriptor, b"".join(batch))
@@ -193,69 +231,6 @@ class Stream:
         if self._path is not None and self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-class Sqlite:
-    """A table `rows` of one file; `data` is JSON text. Every batch is one transaction."""
-
-    _CREATE = (
-        "CREATE TABLE IF NOT EXISTS rows (id, url TEXT, status INTEGER, ok INTEGER, data TEXT, error TEXT, "
-        "attempts INTEGER, elapsed_ms REAL, at TEXT)"
-    )
-    _INSERT = f"INSERT INTO rows ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.files: tuple[Path, ...] = (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm")))
-        self.resumable = True
-        self._base: sqlite3.Connection | None = None
-
-    @property
-    def _open(self) -> sqlite3.Connection:
-        if self._base is None:
-            self._base = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        return self._base
-
-    def size(self) -> int:
-        if not self.path.exists():
-            return 0
-        if not self._open.execute("SELECT 1 FROM sqlite_master WHERE name = 'rows'").fetchone():
-            return 0
-        return int(self._open.execute("SELECT coalesce(max(rowid), 0) FROM rows").fetchone()[0])
-
-    def open(self, end: int) -> int:
-        self._open.execute("PRAGMA journal_mode = WAL")
-        self._open.execute("PRAGMA synchronous = NORMAL")
-        self._open.execute(self._CREATE)
-        self._open.execute("DELETE FROM rows WHERE rowid > ?", (end,))
-        return end
-
-    def encode(self, row: Row) -> tuple[Any, ...]:
-        return _cells(row)
-
-    def weight(self, encoded: tuple[Any, ...]) -> int:  # noqa: ARG002 - the contract's
-        return 1
-
-    def append(self, batch: Sequence[tuple[Any, ...]]) -> None:
-        self._open.execute("BEGIN IMMEDIATE")
-        try:
-            self._open.executemany(self._INSERT, batch)
-            self._open.execute("COMMIT")
-        except BaseException:
-            if self._open.in_transaction:
-                self._open.execute("ROLLBACK")
-            raise
-
-    def present(self) -> bool:
-        return self.path.exists()
-
-    def finish(self) -> None:
-        self._open.execute("PRAGMA journal_mode = DELETE")  # leaves one file
-
-    def close(self) -> None:
-        if self._base is not None:
-            self._base.close()
-            self._base = None
 
 
 class Parquet(JsonLines):
@@ -282,17 +257,12 @@ class Parquet(JsonLines):
             self.path.unlink(missing_ok=True)
 
 
-def _cells(row: Row) -> tuple[Any, ...]:
-    name = row["id"]
-    if isinstance(name, int) and not -_BIGGEST_SQLITE_INT <= name < _BIGGEST_SQLITE_INT:
-        name = str(name)
-    data = None
-    if row["ok"]:
-        data = to_json(row["data"], inf_nan_mode="null", serialize_unknown=True).decode()
-    return (
-        name, row["url"], row["status"], int(row["ok"]), data, row.get("error"),
-        row["attempts"], row["elapsed_ms"], row["at"],
-    )  # fmt: skip
+def _checksum(file: IO[bytes], count: int) -> int | None:
+    """The checksum of the next `count` bytes; None if there are no more so many."""
+    checksum = 0
+    while count > 0 and (chunk := file.read(min(count, _CHUNK))):
+        checksum, count = crc32(chunk, checksum), count - len(chunk)
+    return None if count else checksum
 
 
 _SINKS: dict[str, Callable[[Path], Sink]] = {

@@ -2,18 +2,22 @@
 
 Rows leave in batches: after 256 rows or 1 MiB, and whenever the engine's clock ticks. Per batch there are two writes,
 the journal's and the output's; journal.py says why dying between any two bytes of them is safe. After a write that
-failed half-way nothing more is written.
+failed half-way nothing more is written. While another program has locked the output, rows wait in memory, and the
+clock tries again; `behind` says when they are so many that no more should come.
 """
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from asyncapi.bulk.journal import OK, Journal, Past
 from asyncapi.bulk.sinks import FAILURES
+from asyncapi.bulk.sqlite import Busy
 from asyncapi.errors import ConfigError
+from asyncapi.redact import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 256
 _BATCH_BYTES = 1024 * 1024
+_MOST_ROWS = 20_000  # that wait for a lock, before the job does
+_MOST_BYTES = 64 * 1024 * 1024
+_PATIENCE = 600.0  # seconds for which a lock of another program is waited for
 
 
 class NotWritten(Exception):
@@ -81,7 +88,7 @@ class Store:
         past: What earlier runs did.
     """
 
-    __slots__ = ("_batch", "_broken", "_bytes", "_end", "_journal", "_sink", "past")
+    __slots__ = ("_batch", "_broken", "_bytes", "_due", "_end", "_journal", "_locked_at", "_sink", "past")
 
     def __init__(self, sink: Sink, journal: Journal | None, past: Past, end: int) -> None:
         self.past = past
@@ -90,6 +97,8 @@ class Store:
         self._end = end
         self._batch: list[tuple[str, int, Any]] = []
         self._bytes = 0
+        self._due: list[Any] = []  # rows that are in the journal, and not yet in the output
+        self._locked_at: float | None = None
         self._broken = False  # a write failed half-way: nothing may be written after it
 
     def start(self, index: int) -> None:
@@ -101,6 +110,27 @@ class Store:
         if self._journal is not None:
             with self._writing():
                 self._journal.start(index)
+
+    def release(self, index: int) -> None:
+        """Note that the server has not done what was started: it may be sent after all.
+
+        Raises:
+            NotWritten: The journal cannot be written.
+        """
+        if self._journal is not None:
+            with self._writing():
+                self._journal.release(index)
+
+    @property
+    def locked(self) -> float:
+        """Seconds for which another program has locked the output by now."""
+        return 0.0 if self._locked_at is None else time.monotonic() - self._locked_at
+
+    @property
+    def behind(self) -> bool:
+        """Whether so many rows wait for a lock that no more should come."""
+        rows = len(self._batch) + len(self._due)
+        return self._locked_at is not None and (rows >= _MOST_ROWS or self._bytes >= _MOST_BYTES)
 
     def add(self, index: int, mark: str, row: Row) -> str:
         """Take one row; it is written at the next flush.
@@ -117,39 +147,61 @@ class Store:
             if mark != OK:
                 raise
             del row["data"]
-            problem = " ".join(str(error).split())
+            problem = one_line(str(error))
             row |= {"ok": False, "error": f"{type(error).__name__}: the data cannot be written as JSON: {problem}"}
             return self.add(index, "-", row)
         self._batch.append((mark, index, encoded))
         self._bytes += len(encoded) if type(encoded) is bytes else len(encoded[4] or "")
-        if len(self._batch) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
+        if (len(self._batch) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES) and self._locked_at is None:
             self.flush()
         return mark
 
-    def flush(self) -> None:
+    def flush(self) -> bool:
         """Write what is waiting.
+
+        Returns:
+            Whether nothing waits any more: not while another program has locked the output.
 
         Raises:
             NotWritten: What was written before is safe.
         """
-        batch = self._batch
-        if not batch or self._broken:
-            return
-        self._batch, self._bytes = [], 0
-        with self._writing():
-            if self._journal is not None:
-                end, lines = self._end, []
-                for mark, index, encoded in batch:
-                    end += self._sink.weight(encoded)
-                    lines.append(f"{mark} {index} {end}\n")
-                self._journal.append("".join(lines))
-                self._end = end
-            self._sink.append([encoded for _, _, encoded in batch])
+        while not self._broken and (self._due or self._batch):
+            with self._writing():
+                if not self._due:
+                    self._note()
+                try:
+                    self._sink.append(self._due)
+                except Busy:
+                    self._wait_for_lock()
+                    return False
+            self._due, self._locked_at = [], None
+        return True
+
+    def _note(self) -> None:
+        """Write the batch down in the journal; its rows are due then."""
+        batch, self._batch, self._bytes = self._batch, [], 0
+        if self._journal is not None:
+            end, lines = self._end, []
+            for mark, index, encoded in batch:
+                end += self._sink.weight(encoded)
+                lines.append(f"{mark} {index} {end} {self._sink.checksum(encoded)}\n")
+            self._journal.append("".join(lines))
+            self._end = end
+        self._due = [encoded for _, _, encoded in batch]
+
+    def _wait_for_lock(self) -> None:
+        if self._locked_at is None:
+            self._locked_at = time.monotonic()
+        if self.locked > _PATIENCE:
+            raise NotWritten(f"another program has locked it for {_PATIENCE:.0f} s; its last rows are fetched again")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
+        except NotWritten:
+            self._broken = True
+            raise
         except FAILURES as error:
             self._broken = True
             raise NotWritten(getattr(error, "strerror", None) or str(error)) from error
@@ -200,7 +252,7 @@ def open_store(sink: Sink, what: dict[str, Any], *, resume: bool = False, overwr
         if not sink.resumable:
             return Store(sink, None, Past(uuid4().hex, what), sink.open(0))
         path = journal_path(sink)
-        found = Journal.heal(path, sink.size()) if resume and path.exists() else None
+        found = Journal.heal(path, sink.size(), sink) if resume and path.exists() else None
         if resume and found is None:
             _check_nothing_there(sink)
         journal, past = found or Journal.create(path, what)

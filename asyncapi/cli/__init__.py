@@ -14,6 +14,7 @@ import typer
 
 from asyncapi.cli.fetch import fetch
 from asyncapi.cli.serve import serve
+from asyncapi.redact import one_line
 
 app = typer.Typer(
     name="asyncapi",
@@ -61,5 +62,6 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("ASYNCAPI_TRACEBACK"):
             raise
-        print(f"error: unexpected {type(error).__name__}: {error} (ASYNCAPI_TRACEBACK=1 shows where)", file=sys.stderr)
+        what = f"unexpected {type(error).__name__}: {one_line(str(error))}"
+        print(f"error: {what} (ASYNCAPI_TRACEBACK=1 shows where)", file=sys.stderr)
         sys.exit(1)

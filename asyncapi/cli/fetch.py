@@ -116,6 +116,35 @@ Pace = Annotated[
 Retry = Annotated[
     int, typer.Option("--retry", min=1, help="Attempts per row in all; 1 for no retries.", rich_help_panel=_LIMITS)
 ]
+RetryBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-budget",
+        metavar="SHARE|none",
+        help="Retries at once, as a share of the rows: 0.5, 50%; none for no bound. Others wait for their turn.",
+        rich_help_panel=_LIMITS,
+    ),
+]
+MaxWait = Annotated[
+    float,
+    typer.Option(
+        "--max-wait",
+        min=0.001,
+        metavar="SECONDS",
+        help="Stop, to be resumed, if a server asks for a longer wait; a day by default.",
+        rich_help_panel=_LIMITS,
+    ),
+]
+MaxOutage = Annotated[
+    float,
+    typer.Option(
+        "--max-outage",
+        min=0.001,
+        metavar="SECONDS",
+        help="Stop, to be resumed, once a host has answered nothing for so long; inf for never.",
+        rich_help_panel=_LIMITS,
+    ),
+]
 Timeout = Annotated[
     float,
     typer.Option("--timeout", min=0.001, metavar="SECONDS", help="Time one attempt may take.", rich_help_panel=_LIMITS),
@@ -173,6 +202,9 @@ def fetch(
     rate: Rate = None,
     pace: Pace = True,
     retry: Retry = 4,
+    retry_budget: RetryBudget = None,
+    max_wait: MaxWait = 86400.0,
+    max_outage: MaxOutage = 60.0,
     timeout: Timeout = 30.0,
     max_errors: MaxErrors = None,
     resume: Resume = False,
@@ -203,14 +235,28 @@ def fetch(
         "format": _text(format), "base_url": base_url, "method": method, "headers": _headers(header or ()),
         "auth_env": auth_env, "idempotency_key": _text(idempotency_key), "model": model, "proxy": proxy,
         "tls": _tls(ca, insecure=insecure), "concurrency": concurrency, "rate": rate, "pace": pace, "retry": retry,
-        "timeout": timeout, "max_errors": max_errors, "resume": resume, "overwrite": overwrite, "ordered": ordered,
-        "report": report,
+        "retry_budget": _share(retry_budget), "max_wait": max_wait, "max_outage": max_outage, "timeout": timeout,
+        "max_errors": max_errors, "resume": resume, "overwrite": overwrite, "ordered": ordered, "report": report,
     }  # fmt: skip
     raise typer.Exit(carry_out(settings, dry_run=dry_run, quiet=quiet))
 
 
 def _text(choice: StrEnum | None) -> str | None:
     return None if choice is None else choice.value
+
+
+def _share(text: str | None) -> float | str | None:
+    if text is None or text == "none":
+        return text
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 10:  # noqa: PLR2004 - as asyncapi.Budget
+        raise typer.BadParameter(
+            f"write a share such as 0.5 or 50%, or none, not {text!r}", param_hint="--retry-budget"
+        )
+    return share
 
 
 def _one_input(given: str, source: str | None, url: str | None) -> str:

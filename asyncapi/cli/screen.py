@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from asyncapi.bulk.progress import told_ms
 
@@ -160,7 +160,8 @@ class LiveScreen(Silent):
         ]
         errors = [(f"{name} {count:,}", "red") for name, count in list(now.by_error.items())[:_KINDS]]
         paused = [(f"the server asks to wait {_clock(now.paused)}", "yellow")] if now.paused >= _PAUSE else []
-        rest = [*((text, "") for text in wire), (f"limit {now.limit}", "dim"), *paused]
+        waits = [(text, "yellow") for text in (*_held(now), *now.notes)]
+        rest = [*((text, "") for text in wire), (f"limit {now.limit}", "dim"), *paused, *waits]
         groups = [head, None, [*pace, *rest], _mix(now), errors]
         width = self._console.width
         return Group(*(bar if group is None else _packed(group, width) for group in groups if group is None or group))
@@ -194,7 +195,13 @@ def line(now: Progress) -> str:
         f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, {now.in_flight:,} in flight, "
         f"p50 {told_ms(now.p50)}, p95 {told_ms(now.p95)}, {now.retries:,} retries"
         f"{f', the server asks to wait {_clock(now.paused)}' if now.paused >= _PAUSE else ''}"
+        f"{''.join(f', {text}' for text in (*_held(now), *now.notes))}"
     )
+
+
+def _held(now: Progress) -> list[str]:
+    """Who holds rows back, in the words of docs/bulk.md."""
+    return [f"held back by {word} {rows:,}" for word, rows in now.held.items()]
 
 
 def told(summary: Summary) -> list[str]:
@@ -216,10 +223,10 @@ def told(summary: Summary) -> list[str]:
         lines.append(
             f"  paused   {summary.paused:,.1f} s, as the server asked (429); --no-pace has each row wait for itself"
         )
-    if summary.by_status:
-        lines.append(f"  status   {_most(summary.by_status)}")
-    if summary.by_error:
-        lines.append(f"  errors   {_most(summary.by_error)}")
+    mixes: dict[str, Mapping[Any, int]] = {
+        "held by": summary.held, "status": summary.by_status, "errors": summary.by_error,
+    }  # fmt: skip
+    lines += [f"  {name:<8} {_most(counts)}" for name, counts in mixes.items() if counts]
     lines.append(f"  rows     {'stdout' if summary.output == '-' else summary.output}")
     if summary.report is not None:
         lines.append(f"  report   {summary.report}")
@@ -242,7 +249,7 @@ def _mix(now: Progress) -> list[tuple[str, str]]:
     return parts
 
 
-def _most(counts: Mapping[str, int] | Mapping[int, int]) -> str:
+def _most(counts: Mapping[Any, int]) -> str:
     entries = sorted(counts.items(), key=lambda entry: -entry[1])
     shown = [f"{name} {count:,}" for name, count in entries[:_KINDS]]
     return ", ".join(shown) + (f", and {len(entries) - _KINDS} more kinds" if len(entries) > _KINDS else "")

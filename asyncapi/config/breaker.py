@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -30,7 +31,8 @@ class Breaker:
         minimum: Attempts that must be in the window before it can open.
         slow: An attempt that takes longer is slow, seconds without our own queueing; None: speed doesn't matter.
         slow_rate: It opens when this share of the attempts in the window was slow.
-        open_for: Seconds it stays open; half as long again each time it opens again without having recovered.
+        open_for: Seconds it stays open; half as long again each time it opens again without having recovered. In the
+            first 5 s of an outage, calls that retry wait for the next probe instead of being refused.
         open_cap: The longest it stays open, seconds.
         jitter: The share of the open time that is left to chance: many clients must not come back at once.
         probes: Good attempts in a row that close it again, one at a time.
@@ -46,8 +48,8 @@ class Breaker:
     minimum: Annotated[int, Field(ge=1)] = 20
     slow: Seconds | None = None
     slow_rate: Share = 0.5
-    open_for: Seconds = 2.0
-    open_cap: Seconds = 5.0
+    open_for: Seconds = 0.5
+    open_cap: Seconds = 4.0
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
     probes: Annotated[int, Field(ge=1)] = 3
     lease: Seconds = 30.0
@@ -56,8 +58,13 @@ class Breaker:
 
     def start(self, random: Callable[[], float]) -> Circuit:
         """The running circuit of one key; `random` draws its jitter."""
+        return Circuit(self._rules, random)
+
+    @cached_property
+    def _rules(self) -> Rules:
+        """The same for all of them."""
         minimum = self.minimum if self.count is None else min(self.minimum, self.count)
-        rules = Rules(
+        return Rules(
             failure_rate=self.failure_rate,
             slow_rate=self.slow_rate,
             minimum=minimum,
@@ -69,7 +76,6 @@ class Breaker:
             probes=self.probes,
             lease=self.lease,
         )
-        return Circuit(rules, random)
 
     def policy(self) -> BreakerPolicy:
         """What the breaker layer works with."""

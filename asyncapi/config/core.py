@@ -38,6 +38,8 @@ class Timeout:
 class Budget:
     """A retry budget per host: retries may be `ratio` of the calls, plus a floor.
 
+    While nearly all attempts of a busy client time out, none of these is retried: that would keep the host overloaded.
+
     Attributes:
         ratio: Retries per call, 0.2 for 20 %.
         floor: Retries that are there from the start, and come back over five minutes.
@@ -92,9 +94,10 @@ class Retry:
         attempts: Attempts in all; 4, or no bound of its own where `stop` is given.
         base: The ceiling of the first wait, seconds. It doubles with each retry; waits are drawn from [0, ceiling).
         cap: The ceiling of every wait, seconds.
-        statuses: Statuses worth a retry.
+        statuses: Statuses worth a retry. 429 stands for every rate limit, as GitHub's, which are 403s.
         max_retry_after: The longest wait a server may ask for, seconds; beyond, the error is raised at once.
-        budget: A `Budget` or `CostBudget` per host, or None. It is the client's: a call's `retry=` can only opt out.
+        budget: A `Budget` or `CostBudget` per host, or None. It is the client's: a call's `retry=` can only opt out. It
+            holds retries back also where more `attempts` are asked for, and errors say so (`held_by`).
         wait: A tenacity wait strategy instead of the exponential one. A server's Retry-After goes before it.
         stop: A tenacity stop strategy, beside `attempts`.
         retry: A tenacity retry strategy instead of the built-in choice; it sees errors, and answers as results.

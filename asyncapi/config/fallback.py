@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_core import to_json
-from yarl import URL
 
 from asyncapi.config.settings import Seconds, settings
+from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
 from asyncapi.layers.fallback import Way
 from asyncapi.redact import redact_url
@@ -65,7 +65,7 @@ class Fallback:
 
     def way(self) -> Way:
         """What the fallback layer works with."""
-        to = None if self.to is None else URL(self.to)
+        to = None if self.to is None else parse_url(self.to)
         if to is not None and (to.scheme not in {"http", "https"} or not to.host):
             raise ConfigError(f"Fallback(to={self.to!r}): give an absolute base URL, like https://eu.api.example.com")
         slow = to is not None or callable(self.value)

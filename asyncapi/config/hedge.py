@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import KW_ONLY
+from functools import cached_property
 from math import inf
 from typing import Annotated
 
@@ -41,11 +42,14 @@ class Hedge:
 
     def start(self) -> Route:
         """What is known of one route: nothing yet."""
+        return Route(self._rules)
+
+    @cached_property
+    def _rules(self) -> Rules:
+        """The same for all of them."""
         if isinstance(self.after, str):
-            rules = Rules(float(self.after[1:]) / 100, budget=self.budget, minimum=self.minimum)
-        else:
-            rules = Rules(None, self.after, budget=self.budget)
-        return Route(rules)
+            return Rules(float(self.after[1:]) / 100, budget=self.budget, minimum=self.minimum)
+        return Rules(None, self.after, budget=self.budget)
 
     def policy(self) -> HedgePolicy:
         """What the hedge layer works with."""

@@ -103,7 +103,11 @@ class Cursor:
         at: Where the answer has the next one. `Cursor("starting_after", at="data.-1.id", more="has_more")` takes the
             id of the last item.
         first: What to send for the first page; nothing by default.
-        more: Where the answer says whether there is a next page, for answers that always name a cursor.
+        more: Where the answer says whether there is a next page, for answers that always name a cursor: true or false,
+            a number, or their text.
+        end: What the server names where there is no next page, beside null, false and an empty text. By default 0, and
+            texts such as "null", unless `at` is an item's own value or `more` says that there is more; "" for nothing
+            else: 0 is a cursor then.
     """
 
     param: Name = "cursor"
@@ -111,10 +115,11 @@ class Cursor:
     _: KW_ONLY
     first: str | None = None
     more: Place | None = None
+    end: str | int | None = None
 
     def way(self) -> Marked:
         """The rules of one run."""
-        return Marked(self.param, self.at, self.first, self.more)
+        return Marked(self.param, self.at, self.first, self.more, self.end)
 
 
 @settings
@@ -134,10 +139,10 @@ class LinkHeader:
 
 @settings
 class NextUrl:
-    """Pages by the URL of the next one in the answer. They end where there is none.
+    """Pages by the URL of the next one in the answer. They end where there is none (null, false, 0, an empty text).
 
     Attributes:
-        at: Where the answer has it.
+        at: Where the answer has it; of an object there, its "href".
     """
 
     at: Place = "next"

@@ -42,6 +42,7 @@ class OAuth2JWTBearer:
         algorithm: As in RFC 7518; what fits the key by default.
         key_id: The key's `kid`.
         dpop: Whether the token is bound to a key of its own (DPoP), as in `OAuth2ClientCredentials`.
+        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
     """
 
     def __init__(
@@ -57,8 +58,11 @@ class OAuth2JWTBearer:
         algorithm: str = "",
         key_id: str = "",
         dpop: bool = False,
+        token_type: str = "",
     ) -> None:
-        self._server = AuthServer("OAuth2JWTBearer", token_url, issuer, None, auth_method="none", dpop=dpop)
+        self._server = AuthServer(
+            "OAuth2JWTBearer", token_url, issuer, None, auth_method="none", dpop=dpop, token_type=token_type
+        )
         self._key = source(private_key, "OAuth2JWTBearer's private_key")
         self._scope = scope_of(scope)
         self._claims = {"iss": issuer, "sub": subject or issuer, "aud": audience, **(claims or {})}
@@ -108,6 +112,7 @@ class OAuth2TokenExchange:
         requested_token_type: As above; "" leaves it to the server.
         auth_method: As in `OAuth2ClientCredentials`.
         dpop: The same.
+        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
     """
 
     def __init__(
@@ -126,9 +131,12 @@ class OAuth2TokenExchange:
         requested_token_type: str = "",
         auth_method: AuthMethod | None = None,
         dpop: bool = False,
+        token_type: str = "",
     ) -> None:
         name = "OAuth2TokenExchange"
-        self._server = AuthServer(name, token_url, client_id, client_secret, auth_method=auth_method, dpop=dpop)
+        self._server = AuthServer(
+            name, token_url, client_id, client_secret, auth_method=auth_method, dpop=dpop, token_type=token_type
+        )
         self._subject = source(subject_token, f"{name}'s subject_token")
         self._actor = None if actor_token is None else source(actor_token, f"{name}'s actor_token")
         self._actor_type = _type(actor_token_type)

@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 
 from asyncapi.credentials.awskeys import Chain, Keys, botocore, region_of
-from asyncapi.credentials.credential import NOTHING, Signature
+from asyncapi.credentials.credential import NOTHING, Signature, route
 from asyncapi.credentials.plain import Written, check_token
 from asyncapi.credentials.tokens import Tokens
 from asyncapi.credentials.values import source, whose
 from asyncapi.errors import ConfigError
+from asyncapi.sansio.doubt import Doubts
 from asyncapi.sansio.sigv4 import outdated, skew, strict_url
 from asyncapi.transports.upload import checked
 from asyncapi.types import Body
@@ -100,6 +101,7 @@ class AWSSigV4:
         self._region = region or region_of(profile)
         self._ahead = 0.0  # seconds that AWS' clock is ahead of ours
         self._chain = Chain(profile, credentials)
+        self._doubts = Doubts()  # of other keys, where these are said to be outdated
         self._sources = [source(value, f"AWSSigV4's {name}") for name, value in given.items() if value is not None]
         self.whose = whose(*self._sources)  # a chain finds the keys of one machine, or role
         self._keys: Written | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
@@ -128,13 +130,18 @@ class AWSSigV4:
     def answered(self, signature: Signature, response: Response, refused: Sequence[Signature], means: Means) -> str:
         """Correct the clock, or look for other keys, once."""
         sent: _Sent | None = signature.by
-        if sent is None or refused:
+        now = means.clock.now()
+        if sent is None:
+            return ""
+        if refused:
+            if outdated(response.status, response.content):
+                self._doubts.unhelped(route(response), sent.keys, now)
             return ""
         behind = skew(response.status, response.headers, means.clock.wall() + sent.ahead)
         if behind is not None:
             self._ahead = sent.ahead + behind
             return f"{response.status}, the clock corrected"
-        if outdated(response.status, response.content) and self._renewed(sent.keys):
+        if outdated(response.status, response.content) and self._renewed(sent.keys, response, now):
             return f"{response.status}, other AWS keys"
         return ""
 
@@ -149,10 +156,14 @@ class AWSSigV4:
     def _sent(self, signature: Signature) -> Signature:
         return replace(signature, by=_Sent(signature.by, self._ahead))
 
-    def _renewed(self, keys: Keys) -> bool:
+    def _renewed(self, keys: Keys, response: Response, now: float) -> bool:
         if isinstance(self._keys, Written):
             sent = (keys.access, keys.secret, keys.token)
             return any(one.renewed(value) for one, value in zip(self._sources, sent, strict=False))
+        if not self._keys.serves(keys):
+            return True  # another call has said so before
+        if not self._doubts.believe(route(response), now):
+            return False
         self._keys.refused(keys)
         return self._chain.forget()
 

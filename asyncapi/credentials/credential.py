@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from json import dumps
@@ -22,9 +23,11 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import AuthError
 from asyncapi.redact import MASK
+from asyncapi.sansio.doubt import route_of
+from asyncapi.uri import with_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator, Sequence
 
     from asyncapi.clock import Clock
     from asyncapi.types import Request, Response, Send
@@ -34,6 +37,7 @@ Pairs = tuple[tuple[str, str], ...]
 _ECHOES = ("Location", "Content-Location", "Link", "Refresh")  # headers in which a server repeats a URL
 _QUERY = re.compile(r"\?([^#>\s\"]*)")
 _IN_QUERY = "-._~!$'()*,/:;?@"  # what URLs leave as it is there
+_GRACE = 5.0  # seconds that closing waits for what should not be cut
 _TELLING = 6  # characters: anything shorter may stand in a text by chance
 
 
@@ -83,7 +87,7 @@ class Signature:
             own = [headers["Cookie"]] if "Cookie" in headers else []
             headers["Cookie"] = "; ".join([*own, *(f"{name}={value}" for name, value in self.cookies)])
         if self.params:
-            url = url.extend_query(self.params)
+            url = with_pairs(url, self.params)
         made = request.copy(url=url, headers=headers)
         return made if self.sign is None else self.sign(made, now)
 
@@ -135,6 +139,22 @@ def mask(content: bytes, secrets: Iterable[str]) -> bytes:
     return content
 
 
+def carried(signature: Signature) -> Any:
+    """What it is known by, beneath a pool of several."""
+    by = signature.by
+    while isinstance(inner := getattr(by, "inner", None), Signature):
+        by = inner.by
+    return by
+
+
+def route(response: Response) -> Hashable:
+    """What was asked, as `sansio/doubt.py` tells routes apart."""
+    request = response.request
+    if request is None:
+        return None
+    return route_of(request.method, request.url.host_port_subcomponent or "", request.route or request.url.raw_path)
+
+
 NOTHING = Signature()
 """What an attempt carries that needs no credential (yet)."""
 
@@ -147,13 +167,20 @@ class Means:
         clock: The client's.
     """
 
-    __slots__ = ("_closed", "_tasks", "clock", "send")
+    __slots__ = ("_at_close", "_closed", "_finishing", "_tasks", "clock", "send")
 
     def __init__(self, send: Send, clock: Clock) -> None:
         self.send = send
         self.clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._finishing: set[asyncio.Task[Any]] = set()
+        self._at_close: dict[Callable[[], Awaitable[object]], None] = {}
         self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client is closed, or closing: nothing new may be started."""
+        return self._closed
 
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run it in a task that ends with the client at the latest.
@@ -169,14 +196,37 @@ class Means:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    @contextmanager
+    def finishing(self) -> Iterator[None]:
+        """What this task does now should come to its end, as a server has done its part: closing waits a little."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._finishing.add(task)
+        try:
+            yield
+        finally:
+            if task is not None:
+                self._finishing.discard(task)
+
+    def at_close(self, last: Callable[[], Awaitable[object]]) -> None:
+        """Have it called when the client closes; once, however often it is given. It bounds its own time."""
+        self._at_close[last] = None
+
     async def aclose(self) -> None:
-        """Cancel what still runs and wait until it is gone."""
+        """Let what must not be cut end, cancel what else still runs, and wait until it is gone."""
         self._closed = True
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel("the client was closed")
-        if tasks:
-            await asyncio.wait(tasks)
+        try:
+            if self._finishing:
+                await asyncio.wait(list(self._finishing), timeout=_GRACE)
+            while self._at_close:
+                last, _ = self._at_close.popitem()
+                await last()
+        finally:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel("the client was closed")
+            if tasks:
+                await asyncio.wait(tasks)
 
 
 class Credential(Protocol):

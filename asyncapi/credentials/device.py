@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asyncapi.stores.tokens import TokenStore
 
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_LONGEST = 3600.0  # seconds that codes are asked for
 _SLOWER = 5.0  # seconds that `slow_down` adds (RFC 8628 section 3.5)
 
 
@@ -40,6 +41,7 @@ class OAuth2DeviceCode:
         store: Where the tokens are kept, so that people log in once.
         revocation_url: The revocation endpoint, for `revoke`, where no issuer is given.
         dpop: Whether tokens are bound to a key that is kept with them (DPoP), as in `OAuth2ClientCredentials`.
+        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
 
     Raises:
         ConfigError: They don't go together.
@@ -58,10 +60,17 @@ class OAuth2DeviceCode:
         store: TokenStore | None = None,
         revocation_url: str | None = None,
         dpop: bool = False,
+        token_type: str = "",
     ) -> None:
         where = token_url or (device_url if isinstance(device_url, Issuer) else "")
         self._server = AuthServer(
-            "OAuth2DeviceCode", where, client_id, client_secret, auth_method=auth_method, dpop=dpop
+            "OAuth2DeviceCode",
+            where,
+            client_id,
+            client_secret,
+            auth_method=auth_method,
+            dpop=dpop,
+            token_type=token_type,
         )
         self._device = device_url
         self._scope = scope_of(scope)
@@ -76,11 +85,11 @@ class OAuth2DeviceCode:
         given = await self._server.object(means, url, asked, who="the device endpoint")
         code, person, page = (str(given.get(name) or "") for name in ("device_code", "user_code", "verification_uri"))
         page = page or str(given.get("verification_url") or "")  # Google's name
-        if not (code and person and _is_web(page)):
+        if not (code and person and person.isprintable() and _is_web(page)):  # they go to a terminal
             raise AuthError("the device endpoint's answer has no device_code, user_code or verification_uri")
         self._show(f"To log in, open {page} in a browser and enter the code {person}")
         interval = max(1.0, _number(given.get("interval"), 5.0))
-        until = means.clock.now() + _number(given.get("expires_in"), PATIENCE)
+        until = means.clock.now() + min(_LONGEST, _number(given.get("expires_in"), PATIENCE))
         while means.clock.now() + interval < until:
             await means.clock.sleep(interval)
             try:
@@ -104,7 +113,7 @@ class OAuth2DeviceCode:
 def _number(given: Any, usual: float) -> float:
     try:
         return float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return usual
 
 

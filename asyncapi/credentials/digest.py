@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from asyncapi.credentials.credential import NOTHING, Signature
-from asyncapi.credentials.values import source, whose
+from asyncapi.credentials.values import sendable, source, whose
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.digest import Challenge, answer, read, read_nextnonce
 from asyncapi.sansio.origin import Origin, origin
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Request, Response
 
 _UNAUTHORIZED = 401
+_MOST = 1000  # origins whose challenges are kept
 
 
 class _Nonce:
@@ -89,7 +90,10 @@ class Digest:
         if challenge is None:
             return ""
         if self._nonces.get(place) in {None, sent}:  # else another call has brought a newer one
+            self._nonces.pop(place, None)
             self._nonces[place] = _Nonce(challenge)
+            if len(self._nonces) > _MOST:
+                del self._nonces[next(iter(self._nonces))]
         if sent is None:
             return "401, a digest challenge"
         if any(each.by is not None for each in refused):
@@ -113,6 +117,8 @@ class Digest:
 
 
 def _signed(nonce: _Nonce, user: str, password: str, request: Request) -> Signature:
+    sendable(user, "Digest's user")
+    sendable(password, "Digest's password")
     content = request.content
     body = b""
     if nonce.challenge.qop == "auth-int" and content is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
     from asyncapi.types import Request, Response
 
+_MOST = 1000  # origins whose nonces are kept
 _ASKED = frozenset({400, 401})
 _ASKS = "use_dpop_nonce"
+_NONCE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,2048}")  # section 8.1; a longer one would fill every request's headers
 
 
 class Proofs:
@@ -62,7 +65,7 @@ class Proofs:
         """A copy of the request with its proof (section 4.2); `now` in seconds since the Unix epoch."""
         claims: dict[str, Any] = {
             "jti": str(uuid.uuid4()), "htm": request.method, "iat": int(now),
-            "htu": str(request.url.with_user(None).with_query(None).with_fragment(None)),
+            "htu": str(request.url.with_user(None).with_query(None).with_fragment(None)).removesuffix("?"),
         }  # fmt: skip
         if token:
             claims["ath"] = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=").decode()
@@ -79,9 +82,12 @@ class Proofs:
             Why the request should be sent again with it, or "".
         """
         nonce = response.headers.get("DPoP-Nonce")
-        if not nonce:
+        if nonce is None or not _NONCE.fullmatch(nonce):
             return ""
+        self._nonces.pop((origin(response.url), api), None)
         self._nonces[origin(response.url), api] = nonce
+        if len(self._nonces) > _MOST:
+            del self._nonces[next(iter(self._nonces))]
         asked = response.status in _ASKED and (
             _ASKS in " ".join(response.headers.getall("WWW-Authenticate", ())) or _ASKS.encode() in response.content
         )

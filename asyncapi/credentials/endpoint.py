@@ -1,7 +1,8 @@
 """Asking an authorization server: forms over the bare transport of the client, a few tries, no layer above.
 
 A try is repeated where another may mend it: no connection, a connection cut, 429, 5xx. A refresh token whose answer was
-lost is sent again too: it is either still good, or lost in any case.
+lost is sent again too: it is either still good, or lost in any case. Who is told to come back later than that
+(`Retry-After`) is given up here, and asked again by whoever has the time (`tokens.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from urllib.parse import urlencode
 from asyncapi.credentials.credential import NOTHING, Signature
 from asyncapi.errors import AuthError, EgressDenied, TransportError
 from asyncapi.sansio.backoff import full_jitter
+from asyncapi.sansio.oauth_errors import read_refusal
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.types import Call, Request, Response
 from asyncapi.version import VERSION
@@ -29,6 +31,18 @@ _BASE, _LONGEST_WAIT = 0.5, 5.0  # seconds between two tries
 _MENDABLE = frozenset({408, 429, 500, 502, 503, 504})
 _HEADERS = {"Accept": "application/json", "User-Agent": f"asyncapi-sdk/{VERSION}"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class NoAnswer(AuthError):
+    """No answer came, or only of the kind that another try might have mended.
+
+    Attributes:
+        retry_after: Seconds after which the server wants to be asked again, or None.
+    """
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 Sign = Callable[[Request, float], Request]
@@ -75,6 +89,7 @@ async def get(means: Means, url: str, *, who: str) -> Response:
 async def _ask(means: Means, request: Request, who: str, signature: Signature) -> Response:
     host = request.url.host_port_subcomponent or ""
     failure: TransportError | EgressDenied | None = None
+    told: float | None = None
     for number in range(1, TRIES + 1):
         request.call = Call(means.clock.now(), host, _CONNECT, _ATTEMPT, None)
         request.call.task, request.call.signature = asyncio.current_task(), signature
@@ -89,7 +104,7 @@ async def _ask(means: Means, request: Request, who: str, signature: Signature) -
             signature.erase(response, request)
             if response.status not in _MENDABLE:
                 return response
-            failure, said = None, str(response.status)
+            failure, said = None, f"{response.status}{read_refusal(response.content).before()}"
             told = retry_after(response.headers, means.clock.wall())
         finally:
             request.call.task = None
@@ -98,4 +113,5 @@ async def _ask(means: Means, request: Request, who: str, signature: Signature) -
             if wait > _LONGEST_WAIT:
                 break
             await means.clock.sleep(wait)
-    raise AuthError(f"{who} at {request.url.origin()} gave no answer: {said}") from failure
+    later = f"; it asks to come back in {told:.3g} s" if told else ""
+    raise NoAnswer(f"{who} at {request.url.origin()} gave no answer: {said}{later}", told) from failure

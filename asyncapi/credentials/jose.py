@@ -30,6 +30,7 @@ def sign_jwt(key: str, claims: Mapping[str, Any], *, algorithm: str = "", key_id
         AuthError: The key can't be read, or can't sign.
     """
     jwk, jwt, joserfc_error = _joserfc("jwk"), _joserfc("jwt"), _joserfc("errors").JoseError
+    why = ""
     try:
         made = _read(jwk, key)
         chosen = algorithm or _fitting(made)
@@ -38,8 +39,9 @@ def sign_jwt(key: str, claims: Mapping[str, Any], *, algorithm: str = "", key_id
         with warnings.catch_warnings():  # EdDSA has a newer name, which few servers know yet (RFC 9864)
             warnings.simplefilter("ignore")
             return str(jwt.encode(header, dict(claims), made, algorithms=[chosen]))
-    except (ValueError, TypeError, joserfc_error) as error:
-        raise AuthError(f"the private key can't sign: {type(error).__name__}; give a PEM or JWK private key") from None
+    except (ValueError, TypeError, KeyError, RecursionError, joserfc_error) as error:
+        why = type(error).__name__  # raised below: Python's and the parsers' own errors hold the key
+    raise AuthError(f"the private key can't sign: {why}; give a PEM or JWK private key")
 
 
 class ProofKey:
@@ -55,14 +57,16 @@ class ProofKey:
     __slots__ = ("_encode", "_header", "_key", "thumbprint")
 
     def __init__(self, text: str) -> None:
-        jwk, self._encode = _joserfc("jwk"), _joserfc("jwt").encode
+        jwk, self._encode, why = _joserfc("jwk"), _joserfc("jwt").encode, ""
         try:
             self._key = jwk.import_key(json.loads(text))
             public = self._key.as_dict(private=False)
             self._header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": {name: public[name] for name in _PUBLIC}}
             self.thumbprint: str = self._key.thumbprint()
-        except (ValueError, TypeError, KeyError, _joserfc("errors").JoseError) as error:
-            raise AuthError(f"the key that the token is bound to can't be read: {type(error).__name__}") from None
+        except (ValueError, TypeError, KeyError, RecursionError, _joserfc("errors").JoseError) as error:
+            why = type(error).__name__
+        if why:
+            raise AuthError(f"the key that the token is bound to can't be read: {why}")
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """A proof that says this."""

@@ -19,7 +19,7 @@ from asyncapi.credentials.server import AuthServer, Issuer
 from asyncapi.credentials.session import PATIENCE, Session, show_person
 from asyncapi.credentials.values import source
 from asyncapi.errors import AuthError
-from asyncapi.sansio.oauth import Refused, Token, authorization_url, challenge, read_redirect
+from asyncapi.sansio.oauth import Refused, Token, authorization_url, challenge, is_ours, read_redirect
 from asyncapi.transports.listener import Listener
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from asyncapi.credentials.server import AuthMethod
     from asyncapi.credentials.values import Value
     from asyncapi.stores.tokens import TokenStore
+
+_DONE = "Logged in", "You can close this page and go back."
+_FAILED = "Not logged in", "The login did not succeed. You can close this page."
 
 
 class OAuth2RefreshToken:
@@ -44,6 +47,7 @@ class OAuth2RefreshToken:
             useless: without a store, the next run has none.
         revocation_url: The revocation endpoint, for `revoke`, where no issuer is given.
         dpop: Whether tokens are bound to a key that is kept with them (DPoP), as in `OAuth2ClientCredentials`.
+        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
     """
 
     def __init__(
@@ -57,10 +61,17 @@ class OAuth2RefreshToken:
         store: TokenStore | None = None,
         revocation_url: str | None = None,
         dpop: bool = False,
+        token_type: str = "",
     ) -> None:
         self._first = source(refresh_token, "OAuth2RefreshToken's refresh_token")
         self._server = AuthServer(
-            "OAuth2RefreshToken", token_url, client_id, client_secret, auth_method=auth_method, dpop=dpop
+            "OAuth2RefreshToken",
+            token_url,
+            client_id,
+            client_secret,
+            auth_method=auth_method,
+            dpop=dpop,
+            token_type=token_type,
         )
         self._session = session = Session(self._server, self._begin, store, "", revocation_url)
         self.ready, self.obtain, self.answered = session.ready, session.obtain, session.answered
@@ -99,6 +110,7 @@ class OAuth2AuthorizationCode:
         store: Where the tokens are kept, so that people log in once.
         revocation_url: The revocation endpoint, for `revoke`, where no issuer is given.
         dpop: Whether tokens are bound to a key that is kept with them (DPoP), as in `OAuth2ClientCredentials`.
+        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
 
     Raises:
         ConfigError: They don't go together.
@@ -121,10 +133,17 @@ class OAuth2AuthorizationCode:
         store: TokenStore | None = None,
         revocation_url: str | None = None,
         dpop: bool = False,
+        token_type: str = "",
     ) -> None:
         where = token_url or (authorization_url if isinstance(authorization_url, Issuer) else "")
         self._server = AuthServer(
-            "OAuth2AuthorizationCode", where, client_id, client_secret, auth_method=auth_method, dpop=dpop
+            "OAuth2AuthorizationCode",
+            where,
+            client_id,
+            client_secret,
+            auth_method=auth_method,
+            dpop=dpop,
+            token_type=token_type,
         )
         self._authorization = authorization_url
         self._scope, self._params = scope_of(scope), dict(params or {})
@@ -137,18 +156,20 @@ class OAuth2AuthorizationCode:
     async def _login(self, means: Means) -> Token:
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
         url = await self._server.find(self._authorization, "authorization_endpoint", means)
-        issuer = self._authorization.url if isinstance(self._authorization, Issuer) else ""
+        issuer = next((one for one in (self._authorization, self._server.where) if isinstance(one, Issuer)), None)
+        announced = issuer is not None and await issuer.names_itself(means)
+        issuers = frozenset[str]() if issuer is None else issuer.spellings
         came: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def accept(query: dict[str, str]) -> tuple[str, str] | None:
-            if query.get("state") != state or came.done():
+            if not is_ours(query, state):
                 return None
-            try:
-                came.set_result(read_redirect(query, state=state, issuer=issuer))
-            except Refused as refusal:
-                came.set_exception(refusal)
-                return "Not logged in", "The login did not succeed. You can close this page."
-            return "Logged in", "You can close this page and go back."
+            if not came.done():  # browsers ask twice; the first time counts
+                try:
+                    came.set_result(read_redirect(query, state=state, issuers=issuers, announced=announced))
+                except Refused as refusal:
+                    came.set_exception(refusal)
+            return _FAILED if came.exception() is not None else _DONE
 
         listener = Listener(self._path, self._port, accept)
         try:

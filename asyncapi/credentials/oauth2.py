@@ -38,6 +38,8 @@ class OAuth2ClientCredentials:
         params: Further fields of the request, as `{"audience": ...}`.
         store: Where the token is kept between runs; by default with this object.
         dpop: Whether the token is bound to a key that every request proves to hold (DPoP, RFC 9449; extra `auth`).
+        token_type: What the server calls its bearer tokens, where that is not "Bearer", as Slack's "bot" or eBay's
+            "Application Access Token". What needs more than the token (DPoP, MAC) is never sent as a bearer token.
 
     Raises:
         ConfigError: They don't go together.
@@ -56,10 +58,11 @@ class OAuth2ClientCredentials:
         params: Mapping[str, str] | None = None,
         store: TokenStore | None = None,
         dpop: bool = False,
+        token_type: str = "",
     ) -> None:
         self._server = AuthServer(
             "OAuth2ClientCredentials", token_url, client_id, client_secret,
-            auth_method=auth_method, private_key=private_key, key_id=key_id, dpop=dpop,
+            auth_method=auth_method, private_key=private_key, key_id=key_id, dpop=dpop, token_type=token_type,
         )  # fmt: skip
         self._form = {"grant_type": "client_credentials", "scope": scope_of(scope), **(params or {})}
         kind = f"client_credentials {self._server.told()} {self._form['scope']}"

@@ -1,7 +1,8 @@
 """Credentials that are written as they are: API keys, bearer tokens (RFC 6750), Basic (RFC 7617).
 
 A 401 is answered by one more try where the value's source may have a newer one: a file or variable that has changed, a
-function. The same text sent again would be refused again.
+function. The same text sent again would be refused again: where asking a function anew does not help, it is not asked
+for each call (`sansio/doubt.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.credentials.credential import Signature
+from asyncapi.credentials.credential import Signature, route
 from asyncapi.credentials.values import Constant, source, whose
 from asyncapi.errors import AuthError, ConfigError
+from asyncapi.sansio.doubt import Doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,13 +40,14 @@ class Written:
         write: The signature of values.
     """
 
-    __slots__ = ("_name", "_sent", "_signature", "_sources", "_write", "whose")
+    __slots__ = ("_doubts", "_name", "_sent", "_signature", "_sources", "_write", "whose")
 
     def __init__(self, name: str, sources: Sequence[Source], write: Callable[[Sequence[str]], Signature]) -> None:
         self._name = name
         self._sources = sources
         self._write = write
         self._sent: list[str] = []
+        self._doubts = Doubts()
         self._signature: Signature | None = None
         self.whose = whose(*sources)
         constant = [one.now() for one in sources if isinstance(one, Constant)]
@@ -78,14 +81,21 @@ class Written:
         signature: Signature,
         response: Response,
         refused: Sequence[Signature],
-        means: Means,  # noqa: ARG002 - it needs none
+        means: Means,
     ) -> str:
         """A 401 is worth another try once, where there may be another value."""
         if response.status != _UNAUTHORIZED or refused:
+            if refused and response.status == _UNAUTHORIZED:
+                self._doubts.unhelped(route(response), object(), means.clock.now())
+            elif refused:
+                self._doubts.helped(route(response))
             return ""
         sent: list[str] = signature.by
-        renewed = any(one.renewed(value) for one, value in zip(self._sources, sent, strict=True))
-        return f"401, {self._name} read again" if renewed else ""
+        renewed = [one for one, value in zip(self._sources, sent, strict=True) if one.renewed(value)]
+        known = any(one.now() is not None for one in renewed)  # else only asking can tell
+        if not renewed or not (known or self._doubts.believe(route(response), means.clock.now())):
+            return ""
+        return f"401, {self._name} read again"
 
     def _signed(self, values: list[str]) -> Signature:
         if self._signature is None or values != self._sent:

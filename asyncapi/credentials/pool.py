@@ -2,11 +2,13 @@
 
     no value    the key goes into quarantine, and another one is taken
     401, 403    the key goes into quarantine, and the call goes on at once with another key
-    429         the key rests until it may come back, and the call goes on at once with another key
+    429         the key rests until it may come back, and the call goes on at once with another key; the same for a 403
+                that is a rate limit's (GitHub's)
     otherwise   every key within its own rate limit and quota, and within what the server tells of them (`RateLimit`,
                 `X-RateLimit-*` ...): a key that runs low slows down, and others go meanwhile
 
-A 403 from every key is the request's fault, not the keys': none stays in quarantine for it.
+A 403 from every key is the request's fault, not the keys': none stays in quarantine for it. A 401 from every key is so
+too, for those that the server has taken before: one route that refuses them all does not take the pool from the others.
 """
 
 from __future__ import annotations
@@ -19,8 +21,7 @@ from asyncapi.errors import AuthError, ConfigError
 from asyncapi.limiting import refuse
 from asyncapi.sansio.bucket import TOLERANCE
 from asyncapi.sansio.ratelimit_headers import quotas
-from asyncapi.sansio.retryafter import retry_after
-from asyncapi.sansio.rotation import KeyState, Ring
+from asyncapi.sansio.rotation import KeyState, Ring, limit_told
 from asyncapi.waiting import Line
 
 if TYPE_CHECKING:
@@ -193,8 +194,10 @@ class KeyPool:
         why = self._credentials[use.index].answered(use.inner, response, before, means)
         if why:
             return why
-        if response.status == _TOO_MANY:
-            state.rest(now, retry_after(response.headers, means.clock.wall()))
+        limited, seconds = limit_told(response.status, response.headers, response.content, means.clock.wall())
+        if limited:
+            use.status = _TOO_MANY
+            state.rest(now, seconds, str(response.status))
         elif response.status in {_UNAUTHORIZED, _FORBIDDEN}:
             state.bar(now + self._quarantine, str(response.status))
         else:
@@ -229,10 +232,12 @@ class KeyPool:
         return index
 
     def _pardon(self, uses: Sequence[_Use]) -> None:
-        """Where every key has had a 403 for this call, it is the request that is forbidden."""
-        if len({use.index for use in uses}) == len(self._credentials) and {use.status for use in uses} == {_FORBIDDEN}:
-            for use in uses:
-                self._ring.keys[use.index].free()
+        """Where every key has had a 403 for this call, it is the request that is forbidden; a 401, as good as."""
+        statuses = {use.status for use in uses}
+        if len({use.index for use in uses}) < len(self._credentials) or not statuses <= {_UNAUTHORIZED, _FORBIDDEN}:
+            return
+        for state in [self._ring.keys[use.index] for use in uses]:
+            (state.free if statuses == {_FORBIDDEN} else state.pardon)()
 
 
 def _key(given: Credential | Key) -> Key:

@@ -9,22 +9,35 @@ Client authentication:
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from asyncapi.credentials import endpoint
+from asyncapi.credentials.credential import mask
 from asyncapi.credentials.dpop import Proofs
 from asyncapi.credentials.jose import sign_jwt
 from asyncapi.credentials.plain import basic, bearer
 from asyncapi.credentials.stored import Stored
 from asyncapi.credentials.tokens import Tokens
-from asyncapi.credentials.values import source
+from asyncapi.credentials.values import sendable, source
 from asyncapi.decoding import parse_url
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.redact import is_secret, redact_url
-from asyncapi.sansio.oauth import Refused, Token, metadata_urls, read_json, read_metadata, read_token
+from asyncapi.sansio.oauth import (
+    NO_BEARER,
+    OTHER_ISSUER,
+    Refused,
+    Token,
+    metadata_urls,
+    missing_scope,
+    read_json,
+    read_metadata,
+    read_token,
+)
+from asyncapi.sansio.oauth_errors import shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -33,6 +46,8 @@ if TYPE_CHECKING:
     from asyncapi.credentials.values import Value
     from asyncapi.stores.tokens import TokenStore
     from asyncapi.types import Request, Response
+
+log = logging.getLogger("asyncapi")
 
 AuthMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 
@@ -52,9 +67,8 @@ class Issuer:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = _url(url, "Issuer")
+        self.url, self.given = _url(url, "Issuer"), url
         self._found: dict[str, str] | None = None
-        self._missing = ""
 
     async def endpoint(self, name: str, means: Means) -> str:
         """One of its endpoints: "token_endpoint", "authorization_endpoint" ...
@@ -73,6 +87,21 @@ class Issuer:
             )
         return found
 
+    async def names_itself(self, means: Means) -> bool:
+        """Whether its metadata say that it names itself in every answer to a login (RFC 9207 section 3).
+
+        Raises:
+            AuthError: Its metadata can't be had.
+        """
+        if self._found is None:
+            self._found = await self._discover(means)
+        return self._found.get("authorization_response_iss_parameter_supported") == "true"
+
+    @property
+    def spellings(self) -> frozenset[str]:
+        """How it may be written: as it was given here, and as its metadata have it."""
+        return frozenset({self.url, self.given, (self._found or {}).get("issuer", self.url)})
+
     async def _discover(self, means: Means) -> dict[str, str]:
         said = ""
         for place in metadata_urls(self.url):
@@ -80,7 +109,8 @@ class Issuer:
             try:
                 return read_metadata(response.status, response.content, self.url)
             except Refused as refusal:
-                said = refusal.message
+                if not said or refusal.error == OTHER_ISSUER:  # which says more than that there are none elsewhere
+                    said = refusal.message
         raise AuthError(f"no metadata of {self.url}: {said}")
 
     def __repr__(self) -> str:
@@ -99,6 +129,7 @@ class AuthServer:
         private_key: A PEM or JWK, for `private_key_jwt`.
         key_id: The key's `kid`, where the server knows several.
         dpop: Whether tokens are bound to a key (RFC 9449).
+        token_type: What this server calls its bearer tokens, where that is not "Bearer".
 
     Raises:
         ConfigError: They don't go together.
@@ -115,6 +146,7 @@ class AuthServer:
         private_key: Value | None = None,
         key_id: str = "",
         dpop: bool = False,
+        token_type: str = "",
     ) -> None:
         fits = "private_key_jwt" if private_key else "client_secret_basic" if client_secret else "none"
         method = auth_method or fits
@@ -126,6 +158,10 @@ class AuthServer:
             raise ConfigError(f"{name}: {method} needs a client_secret")
         if method == "private_key_jwt" and private_key is None:
             raise ConfigError(f"{name}: private_key_jwt needs a private_key")
+        if token_type.strip().lower() in NO_BEARER or (token_type and dpop):
+            raise ConfigError(
+                f"{name}(token_type={token_type!r}): give what the server calls its bearer tokens; DPoP is dpop=True"
+            )
         self.name = name
         self.where = where if isinstance(where, Issuer) else _url(where, name)
         self.client_id = client_id
@@ -133,6 +169,8 @@ class AuthServer:
         self._secret = None if client_secret is None else source(client_secret, f"{name}'s client_secret")
         self._key = None if private_key is None else source(private_key, f"{name}'s private_key")
         self._key_id = key_id
+        self._called = token_type
+        self._narrow = False  # said once
         self.proofs = Proofs() if dpop else None
 
     def tokens(
@@ -140,9 +178,18 @@ class AuthServer:
         fetch: Callable[[Token | None, Means], Awaitable[Token]],
         store: TokenStore | None = None,
         kind: str = "",
+        *,
+        needed: bool = False,
     ) -> tuple[Tokens[Token], Stored]:
-        """The tokens that `fetch` gets from here, and where they are kept; `kind` names them there."""
-        stored = Stored(fetch, store, kind)
+        """The tokens that `fetch` gets from here, and where they are kept.
+
+        Args:
+            fetch: Gets a new one.
+            store: Where they are kept, or None.
+            kind: What names them there.
+            needed: Whether what is kept is needed to get another.
+        """
+        stored = Stored(fetch, store, kind, who=self.name, check=self._write, needed=needed)
         look = None if self.proofs is None else self.proofs.learn
         return Tokens(self.name, stored.fetch, self._write, look=look), stored
 
@@ -169,16 +216,27 @@ class AuthServer:
             Refused: The server said no.
         """
         url = await self.find(self.where, "token_endpoint", means)
-        if self.proofs is None:
-            response = await self.ask(means, url, form, who=_WHO)
-            return read_token(response.status, response.content, means.clock.wall(), before=before)
-        key = key or self.proofs.key
-        prove = self.proofs.prover(key)
-        response = await self.ask(means, url, form, who=_WHO, sign=prove)
-        if self.proofs.learn(response, api=False):
-            response = await self.ask(means, url, form, who=_WHO, sign=prove)
-        token = read_token(response.status, response.content, means.clock.wall(), before=before, kind="DPoP")
-        return replace(token, key=key)
+        prove = None
+        if self.proofs is not None:
+            key = key or self.proofs.key
+            prove = self.proofs.prover(key)
+        response, secrets = await self._ask(means, url, form, who=_WHO, sign=prove)
+        if self.proofs is not None and self.proofs.learn(response, api=False):
+            response, secrets = await self._ask(means, url, form, who=_WHO, sign=prove)
+        kind = "Bearer" if self.proofs is None else "DPoP"
+        token = read_token(
+            response.status, response.content, means.clock.wall(),
+            before=before, kind=kind, called=self._called, hide=lambda content: mask(content, secrets),
+        )  # fmt: skip
+        self._compare(form.get("scope", ""), token.scope)
+        return replace(token, key=key) if self.proofs is not None else token
+
+    def _compare(self, asked: str, given: str) -> None:
+        """Say once that the token is for less than was asked for: what it lacks will be refused."""
+        missing = missing_scope(asked, given)
+        if missing and not self._narrow:
+            self._narrow = True
+            log.warning("%s: the server gave no scope %s", self.name, shown(" ".join(missing)))
 
     async def object(self, means: Means, url: str, form: Mapping[str, str], *, who: str) -> dict[str, Any]:
         """Ask for something else.
@@ -187,10 +245,19 @@ class AuthServer:
             AuthError: No answer.
             Refused: The server said no.
         """
-        response = await self.ask(means, url, form, who=who)
-        return read_json(response.status, response.content)
+        response, secrets = await self._ask(means, url, form, who=who)
+        return read_json(response.status, response.content, hide=lambda content: mask(content, secrets))
 
-    async def ask(
+    async def ask(self, means: Means, url: str, form: Mapping[str, str], *, who: str) -> Response:
+        """Post a form as this client.
+
+        Raises:
+            AuthError: No answer.
+        """
+        response, _ = await self._ask(means, url, form, who=who)
+        return response
+
+    async def _ask(
         self,
         means: Means,
         url: str,
@@ -198,22 +265,19 @@ class AuthServer:
         *,
         who: str,
         sign: Callable[[Request, float], Request] | None = None,
-    ) -> Response:
-        """Post a form as this client; `sign` as in `Signature`.
-
-        Raises:
-            AuthError: No answer.
-        """
+    ) -> tuple[Response, tuple[str, ...]]:
+        """The answer, and the secrets that it may repeat; `sign` as in `Signature`."""
         fields, headers, secret = await self._signed(url, means)
-        sent = {**form, **fields}
+        sent = {name: sendable(str(value), f"{self.name}: its {name}") for name, value in {**form, **fields}.items()}
         basics = [value.removeprefix("Basic ") for value in headers.values()]
         secrets = (secret, *basics, *(value for name, value in sent.items() if is_secret(name)))
-        return await endpoint.post(means, url, sent, headers, who=who, secrets=secrets, sign=sign)
+        response = await endpoint.post(means, url, sent, headers, who=who, secrets=secrets, sign=sign)
+        return response, secrets
 
     async def _signed(self, url: str, means: Means) -> tuple[dict[str, str], dict[str, str], str]:
         """The fields and headers that say who we are, and the secret in them."""
         if self._method == "client_secret_basic" and self._secret is not None:
-            secret = await self._secret.fetch()
+            secret = sendable(await self._secret.fetch(), f"{self.name}: its client_secret")
             # A space as %20, which servers that decode forms and servers that decode URLs both understand.
             return {}, {"Authorization": basic(quote(self.client_id, safe=""), quote(secret, safe=""))}, secret
         if self._method == "client_secret_post" and self._secret is not None:

@@ -9,6 +9,7 @@ from asyncapi.credentials.server import Issuer
 from asyncapi.credentials.values import hashed
 from asyncapi.errors import AuthError
 from asyncapi.sansio.oauth import Refused
+from asyncapi.sansio.oauth_errors import read_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,7 +54,7 @@ class Session:
         self._login = login
         self._revocation = revocation_url or (server.where if isinstance(server.where, Issuer) else None)
         kind = f"{server.name} {server.told()} {scope}".strip()
-        self.tokens, self._stored = tokens, _ = server.tokens(self._fetch, store, kind)
+        self.tokens, self._stored = tokens, _ = server.tokens(self._fetch, store, kind, needed=True)
         self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
         self.resends = tokens.resends
         self._users: list[tuple[Token, str]] = []  # of the last two tokens: the old one serves while a new one comes
@@ -86,7 +87,8 @@ class Session:
     async def refresh(self, refresh_token: str, means: Means, *, key: str = "") -> Token:
         """A new token for a refresh token (RFC 6749 section 6)."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return await self._server.token(means, form, before=refresh_token, key=key)
+        with means.finishing():  # the server may have replaced it by the time that we are closed
+            return await self._server.token(means, form, before=refresh_token, key=key)
 
     async def revoke(self) -> None:
         """Log out: tell the server to forget the tokens (RFC 7009), and forget them here and in the store.
@@ -108,4 +110,5 @@ class Session:
                 form = {"token": text, "token_type_hint": kind}
                 response = await self._server.ask(means, url, form, who="the revocation endpoint")
                 if response.status != _OK:
-                    raise AuthError(f"{self._server.name}: forgotten here, but not revoked: {response.status}")
+                    said = f"{response.status}{read_refusal(response.content).before()}"
+                    raise AuthError(f"{self._server.name}: forgotten here, but not revoked: {said}")

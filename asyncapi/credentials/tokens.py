@@ -3,12 +3,14 @@
     age of the token                     a caller gets
     fresh                                it, at once
     in its last quarter (5 min at most)  it, at once; the first to notice starts a renewal beside it
-    expired, refused, or none yet        the one that is being fetched, waited for together
+    expired, or none yet                 the one that is being fetched, waited for together
 
 1. One renewal is under way for any number of callers. It is a task of its own: a caller that leaves does not end it.
 2. While the old token serves, a renewal that fails is nobody's error: it is tried again after a pause that grows.
-3. A 401 spoils the token that was sent, and no other: of a hundred calls that were refused with the same token, the
-   first spoils it, the others find a newer one.
+3. A 401 has a new token fetched, once for all calls that were refused with the old one: they wait for it. Other calls
+   go on with the old one meanwhile, for it may be the route that refuses every token; `sansio/doubt.py` says when a
+   401 is believed.
+4. Where the token endpoint says when to come back, calls wait for it within their deadline, and nobody asks before.
 
 A token is whatever has a lifetime and can be written into a signature: an OAuth 2 token, a set of AWS keys.
 """
@@ -21,12 +23,15 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from asyncapi.credentials.credential import carried, route
 from asyncapi.credentials.values import hashed
 from asyncapi.errors import AuthError
+from asyncapi.redact import one_line
+from asyncapi.sansio.doubt import Doubts
 from asyncapi.sansio.oauth import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Sequence
 
     from asyncapi.credentials.credential import Means, Signature
     from asyncapi.types import Request, Response
@@ -37,6 +42,8 @@ _UNAUTHORIZED = 401
 _SHARE, _AHEAD = 0.25, 300.0  # renewed in the last quarter of a token's life, at most so many seconds ahead
 _SAFETY_SHARE, _SAFETY = 0.1, 5.0  # what is about to expire would on the way
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds after a renewal that failed
+_LONGEST_TOLD = 300.0  # seconds that a token endpoint may send us away for
+_LONGEST_WAIT, _ROUNDS = 60.0, 3  # seconds that a call waits for it to be asked again, and how often
 
 
 class Renewable(Protocol):
@@ -62,6 +69,7 @@ class _Failed:
 
     message: str
     cause: BaseException
+    told: bool = False  # the token endpoint has said when to come back
 
 
 class Tokens(Generic[T]):
@@ -100,9 +108,12 @@ class Tokens(Generic[T]):
         self._usable_until = -inf
         self._task: asyncio.Task[T | _Failed] | None = None
         self._failures = 0
-        self._paused_until = -inf  # no renewal ahead of time before
+        self._paused_until = -inf  # no renewal ahead of time before, by the clock that nobody sets
         self._refused_until = -inf  # no other either: who asks now is told what the last one came to
         self._failed: _Failed | None = None
+        self._doubts = Doubts()
+        self._doubted: T | None = None  # the token that is being renewed because it was refused,
+        self._doubted_at: Hashable = None  # and by which route
         self.means: Means | None = None
 
     @property
@@ -110,14 +121,19 @@ class Tokens(Generic[T]):
         """The one that is used now."""
         return self._token
 
-    def ready(self, request: Request, means: Means) -> Signature | None:  # noqa: ARG002 - the same for all
-        """The signature with the token, while it serves."""
+    def ready(self, request: Request, means: Means) -> Signature | None:
+        """The signature with the token, while it serves; none for a call that was refused with it."""
         now = means.clock.wall()
         if now >= self._usable_until:
             return None
-        if now >= self._renew_at and now >= self._paused_until and not self._under_way():
+        if self._doubted is not None and self._doubted is self._token and self._was_refused(request):
+            return None
+        if now >= self._renew_at and means.clock.now() >= self._paused_until and not self._under_way():
             self._start(means)
         return self._signature
+
+    def _was_refused(self, request: Request) -> bool:
+        return any(carried(each) is self._token for each in request.call.refused)
 
     async def obtain(self, request: Request, means: Means) -> Signature:
         """The same, waited for.
@@ -125,9 +141,14 @@ class Tokens(Generic[T]):
         Raises:
             AuthError: None could be had.
         """
-        if self._failed is not None and means.clock.wall() < self._refused_until:
-            raise self._error(self._failed)
+        rounds = 0
         while True:
+            left = self._refused_until - means.clock.now()
+            if self._failed is not None and left > 0:
+                rounds += 1
+                if not (self._failed.told and rounds <= _ROUNDS and _worth_waiting(left, request, means)):
+                    raise self._error(self._failed)
+                await means.clock.sleep(left)
             task = self._task if self._task is not None and self._under_way() else self._start(means)
             await asyncio.wait((task,))
             if task.cancelled():  # the client that had started it was closed
@@ -135,9 +156,11 @@ class Tokens(Generic[T]):
             outcome = task.result()
             if isinstance(outcome, _Failed):
                 signature = self.ready(request, means)  # it may have served a little longer
-                if signature is None:
+                if signature is not None:
+                    return signature
+                if not outcome.told or self._failed is None:
                     raise self._error(outcome)
-                return signature
+                continue
             if self._signature is None:  # spoilt already
                 continue
             return self._signature
@@ -147,19 +170,43 @@ class Tokens(Generic[T]):
         signature: Signature,
         response: Response,
         refused: Sequence[Signature],
-        means: Means,  # noqa: ARG002 - the next attempt fetches it
+        means: Means,
     ) -> str:
-        """A 401 spoils the token, and is worth one try with another."""
+        """A 401 that is believed has a new token fetched, and is worth one try with it."""
         if self._look is not None and (why := self._look(response)):
             return why
+        token: T = signature.by
+        renewed = any(each.by is not token for each in refused)
         if response.status != _UNAUTHORIZED:
+            if renewed:
+                self._doubts.helped(route(response))
             return ""
-        self.refused(signature.by)
-        return "" if any(each.by is not signature.by for each in refused) else "401, a new token"
+        if renewed:
+            self._doubts.unhelped(route(response), token, means.clock.now())
+            return ""
+        return "401, a new token" if self._is_renewed(token, response, means) else ""
+
+    def _is_renewed(self, token: T, response: Response, means: Means) -> bool:
+        """Whether there is another than the one that was refused, or one is on its way."""
+        if not self.serves(token):
+            return True
+        if self._under_way():
+            self._doubted = token
+            return True
+        now, place = means.clock.now(), route(response)
+        if means.closed or now < self._refused_until or not self._doubts.believe(place, now):
+            return False
+        self._doubted, self._doubted_at = token, place
+        self._start(means)
+        return True
 
     async def whose(self) -> str | None:
         """The user, where each token may be another one's: as many as there are tokens."""
         return None if self._token is None else hashed(repr(self._token))
+
+    def serves(self, token: T) -> bool:
+        """Whether this is the one that is used now."""
+        return self._token is token and self._signature is not None
 
     def refused(self, token: T) -> None:
         """The server refused this one: it serves no more, if it still does."""
@@ -199,17 +246,23 @@ class Tokens(Generic[T]):
         self._token, self._signature = token, signature
         self._usable_until = usable_until(token)
         self._renew_at = token.expires_at - min(_AHEAD, token.lifetime * _SHARE) if token.lifetime < inf else inf
-        self._failures, self._failed, self._paused_until = 0, None, -inf
+        self._failures, self._failed = 0, None
+        self._paused_until = self._refused_until = -inf
+        self._doubted = None
 
     def _fail(self, means: Means, error: Exception) -> _Failed:
-        said = error.message if isinstance(error, AuthError | Refused) else type(error).__name__
-        failed = _Failed(said, error)
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**self._failures)
+        said = one_line(error.message) if isinstance(error, AuthError | Refused) else type(error).__name__
+        told = min(_LONGEST_TOLD, getattr(error, "retry_after", None) or 0.0)
+        failed = _Failed(said, error, told > 0)
+        pause = max(told, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**self._failures))
         self._failures += 1
-        now = means.clock.wall()
-        self._failed, self._paused_until, self._refused_until = failed, now + pause, now + _FIRST_PAUSE
-        left = self._usable_until - now
-        if left > 0:
+        now = means.clock.now()
+        self._failed, self._paused_until, self._refused_until = failed, now + pause, now + max(told, _FIRST_PAUSE)
+        left = self._usable_until - means.clock.wall()
+        if self._doubted is not None:
+            self._doubts.unhelped(self._doubted_at, failed, now)
+            log.warning("%s: no new %s yet (%s), though the server refuses the old", self._name, self._what, said)
+        elif left > 0:
             log.warning("%s: no new %s yet (%s); the old serves %.0f s more", self._name, self._what, said, left)
         return failed
 
@@ -218,6 +271,16 @@ class Tokens(Generic[T]):
         error = AuthError(f"{self._name}: no {self._what} could be had: {failed.message}")
         error.__cause__ = failed.cause
         return error
+
+
+def _worth_waiting(seconds: float, request: Request, means: Means) -> bool:
+    """Whether the call has time until the token endpoint may be asked again."""
+    patience, due = request.call.patience, request.deadline
+    return (
+        seconds <= _LONGEST_WAIT
+        and (patience is None or seconds <= patience)
+        and (due is None or means.clock.now() + seconds < due)
+    )
 
 
 def usable_until(token: Renewable) -> float:

@@ -84,18 +84,19 @@ class File:
         Raises:
             AuthError: It can't be read and never could, or is empty.
         """
+        why: str | None = ""
         try:
             stat = self.path.stat()
             seen = stat.st_mtime_ns, stat.st_size, stat.st_ino
             if seen != self._seen:
                 self._value = self.path.read_text(encoding="utf-8").rstrip("\r\n") or self._value
                 self._seen = seen
-        except (OSError, UnicodeDecodeError) as error:
-            if not self._value:
-                why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-                raise AuthError(f"the credential file {self.path} can't be read: {why}") from None
+        except OSError as error:
+            why = error.strerror
+        except UnicodeDecodeError:  # it holds the file's bytes: it must not be the context of what is raised
+            why = "it is not UTF-8 text"
         if not self._value:
-            raise AuthError(f"the credential file {self.path} is empty")
+            raise AuthError(f"the credential file {self.path} " + (f"can't be read: {why}" if why else "is empty"))
         return self._value
 
     async def fetch(self) -> str:
@@ -195,6 +196,18 @@ def source(value: Any, what: str) -> Source:
     if callable(value):
         return _Called(value)
     raise ConfigError(f"{what} is {type(value).__name__}: give text, Env('NAME'), File('path') or a function")
+
+
+def sendable(value: str, what: str) -> str:
+    """The value, if it is text that has an encoding; `what` names it in messages.
+
+    Raises:
+        AuthError: It has half of a surrogate pair, as variables and files have that are not UTF-8. (Python's own error
+            would hold the value.)
+    """
+    if not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
+        raise AuthError(f"{what} is not text in UTF-8: it can't be sent")
+    return value
 
 
 Whose = Callable[[], Awaitable[str | None]]

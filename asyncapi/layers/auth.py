@@ -17,6 +17,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from yarl import URL
@@ -125,11 +126,12 @@ async def _unknown() -> None:
 
 def _place(given: str) -> Origin:
     shown = redact_broken(str(given))
-    try:
+    place: Origin | None = None
+    with suppress(TypeError, ValueError):  # whose own text may hold a password
         url = URL(given)
         place = origin(url.origin())
-    except (TypeError, ValueError):
-        raise ConfigError(f"auth: {shown!r} is no origin: give scheme and host, like https://api.example.com") from None
+    if place is None:
+        raise ConfigError(f"auth: {shown!r} is no origin: give scheme and host, like https://api.example.com")
     if url.path not in {"", "/"} or url.raw_query_string:
         raise ConfigError(f"auth: {shown!r}: a credential is for a whole origin; leave out what follows the host")
     return place

@@ -133,7 +133,9 @@ def _refusal(circuit: Circuit, key: str, now: float) -> CircuitOpen:
         what = f"the circuit of {key} is open ({circuit.reason}): next probe in {wait:.3g} s"
     else:
         what = f"the circuit of {key} is half-open and its probe is still out: ask again in {wait:.3g} s at the latest"
-    return CircuitOpen(what, retry_after=wait)
+    refusal = CircuitOpen(what, retry_after=wait)
+    refusal.probe_in = circuit.probe_in(now)
+    return refusal
 
 
 def _blames_host(error: TransportError) -> bool:

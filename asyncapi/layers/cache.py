@@ -5,12 +5,15 @@ Rules:
 2. Whose an answer is belongs to its key: credentials in the request's headers by their hash, the client's `auth=` by
    the user that it acts for (`call.whose`). Where nobody can tell, or that has changed meanwhile, only what is `public`
    is stored. Where an answer came from after a redirect, or from a fallback, it is not stored.
-3. A write (POST, PUT, PATCH, DELETE ...) that succeeds forgets what is stored of its URL, and of the `Location` and
-   `Content-Location` of the same origin (section 4.4). What was asked for before that, and comes after, is not stored.
+3. A write (POST, PUT, PATCH, DELETE ...) that succeeds, or whose outcome nobody knows, forgets what is stored of its
+   URL, of where it was redirected to, and of the `Location` and `Content-Location` of the same origin (section 4.4).
+   What was asked for before that, and comes after, is not stored. A HEAD that finds another answer there forgets the
+   stored one (section 4.3.5).
 4. A 304 is the cache's own affair: who asked without conditions gets the stored answer. Requests with conditions or
    ranges of their own, or with `no-store`, pass it by.
 5. Two calls that ask for the same at the same time both ask: let `single_flight` share that.
-6. A streamed call is answered from what is stored; what comes as a stream is not stored, not even in part.
+6. A request's own `Host` is part of the key: it names another server behind the same address (RFC 9110 section 7.1).
+7. A streamed call is answered from what is stored; what comes as a stream is not stored, not even in part.
 """
 
 from __future__ import annotations
@@ -21,20 +24,24 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
-from yarl import URL
 
 from asyncapi.errors import RejectedError, TransportError
 from asyncapi.redact import is_secret
 from asyncapi.sansio import caching
+from asyncapi.sansio.cache_control import directives
+from asyncapi.sansio.caching import Stored
 from asyncapi.sansio.origin import origin
 from asyncapi.sansio.resend import SAFE
 from asyncapi.types import Response
+from asyncapi.uri import join
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from yarl import URL
+
     from asyncapi.clock import Clock
-    from asyncapi.sansio.caching import Stored
+    from asyncapi.sansio.caching import Kept
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Request, Send
 
@@ -73,7 +80,7 @@ class CachePolicy:
 
 
 def cache(
-    answers: Answers[tuple[Stored, ...]],
+    answers: Answers[tuple[Kept, ...]],
     policy: CachePolicy,
     counts: Counts,
     clock: Clock,
@@ -108,7 +115,7 @@ class _Cache:
     def __init__(
         self,
         inner: Send,
-        answers: Answers[tuple[Stored, ...]],
+        answers: Answers[tuple[Kept, ...]],
         policy: CachePolicy,
         counts: Counts,
         clock: Clock,
@@ -121,26 +128,28 @@ class _Cache:
         self._policy = policy
         self._counts = counts
         self._now = clock.wall
-        self._asking: dict[tuple[str, URL], set[_Asked]] = {}
+        self._asking: dict[str, set[_Asked]] = {}
 
     async def send(self, request: Request) -> Response:
         if request.method not in SAFE:
+            return await self._write(request)
+        if request.method == "HEAD":
             response = await self._inner(request)
-            self._invalidate(request, response)
+            self._compare(request, response)
             return response
         if request.content is not None or not caching.concerns(request.method, request.headers):
             return await self._inner(request)
-        identity = _identity(request, request.call.whose)
-        kept = self._answers.get(_key(request.url)) or ()
+        identity, key = _identity(request, request.call.whose), _key(request)
+        kept = self._answers.get(key) or ()
         stored = caching.choose(kept, identity, request.headers)
         if stored is None and self._unchanged is not None:
             stored = caching.choose(kept, _identity(request, _EVERYBODY), request.headers)
-        if stored is not None and caching.usable(stored, request.headers, self._now(), self._policy.heuristic):
+        if stored is not None and caching.usable(stored, request.headers, self._now()):
             self._counts.hits += 1
             return self._answer(stored, request, "fresh")
-        if "only-if-cached" in caching.directives(request.headers):
+        if "only-if-cached" in directives(request.headers):
             return Response(504, url=request.url, request=request)
-        mine, key = _Asked(), _key(request.url)
+        mine = _Asked()
         self._asking.setdefault(key, set()).add(mine)
         try:
             return await self._ask(request, stored, mine)
@@ -148,6 +157,28 @@ class _Cache:
             self._asking[key].discard(mine)
             if not self._asking[key]:
                 del self._asking[key]
+
+    async def _write(self, request: Request) -> Response:
+        """Send what may change something, and forget what it may have changed."""
+        try:
+            response = await self._inner(request)
+        except BaseException:
+            if any(attempt.unsure for attempt in request.call.attempts):  # the work may have been done
+                self._invalidate(request, None)
+            raise
+        if response.ok:
+            self._invalidate(request, response)
+        return response
+
+    def _compare(self, request: Request, response: Response) -> None:
+        """What the answer to a HEAD says of the stored one."""
+        if response.status != 200 or response.url != request.url or response.degraded:  # noqa: PLR2004
+            return
+        for user in {request.call.whose, _EVERYBODY}:
+            kept = self._answers.get(_key(request)) or ()
+            stored = caching.choose(kept, _identity(request, user), request.headers)
+            if stored is not None and caching.outdated(stored, response.headers):
+                self._keep(request, None, replaces=stored)
 
     async def _ask(self, request: Request, stored: Stored | None, mine: _Asked) -> Response:
         """Ask the server: for the whole, or whether what is stored still holds."""
@@ -164,13 +195,17 @@ class _Cache:
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
             valid = None
             if response.url == request.url and await self._owner(request, stored.headers) == stored.identity:
-                valid = caching.freshened(stored, response.headers, asked=asked, came=self._now())
+                valid = caching.freshened(
+                    stored, response.headers,
+                    asked=asked, came=self._now(), request=request.headers, heuristic=self._policy.heuristic,
+                )  # fmt: skip
             if valid is not None:
                 self._counts.revalidated += 1
                 if not mine.overtaken:
-                    self._keep(request, valid, replaces=stored)
+                    good = caching.storable(valid.status, valid.headers)
+                    self._keep(request, valid if good else None, replaces=stored)
                 return self._answer(valid, request, "revalidated")
-            self._answers.drop(_key(request.url))  # the server knows another one, or speaks of another's
+            self._answers.drop(_key(request))  # the server knows another one, or speaks of another's
             asked, response = self._now(), await self._inner(request)
         self._counts.misses += 1
         came, owner = self._now(), await self._owner(request, response.headers)
@@ -182,7 +217,7 @@ class _Cache:
         """Whose the answer with these headers is; None where nobody can tell (any more)."""
         if self._unchanged is None:
             return _identity(request, "")
-        if "public" in caching.directives(headers):
+        if "public" in directives(headers):
             return _identity(request, _EVERYBODY)
         return _identity(request, request.call.whose) if await self._unchanged(request) else None
 
@@ -209,26 +244,23 @@ class _Cache:
             self._keep(request, None, replaces=stored)
 
     def _keep(self, request: Request, stored: Stored | None, *, replaces: Stored | None) -> None:
-        key = _key(request.url)
+        key = _key(request)
         others = [
             one
             for one in self._answers.get(key) or ()
-            if one is not replaces
-            and (stored is None or one.identity != stored.identity or one.varies != stored.varies)
+            if one != replaces and (stored is None or one[:2] != (stored.identity, stored.varies))
         ]
-        kept = (*others, stored) if stored is not None else tuple(others)
+        kept = (*others, tuple(stored)) if stored is not None else tuple(others)
         kept = kept[-_MOST_VARIANTS:]
         if kept:
-            self._answers.put(key, kept, sum(one.size for one in kept))
+            self._answers.put(key, kept, sum(Stored._make(one).size for one in kept))
         else:
             self._answers.drop(key)
 
     def _in_place(self, stored: Stored | None, request: Request, why: str) -> Response | None:
         """The stored answer in place of one that could not be had, where that is allowed."""
         now, policy = self._now(), self._policy
-        if stored is None or not caching.usable_on_error(
-            stored, request.headers, now, policy.stale_if_error, policy.heuristic
-        ):
+        if stored is None or not caching.usable_on_error(stored, request.headers, now, policy.stale_if_error):
             return None
         self._counts.stale += 1
         response = self._answer(stored, request, "stale")
@@ -243,36 +275,51 @@ class _Cache:
         response.from_cache = how
         return response
 
-    def _invalidate(self, request: Request, response: Response) -> None:
-        if not response.ok:
+    def _invalidate(self, request: Request, response: Response | None) -> None:
+        """Forget what a write may have changed; None is a write whose outcome is not known."""
+        self._forget(request, request.url)
+        if response is None:
             return
-        self._forget(request.url)
+        if response.url != request.url:
+            self._forget(request, response.url)
         for name in ("Location", "Content-Location"):
             if name in response.headers:
                 try:
-                    named = request.url.join(URL(response.headers[name]))
+                    named = join(request.url, response.headers[name])
                 except ValueError:
                     continue
                 if origin(named) == origin(request.url):
-                    self._forget(named)
+                    self._forget(request, named)
 
-    def _forget(self, url: URL) -> None:
-        key = _key(url)
+    def _forget(self, request: Request, url: URL) -> None:
+        key = _key(request, url)
         self._answers.drop(key)
         for asked in self._asking.get(key, ()):
             asked.overtaken = True
 
 
-def _key(url: URL) -> tuple[str, URL]:
-    return "cache", url.with_fragment(None) if url.raw_fragment else url
+def _key(request: Request, url: URL | None = None) -> str:
+    """What answers are stored under: the URL as text, and the host where the request names another one."""
+    url = request.url if url is None else url
+    text = str(url)
+    if url.raw_fragment:
+        text = text.partition("#")[0]
+    if "Host" in request.headers:
+        hosts = [host.lower() for host in request.headers.getall("Host")]
+        if hosts != [url.host_port_subcomponent]:
+            return f"cache {text} {' '.join(hosts)}"
+    return f"cache {text}"
 
 
 def _identity(request: Request, user: str | None) -> str:
     """Whose request it is, by the credentials that its headers carry and by `auth=`; "" without any."""
-    secrets = sorted((name.lower(), value) for name, value in request.headers.items() if _is_secret(name))
+    secrets = [(name.lower(), value) for name, value in request.headers.items() if _is_secret(name)]
+    if not secrets and not user:
+        return ""
+    secrets.sort()
     if user:
         secrets.append(("", user))
-    return sha256(repr(secrets).encode("utf-8", "surrogatepass")).hexdigest() if secrets else ""
+    return sha256(repr(secrets).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _with(request: Request, conditions: dict[str, str]) -> Request:

@@ -173,7 +173,9 @@ def _refuse(request: Request, gate: Gate, most: int | None, typical: Callable[[]
     else:
         return
     back = _come_back(request, gate, typical)
-    raise QueueFull(f"{what}; come back in about {back:.2g} s", request=request, retry_after=back)
+    refusal = QueueFull(f"{what}; come back in about {back:.2g} s", request=request, retry_after=back)
+    refusal.held_by = "wait" if request.call.patience == 0 else "queue"
+    raise refusal
 
 
 def _come_back(request: Request, gate: Gate, typical: Callable[[], float | None]) -> float:
@@ -197,7 +199,9 @@ async def _wait(
     except asyncio.CancelledError:
         if guard.fired():
             told, back = f"no place came free in {call.patience:g} s (wait)", _come_back(request, gate, typical)
-            raise QueueFull(f"{told}; come back in about {back:.2g} s", request=request, retry_after=back) from None
+            refusal = QueueFull(f"{told}; come back in about {back:.2g} s", request=request, retry_after=back)
+            refusal.held_by = "wait"
+            raise refusal from None
         raise
     finally:
         watchdog.leave(guard)

@@ -97,6 +97,7 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
             if now() >= due:
                 raise DeadlineExceeded("the deadline had passed before it could be sent", request=request)
             guard = watchdog.enter(due, request.call.task)
+            request.call.guards = (guard,)
             try:
                 return await inner(request)
             except asyncio.CancelledError:
@@ -104,6 +105,7 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
                     raise _too_late(request, now()) from None
                 raise
             finally:
+                request.call.guards = ()  # which hold the task
                 watchdog.leave(guard)
 
         return send
@@ -123,10 +125,10 @@ def in_this_task(inner: Send) -> Send:
 
 def _too_late(request: Request, now: float) -> RequestTimeout:
     call = request.call
-    if call.attempts and (call.attempts[-1].error or "").startswith("CancelledError"):  # by our own guard
-        call.attempts[-1].error = f"RequestTimeout: the deadline came during {call.phase}"
-    return RequestTimeout(
+    error = RequestTimeout(
         f"not done in {now - call.started:.3g} s: the deadline came during {call.phase}",
         phase=call.phase,
         request=request,
     )
+    error.held_by = "deadline"
+    return error

@@ -24,22 +24,27 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
 from pydantic_core import to_json
-from yarl import URL
 
 from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, TransportError
+from asyncapi.sansio.cache_control import directives
+from asyncapi.sansio.caching import headers_of, plain_fields
 from asyncapi.sansio.circuit import Circuit, Rules
 from asyncapi.sansio.identity import telling
 from asyncapi.sansio.keyed import Keyed
 from asyncapi.sansio.origin import bound, origin
 from asyncapi.sansio.resend import obstacle
 from asyncapi.types import Response
+from asyncapi.uri import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from yarl import URL
 
     from asyncapi.clock import Clock
     from asyncapi.stores.answers import Answers
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
 
 Failure = Response | TransportError | RejectedError
 
-_OVERHEAD = 2000  # bytes that an answer takes beside its body, about
+_OVERHEAD = 700  # bytes that an answer takes beside its body and headers, about
 _NOT_MODIFIED = 304
 _ASKS_WHETHER_IT_HOLDS = frozenset({"if-none-match", "if-modified-since"})
 _PAYMENT_REQUIRED = 402
@@ -65,22 +70,21 @@ class Way:
     share: float
 
 
+Flat = tuple[float, int, str, tuple[str, ...], bytes]  # when it was kept, status, URL, names and values in turn, body
+
+
 class Kept:
     """Last good answers, and when they were had.
 
     Args:
-        answers: Where they are kept, in bounded memory; a cache may keep its own there.
+        answers: Where they are kept, in bounded memory and as plain tuples; a cache may keep its own there.
         unchanged: As in the cache layer.
 
     Attributes:
         unchanged: The same.
     """
 
-    def __init__(
-        self,
-        answers: Answers[tuple[float, Response]],
-        unchanged: Callable[[Request], Awaitable[bool]] | None = None,
-    ) -> None:
+    def __init__(self, answers: Answers[Flat], unchanged: Callable[[Request], Awaitable[bool]] | None = None) -> None:
         self._answers = answers
         self.unchanged = unchanged
 
@@ -88,36 +92,49 @@ class Kept:
         """Keep a good answer to a GET, unless it says that it must not be."""
         if not _concerns(request) or not response.ok:
             return
-        key = self._key(request)
+        key = _key(request)
         if response.status == _NOT_MODIFIED:  # what is kept was good until now
             kept = self._answers.get(key)
             if kept is not None:
-                self._answers.put(key, (now, kept[1]), len(kept[1].content))
+                self._answers.put(key, (now, *kept[1:]), _size(kept))
             return
-        if "no-store" in response.headers.get("Cache-Control", "").lower():
+        if "no-store" in directives(response.headers):
             self._answers.drop(key)
             return
-        copy = Response(response.status, response.headers, response.content, url=response.url)
-        self._answers.put(key, (now, copy), len(copy.content) + _OVERHEAD)
+        flat: Flat = (now, response.status, str(response.url), plain_fields(response.headers), response.content)
+        self._answers.put(key, flat, _size(flat))
 
     def get(self, request: Request, oldest: float) -> tuple[float, Response] | None:
         """When the last good answer was kept, and a copy of it; None if there is none since `oldest`."""
         if not _concerns(request):
             return None
-        kept = self._answers.get(self._key(request))
+        kept = self._answers.get(_key(request))
         if kept is None or kept[0] < oldest:
             return None
-        at, answer = kept
-        return at, Response(answer.status, answer.headers, answer.content, url=answer.url, request=request)
+        at, status, url, fields, content = kept
+        return at, Response(status, headers_of(fields), content, url=url, request=request)
 
-    def _key(self, request: Request) -> Hashable:
-        headers = tuple(pair for pair in telling(request.headers) if pair[0] not in _ASKS_WHETHER_IT_HOLDS)
-        return "stale", request.url, headers, request.call.whose
+
+def _key(request: Request) -> str:
+    """What tells it from others, hashed: no credential is kept."""
+    headers = [pair for pair in telling(request.headers) if pair[0] not in _ASKS_WHETHER_IT_HOLDS]
+    told = repr((str(request.url), headers, request.call.whose)).encode("utf-8", "surrogatepass")
+    return f"stale {sha256(told).hexdigest()}"
+
+
+def _size(kept: Flat) -> int:
+    """Bytes that it takes, about."""
+    return _OVERHEAD + len(kept[4]) + sum(len(text) + 60 for text in kept[3])
 
 
 def _concerns(request: Request) -> bool:
-    """Whether an answer to it may be kept: of whom it is has to be known."""
-    return request.method == "GET" and request.content is None and request.call.whose is not None
+    """Whether an answer to it may be kept: of whom it is has to be known, and it must not forbid it."""
+    return (
+        request.method == "GET"
+        and request.content is None
+        and request.call.whose is not None
+        and "no-store" not in directives(request.headers)
+    )
 
 
 def fallback(
@@ -227,14 +244,18 @@ class _Fallback:
             return await self._caught(request)
         now = self._clock.now()
         due = request.deadline - reserve * max(0.0, request.deadline - now)
-        guard = self._watchdog.enter(due, request.call.task)
+        call, outer = request.call, request.call.guards
+        guard = self._watchdog.enter(due, call.task)
+        guard.means = f"its share of {due - now:.3g} s was over"
+        call.guards = (*outer, guard)
         try:
             return await self._caught(request.copy(deadline=due))
         except asyncio.CancelledError:
             if guard.fired():
-                return _share_over(request, due - now)
+                return RequestTimeout(f"{guard.means} during {call.phase}", phase=call.phase, request=request)
             raise
         finally:
+            call.guards = outer
             self._watchdog.leave(guard)
 
     async def _caught(self, request: Request) -> Failure:
@@ -286,7 +307,7 @@ class _Fallback:
         rest = url.removeprefix(self._base)
         if not self._base or rest == url or rest[:1] not in {"", "/", "?", "#"}:
             return None
-        return URL(str(to).rstrip("/") + rest)
+        return parse(str(to).rstrip("/") + rest)
 
 
 def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:
@@ -296,14 +317,6 @@ def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:
         or (obstacle(request, one) is None and not (isinstance(one, Response) and one.status == _PAYMENT_REQUIRED))
         for one in failures
     )
-
-
-def _share_over(request: Request, share: float) -> RequestTimeout:
-    call = request.call
-    message = f"its share of {share:.3g} s was over during {call.phase}"
-    if call.attempts and (call.attempts[-1].error or "").startswith("CancelledError"):  # by our own guard
-        call.attempts[-1].error = f"RequestTimeout: {message}"
-    return RequestTimeout(message, phase=call.phase, request=request)
 
 
 async def _made(value: Any, request: Request, failure: Failure) -> Response | None:

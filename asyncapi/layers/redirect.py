@@ -5,6 +5,9 @@
 the same origin               keeps the URL's user-info
 another origin                loses every credential: headers that carry secrets, and URL user-info
 https to http                 refused
+
+A Location is resolved by RFC 3986 section 5.2 and sent as the server wrote it; only what a URL may not hold is
+percent-encoded, byte for byte (`asyncapi/uri.py`).
 """
 
 from __future__ import annotations
@@ -12,14 +15,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
-from yarl import URL
 
+from asyncapi import uri
 from asyncapi.errors import final_error
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.origin import bound, origin
 from asyncapi.sansio.resend import rewindable
 
 if TYPE_CHECKING:
+    from yarl import URL
+
     from asyncapi.types import Layer, Request, Response, Send
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -72,12 +77,9 @@ def follow(request: Request, response: Response) -> Request:
 
 def _target(request: Request, response: Response) -> URL:
     here, location = request.url, response.headers["Location"]
-    if not location.isascii():  # bytes that are not UTF-8 were kept as lone surrogates: Latin-1, then
-        raw = location.encode("utf-8", "surrogateescape")
-        location = location if location.isprintable() else raw.decode("latin-1")
     shown = redact_broken(location)
     try:
-        target = here.join(URL(location))
+        target = uri.join(here, location)
         target.origin()
     except ValueError:
         raise final_error(f"redirected to {shown!r}, which is no usable URL", request) from None
@@ -89,7 +91,7 @@ def _target(request: Request, response: Response) -> URL:
         if "Authorization" in request.headers:  # it goes on; a request has one of the two
             target = target.with_user(None)
         elif target.raw_user is None and here.raw_user is not None:
-            target = target.with_user(here.user).with_password(here.password)
-    if not target.raw_fragment and here.raw_fragment:
-        target = target.with_fragment(here.fragment)
+            target = uri.with_user_info(target, here)
+    if here.raw_fragment and "#" not in location:  # RFC 9110 section 10.2.2
+        target = uri.parse(f"{target}#{here.raw_fragment}")
     return target

@@ -5,14 +5,17 @@ The first attempt runs bare; everything else here happens only after a failure. 
     1. Is it a failure that another try may mend?      the policy's predicate, else status and kind of error
     2. Is it safe to send it again?                    sansio/resend.py: never a payment twice
     3. May we try again?                               attempts or the policy's `stop`
-    4. How long to wait?                               what the server says, else the policy's `wait`
+    4. How long to wait?                               what the server says, else the policy's `wait`: also where it
+                                                       says "at once" (0, or a date that is past), never a storm
     5. Does the wait end before the deadline?          if not, give up now, not then
-    6. Does the retry budget allow it?
+    6. Does the retry budget allow it?                 of a time-out, also when the wait is over (sansio/budget.py)
 
 A connection that was kept alive and turns out to be closed is replayed once, at once, outside the count: the
 server never saw the request. An answer that proves the credential at fault (`call.resend`) is followed by another try
 with a better one, at once and outside the count too, if the server has done nothing yet.
 A call inside another retrying call makes one attempt: only the outermost retries.
+Where the breaker has opened only just now, which may be a restart, a call waits for the next probe and is not counted:
+nothing is sent for it. Of a longer outage it is told at once.
 tenacity strategies are called as they are, with a `RetryCallState` built after the failure.
 """
 
@@ -26,11 +29,10 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import Future, RetryCallState
 
-from asyncapi.errors import BudgetSpent, Phase, RejectedError, RequestTimeout, TransportError, status_error
-from asyncapi.sansio.backoff import full_jitter
-from asyncapi.sansio.idempotency import in_progress
-from asyncapi.sansio.resend import RETRY_STATUSES, obstacle, rewindable, safe
-from asyncapi.sansio.retryafter import retry_after, should_retry
+from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError, status_error
+from asyncapi.sansio import retrychoice
+from asyncapi.sansio.resend import RETRY_STATUSES, obstacle, rewindable, safe, timed_out
+from asyncapi.sansio.retryafter import retry_after
 from asyncapi.types import Call
 
 if TYPE_CHECKING:
@@ -42,8 +44,9 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Request, Response, Send
 
 _PAYMENT_REQUIRED = 402
-_TOO_MANY_REQUESTS = 429
 _TOLD = "Retry-After"  # a wait's source: the server
+_SOURCES = frozenset({_TOLD, "wait strategy", "backoff"})
+_SPREAD = 0.25  # seconds over which those who wait for a probe come back
 _REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 
 _inside: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)
@@ -64,15 +67,17 @@ class RetryPolicy:
     retry: Callable[[RetryCallState], Any] | None = None
 
 
-def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False) -> Layer:
+def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False) -> Layer:
     """Send again what may be mended by it; the policy is `request.call.retry`.
 
     Args:
         budgets: The retry budget of each host.
         clock: Times and draws the waits.
-        paced: Whether attempts after a 429 are held back below, until the server takes them: they cost no budget.
+        paced: Whether attempts at a host that refuses for its limits are held back below, until it takes them.
+        counted: Whether the budget pays for retries after such refusals too, as the AWS SDKs count throttling.
     """
     now = clock.now
+    free = frozenset() if counted else _SOURCES if paced else frozenset({_TOLD})
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -85,16 +90,23 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False) -> Laye
             budget.deposit(now())
             token = _inside.set(call)
             failure: Response | TransportError
+            again: _Again | None = None
             try:
                 try:
-                    response = await inner(request)
+                    try:
+                        response = await inner(request)
+                    except CircuitOpen as refusal:
+                        again = _Again(inner, request, budget, clock, free)
+                        await again.hold(refusal)
+                        response = await again.attempt()
                     if response.status < 400 and policy.retry is None:  # noqa: PLR2004 - where errors begin
                         budget.succeeded(0.0)
                         return response
                     failure = response
                 except TransportError as error:
                     failure = error
-                return await _Again(inner, request, policy, budget, clock, paced=paced).send(failure)
+                again = again or _Again(inner, request, budget, clock, free)
+                return await again.send(failure)
             finally:
                 _inside.reset(token)
 
@@ -165,10 +177,13 @@ def retried_elsewhere() -> Iterator[None]:
 
 
 class _GiveUp(Exception):
-    """Why there is no further attempt."""
+    """Why there is no further attempt, and in a word which setting of ours held it back, if any did."""
 
-    def __init__(self, why: str, *, phase: Phase | None = None, cause: RejectedError | None = None) -> None:
+    def __init__(
+        self, why: str, *, held_by: str | None = None, phase: Phase | None = None, cause: RejectedError | None = None
+    ) -> None:
         super().__init__(why)
+        self.held_by = held_by if cause is None else cause.held_by
         self.phase = phase
         self.cause = cause
 
@@ -177,19 +192,17 @@ class _Again:
     """The attempts of one call after its first failure."""
 
     __slots__ = (
-        "_budget", "_clock", "_inner", "_owed", "_paced", "_paid", "_policy", "_replayed", "_request", "_slept",
-        "_tries",
+        "_budget", "_clock", "_free", "_inner", "_owed", "_paid", "_policy", "_replayed", "_request",
+        "_slept", "_tries",
     )  # fmt: skip
 
-    def __init__(
-        self, inner: Send, request: Request, policy: RetryPolicy, budget: Retries, clock: Clock, *, paced: bool
-    ) -> None:
+    def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: frozenset[str]) -> None:
         self._inner = inner
         self._request = request
-        self._policy = policy
+        self._policy: RetryPolicy = request.call.retry
         self._budget = budget
         self._clock = clock
-        self._paced = paced
+        self._free = free  # of these waits the retry of what a limit refused costs no budget
         self._tries = 1
         self._paid = 0.0
         self._slept = 0.0
@@ -199,9 +212,10 @@ class _Again:
         call = self._request.call
         while True:
             made, self._owed = len(call.attempts), 0.0
+            self._budget.failed(self._clock.now(), timed_out=timed_out(failure))
             try:
                 await self._prepare(failure, call)
-                failure = await self._inner(self._request)
+                failure = await self.attempt()
             except _GiveUp as verdict:
                 return self._end(failure, verdict, call)
             except TransportError as error:
@@ -216,13 +230,44 @@ class _Again:
                 if self._owed and len(call.attempts) == made:  # paid for, but cancelled or refused before it was sent
                     self._budget.refund(self._owed)
 
+    async def attempt(self) -> Response:
+        """Send it. A circuit that has just opened is waited for."""
+        while True:
+            try:
+                return await self._inner(self._request)
+            except CircuitOpen as refusal:
+                await self.hold(refusal)
+
+    async def hold(self, refusal: CircuitOpen) -> None:
+        """Wait until the probe is due that may close the circuit.
+
+        Raises:
+            CircuitOpen: The refusal, where waiting is not worth it, or not wanted.
+        """
+        policy, call, clock = self._policy, self._request.call, self._clock
+        if refusal.probe_in is None or policy.attempts == 1:
+            raise refusal
+        wait, deadline = refusal.probe_in + _SPREAD * clock.random(), self._request.deadline
+        late = deadline is not None and clock.now() + wait >= deadline
+        if late or (call.patience is not None and wait > call.patience):
+            raise refusal
+        state = self._state(refusal, call)
+        if state is not None and policy.stop is not None:
+            state.upcoming_sleep = wait
+            if await _called(policy.stop, state):
+                raise refusal
+        call.phase = "backoff"
+        await clock.sleep(wait)
+        self._slept += wait
+        call.held += f"{', ' if call.held else ''}breaker {wait:.3g} s"
+
     async def _prepare(self, failure: Response | TransportError, call: Call) -> None:
         """Wait until the next attempt is due.
 
         Raises:
             _GiveUp: There is none.
         """
-        if self._is_stale(failure):
+        if isinstance(failure, TransportError) and failure.stale and not self._replayed and safe(self._request):
             self._replayed = True
             _note(call, *_REPLAYED)
             return
@@ -230,6 +275,8 @@ class _Again:
             return
         state = self._state(failure, call)
         if not await self._worthwhile(failure, state):
+            if not isinstance(failure, TransportError) and failure.status < 400:  # noqa: PLR2004
+                self._budget.succeeded(self._paid)
             raise _GiveUp("")
         what = failure.status if not isinstance(failure, TransportError) else type(failure).__name__
         wait, source = await self._wait(failure, state)
@@ -242,9 +289,10 @@ class _Again:
         call.phase = "backoff"
         if wait > 0:
             await self._clock.sleep(wait)
-
-    def _is_stale(self, failure: Response | TransportError) -> bool:
-        return isinstance(failure, TransportError) and failure.stale and not self._replayed and safe(self._request)
+        if self._policy.budgeted and timed_out(failure) and self._budget.crowded(self._clock.now()):
+            raise self._spent(
+                "nearly all attempts to {} time out: retries would keep it so, its retry budget is closed"
+            )
 
     async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
         """Question 1."""
@@ -253,23 +301,17 @@ class _Again:
             return False  # somebody has to pay: asking again is no way to
         if policy.retry is not None:
             return bool(await _called(policy.retry, state))
-        if isinstance(failure, TransportError):
-            return not failure.final
-        told = should_retry(failure.headers) if failure.status >= 400 else None  # noqa: PLR2004
-        if told is not None:
-            return told
-        return failure.status in policy.statuses or in_progress(self._request, failure)
+        return retrychoice.is_worth_it(self._request, failure, policy.statuses)
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and who says so."""
-        policy = self._policy
-        if not isinstance(failure, TransportError):
-            told = retry_after(failure.headers, self._clock.wall())
-            if told is not None:
-                return told, _TOLD
+        policy, told = self._policy, retrychoice.asked(failure, self._clock.wall())
+        if told:
+            return told, _TOLD
         if policy.wait is not None:
             return max(0.0, float(await _called(policy.wait, state))), "wait strategy"
-        return full_jitter(self._tries, self._clock.random(), base=policy.base, cap=policy.cap), "backoff"
+        draw = self._clock.random()
+        return retrychoice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, told=told), "backoff"
 
     async def _allow(
         self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None
@@ -286,22 +328,20 @@ class _Again:
             if await _called(policy.stop, state):
                 raise _GiveUp(f"the stop strategy ended it after {self._tries} attempts")
         if source is _TOLD and wait > policy.max_retry_after:
-            raise _GiveUp(f"the server asks for {wait:.3g} s, over max_retry_after={policy.max_retry_after:g}")
+            why = f"the server asks for {wait:.3g} s, over max_retry_after={policy.max_retry_after:g}"
+            raise _GiveUp(why, held_by="max_retry_after")
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:
-            raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
-        if policy.budgeted and not self._is_held_back(failure, wait, source):
-            timed_out = isinstance(failure, RequestTimeout)
-            self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out)
+            raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")
+        if policy.budgeted and not (source in self._free and retrychoice.is_limit(failure)):
+            self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
             if not self._paid:
-                why = f"the retry budget of {request.call.host} is spent"
-                raise _GiveUp(why, cause=BudgetSpent(why, request=request))
+                raise self._spent("the retry budget of {} is spent")
 
-    def _is_held_back(self, failure: Response | TransportError, wait: float, source: str) -> bool:
-        """Whether the retry waits in the host's own line until it may go: that is no storm, and costs nothing."""
-        limited = not isinstance(failure, TransportError) and failure.status == _TOO_MANY_REQUESTS
-        return self._paced and limited and not (source is _TOLD and wait == 0.0)
+    def _spent(self, why: str) -> _GiveUp:
+        why = why.format(self._request.call.host)
+        return _GiveUp(why, cause=BudgetSpent(why, request=self._request))
 
-    def _state(self, failure: Response | TransportError, call: Call) -> RetryCallState | None:
+    def _state(self, failure: Response | AsyncAPIError, call: Call) -> RetryCallState | None:
         """What tenacity's strategies are called with; None if the policy has none."""
         policy = self._policy
         if policy.retry is None and policy.stop is None and policy.wait is None:
@@ -312,7 +352,7 @@ class _Again:
         state.idle_for = self._slept
         state.outcome = Future(self._tries)
         state.outcome_timestamp = self._clock.now()
-        if isinstance(failure, TransportError):
+        if isinstance(failure, AsyncAPIError):
             state.outcome.set_exception(failure)
         elif failure.status >= 400:  # noqa: PLR2004
             told = retry_after(failure.headers, self._clock.wall())
@@ -325,8 +365,9 @@ class _Again:
         reason = str(verdict)
         if call.attempts and reason:
             call.attempts[-1].then = f"gave up: {reason}"
-        call.ended_by, call.cause = verdict.phase, verdict.cause
+        call.ended_by, call.cause, call.held_by = verdict.phase, verdict.cause, verdict.held_by
         if isinstance(failure, TransportError):
             failure.phase = verdict.phase or failure.phase
+            failure.held_by = verdict.held_by or failure.held_by
             raise failure from (verdict.cause or failure.__cause__)
         return failure

@@ -134,6 +134,7 @@ class _Flight:
             del self._waiters[place]
             try:
                 if not self._waiters:
+                    self._call.guards = request.call.guards  # by whose time it may be that all of it ends
                     await self._end()
             finally:
                 self._tell(request.call, prefix)
@@ -169,7 +170,7 @@ class _Flight:
 
     def _tell(self, call: Call, prefix: str) -> None:
         """Write into a waiter's call what happened on the way."""
-        call.ended_by, call.cause = self._call.ended_by, self._call.cause
+        call.ended_by, call.cause, call.held_by = self._call.ended_by, self._call.cause, self._call.held_by
         if not self.shared:
             call.attempts += self._call.attempts
             return

@@ -7,6 +7,7 @@ The call layer sees the final outcome and gives responses and errors their recor
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +38,10 @@ class Meter:
         by_error: Final errors of calls by class; cancelled calls count as "CancelledError".
         latencies: Seconds of calls that ended with an answer, waits and retries included (of streams, to the headers):
             of all, and by method and route (the call's `route=`, or its host).
+        held: Waits and refusals by the setting of ours that held a call back, as in `AsyncAPIError.held_by`.
     """
 
-    __slots__ = ("attempts", "by_error", "by_status", "calls", "degraded", "in_flight", "latencies", "retries")
+    __slots__ = ("attempts", "by_error", "by_status", "calls", "degraded", "held", "in_flight", "latencies", "retries")
 
     def __init__(self) -> None:
         self.calls = 0
@@ -50,11 +52,21 @@ class Meter:
         self.by_status: dict[int, int] = {}
         self.by_error: dict[str, int] = {}
         self.latencies = Histograms()
+        self.held: dict[str, int] = {}
 
     def error(self, error: BaseException) -> None:
         """Count a call that ended without an answer."""
         name = type(error).__name__
         self.by_error[name] = self.by_error.get(name, 0) + 1
+
+    def hold(self, word: str) -> None:
+        """Count a wait or a refusal of ours."""
+        self.held[word] = self.held.get(word, 0) + 1
+
+    def waited(self, held: str) -> None:
+        """Count an attempt's waits, as its record names them: "rate 0.1 s behind 3, pace 2 s behind 0"."""
+        for wait in held.split(", "):
+            self.hold(wait.partition(" ")[0])
 
 
 def calls(meter: Meter, clock: Clock) -> Layer:
@@ -73,6 +85,8 @@ def calls(meter: Meter, clock: Clock) -> Layer:
             except BaseException as error:
                 _complete(error, request, call)
                 meter.error(error)
+                if (word := getattr(error, "held_by", None)) is not None:
+                    meter.hold(word)
                 raise
             finally:
                 call.running = False
@@ -84,6 +98,8 @@ def calls(meter: Meter, clock: Clock) -> Layer:
             record((request.method, request.route or call.host), elapsed)
             if response.degraded:
                 meter.degraded += 1
+            if call.held_by is not None:
+                meter.hold(call.held_by)
             if body is None:
                 by_status[response.status] = by_status.get(response.status, 0) + 1
             else:
@@ -141,6 +157,7 @@ def attempts(
                 meter.retries += 1
             if call.held:
                 record.held, call.held, eventful = call.held, "", True
+                meter.waited(record.held)
             call.queued = 0.0
             if eventful and state is not None:
                 record.state = state(request)
@@ -149,7 +166,7 @@ def attempts(
                 record.status, record.http_version = response.status, response.http_version
                 eventful = response.status >= 300  # noqa: PLR2004 - neither a redirect nor an error
             except BaseException as error:
-                record.error, record.unsure, eventful = told(error), unsure(error, call.phase), True
+                record.error, record.unsure, eventful = _told(error, call), unsure(error, call.phase), True
                 raise
             finally:
                 record.elapsed = now() - record.started
@@ -164,6 +181,15 @@ def attempts(
         return send
 
     return layer
+
+
+def _told(error: BaseException, call: Call) -> str:
+    """What ended an attempt; where it was cancelled by a time limit of the call, that it was late."""
+    if isinstance(error, CancelledError):
+        late = next((guard for guard in call.guards if guard.fires), None)
+        if late is not None:
+            return f"RequestTimeout: {late.means} during {call.phase}"
+    return told(error)
 
 
 def _tell(hooks: Sequence[Callable[[Attempt], object]], record: Attempt) -> None:

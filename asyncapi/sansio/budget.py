@@ -7,6 +7,11 @@ receives at most (1 + ratio) times what was offered. What was paid in but not us
 second or two of traffic justify. The floor lets a quiet client retry: it is there from the start and refills over five
 minutes. The idea is Finagle's `RetryBudget` (Twitter) and tower's `budget`.
 
+A retry after a time-out is work on top of work: the host goes on with what nobody waits for any more. Where nearly
+everything times out, retries keep its queue so long that everything goes on timing out, after the cause is over
+(a metastable failure: Bronson et al., HotOS 2021). So a time-out is retried only if, once its wait is over, the host
+answers others in time (`crowded`).
+
 `CostBudget`: a quota that retries use up and successes pay back, a time-out costing more than another failure. So it
 is in the standard retry mode of the AWS SDKs ("Retry behavior", AWS SDKs and Tools Reference Guide).
 
@@ -19,6 +24,10 @@ from typing import Protocol
 
 _WINDOW = 1.0  # seconds of traffic whose unused share may be kept
 _REFILL = 300.0  # seconds in which the floor refills
+_RUN, _STEADY = 3, 1.5  # attempts in a row that timed out, of a client with more calls in each of the last windows,
+_MANY, _MOST = 50, 0.6  # or this share of so many: no time-out is retried,
+_CLEAR = 0.02  # until so few time out,
+_STILL, _MEMORY = 0.25, 10.0  # or for so many seconds no more than this share of them
 
 
 class Retries(Protocol):
@@ -34,6 +43,14 @@ class Retries(Protocol):
 
     def succeeded(self, paid: float) -> None:
         """A call succeeded, whose last retry had cost `paid`; 0 if it needed none."""
+        ...
+
+    def failed(self, now: float, *, timed_out: bool) -> None:
+        """An attempt failed, retried or not."""
+        ...
+
+    def crowded(self, now: float) -> bool:
+        """Whether a retry after a time-out would be in vain: it is given up, and given back."""
         ...
 
     def refund(self, paid: float) -> None:
@@ -54,7 +71,10 @@ class RetryBudget:
         floor: Tokens there from the start, refilled over five minutes.
     """
 
-    __slots__ = ("_floor", "_free", "_last", "_ratio", "_recent", "_shared", "_window_ends")
+    __slots__ = (
+        "_floor", "_free", "_last", "_ratio", "_recent", "_run", "_shared", "_shut_until", "_steady", "_timed_out_at",
+        "_timing_out", "_window_ends",
+    )  # fmt: skip
 
     def __init__(self, ratio: float, floor: float) -> None:
         self._ratio = ratio
@@ -63,7 +83,11 @@ class RetryBudget:
         self._shared = 0.0  # what calls have paid in
         self._recent = [0.0, 0.0]  # paid in during the last window and in this one
         self._window_ends = float("-inf")
+        self._steady = False  # others will tell soon whether the host answers
         self._last = float("-inf")
+        self._run = 0  # attempts in a row that timed out
+        self._timing_out = 0.0  # share of the recent attempts that timed out
+        self._timed_out_at = self._shut_until = float("-inf")
 
     def deposit(self, now: float) -> None:
         """A call was made (not a retry)."""
@@ -85,8 +109,24 @@ class RetryBudget:
             return 0.0
         return 1.0
 
-    def succeeded(self, paid: float) -> None:
-        """Successes pay in when they are made, as every call does."""
+    def succeeded(self, paid: float) -> None:  # noqa: ARG002
+        """An answer in time. It has paid in when it was made, as every call does."""
+        if self._timing_out:
+            self._ease()
+
+    def failed(self, now: float, *, timed_out: bool) -> None:
+        """An attempt failed, retried or not."""
+        if not timed_out:
+            if self._timing_out:
+                self._ease()
+            return
+        if now > self._timed_out_at + _MEMORY:
+            self._timing_out, self._run = 0.0, 0
+        self._timed_out_at = now
+        self._timing_out += (1.0 - self._timing_out) / _MANY
+        self._run += 1
+        if self._timing_out > _MOST or (now < self._shut_until and self._timing_out > _STILL):
+            self._shut_until = now + _MEMORY
 
     def refund(self, paid: float) -> None:
         """A retry that was paid for has not been sent after all: to the floor first, which it may have come from."""
@@ -94,14 +134,28 @@ class RetryBudget:
         self._free += to_floor
         self._shared += paid - to_floor
 
+    def crowded(self, now: float) -> bool:
+        """Whether so many attempts time out that their retries would only keep the host's queue full."""
+        if now < self._shut_until:
+            return True
+        return self._run >= _RUN and self._steady and now < self._timed_out_at + _WINDOW
+
     @property
     def tokens(self) -> float:
         """Retries that may be sent now."""
         return self._shared + self._free
 
+    def _ease(self) -> None:
+        """An attempt did not time out."""
+        self._run = 0
+        self._timing_out -= self._timing_out / _MANY
+        if self._timing_out < _CLEAR:
+            self._timing_out, self._shut_until = 0.0, float("-inf")
+
     def _turn(self, now: float) -> None:
         """Start a window: keep no more than the windows that are still recent have paid in."""
         previous = self._recent[1] if now < self._window_ends + _WINDOW else 0.0
+        self._steady = 0.0 < _STEADY * self._ratio < min(previous, self._recent[0])
         self._shared = min(self._shared, previous)
         self._recent = [previous, 0.0]
         self._window_ends = now + _WINDOW
@@ -146,6 +200,13 @@ class CostBudget:
         """Pay back."""
         if self.tokens < self._capacity:
             self.tokens = min(self._capacity, self.tokens + (paid or self._payback))
+
+    def failed(self, now: float, *, timed_out: bool) -> None:
+        """What is not paid back tells enough."""
+
+    def crowded(self, now: float) -> bool:  # noqa: ARG002
+        """Time-outs cost more: that is all."""
+        return False
 
     def refund(self, paid: float) -> None:
         """A retry that was paid for has not been sent after all."""

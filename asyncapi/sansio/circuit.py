@@ -12,13 +12,16 @@ Rules:
    after `lease` seconds: whatever becomes of a probe, the next caller may try.
 2. A permit is the number of the state it was given in. A verdict under an older permit is old news and is ignored;
    that of a probe whose lease has run out still counts, for nothing has changed since.
-3. "In a row" is an opening out of half-open, or one that comes sooner after closing than the last open time.
+3. An outage may be a restart, over in a moment: for its first `_BRIEF` seconds a caller who would rather wait than be
+   refused is told when to ask again (`probe_in`).
+4. "In a row" is an opening out of half-open, or one that comes sooner after closing than the last open time.
 
 The states are those of M. Nygard's "Release It!"; windows, minimum and slow calls follow resilience4j.
 """
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +34,9 @@ _SLICES = 10  # of a time window
 _GROWTH = 1.5  # of the open time, with each opening in a row
 _MOST_STEPS = 60
 _DEAD = 1.0  # seconds without anything but failures
+_BRIEF = 5.0  # seconds that a restart may take
+_EMPTY = array("Q", (0, 0, 0))  # a slice of a time window
+_NOBODY: frozenset[object] = frozenset()
 
 
 class CountWindow:
@@ -88,32 +94,33 @@ class TimeWindow:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._slices = [[0, 0, 0] for _ in range(_SLICES)]
+        self._slices = array("Q", bytes(8 * 3 * _SLICES))  # total, failed, slow of each: nothing to be collected
         self.total = self.failed = self.slow = 0
 
     def add(self, now: float, *, failed: bool, slow: bool) -> None:
         """Take a verdict in."""
         if now // self._width != self._slice:
             self.advance(now)
-        counts = self._slices[self._slice % _SLICES]
+        at = 3 * (self._slice % _SLICES)
         self.total += 1
-        counts[0] += 1
+        self._slices[at] += 1
         if failed:
             self.failed += 1
-            counts[1] += 1
+            self._slices[at + 1] += 1
         if slow:
             self.slow += 1
-            counts[2] += 1
+            self._slices[at + 2] += 1
 
     def advance(self, now: float) -> None:
         """Let go of the slices that time has passed by."""
         current = int(now // self._width)
         for number in range(max(self._slice + 1, current - _SLICES + 1), current + 1):
-            total, failed, slow = self._slices[number % _SLICES]
+            at = 3 * (number % _SLICES)
+            total, failed, slow = self._slices[at : at + 3]
             self.total -= total
             self.failed -= failed
             self.slow -= slow
-            self._slices[number % _SLICES] = [0, 0, 0]
+            self._slices[at : at + 3] = _EMPTY
         self._slice = current
 
 
@@ -126,8 +133,8 @@ class Rules:
     minimum: int = 20
     window: float = 30.0
     count: int | None = None
-    open_for: float = 2.0
-    open_cap: float = 5.0
+    open_for: float = 0.5
+    open_cap: float = 4.0
     jitter: float = 0.2
     probes: int = 3
     lease: float = 30.0
@@ -173,8 +180,8 @@ class Circuit:
     """
 
     __slots__ = (
-        "_good", "_open_time", "_random", "_restless", "_rules", "_run", "_run_began", "_streak", "_until", "_window",
-        "holder", "openings", "permit", "probing", "reason", "state",
+        "_began", "_good", "_open_time", "_random", "_restless", "_rules", "_run", "_run_began", "_streak", "_until",
+        "_window", "holder", "openings", "permit", "probing", "reason", "state",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, random: Callable[[], float]) -> None:
@@ -182,6 +189,7 @@ class Circuit:
         self._random = random
         self._window = TimeWindow(rules.window) if rules.count is None else CountWindow(rules.count)
         self._until = 0.0  # open: when the first probe may go; half-open: when the lease runs out
+        self._began = 0.0  # when it opened first, of those in a row
         self._restless = 0.0  # an opening before this is one more in a row
         self._streak = 0
         self._open_time = 0.0
@@ -190,7 +198,7 @@ class Circuit:
         self.state: State = "closed"
         self.permit = 1
         self.holder: object | None = None
-        self.probing: set[object] = set()
+        self.probing = _NOBODY
         self.openings = 0
         self.reason = ""
 
@@ -204,7 +212,7 @@ class Circuit:
             self._move("half-open")
             self._good = 0
         self.holder, self._until = holder, now + self._rules.lease
-        self.probing.add(holder)
+        self.probing |= {holder}
         return self.permit
 
     def record(self, permit: int, holder: object, now: float, *, failed: bool, slow: bool = False) -> None:
@@ -233,7 +241,7 @@ class Circuit:
     def release(self, holder: object) -> None:
         """It ended without a verdict (cancelled, refused, never sent): if it was the probe, another may go."""
         if self.probing:
-            self.probing.discard(holder)
+            self.probing -= {holder}
             if self.holder is holder:
                 self.holder = None
 
@@ -246,6 +254,11 @@ class Circuit:
         if self.state == "open" or self.holder is not None:
             return max(0.0, self._until - now)
         return 0.0
+
+    def probe_in(self, now: float) -> float | None:
+        """Seconds until the next probe may go, where it has opened only just now; 0 if one is out; else None."""
+        wait = self._until - now if self.state == "open" else 0.0
+        return max(0.0, wait) if now + wait <= self._began + _BRIEF else None
 
     def snapshot(self, now: float) -> Snapshot:
         """How it is now."""
@@ -279,6 +292,8 @@ class Circuit:
         rules = self._rules
         in_a_row = self.state == "half-open" or now < self._restless
         self._streak = self._streak + 1 if in_a_row else 0
+        if not in_a_row:
+            self._began = now
         longest = min(rules.open_cap, rules.open_for * _GROWTH ** min(self._streak, _MOST_STEPS))
         self._open_time = longest * (1 - rules.jitter * self._random())
         self._until = now + self._open_time
@@ -296,4 +311,4 @@ class Circuit:
         self.state = state
         self.permit += 1
         self.holder = None
-        self.probing.clear()
+        self.probing = _NOBODY

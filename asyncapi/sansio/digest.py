@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from asyncapi.sansio.fields import LONGEST, unescaped
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -21,7 +23,11 @@ _ALGORITHMS: dict[str, Callable[[bytes], str]] = {
     "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
 }
 _STRENGTH = list(_ALGORITHMS)
-_PART = re.compile(r"""\s*,?\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)))?""")
+# Names have the "/" of a token68 too (RFC 9110 section 11.2), so that another scheme's is passed over. "++" and "*+"
+# give nothing back: no character is looked at more than twice.
+_PART = re.compile(
+    r"""[\s,]*+([!#$%&'*+./^_`|~0-9A-Za-z-]++)(?:\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)"|([^\s,"]++)))?""", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ def answer(
     digest = _ALGORITHMS[_base(challenge.algorithm)]
 
     def hashed(*parts: str) -> str:
-        return digest(":".join(parts).encode())
+        return digest(":".join(parts).encode("utf-8", "surrogateescape"))  # bytes of a realm or nonce as they came
 
     nonce, nc, qop = challenge.nonce, f"{count:08x}", challenge.qop
     secret = hashed(user, challenge.realm, password)
@@ -137,6 +143,8 @@ def _base(algorithm: str) -> str:
 
 def _challenges(header: str) -> Iterable[tuple[str, dict[str, str]]]:
     """The challenges of one header: each begins with a scheme, a name that no `=` follows."""
+    if len(header) > LONGEST:
+        return
     fields: dict[str, str] = {}
     scheme, at = "", 0
     while (part := _PART.match(header, at)) is not None and part.end() > at:
@@ -147,7 +155,7 @@ def _challenges(header: str) -> Iterable[tuple[str, dict[str, str]]]:
                 yield scheme, fields
             scheme, fields = name.lower(), {}
         else:
-            fields[name.lower()] = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain
+            fields[name.lower()] = unescaped(quoted) if quoted is not None else plain
     if scheme:
         yield scheme, fields
 

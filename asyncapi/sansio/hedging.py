@@ -13,8 +13,8 @@ a host where everything turns slow at once gets only a few copies more. The meth
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, insort
-from collections import deque
 from dataclasses import dataclass
 from math import ceil
 
@@ -25,23 +25,27 @@ _BEYOND = 1.05  # times the quantile
 
 
 class Latencies:
-    """The last `most` latencies, and any quantile of them."""
+    """The last `most` latencies, and any quantile of them; in arrays, which the garbage collector does not walk."""
 
-    __slots__ = ("_by_age", "_by_size", "_most")
+    __slots__ = ("_by_age", "_by_size", "_most", "_oldest")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._by_age: deque[float] = deque()
-        self._by_size: list[float] = []
+        self._by_age = array("d")
+        self._by_size = array("d")
+        self._oldest = 0  # where it stands, once there are `most`: the newest comes in its place
 
     def __len__(self) -> int:
         return len(self._by_size)
 
     def record(self, seconds: float) -> None:
         """Take one in, the oldest out."""
-        if len(self._by_age) == self._most:
-            del self._by_size[bisect_left(self._by_size, self._by_age.popleft())]
-        self._by_age.append(seconds)
+        if len(self._by_age) < self._most:
+            self._by_age.append(seconds)
+        else:
+            del self._by_size[bisect_left(self._by_size, self._by_age[self._oldest])]
+            self._by_age[self._oldest] = seconds
+            self._oldest = (self._oldest + 1) % self._most
         insort(self._by_size, seconds)
 
     def quantile(self, share: float) -> float:

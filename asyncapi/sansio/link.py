@@ -12,13 +12,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from asyncapi.sansio.fields import unescaped
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_TARGET = re.compile(r"[\s,]*<([^>]*)>")
-_PARAM = re.compile(r'\s*;\s*([^\s=;,"]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?')
-_ESCAPED = re.compile(r"\\(.)")
-_LONGEST = 65_536  # characters of one field: what is beyond is not read
+_LONGEST = 65_536  # characters of all fields together: some lists of links are long
+# "++" and "*+" give nothing back, so that no character is looked at twice. A quote that doesn't close is looked for the
+# end of once: there is no other quote behind it that could open.
+_BETWEEN = re.compile(r"[\s,]*+")
+_PARAM = re.compile(r'\s*+;\s*+([^\s=;,"]*+)\s*+(?:=\s*+("(?:[^"\\]++|\\.)*+"|[^\s;,"]*+))?', re.DOTALL)
 
 
 class Link(NamedTuple):
@@ -31,8 +34,10 @@ class Link(NamedTuple):
 
 def links(fields: Iterable[str]) -> Iterator[Link]:
     """The links of all `Link` header fields of an answer, in order."""
+    left = _LONGEST  # what is beyond is not read
     for field in fields:
-        yield from _links(field[:_LONGEST])
+        yield from _links(field[:left])
+        left -= min(left, len(field))
 
 
 def link_to(fields: Iterable[str], rel: str) -> str | None:
@@ -45,12 +50,14 @@ def link_to(fields: Iterable[str], rel: str) -> str | None:
 def _links(field: str) -> Iterator[Link]:
     at, last = 0, field.rfind(">")
     while 0 <= at <= last:
-        target = _TARGET.match(field, at)
-        if target is None:
+        at = _BETWEEN.match(field, at).end()  # type: ignore[union-attr]  # it matches everywhere
+        if field[at : at + 1] != "<" or at > last:
             at = field.find(",", at) + 1 or -1
             continue
-        params, at = _params(field, target.end())
-        yield Link(target[1].strip(), tuple(params.get("rel", "").casefold().split()), params)
+        close = field.index(">", at)
+        target = field[at + 1 : close].strip()
+        params, at = _params(field, close + 1)
+        yield Link(target, tuple(params.get("rel", "").casefold().split()), params)
 
 
 def _params(field: str, at: int) -> tuple[dict[str, str], int]:
@@ -59,7 +66,7 @@ def _params(field: str, at: int) -> tuple[dict[str, str], int]:
     while (param := _PARAM.match(field, at)) is not None:
         value = param[2] or ""
         if value.startswith('"'):
-            value = _ESCAPED.sub(r"\1", value[1:-1])
+            value = unescaped(value[1:-1])
         elif len(value) > 1 and value[0] == value[-1] == "'":
             value = value[1:-1]  # quotes of no specification, but of servers: a list would end at its first page
         params.setdefault(param[1].lower(), value)

@@ -64,18 +64,23 @@ class ChunkParser:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._held = b""
+        self._held = bytearray()  # less than a chunk
 
     def feed(self, data: bytes) -> list[bytes]:
         """The chunks that are full."""
-        held, size = self._held + data, self._size
+        held, size = self._held, self._size
+        held += data
+        if len(held) < size:
+            return []
         full = len(held) - len(held) % size
-        self._held = held[full:]
-        return [held[at : at + size] for at in range(0, full, size)]
+        chunks = [bytes(held[at : at + size]) for at in range(0, full, size)]
+        del held[:full]
+        return chunks
 
     def end(self) -> list[bytes]:
         """What is left."""
-        last, self._held = self._held, b""
+        last = bytes(self._held)
+        self._held.clear()
         return [last] if last else []
 
 

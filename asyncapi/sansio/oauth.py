@@ -9,17 +9,25 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from dataclasses import asdict, dataclass, fields
-from math import inf
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
-from yarl import URL
+from asyncapi import uri
+from asyncapi.redact import one_line
+from asyncapi.sansio.oauth_errors import parse, read_refusal, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-_SHOWN = 200  # characters of what a server says of an error
+_LONGEST = 2**20  # bytes of an answer
+OTHER_ISSUER = "another issuer"
+NO_BEARER = frozenset({"dpop", "mac", "pop"})  # they need more than the token: never sent as bearer tokens
+_BEARER = frozenset({"bearer", "bearertoken", "n_a"})  # "N_A" is RFC 8693's
 _DPOP = {"dpop": ": set dpop=True", "bearer": ": the server does not bind tokens to keys"}
+_MOVED = frozenset({301, 302, 303, 307, 308})
+_NOT_FOLLOWED = ", a redirect: it is not followed, for it would take the secrets along; give the URL it leads to"
 
 
 class Refused(Exception):
@@ -31,8 +39,8 @@ class Refused(Exception):
     """
 
     def __init__(self, message: str, error: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        super().__init__(one_line(message))
+        self.message = one_line(message)
         self.error = error
 
 
@@ -76,17 +84,31 @@ class Token:
         try:
             kept: dict[str, Any] = json.loads(text)
             token = cls(**{field.name: kept[field.name] for field in fields(cls) if field.name in kept})
-        except (TypeError, ValueError):
+            times = isfinite(token.issued_at) and token.lifetime >= 0
+        except (TypeError, ValueError, RecursionError, OverflowError):
             return None
         numbers = {"issued_at", "lifetime"}
-        fit = all(isinstance(value, (int, float) if name in numbers else str) for name, value in kept.items())
-        return token if fit else None
+        of_type = all(
+            isinstance(value := getattr(token, each.name), (int, float) if each.name in numbers else str)
+            and not isinstance(value, bool)
+            for each in fields(cls)
+        )
+        return token if times and of_type and token.access_token else None
 
     def __repr__(self) -> str:
         return f"<Token until {self.expires_at:.0f}{' refreshable' if self.refresh_token else ''}>"
 
 
-def read_token(status: int, content: bytes, now: float, *, before: str = "", kind: str = "Bearer") -> Token:
+def read_token(
+    status: int,
+    content: bytes,
+    now: float,
+    *,
+    before: str = "",
+    kind: str = "Bearer",
+    called: str = "",
+    hide: Callable[[bytes], bytes] = bytes,
+) -> Token:
     """The token in an answer of a token endpoint (RFC 6749 section 5).
 
     Args:
@@ -95,54 +117,94 @@ def read_token(status: int, content: bytes, now: float, *, before: str = "", kin
         now: Seconds since the Unix epoch.
         before: The refresh token that was used: it stays good where the answer brings no other.
         kind: The type of token that is wanted: "Bearer" or "DPoP".
+        called: What else this server calls a bearer token, or "".
+        hide: Takes out of the body what must not get into a message.
 
     Raises:
         Refused: It is an error, or no token that can be used here.
     """
-    given = read_json(status, content)
+    given = read_json(status, content, hide=hide)
     access = given.get("access_token")
     if not isinstance(access, str) or not access:
-        raise Refused(f"{status} without an access_token")
-    got = str(given.get("token_type", "Bearer"))
-    if got.lower() != kind.lower() and (got.lower(), kind) != ("n_a", "Bearer"):
-        raise Refused(f"a token of type {got[:40]!r}, where {kind} was asked for{_DPOP.get(got.lower(), '')}")
+        told = read_refusal(hide(content), any_text=False)
+        raise Refused(f"{status} without an access_token{told.after()}", told.error)
+    _check_type(given.get("token_type"), kind, called)
     return Token(
         access,
         issued_at=now,
         lifetime=_seconds(given.get("expires_in")),
         refresh_token=_text(given, "refresh_token") or before,
-        scope=_text(given, "scope"),
+        scope=_scope(given.get("scope")),
         id_token=_text(given, "id_token"),
     )
 
 
-def read_json(status: int, content: bytes) -> dict[str, Any]:
+def _check_type(given: Any, kind: str, called: str) -> None:
+    """RFC 6749 section 7.1: a type that is not understood is not used.
+
+    Raises:
+        Refused: It is another than was asked for.
+    """
+    told = given.strip().lower() if isinstance(given, str) else "" if given is None else None
+    if kind == "DPoP":
+        fits = told == "dpop"
+    else:  # none at all: servers that have one type only, and do not say so
+        fits = told is not None and told not in NO_BEARER and told in {"", *_BEARER, called.strip().lower()}
+    if fits:
+        return
+    name = shown(str(given or "Bearer"))[:40]
+    hint = _DPOP.get(name.strip().lower(), "")
+    if kind == "Bearer" and told is not None and told not in NO_BEARER:
+        hint = f": if this server's tokens are sent as bearer tokens, set token_type={name!r}"
+    raise Refused(f"a token of type {name!r}, where {kind} was asked for{hint}")
+
+
+def read_json(status: int, content: bytes, *, hide: Callable[[bytes], bytes] = bytes) -> dict[str, Any]:
     """The object in an answer of an authorization server.
+
+    Args:
+        status: HTTP status.
+        content: The body: JSON, or a form as servers sent it before RFC 6749.
+        hide: Takes out of the body what must not get into a message.
 
     Raises:
         Refused: It is an error (RFC 6749 section 5.2), or no JSON object.
     """
-    try:
-        given = json.loads(content)
-    except ValueError:
-        given = None
-    if isinstance(given, dict) and isinstance(given.get("error"), str):
-        said = given.get("error_description")
-        told = f": {said[:_SHOWN]}" if isinstance(said, str) and said.isprintable() else ""
-        raise Refused(f"{status} {given['error'][:_SHOWN]}{told}", given["error"])
-    if status >= 300:  # noqa: PLR2004 - redirects are not followed: the credentials are for that URL
-        raise Refused(f"{status}")
+    if len(content) > _LONGEST:
+        raise Refused(f"{status}, with {len(content):,} bytes: no authorization server says that much")
+    given = parse(content)
+    failed = isinstance(given, dict) and bool(given.get("error")) and isinstance(given["error"], str | dict | list)
+    if failed or status >= 300:  # noqa: PLR2004 - where success ends
+        told = read_refusal(hide(content))
+        told = told._replace(error="") if told.error == str(status) else told
+        moved = status in _MOVED and not told.error
+        raise Refused(f"{status}{_NOT_FOLLOWED if moved else told.before()}", told.error)
     if not isinstance(given, dict):
-        raise Refused(f"{status}, but no JSON object in the answer: is this the right URL?")
+        told = read_refusal(hide(content))
+        raise Refused(f"{status}, but no JSON object in the answer: is this the right URL?{told.quoted()}", told.error)
     return given
 
 
 def _seconds(given: Any) -> float:
-    """`expires_in`; some servers send it as text."""
+    """`expires_in`; some servers send it as text. What is no time to come says as little as none at all."""
     try:
-        return max(0.0, float(given)) if given is not None else inf
-    except (TypeError, ValueError):
+        seconds = inf if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError, OverflowError):
         return inf
+    return seconds if seconds > 0 else inf
+
+
+def _scope(given: Any) -> str:
+    """As text; some servers send a list."""
+    if isinstance(given, list):
+        return " ".join(each for each in given if isinstance(each, str))
+    return given if isinstance(given, str) else ""
+
+
+def missing_scope(asked: str, given: str) -> list[str]:
+    """What was asked for and not given, where the server says what it gives (RFC 6749 section 5.1)."""
+    got = set(re.split(r"[ ,]+", given))
+    return [each for each in asked.split() if each not in got] if given else []
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:
@@ -160,23 +222,38 @@ def challenge(verifier: str) -> str:
 
 def authorization_url(url: str, query: Mapping[str, str]) -> str:
     """Where the user goes to agree; what the URL already has in its query stays."""
-    return str(URL(url).update_query({name: value for name, value in query.items() if value}))
+    return str(uri.with_replaced(uri.parse(url), [(name, value) for name, value in query.items() if value]))
 
 
-def read_redirect(query: Mapping[str, str], *, state: str, issuer: str = "") -> str:
+def is_ours(query: Mapping[str, str], state: str) -> bool:
+    """Whether a redirect back carries the state of our question (RFC 6749 section 10.12)."""
+    given = query.get("state", "").encode("utf-8", "surrogatepass")
+    return hmac.compare_digest(given, state.encode())
+
+
+def read_redirect(
+    query: Mapping[str, str], *, state: str, issuers: Collection[str] = (), announced: bool = False
+) -> str:
     """The code that a redirect back brings (RFC 6749 section 4.1.2, RFC 9207).
+
+    Args:
+        query: Of the redirect.
+        state: That of our question.
+        issuers: The spellings of the one issuer that may answer; empty where none is known.
+        announced: Whether its metadata say that every answer names it.
 
     Raises:
         Refused: It is an error, or not the answer to our question.
     """
-    if not hmac.compare_digest(query.get("state", ""), state):
+    if not is_ours(query, state):
         raise Refused("the answer has another state than the question: it was not asked for by us")
-    if "iss" in query and issuer and query["iss"] != issuer:
+    if "iss" in query and issuers and query["iss"] not in issuers:
         raise Refused("the answer comes from another issuer than was asked")
+    if announced and "iss" not in query:  # RFC 9207 section 2.4: errors, too
+        raise Refused("the answer names no issuer, as the issuer's metadata say that all of its answers do")
     if "error" in query:
-        said = query.get("error_description", "")
-        told = f": {said[:_SHOWN]}" if said.isprintable() and said else ""
-        raise Refused(f"{query['error'][:_SHOWN]}{told}", query["error"])
+        told = shown(query.get("error_description", ""))
+        raise Refused(f"{shown(query['error'])}{f': {told}' if told else ''}", query["error"])
     if not query.get("code"):
         raise Refused("the answer brings no code")
     return query["code"]
@@ -187,7 +264,7 @@ def read_redirect(query: Mapping[str, str], *, state: str, issuer: str = "") -> 
 
 def metadata_urls(issuer: str) -> list[str]:
     """Where an issuer's metadata may be: RFC 8414 section 3.1, and OpenID Discovery section 4."""
-    url = URL(issuer)
+    url = uri.parse(issuer)
     path = url.raw_path.rstrip("/")
     places = [
         f"/.well-known/oauth-authorization-server{path}",
@@ -198,12 +275,13 @@ def metadata_urls(issuer: str) -> list[str]:
 
 
 def read_metadata(status: int, content: bytes, issuer: str) -> dict[str, str]:
-    """The endpoints in an issuer's metadata.
+    """The endpoints in an issuer's metadata, and what it supports ("true").
 
     Raises:
         Refused: There are none, or it is another issuer's (RFC 8414 section 3.3).
     """
     given = read_json(status, content)
     if str(given.get("issuer", "")).rstrip("/") != issuer.rstrip("/"):
-        raise Refused(f"the metadata is of another issuer ({str(given.get('issuer'))[:_SHOWN]!r})")
-    return {name: value for name, value in given.items() if isinstance(value, str)}
+        raise Refused(f"the metadata is of another issuer ({shown(str(given.get('issuer')))!r})", OTHER_ISSUER)
+    flags = {name: "true" for name, value in given.items() if value is True}
+    return flags | {name: value for name, value in given.items() if isinstance(value, str)}

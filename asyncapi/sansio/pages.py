@@ -7,7 +7,8 @@ Words:
 - A *way* knows how to ask for a position, and which one comes after a page. One is made for each run over the pages.
 
 When a list ends:
-- Cursors, links and URLs: when the page names no next one. An empty page is no end: servers filter.
+- Cursors, links and URLs: when the page names no next one. Servers say so with null, false, 0, an empty text, list or
+  object, or the text of one of these. An empty page is no end, because servers filter, unless it names itself.
 - Numbers and offsets: at an empty page; where the total is known, when it is reached; where it is not, at a page that
   is shorter than the first. A size that was asked for proves nothing: servers cap it.
 """
@@ -18,11 +19,14 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from urllib.parse import parse_qsl
 
 from yarl import URL
 
 from asyncapi.errors import ConfigError, DecodeError
+from asyncapi.sansio.endings import NOTHING, kind_of, link_of, says_yes, whole
 from asyncapi.sansio.link import link_to
+from asyncapi.uri import compose, join, parse, split
 
 if TYPE_CHECKING:
     from asyncapi.types import Response
@@ -160,10 +164,10 @@ class Counted:
 
     def _learn(self, page: Page[Any], size: int) -> None:
         """What the page says of the whole; less than the page itself holds is nonsense."""
-        items = None if self._total is None else _whole(look(page, self._total))
+        items = None if self._total is None else whole(look(page, self._total))
         if items is not None and items >= min(page.count, size):
             self._most_items = items
-        pages = None if self._pages is None else _whole(look(page, self._pages))
+        pages = None if self._pages is None else whole(look(page, self._pages))
         if pages:
             self._most_pages = pages
 
@@ -176,15 +180,19 @@ class Marked:
         at: Where the answer has it.
         first: What the first page is asked for with, or None.
         more: Where the answer says whether there is a next page, or None.
+        end: What stands for no cursor, beside null, false and an empty text. None: 0 and the texts of nothing, but not
+            where they are an item's own value, nor where `more` says that there is more.
     """
 
     key = "cursor"
 
-    def __init__(self, param: str, at: str, first: str | None, more: str | None) -> None:
+    def __init__(self, param: str, at: str, first: str | None, more: str | None, end: str | int | None = None) -> None:
         self._param = param
         self._at = path_of(at)
         self._first = first
         self._more = None if more is None else path_of(more)
+        doubted = more is not None or any(step.removeprefix("-").isdecimal() for step in self._at)
+        self._ends = {str(end)} if end is not None else set() if doubted else {"0", *NOTHING}
 
     def ask(self, position: Position) -> tuple[str | None, dict[str, Any]]:
         """As in `Way`."""
@@ -193,14 +201,20 @@ class Marked:
 
     def after(self, page: Page[Any]) -> Position | None:
         """As in `Way`."""
-        if self._more is not None and not look(page, self._more):
+        if self._more is not None and not says_yes(look(page, self._more)):
             return None
         cursor = look(page, self._at)
-        if cursor is None or cursor is False or cursor == "":
+        if cursor is None or cursor is False or cursor in ("", [], {}):
             return None
-        if not isinstance(cursor, str | int):
-            raise _unusable(page, f"the next cursor is a {type(cursor).__name__}, not text or a number")
-        return {"cursor": cursor}
+        if not isinstance(cursor, str | int) or cursor is True:
+            raise _unusable(page, f"the next cursor is {kind_of(cursor)}, not text or a whole number")
+        text = str(cursor).strip()
+        if text in self._ends or text.lower() in self._ends & NOTHING or not text:
+            return None
+        now = page.position["cursor"]
+        if not page.count and cursor == (self._first if now is None else now):
+            return None
+        return {"cursor": None if self._first is not None and text == self._first else cursor}
 
     def ahead(self, position: Position) -> None:
         """As in `Way`: nothing is certain."""
@@ -210,7 +224,8 @@ class Linked:
     """Pages by the URL of the next one, in the answer or in its `Link` header, or by what a function says.
 
     Args:
-        find: The next URL of a page, or parameters to set in the list's own, or None at the end.
+        find: The next URL of a page, or parameters to set in the list's own, or None at the end; so are false, 0 and
+            what is empty.
     """
 
     key = "url"
@@ -225,14 +240,14 @@ class Linked:
     def after(self, page: Page[Any]) -> Position | None:
         """As in `Way`."""
         found = self._find(page)
-        if found is None or found == "":
+        if not found:
             return None
         if isinstance(found, Mapping):
             return {"url": None, "params": dict(found)}
         if not isinstance(found, str | URL):
-            raise _unusable(page, f"the next URL is a {type(found).__name__}, not text")
+            raise _unusable(page, f"the next URL is {kind_of(found)}, not text")
         try:
-            url = page.response.url.join(URL(found))
+            url = join(page.response.url, str(found))
         except ValueError:
             raise _unusable(page, "the next URL is none") from None
         return {"url": str(url)}
@@ -247,9 +262,16 @@ def by_link(rel: str) -> Turn:
 
 
 def by_url(at: str) -> Turn:
-    """The URL at this place of the answer."""
+    """The URL at this place of the answer; of a link object its "href" (HAL section 5, JSON:API "Links")."""
     path = path_of(at)
-    return lambda page: look(page, path)
+
+    def find(page: Page[Any]) -> Any:
+        try:
+            return link_of(look(page, path), at)
+        except ValueError as error:
+            raise _unusable(page, f"the next URL is {error}") from None
+
+    return find
 
 
 # --- places in an answer ---------------------------------------------------------------------------------------
@@ -292,12 +314,6 @@ def _element(found: Sequence[Any], step: str) -> Any:
         return found[int(step)]
     except (ValueError, IndexError):
         return None
-
-
-def _whole(found: Any) -> int | None:
-    if isinstance(found, str) and found.isascii() and found.isdigit():
-        return int(found[:18])
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 
 def _unusable(page: Page[Any], message: str) -> DecodeError:
@@ -395,12 +411,13 @@ def without_echo(url: str, *, sent: URL, asked: URL) -> str:
         sent: What was sent for the page, with all additions.
         asked: What had been asked for.
     """
-    found = URL(url)
+    found = parse(url)
     if found.raw_user is not None:
         found = found.with_user(None)
     if sent.raw_path.endswith(asked.raw_path):  # else it was redirected: nothing is known
         ours = set(sent.query.items()) - set(asked.query.items())
-        kept = [pair for pair in found.query.items() if pair not in ours]
-        if len(kept) < len(found.query):
-            found = found.with_query(kept)
+        given = found.raw_query_string.split("&")
+        kept = [pair for pair in given if not ours.intersection(parse_qsl(pair, keep_blank_values=True))]
+        if len(kept) < len(given):
+            found = parse(compose(split(str(found))._replace(query="&".join(kept) or None)))
     return str(found)

@@ -1,40 +1,109 @@
 """Going on with a download that broke off: by which validator, and whether an answer is the rest (RFC 9110).
 
 If-Range (section 13.1.5) takes a strong ETag, or a Last-Modified that is strong: a minute older than the Date of the
-same answer (section 8.8.2.2), so that no second change can hide in it.
+same answer (section 8.8.2.2), so that no second change can hide in it. Many servers do not know If-Range and give a
+part of whatever is there now; so a part is joined only where it carries the same validator (section 15.3.7.3), and
+the same total.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from multidict import MultiMapping
 
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_RANGE = re.compile(r"bytes +(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII | re.IGNORECASE)
+_ETAG = re.compile(r'"[\x21\x23-\x7e]*"')  # a strong one, in what any header can carry
 _STRONG_AFTER = 60  # seconds
+_PARTIAL = 206
 
 
-def validator(headers: Mapping[str, str]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What an answer says of the bytes it holds.
+
+    Attributes:
+        start: The first of them.
+        stop: The one after the last, or None where that is not told.
+        total: How many there are in all, or None where that is not told.
+    """
+
+    start: int
+    stop: int | None
+    total: int | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all there is."""
+        return self.start == 0 and self.stop == self.total
+
+
+def part_of(status: int, headers: MultiMapping[str]) -> Part | None:
+    """Which bytes an answer holds; None where that can't be told, or is nonsense (RFC 9110 section 14.4).
+
+    A Content-Range counts with any status: servers that send one with a 200 have cut the body all the same. Several
+    ranges (multipart/byteranges) are not told apart here.
+    """
+    said = _the(headers, "Content-Range")
+    if said == "":
+        return None if status == _PARTIAL else _all(headers)
+    found = None if said is None else _RANGE.fullmatch(said.strip())
+    if found is None or coded(headers):
+        return None
+    start, stop = int(found[1]), int(found[2]) + 1
+    total = None if found[3] == "*" else int(found[3])
+    return Part(start, stop, total) if start < stop and (total is None or stop <= total) else None
+
+
+def _all(headers: MultiMapping[str]) -> Part:
+    length = _the(headers, "Content-Length") or ""
+    told = length.isascii() and length.isdigit() and not coded(headers) and "Transfer-Encoding" not in headers
+    size = int(length[:18]) if told else None
+    return Part(0, size, size)
+
+
+def coded(headers: MultiMapping[str]) -> bool:
+    """Whether the body is compressed on the way: its bytes are not those that ranges count."""
+    return any(value.strip().lower() not in {"", "identity"} for value in headers.getall("Content-Encoding", ()))
+
+
+def validator(headers: MultiMapping[str]) -> str | None:
     """What If-Range may say of this answer, or None if nothing is sure enough, or the server gives no ranges."""
-    if headers.get("Accept-Ranges", "bytes").lower() == "none" or "Content-Encoding" in headers:
+    if headers.get("Accept-Ranges", "bytes").strip().lower() == "none" or coded(headers):
         return None
-    tag = headers.get("ETag", "")
-    if tag.startswith('"'):
-        return tag
-    changed = headers.get("Last-Modified")
-    if changed is None or tag:
-        return None
+    tag = _the(headers, "ETag")
+    if tag != "":
+        return tag if tag is not None and _ETAG.fullmatch(tag) else None
+    changed = _the(headers, "Last-Modified")
     try:
-        age = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(changed)
-    except (TypeError, ValueError):
+        age = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(changed or "")
+    except (TypeError, ValueError, OverflowError):
         return None
     return changed if age.total_seconds() >= _STRONG_AFTER else None
 
 
-def goes_on(status: int, headers: Mapping[str, str], at: int) -> bool:
-    """Whether an answer is the rest, from byte `at`."""
-    found = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    return status == 206 and found is not None and int(found[1]) == at  # noqa: PLR2004 - Partial Content
+def same(headers: MultiMapping[str], known: str) -> bool:
+    """Whether an answer is of the representation with this validator."""
+    return _the(headers, "ETag" if known.startswith('"') else "Last-Modified") == known
+
+
+def goes_on(part: Part | None, headers: MultiMapping[str], *, at: int, total: int | None, known: str) -> bool:
+    """Whether a part can be joined to the bytes before `at`: it may begin before, and end before the last byte."""
+    return (
+        part is not None
+        and part.stop is not None
+        and part.start <= at < part.stop
+        and (part.total is None or total is None or part.total == total)
+        and (total is None or part.stop <= total)
+        and same(headers, known)
+    )
+
+
+def _the(headers: MultiMapping[str], name: str) -> str | None:
+    """The one value of a header; "" without any, None where it has several that differ."""
+    values = set(headers.getall(name, ()))
+    return None if len(values) > 1 else next(iter(values), "")

@@ -17,7 +17,8 @@ anthropic       `anthropic-ratelimit-requests-limit`, `-tokens-`, `-input-tokens
 milliseconds since the epoch, over 10^9 as seconds since the epoch, else seconds from now, fractions included. Dates and
 epochs are taken by the server's own clock (its `Date`) where ours is off. `Retry-After` beside them is retryafter.py's.
 
-The draft (section "Client Behavior") has malformed fields ignored: what cannot be read is as if it were not there.
+The draft (section "Client Behavior") has malformed fields ignored: what cannot be read is as if it were not there. Its
+fields are structured ones (RFC 9651), which are read strictly: as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -26,14 +27,16 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from asyncapi.sansio.retryafter import retry_after
+from asyncapi.sansio.httpdate import http_date
+from asyncapi.sansio.structured import Item, Parameters, parse_dictionary, parse_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_LONGEST = 1000  # characters of a field worth reading
+_LONGEST = 1000  # characters of a field worth reading,
+_LONGEST_LIST = 4000  # and of a list in several lines
 _MOST = 16  # records of one answer
 _YEAR = 366 * 86_400.0  # seconds; no reset is further away
 _EPOCH = 1e9  # larger numbers are seconds since the epoch,
@@ -48,8 +51,8 @@ _ANTHROPIC = re.compile(r"anthropic-ratelimit-([a-z0-9-]+)-(limit|remaining|rese
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{0,9})?")
 _DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ns|us|µs|ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h|d)")
-_BETWEEN_COMMAS = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])+')
-_BETWEEN_SEMICOLONS = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^";])+')
+_KEY = re.compile(r" *[a-z]+=")  # a dictionary, no list
+_UNREADABLE = ","  # no list, whatever follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,13 @@ def quotas(headers: Mapping[str, str], wall: float) -> tuple[Quota, ...]:
     told: dict[tuple[str, str], dict[str, str]] = {}
     for header, value in headers.items():
         field = _field_of(header)
-        if field is not None and len(value) <= _LONGEST:
+        if field is not None and (len(value) <= _LONGEST or field[0] == "ietf"):
             dialect, name, what = field
             fields = told.setdefault((dialect, name), {})
-            fields[what] = f"{fields[what]}, {value}" if what in fields and dialect == "ietf" else value
+            if dialect == "ietf":  # the lines of a list are one, and read as a whole or not at all
+                value = f"{fields[what]}, {value}" if what in fields else value
+                value = value if len(value) <= _LONGEST_LIST else _UNREADABLE
+            fields[what] = value
     clock = _Clock(headers, wall)
     policies = _policies(told.get(("ietf", ""), {}).get("ratelimit-policy", ""))
     found: list[Quota] = []
@@ -141,21 +147,21 @@ def _read(
 
 def _structured(text: str, policies: tuple[_Policy, ...]) -> Iterator[Quota]:
     """The `RateLimit` field beside its policies, in both of its forms."""
-    members = list(_members(text))
-    given = {name: value for name, value, _ in members if value}
-    if given:  # limit=100, remaining=50, reset=30
-        limit = _number(given.get("limit"))
+    members = None if _KEY.match(text) else _named(parse_list(text))
+    if members is None:  # limit=100, remaining=50, reset=30
+        given = {key: item.value for key, item in (parse_dictionary(text) or {}).items()}
+        limit = _count(given.get("limit"))
         window = _window(limit, policies)
-        yield Quota("ietf", "", "requests", limit, _number(given.get("remaining")), _delta(given.get("reset")), window)
+        yield Quota("ietf", "", "requests", limit, _count(given.get("remaining")), _near(given.get("reset")), window)
         return
-    states = {name: parameters for name, _, parameters in members}
+    states = dict(members)
     for policy in policies:
         state = states.pop(policy.name, {})
         if policy.unit != "concurrent-requests" and (state or not policy.old):
-            remaining, reset = _number(state.get("r")), _delta(state.get("t"))
+            remaining, reset = _count(state.get("r")), _near(state.get("t"))
             yield Quota("ietf", policy.name, policy.unit, policy.quota, remaining, reset, policy.window)
     for name, state in states.items():
-        yield Quota("ietf", name, "requests", None, _number(state.get("r")), _delta(state.get("t")))
+        yield Quota("ietf", name, "requests", None, _count(state.get("r")), _near(state.get("t")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +179,11 @@ class _Policy:
 def _policies(text: str) -> tuple[_Policy, ...]:
     """The members of a `RateLimit-Policy`: `"default";q=100;w=60`, or before -08 `100;w=60`."""
     policies = []
-    for name, _, given in _members(text):
-        old = "q" not in given
-        unit = given.get("qu", "requests").strip('"')
-        window = _delta(given.get("w") or given.get("window"))
-        quota = _number(name if old else given["q"])
-        policies.append(_Policy(name, quota, window, _UNIT_NAMES.get(unit, unit), old))
+    for name, given in _named(parse_list(text)) or ():
+        old, unit = "q" not in given, given.get("qu", "requests")
+        quota = _number(name) if old else _count(given["q"])
+        unit = _UNIT_NAMES.get(unit, unit) if isinstance(unit, str) else "requests"
+        policies.append(_Policy(name, quota, _near(given.get("w", given.get("window"))), unit, old))
     return tuple(policies)
 
 
@@ -187,20 +192,23 @@ def _window(limit: float | None, policies: tuple[_Policy, ...]) -> float | None:
     return next((policy.window for policy in policies if policy.window and policy.quota == limit), None)
 
 
-def _members(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """(item or key, value, parameters) of each member of a List or Dictionary (RFC 9651 section 3)."""
-    if text.replace('\\"', "").count('"') % 2:
-        return
-    for member in _BETWEEN_COMMAS.findall(text):
-        head, *rest = _BETWEEN_SEMICOLONS.findall(member) or [""]
-        name, _, value = head.strip().partition("=")
-        if not name:
-            continue
-        parameters = {}
-        for part in rest:
-            key, _, given = part.strip().partition("=")
-            parameters[key] = given.strip()
-        yield name.strip().strip('"'), value.strip(), parameters
+def _named(members: list[Item] | None) -> list[tuple[str, Parameters]] | None:
+    """The names of a list's members, and what is told of each; None where it is no list of names or numbers."""
+    if members is None or not all(isinstance(one.value, str | int) for one in members):
+        return None
+    return [(str(one.value), one.parameters) for one in members]
+
+
+def _count(value: Any) -> float | None:
+    """A parameter that is a number."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    return float(value) if known else None
+
+
+def _near(value: Any) -> float | None:
+    """A parameter in seconds from now."""
+    seconds = _count(value)
+    return seconds if seconds is not None and seconds <= _YEAR else None
 
 
 def _unit(name: str) -> str:
@@ -247,7 +255,8 @@ def _date(text: str, now: float) -> float | None:
         when = datetime.fromisoformat(text)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now
     except (ValueError, OverflowError):
-        return retry_after({"retry-after": text}, now) if text[:3].isalpha() else None  # "Tue, ..."
+        date = http_date(text, now)
+        return None if date is None else max(0.0, date - now)
 
 
 class _Clock:
@@ -261,13 +270,7 @@ class _Clock:
 
     def now(self) -> float:
         """Seconds since the epoch; worked out only when a date is to be read."""
-        date = self._headers.get("Date")
-        ahead = _epoch(date) if date else None
+        ahead = http_date(self._headers.get("Date"), self._wall)
         if ahead is None or ahead < _EPOCH or abs(ahead - self._wall) <= _SKEW:
             return self._wall
         return ahead
-
-
-@lru_cache(maxsize=16)  # the answers of one second share it
-def _epoch(date: str) -> float | None:
-    return retry_after({"retry-after": date}, 0.0)

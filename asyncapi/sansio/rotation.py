@@ -4,26 +4,62 @@ A key may go when all of these hold:
     its rate limits have a token     (buckets)
     its quota is not used up         (for good where the quota has no period, else a bucket of it)
     the server's limit leaves room   (as its answers to this key tell it; spaced over the window when it runs low)
-    it does not rest                 (after a 429, until the server lets it come back)
+    it does not rest                 (after a 429, or a 403 of a limit, until the server lets it come back)
     it is not in quarantine          (after a 401 or 403, for a while or for good)
 """
 
 from __future__ import annotations
 
+import re
 from math import inf
 from typing import TYPE_CHECKING
 
 from asyncapi.sansio.bucket import TOLERANCE
 from asyncapi.sansio.pacing import Pacer
+from asyncapi.sansio.ratelimited import is_rate_limited, told_wait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from asyncapi.sansio.bucket import Bucket
     from asyncapi.sansio.ratelimit_headers import Quota
 
 _FIRST_REST = 1.0  # seconds a key rests after a 429 that does not say; doubled by each further one in a row
 _LONGEST_REST = 60.0
+_LONGEST_TOLD = 86_400.0  # seconds that a server may have a key rest
+_MOST_PARDONS = 10  # in a row
+_FORBIDDEN, _TOO_MANY = 403, 429
+_READ = 2000  # bytes of a 403 in which it may say that it is a limit's
+_SECONDARY = re.compile(rb"(?i)secondary[ -]rate[ -]limit|abuse[ -](?:detection|rate[ -]limit)")
+_MINUTE = 60.0  # seconds that GitHub has one wait for its secondary limits, where it does not say
+_LIMITS = re.compile(
+    rb"(?i)rate[ -]?limit[ -]?(?:was |has been |is )?(?:exceeded|reached)|too many requests"
+    rb"|dailylimitexceeded|(?<![a-z])quotaexceeded"
+)
+
+
+def limit_told(status: int, headers: Mapping[str, str], content: bytes, wall: float) -> tuple[bool, float | None]:
+    """Whether an answer is a rate limit's, and for how many seconds it has one wait, where it says so.
+
+    As in `ratelimited.py`; and a 403 also where its body has the words of a limit (GitHub's secondary limits, Google's
+    `rateLimitExceeded`).
+
+    Args:
+        status: The answer's.
+        headers: The answer's, case-insensitive.
+        content: The beginning of its body.
+        wall: Now, seconds since the Unix epoch.
+    """
+    if status not in {_FORBIDDEN, _TOO_MANY}:
+        return False, None
+    content = content[:_READ]
+    secondary = _SECONDARY.search(content) is not None
+    if not is_rate_limited(status, headers) and not (secondary or _LIMITS.search(content)):
+        return False, None
+    seconds = told_wait(status, headers, wall)
+    if seconds is None and secondary:
+        seconds = _MINUTE
+    return True, min(seconds, _LONGEST_TOLD) if seconds else None  # 0: rounded down, or by a clock that is ahead
 
 
 class KeyState:
@@ -37,12 +73,15 @@ class KeyState:
 
     Attributes:
         uses: Attempts it was taken for.
-        rests_until: When it may go again after a 429.
+        rests_until: When it may go again after a 429, or another answer of a limit.
         barred_until: When it leaves quarantine.
         why: What last kept it away, for messages.
     """
 
-    __slots__ = ("_pacer", "barred_until", "buckets", "name", "quota", "rests_until", "slowed", "uses", "why")
+    __slots__ = (
+        "_pacer", "_pardons", "_proved", "barred_until", "buckets", "name", "quota", "rests_until", "slowed", "uses",
+        "why",
+    )  # fmt: skip
 
     def __init__(
         self, name: str, buckets: Sequence[Bucket] = (), quota: int | None = None, *, pace: bool = True
@@ -55,6 +94,8 @@ class KeyState:
         self.barred_until = -inf
         self.slowed = 0  # 429s in a row
         self.why = ""
+        self._proved = False  # the server has taken it
+        self._pardons = 0  # since then
         self._pacer = Pacer() if pace else None
 
     def wait(self, now: float) -> float:
@@ -99,14 +140,15 @@ class KeyState:
 
     def served(self) -> None:
         """The server took it."""
-        self.slowed = 0
+        self.slowed = self._pardons = 0
+        self._proved = True
 
-    def rest(self, now: float, told: float | None) -> None:
-        """A 429: rest as long as the server says, or longer each time that it does not say."""
+    def rest(self, now: float, told: float | None, why: str = "429") -> None:
+        """A limit of its: rest as long as the server says, or longer each time that it does not say."""
         seconds = told if told is not None else min(_LONGEST_REST, _FIRST_REST * 2.0**self.slowed)
         self.slowed += 1
         self.rests_until = max(self.rests_until, now + seconds)
-        self.why = "429"
+        self.why = why
 
     def bar(self, until: float, why: str) -> None:
         """A 401 or 403: into quarantine."""
@@ -115,6 +157,12 @@ class KeyState:
     def free(self) -> None:
         """Out of quarantine."""
         self.barred_until, self.why = -inf, ""
+
+    def pardon(self) -> None:
+        """Every key was refused for the same request: out of quarantine, if the server has ever taken this one."""
+        if self._proved and self._pardons < _MOST_PARDONS:
+            self._pardons += 1
+            self.free()
 
     def told(self, now: float) -> str:
         """How it is, in a few words."""

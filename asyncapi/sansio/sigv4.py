@@ -32,7 +32,8 @@ def strict_url(url: URL, *, s3: bool) -> URL:
         url: Absolute.
         s3: Whether a `/` written as %2F is one: keys of S3 are not made of segments.
     """
-    path = _encoded(url.raw_path, "/") if s3 else "/".join(_encoded(part) for part in url.raw_path.split("/"))
+    path = url.raw_path.removesuffix("?")  # the mark of an empty query (`asyncapi/uri.py`)
+    path = _encoded(path, "/") if s3 else "/".join(_encoded(part) for part in path.split("/"))
     pairs = [pair.partition("=") for pair in url.raw_query_string.replace("+", "%20").split("&") if pair]
     query = "&".join(f"{_encoded(name)}{equals}{_encoded(value)}" for name, equals, value in pairs)
     return URL(f"{url.origin()}{path}{'?' if query else ''}{query}", encoded=True)

@@ -5,7 +5,9 @@ A line ends with LF, CR or CRLF; a byte order mark before the first one is passe
     data    a line of the event's data; several are joined by LF
     event   its type
     id      what a reconnecting client sends back as Last-Event-ID; stays until the next id, ignored with a NUL in it
-    retry   milliseconds to wait before a reconnection; ignored unless all digits
+    retry   milliseconds to wait before a reconnection; ignored unless all digits, ten at the most
+
+An id may hold control characters, which no header may (RFC 9110 section 5.5): such a one is kept, and not sent back.
 
 A line that begins with a colon is a comment, other names are ignored. An empty line ends the event; without data there
 is none. What the body's end cuts off is no event either.
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_NEVER_SENT = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_WAIT = 10  # digits of a retry; more are a mistake
 
@@ -62,6 +65,11 @@ class ServerSentEvent:
             SchemaError: It is JSON, but does not fit.
         """
         return decoding.parse(model, self.data.encode(), "text/event-stream")
+
+
+def sendable(last_id: str) -> bool:
+    """Whether an id that came with an event can stand in a `Last-Event-ID` header."""
+    return _NEVER_SENT.search(last_id) is None
 
 
 class EventParser:
@@ -151,8 +159,8 @@ class EventParser:
             if "\0" not in text:
                 self._id = text
         elif name == b"retry":
-            if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_WAIT:
-                self.retry = self._retry = int(text) / 1000
+            if text.isascii() and text.isdecimal() and len(digits := text.lstrip("0")) <= _LONGEST_WAIT:
+                self.retry = self._retry = int(digits or "0") / 1000
         elif not name:  # a comment, and none of the event
             self._size -= len(line)
 

@@ -137,8 +137,11 @@ class FileStore:
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[None]:
         """One process at a time, by a lock on a file beside it."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise AuthError(f"the token file {self._path} can't be locked: {error.strerror}") from None
         try:
             while not _locked(handle):  # noqa: ASYNC110 - another process holds it
                 await asyncio.sleep(_POLL)
@@ -153,16 +156,19 @@ class FileStore:
 
     def _own_key(self) -> str:
         path = Path(f"{self._path}.key")
-        with suppress(FileNotFoundError):
-            return path.read_text(encoding="ascii").strip()
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{path.name}.")  # 0600
-        with os.fdopen(handle, "w") as file:
-            file.write(self.new_key())
-        with suppress(FileExistsError):  # another process was first
-            os.link(name, path)
-        Path(name).unlink()
-        return path.read_text(encoding="ascii").strip()
+        try:
+            with suppress(FileNotFoundError):
+                return path.read_text(encoding="latin-1").strip()
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{path.name}.")  # 0600
+            with os.fdopen(handle, "w") as file:
+                file.write(self.new_key())
+            with suppress(FileExistsError):  # another process was first
+                os.link(name, path)
+            Path(name).unlink()
+            return path.read_text(encoding="latin-1").strip()
+        except OSError as error:
+            raise AuthError(f"the key file {path} can't be read or made: {error.strerror}") from None
 
     def _read(self) -> dict[str, str]:
         try:
@@ -171,12 +177,12 @@ class FileStore:
             return {}
         except OSError as error:
             raise AuthError(f"the token file {self._path} can't be read: {error.strerror}") from None
-        try:
-            return dict(json.loads(self._cipher().decrypt(sealed)))
-        except (_cryptography().InvalidToken, ValueError):
-            raise AuthError(
-                f"the token file {self._path} was written with another key, or is damaged: give that key, or delete it"
-            ) from None
+        cipher = self._cipher()
+        with suppress(_cryptography().InvalidToken, ValueError, TypeError, RecursionError):
+            return dict(json.loads(cipher.decrypt(sealed)))
+        raise AuthError(  # with no context: a parser's own error holds what is decrypted
+            f"the token file {self._path} was written with another key, or is damaged: give that key, or delete it"
+        )
 
     def _change(self, change: Callable[[dict[str, str]], object]) -> None:
         kept = self._read()
@@ -271,7 +277,6 @@ def _cryptography() -> Any:
 
 
 def _fernet(key: str) -> Any:
-    try:
+    with suppress(ValueError):
         return _cryptography().Fernet(key)
-    except ValueError:
-        raise ConfigError("FileStore: its key is no Fernet key: make one with FileStore.new_key()") from None
+    raise ConfigError("FileStore: its key is no Fernet key: make one with FileStore.new_key()")

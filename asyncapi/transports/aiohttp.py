@@ -3,7 +3,7 @@
 Rules:
 - Every attempt goes through the session's `_request`, which `session.request` and its verbs wrap, so whatever
   patches or extends a session works here.
-- The session follows no redirect, keeps no cookie (unless asked), resends nothing and arms no timer per request:
+- The session follows no redirect, keeps no cookie, asks no environment, resends nothing and arms no timer per request:
   retries, redirects and limits are the layers'. Only a new connection arms aiohttp's own connect timer.
 - A body is read to its end inside the attempt, bounded by `max_body` on its decoded bytes, so a broken or endless
   body is the attempt's failure, and its connection is closed. Where the call wants it streamed, a good answer's body is
@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import hdrs
 
-from asyncapi.decoding import parse_url
 from asyncapi.errors import (
     ConfigError,
     EgressDenied,
@@ -36,21 +35,22 @@ from asyncapi.errors import (
     final_error,
 )
 from asyncapi.opened import OpenBody
-from asyncapi.redact import redact_url
 from asyncapi.sansio.codings import accepted
-from asyncapi.transports import limits, upload
+from asyncapi.transports import limits, outgoing, upload
 from asyncapi.transports.aiohttp_bodies import decoded_body, fits, read
 from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
 from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
 from asyncapi.transports.aiohttp_expect import hurried
 from asyncapi.transports.aiohttp_handler import MOST, headers_of
+from asyncapi.transports.aiohttp_request import ByteExactRequest
 from asyncapi.transports.tls import Handshakes
 from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sized
+    from collections.abc import Callable, Mapping, Sized
 
+    from multidict import CIMultiDict
     from yarl import URL
 
     from asyncapi.clock import Clock
@@ -66,6 +66,7 @@ _ACCEPTED = {hdrs.ACCEPT_ENCODING: accepted()}
 if aiohttp.ClientRequest.DEFAULT_HEADERS.get(hdrs.ACCEPT_ENCODING) == accepted():
     _ACCEPTED.clear()  # as it is sent anyway
 _NO_TYPE = (hdrs.CONTENT_TYPE,)
+_DIRECT: Mapping[str, Any] = {"proxy": None}
 
 
 class AioHTTPTransport:
@@ -119,10 +120,11 @@ class AioHTTPTransport:
         self._guard = guard
         self._session = session
         self._owned = session is None
-        self._cookies = cookies
-        self._proxy = proxy
+        self._jar = outgoing.Cookies(clock) if cookies else None
+        self._environment = outgoing.Environment(proxies=unix_socket is None and proxy is None) if trust_env else None
+        self._way = _DIRECT if proxy is None else outgoing.through(proxy)
+        self._dresses = cookies or trust_env or session is not None
         self._unix_socket = unix_socket
-        self._trust_env = trust_env
         self._keepalive = keepalive
         self._kept: Sized = ()  # the connections that wait to be used again, where they are ours
         self._connecting: dict[asyncio.Task[Any] | None, Call] = {}
@@ -147,21 +149,7 @@ class AioHTTPTransport:
         call.reused, call.phase = bool(self._kept), "headers"  # until a new connection is made
         failed: Exception | None = None
         try:
-            answer = await session._request(  # noqa: SLF001 - what `session.request` wraps, and what mocks replace
-                request.method,
-                request.url,
-                headers=request.headers,
-                data=_data(request),
-                skip_auto_headers=_NO_TYPE if request.content is None and request.method in _BODILY else None,
-                allow_redirects=False,
-                auto_decompress=False,
-                timeout=_timeout(call.connect),
-                proxy=self._proxy,
-                middlewares=self._middlewares() if hdrs.EXPECT in request.headers else None,
-            )
-            if answer.status < 200:  # noqa: PLR2004 - an interim answer, and nothing after it
-                answer.close()
-                raise ProtocolError(f"the answer's status is {answer.status}, which ends nothing", request=request)
+            answer = await self._ask(session, request)
             call.phase = "body"
             if call.opened is not None and answer.status < 300:  # noqa: PLR2004 - redirects and errors are read
                 opened, content = self._leave_open(answer, request), b""
@@ -182,10 +170,50 @@ class AioHTTPTransport:
             raise failed from cause
         return _response(answer, request, content, opened)
 
+    async def _ask(self, session: aiohttp.ClientSession, request: Request) -> aiohttp.ClientResponse:
+        """The answer's head; its body is still to come."""
+        url, headers, way = request.url, request.headers, self._way
+        if self._dresses or outgoing.is_special(url):
+            url, headers, way = await self._dress(url, headers)
+        answer = await session._request(  # noqa: SLF001 - what `session.request` wraps, and what mocks replace
+            request.method,
+            url,
+            headers=headers,
+            data=_data(request),
+            skip_auto_headers=_NO_TYPE if request.content is None and request.method in _BODILY else None,
+            allow_redirects=False,
+            auto_decompress=False,
+            timeout=_timeout(request.call.connect),
+            middlewares=self._middlewares() if hdrs.EXPECT in request.headers else None,
+            **way,
+        )
+        if self._jar is not None:
+            self._jar.keep(answer.headers, url)
+        if answer.status < 200:  # noqa: PLR2004 - an interim answer, and nothing after it
+            answer.close()
+            raise ProtocolError(f"the answer's status is {answer.status}, which ends nothing", request=request)
+        return answer
+
+    async def _dress(self, url: URL, headers: CIMultiDict[str]) -> tuple[URL, CIMultiDict[str], Mapping[str, Any]]:
+        """What goes out beside what the user wrote, and by which way (`asyncapi/transports/outgoing.py`)."""
+        way = self._way
+        if outgoing.is_special(url) and (self._owned or not outgoing.has_plain_login(url)):
+            url, headers = outgoing.addressed(url, headers)
+            if url.scheme == "https" and "%" in (url.raw_host or ""):
+                way = {**way, "server_hostname": (url.raw_host or "").partition("%")[0]}
+        if not self._owned:
+            headers = outgoing.without_bytes(headers)
+        if self._jar is not None:
+            headers = self._jar.onto(headers, url)
+        if self._environment is not None:
+            headers, proxy = await self._environment.onto(headers, url)
+            way = way if proxy is None else {**way, **outgoing.through(proxy)}
+        return url, headers, way
+
     @property
     def cookies_of(self) -> Callable[[URL], str] | None:
         """What gives the cookies that it would send to a URL; None where it keeps none."""
-        return self._cookies_of if self._cookies or not self._owned else None
+        return self._jar.header if self._jar is not None else None if self._owned else self._cookies_of
 
     def _cookies_of(self, url: URL) -> str:
         session = self._session
@@ -212,9 +240,9 @@ class AioHTTPTransport:
         self._kept = adopt(connector, self._connecting, self._tls, self._max_headers)
         self._session = aiohttp.ClientSession(
             connector=connector,
-            cookie_jar=aiohttp.CookieJar() if self._cookies else aiohttp.DummyCookieJar(),
+            cookie_jar=aiohttp.DummyCookieJar(),  # cookies and the environment are `outgoing`'s
             timeout=_timeout(None),
-            trust_env=self._trust_env,
+            request_class=ByteExactRequest,
             headers=_ACCEPTED,
             max_line_size=self._max_headers,
             max_field_size=self._max_headers,
@@ -278,9 +306,7 @@ def _response(answer: aiohttp.ClientResponse, request: Request, content: bytes, 
 
 def _check(proxy: str | None, unix_socket: str | None) -> None:
     if proxy is not None:
-        url = parse_url(proxy)
-        if url.scheme not in {"http", "https"} or not url.raw_host:
-            raise ConfigError(f"proxy={redact_url(url)!r}: give http://host:port; SOCKS needs a session= of your own")
+        outgoing.checked_proxy(proxy)
     if unix_socket is not None and not isinstance(unix_socket, str | os.PathLike):
         raise ConfigError(f"unix_socket={unix_socket!r}: give the path of a socket")
 

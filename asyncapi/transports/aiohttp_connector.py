@@ -17,6 +17,7 @@ from aiohttp.client_exceptions import UnixClientConnectorError
 
 from asyncapi.errors import EgressDenied
 from asyncapi.transports.aiohttp_handler import Handler
+from asyncapi.transports.outgoing import scoped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
@@ -97,6 +98,8 @@ class TCPConnector(_Ours, aiohttp.TCPConnector):
             EgressDenied: None of them may be.
         """
         guard = self.guard
+        if "%" in host:
+            host = scoped(host)
         if guard is None:
             return await super()._resolve_host(host, port, traces)
         if (why := guard.host(host)) is not None:

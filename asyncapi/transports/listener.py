@@ -1,22 +1,35 @@
-"""The redirect back from a browser: a server on loopback that waits for one request (RFC 8252 section 7.3)."""
+"""The redirect back from a browser: a server on loopback that waits for one request (RFC 8252 section 7.3).
+
+1. The request line alone decides. Once it has come whole, the answer counts: whether the browser stays for the page,
+   sends the rest of its headers or has its connection reset makes no difference.
+2. `GET` alone brings an answer: a link checker's `HEAD` does not.
+3. Anybody on the machine may connect. A request line, a head, the time a connection may take and the number of
+   connections are bounded; the oldest makes room.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LONGEST = 16 * 1024  # bytes of a request line
+_LONGEST_LINE = 16 * 1024  # bytes of a request line
+_LONGEST_HEAD = 256 * 1024  # bytes in all: browsers send this machine's cookies along
+_MOST_FIELDS = 100  # of a query
+_MOST = 64  # connections at a time
 _PATIENCE = 10.0  # seconds for a request to arrive whole
+_FAREWELL = 2.0  # seconds that a browser whose answer is there may take for the rest of its head
 
 _PAGE = (
     "<!doctype html><meta charset=utf-8><title>{title}</title>"
     "<body style='font-family: sans-serif; margin: 4em'><h1>{title}</h1><p>{text}</p>"
 )
+_NOT_HERE = "Not here", "This page waits for a login that was begun elsewhere."
+
+Page = tuple[str, str]
 
 
 class Listener:
@@ -28,13 +41,13 @@ class Listener:
         accept: Called with the query; returns what the person is told, a title and a text, or None to go on waiting.
     """
 
-    def __init__(self, path: str, port: int, accept: Callable[[dict[str, str]], tuple[str, str] | None]) -> None:
+    def __init__(self, path: str, port: int, accept: Callable[[dict[str, str]], Page | None]) -> None:
         self._path = path
         self._port = port
         self._accept = accept
         self._server: asyncio.Server | None = None
         self._done = asyncio.Event()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._visits: dict[_Visit, None] = {}  # in the order in which they came
 
     async def start(self) -> str:
         """Listen; the URL to be redirected to.
@@ -42,45 +55,132 @@ class Listener:
         Raises:
             OSError: The port is taken.
         """
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, limit=_LONGEST)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._visit, "127.0.0.1", self._port)
         port = self._server.sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}{self._path}"
 
     async def wait(self) -> None:
-        """Until it has come."""
+        """Until it has come, and the browser has its page or has left."""
         await self._done.wait()
 
     def close(self) -> None:
         """Stop listening."""
         if self._server is not None:
             self._server.close()
-        for writer in self._writers:
-            writer.close()
+        for visit in list(self._visits):
+            visit.end()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            with suppress(TimeoutError, ValueError, ConnectionError, asyncio.IncompleteReadError):
-                async with asyncio.timeout(_PATIENCE):
-                    await self._answer(await reader.readuntil(b"\r\n"), reader, writer)
-        finally:
-            self._writers.discard(writer)
-            writer.close()
+    def _visit(self) -> _Visit:
+        if len(self._visits) >= _MOST:
+            next(iter(self._visits)).end(abort=True)
+        visit = _Visit(self._read, self._left)
+        self._visits[visit] = None
+        return visit
 
-    async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while (await reader.readline()).strip():
-            pass
-        method, _, rest = line.decode("latin-1").partition(" ")
-        target = urlsplit(rest.partition(" ")[0])
-        told = None
-        if method == "GET" and target.path == self._path:
-            told = self._accept(dict(parse_qsl(target.query)))
-        status = "200 OK" if told else "404 Not Found"
-        title, text = told or ("Not here", "This page waits for a login that was begun elsewhere.")
-        page = _PAGE.format(title=title, text=text).encode()
-        head = f"HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(page)}\r\n"
-        head += "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode() + page)
-        await writer.drain()
-        if told:
+    def _left(self, visit: _Visit) -> None:
+        self._visits.pop(visit, None)
+        if visit.counts:
             self._done.set()
+
+    def _read(self, line: str) -> tuple[int, Page, bool]:
+        """Status and page for a request line, and whether it has brought the answer."""
+        method, _, rest = line.partition(" ")
+        try:
+            target = urlsplit(rest.partition(" ")[0])
+            fields = parse_qsl(target.query, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            return 404, _NOT_HERE, False
+        query = dict(fields)
+        if target.path != self._path or len(query) < len(fields):  # none may come twice: RFC 6749 section 3.1
+            return 404, _NOT_HERE, False
+        if method != "GET":
+            return 405, _NOT_HERE, False
+        told = self._accept(query)
+        return (404, _NOT_HERE, False) if told is None else (200, told, True)
+
+
+class _Visit(asyncio.Protocol):
+    """One connection. What has come is looked at as it comes: a reset right behind it takes nothing back.
+
+    Args:
+        read: Status and page for the request line, and whether it counts.
+        left: Called once when the page is written, or cannot be.
+
+    Attributes:
+        counts: Whether it has brought the answer.
+    """
+
+    def __init__(self, read: Callable[[str], tuple[int, Page, bool]], left: Callable[[_Visit], None]) -> None:
+        self._read = read
+        self._left = left
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._line = bytearray()
+        self._end = b"\r\n"  # the last bytes since the line: the head ends with an empty one
+        self._size = 0
+        self._answer = b""
+        self.counts = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a socket's is one
+        self._within(_PATIENCE)
+
+    def data_received(self, data: bytes) -> None:
+        self._size += len(data)
+        if not self._answer:
+            self._line += data
+            line, newline, rest = self._line.partition(b"\n")
+            if not newline and len(self._line) > _LONGEST_LINE:
+                self.end(abort=True)
+            if not newline:
+                return
+            self._decide(bytes(line))
+            self._line.clear()
+            data = bytes(rest)
+        self._end += data
+        if b"\r\n\r\n" in self._end or b"\n\n" in self._end or self._size > _LONGEST_HEAD:
+            self.end()
+        self._end = self._end[-3:]
+
+    def _decide(self, line: bytes) -> None:
+        status, (title, text), self.counts = (
+            (414, _NOT_HERE, False) if len(line) > _LONGEST_LINE else self._read(line.decode("latin-1").rstrip("\r"))
+        )
+        page = b"" if line.startswith(b"HEAD ") else _PAGE.format(title=title, text=text).encode()
+        allow = "Allow: GET\r\n" if status == 405 else ""  # noqa: PLR2004 - RFC 9110 section 15.5.6
+        head = f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{allow}Content-Type: text/html; charset=utf-8\r\n"
+        head += f"Content-Length: {len(page)}\r\nCache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n"
+        self._answer = f"{head}Connection: close\r\n\r\n".encode() + page
+        if self.counts:
+            self._within(_FAREWELL)
+
+    def eof_received(self) -> bool:
+        self.end()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - whatever it was, it is gone
+        self._leave()
+
+    def end(self, *, abort: bool = False) -> None:
+        """Write the page, if there is one yet, and close."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            if self._answer and not abort:
+                transport.write(self._answer)
+            (transport.abort if abort else transport.close)()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._left(self)
+
+    def _within(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.end)
+
+
+_PHRASES = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 414: "URI Too Long"}

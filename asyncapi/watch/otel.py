@@ -2,7 +2,8 @@
 
 A client span per call (waits and retries included) with a client span per attempt inside it, which says in
 `http.request.resend_count` which attempt it is. `http.client.request.duration` counts attempts, as the conventions have
-it; the whole call is in `asyncapi.client.call.duration`. Routes go into `url.template`; metrics never see a URL.
+it; the whole call is in `asyncapi.client.call.duration`. Routes go into `url.template`; metrics never see a URL, and
+of methods, servers and routes only so many combinations (`asyncapi/sansio/series.py`); spans have them all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from opentelemetry import metrics, propagate, trace
 
 from asyncapi.layers.watch import ending, failed
 from asyncapi.redact import redact_url
+from asyncapi.sansio.series import Series
 from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
 _KNOWN = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"  # the conventions' own variable: instead of these
+_OTHER = "_OTHER"  # the conventions' own word
 _METHODS = "CONNECT,DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT,QUERY,TRACE"
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)  # seconds: the conventions'
 
@@ -59,6 +62,7 @@ class OpenTelemetry:
         )
         self._methods = frozenset(os.environ.get(_KNOWN, _METHODS).split(","))
         self._propagate = propagate
+        self._series = Series()
 
     def call_started(self, request: Request) -> Started:
         """Begin the call's span, inside whatever span is current."""
@@ -87,7 +91,7 @@ class OpenTelemetry:
         url, method, route = request.url, request.method, request.route
         if resends and request.call.why.startswith("redirect"):
             route = None  # it led somewhere else
-        known: dict[str, Any] = {"http.request.method": method if method in self._methods else "_OTHER"}
+        known: dict[str, Any] = {"http.request.method": method if method in self._methods else _OTHER}
         known |= {"url.scheme": url.scheme, "server.address": url.host or "", "server.port": url.port or 0}
         name, shown = method, {**known, "url.full": redact_url(url)}
         if known["http.request.method"] != method:
@@ -97,7 +101,19 @@ class OpenTelemetry:
         if resends:
             shown["http.request.resend_count"] = resends
         span = self._tracer.start_span(name, within, trace.SpanKind.CLIENT, shown)
-        return span, trace.set_span_in_context(span, within), known
+        return span, trace.set_span_in_context(span, within), self._bounded(known)
+
+    def _bounded(self, known: dict[str, Any]) -> dict[str, Any]:
+        """The attributes for metrics: with "_OTHER" in them beyond so many combinations."""
+        route = known.get("url.template")
+        server = f"{known['url.scheme']}://{known['server.address']}:{known['server.port']}"
+        _, counted, counted_route = self._series.of(known["http.request.method"], server, route)
+        if route is not None and counted_route != route:
+            known["url.template"] = _OTHER
+        if counted != server:
+            known["server.address"] = _OTHER
+            del known["server.port"]
+        return known
 
     @staticmethod
     def _end(token: Started, record: Attempt | Finished, last: Attempt | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Prometheus: what a client's calls and attempts come to, by method, host, route and status (or class of error).
 
-`route` is the caller's `route=` (`/users/{id}`), or "other" where there is none: never a URL, so that the number of
-series stays small. A host or route beyond the first 200 counts as "other" too, in case somebody puts an id into one.
+`route` is the caller's `route=` (`/users/{id}`), or "other" where there is none: never a URL. The number of series is
+bounded, whatever calls are made: `asyncapi/sansio/series.py` says which combinations have their own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from asyncapi.errors import ConfigError
 from asyncapi.layers.watch import ending
 from asyncapi.sansio.resend import METHODS
+from asyncapi.sansio.series import OTHER, Series, bounded
 
 if TYPE_CHECKING:
     from multidict import CIMultiDict
@@ -20,12 +21,37 @@ if TYPE_CHECKING:
     from asyncapi.layers.watch import Finished
     from asyncapi.types import Attempt, Request
 
-    Labels = tuple[str, str, str]
-
 _NAMES = ("method", "host", "route")
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
-_MOST = 200
-_OTHER = "other"
+_WAITS = (0.005, 0.05, 0.25, 1.0, 5.0, 30.0)  # seconds
+_ENDINGS = 12  # statuses and errors of one combination of method, host and route
+
+
+class _Place:
+    """The series of one combination of method, host and route.
+
+    Attributes:
+        labels: The combination.
+        in_flight: Its gauge.
+        queued: Its histogram of waits.
+        calls: Its histograms of durations, by how calls ended.
+        attempts: Its counters, by how attempts ended, and why they were made.
+        endings: Those that have series of their own.
+    """
+
+    __slots__ = ("attempts", "calls", "endings", "in_flight", "labels", "queued")
+
+    def __init__(self, labels: tuple[str, str, str], in_flight: Gauge, queued: Histogram) -> None:
+        self.labels = labels
+        self.in_flight = in_flight
+        self.queued = queued
+        self.calls: dict[str, Histogram] = {}
+        self.attempts: dict[tuple[str, str], Counter] = {}
+        self.endings: set[str] = set()
+
+    def ending(self, record: Attempt | Finished) -> str:
+        """How it ended, as a label."""
+        return bounded(ending(record), self.endings, _ENDINGS)
 
 
 class Prometheus:
@@ -38,12 +64,15 @@ class Prometheus:
 
     Args:
         registry: Where they are registered; prometheus-client's default one.
+        most: Combinations of method, host and route that have series of their own; the others are "other".
 
     Raises:
-        ConfigError: The registry has them already: share one `Prometheus` between clients.
+        ConfigError: The registry has them already: share one `Prometheus` between clients. Or `most` is no number.
     """
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, registry: CollectorRegistry = REGISTRY, *, most: int = 200) -> None:
+        if type(most) is not int or most < 1:
+            raise ConfigError(f"Prometheus(most={most!r}): give the number of series, 1 or more")
         ends = (*_NAMES, "status")
         try:
             self._calls = Histogram(
@@ -51,43 +80,46 @@ class Prometheus:
             )
             self._attempts = Counter("asyncapi_attempts", "Attempts", (*ends, "why"), registry=registry)
             self._queued = Histogram(
-                "asyncapi_queue_seconds", "Waits in our lines", _NAMES, registry=registry, buckets=_BOUNDS
+                "asyncapi_queue_seconds", "Waits in our lines", _NAMES, registry=registry, buckets=_WAITS
             )
             self._in_flight = Gauge("asyncapi_calls_in_flight", "Calls under way", _NAMES, registry=registry)
         except ValueError as error:
             raise ConfigError(
                 f"Prometheus: share one between your clients, or give each a registry ({error})"
             ) from None
-        self._known: tuple[set[str], set[str]] = (set(), set())
+        self._series = Series(most)
+        self._places: dict[tuple[str, str, str], _Place] = {}
 
-    def call_started(self, request: Request) -> Labels:
+    def call_started(self, request: Request) -> _Place:
         """One more under way."""
-        method = request.method if request.method in METHODS else _OTHER
-        hosts, routes = self._known
-        labels = (method, _bounded(request.call.host, hosts), _bounded(request.route or _OTHER, routes))
-        self._in_flight.labels(*labels).inc()
-        return labels
+        method = request.method if request.method in METHODS else OTHER
+        labels = self._series.of(method, request.call.host, request.route)
+        place = self._places.get(labels)
+        if place is None:
+            place = _Place(labels, self._in_flight.labels(*labels), self._queued.labels(*labels))
+            self._places[labels] = place
+        place.in_flight.inc()
+        return place
 
-    def attempt_started(self, token: Labels, request: Request, headers: CIMultiDict[str]) -> Labels:  # noqa: ARG002
+    def attempt_started(self, token: _Place, request: Request, headers: CIMultiDict[str]) -> _Place:  # noqa: ARG002
         """An attempt goes by its call's labels."""
         return token
 
-    def attempt_ended(self, token: Labels, record: Attempt) -> None:
+    def attempt_ended(self, token: _Place, record: Attempt) -> None:
         """Count it."""
         why = record.why.partition(":")[0].partition(" ")[0]  # "fallback to eu.example: 503" is a fallback
-        self._attempts.labels(*token, ending(record), why).inc()
-        self._queued.labels(*token).observe(record.queued)
+        key = (token.ending(record), why)
+        counter = token.attempts.get(key)
+        if counter is None:
+            counter = token.attempts[key] = self._attempts.labels(*token.labels, *key)
+        counter.inc()
+        token.queued.observe(record.queued)
 
-    def call_ended(self, token: Labels, record: Finished) -> None:
+    def call_ended(self, token: _Place, record: Finished) -> None:
         """One less under way."""
-        self._in_flight.labels(*token).dec()
-        self._calls.labels(*token, ending(record)).observe(record.elapsed)
-
-
-def _bounded(name: str, known: set[str]) -> str:
-    """The name itself, if it is one of the first."""
-    if name not in known:
-        if len(known) >= _MOST:
-            return _OTHER
-        known.add(name)
-    return name
+        token.in_flight.dec()
+        key = token.ending(record)
+        durations = token.calls.get(key)
+        if durations is None:
+            durations = token.calls[key] = self._calls.labels(*token.labels, key)
+        durations.observe(record.elapsed)

@@ -10,7 +10,7 @@ from asyncapi import Adaptive, Breaker, Client, Timeout
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from simulator import matrix, outages
+from simulator import dip, matrix, outages, restarts
 from simulator.server import Condition
 from simulator.storm import Scenario, measure
 from simulator.workers import TokenBucket
@@ -42,6 +42,20 @@ def test_a_breaker_is_back_within_five_seconds_of_an_outage_and_sends_next_to_no
     seen = outages.measure(length, seeds=(1, 2), breaker=Breaker())
     assert seen.worst <= 5.5
     assert seen.down <= 2.5 * outages.RATE + 3 * length / 4
+
+
+def test_a_breaker_makes_two_second_restarts_no_worse():
+    without, armed = (restarts.measure(seeds=(1, 2), **restarts.POLICIES[one]) for one in ("no breaker", "breaker"))
+    assert armed.worst < without.failed
+    assert armed.down <= without.down
+
+
+@pytest.mark.parametrize("rate", dip.RATES)
+def test_retries_do_not_keep_a_dip_alive_that_a_client_without_them_gets_over(rate):
+    """As soon normal again as with retry=None, and as many answered, but for the few calls of the first moment."""
+    off, ours = (dip.dip(rate, seeds=(1,), **dip.POLICIES[one]) for one in ("retry=None", "default"))
+    assert ours.normal[0] <= off.normal[0] + 5
+    assert ours.answered[0] >= off.answered[0] - 0.001
 
 
 def test_the_matrix_tells_of_every_algorithm():

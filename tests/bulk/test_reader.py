@@ -35,7 +35,7 @@ def file(tmp_path):
 def test_text_is_a_url_a_line_without_blanks_and_comments(file):
     path = file("a.txt", "\ufeffhttps://h/1\r\n\n# no\n  https://h/2?q=a b  \nhttps://h/3")
     items = read(path)
-    assert [str(item.url) for item in items] == ["https://h/1", "https://h/2?q=a+b", "https://h/3"]
+    assert [str(item.url) for item in items] == ["https://h/1", "https://h/2?q=a%20b", "https://h/3"]
     assert [item.index for item in items] == [0, 1, 2]
     assert all(item.method == "GET" and item.name is None for item in items)
 
@@ -62,6 +62,22 @@ def test_csv_takes_the_url_column_and_ignores_what_it_does_not_know(file):
 
 def test_tabs_separate_in_tsv(file):
     assert urls(file("a.tsv", "n\turl\n1\thttps://h/1,2\n")) == ["https://h/1,2"]
+
+
+def test_columns_that_nobody_asks_for_may_be_empty_long_or_there_twice(file):
+    template = Template("https://h/{k}")
+    text = "id,k,,,note,note\n1,a,,,x," + "y" * 200_000 + "\n"
+    assert urls(file("a.csv", text), template=template) == ["https://h/a"]
+    for name in ("id", "k"):
+        with pytest.raises(InputError, match=rf"a\.csv:1: the column '{name}' is there twice"):
+            read(file("a.csv", f"id,k,{name}\n1,a,b\n"), template=template)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e400", "-Infinity"])
+def test_an_id_that_is_no_number_is_refused_before_anything_is_sent(file, number):
+    path = file("a.jsonl", f'{{"id": {number}, "k": 1}}\n')
+    with pytest.raises(InputError, match=r"a\.jsonl:1: the id .* is no finite number: give it as text"):
+        Reader(path, template=Template("https://h/{k}")).scan()
 
 
 def test_a_template_takes_its_columns_from_csv_jsonl_and_plain_lines(file):

@@ -1,7 +1,9 @@
 """Rows that go into a store are there exactly once, whatever was torn off its files in between."""
 
+import contextlib
 import csv
 import errno
+import math
 import os
 import resource
 import sqlite3
@@ -10,6 +12,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -206,11 +209,16 @@ def test_an_unwritable_place_is_one_clear_error():
             open_store(sink_for(name), WHAT)
 
 
+class Unwritable(pydantic.BaseModel):
+    @pydantic.model_serializer
+    def broken(self):
+        raise LookupError("not today")
+
+
 def test_data_that_cannot_be_written_fails_its_row_and_not_the_job(tmp_path):
     path = tmp_path / "out.jsonl"
     store = open_store(sink_for(path), WHAT)
-    bad = {**row(0), "data": "\ud800"}
-    assert store.add(0, "+", bad) == "-"
+    assert store.add(0, "+", {**row(0), "data": Unwritable()}) == "-"
     assert store.add(1, "+", row(1)) == "+"
     store.flush()
     store.close()
@@ -218,6 +226,197 @@ def test_data_that_cannot_be_written_fails_its_row_and_not_the_job(tmp_path):
     assert not first["ok"]
     assert "cannot be written as JSON" in first["error"]
     assert second["ok"]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.sqlite", "out.parquet", "out.csv"])
+def test_data_that_is_nested_deep_is_written_and_what_is_too_deep_fails_its_row(tmp_path, name):
+    path = tmp_path / name
+    store = open_store(sink_for(path), WHAT)
+    deep, deeper = [math.nan], [1]
+    for _ in range(400):
+        deep = [deep]
+    for _ in range(100_000):
+        deeper = [deeper]
+    assert store.add(0, "+", {**row(0), "data": deep}) == "+"
+    assert store.add(1, "+", {**row(1), "data": deeper}) == "-"
+    store.flush()
+    store.complete()
+    store.close()
+    text = "[" * 401 + "null" + "]" * 401
+    if name == "out.jsonl":
+        assert f'"data":{text}' in path.read_text()
+    elif name == "out.sqlite":
+        with contextlib.closing(sqlite3.connect(path)) as base:
+            assert base.execute("SELECT data FROM rows WHERE ok").fetchall() == [(text,)]
+    elif name == "out.csv":
+        assert text in path.read_text()
+    else:
+        assert pytest.importorskip("pyarrow.parquet").read_table(path).column("data").to_pylist()[0] == text
+
+
+def removed(path):
+    if path.suffix == ".sqlite":
+        return edited(path, "DELETE FROM rows WHERE id = 5")
+    lines = path.read_bytes().splitlines(keepends=True)
+    return path.write_bytes(b"".join(lines[:5] + lines[6:]))
+
+
+def edited(path, *statements):
+    base = sqlite3.connect(path, isolation_level=None)
+    for statement in statements:
+        base.execute(statement)
+    base.close()
+
+
+def rewritten(path, change):
+    path.write_bytes(change(path.read_bytes()))
+
+
+def swapped(text):
+    lines = text.splitlines(keepends=True)
+    lines[2], lines[3] = lines[3], lines[2]
+    return b"".join(lines)
+
+
+EDITS = {
+    "a row removed": removed,
+    "CRLF": lambda path: rewritten(path, lambda text: text.replace(b"\n", b"\r\n")),
+    "a byte order mark": lambda path: rewritten(path, lambda text: b"\xef\xbb\xbf" + text),
+    "UTF-16": lambda path: rewritten(path, lambda text: text.decode().encode("utf-16")),
+    "Latin-1": lambda path: rewritten(path, lambda text: text.decode().encode("latin-1")),
+    "two rows swapped": lambda path: rewritten(path, swapped),
+    "a line added": lambda path: rewritten(path, lambda text: text.replace(b"\n", b"\n\n", 3)),
+    "a value changed": lambda path: rewritten(path, lambda text: text.replace(b"https://h/1", b"https://H/1")),
+    "another file": lambda path: path.write_bytes(b"x" * path.stat().st_size),
+    "a table's row changed": lambda path: edited(path, "UPDATE rows SET id = 'first' WHERE id = 1"),
+    "a table's rows renumbered": lambda path: edited(path, "DELETE FROM rows WHERE id = 2", "VACUUM"),
+    "a table emptied and filled": lambda path: edited(
+        path,
+        "CREATE TABLE t AS SELECT * FROM rows ORDER BY id DESC",
+        "DELETE FROM rows",
+        "INSERT INTO rows SELECT * FROM t",
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("name", EDITS)
+def test_an_output_that_somebody_changed_is_refused_and_left_alone(tmp_path, ending, name):
+    """Rows would be lost, or torn, where the job goes on by places that no longer hold."""
+    if (ending == ".sqlite") != ("table" in name) and name != "a row removed":
+        pytest.skip("a change of another kind of file")
+    path = tmp_path / f"out{ending}"
+    write(path, range(12))
+    place = sink_for(path).files[1 if ending == ".parquet" else 0]
+    journal = journal_path(sink_for(path))
+    notes = journal.read_bytes()
+    EDITS[name](place)
+    there = place.read_bytes()
+    with pytest.raises(ConfigError, match=r"is not as the job left it: its row \d+ was changed.*--overwrite"):
+        open_store(sink_for(path), WHAT, resume=True)
+    assert journal.read_bytes() == notes
+    assert ending == ".sqlite" or place.read_bytes() == there
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
+def test_what_a_power_cut_leaves_empty_is_cut_off(tmp_path, ending):
+    path = tmp_path / f"out{ending}"
+    write(path, range(12))
+    place = sink_for(path).files[1 if ending == ".parquet" else 0]
+    whole = place.read_bytes()
+    for cut in (len(whole) - 1, len(whole) // 2, 1, 0):
+        place.write_bytes(whole[:cut] + bytes(len(whole) - cut))
+        store = open_store(sink_for(path), WHAT, resume=True)
+        store.close()
+    assert finish(path, 13)[-1] == 12
+
+
+def test_a_journal_without_checksums_is_taken_up(tmp_path):
+    path = tmp_path / "out.jsonl"
+    write(path, range(4))
+    journal = journal_path(sink_for(path))
+    first, *lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([first, *(line.rpartition(" ")[0] for line in lines), ""]))
+    assert finish(path, 6) == [4, 5]
+
+
+def test_rows_wait_while_another_program_has_locked_the_table(tmp_path):
+    path = tmp_path / "out.sqlite"
+    store = open_store(sink_for(path), WHAT)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for index in range(600):
+        store.add(index, "+", row(index))
+    assert not store.flush()
+    assert store.locked >= 0
+    assert not store.behind
+    for index in range(600, 21_000):
+        store.add(index, "+", row(index))
+    assert store.behind
+    other.execute("ROLLBACK")
+    assert store.flush()
+    assert not store.behind
+    assert store.locked == 0
+    other.close()
+    store.complete()
+    store.close()
+    assert ids(path) == list(range(21_000))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_killed_while_the_table_is_locked_every_row_is_there_once(tmp_path):
+    path = tmp_path / "out.sqlite"
+    write(path, [0, 1])
+    store = open_store(sink_for(path), WHAT, resume=True)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store.add(2, "+", row(2))
+    assert not store.flush()
+    store._batch = []
+    store.close()  # as a kill leaves it: in the journal, not in the table
+    other.execute("ROLLBACK")
+    other.close()
+    assert finish(path, 4) == [2, 3]
+
+
+def test_a_lock_that_never_ends_is_an_error_in_the_end(tmp_path, monkeypatch):
+    path = tmp_path / "out.sqlite"
+    store = open_store(sink_for(path), WHAT)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store.add(0, "+", row(0))
+    monkeypatch.setattr("asyncapi.bulk.store._PATIENCE", 0.0)
+    with pytest.raises(NotWritten, match="another program has locked it"):
+        store.flush()
+    store.close()
+    other.close()
+
+
+def test_a_table_that_somebody_looks_at_is_complete(tmp_path):
+    path = tmp_path / "out.sqlite"
+    store = open_store(sink_for(path), WHAT)
+    store.add(0, "+", row(0))
+    store.flush()
+    other = sqlite3.connect(path)
+    other.execute("SELECT * FROM rows").fetchall()
+    store.complete()
+    store.close()
+    assert other.execute("SELECT id FROM rows").fetchall() == [(0,)]
+    other.close()
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]  # whoever closes last tidies up
+    assert ids(path) == [0]
+
+
+def test_a_request_that_the_server_has_not_done_may_be_sent_after_a_kill(tmp_path):
+    path = tmp_path / "out.jsonl"
+    store = open_store(sink_for(path), WHAT)
+    store.start(0)
+    store.start(1)
+    store.release(1)
+    store.close()
+    store = open_store(sink_for(path), WHAT, resume=True)
+    assert store.past.started == {0}
+    store.close()
 
 
 def test_large_rows_are_not_kept_waiting(tmp_path):

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import random
 import resource
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -191,6 +193,78 @@ async def test_ctrl_c_while_nobody_reads_stdout_exits_all_the_same(tmp_path, ser
     assert process.returncode == 130
     os.close(reader)
     await process.communicate()
+
+
+async def test_others_may_lock_and_read_the_table_while_the_job_runs(tmp_path, server, start):
+    """The job goes on sending while it is locked, and ends as usual while somebody still looks at it."""
+    write_urls(tmp_path, server, 300)
+    process = await start("fetch", "in.txt", "-o", "out.sqlite", "--rate", 100)
+    await server.saw(60)
+    other = sqlite3.connect(tmp_path / "out.sqlite", isolation_level=None, timeout=10)
+    other.execute("BEGIN IMMEDIATE")
+    before = other.execute("SELECT count(*) FROM rows").fetchone()[0]
+    await server.saw(len(server.seen) + 150)
+    assert other.execute("SELECT count(*) FROM rows").fetchone()[0] == before
+    other.execute("ROLLBACK")
+    _, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    assert other.execute("SELECT count(*), count(DISTINCT id) FROM rows").fetchone() == (300, 300)
+    other.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.txt", "out.sqlite"]
+
+
+async def test_an_output_edited_before_the_resume_is_refused(tmp_path, server, start, asyncapi):
+    write_urls(tmp_path, server, 400)
+    process = await start("fetch", "in.txt", "-o", "out.jsonl", "--rate", 200)
+    while not (tmp_path / "out.jsonl").exists() or (tmp_path / "out.jsonl").read_bytes().count(b"\n") < 20:
+        await asyncio.sleep(0.02)
+    process.kill()
+    await process.communicate()
+    edited = (tmp_path / "out.jsonl").read_bytes().replace(b"\n", b"\r\n")
+    (tmp_path / "out.jsonl").write_bytes(edited)
+    code, _, err = await asyncapi("fetch", "in.txt", "-o", "out.jsonl", "--resume")
+    assert code == 2
+    assert "error: out.jsonl is not as the job left it: its row 1 was changed" in err
+    assert (tmp_path / "out.jsonl").read_bytes() == edited
+
+
+async def test_a_host_that_fails_a_third_of_the_time_loses_no_row(tmp_path, server, asyncapi, inputs):
+    draw = random.Random(3)
+
+    async def answer(request):
+        return web.json_response({}, status=503 if draw.random() < 0.35 else 200)
+
+    server.answer = answer
+    code, _, err = await asyncapi("fetch", inputs(300), "-o", "out.jsonl", "--retry", "30")
+    assert code == 0, err
+    assert "held by  budget " in err
+    assert all(row["ok"] for row in rows(tmp_path / "out.jsonl"))
+
+
+async def test_a_host_that_is_gone_stops_the_job_which_can_be_resumed(tmp_path, server, asyncapi):
+    (tmp_path / "in.txt").write_text("".join(f"http://127.0.0.1:1/{n}\n" for n in range(300)))
+    code, _, err = await asyncapi("fetch", "in.txt", "-o", "out.jsonl", "--max-outage", "2", "--retry", "30")
+    assert code == 1
+    assert "error: 127.0.0.1:1 has answered nothing for 2 s (ConnectError: " in err
+    assert "--resume" in err
+    assert rows(tmp_path / "out.jsonl") == []
+
+
+async def test_the_retry_budget_is_the_users_to_lift(tmp_path, server, asyncapi, inputs):
+    tries = {}
+
+    async def answer(request):
+        tries[request.path] = tries.get(request.path, 0) + 1
+        return web.json_response({}, status=200 if tries[request.path] > 1 else 503)
+
+    server.answer = answer
+    code, _, err = await asyncapi("fetch", inputs(60), "-o", "out.jsonl", "--retry-budget", "none")
+    assert code == 0
+    assert "60 ok" in err
+    assert "held by" not in err
+    code, _, err = await asyncapi("fetch", "in.txt", "-o", "b.jsonl", "--retry-budget", "many")
+    assert code == 2
+    assert "write a share such as 0.5 or 50%, or none" in " ".join(err.replace("│", " ").split())
 
 
 async def test_input_from_a_pipe_is_fetched_while_it_is_written(server, start):

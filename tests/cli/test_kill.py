@@ -82,3 +82,35 @@ async def test_killed_at_random_moments_and_resumed(tmp_path, server, start, nam
     assert {request.headers["Idempotency-Key"] for request in server.seen if request.path.startswith("/keyed/")} == {
         f"key-{n}" for n in range(1, count, 3)
     }
+
+
+async def test_killed_with_rows_held_back_every_row_is_there_once(tmp_path, server, start):
+    """Half of the answers are failures, so that rows wait for their turn at every kill; a 429 has done nothing."""
+    draw = random.Random(5)
+    done = Counter()
+
+    async def answer(request):
+        if draw.random() < 0.5:
+            return web.Response(status=429 if request.method == "POST" else 503)
+        done[request.method, request.path] += 1
+        return web.json_response({"path": request.path})
+
+    server.answer = answer
+    lines = [{"method": "POST" if n % 2 else "GET", "url": f"{server.url}/{n}"} for n in range(300)]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = ("fetch", "in.jsonl", "-o", "out.jsonl", "-c", 12, "--resume", "-q", "--retry", 20, "--no-pace")
+    for _ in range(3):
+        process = await start(*command)
+        await server.saw(len(server.seen) + 80)
+        process.kill()
+        await process.communicate()
+    journal = (tmp_path / "out.jsonl.journal").read_text()
+    assert "\n< " in journal  # rows that wait, and may be sent again
+
+    server.answer = server.echo
+    process = await start(*command)
+    _, errors = await process.communicate()
+    rows = {row["id"]: row for row in read_output(tmp_path / "out.jsonl")}
+    assert len(read_output(tmp_path / "out.jsonl")) == len(rows) == 300, errors
+    assert all(row["ok"] or row["error"] == UNKNOWN for row in rows.values())
+    assert all(count == 1 for (method, _), count in done.items() if method == "POST")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from asyncapi import AuthError, AWSSigV4, Client, ConfigError, Env, File, Forbidden, KeyPool, Retry
+from asyncapi.credentials.awskeys import Keys
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 botocore = pytest.importorskip("botocore")
@@ -424,6 +425,33 @@ def test_keys_that_were_replaced_in_their_file_are_found_after_a_refusal(tmp_pat
         assert 2 <= seen.count("old") <= 11
 
     asyncio.run(scenario())
+
+
+def test_keys_that_are_always_said_to_be_outdated_are_not_looked_for_at_each_call():
+    """The chain asks STS, a container or an instance for them."""
+
+    async def scenario():
+        clock, seen = FakeClock(), []
+
+        def server(request):
+            seen.append(request.url.path)
+            return reply(400, content=b"<Code>ExpiredToken</Code>") if request.url.path == "/x" else reply()
+
+        async def find(old, means):
+            looked.append(old)
+            return Keys("a", "s")
+
+        auth, looked = AWSSigV4("s3", "r"), []
+        auth._keys._fetch = find
+        transport = MockTransport(server, clock=clock)
+        async with Client("https://h", auth=auth, transport=transport, clock=clock, raise_for_status=False) as api:
+            for _ in range(100):
+                assert (await api.get("/x")).status == 400
+                assert (await api.get("/")).status == 200
+                await clock.sleep(0.1)
+        assert len(looked) <= 6
+
+    run(scenario())
 
 
 class Role:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import sys
@@ -23,8 +24,10 @@ from asyncapi import (
     OAuth2RefreshToken,
     Unauthorized,
 )
+from asyncapi.credentials.dpop import Proofs
 from asyncapi.sansio.oauth import Token
 from asyncapi.stores import FileStore, MemoryStore
+from asyncapi.types import Request, Response
 from servers import application
 
 pytest.importorskip("joserfc")
@@ -66,6 +69,16 @@ async def test_a_nonce_is_sent_once_a_server_asks_for_it_and_the_next_one_as_soo
         await api.get("/me")
     assert server.seen.count(("/token", 200)) == 0
     assert server.seen[-1] == ("/me", 200)
+
+
+@pytest.mark.parametrize(("nonce", "kept"), [("a" * 2048, True), ("a" * 2049, False), ('a"b', False), ("a b", False)])
+def test_what_is_no_nonce_is_not_sent_back(nonce, kept):
+    """RFC 9449 section 8.1; and one of any length would fill the headers of every request."""
+    proofs, url = Proofs(), "https://h/"
+    proofs.learn(Response(200, {"DPoP-Nonce": nonce}, url=url), api=False)
+    proof = proofs.prove(proofs.key, Request("GET", url), 0.0).headers["DPoP"]
+    claims = json.loads(base64.urlsafe_b64decode(proof.split(".")[1] + "=="))
+    assert claims.get("nonce") == (nonce if kept else None)
 
 
 async def test_a_nonce_and_then_a_token_that_is_spoilt_are_two_tries_and_no_more():

@@ -24,6 +24,7 @@ from asyncapi import (
     OAuth2TokenExchange,
     RequestTimeout,
 )
+from asyncapi.credentials import Issuer
 from asyncapi.sansio.oauth import challenge
 from asyncapi.stores import MemoryStore
 from asyncapi.testing import MockTransport, reply, run
@@ -135,6 +136,51 @@ async def test_a_client_that_closes_ends_the_login():
         await task
     with pytest.raises(OSError):
         await asyncio.open_connection("127.0.0.1", urlsplit(query["redirect_uri"]).port)
+
+
+async def log_in_at_an_issuer(answer, **metadata):
+    """Logs in where the metadata say this and the redirect brings that."""
+    provider, shown = Provider(), Shown()
+
+    async def handler(request):
+        if ".well-known" in request.url.path:
+            endpoints = {"authorization_endpoint": "https://h/authorize", "token_endpoint": "https://h/token"}
+            return reply(json={"issuer": "https://h", **endpoints, **metadata})
+        return await provider(request)
+
+    auth = OAuth2AuthorizationCode(Issuer("https://h"), "tool", show=shown)
+    transport = MockTransport(handler, clock=provider.clock)
+    async with Client("https://h", auth=auth, transport=transport, clock=provider.clock) as api:
+        task = asyncio.ensure_future(api.authorize())
+        query = asked(await shown.get())
+        await bring(query, code="c", state=query["state"], **answer)
+        await task
+    return provider.asked
+
+
+ANNOUNCED = {"authorization_response_iss_parameter_supported": True}
+
+
+@pytest.mark.parametrize(
+    ("answer", "metadata"), [({"iss": "https://h"}, ANNOUNCED), ({"iss": "https://h"}, {}), ({}, {})]
+)
+async def test_the_issuer_that_was_asked_may_answer(answer, metadata):
+    [form] = await log_in_at_an_issuer(answer, **metadata)
+    assert form["code"] == "c"
+
+
+@pytest.mark.parametrize(
+    ("answer", "metadata", "said"),
+    [
+        ({}, ANNOUNCED, "names no issuer"),
+        ({"iss": "https://evil"}, ANNOUNCED, "another issuer"),
+        ({"iss": "https://evil"}, {}, "another issuer"),
+    ],
+)
+async def test_the_answer_of_another_issuer_is_refused(answer, metadata, said):
+    """RFC 9207 section 2.4: no code is sent to the token endpoint."""
+    with pytest.raises(AuthError, match=said):
+        await log_in_at_an_issuer(answer, **metadata)
 
 
 # -- refresh tokens ------------------------------------------------------------------------------------------------
@@ -250,6 +296,9 @@ def test_a_device_is_polled_at_the_pace_that_the_server_asks_for():
         (["expired_token"], {}, "400 expired_token"),
         ([], {"verification_uri": "javascript:alert(1)"}, "has no device_code"),
         ([], {"user_code": None}, "has no device_code"),
+        ([], {"user_code": "AB\x1b[2J"}, "has no device_code"),
+        (["authorization_pending"] * 9999, {"expires_in": 10**400, "interval": 60}, "nobody entered the code in time"),
+        (["authorization_pending"] * 9999, {"expires_in": 1e18, "interval": 60}, "nobody entered the code in time"),
     ],
 )
 def test_a_device_that_nobody_agrees_to(answers, given, said):

@@ -162,6 +162,254 @@ def test_a_token_that_is_refused_though_it_is_new_ends_in_the_401():
     run(scenario())
 
 
+class Guarded(Provider):
+    """A provider whose routes under `/admin` refuse every token."""
+
+    refusing = True
+
+    async def __call__(self, request):
+        if request.url.path.startswith("/admin") and self.refusing:
+            self.served.append(("refused", 401))
+            return reply(401)
+        return await super().__call__(request)
+
+
+def test_a_route_that_refuses_every_token_costs_no_token_per_call_and_no_other_route_its_token():
+    async def scenario():
+        provider = Guarded()
+        async with provider.client(service(), raise_for_status=False) as api:
+            for number in range(600):  # a minute
+                assert (await api.get(f"/admin/{number}")).status == 401
+                assert (await api.get("/")).status == 200
+                await provider.clock.sleep(0.1)
+        assert len(provider.asked) <= 8  # 2 at once, then after 1, 2, 4, 8, 16, 30 s
+
+    run(scenario())
+
+
+def test_routes_without_number_are_no_way_around_the_pause():
+    async def scenario():
+        provider = Guarded()
+        async with provider.client(service(), raise_for_status=False) as api:
+            for number in range(600):
+                word = "".join(chr(ord("a") + int(digit)) for digit in str(number))
+                assert (await api.get(f"/admin/{word}")).status == 401
+                await provider.clock.sleep(0.1)
+            assert len(api._parts.keyring._by_origin.popitem()[1]._tokens._doubts) <= 128
+        assert len(provider.asked) <= 12
+
+    run(scenario())
+
+
+def test_refusals_at_once_share_one_new_token():
+    async def scenario():
+        provider = Guarded()
+        provider.slow = 1.0
+        async with provider.client(service(), raise_for_status=False, concurrency=None) as api:
+            answers = await api.gather(["/admin", "/"] * 100, concurrency=200)
+        assert [answer.status for answer in answers] == [401, 200] * 100
+        assert len(provider.asked) == 2
+
+    run(scenario())
+
+
+def test_a_token_that_is_revoked_in_the_midst_of_refusals_is_renewed_once_for_everybody():
+    async def scenario():
+        provider = Guarded()
+        async with provider.client(service(), raise_for_status=False) as api:
+            for _ in range(100):
+                await api.get("/admin/1")
+                await api.get("/")
+                await provider.clock.sleep(0.1)
+            before = len(provider.asked)
+            provider.alive.clear()
+            answers = await api.gather([f"/users/{number}" for number in range(50)])
+            assert {answer.status for answer in answers} == {200}
+        assert len(provider.asked) == before + 1
+
+    run(scenario())
+
+
+def test_other_calls_go_on_with_their_token_while_one_that_was_refused_waits_for_another():
+    async def scenario():
+        provider = Guarded()
+        async with provider.client(service(), raise_for_status=False) as api:
+            await api.get("/")
+            provider.slow, began = 20.0, provider.clock.now()
+            refused = asyncio.ensure_future(api.get("/admin"))
+            await provider.clock.sleep(1.0)
+            assert (await api.get("/")).status == 200
+            assert provider.clock.now() - began == 1.0
+            refused.cancel()
+
+    run(scenario())
+
+
+def test_a_token_endpoint_that_is_down_takes_no_token_from_other_routes():
+    async def scenario():
+        provider = Guarded()
+        async with provider.client(service()) as api:
+            await api.get("/")
+            provider.down = 503
+            with pytest.raises(AuthError, match="503"):
+                await api.get("/admin")
+            with pytest.raises(Unauthorized):  # not asked again at once
+                await api.get("/admin")
+            assert (await api.get("/")).status == 200
+        assert len(provider.asked) == 4
+
+    run(scenario())
+
+
+def test_a_route_that_gets_its_scope_is_believed_again():
+    async def scenario():
+        provider = Guarded()
+        async with provider.client(service(), raise_for_status=False) as api:
+            for _ in range(20):
+                await api.get("/admin")
+                await provider.clock.sleep(1.0)
+            provider.refusing = False
+            assert (await api.get("/admin")).status == 200
+            provider.alive.clear()
+            await provider.clock.sleep(30.0)
+            for _ in range(3):
+                assert (await api.get("/admin")).status == 200
+                provider.alive.clear()
+                await provider.clock.sleep(1.0)
+
+    run(scenario())
+
+
+def test_a_clock_that_is_set_back_does_not_keep_the_token_endpoint_from_being_asked():
+    async def scenario():
+        provider = Provider()
+        provider.down = 503
+        async with provider.client(service()) as api:
+            with pytest.raises(AuthError):
+                await api.get("/")
+            provider.down = None
+            wall = provider.clock.wall
+            provider.clock.wall = lambda: wall() - 3600.0
+            await provider.clock.sleep(1.0)
+            assert (await api.get("/")).status == 200
+
+    run(scenario())
+
+
+# -- told when to come back ----------------------------------------------------------------------------------------
+
+
+class Busy(Provider):
+    """A provider whose token endpoint sends everybody away for `seconds`, `times` times."""
+
+    def __init__(self, seconds, times, status=429) -> None:
+        super().__init__()
+        self.seconds, self.times, self.status = seconds, times, status
+        self.at: list[float] = []
+
+    async def token(self, request):
+        self.at.append(round(self.clock.now() - self.began, 1))
+        if len(self.at) <= self.times:
+            return reply(self.status, headers={"Retry-After": str(self.seconds)})
+        return await super().token(request)
+
+    def client(self, auth, **settings):
+        self.began = self.clock.now()
+        return super().client(auth, **settings)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_calls_wait_until_the_token_endpoint_may_be_asked_again(status):
+    async def scenario():
+        provider = Busy(12, 2, status)
+        async with provider.client(service()) as api:
+            answers = await api.gather(["/"] * 20)
+            assert {answer.status for answer in answers} == {200}
+        assert provider.at == [0.0, 12.0, 24.0]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("call", "seconds"), [({"timeout": 10.0}, 12), ({"wait": 5.0}, 12), ({"timeout": None}, 90)])
+def test_a_wait_that_is_too_long_for_a_call_is_said_at_once_and_nobody_asks_before(call, seconds):
+    async def scenario():
+        provider = Busy(seconds, 1)
+        async with provider.client(service()) as api:
+            for _ in range(5):
+                with pytest.raises(AuthError, match=f"gave no answer: 429; it asks to come back in {seconds} s"):
+                    await api.get("/", **call)
+                await provider.clock.sleep(0.3)
+            assert provider.at == [0.0]
+            await provider.clock.sleep(seconds)
+            assert (await api.get("/")).status == 200
+
+    run(scenario())
+
+
+def test_a_token_endpoint_that_never_lets_anybody_in_ends_the_call():
+    async def scenario():
+        provider = Busy(20, 99)
+        async with provider.client(service(), timeout=None) as api:
+            with pytest.raises(AuthError, match="429"):
+                await api.get("/")
+        assert provider.at == [0.0, 20.0, 40.0, 60.0]
+
+    run(scenario())
+
+
+# -- what servers make of it ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [0, -1, None, "0"])
+def test_an_end_that_lies_in_the_past_costs_no_token_per_call(given):
+    """Some servers say so of tokens that do not end."""
+
+    async def scenario():
+        provider = Provider(lifetime=None)
+        issue = provider.issue
+
+        def ends():
+            answer = json.loads(issue().content)
+            return reply(json=answer | {"expires_in": given})
+
+        provider.issue = ends
+        async with provider.client(service()) as api:
+            await api.gather(["/"] * 20)
+        assert len(provider.asked) == 1
+
+    run(scenario())
+
+
+def test_less_than_was_asked_for_is_said_once(caplog):
+    async def scenario():
+        provider = Provider(lifetime=10.0)
+        issue = provider.issue
+        provider.issue = lambda: reply(json=json.loads(issue().content) | {"scope": "read"})
+        async with provider.client(service(scope="read write admin")) as api:
+            for _ in range(3):
+                await api.get("/")
+                await provider.clock.sleep(10.0)
+
+    with caplog.at_level(logging.WARNING, "asyncapi"):
+        run(scenario())
+    assert caplog.messages == ["OAuth2ClientCredentials: the server gave no scope write admin"]
+
+
+def test_a_secret_that_a_server_repeats_in_a_200_does_not_show():
+    async def scenario():
+        provider = Provider()
+        provider.token = _repeats
+        async with provider.client(service(auth_method="client_secret_post")) as api:
+            with pytest.raises(AuthError, match="200 denied: no such") as caught:
+                await api.get("/")
+        assert CANARY not in str(caught.value)
+
+    async def _repeats(request):
+        return reply(200, json={"error": "denied", "error_description": f"no such {request.content.decode()}"})
+
+    run(scenario())
+
+
 # -- failing -------------------------------------------------------------------------------------------------------
 
 
@@ -170,7 +418,7 @@ def test_a_token_that_is_refused_though_it_is_new_ends_in_the_401():
     [
         ("cut", "the token endpoint at https://h gave no answer: refused", 3),
         (503, "the token endpoint at https://h gave no answer: 503", 3),
-        (429, "the token endpoint at https://h gave no answer: 429", 3),
+        (429, "the token endpoint at https://h gave no answer: 429 temporarily_unavailable", 3),
         (400, "400 temporarily_unavailable", 1),
         (302, "302 temporarily_unavailable", 1),
     ],
@@ -400,6 +648,9 @@ def test_a_store_keeps_the_token_between_clients():
             "needs a client_secret",
         ),
         (lambda: Issuer("login"), "is no URL of an endpoint"),
+        (lambda: service(token_type="dpop"), "DPoP is dpop=True"),
+        (lambda: service(token_type="MAC"), "give what the server calls its bearer tokens"),
+        (lambda: service(token_type="bot", dpop=True), "DPoP is dpop=True"),
     ],
 )
 def test_settings_that_make_no_sense(make, said):

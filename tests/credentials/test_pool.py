@@ -156,6 +156,70 @@ def test_a_key_rests_after_a_429_until_it_may_come_back_while_others_go_on():
     run(scenario())
 
 
+GITHUB = {"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0", "X-RateLimit-Used": "60"}
+
+
+@pytest.mark.parametrize("status", [403, 429])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"Retry-After": "30"},
+        {**GITHUB, "X-RateLimit-Resource": "core", "X-RateLimit-Reset": "epoch"},
+        {**GITHUB, "X-RateLimit-Reset": "30"},
+        {"RateLimit": '"default";r=0;t=30', "RateLimit-Policy": '"default";q=60;w=60'},
+    ],
+)
+@pytest.mark.parametrize("pace", [True, False])
+def test_a_key_whose_limit_is_used_up_rests_until_it_is_whole_again(status, told, pace):
+    async def scenario():
+        door = Door()
+        headers = {name: str(int(door.clock.wall()) + 30) if text == "epoch" else text for name, text in told.items()}
+        answers = iter([reply(status, headers=headers)])
+        door.verdicts["a"] = lambda _: next(answers, None) or reply()
+        pool = KeyPool([ApiKey("a"), ApiKey("b")], pace=pace)
+        async with Client(
+            "https://h", auth=pool, transport=MockTransport(door, clock=door.clock), clock=door.clock
+        ) as api:
+            assert (await api.get("/")).attempts[1].why == f"auth: {status}, another key"
+            for _ in range(3):
+                await api.get("/")
+            await door.clock.sleep(29.0)
+            await api.get("/")
+            assert door.seen == ["a", *["b"] * 5]
+            await door.clock.sleep(2.0)
+            await api.gather(["/"] * 4)
+        assert Counter(door.seen[6:]) == {"a": 2, "b": 2}
+
+    run(scenario())
+
+
+def test_keys_that_a_route_refuses_one_and_all_serve_the_others_on():
+    async def scenario():
+        door = Door(a=lambda request: 401 if request.url.path == "/admin" else 200)
+        door.verdicts["b"] = door.verdicts["a"]
+        async with door.client("a", "b", raise_for_status=False) as api:
+            for _ in range(100):
+                assert [(await api.get("/")).status for _ in range(2)] == [200, 200]
+                assert (await api.get("/admin")).status == 401
+
+    run(scenario())
+
+
+def test_keys_that_are_revoked_one_and_all_are_left_alone_in_the_end():
+    async def scenario():
+        door = Door()
+        async with door.client("a", "b", quarantine=None, raise_for_status=False) as api:
+            await api.gather(["/"] * 2)
+            door.verdicts = {"a": 401, "b": 401}
+            for _ in range(11):  # ten times it may be the route's fault
+                assert (await api.get("/")).status == 401
+            with pytest.raises(AuthError, match="no key of the pool may be used any more"):
+                await api.get("/")
+        assert len(door.seen) < 30
+
+    run(scenario())
+
+
 def test_when_all_keys_rest_the_call_waits_for_the_first_that_comes_back():
     async def scenario():
         clock = FakeClock()

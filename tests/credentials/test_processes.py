@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import stat
 import sys
-import time
 
 import pytest
 from aiohttp import web
@@ -21,24 +20,26 @@ from asyncapi.stores import FileStore
 async def main(url, path, dpop):
     auth = OAuth2RefreshToken(url + "/token", "tool", refresh_token="first", store=FileStore(path), dpop=dpop == "dpop")
     async with Client(url, auth=auth, retry=None) as api:
-        loop = asyncio.get_running_loop()
-        end, calls = loop.time() + 1.5, 0
-        while loop.time() < end:
-            calls += len(await api.gather(["/me"] * 5))
-        print(calls)
+        tokens = set()
+        while len(tokens) < 3:  # however long that takes
+            tokens |= {answer.text for answer in await api.gather(["/me"] * 5)}
+            await asyncio.sleep(0.01)
 
 asyncio.run(main(*sys.argv[1:]))
 """
 
 
 class Rotating:
-    """A server that gives out short tokens, and takes a refresh token that comes twice for a theft."""
+    """A server that gives out short tokens, and takes a refresh token that comes twice for a theft.
+
+    It is generous with tokens that have ended on their way: how fast this machine is makes no difference.
+    """
 
     def __init__(self) -> None:
         self.count = itertools.count()
         self.good = {"first"}
         self.stolen: list[str] = []
-        self.alive: dict[str, float] = {}
+        self.given: set[str] = set()
         self.refused = 0
 
     async def token(self, request):
@@ -50,7 +51,7 @@ class Rotating:
         await asyncio.sleep(0.05)
         number = next(self.count)
         self.good.add(f"r{number}")
-        self.alive[f"t{number}"] = time.monotonic() + 1.0
+        self.given.add(f"t{number}")
         kind = "DPoP" if "DPoP" in request.headers else "Bearer"
         return web.json_response(
             {"access_token": f"t{number}", "refresh_token": f"r{number}", "expires_in": 1, "token_type": kind}
@@ -58,10 +59,10 @@ class Rotating:
 
     async def me(self, request):
         token = request.headers.get("Authorization", " ").split(" ")[1]
-        if self.alive.get(token, 0) < time.monotonic():
+        if token not in self.given:
             self.refused += 1
             return web.Response(status=401)
-        return web.Response()
+        return web.Response(text=token)
 
 
 @pytest.mark.parametrize("kind", ["bearer", "dpop"])
@@ -86,8 +87,7 @@ async def test_four_programs_share_one_file(kind, tmp_path):
         ]
         ended = [await program.communicate() for program in programs]
     assert [errors.decode() for _, errors in ended] == [""] * 4
-    assert all(int(said) > 10 for said, _ in ended)
-    assert server.stolen == []
-    assert next(server.count) >= 2
+    assert (server.stolen, server.refused) == ([], 0)
+    assert next(server.count) >= 3
     modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
     assert modes == {"tokens": 0o600, "tokens.key": 0o600, "tokens.lock": 0o600}

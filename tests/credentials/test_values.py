@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from asyncapi import AuthError, Bearer, Client, ConfigError, Env, File, Unauthorized
-from asyncapi.testing import MockTransport, reply
+from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 CANARY = "canary" + "bird"
 
@@ -161,3 +161,23 @@ def test_reprs_say_where_a_value_comes_from_and_never_what_it_is(monkeypatch, tm
     assert CANARY not in said
     assert "Env('THE_KEY')" in said
     assert f"File({str(path)!r})" in said
+
+
+def test_a_route_that_refuses_every_value_does_not_have_a_function_asked_anew_for_each_call():
+    async def scenario():
+        clock, seen = FakeClock(), []
+
+        def handler(request):
+            seen.append(request.url.path)
+            return reply(401 if request.url.path.startswith("/admin") else 200)
+
+        transport = MockTransport(handler, clock=clock)
+        auth = Bearer(lambda: "token")
+        async with Client("https://h", auth=auth, transport=transport, clock=clock, raise_for_status=False) as api:
+            for number in range(600):
+                await api.get(f"/admin/{number}")
+                await api.get("/")
+                await clock.sleep(0.1)
+        assert len(seen) - 1200 <= 8
+
+    run(scenario())

@@ -223,7 +223,10 @@ def test_a_refusal_says_why_and_when_to_come_back():
         await host.clock.sleep(4.0)
         (refusal,) = await host.ask()
         assert refusal.retry_after == 6.0
-        assert str(refusal) == "the circuit of h is open (4 of 4 attempts failed): next probe in 6 s"
+        assert (
+            str(refusal)
+            == "the circuit of h is open (4 of 4 attempts failed): next probe in 6 s (held back by: breaker)"
+        )
         await host.clock.sleep(refusal.retry_after)
         host.answer, host.takes = 200, 1.0
         probe = asyncio.create_task(host.ask())
@@ -473,4 +476,4 @@ def test_a_refusal_is_cheap():
 
 def test_a_refusal_can_be_pickled():
     refusal = pickle.loads(pickle.dumps(CircuitOpen("open", retry_after=3.5)))
-    assert (str(refusal), refusal.retry_after) == ("open", 3.5)
+    assert (str(refusal), refusal.retry_after) == ("open (held back by: breaker)", 3.5)

@@ -234,7 +234,12 @@ async def test_without_a_location_it_is_the_answer():
         ("//other.example/y", "https://other.example/y"),
         ("/a b", "https://h.example/a%20b"),
         ("/é", "https://h.example/%C3%A9"),
-        ("/\udce9", "https://h.example/%C3%A9"),  # a Latin-1 byte, as aiohttp hands it over
+        ("/\udce9", "https://h.example/%E9"),  # a byte that is no UTF-8, as aiohttp hands it over: it stays that byte
+        ("/%e9/%2F+?a=%2f%3D+&b", "https://h.example/%e9/%2F+?a=%2f%3D+&b"),
+        ("/\u0645\u06cc\u200c\u062e", "https://h.example/%D9%85%DB%8C%E2%80%8C%D8%AE"),  # Persian, with a ZWNJ
+        ("/a/./b/../c/%2e%2e/d", "https://h.example/a/c/%2e%2e/d"),
+        ("/x?", "https://h.example/x?"),
+        ("\\there", "https://h.example/a/b/%5Cthere"),
         ("#part", "https://h.example/a/b/x#part"),
         ("/there#new", "https://h.example/there#new"),
     ],

@@ -33,6 +33,7 @@ from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 DEADLINE = 50.0
 BACKOFF = (0.25, 0.5, 1.0)  # full jitter of base 0.5 with every draw 0.5
+UPPER_HALF = (0.375, 0.75, 1.5)  # of the same
 
 
 class HalfClock(FakeClock):
@@ -79,10 +80,12 @@ class Host:
 # -- the table of statuses ---------------------------------------------------------------------------------------
 
 WORTH_IT = {
-    400: False, 402: False, 404: False, 408: True, 409: False, 425: True, 429: True,
+    400: False, 402: False, 403: False, 404: False, 408: True, 409: False, 425: True, 429: True,
     500: True, 501: False, 502: True, 503: True, 504: True,
 }  # fmt: skip
-PROVES_NOTHING_WAS_DONE = {429}
+PROVES_NOTHING_WAS_DONE = {403, 429}
+BEHIND_A_PROXY = {520: True, 521: True, 522: True, 523: True, 524: True, 525: False, 526: False, 529: True, 530: False}
+NEVER_REACHED_IT = {521, 523, 529}
 ALWAYS_SAFE = {"GET": True, "HEAD": True, "OPTIONS": True, "TRACE": True, "PUT": True, "DELETE": True,
                "POST": False, "PATCH": False}  # fmt: skip
 
@@ -95,20 +98,25 @@ FORMS = {
         lambda wall: {"Retry-After": strftime("%A, %d-%b-%y %H:%M:%S GMT", gmtime(wall + 7))}, (7, 7, 7),
     ),
     "asctime date": (lambda wall: {"Retry-After": asctime(gmtime(wall + 7))}, (7, 7, 7)),
-    "past date": (lambda wall: {"Retry-After": formatdate(wall - 99, usegmt=True)}, (0, 0, 0)),
+    "past date": (lambda wall: {"Retry-After": formatdate(wall - 99, usegmt=True)}, UPPER_HALF),
+    "at once": (lambda wall: {"Retry-After": "0"}, UPPER_HALF),
     "milliseconds": (lambda wall: {"retry-after-ms": "125", "Retry-After": "9"}, (0.125, 0.125, 0.125)),
     "garbage": (lambda wall: {"Retry-After": "in a while"}, BACKOFF),
-    "negative": (lambda wall: {"Retry-After": "-3"}, (0, 0, 0)),
+    "negative": (lambda wall: {"Retry-After": "-3"}, BACKOFF),
     "over max_retry_after": (lambda wall: {"Retry-After": "61"}, ()),
     "past the deadline": (lambda wall: {"Retry-After": "51"}, ()),
     "past the deadline later": (lambda wall: {"Retry-After": "20"}, (20, 20)),
 }  # fmt: skip
+SAYS_NOTHING = {"none", "garbage", "negative"}
 VERDICTS = {None: {}, True: {"x-should-retry": "true"}, False: {"x-should-retry": "false"}}
 
 
 def expected_waits(method: str, status: int, form: str, *, keyed: bool, verdict: bool | None) -> tuple[float, ...]:
-    worth_it = (WORTH_IT[status] or (status == 409 and keyed)) if verdict is None else verdict and status != 402
-    safe = ALWAYS_SAFE[method] or keyed or status in PROVES_NOTHING_WAS_DONE
+    limited = status == 403 and form not in SAYS_NOTHING
+    worth_it = WORTH_IT[status] or (status == 409 and keyed) or limited
+    if verdict is not None:
+        worth_it = verdict and status != 402
+    safe = ALWAYS_SAFE[method] or keyed or (status in PROVES_NOTHING_WAS_DONE and (status != 403 or limited))
     return FORMS[form][1] if worth_it and safe else ()
 
 
@@ -130,10 +138,23 @@ def test_a_status(status, method, keyed, form, verdict):
     run(scenario())
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("status", BEHIND_A_PROXY)
+def test_what_a_proxy_says_of_the_host_behind_it_is_retried_and_a_post_where_the_host_saw_nothing(status, method):
+    async def scenario():
+        host = Host(lambda _: reply(status))
+        await host.fails(method)
+        again = BEHIND_A_PROXY[status] and (method == "GET" or status in NEVER_REACHED_IT)
+        assert host.waits == pytest.approx(BACKOFF if again else ())
+
+    run(scenario())
+
+
 def type_of(status: int) -> type[StatusError]:
     import asyncapi.errors as e
 
-    named = {400: e.BadRequest, 402: e.PaymentRequired, 404: e.NotFound, 409: e.Conflict, 429: e.RateLimited}
+    named = {400: e.BadRequest, 402: e.PaymentRequired, 403: e.Forbidden, 404: e.NotFound, 409: e.Conflict,
+             429: e.RateLimited}  # fmt: skip
     return named.get(status, e.ServerError if status >= 500 else e.ClientError)
 
 
@@ -340,6 +361,136 @@ def test_a_spent_budget_is_the_cause_of_the_failure(answer):
         second = await host.fails()
         assert len(host.times) == 1
         assert isinstance(second.__cause__, BudgetSpent)
+
+    run(scenario())
+
+
+def test_a_failure_says_in_a_word_that_the_budget_held_its_retry_back():
+    async def scenario():
+        host = Host(lambda _: reply(503), retry=Retry(8, budget=Budget(ratio=0, floor=1)))
+        error = await host.fails()
+        assert error.held_by == "budget"
+        assert str(error).endswith("(after 2 attempts) (held back by: budget)")
+        response = await host.client.get("/", raise_for_status=False)
+        assert response.attempts[-1].then == "gave up: the retry budget of h is spent"
+        assert host.client.stats.held_back == {"budget": 2}
+        assert len((await host.client.get("/", raise_for_status=False, retry=Retry(8, budget=None))).attempts) == 8
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"timeout": 0.5}, "deadline"),
+        ({"retry": Retry(max_retry_after=5)}, "max_retry_after"),
+        ({"retry": Retry(2)}, None),  # as many attempts as were asked for
+        ({"retry": None}, None),
+    ],
+)
+def test_what_ends_retries_early_is_named(settings, word):
+    async def scenario():
+        host = Host(lambda _: reply(503, headers={"Retry-After": "10"}), **{"timeout": None, **settings})
+        error = await host.fails()
+        assert error.held_by == word
+        assert ("held back by" in str(error)) is (word is not None)
+        assert host.client.stats.held_back == ({} if word is None else {word: 1})
+
+    run(scenario())
+
+
+def test_a_used_up_quota_is_waited_for_until_it_is_whole_again():
+    async def scenario():
+        def answer(_):
+            if len(host.times) > 1:
+                return reply(200)
+            told = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(host.clock.wall()) + 7)}
+            return reply(403, headers=told)
+
+        host = Host(answer)
+        assert (await host.client.post("/")).status == 200
+        assert host.waits == pytest.approx([7], abs=1)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("pace", [True, False])
+@pytest.mark.parametrize("status", [403, 429])
+def test_retries_that_come_when_a_limit_told_them_to_cost_no_budget(pace, status):
+    """Single calls, one after the other, each refused once: none may be lost to the budget."""
+
+    async def scenario():
+        def answer(_):
+            return reply(status, headers={"Retry-After": "1"}) if len(host.times) % 2 else reply(200)
+
+        host = Host(answer, retry=Retry(budget=Budget(ratio=0, floor=0)), pace=pace)
+        for _ in range(40):
+            assert (await host.client.get("/")).status == 200
+
+    run(scenario())
+
+
+def test_a_limit_that_says_at_once_is_no_storm_where_nothing_else_holds_it():
+    async def scenario():
+        host = Host(lambda _: reply(429, headers={"Retry-After": "0"}), retry=Retry(budget=Budget(ratio=0, floor=1)))
+        for _ in range(10):
+            with pytest.raises(RateLimited):
+                await host.client.get("/")
+        assert len(host.times) == 11
+        assert host.client.stats.held_back == {"budget": 10}
+
+    run(scenario())
+
+
+def test_where_nearly_everything_times_out_time_outs_are_not_retried_until_the_host_answers_others():
+    """A retry of a time-out would be work on top of what the host is busy with: it waits, looks, and gives up."""
+
+    async def scenario():
+        hangs, times = True, 0
+
+        async def answer(_):
+            nonlocal times
+            times += 1
+            if hangs:
+                await asyncio.sleep(100)
+            return reply(200)
+
+        clock = FakeClock()
+        settings = {"timeout": Timeout(30, attempt=1.0), "concurrency": None, "clock": clock}
+        async with Client("https://h", transport=MockTransport(answer, clock=clock), **settings) as api:
+            calls = []
+            for _ in range(400):
+                calls.append(asyncio.create_task(api.get("/")))
+                await asyncio.sleep(0.01)
+            errors = await asyncio.gather(*calls, return_exceptions=True)
+            assert all(isinstance(error, RequestTimeout) for error in errors)
+            assert times < 400 + 40  # those of the first second: nothing was known then
+            late = errors[300]
+            assert late.held_by == "budget"
+            assert "its retry budget is closed" in late.attempts[-1].then
+            assert isinstance(late.__cause__, BudgetSpent)
+            hangs = False
+            await asyncio.gather(*(api.get("/") for _ in range(200)))
+            hangs = True
+            again = asyncio.create_task(api.get("/"))
+            await asyncio.sleep(1.0)
+            hangs = False
+            assert len((await again).attempts) == 2  # retries are back
+
+    run(scenario())
+
+
+def test_a_quiet_clients_time_outs_are_retried():
+    async def scenario():
+        async def answer(_):
+            host.moments.append(host.clock.now())
+            await asyncio.sleep(100)
+
+        host = Host(answer)
+        host.moments = []
+        with pytest.raises(RequestTimeout):
+            await host.client.get("/", timeout=Timeout(30, attempt=1.0))
+        assert len(host.times) == 4
 
     run(scenario())
 

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from asyncapi import Client, ConfigError, ConnectError, Fallback, Hedge, ServerError
+from asyncapi import Client, ConfigError, ConnectError, Fallback, Hedge, RequestTimeout, ServerError
 from asyncapi.layers.watch import cancelled, ending, failed
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
@@ -138,6 +138,94 @@ def test_each_copy_of_a_hedged_request_is_an_attempt_of_its_own():
         ended = [what[1:] for what in spy.told if what[0] == "attempt_ended"]
         assert sorted(ended) == [("attempt 1 of call /", "CancelledError"), ("attempt 2 of call /", "200")]
         assert {what[1] for what in spy.told if what[0] == "attempt_started"} == {"call /"}
+
+    run(scenario())
+
+
+async def sleeps(request):
+    await asyncio.sleep(9)
+
+
+LATE = "RequestTimeout: the deadline came during headers"
+
+
+def test_an_attempt_that_the_deadline_cut_off_is_told_as_late_and_not_as_cancelled():
+    async def scenario():
+        spy, hooked = Spy(), []
+        with pytest.raises(RequestTimeout) as caught:
+            await client(sleeps, spy, retry=None, hooks=[lambda record: hooked.append(record.error)]).get(
+                "/", timeout=1
+            )
+        assert [what[1:] for what in spy.told if "ended" in what[0]] == [
+            ("attempt 1 of call /", "RequestTimeout"),
+            ("call /", "RequestTimeout"),
+        ]
+        assert hooked == [LATE] == [attempt.error for attempt in caught.value.attempts]
+        assert failed(spy.records[0])
+        assert not cancelled(spy.records[0])
+
+    run(scenario())
+
+
+def test_every_copy_that_the_deadline_cut_off_is_told_as_late():
+    async def scenario():
+        spy = Spy()
+        with pytest.raises(RequestTimeout):
+            await client(sleeps, spy, retry=None, hedge=Hedge(after=0.5, budget=1.0)).get("/", timeout=1)
+        assert [record.error for record in spy.records] == [LATE] * 2
+
+    run(scenario())
+
+
+def test_a_place_whose_share_of_the_time_was_over_is_told_as_late():
+    async def handler(request):
+        await asyncio.sleep(9 if request.url.host == "h" else 0)
+        return reply(200)
+
+    async def scenario():
+        spy = Spy()
+        api = Client(
+            "https://h", transport=MockTransport(handler, clock=(clock := FakeClock())), clock=clock, watch=spy,
+            fallback=Fallback(to="https://other"), retry=None,
+        )  # fmt: skip
+        await api.get("/", timeout=4)
+        assert [record.error for record in spy.records] == [
+            "RequestTimeout: its share of 2.4 s was over during headers",
+            None,
+        ]
+
+    run(scenario())
+
+
+def test_a_flight_that_ends_with_its_last_callers_time_is_told_as_late():
+    async def scenario(leaver):
+        spy = Spy()
+        api = client(sleeps, spy, retry=None, single_flight=True)
+        first = asyncio.ensure_future(api.get("/", timeout=1))
+        second = asyncio.ensure_future(api.get("/", timeout=2))
+        if leaver == "second":
+            await asyncio.sleep(1.5)
+            second.cancel()
+        ended = await asyncio.gather(first, second, return_exceptions=True)
+        assert isinstance(ended[0], RequestTimeout)
+        told = LATE if leaver == "nobody" else "CancelledError: the call was cancelled"
+        assert [record.error for record in spy.records] == [told]
+
+    run(scenario("nobody"))
+    run(scenario("second"))
+
+
+@pytest.mark.parametrize("at", [0.5, 1.0])
+def test_a_caller_who_leaves_is_told_as_that_also_at_the_moment_of_the_deadline(at):
+    async def scenario():
+        spy, clock = Spy(), FakeClock()
+        api = Client("https://h", transport=MockTransport(sleeps, clock=clock), clock=clock, retry=None, watch=spy)
+        task = asyncio.ensure_future(api.get("/", timeout=1))
+        clock.call_at(at, task.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [record.error for record in spy.records] == ["CancelledError: the call was cancelled"]
+        assert cancelled(spy.finished[0])
 
     run(scenario())
 

@@ -184,6 +184,19 @@ def test_what_began_before_a_change_of_state_is_old_news():
     assert one.state == "closed"
 
 
+def test_in_its_first_seconds_it_tells_when_to_ask_again_and_of_a_longer_outage_nothing():
+    one = opened(open_for=2.0, open_cap=2.0, jitter=0.0)
+    assert one.probe_in(0.5) == 1.5
+    assert one.enter(2.0, "probe")
+    assert one.probe_in(2.5) == 0.0  # the probe is out
+    one.record(one.permit, "probe", 3.0, failed=True)
+    assert one.probe_in(3.0) == 2.0
+    assert one.enter(5.0, "probe")
+    one.record(one.permit, "probe", 5.0, failed=True)
+    assert one.probe_in(5.0) is None
+    assert one.retry_after(5.0) == 2.0
+
+
 def test_a_snapshot_says_how_it_is():
     one = circuit()
     assert one.snapshot(0.0).seen == 0

@@ -51,10 +51,9 @@ def test_it_is_never_nothing():
 def test_it_can_be_searched_for_anew():
     rate = LearnedRate(0.0, 100.0)
     rate.refused(0.0, 100.0)
-    assert rate.is_below(10.0)
-    assert not rate.is_below(20.0)
+    assert not rate.searching
     rate.search(20.0, 70.0)
-    assert not rate.is_below(20.0)
+    assert rate.searching
     assert [rate.at(20.0), rate.at(22.0)] == [70.0, 280.0]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from yarl import URL
 
-from asyncapi import ConfigError, Response
-from asyncapi.sansio.pages import Counted, Page, Progress, Seen, look, path_of, start_of, without_echo
+from asyncapi import ConfigError, Cursor, DecodeError, NextUrl, Offset, Response
+from asyncapi.sansio.pages import Counted, Linked, Page, Progress, Seen, look, path_of, start_of, without_echo
+from asyncapi.uri import parse
 
 
 def page_of(items, position, data=None, **more):
@@ -97,10 +97,100 @@ def test_a_start_that_is_no_position_is_told(start):
         ("https://h/n?key=k&page=2", "https://h/n?key=k", "https://h/n?key=k", "https://h/n?key=k&page=2"),
         ("https://h/n?key=other&page=2", "https://h/n?key=k", "/n", "https://h/n?key=other&page=2"),
         ("https://h/v1/n?k=1&k=2&page=2", "https://h/v1/n?k=1&k=2", "n?k=2", "https://h/v1/n?k=2&page=2"),
-        ("https://h/n?sig=a%2Bb%2F&page=2", "https://h/n", "/n", "https://h/n?sig=a%2Bb/&page=2"),
+        ("https://h/n?sig=a%2Bb%2F&page=2", "https://h/n", "/n", "https://h/n?sig=a%2Bb%2F&page=2"),
+        ("https://h/%2F?%6b=%6B&s=%2f+&p", "https://h/%2F?k=k", "/%2F", "https://h/%2F?s=%2f+&p"),
         ("https://h/m?key=k&page=2", "https://h/m?key=k", "/n", "https://h/m?key=k&page=2"),
         ("https://u:p@h/n?page=2", "https://u:p@h/n", "/n", "https://h/n?page=2"),
     ],
 )
 def test_what_the_client_added_is_taken_out_of_the_next_url(url, sent, asked, left):
-    assert without_echo(url, sent=URL(sent), asked=URL(asked)) == left
+    assert without_echo(url, sent=parse(sent), asked=parse(asked)) == left
+
+
+def cursor_after(answer, *, position=None, items=(1,), **settings):
+    way = Cursor(**settings).way()
+    return way.after(page_of(list(items), {"cursor": position}, answer))
+
+
+NO_NEXT = [None, False, "", "  ", [], {}, 0, "0", "null", "None", "FALSE", "undefined"]
+
+
+@pytest.mark.parametrize("said", NO_NEXT)
+def test_no_next_page_is_told_in_many_ways(said):
+    assert cursor_after({"next_cursor": said}) is None
+    assert NextUrl().way().after(page_of([1], {"url": None}, {"next": said})) is None
+    assert NextUrl().way().after(page_of([1], {"url": None}, {"next": {"href": said}})) is None
+    if not isinstance(said, str):
+        assert Linked(lambda page: said).after(page_of([1], {"url": None})) is None
+
+
+@pytest.mark.parametrize("said", ["c", 7, "-1", "00", -1, "nullable"])
+def test_what_names_a_page_is_a_cursor(said):
+    assert cursor_after({"next_cursor": said}) == {"cursor": said}
+
+
+@pytest.mark.parametrize("said", [0, "0", "null", "none"])
+def test_an_items_own_value_and_one_that_more_vouches_for_are_cursors(said):
+    assert cursor_after({"data": [{"id": said}]}, at="data.-1.id") == {"cursor": said}
+    assert cursor_after({"next_cursor": said, "more": True}, more="more") == {"cursor": said}
+    assert cursor_after({"next_cursor": said}, end="") == {"cursor": said}
+
+
+@pytest.mark.parametrize(("end", "said"), [("-1", -1), (-1, "-1"), ("END", "END"), (0, 0), ("0", 0), (0, "0")])
+def test_the_sign_of_the_end_can_be_named(end, said):
+    assert cursor_after({"next_cursor": said}, end=end) is None
+    assert cursor_after({"data": [{"id": said}]}, at="data.-1.id", end=end) is None
+    assert cursor_after({"next_cursor": "null"}, end=end) == {"cursor": "null"}
+
+
+@pytest.mark.parametrize("said", [True, 1.5, ["a"], {"a": 1}])
+def test_what_can_be_no_cursor_and_no_url_is_told(said):
+    with pytest.raises(DecodeError, match=r"the next cursor is (true or false|a number|a list|an object)"):
+        cursor_after({"next_cursor": said})
+    with pytest.raises(DecodeError, match=r"the next URL is (true or false|a number|a list|an object)"):
+        NextUrl().way().after(page_of([1], {"url": None}, {"next": said}))
+
+
+@pytest.mark.parametrize("said", [{"url": "/2"}, {"href": {"url": "/2"}}, {"href": "/n{?page}", "templated": True}])
+def test_an_object_that_is_no_link_says_where_to_look(said):
+    with pytest.raises(DecodeError, match=r"the next URL is an object: say where it has the URL, like at='next\."):
+        NextUrl().way().after(page_of([1], {"url": None}, {"next": said}))
+
+
+def test_the_href_of_a_link_object_is_its_url():
+    for said in ({"href": "/n?page=2", "title": "x"}, {"href": "/n?page=2", "templated": False}):
+        assert NextUrl().way().after(page_of([1], {"url": None}, {"next": said})) == {"url": "https://h/n?page=2"}
+
+
+@pytest.mark.parametrize(
+    ("said", "more"),
+    [
+        (True, True), (False, False), (None, False), (1, True), (0, False), (3, True), (0.0, False),
+        ("true", True), ("True", True), ("1", True), ("yes", True), ("12", True), ("/next", True), ({"a": 1}, True),
+        ("false", False), (" False ", False), ("FALSE", False), ("0", False), ("0.0", False), ("no", False),
+        ("off", False), ("n", False), ("null", False), ("", False), ([], False), ({}, False),
+    ],
+)  # fmt: skip
+def test_more_is_what_its_text_means(said, more):
+    assert cursor_after({"next_cursor": "c", "more": said}, more="more") == ({"cursor": "c"} if more else None)
+    if isinstance(said, str):
+        page = page_of([1], {"cursor": None}, {"next_cursor": "c"})
+        page.response = Response(200, {"X-More": said})
+        assert (Cursor(more="header:X-More").way().after(page) is not None) is more
+
+
+def test_an_empty_page_that_names_itself_is_the_end():
+    assert cursor_after({"next_cursor": "c"}, position="c", items=()) is None
+    assert cursor_after({"next_cursor": "c"}, position="c") == {"cursor": "c"}, "which is a loop then"
+    assert cursor_after({"next_cursor": "d"}, position="c", items=()) == {"cursor": "d"}
+
+
+def test_a_cursor_that_is_the_first_one_is_known_as_that():
+    assert cursor_after({"next_cursor": "-1"}, position="c", first="-1") == {"cursor": None}
+
+
+@pytest.mark.parametrize("total", [20, 20.0, "20"])
+def test_a_total_is_a_number_however_it_is_written(total):
+    way = Offset(size=10).way()
+    assert way.after(page_of([1] * 10, {"offset": None}, {"total": total})) == {"offset": 10, "size": 10}
+    assert way.after(page_of([1] * 10, {"offset": 10, "size": 10}, {"total": total})) is None

@@ -30,7 +30,7 @@ def only(headers, now=NOW):
             Quota("ietf", "default", "requests", 100, 50, 30, 60),
         ),
         (  # tokens for strings, other parameters, no window, other spacing
-            {"ratelimit-policy": "default;q=100 ; acme-burst=5", "ratelimit": " default ; r=50;t=30;pk=:cHk=: "},
+            {"ratelimit-policy": "default;q=100; acme-burst=5", "ratelimit": " default; r=50;t=30;pk=:cHk=: "},
             Quota("ietf", "default", "requests", 100, 50, 30, None),
         ),
         (
@@ -174,6 +174,23 @@ def test_a_number_below_zero_says_nothing():
         {"RateLimit": ""},
         {"RateLimit": '"default;r=50;t=30'},
         {"RateLimit": ",;=,;r=1"},
+        # no structured field (RFC 9651 section 4.2), though most of it could be read
+        {"RateLimit": '"default";r=1;t=2,'},
+        {"RateLimit": '"default";r=1;t=2;'},
+        {"RateLimit": '"default" ;r=5'},
+        {"RateLimit": '"default";r =5'},
+        {"RateLimit": "one two;r=1"},
+        {"RateLimit": '("a" "b";r=1'},
+        {"RateLimit": '("a" "b");r=1'},
+        {"RateLimit": "1234567890123456;r=1"},
+        {"RateLimit": '"default";r=999999999999999999'},
+        {"RateLimit": '"é";r=1'},
+        {"RateLimit": '"a\tb";r=1'},
+        {"RateLimit": '"default";r="5"'},
+        {"RateLimit": '"default";r=?1'},
+        {"RateLimit": "limit=10, remaining=5,"},
+        {"RateLimit": '"default";r=1' + ", x" * 2000},
+        {"RateLimit-Policy": '"default";q=10;w=60;'},
         {"RateLimit": '"default";r=many'},
         {"RateLimit-Policy": '"default"'},
         {"RateLimit-Policy": "100;w=60"},
@@ -183,6 +200,11 @@ def test_a_number_below_zero_says_nothing():
 )
 def test_what_cannot_be_read_is_as_if_it_were_not_there(headers):
     assert read(headers) == []
+
+
+def test_one_bad_line_of_a_list_spoils_it_but_nothing_beside_it():
+    told = read([("RateLimit", '"a";r=1'), ("RateLimit", '"b";r=;'), ("X-RateLimit-Remaining", "7")])
+    assert told == [Quota("x-ratelimit", "", "requests", None, 7)]
 
 
 def test_no_answer_gives_more_than_sixteen_records():

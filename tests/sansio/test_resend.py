@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncapi.errors import ConnectError, ProtocolError, RequestTimeout, TLSError
-from asyncapi.sansio.resend import obstacle, rewindable, safe, unprocessed
+from asyncapi.sansio.resend import obstacle, rewindable, safe, timed_out, unprocessed
 from asyncapi.testing import reply
 from asyncapi.types import Attempt, Body, Call, Request
 
@@ -62,6 +62,24 @@ def test_a_body_must_be_there_again(content, expected):
 @pytest.mark.parametrize(
     ("failure", "expected"),
     [
+        (RequestTimeout("slow", phase="headers"), True),
+        (RequestTimeout("slow", phase="body"), True),
+        (RequestTimeout("slow", phase="queue"), False),  # in a line of ours, the host knows nothing of it
+        (RequestTimeout("slow", phase="connect"), False),
+        (ProtocolError("cut"), False),
+        (reply(504), True),
+        (reply(524), True),
+        (reply(503), False),
+        (reply(408), False),  # the host's own patience with us
+    ],
+)
+def test_after_what_the_host_may_still_be_at_work(failure, expected):
+    assert timed_out(failure) is expected
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
         (ConnectError("refused"), True),
         (TLSError("expired"), True),
         (ProtocolError("cut"), False),
@@ -71,6 +89,14 @@ def test_a_body_must_be_there_again(content, expected):
         (RequestTimeout("slow", phase="headers"), False),
         (RequestTimeout("slow", phase="body"), False),
         (reply(429), True),
+        (reply(403), False),
+        (reply(403, headers={"Retry-After": "1"}), True),
+        (reply(520), False),
+        (reply(521), True),
+        (reply(522), False),  # it may have come after the connection was made
+        (reply(523), True),
+        (reply(524), False),
+        (reply(529), True),
         (reply(408), False),
         (reply(425), False),
         (reply(500), False),

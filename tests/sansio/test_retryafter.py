@@ -21,7 +21,22 @@ WALL = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
         ({"Retry-After": "120"}, 120.0),
         ({"Retry-After": "0"}, 0.0),
         ({"Retry-After": " 1.5 "}, 1.5),
-        ({"Retry-After": "-5"}, 0.0),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "+3"}, None),
+        ({"Retry-After": "1e3"}, None),
+        ({"Retry-After": "0x10"}, None),
+        ({"Retry-After": "1_0"}, None),
+        ({"Retry-After": "\u0663"}, None),  # an Arabic 3
+        ({"Retry-After": '"5"'}, None),
+        ({"Retry-After": "5 s"}, None),
+        ({"Retry-After": "9" * 100}, 1e12),
+        ({"Retry-After": "9" * 1000}, None),  # over what is read at all
+        ({"Retry-After": "7, 7"}, 7.0),  # two lines, joined by a proxy
+        ({"Retry-After": "3,, 9,"}, 9.0),
+        ({"Retry-After": "soon, 7, -5"}, 7.0),
+        ({"Retry-After": "Sun, 06 Nov 1994 08:50:07 GMT, Sun, 06 Nov 1994 08:50:17 GMT"}, 40.0),
+        ({"Retry-After": "Sun, 06 Nov 1994 08:50:07 GMT, 7"}, 30.0),
+        ({"Retry-After": "Sun, 06 Nov 1994 03:50:07 EST"}, 30.0),
         ({"Retry-After": ""}, None),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "nan"}, None),
@@ -41,12 +56,43 @@ WALL = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
         ({"retry-after-ms": "250"}, 0.25),
         ({"retry-after-ms": "250", "Retry-After": "60"}, 0.25),
         ({"retry-after-ms": "x", "Retry-After": "60"}, 60.0),
-        ({"retry-after-ms": "-1"}, 0.0),
+        ({"retry-after-ms": "-1"}, None),
+        ({"retry-after-ms": "-1", "Retry-After": "60"}, 60.0),
+        ({"retry-after-ms": "250, 300"}, 0.3),
         ({"RETRY-AFTER": "7"}, 7.0),
     ],
 )
 def test_every_form(headers, expected):
     assert retry_after(CIMultiDict(headers), WALL) == expected
+
+
+def test_of_two_lines_the_longer_wait_holds():
+    lines = CIMultiDict([("Retry-After", "5"), ("Retry-After", "9"), ("Retry-After", "x")])
+    assert retry_after(lines, WALL) == 9.0
+
+
+@pytest.mark.parametrize(
+    ("ours", "date", "told"),
+    [
+        (0.0, 0.0, 30.0),
+        (0.7, 0.0, 29.3),  # within the whole seconds that a Date has, ours is the finer clock
+        (300.0, 0.0, 30.0),  # else theirs says what was meant
+        (-90.0, 0.0, 30.0),
+        (300.0, None, 0.0),
+        (0.0, -WALL, 30.0),  # the Date of a clock that was never set
+    ],
+)
+def test_a_date_is_by_the_servers_own_clock(ours, date, told):
+    headers = {"Retry-After": formatdate(WALL + 30, usegmt=True)}
+    if date is not None:
+        headers["Date"] = formatdate(WALL + date, usegmt=True)
+    assert retry_after(CIMultiDict(headers), WALL + ours) == pytest.approx(told)
+
+
+def test_a_date_out_of_a_cache_is_as_old_as_its_age_says():
+    date, until = (formatdate(WALL + 1e9 + seconds, usegmt=True) for seconds in (0, 100))
+    headers = CIMultiDict({"Date": date, "Age": "60", "Retry-After": until})
+    assert retry_after(headers, WALL + 1e9 + 300) == 40.0
 
 
 @given(st.text(), st.text())

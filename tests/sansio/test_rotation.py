@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncapi.sansio.bucket import Bucket
-from asyncapi.sansio.rotation import KeyState, Ring
+from asyncapi.sansio.rotation import KeyState, Ring, limit_told
 
 EVENTS = st.lists(
     st.tuples(st.integers(0, 2), st.sampled_from(["take", "rest", "bar", "free", "served"]), st.floats(0, 5)),
@@ -52,6 +53,41 @@ def test_the_chosen_key_is_never_later_than_another(events, least_used):
             key.free()
         else:
             key.served()
+
+
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "content", "told"),
+    [
+        (429, {}, b"", (True, None)),
+        (429, {"retry-after": "7"}, b"", (True, 7.0)),
+        (429, {"retry-after": "0"}, b"", (True, None)),
+        (429, {"retry-after": "1000000000"}, b"", (True, 86_400.0)),
+        (429, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}, b"", (True, 9.0)),
+        (429, {"x-ratelimit-remaining": "5", "x-ratelimit-reset": "9"}, b"", (True, None)),
+        (403, {"retry-after": "7"}, b"", (True, 7.0)),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{NOW + 9:.0f}"}, b"", (True, 9.0)),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{(NOW + 9) * 1000:.0f}"}, b"", (True, 9.0)),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{NOW - 9:.0f}"}, b"", (True, None)),
+        (403, {"x-ratelimit-remaining": "0"}, b"", (True, None)),
+        (403, {}, b'{"message": "You have exceeded a secondary rate limit. Please wait"}', (True, 60.0)),
+        (403, {"retry-after": "9"}, b"You have exceeded a secondary rate limit", (True, 9.0)),
+        (403, {}, b'{"message": "You have triggered an abuse detection mechanism."}', (True, 60.0)),
+        (403, {}, b'{"message": "API rate limit exceeded for 1.2.3.4"}', (True, None)),
+        (403, {}, b'{"error": {"errors": [{"reason": "userRateLimitExceeded"}]}}', (True, None)),
+        (403, {}, b'{"error": {"errors": [{"reason": "quotaExceeded"}]}}', (True, None)),
+        (403, {}, b'{"message": "Resource not accessible by personal access token"}', (False, None)),
+        (403, {"x-ratelimit-remaining": "59", "x-ratelimit-reset": "9"}, b"", (False, None)),
+        (403, {}, b"", (False, None)),
+        (401, {"x-ratelimit-remaining": "0", "retry-after": "9"}, b"rate limit exceeded", (False, None)),
+        (503, {"retry-after": "9"}, b"", (False, None)),
+        (200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}, b"", (False, None)),
+    ],
+)
+def test_which_answers_are_a_limits(status, headers, content, told):
+    assert limit_told(status, headers, content, NOW) == told
 
 
 def test_what_was_not_used_is_given_back():

@@ -41,6 +41,8 @@ CASES = {
     "an id without data counts": ("id: 7\n\ndata: b\n\n", [one("b", id="7")]),
     "an id with a NUL is none": ("id: 7\n\nid: 8\0\ndata: b\n\n", [one("b", id="7")]),
     "a retry": ("retry: 1500\ndata: a\n\ndata: b\n\n", [one("a", retry=1.5), one("b")]),
+    "a retry with zeros before it": ("retry: 00000000001500\ndata: a\n\n", [one("a", retry=1.5)]),
+    "a retry beyond all sense": (f"retry: {'9' * 5000}\nretry: 12345678901\ndata: a\n\n", [one("a")]),
     "a retry that is none": ("retry: 1.5\nretry: -1\nretry: \u0663\nretry:\ndata: a\n\n", [one("a")]),
     "unknown fields and comments": ("datas: x\n:data: x\nData: x\ndata: a\n\n", [one("a")]),
     "a byte order mark": ("\ufeffdata: a\n\n\ufeffdata: b\n\n", [one("a")]),

@@ -24,7 +24,7 @@ from opentelemetry.semconv.metrics import http_metrics
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from asyncapi import Client, ConnectError, Hedge, NotFound, ProtocolError, Retry
+from asyncapi import Client, ConnectError, Hedge, NotFound, ProtocolError, RequestTimeout, Retry
 from asyncapi.serve import FaultServer
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.watch import OpenTelemetry
@@ -310,3 +310,34 @@ def test_a_hedged_copy_is_a_resend_and_the_loser_is_told_as_cancelled():
     assert lost.attributes["error.type"] == "CancelledError"
     assert call.attributes["http.response.status_code"] == 200
     assert {span.parent.span_id for span in (won, lost)} == {call.context.span_id}
+
+
+def test_an_attempt_that_was_late_is_told_as_late_in_its_span_too():
+    collected = Collected()
+
+    async def handler(request):
+        await asyncio.sleep(5)
+
+    with pytest.raises(RequestTimeout):
+        run(client(handler, collected, retry=None).get("/x", timeout=1))
+    assert [span.attributes["error.type"] for span in collected.spans] == ["RequestTimeout"] * 2
+
+
+def test_servers_and_routes_together_make_a_bounded_number_of_series_and_spans_have_them_all():
+    collected = Collected()
+
+    async def scenario():
+        api = client(lambda r: reply(200), collected)
+        for host in range(80):
+            for route in range(10):
+                await api.get(f"https://h{host}/x", route=f"/r{route}")
+
+    run(scenario())
+    for name in ("http.client.request.duration", "asyncapi.client.call.duration", "http.client.active_requests"):
+        points = collected.points_of(name)
+        assert len(points) <= 201
+        assert {"_OTHER"} < {point.attributes["server.address"] for point in points}
+        assert {"_OTHER"} < {point.attributes["url.template"] for point in points}
+    assert sum(point.count for point in collected.points_of("asyncapi.client.call.duration")) == 800
+    assert len({span.attributes["url.full"] for span in collected.spans}) == 80
+    assert len({span.attributes["url.template"] for span in collected.spans}) == 10

@@ -1,0 +1,64 @@
+"""What a failure says of another try, where no strategy of the user's does: is it worth it, and when?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import TransportError
+from asyncapi.sansio.backoff import full_jitter
+from asyncapi.sansio.idempotency import in_progress
+from asyncapi.sansio.ratelimited import is_rate_limited, told_wait
+from asyncapi.sansio.retryafter import should_retry
+
+if TYPE_CHECKING:
+    from asyncapi.types import Request, Response
+
+_TOO_MANY_REQUESTS = 429
+
+
+def is_worth_it(request: Request, failure: Response | TransportError, statuses: frozenset[int]) -> bool:
+    """Whether another try may mend it.
+
+    Args:
+        request: What was sent.
+        failure: What came of it.
+        statuses: Those that may be mended; 429 stands for every rate limit.
+    """
+    if isinstance(failure, TransportError):
+        return not failure.final
+    told = should_retry(failure.headers) if failure.status >= 400 else None  # noqa: PLR2004
+    if told is not None:
+        return told
+    return failure.status in statuses or in_progress(request, failure) or (
+        _TOO_MANY_REQUESTS in statuses and is_rate_limited(failure.status, failure.headers)
+    )  # fmt: skip
+
+
+def asked(failure: Response | TransportError, wall: float) -> float | None:
+    """Seconds that the server asks to wait; None if it doesn't say.
+
+    Args:
+        failure: Its answer, or none.
+        wall: Now, in seconds since the Unix epoch.
+    """
+    return None if isinstance(failure, TransportError) else told_wait(failure.status, failure.headers, wall)
+
+
+def backoff(retry: int, draw: float, *, base: float, cap: float, told: float | None) -> float:
+    """Seconds to wait where the server names none, or none that is worth waiting.
+
+    "At once" is what is read when a server cuts the rest of a second off to whole ones: the upper half outlasts that.
+
+    Args:
+        retry: 1 for the first retry.
+        draw: A uniform draw from [0, 1).
+        base: The ceiling of the first wait, seconds.
+        cap: The ceiling of every wait, seconds.
+        told: What the server asks for, 0 for "at once".
+    """
+    return full_jitter(retry, draw if told is None else (1.0 + draw) / 2, base=base, cap=cap)
+
+
+def is_limit(failure: Response | TransportError) -> bool:
+    """Whether a rate limit refused it: sent again when the server says so, or lets it, it is no part of a storm."""
+    return not isinstance(failure, TransportError) and is_rate_limited(failure.status, failure.headers)

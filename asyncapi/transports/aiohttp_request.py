@@ -1,0 +1,85 @@
+"""aiohttp's request, its head byte for byte.
+
+What aiohttp reads of an answer's headers that is not UTF-8 it keeps as lone surrogates (PEP 383), and drops these when
+such text goes out again: an ETag of other bytes would be asked about (seen in 3.14.5). Here they go out as they came.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from multidict import CIMultiDict
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+
+_KEPT = re.compile("[\udc80-\udcff]")
+_STAND_IN = re.compile(rb"\xf4\x8f[\xbe\xbf][\x80-\xbf]")  # UTF-8 of U+10FF80 to U+10FFFF, which mean nothing
+
+
+class ByteExactRequest(aiohttp.ClientRequest):
+    """One request of one attempt."""
+
+    def send(self, conn: Any) -> Awaitable[aiohttp.ClientResponse]:  # type: ignore[override]  # it is awaited
+        """Write it."""
+        headers = self.headers
+        for value in headers.values():
+            if not value.isascii() and _KEPT.search(value):
+                self.headers = CIMultiDict((name, _KEPT.sub(_stand_in, text)) for name, text in headers.items())
+                return super().send(_Connection(conn))  # type: ignore[arg-type]  # as good as one
+        return super().send(conn)
+
+
+def _stand_in(kept: re.Match[str]) -> str:
+    return chr(0x10FF00 + (ord(kept[0]) & 0xFF))
+
+
+def _byte(stand_in: re.Match[bytes]) -> bytes:
+    return bytes([ord(stand_in[0].decode()) & 0xFF])
+
+
+class _Instead:
+    """Stands for another object, but for what its class says."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _Connection(_Instead):
+    @property
+    def protocol(self) -> Any:
+        return None if self._inner.protocol is None else _Protocol(self._inner.protocol)
+
+
+class _Protocol(_Instead):
+    _transport: _Transport | None = None
+
+    @property
+    def transport(self) -> Any:
+        if self._inner.transport is None:
+            return None
+        if self._transport is None:
+            self._transport = _Transport(self._inner.transport)
+        return self._transport
+
+
+class _Transport(_Instead):
+    _head_is_out = False
+
+    def write(self, data: Any) -> None:
+        if not self._head_is_out:  # the head comes first, and whole
+            self._head_is_out = True
+            head, end, rest = bytes(data).partition(b"\r\n\r\n")
+            data = _STAND_IN.sub(_byte, head) + end + rest
+        self._inner.write(data)
+
+    def writelines(self, pieces: Iterable[Any]) -> None:
+        if self._head_is_out:
+            self._inner.writelines(pieces)
+        else:
+            self.write(b"".join(pieces))

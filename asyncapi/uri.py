@@ -1,0 +1,246 @@
+"""The text of URLs (RFC 3986): what is valid stays as it is, and only what the RFC forbids is percent-encoded.
+
+Rules:
+1. A valid character and a valid percent-code are never changed: a reserved character and its code are not the same
+   (section 2.2), and a signature covers the very text. `%2f` stays lower-case, `+` and an empty query stay.
+2. Any other character becomes the codes of its UTF-8 bytes (section 2.5); a byte that a header's text keeps as a lone
+   surrogate (PEP 383) becomes its own code; a `%` that begins no code becomes `%25`.
+3. References are resolved, and their dot segments removed, by section 5.2. What a user writes whole is not a reference.
+4. The host is the one part that is rewritten: lower case, IDNA. It is a name to be looked up, and no signed text.
+
+The last functions speak of `yarl.URL` objects, which hold such a text: made with `encoded=True` they keep it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import quote_plus, unquote_plus
+
+from yarl import URL
+
+_UNRESERVED = r"A-Za-z0-9\-._~"
+_SUB_DELIMS = r"!$&'()*+,;="
+_USER = _UNRESERVED + _SUB_DELIMS + ":"
+_PATH = _USER + "@/"
+_QUERY = _PATH + "?"  # and the fragment
+
+_REFERENCE = re.compile(  # appendix B, with the grammar of the scheme
+    r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
+)
+
+
+def _text_of(characters: str) -> str:
+    return rf"[{characters}]*+(?:%[0-9A-Fa-f]{{2}}[{characters}]*+)*+"
+
+
+# What can be taken as it is, at one look: nearly every URL. It has no part that yarl would read in another way.
+_PLAIN = re.compile(
+    r"https?://[a-z0-9_\-.]++(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+    rf"(?:/{_text_of(_PATH)})?(?:\?(?=[^#]){_text_of(_QUERY)})?(?:#{_text_of(_QUERY)})?"
+)
+_FORBIDDEN_IN = {
+    part: re.compile(rf"%(?![0-9A-Fa-f]{{2}})|[^{characters}%]+")
+    for part, characters in {"user": _USER, "path": _PATH, "query": _QUERY}.items()
+}
+_DOT_SEGMENT = re.compile(r"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)")
+_BLANK = " \t\r\n"
+_PAIR_SAFE = "!$'()*,/:?@"  # what a name or a value of a query may hold beside unreserved characters
+
+
+class Parts(NamedTuple):
+    """The five components of a reference; None where one is not there, which is not the same as empty."""
+
+    scheme: str | None
+    authority: str | None
+    path: str
+    query: str | None
+    fragment: str | None
+
+
+def split(text: str) -> Parts:
+    """The components of a URL or a relative reference (section 3, appendix B)."""
+    found = _REFERENCE.fullmatch(text)
+    assert found is not None  # noqa: S101 - the expression takes every text
+    return Parts(*found.groups())
+
+
+def compose(parts: Parts) -> str:
+    """The text of components (section 5.3)."""
+    scheme, authority, path, query, fragment = parts
+    return (
+        ("" if scheme is None else f"{scheme}:")
+        + ("" if authority is None else f"//{authority}")
+        + path
+        + ("" if query is None else f"?{query}")
+        + ("" if fragment is None else f"#{fragment}")
+    )
+
+
+def encode(text: str) -> str:
+    """A URL or a reference with all that is forbidden outside of its host percent-encoded.
+
+    Raises:
+        ValueError: It holds a lone surrogate that stands for no byte.
+    """
+    return compose(_encoded(split(text)))
+
+
+def _encoded(parts: Parts) -> Parts:
+    scheme, authority, path, query, fragment = parts
+    if authority is not None and "@" in authority:
+        user, _, place = authority.rpartition("@")
+        authority = f"{_code('user', user)}@{place}"
+    return Parts(
+        scheme,
+        authority,
+        _code("path", path),
+        None if query is None else _code("query", query),
+        None if fragment is None else _code("query", fragment),
+    )
+
+
+def _code(part: str, text: str) -> str:
+    return _FORBIDDEN_IN[part].sub(_codes, text)
+
+
+def _codes(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))
+
+
+def resolve(base: str, reference: str) -> str:
+    """What a reference means where `base` was fetched (section 5.2.2)."""
+    there = split(reference)
+    if there.scheme is not None:
+        return compose(there._replace(path=remove_dot_segments(there.path)))
+    here = split(base)
+    if there.authority is not None:
+        return compose(there._replace(scheme=here.scheme, path=remove_dot_segments(there.path)))
+    if not there.path:
+        query = here.query if there.query is None else there.query
+        return compose(here._replace(query=query, fragment=there.fragment))
+    path = there.path if there.path.startswith("/") else _merged(here, there.path)
+    return compose(Parts(here.scheme, here.authority, remove_dot_segments(path), there.query, there.fragment))
+
+
+def _merged(base: Parts, path: str) -> str:
+    """Section 5.2.3."""
+    if base.authority is not None and not base.path:
+        return f"/{path}"
+    return base.path[: base.path.rfind("/") + 1] + path
+
+
+def remove_dot_segments(path: str) -> str:
+    """The path without `.` and `..` (section 5.2.4). Percent-encoded ones are no dot segments there."""
+    segments = path.split("/")
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            if len(kept) > 1:
+                kept.pop()
+            elif kept:
+                kept[0] = ""
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/".join(kept)
+
+
+def has_dot_segments(text: str) -> bool:
+    """Whether the path of a reference has a `.` or `..`, written plainly or as `%2e`: most servers act on both."""
+    if "/." not in text and "%2" not in text and text[:1] != ".":  # nearly always
+        return False
+    return _DOT_SEGMENT.search(split(text).path) is not None
+
+
+def query_of(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values as a query, a space as `+`.
+
+    Raises:
+        ValueError: One has a lone surrogate.
+    """
+    return "&".join(f"{quote_plus(name, _PAIR_SAFE)}={quote_plus(value, _PAIR_SAFE)}" for name, value in pairs)
+
+
+def replace_pairs(query: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """The query with these names set: in their places where it has them, else at its end. The rest stays verbatim."""
+    waiting: dict[str, list[str]] = {}
+    for name, value in pairs:
+        waiting.setdefault(name, []).append(query_of([(name, value)]))
+    kept: list[str] = []
+    for pair in query.split("&") if query else ():
+        new = waiting.get(unquote_plus(pair.partition("=")[0]))
+        if new is None:
+            kept.append(pair)
+        elif new:
+            kept.append(new.pop(0))
+    kept += [pair for left in waiting.values() for pair in left]
+    return "&".join(kept)
+
+
+# --- as objects ------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=128)
+def parse(text: str) -> URL:
+    """The URL or relative reference as an object that keeps its text.
+
+    Raises:
+        ValueError: Its host or port is none, or it holds a lone surrogate that stands for no byte.
+    """
+    if _PLAIN.fullmatch(text):
+        return URL(text, encoded=True)
+    return _made(_encoded(split(text)))
+
+
+def _made(parts: Parts) -> URL:
+    scheme, authority, path, query, fragment = parts
+    netloc = ""
+    if authority:
+        user, at, place = authority.rpartition("@")
+        if not place.isprintable() or " " in place:
+            raise ValueError("a character in its host that no host has")
+        host = URL(f"//{place}" if scheme is None else f"{scheme}://{place}")
+        netloc = f"{user}{at}{host.raw_authority}"
+    elif authority is not None and scheme is not None:
+        return URL(compose(parts))  # no host where one belongs: its error, or a scheme that has none
+    if query == "":
+        path, query = f"{path}?", None  # yarl knows no empty query, and would drop its mark
+    return URL.build(
+        scheme=(scheme or "").lower(), authority=netloc, path=path, query_string=query or "", fragment=fragment or "",
+        encoded=True,
+    )  # fmt: skip
+
+
+def join(base: URL, reference: str) -> URL:
+    """What a server's reference means, where `base` was fetched; blanks around it are none of its (appendix C).
+
+    Raises:
+        ValueError: As in `parse`.
+    """
+    return parse(resolve(str(base), reference.strip(_BLANK)))
+
+
+def with_pairs(url: URL, pairs: Sequence[tuple[str, str]]) -> URL:
+    """The URL with names and values added to its query."""
+    path = url.raw_path
+    if path[-1:] != "?" or url.raw_query_string:
+        return url.extend_query(pairs)
+    return parse(str(url.with_path(path[:-1], encoded=True))).extend_query(pairs)
+
+
+def with_replaced(url: URL, pairs: Sequence[tuple[str, str]]) -> URL:
+    """The URL with these names of its query set, as in `replace_pairs`."""
+    parts = split(str(url))
+    return parse(compose(parts._replace(query=replace_pairs(parts.query or "", pairs))))
+
+
+def with_user_info(url: URL, of: URL) -> URL:
+    """The URL with the user-info of another one, verbatim."""
+    parts = split(str(url))
+    user = of.raw_authority.rpartition("@")[0]
+    place = (parts.authority or "").rpartition("@")[2]
+    return parse(compose(parts._replace(authority=f"{user}@{place}" if user else place)))

@@ -1,0 +1,282 @@
+"""Everything of ours that reads what a server sends, in one table. Who writes another parser adds a line to it.
+
+`tests/sansio/test_linear.py` holds that each takes time in proportion to what it reads, `tests/sansio/test_hostile.py`
+that nothing breaks it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from asyncapi import decoding, jsontext, uri
+from asyncapi.credentials.credential import Signature
+from asyncapi.errors import AsyncAPIError, status_error
+from asyncapi.layers.redirect import follow
+from asyncapi.redact import redact_broken, redact_headers, redact_url
+from asyncapi.sansio import caching, codings, cookies, digest, endings, oauth, oauth_errors, proxies, sse
+from asyncapi.sansio.cache_control import directives
+from asyncapi.sansio.fields import elements
+from asyncapi.sansio.httpdate import http_date
+from asyncapi.sansio.link import links
+from asyncapi.sansio.masks import Masks
+from asyncapi.sansio.ndjson import ChunkParser, LineParser
+from asyncapi.sansio.propagation import TIMEOUT_HEADERS, read_timeout
+from asyncapi.sansio.ranges import part_of, validator
+from asyncapi.sansio.ratelimit_headers import quotas
+from asyncapi.sansio.retryafter import retry_after, should_retry
+from asyncapi.sansio.rotation import limit_told
+from asyncapi.sansio.sigv4 import skew
+from asyncapi.sansio.structured import parse_dictionary, parse_list
+from asyncapi.types import Request, Response
+
+NOW = 1_700_000_000.0
+
+
+class Parser(NamedTuple):
+    """One reader of text.
+
+    Attributes:
+        read: Reads the text to its end.
+        worst: What is hard for this one beside `HOSTILE`: what stands before, what is repeated, what ends it.
+        raises: Its documented errors.
+    """
+
+    read: Callable[[str], Any]
+    worst: tuple[tuple[str, str, str], ...] = ()
+    raises: tuple[type[Exception], ...] = ()
+
+
+def _cached(text: str) -> None:
+    names = ("Cache-Control", "Age", "Expires", "Vary", "Connection", "ETag", "A")
+    headers = CIMultiDict((name, text) for name in names)
+    caching.concerns("GET", headers)
+    found = caching.store(
+        200, headers, b"", version="1.1", asked=NOW, came=NOW, identity="", request=headers, heuristic=0.1
+    )
+    stored = found or caching.store(
+        200, CIMultiDict({"ETag": text or "1", "Vary": "A", "Cache-Control": "max-age=1"}), b"",
+        version="1.1", asked=NOW, came=NOW, identity="", request=headers,
+    )  # fmt: skip
+    assert stored is not None
+    caching.choose([tuple(stored)], "", headers)
+    caching.usable(stored, headers, NOW)
+    caching.usable_on_error(stored, headers, NOW, 1.0)
+    caching.conditions(stored)
+    caching.freshened(stored, headers, asked=NOW, came=NOW, request=headers)
+    caching.outdated(stored, headers)
+
+
+def _limits(*names: str) -> Callable[[str], Any]:
+    return lambda text: quotas(CIMultiDict([(name, text) for name in (*names, *names)]), NOW)
+
+
+def _echoed(text: str) -> None:
+    request = Request("GET", "https://h/?key=s3cr3t")
+    response = Response(400, {"Link": text, "Location": text}, text.encode("utf-8", "surrogateescape"), url=request.url)
+    Signature(params=(("key", "s3cr3t"),), secrets=("s3cr3t",)).erase(response, request)
+
+
+def _joined(text: str) -> None:
+    base = uri.parse("https://h/a/b?c#d")
+    uri.with_user_info(uri.with_replaced(uri.join(base, text), [("c", "1")]), base)
+
+
+def _cookies(text: str) -> None:
+    jar = cookies.Jar()
+    fields = [
+        text,
+        f"a={text}",
+        f"a=1; Domain={text}",
+        f"a=1; Path={text}",
+        f"a=1; Expires={text}",
+        f"a=1; Max-Age={text}",
+    ]
+    jar.keep(fields, secure=True, host="a.h.example", path="/a/b", now=NOW)
+    jar.header(secure=True, host="a.h.example", path="/a/b", now=NOW, given=text)
+
+
+def _limited(text: str) -> None:
+    content = text.encode("utf-8", "surrogateescape")
+    headers = CIMultiDict({"X-RateLimit-Remaining": text, "X-RateLimit-Reset": text})
+    limit_told(403, headers, content, NOW)
+    limit_told(429, CIMultiDict({"Retry-After": text}), content, NOW)
+
+
+def _coded(*lines: str) -> None:
+    coding = codings.decoding(lines, lines)
+    if coding is not None:
+        coding.step(b"a", 1)
+        coding.end()
+
+
+def _bytes(read: Callable[[bytes], Any]) -> Callable[[str], Any]:
+    return lambda text: read(text.encode("utf-8", "surrogateescape"))
+
+
+PARSERS: dict[str, Parser] = {
+    "a list": Parser(lambda text: [*elements([text])]),
+    "Cache-Control": Parser(
+        lambda text: directives(CIMultiDict([("Cache-Control", text), ("Pragma", text)])), (("", "a", ";"),)
+    ),
+    "the headers of a stored answer": Parser(_cached),
+    "an HTTP date": Parser(lambda text: http_date(text, NOW), (("Sun, 06 Nov 1994 08:49:37", " ", "GMT"),)),
+    "Link": Parser(
+        lambda text: [*links([text]), *links(text.split("|"))],
+        (("", ", ", "x>"), ("", "<>; ", ">"), ("", '<>;a="\\" ', ">"), ("", "<>;a= ", '">'), ("<>;", " ", '"<>')),
+    ),
+    "WWW-Authenticate": Parser(
+        lambda text: digest.read([text, f"Digest {text}"]),
+        (("Digest a", " ", '"'), ("Digest a=", " ", '"'), ('Digest a="', "\\", ""), ("Digest ", 'a="b",', "")),
+    ),
+    "Authentication-Info": Parser(digest.read_nextnonce),
+    "RateLimit": Parser(_limits("RateLimit", "RateLimit-Policy"), (("", '"a";r=1,', ""), ("", '"a\\"', ""))),
+    "X-RateLimit": Parser(
+        _limits("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-RateLimit-Resource", "Date"),
+        (("", "1m", "x"), ("", "1.1", ""), ("2023-11-14T22:13:30.", "1", "")),
+    ),
+    "other rate limits": Parser(
+        _limits("RateLimit-Limit", "RateLimit-Reset", "anthropic-ratelimit-tokens-reset", "x-ratelimit-reset-tokens")
+    ),
+    "the name of a rate limit": Parser(
+        lambda text: quotas(CIMultiDict({f"X-RateLimit-Limit-{text}": "1", f"anthropic-ratelimit-{text}": "1"}), NOW),
+        (("", "-limit", ""),),
+    ),
+    "a structured list": Parser(parse_list, (("", "(", ""), ("", "a;a=1", ""), ('"', "\\\\", ""), ('%"', "%c3", '"'))),
+    "a structured dictionary": Parser(parse_dictionary, (("", "a=1,", ""), ("a=", "a=1;", ""), ("", "a, ", "a"))),
+    "Retry-After": Parser(
+        lambda text: (
+            retry_after(CIMultiDict([("Retry-After", text), ("Retry-After-Ms", text), ("Date", text)]), NOW),
+            should_retry(CIMultiDict({"X-Should-Retry": text})),
+        )
+    ),
+    "the validator of a download": Parser(
+        lambda text: (
+            validator(CIMultiDict([("ETag", text), ("Accept-Ranges", text), ("Content-Range", text)])),
+            validator(CIMultiDict([("Last-Modified", text), ("Date", text)])),
+        )
+    ),
+    "Content-Range": Parser(
+        lambda text: part_of(206, CIMultiDict({"Content-Range": text, "Content-Length": text})),
+        (("bytes ", "1", ""), ("bytes", " ", "1-2/3"), ("bytes 1-2/", "3", "")),
+    ),
+    "the codings of a body": Parser(_coded, (("", "gzip,", ""), ("", "gzip;", ",a")), (codings.CodingError,)),
+    "charset": Parser(decoding.charset, (("text/html; charset=", "a", ""), ("text/html;charset*0*=", "%", ""))),
+    "JSON": Parser(
+        _bytes(lambda content: decoding.json(content, "application/json")),
+        (("", "[", ""), ("", '{"a":', ""), ("", "[1,", ""), ('"', "\\u00e9", "")),
+        (AsyncAPIError,),
+    ),
+    "JSON with halves of surrogate pairs": Parser(
+        _bytes(jsontext.mended), (('"', "\\ud83d", '"'), ('"', "\\", "ud83d"), ('"', "\\ud83d\\ude00", '"'))
+    ),
+    "JSON that is deep": Parser(jsontext.deep, (("", "[", ""), ("", '{"a":', ""), ("", "[1,", "")), (ValueError,)),
+    "the sign of a last page": Parser(
+        lambda text: (endings.says_yes(text), endings.link_of({"href": text}, "next"), endings.whole(text))
+    ),
+    "why an authorization server refuses": Parser(
+        _bytes(oauth_errors.read_refusal),
+        (
+            ("", "<script>", ""),
+            ("", "<", ""),
+            ("", "a=b&", ""),
+            ("error=", "%", ""),
+            ("", "eyJaaaaaaaa.", ""),
+            ("", "a='", ""),
+            ("", "a=a", " "),
+            ("", '{"error":', ""),
+            ("", '[{"message":', ""),
+        ),
+    ),
+    "whether a refusal is a rate limit's": Parser(_limited, (("", "rate limit ", ""), ("", "secondary rate", ""))),
+    "an answer of a token endpoint": Parser(
+        _bytes(lambda content: oauth.read_token(200, content, NOW)), (("", '{"a":1,', ""),), (oauth.Refused,)
+    ),
+    "a refusal of a token endpoint": Parser(
+        _bytes(lambda content: oauth.read_json(400, content)), (('{"error":"', "a", '"}'),), (oauth.Refused,)
+    ),
+    "Location": Parser(
+        lambda text: follow(Request("GET", "https://h/a/b?c"), Response(302, {"Location": text}, url="https://h/a/b")),
+        (("", "../", ""), ("//", "a@", ""), ("/", "%", ""), ("https://", "a", ":@h"), ("", "/..", "")),
+        (AsyncAPIError,),
+    ),
+    "a reference": Parser(
+        _joined,
+        (("", "../", ""), ("", "a/", "/.."), ("//", "\u00e9", ""), ("//", "a.", ""), ("?", "c&", "")),
+        (ValueError,),
+    ),
+    "Set-Cookie": Parser(
+        _cookies, (("", "a=", ""), ("", "a;", ""), ("", "Path=/;", ""), ("", "1:", ""), ("", "1 ", ""))
+    ),
+    "no_proxy, which is the environment's": Parser(
+        lambda text: (proxies.is_exempt(text, "h.example", 443), proxies.is_exempt(text, "::1", 443)),
+        (("", "a,", ""), ("", "1.", ""), ("", "*", ""), ("", "::", ""), ("", "a:", "1"), ("", "\u00e9", "")),
+    ),
+    "a URL that is shown": Parser(
+        lambda text: (redact_broken(text), redact_url(text), redact_headers(CIMultiDict({"Link": text, "A": text}))),
+        (("", "//", ""), ("", "//a@", ""), ("", "?token=", ""), ("", "token=a&", "")),
+    ),
+    "a URL that repeats a secret": Parser(_echoed, (("", "?key=s3cr3t&", ""), ("", "??key=", ""))),
+    "a body that is written down": Parser(
+        _bytes(lambda content: Masks().body(content, "application/json")), (("", '"a" ', ""), ("", '"a":"', ""))
+    ),
+    "a body that is shown in an error": Parser(
+        _bytes(lambda content: status_error(Response(500, content=content, url=URL("https://h/"))))
+    ),
+    "the time that a caller gives": Parser(
+        lambda text: read_timeout(CIMultiDict((name, text) for name in TIMEOUT_HEADERS))
+    ),
+    "the clock of AWS": Parser(lambda text: skew(403, CIMultiDict({"Date": text, "Age": text}), NOW)),
+}
+
+
+class Stream(NamedTuple):
+    """One parser of bytes that come in pieces.
+
+    Attributes:
+        start: A new one.
+        state: What else it knows at the end.
+        raises: Its documented errors.
+    """
+
+    start: Callable[[], Any]
+    state: Callable[[Any], Any] = lambda parser: None
+    raises: tuple[type[Exception], ...] = (AsyncAPIError,)
+
+    def read(self, pieces: Iterable[bytes]) -> tuple[list[Any], Any, type[Exception] | None]:
+        """What comes out, what it knows then, and the error that it ends by."""
+        parser, found = self.start(), []
+        try:
+            for piece in pieces:
+                found += parser.feed(piece)
+            found += parser.end()
+        except self.raises as error:
+            return found, None, type(error)
+        return found, self.state(parser), None
+
+
+STREAMS: dict[str, Stream] = {
+    "events": Stream(sse.EventParser, lambda parser: (parser.last_id, parser.retry)),
+    "short events": Stream(lambda: sse.EventParser(8)),
+    "lines": Stream(LineParser),
+    "short lines": Stream(lambda: LineParser(8)),
+    "chunks": Stream(lambda: ChunkParser(7)),
+    "large chunks": Stream(lambda: ChunkParser(1_000_000)),
+}
+
+
+_PIECES = (
+    " ", "\t", "a", "1", "0", "-", ",", ";", "=", '"', "\\", "<", ">", "/", "%", "&", "(", "[", "{", ":", "\u00e9",
+    "\udce9", "a=", 'a="', '"\\', ', "', "a ", ";a=1", "a,", "<>,", "a=a;",
+)  # fmt: skip
+HOSTILE = tuple(("", piece, end) for piece, end in itertools.product(_PIECES, ("", '"', "!")))
+
+
+def texts(size: int, cases: Iterable[tuple[str, str, str]]) -> Iterable[str]:
+    """Hostile texts of about so many characters."""
+    for before, piece, end in cases:
+        yield before + piece * ((size - len(before) - len(end)) // len(piece)) + end
