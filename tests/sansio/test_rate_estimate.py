@@ -13,14 +13,7 @@ from hypothesis import strategies as st
 from asyncapi.sansio.pacing import Pacer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from simulator.workers import Fickle, FixedWindow, PausesAlone, TokenBucket, Workers
-
-
-class EachForItself(PausesAlone):
-    """As `pace=False`: nobody is held, and a refused call waits alone."""
-
-    def delay(self, now):
-        return 0.0
+from simulator.workers import EachForItself, Fickle, FixedWindow, TokenBucket, Workers
 
 
 def run(server, seconds, *, workers=100, round_trip=0.05, seed=1, pacer=None):
