@@ -71,9 +71,7 @@ class Parts:
             for by in ("client", "host")
             if (limits := [one for one in plan.rate if one.by == by])
         ]
-        self.paces: Keyed[Pace] | None = (
-            Keyed(partial(Pace, clock), busy=lambda one: one.busy) if plan.pace else None
-        )
+        self.paces: Keyed[Pace] | None = Keyed(partial(Pace, clock), busy=lambda one: one.busy) if plan.pace else None
         self.circuits: Keyed[Circuit] | None = None
         if plan.breaker is not None:
             self.circuits = Keyed(partial(plan.breaker.start, clock.random), busy=lambda one: one.holds(clock.now()))

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator import dip, limits, matrix, outages, restarts
+from simulator import dip, harm, limits, matrix, outages, restarts
 from simulator.storm import POLICIES, SCENARIOS, Measured, measure
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def run(names: list[str], folder: Path | None, *, quick: bool) -> dict[str, Any]
         }
         results["adaptive"] = matrix.measure(quick=quick)
         results["pacing"] = limits.measure()
+        results["harm"] = harm.measure(quick=quick)
         if drawing is not None and folder is not None:
             drawing.adaptive(folder / "sim-adaptive.svg")
     return results
@@ -94,6 +95,8 @@ def render(results: dict[str, Any], images: str = "img") -> Iterator[str]:
         yield from _sizes(results["adaptive"]["sizes"])
     if "pacing" in results:
         yield from _pacing(results["pacing"])
+    if "harm" in results:
+        yield from _harm(results["harm"])
 
 
 def _outages(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -152,17 +155,32 @@ def _sizes(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
 def _pacing(results: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield f"**Pacing: hidden limits**, {limits.WORKERS} workers, from ten seconds on\n"
-    yield "| the server | of its rate used | 429s | Retry-Afters broken |"
+    yield "| the server | of its rate used | 429s | attempts in a shared pause |"
     yield "|---|---:|---:|---:|"
     for name, row in results["limits"].items():
         yield f"| {name} | {row['used']:.0%} | {row['refused']:.2%} | {row['broken']} |"
     yield ""
-    yield "**Pacing: a host that answers 429 with `Retry-After: 1` whatever the rate**, of what keeping to the pauses"
-    yield "alone allows\n"
-    yield "| refused | used | Retry-Afters broken |"
+    yield "**Pacing: a host that answers 429 with `Retry-After: 1` whatever the rate**, of what `pace=False` gets\n"
+    yield "| refused | used | attempts in a shared pause |"
     yield "|---:|---:|---:|"
     for name, row in results["fickle"].items():
         yield f"| {name} | {row['used']:.0%} | {row['broken']} |"
+
+
+def _harm(results: dict[str, Any]) -> Iterator[str]:
+    yield ""
+    yield "**A client without a setting beside `pace=False`**, open loops, ten seconds for each call, the worse of two"
+    yield "seeds\n"
+    yield "| the host refuses | failed | with `pace=False` | median s | with `pace=False` |"
+    yield "|---|---:|---:|---:|---:|"
+    for name, row in results["open"].items():
+        yield f"| {name} | {row['failed']:.1%} | {row['off']:.1%} | {row['median']:.2f} | {row['off_median']:.2f} |"
+    yield ""
+    yield "**200 callers of single calls**, each with a next one at once: calls lost, attempts refused\n"
+    yield "| the host | lost | refused | sent again early |"
+    yield "|---|---:|---:|---:|"
+    for name, row in results["callers"].items():
+        yield f"| {name} | {row['failed']} | {row['refused']:.1%} | {row['early']} |"
 
 
 def bars(results: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
@@ -197,7 +215,11 @@ def bars(results: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
         broken = sum(one["broken"] for one in (*rows, *results["pacing"]["fickle"].values()))
         yield "Pacing, hidden limits of 100/s: of the rate used", ">= 95 %", f"{used:.1%}", used >= 0.95
         yield "Pacing, hidden limits of 100/s: 429s after ten seconds", "< 1 %", f"{refused:.2%}", refused < 0.01
-        yield "Pacing: Retry-Afters broken by any worker", "0", f"{broken}", broken == 0
+        yield "Pacing: attempts in a pause that concerns everybody", "0", f"{broken}", broken == 0
+        least = min(one["used"] for one in results["pacing"]["fickle"].values())
+        yield "Pacing: hosts that refuse at random, used as with `pace=False`", ">= 0.9", f"{least:.2f}", least >= 0.9
+    if "harm" in results:
+        yield from _harm_bars(results["harm"])
 
 
 def _dip_bars(rows: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, str, bool]]:
@@ -212,6 +234,30 @@ def _dip_bars(rows: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, str, 
     what = "A ten-second dip, against retry=None:"
     yield f"{what} normal again later by", "<= 5 s", f"{max(later):.0f} s", max(later) <= 5
     yield f"{what} fewer answered by", "<= 0.1 %", f"{max(fewer):.2%}", max(fewer) <= 0.001
+
+
+def _harm_bars(results: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
+    rows = list(results["open"].values())
+    more = max(one["failed"] - one["off"] for one in rows[:-1])
+    slower = max(one["median"] / one["off_median"] for one in rows[:-1])
+    failed, mixed = rows[-1]["failed"], results["map"]
+    lost = sum(one["failed"] for one in results["callers"].values())
+    refused = max(one["refused"] for one in results["callers"].values())
+    early = mixed["early"] + sum(one["early"] for one in results["callers"].values())
+    yield "Default against `pace=False`, random 429s: more calls failed", "<= 0.5 %", f"{more:.1%}", more <= 0.005
+    yield "Default against `pace=False`, random 429s: median latency", "<= 2x", f"{slower:.2f}x", slower <= 2
+    yield "A bucket that also refuses 5 % at random, 80 % used: failed", "<= 5 %", f"{failed:.1%}", failed <= 0.05
+    yield "200 callers at a bucket with Retry-After: calls lost", "0", f"{lost}", lost == 0
+    yield "200 callers at a bucket with Retry-After: attempts refused", "<= 10 %", f"{refused:.1%}", refused <= 0.1
+    yield (
+        "`map` of 3,000, 1 % random 429s, against `pace=False`: time",
+        "<= 2x",
+        f"{mixed['random']:.2f}x",
+        mixed["random"] <= 2,
+    )
+    what = "`map` at a bucket that also refuses 1 %, of `RateLimit(97)`"
+    yield what, ">= 0.5", f"{mixed['mixed']:.2f}", mixed["mixed"] >= 0.5
+    yield "Refused calls sent again before the told time", "0", f"{early}", early == 0
 
 
 def main() -> None:

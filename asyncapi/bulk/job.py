@@ -42,7 +42,7 @@ class Job:
         concurrency: Requests at a time.
         rate: A limit: attempts per second, or text such as `"50"`, `"100/m"`, `"5000/h"` (a second's worth may go at
             once), or a `RateLimit`.
-        pace: Whether to go as fast as each host tells, and let a 429 pause the whole job; else each row waits for
+        pace: Whether to go as fast as each host tells, and let a shared limit pause the job; else each row waits for
             itself alone.
         retry: Attempts in all, a `Retry`, or None for a single attempt. By default a server may ask to wait an hour.
         retry_budget: Retries as a share of the rows (0.5 for half as many), or "none" for as many as `retry` says at

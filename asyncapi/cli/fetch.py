@@ -109,7 +109,7 @@ Pace = Annotated[
     bool,
     typer.Option(
         "--pace/--no-pace",
-        help="Go as fast as the server tells: a 429 pauses the whole job. --no-pace: only its own row.",
+        help="Go as fast as the server tells: a shared limit pauses the job. --no-pace: each row for itself.",
         rich_help_panel=_LIMITS,
     ),
 ]

@@ -20,7 +20,7 @@ from asyncapi.errors import RateExceeded
 from asyncapi.limiting import Limiter, stand_in_line
 from asyncapi.sansio.pacing import Pacer
 from asyncapi.sansio.ratelimit_headers import quotas, tells
-from asyncapi.sansio.retryafter import retry_after
+from asyncapi.sansio.ratelimited import told_wait
 from asyncapi.types import Response
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Pace:
             status, headers = _OK if status in _REFUSALS else status, _NONE
         told = quotas(headers, self._clock.wall())
         if status in _REFUSALS:
-            wait = retry_after(headers, self._clock.wall())
+            wait = told_wait(status, headers, self._clock.wall())
         self.pacer.observe(
             self._clock.now(),
             number=number,

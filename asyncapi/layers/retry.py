@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 _PAYMENT_REQUIRED = 402
 _TOLD = "Retry-After"  # a wait's source: the server
-_SOURCES = frozenset({_TOLD, "wait strategy", "backoff"})
 _SPREAD = 0.25  # seconds over which those who wait for a probe come back
 _REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 
@@ -77,7 +76,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
         counted: Whether the budget pays for retries after such refusals too, as the AWS SDKs count throttling.
     """
     now = clock.now
-    free = frozenset() if counted else _SOURCES if paced else frozenset({_TOLD})
+    free = _Free(told=not counted, held=paced and not counted)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -188,21 +187,36 @@ class _GiveUp(Exception):
         self.cause = cause
 
 
+@dataclass(frozen=True, slots=True)
+class _Free:
+    """Which retries of what a limit refused cost no budget.
+
+    Attributes:
+        told: Those for which the server said when.
+        held: Those of a backlog, which the pace layer holds back until the host takes them; and "at once", which whole
+            seconds leave of the rest of one.
+    """
+
+    told: bool
+    held: bool
+
+
 class _Again:
     """The attempts of one call after its first failure."""
 
     __slots__ = (
-        "_budget", "_clock", "_free", "_inner", "_owed", "_paid", "_policy", "_replayed", "_request",
-        "_slept", "_tries",
+        "_budget", "_clock", "_free", "_inner", "_owed", "_paid", "_policy", "_replayed", "_request", "_slept",
+        "_told", "_tries",
     )  # fmt: skip
 
-    def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: frozenset[str]) -> None:
+    def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: _Free) -> None:
         self._inner = inner
         self._request = request
         self._policy: RetryPolicy = request.call.retry
         self._budget = budget
         self._clock = clock
-        self._free = free  # of these waits the retry of what a limit refused costs no budget
+        self._free = free
+        self._told: float | None = None  # when the server has said to come back, seconds
         self._tries = 1
         self._paid = 0.0
         self._slept = 0.0
@@ -306,6 +320,7 @@ class _Again:
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and who says so."""
         policy, told = self._policy, retrychoice.asked(failure, self._clock.wall())
+        self._told = told
         if told:
             return told, _TOLD
         if policy.wait is not None:
@@ -332,10 +347,16 @@ class _Again:
             raise _GiveUp(why, held_by="max_retry_after")
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")
-        if policy.budgeted and not (source in self._free and retrychoice.is_limit(failure)):
+        if policy.budgeted and not (self._costs_nothing(call=request.call) and retrychoice.is_limit(failure)):
             self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
             if not self._paid:
                 raise self._spent("the retry budget of {} is spent")
+
+    def _costs_nothing(self, call: Call) -> bool:
+        """Whether what a limit refused is sent again without a budget: as the server says, or held back below."""
+        if self._told:
+            return self._free.told
+        return self._free.held and (call.backlog or self._told is not None)
 
     def _spent(self, why: str) -> _GiveUp:
         why = why.format(self._request.call.host)

@@ -1,11 +1,11 @@
-"""Tell one call's 429 from everybody's: hold a host's other attempts only once the evidence says that all share a limit.
+"""Tell one call's 429 from everybody's: hold a host's other attempts only where the evidence says that all share it.
 
 The refused call itself waits for as long as it was told (layers/retry.py). For the others:
 
     1. A refusal with a told time (Retry-After) raises a doubt. Attempts sent after the refused one are the evidence.
     2. At least four of them taken for each one refused: it was that call's alone, and all go on.
-    3. Three refused, fewer than four taken for each, and more than the host refuses at random (background.py): the limit
-       is shared, and everybody waits until the told time.
+    3. Three refused, fewer than four taken for each, and more than the host refuses at random (background.py): the
+       limit is shared, and everybody waits until the told time. Single calls wait only where most are refused.
     4. While in doubt, at most one more attempt may be under way than were taken since: where none is, one probe goes.
     5. No verdict within a second, or three round trips where they are longer: all go on.
     6. What was sent before that verdict goes on to be evidence: a verdict by chance is taken back.
@@ -23,18 +23,13 @@ if TYPE_CHECKING:
 
 _TAKEN_FOR_EACH = 4  # attempts taken for each one refused: no shared limit
 _SHARE = 0.1  # of the attempts under way: so many refusals are no chance
-_GENTLY = 4.0  # seconds for which it rises so; then it doubles every second: whom it holds back must get through
-_LONG = 60.0  # seconds
-_LET_THROUGH = 2.0  # seconds in which those who wait are let through where holding them does not help
-_LONG_WAIT = 5.0  # seconds that single calls may have to wait for their turn when they come back
-_SOME = 20  # answers after which those refused among them are weighed
 _MANY = 15  # attempts taken of those that were under way when a pause began
 _PATIENCE, _ROUND_TRIPS = 1.0, 3.0  # seconds, and round trips, until a doubt without a verdict is dropped
-_FIRST_GAP, _LONGEST_GAP = 0.125, 30.0  # seconds between two attempts while nothing is taken: doubling from one to the other
+_FIRST_GAP, _LONGEST_GAP = (
+    0.125,
+    30.0,
+)  # seconds between two attempts while nothing is taken: doubling from one to the other
 _PROBE_EVERY = 60.0  # seconds between two attempts in a pause that is longer
-_LET_GO, _LONGEST_LET_GO = 10.0, 600.0  # seconds for which single calls are let go where holding them does not help
-_GROWTH, _FEW_WAIT, _TWICE = 2.0, 20, 2  # times as many wait, and at least so many, as when a limit was met twice
-_RISE = 0.05  # of the rate before a pause, by which it rises every second after it
 
 
 class Doubt:
@@ -119,7 +114,19 @@ class HostPause:
         began: When it began: attempts sent before say nothing about how it ends.
     """
 
-    __slots__ = ("_asked", "_asked_at", "_tries", "began", "dismissed_at", "doubt", "evidence", "probing", "told", "total", "until")
+    __slots__ = (
+        "_asked",
+        "_asked_at",
+        "_tries",
+        "began",
+        "dismissed_at",
+        "doubt",
+        "evidence",
+        "probing",
+        "told",
+        "total",
+        "until",
+    )
 
     def __init__(self) -> None:
         self.until = self.began = self.dismissed_at = -inf
@@ -184,100 +191,3 @@ class HostPause:
             until = now + retry_after
             self.total += max(0.0, until - max(now, self.until))
             self.until = max(self.until, until)
-
-
-class Helpfulness:
-    """Whether holding single calls back helps: where their line grows and grows, more are wanted than the host takes.
-
-    Then each call had better wait for itself alone, and holding is tried again later.
-    """
-
-    __slots__ = ("_first", "_judged", "_last", "_next", "_until")
-
-    def __init__(self) -> None:
-        self._last = self._until = -inf
-        self._judged = 0  # times that a limit was met, one soon after the other
-        self._first = 0  # how many waited when it was met again
-        self._next = _LET_GO
-
-    def at(self, now: float) -> bool:
-        """Whether single calls are to be held."""
-        return now >= self._until
-
-    def judge(self, now: float, waiting: int, *, again: bool) -> bool:
-        """A limit was met with so many waiting, `again` before all of the last time were gone: whether it still helps."""
-        if not again and now - self._last > _LET_GO:
-            self._judged = 0
-        self._last = now
-        self._judged += 1
-        if self._judged <= _TWICE:
-            self._first = max(waiting, _FEW_WAIT)
-            return True
-        return self.still(now, waiting)
-
-    def still(self, now: float, waiting: int) -> bool:
-        """Whether it helps with so many waiting now."""
-        if self._judged < _TWICE or waiting <= _GROWTH * self._first:
-            return True
-        self._until, self._next = now + self._next, min(2.0 * self._next, _LONGEST_LET_GO)
-        self._judged = 0
-        return False
-
-
-class Return:
-    """How fast attempts come back after a pause, until nobody waits any more.
-
-    Not a limit that is inferred: it begins with what was taken before the pause, and rises until those whom the pause
-    has held back are gone.
-
-    Args:
-        now: The clock's time.
-        rate: Attempts a second that were taken before.
-        known: Whether so many were seen to be taken for a while; else it doubles every second.
-    """
-
-    __slots__ = ("_answers", "_free", "_known", "_rate", "_refused", "_since")
-
-    def __init__(self, now: float, rate: float, *, known: bool) -> None:
-        self._since, self._rate, self._known = now, max(1.0, rate), known
-        self._free = False
-        self._answers = self._refused = 0
-
-    def rate(self, now: float) -> float:
-        """Attempts a second."""
-        passed = min(max(0.0, now - self._since), _LONG)
-        gently = min(passed, _GENTLY) if self._known else 0.0
-        return self._rate * (1.0 + _RISE * gently) * float(2.0 ** (passed - gently))
-
-    def begin(self, now: float) -> None:
-        """The pause is over."""
-        self._since = now
-
-    def let_go(self, now: float, waiting: int) -> None:
-        """Holding has not helped: all who wait get through within seconds, whatever is refused."""
-        if not self._free:
-            self._rate, self._since = max(self.rate(now), waiting / _LET_THROUGH), now
-            self._free, self._known = True, False
-
-    def is_slow(self, now: float, waiting: int, taken: float) -> bool:
-        """Whether, well after the pause, they would wait for long yet at what is taken, attempts a second."""
-        return now - self._since >= _LET_THROUGH and waiting > _LONG_WAIT * taken
-
-    def answered(self, now: float, sent_at: float, taken: float, background: Background, *, refused: bool) -> bool:
-        """Take in an answer; where too many are refused, go on from what was taken lately, attempts a second.
-
-        Returns:
-            Whether that is so.
-        """
-        if sent_at <= self._since or self._free:
-            return False
-        self._answers += 1
-        self._refused += refused
-        if self._answers < _SOME:
-            return False
-        too_many = self._refused > background.explains(self._answers)
-        if too_many:
-            self._rate = min(self.rate(now), max(taken, self._rate if self._known else 1.0))
-            self._since, self._known = now, True
-        self._answers = self._refused = 0
-        return too_many

@@ -14,7 +14,6 @@ _DIP, _SHALLOW = 0.1, 0.03  # the share given up after a refusal
 _RETURN, _LONG = 15.0, 60.0  # seconds until it is back
 _LOOSE, _SOON = 1.5, 5.0  # times what went through was allowed: what the host takes lies between; seconds, then
 _LOW = 0.95  # of what was too much
-_STEPS = 50  # that an area is summed up in
 _FOREVER = 1e6  # seconds without a refusal
 _LEAST = 0.1  # requests per second
 
@@ -68,28 +67,9 @@ class LearnedRate:
         """Whether it doubles every second, for want of a rate to believe in."""
         return self._searching
 
-    def is_below(self, now: float) -> bool:
-        """Whether it is still below what was believed to be too much."""
-        return not self._searching and now - self._since <= self._return
-
     def is_low(self, now: float) -> bool:
         """Whether it is so far below what was seen to be too much, twice, that no limit can be why some are refused."""
         return self._met > 1 and self.at(now) <= _LOW * self._top
-
-    def level(self, start: float, end: float, credit: float) -> float:
-        """The rate which a bucket takes that held `credit` and was empty at `end`: so much more has been asked of it.
-
-        The rate rises with time, so the credit is what lies above the level, from where the curve crosses it.
-        """
-        step = (end - start) / _STEPS
-        upper, above = self.at(end), 0.0
-        for number in range(1, _STEPS + 1):
-            lower = self.at(end - number * step)
-            more = above + (upper - lower) * (number - 0.5) * step
-            if more >= credit and more > above:
-                return upper - (upper - lower) * (credit - above) / (more - above)
-            upper, above = lower, more
-        return upper - max(0.0, credit - above) / max(1e-3, end - start)
 
     def search(self, now: float, rate: float) -> None:
         """What was believed is not so: search anew from this rate."""

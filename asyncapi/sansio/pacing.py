@@ -25,11 +25,13 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
-from asyncapi.sansio.background import Background
+from asyncapi.sansio.background import Background, Sample
 from asyncapi.sansio.bucket import TOLERANCE
-from asyncapi.sansio.host_pause import Doubt, Helpfulness, HostPause, Return
+from asyncapi.sansio.comeback import Helpfulness, Return
+from asyncapi.sansio.host_pause import Doubt, HostPause
 from asyncapi.sansio.quota_level import Quotas
 from asyncapi.sansio.rate_estimate import RateEstimate
+from asyncapi.sansio.single_calls import SingleCalls
 from asyncapi.sansio.throughput import Flow
 
 if TYPE_CHECKING:
@@ -41,8 +43,6 @@ _TOO_MANY_REQUESTS = 429
 _MAY_PAUSE = frozenset({403, 429})  # 403: GitHub's secondary limits
 _MOST_UNSENT = 256  # numbers kept of attempts that were not sent
 _LATE = 0.01  # seconds that a timer may be late: the next attempts make up for it
-_SAMPLE = 20  # answers after which the background is learned from
-_MOST_AT_RANDOM = 0.4  # of the answers refused: more is a limit
 _FEW = 10  # attempts that are too few to tell a rate
 _CAREFUL = 0.25  # of what was taken at once, where that does not tell what is taken for good
 _OVER = 1.0  # seconds in which nobody waited, after which a return is over
@@ -64,7 +64,7 @@ class Pacer:
     """
 
     __slots__ = (
-        "_answers", "_begun", "_ended", "_flow", "_last", "_quotas", "_refused", "_return", "_sample", "_since", "_to_learn", "_unsent", "_weight",
+        "_begun", "_ended", "_flow", "_last", "_quotas", "_return", "_sample", "_to_learn", "_unsent", "_weight",
         "active", "background", "estimate", "helps", "pause", "sent", "singly", "waiting",
     )  # fmt: skip
 
@@ -81,9 +81,7 @@ class Pacer:
         self._return: Return | None = None
         self._to_learn = False  # whether the pause ends a round that the estimate learns from
         self._quotas = Quotas()
-        self._answers = self._refused = 0  # since the background was learned from last,
-        self._sample = 0, 0  # as they were before a doubt
-        self._since = -inf  # of attempts sent after the rate has changed
+        self._sample = Sample()
         self._last = -inf  # when the last attempt was sent, and what it weighed: the next one is spaced from it
         self._weight = 1.0
         self._unsent: deque[int] = deque(maxlen=_MOST_UNSENT)
@@ -126,10 +124,10 @@ class Pacer:
         spacing = self._spacing(now, backlog=backlog)
         due = max(self.pause.until, self._last + self._weight * spacing)
         if now - _LATE > due > -inf:  # nobody waited for it
-            self._idle(now, now - due, backlog=backlog)
+            self._idle(now - due, backlog=backlog)
         self._last, self._weight = max(now - _LATE, due) if spacing else now, weight
 
-    def _idle(self, now: float, seconds: float, *, backlog: bool) -> None:
+    def _idle(self, seconds: float, *, backlog: bool) -> None:
         """Nobody had use for the rate for so long."""
         if not backlog:
             if seconds > _OVER and not self.pause.probing:
@@ -228,7 +226,7 @@ class Pacer:
         self._flow.add(now, sent_at)
         self._ended += 1
         if not self.active:
-            self._answers += 1
+            self._sample.add(sent_at, refused=0)
             return
         self._count(now, sent_at, refused=0)
         pause = self.pause
@@ -258,8 +256,8 @@ class Pacer:
         """The pause ends early: the refusals were chance, or going slower is enough."""
         evidence = self.pause.evidence
         if evidence is not None and self._is_open():
-            self._answers += evidence.taken + evidence.refused
-            self._refused += evidence.refused
+            self._sample.answers += evidence.taken + evidence.refused
+            self._sample.refused += evidence.refused
         self.pause.lift(now)
         self._return = None
         if chance or not self._to_learn:
@@ -285,41 +283,47 @@ class Pacer:
             pause.doubt.add(now, number, refused=True, retry_after=retry_after)
         elif (backlog or (retry_after and self.helps.at(now))) and sent_at > pause.dismissed_at:
             pause.doubt = Doubt(now, number, now - sent_at, retry_after)
-            self._sample = self._answers, self._refused
+            self._sample.mark()
         self._count(now, sent_at, refused=1)
         self._came_back(now, sent_at, refused=True)
         explained = not too_many or self._quotas.empty
-        if pause.doubt is not None and (shared := pause.doubt.verdict(now, self.background, self.under_way, backlog=backlog)) is not None:
-            told = pause.doubt.until - now
-            if shared and (backlog or (told > 0 and self._holds(now))):
-                self._hold(now, told if told > 0 else None, backlog=backlog, explained=explained)
-                return
-            pause.dismiss(now)
-            if not backlog and not self.helps.at(now) and self._return is not None:
-                self._return.let_go(now, self.waiting)
+        if pause.doubt is not None and self._decide(now, pause.doubt, backlog=backlog, explained=explained):
+            return
         if backlog and not explained and self.estimate.refused(now, sent_at):
             self.estimate.too_fast(now, 0.0)
             self.estimate.go_on(now)
-            self._since = now
+            self._sample.since = now
+
+    def _decide(self, now: float, doubt: Doubt, *, backlog: bool, explained: bool) -> bool:
+        """Whether the limit is shared, and a pause begins."""
+        shared = doubt.verdict(now, self.background, self.under_way, backlog=backlog)
+        if shared is None:
+            return False
+        told = doubt.until - now
+        if shared and (backlog or (told > 0 and self._holds(now))):
+            self._hold(now, doubt, told if told > 0 else None, backlog=backlog, explained=explained)
+            return True
+        self.pause.dismiss(now)
+        if not backlog and not self.helps.at(now) and self._return is not None:
+            self._return.let_go(now, self.waiting)
+        return False
 
     def _holds(self, now: float) -> bool:
         """Whether single calls are held for a limit that was met now."""
         return self.helps.at(now) and self.helps.judge(now, self.waiting, again=self._return is not None)
 
-    def _hold(self, now: float, told: float | None, *, backlog: bool, explained: bool) -> None:
+    def _hold(self, now: float, doubt: Doubt, told: float | None, *, backlog: bool, explained: bool) -> None:
         """The limit is shared: a pause begins."""
         if self._is_open():  # the evidence is no background
-            self._answers, self._refused = self._sample
-        self._since = now
+            self._sample.forget()
+        self._sample.since = now
         pause, flow = told or 0.0, self._flow
         steady = flow.count >= _FEW and flow.seconds(now) > pause
         self._return = Return(now, flow.rate(now, pause) * (1.0 if steady else _CAREFUL), known=steady)
         self._to_learn = backlog
         if backlog:
-            since = self.pause.doubt.began if self.pause.doubt is not None else now
-            self.estimate.too_fast(now, told or 0.0, since=since, explained=explained)
-        if self.pause.doubt is not None:
-            self.pause.doubt.awaited = self.under_way
+            self.estimate.too_fast(now, pause, since=doubt.began, explained=explained)
+        doubt.awaited = self.under_way
         self.pause.begin(now, told)
 
     def _come_back(self, now: float) -> None:
@@ -356,50 +360,8 @@ class Pacer:
 
     def _count(self, now: float, sent_at: float, *, refused: int) -> None:
         """One more answer: where no limit can be why some are refused, the background is learned from them."""
-        if sent_at <= self._since or self.pause.probing or not self._is_low(now):
+        if self.pause.probing or not self._is_low(now):
             return
-        self._answers += 1
-        self._refused += refused
-        if self._answers >= _SAMPLE and self.pause.doubt is None:
-            if self._refused <= _MOST_AT_RANDOM * self._answers:
-                self.background.learn(self._answers, self._refused)
-                self.estimate.learned(now)
-            self._answers = self._refused = 0
-
-
-class SingleCalls:
-    """A pacer as single calls ask it: what is inferred does not bind them.
-
-    Args:
-        pacer: Decides.
-    """
-
-    __slots__ = ("_pacer",)
-
-    def __init__(self, pacer: Pacer) -> None:
-        self._pacer = pacer
-
-    def delay(self, now: float, weight: float = 1.0) -> float:
-        """As of `Pacer`."""
-        return self._pacer.delay(now, weight, backlog=False)
-
-    def try_take(self, now: float, weight: float = 1.0) -> bool:
-        """As of `Pacer`."""
-        return self._pacer.try_take(now, weight, backlog=False)
-
-    def take(self, now: float, weight: float = 1.0) -> None:
-        """As of `Pacer`."""
-        self._pacer.take(now, weight, backlog=False)
-
-    def give_back(self, weight: float = 1.0) -> None:
-        """As of `Pacer`."""
-        self._pacer.give_back(weight)
-
-    def available(self, now: float) -> float:
-        """As of `Pacer`."""
-        return inf if not self._pacer.active else float(self.delay(now) <= TOLERANCE)
-
-    @property
-    def interval(self) -> float:
-        """As of `Pacer`."""
-        return self._pacer.interval
+        self._sample.add(sent_at, refused=refused)
+        if self.pause.doubt is None and self._sample.teach(self.background):
+            self.estimate.learned(now)

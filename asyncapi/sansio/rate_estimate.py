@@ -29,6 +29,7 @@ _GUESS = 20.0  # attempts a second that are allowed then, to begin with
 _RECENT = 0.97  # of what was taken in the last second is believed to be taken for good
 QUIET = 0.002  # of the answers refused at random: less is none
 _STEADY = 1.0  # seconds of a flow that tell its rate
+_SAME = 0.85  # of the rate at its end
 _EXACT = 2.0  # seconds of a flow from one refusal to the next that tell it exactly
 _WINDOW, _SHORTEST = 100, 0.2  # answers, and seconds, at the end of which refusals among them are weighed
 
@@ -44,7 +45,19 @@ class RateEstimate:
         curve: The rate over time; None before the first limit was met.
     """
 
-    __slots__ = ("_answers", "_background", "_began", "_believed", "_ended", "_flow", "_known", "_pending", "_refused", "_rounds", "curve")
+    __slots__ = (
+        "_answers",
+        "_background",
+        "_began",
+        "_believed",
+        "_ended",
+        "_flow",
+        "_known",
+        "_pending",
+        "_refused",
+        "_rounds",
+        "curve",
+    )
 
     def __init__(self, flow: Flow, background: Background) -> None:
         self.curve: LearnedRate | None = None
@@ -97,8 +110,9 @@ class RateEstimate:
             rate = self.curve.at(now)
             tells = pause or flow.seconds(now) >= _STEADY
             measured = self._measure(now)
-            exact = flow.seconds(now) >= _EXACT and flow.began - self._ended < _STEADY and not self.curve.searching
-            if not exact:  # a bucket that was empty at both ends
+            # a bucket that was empty at both ends tells exactly, if the rate was much the same all the time
+            exact = flow.seconds(now) >= _EXACT and flow.began - self._ended < _STEADY and measured >= _SAME * rate
+            if not exact:
                 measured = max(measured, _RECENT * lately) if tells else rate
             self._pending = rate, measured
         flow.ended = now
@@ -133,7 +147,7 @@ class RateEstimate:
         flow.begin(now)
 
     def learned(self, now: float) -> None:
-        """The background is known better: where what slowed attempts down may have been chance, the rate is searched."""
+        """The background is known better: where chance may have slowed attempts down, the rate is searched anew."""
         share = self._background.share
         if self.curve is not None and share > QUIET + 2.0 * self._believed:
             self._believed = share

@@ -55,8 +55,7 @@ class Flow:
     def add(self, now: float, sent_at: float) -> None:
         """One was taken."""
         self.recent.add(now)
-        if self.began > sent_at:
-            self.began = sent_at
+        self.began = min(self.began, sent_at)
         self.count += 1
 
     def seconds(self, now: float) -> float:

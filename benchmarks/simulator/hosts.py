@@ -1,7 +1,7 @@
 """Clients in virtual time at hosts that refuse: open loops with deadlines, closed loops of single calls, and maps.
 
-The client is real, with all its layers; the host is a function of the time. What is counted is what the callers see, and
-what the host sees: refusals, and attempts that a told time forbids.
+The client is real, with all its layers; the host is a function of the time. What is counted is what the callers see,
+and what the host sees: refusals, and refused calls that were sent again early.
 """
 
 from __future__ import annotations

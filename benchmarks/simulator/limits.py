@@ -1,7 +1,7 @@
 """Hidden rate limits, kept by a client without a setting, and hosts that refuse some whatever the rate.
 
-Two hundred workers always have a next request; the pacer (`asyncapi.sansio.pacing`) decides alone. What is kept to
-pauses and to nothing else (`PausesAlone`) is all that can be had from a host that refuses at random.
+Two hundred workers always have a next request; the pacer (`asyncapi.sansio.pacing`) decides alone, in the mode that
+infers. Where each refused request waits for itself (`EachForItself`), a host that refuses at random is used best.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.sansio.pacing import Pacer
 
-from .workers import EPOCH, Fickle, FixedWindow, PausesAlone, Seen, TokenBucket, Workers
+from .workers import EPOCH, EachForItself, Fickle, FixedWindow, Seen, TokenBucket, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ FICKLE = {"0.2 %": 0.002, "1 %": 0.01, "5 %": 0.05}
 
 
 def measure() -> dict[str, Any]:
-    """For each kind of server: share of its rate that is used, share refused, and Retry-Afters broken."""
+    """For each kind of server: share of its rate that is used, share refused, and attempts in pauses for everybody."""
     limits = {}
     for name, make in LIMITS.items():
         server = make()
@@ -55,7 +55,7 @@ def measure() -> dict[str, Any]:
         limits[name] = {"used": used, "refused": seen.refusals(STEADY, SECONDS), "broken": seen.broken}
     fickle = {}
     for name, share in FICKLE.items():
-        ours, most = run_fickle(share, Pacer()), run_fickle(share, PausesAlone())
+        ours, most = run_fickle(share, Pacer()), run_fickle(share, EachForItself())
         fickle[name] = {"used": sum(ours.ok) / sum(most.ok), "broken": ours.broken}
     return {"limits": limits, "fickle": fickle}
 

@@ -103,14 +103,14 @@ class Fickle:
         return (200, {}) if self._inner is None else self._inner.answer(now)
 
 
-class PausesAlone:
-    """Keeps to Retry-After and to nothing else: asked as a `Pacer` is."""
+class EachForItself:
+    """Holds nobody: a refused request waits alone, as with `pace=False`. Asked as a `Pacer` is."""
 
     def __init__(self) -> None:
-        self._until, self._number = float("-inf"), 0
+        self._number = 0
 
     def delay(self, now: float) -> float:
-        return self._until - now
+        return 0.0
 
     def take(self, now: float) -> None:
         """Nothing is counted."""
@@ -119,9 +119,8 @@ class PausesAlone:
         self._number += 1
         return self._number
 
-    def observe(self, now: float, *, retry_after: float | None, **_: object) -> None:
-        if retry_after is not None:
-            self._until = max(self._until, now + retry_after)
+    def observe(self, now: float, **_: object) -> None:
+        """Nothing is learned."""
 
 
 @dataclass
@@ -147,7 +146,13 @@ class Workers:
     """The whole simulation; `run` it once."""
 
     def __init__(
-        self, pacer: Pacer | PausesAlone, server: Server, *, workers: int = 200, round_trip: float = 0.05, seed: int = 1
+        self,
+        pacer: Pacer | EachForItself,
+        server: Server,
+        *,
+        workers: int = 200,
+        round_trip: float = 0.05,
+        seed: int = 1,
     ) -> None:
         self._pacer, self._server, self._count = pacer, server, workers
         self._round_trip, self._chance = round_trip, random.Random(seed)

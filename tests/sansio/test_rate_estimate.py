@@ -13,14 +13,7 @@ from hypothesis import strategies as st
 from asyncapi.sansio.pacing import Pacer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from simulator.workers import Fickle, FixedWindow, PausesAlone, TokenBucket, Workers
-
-
-class EachForItself(PausesAlone):
-    """As `pace=False`: nobody is held, and a refused call waits alone."""
-
-    def delay(self, now):
-        return 0.0
+from simulator.workers import EachForItself, Fickle, FixedWindow, TokenBucket, Workers
 
 
 def run(server, seconds, *, workers=100, round_trip=0.05, seed=1, pacer=None):
@@ -41,7 +34,9 @@ def test_a_host_that_refuses_a_share_whatever_the_rate_is_used_as_without_pacing
 @pytest.mark.parametrize(("share", "least"), [(0.01, 0.8), (0.05, 0.6)])
 def test_a_bucket_that_also_refuses_a_share_is_used_all_the_same(share, least, retry_after, seed):
     inner = TokenBucket(retry_after=retry_after)
-    seen = run(Fickle(share, retry_after="1" if retry_after else None, inner=inner, seed=seed), 190, workers=200, seed=seed)
+    seen = run(
+        Fickle(share, retry_after="1" if retry_after else None, inner=inner, seed=seed), 190, workers=200, seed=seed
+    )
     assert seen.rate(10, 190) >= least * 97
     assert seen.refusals(10, 190) <= share + 0.02
 
@@ -112,8 +107,6 @@ def test_whatever_comes_back_the_interval_is_a_finite_time(events):
     for wait, took, refused, asked in events:
         now += wait
         pacer.take(now)
-        pacer.observe(
-            now + took, number=pacer.begin(), sent_at=now, status=429 if refused else 200, retry_after=asked
-        )
+        pacer.observe(now + took, number=pacer.begin(), sent_at=now, status=429 if refused else 200, retry_after=asked)
         assert 0 <= pacer.estimate.interval(now + took) < float("inf")
         assert 0 <= pacer.background.share <= 1
