@@ -76,7 +76,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
         counted: Whether the budget pays for retries after such refusals too, as the AWS SDKs count throttling.
     """
     now = clock.now
-    free = _Free(told=not counted, held=paced and not counted)
+    free = retrychoice.Free(told=not counted, held=paced and not counted)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -187,20 +187,6 @@ class _GiveUp(Exception):
         self.cause = cause
 
 
-@dataclass(frozen=True, slots=True)
-class _Free:
-    """Which retries of what a limit refused cost no budget.
-
-    Attributes:
-        told: Those for which the server said when.
-        held: Those of a backlog, which the pace layer holds back until the host takes them; and "at once", which whole
-            seconds leave of the rest of one.
-    """
-
-    told: bool
-    held: bool
-
-
 class _Again:
     """The attempts of one call after its first failure."""
 
@@ -209,7 +195,7 @@ class _Again:
         "_told", "_tries",
     )  # fmt: skip
 
-    def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: _Free) -> None:
+    def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: retrychoice.Free) -> None:
         self._inner = inner
         self._request = request
         self._policy: RetryPolicy = request.call.retry
@@ -347,16 +333,10 @@ class _Again:
             raise _GiveUp(why, held_by="max_retry_after")
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")
-        if policy.budgeted and not (self._costs_nothing(call=request.call) and retrychoice.is_limit(failure)):
+        if policy.budgeted and not self._free.covers(failure, self._told, backlog=request.call.backlog):
             self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
             if not self._paid:
                 raise self._spent("the retry budget of {} is spent")
-
-    def _costs_nothing(self, call: Call) -> bool:
-        """Whether what a limit refused is sent again without a budget: as the server says, or held back below."""
-        if self._told:
-            return self._free.told
-        return self._free.held and (call.backlog or self._told is not None)
 
     def _spent(self, why: str) -> _GiveUp:
         why = why.format(self._request.call.host)

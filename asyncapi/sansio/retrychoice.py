@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import TransportError
@@ -59,6 +60,27 @@ def backoff(retry: int, draw: float, *, base: float, cap: float, told: float | N
     return full_jitter(retry, draw if told is None else (1.0 + draw) / 2, base=base, cap=cap)
 
 
-def is_limit(failure: Response | TransportError) -> bool:
-    """Whether a rate limit refused it: sent again when the server says so, or lets it, it is no part of a storm."""
-    return not isinstance(failure, TransportError) and is_rate_limited(failure.status, failure.headers)
+@dataclass(frozen=True, slots=True)
+class Free:
+    """Which retries of what a limit refused cost no budget: sent when the server says so, they are no part of a storm.
+
+    Attributes:
+        told: Those for which the server said when.
+        held: Those of a backlog, which the pace layer holds back until the host takes them; and "at once", which whole
+            seconds leave of the rest of one.
+    """
+
+    told: bool
+    held: bool
+
+    def covers(self, failure: Response | TransportError, told: float | None, *, backlog: bool) -> bool:
+        """Whether the retry after a failure is one of them.
+
+        Args:
+            failure: What came of the attempt.
+            told: Seconds that the server asks to wait, as `asked` says.
+            backlog: Whether the call is one of a backlog.
+        """
+        if isinstance(failure, TransportError) or not is_rate_limited(failure.status, failure.headers):
+            return False
+        return self.told if told else self.held and (backlog or told is not None)
