@@ -44,32 +44,37 @@ class Pace:
 
     Attributes:
         pacer: Decides.
-        singly: The line of single calls.
-        backlog: The line of calls of a backlog.
     """
 
-    __slots__ = ("_clock", "backlog", "pacer", "singly")
+    __slots__ = ("_clock", "_lines", "pacer")
 
     def __init__(self, clock: Clock) -> None:
         self.pacer = Pacer()
-        self.singly = Limiter([self.pacer.singly], clock)
-        self.backlog = Limiter([self.pacer], clock)
+        self._lines: tuple[Limiter, Limiter] | None = None  # of single calls, and of a backlog; a quiet host needs none
         self._clock = clock
+
+    def line(self, *, backlog: bool) -> Limiter:
+        """Where calls of a backlog stand, or single ones."""
+        if self._lines is None:
+            self._lines = Limiter([self.pacer.singly], self._clock), Limiter([self.pacer], self._clock)
+        return self._lines[backlog]
 
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return self.singly.line.length + self.backlog.line.length
+        return sum(limiter.line.length for limiter in self._lines or ())
 
     @property
     def busy(self) -> bool:
         """Whether anybody waits, or a newcomer would have to."""
-        return self.singly.busy or self.backlog.busy
+        return any(limiter.busy for limiter in self._lines or ())
 
     def look_again(self) -> None:
         """Something is known better: those who wait may be due earlier, or later."""
-        self.pacer.waiting = self.singly.line.length
-        for limiter in (self.singly, self.backlog):
+        if self._lines is None:
+            return
+        self.pacer.waiting = self._lines[0].line.length
+        for limiter in self._lines:
             if limiter.line.length:
                 limiter.look_again()
 
@@ -128,7 +133,7 @@ def pace(
             pacer, backlog = one.pacer, infer or request.call.backlog
             taken = pacer.active
             if taken:
-                limiter = one.backlog if backlog else one.singly
+                limiter = one.line(backlog=backlog)
                 if not limiter.take(_ONE):
                     await _wait(request, one, limiter, clock, max_queue)
             number, sent_at, made = pacer.begin(), now(), len(request.call.attempts)

@@ -97,7 +97,7 @@ class Pacer:
         if spacing:
             wait = max(wait, self._last + self._weight * spacing - now)
         doubt = self.pause.doubt
-        if doubt is not None and not doubt.admits(self.under_way):
+        if doubt is not None and (backlog or doubt.until > now) and not doubt.admits(self.under_way):
             wait = max(wait, doubt.ends - now)
         return wait
 
