@@ -124,7 +124,7 @@ def test_fifty_threads_with_clients_that_do_not_await_leave_nothing(server):
     assert both == list(range(1, 51))
     shared.close()
     gc.collect()
-    assert threading.active_count() == threads - 1
+    assert threading.active_count() <= threads - 1  # threads of earlier tests may end meanwhile
     assert soak.sockets() <= sockets
 
 
