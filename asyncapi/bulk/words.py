@@ -36,7 +36,7 @@ def word(error: AsyncAPIError | None) -> str | None:
     """Who held back what failed so, or None."""
     cause = refusal(error)
     if isinstance(cause, RateExceeded):
-        return PACE if "server" in cause.message else RATE
+        return RATE if cause.held_by == "wait" and "server" not in cause.message else PACE
     for kind, name in ((BudgetSpent, BUDGET), (CircuitOpen, BREAKER), (QueueFull, QUEUE)):
         if isinstance(cause, kind):
             return name

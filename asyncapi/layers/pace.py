@@ -176,7 +176,10 @@ async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max
     if why:
         response = Response(429, {"Retry-After": str(ceil(told))}, url=request.url, request=request)
         message = f"the server has asked to wait {told:.3g} s more, {why}"
-        raise RateExceeded(message, response=response, retry_after=told, request=request)
+        exceeded = RateExceeded(message, response=response, retry_after=told, request=request)
+        if told > cap:
+            exceeded.held_by = "max_retry_after"
+        raise exceeded
     # Who has been refused goes first: fewest calls are lost so, and those that were told a time have waited for it.
     turn = call.priority * _TURNS + min(len(call.attempts), _TURNS - 1)
     await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue, priority=turn)

@@ -157,6 +157,7 @@ def test_a_told_wait_over_the_cap_is_refused_to_a_single_call_and_waited_for_by_
             await meet(host)
             with pytest.raises(RateExceeded, match="waits 60 s at most") as caught:
                 await api.get("/single")
+            assert caught.value.held_by == "max_retry_after"
             assert host.clock.now() == 0
             async with api.map(["/row"]) as outcomes:
                 rows = [outcome.ok async for outcome in outcomes]
