@@ -483,7 +483,7 @@ class Client:
         yield f"  {len(self._steps) + 1:2}  {'transport':<22}{type(self._transport).__name__}"
 
     async def _fetch(
-        self, model: Any, priority: int | None, tenant: str | None, item: fanout.Item
+        self, model: Any, priority: int | None, tenant: str | None, item: fanout.Item, crowd: fanout.Outcomes[Any]
     ) -> tuple[Any, Response]:
         """One item of a fan-out: its value and its response."""
         if isinstance(item, str):
@@ -492,7 +492,7 @@ class Client:
             request = self._builder.rebuild(item)
         else:
             raise ConfigError(f"a source yields URLs and Requests, not {type(item).__name__}: {item!r:.80}")
-        request.call.backlog = True
+        request.call.crowd = crowd
         response = await self._carry(request)
         if response.status >= 400 and self._raise:  # noqa: PLR2004 - where errors begin
             raise self._status_error(response)

@@ -45,6 +45,7 @@ class Outcomes(Generic[T]):
     """The outcomes of a fan-out: `async with` it, then `async for` over it.
 
     Attributes:
+        backlog: Whether more items wait than may be sent at a time.
         stopped: Why it ended before the source did, or None.
         window: How many items may be pulled and not yet handed over.
         hold: Who says which items are held back and sent again; set before it is opened.
@@ -57,7 +58,7 @@ class Outcomes(Generic[T]):
 
     def __init__(
         self,
-        call: Callable[[Item], Awaitable[tuple[T, Response]]],
+        call: Callable[[Item, Outcomes[T]], Awaitable[tuple[T, Response]]],
         source: Source,
         clock: Clock,
         *,
@@ -73,6 +74,7 @@ class Outcomes(Generic[T]):
         if isinstance(source, str) or not isinstance(source, Iterable | AsyncIterable):
             raise ConfigError(f"a source is an iterable of URLs or Requests, not {type(source).__name__}")
         self.stopped: str | None = None
+        self.backlog = False
         self._clock = clock
         self._call = call
         self._source = source
@@ -194,6 +196,7 @@ class Outcomes(Generic[T]):
         while self._wanted and self._workers < self._most:
             self._wanted = False
             self._workers += 1
+            self.backlog = self._workers == self._most
             self._spawn(self._work())
         self._starting = False
 
@@ -231,7 +234,7 @@ class Outcomes(Generic[T]):
                 continue
             began = now()
             try:
-                value, response = await call(item)
+                value, response = await call(item, self)
             except AsyncAPIError as error:
                 outcome = _failed(index, item, error, error.attempts, now() - began)
             else:
@@ -250,7 +253,7 @@ class Outcomes(Generic[T]):
             ended = line.judge.again(held.item, began - held.began)
             if ended is not None:
                 raise ended
-            value, response = await self._call(held.item)
+            value, response = await self._call(held.item, self)
         except AsyncAPIError as error:
             made, elapsed = held.attempts + error.attempts, held.spent + self._now() - began
             outcome: Outcome[T] = _failed(held.index, held.item, error, made, elapsed)

@@ -342,7 +342,7 @@ class Call:
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
         held_by: Which setting of ours ended them, in a word, as in `AsyncAPIError`.
-        backlog: Whether it is one of many that wait to be sent (`map`, `gather`, a job), not one that is wanted now.
+        crowd: What it is one item of (`map`, `gather`, a job); None for a single call.
         asked: The URL that it asks for, before any redirect: whose origin a credential may be bound to.
         signature: What the attempt under way carries of a credential, or None; written by the auth layer.
         resend: Why the attempt that has just been answered may be sent again at once, outside the count, or "".
@@ -354,7 +354,7 @@ class Call:
     """
 
     __slots__ = (
-        "asked", "attempt", "attempts", "backlog", "cause", "connect", "ended_by", "guards", "held", "held_by", "host",
+        "asked", "attempt", "attempts", "cause", "connect", "crowd", "ended_by", "guards", "held", "held_by", "host",
         "opened", "patience", "phase", "priority", "queued", "refused", "resend", "retry", "reused", "running",
         "signature", "started", "task", "tenant", "whose", "why",
     )  # fmt: skip
@@ -369,7 +369,7 @@ class Call:
         self.patience: float | None = None
         self.priority = 0
         self.tenant = ""
-        self.backlog = False
+        self.crowd: Any = None  # a fan-out's `Outcomes`
         self.why = "first"
         self.phase: Phase = "queue"
         self.queued = 0.0
@@ -387,6 +387,11 @@ class Call:
         self.opened: list[OpenBody] | None = None
         self.guards: tuple[Any, ...] = ()
         self.whose: str | None = ""
+
+    @property
+    def backlog(self) -> bool:
+        """Whether it is one of more items than may be sent at a time, and not wanted just now."""
+        return self.crowd is not None and bool(self.crowd.backlog)
 
     def fork(self, why: str) -> Call:
         """A call like this one for a copy of the request that runs beside it, in a task of its own.

@@ -148,7 +148,7 @@ def pace(
                 raise
             look = number <= _AT_FIRST or taken or not number % _NOW_AND_THEN
             if response.status in _REFUSALS or (look and tells(tuple(response.headers))):
-                one.learn(request, response, number, sent_at, backlog=backlog)
+                one.learn(request, response, number, sent_at, backlog=infer or request.call.backlog)
             else:
                 pacer.passed(now(), number, sent_at)
             if taken:
@@ -167,7 +167,7 @@ async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max
     """
     call, now = request.call, clock.now()
     told = one.pacer.told(now)
-    cap = inf if call.backlog else call.retry.max_retry_after if call.retry is not None else _CAP
+    cap = inf if call.crowd is not None else call.retry.max_retry_after if call.retry is not None else _CAP
     why = ""
     if told > cap:
         why = f"a single call waits {cap:g} s at most (max_retry_after)"

@@ -170,7 +170,7 @@ def test_a_told_wait_over_the_cap_is_refused_to_a_single_call_and_waited_for_by_
 
 def test_an_inferred_rate_binds_a_backlog_and_single_calls_only_if_asked_for():
     async def scenario(**settings):
-        host = Host(*[reply(429)] * 40, retry=None, raise_for_status=False, concurrency=40, **settings)
+        host = Host(*[reply(429)] * 40, retry=None, raise_for_status=False, concurrency=10, **settings)
         async with host.client as api:
             async with api.map(f"/{number}" for number in range(40)) as outcomes:
                 assert len([outcome async for outcome in outcomes]) == 40
