@@ -93,12 +93,10 @@ class Outcomes(Generic[T]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._workers = 0
         self._wanted = self._starting = False
-        self._live = 0
-        self._pulled = 0
+        self._live = self._pulled = self._turn = 0
         self._exhausted = self._closing = False
         self._ready: deque[Outcome[T]] = deque()
         self._early: dict[int, Outcome[T]] = {}  # ordered: done before its turn
-        self._turn = 0
         self._fatal: BaseException | None = None  # raised at once, instead of anything else
         self._source_error: Exception | None = None  # raised when all that was pulled has been handed over
         self._waker: asyncio.Future[None] | None = None
