@@ -34,6 +34,7 @@ _ONE = (1.0,)
 _REFUSALS = frozenset({403, 429})  # 403 with Retry-After: GitHub's secondary limits
 _OK = 200
 _AT_FIRST, _NOW_AND_THEN = 50, 16  # a host that tells nothing at first is looked at once in so many answers
+_REST = 1.0  # seconds that "at once" may mean
 _TURNS = 16  # attempts that are told apart in line
 _CAP = 60.0  # seconds that a single call without retries waits for what the host has told
 _NONE: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
@@ -91,6 +92,8 @@ class Pace:
         told = quotas(headers, self._clock.wall())
         if status in _REFUSALS:
             wait = told_wait(status, headers, self._clock.wall())
+            if wait == 0.0:  # what whole seconds leave of the rest of one
+                wait = _REST
         self.pacer.observe(
             self._clock.now(),
             number=number,

@@ -79,6 +79,37 @@ def test_while_in_doubt_one_goes_and_a_burst_does_not():
     assert len(run(scenario())) <= 4
 
 
+def test_at_once_from_a_limit_that_all_share_is_the_rest_of_a_second():
+    """`Retry-After: 0` and dates of this very second are what whole seconds leave of the rest of one."""
+
+    async def scenario():
+        host = Host(*[busy("0")] * 3, retry=None, raise_for_status=False)
+        async with host.client as api:
+            await meet(host)
+            await api.get("/next")
+        return host.times[3]
+
+    assert run(scenario()) == 1.0
+
+
+def test_no_row_is_lost_to_a_window_that_says_at_once():
+    async def scenario():
+        window = [-1, 0]
+
+        def answer(_):
+            second = int(host.clock.now())
+            window[:] = (second, window[1] + 1 if second == window[0] else 1)
+            return busy("0") if window[1] > 10 else reply()
+
+        host = Host(*[answer] * 2000, concurrency=20)
+        async with host.client as api, api.map(f"/{number}" for number in range(80)) as outcomes:
+            return [outcome.ok async for outcome in outcomes], len(host.seen)
+
+    oks, sent = run(scenario())
+    assert oks == [True] * 80
+    assert sent <= 2 * 80
+
+
 @pytest.mark.parametrize(("status", "headers", "held"), [
     (403, {"Retry-After": "5"}, True),
     (403, {}, False),
