@@ -115,7 +115,6 @@ class RateEstimate:
             if not exact:
                 measured = max(measured, _RECENT * lately) if tells else rate
             self._pending = rate, measured
-        flow.ended = now
 
     def lift(self, now: float) -> None:
         """There was no pause after all: what was taken lately tells the rate, if it was for long enough."""

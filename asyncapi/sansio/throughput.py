@@ -40,15 +40,14 @@ class Flow:
 
     Attributes:
         began: When the first of them was sent.
-        ended: When the last flow ended, with a refusal.
         count: How many there are.
         recent: What was taken lately.
     """
 
-    __slots__ = ("began", "count", "ended", "recent")
+    __slots__ = ("began", "count", "recent")
 
     def __init__(self) -> None:
-        self.began = self.ended = inf
+        self.began = inf
         self.count = 0
         self.recent = Throughput()
 
