@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from asyncapi.clock import Clock
-    from asyncapi.layers.retry import RetryPolicy
     from asyncapi.types import Headers, Params
 
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://|https?:", re.IGNORECASE)
@@ -68,7 +67,7 @@ class Builder:
         headers: Headers | None,
         params: Params | None,
         timeout: Timeout,
-        retry: RetryPolicy | None,
+        retry: Retry | None,
         wait: bool | float,
         clock: Clock,
     ) -> None:
@@ -292,7 +291,7 @@ def patience_of(wait: Any) -> float | None:
     return float(wait)
 
 
-def policy_of(retry: Any) -> RetryPolicy | None:
+def policy_of(retry: Any) -> Retry | None:
     """The policy of what a user gives as retry: a Retry, attempts in all, or None."""
     try:
         return _policy_of(retry)
@@ -310,10 +309,10 @@ def _limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
 
 
 @lru_cache(maxsize=256)
-def _policy_of(retry: Any) -> RetryPolicy | None:
+def _policy_of(retry: Any) -> Retry | None:
     if retry is None:
         return None
-    return (retry if isinstance(retry, Retry) else Retry(retry)).policy()
+    return retry if isinstance(retry, Retry) else Retry(retry)
 
 
 def checked_headers(headers: Headers | None) -> CIMultiDict[str]:

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.config import Retry, Timeout
-    from asyncapi.layers.retry import RetryPolicy
     from asyncapi.stream import Stream, Streams
     from asyncapi.streamed import Items, StreamedResponse
     from asyncapi.types import Headers, Params
@@ -67,7 +66,7 @@ class Events(Generic[T]):
     def __init__(
         self,
         stream: Callable[[str], Stream],
-        policy: RetryPolicy | None,
+        policy: Retry | None,
         clock: Clock,
         *,
         model: Any = None,
@@ -177,7 +176,7 @@ class Events(Generic[T]):
         self._fruitless += 1
         told, due = self._told or 0.0, deadline.current.get()
         wait = told + full_jitter(self._fruitless, self._clock.random(), base=policy.base, cap=policy.cap)
-        if policy.attempts is not None and self._fruitless >= policy.attempts:
+        if policy.max_attempts is not None and self._fruitless >= policy.max_attempts:
             raise error or response.told(final_error(f"{self._fruitless} connections in a row ended without an event"))
         if told > policy.max_retry_after:
             most = policy.max_retry_after
@@ -205,7 +204,7 @@ class Subscribe:
         clock: Times and draws the waits.
     """
 
-    def __init__(self, stream: Streams, policy: RetryPolicy | None, clock: Clock) -> None:
+    def __init__(self, stream: Streams, policy: Retry | None, clock: Clock) -> None:
         self._stream = stream
         self._policy = policy
         self._clock = clock

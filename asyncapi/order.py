@@ -135,9 +135,7 @@ def _cache(parts: Parts) -> Iterator[Step]:
     settings = parts.plan.cache
     if settings is not None and parts.cached is not None:
         unchanged = None if parts.users is None else parts.users.unchanged
-        yield Step(
-            "cache", settings.told(), cache(parts.answers, settings.policy(), parts.cached, parts.clock, unchanged)
-        )
+        yield Step("cache", settings.told(), cache(parts.answers, settings, parts.cached, parts.clock, unchanged))
 
 
 def _frozen(parts: Parts) -> Iterator[Step]:
@@ -152,9 +150,8 @@ def _single_flight(parts: Parts) -> Iterator[Step]:
 def _fallback(parts: Parts) -> Iterator[Step]:
     plan = parts.plan
     if plan.fallback:
-        ways = [one.way() for one in plan.fallback]
         kept = Kept(parts.answers, None if parts.users is None else parts.users.unchanged)
-        layer = fallback(ways, plan.base, kept, parts.watchdog, parts.clock, probe_every=PROBE_EVERY)
+        layer = fallback(plan.fallback, plan.base, kept, parts.watchdog, parts.clock, probe_every=PROBE_EVERY)
         yield Step("fallback", ", ".join(one.told() for one in plan.fallback), layer)
 
 
@@ -169,7 +166,7 @@ def _retry(parts: Parts) -> Iterator[Step]:
 def _hedge(parts: Parts) -> Iterator[Step]:
     if parts.plan.hedge is not None and parts.hedges is not None:
         told = f"after {parts.plan.hedge.after}, {parts.plan.hedge.budget:.0%} more at the most"
-        yield Step("hedge", told, hedge(parts.hedges, parts.plan.hedge.policy()))
+        yield Step("hedge", told, hedge(parts.hedges, parts.plan.hedge))
 
 
 def _redirect(parts: Parts) -> Iterator[Step]:
@@ -181,7 +178,7 @@ def _breaker(parts: Parts) -> Iterator[Step]:
     settings = parts.plan.breaker
     if settings is not None and parts.circuits is not None:
         told = f"opens at {settings.failure_rate:.0%} failures, for {settings.open_for:g} s"
-        yield Step("breaker", told, breaker(parts.circuits, settings.policy(), parts.clock))
+        yield Step("breaker", told, breaker(parts.circuits, settings, parts.clock))
 
 
 def _rate(parts: Parts) -> Iterator[Step]:
@@ -235,7 +232,7 @@ def _concurrency(parts: Parts) -> Iterator[Step]:
 def _breaker_again(parts: Parts) -> Iterator[Step]:
     lines = parts.limiters or parts.paces is not None or parts.gate is not None or parts.gates is not None
     if lines and parts.plan.breaker is not None and parts.circuits is not None:
-        layer = breaker_again(parts.circuits, parts.plan.breaker.policy(), parts.clock)
+        layer = breaker_again(parts.circuits, parts.plan.breaker, parts.clock)
         yield Step("breaker (again)", "after standing in line", layer)
 
 
@@ -271,9 +268,7 @@ def _sign(parts: Parts) -> Iterator[Step]:
 
 def _chaos(parts: Parts) -> Iterator[Step]:
     if parts.plan.chaos is not None:
-        yield Step(
-            "chaos", f"seed {parts.plan.chaos.seed}", chaos(parts.plan.chaos.start(), parts.watchdog, parts.clock)
-        )
+        yield Step("chaos", f"seed {parts.plan.chaos.seed}", chaos(parts.plan.chaos, parts.watchdog, parts.clock))
 
 
 ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from asyncapi.clock import Clock
-    from asyncapi.layers.retry import RetryPolicy
+    from asyncapi.config import Retry
     from asyncapi.streamed import StreamedResponse
 
     Progress = Callable[[int, int | None], object]
@@ -168,7 +168,7 @@ class _Saving:
         self._tries = 0 if further else self._tries
         if failure is not None or not further:
             self._tries += 1
-            if policy.attempts is not None and self._tries >= policy.attempts:
+            if policy.max_attempts is not None and self._tries >= policy.max_attempts:
                 raise error
             tries = self._tries + self._restarts
             await self._clock.sleep(full_jitter(tries, self._clock.random(), base=policy.base, cap=policy.cap))
@@ -205,7 +205,8 @@ class _Saving:
     def _restart(self, error: ProtocolError | RequestTimeout) -> None:
         """Count a start from the beginning, which must be among the call's attempts."""
         self._restarts += 1
-        if self._policy is not None and self._policy.attempts is not None and self._restarts >= self._policy.attempts:
+        most = None if self._policy is None else self._policy.max_attempts
+        if most is not None and self._restarts >= most:
             raise error
 
     def _start_again(self, answer: StreamedResponse, error: ProtocolError | RequestTimeout) -> None:
@@ -232,10 +233,10 @@ class _Saving:
         return error
 
 
-def _policy_of(response: StreamedResponse) -> RetryPolicy | None:
+def _policy_of(response: StreamedResponse) -> Retry | None:
     """The retries of a call that may be asked for its rest."""
     request = response.request
     if request is None or request.method != "GET" or request.content is not None:
         return None
-    policy: RetryPolicy | None = request.call.retry
+    policy: Retry | None = request.call.retry
     return policy

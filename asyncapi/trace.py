@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.layers.retry import RetryPolicy
     from asyncapi.types import Layer, Send, Transport
 
 __all__ = ["Came", "Met", "Recorder", "Trace", "replay"]
@@ -207,16 +206,16 @@ def _total(timeout: Timeout | float | None) -> float | None:
     return timeout.total if isinstance(timeout, Timeout) else timeout
 
 
-def _retry_settings(policy: RetryPolicy | None) -> dict[str, Any]:
+def _retry_settings(policy: Retry | None) -> dict[str, Any]:
     if policy is None:
         return {}
     return {
-        "attempts": policy.attempts,
+        "attempts": policy.max_attempts,
         "base": policy.base,
         "cap": policy.cap,
         "statuses": sorted(policy.statuses),
         "max_retry_after": policy.max_retry_after,
-        "budgeted": policy.budgeted,
+        "budgeted": policy.budget is not None,
     }
 
 

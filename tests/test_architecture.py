@@ -39,11 +39,11 @@ FLOORS = {
     # 1: pure decisions, lines of waiting tasks, one timer for many deadlines
     "sansio": 1, "waiting": 1, "limiting": 1, "watchdog": 1,
     # 2: what carries an attempt, what it carries to show who we are, and what keeps state outside the process
-    "transports": 2, "stores": 2, "credentials": 2,
+    "config": 2, "transports": 2, "stores": 2, "credentials": 2,
     # 3: one concern each
     "layers": 3,
     # 4: settings, what a call is built from, the order of the layers, the client and its fan-out
-    "config": 4, "bodies": 4, "building": 4, "parts": 4, "order": 4, "stats": 4, "fanout": 4, "client": 4, "inbound": 4,
+    "bodies": 4, "building": 4, "parts": 4, "order": 4, "stats": 4, "fanout": 4, "client": 4, "inbound": 4,
     "verbs": 4, "connecting": 4, "paginate": 4, "contents": 4, "pageflow": 4, "plan": 4, "past": 4,
     "heldback": 4, "stream": 4, "streamed": 4, "events": 4, "saving": 4,
     # 5: speakers, which take a client; and what users' tests import

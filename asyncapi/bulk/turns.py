@@ -114,7 +114,6 @@ class Turns:
         self.waited: dict[str, int] = {}
         self.told: dict[str, float] = {}
         self._retry = retry
-        self._policy = None if retry is None else retry.policy()
         self._limits = limits
         self._draw = draw
         self._most = max(float(most), _A_SECOND)
@@ -262,10 +261,10 @@ class Turns:
 
     def _is_too_long(self, item: Request | str, error: AsyncAPIError, told: float | None, made: int) -> bool:
         """Whether a retry was given up for one reason alone: the host asks for a wait over `max_retry_after`."""
-        policy = self._policy
+        policy = self._retry
         if policy is None or told is None or told <= policy.max_retry_after or not isinstance(error, StatusError):
             return False
-        if policy.attempts is not None and made >= policy.attempts:
+        if policy.max_attempts is not None and made >= policy.max_attempts:
             return False
         worthwhile = error.status in policy.statuses or error.status == _FORBIDDEN
         return worthwhile and not isinstance(item, str) and obstacle(item, error.response) is None
@@ -283,16 +282,16 @@ class Turns:
         )
 
     def _backoff(self, made: int) -> float:
-        policy = self._policy
+        policy = self._retry
         base, cap = (0.5, 30.0) if policy is None else (policy.base, policy.cap)
         return full_jitter(max(1, made), self._draw(), base=base, cap=cap)
 
     def _left(self, made: int, age: float) -> Retry | None:
         """The retries of a row that has made so many attempts."""
-        retry, policy = self._retry, self._policy
-        if retry is None or policy is None:
+        retry = self._retry
+        if retry is None:
             return None
-        attempts = None if policy.attempts is None else max(1, policy.attempts - made)
+        attempts = None if retry.max_attempts is None else max(1, retry.max_attempts - made)
         return replace(retry, attempts=attempts, stop=None if retry.stop is None else _Stop(retry.stop, made, age))
 
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from asyncapi.config.settings import Seconds, settings
-from asyncapi.layers.breaker import BreakerPolicy
 from asyncapi.sansio.circuit import Circuit, Rules
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -76,7 +75,3 @@ class Breaker:
             probes=self.probes,
             lease=self.lease,
         )
-
-    def policy(self) -> BreakerPolicy:
-        """What the breaker layer works with."""
-        return BreakerPolicy(statuses=self.statuses, slow=self.slow, key=self.key)

@@ -6,7 +6,6 @@ from typing import Annotated
 from pydantic import Field
 
 from asyncapi.config.settings import settings
-from asyncapi.layers.cache import CachePolicy
 
 _ROOM = 64 * 1024 * 1024  # bytes
 
@@ -37,7 +36,3 @@ class Cache:
     def told(self) -> str:
         """As `explain()` shows it."""
         return f"as headers allow, at most {self.room / 2**20:.3g} MiB"
-
-    def policy(self) -> CachePolicy:
-        """What the cache layer works with."""
-        return CachePolicy(heuristic=self.heuristic, stale_if_error=self.stale_if_error)

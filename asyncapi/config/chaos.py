@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY
+from functools import cached_property
 from math import inf
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from asyncapi.config.settings import Seconds, settings
-from asyncapi.layers.chaos import Mischief
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -62,16 +62,12 @@ class Chaos:
     truncate: Share = 0.0
     seed: int = 0
 
-    def start(self) -> Mischief:
-        """What the chaos layer works with."""
-        shortest, longest = self.latency if isinstance(self.latency, tuple) else (self.latency, self.latency)
-        return Mischief(
-            seed=self.seed,
-            latency=(shortest, longest),
-            slow=self.slow,
-            statuses=_statuses(self.errors),
-            drops=self.drops,
-            throttle=self.throttle,
-            retry_after=self.retry_after,
-            truncate=self.truncate,
-        )
+    @cached_property
+    def latencies(self) -> tuple[float, float]:
+        """The shortest and the longest added latency, seconds."""
+        return self.latency if isinstance(self.latency, tuple) else (self.latency, self.latency)
+
+    @cached_property
+    def shares(self) -> dict[int, float]:
+        """The share of attempts that each status answers."""
+        return _statuses(self.errors)

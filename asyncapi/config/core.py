@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from tenacity import RetryCallState
 
 from asyncapi.config.settings import Seconds, settings
-from asyncapi.layers.retry import RetryPolicy
 from asyncapi.sansio.bucket import Bucket
 from asyncapi.sansio.budget import CostBudget as RunningCostBudget
 from asyncapi.sansio.budget import Retries, RetryBudget
 from asyncapi.sansio.resend import RETRY_STATUSES
+
+_ATTEMPTS = 4  # in all, where nothing else is said
 
 
 @settings
@@ -114,29 +116,17 @@ class Retry:
     stop: Callable[[RetryCallState], Any] | None = None
     retry: Callable[[RetryCallState], Any] | None = None
 
+    @cached_property
+    def max_attempts(self) -> int | None:
+        """Attempts in all; None where only `stop` bounds them."""
+        return self.attempts if self.attempts is not None else None if self.stop is not None else _ATTEMPTS
+
     def told(self) -> str:
         """As `explain()` shows it."""
-        policy = self.policy()
-        attempts = (
-            f"{policy.attempts} attempts" if policy.attempts is not None else "attempts as its stop strategy says"
-        )
-        waits = f"full jitter {policy.base:g}..{policy.cap:g} s" if policy.wait is None else type(policy.wait).__name__
+        most = self.max_attempts
+        attempts = f"{most} attempts" if most is not None else "attempts as its stop strategy says"
+        waits = f"full jitter {self.base:g}..{self.cap:g} s" if self.wait is None else type(self.wait).__name__
         return f"{attempts}, {waits}, {'no budget' if self.budget is None else self.budget.told()}"
-
-    def policy(self) -> RetryPolicy:
-        """What the retry layer works with."""
-        attempts = self.attempts if self.attempts is not None else None if self.stop is not None else 4
-        return RetryPolicy(
-            attempts=attempts,
-            base=self.base,
-            cap=self.cap,
-            statuses=self.statuses,
-            max_retry_after=self.max_retry_after,
-            budgeted=self.budget is not None,
-            wait=self.wait,
-            stop=self.stop,
-            retry=self.retry,
-        )
 
 
 @settings

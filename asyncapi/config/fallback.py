@@ -1,15 +1,16 @@
 """The settings of degradation."""
 
 from dataclasses import KW_ONLY
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_core import to_json
+from yarl import URL
 
 from asyncapi.config.settings import Seconds, settings
 from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
-from asyncapi.layers.fallback import Way
 from asyncapi.redact import redact_url
 from asyncapi.types import UNSET, Response
 
@@ -51,6 +52,8 @@ class Fallback:
         given = (self.to is not None) + (self.stale is not None) + (self.value is not UNSET)
         if given != 1:
             raise ConfigError("Fallback: give one of to=, stale= and value=; a list of Fallbacks for several")
+        if self.target is not None and (self.target.scheme not in {"http", "https"} or not self.target.host):
+            raise ConfigError(f"Fallback(to={self.to!r}): give an absolute base URL, like https://eu.api.example.com")
         if self.value is not UNSET and not callable(self.value) and not isinstance(self.value, Response):
             try:
                 to_json(self.value)
@@ -63,11 +66,12 @@ class Fallback:
             return redact_url(self.to)
         return f"stale up to {self.stale:g} s" if self.stale is not None else "a default value"
 
-    def way(self) -> Way:
-        """What the fallback layer works with."""
-        to = None if self.to is None else parse_url(self.to)
-        if to is not None and (to.scheme not in {"http", "https"} or not to.host):
-            raise ConfigError(f"Fallback(to={self.to!r}): give an absolute base URL, like https://eu.api.example.com")
-        slow = to is not None or callable(self.value)
-        share = _NETWORK_SHARE if slow else _LOCAL_SHARE
-        return Way(to=to, stale=self.stale, value=self.value, statuses=self.statuses, share=share)
+    @cached_property
+    def target(self) -> URL | None:
+        """The other base URL, or None."""
+        return None if self.to is None else parse_url(self.to)
+
+    @cached_property
+    def share(self) -> float:
+        """The share of the remaining time that is kept for it."""
+        return _NETWORK_SHARE if self.to is not None or callable(self.value) else _LOCAL_SHARE

@@ -9,7 +9,6 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from asyncapi.config.settings import settings
-from asyncapi.layers.hedge import HedgePolicy
 from asyncapi.sansio.hedging import Route, Rules
 
 
@@ -51,6 +50,7 @@ class Hedge:
             return Rules(float(self.after[1:]) / 100, budget=self.budget, minimum=self.minimum)
         return Rules(None, self.after, budget=self.budget)
 
-    def policy(self) -> HedgePolicy:
-        """What the hedge layer works with."""
-        return HedgePolicy(copies=self.copies, label=self.after if isinstance(self.after, str) else "fixed")
+    @cached_property
+    def label(self) -> str:
+        """When a response is late, as attempt records show it."""
+        return self.after if isinstance(self.after, str) else "fixed"

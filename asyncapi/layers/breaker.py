@@ -2,9 +2,9 @@
 
 What an attempt says about its host:
 
-    failure      a status of the policy (5xx), or a TransportError: nothing usable came back
+    failure      a status of the settings (5xx), or a TransportError: nothing usable came back
     success      any other answer, 4xx and 429 too: the host is alive
-    slow         an attempt that took longer than the policy's bound, whatever its answer; our own queues are not in it
+    slow         an attempt that took longer than the settings' bound, whatever its answer; our own queues are not in it
     no verdict   cancelled, refused by us, never sent (no attempt record was made), a kept-alive connection that was
                  closed (it is replayed), a body over our own `max_body`
 
@@ -15,42 +15,31 @@ has opened meanwhile, or else the whole queue would run into a host that is know
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import CircuitOpen, ConnectError, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from asyncapi.clock import Clock
+    from asyncapi.config import Breaker
     from asyncapi.sansio.circuit import Circuit
     from asyncapi.sansio.keyed import Keyed
     from asyncapi.types import Call, Layer, Request, Response, Send
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerPolicy:
-    """The settings of the breaker layers; see `asyncapi.Breaker` for their meaning."""
-
-    statuses: frozenset[int] = frozenset(range(500, 600))
-    slow: float | None = None
-    key: Callable[[Request], str] | None = None
-
-
-def breaker(circuits: Keyed[Circuit], policy: BreakerPolicy, clock: Clock) -> Layer:
+def breaker(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:
     """Refuse attempts while their circuit is open, and tell it what becomes of the others.
 
     Args:
         circuits: The circuit of each key.
-        policy: What counts as a failure.
+        settings: What counts as a failure.
         clock: Times the circuits.
 
     Raises (from the layer):
         CircuitOpen: Nothing was sent; `.retry_after` says when the next probe may go.
     """
-    now, statuses, slow = clock.now, policy.statuses, policy.slow
-    key_of = policy.key or _host
+    now, statuses, slow = clock.now, settings.statuses, settings.slow
+    key_of = settings.key or _host
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -82,18 +71,18 @@ def breaker(circuits: Keyed[Circuit], policy: BreakerPolicy, clock: Clock) -> La
     return layer
 
 
-def breaker_again(circuits: Keyed[Circuit], policy: BreakerPolicy, clock: Clock) -> Layer:
+def breaker_again(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:
     """Turn back attempts that waited in our lines until their circuit was no longer closed; the probe goes on.
 
     Args:
         circuits: Those of the `breaker` layer above.
-        policy: The same as there.
+        settings: The same as there.
         clock: Times the circuits.
 
     Raises (from the layer):
         CircuitOpen: As above.
     """
-    key_of = policy.key or _host
+    key_of = settings.key or _host
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:

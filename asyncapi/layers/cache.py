@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
+    from asyncapi.config import Cache
     from asyncapi.sansio.caching import Kept
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Request, Send
@@ -71,17 +72,9 @@ class Counts:
     stored: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CachePolicy:
-    """The settings of the cache layer; see `asyncapi.Cache` for their meaning."""
-
-    heuristic: float = 0.0
-    stale_if_error: float = 0.0
-
-
 def cache(
     answers: Answers[tuple[Kept, ...]],
-    policy: CachePolicy,
+    settings: Cache,
     counts: Counts,
     clock: Clock,
     unchanged: Callable[[Request], Awaitable[bool]] | None = None,
@@ -90,14 +83,14 @@ def cache(
 
     Args:
         answers: Where it is stored.
-        policy: The user's choices.
+        settings: The user's choices.
         counts: What was done.
         clock: Its date is what ages are counted by.
         unchanged: Whether `auth=` acts for nobody but `call.whose` since that was said; None for one user's client.
     """
 
     def layer(inner: Send) -> Send:
-        return _Cache(inner, answers, policy, counts, clock, unchanged=unchanged).send
+        return _Cache(inner, answers, settings, counts, clock, unchanged=unchanged).send
 
     return layer
 
@@ -116,7 +109,7 @@ class _Cache:
         self,
         inner: Send,
         answers: Answers[tuple[Kept, ...]],
-        policy: CachePolicy,
+        settings: Cache,
         counts: Counts,
         clock: Clock,
         *,
@@ -125,7 +118,7 @@ class _Cache:
         self._unchanged = unchanged
         self._inner = inner
         self._answers = answers
-        self._policy = policy
+        self._settings = settings
         self._counts = counts
         self._now = clock.wall
         self._asking: dict[str, set[_Asked]] = {}
@@ -197,7 +190,7 @@ class _Cache:
             if response.url == request.url and await self._owner(request, stored.headers) == stored.identity:
                 valid = caching.freshened(
                     stored, response.headers,
-                    asked=asked, came=self._now(), request=request.headers, heuristic=self._policy.heuristic,
+                    asked=asked, came=self._now(), request=request.headers, heuristic=self._settings.heuristic,
                 )  # fmt: skip
             if valid is not None:
                 self._counts.revalidated += 1
@@ -235,7 +228,7 @@ class _Cache:
         made = None if response.opened is not None or identity is None else caching.store(
             response.status, response.headers, response.content,
             version=response.http_version, asked=asked, came=came,
-            identity=identity, request=request.headers, heuristic=self._policy.heuristic,
+            identity=identity, request=request.headers, heuristic=self._settings.heuristic,
         )  # fmt: skip
         if made is not None:
             self._counts.stored += 1
@@ -259,8 +252,8 @@ class _Cache:
 
     def _in_place(self, stored: Stored | None, request: Request, why: str) -> Response | None:
         """The stored answer in place of one that could not be had, where that is allowed."""
-        now, policy = self._now(), self._policy
-        if stored is None or not caching.usable_on_error(stored, request.headers, now, policy.stale_if_error):
+        now, settings = self._now(), self._settings
+        if stored is None or not caching.usable_on_error(stored, request.headers, now, settings.stale_if_error):
             return None
         self._counts.stale += 1
         response = self._answer(stored, request, "stale")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConnectError, ProtocolError
@@ -25,9 +25,10 @@ from asyncapi.transports import limits
 from asyncapi.types import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from asyncapi.clock import Clock
+    from asyncapi.config import Chaos
     from asyncapi.types import Layer, Request, Send
     from asyncapi.watchdog import Watchdog
 
@@ -53,34 +54,21 @@ class Fate:
     kept: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Mischief:
-    """The settings of the chaos layer; see `Chaos` for their meaning."""
-
-    seed: int = 0
-    latency: tuple[float, float] = (0.0, 0.0)
-    slow: float = 1.0
-    statuses: Mapping[int, float] = field(default_factory=dict)
-    drops: float = 0.0
-    throttle: float = 0.0
-    retry_after: float = 1.0
-    truncate: float = 0.0
-
-    def fate(self, key: str, visit: int) -> Fate:
-        """What happens to this visit (from 1) of this key; the draws don't depend on the settings."""
-        draw = random.Random(f"{self.seed} {visit} {key}").random
-        slow, length, which, cut, kept = draw(), draw(), draw(), draw(), draw()
-        shortest, longest = self.latency
-        latency = shortest + (longest - shortest) * length if slow < self.slow else 0.0
-        if which < self.drops:
-            unsent = which < self.drops / 2
-            return Fate(latency, unsent=unsent, lost=not unsent)
-        which -= self.drops
-        for status, share in ((_TOO_MANY_REQUESTS, self.throttle), *self.statuses.items()):
-            if which < share:
-                return Fate(latency, status=status)
-            which -= share
-        return Fate(latency, kept=kept if cut < self.truncate else 1.0)
+def planned_fault(settings: Chaos, key: str, visit: int) -> Fate:
+    """What happens to this visit (from 1) of this key; the draws don't depend on the settings."""
+    draw = random.Random(f"{settings.seed} {visit} {key}").random
+    slow, length, which, cut, kept = draw(), draw(), draw(), draw(), draw()
+    shortest, longest = settings.latencies
+    latency = shortest + (longest - shortest) * length if slow < settings.slow else 0.0
+    if which < settings.drops:
+        unsent = which < settings.drops / 2
+        return Fate(latency, unsent=unsent, lost=not unsent)
+    which -= settings.drops
+    for status, share in ((_TOO_MANY_REQUESTS, settings.throttle), *settings.shares.items()):
+        if which < share:
+            return Fate(latency, status=status)
+        which -= share
+    return Fate(latency, kept=kept if cut < settings.truncate else 1.0)
 
 
 class _Visits:
@@ -92,11 +80,11 @@ class _Visits:
         self.count = 0
 
 
-def chaos(mischief: Mischief, watchdog: Watchdog, clock: Clock) -> Layer:
+def chaos(settings: Chaos, watchdog: Watchdog, clock: Clock) -> Layer:
     """Do to every attempt what its fate says.
 
     Args:
-        mischief: What goes wrong, and how often.
+        settings: What goes wrong, and how often.
         watchdog: Ends attempts at their limit, the added latency included.
         clock: Times the latency.
 
@@ -112,13 +100,13 @@ def chaos(mischief: Mischief, watchdog: Watchdog, clock: Clock) -> Layer:
             key = f"{request.method} {redact_url(request.url)}"  # a new token is no other URL
             visit = visits[key]
             visit.count += 1
-            fate = mischief.fate(key, visit.count)
+            fate = planned_fault(settings, key, visit.count)
             guard = limits.enter(watchdog, clock, request)
             try:
                 if fate.latency:
                     request.call.phase = "headers"
                     await clock.sleep(fate.latency)
-                return await _meet(fate, request, inner, mischief.retry_after)
+                return await _meet(fate, request, inner, settings.retry_after)
             except asyncio.CancelledError:
                 if guard is not None and guard.fired():
                     raise limits.timed_out(request) from None

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
+    from asyncapi.config import Fallback
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Request, Send
     from asyncapi.watchdog import Watchdog
@@ -57,17 +57,6 @@ _OVERHEAD = 700  # bytes that an answer takes beside its body and headers, about
 _NOT_MODIFIED = 304
 _ASKS_WHETHER_IT_HOLDS = frozenset({"if-none-match", "if-modified-since"})
 _PAYMENT_REQUIRED = 402
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One fallback; see `asyncapi.Fallback` for the meaning of each."""
-
-    to: URL | None
-    stale: float | None
-    value: Any
-    statuses: frozenset[int]
-    share: float
 
 
 Flat = tuple[float, int, str, tuple[str, ...], bytes]  # when it was kept, status, URL, names and values in turn, body
@@ -138,12 +127,12 @@ def _concerns(request: Request) -> bool:
 
 
 def fallback(
-    ways: Sequence[Way], base: str, kept: Kept, watchdog: Watchdog, clock: Clock, *, probe_every: float
+    alternatives: Sequence[Fallback], base: str, kept: Kept, watchdog: Watchdog, clock: Clock, *, probe_every: float
 ) -> Layer:
     """Answer in another way when the usual one fails.
 
     Args:
-        ways: The fallbacks, in order.
+        alternatives: The fallbacks, in order.
         base: The usual base URL, which `to` replaces.
         kept: The last good answers.
         watchdog: Ends each way's share of the time.
@@ -153,7 +142,7 @@ def fallback(
 
     def layer(inner: Send) -> Send:
         return _Fallback(
-            inner, ways, base=base, kept=kept, watchdog=watchdog, clock=clock, probe_every=probe_every
+            inner, alternatives, base=base, kept=kept, watchdog=watchdog, clock=clock, probe_every=probe_every
         ).send
 
     return layer
@@ -169,7 +158,7 @@ class _Fallback:
     def __init__(
         self,
         inner: Send,
-        ways: Sequence[Way],
+        alternatives: Sequence[Fallback],
         *,
         base: str,
         kept: Kept,
@@ -178,19 +167,19 @@ class _Fallback:
         probe_every: float,
     ) -> None:
         self._inner = inner
-        self._ways = ways
+        self._alternatives = alternatives
         self._base = base
         self._watchdog = watchdog
         self._clock = clock
-        self._kept = kept if any(way.stale is not None for way in ways) else None
-        self._statuses = frozenset[int]().union(*(way.statuses for way in ways))
-        self._elsewhere = any(way.to is not None for way in ways)
+        self._kept = kept if any(alternative.stale is not None for alternative in alternatives) else None
+        self._statuses = frozenset[int]().union(*(alternative.statuses for alternative in alternatives))
+        self._elsewhere = any(alternative.to is not None for alternative in alternatives)
         rules = Rules(failure_rate=1.0, minimum=3, count=3, open_for=probe_every, open_cap=probe_every, probes=1)
         self._health: Keyed[Circuit] = Keyed(lambda: Circuit(rules, clock.random))
 
     async def send(self, request: Request) -> Response:
         """The usual way, then the others."""
-        reserve = max(way.share for way in self._ways)
+        reserve = max(alternative.share for alternative in self._alternatives)
         usual = await (self._try_place(request, reserve) if self._elsewhere else self._bounded(request, reserve))
         if isinstance(usual, Response) and usual.status not in self._statuses:
             if self._kept is not None and usual.opened is None:  # a stream is not kept
@@ -199,11 +188,13 @@ class _Fallback:
                     self._kept.put(request, usual, self._clock.now())
             return usual
         failures = [usual]
-        for number, way in enumerate(self._ways):
-            if isinstance(usual, Response) and usual.status not in way.statuses:
+        for number, alternative in enumerate(self._alternatives):
+            if isinstance(usual, Response) and usual.status not in alternative.statuses:
                 continue
-            rest = self._ways[number + 1 :]
-            answer = await self._answer(way, request, failures, max((other.share for other in rest), default=0.0))
+            rest = self._alternatives[number + 1 :]
+            answer = await self._answer(
+                alternative, request, failures, max((other.share for other in rest), default=0.0)
+            )
             if answer is not None:
                 return answer
         if isinstance(usual, _PassedOver):
@@ -264,21 +255,23 @@ class _Fallback:
         except (TransportError, RejectedError) as error:
             return error
 
-    async def _answer(self, way: Way, request: Request, failures: list[Failure], reserve: float) -> Response | None:
+    async def _answer(
+        self, alternative: Fallback, request: Request, failures: list[Failure], reserve: float
+    ) -> Response | None:
         """What this way gives, or None."""
         failure = failures[0]
         why = str(failure.status) if isinstance(failure, Response) else f"{type(failure).__name__}: {failure.message}"
-        if way.to is not None:
-            return await self._ask(way.to, request, failures, why, reserve)
+        if alternative.target is not None:
+            return await self._ask(alternative.target, request, failures, why, reserve)
         now = self._clock.now()
-        if way.stale is not None:
-            kept = self._kept.get(request, now - way.stale) if self._kept is not None else None
+        if alternative.stale is not None:
+            kept = self._kept.get(request, now - alternative.stale) if self._kept is not None else None
             if kept is None:
                 return None
             at, answer = kept
             answer.degraded = f"stale: {now - at:.3g} s old, after {why}"
             return answer
-        default = await _made(way.value, request, failure)
+        default = await _made(alternative.value, request, failure)
         if default is not None:
             default.degraded = f"default value, after {why}"
         return default

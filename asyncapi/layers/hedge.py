@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import copy_context
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -29,19 +28,12 @@ from asyncapi.types import Body
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
+    from asyncapi.config import Hedge
     from asyncapi.sansio.hedging import Route
     from asyncapi.sansio.keyed import Keyed
     from asyncapi.types import Attempt, Call, Layer, Request, Response, Send
 
 _TOLERANCE = 1e-6  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class HedgePolicy:
-    """The settings of the hedge layer; see `asyncapi.Hedge` for their meaning."""
-
-    copies: int = 2
-    label: str = "p95"
 
 
 class Hedges:
@@ -100,7 +92,7 @@ class Hedges:
             self._arm(nearest)
 
 
-def hedge(hedges: Hedges, policy: HedgePolicy) -> Layer:
+def hedge(hedges: Hedges, settings: Hedge) -> Layer:
     """Send a further copy of a request whose answer is late."""
     routes = hedges.routes
 
@@ -110,7 +102,7 @@ def hedge(hedges: Hedges, policy: HedgePolicy) -> Layer:
                 return await inner(request)
             key = f"{request.method} {request.call.host} {request.route or ''}"
             route = routes[key if request.call.opened is None else f"{key} (streamed)"]
-            race = _Race(hedges, policy, inner, request, route)
+            race = _Race(hedges, settings, inner, request, route)
             if race.due < inf:
                 hedges.enter(race)
             try:
@@ -146,14 +138,25 @@ class _Race:
     """
 
     __slots__ = (
-        "call", "cancelling", "contest", "context", "delay", "due", "hedges", "inner", "made", "policy", "request",
-        "route", "task",
+        "call",
+        "cancelling",
+        "contest",
+        "context",
+        "delay",
+        "due",
+        "hedges",
+        "inner",
+        "made",
+        "request",
+        "route",
+        "settings",
+        "task",
     )  # fmt: skip
 
-    def __init__(self, hedges: Hedges, policy: HedgePolicy, inner: Send, request: Request, route: Route) -> None:
+    def __init__(self, hedges: Hedges, settings: Hedge, inner: Send, request: Request, route: Route) -> None:
         delay = route.begin()
         self.hedges = hedges
-        self.policy = policy
+        self.settings = settings
         self.inner = inner
         self.request = request
         self.route = route
@@ -185,7 +188,7 @@ class _Race:
             return
         self.contest = self.contest or _Contest(self)
         self.contest.send_copy()
-        if len(self.contest.copies) + 1 < self.policy.copies:
+        if len(self.contest.copies) + 1 < self.settings.copies:
             self.due = now + self.delay
 
     def end_first(self, *, answered: bool) -> None:
@@ -233,7 +236,7 @@ class _Contest:
     def send_copy(self) -> None:
         """Start one more."""
         race = self._race
-        call = race.call.fork(f"hedge: no answer in {race.delay:.3g} s ({race.policy.label})")
+        call = race.call.fork(f"hedge: no answer in {race.delay:.3g} s ({race.settings.label})")
         call.patience = 0.0
         for earlier in self.copies:
             call.join(earlier.call)

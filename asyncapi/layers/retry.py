@@ -24,14 +24,13 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenacity import Future, RetryCallState
 
 from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError, status_error
 from asyncapi.sansio import retrychoice
-from asyncapi.sansio.resend import RETRY_STATUSES, obstacle, rewindable, safe, timed_out
+from asyncapi.sansio.resend import obstacle, rewindable, safe, timed_out
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.types import Call
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from asyncapi.clock import Clock
+    from asyncapi.config import Retry
     from asyncapi.sansio.budget import Retries
     from asyncapi.sansio.keyed import Keyed
     from asyncapi.types import Layer, Request, Response, Send
@@ -49,21 +49,6 @@ _SPREAD = 0.25  # seconds over which those who wait for a probe come back
 _REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 
 _inside: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """The settings of the retry layer; see `asyncapi.Retry` for their meaning."""
-
-    attempts: int | None = 4
-    base: float = 0.5
-    cap: float = 30.0
-    statuses: frozenset[int] = RETRY_STATUSES
-    max_retry_after: float = 60.0
-    budgeted: bool = True
-    wait: Callable[[RetryCallState], Any] | None = None
-    stop: Callable[[RetryCallState], Any] | None = None
-    retry: Callable[[RetryCallState], Any] | None = None
 
 
 def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False) -> Layer:
@@ -198,7 +183,7 @@ class _Again:
     def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: retrychoice.Free) -> None:
         self._inner = inner
         self._request = request
-        self._policy: RetryPolicy = request.call.retry
+        self._policy: Retry = request.call.retry
         self._budget = budget
         self._clock = clock
         self._free = free
@@ -245,7 +230,7 @@ class _Again:
             CircuitOpen: The refusal, where waiting is not worth it, or not wanted.
         """
         policy, call, clock = self._policy, self._request.call, self._clock
-        if refusal.probe_in is None or policy.attempts == 1:
+        if refusal.probe_in is None or policy.max_attempts == 1:
             raise refusal
         wait, deadline = refusal.probe_in + _SPREAD * clock.random(), self._request.deadline
         late = deadline is not None and clock.now() + wait >= deadline
@@ -289,7 +274,7 @@ class _Again:
         call.phase = "backoff"
         if wait > 0:
             await self._clock.sleep(wait)
-        if self._policy.budgeted and timed_out(failure) and self._budget.crowded(self._clock.now()):
+        if self._policy.budget is not None and timed_out(failure) and self._budget.crowded(self._clock.now()):
             raise self._spent(
                 "nearly all attempts to {} time out: retries would keep it so, its retry budget is closed"
             )
@@ -322,8 +307,8 @@ class _Again:
         unsafe = obstacle(request, failure)
         if unsafe is not None:
             raise _GiveUp(unsafe)
-        if policy.attempts is not None and self._tries >= policy.attempts:
-            raise _GiveUp(f"{self._tries} of {policy.attempts} attempts made")
+        if policy.max_attempts is not None and self._tries >= policy.max_attempts:
+            raise _GiveUp(f"{self._tries} of {policy.max_attempts} attempts made")
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
             if await _called(policy.stop, state):
@@ -333,7 +318,7 @@ class _Again:
             raise _GiveUp(why, held_by="max_retry_after")
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")
-        if policy.budgeted and not self._free.covers(failure, self._told, backlog=request.call.backlog):
+        if policy.budget is not None and not self._free.covers(failure, self._told, backlog=request.call.backlog):
             self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
             if not self._paid:
                 raise self._spent("the retry budget of {} is spent")

@@ -45,7 +45,7 @@ class Host:
         self.sent: list[float] = []
         self.gate = None if places is None else Places(places, self.clock)
         self.transport = MockTransport(self.handle, clock=self.clock)
-        policy = self.settings.policy()
+        policy = self.settings
         self.send = stack(
             self.transport.send,
             breaker(self.circuits, policy, self.clock),
@@ -453,7 +453,7 @@ def test_a_refusal_is_cheap():
     async def scenario():
         settings = Breaker(open_for=1e6, open_cap=1e6)
         circuits = Keyed(partial(settings.start, SYSTEM.random))
-        send = stack(MockTransport(lambda _: reply(503)).send, breaker(circuits, settings.policy(), SYSTEM),
+        send = stack(MockTransport(lambda _: reply(503)).send, breaker(circuits, settings, SYSTEM),
                      telemetry.attempts(telemetry.Meter(), SYSTEM))  # fmt: skip
         request = Request("GET", "https://h/")
         request.call = Call(0.0, "h", None, None, None)

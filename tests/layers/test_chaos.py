@@ -15,7 +15,7 @@ from asyncapi.config import Retry
 from asyncapi.config.chaos import Chaos
 from asyncapi.errors import ConfigError, ConnectError, ProtocolError, RequestTimeout
 from asyncapi.layers import telemetry
-from asyncapi.layers.chaos import chaos
+from asyncapi.layers.chaos import chaos, planned_fault
 from asyncapi.layers.retry import retry
 from asyncapi.sansio.keyed import Keyed
 from asyncapi.testing import FakeClock, MockTransport, reply, run
@@ -31,13 +31,13 @@ class Host:
         self.clock = FakeClock()
         self.takes, self.sent = takes, 0
         self.watchdog = Watchdog(self.clock)
-        self.policy = None if retries is None else retries.policy()
+        self.policy = None if retries is None else retries
         self.transport = MockTransport(self.handle, clock=self.clock)
         self.send = stack(
             self.transport.send,
             retry(Keyed(Retry().budget.start), self.clock),
             telemetry.attempts(telemetry.Meter(), self.clock),
-            chaos(settings.start(), self.watchdog, self.clock),
+            chaos(settings, self.watchdog, self.clock),
         )
 
     async def handle(self, request):
@@ -223,16 +223,17 @@ def test_a_cut_body_is_retried_as_a_real_one_would_be():
 def test_what_happens_is_the_same_in_every_process():
     code = (
         "from asyncapi.testing import Chaos\n"
-        f"mischief = Chaos(**{EVERYTHING!r}, seed=7).start()\n"
-        "print([mischief.fate(f'GET https://h/{n % 10}', n // 10 + 1) for n in range(50)])"
+        "from asyncapi.layers.chaos import planned_fault\n"
+        f"settings = Chaos(**{EVERYTHING!r}, seed=7)\n"
+        "print([planned_fault(settings, f'GET https://h/{n % 10}', n // 10 + 1) for n in range(50)])"
     )
     told = set()
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         told.add(done.stdout)
-    mischief = Chaos(**EVERYTHING, seed=7).start()
-    assert told == {f"{[mischief.fate(f'GET https://h/{n % 10}', n // 10 + 1) for n in range(50)]}\n"}
+    settings = Chaos(**EVERYTHING, seed=7)
+    assert told == {f"{[planned_fault(settings, f'GET https://h/{n % 10}', n // 10 + 1) for n in range(50)]}\n"}
 
 
 def test_retries_get_through_it_and_the_records_show_it():

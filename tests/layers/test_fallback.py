@@ -254,7 +254,7 @@ def test_cancelling_is_no_failure_and_leaves_the_probe_to_others():
 @pytest.mark.parametrize("wrong", [{}, {"to": "https://a", "stale": 1}, {"stale": 0}, {"to": "spare"}])
 def test_a_fallback_is_one_way_and_makes_sense(wrong):
     with pytest.raises(ConfigError, match="Fallback"):
-        Fallback(**wrong).way()
+        Fallback(**wrong)
 
 
 @pytest.mark.parametrize(

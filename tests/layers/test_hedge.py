@@ -61,7 +61,7 @@ class Host:
         self.send = stack(
             self.transport.send,
             within_deadline(self.watchdog, self.clock),
-            hedge(self.hedges, self.settings.policy()),
+            hedge(self.hedges, self.settings),
             *([below] if below else []),
             self.gate.layer,
             telemetry.attempts(telemetry.Meter(), self.clock),
@@ -589,7 +589,7 @@ def test_numbers_are_right_from_the_start():
     async def scenario(host):
         send = stack(
             host.transport.send,
-            hedge(host.hedges, host.settings.policy()),
+            hedge(host.hedges, host.settings),
             telemetry.attempts(telemetry.Meter(), host.clock, [lambda record: numbers.append(record.number)]),
         )
         await send(host.request())
@@ -686,7 +686,7 @@ async def test_over_real_sockets_the_losers_connection_is_closed_and_the_winners
     settings = Hedge(0.05, budget=1.0)
     hedges = Hedges(Keyed(settings.start), SYSTEM)  # a budget of 1: every call may be hedged once
     transport = AioHTTPTransport(clock=SYSTEM, max_body=None)
-    send = stack(transport.send, hedge(hedges, settings.policy()), telemetry.attempts(telemetry.Meter(), SYSTEM))
+    send = stack(transport.send, hedge(hedges, settings), telemetry.attempts(telemetry.Meter(), SYSTEM))
 
     async def ask():
         request = Request("GET", f"http://127.0.0.1:{port}/")

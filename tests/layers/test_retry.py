@@ -536,7 +536,7 @@ def test_a_refusal_of_our_own_before_the_first_attempt_is_retried_without_a_reco
             raise RequestTimeout("no place", phase="queue", request=request)
 
         request = Request("POST", "https://h/")
-        request.call = Call(0.0, "h", None, None, Retry(3).policy())
+        request.call = Call(0.0, "h", None, None, Retry(3))
         send = retry(Keyed(lambda: RetryBudget(0.2, 10)), clock)(inner)
         with pytest.raises(RequestTimeout):
             await send(request)

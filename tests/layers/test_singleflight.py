@@ -157,7 +157,7 @@ def test_nothing_is_kept_after_it_has_ended():
         ({"headers": {"Range": "bytes=0-1"}}, {}, 2),
         ({"headers": [("A", "1"), ("A", "2")]}, {"headers": [("A", "1")]}, 2),
         ({"limit": 9.0}, {"limit": 8.0}, 2),
-        ({"policy": Retry(2).policy()}, {}, 2),
+        ({"policy": Retry(2)}, {}, 2),
         ({"line": {"priority": 1}}, {}, 2),
         ({"line": {"tenant": "a"}}, {"line": {"tenant": "b"}}, 2),
         ({"line": {"patience": 0.0}}, {}, 2),
@@ -246,7 +246,7 @@ def test_the_last_waiters_deadline_ends_it_and_its_record_says_so():
 @pytest.mark.parametrize("later", [None, 100.0])
 def test_a_retry_that_is_too_late_for_the_first_waiter_is_made_for_one_with_more_time(later):
     async def scenario(host):
-        policy = Retry(2, wait=lambda _: 5.0).policy()
+        policy = Retry(2, wait=lambda _: 5.0)
         first, second = host.start(within=3.0, policy=policy), host.start(within=later, policy=policy)
         with pytest.raises(RequestTimeout, match="during backoff"):
             await first
@@ -259,7 +259,7 @@ def test_a_retry_that_is_too_late_for_the_first_waiter_is_made_for_one_with_more
 
 def test_a_retry_that_is_too_late_for_all_is_not_made():
     async def scenario(host):
-        policy = Retry(2, wait=lambda _: 5.0).policy()
+        policy = Retry(2, wait=lambda _: 5.0)
         responses = await asyncio.gather(host.ask(within=4.0, policy=policy), host.ask(within=3.0, policy=policy))
         assert ([one.status for one in responses], host.sent, host.clock.now()) == ([503, 503], 1, 1.0)
         assert [one.request.call.ended_by for one in responses] == ["backoff", "backoff"]
@@ -318,7 +318,7 @@ def test_each_waiter_gets_an_error_of_its_own():
 
 def test_the_cause_of_an_error_reaches_every_waiter():
     async def scenario(host):
-        policy = Retry(5, wait=lambda _: 0.1).policy()
+        policy = Retry(5, wait=lambda _: 0.1)
         results = await asyncio.gather(*(host.ask(policy=policy) for _ in range(3)), return_exceptions=True)
         assert host.sent == 2  # the budget is 1
         assert [type(one.__cause__) for one in results] == [BudgetSpent] * 3
@@ -394,7 +394,7 @@ def test_no_cancellation_of_one_at_any_point_touches_the_other(which, answer):
 def test_no_cancellation_of_the_only_waiter_at_any_point_leaves_anything_behind():
     async def scenario(loop):
         host = Host(302, 503, 200, takes=0.2, closing=0.05)
-        loop.victim = host.start(within=5.0, limit=3.0, policy=Retry(2, wait=lambda _: 0.1).policy())
+        loop.victim = host.start(within=5.0, limit=3.0, policy=Retry(2, wait=lambda _: 0.1))
         await asyncio.wait([loop.victim])
         host.assert_clean()
         host.answers = (200,)

@@ -32,7 +32,7 @@ class World:
     def __init__(self, trouble: Chaos, *, places=2) -> None:
         self.clock = FakeClock(seed=5)
         breaks, hedging = Breaker(minimum=5, count=10, open_for=2.0, slow=5.0), Hedge(0.1, copies=3, budget=1.0)
-        self.policy = Retry(4, base=0.05).policy()
+        self.policy = Retry(4, base=0.05)
         self.circuits = Keyed(partial(breaks.start, self.clock.random))
         self.hedges = Hedges(Keyed(hedging.start), self.clock)
         self.flights = Flights()
@@ -48,12 +48,12 @@ class World:
             within_deadline(self.watchdog, self.clock),
             singleflight(self.flights),
             retry(Keyed(Retry().budget.start), self.clock),
-            hedge(self.hedges, hedging.policy()),
-            breaker(self.circuits, breaks.policy(), self.clock),
+            hedge(self.hedges, hedging),
+            breaker(self.circuits, breaks, self.clock),
             self.places.layer,
-            breaker_again(self.circuits, breaks.policy(), self.clock),
+            breaker_again(self.circuits, breaks, self.clock),
             telemetry.attempts(meter, self.clock),
-            chaos(trouble.start(), self.watchdog, self.clock),
+            chaos(trouble, self.watchdog, self.clock),
         )
 
     async def handle(self, request):

@@ -6,7 +6,8 @@ import gc
 
 import pytest
 
-from asyncapi.layers.cache import CachePolicy, Counts, cache
+from asyncapi.config import Cache
+from asyncapi.layers.cache import Counts, cache
 from asyncapi.layers.fallback import Kept
 from asyncapi.stores.answers import Answers
 from asyncapi.testing import FakeClock, run
@@ -38,7 +39,7 @@ async def _by_cache(answers, requests):
     async def inner(request):
         return Response(200, HEADERS, b"{}", url=request.url)
 
-    send = cache(answers, CachePolicy(), Counts(), FakeClock())(inner)
+    send = cache(answers, Cache(), Counts(), FakeClock())(inner)
     for request in requests:
         await send(request)
 
