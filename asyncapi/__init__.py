@@ -81,13 +81,15 @@ from asyncapi.errors import (
 from asyncapi.events import Events
 from asyncapi.inbound import inbound
 from asyncapi.layers.deadline import deadline
+from asyncapi.messages.call import Attempt
+from asyncapi.messages.request import Request
+from asyncapi.messages.response import Outcome, Response
 from asyncapi.paginate import Pages
 from asyncapi.sansio.pages import Page
 from asyncapi.sansio.sse import ServerSentEvent
 from asyncapi.stats import Stats
 from asyncapi.stream import JSONLines, Stream
 from asyncapi.streamed import StreamedResponse
-from asyncapi.types import Attempt, Outcome, Request, Response
 from asyncapi.version import VERSION
 from asyncapi.watch.alert import Alert
 

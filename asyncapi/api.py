@@ -35,13 +35,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, get_origin
 from yarl import URL
 
 from asyncapi.annotations import dated, filled, given_by, hints_of
-from asyncapi.bodies import plain
 from asyncapi.building import checked_headers, limits_of, policy_of
 from asyncapi.client import Client
 from asyncapi.endpoint import Endpoint
 from asyncapi.errors import ConfigError
 from asyncapi.events import Events
 from asyncapi.markers import Body, Form, Header, Option, Path, Query, Upload
+from asyncapi.messages.encoding import plain
 from asyncapi.paginate import Pages
 from asyncapi.stream import JSONLines, Stream
 from asyncapi.types import UNSET, Unset

@@ -29,7 +29,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.ownership import refuse_copy
 from asyncapi.portal import Portal
 from asyncapi.sansio.ndjson import MOST
-from asyncapi.types import UNSET, Response, Unset
+from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,10 +39,12 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.config import Retry, Timeout
+    from asyncapi.messages.request import Body
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.pages import Page, Position
     from asyncapi.sansio.sse import ServerSentEvent
     from asyncapi.stats import Stats
-    from asyncapi.types import Body, Content, Headers, Params
+    from asyncapi.types import Content, Headers, Params
 
 P = ParamSpec("P")
 R = TypeVar("R")

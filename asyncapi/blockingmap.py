@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from asyncapi import fanout
+    from asyncapi.messages.response import Outcome
     from asyncapi.portal import Portal
-    from asyncapi.types import Outcome
 
 T = TypeVar("T")
 

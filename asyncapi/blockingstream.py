@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi import events, stream, streamed
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Request
     from asyncapi.portal import Portal
     from asyncapi.sansio.sse import ServerSentEvent
-    from asyncapi.types import Attempt, Request
 
 T = TypeVar("T")
 

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 from yarl import URL
 
-from asyncapi import bodies
 from asyncapi.config import Retry, Timeout
-from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.layers.retry import nested
+from asyncapi.messages import encoding
+from asyncapi.messages.call import Call
+from asyncapi.messages.decoding import parse_url
+from asyncapi.messages.request import Body, Request
+from asyncapi.messages.uri import has_dot_segments, with_pairs
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.idempotency import UsedKeys
 from asyncapi.sansio.resend import METHODS
-from asyncapi.types import UNSET, Body, Call, Request, Unset
-from asyncapi.uri import has_dot_segments, with_pairs
+from asyncapi.types import UNSET, Unset
 from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
@@ -202,7 +204,7 @@ class Builder:
 
     def _add_body(self, built: Request) -> None:
         """Encode the body, once for all attempts."""
-        content, kind = bodies.encode(built)
+        content, kind = encoding.encode(built)
         headers = CIMultiDict(built.headers)
         if built.files is not None and kind is not None:
             headers["Content-Type"] = kind  # what was given by hand, with the boundary
@@ -322,7 +324,7 @@ def checked_headers(headers: Headers | None) -> CIMultiDict[str]:
         ConfigError: A name or value that would break out of its line, or is no text.
     """
     made: CIMultiDict[str] = CIMultiDict()
-    for name, value in bodies.pairs("headers", headers) if headers is not None else ():
+    for name, value in encoding.pairs("headers", headers) if headers is not None else ():
         if not _TOKEN.fullmatch(name):
             raise ConfigError(f"header name {name!r}: only letters, digits and !#$%&'*+-.^_`|~ are allowed")
         if not isinstance(value, str):
@@ -342,8 +344,8 @@ def flat_params(params: Params | None) -> Iterable[tuple[str, str]]:
     """
     if isinstance(params, str):
         raise ConfigError("params= takes a mapping or pairs; a query string goes into the URL")
-    for name, value in bodies.spread("params", params) if params is not None else ():
-        yield name, bodies.plain("params", name, value)
+    for name, value in encoding.spread("params", params) if params is not None else ():
+        yield name, encoding.plain("params", name, value)
 
 
 def _base(base_url: str | URL) -> tuple[str, str]:

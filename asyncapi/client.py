@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import pydantic
 
-from asyncapi import decoding, fanout
+from asyncapi import fanout
 from asyncapi.building import Builder, policy_of
 from asyncapi.clock import SYSTEM
 from asyncapi.config import Adaptive, Fallback, RateLimit, Retry, Timeout
@@ -17,6 +17,8 @@ from asyncapi.connecting import MAX_BODY, carried_by
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.events import Subscribe
 from asyncapi.layers.watch import watchers_of
+from asyncapi.messages import decoding
+from asyncapi.messages.request import Request
 from asyncapi.order import chain
 from asyncapi.ownership import Home, refuse_copy
 from asyncapi.paginate import Paginate
@@ -26,7 +28,7 @@ from asyncapi.redact import redact_url
 from asyncapi.sansio.retryafter import retry_after
 from asyncapi.stats import Stats, snapshot
 from asyncapi.stream import Streams
-from asyncapi.types import UNSET, Request, Response, Unset, stack
+from asyncapi.types import UNSET, Unset, stack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -41,7 +43,10 @@ if TYPE_CHECKING:
     from asyncapi.config import TLS, Breaker, Cache, Chaos, Egress, Hedge
     from asyncapi.credentials import Credential
     from asyncapi.layers.watch import Watcher
-    from asyncapi.types import Attempt, Body, Content, Headers, Layer, Params, Transport
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Body
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Content, Headers, Layer, Params, Transport
     from asyncapi.verbs import Verb
 
 T = TypeVar("T")

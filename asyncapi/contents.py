@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NotRequired, Required
 import pydantic
 from typing_extensions import TypedDict
 
-from asyncapi import decoding
 from asyncapi.errors import ConfigError, DecodeError
+from asyncapi.messages import decoding
 
 if TYPE_CHECKING:
-    from asyncapi.types import Response
+    from asyncapi.messages.response import Response
 
 _USUAL = ("items", "results", "data")
 _SHOWN = 12

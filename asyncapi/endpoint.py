@@ -21,17 +21,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import quote
 
-from asyncapi import decoding
 from asyncapi.annotations import RAW, alternatives, dated, has_dates, is_model, is_open, is_plain, is_raw, notes
-from asyncapi.bodies import plain
 from asyncapi.building import checked_headers
 from asyncapi.errors import ConfigError
 from asyncapi.events import Events
 from asyncapi.markers import Body, Header, Marker, Option, Path, Query, Upload
+from asyncapi.messages import decoding
+from asyncapi.messages.encoding import plain
+from asyncapi.messages.response import Response
 from asyncapi.paginate import Pages
 from asyncapi.sansio.sse import ServerSentEvent
 from asyncapi.stream import JSONLines, Stream
-from asyncapi.types import Response
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})

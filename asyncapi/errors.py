@@ -38,7 +38,9 @@ from yarl import URL
 from asyncapi.redact import one_line, redact_headers, redact_url, unsaid
 
 if TYPE_CHECKING:
-    from asyncapi.types import Attempt, Request, Response
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
 
 Phase = Literal["queue", "connect", "send", "headers", "body", "backoff"]
 

@@ -23,14 +23,16 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 from asyncapi.errors import AsyncAPIError, ConfigError
 from asyncapi.heldback import AGAIN, Held, HeldBack, Judge
 from asyncapi.layers.concurrency import Gate
+from asyncapi.messages.request import Request
+from asyncapi.messages.response import Outcome, Response
 from asyncapi.ownership import refuse_copy
-from asyncapi.types import Attempt, Outcome, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from types import TracebackType
 
     from asyncapi.clock import Clock
+    from asyncapi.messages.call import Attempt
 
 T = TypeVar("T")
 

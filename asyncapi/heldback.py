@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.errors import AsyncAPIError
-    from asyncapi.types import Attempt, Outcome, Request
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Outcome
 
 AGAIN = "asyncapi-map-again"
 _SOON = 0.001  # seconds: a shorter wait may be none to the clock

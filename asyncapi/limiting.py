@@ -12,8 +12,8 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from asyncapi.errors import QueueFull, RateExceeded, RequestTimeout
+from asyncapi.messages.response import Response
 from asyncapi.sansio.bucket import TOLERANCE
-from asyncapi.types import Response
 from asyncapi.waiting import Line
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asyncapi.clock import Clock
-    from asyncapi.types import Request
+    from asyncapi.messages.request import Request
     from asyncapi.waiting import Weights
 
 

@@ -76,8 +76,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from asyncapi.config import RateLimit
+    from asyncapi.messages.request import Request
     from asyncapi.parts import Parts
-    from asyncapi.types import Layer, Request
+    from asyncapi.types import Layer
     from asyncapi.waiting import Weights
 
 PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for

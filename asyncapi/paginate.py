@@ -24,15 +24,15 @@ from yarl import URL
 from asyncapi.building import checked_headers, flat_params
 from asyncapi.config.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
 from asyncapi.contents import Contents
-from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError, RejectedError
+from asyncapi.messages.decoding import parse_url
+from asyncapi.messages.uri import with_pairs, with_replaced, with_user_info
 from asyncapi.ownership import refuse_copy
 from asyncapi.pageflow import Run, tell
 from asyncapi.redact import redact_url
 from asyncapi.sansio.origin import Origin, origin
 from asyncapi.sansio.pages import Linked, Page, Position, Progress, Turn, Way, start_of, without_echo
 from asyncapi.types import UNSET, Unset
-from asyncapi.uri import with_pairs, with_replaced, with_user_info
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
 
     from asyncapi.config import Retry, Timeout
-    from asyncapi.types import Headers, Params, Response
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Headers, Params
 
 T = TypeVar("T")
 

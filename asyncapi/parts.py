@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.config import RateLimit
+    from asyncapi.messages.request import Request
     from asyncapi.plan import Plan
     from asyncapi.sansio.budget import Retries
     from asyncapi.sansio.circuit import Circuit
     from asyncapi.sansio.idempotency import UsedKeys
-    from asyncapi.types import Request, Send
+    from asyncapi.types import Send
 
 _STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from asyncapi.types import Request
+    from asyncapi.messages.request import Request
 
 MASK = "***"
 

@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from asyncapi.building import Builder
     from asyncapi.config import Retry
     from asyncapi.errors import AsyncAPIError
-    from asyncapi.opened import OpenBody
+    from asyncapi.messages.open_body import OpenBody
+    from asyncapi.messages.request import Body, Request
+    from asyncapi.messages.response import Response
     from asyncapi.parts import Parts
-    from asyncapi.types import Body, Content, Headers, Params, Request, Response
+    from asyncapi.types import Content, Headers, Params
 
 T = TypeVar("T")
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import pydantic
 
-from asyncapi import decoding, saving
+from asyncapi import saving
 from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_error
 from asyncapi.layers import deadline
-from asyncapi.opened import OpenBody
+from asyncapi.messages import decoding
+from asyncapi.messages.open_body import OpenBody
 from asyncapi.ownership import refuse_copy
 from asyncapi.redact import forget_variables, redact_url, unsaid
 from asyncapi.sansio.ndjson import MOST, ChunkParser, LineParser
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
 
     from asyncapi.clock import Clock
-    from asyncapi.types import Response
+    from asyncapi.messages.response import Response
     from asyncapi.watchdog import Watchdog
 
 T = TypeVar("T")

@@ -27,8 +27,8 @@ from pydantic_core import to_json
 
 from asyncapi.config import Chaos
 from asyncapi.errors import ConfigError
+from asyncapi.messages.response import Response
 from asyncapi.transports.mock import MockTransport, body_of
-from asyncapi.types import Response
 from asyncapi.virtualtime import FakeClock, VirtualTimeLoop, run
 
 if TYPE_CHECKING:

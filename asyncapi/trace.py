@@ -32,13 +32,15 @@ from asyncapi.clock import SYSTEM
 from asyncapi.config import Budget, Retry, Timeout
 from asyncapi.errors import AsyncAPIError, ConnectError, ProtocolError, RequestTimeout, TransportError
 from asyncapi.layers import deadline
-from asyncapi.opened import OpenBody
+from asyncapi.messages.open_body import OpenBody
+from asyncapi.messages.request import Body, Request
+from asyncapi.messages.response import Response
 from asyncapi.past import Came, Met, Trace
 from asyncapi.redact import redact_url
 from asyncapi.sansio.masks import Masks
 from asyncapi.sansio.resend import rewindable
 from asyncapi.transports.mock import MockTransport
-from asyncapi.types import UNSET, Body, Request, Response
+from asyncapi.types import UNSET
 from asyncapi.virtualtime import FakeClock, run
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from asyncapi.types import UNSET, Response, Unset
+from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.config import Retry, Timeout
-    from asyncapi.types import Body, Content, Headers, Params
+    from asyncapi.messages.request import Body
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Content, Headers, Params
 
 T = TypeVar("T")
 

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from multidict import CIMultiDict
 from yarl import URL
 
-from asyncapi import decoding, jsontext, uri
 from asyncapi.credentials.credential import Signature
 from asyncapi.errors import AsyncAPIError, status_error
 from asyncapi.layers.redirect import follow
+from asyncapi.messages import decoding, json_text, uri
 from asyncapi.redact import redact_broken, redact_headers, redact_url
 from asyncapi.sansio import caching, codings, cookies, digest, endings, oauth, oauth_errors, proxies, sse
 from asyncapi.sansio.cache_control import directives
@@ -172,9 +172,9 @@ PARSERS: dict[str, Parser] = {
         (AsyncAPIError,),
     ),
     "JSON with halves of surrogate pairs": Parser(
-        _bytes(jsontext.mended), (('"', "\\ud83d", '"'), ('"', "\\", "ud83d"), ('"', "\\ud83d\\ude00", '"'))
+        _bytes(json_text.mended), (('"', "\\ud83d", '"'), ('"', "\\", "ud83d"), ('"', "\\ud83d\\ude00", '"'))
     ),
-    "JSON that is deep": Parser(jsontext.deep, (("", "[", ""), ("", '{"a":', ""), ("", "[1,", "")), (ValueError,)),
+    "JSON that is deep": Parser(json_text.deep, (("", "[", ""), ("", '{"a":', ""), ("", "[1,", "")), (ValueError,)),
     "the sign of a last page": Parser(
         lambda text: (endings.says_yes(text), endings.link_of({"href": text}, "next"), endings.whole(text))
     ),

@@ -34,20 +34,20 @@ PACKAGE = ROOT / "asyncapi"
 
 FLOORS = {
     # 0: the words everyone speaks
-    "errors": 0, "types": 0, "clock": 0, "redact": 0, "decoding": 0, "jsontext": 0, "uri": 0, "version": 0,
-    "virtualtime": 0, "opened": 0, "ownership": 0,
+    "errors": 0, "types": 0, "clock": 0, "redact": 0, "version": 0, "messages": 0,
+    "virtualtime": 0, "ownership": 0,
     # 1: pure decisions, lines of waiting tasks, one timer for many deadlines
-    "sansio": 1, "waiting": 1, "limiting": 1, "watchdog": 1,
+    "sansio": 1, "scheduling": 1, "waiting": 1, "limiting": 1, "watchdog": 1,
     # 2: what carries an attempt, what it carries to show who we are, and what keeps state outside the process
-    "config": 2, "transports": 2, "stores": 2, "credentials": 2,
+    "config": 2, "settings": 2, "transports": 2, "stores": 2, "credentials": 2,
     # 3: one concern each
     "layers": 3,
     # 4: settings, what a call is built from, the order of the layers, the client and its fan-out
-    "bodies": 4, "building": 4, "parts": 4, "order": 4, "stats": 4, "fanout": 4, "client": 4, "inbound": 4,
+    "calls": 4, "pagination": 4, "streaming": 4, "building": 4, "parts": 4, "order": 4, "stats": 4, "fanout": 4, "client": 4, "inbound": 4,
     "verbs": 4, "connecting": 4, "paginate": 4, "contents": 4, "pageflow": 4, "plan": 4, "past": 4,
     "heldback": 4, "stream": 4, "streamed": 4, "events": 4, "saving": 4,
     # 5: speakers, which take a client; and what users' tests import
-    "websocket": 5, "graphql": 5, "grpc": 5, "api": 5, "blocking": 5,
+    "declared": 5, "websocket": 5, "graphql": 5, "grpc": 5, "api": 5, "blocking": 5,
     "blockingmap": 5, "blockingstream": 5, "portal": 5, "annotations": 5, "endpoint": 5, "markers": 5,
     "watch": 5,
     "testing": 5, "trace": 6,
@@ -74,7 +74,7 @@ HEAVY = {"pyarrow", "matplotlib", "opentelemetry", "prometheus_client"}
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {"bulk.parquet": {"pyarrow"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"}}
 
-FILE_LINES = 320
+FILE_LINES = 325
 FUNCTION_LINES = 45
 # What may be longer, and why.
 LONGER = {
@@ -440,7 +440,7 @@ def test_each_rule_sees_what_breaks_it(rule, name, source):
 
 GOOD: list[tuple[Callable[[Module], list[str]], str, str]] = [
     (looks_down, "sansio.backoff", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import asyncapi.client"),
-    (looks_down, "client", "from asyncapi.order import build\nfrom asyncapi import decoding"),
+    (looks_down, "client", "from asyncapi.order import build\nfrom asyncapi import clock"),
     (looks_down, "cli.serve", "from asyncapi.serve import FaultServer"),
     (looks_down, "serve.app", "from asyncapi import errors\nfrom asyncapi.serve.faults import x"),
     (owns_no_network, "client", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import aiohttp"),

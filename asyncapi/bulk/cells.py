@@ -13,7 +13,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.jsontext import written_anyhow
+from asyncapi.messages.json_text import written_anyhow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from asyncapi.bulk.reader import Item
     from asyncapi.client import Client
     from asyncapi.fanout import Outcomes
+    from asyncapi.messages.response import Outcome
     from asyncapi.stats import Stats
-    from asyncapi.types import Outcome
 
 GRACE = 1.5  # seconds for what is in flight, once the job is stopping
 

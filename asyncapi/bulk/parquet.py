@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic_core import from_json
 
 from asyncapi.bulk.cells import id_text
-from asyncapi.jsontext import written_anyhow
+from asyncapi.messages.json_text import written_anyhow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,8 +12,8 @@ from asyncapi.bulk.store import check_output, open_store
 from asyncapi.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.connecting import MAX_BODY, http_transport
-from asyncapi.decoding import adapter
 from asyncapi.errors import TransportError
+from asyncapi.messages.decoding import adapter
 from asyncapi.sansio.resend import IDEMPOTENT
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.store import Store
-    from asyncapi.types import Request, Response, Transport
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Transport
 
 
 _KEY = "Idempotency-Key"

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from asyncapi import jsontext
 from asyncapi.building import checked_headers, flat_params
 from asyncapi.bulk.lines import Lines
 from asyncapi.bulk.tables import BadTable, records
 from asyncapi.errors import ConfigError
-from asyncapi.types import Request
+from asyncapi.messages import json_text
+from asyncapi.messages.request import Request
 
 if TYPE_CHECKING:
     from asyncapi.bulk.lines import InputError, Line
@@ -268,7 +268,7 @@ def _row(text: str, kind: TypeAdapter[Any]) -> Any:
     except ValidationError as error:
         if "recursion limit" not in _problem(error):
             raise
-    return kind.validate_python(jsontext.deep(text))
+    return kind.validate_python(json_text.deep(text))
 
 
 def _problem(error: ValidationError) -> str:

@@ -16,12 +16,12 @@ from pydantic_core import from_json
 
 from asyncapi.bulk.words import word
 from asyncapi.errors import DecodeError, StatusError
+from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
-from asyncapi.types import Response
 
 if TYPE_CHECKING:
     from asyncapi.bulk.reader import Item
-    from asyncapi.types import Outcome
+    from asyncapi.messages.response import Outcome
 
 Row = dict[str, Any]
 

@@ -9,10 +9,11 @@ from pydantic_core import to_json
 from yarl import URL
 
 from asyncapi.config.settings import Seconds, settings
-from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
+from asyncapi.messages.decoding import parse_url
+from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
-from asyncapi.types import UNSET, Response
+from asyncapi.types import UNSET
 
 _SERVER_ERRORS = frozenset(range(500, 600))
 _NETWORK_SHARE = 0.4  # of the time that is left, kept for asking elsewhere

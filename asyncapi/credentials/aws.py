@@ -31,17 +31,18 @@ from asyncapi.credentials.plain import Written, check_token
 from asyncapi.credentials.tokens import Tokens
 from asyncapi.credentials.values import source, whose
 from asyncapi.errors import ConfigError
+from asyncapi.messages.request import Body
 from asyncapi.sansio.doubt import Doubts
 from asyncapi.sansio.sigv4 import outdated, skew, strict_url
 from asyncapi.transports.upload import checked
-from asyncapi.types import Body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from asyncapi.credentials.credential import Means
     from asyncapi.credentials.values import Value
-    from asyncapi.types import Request, Response
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
 
 _LARGE = 1 << 20  # bytes that are hashed within a millisecond or two
 _S3 = frozenset({"s3", "s3-object-lambda", "s3-outposts"})

@@ -22,15 +22,17 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import AuthError
+from asyncapi.messages.uri import with_pairs
 from asyncapi.redact import MASK
 from asyncapi.sansio.doubt import route_of
-from asyncapi.uri import with_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator, Sequence
 
     from asyncapi.clock import Clock
-    from asyncapi.types import Request, Response, Send
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Send
 
 Pairs = tuple[tuple[str, str], ...]
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from asyncapi.credentials.credential import Means
     from asyncapi.credentials.values import Value
-    from asyncapi.types import Request, Response
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
 
 _UNAUTHORIZED = 401
 _MOST = 1000  # origins whose challenges are kept

@@ -22,7 +22,8 @@ from asyncapi.sansio.origin import Origin, origin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncapi.types import Request, Response
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
 
 _MOST = 1000  # origins whose nonces are kept
 _ASKED = frozenset({400, 401})

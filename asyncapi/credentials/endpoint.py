@@ -14,16 +14,18 @@ from urllib.parse import urlencode
 
 from asyncapi.credentials.credential import NOTHING, Signature
 from asyncapi.errors import AuthError, EgressDenied, TransportError
+from asyncapi.messages.call import Call
+from asyncapi.messages.request import Request
 from asyncapi.sansio.backoff import full_jitter
 from asyncapi.sansio.oauth_errors import read_refusal
 from asyncapi.sansio.retryafter import retry_after
-from asyncapi.types import Call, Request, Response
 from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asyncapi.credentials.credential import Means
+    from asyncapi.messages.response import Response
 
 TRIES = 3
 _CONNECT, _ATTEMPT = 5.0, 10.0  # seconds

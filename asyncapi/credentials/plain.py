@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from asyncapi.credentials.credential import Means
     from asyncapi.credentials.values import Source, Value
-    from asyncapi.types import Request, Response
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
 
 _UNAUTHORIZED = 401
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asyncapi.credentials.credential import Credential, Means, Signature
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.bucket import Bucket
-    from asyncapi.types import Request, Response
 
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
 

@@ -23,8 +23,8 @@ from asyncapi.credentials.plain import basic, bearer
 from asyncapi.credentials.stored import Stored
 from asyncapi.credentials.tokens import Tokens
 from asyncapi.credentials.values import sendable, source
-from asyncapi.decoding import parse_url
 from asyncapi.errors import AuthError, ConfigError
+from asyncapi.messages.decoding import parse_url
 from asyncapi.redact import is_secret, redact_url
 from asyncapi.sansio.oauth import (
     NO_BEARER,
@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 
     from asyncapi.credentials.credential import Means, Signature
     from asyncapi.credentials.values import Value
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.stores.tokens import TokenStore
-    from asyncapi.types import Request, Response
 
 log = logging.getLogger("asyncapi")
 

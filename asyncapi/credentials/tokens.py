@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Sequence
 
     from asyncapi.credentials.credential import Means, Signature
-    from asyncapi.types import Request, Response
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
 
 log = logging.getLogger("asyncapi")
 

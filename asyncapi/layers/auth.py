@@ -24,14 +24,16 @@ from yarl import URL
 
 from asyncapi.credentials.pool import KeyPool
 from asyncapi.errors import AsyncAPIError, AuthError, ConfigError
+from asyncapi.messages.call import Call
+from asyncapi.messages.request import Request
 from asyncapi.redact import forget_variables, redact_broken
 from asyncapi.sansio.origin import Origin, origin
-from asyncapi.types import Call, Request
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.credentials.credential import Credential, Means, Signature
-    from asyncapi.types import Layer, Response, Send
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Layer, Send
 
 
 class Keyring:

@@ -22,9 +22,12 @@ from asyncapi.errors import CircuitOpen, ConnectError, TransportError
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.config import Breaker
+    from asyncapi.messages.call import Call
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.circuit import Circuit
     from asyncapi.sansio.keyed import Keyed
-    from asyncapi.types import Call, Layer, Request, Response, Send
+    from asyncapi.types import Layer, Send
 
 
 def breaker(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:

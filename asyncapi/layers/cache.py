@@ -26,14 +26,14 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict
 
 from asyncapi.errors import RejectedError, TransportError
+from asyncapi.messages.response import Response
+from asyncapi.messages.uri import join
 from asyncapi.redact import is_secret
 from asyncapi.sansio import caching
 from asyncapi.sansio.cache_control import directives
 from asyncapi.sansio.caching import Stored
 from asyncapi.sansio.origin import origin
 from asyncapi.sansio.resend import SAFE
-from asyncapi.types import Response
-from asyncapi.uri import join
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.config import Cache
+    from asyncapi.messages.request import Request
     from asyncapi.sansio.caching import Kept
     from asyncapi.stores.answers import Answers
-    from asyncapi.types import Layer, Request, Send
+    from asyncapi.types import Layer, Send
 
 _NOT_MODIFIED = 304
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4

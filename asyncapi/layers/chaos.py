@@ -19,17 +19,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConnectError, ProtocolError
+from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
 from asyncapi.sansio.keyed import Keyed
 from asyncapi.transports import limits
-from asyncapi.types import Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from asyncapi.clock import Clock
     from asyncapi.config import Chaos
-    from asyncapi.types import Layer, Request, Send
+    from asyncapi.messages.request import Request
+    from asyncapi.types import Layer, Send
     from asyncapi.watchdog import Watchdog
 
 _TOO_MANY_REQUESTS = 429

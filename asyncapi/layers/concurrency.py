@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.clock import Clock
-    from asyncapi.opened import OpenBody
+    from asyncapi.messages.call import Call
+    from asyncapi.messages.open_body import OpenBody
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.keyed import Keyed
-    from asyncapi.types import Call, Layer, Request, Response, Send
+    from asyncapi.types import Layer, Send
 
 _GUESS = 1.0  # seconds that an attempt takes, where nothing at all is known
 _DROPS = frozenset({429, 503})

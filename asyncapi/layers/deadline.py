@@ -16,7 +16,9 @@ from asyncapi.errors import ConfigError, DeadlineExceeded, RequestTimeout
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Layer, Send
     from asyncapi.watchdog import Watchdog
 
 _FOR_EVER = 1e12  # seconds

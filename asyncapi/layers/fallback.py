@@ -30,6 +30,8 @@ from multidict import CIMultiDict
 from pydantic_core import to_json
 
 from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, TransportError
+from asyncapi.messages.response import Response
+from asyncapi.messages.uri import parse
 from asyncapi.sansio.cache_control import directives
 from asyncapi.sansio.caching import headers_of, plain_fields
 from asyncapi.sansio.circuit import Circuit, Rules
@@ -37,8 +39,6 @@ from asyncapi.sansio.identity import telling
 from asyncapi.sansio.keyed import Keyed
 from asyncapi.sansio.origin import bound, origin
 from asyncapi.sansio.resend import obstacle
-from asyncapi.types import Response
-from asyncapi.uri import parse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -47,8 +47,9 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.config import Fallback
+    from asyncapi.messages.request import Request
     from asyncapi.stores.answers import Answers
-    from asyncapi.types import Layer, Request, Send
+    from asyncapi.types import Layer, Send
     from asyncapi.watchdog import Watchdog
 
 Failure = Response | TransportError | RejectedError

@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict
 
 from asyncapi.errors import ConfigError
+from asyncapi.messages.request import Body
 from asyncapi.transports.upload import checked
-from asyncapi.types import Body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.idempotency import UsedKeys
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.types import Layer, Send
 
 LARGEST = 4 * 1024 * 1024  # bytes; a hundred calls at a time must not fill the memory
 _BOUNDARY = re.compile(r"(multipart/form-data; boundary=)([0-9a-f]{32})")  # as `bodies` writes it

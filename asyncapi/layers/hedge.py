@@ -23,15 +23,18 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError
+from asyncapi.messages.request import Body
 from asyncapi.sansio.resend import RETRY_STATUSES, safe
-from asyncapi.types import Body
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.config import Hedge
+    from asyncapi.messages.call import Attempt, Call
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.hedging import Route
     from asyncapi.sansio.keyed import Keyed
-    from asyncapi.types import Attempt, Call, Layer, Request, Response, Send
+    from asyncapi.types import Layer, Send
 
 _TOLERANCE = 1e-6  # seconds
 

@@ -18,7 +18,9 @@ from asyncapi.sansio.resend import SAFE
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from asyncapi.types import Request, Response, Send
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Send
 
 
 def outcome(inner: Send) -> Send:

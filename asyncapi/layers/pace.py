@@ -18,17 +18,18 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import RateExceeded
 from asyncapi.limiting import Limiter, stand_in_line
+from asyncapi.messages.response import Response
 from asyncapi.sansio.pacing import Pacer
 from asyncapi.sansio.ratelimit_headers import quotas, tells
 from asyncapi.sansio.ratelimited import told_wait
-from asyncapi.types import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.clock import Clock
+    from asyncapi.messages.request import Request
     from asyncapi.sansio.keyed import Keyed
-    from asyncapi.types import Layer, Request, Send
+    from asyncapi.types import Layer, Send
 
 _ONE = (1.0,)
 _REFUSALS = frozenset({403, 429})  # 403 with Retry-After: GitHub's secondary limits

@@ -11,7 +11,9 @@ from asyncapi.sansio.propagation import write_timeout
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Layer, Send
 
 
 def propagate(clock: Clock, *, deadline_header: str | None, attempt_header: str | None) -> Layer:

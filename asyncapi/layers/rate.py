@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.clock import Clock
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.keyed import Keyed
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.types import Layer, Send
     from asyncapi.waiting import Weights
 
 

@@ -7,7 +7,7 @@ another origin                loses every credential: headers that carry secrets
 https to http                 refused
 
 A Location is resolved by RFC 3986 section 5.2 and sent as the server wrote it; only what a URL may not hold is
-percent-encoded, byte for byte (`asyncapi/uri.py`).
+percent-encoded, byte for byte (`asyncapi/messages/uri.py`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
-from asyncapi import uri
 from asyncapi.errors import final_error
+from asyncapi.messages import uri
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.origin import bound, origin
 from asyncapi.sansio.resend import rewindable
@@ -25,7 +25,9 @@ from asyncapi.sansio.resend import rewindable
 if TYPE_CHECKING:
     from yarl import URL
 
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Layer, Send
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 

@@ -29,19 +29,21 @@ from typing import TYPE_CHECKING, Any
 from tenacity import Future, RetryCallState
 
 from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError, status_error
+from asyncapi.messages.call import Call
 from asyncapi.sansio import retrychoice
 from asyncapi.sansio.resend import obstacle, rewindable, safe, timed_out
 from asyncapi.sansio.retryafter import retry_after
-from asyncapi.types import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from asyncapi.clock import Clock
     from asyncapi.config import Retry
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.budget import Retries
     from asyncapi.sansio.keyed import Keyed
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.types import Layer, Send
 
 _PAYMENT_REQUIRED = 402
 _TOLD = "Retry-After"  # a wait's source: the server

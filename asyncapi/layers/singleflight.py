@@ -28,7 +28,10 @@ from asyncapi.sansio.identity import telling
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from asyncapi.types import Call, Layer, Request, Response, Send
+    from asyncapi.messages.call import Call
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Layer, Send
 
 _METHODS = frozenset({"GET", "HEAD"})
 

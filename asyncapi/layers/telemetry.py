@@ -12,15 +12,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError, told
+from asyncapi.messages.call import Attempt
 from asyncapi.sansio.histogram import Histograms
 from asyncapi.sansio.idempotency import unsure
-from asyncapi.types import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from asyncapi.clock import Clock
-    from asyncapi.types import Call, Layer, Request, Response, Send
+    from asyncapi.messages.call import Call
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Layer, Send
 
 log = logging.getLogger("asyncapi")
 

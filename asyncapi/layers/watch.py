@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.types import Attempt, Layer, Request, Response, Send
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Layer, Send
 
 log = logging.getLogger("asyncapi")
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from asyncapi.types import Layer, Request, Response, Send
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.types import Layer, Send
 
 
 class Users:

@@ -18,14 +18,16 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import AsyncAPIError, TransportError
+from asyncapi.messages.request import Body
 from asyncapi.sansio.resend import unprocessed
-from asyncapi.types import Body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asyncapi.errors import Phase
-    from asyncapi.types import Attempt, Request, Response
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
 
 _REMEMBERED = 10_000
 _IN_PROGRESS = 409

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
-from asyncapi import uri
+from asyncapi.messages import uri
 from asyncapi.redact import one_line
 from asyncapi.sansio.oauth_errors import parse, read_refusal, shown
 

@@ -24,12 +24,12 @@ from urllib.parse import parse_qsl
 from yarl import URL
 
 from asyncapi.errors import ConfigError, DecodeError
+from asyncapi.messages.uri import compose, join, parse, split
 from asyncapi.sansio.endings import NOTHING, kind_of, link_of, says_yes, whole
 from asyncapi.sansio.link import link_to
-from asyncapi.uri import compose, join, parse, split
 
 if TYPE_CHECKING:
-    from asyncapi.types import Response
+    from asyncapi.messages.response import Response
 
 T = TypeVar("T")
 

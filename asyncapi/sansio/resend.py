@@ -19,11 +19,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConnectError, RequestTimeout, TransportError
+from asyncapi.messages.request import Body
 from asyncapi.sansio.ratelimited import is_rate_limited
-from asyncapi.types import Body
 
 if TYPE_CHECKING:
-    from asyncapi.types import Request, Response
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # they do no work (RFC 9110 section 9.2.1)
 IDEMPOTENT = SAFE | {"PUT", "DELETE"}

@@ -12,7 +12,8 @@ from asyncapi.sansio.ratelimited import is_rate_limited, told_wait
 from asyncapi.sansio.retryafter import should_retry
 
 if TYPE_CHECKING:
-    from asyncapi.types import Request, Response
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
 
 _TOO_MANY_REQUESTS = 429
 

@@ -32,7 +32,7 @@ def strict_url(url: URL, *, s3: bool) -> URL:
         url: Absolute.
         s3: Whether a `/` written as %2F is one: keys of S3 are not made of segments.
     """
-    path = url.raw_path.removesuffix("?")  # the mark of an empty query (`asyncapi/uri.py`)
+    path = url.raw_path.removesuffix("?")  # the mark of an empty query (`asyncapi/messages/uri.py`)
     path = _encoded(path, "/") if s3 else "/".join(_encoded(part) for part in path.split("/"))
     pairs = [pair.partition("=") for pair in url.raw_query_string.replace("+", "%20").split("&") if pair]
     query = "&".join(f"{_encoded(name)}{equals}{_encoded(value)}" for name, equals, value in pairs)

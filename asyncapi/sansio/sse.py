@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from asyncapi import decoding
+from asyncapi.messages import decoding
 from asyncapi.sansio.ndjson import MOST, too_long
 
 if TYPE_CHECKING:

@@ -34,7 +34,8 @@ from asyncapi.errors import (
     TransportError,
     final_error,
 )
-from asyncapi.opened import OpenBody
+from asyncapi.messages.open_body import OpenBody
+from asyncapi.messages.response import Response
 from asyncapi.sansio.codings import accepted
 from asyncapi.transports import limits, outgoing, upload
 from asyncapi.transports.aiohttp_bodies import decoded_body, fits, read
@@ -44,7 +45,6 @@ from asyncapi.transports.aiohttp_expect import hurried
 from asyncapi.transports.aiohttp_handler import MOST, headers_of
 from asyncapi.transports.aiohttp_request import ByteExactRequest
 from asyncapi.transports.tls import Handshakes
-from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
+    from asyncapi.messages.call import Call
+    from asyncapi.messages.request import Request
     from asyncapi.sansio.egress import Guard
-    from asyncapi.types import Call, Request
 
 log = logging.getLogger("asyncapi")
 

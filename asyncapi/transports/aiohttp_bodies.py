@@ -14,7 +14,7 @@ from asyncapi.transports.decoded import DecodedBody
 if TYPE_CHECKING:
     import aiohttp
 
-    from asyncapi.types import Request
+    from asyncapi.messages.request import Request
 
 _CHUNKED = ["chunked"]
 

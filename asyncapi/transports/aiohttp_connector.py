@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from aiohttp.client_proto import ResponseHandler
 
+    from asyncapi.messages.call import Call
     from asyncapi.sansio.egress import Guard
     from asyncapi.transports.tls import Handshakes
-    from asyncapi.types import Call
 
 Connecting = dict["asyncio.Task[Any] | None", "Call"]
 

@@ -29,7 +29,7 @@ from asyncapi.transports.aiohttp_handler import TOO_LARGE
 from asyncapi.transports.tls import trusts_nothing
 
 if TYPE_CHECKING:
-    from asyncapi.types import Request
+    from asyncapi.messages.request import Request
 
 RAISED = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, ValueError, RuntimeError)
 """What aiohttp may raise; anything else is a mistake in the program."""

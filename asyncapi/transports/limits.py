@@ -12,7 +12,7 @@ from asyncapi.errors import RequestTimeout
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
-    from asyncapi.types import Request
+    from asyncapi.messages.request import Request
     from asyncapi.watchdog import Guard, Watchdog
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError
-from asyncapi.opened import OpenBody
+from asyncapi.messages.open_body import OpenBody
+from asyncapi.messages.response import Response
 from asyncapi.transports import limits
-from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable
 
     from asyncapi.clock import Clock
-    from asyncapi.types import Request
+    from asyncapi.messages.request import Request
 
 
 class MockTransport:

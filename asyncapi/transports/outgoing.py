@@ -21,8 +21,8 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 
 from multidict import CIMultiDict
 
-from asyncapi.decoding import parse_url
 from asyncapi.errors import ConfigError
+from asyncapi.messages.decoding import parse_url
 from asyncapi.redact import redact_url
 from asyncapi.sansio.cookies import Jar
 from asyncapi.sansio.proxies import proxy_for

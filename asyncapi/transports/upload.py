@@ -10,12 +10,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
-from asyncapi.types import Body
+from asyncapi.messages.request import Body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from asyncapi.types import Request
+    from asyncapi.messages.request import Request
 
 LARGE = 64 * 1024  # bytes; a larger body is sent in pieces, so that the loop is never held and "send" has an end
 

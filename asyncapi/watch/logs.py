@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
 
     from asyncapi.layers.watch import Finished
-    from asyncapi.types import Attempt, Request
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Request
 
 
 class Logs:

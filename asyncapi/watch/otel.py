@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from asyncapi.layers.watch import Finished
-    from asyncapi.types import Attempt, Request
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Request
 
     Started = tuple[trace.Span, Context, dict[str, Any]]
 

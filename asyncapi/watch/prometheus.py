@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
 
     from asyncapi.layers.watch import Finished
-    from asyncapi.types import Attempt, Request
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Request
 
 _NAMES = ("method", "host", "route")
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds

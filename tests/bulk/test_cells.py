@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from asyncapi.bulk.cells import cells, csv_line
 from asyncapi.bulk.sinks import sink_for
-from asyncapi.jsontext import written_anyhow
+from asyncapi.messages.json_text import written_anyhow
 
 ROW = {"id": 1, "url": "https://h/1", "status": 200, "ok": True, "data": 1, "attempts": 1, "elapsed_ms": 1.0,
        "at": "2024-01-01T00:00:00.000Z"}  # fmt: skip

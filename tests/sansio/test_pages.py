@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncapi import ConfigError, Cursor, DecodeError, NextUrl, Offset, Response
+from asyncapi.messages.uri import parse
 from asyncapi.sansio.pages import Counted, Linked, Page, Progress, Seen, look, path_of, start_of, without_echo
-from asyncapi.uri import parse
 
 
 def page_of(items, position, data=None, **more):

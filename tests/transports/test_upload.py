@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from asyncapi import Client, ConfigError, ProtocolError, Retry, ServerError, Timeout
-from asyncapi.bodies import _file
+from asyncapi.messages.encoding import _file
 from servers import Peer, application, echo, scripted
 
 MANY = bytes(range(256)) * 1200  # 300 KiB

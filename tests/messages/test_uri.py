@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from asyncapi import uri
+from asyncapi.messages import uri
 
 BASE = "http://a/b/c/d;p?q"
 VALID = st.text("aZ09-._~!$&'()*+,;=:@/?%") | st.text(st.characters(codec="utf-8"))

@@ -338,7 +338,7 @@ async def test_what_is_no_type_is_told(model):
 
 
 def test_a_validator_is_made_once():
-    from asyncapi.decoding import adapter
+    from asyncapi.messages.decoding import adapter
 
     assert adapter(list[User]) is adapter(list[User])
     assert adapter(Annotated[int, {"unhashable": []}]).validate_json(b"1") == 1

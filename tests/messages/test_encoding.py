@@ -17,7 +17,7 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from asyncapi import ConfigError, Request
-from asyncapi.bodies import encode
+from asyncapi.messages.encoding import encode
 
 if TYPE_CHECKING:
     from asyncapi.types import Body

@@ -18,15 +18,13 @@ from pydantic_core import from_json
 from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
-from asyncapi import jsontext, uri
-from asyncapi.errors import AsyncAPIError, ConfigError, DecodeError, SchemaError
-from asyncapi.redact import redact_broken, unsaid
+from asyncapi.errors import ConfigError, DecodeError, SchemaError
+from asyncapi.messages import json_text, uri
+from asyncapi.redact import redact_broken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
 
-    from asyncapi.types import Response
 
 T = TypeVar("T")
 
@@ -44,7 +42,7 @@ _NO_CHARSET = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw
 
 
 def parse_url(url: str | URL) -> URL:
-    """The URL as an object that keeps its text: what RFC 3986 allows is sent as it stands (`asyncapi/uri.py`).
+    """The URL as an object that keeps its text: what RFC 3986 allows is sent as it stands (`asyncapi/messages/uri.py`).
 
     A `yarl.URL` is taken as it is. It has rewritten what it was made of, unless that was said to be encoded.
 
@@ -153,7 +151,7 @@ def _reread(
                 problem = _problem(error)
         if "recursion" in problem:  # pydantic-core's "recursion limit exceeded"
             try:
-                plain = jsontext.deep(text)
+                plain = json_text.deep(text)
             except ValueError as error:
                 problem = str(error)
             else:
@@ -163,7 +161,7 @@ def _reread(
 
 def _texts(content: bytes, content_type: str) -> Iterator[bytes]:
     """What the body may be: as it is, then by the charset that is named, or told by its zeros (RFC 4627 section 3)."""
-    yield jsontext.mended(content.removeprefix(codecs.BOM_UTF8))
+    yield json_text.mended(content.removeprefix(codecs.BOM_UTF8))
     name = charset(content_type)
     if name not in {None, "utf-8", "utf8", "us-ascii"}:
         other = text(content, content_type)
@@ -171,7 +169,7 @@ def _texts(content: bytes, content_type: str) -> Iterator[bytes]:
         return
     else:
         other = content.decode(told, "replace")
-    yield jsontext.mended(other.removeprefix("\ufeff").encode("utf-8", "replace"))
+    yield json_text.mended(other.removeprefix("\ufeff").encode("utf-8", "replace"))
 
 
 def _as_it_is(value: Any) -> Any:
@@ -264,22 +262,3 @@ def _not_json(content: bytes, content_type: str, problem: str) -> DecodeError:
         return DecodeError("an empty body where JSON was expected", body=content)
     shown = content[:_SHOWN].decode("utf-8", "replace")
     return DecodeError(f"not JSON ({content_type or 'no Content-Type'}): {problem}; it begins {shown!r}", body=content)
-
-
-class about:  # noqa: N801 - reads as a word in a with statement
-    """Adds the request and the attempts to an error that knows only the bytes."""
-
-    __slots__ = ("response",)
-
-    def __init__(self, response: Response) -> None:
-        self.response = response
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if isinstance(error, AsyncAPIError) and self.response.request is not None:
-            error.message = unsaid(error.message, self.response.request)
-            error.args = (error.message,)
-            error.request = self.response.request.redacted()
-            error.attempts = self.response.attempts

@@ -29,12 +29,12 @@ from urllib.parse import urlencode
 import anyio
 import anyio.to_thread
 
-from asyncapi import jsontext
 from asyncapi.errors import ConfigError
-from asyncapi.types import Body
+from asyncapi.messages import json_text
+from asyncapi.messages.request import Body
 
 if TYPE_CHECKING:
-    from asyncapi.types import Request
+    from asyncapi.messages.request import Request
 
 _PIECE = 64 * 1024
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 section 5.1.1
@@ -123,10 +123,10 @@ def plain(argument: str, name: str, value: Any) -> str:
 
 def _json(value: Any) -> bytes:
     try:
-        made = jsontext.written(value)
+        made = json_text.written(value)
     except ValueError as error:
         raise ConfigError(f"json={type(value).__name__}: {error}") from None
-    if (b"NaN" in made or b"Infinity" in made) and not jsontext.strict(made):
+    if (b"NaN" in made or b"Infinity" in made) and not json_text.strict(made):
         raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON has not")
     return made
 

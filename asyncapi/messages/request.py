@@ -1,0 +1,132 @@
+"""A request: as the user wrote it and, once the client has built it, as it is sent.
+
+Plain slotted classes without validation: they are made once or more per call. A `Request` is never changed once a layer
+has it; a layer that needs another one takes `request.copy(...)`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from asyncapi.messages import decoding
+from asyncapi.messages.call import NO_CALL
+from asyncapi.redact import redact_headers, redact_url
+from asyncapi.types import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+    from asyncapi.messages.call import Call
+    from asyncapi.types import Content, Headers, Params, Unset
+
+
+class Body:
+    """A request body that is streamed: `open()` gives its bytes, once per attempt.
+
+    Attributes:
+        open: Starts the body from its beginning.
+        length: Bytes in all where known, else None (sent chunked).
+        rewindable: Whether `open` may be called again; if not, the request is not resent.
+    """
+
+    __slots__ = ("length", "open", "rewindable")
+
+    def __init__(
+        self,
+        opener: Callable[[], AsyncIterator[bytes]],
+        *,
+        length: int | None,
+        rewindable: bool,
+    ) -> None:
+        self.open = opener
+        self.length = length
+        self.rewindable = rewindable
+
+
+class Request:
+    """One HTTP request: as the user wrote it, and, once the client has built it, as it goes on the wire.
+
+    Args:
+        method: Any HTTP method; upper-cased.
+        url: Absolute, or relative to the client's base URL.
+        params: Query parameters, added to those in `url`. A None value is left out, a list repeats the key.
+        headers: Added to the client's, replacing those of the same name.
+        json: A JSON body: plain data or a pydantic model.
+        data: A form body (`application/x-www-form-urlencoded`), or the fields beside `files`.
+        content: A raw body: bytes, text, a file object, or an (async) iterable of bytes.
+        files: A multipart body: name -> path, bytes, file object, or `(filename, content[, content_type])`;
+            a filename of None makes a part that is no file.
+        id: The caller's own name for it; kept in outcomes and bulk rows.
+        idempotency_key: True makes one; a string is sent as it is (header `Idempotency-Key`).
+        timeout: Seconds in all or a `Timeout`, for this request alone; None for no limit.
+        retry: Attempts in all or a `Retry`, for this request alone; None for a single attempt.
+        route: The template of the URL (`/users/{id}`): its name in metrics.
+        wait: Whether, or for how many seconds, to wait in line for a place or a token.
+        priority: The higher goes first in every line; 0 is usual.
+        tenant: On whose behalf: tenants of the same priority take turns.
+    """
+
+    __slots__ = (
+        "call", "content", "data", "deadline", "files", "headers", "id", "idempotency_key", "json", "method",
+        "params", "priority", "retry", "route", "tenant", "timeout", "url", "wait",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        content: Content | Body | None = None,
+        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        id: Any = None,  # noqa: A002 - the public name
+        idempotency_key: str | bool | None = None,
+        timeout: Any = UNSET,
+        retry: Any = UNSET,
+        route: str | None = None,
+        wait: bool | float | Unset = UNSET,
+        priority: int | None = None,
+        tenant: str | None = None,
+    ) -> None:
+        self.method = method.upper()
+        self.url = decoding.parse_url(url)
+        self.params = params
+        self.headers: CIMultiDict[str] = CIMultiDict(headers or ())
+        self.json = json
+        self.data = data
+        self.content = content
+        self.files = files
+        self.id = id
+        self.idempotency_key = idempotency_key
+        self.timeout = timeout
+        self.retry = retry
+        self.route = route
+        self.wait = wait
+        self.priority = priority
+        self.tenant = tenant
+        self.deadline: float | None = None
+        self.call: Call = NO_CALL
+
+    def copy(self, **changes: Any) -> Request:
+        """A copy with some attributes replaced; headers are shared unless replaced."""
+        twin = Request.__new__(Request)
+        for name in Request.__slots__:
+            setattr(twin, name, changes[name] if name in changes else getattr(self, name))
+        return twin
+
+    def redacted(self) -> Request:
+        """A copy fit to be shown: secrets in the URL and headers masked, the body left out."""
+        return self.copy(
+            url=URL(redact_url(self.url), encoded=True),
+            headers=redact_headers(self.headers),
+            params=None, json=None, data=None, content=None, files=None, call=NO_CALL,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {redact_url(self.url)}>"

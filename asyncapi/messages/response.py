@@ -1,0 +1,183 @@
+"""A response read to its end, and the outcome of one item of a fan-out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic
+
+from multidict import CIMultiDict, CIMultiDictProxy
+from typing_extensions import TypeForm, TypeVar
+from yarl import URL
+
+from asyncapi.errors import AsyncAPIError, masked, status_error
+from asyncapi.messages import decoding, uri
+from asyncapi.redact import redact_url, unsaid
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.open_body import OpenBody
+    from asyncapi.messages.request import Request
+    from asyncapi.types import Headers
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True, default=Any)
+
+
+class Response:
+    """One answer, read to its end.
+
+    Attributes:
+        status: HTTP status code.
+        headers: Case-insensitive multidict.
+        content: The decoded (decompressed) body.
+        url: Where it came from, after redirects.
+        request: The request it answers.
+        http_version: "1.0", "1.1", "2", "3", or "" where the transport doesn't say.
+        elapsed: Seconds from the call to the end of the body, waits and retries included.
+        attempts: One `Attempt` record per attempt, oldest first.
+        degraded: Which fallback it came from, and why; "" from the usual place.
+        from_cache: "fresh", "revalidated" or "stale" where the cache had it; "" otherwise.
+        opened: Its body, where that is still to be read (`asyncapi/messages/open_body.py`); inside the layers
+            alone, else None.
+    """
+
+    __slots__ = (
+        "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "opened", "request",
+        "status", "url",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        status: int,
+        headers: CIMultiDictProxy[str] | Headers | None = None,
+        content: bytes = b"",
+        *,
+        url: URL | str = "",
+        request: Request | None = None,
+        http_version: str = "",
+    ) -> None:
+        self.status, self.content = status, content
+        self.headers: CIMultiDictProxy[str] = (
+            headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
+        )
+        self.url = url if type(url) is URL else uri.parse(str(url))
+        self.request = request
+        self.http_version = http_version
+        self.elapsed = 0.0
+        self.degraded = self.from_cache = ""
+        self.attempts: tuple[Attempt, ...] = ()
+        self.opened: OpenBody | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status < 400  # noqa: PLR2004 - where errors begin, RFC 9110 section 15.5
+
+    @property
+    def text(self) -> str:
+        """The body as text, by the charset the server names, else UTF-8.
+
+        Raises:
+            DecodeError: The charset is unknown, or the bytes are not in it.
+        """
+        with error_context(self):
+            return decoding.text(self.content, self.headers.get("Content-Type", ""))
+
+    def json(self) -> Any:
+        """The body as plain data.
+
+        Raises:
+            DecodeError: It is empty or not JSON.
+        """
+        with error_context(self):
+            return decoding.json(self.content, self.headers.get("Content-Type", ""))
+
+    def parse(self, model: TypeForm[T]) -> T:
+        """The body as any pydantic type: a model, `list[Model]`, a union, a TypedDict.
+
+        Raises:
+            DecodeError: It is empty or not JSON.
+            SchemaError: It is JSON, but does not fit.
+        """
+        with error_context(self):
+            return decoding.parse(model, self.content, self.headers.get("Content-Type", ""))
+
+    def raise_for_status(self) -> Response:
+        """The response itself below 400.
+
+        Raises:
+            StatusError: The subclass that fits the status.
+        """
+        if self.status < 400:  # noqa: PLR2004
+            return self
+        raise status_error(self, request=self.request, attempts=self.attempts)
+
+    def __copy__(self) -> Response:
+        twin = Response.__new__(Response)
+        for name in Response.__slots__:
+            setattr(twin, name, getattr(self, name))
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles without the request's body and secrets."""
+        request = None if self.request is None else self.request.redacted()
+        made = Response, (self.status, CIMultiDict(self.headers), self.content)
+        attempts = tuple(masked(attempt) for attempt in self.attempts)
+        state = {"url": URL(redact_url(self.url), encoded=True), "request": request, "http_version": self.http_version,
+                 "elapsed": self.elapsed, "attempts": attempts, "degraded": self.degraded,
+                 "from_cache": self.from_cache}  # fmt: skip
+        return *made, (None, state)
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {redact_url(self.url)} {len(self.content)} bytes>"
+
+
+@dataclass(slots=True)
+class Outcome(Generic[T_co]):
+    """What became of one item of a fan-out.
+
+    Attributes:
+        index: Its place in the source, from 0.
+        request: What was asked for, as given.
+        value: The model (or the `Response` where no model was asked for), None on error.
+        error: The failure, or None.
+        attempts: One record per attempt.
+        elapsed: Seconds from its start to its end, waits and retries included.
+        status: The last HTTP status seen, or None.
+        degraded: As in `Response`.
+    """
+
+    index: int
+    request: Request | str
+    value: T_co | None = None
+    error: AsyncAPIError | None = None
+    attempts: tuple[Attempt, ...] = field(default=())
+    elapsed: float = 0.0
+    status: int | None = None
+    degraded: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a value."""
+        return self.error is None
+
+
+class error_context:  # noqa: N801 - reads as a word in a with statement
+    """Adds the request and the attempts to an error that knows only the bytes."""
+
+    __slots__ = ("response",)
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if isinstance(error, AsyncAPIError) and self.response.request is not None:
+            error.message = unsaid(error.message, self.response.request)
+            error.args = (error.message,)
+            error.request = self.response.request.redacted()
+            error.attempts = self.response.attempts
