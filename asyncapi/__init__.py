@@ -85,8 +85,8 @@ from asyncapi.messages.call import Attempt
 from asyncapi.messages.request import Request
 from asyncapi.messages.response import Outcome, Response
 from asyncapi.paginate import Pages
-from asyncapi.sansio.pages import Page
-from asyncapi.sansio.sse import ServerSentEvent
+from asyncapi.sansio.http.pages import Page
+from asyncapi.sansio.http.sse import ServerSentEvent
 from asyncapi.stats import Stats
 from asyncapi.stream import JSONLines, Stream
 from asyncapi.streamed import StreamedResponse

@@ -28,7 +28,7 @@ from asyncapi.blockingstream import Events, Stream, StreamedResponse
 from asyncapi.errors import ConfigError
 from asyncapi.ownership import refuse_copy
 from asyncapi.portal import Portal
-from asyncapi.sansio.ndjson import MOST
+from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from asyncapi.config import Retry, Timeout
     from asyncapi.messages.request import Body
     from asyncapi.messages.response import Response
-    from asyncapi.sansio.pages import Page, Position
-    from asyncapi.sansio.sse import ServerSentEvent
+    from asyncapi.sansio.http.pages import Page, Position
+    from asyncapi.sansio.http.sse import ServerSentEvent
     from asyncapi.stats import Stats
     from asyncapi.types import Content, Headers, Params
 

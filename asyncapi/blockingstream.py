@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from asyncapi.ownership import refuse_copy
-from asyncapi.sansio.ndjson import MOST
+from asyncapi.sansio.http.ndjson import MOST
 
 if TYPE_CHECKING:
     import builtins
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
     from asyncapi.portal import Portal
-    from asyncapi.sansio.sse import ServerSentEvent
+    from asyncapi.sansio.http.sse import ServerSentEvent
 
 T = TypeVar("T")
 

@@ -24,8 +24,8 @@ from asyncapi.messages.decoding import parse_url
 from asyncapi.messages.request import Body, Request
 from asyncapi.messages.uri import has_dot_segments, with_pairs
 from asyncapi.redact import redact_broken, redact_url
-from asyncapi.sansio.idempotency import UsedKeys
-from asyncapi.sansio.resend import METHODS
+from asyncapi.sansio.failures.idempotency import UsedKeys
+from asyncapi.sansio.failures.resend import METHODS
 from asyncapi.types import UNSET, Unset
 from asyncapi.version import VERSION
 

@@ -25,7 +25,7 @@ from asyncapi.paginate import Paginate
 from asyncapi.parts import Parts
 from asyncapi.plan import Plan
 from asyncapi.redact import redact_url
-from asyncapi.sansio.retryafter import retry_after
+from asyncapi.sansio.http.retry_after import retry_after
 from asyncapi.stats import Stats, snapshot
 from asyncapi.stream import Streams
 from asyncapi.types import UNSET, Unset, stack

@@ -10,7 +10,7 @@ from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
-    from asyncapi.sansio.egress import Guard
+    from asyncapi.sansio.http.egress import Guard
     from asyncapi.transports.tls import Handshakes
     from asyncapi.types import Transport
 

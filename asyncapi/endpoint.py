@@ -30,7 +30,7 @@ from asyncapi.messages import decoding
 from asyncapi.messages.encoding import plain
 from asyncapi.messages.response import Response
 from asyncapi.paginate import Pages
-from asyncapi.sansio.sse import ServerSentEvent
+from asyncapi.sansio.http.sse import ServerSentEvent
 from asyncapi.stream import JSONLines, Stream
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")

@@ -9,7 +9,7 @@ from asyncapi.clock import SYSTEM
 from asyncapi.errors import ConfigError
 from asyncapi.layers.deadline import deadline
 from asyncapi.layers.retry import retried_elsewhere
-from asyncapi.sansio.propagation import read_timeout, retried_above
+from asyncapi.sansio.failures.propagation import read_timeout, retried_above
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

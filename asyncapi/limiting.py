@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from asyncapi.errors import QueueFull, RateExceeded, RequestTimeout
 from asyncapi.messages.response import Response
-from asyncapi.sansio.bucket import TOLERANCE
+from asyncapi.sansio.limits.bucket import TOLERANCE
 from asyncapi.waiting import Line
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Tokens(Protocol):
-    """What is asked of a bucket: `asyncapi.sansio.bucket.Bucket`, or `asyncapi.sansio.pacing.Pacer`."""
+    """What is asked of a bucket: `asyncapi.sansio.limits.bucket.Bucket`, or `asyncapi.sansio.limits.pacing.Pacer`."""
 
     @property
     def interval(self) -> float:

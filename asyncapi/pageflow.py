@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncapi.errors import AsyncAPIError, ConfigError, RejectedError
 from asyncapi.redact import redact_url
-from asyncapi.sansio.pages import Page, Position, Seen, Way
+from asyncapi.sansio.http.pages import Page, Position, Seen, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -30,8 +30,8 @@ from asyncapi.messages.uri import with_pairs, with_replaced, with_user_info
 from asyncapi.ownership import refuse_copy
 from asyncapi.pageflow import Run, tell
 from asyncapi.redact import redact_url
-from asyncapi.sansio.origin import Origin, origin
-from asyncapi.sansio.pages import Linked, Page, Position, Progress, Turn, Way, start_of, without_echo
+from asyncapi.sansio.http.origin import Origin, origin
+from asyncapi.sansio.http.pages import Linked, Page, Position, Progress, Turn, Way, start_of, without_echo
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:

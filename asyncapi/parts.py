@@ -16,7 +16,7 @@ from asyncapi.layers.pace import Pace
 from asyncapi.layers.singleflight import Flights
 from asyncapi.layers.whose import Users
 from asyncapi.limiting import Limiter
-from asyncapi.sansio.keyed import Keyed
+from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.stores.answers import Answers
 from asyncapi.watchdog import Watchdog
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from asyncapi.config import RateLimit
     from asyncapi.messages.request import Request
     from asyncapi.plan import Plan
-    from asyncapi.sansio.budget import Retries
-    from asyncapi.sansio.circuit import Circuit
-    from asyncapi.sansio.idempotency import UsedKeys
+    from asyncapi.sansio.failures.circuit import Circuit
+    from asyncapi.sansio.failures.idempotency import UsedKeys
+    from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.types import Send
 
 _STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share

@@ -21,8 +21,8 @@ from typing import IO, TYPE_CHECKING
 import anyio.to_thread
 
 from asyncapi.errors import ConfigError, ProtocolError, RejectedError, RequestTimeout, StatusError
-from asyncapi.sansio.backoff import full_jitter
-from asyncapi.sansio.ranges import Part, goes_on, part_of, validator
+from asyncapi.sansio.failures.backoff import full_jitter
+from asyncapi.sansio.http.ranges import Part, goes_on, part_of, validator
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

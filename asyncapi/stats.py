@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from asyncapi.sansio.histogram import OTHERS
+from asyncapi.sansio.measures.histogram import OTHERS
 
 if TYPE_CHECKING:
     from asyncapi.layers.concurrency import Gate
     from asyncapi.layers.pace import Pace
     from asyncapi.parts import Parts
-    from asyncapi.sansio.circuit import Snapshot
-    from asyncapi.sansio.histogram import Histogram
+    from asyncapi.sansio.failures.circuit import Snapshot
+    from asyncapi.sansio.measures.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from asyncapi.messages import decoding
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.ownership import refuse_copy
 from asyncapi.redact import forget_variables, redact_url, unsaid
-from asyncapi.sansio.ndjson import MOST, ChunkParser, LineParser
-from asyncapi.sansio.sse import EventParser, ServerSentEvent
+from asyncapi.sansio.http.ndjson import MOST, ChunkParser, LineParser
+from asyncapi.sansio.http.sse import EventParser, ServerSentEvent
 
 if TYPE_CHECKING:
     import builtins

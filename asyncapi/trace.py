@@ -37,8 +37,8 @@ from asyncapi.messages.request import Body, Request
 from asyncapi.messages.response import Response
 from asyncapi.past import Came, Met, Trace
 from asyncapi.redact import redact_url
-from asyncapi.sansio.masks import Masks
-from asyncapi.sansio.resend import rewindable
+from asyncapi.sansio.auth.masks import Masks
+from asyncapi.sansio.failures.resend import rewindable
 from asyncapi.transports.mock import MockTransport
 from asyncapi.types import UNSET
 from asyncapi.virtualtime import FakeClock, run

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from asyncapi.sansio.fairqueue import FairQueue
+from asyncapi.sansio.limits.fair_queue import FairQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

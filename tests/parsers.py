@@ -18,20 +18,21 @@ from asyncapi.errors import AsyncAPIError, status_error
 from asyncapi.layers.redirect import follow
 from asyncapi.messages import decoding, json_text, uri
 from asyncapi.redact import redact_broken, redact_headers, redact_url
-from asyncapi.sansio import caching, codings, cookies, digest, endings, oauth, oauth_errors, proxies, sse
-from asyncapi.sansio.cache_control import directives
-from asyncapi.sansio.fields import elements
-from asyncapi.sansio.httpdate import http_date
-from asyncapi.sansio.link import links
-from asyncapi.sansio.masks import Masks
-from asyncapi.sansio.ndjson import ChunkParser, LineParser
-from asyncapi.sansio.propagation import TIMEOUT_HEADERS, read_timeout
-from asyncapi.sansio.ranges import part_of, validator
-from asyncapi.sansio.ratelimit_headers import quotas
-from asyncapi.sansio.retryafter import retry_after, should_retry
-from asyncapi.sansio.rotation import limit_told
-from asyncapi.sansio.sigv4 import skew
-from asyncapi.sansio.structured import parse_dictionary, parse_list
+from asyncapi.sansio.auth import digest, oauth, oauth_errors
+from asyncapi.sansio.auth.masks import Masks
+from asyncapi.sansio.auth.sigv4 import skew
+from asyncapi.sansio.failures.propagation import TIMEOUT_HEADERS, read_timeout
+from asyncapi.sansio.http import caching, codings, cookies, page_ends, proxies, sse
+from asyncapi.sansio.http.cache_control import directives
+from asyncapi.sansio.http.fields import elements
+from asyncapi.sansio.http.http_date import http_date
+from asyncapi.sansio.http.link import links
+from asyncapi.sansio.http.ndjson import ChunkParser, LineParser
+from asyncapi.sansio.http.ranges import part_of, validator
+from asyncapi.sansio.http.retry_after import retry_after, should_retry
+from asyncapi.sansio.http.structured_fields import parse_dictionary, parse_list
+from asyncapi.sansio.limits.key_rotation import limit_told
+from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.types import Request, Response
 
 NOW = 1_700_000_000.0
@@ -176,7 +177,7 @@ PARSERS: dict[str, Parser] = {
     ),
     "JSON that is deep": Parser(json_text.deep, (("", "[", ""), ("", '{"a":', ""), ("", "[1,", "")), (ValueError,)),
     "the sign of a last page": Parser(
-        lambda text: (endings.says_yes(text), endings.link_of({"href": text}, "next"), endings.whole(text))
+        lambda text: (page_ends.says_yes(text), page_ends.link_of({"href": text}, "next"), page_ends.whole(text))
     ),
     "why an authorization server refuses": Parser(
         _bytes(oauth_errors.read_refusal),

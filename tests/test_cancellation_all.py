@@ -36,8 +36,8 @@ from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
 from asyncapi.layers.singleflight import _Flight
 from asyncapi.limiting import Limiter
-from asyncapi.sansio.budget import RetryBudget
-from asyncapi.sansio.circuit import Circuit
+from asyncapi.sansio.failures.circuit import Circuit
+from asyncapi.sansio.failures.retry_budget import RetryBudget
 from asyncapi.testing import Chaos, FakeClock, MockTransport, reply
 from asyncapi.waiting import Line
 from asyncapi.watch import Logs

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from asyncapi import Client, ConfigError, RequestTimeout, Retry, Timeout, deadline, inbound
-from asyncapi.sansio.propagation import TIMEOUT_HEADERS, read_timeout, retried_above, write_timeout
+from asyncapi.sansio.failures.propagation import TIMEOUT_HEADERS, read_timeout, retried_above, write_timeout
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 

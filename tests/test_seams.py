@@ -37,7 +37,7 @@ from asyncapi.credentials.plain import bearer
 from asyncapi.credentials.session import Session
 from asyncapi.credentials.stored import Stored
 from asyncapi.credentials.tokens import Tokens
-from asyncapi.sansio.oauth import Refused, Token
+from asyncapi.sansio.auth.oauth import Refused, Token
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from servers import application
 

@@ -34,7 +34,7 @@ from asyncapi.bulk.store import NotWritten, Store
 from asyncapi.bulk.tally import Tally
 from asyncapi.bulk.turns import turns_of
 from asyncapi.errors import ConfigError
-from asyncapi.sansio.resend import IDEMPOTENT
+from asyncapi.sansio.failures.resend import IDEMPOTENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

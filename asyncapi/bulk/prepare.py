@@ -14,7 +14,7 @@ from asyncapi.clock import SYSTEM
 from asyncapi.connecting import MAX_BODY, http_transport
 from asyncapi.errors import TransportError
 from asyncapi.messages.decoding import adapter
-from asyncapi.sansio.resend import IDEMPOTENT
+from asyncapi.sansio.failures.resend import IDEMPOTENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.sansio.histogram import Histogram
+from asyncapi.sansio.measures.histogram import Histogram
 
 if TYPE_CHECKING:
     from asyncapi.bulk.rows import Row

@@ -23,8 +23,8 @@ from asyncapi.bulk.words import BREAKER, BUDGET, QUEUE, RATE, WAIT, refusal, wor
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, RequestTimeout, StatusError, TransportError
 from asyncapi.heldback import Verdict
-from asyncapi.sansio.backoff import full_jitter
-from asyncapi.sansio.resend import obstacle
+from asyncapi.sansio.failures.backoff import full_jitter
+from asyncapi.sansio.failures.resend import obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

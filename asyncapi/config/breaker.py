@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from asyncapi.config.settings import Seconds, settings
-from asyncapi.sansio.circuit import Circuit, Rules
+from asyncapi.sansio.failures.circuit import Circuit, Rules
 
 Share = Annotated[float, Field(gt=0, le=1)]
 

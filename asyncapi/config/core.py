@@ -9,10 +9,10 @@ from pydantic import Field
 from tenacity import RetryCallState
 
 from asyncapi.config.settings import Seconds, settings
-from asyncapi.sansio.bucket import Bucket
-from asyncapi.sansio.budget import CostBudget as RunningCostBudget
-from asyncapi.sansio.budget import Retries, RetryBudget
-from asyncapi.sansio.resend import RETRY_STATUSES
+from asyncapi.sansio.failures.resend import RETRY_STATUSES
+from asyncapi.sansio.failures.retry_budget import CostBudget as RunningCostBudget
+from asyncapi.sansio.failures.retry_budget import Retries, RetryBudget
+from asyncapi.sansio.limits.bucket import Bucket
 
 _ATTEMPTS = 4  # in all, where nothing else is said
 

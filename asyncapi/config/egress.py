@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from asyncapi.config.settings import settings
-from asyncapi.sansio.egress import Guard
+from asyncapi.sansio.http.egress import Guard
 
 
 def _entries(given: Any) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from asyncapi.config.settings import settings
-from asyncapi.sansio.hedging import Route, Rules
+from asyncapi.sansio.failures.hedging import Route, Rules
 
 
 def _late(after: float | str) -> float | str:

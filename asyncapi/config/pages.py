@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from asyncapi.config.settings import settings
 from asyncapi.errors import ConfigError
-from asyncapi.sansio.pages import Counted, Linked, Marked, by_link, by_url, path_of
+from asyncapi.sansio.http.pages import Counted, Linked, Marked, by_link, by_url, path_of
 
 
 def _place(text: str) -> str:

@@ -9,7 +9,7 @@ import pydantic
 from pydantic import BeforeValidator
 
 from asyncapi.config.settings import settings
-from asyncapi.sansio import pins as forms
+from asyncapi.sansio.http import pins as forms
 
 
 def _path(given: Any) -> Any:

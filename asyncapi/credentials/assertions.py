@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from asyncapi.credentials.credential import Means
     from asyncapi.credentials.server import AuthMethod, Issuer
     from asyncapi.credentials.values import Value
-    from asyncapi.sansio.oauth import Token
+    from asyncapi.sansio.auth.oauth import Token
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"

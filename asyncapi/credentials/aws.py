@@ -32,8 +32,8 @@ from asyncapi.credentials.tokens import Tokens
 from asyncapi.credentials.values import source, whose
 from asyncapi.errors import ConfigError
 from asyncapi.messages.request import Body
-from asyncapi.sansio.doubt import Doubts
-from asyncapi.sansio.sigv4 import outdated, skew, strict_url
+from asyncapi.sansio.auth.rejections import Doubts
+from asyncapi.sansio.auth.sigv4 import outdated, skew, strict_url
 from asyncapi.transports.upload import checked
 
 if TYPE_CHECKING:

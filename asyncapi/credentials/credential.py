@@ -24,7 +24,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from asyncapi.errors import AuthError
 from asyncapi.messages.uri import with_pairs
 from asyncapi.redact import MASK
-from asyncapi.sansio.doubt import route_of
+from asyncapi.sansio.auth.rejections import route_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator, Sequence

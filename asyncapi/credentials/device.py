@@ -10,7 +10,7 @@ from asyncapi.credentials.oauth2 import scope_of
 from asyncapi.credentials.server import AuthServer, Issuer
 from asyncapi.credentials.session import PATIENCE, Session, show_person
 from asyncapi.errors import AuthError
-from asyncapi.sansio.oauth import Refused, Token
+from asyncapi.sansio.auth.oauth import Refused, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from asyncapi.credentials.credential import NOTHING, Signature
 from asyncapi.credentials.values import sendable, source, whose
 from asyncapi.errors import AuthError, ConfigError
-from asyncapi.sansio.digest import Challenge, answer, read, read_nextnonce
-from asyncapi.sansio.origin import Origin, origin
+from asyncapi.sansio.auth.digest import Challenge, answer, read, read_nextnonce
+from asyncapi.sansio.http.origin import Origin, origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from asyncapi.credentials.credential import Signature
 from asyncapi.credentials.jose import ProofKey, new_key
 from asyncapi.credentials.plain import bearer
-from asyncapi.sansio.origin import Origin, origin
+from asyncapi.sansio.http.origin import Origin, origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable

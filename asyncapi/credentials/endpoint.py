@@ -16,9 +16,9 @@ from asyncapi.credentials.credential import NOTHING, Signature
 from asyncapi.errors import AuthError, EgressDenied, TransportError
 from asyncapi.messages.call import Call
 from asyncapi.messages.request import Request
-from asyncapi.sansio.backoff import full_jitter
-from asyncapi.sansio.oauth_errors import read_refusal
-from asyncapi.sansio.retryafter import retry_after
+from asyncapi.sansio.auth.oauth_errors import read_refusal
+from asyncapi.sansio.failures.backoff import full_jitter
+from asyncapi.sansio.http.retry_after import retry_after
 from asyncapi.version import VERSION
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from asyncapi.credentials.server import AuthServer, Issuer
 from asyncapi.credentials.session import PATIENCE, Session, show_person
 from asyncapi.credentials.values import source
 from asyncapi.errors import AuthError
-from asyncapi.sansio.oauth import Refused, Token, authorization_url, challenge, is_ours, read_redirect
+from asyncapi.sansio.auth.oauth import Refused, Token, authorization_url, challenge, is_ours, read_redirect
 from asyncapi.transports.listener import Listener
 
 if TYPE_CHECKING:

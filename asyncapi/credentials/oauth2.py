@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asyncapi.credentials.credential import Means
     from asyncapi.credentials.server import AuthMethod, Issuer
     from asyncapi.credentials.values import Value
-    from asyncapi.sansio.oauth import Token
+    from asyncapi.sansio.auth.oauth import Token
     from asyncapi.stores.tokens import TokenStore
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.credentials.credential import Signature, route
 from asyncapi.credentials.values import Constant, source, whose
 from asyncapi.errors import AuthError, ConfigError
-from asyncapi.sansio.doubt import Doubts
+from asyncapi.sansio.auth.rejections import Doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

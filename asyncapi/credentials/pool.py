@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.limiting import refuse
-from asyncapi.sansio.bucket import TOLERANCE
-from asyncapi.sansio.ratelimit_headers import quotas
-from asyncapi.sansio.rotation import KeyState, Ring, limit_told
+from asyncapi.sansio.limits.bucket import TOLERANCE
+from asyncapi.sansio.limits.key_rotation import KeyState, Ring, limit_told
+from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.waiting import Line
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from asyncapi.credentials.credential import Credential, Means, Signature
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
-    from asyncapi.sansio.bucket import Bucket
+    from asyncapi.sansio.limits.bucket import Bucket
 
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
 

@@ -26,7 +26,7 @@ from asyncapi.credentials.values import sendable, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.messages.decoding import parse_url
 from asyncapi.redact import is_secret, redact_url
-from asyncapi.sansio.oauth import (
+from asyncapi.sansio.auth.oauth import (
     NO_BEARER,
     OTHER_ISSUER,
     Refused,
@@ -37,7 +37,7 @@ from asyncapi.sansio.oauth import (
     read_metadata,
     read_token,
 )
-from asyncapi.sansio.oauth_errors import shown
+from asyncapi.sansio.auth.oauth_errors import shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

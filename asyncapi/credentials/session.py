@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from asyncapi.credentials.server import Issuer
 from asyncapi.credentials.values import hashed
 from asyncapi.errors import AuthError
-from asyncapi.sansio.oauth import Refused
-from asyncapi.sansio.oauth_errors import read_refusal
+from asyncapi.sansio.auth.oauth import Refused
+from asyncapi.sansio.auth.oauth_errors import read_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from asyncapi.credentials.credential import Means
     from asyncapi.credentials.server import AuthServer
-    from asyncapi.sansio.oauth import Token
+    from asyncapi.sansio.auth.oauth import Token
     from asyncapi.stores.tokens import TokenStore
 
 PATIENCE = 600.0  # seconds a person may take

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from asyncapi.credentials.tokens import usable_until
 from asyncapi.errors import AuthError
-from asyncapi.sansio.oauth import Token
+from asyncapi.sansio.auth.oauth import Token
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -27,8 +27,8 @@ from asyncapi.credentials.credential import carried, route
 from asyncapi.credentials.values import hashed
 from asyncapi.errors import AuthError
 from asyncapi.redact import one_line
-from asyncapi.sansio.doubt import Doubts
-from asyncapi.sansio.oauth import Refused
+from asyncapi.sansio.auth.oauth import Refused
+from asyncapi.sansio.auth.rejections import Doubts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Sequence

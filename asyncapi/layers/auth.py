@@ -27,7 +27,7 @@ from asyncapi.errors import AsyncAPIError, AuthError, ConfigError
 from asyncapi.messages.call import Call
 from asyncapi.messages.request import Request
 from asyncapi.redact import forget_variables, redact_broken
-from asyncapi.sansio.origin import Origin, origin
+from asyncapi.sansio.http.origin import Origin, origin
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock

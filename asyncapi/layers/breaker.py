@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
-    from asyncapi.sansio.circuit import Circuit
-    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.sansio.failures.circuit import Circuit
+    from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Layer, Send
 
 

@@ -29,11 +29,11 @@ from asyncapi.errors import RejectedError, TransportError
 from asyncapi.messages.response import Response
 from asyncapi.messages.uri import join
 from asyncapi.redact import is_secret
-from asyncapi.sansio import caching
-from asyncapi.sansio.cache_control import directives
-from asyncapi.sansio.caching import Stored
-from asyncapi.sansio.origin import origin
-from asyncapi.sansio.resend import SAFE
+from asyncapi.sansio.failures.resend import SAFE
+from asyncapi.sansio.http import caching
+from asyncapi.sansio.http.cache_control import directives
+from asyncapi.sansio.http.caching import Stored
+from asyncapi.sansio.http.origin import origin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.config import Cache
     from asyncapi.messages.request import Request
-    from asyncapi.sansio.caching import Kept
+    from asyncapi.sansio.http.caching import Kept
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Send
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from asyncapi.errors import ConnectError, ProtocolError
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
-from asyncapi.sansio.keyed import Keyed
+from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.transports import limits
 
 if TYPE_CHECKING:

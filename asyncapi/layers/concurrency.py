@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.open_body import OpenBody
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
-    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Layer, Send
 
 _GUESS = 1.0  # seconds that an attempt takes, where nothing at all is known
@@ -38,7 +38,7 @@ _DROPS = frozenset({429, 503})
 
 
 class Learned(Protocol):
-    """A limit that follows what the host can take; see `asyncapi.sansio.adaptive`."""
+    """A limit that follows what the host can take; see `asyncapi.sansio.limits.adaptive`."""
 
     limit: float
 

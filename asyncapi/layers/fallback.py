@@ -32,13 +32,13 @@ from pydantic_core import to_json
 from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, TransportError
 from asyncapi.messages.response import Response
 from asyncapi.messages.uri import parse
-from asyncapi.sansio.cache_control import directives
-from asyncapi.sansio.caching import headers_of, plain_fields
-from asyncapi.sansio.circuit import Circuit, Rules
-from asyncapi.sansio.identity import telling
-from asyncapi.sansio.keyed import Keyed
-from asyncapi.sansio.origin import bound, origin
-from asyncapi.sansio.resend import obstacle
+from asyncapi.sansio.failures.circuit import Circuit, Rules
+from asyncapi.sansio.failures.resend import obstacle
+from asyncapi.sansio.http.cache_control import directives
+from asyncapi.sansio.http.caching import headers_of, plain_fields
+from asyncapi.sansio.http.origin import bound, origin
+from asyncapi.sansio.http.request_key import telling
+from asyncapi.sansio.limits.keyed import Keyed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

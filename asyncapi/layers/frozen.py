@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
-    from asyncapi.sansio.idempotency import UsedKeys
+    from asyncapi.sansio.failures.idempotency import UsedKeys
     from asyncapi.types import Layer, Send
 
 LARGEST = 4 * 1024 * 1024  # bytes; a hundred calls at a time must not fill the memory

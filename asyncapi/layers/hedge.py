@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError
 from asyncapi.messages.request import Body
-from asyncapi.sansio.resend import RETRY_STATUSES, safe
+from asyncapi.sansio.failures.resend import RETRY_STATUSES, safe
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt, Call
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
-    from asyncapi.sansio.hedging import Route
-    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.sansio.failures.hedging import Route
+    from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Layer, Send
 
 _TOLERANCE = 1e-6  # seconds

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import AsyncAPIError, OutcomeUnknown, status_error
-from asyncapi.sansio.idempotency import unknown
-from asyncapi.sansio.resend import SAFE
+from asyncapi.sansio.failures.idempotency import unknown
+from asyncapi.sansio.failures.resend import SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -19,16 +19,16 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from asyncapi.errors import RateExceeded
 from asyncapi.limiting import Limiter, stand_in_line
 from asyncapi.messages.response import Response
-from asyncapi.sansio.pacing import Pacer
-from asyncapi.sansio.ratelimit_headers import quotas, tells
-from asyncapi.sansio.ratelimited import told_wait
+from asyncapi.sansio.limits.pacing import Pacer
+from asyncapi.sansio.limits.rate_limited import told_wait
+from asyncapi.sansio.limits.ratelimit_headers import quotas, tells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
-    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Layer, Send
 
 _ONE = (1.0,)

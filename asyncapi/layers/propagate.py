@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
-from asyncapi.sansio.propagation import write_timeout
+from asyncapi.sansio.failures.propagation import write_timeout
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
@@ -23,7 +23,7 @@ def propagate(clock: Clock, *, deadline_header: str | None, attempt_header: str 
 
     Args:
         clock: Tells the time left.
-        deadline_header: Its name says its form; see `asyncapi.sansio.propagation`.
+        deadline_header: Its name says its form; see `asyncapi.sansio.failures.propagation`.
         attempt_header: 1 for the first attempt.
     """
 

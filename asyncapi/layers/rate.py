@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
-    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Layer, Send
     from asyncapi.waiting import Weights
 

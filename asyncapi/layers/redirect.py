@@ -19,8 +19,8 @@ from multidict import CIMultiDict
 from asyncapi.errors import final_error
 from asyncapi.messages import uri
 from asyncapi.redact import redact_broken, redact_url
-from asyncapi.sansio.origin import bound, origin
-from asyncapi.sansio.resend import rewindable
+from asyncapi.sansio.failures.resend import rewindable
+from asyncapi.sansio.http.origin import bound, origin
 
 if TYPE_CHECKING:
     from yarl import URL

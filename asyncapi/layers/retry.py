@@ -30,9 +30,9 @@ from tenacity import Future, RetryCallState
 
 from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError, status_error
 from asyncapi.messages.call import Call
-from asyncapi.sansio import retrychoice
-from asyncapi.sansio.resend import obstacle, rewindable, safe, timed_out
-from asyncapi.sansio.retryafter import retry_after
+from asyncapi.sansio.failures import retry_choice
+from asyncapi.sansio.failures.resend import obstacle, rewindable, safe, timed_out
+from asyncapi.sansio.http.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from asyncapi.config import Retry
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
-    from asyncapi.sansio.budget import Retries
-    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.sansio.failures.retry_budget import Retries
+    from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Layer, Send
 
 _PAYMENT_REQUIRED = 402
@@ -63,7 +63,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
         counted: Whether the budget pays for retries after such refusals too, as the AWS SDKs count throttling.
     """
     now = clock.now
-    free = retrychoice.Free(told=not counted, held=paced and not counted)
+    free = retry_choice.Free(told=not counted, held=paced and not counted)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -182,7 +182,7 @@ class _Again:
         "_told", "_tries",
     )  # fmt: skip
 
-    def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: retrychoice.Free) -> None:
+    def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: retry_choice.Free) -> None:
         self._inner = inner
         self._request = request
         self._policy: Retry = request.call.retry
@@ -288,18 +288,18 @@ class _Again:
             return False  # somebody has to pay: asking again is no way to
         if policy.retry is not None:
             return bool(await _called(policy.retry, state))
-        return retrychoice.is_worth_it(self._request, failure, policy.statuses)
+        return retry_choice.is_worth_it(self._request, failure, policy.statuses)
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and who says so."""
-        policy, told = self._policy, retrychoice.asked(failure, self._clock.wall())
+        policy, told = self._policy, retry_choice.asked(failure, self._clock.wall())
         self._told = told
         if told:
             return told, _TOLD
         if policy.wait is not None:
             return max(0.0, float(await _called(policy.wait, state))), "wait strategy"
         draw = self._clock.random()
-        return retrychoice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, told=told), "backoff"
+        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, told=told), "backoff"
 
     async def _allow(
         self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None

@@ -23,7 +23,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import AsyncAPIError
-from asyncapi.sansio.identity import telling
+from asyncapi.sansio.http.request_key import telling
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError, told
 from asyncapi.messages.call import Attempt
-from asyncapi.sansio.histogram import Histograms
-from asyncapi.sansio.idempotency import unsure
+from asyncapi.sansio.failures.idempotency import unsure
+from asyncapi.sansio.measures.histogram import Histograms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -36,7 +36,7 @@ from asyncapi.errors import (
 )
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
-from asyncapi.sansio.codings import accepted
+from asyncapi.sansio.http.codings import accepted
 from asyncapi.transports import limits, outgoing, upload
 from asyncapi.transports.aiohttp_bodies import decoded_body, fits, read
 from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
-    from asyncapi.sansio.egress import Guard
+    from asyncapi.sansio.http.egress import Guard
 
 log = logging.getLogger("asyncapi")
 

@@ -8,7 +8,7 @@ from aiohttp import hdrs
 from aiohttp.helpers import EMPTY_BODY_STATUS_CODES
 
 from asyncapi.errors import ProtocolError, final_error
-from asyncapi.sansio.codings import decoding
+from asyncapi.sansio.http.codings import decoding
 from asyncapi.transports.decoded import DecodedBody
 
 if TYPE_CHECKING:

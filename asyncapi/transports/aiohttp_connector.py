@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
     from asyncapi.messages.call import Call
-    from asyncapi.sansio.egress import Guard
+    from asyncapi.sansio.http.egress import Guard
     from asyncapi.transports.tls import Handshakes
 
 Connecting = dict["asyncio.Task[Any] | None", "Call"]

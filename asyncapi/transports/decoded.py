@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import ProtocolError
-from asyncapi.sansio.codings import CodingError
+from asyncapi.sansio.http.codings import CodingError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from asyncapi.sansio.codings import Coding
+    from asyncapi.sansio.http.codings import Coding
 
 STEP = 256 * 1024  # decoded bytes
 _STEPS = 16  # that are taken before others have their turn

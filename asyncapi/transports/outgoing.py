@@ -24,8 +24,8 @@ from multidict import CIMultiDict
 from asyncapi.errors import ConfigError
 from asyncapi.messages.decoding import parse_url
 from asyncapi.redact import redact_url
-from asyncapi.sansio.cookies import Jar
-from asyncapi.sansio.proxies import proxy_for
+from asyncapi.sansio.http.cookies import Jar
+from asyncapi.sansio.http.proxies import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

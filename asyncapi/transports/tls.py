@@ -27,7 +27,7 @@ from typing import Any
 import truststore
 
 from asyncapi.errors import ConfigError, TLSError
-from asyncapi.sansio.pins import pin
+from asyncapi.sansio.http.pins import pin
 
 log = logging.getLogger("asyncapi")
 

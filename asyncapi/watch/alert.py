@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
 from asyncapi.layers.watch import cancelled, failed
-from asyncapi.sansio.alarm import Episodes, Rule, parse
-from asyncapi.sansio.window import Window
+from asyncapi.sansio.measures.alarm import Episodes, Rule, parse
+from asyncapi.sansio.measures.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable

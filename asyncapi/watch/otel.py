@@ -3,7 +3,7 @@
 A client span per call (waits and retries included) with a client span per attempt inside it, which says in
 `http.request.resend_count` which attempt it is. `http.client.request.duration` counts attempts, as the conventions have
 it; the whole call is in `asyncapi.client.call.duration`. Routes go into `url.template`; metrics never see a URL, and
-of methods, servers and routes only so many combinations (`asyncapi/sansio/series.py`); spans have them all.
+of methods, servers and routes only so many combinations (`asyncapi/sansio/measures/series.py`); spans have them all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from opentelemetry import metrics, propagate, trace
 
 from asyncapi.layers.watch import ending, failed
 from asyncapi.redact import redact_url
-from asyncapi.sansio.series import Series
+from asyncapi.sansio.measures.series import Series
 from asyncapi.version import VERSION
 
 if TYPE_CHECKING:

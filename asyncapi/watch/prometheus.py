@@ -1,7 +1,7 @@
 """Prometheus: what a client's calls and attempts come to, by method, host, route and status (or class of error).
 
 `route` is the caller's `route=` (`/users/{id}`), or "other" where there is none: never a URL. The number of series is
-bounded, whatever calls are made: `asyncapi/sansio/series.py` says which combinations have their own.
+bounded, whatever calls are made: `asyncapi/sansio/measures/series.py` says which combinations have their own.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from asyncapi.errors import ConfigError
 from asyncapi.layers.watch import ending
-from asyncapi.sansio.resend import METHODS
-from asyncapi.sansio.series import OTHER, Series, bounded
+from asyncapi.sansio.failures.resend import METHODS
+from asyncapi.sansio.measures.series import OTHER, Series, bounded
 
 if TYPE_CHECKING:
     from multidict import CIMultiDict

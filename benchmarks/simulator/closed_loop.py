@@ -1,7 +1,7 @@
 """One client that always has work, against a server whose capacity is hidden and changes: a pure event heap.
 
-It drives an adaptive limit (`asyncapi.sansio.adaptive`) by itself: as many attempts in flight as the limit says, the
-next one sent as soon as one ends, a rejected one included. Nothing stands between, so what is seen is the limit alone.
+It drives an adaptive limit (`asyncapi.sansio.limits.adaptive`) by itself: as many attempts in flight as the limit
+says, the next one sent as soon as one ends, a rejected one included. Nothing stands between: the limit alone is seen.
 The server has so many workers, a service time with jitter, and a queue with a bound; over it, it answers 503 at once.
 When its capacity falls, what is being served is finished, and what waits stays in the queue.
 """
@@ -22,7 +22,7 @@ PATIENCE = 10.0  # seconds after which an attempt is given up
 
 
 class Limit(Protocol):
-    """What is driven: see `asyncapi.sansio.adaptive`."""
+    """What is driven: see `asyncapi.sansio.limits.adaptive`."""
 
     limit: float
 

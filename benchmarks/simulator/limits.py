@@ -1,7 +1,7 @@
 """Hidden rate limits, kept by a client without a setting, and hosts that refuse some whatever the rate.
 
-Two hundred workers always have a next request; the pacer (`asyncapi.sansio.pacing`) decides alone, in the mode that
-infers. Where each refused request waits for itself (`EachForItself`), a host that refuses at random is used best.
+Two hundred workers always have a next request; the pacer (`asyncapi.sansio.limits.pacing`) decides alone, in the mode
+that infers. Where each refused request waits for itself (`EachForItself`), a host that refuses at random is used best.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.sansio.pacing import Pacer
+from asyncapi.sansio.limits.pacing import Pacer
 
 from .workers import EPOCH, EachForItself, Fickle, FixedWindow, Seen, TokenBucket, Workers
 

@@ -13,12 +13,12 @@ from heapq import heappop, heappush
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
-from asyncapi.sansio.ratelimit_headers import quotas
+from asyncapi.sansio.limits.ratelimit_headers import quotas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncapi.sansio.pacing import Pacer
+    from asyncapi.sansio.limits.pacing import Pacer
 
 EPOCH = 1_700_000_000.0
 

@@ -25,7 +25,7 @@ from asyncapi import (
     Unauthorized,
 )
 from asyncapi.credentials.dpop import Proofs
-from asyncapi.sansio.oauth import Token
+from asyncapi.sansio.auth.oauth import Token
 from asyncapi.stores import FileStore, MemoryStore
 from asyncapi.types import Request, Response
 from servers import application

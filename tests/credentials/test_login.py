@@ -25,7 +25,7 @@ from asyncapi import (
     RequestTimeout,
 )
 from asyncapi.credentials import Issuer
-from asyncapi.sansio.oauth import challenge
+from asyncapi.sansio.auth.oauth import challenge
 from asyncapi.stores import MemoryStore
 from asyncapi.testing import MockTransport, reply, run
 

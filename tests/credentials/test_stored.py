@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asyncapi import AuthError, OAuth2ClientCredentials, OAuth2RefreshToken
-from asyncapi.sansio.oauth import Token
+from asyncapi.sansio.auth.oauth import Token
 from asyncapi.stores import FileStore, MemoryStore
 from asyncapi.testing import run
 

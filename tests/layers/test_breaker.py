@@ -22,7 +22,7 @@ from asyncapi.errors import (
 )
 from asyncapi.layers import telemetry
 from asyncapi.layers.breaker import breaker, breaker_again
-from asyncapi.sansio.keyed import Keyed
+from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
 from stepping import Places, each_cancellation

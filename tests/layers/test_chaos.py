@@ -17,7 +17,7 @@ from asyncapi.errors import ConfigError, ConnectError, ProtocolError, RequestTim
 from asyncapi.layers import telemetry
 from asyncapi.layers.chaos import chaos, planned_fault
 from asyncapi.layers.retry import retry
-from asyncapi.sansio.keyed import Keyed
+from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
 from asyncapi.watchdog import Watchdog

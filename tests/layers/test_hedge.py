@@ -27,7 +27,7 @@ from asyncapi.layers import telemetry
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.hedge import Hedges, hedge
-from asyncapi.sansio.keyed import Keyed
+from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.transports.aiohttp import AioHTTPTransport
 from asyncapi.types import Body, Call, Request, stack

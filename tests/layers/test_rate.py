@@ -25,7 +25,7 @@ from asyncapi.layers import telemetry
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.rate import rate
 from asyncapi.limiting import Limiter
-from asyncapi.sansio.keyed import Keyed
+from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, stack
 

@@ -524,8 +524,8 @@ def test_a_failed_attempts_own_cause_is_kept():
 def test_a_refusal_of_our_own_before_the_first_attempt_is_retried_without_a_record_to_write_on():
     """A transport-shaped error with no attempt behind it (a wait in a queue that failed) breaks nothing."""
     from asyncapi.layers.retry import retry
-    from asyncapi.sansio.budget import RetryBudget
-    from asyncapi.sansio.keyed import Keyed
+    from asyncapi.sansio.failures.retry_budget import RetryBudget
+    from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Call
 
     async def scenario():

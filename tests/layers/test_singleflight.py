@@ -17,7 +17,7 @@ from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import Flights, singleflight
-from asyncapi.sansio.keyed import Keyed
+from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
 from asyncapi.watchdog import Watchdog

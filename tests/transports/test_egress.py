@@ -29,7 +29,7 @@ from asyncapi import (
     ServerError,
     TransportError,
 )
-from asyncapi.sansio.egress import Guard
+from asyncapi.sansio.http.egress import Guard
 from asyncapi.testing import MockTransport, reply
 from certificates import OK
 from servers import IPV6, Peer, always, scripted

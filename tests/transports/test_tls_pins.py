@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from asyncapi import TLS, Client, ConfigError, TLSError
-from asyncapi.sansio.pins import pin
+from asyncapi.sansio.http.pins import pin
 from asyncapi.transports import tls as transport_tls
 from certificates import OK
 from servers import IPV6, Peer, always, scripted, tunnel

@@ -1,0 +1,73 @@
+"""May this request be sent again, and is it worth it?
+
+Worth it: a failure that another try may mend.
+    connect errors (not TLS), a connection closed or broken mid-way, time-outs of an attempt,
+    408 425 429 500 502 503 504; a 403 that is a rate limit (ratelimited.py); 529, as Anthropic says "overloaded"; and
+    520 to 524, with which Cloudflare says that the server behind it gave nothing usable, was down, timed out (522, 524)
+    or unreachable (developers.cloudflare.com, "Cloudflare 5xx errors"); or as the server says in `x-should-retry`.
+Safe: the server will not do the work twice.
+    1. the method is idempotent: GET HEAD OPTIONS TRACE PUT DELETE (RFC 9110 section 9.2.2), or
+    2. the request carries an idempotency key, or
+    3. the failure proves that nothing was processed: no connection was made (also 521 and 523: none from Cloudflare
+       to the server; a 522 may have come after one), a rate limit, or 529; unless it is what became of the GET that a
+       redirect had made of a POST: the POST itself has been answered.
+    And in every case its body can be sent from its beginning again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import ConnectError, RequestTimeout, TransportError
+from asyncapi.messages.request import Body
+from asyncapi.sansio.limits.rate_limited import is_rate_limited
+
+if TYPE_CHECKING:
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # they do no work (RFC 9110 section 9.2.1)
+IDEMPOTENT = SAFE | {"PUT", "DELETE"}
+METHODS = IDEMPOTENT | {"POST", "PATCH"}
+RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+_UNPROCESSED = frozenset({521, 523, 529})  # and rate limits
+_TIMED_OUT = frozenset({504, 522, 524})  # what a proxy before it says of a host that does not answer in time
+
+
+def rewindable(request: Request) -> bool:
+    """Whether the body, if any, can be sent from its beginning again."""
+    return not isinstance(request.content, Body) or request.content.rewindable
+
+
+def safe(request: Request) -> bool:
+    """Whether sending it twice does the work once, whatever became of the first."""
+    return (request.method in IDEMPOTENT or request.idempotency_key is not None) and rewindable(request)
+
+
+def timed_out(failure: Response | TransportError) -> bool:
+    """Whether nobody answered in time, so that the host may be working on it still."""
+    if isinstance(failure, TransportError):
+        return isinstance(failure, RequestTimeout) and failure.phase not in {"queue", "connect"}
+    return failure.status in _TIMED_OUT
+
+
+def unprocessed(failure: Response | TransportError) -> bool:
+    """Whether the failure proves that the server did nothing."""
+    if isinstance(failure, TransportError):
+        return isinstance(failure, ConnectError) or (
+            isinstance(failure, RequestTimeout) and failure.phase in {"queue", "connect"}
+        )
+    return failure.status in _UNPROCESSED or is_rate_limited(failure.status, failure.headers)
+
+
+def obstacle(request: Request, failure: Response | TransportError) -> str | None:
+    """Why the request must not be sent again after this failure, or None if it may."""
+    if safe(request):
+        return None
+    if not rewindable(request):
+        return "its streamed body can't be sent again"
+    made = request.call.attempts
+    failed = failure.request or (made[-1] if made else request)  # another than `request` after a redirect
+    if unprocessed(failure) and failed.method == request.method:
+        return None
+    return f"{request.method} without an idempotency key is not safe to resend"

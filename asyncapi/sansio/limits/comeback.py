@@ -1,0 +1,123 @@
+"""Let single calls come back after a pause: spaced, faster and faster; at once where holding them does not help.
+
+1. They begin with what was taken before the pause, or well below where that does not tell what is taken for good.
+2. The rate rises gently for some seconds, and then doubles every second: whom it holds back must get through.
+3. Where more are refused than the host's background explains, it goes on from what was taken lately.
+4. Where the line grows to twice what it was when a limit was met again, or would take long to get through, more is
+   wanted than the host takes. Each call had better wait for itself alone: all get through, and none is held for a
+   while, longer each time.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncapi.sansio.limits.background import Background
+
+_GENTLY = 4.0  # seconds for which it rises so; then it doubles every second: whom it holds back must get through
+_LONG = 60.0  # seconds
+_LET_THROUGH = 2.0  # seconds in which those who wait are let through where holding them does not help
+_LONG_WAIT = 5.0  # seconds that single calls may have to wait for their turn when they come back
+_SOME = 20  # answers after which those refused among them are weighed
+_LET_GO, _LONGEST_LET_GO = 10.0, 600.0  # seconds for which single calls are let go where holding them does not help
+_GROWTH, _FEW_WAIT, _TWICE = 2.0, 20, 2  # times as many wait, and at least so many, as when a limit was met twice
+_RISE = 0.05  # of the rate before a pause, by which it rises every second after it
+
+
+class Helpfulness:
+    """Whether holding single calls back helps: where their line grows and grows, more are wanted than the host takes.
+
+    Then each call had better wait for itself alone, and holding is tried again later.
+    """
+
+    __slots__ = ("_first", "_judged", "_last", "_next", "_until")
+
+    def __init__(self) -> None:
+        self._last = self._until = -inf
+        self._judged = 0  # times that a limit was met, one soon after the other
+        self._first = 0  # how many waited when it was met again
+        self._next = _LET_GO
+
+    def at(self, now: float) -> bool:
+        """Whether single calls are to be held."""
+        return now >= self._until
+
+    def judge(self, now: float, waiting: int, *, again: bool) -> bool:
+        """A limit was met with so many waiting, `again` before those of the last time were gone: whether it helps."""
+        if not again and now - self._last > _LET_GO:
+            self._judged = 0
+        self._last = now
+        self._judged += 1
+        if self._judged <= _TWICE:
+            self._first = max(waiting, _FEW_WAIT)
+            return True
+        return self.still(now, waiting)
+
+    def still(self, now: float, waiting: int) -> bool:
+        """Whether it helps with so many waiting now."""
+        if self._judged < _TWICE or waiting <= _GROWTH * self._first:
+            return True
+        self._until, self._next = now + self._next, min(2.0 * self._next, _LONGEST_LET_GO)
+        self._judged = 0
+        return False
+
+
+class Return:
+    """How fast attempts come back after a pause, until nobody waits any more.
+
+    Not a limit that is inferred: it begins with what was taken before the pause, and rises until those whom the pause
+    has held back are gone.
+
+    Args:
+        now: The clock's time.
+        rate: Attempts a second that were taken before.
+        known: Whether so many were seen to be taken for a while; else it doubles every second.
+    """
+
+    __slots__ = ("_answers", "_free", "_known", "_rate", "_refused", "_since")
+
+    def __init__(self, now: float, rate: float, *, known: bool) -> None:
+        self._since, self._rate, self._known = now, max(1.0, rate), known
+        self._free = False
+        self._answers = self._refused = 0
+
+    def rate(self, now: float) -> float:
+        """Attempts a second."""
+        passed = min(max(0.0, now - self._since), _LONG)
+        gently = min(passed, _GENTLY) if self._known else 0.0
+        return self._rate * (1.0 + _RISE * gently) * float(2.0 ** (passed - gently))
+
+    def begin(self, now: float) -> None:
+        """The pause is over."""
+        self._since = now
+
+    def let_go(self, now: float, waiting: int) -> None:
+        """Holding has not helped: all who wait get through within seconds, whatever is refused."""
+        if not self._free:
+            self._rate, self._since = max(self.rate(now), waiting / _LET_THROUGH), now
+            self._free, self._known = True, False
+
+    def is_slow(self, now: float, waiting: int, taken: float) -> bool:
+        """Whether, well after the pause, they would wait for long yet at what is taken, attempts a second."""
+        return now - self._since >= _LET_THROUGH and waiting > _LONG_WAIT * taken
+
+    def answered(self, now: float, sent_at: float, taken: float, background: Background, *, refused: bool) -> bool:
+        """Take in an answer; where too many are refused, go on from what was taken lately, attempts a second.
+
+        Returns:
+            Whether that is so.
+        """
+        if sent_at <= self._since or self._free:
+            return False
+        self._answers += 1
+        self._refused += refused
+        if self._answers < _SOME:
+            return False
+        too_many = self._refused > background.explains(self._answers)
+        if too_many:
+            self._rate = min(self.rate(now), max(taken, self._rate if self._known else 1.0))
+            self._since, self._known = now, True
+        self._answers = self._refused = 0
+        return too_many

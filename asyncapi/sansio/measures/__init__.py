@@ -1,0 +1,1 @@
+"""Pure measures: histograms, sliding windows, time series, alarms."""

@@ -1,0 +1,169 @@
+"""Content and transfer codings: whole streams come back, whatever the pieces; what is cut, unknown or too much does not."""
+
+from __future__ import annotations
+
+import gzip
+import time
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncapi.sansio.http.codings import WINDOW, CodingError, accepted, decoding
+
+
+def br(data: bytes) -> bytes:
+    return pytest.importorskip("brotlicffi").compress(data)
+
+
+def zstd(data: bytes) -> bytes:
+    return pytest.importorskip("backports.zstd").compress(data)
+
+
+def raw(data: bytes) -> bytes:
+    made = zlib.compressobj(wbits=-15)
+    return made.compress(data) + made.flush()
+
+
+PACKED = {  # how: what packs, and the name it goes by
+    "gzip": (gzip.compress, "gzip"),
+    "x-gzip": (gzip.compress, "x-gzip"),
+    "deflate": (zlib.compress, "deflate"),
+    "deflate without its header": (raw, "deflate"),
+    "br": (br, "br"),
+    "zstd": (zstd, "zstd"),
+}
+STREAMS = pytest.mark.parametrize("how", PACKED)
+
+
+def unpack(coding, data: bytes, size: int = 10**9, most: int = 65536) -> bytes:
+    """All of it, fed in pieces of `size`."""
+    pieces = []
+    for at in range(0, len(data), size):
+        pieces.append(coding.step(data[at : at + size], most))
+        while coding.pending:
+            pieces.append(coding.step(b"", most))
+            assert len(pieces[-1]) <= most
+    coding.end()
+    return b"".join(pieces)
+
+
+@STREAMS
+@given(body=st.binary(max_size=300), size=st.integers(1, 50), most=st.integers(1, 400))
+def test_what_is_packed_comes_back_whatever_the_pieces(how, body, size, most):
+    pack, name = PACKED[how]
+    assert unpack(decoding([], [name]), pack(body), size, most) == body
+
+
+@STREAMS
+def test_much_comes_back_in_bounded_steps(how):
+    pack, name = PACKED[how]
+    body = bytes(3_000_000)
+    assert unpack(decoding([], [name]), pack(body), 20_000, 1000) == body
+
+
+@STREAMS
+def test_a_stream_that_is_cut_at_any_byte_is_never_taken_for_a_whole_one(how):
+    pack, name = PACKED[how]
+    packed = pack(b"hello world, hello again, hello for ever")
+    for cut in range(1, len(packed)):
+        with pytest.raises(CodingError, match=r"ends before its \S+ stream does|it is no"):
+            unpack(decoding([], [name]), packed[:cut])
+
+
+@STREAMS
+@pytest.mark.parametrize("size", [1, 10**9])
+def test_no_bytes_at_all_are_an_empty_body(how, size):
+    assert unpack(decoding([], [PACKED[how][1]]), b"", size) == b""
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**9])
+def test_members_of_gzip_and_the_zeros_that_pad_it_are_one_body(size):
+    members = b"".join(gzip.compress(b"%d" % number) for number in range(50))
+    assert unpack(decoding([], ["gzip"]), members + bytes(512), size) == b"".join(
+        b"%d" % number for number in range(50)
+    )
+
+
+def test_a_second_member_that_is_cut_is_an_error():
+    with pytest.raises(CodingError, match="ends before its gzip stream does"):
+        unpack(decoding([], ["gzip"]), gzip.compress(b"a") + gzip.compress(b"b")[:-3])
+
+
+@pytest.mark.parametrize("how", ["gzip", "deflate", "deflate without its header", "br"])
+@pytest.mark.parametrize("size", [1, 10**9])
+def test_bytes_behind_the_end_are_an_error(how, size):
+    pack, name = PACKED[how]
+    with pytest.raises(CodingError):
+        unpack(decoding([], [name]), pack(b"hello") + b"junk", size)
+
+
+@STREAMS
+def test_bytes_that_are_no_such_stream_are_an_error(how):
+    pack, name = PACKED[how]
+    pack(b"")  # or it is skipped
+    with pytest.raises(CodingError, match=name.removeprefix("x-")) as caught:
+        unpack(decoding([], [name]), b'{"plain": "text"}')
+    assert not caught.value.final
+
+
+SEVERAL = [
+    (["gzip, gzip"], [], [gzip.compress, gzip.compress]),
+    (["deflate, gzip"], [], [zlib.compress, gzip.compress]),
+    (["deflate", "gzip"], [], [zlib.compress, gzip.compress]),
+    (["gzip, identity"], [], [gzip.compress]),
+    ([" GZip ;q=1,, "], [], [gzip.compress]),
+    (["aws-chunked,gzip"], [], [gzip.compress]),
+    (["deflate"], ["gzip, chunked"], [zlib.compress, gzip.compress]),
+    ([], ["gzip", "chunked"], [gzip.compress]),
+]
+
+
+@pytest.mark.parametrize(("content", "transfer", "packs"), SEVERAL)
+def test_several_codings_are_undone_in_reverse(content, transfer, packs):
+    packed = b"hello"
+    for pack in packs:
+        packed = pack(packed)
+    for size in (1, 10**9):
+        assert unpack(decoding(transfer, content), packed, size) == b"hello"
+
+
+@pytest.mark.parametrize("plain", [[], ["identity"], [""], ["utf-8"], ["aws-chunked"], ["none, binary"]])
+def test_what_is_no_coding_leaves_a_body_as_it_is(plain):
+    assert decoding(["chunked"], plain) is None
+
+
+@pytest.mark.parametrize("name", ["compress", "x-compress", "snappy", "gzip2", "\u212aip", "x" * 9999])
+def test_what_is_not_known_is_an_error_that_says_so_once_there_is_a_body(name):
+    with pytest.raises(
+        CodingError, match="no coding that is known here; ask for another with Accept-Encoding"
+    ) as caught:
+        unpack(decoding([], [name]), b"x")
+    assert caught.value.final
+    assert len(str(caught.value)) < 200
+    assert unpack(decoding([], [name]), b"") == b""
+
+
+def test_more_codings_than_anybody_uses_are_an_error():
+    with pytest.raises(CodingError, match="6 codings one upon another, which is over 5"):
+        unpack(decoding([], ["gzip, " * 6]), b"x")
+
+
+def test_what_is_asked_for_is_what_can_be_undone():
+    for name in accepted().split(", "):
+        decoding([], [name]).end()
+        with pytest.raises(CodingError, match=r"it is no|ends before"):
+            unpack(decoding([], [name]), b"x" * 50)
+
+
+def _spent(data: bytes) -> float:
+    began = time.process_time()
+    unpack(decoding([], ["gzip"]), data)
+    return time.process_time() - began
+
+
+def test_many_members_take_time_in_proportion_to_their_bytes():
+    """A step looks at a window of what came, not at all of it."""
+    few, many = (gzip.compress(b"") * (count * WINDOW // 20) for count in (4, 40))
+    assert min(_spent(many) for _ in range(5)) < 40 * min(_spent(few) for _ in range(5))
