@@ -26,9 +26,9 @@ from asyncapi import client, fanout, paginate, stream
 from asyncapi.blockingmap import Outcomes
 from asyncapi.blockingstream import Events, Stream, StreamedResponse
 from asyncapi.errors import ConfigError
-from asyncapi.ownership import refuse_copy
 from asyncapi.portal import Portal
 from asyncapi.sansio.http.ndjson import MOST
+from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from asyncapi.errors import ConfigError
-from asyncapi.ownership import refuse_copy
+from asyncapi.scheduling.ownership import refuse_copy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

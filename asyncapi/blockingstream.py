@@ -15,8 +15,8 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-from asyncapi.ownership import refuse_copy
 from asyncapi.sansio.http.ndjson import MOST
+from asyncapi.scheduling.ownership import refuse_copy
 
 if TYPE_CHECKING:
     import builtins

@@ -20,12 +20,12 @@ from asyncapi.layers.watch import watchers_of
 from asyncapi.messages import decoding
 from asyncapi.messages.request import Request
 from asyncapi.order import chain
-from asyncapi.ownership import Home, refuse_copy
 from asyncapi.paginate import Paginate
 from asyncapi.parts import Parts
 from asyncapi.plan import Plan
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.retry_after import retry_after
+from asyncapi.scheduling.ownership import Home, refuse_copy
 from asyncapi.stats import Stats, snapshot
 from asyncapi.stream import Streams
 from asyncapi.types import UNSET, Unset, stack

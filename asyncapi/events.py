@@ -25,10 +25,10 @@ from multidict import CIMultiDict
 from asyncapi.building import checked_headers, policy_of
 from asyncapi.errors import ConfigError, RequestTimeout, TransportError, final_error
 from asyncapi.layers import deadline
-from asyncapi.ownership import refuse_copy
 from asyncapi.sansio.failures.backoff import full_jitter
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.sansio.http.sse import EventParser, ServerSentEvent, sendable
+from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.streamed import item_reader
 from asyncapi.types import UNSET, Unset
 

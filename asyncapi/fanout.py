@@ -25,7 +25,7 @@ from asyncapi.heldback import AGAIN, Held, HeldBack, Judge
 from asyncapi.layers.concurrency import Gate
 from asyncapi.messages.request import Request
 from asyncapi.messages.response import Outcome, Response
-from asyncapi.ownership import refuse_copy
+from asyncapi.scheduling.ownership import refuse_copy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator

@@ -78,8 +78,8 @@ if TYPE_CHECKING:
     from asyncapi.config import RateLimit
     from asyncapi.messages.request import Request
     from asyncapi.parts import Parts
+    from asyncapi.scheduling.wait_queue import Weights
     from asyncapi.types import Layer
-    from asyncapi.waiting import Weights
 
 PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for
 

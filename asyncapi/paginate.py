@@ -27,11 +27,11 @@ from asyncapi.contents import Contents
 from asyncapi.errors import ConfigError, RejectedError
 from asyncapi.messages.decoding import parse_url
 from asyncapi.messages.uri import with_pairs, with_replaced, with_user_info
-from asyncapi.ownership import refuse_copy
 from asyncapi.pageflow import Run, tell
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.origin import Origin, origin
 from asyncapi.sansio.http.pages import Linked, Page, Position, Progress, Turn, Way, start_of, without_echo
+from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:

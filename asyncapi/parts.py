@@ -15,10 +15,10 @@ from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
 from asyncapi.layers.singleflight import Flights
 from asyncapi.layers.whose import Users
-from asyncapi.limiting import Limiter
 from asyncapi.sansio.limits.keyed import Keyed
+from asyncapi.scheduling.token_queue import Limiter
+from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.stores.answers import Answers
-from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -25,7 +25,7 @@ from asyncapi.building import checked_headers
 from asyncapi.config import Timeout
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
-from asyncapi.ownership import refuse_copy
+from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.streamed import Items, Limits, StreamedResponse
 from asyncapi.types import UNSET, Unset
 

@@ -15,10 +15,10 @@ from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_er
 from asyncapi.layers import deadline
 from asyncapi.messages import decoding
 from asyncapi.messages.open_body import OpenBody
-from asyncapi.ownership import refuse_copy
 from asyncapi.redact import forget_variables, redact_url, unsaid
 from asyncapi.sansio.http.ndjson import MOST, ChunkParser, LineParser
 from asyncapi.sansio.http.sse import EventParser, ServerSentEvent
+from asyncapi.scheduling.ownership import refuse_copy
 
 if TYPE_CHECKING:
     import builtins
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.messages.response import Response
-    from asyncapi.watchdog import Watchdog
+    from asyncapi.scheduling.watchdog import Watchdog
 
 T = TypeVar("T")
 

@@ -35,13 +35,13 @@ from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
 from asyncapi.layers.singleflight import _Flight
-from asyncapi.limiting import Limiter
 from asyncapi.sansio.failures.circuit import Circuit
 from asyncapi.sansio.failures.retry_budget import RetryBudget
+from asyncapi.scheduling.token_queue import Limiter
+from asyncapi.scheduling.wait_queue import Line
+from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.testing import Chaos, FakeClock, MockTransport, reply
-from asyncapi.waiting import Line
 from asyncapi.watch import Logs
-from asyncapi.watchdog import Watchdog
 from stepping import each_cancellation
 
 FLOOR = 50.0

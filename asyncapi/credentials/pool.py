@@ -18,11 +18,11 @@ from math import inf
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from asyncapi.errors import AuthError, ConfigError
-from asyncapi.limiting import refuse
 from asyncapi.sansio.limits.bucket import TOLERANCE
 from asyncapi.sansio.limits.key_rotation import KeyState, Ring, limit_told
 from asyncapi.sansio.limits.ratelimit_headers import quotas
-from asyncapi.waiting import Line
+from asyncapi.scheduling.token_queue import refuse
+from asyncapi.scheduling.wait_queue import Line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

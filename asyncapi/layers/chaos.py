@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.config import Chaos
     from asyncapi.messages.request import Request
+    from asyncapi.scheduling.watchdog import Watchdog
     from asyncapi.types import Layer, Send
-    from asyncapi.watchdog import Watchdog
 
 _TOO_MANY_REQUESTS = 429
 

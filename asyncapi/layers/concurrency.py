@@ -19,8 +19,8 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from asyncapi.errors import ConnectError, QueueFull, RequestTimeout
-from asyncapi.waiting import Line
-from asyncapi.watchdog import Watchdog
+from asyncapi.scheduling.wait_queue import Line
+from asyncapi.scheduling.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
+    from asyncapi.scheduling.watchdog import Watchdog
     from asyncapi.types import Layer, Send
-    from asyncapi.watchdog import Watchdog
 
 _FOR_EVER = 1e12  # seconds
 

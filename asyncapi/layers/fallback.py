@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.config import Fallback
     from asyncapi.messages.request import Request
+    from asyncapi.scheduling.watchdog import Watchdog
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Send
-    from asyncapi.watchdog import Watchdog
 
 Failure = Response | TransportError | RejectedError
 

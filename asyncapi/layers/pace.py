@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import RateExceeded
-from asyncapi.limiting import Limiter, stand_in_line
 from asyncapi.messages.response import Response
 from asyncapi.sansio.limits.pacing import Pacer
 from asyncapi.sansio.limits.rate_limited import told_wait
 from asyncapi.sansio.limits.ratelimit_headers import quotas, tells
+from asyncapi.scheduling.token_queue import Limiter, stand_in_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asyncapi.limiting import Limiter, stand_in_line
+from asyncapi.scheduling.token_queue import Limiter, stand_in_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.limits.keyed import Keyed
+    from asyncapi.scheduling.wait_queue import Weights
     from asyncapi.types import Layer, Send
-    from asyncapi.waiting import Weights
 
 
 def rate(

@@ -37,6 +37,7 @@ from asyncapi.errors import (
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
 from asyncapi.sansio.http.codings import accepted
+from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.transports import limits, outgoing, upload
 from asyncapi.transports.aiohttp_bodies import decoded_body, fits, read
 from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
@@ -45,7 +46,6 @@ from asyncapi.transports.aiohttp_expect import hurried
 from asyncapi.transports.aiohttp_handler import MOST, headers_of
 from asyncapi.transports.aiohttp_request import ByteExactRequest
 from asyncapi.transports.tls import Handshakes
-from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sized

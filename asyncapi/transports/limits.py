@@ -13,7 +13,7 @@ from asyncapi.errors import RequestTimeout
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
-    from asyncapi.watchdog import Guard, Watchdog
+    from asyncapi.scheduling.watchdog import Guard, Watchdog
 
 
 def enter(watchdog: Watchdog, clock: Clock, request: Request) -> Guard | None:

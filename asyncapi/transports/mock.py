@@ -10,8 +10,8 @@ from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
+from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.transports import limits
-from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable

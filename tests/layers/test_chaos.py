@@ -18,9 +18,9 @@ from asyncapi.layers import telemetry
 from asyncapi.layers.chaos import chaos, planned_fault
 from asyncapi.layers.retry import retry
 from asyncapi.sansio.limits.keyed import Keyed
+from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
-from asyncapi.watchdog import Watchdog
 from stepping import each_cancellation
 
 

@@ -28,10 +28,10 @@ from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.sansio.limits.keyed import Keyed
+from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.transports.aiohttp import AioHTTPTransport
 from asyncapi.types import Body, Call, Request, stack
-from asyncapi.watchdog import Watchdog
 from stepping import Places, each_cancellation
 
 

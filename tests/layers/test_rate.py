@@ -24,8 +24,8 @@ from asyncapi import (
 from asyncapi.layers import telemetry
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.rate import rate
-from asyncapi.limiting import Limiter
 from asyncapi.sansio.limits.keyed import Keyed
+from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, stack
 

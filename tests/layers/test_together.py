@@ -20,9 +20,9 @@ from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import Flights, singleflight
 from asyncapi.sansio.limits.keyed import Keyed
+from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
-from asyncapi.watchdog import Watchdog
 from stepping import Places, each_cancellation
 
 

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
+from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.testing import FakeClock, run
-from asyncapi.watchdog import Watchdog
 
 
 class Late(Exception):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from asyncapi.errors import QueueFull, RateExceeded, RequestTimeout
 from asyncapi.messages.response import Response
 from asyncapi.sansio.limits.bucket import TOLERANCE
-from asyncapi.waiting import Line
+from asyncapi.scheduling.wait_queue import Line
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
-    from asyncapi.waiting import Weights
+    from asyncapi.scheduling.wait_queue import Weights
 
 
 class Tokens(Protocol):

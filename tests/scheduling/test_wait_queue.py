@@ -7,8 +7,8 @@ import random
 
 import pytest
 
+from asyncapi.scheduling.wait_queue import Line
 from asyncapi.testing import run
-from asyncapi.waiting import Line
 
 
 class Counter:
