@@ -8,25 +8,6 @@ async with Client("https://api.example.com") as api:
 
 from asyncapi.api import API, Body, Form, Header, Option, Path, Query, Upload, delete, get, patch, post, put
 from asyncapi.client import Client
-from asyncapi.config import (
-    TLS,
-    Adaptive,
-    Breaker,
-    Budget,
-    Cache,
-    CostBudget,
-    Cursor,
-    Egress,
-    Fallback,
-    Hedge,
-    LinkHeader,
-    NextUrl,
-    Offset,
-    PageNumber,
-    RateLimit,
-    Retry,
-    Timeout,
-)
 from asyncapi.credentials import (
     ApiKey,
     AWSSigV4,
@@ -87,6 +68,25 @@ from asyncapi.messages.response import Outcome, Response
 from asyncapi.paginate import Pages
 from asyncapi.sansio.http.pages import Page
 from asyncapi.sansio.http.sse import ServerSentEvent
+from asyncapi.settings import (
+    TLS,
+    Adaptive,
+    Breaker,
+    Budget,
+    Cache,
+    CostBudget,
+    Cursor,
+    Egress,
+    Fallback,
+    Hedge,
+    LinkHeader,
+    NextUrl,
+    Offset,
+    PageNumber,
+    RateLimit,
+    Retry,
+    Timeout,
+)
 from asyncapi.stats import Stats
 from asyncapi.stream import JSONLines, Stream
 from asyncapi.streamed import StreamedResponse

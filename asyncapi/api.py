@@ -49,9 +49,9 @@ from asyncapi.types import UNSET, Unset
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from asyncapi.config import Retry, Timeout
     from asyncapi.endpoint import Part
     from asyncapi.paginate import By
+    from asyncapi.settings import Retry, Timeout
     from asyncapi.types import Headers
 
 F = TypeVar("F", bound=Callable[..., Any])

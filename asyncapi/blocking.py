@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
     from yarl import URL
 
-    from asyncapi.config import Retry, Timeout
     from asyncapi.messages.request import Body
     from asyncapi.messages.response import Response
     from asyncapi.sansio.http.pages import Page, Position
     from asyncapi.sansio.http.sse import ServerSentEvent
+    from asyncapi.settings import Retry, Timeout
     from asyncapi.stats import Stats
     from asyncapi.types import Content, Headers, Params
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 from yarl import URL
 
-from asyncapi.config import Retry, Timeout
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.layers.retry import nested
@@ -26,6 +25,7 @@ from asyncapi.messages.uri import has_dot_segments, with_pairs
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.failures.idempotency import UsedKeys
 from asyncapi.sansio.failures.resend import METHODS
+from asyncapi.settings import Retry, Timeout
 from asyncapi.types import UNSET, Unset
 from asyncapi.version import VERSION
 

@@ -12,7 +12,6 @@ import pydantic
 from asyncapi import fanout
 from asyncapi.building import Builder, policy_of
 from asyncapi.clock import SYSTEM
-from asyncapi.config import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.connecting import MAX_BODY, carried_by
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.events import Subscribe
@@ -26,6 +25,7 @@ from asyncapi.plan import Plan
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.retry_after import retry_after
 from asyncapi.scheduling.ownership import Home, refuse_copy
+from asyncapi.settings import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.stats import Stats, snapshot
 from asyncapi.stream import Streams
 from asyncapi.types import UNSET, Unset, stack
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.config import TLS, Breaker, Cache, Chaos, Egress, Hedge
     from asyncapi.credentials import Credential
     from asyncapi.layers.watch import Watcher
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Body
     from asyncapi.messages.response import Response
+    from asyncapi.settings import TLS, Breaker, Cache, Chaos, Egress, Hedge
     from asyncapi.types import Content, Headers, Layer, Params, Transport
     from asyncapi.verbs import Verb
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 
-from asyncapi.config import TLS, Egress
 from asyncapi.errors import ConfigError
+from asyncapi.settings import TLS, Egress
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.config import Retry, Timeout
+    from asyncapi.settings import Retry, Timeout
     from asyncapi.stream import Stream, Streams
     from asyncapi.streamed import Items, StreamedResponse
     from asyncapi.types import Headers, Params

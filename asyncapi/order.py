@@ -50,7 +50,6 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
-from asyncapi.config import Adaptive, CostBudget
 from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
@@ -71,14 +70,15 @@ from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import singleflight
 from asyncapi.layers.watch import watch_attempts, watch_calls
 from asyncapi.layers.whose import whose
+from asyncapi.settings import Adaptive, CostBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from asyncapi.config import RateLimit
     from asyncapi.messages.request import Request
     from asyncapi.parts import Parts
     from asyncapi.scheduling.wait_queue import Weights
+    from asyncapi.settings import RateLimit
     from asyncapi.types import Layer
 
 PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for

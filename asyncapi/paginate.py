@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from yarl import URL
 
 from asyncapi.building import checked_headers, flat_params
-from asyncapi.config.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
 from asyncapi.contents import Contents
 from asyncapi.errors import ConfigError, RejectedError
 from asyncapi.messages.decoding import parse_url
@@ -32,6 +31,7 @@ from asyncapi.redact import redact_url
 from asyncapi.sansio.http.origin import Origin, origin
 from asyncapi.sansio.http.pages import Linked, Page, Position, Progress, Turn, Way, start_of, without_echo
 from asyncapi.scheduling.ownership import refuse_copy
+from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm
 
-    from asyncapi.config import Retry, Timeout
     from asyncapi.messages.response import Response
+    from asyncapi.settings import Retry, Timeout
     from asyncapi.types import Headers, Params
 
 T = TypeVar("T")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.config import Adaptive, Budget
 from asyncapi.credentials.credential import Means
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import Keyring
@@ -18,6 +17,7 @@ from asyncapi.layers.whose import Users
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.scheduling.watchdog import Watchdog
+from asyncapi.settings import Adaptive, Budget
 from asyncapi.stores.answers import Answers
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.config import RateLimit
     from asyncapi.messages.request import Request
     from asyncapi.plan import Plan
     from asyncapi.sansio.failures.circuit import Circuit
     from asyncapi.sansio.failures.idempotency import UsedKeys
     from asyncapi.sansio.failures.retry_budget import Retries
+    from asyncapi.settings import RateLimit
     from asyncapi.types import Send
 
 _STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share

@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from asyncapi.config import Adaptive, Breaker, Cache, Chaos, Fallback, Hedge, RateLimit, Retry
-from asyncapi.config.settings import settings
+from asyncapi.settings import Adaptive, Breaker, Cache, Chaos, Fallback, Hedge, RateLimit, Retry
+from asyncapi.settings.base import settings
 
 
 def _several(given: Any) -> Any:

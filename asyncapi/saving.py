@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from asyncapi.clock import Clock
-    from asyncapi.config import Retry
+    from asyncapi.settings import Retry
     from asyncapi.streamed import StreamedResponse
 
     Progress = Callable[[int, int | None], object]

@@ -22,10 +22,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncapi.building import checked_headers
-from asyncapi.config import Timeout
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.scheduling.ownership import refuse_copy
+from asyncapi.settings import Timeout
 from asyncapi.streamed import Items, Limits, StreamedResponse
 from asyncapi.types import UNSET, Unset
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.building import Builder
-    from asyncapi.config import Retry
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.open_body import OpenBody
     from asyncapi.messages.request import Body, Request
     from asyncapi.messages.response import Response
     from asyncapi.parts import Parts
+    from asyncapi.settings import Retry
     from asyncapi.types import Content, Headers, Params
 
 T = TypeVar("T")

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from asyncapi.config import Chaos
 from asyncapi.errors import ConfigError
 from asyncapi.messages.response import Response
+from asyncapi.settings import Chaos
 from asyncapi.transports.mock import MockTransport, body_of
 from asyncapi.virtualtime import FakeClock, VirtualTimeLoop, run
 

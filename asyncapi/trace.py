@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.client import Client
 from asyncapi.clock import SYSTEM
-from asyncapi.config import Budget, Retry, Timeout
 from asyncapi.errors import AsyncAPIError, ConnectError, ProtocolError, RequestTimeout, TransportError
 from asyncapi.layers import deadline
 from asyncapi.messages.open_body import OpenBody
@@ -39,6 +38,7 @@ from asyncapi.past import Came, Met, Trace
 from asyncapi.redact import redact_url
 from asyncapi.sansio.auth.masks import Masks
 from asyncapi.sansio.failures.resend import rewindable
+from asyncapi.settings import Budget, Retry, Timeout
 from asyncapi.transports.mock import MockTransport
 from asyncapi.types import UNSET
 from asyncapi.virtualtime import FakeClock, run

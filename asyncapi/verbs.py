@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
     from yarl import URL
 
-    from asyncapi.config import Retry, Timeout
     from asyncapi.messages.request import Body
     from asyncapi.messages.response import Response
+    from asyncapi.settings import Retry, Timeout
     from asyncapi.types import Content, Headers, Params
 
 T = TypeVar("T")

@@ -402,7 +402,7 @@ def test_exceptions_to_the_sizes_are_still_needed():
 BAD: list[tuple[Callable[[Module], list[str]], str, str]] = [
     (has_a_floor, "novelty", "x = 1"),
     (looks_down, "sansio.backoff", "from asyncapi.layers import retry"),
-    (looks_down, "sansio.backoff", "def f():\n    from asyncapi.config import Retry"),
+    (looks_down, "sansio.backoff", "def f():\n    from asyncapi.settings import Retry"),
     (looks_down, "transports.aiohttp", "from asyncapi.order import build"),
     (looks_down, "transports.aiohttp", "from ..order import build"),
     (looks_down, "layers.retry", "import asyncapi.client"),

@@ -9,7 +9,7 @@ import pytest
 from tenacity import retry_if_exception_type, wait_fixed
 
 from asyncapi import BudgetSpent, Client, CostBudget, RateLimit, Retry, ServerError
-from asyncapi.config import Budget
+from asyncapi.settings import Budget
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 MINUTE = 60.0

@@ -14,10 +14,10 @@ from pydantic import Field
 
 from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.template import Template
-from asyncapi.config import TLS, Budget, RateLimit, Retry, Timeout
-from asyncapi.config.settings import settings
 from asyncapi.credentials import Bearer
 from asyncapi.errors import ConfigError
+from asyncapi.settings import TLS, Budget, RateLimit, Retry, Timeout
+from asyncapi.settings.base import settings
 
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|h|d))?\s*")
 _HOUR, _DAY = 3600.0, 86400.0  # seconds

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from asyncapi.bulk.job import Job
     from asyncapi.client import Client
-    from asyncapi.config import Retry, Timeout
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Outcome, Response
+    from asyncapi.settings import Retry, Timeout
 
 _A_SECOND = 10.0  # turns that there are in any case
 _OURS = frozenset({RATE, QUEUE, BREAKER})  # what they wait for, no server has told

@@ -21,12 +21,12 @@ from asyncapi.errors import CircuitOpen, ConnectError, TransportError
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
-    from asyncapi.config import Breaker
     from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.circuit import Circuit
     from asyncapi.sansio.limits.keyed import Keyed
+    from asyncapi.settings import Breaker
     from asyncapi.types import Layer, Send
 
 

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.config import Cache
     from asyncapi.messages.request import Request
     from asyncapi.sansio.http.caching import Kept
+    from asyncapi.settings import Cache
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Send
 

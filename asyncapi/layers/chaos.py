@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from asyncapi.clock import Clock
-    from asyncapi.config import Chaos
     from asyncapi.messages.request import Request
     from asyncapi.scheduling.watchdog import Watchdog
+    from asyncapi.settings import Chaos
     from asyncapi.types import Layer, Send
 
 _TOO_MANY_REQUESTS = 429

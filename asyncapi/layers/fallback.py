@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.config import Fallback
     from asyncapi.messages.request import Request
     from asyncapi.scheduling.watchdog import Watchdog
+    from asyncapi.settings import Fallback
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Send
 

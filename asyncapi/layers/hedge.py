@@ -28,12 +28,12 @@ from asyncapi.sansio.failures.resend import RETRY_STATUSES, safe
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
-    from asyncapi.config import Hedge
     from asyncapi.messages.call import Attempt, Call
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.hedging import Route
     from asyncapi.sansio.limits.keyed import Keyed
+    from asyncapi.settings import Hedge
     from asyncapi.types import Layer, Send
 
 _TOLERANCE = 1e-6  # seconds

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from asyncapi.clock import Clock
-    from asyncapi.config import Retry
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.sansio.limits.keyed import Keyed
+    from asyncapi.settings import Retry
     from asyncapi.types import Layer, Send
 
 _PAYMENT_REQUIRED = 402

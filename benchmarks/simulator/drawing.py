@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
-from asyncapi.config import Adaptive
+from asyncapi.settings import Adaptive
 
 from .closed_loop import ClosedLoop, Phase
 

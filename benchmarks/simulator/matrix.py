@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.config import Adaptive
+from asyncapi.settings import Adaptive
 
 from .closed_loop import ClosedLoop, Phase, exponential, tailed, uniform
 

@@ -10,7 +10,6 @@ from functools import partial
 import pytest
 
 from asyncapi.clock import SYSTEM
-from asyncapi.config.breaker import Breaker
 from asyncapi.errors import (
     CircuitOpen,
     ConfigError,
@@ -23,6 +22,7 @@ from asyncapi.errors import (
 from asyncapi.layers import telemetry
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.sansio.limits.keyed import Keyed
+from asyncapi.settings.breaker import Breaker
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
 from stepping import Places, each_cancellation

@@ -11,14 +11,14 @@ from collections import Counter
 
 import pytest
 
-from asyncapi.config import Retry
-from asyncapi.config.chaos import Chaos
 from asyncapi.errors import ConfigError, ConnectError, ProtocolError, RequestTimeout
 from asyncapi.layers import telemetry
 from asyncapi.layers.chaos import chaos, planned_fault
 from asyncapi.layers.retry import retry
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.watchdog import Watchdog
+from asyncapi.settings import Retry
+from asyncapi.settings.chaos import Chaos
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
 from stepping import each_cancellation

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import pytest
 
 from asyncapi.clock import SYSTEM
-from asyncapi.config.hedge import Hedge
 from asyncapi.errors import (
     CircuitOpen,
     ConfigError,
@@ -29,6 +28,7 @@ from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.watchdog import Watchdog
+from asyncapi.settings.hedge import Hedge
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.transports.aiohttp import AioHTTPTransport
 from asyncapi.types import Body, Call, Request, stack

@@ -28,7 +28,7 @@ from asyncapi import (
     Timeout,
     TLSError,
 )
-from asyncapi.config import Budget
+from asyncapi.settings import Budget
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 DEADLINE = 50.0

@@ -10,7 +10,6 @@ from contextlib import suppress
 
 import pytest
 
-from asyncapi.config import Budget, Retry
 from asyncapi.errors import BudgetSpent, ConnectError, RequestTimeout
 from asyncapi.layers import telemetry
 from asyncapi.layers.deadline import within_deadline
@@ -19,6 +18,7 @@ from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import Flights, singleflight
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.watchdog import Watchdog
+from asyncapi.settings import Budget, Retry
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
 from stepping import each_cancellation

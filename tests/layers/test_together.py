@@ -7,10 +7,6 @@ from functools import partial
 
 import pytest
 
-from asyncapi.config import Retry
-from asyncapi.config.breaker import Breaker
-from asyncapi.config.chaos import Chaos
-from asyncapi.config.hedge import Hedge
 from asyncapi.errors import AsyncAPIError
 from asyncapi.layers import telemetry
 from asyncapi.layers.breaker import breaker, breaker_again
@@ -21,6 +17,10 @@ from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import Flights, singleflight
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.watchdog import Watchdog
+from asyncapi.settings import Retry
+from asyncapi.settings.breaker import Breaker
+from asyncapi.settings.chaos import Chaos
+from asyncapi.settings.hedge import Hedge
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
 from stepping import Places, each_cancellation

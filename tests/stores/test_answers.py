@@ -6,9 +6,9 @@ import gc
 
 import pytest
 
-from asyncapi.config import Cache
 from asyncapi.layers.cache import Counts, cache
 from asyncapi.layers.fallback import Kept
+from asyncapi.settings import Cache
 from asyncapi.stores.answers import Answers
 from asyncapi.testing import FakeClock, run
 from asyncapi.types import Request, Response

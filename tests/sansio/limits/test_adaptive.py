@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.config.adaptive import Adaptive
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.limits.limit_algorithms import AIMD, ALGORITHMS, Gradient2, Vegas, Window
+from asyncapi.settings.adaptive import Adaptive
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from simulator import closed_loop

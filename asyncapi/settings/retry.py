@@ -1,39 +1,19 @@
-"""The settings of the core: time, retries, rate limits."""
+"""The settings of retries and of their budget."""
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 from tenacity import RetryCallState
 
-from asyncapi.config.settings import Seconds, settings
 from asyncapi.sansio.failures.resend import RETRY_STATUSES
 from asyncapi.sansio.failures.retry_budget import CostBudget as RunningCostBudget
 from asyncapi.sansio.failures.retry_budget import Retries, RetryBudget
-from asyncapi.sansio.limits.bucket import Bucket
+from asyncapi.settings.base import settings
 
 _ATTEMPTS = 4  # in all, where nothing else is said
-
-
-@settings
-class Timeout:
-    """How long things may take, in seconds; None is no limit.
-
-    Attributes:
-        total: The whole call: queueing, every attempt, backoff and the body.
-        connect: A new connection: name, TCP, TLS, proxy.
-        attempt: One attempt, from its start to the end of its body.
-        read: The silence between two pieces of a streamed body. Of a stream, `attempt` ends with the headers, and so
-            does `total`, unless it was given to that very call.
-    """
-
-    total: Seconds | None = 30.0
-    _: KW_ONLY
-    connect: Seconds | None = 5.0
-    attempt: Seconds | None = None
-    read: Seconds | None = 60.0
 
 
 @settings
@@ -127,27 +107,3 @@ class Retry:
         attempts = f"{most} attempts" if most is not None else "attempts as its stop strategy says"
         waits = f"full jitter {self.base:g}..{self.cap:g} s" if self.wait is None else type(self.wait).__name__
         return f"{attempts}, {waits}, {'no budget' if self.budget is None else self.budget.told()}"
-
-
-@settings
-class RateLimit:
-    """At most `amount` attempts per `per` seconds, as a token bucket (GCRA). Several limits may hold at once.
-
-    Attributes:
-        amount: Tokens per `per`.
-        per: Seconds.
-        burst: Tokens that may be spent at once; `amount` by default. 1 spaces the attempts evenly.
-        by: "client": all attempts of the client share it; "host": each host has its own.
-        weight: What a Request costs, instead of 1: for limits on tokens or rows.
-    """
-
-    amount: Annotated[float, Field(gt=0)]
-    _: KW_ONLY
-    per: Seconds = 1.0
-    burst: Annotated[float, Field(ge=1)] | None = None
-    by: Literal["client", "host"] = "client"
-    weight: Callable[[Any], float] | None = None
-
-    def start(self) -> Bucket:
-        """The running bucket of one key."""
-        return Bucket(self.amount, self.per, self.burst if self.burst is not None else max(1.0, self.amount))

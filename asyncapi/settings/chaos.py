@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from asyncapi.config.settings import Seconds, settings
+from asyncapi.settings.base import Seconds, settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from asyncapi.config.settings import settings
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.http.pages import Counted, Linked, Marked, by_link, by_url, path_of
+from asyncapi.settings.base import settings
 
 
 def _place(text: str) -> str:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BeforeValidator
 
-from asyncapi.config.settings import settings
 from asyncapi.sansio.http import pins as forms
+from asyncapi.settings.base import settings
 
 
 def _path(given: Any) -> Any:

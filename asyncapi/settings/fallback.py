@@ -8,11 +8,11 @@ from pydantic import Field
 from pydantic_core import to_json
 from yarl import URL
 
-from asyncapi.config.settings import Seconds, settings
 from asyncapi.errors import ConfigError
 from asyncapi.messages.decoding import parse_url
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
+from asyncapi.settings.base import Seconds, settings
 from asyncapi.types import UNSET
 
 _SERVER_ERRORS = frozenset(range(500, 600))

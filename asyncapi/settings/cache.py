@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asyncapi.config.settings import settings
+from asyncapi.settings.base import settings
 
 _ROOM = 64 * 1024 * 1024  # bytes
 

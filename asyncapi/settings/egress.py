@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from asyncapi.config.settings import settings
 from asyncapi.sansio.http.egress import Guard
+from asyncapi.settings.base import settings
 
 
 def _entries(given: Any) -> tuple[str, ...]:

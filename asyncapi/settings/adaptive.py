@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from asyncapi.config.settings import settings
 from asyncapi.sansio.limits.adaptive import AdaptiveLimit
 from asyncapi.sansio.limits.limit_algorithms import ALGORITHMS
+from asyncapi.settings.base import settings
 
 
 @settings

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from asyncapi.config.settings import Seconds, settings
 from asyncapi.sansio.failures.circuit import Circuit, Rules
+from asyncapi.settings.base import Seconds, settings
 
 Share = Annotated[float, Field(gt=0, le=1)]
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from asyncapi.config.settings import settings
 from asyncapi.sansio.failures.hedging import Route, Rules
+from asyncapi.settings.base import settings
 
 
 def _late(after: float | str) -> float | str:

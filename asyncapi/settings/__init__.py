@@ -1,0 +1,35 @@
+"""The public settings objects, one file a concern."""
+
+from asyncapi.settings.adaptive import Adaptive
+from asyncapi.settings.breaker import Breaker
+from asyncapi.settings.cache import Cache
+from asyncapi.settings.chaos import Chaos
+from asyncapi.settings.egress import Egress
+from asyncapi.settings.fallback import Fallback
+from asyncapi.settings.hedge import Hedge
+from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
+from asyncapi.settings.rate import RateLimit
+from asyncapi.settings.retry import Budget, CostBudget, Retry
+from asyncapi.settings.timeout import Timeout
+from asyncapi.settings.tls import TLS
+
+__all__ = [
+    "TLS",
+    "Adaptive",
+    "Breaker",
+    "Budget",
+    "Cache",
+    "Chaos",
+    "CostBudget",
+    "Cursor",
+    "Egress",
+    "Fallback",
+    "Hedge",
+    "LinkHeader",
+    "NextUrl",
+    "Offset",
+    "PageNumber",
+    "RateLimit",
+    "Retry",
+    "Timeout",
+]

@@ -1,0 +1,34 @@
+"""The settings of a rate limit."""
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from asyncapi.sansio.limits.bucket import Bucket
+from asyncapi.settings.base import Seconds, settings
+
+
+@settings
+class RateLimit:
+    """At most `amount` attempts per `per` seconds, as a token bucket (GCRA). Several limits may hold at once.
+
+    Attributes:
+        amount: Tokens per `per`.
+        per: Seconds.
+        burst: Tokens that may be spent at once; `amount` by default. 1 spaces the attempts evenly.
+        by: "client": all attempts of the client share it; "host": each host has its own.
+        weight: What a Request costs, instead of 1: for limits on tokens or rows.
+    """
+
+    amount: Annotated[float, Field(gt=0)]
+    _: KW_ONLY
+    per: Seconds = 1.0
+    burst: Annotated[float, Field(ge=1)] | None = None
+    by: Literal["client", "host"] = "client"
+    weight: Callable[[Any], float] | None = None
+
+    def start(self) -> Bucket:
+        """The running bucket of one key."""
+        return Bucket(self.amount, self.per, self.burst if self.burst is not None else max(1.0, self.amount))
