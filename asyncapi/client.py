@@ -12,7 +12,6 @@ import pydantic
 from asyncapi import fanout
 from asyncapi.building import Builder, policy_of
 from asyncapi.clock import SYSTEM
-from asyncapi.connecting import MAX_BODY, carried_by
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.events import Subscribe
 from asyncapi.layers.watch import watchers_of
@@ -28,6 +27,7 @@ from asyncapi.scheduling.ownership import Home, refuse_copy
 from asyncapi.settings import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.stats import Stats, snapshot
 from asyncapi.stream import Streams
+from asyncapi.transports.factory import MAX_BODY, carried_by
 from asyncapi.types import UNSET, Unset, stack
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.store import check_output, open_store
 from asyncapi.client import Client
 from asyncapi.clock import SYSTEM
-from asyncapi.connecting import MAX_BODY, http_transport
 from asyncapi.errors import TransportError
 from asyncapi.messages.decoding import adapter
 from asyncapi.sansio.failures.resend import IDEMPOTENT
+from asyncapi.transports.factory import MAX_BODY, http_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from asyncapi.errors import ConnectError, ProtocolError
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
 from asyncapi.sansio.limits.keyed import Keyed
-from asyncapi.transports import limits
+from asyncapi.transports import attempt_limit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,7 +102,7 @@ def chaos(settings: Chaos, watchdog: Watchdog, clock: Clock) -> Layer:
             visit = visits[key]
             visit.count += 1
             fate = planned_fault(settings, key, visit.count)
-            guard = limits.enter(watchdog, clock, request)
+            guard = attempt_limit.enter(watchdog, clock, request)
             try:
                 if fate.latency:
                     request.call.phase = "headers"
@@ -110,7 +110,7 @@ def chaos(settings: Chaos, watchdog: Watchdog, clock: Clock) -> Layer:
                 return await _meet(fate, request, inner, settings.retry_after)
             except asyncio.CancelledError:
                 if guard is not None and guard.fired():
-                    raise limits.timed_out(request) from None
+                    raise attempt_limit.timed_out(request) from None
                 raise
             finally:
                 if guard is not None:

@@ -38,7 +38,7 @@ from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
 from asyncapi.sansio.http.codings import accepted
 from asyncapi.scheduling.watchdog import Watchdog
-from asyncapi.transports import limits, outgoing, upload
+from asyncapi.transports import attempt_limit, outgoing, upload
 from asyncapi.transports.aiohttp_bodies import decoded_body, fits, read
 from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
 from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
@@ -144,7 +144,7 @@ class AioHTTPTransport:
         session = self._session or self._open()
         if self._insecure and request.url.scheme == "https":
             self._warn(request)
-        guard = limits.enter(self._watchdog, self._clock, request)
+        guard = attempt_limit.enter(self._watchdog, self._clock, request)
         task = call.task
         self._connecting[task] = call
         call.reused, call.phase = bool(self._kept), "headers"  # until a new connection is made
@@ -159,7 +159,7 @@ class AioHTTPTransport:
                 content = await (answer.read() if fits(answer, most) else read(answer, request, most, raw=self._raw))
         except asyncio.CancelledError:
             if guard is not None and guard.fired():
-                raise limits.timed_out(request) from None
+                raise attempt_limit.timed_out(request) from None
             raise
         except _RAISED as error:
             failed, cause = self._translate(error, request), cause_of(error)

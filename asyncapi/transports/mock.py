@@ -11,7 +11,7 @@ from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
 from asyncapi.scheduling.watchdog import Watchdog
-from asyncapi.transports import limits
+from asyncapi.transports import attempt_limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable
@@ -65,14 +65,14 @@ class MockTransport:
         self._watchdog.close()
 
     async def _wait(self, request: Request, given: Response | Awaitable[Response]) -> Response:
-        guard = limits.enter(self._watchdog, self._clock, request)
+        guard = attempt_limit.enter(self._watchdog, self._clock, request)
         if guard is None:
             return await _answer(request, given)
         try:
             return await _answer(request, given)
         except asyncio.CancelledError:
             if guard.fired():
-                raise limits.timed_out(request) from None
+                raise attempt_limit.timed_out(request) from None
             raise
         finally:
             self._watchdog.leave(guard)
