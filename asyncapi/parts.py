@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.credentials.credential import Means
+from asyncapi.credentials.base import Means
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import Keyring
 from asyncapi.layers.cache import Counts

@@ -8,9 +8,8 @@ import fetch_job
 import latency
 import peers
 import storms
-from rounds import median_ratio
-
 from layers import REFUSAL
+from rounds import median_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -13,7 +13,11 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
-sys.path.append(str(Path(__file__).parent))  # for `from servers import ...`
+_HERE = Path(__file__).parent
+sys.path += [
+    str(_HERE / "support"),
+    str(_HERE.parent / "benchmarks"),
+]  # for `from servers import ...`, `import simulator`
 
 # Servers in tests are on loopback: a proxy in the environment must not stand between, in this process or in those
 # that tests start. Colours and widths change what command lines print.

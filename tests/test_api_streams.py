@@ -21,7 +21,7 @@ from asyncapi import (
     post,
 )
 from asyncapi.testing import MockTransport, reply
-from test_stream import Source
+from bodies import Source
 
 
 class Row(BaseModel):

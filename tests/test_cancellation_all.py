@@ -29,7 +29,7 @@ from asyncapi import (
     Retry,
     Timeout,
 )
-from asyncapi.credentials.pool import Key
+from asyncapi.credentials.key_pool import Key
 from asyncapi.layers.cache import _Cache
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges

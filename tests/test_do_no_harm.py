@@ -3,15 +3,10 @@
 Virtual time; the scenarios are benchmarks/simulator/hosts.py, and `make bench` has more of them.
 """
 
-import sys
-from pathlib import Path
-
 import pytest
+from simulator.hosts import Host, callers, fan_out, open_loop
 
 from asyncapi import RateLimit
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from simulator.hosts import Host, callers, fan_out, open_loop
 
 
 @pytest.mark.parametrize("rate", [10, 40, 120])

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from asyncapi import Client, ConfigError, NotFound, ProtocolError, RequestTimeout, Retry, SchemaError, deadline
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from bodies import Source, at_rest
 from servers import application
 from stepping import each_cancellation
-from test_stream import Source, at_rest
 
 STREAM = {"Content-Type": "text/event-stream; charset=utf-8"}
 

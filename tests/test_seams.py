@@ -32,11 +32,11 @@ from asyncapi import (
     Retry,
     Timeout,
 )
-from asyncapi.credentials.credential import Signature
-from asyncapi.credentials.plain import bearer
-from asyncapi.credentials.session import Session
-from asyncapi.credentials.stored import Stored
-from asyncapi.credentials.tokens import Tokens
+from asyncapi.credentials.base import Signature
+from asyncapi.credentials.oauth.stored import Stored
+from asyncapi.credentials.oauth.tokens import Tokens
+from asyncapi.credentials.oauth.user_session import Session
+from asyncapi.credentials.static import bearer
 from asyncapi.sansio.auth.oauth import Refused, Token
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from servers import application

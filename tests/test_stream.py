@@ -29,28 +29,7 @@ from asyncapi import (
     deadline,
 )
 from asyncapi.testing import Chaos, FakeClock, MockTransport, reply, run
-
-
-class Source:
-    """Pieces with pauses; says how far it was read and whether it was closed."""
-
-    def __init__(self, *pieces: bytes | float | BaseException) -> None:
-        self.pieces = pieces
-        self.given = 0
-        self.closed = False
-
-    async def __aiter__(self):
-        try:
-            for piece in self.pieces:
-                if isinstance(piece, BaseException):
-                    raise piece
-                if isinstance(piece, bytes):
-                    self.given += 1
-                    yield piece
-                else:
-                    await asyncio.sleep(piece)
-        finally:
-            self.closed = True
+from bodies import Source, at_rest
 
 
 def client_of(*answers, **settings) -> Client:
@@ -63,13 +42,6 @@ def client_of(*answers, **settings) -> Client:
         return reply(200, content=answer) if isinstance(answer, Source) else answer
 
     return Client("https://h", transport=MockTransport(handler, clock=clock), clock=clock, **settings)
-
-
-def at_rest(api: Client, concurrency: int = 100) -> bool:
-    parts = api._parts
-    assert len(parts.watchdog) == 0
-    assert (api.stats.in_flight, parts.gate.free) == (0, concurrency)
-    return True
 
 
 async def drained(api: Client, **call) -> list[bytes]:

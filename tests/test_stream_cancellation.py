@@ -9,8 +9,8 @@ import pytest
 
 from asyncapi import AsyncAPIError, Bearer, Breaker, Client, Hedge, RateLimit, Retry, Timeout, deadline
 from asyncapi.testing import FakeClock, MockTransport, reply
+from bodies import Source
 from stepping import each_cancellation
-from test_stream import Source
 
 
 class World:

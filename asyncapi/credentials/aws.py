@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
 
-from asyncapi.credentials.awskeys import Chain, Keys, botocore, region_of
-from asyncapi.credentials.credential import NOTHING, Signature, route
-from asyncapi.credentials.plain import Written, check_token
-from asyncapi.credentials.tokens import Tokens
-from asyncapi.credentials.values import source, whose
+from asyncapi.credentials.aws_keys import Chain, Keys, botocore, region_of
+from asyncapi.credentials.base import NOTHING, Signature, route
+from asyncapi.credentials.oauth.tokens import Tokens
+from asyncapi.credentials.sources import source, whose
+from asyncapi.credentials.static import Written, check_token
 from asyncapi.errors import ConfigError
 from asyncapi.messages.request import Body
 from asyncapi.sansio.auth.rejections import Doubts
@@ -39,8 +39,8 @@ from asyncapi.transports.upload import checked
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from asyncapi.credentials.credential import Means
-    from asyncapi.credentials.values import Value
+    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.sources import Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 

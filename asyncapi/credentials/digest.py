@@ -9,8 +9,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from asyncapi.credentials.credential import NOTHING, Signature
-from asyncapi.credentials.values import sendable, source, whose
+from asyncapi.credentials.base import NOTHING, Signature
+from asyncapi.credentials.sources import sendable, source, whose
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.digest import Challenge, answer, read, read_nextnonce
 from asyncapi.sansio.http.origin import Origin, origin
@@ -18,8 +18,8 @@ from asyncapi.sansio.http.origin import Origin, origin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from asyncapi.credentials.credential import Means
-    from asyncapi.credentials.values import Value
+    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.sources import Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from asyncapi.credentials.pool import KeyPool
+from asyncapi.credentials.key_pool import KeyPool
 from asyncapi.errors import AsyncAPIError, AuthError, ConfigError
 from asyncapi.messages.call import Call
 from asyncapi.messages.request import Request
@@ -31,7 +31,7 @@ from asyncapi.sansio.http.origin import Origin, origin
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
-    from asyncapi.credentials.credential import Credential, Means, Signature
+    from asyncapi.credentials.base import Credential, Means, Signature
     from asyncapi.messages.response import Response
     from asyncapi.types import Layer, Send
 

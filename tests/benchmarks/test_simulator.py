@@ -1,19 +1,15 @@
 """The simulator is repeatable, and what it shows of the SDK's real layers holds."""
 
 import asyncio
-import sys
-from pathlib import Path
 
 import pytest
-
-from asyncapi import Adaptive, Breaker, Client, Timeout
-from asyncapi.testing import FakeClock, MockTransport, reply, run
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from simulator import dip, matrix, outages, restarts
 from simulator.server import Condition
 from simulator.storm import Scenario, measure
 from simulator.workers import TokenBucket
+
+from asyncapi import Adaptive, Breaker, Client, Timeout
+from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 BROKEN = Scenario("", (Condition(), Condition(5, broken=True), Condition(65)), (5, 65), rate=40.0, seconds=75)
 OUTAGE = Scenario("", (Condition(), Condition(5, refuses=True), Condition(10)), (5, 10), rate=40.0, seconds=20)

@@ -37,7 +37,7 @@ def provider(tmp_path_factory):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     port = tmp_path_factory.mktemp("provider") / "port"
-    command = [sys.executable, str(Path(__file__).parent / "authlib_provider.py"), str(port)]
+    command = [sys.executable, str(Path(__file__).parents[1] / "support/authlib_provider.py"), str(port)]
     env = {**os.environ, "AUTHLIB_INSECURE_TRANSPORT": "1"}  # loopback, without TLS
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:

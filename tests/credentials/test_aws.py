@@ -11,12 +11,11 @@ import sys
 import threading
 import traceback
 from email.utils import formatdate
-from pathlib import Path
 
 import pytest
 
 from asyncapi import AuthError, AWSSigV4, Client, ConfigError, Env, File, Forbidden, KeyPool, Retry
-from asyncapi.credentials.awskeys import Keys
+from asyncapi.credentials.aws_keys import Keys
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 botocore = pytest.importorskip("botocore")
@@ -24,8 +23,6 @@ botocore = pytest.importorskip("botocore")
 from botocore import auth as botocore_auth  # noqa: E402
 from botocore.awsrequest import AWSRequest  # noqa: E402
 from botocore.credentials import Credentials, RefreshableCredentials  # noqa: E402
-
-sys.path.append(str(Path(__file__).parent))
 
 ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # of AWS' documentation
 CANARY = "canary" + "bird"

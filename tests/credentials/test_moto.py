@@ -37,7 +37,7 @@ def aws(tmp_path_factory):
     port = tmp_path_factory.mktemp("moto") / "port"
     env = {**os.environ, "AWS_EC2_METADATA_DISABLED": "true"}
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).parent / "moto_aws.py"), str(port)],
+        [sys.executable, str(Path(__file__).parents[1] / "support/moto_aws.py"), str(port)],
         env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:

@@ -6,10 +6,8 @@ import base64
 import json
 import logging
 import pickle
-import sys
 import traceback
 import warnings
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -23,7 +21,6 @@ from asyncapi.watch import Logs, OpenTelemetry, Prometheus
 from servers import application
 
 pytest.importorskip("cryptography")
-sys.path.append(str(Path(__file__).parent))
 from kinds import CANARY, KINDS, PRIVATE, make
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import sys
-from pathlib import Path
 
 import pytest
 import trustme
@@ -14,7 +12,6 @@ from asyncapi import Client, ProtocolError
 from servers import application
 
 pytest.importorskip("cryptography")
-sys.path.append(str(Path(__file__).parent))
 from kinds import CANARY, KINDS, make
 
 STATUSES = [301, 302, 303, 307, 308]

@@ -1,11 +1,6 @@
 """The layers against real proxies: nginx and haproxy, started by each test on loopback, and a server behind them."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # for `from daemons import ...`
 
 from upstream import serving
 

@@ -7,11 +7,11 @@ import time
 
 import pytest
 from aiohttp import web
-from daemons import haproxy, nginx
-from upstream import plain
 
 from asyncapi import Client, Fallback, RequestTimeout, Retry, inbound
+from daemons import haproxy, nginx
 from servers import application
+from upstream import plain
 
 PROBE_EVERY = 1.0
 

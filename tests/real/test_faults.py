@@ -9,8 +9,6 @@ import time
 
 import pytest
 from aiohttp import web
-from daemons import haproxy, nginx
-from upstream import plain
 
 from asyncapi import (
     AsyncAPIError,
@@ -25,6 +23,8 @@ from asyncapi import (
     Timeout,
 )
 from asyncapi.testing import Chaos
+from daemons import haproxy, nginx
+from upstream import plain
 
 PATIENT = Retry(attempts=10, base=0.02, cap=0.2, budget=None)
 

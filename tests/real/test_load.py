@@ -7,10 +7,10 @@ import random
 import time
 
 import pytest
-from daemons import haproxy, nginx
-from upstream import plain
 
 from asyncapi import Adaptive, Client, Hedge
+from daemons import haproxy, nginx
+from upstream import plain
 
 CALLS = 1500
 

@@ -8,9 +8,9 @@ import time
 from collections import Counter
 
 import pytest
-from daemons import nginx
 
 from asyncapi import Client, RateLimit, RateLimited, Retry
+from daemons import nginx
 
 RATE = 200  # requests per second
 

@@ -5,20 +5,16 @@ The simulation is benchmarks/simulator/closed_loop.py: a seeded event heap, no c
 
 import itertools
 import random
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simulator import closed_loop
+from simulator.closed_loop import ClosedLoop, Phase
 
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.limits.limit_algorithms import AIMD, ALGORITHMS, Gradient2, Vegas, Window
 from asyncapi.settings.adaptive import Adaptive
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from simulator import closed_loop
-from simulator.closed_loop import ClosedLoop, Phase
 
 CHANGES = ((0, 50), (30, 500), (60, 20))  # seconds, workers
 EVERY = sorted(ALGORITHMS)

@@ -3,19 +3,15 @@
 The simulations are benchmarks/simulator/workers.py: 200 workers in virtual time, a seeded event heap.
 """
 
-import sys
 from math import ceil
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simulator.workers import EPOCH, FixedWindow, TokenBucket, Workers
 
 from asyncapi.sansio.limits.pacing import Pacer
 from asyncapi.sansio.limits.ratelimit_headers import Quota
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from simulator.workers import EPOCH, FixedWindow, TokenBucket, Workers
 
 
 def ietf(left, full, now):

@@ -3,17 +3,12 @@
 The simulations are benchmarks/simulator/workers.py, as in test_pacing.py.
 """
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simulator.workers import EachForItself, Fickle, FixedWindow, TokenBucket, Workers
 
 from asyncapi.sansio.limits.pacing import Pacer
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from simulator.workers import EachForItself, Fickle, FixedWindow, TokenBucket, Workers
 
 
 def run(server, seconds, *, workers=100, round_trip=0.05, seed=1, pacer=None):

@@ -27,7 +27,7 @@ from asyncapi.scheduling.wait_queue import Line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from asyncapi.credentials.credential import Credential, Means, Signature
+    from asyncapi.credentials.base import Credential, Means, Signature
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.limits.bucket import Bucket

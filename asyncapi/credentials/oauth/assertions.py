@@ -9,17 +9,17 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from asyncapi.credentials.jose import sign_jwt
-from asyncapi.credentials.oauth2 import scope_of
-from asyncapi.credentials.server import AuthServer
-from asyncapi.credentials.values import source, whose
+from asyncapi.credentials.oauth.client_credentials import scope_of
+from asyncapi.credentials.oauth.jose import sign_jwt
+from asyncapi.credentials.oauth.server import AuthServer
+from asyncapi.credentials.sources import source, whose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from asyncapi.credentials.credential import Means
-    from asyncapi.credentials.server import AuthMethod, Issuer
-    from asyncapi.credentials.values import Value
+    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.oauth.server import AuthMethod, Issuer
+    from asyncapi.credentials.sources import Value
     from asyncapi.sansio.auth.oauth import Token
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
 
-from asyncapi.credentials.credential import Signature
-from asyncapi.credentials.jose import ProofKey, new_key
-from asyncapi.credentials.plain import bearer
+from asyncapi.credentials.base import Signature
+from asyncapi.credentials.oauth.jose import ProofKey, new_key
+from asyncapi.credentials.static import bearer
 from asyncapi.sansio.http.origin import Origin, origin
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.errors import AuthError, ConfigError
 
 if TYPE_CHECKING:
-    from asyncapi.credentials.credential import Means
+    from asyncapi.credentials.base import Means
 
 
 @dataclass(frozen=True, slots=True, repr=False)

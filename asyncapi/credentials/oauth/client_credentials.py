@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asyncapi.credentials.server import AuthServer
+from asyncapi.credentials.oauth.server import AuthServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from asyncapi.credentials.credential import Means
-    from asyncapi.credentials.server import AuthMethod, Issuer
-    from asyncapi.credentials.values import Value
+    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.oauth.server import AuthMethod, Issuer
+    from asyncapi.credentials.sources import Value
     from asyncapi.sansio.auth.oauth import Token
     from asyncapi.stores.tokens import TokenStore
 

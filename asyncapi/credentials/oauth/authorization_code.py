@@ -14,20 +14,20 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING
 
-from asyncapi.credentials.oauth2 import scope_of
-from asyncapi.credentials.server import AuthServer, Issuer
-from asyncapi.credentials.session import PATIENCE, Session, show_person
-from asyncapi.credentials.values import source
+from asyncapi.credentials.oauth.client_credentials import scope_of
+from asyncapi.credentials.oauth.server import AuthServer, Issuer
+from asyncapi.credentials.oauth.user_session import PATIENCE, Session, show_person
+from asyncapi.credentials.redirect_listener import Listener
+from asyncapi.credentials.sources import source
 from asyncapi.errors import AuthError
 from asyncapi.sansio.auth.oauth import Refused, Token, authorization_url, challenge, is_ours, read_redirect
-from asyncapi.transports.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from asyncapi.credentials.credential import Means
-    from asyncapi.credentials.server import AuthMethod
-    from asyncapi.credentials.values import Value
+    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.oauth.server import AuthMethod
+    from asyncapi.credentials.sources import Value
     from asyncapi.stores.tokens import TokenStore
 
 _DONE = "Logged in", "You can close this page and go back."

@@ -9,7 +9,6 @@ import logging
 import sys
 import traceback
 from contextlib import asynccontextmanager
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
@@ -24,7 +23,7 @@ from asyncapi import (
     OAuth2RefreshToken,
     Unauthorized,
 )
-from asyncapi.credentials.dpop import Proofs
+from asyncapi.credentials.oauth.dpop import Proofs
 from asyncapi.sansio.auth.oauth import Token
 from asyncapi.stores import FileStore, MemoryStore
 from asyncapi.types import Request, Response
@@ -32,7 +31,6 @@ from servers import application
 
 pytest.importorskip("joserfc")
 
-sys.path.append(str(Path(__file__).parent))
 from dpop_server import CANARY, Guarded
 
 

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from asyncapi.credentials.oauth2 import scope_of
-from asyncapi.credentials.server import AuthServer, Issuer
-from asyncapi.credentials.session import PATIENCE, Session, show_person
+from asyncapi.credentials.oauth.client_credentials import scope_of
+from asyncapi.credentials.oauth.server import AuthServer, Issuer
+from asyncapi.credentials.oauth.user_session import PATIENCE, Session, show_person
 from asyncapi.errors import AuthError
 from asyncapi.sansio.auth.oauth import Refused, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from asyncapi.credentials.credential import Means
-    from asyncapi.credentials.server import AuthMethod
-    from asyncapi.credentials.values import Value
+    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.oauth.server import AuthMethod
+    from asyncapi.credentials.sources import Value
     from asyncapi.stores.tokens import TokenStore
 
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from asyncapi.transports.listener import Listener
+from asyncapi.credentials.redirect_listener import Listener
 
 
 class Waiting:

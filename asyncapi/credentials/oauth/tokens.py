@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from asyncapi.credentials.credential import carried, route
-from asyncapi.credentials.values import hashed
+from asyncapi.credentials.base import carried, route
+from asyncapi.credentials.sources import hashed
 from asyncapi.errors import AuthError
 from asyncapi.redact import one_line
 from asyncapi.sansio.auth.oauth import Refused
@@ -33,7 +33,7 @@ from asyncapi.sansio.auth.rejections import Doubts
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Sequence
 
-    from asyncapi.credentials.credential import Means, Signature
+    from asyncapi.credentials.base import Means, Signature
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from asyncapi.credentials.credential import NOTHING, Signature
+from asyncapi.credentials.base import NOTHING, Signature
 from asyncapi.errors import AuthError, EgressDenied, TransportError
 from asyncapi.messages.call import Call
 from asyncapi.messages.request import Request
@@ -24,7 +24,7 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asyncapi.credentials.credential import Means
+    from asyncapi.credentials.base import Means
     from asyncapi.messages.response import Response
 
 TRIES = 3

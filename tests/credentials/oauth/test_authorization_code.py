@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import sys
 import traceback
-from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import aiohttp
@@ -28,8 +26,6 @@ from asyncapi.credentials import Issuer
 from asyncapi.sansio.auth.oauth import challenge
 from asyncapi.stores import MemoryStore
 from asyncapi.testing import MockTransport, reply, run
-
-sys.path.append(str(Path(__file__).parent))
 from provider import CANARY, Provider
 
 

@@ -7,10 +7,8 @@ import base64
 import html
 import json
 import logging
-import sys
 import traceback
 import warnings
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -34,10 +32,8 @@ from asyncapi.credentials import Issuer
 from asyncapi.serve import FaultServer
 from asyncapi.stores import MemoryStore
 from asyncapi.testing import MockTransport, reply, run
-from servers import application
-
-sys.path.append(str(Path(__file__).parent))
 from provider import CANARY, Provider
+from servers import application
 
 
 def service(**settings) -> OAuth2ClientCredentials:

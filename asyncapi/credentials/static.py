@@ -11,16 +11,16 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.credentials.credential import Signature, route
-from asyncapi.credentials.values import Constant, source, whose
+from asyncapi.credentials.base import Signature, route
+from asyncapi.credentials.sources import Constant, source, whose
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.rejections import Doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from asyncapi.credentials.credential import Means
-    from asyncapi.credentials.values import Source, Value
+    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.sources import Source, Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 

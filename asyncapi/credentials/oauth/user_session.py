@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from asyncapi.credentials.server import Issuer
-from asyncapi.credentials.values import hashed
+from asyncapi.credentials.oauth.server import Issuer
+from asyncapi.credentials.sources import hashed
 from asyncapi.errors import AuthError
 from asyncapi.sansio.auth.oauth import Refused
 from asyncapi.sansio.auth.oauth_errors import read_refusal
@@ -14,8 +14,8 @@ from asyncapi.sansio.auth.oauth_errors import read_refusal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from asyncapi.credentials.credential import Means
-    from asyncapi.credentials.server import AuthServer
+    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.oauth.server import AuthServer
     from asyncapi.sansio.auth.oauth import Token
     from asyncapi.stores.tokens import TokenStore
 

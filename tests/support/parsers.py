@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from multidict import CIMultiDict
 from yarl import URL
 
-from asyncapi.credentials.credential import Signature
+from asyncapi.credentials.base import Signature
 from asyncapi.errors import AsyncAPIError, status_error
 from asyncapi.layers.redirect import follow
 from asyncapi.messages import decoding, json_text, uri

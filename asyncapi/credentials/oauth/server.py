@@ -15,14 +15,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from asyncapi.credentials import endpoint
-from asyncapi.credentials.credential import mask
-from asyncapi.credentials.dpop import Proofs
-from asyncapi.credentials.jose import sign_jwt
-from asyncapi.credentials.plain import basic, bearer
-from asyncapi.credentials.stored import Stored
-from asyncapi.credentials.tokens import Tokens
-from asyncapi.credentials.values import sendable, source
+from asyncapi.credentials.base import mask
+from asyncapi.credentials.oauth import token_endpoint
+from asyncapi.credentials.oauth.dpop import Proofs
+from asyncapi.credentials.oauth.jose import sign_jwt
+from asyncapi.credentials.oauth.stored import Stored
+from asyncapi.credentials.oauth.tokens import Tokens
+from asyncapi.credentials.sources import sendable, source
+from asyncapi.credentials.static import basic, bearer
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.messages.decoding import parse_url
 from asyncapi.redact import is_secret, redact_url
@@ -42,8 +42,8 @@ from asyncapi.sansio.auth.oauth_errors import shown
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from asyncapi.credentials.credential import Means, Signature
-    from asyncapi.credentials.values import Value
+    from asyncapi.credentials.base import Means, Signature
+    from asyncapi.credentials.sources import Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.stores.tokens import TokenStore
@@ -106,7 +106,7 @@ class Issuer:
     async def _discover(self, means: Means) -> dict[str, str]:
         said = ""
         for place in metadata_urls(self.url):
-            response = await endpoint.get(means, place, who="the metadata")
+            response = await token_endpoint.get(means, place, who="the metadata")
             try:
                 return read_metadata(response.status, response.content, self.url)
             except Refused as refusal:
@@ -272,7 +272,7 @@ class AuthServer:
         sent = {name: sendable(str(value), f"{self.name}: its {name}") for name, value in {**form, **fields}.items()}
         basics = [value.removeprefix("Basic ") for value in headers.values()]
         secrets = (secret, *basics, *(value for name, value in sent.items() if is_secret(name)))
-        response = await endpoint.post(means, url, sent, headers, who=who, secrets=secrets, sign=sign)
+        response = await token_endpoint.post(means, url, sent, headers, who=who, secrets=secrets, sign=sign)
         return response, secrets
 
     async def _signed(self, url: str, means: Means) -> tuple[dict[str, str], dict[str, str], str]:

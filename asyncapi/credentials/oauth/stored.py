@@ -17,14 +17,14 @@ import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from asyncapi.credentials.tokens import usable_until
+from asyncapi.credentials.oauth.tokens import usable_until
 from asyncapi.errors import AuthError
 from asyncapi.sansio.auth.oauth import Token
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from asyncapi.credentials.credential import Means
+    from asyncapi.credentials.base import Means
     from asyncapi.stores.tokens import TokenStore
 
 log = logging.getLogger("asyncapi")

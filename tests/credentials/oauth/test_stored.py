@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +11,6 @@ from asyncapi import AuthError, OAuth2ClientCredentials, OAuth2RefreshToken
 from asyncapi.sansio.auth.oauth import Token
 from asyncapi.stores import FileStore, MemoryStore
 from asyncapi.testing import run
-
-sys.path.append(str(Path(__file__).parent))
 from provider import CANARY, Provider
 
 
