@@ -53,23 +53,23 @@ from typing import TYPE_CHECKING
 from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
+from asyncapi.layers.body_snapshot import frozen
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import cache
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
 from asyncapi.layers.fallback import Kept, fallback
-from asyncapi.layers.frozen import frozen
 from asyncapi.layers.hedge import hedge
 from asyncapi.layers.outcome import outcome
 from asyncapi.layers.pace import pace
-from asyncapi.layers.propagate import propagate
+from asyncapi.layers.principal import whose
+from asyncapi.layers.propagation import propagate
 from asyncapi.layers.rate import rate
 from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import singleflight
 from asyncapi.layers.watch import watch_attempts, watch_calls
-from asyncapi.layers.whose import whose
 from asyncapi.settings import Adaptive, CostBudget
 
 if TYPE_CHECKING:

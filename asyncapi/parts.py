@@ -12,8 +12,8 @@ from asyncapi.layers.cache import Counts
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
+from asyncapi.layers.principal import Users
 from asyncapi.layers.singleflight import Flights
-from asyncapi.layers.whose import Users
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.scheduling.watchdog import Watchdog

@@ -8,7 +8,7 @@ import io
 import pytest
 
 from asyncapi import Client, ConfigError, OutcomeUnknown, ProtocolError, Request, RequestTimeout, Retry
-from asyncapi.layers import frozen
+from asyncapi.layers import body_snapshot
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.types import Body
 
@@ -119,7 +119,7 @@ async def test_without_a_key_files_are_streamed(tmp_path):
 
 @pytest.mark.parametrize("known", [True, False], ids=["of known length", "of unknown length"])
 async def test_what_is_too_large_is_streamed_as_ever(tmp_path, monkeypatch, known):
-    monkeypatch.setattr(frozen, "LARGEST", 10)
+    monkeypatch.setattr(body_snapshot, "LARGEST", 10)
     given, _ = bodies(tmp_path)["path" if known else "iterable"]
     bank = Bank()
     await bank.api.post("/charges", idempotency_key="k", **given)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from asyncapi.errors import AuthError
-from asyncapi.layers.whose import Users, whose
+from asyncapi.layers.principal import Users, whose
 from asyncapi.types import Call, Request, Response
 
 
