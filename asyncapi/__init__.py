@@ -7,6 +7,7 @@ async with Client("https://api.example.com") as api:
 """
 
 from asyncapi.api import API, Body, Form, Header, Option, Path, Query, Upload, delete, get, patch, post, put
+from asyncapi.calls.inbound import inbound
 from asyncapi.client import Client
 from asyncapi.credentials import (
     ApiKey,
@@ -60,7 +61,6 @@ from asyncapi.errors import (
     UnprocessableEntity,
 )
 from asyncapi.events import Events
-from asyncapi.inbound import inbound
 from asyncapi.layers.deadline import deadline
 from asyncapi.messages.call import Attempt
 from asyncapi.messages.request import Request

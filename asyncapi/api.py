@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, get_origin
 from yarl import URL
 
 from asyncapi.annotations import dated, filled, given_by, hints_of
-from asyncapi.building import checked_headers, limits_of, policy_of
+from asyncapi.calls.builder import checked_headers, limits_of, policy_of
 from asyncapi.client import Client
 from asyncapi.endpoint import Endpoint
 from asyncapi.errors import ConfigError

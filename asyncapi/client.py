@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 import pydantic
 
 from asyncapi import fanout
-from asyncapi.building import Builder, policy_of
+from asyncapi.calls.builder import Builder, policy_of
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.events import Subscribe

@@ -22,7 +22,7 @@ from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import quote
 
 from asyncapi.annotations import RAW, alternatives, dated, has_dates, is_model, is_open, is_plain, is_raw, notes
-from asyncapi.building import checked_headers
+from asyncapi.calls.builder import checked_headers
 from asyncapi.errors import ConfigError
 from asyncapi.events import Events
 from asyncapi.markers import Body, Header, Marker, Option, Path, Query, Upload

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from multidict import CIMultiDict
 
-from asyncapi.building import checked_headers, policy_of
+from asyncapi.calls.builder import checked_headers, policy_of
 from asyncapi.errors import ConfigError, RequestTimeout, TransportError, final_error
 from asyncapi.layers import deadline
 from asyncapi.sansio.failures.backoff import full_jitter

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from yarl import URL
 
-from asyncapi.building import checked_headers, flat_params
+from asyncapi.calls.builder import checked_headers, flat_params
 from asyncapi.contents import Contents
 from asyncapi.errors import ConfigError, RejectedError
 from asyncapi.messages.decoding import parse_url

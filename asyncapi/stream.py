@@ -21,7 +21,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from asyncapi.building import checked_headers
+from asyncapi.calls.builder import checked_headers
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.scheduling.ownership import refuse_copy
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from asyncapi.building import Builder
+    from asyncapi.calls.builder import Builder
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.open_body import OpenBody
     from asyncapi.messages.request import Body, Request

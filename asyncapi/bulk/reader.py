@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from asyncapi.building import checked_headers, flat_params
 from asyncapi.bulk.lines import Lines
 from asyncapi.bulk.tables import BadTable, records
+from asyncapi.calls.builder import checked_headers, flat_params
 from asyncapi.errors import ConfigError
 from asyncapi.messages import json_text
 from asyncapi.messages.request import Request
