@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
-    from asyncapi import fanout
+    from asyncapi.fanout import outcomes
     from asyncapi.messages.response import Outcome
     from asyncapi.portal import Portal
 
@@ -39,13 +39,13 @@ class Outcomes(Generic[T]):
     __reduce_ex__ = refuse_copy
 
     def __init__(
-        self, portal: Portal, start: Callable[[fanout.Source], fanout.Outcomes[T]], source: fanout.Source
+        self, portal: Portal, start: Callable[[outcomes.Source], outcomes.Outcomes[T]], source: outcomes.Source
     ) -> None:
         self._portal = portal
         self._source = source
         plain = isinstance(source, Iterable) and not isinstance(source, str | AsyncIterable)
         self._bridge: _Bridge[T] = _Bridge(portal, start, None if plain else source)
-        self._items: Iterator[fanout.Item] = iter(())
+        self._items: Iterator[outcomes.Item] = iter(())
         self._exhausted = not plain
         self._error: Exception | None = None
         self._open = self._used = False
@@ -111,9 +111,9 @@ class Outcomes(Generic[T]):
         if self._error is not None:
             raise self._error
 
-    def _pull(self) -> list[fanout.Item]:
+    def _pull(self) -> list[outcomes.Item]:
         """As many items as there is room for and come at once, but at least one."""
-        batch: list[fanout.Item] = []
+        batch: list[outcomes.Item] = []
         until = time.monotonic() + _BATCH
         while self._outstanding < self._bridge.outcomes.window:
             try:
@@ -139,11 +139,11 @@ class _Bridge(Generic[T]):
     """
 
     def __init__(
-        self, portal: Portal, start: Callable[[fanout.Source], fanout.Outcomes[T]], source: fanout.Source | None
+        self, portal: Portal, start: Callable[[outcomes.Source], outcomes.Outcomes[T]], source: outcomes.Source | None
     ) -> None:
         self._portal = portal
         self.error: Exception | None = None
-        self._items: deque[fanout.Item] = deque()
+        self._items: deque[outcomes.Item] = deque()
         self._ready: deque[Outcome[T]] = deque()
         self._ended = self._hungry = self._over = False
         self._more, self._news, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -155,7 +155,7 @@ class _Bridge(Generic[T]):
         await self.outcomes.__aenter__()
         self._collector = asyncio.get_running_loop().create_task(self._collect())
 
-    async def step(self, batch: list[fanout.Item], *, ended: bool) -> tuple[list[Outcome[T]], bool, bool]:
+    async def step(self, batch: list[outcomes.Item], *, ended: bool) -> tuple[list[Outcome[T]], bool, bool]:
         """Take items over, wait for news: (outcomes, whether more items are wanted, whether it is over)."""
         self._items.extend(batch)
         self._ended = ended
@@ -182,7 +182,7 @@ class _Bridge(Generic[T]):
             self._portal.closers.discard(self.aclose)
             await self.outcomes.aclose()
 
-    async def _feed(self) -> AsyncIterator[fanout.Item]:
+    async def _feed(self) -> AsyncIterator[outcomes.Item]:
         while True:
             while self._items:
                 yield self._items.popleft()

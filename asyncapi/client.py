@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import pydantic
 
-from asyncapi import fanout
 from asyncapi.calls.builder import Builder, policy_of
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.events import Subscribe
+from asyncapi.fanout import outcomes as fanout
 from asyncapi.layers.watch import watchers_of
 from asyncapi.messages import decoding
 from asyncapi.messages.request import Request

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from asyncapi.bulk.reader import Item
     from asyncapi.client import Client
-    from asyncapi.fanout import Outcomes
+    from asyncapi.fanout.outcomes import Outcomes
     from asyncapi.messages.response import Outcome
     from asyncapi.stats import Stats
 

@@ -22,7 +22,7 @@ from asyncapi.bulk.prepare import once_only
 from asyncapi.bulk.words import BREAKER, BUDGET, QUEUE, RATE, WAIT, refusal, word
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, RequestTimeout, StatusError, TransportError
-from asyncapi.heldback import Verdict
+from asyncapi.fanout.held_back import Verdict
 from asyncapi.sansio.failures.backoff import full_jitter
 from asyncapi.sansio.failures.resend import obstacle
 
@@ -79,7 +79,7 @@ class _Stop:
 
 
 class Turns:
-    """The judge of a job's rows; see `asyncapi.heldback.Judge`.
+    """The judge of a job's rows; see `asyncapi.fanout.held_back.Judge`.
 
     Args:
         retry: The client's.

@@ -9,7 +9,7 @@ from tenacity import stop_after_attempt
 
 from asyncapi import Breaker, Client, ConfigError, RateLimit, Retry, Timeout
 from asyncapi.bulk import Engine, Job
-from asyncapi.heldback import Held, Lines
+from asyncapi.fanout.held_back import Held, Lines
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from asyncapi.errors import AsyncAPIError, ConfigError
-from asyncapi.heldback import AGAIN, Held, HeldBack, Judge
+from asyncapi.fanout.held_back import AGAIN, Held, HeldBack, Judge
 from asyncapi.layers.concurrency import Gate
 from asyncapi.messages.request import Request
 from asyncapi.messages.response import Outcome, Response

@@ -1,0 +1,1 @@
+"""Many calls at once, with bounded memory: `Client.map` and `Client.gather`."""
