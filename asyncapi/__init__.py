@@ -65,7 +65,7 @@ from asyncapi.layers.deadline import deadline
 from asyncapi.messages.call import Attempt
 from asyncapi.messages.request import Request
 from asyncapi.messages.response import Outcome, Response
-from asyncapi.paginate import Pages
+from asyncapi.pagination.pages import Pages
 from asyncapi.sansio.http.pages import Page
 from asyncapi.sansio.http.sse import ServerSentEvent
 from asyncapi.settings import (

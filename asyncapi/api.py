@@ -42,7 +42,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.events import Events
 from asyncapi.markers import Body, Form, Header, Option, Path, Query, Upload
 from asyncapi.messages.encoding import plain
-from asyncapi.paginate import Pages
+from asyncapi.pagination.pages import Pages
 from asyncapi.stream import JSONLines, Stream
 from asyncapi.types import UNSET, Unset
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from asyncapi.endpoint import Part
-    from asyncapi.paginate import By
+    from asyncapi.pagination.pages import By
     from asyncapi.settings import Retry, Timeout
     from asyncapi.types import Headers
 

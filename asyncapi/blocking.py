@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from asyncapi import client, paginate, stream
+from asyncapi import client, stream
 from asyncapi.blockingmap import Outcomes
 from asyncapi.blockingstream import Events, Stream, StreamedResponse
 from asyncapi.errors import ConfigError
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from asyncapi.fanout import outcomes as fanout
     from asyncapi.messages.request import Body
     from asyncapi.messages.response import Response
+    from asyncapi.pagination import pages as paginate
     from asyncapi.sansio.http.pages import Page, Position
     from asyncapi.sansio.http.sse import ServerSentEvent
     from asyncapi.settings import Retry, Timeout

@@ -18,7 +18,7 @@ from asyncapi.layers.watch import watchers_of
 from asyncapi.messages import decoding
 from asyncapi.messages.request import Request
 from asyncapi.order import chain
-from asyncapi.paginate import Paginate
+from asyncapi.pagination.pages import Paginate
 from asyncapi.parts import Parts
 from asyncapi.plan import Plan
 from asyncapi.redact import redact_url

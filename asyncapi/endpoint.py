@@ -29,7 +29,7 @@ from asyncapi.markers import Body, Header, Marker, Option, Path, Query, Upload
 from asyncapi.messages import decoding
 from asyncapi.messages.encoding import plain
 from asyncapi.messages.response import Response
-from asyncapi.paginate import Pages
+from asyncapi.pagination.pages import Pages
 from asyncapi.sansio.http.sse import ServerSentEvent
 from asyncapi.stream import JSONLines, Stream
 

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from yarl import URL
 
 from asyncapi.calls.builder import checked_headers, flat_params
-from asyncapi.contents import Contents
 from asyncapi.errors import ConfigError, RejectedError
 from asyncapi.messages.decoding import parse_url
 from asyncapi.messages.uri import with_pairs, with_replaced, with_user_info
-from asyncapi.pageflow import Run, tell
+from asyncapi.pagination.items import Contents
+from asyncapi.pagination.prefetch import Run, tell
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.origin import Origin, origin
 from asyncapi.sansio.http.pages import Linked, Page, Position, Progress, Turn, Way, start_of, without_echo

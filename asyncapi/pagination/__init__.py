@@ -1,0 +1,1 @@
+"""Lists that span many responses: `Client.paginate`."""
