@@ -60,7 +60,6 @@ from asyncapi.errors import (
     Unauthorized,
     UnprocessableEntity,
 )
-from asyncapi.events import Events
 from asyncapi.layers.deadline import deadline
 from asyncapi.messages.call import Attempt
 from asyncapi.messages.request import Request
@@ -88,8 +87,9 @@ from asyncapi.settings import (
     Timeout,
 )
 from asyncapi.stats import Stats
-from asyncapi.stream import JSONLines, Stream
-from asyncapi.streamed import StreamedResponse
+from asyncapi.streaming.events import Events
+from asyncapi.streaming.response import StreamedResponse
+from asyncapi.streaming.stream import JSONLines, Stream
 from asyncapi.version import VERSION
 from asyncapi.watch.alert import Alert
 

@@ -39,11 +39,11 @@ from asyncapi.calls.builder import checked_headers, limits_of, policy_of
 from asyncapi.client import Client
 from asyncapi.endpoint import Endpoint
 from asyncapi.errors import ConfigError
-from asyncapi.events import Events
 from asyncapi.markers import Body, Form, Header, Option, Path, Query, Upload
 from asyncapi.messages.encoding import plain
 from asyncapi.pagination.pages import Pages
-from asyncapi.stream import JSONLines, Stream
+from asyncapi.streaming.events import Events
+from asyncapi.streaming.stream import JSONLines, Stream
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:

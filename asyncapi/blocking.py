@@ -22,13 +22,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from asyncapi import client, stream
+from asyncapi import client
 from asyncapi.blockingmap import Outcomes
 from asyncapi.blockingstream import Events, Stream, StreamedResponse
 from asyncapi.errors import ConfigError
 from asyncapi.portal import Portal
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.scheduling.ownership import refuse_copy
+from asyncapi.streaming import stream
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:

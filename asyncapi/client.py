@@ -12,7 +12,6 @@ import pydantic
 from asyncapi.calls.builder import Builder, policy_of
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
-from asyncapi.events import Subscribe
 from asyncapi.fanout import outcomes as fanout
 from asyncapi.layers.watch import watchers_of
 from asyncapi.messages import decoding
@@ -26,7 +25,8 @@ from asyncapi.sansio.http.retry_after import retry_after
 from asyncapi.scheduling.ownership import Home, refuse_copy
 from asyncapi.settings import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.stats import Stats, snapshot
-from asyncapi.stream import Streams
+from asyncapi.streaming.events import Subscribe
+from asyncapi.streaming.stream import Streams
 from asyncapi.transports.factory import MAX_BODY, carried_by
 from asyncapi.types import UNSET, Unset, stack
 

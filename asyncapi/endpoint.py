@@ -24,14 +24,14 @@ from urllib.parse import quote
 from asyncapi.annotations import RAW, alternatives, dated, has_dates, is_model, is_open, is_plain, is_raw, notes
 from asyncapi.calls.builder import checked_headers
 from asyncapi.errors import ConfigError
-from asyncapi.events import Events
 from asyncapi.markers import Body, Header, Marker, Option, Path, Query, Upload
 from asyncapi.messages import decoding
 from asyncapi.messages.encoding import plain
 from asyncapi.messages.response import Response
 from asyncapi.pagination.pages import Pages
 from asyncapi.sansio.http.sse import ServerSentEvent
-from asyncapi.stream import JSONLines, Stream
+from asyncapi.streaming.events import Events
+from asyncapi.streaming.stream import JSONLines, Stream
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.settings import Retry
-    from asyncapi.streamed import StreamedResponse
+    from asyncapi.streaming.response import StreamedResponse
 
     Progress = Callable[[int, int | None], object]
     Reopen = Callable[[Mapping[str, str]], Awaitable[StreamedResponse]]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import pydantic
 
-from asyncapi import saving
 from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_error
 from asyncapi.layers import deadline
 from asyncapi.messages import decoding
@@ -19,6 +18,7 @@ from asyncapi.redact import forget_variables, redact_url, unsaid
 from asyncapi.sansio.http.ndjson import MOST, ChunkParser, LineParser
 from asyncapi.sansio.http.sse import EventParser, ServerSentEvent
 from asyncapi.scheduling.ownership import refuse_copy
+from asyncapi.streaming import download
 
 if TYPE_CHECKING:
     import builtins
@@ -130,7 +130,7 @@ class StreamedResponse:
     __reduce_ex__ = refuse_copy
 
     def __init__(
-        self, response: Response, limits: Limits, due: float | None, reopen: saving.Reopen | None = None
+        self, response: Response, limits: Limits, due: float | None, reopen: download.Reopen | None = None
     ) -> None:
         self.status = response.status
         self.headers = response.headers
@@ -293,7 +293,7 @@ class StreamedResponse:
         """
         if self._way:
             self._take("save()")
-        return await saving.save(self, path, progress, self._reopen, self._limits.clock)
+        return await download.save(self, path, progress, self._reopen, self._limits.clock)
 
     async def aclose(self) -> None:
         """Close the body, before its end if need be. May be called twice."""

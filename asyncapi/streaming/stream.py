@@ -26,7 +26,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.settings import Timeout
-from asyncapi.streamed import Items, Limits, StreamedResponse
+from asyncapi.streaming.response import Items, Limits, StreamedResponse
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from asyncapi.sansio.failures.backoff import full_jitter
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.sansio.http.sse import EventParser, ServerSentEvent, sendable
 from asyncapi.scheduling.ownership import refuse_copy
-from asyncapi.streamed import item_reader
+from asyncapi.streaming.response import item_reader
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.settings import Retry, Timeout
-    from asyncapi.stream import Stream, Streams
-    from asyncapi.streamed import Items, StreamedResponse
+    from asyncapi.streaming.response import Items, StreamedResponse
+    from asyncapi.streaming.stream import Stream, Streams
     from asyncapi.types import Headers, Params
 
 log = logging.getLogger("asyncapi")

@@ -1,0 +1,1 @@
+"""Bodies read while they arrive: streams, downloads, server-sent events."""
