@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
-    from asyncapi.fanout import outcomes
+    from asyncapi.fanout.outcomes import Item, Source
+    from asyncapi.fanout.outcomes import Outcomes as AsyncOutcomes
     from asyncapi.messages.response import Outcome
     from asyncapi.portal import Portal
 
@@ -38,14 +39,12 @@ class Outcomes(Generic[T]):
 
     __reduce_ex__ = refuse_copy
 
-    def __init__(
-        self, portal: Portal, start: Callable[[outcomes.Source], outcomes.Outcomes[T]], source: outcomes.Source
-    ) -> None:
+    def __init__(self, portal: Portal, start: Callable[[Source], AsyncOutcomes[T]], source: Source) -> None:
         self._portal = portal
         self._source = source
         plain = isinstance(source, Iterable) and not isinstance(source, str | AsyncIterable)
         self._bridge: _Bridge[T] = _Bridge(portal, start, None if plain else source)
-        self._items: Iterator[outcomes.Item] = iter(())
+        self._items: Iterator[Item] = iter(())
         self._exhausted = not plain
         self._error: Exception | None = None
         self._open = self._used = False
@@ -111,9 +110,9 @@ class Outcomes(Generic[T]):
         if self._error is not None:
             raise self._error
 
-    def _pull(self) -> list[outcomes.Item]:
+    def _pull(self) -> list[Item]:
         """As many items as there is room for and come at once, but at least one."""
-        batch: list[outcomes.Item] = []
+        batch: list[Item] = []
         until = time.monotonic() + _BATCH
         while self._outstanding < self._bridge.outcomes.window:
             try:
@@ -138,12 +137,10 @@ class _Bridge(Generic[T]):
         error: What ended it, or None.
     """
 
-    def __init__(
-        self, portal: Portal, start: Callable[[outcomes.Source], outcomes.Outcomes[T]], source: outcomes.Source | None
-    ) -> None:
+    def __init__(self, portal: Portal, start: Callable[[Source], AsyncOutcomes[T]], source: Source | None) -> None:
         self._portal = portal
         self.error: Exception | None = None
-        self._items: deque[outcomes.Item] = deque()
+        self._items: deque[Item] = deque()
         self._ready: deque[Outcome[T]] = deque()
         self._ended = self._hungry = self._over = False
         self._more, self._news, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -155,7 +152,7 @@ class _Bridge(Generic[T]):
         await self.outcomes.__aenter__()
         self._collector = asyncio.get_running_loop().create_task(self._collect())
 
-    async def step(self, batch: list[outcomes.Item], *, ended: bool) -> tuple[list[Outcome[T]], bool, bool]:
+    async def step(self, batch: list[Item], *, ended: bool) -> tuple[list[Outcome[T]], bool, bool]:
         """Take items over, wait for news: (outcomes, whether more items are wanted, whether it is over)."""
         self._items.extend(batch)
         self._ended = ended
@@ -182,7 +179,7 @@ class _Bridge(Generic[T]):
             self._portal.closers.discard(self.aclose)
             await self.outcomes.aclose()
 
-    async def _feed(self) -> AsyncIterator[outcomes.Item]:
+    async def _feed(self) -> AsyncIterator[Item]:
         while True:
             while self._items:
                 yield self._items.popleft()
