@@ -8,7 +8,8 @@ async with Client("https://api.example.com") as api:
 
 from asyncapi.api import API, Body, Form, Header, Option, Path, Query, Upload, delete, get, patch, post, put
 from asyncapi.calls.inbound import inbound
-from asyncapi.client import Client
+from asyncapi.client.client import Client
+from asyncapi.client.stats import Stats
 from asyncapi.credentials import (
     ApiKey,
     AWSSigV4,
@@ -86,7 +87,6 @@ from asyncapi.settings import (
     Retry,
     Timeout,
 )
-from asyncapi.stats import Stats
 from asyncapi.streaming.events import Events
 from asyncapi.streaming.response import StreamedResponse
 from asyncapi.streaming.stream import JSONLines, Stream

@@ -36,7 +36,7 @@ from yarl import URL
 
 from asyncapi.annotations import dated, filled, given_by, hints_of
 from asyncapi.calls.builder import checked_headers, limits_of, policy_of
-from asyncapi.client import Client
+from asyncapi.client.client import Client
 from asyncapi.endpoint import Endpoint
 from asyncapi.errors import ConfigError
 from asyncapi.markers import Body, Form, Header, Option, Path, Query, Upload

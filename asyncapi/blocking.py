@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from asyncapi import client
 from asyncapi.blockingmap import Outcomes
 from asyncapi.blockingstream import Events, Stream, StreamedResponse
+from asyncapi.client import client
 from asyncapi.errors import ConfigError
 from asyncapi.portal import Portal
 from asyncapi.sansio.http.ndjson import MOST
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
     from yarl import URL
 
+    from asyncapi.client.stats import Stats
     from asyncapi.fanout import outcomes as fanout
     from asyncapi.messages.request import Body
     from asyncapi.messages.response import Response
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from asyncapi.sansio.http.pages import Page, Position
     from asyncapi.sansio.http.sse import ServerSentEvent
     from asyncapi.settings import Retry, Timeout
-    from asyncapi.stats import Stats
     from asyncapi.types import Content, Headers, Params
 
 P = ParamSpec("P")

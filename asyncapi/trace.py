@@ -27,7 +27,7 @@ from contextvars import ContextVar
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.client import Client
+from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConnectError, ProtocolError, RequestTimeout, TransportError
 from asyncapi.layers import deadline

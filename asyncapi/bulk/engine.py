@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from asyncapi.bulk.reader import Item
-    from asyncapi.client import Client
+    from asyncapi.client.client import Client
+    from asyncapi.client.stats import Stats
     from asyncapi.fanout.outcomes import Outcomes
     from asyncapi.messages.response import Outcome
-    from asyncapi.stats import Stats
 
 GRACE = 1.5  # seconds for what is in flight, once the job is stopping
 

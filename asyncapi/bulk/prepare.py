@@ -9,7 +9,7 @@ from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.store import check_output, open_store
-from asyncapi.client import Client
+from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import TransportError
 from asyncapi.messages.decoding import adapter

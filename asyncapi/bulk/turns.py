@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
     from asyncapi.bulk.job import Job
-    from asyncapi.client import Client
+    from asyncapi.client.client import Client
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Outcome, Response
     from asyncapi.settings import Retry, Timeout

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.calls.builder import Builder
+    from asyncapi.client.state import Parts
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.open_body import OpenBody
     from asyncapi.messages.request import Body, Request
     from asyncapi.messages.response import Response
-    from asyncapi.parts import Parts
     from asyncapi.settings import Retry
     from asyncapi.types import Content, Headers, Params
 

@@ -18,7 +18,7 @@ PROBE_EVERY = 1.0
 
 @pytest.fixture
 def probing_often(monkeypatch):
-    monkeypatch.setattr("asyncapi.order.PROBE_EVERY", PROBE_EVERY)
+    monkeypatch.setattr("asyncapi.client.chain.PROBE_EVERY", PROBE_EVERY)
 
 
 async def test_a_killed_primary_costs_no_call_and_is_used_again_one_probe_after_its_return(upstream, probing_often):

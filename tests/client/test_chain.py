@@ -1,4 +1,4 @@
-"""What the top of asyncapi/order.py says, held: the order of the layers, and the invariants."""
+"""What the top of asyncapi/client/chain.py says, held: the order of the layers, and the invariants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import pytest
 from pydantic import BaseModel
 
-import asyncapi.order
+import asyncapi.client.chain
 from asyncapi import (
     Adaptive,
     Breaker,
@@ -41,7 +41,7 @@ def names(api: Client) -> list[str]:
 
 def documented() -> list[str]:
     """The names in the list at the top of the file, in its order."""
-    listed = re.findall(r"^ {4}\d+ {1,2}(\S+(?: \(\w+\))?)", asyncapi.order.__doc__, re.MULTILINE)
+    listed = re.findall(r"^ {4}\d+ {1,2}(\S+(?: \(\w+\))?)", asyncapi.client.chain.__doc__, re.MULTILINE)
     return listed[: listed.index("transport") + 1]
 
 

@@ -75,8 +75,8 @@ from asyncapi.settings import Adaptive, CostBudget
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from asyncapi.client.state import Parts
     from asyncapi.messages.request import Request
-    from asyncapi.parts import Parts
     from asyncapi.scheduling.wait_queue import Weights
     from asyncapi.settings import RateLimit
     from asyncapi.types import Layer

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 import pydantic
 
 from asyncapi.calls.builder import Builder, policy_of
+from asyncapi.client.chain import chain
+from asyncapi.client.layer_settings import Plan
+from asyncapi.client.state import Parts
+from asyncapi.client.stats import Stats, snapshot
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.fanout import outcomes as fanout
 from asyncapi.layers.watch import watchers_of
 from asyncapi.messages import decoding
 from asyncapi.messages.request import Request
-from asyncapi.order import chain
 from asyncapi.pagination.pages import Paginate
-from asyncapi.parts import Parts
-from asyncapi.plan import Plan
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.retry_after import retry_after
 from asyncapi.scheduling.ownership import Home, refuse_copy
 from asyncapi.settings import Adaptive, Fallback, RateLimit, Retry, Timeout
-from asyncapi.stats import Stats, snapshot
 from asyncapi.streaming.events import Subscribe
 from asyncapi.streaming.stream import Streams
 from asyncapi.transports.factory import MAX_BODY, carried_by
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
     from yarl import URL
 
+    from asyncapi.client.verbs import Verb
     from asyncapi.clock import Clock
     from asyncapi.credentials import Credential
     from asyncapi.layers.watch import Watcher
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
     from asyncapi.settings import TLS, Breaker, Cache, Chaos, Egress, Hedge
     from asyncapi.types import Content, Headers, Layer, Params, Transport
-    from asyncapi.verbs import Verb
 
 T = TypeVar("T")
 

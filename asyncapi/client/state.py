@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from asyncapi.client.layer_settings import Plan
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
-    from asyncapi.plan import Plan
     from asyncapi.sansio.failures.circuit import Circuit
     from asyncapi.sansio.failures.idempotency import UsedKeys
     from asyncapi.sansio.failures.retry_budget import Retries

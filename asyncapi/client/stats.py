@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from asyncapi.sansio.measures.histogram import OTHERS
 
 if TYPE_CHECKING:
+    from asyncapi.client.state import Parts
     from asyncapi.layers.concurrency import Gate
     from asyncapi.layers.pace import Pace
-    from asyncapi.parts import Parts
     from asyncapi.sansio.failures.circuit import Snapshot
     from asyncapi.sansio.measures.histogram import Histogram
 
