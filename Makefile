@@ -5,7 +5,7 @@
 RUN := .ci/bootstrap
 ARGS ?=
 # What `make test-floors` runs: what touches the packages that the project needs.
-FLOORS := tests/messages/test_decoding.py tests/test_api.py tests/test_bad_input.py tests/messages/test_encoding.py tests/client/test_client.py \
+FLOORS := tests/messages/test_decoding.py tests/declared/test_api.py tests/test_bad_input.py tests/messages/test_encoding.py tests/client/test_client.py \
 	tests/test_exports.py tests/scheduling/test_ownership.py tests/streaming/test_stream.py tests/bulk/test_engine.py tests/bulk/test_sinks.py \
 	tests/credentials/oauth/test_client_credentials.py tests/layers/test_cache.py tests/layers/test_retry.py \
 	tests/layers/test_retry_strategies.py tests/transports/test_aiohttp.py tests/transports/test_tls.py tests/watch

@@ -6,7 +6,6 @@ async with Client("https://api.example.com") as api:
     user = await api.get("/users/1", model=User)
 """
 
-from asyncapi.api import API, Body, Form, Header, Option, Path, Query, Upload, delete, get, patch, post, put
 from asyncapi.calls.inbound import inbound
 from asyncapi.client.client import Client
 from asyncapi.client.stats import Stats
@@ -28,6 +27,7 @@ from asyncapi.credentials import (
     OAuth2RefreshToken,
     OAuth2TokenExchange,
 )
+from asyncapi.declared.api import API, Body, Form, Header, Option, Path, Query, Upload, delete, get, patch, post, put
 from asyncapi.errors import (
     AsyncAPIError,
     AuthError,

@@ -21,10 +21,20 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import quote
 
-from asyncapi.annotations import RAW, alternatives, dated, has_dates, is_model, is_open, is_plain, is_raw, notes
 from asyncapi.calls.builder import checked_headers
+from asyncapi.declared.annotations import (
+    RAW,
+    alternatives,
+    dated,
+    has_dates,
+    is_model,
+    is_open,
+    is_plain,
+    is_raw,
+    notes,
+)
+from asyncapi.declared.markers import Body, Header, Marker, Option, Path, Query, Upload
 from asyncapi.errors import ConfigError
-from asyncapi.markers import Body, Header, Marker, Option, Path, Query, Upload
 from asyncapi.messages import decoding
 from asyncapi.messages.encoding import plain
 from asyncapi.messages.response import Response

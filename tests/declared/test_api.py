@@ -39,7 +39,7 @@ from asyncapi import (
     post,
     put,
 )
-from asyncapi.api import Body, Form, Header, Option, Path, Query, Upload
+from asyncapi.declared.api import Body, Form, Header, Option, Path, Query, Upload
 from asyncapi.serve import FaultServer
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from servers import application, echo

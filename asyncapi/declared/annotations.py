@@ -25,8 +25,8 @@ from uuid import UUID
 
 import pydantic
 
+from asyncapi.declared.markers import MARKERS, Marker
 from asyncapi.errors import ConfigError
-from asyncapi.markers import MARKERS, Marker
 
 RAW = (bytes, bytearray, memoryview, FilePath)
 _PLAIN = (str, int, float, bool, Decimal, UUID, date, datetime, time, timedelta, Enum, type(None))

@@ -17,7 +17,7 @@
         user = await shop.user(1)
 
 Rules:
-- Signatures are checked when the class is made (`asyncapi.endpoint` has the rules); bodies of methods never run.
+- Signatures are checked when the class is made (`asyncapi.declared.endpoint` has the rules); bodies of methods never run.
 - What comes bit by bit is a plain `def`: `Pages[Item]`; and, for `async with`, `Stream` (the answer as it comes),
   `JSONLines[Row]`, `Events[Price]` (on a GET a subscription, which reconnects; else the events of one answer).
 - A method keeps its signature for readers and type checkers; what it returns is the model of the answer.
@@ -34,12 +34,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, get_origin
 
 from yarl import URL
 
-from asyncapi.annotations import dated, filled, given_by, hints_of
 from asyncapi.calls.builder import checked_headers, limits_of, policy_of
 from asyncapi.client.client import Client
-from asyncapi.endpoint import Endpoint
+from asyncapi.declared.annotations import dated, filled, given_by, hints_of
+from asyncapi.declared.endpoint import Endpoint
+from asyncapi.declared.markers import Body, Form, Header, Option, Path, Query, Upload
 from asyncapi.errors import ConfigError
-from asyncapi.markers import Body, Form, Header, Option, Path, Query, Upload
 from asyncapi.messages.encoding import plain
 from asyncapi.pagination.pages import Pages
 from asyncapi.streaming.events import Events
@@ -49,7 +49,7 @@ from asyncapi.types import UNSET, Unset
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from asyncapi.endpoint import Part
+    from asyncapi.declared.endpoint import Part
     from asyncapi.pagination.pages import By
     from asyncapi.settings import Retry, Timeout
     from asyncapi.types import Headers

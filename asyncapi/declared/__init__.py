@@ -1,0 +1,1 @@
+"""Typed facades over a client: `API`, its endpoints and their parameters."""
