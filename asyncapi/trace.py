@@ -39,9 +39,9 @@ from asyncapi.redact import redact_url
 from asyncapi.sansio.auth.masks import Masks
 from asyncapi.sansio.failures.resend import rewindable
 from asyncapi.settings import Budget, Retry, Timeout
+from asyncapi.testing.virtual_time import FakeClock, run
 from asyncapi.transports.mock import MockTransport
 from asyncapi.types import UNSET
-from asyncapi.virtualtime import FakeClock, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,7 +17,8 @@
         user = await shop.user(1)
 
 Rules:
-- Signatures are checked when the class is made (`asyncapi.declared.endpoint` has the rules); bodies of methods never run.
+- Signatures are checked when the class is made (`asyncapi/declared/endpoint.py` has the rules); bodies of methods never
+  run.
 - What comes bit by bit is a plain `def`: `Pages[Item]`; and, for `async with`, `Stream` (the answer as it comes),
   `JSONLines[Row]`, `Events[Price]` (on a GET a subscription, which reconnects; else the events of one answer).
 - A method keeps its signature for readers and type checkers; what it returns is the model of the answer.

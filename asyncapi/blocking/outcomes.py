@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
+    from asyncapi.blocking.portal import Portal
     from asyncapi.fanout.outcomes import Item, Source
     from asyncapi.fanout.outcomes import Outcomes as AsyncOutcomes
     from asyncapi.messages.response import Outcome
-    from asyncapi.portal import Portal
 
 T = TypeVar("T")
 

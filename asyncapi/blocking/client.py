@@ -1,9 +1,4 @@
-"""The client for code that does not await: scripts and notebooks. The async client does all the work.
-
-    from asyncapi.blocking import Client
-
-    with Client("https://api.example.com") as api:
-        user = api.get("/users/1", model=User)
+"""The client without `await`; its event loop runs in a thread of its own.
 
 Rules:
 - One thread of the client's own runs its event loop; any number of threads may call it.
@@ -22,11 +17,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from asyncapi.blockingmap import Outcomes
-from asyncapi.blockingstream import Events, Stream, StreamedResponse
+from asyncapi.blocking.outcomes import Outcomes
+from asyncapi.blocking.portal import Portal
+from asyncapi.blocking.streaming import Events, Stream
 from asyncapi.client import client
 from asyncapi.errors import ConfigError
-from asyncapi.portal import Portal
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.streaming import stream
@@ -52,8 +47,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-
-__all__ = ["Client", "Events", "Outcomes", "Pages", "Stream", "StreamedResponse"]
 
 
 def _settings_of(model: Callable[P, object]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:

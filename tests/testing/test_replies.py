@@ -177,7 +177,7 @@ def test_virtual_time_stands_still_while_code_runs():
 
 
 def test_a_scenario_that_waits_for_nothing_says_so(monkeypatch):
-    monkeypatch.setattr("asyncapi.virtualtime._HANG_AFTER", 0.05)
+    monkeypatch.setattr("asyncapi.testing.virtual_time._HANG_AFTER", 0.05)
 
     async def scenario():
         await asyncio.Event().wait()

@@ -1,18 +1,4 @@
-"""For the tests of code that uses this SDK: a transport without a network, replies, a virtual clock, aioresponses.
-
-    def test_retries():
-        replies = iter([reply(503), reply(200, json={"id": 1})])
-        clock = FakeClock()
-
-        async def scenario():
-            async with Client("https://h", transport=MockTransport(lambda _: next(replies)), clock=clock) as api:
-                return await api.get("/users/1")
-
-        assert run(scenario()).status == 200        # a minute of backoff takes no time
-
-`run` drives a coroutine on an event loop whose time jumps to the next timer whenever nothing else is to do: every
-sleep, timeout and deadline in it (asyncio's own too) passes at once and in order. It is for code without real I/O.
-"""
+"""Responses for the handlers of `MockTransport`, and aioresponses for what uses aiohttp beside this SDK."""
 
 from __future__ import annotations
 
@@ -27,14 +13,10 @@ from pydantic_core import to_json
 
 from asyncapi.errors import ConfigError
 from asyncapi.messages.response import Response
-from asyncapi.settings import Chaos
-from asyncapi.transports.mock import MockTransport, body_of
-from asyncapi.virtualtime import FakeClock, VirtualTimeLoop, run
+from asyncapi.transports.mock import body_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
-
-__all__ = ["Chaos", "FakeClock", "MockTransport", "VirtualTimeLoop", "mocked_aiohttp", "reply", "run"]
 
 
 def reply(

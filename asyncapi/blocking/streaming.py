@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
     from yarl import URL
 
+    from asyncapi.blocking.portal import Portal
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
-    from asyncapi.portal import Portal
     from asyncapi.sansio.http.sse import ServerSentEvent
     from asyncapi.streaming import events, stream
     from asyncapi.streaming import response as streamed
