@@ -1,9 +1,9 @@
-"""The house stands: every file of the package keeps to its floor and to its size.
+"""The house stands: every file of the package keeps to its room and to its size.
 
 The rules, each a function over one parsed `Module` that returns what is wrong (empty when nothing is):
 
-1. A module imports from floors below, or from its own floor. Imports inside functions count; imports under
-   `if TYPE_CHECKING:` do not run, so those that point upwards are merely listed, in `UPWARD_TYPES`.
+1. A module imports from rooms before its own in `ORDER`, and from its own. Imports inside functions count; imports
+   under `if TYPE_CHECKING:` do not run, so those that point to a later room are merely listed, in `UPWARD_TYPES`.
 2. Nothing imports a sibling inside `layers/`, nor, below the command line, the public face (`from asyncapi import
    Client`), and no chain of imports bites its own tail.
 3. `sansio/` does no input or output, reads no clock and awaits nothing.
@@ -32,36 +32,30 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asyncapi"
 
-FLOORS = {
-    # 0: the words everyone speaks
-    "errors": 0, "types": 0, "clock": 0, "redact": 0, "version": 0, "messages": 0,
-    "virtualtime": 0, "ownership": 0,
-    # 1: pure decisions, lines of waiting tasks, one timer for many deadlines
-    "sansio": 1, "scheduling": 1, "waiting": 1, "limiting": 1, "watchdog": 1,
-    # 2: what carries an attempt, what it carries to show who we are, and what keeps state outside the process
-    "config": 2, "settings": 2, "transports": 2, "stores": 2, "credentials": 2,
-    # 3: one concern each
-    "layers": 3,
-    # 4: settings, what a call is built from, the order of the layers, the client and its fan-out
-    "calls": 4, "pagination": 4, "streaming": 4, "building": 4, "parts": 4, "order": 4, "stats": 4, "fanout": 4, "client": 4, "inbound": 4,
-    "verbs": 4, "connecting": 4, "speakers": 4, "paginate": 4, "contents": 4, "pageflow": 4, "plan": 4, "past": 4,
-    "heldback": 4, "stream": 4, "streamed": 4, "events": 4, "saving": 4,
-    # 5: speakers, which take a client; and what users' tests import
-    "declared": 5, "websocket": 5, "graphql": 5, "grpc": 5, "api": 5, "blocking": 5,
-    "blockingmap": 5, "blockingstream": 5, "portal": 5, "annotations": 5, "endpoint": 5, "markers": 5,
-    "watch": 5,
-    "testing": 5, "trace": 6,
-    # 6: jobs
-    "bulk": 6,
-    # 7: argument parsing and screens
-    "cli": 7, "__main__": 7,
-}  # fmt: skip
+# The rooms, in one total order: each imports only from rooms before it, and freely from its own.
+ORDER = (
+    # the words everyone speaks
+    "version", "redact", "errors", "clock", "types", "messages",
+    # pure decisions, in five shelves
+    "sansio", "sansio.measures", "sansio.http", "sansio.limits", "sansio.failures", "sansio.auth",
+    # what waits, what is kept outside the process, what users set
+    "scheduling", "stores", "settings",
+    # what carries an attempt, who we say we are, one concern a layer
+    "transports", "credentials", "layers",
+    # one call, many calls, bodies that arrive bit by bit, lists of many pages; and the client that holds them
+    "calls", "fanout", "streaming", "pagination", "client",
+    # protocols and facades over a client; the same without `await`; tests, traces and watchers
+    "speakers", "declared", "blocking", "testing", "trace", "watch",
+    # jobs, and the command line
+    "bulk", "cli", "__main__",
+)  # fmt: skip
+PLACES = {room: place for place, room in enumerate(ORDER)}
 
-# The server with faults stands beside the house: it knows floor 0, and only the command line starts it.
-APART = {"serve": {"cli", "__main__"}}
+# These stand beside the house: the rooms that they may import, and who may import them.
+APART = {"serve": ({"errors"}, {"cli", "__main__"}), "testing": (set(ORDER), {"trace"})}
 
-# Imports for type checkers alone that point upwards, as (from, to): known, and few.
-UPWARD_TYPES: set[tuple[str, str]] = set()
+# Imports for type checkers alone that point to a later room, as (from, to): known, and few.
+UPWARD_TYPES = {("redact", "messages"), ("errors", "messages"), ("types", "messages")}
 
 IMPURE = {
     "asyncio", "anyio", "aiohttp", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "selectors",
@@ -103,8 +97,8 @@ class Module:
 
     @property
     def unit(self) -> str:
-        """What has a floor; any `__main__` is a command line."""
-        return "__main__" if self.name.endswith("__main__") else self.name.partition(".")[0]
+        """The room, or the shelf of `sansio`; any `__main__` is a command line."""
+        return unit_of(self.name)
 
     @property
     def tree(self) -> ast.Module:
@@ -121,6 +115,15 @@ class Module:
     @property
     def inner(self) -> list[Import]:
         return [found for found in self.imports if found.target.partition(".")[0] == "asyncapi"]
+
+
+def unit_of(name: str) -> str:
+    """The room of a dotted name below the package; of one in `sansio`, its shelf."""
+    if name.endswith("__main__"):
+        return "__main__"
+    room, _, rest = name.partition(".")
+    shelf = f"{room}.{rest.partition('.')[0]}"
+    return shelf if shelf in PLACES else room
 
 
 @cache
@@ -176,10 +179,6 @@ def targets(module: Module, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         yield f"{base}.{alias.name}" if is_module else base
 
 
-def floor_of(unit: str) -> int | None:
-    return FLOORS.get(unit)
-
-
 def is_any(target: str, names: set[str]) -> bool:
     return any(target == name or target.startswith(f"{name}.") for name in names)
 
@@ -187,10 +186,10 @@ def is_any(target: str, names: set[str]) -> bool:
 # --- the rules -------------------------------------------------------------------------------------------------
 
 
-def has_a_floor(module: Module) -> list[str]:
-    if not module.unit or module.unit in FLOORS or module.unit in APART:
+def has_a_place(module: Module) -> list[str]:
+    if not module.unit or module.unit in PLACES or module.unit in APART:
         return []
-    return [f"asyncapi.{module.unit} has no floor: give it one in FLOORS of tests/test_architecture.py"]
+    return [f"asyncapi.{module.unit} has no place: give it one in ORDER of tests/test_architecture.py"]
 
 
 def looks_down(module: Module) -> list[str]:
@@ -198,30 +197,27 @@ def looks_down(module: Module) -> list[str]:
     for found in module.inner:
         if found.typing_only or not module.unit:
             continue
-        unit = found.target.removeprefix("asyncapi").lstrip(".").partition(".")[0]
-        why = why_not(module.unit, unit)
+        why = why_not(module.unit, unit_of(found.target.removeprefix("asyncapi").lstrip(".")))
         if why:
             problems.append(f"line {found.line}: {found.target}: {why}")
     return problems
 
 
 def why_not(here: str, there: str) -> str:
-    if not there:
-        return (
-            ""
-            if FLOORS.get(here) == FLOORS["cli"]
-            else "the public face is for users; import the module that defines the name"
-        )
+    """Why the room `here` may not import from the room `there`; "" if it may."""
     if here == there:
         return ""
-    if there in APART or there == "testing":
-        return "" if here in APART.get(there, set()) else "stands apart from the house"
-    if here in APART:
-        return "" if FLOORS.get(there) == 0 else "may import floor 0 alone"
-    above, below = FLOORS.get(here), FLOORS.get(there)
-    if above is None or below is None:
-        return "" if above is None else "has no floor"
-    return f"floor {below} is above floor {above}" if below > above else ""
+    if not there:
+        return "" if here in {"cli", "__main__"} else "the face is for users: import the module that defines the name"
+    if there in APART and here not in APART[there][1]:
+        return "stands apart from the house"
+    if here == "serve":
+        return "" if there in APART[here][0] else "serve knows errors alone"
+    if there in APART or here not in PLACES:
+        return ""
+    if there not in PLACES:
+        return "has no place in ORDER"
+    return "" if PLACES[there] < PLACES[here] else f"{there} comes after {here} in ORDER"
 
 
 def leaves_siblings_alone(module: Module) -> list[str]:
@@ -235,7 +231,7 @@ def leaves_siblings_alone(module: Module) -> list[str]:
 
 
 def stays_pure(module: Module) -> list[str]:
-    if module.unit != "sansio":
+    if module.unit.partition(".")[0] != "sansio":
         return []
     problems = [
         f"line {found.line}: {found.target} is not pure"
@@ -319,7 +315,7 @@ def own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 RULES = (
-    has_a_floor, looks_down, leaves_siblings_alone, stays_pure, owns_no_network, is_light, says_what_it_is, is_small,
+    has_a_place, looks_down, leaves_siblings_alone, stays_pure, owns_no_network, is_light, says_what_it_is, is_small,
 )  # fmt: skip
 
 
@@ -341,7 +337,7 @@ def test_every_module_keeps_the_rules_of_the_house(module):
 
 def test_imports_for_type_checkers_that_point_upwards_are_known():
     found = {
-        (f"asyncapi.{module.name}", found.target)
+        (module.unit, unit_of(found.target.removeprefix("asyncapi").lstrip(".")))
         for module in MODULES
         for found in module.inner
         if found.typing_only and points_up(module.unit, found.target)
@@ -350,8 +346,8 @@ def test_imports_for_type_checkers_that_point_upwards_are_known():
 
 
 def points_up(here: str, target: str) -> bool:
-    there = FLOORS.get(target.removeprefix("asyncapi.").partition(".")[0])
-    return there is not None and here in FLOORS and there > FLOORS[here]
+    there = unit_of(target.removeprefix("asyncapi").lstrip("."))
+    return here in PLACES and there in PLACES and PLACES[there] > PLACES[here]
 
 
 def test_no_chain_of_imports_bites_its_own_tail():
@@ -400,25 +396,27 @@ def test_exceptions_to_the_sizes_are_still_needed():
 # --- the rules can fail ----------------------------------------------------------------------------------------
 
 BAD: list[tuple[Callable[[Module], list[str]], str, str]] = [
-    (has_a_floor, "novelty", "x = 1"),
-    (looks_down, "sansio.backoff", "from asyncapi.layers import retry"),
-    (looks_down, "sansio.backoff", "def f():\n    from asyncapi.settings import Retry"),
-    (looks_down, "transports.aiohttp", "from asyncapi.order import build"),
-    (looks_down, "transports.aiohttp", "from ..order import build"),
+    (has_a_place, "novelty", "x = 1"),
+    (looks_down, "sansio.failures.backoff", "from asyncapi.layers import retry"),
+    (looks_down, "sansio.failures.backoff", "def f():\n    from asyncapi.settings import Retry"),
+    (looks_down, "sansio.http.link", "from asyncapi.sansio.limits import bucket"),
+    (looks_down, "transports.aiohttp", "from asyncapi.client.chain import chain"),
+    (looks_down, "transports.aiohttp", "from ..client.chain import chain"),
+    (looks_down, "settings.retry", "from asyncapi.layers.retry import retry"),
     (looks_down, "layers.retry", "import asyncapi.client"),
-    (looks_down, "fanout", "from asyncapi import Client"),
-    (looks_down, "fanout", "from asyncapi import bulk"),
-    (looks_down, "client", "from asyncapi.testing import FakeClock"),
-    (looks_down, "client", "import asyncapi.serve"),
-    (looks_down, "serve.app", "from asyncapi.sansio import backoff"),
+    (looks_down, "fanout.outcomes", "from asyncapi import Client"),
+    (looks_down, "fanout.outcomes", "from asyncapi import bulk"),
+    (looks_down, "client.client", "from asyncapi.testing import FakeClock"),
+    (looks_down, "client.client", "import asyncapi.serve"),
+    (looks_down, "serve.app", "from asyncapi.sansio.failures import backoff"),
     (leaves_siblings_alone, "layers.retry", "from asyncapi.layers.hedge import x"),
     (leaves_siblings_alone, "layers.retry", "from . import hedge"),
     (leaves_siblings_alone, "layers.retry", "from .hedge import x"),
-    (stays_pure, "sansio.backoff", "import asyncio"),
-    (stays_pure, "sansio.backoff", "from time import monotonic"),
-    (stays_pure, "sansio.backoff", "from asyncapi.clock import SYSTEM"),
-    (stays_pure, "sansio.backoff", "async def f(): ..."),
-    (owns_no_network, "paginate", "import aiohttp"),
+    (stays_pure, "sansio.failures.backoff", "import asyncio"),
+    (stays_pure, "sansio.failures.backoff", "from time import monotonic"),
+    (stays_pure, "sansio.failures.backoff", "from asyncapi.clock import SYSTEM"),
+    (stays_pure, "sansio.failures.backoff", "async def f(): ..."),
+    (owns_no_network, "pagination.pages", "import aiohttp"),
     (owns_no_network, "bulk.engine", "def f():\n    from aiohttp.client import ClientSession"),
     (owns_no_network, "cli.main", "import urllib.request"),
     (is_light, "bulk.writer", "import pyarrow.parquet as pq"),
@@ -439,11 +437,15 @@ def test_each_rule_sees_what_breaks_it(rule, name, source):
 
 
 GOOD: list[tuple[Callable[[Module], list[str]], str, str]] = [
-    (looks_down, "sansio.backoff", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import asyncapi.client"),
-    (looks_down, "client", "from asyncapi.order import build\nfrom asyncapi import clock"),
+    (
+        looks_down,
+        "sansio.failures.backoff",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import asyncapi.client",
+    ),
+    (looks_down, "client.client", "from asyncapi.client.chain import chain\nfrom asyncapi import clock"),
     (looks_down, "cli.serve", "from asyncapi.serve import FaultServer"),
     (looks_down, "serve.app", "from asyncapi import errors\nfrom asyncapi.serve.faults import x"),
-    (owns_no_network, "client", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import aiohttp"),
+    (owns_no_network, "client.client", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import aiohttp"),
     (is_light, "bulk.report", "def plot():\n    import matplotlib"),
     (is_light, "cli.main", "import typer"),
     (is_small, "clock", '"""' + "doc\n" * FILE_LINES + '"""\nx = 1'),

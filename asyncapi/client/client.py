@@ -211,7 +211,7 @@ class Client:
         self.paginate = Paginate(self.request, self.base_url)
         self.stream = Streams(
             self._builder, self._carry, self._status_error,
-            parts=self._parts, timeout=limits, raises=raise_for_status, max_body=max_body,
+            watchdog=self._parts.watchdog, clock=clock, timeout=limits, raises=raise_for_status, max_body=max_body,
         )  # fmt: skip
         self.events = Subscribe(self.stream, policy_of(settings), clock)
 

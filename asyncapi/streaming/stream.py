@@ -36,11 +36,12 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.calls.builder import Builder
-    from asyncapi.client.state import Parts
+    from asyncapi.clock import Clock
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.open_body import OpenBody
     from asyncapi.messages.request import Body, Request
     from asyncapi.messages.response import Response
+    from asyncapi.scheduling.watchdog import Watchdog
     from asyncapi.settings import Retry
     from asyncapi.types import Content, Headers, Params
 
@@ -100,7 +101,8 @@ class Streams:
         builder: The client's.
         carry: The client's: down the layers.
         status_error: The client's: what a 4xx or 5xx raises.
-        parts: The client's.
+        watchdog: Ends what takes too long.
+        clock: Times it.
         timeout: The client's limits.
         raises: Whether 4xx and 5xx raise.
         max_body: The most that `read()` gives.
@@ -112,7 +114,8 @@ class Streams:
         carry: Callable[[Request], Awaitable[Response]],
         status_error: Callable[[Response], AsyncAPIError],
         *,
-        parts: Parts,
+        watchdog: Watchdog,
+        clock: Clock,
         timeout: Timeout,
         raises: bool,
         max_body: int | None,
@@ -122,7 +125,7 @@ class Streams:
         self._status_error = status_error
         self._timeout = timeout
         self._raises = raises
-        self._limits = partial(Limits, max_body=max_body, watchdog=parts.watchdog, clock=parts.clock)
+        self._limits = partial(Limits, max_body=max_body, watchdog=watchdog, clock=clock)
 
     def __call__(
         self,
