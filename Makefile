@@ -5,10 +5,12 @@
 RUN := .ci/bootstrap
 ARGS ?=
 # What `make test-floors` runs: what touches the packages that the project needs.
-FLOORS := tests/messages/test_decoding.py tests/declared/test_api.py tests/test_bad_input.py tests/messages/test_encoding.py tests/client/test_client.py \
-	tests/test_exports.py tests/scheduling/test_ownership.py tests/streaming/test_stream.py tests/bulk/test_engine.py tests/bulk/test_sinks.py \
-	tests/credentials/oauth/test_client_credentials.py tests/layers/test_cache.py tests/layers/test_retry.py \
-	tests/layers/test_retry_strategies.py tests/transports/test_aiohttp.py tests/transports/test_tls.py tests/watch
+FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_bad_input.py \
+	tests/client/test_client.py tests/credentials/oauth/test_client_credentials.py tests/declared/test_api.py \
+	tests/layers/test_cache.py tests/layers/test_retry.py tests/layers/test_retry_strategies.py \
+	tests/messages/test_decoding.py tests/messages/test_encoding.py tests/scheduling/test_ownership.py \
+	tests/streaming/test_stream.py tests/test_exports.py tests/transports/test_aiohttp.py tests/transports/test_tls.py \
+	tests/watch
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-uvloop test-floors soak lock check lint format types architecture bench demo clean distclean
@@ -24,7 +26,7 @@ test: ## run the whole test suite (ARGS='-k name' to choose)
 	@$(RUN) python -m pytest $(ARGS)
 
 test-uvloop: ## the tests that open sockets, on uvloop's event loop
-	@TEST_LOOP=uvloop $(RUN) python -m pytest tests/transports tests/real tests/test_deadline.py $(ARGS)
+	@TEST_LOOP=uvloop $(RUN) python -m pytest tests/transports tests/real tests/client/test_deadline.py $(ARGS)
 
 test-floors: ## a quick part of it with the lowest versions that pyproject.toml allows (Python 3.11)
 	@PYTHON=python3.11 LOCK=requirements/floors.lock $(RUN) python -m pytest -q $(FLOORS) $(ARGS)
