@@ -411,7 +411,7 @@ class InsecureTLSWarning(UserWarning):
     """`tls=False`: a server's certificate is not verified. Once for each host, and in the log."""
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """An error as records show it: its class, then what happened."""
     if isinstance(error, AsyncAPIError):
         return f"{type(error).__name__}: {one_line(error.message)}"

@@ -99,7 +99,7 @@ async def refuse(client: Client) -> Callable[[], Awaitable[Any]]:
         raise ConnectError("refused")
 
     send, build = layer(broken), client._builder.build
-    circuits = client._parts.circuits
+    circuits = client._state.circuits
     assert circuits is not None
     circuit = circuits["mock.invalid"]
     for number in range(1000):

@@ -39,7 +39,7 @@ ORDER = (
     # pure decisions, in five shelves
     "sansio", "sansio.measures", "sansio.http", "sansio.limits", "sansio.failures", "sansio.auth",
     # what waits, what is kept outside the process, what users set
-    "scheduling", "stores", "settings",
+    "scheduling", "stores", "settings", "config",
     # what carries an attempt, who we say we are, one concern a layer
     "transports", "credentials", "layers",
     # one call, many calls, bodies that arrive bit by bit, lists of many pages; and the client that holds them

@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from asyncapi import ApiKey, AsyncAPIError, Bearer, Client, Request
-from asyncapi.errors import told
+from asyncapi.errors import error_text
 from asyncapi.redact import forget_variables, is_secret, one_line, redact_broken, redact_headers, redact_url
 from servers import always, saying, scripted
 
@@ -261,9 +261,9 @@ def test_an_error_is_one_line_however_its_text_came_into_it():
     late.message = f"said {NASTY}"
     for one in (error, late):
         assert harmless(str(one))
-        assert harmless(told(one))
+        assert harmless(error_text(one))
     assert harmless(repr(error))
-    assert harmless(told(RuntimeError(NASTY)))
+    assert harmless(error_text(RuntimeError(NASTY)))
     assert harmless(str(pickle.loads(pickle.dumps(error))))
 
 

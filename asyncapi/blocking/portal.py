@@ -102,13 +102,13 @@ class Portal:
             portal.start_task_soon(work)
             raise
 
-    def close(self, patience: float | None = None) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """End what is open, run the last coroutine, cancel what is still under way, and end the thread.
 
         May be called twice.
 
         Args:
-            patience: Seconds to wait for the thread's end; None for as long as it takes.
+            timeout: Seconds to wait for the thread's end; None for as long as it takes.
         """
         self._closed, thread = True, self._thread  # in this order: a thread that is only just beginning sees it
         if thread is None or os.getpid() != self._process:
@@ -119,7 +119,7 @@ class Portal:
         if thread is threading.current_thread() or thread.ident is None:
             return  # the garbage collector came by in the loop's own thread, or it was never started
         atexit.unregister(self._at_exit)
-        thread.join(patience)  # it may have ended by now: what went wrong is told all the same, once
+        thread.join(timeout)  # it may have ended by now: what went wrong is told all the same, once
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _SMOOTHING = 0.3  # the share of the newest second in the rate that is shown
 
 
-def told_ms(value: float | None) -> str:
+def ms_text(value: float | None) -> str:
     """Milliseconds for people."""
     if value is None:
         return "-"

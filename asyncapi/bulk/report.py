@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk import plots
-from asyncapi.bulk.progress import told_ms
+from asyncapi.bulk.progress import ms_text
 from asyncapi.errors import ConfigError
 from asyncapi.redact import redact_url
 
@@ -100,9 +100,9 @@ def _tiles(summary: Summary) -> Iterable[str]:
         ("retries", f"{summary.retries:,}", ""),
         ("rows a second", f"{summary.rate:,.0f}" if summary.rate >= 10 else f"{summary.rate:.2f}", ""),  # noqa: PLR2004
         ("seconds", f"{summary.elapsed:,.1f}", ""),
-        ("p50", told_ms(summary.p50), ""),
-        ("p95", told_ms(summary.p95), ""),
-        ("p99", told_ms(summary.p99), ""),
+        ("p50", ms_text(summary.p50), ""),
+        ("p95", ms_text(summary.p95), ""),
+        ("p99", ms_text(summary.p99), ""),
     ]
     for tile in tiles:
         if tile is not None:

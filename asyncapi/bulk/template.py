@@ -24,11 +24,11 @@ class Template:
         ConfigError: It cannot be read, or has no field.
     """
 
-    __slots__ = ("_parts", "_tail", "fields", "text")
+    __slots__ = ("_state", "_tail", "fields", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._parts: list[tuple[str, str, bool]] = []  # literal before, column, whether it stands in the query
+        self._state: list[tuple[str, str, bool]] = []  # literal before, column, whether it stands in the query
         self._tail = ""
         try:
             pieces = list(Formatter().parse(text))
@@ -42,9 +42,9 @@ class Template:
                 continue
             if not field or spec or conversion:
                 raise ConfigError(f"cannot read the URL template {text!r}: a field is {{column}}, nothing more")
-            self._parts.append((self._tail + literal, field, "?" in before))
+            self._state.append((self._tail + literal, field, "?" in before))
             self._tail = ""
-        self.fields = tuple(dict.fromkeys(field for _, field, _ in self._parts))
+        self.fields = tuple(dict.fromkeys(field for _, field, _ in self._state))
         if not self.fields:
             raise ConfigError(f"the URL template {text!r} has no {{column}} to fill: every row would ask for the same")
 
@@ -55,7 +55,7 @@ class Template:
             ValueError: A column is missing, or its value cannot stand in a URL.
         """
         url = ""
-        for literal, field, in_query in self._parts:
+        for literal, field, in_query in self._state:
             if field not in row:
                 raise ValueError(f"no column {field!r} (there are: {', '.join(map(str, row)) or 'none'})")
             url += literal + quote(_as_text(field, row[field], in_query=in_query), safe="")

@@ -24,7 +24,7 @@ from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, RequestTimeout, StatusError, TransportError
 from asyncapi.fanout.held_back import Verdict
 from asyncapi.sansio.failures.backoff import full_jitter
-from asyncapi.sansio.failures.resend import obstacle
+from asyncapi.sansio.failures.resend import resend_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -268,7 +268,7 @@ class Turns:
         if policy.max_attempts is not None and made >= policy.max_attempts:
             return False
         worthwhile = error.status in policy.statuses or error.status == _FORBIDDEN
-        return worthwhile and not isinstance(item, str) and obstacle(item, error.response) is None
+        return worthwhile and not isinstance(item, str) and resend_obstacle(item, error.response) is None
 
     def _leave_alone(self, key: str, wait: float, now: float) -> None:
         host = self._host(key, now)
@@ -311,7 +311,7 @@ def turns_of(
     """The judge of a job's rows, by the job's settings or those of a client of the user's own."""
     client: Any = own  # its settings hold
     return Turns(
-        job.retries() if own is None else client._parts.plan.retry,  # noqa: SLF001 - what the client's own map goes by
+        job.retries() if own is None else client._state.settings.retry,  # noqa: SLF001 - what the client's own map goes by
         job.limits() if own is None else client._timeout,  # noqa: SLF001 - the same
         draw=(SYSTEM if own is None else client._clock).random,  # noqa: SLF001 - the same
         most=job.concurrency,

@@ -73,7 +73,7 @@ class Builder:
         wait: bool | float,
         clock: Clock,
     ) -> None:
-        self._patience = patience_of(wait)
+        self._max_wait = max_wait_of(wait)
         self.base, self._host = _base(base_url)
         self._headers = checked_headers(headers)
         for name in _FRAMING:
@@ -143,7 +143,7 @@ class Builder:
         built.timeout, built.retry, built.route = timeout, retry, route
         built.idempotency_key = idempotency_key
         call = self._begin(built, host)
-        call.patience = self._patience if wait is UNSET else patience_of(wait)
+        call.max_wait = self._max_wait if wait is UNSET else max_wait_of(wait)
         if priority is not None or tenant is not None:
             call.priority, call.tenant = _place(priority, tenant)
         built.wait, built.priority, built.tenant = wait, priority, tenant
@@ -154,7 +154,7 @@ class Builder:
         if idempotency_key is not None or headers is not None or _KEY_HEADER in built.headers:
             _add_key(built)
             if idempotency_key is not True and not self.used.fits(built):
-                raise ConfigError(self.used.told(built), request=built)
+                raise ConfigError(self.used.describe(built), request=built)
         return built
 
     def _begin(self, built: Request, host: str) -> Call:
@@ -282,7 +282,7 @@ def limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
         raise ConfigError(f"timeout={timeout!r}: give seconds, Timeout(...) or None") from None
 
 
-def patience_of(wait: Any) -> float | None:
+def max_wait_of(wait: Any) -> float | None:
     """Seconds to stand in line, None for as long as the deadline allows, of what a user gives as wait."""
     if wait is True:
         return None

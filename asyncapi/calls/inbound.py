@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import ConfigError
 from asyncapi.layers.deadline import deadline
-from asyncapi.layers.retry import retried_elsewhere
+from asyncapi.layers.retry import no_retries
 from asyncapi.sansio.failures.propagation import read_timeout, retried_above
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def inbound(headers: Mapping[str, str], *, most: float | None = None, clock: Clo
         if limits:
             scope.enter_context(deadline(max(min(limits), _LEAST), clock=clock))
         if retried_above(headers):
-            scope.enter_context(retried_elsewhere())
+            scope.enter_context(no_retries())
         yield
 
 

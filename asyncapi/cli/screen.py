@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from asyncapi.bulk.progress import told_ms
+from asyncapi.bulk.progress import ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ class Lines(Silent):
     def end(self, summary: Summary) -> None:
         """Say what came of it."""
         with suppress(OSError):
-            print("\n".join(told(summary)), file=sys.stderr, flush=True)
+            print("\n".join(summary_lines(summary)), file=sys.stderr, flush=True)
 
 
 class LiveScreen(Silent):
@@ -128,7 +128,7 @@ class LiveScreen(Silent):
     def end(self, summary: Summary) -> None:
         """Replace it by the summary."""
         self._live.stop()
-        lines = told(summary)
+        lines = summary_lines(summary)
         colour = {0: "green", 130: "yellow"}.get(summary.exit_code, "red")
         self._console.print(lines[0], style=f"bold {colour}", markup=False, highlight=False)
         for text in lines[1:]:
@@ -154,8 +154,8 @@ class LiveScreen(Silent):
         pace = [(f"{_figure(now.rate)} rows/s", "bold"), (eta, ""), (f"so far {_clock(now.elapsed)}", "")]
         wire = [
             f"in flight {now.in_flight:,}",
-            f"p50 {told_ms(now.p50)}",
-            f"p95 {told_ms(now.p95)}",
+            f"p50 {ms_text(now.p50)}",
+            f"p95 {ms_text(now.p95)}",
             f"retries {now.retries:,}",
         ]
         errors = [(f"{name} {count:,}", "red") for name, count in list(now.by_error.items())[:_KINDS]]
@@ -193,7 +193,7 @@ def line(now: Progress) -> str:
     failed = f", {now.failed:,} failed" if now.failed else ""
     return (
         f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, {now.in_flight:,} in flight, "
-        f"p50 {told_ms(now.p50)}, p95 {told_ms(now.p95)}, {now.retries:,} retries"
+        f"p50 {ms_text(now.p50)}, p95 {ms_text(now.p95)}, {now.retries:,} retries"
         f"{f', the server asks to wait {_clock(now.paused)}' if now.paused >= _PAUSE else ''}"
         f"{''.join(f', {text}' for text in (*_held(now), *now.notes))}"
     )
@@ -204,7 +204,7 @@ def _held(now: Progress) -> list[str]:
     return [f"held back by {word} {rows:,}" for word, rows in now.held.items()]
 
 
-def told(summary: Summary) -> list[str]:
+def summary_lines(summary: Summary) -> list[str]:
     """The end of a job in a few lines."""
     done = summary.ok + summary.failed + summary.unknown
     counts = [f"{summary.ok:,} ok", f"{summary.failed:,} failed"]
@@ -216,7 +216,7 @@ def told(summary: Summary) -> list[str]:
     head = {0: "done", 130: "interrupted"}.get(summary.exit_code, "stopped" if summary.stopped else "done")
     lines = [
         f"{head}: {done:,} rows in {summary.elapsed:,.1f} s ({_figure(summary.rate)} rows/s): {', '.join(counts)}",
-        f"  latency  p50 {told_ms(summary.p50)}, p95 {told_ms(summary.p95)}, p99 {told_ms(summary.p99)}",
+        f"  latency  p50 {ms_text(summary.p50)}, p95 {ms_text(summary.p95)}, p99 {ms_text(summary.p99)}",
         f"  retries  {summary.retries:,}",
     ]
     if summary.paused >= _PAUSE:

@@ -5,7 +5,7 @@
     2  telemetry (calls)     sees the final outcome
     3  outcome               a call with a key is known to be done or not, or unknown; the deadline cuts off too
     4  deadline              covers queueing, all attempts, all waits, the body
-    5  whose                 what is kept or shared below is one user's, where a client may act for several
+    5  principal             what is kept or shared below is one user's, where a client may act for several
     6  cache                 a hit spends nothing below
     7  frozen                a call with a key sends the same bytes each time; the deadline covers their reading
     8  single-flight         identical calls share all that is below; each keeps its own deadline
@@ -27,7 +27,7 @@
     23 chaos                 tests' own faults, met by every layer as real ones would be
     24 transport             attempt limit = min(setting, time left)
 
-Invariants (held by tests/test_order.py and the tests of each layer):
+Invariants (held by tests/client/test_chain.py and the tests of each layer):
 
     1. Only retry, hedge, redirect, fallback and cache (after a useless 304) call `inner` more than once. Where a
        credential was refused, auth says in `call.resend` why another try may do; retry makes it.
@@ -53,7 +53,7 @@ from typing import TYPE_CHECKING
 from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
-from asyncapi.layers.body_snapshot import frozen
+from asyncapi.layers.body_snapshot import body_snapshot
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import cache
 from asyncapi.layers.chaos import chaos
@@ -63,8 +63,8 @@ from asyncapi.layers.fallback import Kept, fallback
 from asyncapi.layers.hedge import hedge
 from asyncapi.layers.outcome import outcome
 from asyncapi.layers.pace import pace
-from asyncapi.layers.principal import whose
-from asyncapi.layers.propagation import propagate
+from asyncapi.layers.principal import principal
+from asyncapi.layers.propagation import propagation
 from asyncapi.layers.rate import rate
 from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
@@ -75,7 +75,7 @@ from asyncapi.settings import Adaptive, CostBudget
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from asyncapi.client.state import Parts
+    from asyncapi.client.state import ClientState
     from asyncapi.messages.request import Request
     from asyncapi.scheduling.wait_queue import Weights
     from asyncapi.settings import RateLimit
@@ -93,109 +93,111 @@ class Step:
     layer: Layer
 
 
-def chain(parts: Parts) -> list[Step]:
-    """The layers that the plan asks for, outermost first."""
-    return [step for place in ORDER for step in place(parts)]
+def chain(state: ClientState) -> list[Step]:
+    """The layers that the settings ask for, outermost first."""
+    return [step for place in ORDER for step in place(state)]
 
 
-def _own(parts: Parts) -> Iterator[Step]:
-    for layer in parts.plan.layers:
+def _own(state: ClientState) -> Iterator[Step]:
+    for layer in state.settings.layers:
         yield Step(getattr(layer, "__name__", "layer"), "your own", layer)
-    if parts.plan.layers:
+    if state.settings.layers:
         yield Step("task", "the one your own layers go on in", in_this_task)
 
 
-def _watch_calls(parts: Parts) -> Iterator[Step]:
-    watchers = parts.plan.watch
+def _watch_calls(state: ClientState) -> Iterator[Step]:
+    watchers = state.settings.watch
     if watchers:
         yield Step(
-            "watch (calls)", ", ".join(type(one).__name__ for one in watchers), watch_calls(watchers, parts.clock)
+            "watch (calls)", ", ".join(type(one).__name__ for one in watchers), watch_calls(watchers, state.clock)
         )
 
 
-def _calls(parts: Parts) -> Iterator[Step]:
-    yield Step("telemetry (calls)", "counts, latency quantiles", telemetry.calls(parts.meter, parts.clock))
+def _calls(state: ClientState) -> Iterator[Step]:
+    yield Step("telemetry (calls)", "counts, latency quantiles", telemetry.calls(state.meter, state.clock))
 
 
-def _outcome(_: Parts) -> Iterator[Step]:
+def _outcome(_: ClientState) -> Iterator[Step]:
     yield Step("outcome", "of calls with an idempotency key", outcome)
 
 
-def _deadline(parts: Parts) -> Iterator[Step]:
-    yield Step("deadline", "one timer for all calls", within_deadline(parts.watchdog, parts.clock))
+def _deadline(state: ClientState) -> Iterator[Step]:
+    yield Step("deadline", "one timer for all calls", within_deadline(state.watchdog, state.clock))
 
 
-def _whose(parts: Parts) -> Iterator[Step]:
-    plan, users = parts.plan, parts.users
-    shares = plan.cache is not None or plan.single_flight or any(one.stale is not None for one in plan.fallback)
+def _principal(state: ClientState) -> Iterator[Step]:
+    settings, users = state.settings, state.principals
+    shares = (
+        settings.cache is not None or settings.single_flight or any(one.stale is not None for one in settings.fallback)
+    )
     if users is not None and shares:
-        yield Step("whose", "what is kept or shared is one user's", whose(users))
+        yield Step("principal", "what is kept or shared is one user's", principal(users))
 
 
-def _cache(parts: Parts) -> Iterator[Step]:
-    settings = parts.plan.cache
-    if settings is not None and parts.cached is not None:
-        unchanged = None if parts.users is None else parts.users.unchanged
-        yield Step("cache", settings.told(), cache(parts.answers, settings, parts.cached, parts.clock, unchanged))
+def _cache(state: ClientState) -> Iterator[Step]:
+    settings = state.settings.cache
+    if settings is not None and state.cached is not None:
+        unchanged = None if state.principals is None else state.principals.unchanged
+        yield Step("cache", settings.describe(), cache(state.answers, settings, state.cached, state.clock, unchanged))
 
 
-def _frozen(parts: Parts) -> Iterator[Step]:
-    yield Step("frozen", "bodies of calls with an idempotency key", frozen(parts.used))
+def _body_snapshot(state: ClientState) -> Iterator[Step]:
+    yield Step("body snapshot", "bodies of calls with an idempotency key", body_snapshot(state.used))
 
 
-def _single_flight(parts: Parts) -> Iterator[Step]:
-    if parts.flights is not None:
-        yield Step("single-flight", "identical GETs and HEADs share one", singleflight(parts.flights))
+def _single_flight(state: ClientState) -> Iterator[Step]:
+    if state.flights is not None:
+        yield Step("single-flight", "identical GETs and HEADs share one", singleflight(state.flights))
 
 
-def _fallback(parts: Parts) -> Iterator[Step]:
-    plan = parts.plan
-    if plan.fallback:
-        kept = Kept(parts.answers, None if parts.users is None else parts.users.unchanged)
-        layer = fallback(plan.fallback, plan.base, kept, parts.watchdog, parts.clock, probe_every=PROBE_EVERY)
-        yield Step("fallback", ", ".join(one.told() for one in plan.fallback), layer)
+def _fallback(state: ClientState) -> Iterator[Step]:
+    settings = state.settings
+    if settings.fallback:
+        kept = Kept(state.answers, None if state.principals is None else state.principals.unchanged)
+        layer = fallback(settings.fallback, settings.base, kept, state.watchdog, state.clock, probe_every=PROBE_EVERY)
+        yield Step("fallback", ", ".join(one.describe() for one in settings.fallback), layer)
 
 
-def _retry(parts: Parts) -> Iterator[Step]:
-    settings = parts.plan.retry
-    told = "none, but a stale connection is replayed" if settings is None else settings.told()
+def _retry(state: ClientState) -> Iterator[Step]:
+    settings = state.settings.retry
+    told = "none, but a stale connection is replayed" if settings is None else settings.describe()
     counted = settings is not None and isinstance(settings.budget, CostBudget)  # as the AWS SDKs count throttling
-    layer = retry(parts.budgets, parts.clock, paced=parts.paces is not None, counted=counted)
+    layer = retry(state.budgets, state.clock, paced=state.paces is not None, counted=counted)
     yield Step("retry", told, layer)
 
 
-def _hedge(parts: Parts) -> Iterator[Step]:
-    if parts.plan.hedge is not None and parts.hedges is not None:
-        told = f"after {parts.plan.hedge.after}, {parts.plan.hedge.budget:.0%} more at the most"
-        yield Step("hedge", told, hedge(parts.hedges, parts.plan.hedge))
+def _hedge(state: ClientState) -> Iterator[Step]:
+    if state.settings.hedge is not None and state.hedges is not None:
+        told = f"after {state.settings.hedge.after}, {state.settings.hedge.budget:.0%} more at the most"
+        yield Step("hedge", told, hedge(state.hedges, state.settings.hedge))
 
 
-def _redirect(parts: Parts) -> Iterator[Step]:
-    if parts.plan.redirects:
-        yield Step("redirect", f"at most {parts.plan.redirects}", redirect(parts.plan.redirects))
+def _redirect(state: ClientState) -> Iterator[Step]:
+    if state.settings.redirects:
+        yield Step("redirect", f"at most {state.settings.redirects}", redirect(state.settings.redirects))
 
 
-def _breaker(parts: Parts) -> Iterator[Step]:
-    settings = parts.plan.breaker
-    if settings is not None and parts.circuits is not None:
+def _breaker(state: ClientState) -> Iterator[Step]:
+    settings = state.settings.breaker
+    if settings is not None and state.circuits is not None:
         told = f"opens at {settings.failure_rate:.0%} failures, for {settings.open_for:g} s"
-        yield Step("breaker", told, breaker(parts.circuits, settings, parts.clock))
+        yield Step("breaker", told, breaker(state.circuits, settings, state.clock))
 
 
-def _rate(parts: Parts) -> Iterator[Step]:
-    for by, limits, limiters in parts.limiters:
+def _rate(state: ClientState) -> Iterator[Step]:
+    for by, limits, limiters in state.limiters:
         told = ", ".join(f"{one.amount:g} per {one.per:g} s" for one in limits)
         by_host = by == "host"
-        layer = rate(limiters, _weigh(limits), parts.clock, by_host=by_host, max_queue=parts.plan.max_queue)
+        layer = rate(limiters, _weigh(limits), state.clock, by_host=by_host, max_queue=state.settings.max_queue)
         yield Step("rate", f"{told} for {'each host' if by_host else 'the client'}", layer)
 
 
-def _pace(parts: Parts) -> Iterator[Step]:
-    if parts.paces is not None:
-        given = parts.plan.pace
+def _pace(state: ClientState) -> Iterator[Step]:
+    if state.paces is not None:
+        given = state.settings.pace
         key = given if callable(given) else None
         infer = given == "learn"
-        layer = pace(parts.paces, parts.clock, key=key, max_queue=parts.plan.max_queue, infer=infer)
+        layer = pace(state.paces, state.clock, key=key, max_queue=state.settings.max_queue, infer=infer)
         who = "each host" if key is None else "each key"
         learned = "; a rate is inferred for every call" if infer else ""
         yield Step("pace", f"as {who} tells: Retry-After, RateLimit, X-RateLimit{learned}", layer)
@@ -220,67 +222,71 @@ def _checked(weight: float) -> float:
     return weight
 
 
-def _concurrency(parts: Parts) -> Iterator[Step]:
-    gates = parts.gate or parts.gates
+def _concurrency(state: ClientState) -> Iterator[Step]:
+    gates = state.gate or state.gates
     if gates is not None:
-        usual = partial(parts.meter.latencies.all.quantile, 0.5)
-        layer = concurrency(gates, parts.clock, parts.watchdog, max_queue=parts.plan.max_queue, typical=usual)
-        limit = parts.plan.concurrency
+        usual = partial(state.meter.latencies.all.quantile, 0.5)
+        layer = concurrency(gates, state.clock, state.watchdog, max_queue=state.settings.max_queue, typical=usual)
+        limit = state.settings.concurrency
         told = f"{limit.algorithm}, learned per host" if isinstance(limit, Adaptive) else f"{limit} attempts at a time"
         yield Step("concurrency", told, layer)
 
 
-def _breaker_again(parts: Parts) -> Iterator[Step]:
-    lines = parts.limiters or parts.paces is not None or parts.gate is not None or parts.gates is not None
-    if lines and parts.plan.breaker is not None and parts.circuits is not None:
-        layer = breaker_again(parts.circuits, parts.plan.breaker, parts.clock)
+def _breaker_again(state: ClientState) -> Iterator[Step]:
+    lines = state.limiters or state.paces is not None or state.gate is not None or state.gates is not None
+    if lines and state.settings.breaker is not None and state.circuits is not None:
+        layer = breaker_again(state.circuits, state.settings.breaker, state.clock)
         yield Step("breaker (again)", "after standing in line", layer)
 
 
-def _propagation(parts: Parts) -> Iterator[Step]:
-    plan = parts.plan
-    named = [name for name in (plan.deadline_header, plan.attempt_header) if name is not None]
+def _propagation(state: ClientState) -> Iterator[Step]:
+    settings = state.settings
+    named = [name for name in (settings.deadline_header, settings.attempt_header) if name is not None]
     if named:
-        layer = propagate(parts.clock, deadline_header=plan.deadline_header, attempt_header=plan.attempt_header)
+        layer = propagation(
+            state.clock, deadline_header=settings.deadline_header, attempt_header=settings.attempt_header
+        )
         yield Step("propagation", ", ".join(named), layer)
 
 
-def _auth(parts: Parts) -> Iterator[Step]:
-    if parts.keyring is not None:
-        yield Step("auth", parts.keyring.told(), auth(parts.keyring))
+def _auth(state: ClientState) -> Iterator[Step]:
+    if state.keyring is not None:
+        yield Step("auth", state.keyring.describe(), auth(state.keyring))
 
 
-def _watch_attempts(parts: Parts) -> Iterator[Step]:
-    if parts.plan.watch:
+def _watch_attempts(state: ClientState) -> Iterator[Step]:
+    if state.settings.watch:
         yield Step("watch (attempts)", "the same, and trace headers", watch_attempts())
 
 
-def _attempts(parts: Parts) -> Iterator[Step]:
-    hooks = parts.plan.hooks
+def _attempts(state: ClientState) -> Iterator[Step]:
+    hooks = state.settings.hooks
     told = f"{len(hooks)} hooks" if hooks else "no hooks"
-    layer = telemetry.attempts(parts.meter, parts.clock, hooks, parts.state)
+    layer = telemetry.attempts(state.meter, state.clock, hooks, state.of_request)
     yield Step("telemetry (attempts)", told, layer)
 
 
-def _sign(parts: Parts) -> Iterator[Step]:
-    if parts.keyring is not None:
-        yield Step("auth (sign)", "written for the transport alone", sign(parts.clock))
+def _sign(state: ClientState) -> Iterator[Step]:
+    if state.keyring is not None:
+        yield Step("auth (sign)", "written for the transport alone", sign(state.clock))
 
 
-def _chaos(parts: Parts) -> Iterator[Step]:
-    if parts.plan.chaos is not None:
-        yield Step("chaos", f"seed {parts.plan.chaos.seed}", chaos(parts.plan.chaos, parts.watchdog, parts.clock))
+def _chaos(state: ClientState) -> Iterator[Step]:
+    if state.settings.chaos is not None:
+        yield Step(
+            "chaos", f"seed {state.settings.chaos.seed}", chaos(state.settings.chaos, state.watchdog, state.clock)
+        )
 
 
-ORDER: tuple[Callable[[Parts], Iterator[Step]], ...] = (
+ORDER: tuple[Callable[[ClientState], Iterator[Step]], ...] = (
     _own,
     _watch_calls,
     _calls,
     _outcome,
     _deadline,
-    _whose,
+    _principal,
     _cache,
-    _frozen,
+    _body_snapshot,
     _single_flight,
     _fallback,
     _retry,

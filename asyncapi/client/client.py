@@ -11,8 +11,8 @@ import pydantic
 
 from asyncapi.calls.builder import Builder, policy_of
 from asyncapi.client.chain import chain
-from asyncapi.client.layer_settings import Plan
-from asyncapi.client.state import Parts
+from asyncapi.client.layer_settings import LayerSettings
+from asyncapi.client.state import ClientState
 from asyncapi.client.stats import Stats, snapshot
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
@@ -27,7 +27,7 @@ from asyncapi.scheduling.ownership import Home, refuse_copy
 from asyncapi.settings import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.streaming.events import Subscribe
 from asyncapi.streaming.stream import Streams
-from asyncapi.transports.factory import MAX_BODY, carried_by
+from asyncapi.transports.factory import MAX_BODY, choose_transport
 from asyncapi.types import UNSET, Unset, stack
 
 if TYPE_CHECKING:
@@ -167,15 +167,15 @@ class Client:
         chaos: Chaos | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
-        settings = retry if retry is None or isinstance(retry, Retry) else Retry(retry)
+        retries = retry if retry is None or isinstance(retry, Retry) else Retry(retry)
         limits = _NO_LIMITS if timeout is None else timeout if isinstance(timeout, Timeout) else Timeout(timeout)
         self._builder = Builder(
-            base_url, headers=headers, params=params, timeout=limits, retry=policy_of(settings), wait=wait, clock=clock
+            base_url, headers=headers, params=params, timeout=limits, retry=policy_of(retries), wait=wait, clock=clock
         )
-        plan = Plan(
+        settings = LayerSettings(
             base=self._builder.base,
             auth=auth,
-            retry=settings,
+            retry=retries,
             concurrency=concurrency,
             rate=rate,  # type: ignore[arg-type]  # one or several: made several there
             pace=pace,
@@ -193,27 +193,27 @@ class Client:
             chaos=chaos,
             layers=layers,  # type: ignore[arg-type]  # any sequence
         )
-        self._transport = carried_by(
+        self._transport = choose_transport(
             transport, clock,
             max_body=max_body, max_headers=max_headers, tls=tls, egress=egress, session=session, cookies=cookies,
             proxy=proxy, unix_socket=unix_socket, trust_env=trust_env,
         )  # fmt: skip
         kept = getattr(self._transport, "cookies_of", None)
-        self._parts = Parts(plan, clock, self._transport.send, self._builder.used, cookies=kept)
+        self._state = ClientState(settings, clock, self._transport.send, self._builder.used, cookies=kept)
         self._timeout = limits
         self._raise = raise_for_status
         self._clock = clock
         self._home = Home()
-        self._steps = chain(self._parts)
+        self._steps = chain(self._state)
         self._send = stack(self._transport.send, *(step.layer for step in self._steps))
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
         self.paginate = Paginate(self.request, self.base_url)
         self.stream = Streams(
             self._builder, self._carry, self._status_error,
-            watchdog=self._parts.watchdog, clock=clock, timeout=limits, raises=raise_for_status, max_body=max_body,
+            watchdog=self._state.watchdog, clock=clock, timeout=limits, raises=raise_for_status, max_body=max_body,
         )  # fmt: skip
-        self.events = Subscribe(self.stream, policy_of(settings), clock)
+        self.events = Subscribe(self.stream, policy_of(retries), clock)
 
     __reduce_ex__ = refuse_copy
 
@@ -233,8 +233,8 @@ class Client:
             AuthError: One could not be had.
         """
         self._home.enter()
-        if self._parts.keyring is not None:
-            await self._parts.keyring.authorize()
+        if self._state.keyring is not None:
+            await self._state.keyring.authorize()
 
     async def aclose(self) -> None:
         """Close every connection; calls under way fail with `ProtocolError`. May be called twice.
@@ -245,7 +245,7 @@ class Client:
         if self._home.is_elsewhere:  # closing would take the parent's sockets from its selector
             return
         try:
-            await self._parts.aclose()
+            await self._state.aclose()
         finally:
             await self._transport.aclose()
 
@@ -432,7 +432,7 @@ class Client:
 
     def _workers(self) -> int:
         """As many as there may be attempts at a time."""
-        limit = self._parts.plan.concurrency
+        limit = self._state.settings.concurrency
         return limit.maximum if isinstance(limit, Adaptive) else limit or _WORKERS
 
     @overload
@@ -465,7 +465,7 @@ class Client:
     @property
     def stats(self) -> Stats:
         """What the client has done and is doing: a snapshot."""
-        return snapshot(self._parts)
+        return snapshot(self._state)
 
     def explain(self) -> str:
         """Print the chain that every call goes through, with its settings, and return the text."""
@@ -488,7 +488,7 @@ class Client:
         yield f"  {len(self._steps) + 1:2}  {'transport':<22}{type(self._transport).__name__}"
 
     async def _fetch(
-        self, model: Any, priority: int | None, tenant: str | None, item: fanout.Item, crowd: fanout.Outcomes[Any]
+        self, model: Any, priority: int | None, tenant: str | None, item: fanout.Item, fan_out: fanout.Outcomes[Any]
     ) -> tuple[Any, Response]:
         """One item of a fan-out: its value and its response."""
         if isinstance(item, str):
@@ -497,7 +497,7 @@ class Client:
             request = self._builder.rebuild(item)
         else:
             raise ConfigError(f"a source yields URLs and Requests, not {type(item).__name__}: {item!r:.80}")
-        request.call.crowd = crowd
+        request.call.fan_out = fan_out
         response = await self._carry(request)
         if response.status >= 400 and self._raise:  # noqa: PLR2004 - where errors begin
             raise self._status_error(response)

@@ -27,10 +27,10 @@ Hook = Annotated[Callable[..., Any], AfterValidator(_plain_function)]
 
 
 @settings
-class Plan:
+class LayerSettings:
     """The settings of a client that concern its layers; see `asyncapi.Client` for the meaning of each."""
 
-    told_as: ClassVar[str] = "Client"
+    shown_as: ClassVar[str] = "Client"
 
     _: KW_ONLY
     base: str = ""

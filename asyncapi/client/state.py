@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.credentials.base import Means
+from asyncapi.credentials.base import AuthContext
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import Keyring
 from asyncapi.layers.cache import Counts
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
-from asyncapi.layers.principal import Users
+from asyncapi.layers.principal import PrincipalSource
 from asyncapi.layers.singleflight import Flights
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.token_queue import Limiter
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from asyncapi.client.layer_settings import Plan
+    from asyncapi.client.layer_settings import LayerSettings
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
     from asyncapi.sansio.failures.circuit import Circuit
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 _STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share
 
 
-class Parts:
+class ClientState:
     """The running state behind the layers of one client: what `stats` looks at.
 
     Args:
-        plan: The client's settings.
+        settings: Those of its layers.
         clock: Times everything.
         bare: The transport's `send`: what credentials ask for their tokens over.
         used: What idempotency keys were used for.
@@ -49,39 +49,48 @@ class Parts:
     """
 
     def __init__(
-        self, plan: Plan, clock: Clock, bare: Send, used: UsedKeys, *, cookies: Callable[[URL], str] | None = None
+        self,
+        settings: LayerSettings,
+        clock: Clock,
+        bare: Send,
+        used: UsedKeys,
+        *,
+        cookies: Callable[[URL], str] | None = None,
     ) -> None:
-        self.plan = plan
+        self.settings = settings
         self.used = used
         self.clock = clock
-        self.keyring = Keyring(plan.auth, plan.base, Means(bare, clock)) if plan.auth is not None else None
-        several = self.keyring is not None and not self.keyring.one_user
-        self.users: Users | None = None  # where the client may act for several
-        if several or cookies is not None:
-            self.users = Users(self.keyring.whose if self.keyring is not None and several else None, cookies)
+        self.keyring = (
+            Keyring(settings.auth, settings.base, AuthContext(bare, clock)) if settings.auth is not None else None
+        )
+        self.principals = _principals(self.keyring, cookies)
         self.meter = telemetry.Meter()
         self.watchdog = Watchdog(clock)
-        budget = (plan.retry.budget if plan.retry is not None else None) or Budget()
+        budget = (settings.retry.budget if settings.retry is not None else None) or Budget()
         self.budgets: Keyed[Retries] = Keyed(budget.start)
-        self.gate = Gate(plan.concurrency) if isinstance(plan.concurrency, int) else None
+        self.gate = Gate(settings.concurrency) if isinstance(settings.concurrency, int) else None
         self.gates: Keyed[Gate] | None = None
-        if isinstance(plan.concurrency, Adaptive):
-            self.gates = Keyed(partial(_learning_gate, plan.concurrency), busy=lambda gate: gate.busy)
+        if isinstance(settings.concurrency, Adaptive):
+            self.gates = Keyed(partial(_learning_gate, settings.concurrency), busy=lambda gate: gate.busy)
         self.limiters = [
             (by, limits, Keyed(partial(_limiter, limits, clock), busy=lambda limiter: limiter.busy))
             for by in ("client", "host")
-            if (limits := [one for one in plan.rate if one.by == by])
+            if (limits := [one for one in settings.rate if one.by == by])
         ]
-        self.paces: Keyed[Pace] | None = Keyed(partial(Pace, clock), busy=lambda one: one.busy) if plan.pace else None
+        self.paces: Keyed[Pace] | None = (
+            Keyed(partial(Pace, clock), busy=lambda one: one.busy) if settings.pace else None
+        )
         self.circuits: Keyed[Circuit] | None = None
-        if plan.breaker is not None:
-            self.circuits = Keyed(partial(plan.breaker.start, clock.random), busy=lambda one: one.holds(clock.now()))
-        self.hedges = Hedges(Keyed(plan.hedge.start), clock) if plan.hedge is not None else None
-        self.flights = Flights() if plan.single_flight else None
-        self.cached = Counts() if plan.cache is not None else None
-        self.answers: Answers[Any] = Answers(_STALE_ROOM if plan.cache is None else plan.cache.room)
+        if settings.breaker is not None:
+            self.circuits = Keyed(
+                partial(settings.breaker.start, clock.random), busy=lambda one: one.holds(clock.now())
+            )
+        self.hedges = Hedges(Keyed(settings.hedge.start), clock) if settings.hedge is not None else None
+        self.flights = Flights() if settings.single_flight else None
+        self.cached = Counts() if settings.cache is not None else None
+        self.answers: Answers[Any] = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
 
-    def state(self, request: Request) -> dict[str, Any]:
+    def of_request(self, request: Request) -> dict[str, Any]:
         """How the limits and the breaker are for this request: what an attempt's record shows."""
         host = request.url.host_port_subcomponent or ""
         now = self.clock.now()
@@ -90,16 +99,16 @@ class Parts:
             seen["retry budget"] = round(budget.tokens, 3)
         gate = self.gate or (self.gates[host] if self.gates is not None else None)
         if gate is not None:
-            seen["concurrency"] = f"{gate.limit - gate.free} of {gate.limit}, {gate.line.length} in line"
+            seen["concurrency"] = f"{gate.limit - gate.free} of {gate.limit}, {gate.queue.length} in line"
         for by, _, limiters in self.limiters:
             limiter = limiters[host if by == "host" else ""]
             tokens = ", ".join(f"{bucket.available(now):.3g}" for bucket in limiter.buckets)
-            seen[f"rate ({by})"] = f"{tokens} left, {limiter.line.length} in line"
-        paced_by = host if not callable(self.plan.pace) else self.plan.pace(request)
+            seen[f"rate ({by})"] = f"{tokens} left, {limiter.queue.length} in line"
+        paced_by = host if not callable(self.settings.pace) else self.settings.pace(request)
         if self.paces is not None and (pacer := self.paces[paced_by].pacer).active:
             seen["server's limit"] = f"next in {max(0.0, pacer.delay(now)):.3g} s"
-        if self.circuits is not None and self.plan.breaker is not None:
-            key = self.plan.breaker.key
+        if self.circuits is not None and self.settings.breaker is not None:
+            key = self.settings.breaker.key
             circuit = self.circuits[host if key is None else key(request)].snapshot(now)
             seen["breaker"] = f"{circuit.state}, {circuit.failure_rate:.0%} of {circuit.seen} failed"
         return seen
@@ -110,7 +119,13 @@ class Parts:
         if self.hedges is not None:
             self.hedges.close()
         if self.keyring is not None:
-            await self.keyring.means.aclose()
+            await self.keyring.context.aclose()
+
+
+def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None) -> PrincipalSource | None:
+    """Who calls act for, where the client may act for several."""
+    ask = None if keyring is None or keyring.one_user else keyring.principal
+    return None if ask is None and cookies is None else PrincipalSource(ask, cookies)
 
 
 def _learning_gate(adaptive: Adaptive) -> Gate:

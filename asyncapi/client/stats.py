@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from asyncapi.sansio.measures.histogram import OTHERS
 
 if TYPE_CHECKING:
-    from asyncapi.client.state import Parts
+    from asyncapi.client.state import ClientState
     from asyncapi.layers.concurrency import Gate
     from asyncapi.layers.pace import Pace
     from asyncapi.sansio.failures.circuit import Snapshot
@@ -95,13 +95,13 @@ class Stats:
     held_back: dict[str, int]
 
 
-def snapshot(parts: Parts) -> Stats:
-    """The state of a client's parts now."""
-    meter, now = parts.meter, parts.clock.now()
-    learned: dict[str, Gate] = parts.gates or {}
-    gates = [*learned.values(), *([parts.gate] if parts.gate is not None else [])]
-    limiters = [(key, limiter) for _, _, keyed in parts.limiters for key, limiter in keyed.items()]
-    paces: dict[str, Pace] = parts.paces or {}
+def snapshot(state: ClientState) -> Stats:
+    """The state of a client's state now."""
+    meter, now = state.meter, state.clock.now()
+    learned: dict[str, Gate] = state.gates or {}
+    gates = [*learned.values(), *([state.gate] if state.gate is not None else [])]
+    limiters = [(key, limiter) for _, _, keyed in state.limiters for key, limiter in keyed.items()]
+    paces: dict[str, Pace] = state.paces or {}
     ok = sum(count for status, count in meter.by_status.items() if status < 400)  # noqa: PLR2004 - where errors begin
     answered = sum(meter.by_status.values())
     return Stats(
@@ -113,24 +113,24 @@ def snapshot(parts: Parts) -> Stats:
         attempts=meter.attempts,
         retries=meter.retries,
         in_flight=meter.in_flight,
-        queued=sum(gate.line.length for gate in gates)
-        + sum(limiter.line.length for _, limiter in limiters)
+        queued=sum(gate.queue.length for gate in gates)
+        + sum(limiter.queue.length for _, limiter in limiters)
         + sum(one.waiting for one in paces.values()),
         p50=meter.latencies.all.quantile(0.50),
         p95=meter.latencies.all.quantile(0.95),
         p99=meter.latencies.all.quantile(0.99),
         routes={_name(key): _latency(one) for key, one in meter.latencies.by_key.items()},
         degraded=meter.degraded,
-        cache={} if parts.cached is None else {**asdict(parts.cached), "bytes": parts.answers.size},
-        shared=parts.flights.shared if parts.flights is not None else 0,
-        hedged=parts.hedges.won if parts.hedges is not None else 0,
-        concurrency=parts.gate.limit if parts.gate is not None else None,
+        cache={} if state.cached is None else {**asdict(state.cached), "bytes": state.answers.size},
+        shared=state.flights.shared if state.flights is not None else 0,
+        hedged=state.hedges.won if state.hedges is not None else 0,
+        concurrency=state.gate.limit if state.gate is not None else None,
         limits={host: gate.limit for host, gate in learned.items()},
-        circuits={key: circuit.snapshot(now) for key, circuit in (parts.circuits or {}).items()},
+        circuits={key: circuit.snapshot(now) for key, circuit in (state.circuits or {}).items()},
         rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
         paused={host: wait for host, one in paces.items() if (wait := one.pacer.delay(now)) > 0},
         pauses={host: one.pacer.pause.total for host, one in paces.items() if one.pacer.pause.total},
-        budget={host: budget.tokens for host, budget in parts.budgets.items()},
+        budget={host: budget.tokens for host, budget in state.budgets.items()},
         held_back=dict(sorted(meter.held.items())),
     )
 

@@ -1,7 +1,10 @@
 """Credentials: what `Client(auth=...)` takes."""
 
+import warnings
+from typing import Any
+
 from asyncapi.credentials.aws import AWSSigV4
-from asyncapi.credentials.base import Credential, Means, Signature
+from asyncapi.credentials.base import AuthContext, Credential, Signature
 from asyncapi.credentials.digest import Digest
 from asyncapi.credentials.key_pool import Key, KeyPool
 from asyncapi.credentials.oauth.assertions import OAuth2JWTBearer, OAuth2TokenExchange
@@ -15,6 +18,7 @@ from asyncapi.credentials.static import ApiKey, Basic, Bearer
 __all__ = [
     "AWSSigV4",
     "ApiKey",
+    "AuthContext",
     "Basic",
     "Bearer",
     "Credential",
@@ -24,7 +28,6 @@ __all__ = [
     "Issuer",
     "Key",
     "KeyPool",
-    "Means",
     "OAuth2AuthorizationCode",
     "OAuth2ClientCredentials",
     "OAuth2DeviceCode",
@@ -33,3 +36,11 @@ __all__ = [
     "OAuth2TokenExchange",
     "Signature",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`Means` was the name of `AuthContext` in 0.1; it goes with the next minor release."""
+    if name == "Means":
+        warnings.warn("asyncapi.credentials.Means is now AuthContext", DeprecationWarning, stacklevel=2)
+        return AuthContext
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,7 +28,7 @@ from multidict import CIMultiDict
 from asyncapi.credentials.aws_keys import Chain, Keys, botocore, region_of
 from asyncapi.credentials.base import NOTHING, Signature, route
 from asyncapi.credentials.oauth.tokens import Tokens
-from asyncapi.credentials.sources import source, whose
+from asyncapi.credentials.sources import principal_of, source
 from asyncapi.credentials.static import Written, check_token
 from asyncapi.errors import ConfigError
 from asyncapi.messages.request import Body
@@ -39,7 +39,7 @@ from asyncapi.transports.upload import checked
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
     from asyncapi.credentials.sources import Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
@@ -79,7 +79,7 @@ class AWSSigV4:
         ConfigError: botocore is not installed, there is no region, or they don't go together.
     """
 
-    resends = 1
+    max_resends = 1
 
     def __init__(
         self,
@@ -104,41 +104,43 @@ class AWSSigV4:
         self._chain = Chain(profile, credentials)
         self._doubts = Doubts()  # of other keys, where these are said to be outdated
         self._sources = [source(value, f"AWSSigV4's {name}") for name, value in given.items() if value is not None]
-        self.whose = whose(*self._sources)  # a chain finds the keys of one machine, or role
+        self.principal = principal_of(*self._sources)  # a chain finds the keys of one machine, or role
         self._keys: Written | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
         if self._sources:
             self._keys = Written("AWSSigV4", self._sources, self._write_given)
 
-    def ready(self, request: Request, means: Means) -> Signature | None:
+    def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
         """The signature, if keys and the body's hash are at hand; none for a URL that is signed already."""
         if "X-Amz-Signature" in request.url.query:
             return NOTHING
-        signature = self._keys.ready(request, means)
+        signature = self._keys.cached_signature(request, context)
         return None if signature is None or self._hashed_before(request) else self._sent(signature)
 
-    async def obtain(self, request: Request, means: Means) -> Signature:
+    async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:
         """The same, where they have to be waited for.
 
         Raises:
             AuthError: There are no keys.
             ConfigError: The body is a stream that fails, or can't be read twice and has to be.
         """
-        signature = self._keys.ready(request, means) or await self._keys.obtain(request, means)
+        signature = self._keys.cached_signature(request, context) or await self._keys.fetch_signature(request, context)
         if self._hashed_before(request):
             signature = replace(signature, sign=partial(self._sign, signature.by, payload=await _hash(request)))
         return self._sent(signature)
 
-    def answered(self, signature: Signature, response: Response, refused: Sequence[Signature], means: Means) -> str:
+    def on_response(
+        self, signature: Signature, response: Response, refused: Sequence[Signature], context: AuthContext
+    ) -> str:
         """Correct the clock, or look for other keys, once."""
         sent: _Sent | None = signature.by
-        now = means.clock.now()
+        now = context.clock.now()
         if sent is None:
             return ""
         if refused:
             if outdated(response.status, response.content):
                 self._doubts.unhelped(route(response), sent.keys, now)
             return ""
-        behind = skew(response.status, response.headers, means.clock.wall() + sent.ahead)
+        behind = skew(response.status, response.headers, context.clock.wall() + sent.ahead)
         if behind is not None:
             self._ahead = sent.ahead + behind
             return f"{response.status}, the clock corrected"
@@ -146,7 +148,7 @@ class AWSSigV4:
             return f"{response.status}, other AWS keys"
         return ""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
         keys = f"given ({self._sources[0]!r})" if self._sources else self._chain.told
         return f"AWS Signature V4 for {self._service} in {self._region}, keys {keys}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.errors import AuthError, ConfigError
 
 if TYPE_CHECKING:
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,13 +47,13 @@ class Chain:
         where = f"of the profile {profile}" if profile else "of botocore's chain"
         self.told = "of the credentials given" if given is not None else where
 
-    async def find(self, old: Keys | None, means: Means) -> Keys:  # noqa: ARG002 - it needs no old ones
+    async def find(self, old: Keys | None, context: AuthContext) -> Keys:  # noqa: ARG002 - it needs no old ones
         """The keys as they are now.
 
         Raises:
             AuthError: There are none.
         """
-        return await asyncio.to_thread(self._find, means.clock.wall())
+        return await asyncio.to_thread(self._find, context.clock.wall())
 
     def forget(self) -> bool:
         """Look anew the next time: files may have changed. Whether there may be others."""

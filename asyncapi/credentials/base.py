@@ -5,7 +5,7 @@ Rules:
 2. A `Signature` is data. It is written onto a copy of the request just above the transport, and taken out of what
    comes back, so that no record, hook, error or layer ever holds it.
 3. What a credential needs of its client (the bare transport, the clock, tasks that end with the client) are its
-   `Means`, handed in with each question: one credential may serve several clients.
+   `AuthContext`, handed in with each question: one credential may serve several clients.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def carried(signature: Signature) -> Any:
 
 
 def route(response: Response) -> Hashable:
-    """What was asked, as `sansio/doubt.py` tells routes apart."""
+    """What was asked, as `sansio/auth/rejections.py` tells routes apart."""
     request = response.request
     if request is None:
         return None
@@ -161,7 +161,7 @@ NOTHING = Signature()
 """What an attempt carries that needs no credential (yet)."""
 
 
-class Means:
+class AuthContext:
     """What a credential may use of the client that asks it.
 
     Args:
@@ -234,16 +234,16 @@ class Means:
 class Credential(Protocol):
     """What `auth=` takes. Write your own by these four methods.
 
-    It may have a `whose` beside them: None if it acts for one user alone, or an async method that gives a text for the
-    user it acts for now. Without it, its answers are neither kept nor shared.
+    It may have a `principal` beside them: None if it acts for one user alone, or an async method that returns a text
+    for the user that it acts for now. Without it, responses are neither cached nor shared.
 
     Attributes:
-        resends: How often, at the most, one call is sent again at once because this credential was refused.
+        max_resends: How often, at the most, one call is sent again at once because this credential was refused.
     """
 
-    resends: int
+    max_resends: int
 
-    def ready(self, request: Request, means: Means) -> Signature | None:
+    def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
         """The signature for this attempt if it is at hand, else None.
 
         Raises:
@@ -251,7 +251,7 @@ class Credential(Protocol):
         """
         ...
 
-    async def obtain(self, request: Request, means: Means) -> Signature:
+    async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:
         """The same, where it has to be waited for.
 
         Raises:
@@ -259,20 +259,22 @@ class Credential(Protocol):
         """
         ...
 
-    def answered(self, signature: Signature, response: Response, refused: Sequence[Signature], means: Means) -> str:
+    def on_response(
+        self, signature: Signature, response: Response, refused: Sequence[Signature], context: AuthContext
+    ) -> str:
         """Look at an answer, to learn from it.
 
         Args:
             signature: What the attempt carried.
             response: Its answer, whatever the status.
             refused: Signatures that this call has already been sent again for.
-            means: As above.
+            context: As above.
 
         Returns:
             Why the call should be sent again at once ("401, a new token"), or "".
         """
         ...
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`, without a secret."""
         ...

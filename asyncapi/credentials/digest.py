@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from asyncapi.credentials.base import NOTHING, Signature
-from asyncapi.credentials.sources import sendable, source, whose
+from asyncapi.credentials.sources import principal_of, sendable, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.digest import Challenge, answer, read, read_nextnonce
 from asyncapi.sansio.http.origin import Origin, origin
@@ -18,7 +18,7 @@ from asyncapi.sansio.http.origin import Origin, origin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
     from asyncapi.credentials.sources import Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
@@ -49,17 +49,17 @@ class Digest:
         ConfigError: One of them is empty, or has a control character.
     """
 
-    resends = 2  # the challenge, and once more where its nonce is stale by then
+    max_resends = 2  # the challenge, and once more where its nonce is stale by then
 
     def __init__(self, user: Value, password: Value) -> None:
         for value in (user, password):
             if isinstance(value, str) and not value.isprintable():
                 raise ConfigError("Digest: a line break or control character in the user or password: remove it")
         self._user, self._password = source(user, "Digest's user"), source(password, "Digest's password")
-        self.whose = whose(self._user, self._password)
+        self.principal = principal_of(self._user, self._password)
         self._nonces: dict[Origin, _Nonce] = {}
 
-    def ready(self, request: Request, means: Means) -> Signature | None:  # noqa: ARG002 - it needs none
+    def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:  # noqa: ARG002 - it needs none
         """The answer to the server's last challenge; nothing before the first."""
         nonce = self._nonces.get(origin(request.url))
         if nonce is None:
@@ -67,17 +67,17 @@ class Digest:
         user, password = self._user.now(), self._password.now()
         return None if user is None or password is None else _signed(nonce, user, password, request)
 
-    async def obtain(self, request: Request, means: Means) -> Signature:  # noqa: ARG002 - it needs none
+    async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:  # noqa: ARG002 - it needs none
         """The same, where user or password have to be fetched."""
         nonce = self._nonces[origin(request.url)]
         return _signed(nonce, await self._user.fetch(), await self._password.fetch(), request)
 
-    def answered(
+    def on_response(
         self,
         signature: Signature,
         response: Response,
         refused: Sequence[Signature],
-        means: Means,  # noqa: ARG002 - it needs none
+        context: AuthContext,  # noqa: ARG002 - it needs none
     ) -> str:
         """Keep the challenge, or the next nonce; answer a challenge that was not refused already."""
         request = response.request
@@ -101,7 +101,7 @@ class Digest:
             return ""
         return "401, a new digest nonce" if challenge.stale or sent.worked else ""  # else user or password are wrong
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
         return f"Digest, password from {self._password!r}"
 

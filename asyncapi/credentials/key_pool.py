@@ -17,17 +17,18 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from asyncapi.credentials.renamed import with_new_names
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.limits.bucket import TOLERANCE
 from asyncapi.sansio.limits.key_rotation import KeyState, Ring, limit_told
 from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.scheduling.token_queue import refuse
-from asyncapi.scheduling.wait_queue import Line
+from asyncapi.scheduling.wait_queue import WaitQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from asyncapi.credentials.base import Credential, Means, Signature
+    from asyncapi.credentials.base import AuthContext, Credential, Signature
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.limits.bucket import Bucket
@@ -110,23 +111,23 @@ class KeyPool:
             [KeyState(key.name or f"key {n}", _buckets(key), key.quota, pace=pace) for n, key in enumerate(given, 1)],
             least_used=strategy == "least-used",
         )
-        self._line = Line(1)
+        self._queue = WaitQueue(1)
         self._held = False  # somebody waits for a key: the first in line
         self._strategy = strategy
         self._quarantine = inf if quarantine is None else quarantine
-        self.whose = None  # several keys of one user
-        self.resends = sum(one.resends for one in self._credentials) + len(given) - 1
+        self.principal = None  # several keys of one user
+        self.max_resends = sum(one.max_resends for one in self._credentials) + len(given) - 1
 
-    def ready(self, request: Request, means: Means) -> Signature | None:
+    def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
         """The signature of the next key, if one may go now and nobody waits for it."""
-        now = means.clock.now()
+        now = context.clock.now()
         while not self._held:
             index = self._choose(now)
             state = self._ring.keys[index]
             if state.wait(now) > TOLERANCE:
                 return None
             try:
-                inner = self._credentials[index].ready(request, means)
+                inner = self._credentials[index].cached_signature(request, context)
             except AuthError as error:
                 state.bar(now + self._quarantine, error.message)
                 continue
@@ -136,7 +137,7 @@ class KeyPool:
             return self._signature(index, inner, now)
         return None
 
-    async def obtain(self, request: Request, means: Means) -> Signature:
+    async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:
         """The signature of the key that may go first, waited for in line.
 
         Raises:
@@ -145,57 +146,61 @@ class KeyPool:
             RequestTimeout: The wait would pass its deadline.
         """
         while True:
-            index = await self._take(request, means)
+            index = await self._take(request, context)
             credential, state, used = self._credentials[index], self._ring.keys[index], False
             try:
-                inner = credential.ready(request, means) or await credential.obtain(request, means)
+                inner = credential.cached_signature(request, context) or await credential.fetch_signature(
+                    request, context
+                )
                 used = True
-                return self._signature(index, inner, means.clock.now())
+                return self._signature(index, inner, context.clock.now())
             except AuthError as error:
-                state.bar(means.clock.now() + self._quarantine, error.message)
+                state.bar(context.clock.now() + self._quarantine, error.message)
             finally:
                 if not used:
                     state.give_back()
 
-    async def _take(self, request: Request, means: Means) -> int:
+    async def _take(self, request: Request, context: AuthContext) -> int:
         """The first in line waits for a key; those behind, by priority, tenant and arrival, for the first."""
-        call, began = request.call, means.clock.now()
+        call, began = request.call, context.clock.now()
         self._choose(began)
         if self._held:
-            forecast = self._ring.forecast(began, 1.0 + self._line.ahead(call.priority)[0])
+            forecast = self._ring.forecast(began, 1.0 + self._queue.ahead(call.priority)[0])
             refuse(request, forecast, began, who="keys'")
-            await self._line.wait(self._hand_on, (1.0,), priority=call.priority, tenant=call.tenant)
+            await self._queue.wait(self._hand_on, (1.0,), priority=call.priority, tenant=call.tenant)
         self._held = True
         try:
             while True:
-                now = means.clock.now()
+                now = context.clock.now()
                 index = self._choose(now)
                 wait = self._ring.keys[index].wait(now)
                 if wait <= TOLERANCE:
                     self._ring.take(index, now)
                     return index
                 refuse(request, now - began + wait, began, who="keys'")
-                await means.clock.sleep(wait)
+                await context.clock.sleep(wait)
         finally:
             self._hand_on()
 
     def _hand_on(self, _: object = None) -> None:
         """The next in line is the first."""
-        self._held = self._line.call()
+        self._held = self._queue.call()
 
-    def answered(self, signature: Signature, response: Response, refused: Sequence[Signature], means: Means) -> str:
+    def on_response(
+        self, signature: Signature, response: Response, refused: Sequence[Signature], context: AuthContext
+    ) -> str:
         """Quarantine, or rest; and whether another key may do better at once."""
         use: _Use = signature.by
         use.status = response.status
-        state, now = self._ring.keys[use.index], means.clock.now()
-        told = quotas(response.headers, means.clock.wall())
+        state, now = self._ring.keys[use.index], context.clock.now()
+        told = quotas(response.headers, context.clock.wall())
         state.learn(now, told, number=use.number, sent_at=use.sent_at)
         earlier: list[_Use] = [each.by for each in refused]
         before = [each.inner for each in earlier if each.index == use.index]
-        why = self._credentials[use.index].answered(use.inner, response, before, means)
+        why = self._credentials[use.index].on_response(use.inner, response, before, context)
         if why:
             return why
-        limited, seconds = limit_told(response.status, response.headers, response.content, means.clock.wall())
+        limited, seconds = limit_told(response.status, response.headers, response.content, context.clock.wall())
         if limited:
             use.status = _TOO_MANY
             state.rest(now, seconds, str(response.status))
@@ -214,7 +219,7 @@ class KeyPool:
         use: _Use = signature.by
         self._ring.keys[use.index].give_back(use.number)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
         return f"KeyPool of {len(self._credentials)}, {self._strategy}"
 
@@ -228,7 +233,7 @@ class KeyPool:
     def _choose(self, now: float) -> int:
         index = self._ring.choose(now)
         if index is None:
-            keys = "; ".join(f"{key.name}: {key.told(now)}" for key in self._ring.keys)
+            keys = "; ".join(f"{key.name}: {key.describe(now)}" for key in self._ring.keys)
             raise AuthError(f"no key of the pool may be used any more: {keys}")
         return index
 
@@ -243,7 +248,8 @@ class KeyPool:
 
 def _key(given: Credential | Key) -> Key:
     key = given if isinstance(given, Key) else Key(given)
-    if not hasattr(key.credential, "answered") or isinstance(key.credential, type):
+    key = replace(key, credential=with_new_names(key.credential))
+    if not hasattr(key.credential, "on_response") or isinstance(key.credential, type):
         raise ConfigError(
             f"KeyPool: {type(key.credential).__name__} is no credential: wrap each key, as in ApiKey('...')"
         )

@@ -210,11 +210,11 @@ def sendable(value: str, what: str) -> str:
     return value
 
 
-Whose = Callable[[], Awaitable[str | None]]
+PrincipalOf = Callable[[], Awaitable[str | None]]
 """Tells the user that a credential acts for now: a text that is another one for another user; None if it can't tell."""
 
 
-def whose(*sources: Source) -> Whose | None:
+def principal_of(*sources: Source) -> PrincipalOf | None:
     """The user by the values of these sources: a hash; None where they never change, and so there is one user."""
     if all(isinstance(one, Constant) for one in sources):
         return None

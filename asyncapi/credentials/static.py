@@ -2,7 +2,7 @@
 
 A 401 is answered by one more try where the value's source may have a newer one: a file or variable that has changed, a
 function. The same text sent again would be refused again: where asking a function anew does not help, it is not asked
-for each call (`sansio/doubt.py`).
+for each call (`sansio/auth/rejections.py`).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.credentials.base import Signature, route
-from asyncapi.credentials.sources import Constant, source, whose
+from asyncapi.credentials.sources import Constant, principal_of, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.rejections import Doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
     from asyncapi.credentials.sources import Source, Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
@@ -41,7 +41,7 @@ class Written:
         write: The signature of values.
     """
 
-    __slots__ = ("_doubts", "_name", "_sent", "_signature", "_sources", "_write", "whose")
+    __slots__ = ("_doubts", "_name", "_sent", "_signature", "_sources", "_write", "principal")
 
     def __init__(self, name: str, sources: Sequence[Source], write: Callable[[Sequence[str]], Signature]) -> None:
         self._name = name
@@ -50,7 +50,7 @@ class Written:
         self._sent: list[str] = []
         self._doubts = Doubts()
         self._signature: Signature | None = None
-        self.whose = whose(*sources)
+        self.principal = principal_of(*sources)
         constant = [one.now() for one in sources if isinstance(one, Constant)]
         if len(constant) == len(sources):  # what is wrong with it is said at once
             try:
@@ -58,7 +58,7 @@ class Written:
             except AuthError as error:
                 raise ConfigError(error.message) from None
 
-    def ready(self, request: Request, means: Means) -> Signature | None:  # noqa: ARG002 - the same for all
+    def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:  # noqa: ARG002 - the same for all
         """The signature, if all values are at hand."""
         values = []
         for one in self._sources:
@@ -68,7 +68,7 @@ class Written:
             values.append(value)
         return self._signed(values)
 
-    async def obtain(self, request: Request, means: Means) -> Signature:  # noqa: ARG002 - the same for all
+    async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:  # noqa: ARG002 - the same for all
         """The signature, from values that have to be fetched."""
         try:
             return self._signed([await one.fetch() for one in self._sources])
@@ -77,24 +77,24 @@ class Written:
         except Exception as error:
             raise AuthError(f"{self._name}: {self._sources!r} failed with {type(error).__name__}") from error
 
-    def answered(
+    def on_response(
         self,
         signature: Signature,
         response: Response,
         refused: Sequence[Signature],
-        means: Means,
+        context: AuthContext,
     ) -> str:
         """A 401 is worth another try once, where there may be another value."""
         if response.status != _UNAUTHORIZED or refused:
             if refused and response.status == _UNAUTHORIZED:
-                self._doubts.unhelped(route(response), object(), means.clock.now())
+                self._doubts.unhelped(route(response), object(), context.clock.now())
             elif refused:
                 self._doubts.helped(route(response))
             return ""
         sent: list[str] = signature.by
         renewed = [one for one, value in zip(self._sources, sent, strict=True) if one.renewed(value)]
         known = any(one.now() is not None for one in renewed)  # else only asking can tell
-        if not renewed or not (known or self._doubts.believe(route(response), means.clock.now())):
+        if not renewed or not (known or self._doubts.believe(route(response), context.clock.now())):
             return ""
         return f"401, {self._name} read again"
 
@@ -120,7 +120,7 @@ class ApiKey:
         ConfigError: More than one place, no name, or a value that does not fit there.
     """
 
-    resends = 1
+    max_resends = 1
 
     def __init__(
         self, value: Value, *, header: str | None = None, query: str | None = None, cookie: str | None = None
@@ -134,8 +134,12 @@ class ApiKey:
             raise ConfigError(f"ApiKey({self._place}={self._name!r}): this is no name of a {self._place}")
         self._source = source(value, "ApiKey's value")
         written = Written("ApiKey", [self._source], self._write)
-        self.ready, self.obtain, self.answered = written.ready, written.obtain, written.answered
-        self.whose = written.whose
+        self.cached_signature, self.fetch_signature, self.on_response = (
+            written.cached_signature,
+            written.fetch_signature,
+            written.on_response,
+        )
+        self.principal = written.principal
 
     def _write(self, values: Sequence[str]) -> Signature:
         [value] = values
@@ -151,7 +155,7 @@ class ApiKey:
                 _check("ApiKey", value, _IN_COOKIE)
                 return Signature(cookies=pair, secrets=(value,), by=values)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
         return f"ApiKey in the {self._place} {self._name}, from {self._source!r}"
 
@@ -169,15 +173,19 @@ class Bearer:
         ConfigError: The value is empty, or has spaces or other characters that no token has.
     """
 
-    resends = 1
+    max_resends = 1
 
     def __init__(self, value: Value) -> None:
         self._source = source(value, "Bearer's value")
         written = Written("Bearer", [self._source], _bearer)
-        self.ready, self.obtain, self.answered = written.ready, written.obtain, written.answered
-        self.whose = written.whose
+        self.cached_signature, self.fetch_signature, self.on_response = (
+            written.cached_signature,
+            written.fetch_signature,
+            written.on_response,
+        )
+        self.principal = written.principal
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
         return f"Bearer, from {self._source!r}"
 
@@ -196,15 +204,19 @@ class Basic:
         ConfigError: The user has a colon, or one of them a control character.
     """
 
-    resends = 1
+    max_resends = 1
 
     def __init__(self, user: Value, password: Value) -> None:
         self._sources = source(user, "Basic's user"), source(password, "Basic's password")
         written = Written("Basic", self._sources, _basic)
-        self.ready, self.obtain, self.answered = written.ready, written.obtain, written.answered
-        self.whose = written.whose
+        self.cached_signature, self.fetch_signature, self.on_response = (
+            written.cached_signature,
+            written.fetch_signature,
+            written.on_response,
+        )
+        self.principal = written.principal
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
         return f"Basic, password from {self._sources[1]!r}"
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from asyncapi.credentials.key_pool import KeyPool
+from asyncapi.credentials.renamed import with_new_names
 from asyncapi.errors import AsyncAPIError, AuthError, ConfigError
 from asyncapi.messages.call import Call
 from asyncapi.messages.request import Request
@@ -31,7 +32,7 @@ from asyncapi.sansio.http.origin import Origin, origin
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
-    from asyncapi.credentials.base import Credential, Means, Signature
+    from asyncapi.credentials.base import AuthContext, Credential, Signature
     from asyncapi.messages.response import Response
     from asyncapi.types import Layer, Send
 
@@ -42,16 +43,16 @@ class Keyring:
     Args:
         given: One credential, or one for each origin (`{"https://a.example": Bearer(...)}`).
         base: The client's base URL, or "".
-        means: What credentials may use of the client.
+        context: What credentials may use of the client.
 
     Raises:
         ConfigError: What was given is no credential, or no origin.
     """
 
-    __slots__ = ("_anywhere", "_by_origin", "means")
+    __slots__ = ("_anywhere", "_by_origin", "context")
 
-    def __init__(self, given: Credential | Mapping[str, Credential], base: str, means: Means) -> None:
-        self.means = means
+    def __init__(self, given: Credential | Mapping[str, Credential], base: str, context: AuthContext) -> None:
+        self.context = context
         self._anywhere: Credential | None = None
         self._by_origin: dict[Origin, Credential] = {}
         if isinstance(given, Mapping):
@@ -77,10 +78,10 @@ class Keyring:
         """
         for credential in [self._anywhere] if self._anywhere is not None else self._by_origin.values():
             request = Request("GET", "")
-            request.call = Call(self.means.clock.now(), "", None, None, None)
+            request.call = Call(self.context.clock.now(), "", None, None, None)
             try:
-                if credential.ready(request, self.means) is None:
-                    await credential.obtain(request, self.means)
+                if credential.cached_signature(request, self.context) is None:
+                    await credential.fetch_signature(request, self.context)
             except Exception as error:
                 forget_variables(error)
                 raise
@@ -89,16 +90,16 @@ class Keyring:
     def one_user(self) -> bool:
         """Whether nobody but the same user is ever acted for: which a credential of the user's own must say."""
         given = self._by_origin.values() if self._anywhere is None else [self._anywhere]
-        return all(getattr(credential, "whose", _unknown) is None for credential in given)
+        return all(getattr(credential, "principal", _unknown) is None for credential in given)
 
-    async def whose(self, request: Request) -> str | None:
+    async def principal(self, request: Request) -> str | None:
         """The user that this request would act for now; "" for the only one there is, None if nobody can tell.
 
         Raises:
             AuthError: A credential has no value.
         """
         credential = self.of(request)
-        ask = None if credential is None else getattr(credential, "whose", _unknown)
+        ask = None if credential is None else getattr(credential, "principal", _unknown)
         if ask is None:
             return ""
         try:
@@ -112,12 +113,12 @@ class Keyring:
             raise failed from error
         return user
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
         if self._anywhere is not None:
-            return f"{self._anywhere.told()}; redirects to another origin go without"
+            return f"{self._anywhere.describe()}; redirects to another origin go without"
         return ", ".join(
-            f"{credential.told()}, for {scheme}://{host}:{port} alone"
+            f"{credential.describe()}, for {scheme}://{host}:{port} alone"
             for (scheme, host, port), credential in self._by_origin.items()
         )
 
@@ -140,7 +141,10 @@ def _place(given: str) -> Origin:
 
 
 def _checked(given: object) -> Credential:
-    if isinstance(given, type) or not all(hasattr(given, name) for name in ("ready", "obtain", "answered", "resends")):
+    given = with_new_names(given)
+    if isinstance(given, type) or not all(
+        hasattr(given, name) for name in ("cached_signature", "fetch_signature", "on_response", "max_resends")
+    ):
         name = given.__name__ if isinstance(given, type) else type(given).__name__
         raise ConfigError(f"auth: {name} is no credential: give Bearer('...'), ApiKey('...'), Basic('user', '...') ...")
     return given  # type: ignore[return-value]  # it quacks like one
@@ -152,7 +156,7 @@ def auth(keyring: Keyring) -> Layer:
     Raises (from the layer):
         AuthError: No credential could be had.
     """
-    means = keyring.means
+    context = keyring.context
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -160,9 +164,9 @@ def auth(keyring: Keyring) -> Layer:
             call.resend = ""
             credential = keyring.of(request)
             try:
-                signature = None if credential is None else credential.ready(request, means)
+                signature = None if credential is None else credential.cached_signature(request, context)
                 if signature is None and credential is not None:
-                    signature = await _waited(credential, request, means)
+                    signature = await _waited(credential, request, context)
             except Exception as error:
                 forget_variables(error)
                 raise
@@ -173,8 +177,8 @@ def auth(keyring: Keyring) -> Layer:
                 return await inner(request)
             call.signature = signature
             response = await inner(request)
-            why = credential.answered(signature, response, call.refused, means)
-            if why and len(call.refused) < credential.resends:
+            why = credential.on_response(signature, response, call.refused, context)
+            if why and len(call.refused) < credential.max_resends:
                 call.resend = why
                 call.refused = (*call.refused, signature)
             return response
@@ -184,10 +188,10 @@ def auth(keyring: Keyring) -> Layer:
     return layer
 
 
-async def _waited(credential: Credential, request: Request, means: Means) -> Signature:
-    call, now = request.call, means.clock.now
+async def _waited(credential: Credential, request: Request, context: AuthContext) -> Signature:
+    call, now = request.call, context.clock.now
     call.phase, began = "queue", now()
-    signature = await credential.obtain(request, means)
+    signature = await credential.fetch_signature(request, context)
     waited = now() - began
     call.queued += waited
     held = f"auth {waited:.3g} s"

@@ -33,7 +33,7 @@ LARGEST = 4 * 1024 * 1024  # bytes; a hundred calls at a time must not fill the 
 _BOUNDARY = re.compile(r"(multipart/form-data; boundary=)([0-9a-f]{32})")  # as `bodies` writes it
 
 
-def frozen(used: UsedKeys) -> Layer:
+def body_snapshot(used: UsedKeys) -> Layer:
     """The layer.
 
     Args:
@@ -61,7 +61,7 @@ async def _send_frozen(inner: Send, request: Request, body: Body, used: UsedKeys
         return await inner(request)
     request = _settled(request, content)
     if not used.fits(request):
-        raise ConfigError(used.told(request), request=request)
+        raise ConfigError(used.describe(request), request=request)
     return await inner(request)
 
 

@@ -1,10 +1,10 @@
 """An HTTP cache for one client (RFC 9111): a hit sends nothing and waits for nothing.
 
 Rules:
-1. What may be stored, used, or has to be asked again is decided in `sansio/caching.py`.
+1. What may be stored, used, or has to be asked again is decided in `sansio/http/caching.py`.
 2. Whose an answer is belongs to its key: credentials in the request's headers by their hash, the client's `auth=` by
-   the user that it acts for (`call.whose`). Where nobody can tell, or that has changed meanwhile, only what is `public`
-   is stored. Where an answer came from after a redirect, or from a fallback, it is not stored.
+   the user that it acts for (`call.principal`). Where nobody can tell, or that has changed meanwhile, only what is
+   `public` is stored. Where an answer came from after a redirect, or from a fallback, it is not stored.
 3. A write (POST, PUT, PATCH, DELETE ...) that succeeds, or whose outcome nobody knows, forgets what is stored of its
    URL, of where it was redirected to, and of the `Location` and `Content-Location` of the same origin (section 4.4).
    What was asked for before that, and comes after, is not stored. A HEAD that finds another answer there forgets the
@@ -87,7 +87,7 @@ def cache(
         settings: The user's choices.
         counts: What was done.
         clock: Its date is what ages are counted by.
-        unchanged: Whether `auth=` acts for nobody but `call.whose` since that was said; None for one user's client.
+        unchanged: Whether `auth=` acts for nobody but `call.principal` since that was said; None for one user's client.
     """
 
     def layer(inner: Send) -> Send:
@@ -133,7 +133,7 @@ class _Cache:
             return response
         if request.content is not None or not caching.concerns(request.method, request.headers):
             return await self._inner(request)
-        identity, key = _identity(request, request.call.whose), _key(request)
+        identity, key = _identity(request, request.call.principal), _key(request)
         kept = self._answers.get(key) or ()
         stored = caching.choose(kept, identity, request.headers)
         if stored is None and self._unchanged is not None:
@@ -168,7 +168,7 @@ class _Cache:
         """What the answer to a HEAD says of the stored one."""
         if response.status != 200 or response.url != request.url or response.degraded:  # noqa: PLR2004
             return
-        for user in {request.call.whose, _EVERYBODY}:
+        for user in {request.call.principal, _EVERYBODY}:
             kept = self._answers.get(_key(request)) or ()
             stored = caching.choose(kept, _identity(request, user), request.headers)
             if stored is not None and caching.outdated(stored, response.headers):
@@ -213,7 +213,7 @@ class _Cache:
             return _identity(request, "")
         if "public" in directives(headers):
             return _identity(request, _EVERYBODY)
-        return _identity(request, request.call.whose) if await self._unchanged(request) else None
+        return _identity(request, request.call.principal) if await self._unchanged(request) else None
 
     def _store(
         self,
@@ -226,7 +226,7 @@ class _Cache:
         if response.degraded or response.url != request.url:
             return
         asked, came = when
-        made = None if response.opened is not None or identity is None else caching.store(
+        made = None if response.open_body is not None or identity is None else caching.store(
             response.status, response.headers, response.content,
             version=response.http_version, asked=asked, came=came,
             identity=identity, request=request.headers, heuristic=self._settings.heuristic,

@@ -37,7 +37,7 @@ _TOO_MANY_REQUESTS = 429
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class PlannedFault:
     """What will happen to one attempt.
 
     Attributes:
@@ -55,7 +55,7 @@ class Fate:
     kept: float = 1.0
 
 
-def planned_fault(settings: Chaos, key: str, visit: int) -> Fate:
+def planned_fault(settings: Chaos, key: str, visit: int) -> PlannedFault:
     """What happens to this visit (from 1) of this key; the draws don't depend on the settings."""
     draw = random.Random(f"{settings.seed} {visit} {key}").random
     slow, length, which, cut, kept = draw(), draw(), draw(), draw(), draw()
@@ -63,16 +63,16 @@ def planned_fault(settings: Chaos, key: str, visit: int) -> Fate:
     latency = shortest + (longest - shortest) * length if slow < settings.slow else 0.0
     if which < settings.drops:
         unsent = which < settings.drops / 2
-        return Fate(latency, unsent=unsent, lost=not unsent)
+        return PlannedFault(latency, unsent=unsent, lost=not unsent)
     which -= settings.drops
     for status, share in ((_TOO_MANY_REQUESTS, settings.throttle), *settings.shares.items()):
         if which < share:
-            return Fate(latency, status=status)
+            return PlannedFault(latency, status=status)
         which -= share
-    return Fate(latency, kept=kept if cut < settings.truncate else 1.0)
+    return PlannedFault(latency, kept=kept if cut < settings.truncate else 1.0)
 
 
-class _Visits:
+class _VisitCounter:
     """How often a key was asked for."""
 
     __slots__ = ("count",)
@@ -82,7 +82,7 @@ class _Visits:
 
 
 def chaos(settings: Chaos, watchdog: Watchdog, clock: Clock) -> Layer:
-    """Do to every attempt what its fate says.
+    """Do to every attempt what its fault says.
 
     Args:
         settings: What goes wrong, and how often.
@@ -94,20 +94,20 @@ def chaos(settings: Chaos, watchdog: Watchdog, clock: Clock) -> Layer:
         ProtocolError: Its connection broke before the answer came, or in the middle of its body.
         RequestTimeout: The attempt's limit came during the latency.
     """
-    visits = Keyed(_Visits, 65_536)
+    visits = Keyed(_VisitCounter, 65_536)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             key = f"{request.method} {redact_url(request.url)}"  # a new token is no other URL
             visit = visits[key]
             visit.count += 1
-            fate = planned_fault(settings, key, visit.count)
+            fault = planned_fault(settings, key, visit.count)
             guard = attempt_limit.enter(watchdog, clock, request)
             try:
-                if fate.latency:
+                if fault.latency:
                     request.call.phase = "headers"
-                    await clock.sleep(fate.latency)
-                return await _meet(fate, request, inner, settings.retry_after)
+                    await clock.sleep(fault.latency)
+                return await _apply(fault, request, inner, settings.retry_after)
             except asyncio.CancelledError:
                 if guard is not None and guard.fired():
                     raise attempt_limit.timed_out(request) from None
@@ -121,25 +121,25 @@ def chaos(settings: Chaos, watchdog: Watchdog, clock: Clock) -> Layer:
     return layer
 
 
-async def _meet(fate: Fate, request: Request, inner: Send, retry_after: float) -> Response:
+async def _apply(fault: PlannedFault, request: Request, inner: Send, retry_after: float) -> Response:
     """One attempt, after its latency."""
-    if fate.unsent:
+    if fault.unsent:
         raise ConnectError("chaos: no connection could be made", request=request)
-    if fate.status is not None:
+    if fault.status is not None:
         headers = {"X-Chaos": "answered"}
-        if fate.status == _TOO_MANY_REQUESTS:
+        if fault.status == _TOO_MANY_REQUESTS:
             headers["Retry-After"] = f"{retry_after:g}"
-        return Response(fate.status, headers, b"chaos", url=request.url, request=request)
+        return Response(fault.status, headers, b"chaos", url=request.url, request=request)
     response = await inner(request)
-    if fate.lost:
+    if fault.lost:
         raise ProtocolError("chaos: the connection was closed before the answer came", request=request)
-    if fate.kept == 1.0:
+    if fault.kept == 1.0:
         return response
-    if response.opened is not None:
-        response.opened.read = _cut_short(response.opened.read, fate.kept, request)
+    if response.open_body is not None:
+        response.open_body.read = _cut_short(response.open_body.read, fault.kept, request)
     elif response.content:
         request.call.phase = "body"
-        got = f"{int(fate.kept * len(response.content))} of {len(response.content)} bytes"
+        got = f"{int(fault.kept * len(response.content))} of {len(response.content)} bytes"
         raise ProtocolError(f"chaos: the connection was closed after {got} of the body", request=request)
     return response
 

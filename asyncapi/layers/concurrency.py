@@ -19,7 +19,7 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from asyncapi.errors import ConnectError, QueueFull, RequestTimeout
-from asyncapi.scheduling.wait_queue import Line
+from asyncapi.scheduling.wait_queue import WaitQueue
 from asyncapi.scheduling.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ class Gate:
         streams: Streams that have given their place back and are still open.
     """
 
-    __slots__ = ("free", "learned", "limit", "line", "most", "streams")
+    __slots__ = ("free", "learned", "limit", "most", "queue", "streams")
 
     def __init__(self, limit: int, learned: Learned | None = None, most: float = inf) -> None:
         self.limit = limit
         self.free = limit
-        self.line = Line()
+        self.queue = WaitQueue()
         self.learned = learned
         self.most = most
         self.streams = 0
@@ -72,18 +72,18 @@ class Gate:
     @property
     def busy(self) -> bool:
         """Whether a place is out, or anybody waits for one."""
-        return self.free < self.limit or self.line.length > 0
+        return self.free < self.limit or self.queue.length > 0
 
     async def enter(self) -> None:
         """Take a place, waiting in line for it if need be."""
         if self.free > 0:  # a free place means that nobody waits: it would have been handed on
             self.free -= 1
         else:
-            await self.line.wait(self.leave)
+            await self.queue.wait(self.leave)
 
     def leave(self, _: object = None) -> None:
         """Give a place back: to the first in line, if any, and if there still is a place."""
-        if self.free < 0 or not self.line.call():
+        if self.free < 0 or not self.queue.call():
             self.free += 1
 
     def hold(self, body: OpenBody) -> None:
@@ -102,7 +102,7 @@ class Gate:
         """Change the number of places."""
         self.free += limit - self.limit
         self.limit = limit
-        while self.free > 0 and self.line.call():
+        while self.free > 0 and self.queue.call():
             self.free -= 1
 
     def learn(self, learned: Learned, now: float, latency: float, *, dropped: bool) -> None:
@@ -143,7 +143,7 @@ def concurrency(
                 gate.free -= 1
             else:
                 _refuse(request, gate, max_queue, typical)
-                call, began, before = request.call, clock.now(), gate.line.length
+                call, began, before = request.call, clock.now(), gate.queue.length
                 await _wait(request, gate, watchdog, began, typical)
                 waited = clock.now() - began
                 call.queued += waited
@@ -153,7 +153,7 @@ def concurrency(
                 response = await (
                     inner(request) if gate.learned is None else _learning(inner, request, gate, gate.learned, clock)
                 )
-                body = response.opened
+                body = response.open_body
                 return response
             finally:
                 if body is None:
@@ -168,8 +168,8 @@ def concurrency(
 
 def _refuse(request: Request, gate: Gate, most: int | None, typical: Callable[[], float | None]) -> None:
     """Raise if it need not even stand in line."""
-    waiting = gate.line.length
-    if request.call.patience == 0:
+    waiting = gate.queue.length
+    if request.call.max_wait == 0:
         what = f"all {gate.limit} places are taken and it does not wait (wait=False)"
     elif most is not None and waiting >= most:
         what = f"{waiting} wait already (max_queue={most})"
@@ -177,31 +177,31 @@ def _refuse(request: Request, gate: Gate, most: int | None, typical: Callable[[]
         return
     back = _come_back(request, gate, typical)
     refusal = QueueFull(f"{what}; come back in about {back:.2g} s", request=request, retry_after=back)
-    refusal.held_by = "wait" if request.call.patience == 0 else "queue"
+    refusal.held_by = "wait" if request.call.max_wait == 0 else "queue"
     raise refusal
 
 
 def _come_back(request: Request, gate: Gate, typical: Callable[[], float | None]) -> float:
     """In how many seconds there should be a place."""
     takes = typical() or request.call.attempt or _GUESS  # nothing measured yet: what an attempt may take at the most
-    return takes * (gate.line.length + 1) / gate.limit
+    return takes * (gate.queue.length + 1) / gate.limit
 
 
 async def _wait(
     request: Request, gate: Gate, watchdog: Watchdog, now: float, typical: Callable[[], float | None]
 ) -> None:
-    """Stand in line, for as long as the call has patience."""
+    """Stand in line, for as long as the call has max_wait."""
     call = request.call
     call.phase = "queue"
-    if call.patience is None:
-        await gate.line.wait(gate.leave, priority=call.priority, tenant=call.tenant)
+    if call.max_wait is None:
+        await gate.queue.wait(gate.leave, priority=call.priority, tenant=call.tenant)
         return
-    guard = watchdog.enter(now + call.patience, call.task)
+    guard = watchdog.enter(now + call.max_wait, call.task)
     try:
-        await gate.line.wait(gate.leave, priority=call.priority, tenant=call.tenant)
+        await gate.queue.wait(gate.leave, priority=call.priority, tenant=call.tenant)
     except asyncio.CancelledError:
         if guard.fired():
-            told, back = f"no place came free in {call.patience:g} s (wait)", _come_back(request, gate, typical)
+            told, back = f"no place came free in {call.max_wait:g} s (wait)", _come_back(request, gate, typical)
             refusal = QueueFull(f"{told}; come back in about {back:.2g} s", request=request, retry_after=back)
             refusal.held_by = "wait"
             raise refusal from None

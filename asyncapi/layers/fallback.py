@@ -33,7 +33,7 @@ from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, Transpor
 from asyncapi.messages.response import Response
 from asyncapi.messages.uri import parse
 from asyncapi.sansio.failures.circuit import Circuit, Rules
-from asyncapi.sansio.failures.resend import obstacle
+from asyncapi.sansio.failures.resend import resend_obstacle
 from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.caching import headers_of, plain_fields
 from asyncapi.sansio.http.origin import bound, origin
@@ -108,7 +108,7 @@ class Kept:
 def _key(request: Request) -> str:
     """What tells it from others, hashed: no credential is kept."""
     headers = [pair for pair in telling(request.headers) if pair[0] not in _ASKS_WHETHER_IT_HOLDS]
-    told = repr((str(request.url), headers, request.call.whose)).encode("utf-8", "surrogatepass")
+    told = repr((str(request.url), headers, request.call.principal)).encode("utf-8", "surrogatepass")
     return f"stale {sha256(told).hexdigest()}"
 
 
@@ -122,7 +122,7 @@ def _concerns(request: Request) -> bool:
     return (
         request.method == "GET"
         and request.content is None
-        and request.call.whose is not None
+        and request.call.principal is not None
         and "no-store" not in directives(request.headers)
     )
 
@@ -183,7 +183,7 @@ class _Fallback:
         reserve = max(alternative.share for alternative in self._alternatives)
         usual = await (self._try_place(request, reserve) if self._elsewhere else self._bounded(request, reserve))
         if isinstance(usual, Response) and usual.status not in self._statuses:
-            if self._kept is not None and usual.opened is None:  # a stream is not kept
+            if self._kept is not None and usual.open_body is None:  # a stream is not kept
                 unchanged = self._kept.unchanged
                 if unchanged is None or await unchanged(request):
                     self._kept.put(request, usual, self._clock.now())
@@ -308,7 +308,10 @@ def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:
     """Whether sending it once more does nothing twice, after what may have been done. Declined is declined."""
     return all(
         isinstance(one, RejectedError)
-        or (obstacle(request, one) is None and not (isinstance(one, Response) and one.status == _PAYMENT_REQUIRED))
+        or (
+            resend_obstacle(request, one) is None
+            and not (isinstance(one, Response) and one.status == _PAYMENT_REQUIRED)
+        )
         for one in failures
     )
 

@@ -1,7 +1,7 @@
 """Hedging: no answer after a learned delay, so a second copy is sent; the first good answer wins.
 
 Rules:
-1. Only what is safe to send twice (sansio/resend.py), with a body that can be sent twice at the same time.
+1. Only what is safe to send twice (sansio/failures/resend.py), with a body that can be sent twice at the same time.
 2. The first copy runs in the calling task. A call whose answer comes in time costs no task and no timer of its own:
    all races share one timer, which starts a further copy, as a task, for those that are late.
 3. Late is who waits for the server. A copy that still stands in our own lines is not hedged: it would wait twice. A
@@ -104,7 +104,7 @@ def hedge(hedges: Hedges, settings: Hedge) -> Layer:
             if not safe(request) or isinstance(request.content, Body):
                 return await inner(request)
             key = f"{request.method} {request.call.host} {request.route or ''}"
-            route = routes[key if request.call.opened is None else f"{key} (streamed)"]
+            route = routes[key if request.call.open_bodies is None else f"{key} (streamed)"]
             race = _Race(hedges, settings, inner, request, route)
             if race.due < inf:
                 hedges.enter(race)
@@ -240,7 +240,7 @@ class _Contest:
         """Start one more."""
         race = self._race
         call = race.call.fork(f"hedge: no answer in {race.delay:.3g} s ({race.settings.label})")
-        call.patience = 0.0
+        call.max_wait = 0.0
         for earlier in self.copies:
             call.join(earlier.call)
         task = asyncio.get_running_loop().create_task(self._carry(call), context=race.context.copy())

@@ -1,6 +1,6 @@
 """The server's limits: what a host tells of its quotas, and its 429s, slow us down before it has to refuse.
 
-One `Pacer` per host decides (sansio/pacing.py): attempts go as they come while nothing is told; they are spaced over
+One `Pacer` per host decides (sansio/limits/pacing.py): attempts go as they come while nothing is told; they are spaced over
 what is left of a window when it runs low; a limit that is seen to be shared is one pause for everybody. There are two
 lines before it: single calls wait for what the host has told, a backlog (`map`, `gather`, a job) also for the rate that
 is inferred from its refusals. A told wait over the cap is refused to single calls at once; a backlog waits. A host that
@@ -19,7 +19,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from asyncapi.errors import RateExceeded
 from asyncapi.messages.response import Response
 from asyncapi.sansio.limits.pacing import Pacer
-from asyncapi.sansio.limits.rate_limited import told_wait
+from asyncapi.sansio.limits.rate_limited import wait_asked
 from asyncapi.sansio.limits.ratelimit_headers import quotas, tells
 from asyncapi.scheduling.token_queue import Limiter, stand_in_line
 
@@ -48,36 +48,38 @@ class Pace:
         pacer: Decides.
     """
 
-    __slots__ = ("_clock", "_lines", "pacer")
+    __slots__ = ("_clock", "_queues", "pacer")
 
     def __init__(self, clock: Clock) -> None:
         self.pacer = Pacer()
-        self._lines: tuple[Limiter, Limiter] | None = None  # of single calls, and of a backlog; a quiet host needs none
+        self._queues: tuple[Limiter, Limiter] | None = (
+            None  # of single calls, and of a backlog; a quiet host needs none
+        )
         self._clock = clock
 
-    def line(self, *, backlog: bool) -> Limiter:
+    def queue(self, *, backlog: bool) -> Limiter:
         """Where calls of a backlog stand, or single ones."""
-        if self._lines is None:
-            self._lines = Limiter([self.pacer.singly], self._clock), Limiter([self.pacer], self._clock)
-        return self._lines[backlog]
+        if self._queues is None:
+            self._queues = Limiter([self.pacer.singly], self._clock), Limiter([self.pacer], self._clock)
+        return self._queues[backlog]
 
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return sum(limiter.line.length for limiter in self._lines or ())
+        return sum(limiter.queue.length for limiter in self._queues or ())
 
     @property
     def busy(self) -> bool:
         """Whether anybody waits, or a newcomer would have to."""
-        return any(limiter.busy for limiter in self._lines or ())
+        return any(limiter.busy for limiter in self._queues or ())
 
     def look_again(self) -> None:
         """Something is known better: those who wait may be due earlier, or later."""
-        if self._lines is None:
+        if self._queues is None:
             return
-        self.pacer.waiting = self._lines[0].line.length
-        for limiter in self._lines:
-            if limiter.line.length:
+        self.pacer.waiting = self._queues[0].queue.length
+        for limiter in self._queues:
+            if limiter.queue.length:
                 limiter.look_again()
 
     def give_back(self, number: int, taken: float) -> None:
@@ -92,7 +94,7 @@ class Pace:
             status, headers = _OK if status in _REFUSALS else status, _NONE
         told = quotas(headers, self._clock.wall())
         if status in _REFUSALS:
-            wait = told_wait(status, headers, self._clock.wall())
+            wait = wait_asked(status, headers, self._clock.wall())
             if wait == 0.0:  # what whole seconds leave of the rest of one
                 wait = _REST
         self.pacer.observe(
@@ -137,7 +139,7 @@ def pace(
             pacer, backlog = one.pacer, infer or request.call.backlog
             taken = pacer.active
             if taken:
-                limiter = one.line(backlog=backlog)
+                limiter = one.queue(backlog=backlog)
                 if not limiter.take(_ONE):
                     await _wait(request, one, limiter, clock, max_queue)
             number, sent_at, made = pacer.begin(), now(), len(request.call.attempts)
@@ -170,12 +172,12 @@ async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max
     The cap decides who waits, not when one may send: beyond it one attempt a minute asks whether it still holds.
     """
     call, now = request.call, clock.now()
-    told = one.pacer.told(now)
-    cap = inf if call.crowd is not None else call.retry.max_retry_after if call.retry is not None else _CAP
+    told = one.pacer.retry_after(now)
+    cap = inf if call.fan_out is not None else call.retry.max_retry_after if call.retry is not None else _CAP
     why = ""
     if told > cap:
         why = f"a single call waits {cap:g} s at most (max_retry_after)"
-    elif request.deadline is not None and now + told > request.deadline and call.patience is None:
+    elif request.deadline is not None and now + told > request.deadline and call.max_wait is None:
         why = f"its deadline is in {request.deadline - now:.3g} s"
     if why:
         response = Response(429, {"Retry-After": str(ceil(told))}, url=request.url, request=request)

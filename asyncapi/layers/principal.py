@@ -3,8 +3,8 @@
     a credential that may change its user     the value of a function, file or variable; who is logged in
     cookies that are kept                     those that would be sent
 
-It stands above the cache, single-flight and stale answers, which go by `call.whose`. Between that and the attempt, the
-user may change: who keeps an answer asks again whether it has.
+It stands above the cache, single-flight and stale responses, which go by `call.principal`. Between that and the
+attempt, the principal may change: the layer that keeps a response asks again whether it has.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Send
 
 
-class Users:
+class PrincipalSource:
     """The user that requests are for.
 
     Args:
@@ -42,7 +42,7 @@ class Users:
         self._credential = credential
         self._cookies = cookies
 
-    async def whose(self, request: Request) -> str | None:
+    async def principal(self, request: Request) -> str | None:
         """Whose this request would be now; "" for nobody's in particular, None if nobody can tell.
 
         Raises:
@@ -55,15 +55,15 @@ class Users:
         return f"{user} {sha256(cookies.encode()).hexdigest()}" if cookies else user
 
     async def unchanged(self, request: Request) -> bool:
-        """Whether it still is for the user that `call.whose` says, if that says one."""
+        """Whether it still is for the user that `call.principal` says, if that says one."""
         try:
-            return request.call.whose is not None and await self.whose(request) == request.call.whose
+            return request.call.principal is not None and await self.principal(request) == request.call.principal
         except AuthError:
             return False
 
 
-def whose(users: Users) -> Layer:
-    """Say it in `call.whose`.
+def principal(source: PrincipalSource) -> Layer:
+    """Say it in `call.principal`.
 
     Raises (from the layer):
         AuthError: The credential has no value.
@@ -71,7 +71,7 @@ def whose(users: Users) -> Layer:
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            request.call.whose = await users.whose(request)
+            request.call.principal = await source.principal(request)
             return await inner(request)
 
         return send

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Send
 
 
-def propagate(clock: Clock, *, deadline_header: str | None, attempt_header: str | None) -> Layer:
+def propagation(clock: Clock, *, deadline_header: str | None, attempt_header: str | None) -> Layer:
     """Add the headers. The time left is the attempt's: nobody waits for its answer any longer than that.
 
     An attempt without any limit carries none.

@@ -3,12 +3,12 @@
 The first attempt runs bare; everything else here happens only after a failure. The questions, in this order:
 
     1. Is it a failure that another try may mend?      the policy's predicate, else status and kind of error
-    2. Is it safe to send it again?                    sansio/resend.py: never a payment twice
+    2. Is it safe to send it again?                    sansio/failures/resend.py: never a payment twice
     3. May we try again?                               attempts or the policy's `stop`
     4. How long to wait?                               what the server says, else the policy's `wait`: also where it
                                                        says "at once" (0, or a date that is past), never a storm
     5. Does the wait end before the deadline?          if not, give up now, not then
-    6. Does the retry budget allow it?                 of a time-out, also when the wait is over (sansio/budget.py)
+    6. Does the retry budget allow it?                 of a time-out, also when the wait is over (sansio/failures/retry_budget.py)
 
 A connection that was kept alive and turns out to be closed is replayed once, at once, outside the count: the
 server never saw the request. An answer that proves the credential at fault (`call.resend`) is followed by another try
@@ -31,7 +31,7 @@ from tenacity import Future, RetryCallState
 from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError, status_error
 from asyncapi.messages.call import Call
 from asyncapi.sansio.failures import retry_choice
-from asyncapi.sansio.failures.resend import obstacle, rewindable, safe, timed_out
+from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out
 from asyncapi.sansio.http.retry_after import retry_after
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ async def _called(strategy: Callable[[RetryCallState], Any], state: RetryCallSta
 
 
 @contextmanager
-def retried_elsewhere() -> Iterator[None]:
+def no_retries() -> Iterator[None]:
     """A scope whose calls make one attempt each: somebody above it retries already."""
     above = Call(0.0, "", None, None, None)
     token = _inside.set(above)
@@ -236,7 +236,7 @@ class _Again:
             raise refusal
         wait, deadline = refusal.probe_in + _SPREAD * clock.random(), self._request.deadline
         late = deadline is not None and clock.now() + wait >= deadline
-        if late or (call.patience is not None and wait > call.patience):
+        if late or (call.max_wait is not None and wait > call.max_wait):
             raise refusal
         state = self._state(refusal, call)
         if state is not None and policy.stop is not None:
@@ -268,8 +268,8 @@ class _Again:
         what = failure.status if not isinstance(failure, TransportError) else type(failure).__name__
         wait, source = await self._wait(failure, state)
         await self._allow(failure, wait, source, state)
-        if not isinstance(failure, TransportError) and failure.opened is not None:
-            failure.opened.close()
+        if not isinstance(failure, TransportError) and failure.open_body is not None:
+            failure.open_body.close()
         self._tries += 1
         self._slept += wait
         _note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {source} {wait:.3g} s")
@@ -306,7 +306,7 @@ class _Again:
     ) -> None:
         """Questions 2, 3, 5 and 6."""
         policy, request = self._policy, self._request
-        unsafe = obstacle(request, failure)
+        unsafe = resend_obstacle(request, failure)
         if unsafe is not None:
             raise _GiveUp(unsafe)
         if policy.max_attempts is not None and self._tries >= policy.max_attempts:

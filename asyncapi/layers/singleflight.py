@@ -61,9 +61,9 @@ def singleflight(flights: Flights) -> Layer:
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             call = request.call
-            if request.method not in _METHODS or request.content is not None or call.opened is not None:
+            if request.method not in _METHODS or request.content is not None or call.open_bodies is not None:
                 return await inner(request)
-            if call.whose is None:
+            if call.principal is None:
                 return await inner(request)
             key = _key(request)
             flight = by_key.get(key)
@@ -84,7 +84,7 @@ def _key(request: Request) -> Hashable:
     """What identical requests have in common."""
     call = request.call
     # A policy is told by its identity, which is enough: the flight's call keeps it alive, so none can take its place.
-    policies = (call.whose, call.connect, call.attempt, id(call.retry), call.priority, call.tenant, call.patience)
+    policies = (call.principal, call.connect, call.attempt, id(call.retry), call.priority, call.tenant, call.max_wait)
     return request.method, request.url, telling(request.headers), policies
 
 

@@ -11,7 +11,7 @@ from asyncio import CancelledError
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.errors import AsyncAPIError, told
+from asyncapi.errors import AsyncAPIError, error_text
 from asyncapi.messages.call import Attempt
 from asyncapi.sansio.failures.idempotency import unsure
 from asyncapi.sansio.measures.histogram import Histograms
@@ -84,7 +84,7 @@ def calls(meter: Meter, clock: Clock) -> Layer:
             body = None
             try:
                 response = await inner(request)
-                body = response.opened
+                body = response.open_body
             except BaseException as error:
                 _complete(error, request, call)
                 meter.error(error)
@@ -121,7 +121,7 @@ def _body_closed(meter: Meter, response: Response, error: BaseException | None) 
         meter.by_status[response.status] = meter.by_status.get(response.status, 0) + 1
     else:
         meter.error(error)
-        response.attempts[-1].error = told(error)
+        response.attempts[-1].error = error_text(error)
 
 
 def _complete(error: BaseException, request: Request, call: Call) -> None:
@@ -192,7 +192,7 @@ def _told(error: BaseException, call: Call) -> str:
         late = next((guard for guard in call.guards if guard.fires), None)
         if late is not None:
             return f"RequestTimeout: {late.means} during {call.phase}"
-    return told(error)
+    return error_text(error)
 
 
 def _tell(hooks: Sequence[Callable[[Attempt], object]], record: Attempt) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from multidict import CIMultiDict
 
-from asyncapi.errors import ConfigError, told
+from asyncapi.errors import ConfigError, error_text
 from asyncapi.redact import redact_url
 
 if TYPE_CHECKING:
@@ -144,10 +144,10 @@ def watch_calls(watchers: Sequence[Watcher], clock: Clock) -> Layer:
                 raise
             finally:
                 _watched.reset(reset)
-            if response.opened is None:
+            if response.open_body is None:
                 _ended(watched, _record(request, clock, response, None))
             else:  # it ends with its body
-                response.opened.hold(lambda error: _ended(watched, _record(request, clock, response, error)))
+                response.open_body.hold(lambda error: _ended(watched, _record(request, clock, response, error)))
             return response
 
         return send
@@ -212,7 +212,7 @@ def _record(request: Request, clock: Clock, response: Response | None, error: Ba
         clock.wall() - elapsed,
         elapsed,
         None if response is None else response.status,
-        None if error is None else told(error),
+        None if error is None else error_text(error),
         tuple(call.attempts),
         "" if response is None else response.degraded,
     )

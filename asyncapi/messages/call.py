@@ -82,7 +82,7 @@ class Call:
         attempt: Seconds one attempt may take, or None.
         retry: The retry policy of this call, or None.
         attempts: The records so far.
-        patience: Seconds it may stand in one line of ours; None for as long as its deadline allows.
+        max_wait: Seconds it may wait in one of our queues; None for as long as its deadline allows.
         priority: The higher goes first.
         tenant: On whose behalf it is made.
         why: Why the next attempt is sent.
@@ -95,21 +95,45 @@ class Call:
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
         held_by: Which setting of ours ended them, in a word, as in `AsyncAPIError`.
-        crowd: What it is one item of (`map`, `gather`, a job); None for a single call.
+        fan_out: What it is one item of (`map`, `gather`, a job); None for a single call.
         asked: The URL that it asks for, before any redirect: whose origin a credential may be bound to.
         signature: What the attempt under way carries of a credential, or None; written by the auth layer.
         resend: Why the attempt that has just been answered may be sent again at once, outside the count, or "".
         refused: The signatures that this call has been sent again for.
-        opened: The bodies that transports have left open for it, where it wants its own streamed; else None.
+        open_bodies: The bodies that transports have left open for it, where it wants its own streamed; else None.
         guards: The time limits that stand over it (`Guard`), outermost first: who is cut off now can tell by which.
-        whose: The user that `auth=` acts for now, where that may change: what is shared or kept is this user's alone.
+        principal: The user that `auth=` acts for now, where that may change: what is shared or cached is theirs alone.
             "" for the client's only one, None where the credential can't tell.
     """
 
     __slots__ = (
-        "asked", "attempt", "attempts", "cause", "connect", "crowd", "ended_by", "guards", "held", "held_by", "host",
-        "opened", "patience", "phase", "priority", "queued", "refused", "resend", "retry", "reused", "running",
-        "signature", "started", "task", "tenant", "whose", "why",
+        "asked",
+        "attempt",
+        "attempts",
+        "cause",
+        "connect",
+        "ended_by",
+        "fan_out",
+        "guards",
+        "held",
+        "held_by",
+        "host",
+        "max_wait",
+        "open_bodies",
+        "phase",
+        "principal",
+        "priority",
+        "queued",
+        "refused",
+        "resend",
+        "retry",
+        "reused",
+        "running",
+        "signature",
+        "started",
+        "task",
+        "tenant",
+        "why",
     )  # fmt: skip
 
     def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
@@ -119,10 +143,10 @@ class Call:
         self.attempt = attempt
         self.retry = retry
         self.attempts: list[Attempt] = []
-        self.patience: float | None = None
+        self.max_wait: float | None = None
         self.priority = 0
         self.tenant = ""
-        self.crowd: Any = None  # a fan-out's `Outcomes`
+        self.fan_out: Any = None  # a fan-out's `Outcomes`
         self.why = "first"
         self.phase: Phase = "queue"
         self.queued = 0.0
@@ -137,14 +161,14 @@ class Call:
         self.signature: Any = None
         self.resend = ""
         self.refused: tuple[Any, ...] = ()
-        self.opened: list[OpenBody] | None = None
+        self.open_bodies: list[OpenBody] | None = None
         self.guards: tuple[Any, ...] = ()
-        self.whose: str | None = ""
+        self.principal: str | None = ""
 
     @property
     def backlog(self) -> bool:
         """Whether it is one of more items than may be sent at a time, and not wanted just now."""
-        return self.crowd is not None and bool(self.crowd.backlog)
+        return self.fan_out is not None and bool(self.fan_out.backlog)
 
     def fork(self, why: str) -> Call:
         """A call like this one for a copy of the request that runs beside it, in a task of its own.

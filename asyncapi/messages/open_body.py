@@ -1,10 +1,10 @@
 """A body that is still on the wire: what a transport leaves open for a streamed call, and layers hold things for.
 
-A call that wants its body streamed has a list in `call.opened`. A transport that sees one leaves the body of a good
-answer (2xx) open, puts it into the list, and returns the Response with it in `.opened`; any other body is read as
-always. Who takes something for an attempt (a place) or counts it (a call in flight) and finds the answer's body open
-gives it back when the body closes: `body.hold(give_back)`. Whoever opened the call closes every body of the list but
-the one it was given, so that no retry, race or cancellation in between can lose one.
+A call that wants its body streamed has a list in `call.open_bodies`. A transport that sees one leaves the body of a
+good response (2xx) open, puts it into the list, and returns the Response with it in `.open_body`; any other body is
+read as always. A layer that has taken something for the attempt (a place), or counts it (a call in flight), gives it
+back when the body closes: `body.hold(give_back)`. Whoever opened the call closes every body of the list but the one it
+was given, so that no retry, race or cancellation in between can lose one.
 """
 
 from __future__ import annotations

@@ -39,12 +39,12 @@ class Response:
         attempts: One `Attempt` record per attempt, oldest first.
         degraded: Which fallback it came from, and why; "" from the usual place.
         from_cache: "fresh", "revalidated" or "stale" where the cache had it; "" otherwise.
-        opened: Its body, where that is still to be read (`asyncapi/messages/open_body.py`); inside the layers
+        open_body: Its body, where that is still to be read (`asyncapi/messages/open_body.py`); inside the layers
             alone, else None.
     """
 
     __slots__ = (
-        "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "opened", "request",
+        "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "open_body", "request",
         "status", "url",
     )  # fmt: skip
 
@@ -68,7 +68,7 @@ class Response:
         self.elapsed = 0.0
         self.degraded = self.from_cache = ""
         self.attempts: tuple[Attempt, ...] = ()
-        self.opened: OpenBody | None = None
+        self.open_body: OpenBody | None = None
 
     @property
     def ok(self) -> bool:

@@ -29,7 +29,7 @@ from asyncapi.pagination.items import Contents
 from asyncapi.pagination.prefetch import Run, tell
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.origin import Origin, origin
-from asyncapi.sansio.http.pages import Linked, Page, Position, Progress, Turn, Way, start_of, without_echo
+from asyncapi.sansio.http.pages import Linked, Page, PageStrategy, Position, Progress, Turn, start_of, without_echo
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
 from asyncapi.types import UNSET, Unset
@@ -349,9 +349,9 @@ class Paginate:
         )  # fmt: skip
 
 
-def _way_of(by: Any) -> Way:
+def _way_of(by: Any) -> PageStrategy:
     if isinstance(by, PageNumber | Offset | Cursor | LinkHeader | NextUrl):
-        return by.way()
+        return by.strategy()
     if isinstance(by, type) or not callable(by) or inspect.iscoroutinefunction(by):
         shown = f"{by.__name__}: {by.__name__}()" if isinstance(by, type) else f"{by!r:.80}: PageNumber(), Cursor()"
         raise ConfigError(f"by={shown}, or a plain function of the page that gives the next URL, is what it takes")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncapi.errors import AsyncAPIError, ConfigError, RejectedError
 from asyncapi.redact import redact_url
-from asyncapi.sansio.http.pages import Page, Position, Seen, Way
+from asyncapi.sansio.http.pages import Page, PageStrategy, Position, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -41,7 +41,7 @@ class Run(Generic[T]):
     def __init__(
         self,
         fetch: Callable[[Position, int], Coroutine[Any, Any, Page[T]]],
-        way: Way,
+        way: PageStrategy,
         start: Position,
         *,
         prefetch: int,

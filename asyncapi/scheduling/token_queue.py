@@ -2,7 +2,7 @@
 
 While tokens are there, taking them is a few comparisons. Else the task stands in line, and one timer wakes the first
 when its tokens are due: by priority, then tenant, then arrival; a task that is cancelled spends nothing. A wait that
-would pass the deadline, or the call's patience (`wait=`), is refused at once instead of being waited for.
+would pass the deadline, or the call's max_wait (`wait=`), is refused at once instead of being waited for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from asyncapi.errors import QueueFull, RateExceeded, RequestTimeout
 from asyncapi.messages.response import Response
 from asyncapi.sansio.limits.bucket import TOLERANCE
-from asyncapi.scheduling.wait_queue import Line
+from asyncapi.scheduling.wait_queue import WaitQueue
 
 if TYPE_CHECKING:
     import asyncio
@@ -62,12 +62,12 @@ class Limiter:
         line: Those who wait.
     """
 
-    __slots__ = ("_clock", "_due", "_only", "_timer", "buckets", "line")
+    __slots__ = ("_clock", "_due", "_only", "_timer", "buckets", "queue")
 
     def __init__(self, buckets: Sequence[Tokens], clock: Clock) -> None:
         self.buckets = tuple(buckets)
         self._only = self.buckets[0] if len(self.buckets) == 1 else None
-        self.line = Line(len(self.buckets))
+        self.queue = WaitQueue(len(self.buckets))
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
         self._due = inf  # when the timer fires
@@ -75,11 +75,11 @@ class Limiter:
     @property
     def busy(self) -> bool:
         """Whether anybody waits here, or a newcomer would have to."""
-        return self.line.length > 0 or self._delay(self._clock.now(), (1.0,) * len(self.buckets)) > 0
+        return self.queue.length > 0 or self._delay(self._clock.now(), (1.0,) * len(self.buckets)) > 0
 
     def take(self, weights: Weights) -> bool:
         """Take the tokens if they are there and nobody waits for them."""
-        if self.line.length:
+        if self.queue.length:
             return False
         if self._only is not None:
             return self._only.try_take(self._clock.now(), weights[0])
@@ -90,7 +90,7 @@ class Limiter:
         now = self._clock.now()
         return max(
             bucket.delay(now, weight) + ahead * bucket.interval
-            for bucket, weight, ahead in zip(self.buckets, weights, self.line.ahead(priority), strict=True)
+            for bucket, weight, ahead in zip(self.buckets, weights, self.queue.ahead(priority), strict=True)
         )
 
     async def wait(self, weights: Weights, priority: int = 0, tenant: str = "") -> None:
@@ -99,7 +99,7 @@ class Limiter:
         if now + self._delay(now, weights) < self._due:
             self._arm(weights)  # it is the first, or more urgent than the first and asks for less
         try:
-            await self.line.wait(self._give_back, weights, priority=priority, tenant=tenant)
+            await self.queue.wait(self._give_back, weights, priority=priority, tenant=tenant)
         except BaseException:
             self._serve()  # the next one may need less, and be due earlier
             raise
@@ -137,11 +137,11 @@ class Limiter:
 
     def _serve(self) -> None:
         """Call as many from the line as there are tokens for, and come back for the next."""
-        while (head := self.line.head()) is not None:
+        while (head := self.queue.head()) is not None:
             if not self._take(head.weights):
                 self._arm(head.weights)
                 return
-            self.line.call()
+            self.queue.call()
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._due = None, inf
@@ -173,7 +173,7 @@ async def stand_in_line(
         RateExceeded: The call does not want to wait that long.
         QueueFull: Too many wait already.
     """
-    call, began, before = request.call, clock.now(), limiter.line.length
+    call, began, before = request.call, clock.now(), limiter.queue.length
     call.phase = "queue"
     turn = call.priority if priority is None else priority
     refuse(request, limiter.forecast(weights, turn), began, who=who, before=before, most=most)
@@ -197,11 +197,11 @@ def refuse(request: Request, wait: float, now: float, *, who: str, before: int =
     Raises:
         RequestTimeout, RateExceeded, QueueFull: As in `stand_in_line`.
     """
-    patience = request.call.patience
-    if patience is not None and wait > patience:
+    max_wait = request.call.max_wait
+    if max_wait is not None and wait > max_wait:
         seconds = math.ceil(wait * 1000) / 1000
         response = Response(429, {"Retry-After": str(math.ceil(wait))}, url=request.url, request=request)
-        message = f"the {who} limit would hold it for {seconds:g} s, it waits {patience:g} s at most (wait)"
+        message = f"the {who} limit would hold it for {seconds:g} s, it waits {max_wait:g} s at most (wait)"
         exceeded = RateExceeded(message, response=response, retry_after=seconds, request=request)
         exceeded.held_by = "wait"
         raise exceeded

@@ -1,6 +1,6 @@
 """A line of waiting tasks: by priority, fair between tenants, first come first served, safe to leave at any moment.
 
-Limits (places, tokens) are plain numbers; only when one is exhausted does a task stand in a `Line`. Two cases of
+Limits (places, tokens) are plain numbers; only when one is exhausted does a task stand in a `WaitQueue`. Two cases of
 cancellation: 1. while waiting: the task is simply skipped; 2. after it was called but before it ran: what it was
 given is handed back through `give_back`, so that nothing is lost.
 """
@@ -35,8 +35,8 @@ def _waits(ticket: Ticket) -> bool:
     return not ticket.future.done()
 
 
-class Line:
-    """Tasks waiting their turn; `sansio/fairqueue.py` says whose it is.
+class WaitQueue:
+    """Tasks waiting their turn; `sansio/limits/fair_queue.py` says whose it is.
 
     Attributes:
         length: How many wait.

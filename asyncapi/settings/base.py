@@ -31,7 +31,7 @@ def settings(cls: C) -> C:
         try:
             init(self, *args, **kwargs)
         except pydantic.ValidationError as error:
-            raise ConfigError(_one_line(getattr(cls, "told_as", cls.__name__), names, error)) from None
+            raise ConfigError(_one_line(getattr(cls, "shown_as", cls.__name__), names, error)) from None
 
     made.__init__ = checked
     return made  # type: ignore[no-any-return]

@@ -33,6 +33,6 @@ class Cache:
     heuristic: Annotated[float, Field(ge=0, le=1)] = 0.0
     stale_if_error: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """As `explain()` shows it."""
         return f"as headers allow, at most {self.room / 2**20:.3g} MiB"

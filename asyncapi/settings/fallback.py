@@ -61,7 +61,7 @@ class Fallback:
             except ValueError as error:
                 raise ConfigError(f"Fallback(value=...): it is answered as JSON, and {error}") from None
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """As `explain()` shows it."""
         if self.to is not None:
             return redact_url(self.to)

@@ -51,7 +51,7 @@ class PageNumber:
     pages: Place | None = None
     short_ends: bool = True
 
-    def way(self) -> Counted:
+    def strategy(self) -> Counted:
         """The rules of one run.
 
         Raises:
@@ -86,7 +86,7 @@ class Offset:
     total: Place | None = "total"
     short_ends: bool = True
 
-    def way(self) -> Counted:
+    def strategy(self) -> Counted:
         """The rules of one run."""
         return Counted(
             "offset", param=self.param, first=self.start, size_param=None if self.size is None else self.size_param,
@@ -117,7 +117,7 @@ class Cursor:
     more: Place | None = None
     end: str | int | None = None
 
-    def way(self) -> Marked:
+    def strategy(self) -> Marked:
         """The rules of one run."""
         return Marked(self.param, self.at, self.first, self.more, self.end)
 
@@ -132,7 +132,7 @@ class LinkHeader:
 
     rel: Name = "next"
 
-    def way(self) -> Linked:
+    def strategy(self) -> Linked:
         """The rules of one run."""
         return Linked(by_link(self.rel))
 
@@ -147,6 +147,6 @@ class NextUrl:
 
     at: Place = "next"
 
-    def way(self) -> Linked:
+    def strategy(self) -> Linked:
         """The rules of one run."""
         return Linked(by_url(self.at))

@@ -34,7 +34,7 @@ class Budget:
         """The running budget of one host."""
         return RetryBudget(self.ratio, self.floor)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """As `explain()` shows it."""
         return f"budget {self.ratio:.0%} + {self.floor:g}"
 
@@ -60,7 +60,7 @@ class CostBudget:
         """The running budget of one host."""
         return RunningCostBudget(self.capacity, self.retry, self.timeout, self.payback)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """As `explain()` shows it."""
         return f"budget {self.capacity:g}, a retry costs {self.retry:g}, after a time-out {self.timeout:g}"
 
@@ -101,9 +101,9 @@ class Retry:
         """Attempts in all; None where only `stop` bounds them."""
         return self.attempts if self.attempts is not None else None if self.stop is not None else _ATTEMPTS
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """As `explain()` shows it."""
         most = self.max_attempts
         attempts = f"{most} attempts" if most is not None else "attempts as its stop strategy says"
         waits = f"full jitter {self.base:g}..{self.cap:g} s" if self.wait is None else type(self.wait).__name__
-        return f"{attempts}, {waits}, {'no budget' if self.budget is None else self.budget.told()}"
+        return f"{attempts}, {waits}, {'no budget' if self.budget is None else self.budget.describe()}"

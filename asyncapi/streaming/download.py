@@ -229,7 +229,7 @@ class _Saving:
     def _wrong(self, message: str) -> ProtocolError:
         """An error about the answer in hand."""
         error = ProtocolError(message)
-        self._source.told(error)
+        self._source.with_call(error)
         return error
 
 

@@ -155,7 +155,9 @@ class Events(Generic[T]):
         elif response.status != 200 or kind != "text/event-stream":  # noqa: PLR2004 - nothing else is one
             response.close()
             what = f"{response.status}, {kind or 'no Content-Type'}"
-            raise response.told(final_error(f"no event stream is there ({what}): it takes 200 and text/event-stream"))
+            raise response.with_call(
+                final_error(f"no event stream is there ({what}): it takes 200 and text/event-stream")
+            )
         else:
             parser = EventParser(self._max_event, self.last_id)
             self._open = stream, response, parser, response.events_of(parser, None, None)
@@ -177,15 +179,17 @@ class Events(Generic[T]):
         told, due = self._told or 0.0, deadline.current.get()
         wait = told + full_jitter(self._fruitless, self._clock.random(), base=policy.base, cap=policy.cap)
         if policy.max_attempts is not None and self._fruitless >= policy.max_attempts:
-            raise error or response.told(final_error(f"{self._fruitless} connections in a row ended without an event"))
+            raise error or response.with_call(
+                final_error(f"{self._fruitless} connections in a row ended without an event")
+            )
         if told > policy.max_retry_after:
             most = policy.max_retry_after
-            raise error or response.told(
+            raise error or response.with_call(
                 final_error(f"the server's retry is {told:.3g} s, over max_retry_after={most:g}")
             )
         if due is not None and self._clock.now() + wait >= due:
             late = RequestTimeout(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
-            raise error or response.told(late)
+            raise error or response.with_call(late)
         await self._clock.sleep(wait)
 
     def _end(self) -> None:

@@ -142,7 +142,7 @@ class StreamedResponse:
         self.degraded = response.degraded
         self.from_cache = response.from_cache
         self._content_type = response.headers.get("Content-Type", "")
-        self._body = response.opened or _read_already(response.content)
+        self._body = response.open_body or _read_already(response.content)
         self._limits = limits
         self._deadline = due
         self._reading = False
@@ -342,9 +342,9 @@ class StreamedResponse:
     def _failed(self, error: AsyncAPIError) -> AsyncAPIError:
         """The body ends by this error, which is told what call it is of."""
         self.close(error)
-        return self.told(error)
+        return self.with_call(error)
 
-    def told(self, error: AsyncAPIError) -> AsyncAPIError:
+    def with_call(self, error: AsyncAPIError) -> AsyncAPIError:
         """The error, which is told what call it is of."""
         if self.request is not None:
             error.message = unsaid(error.message, self.request)
@@ -368,7 +368,7 @@ class StreamedResponse:
         try:
             return decoding.text(line, self._content_type)
         except AsyncAPIError as error:
-            self.told(error)
+            self.with_call(error)
             raise
 
     def value(self, parse: Callable[[builtins.bytes], Any], item: builtins.bytes) -> Any:
@@ -376,7 +376,7 @@ class StreamedResponse:
         try:
             return parse(item)
         except AsyncAPIError as error:
-            self.told(error)
+            self.with_call(error)
             raise
 
 

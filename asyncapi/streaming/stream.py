@@ -198,15 +198,15 @@ class Streams:
             due = within if due is None else min(within, due)
             request.deadline = due if request.deadline is None else min(due, request.deadline)
         bodies: list[OpenBody] = []
-        request.call.opened = bodies
+        request.call.open_bodies = bodies
         kept = None
         try:
             response = await self._carry(request)
             if response.status >= 400 and raises:  # noqa: PLR2004 - where errors begin
                 raise self._status_error(response)
-            kept = response.opened
+            kept = response.open_body
         finally:
-            request.call.opened = None
+            request.call.open_bodies = None
             for body in bodies:
                 if body is not kept:
                     body.close()

@@ -43,7 +43,7 @@ def reply(
     if isinstance(content, bytes):
         return Response(status, given, content)
     response = Response(status, given)
-    response.opened = body_of(content)
+    response.open_body = body_of(content)
     return response
 
 

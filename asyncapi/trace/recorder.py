@@ -114,8 +114,8 @@ class Recorder:
                     raise
                 else:
                     end = _ended(response)
-                    if response.opened is not None:
-                        response.opened.hold(lambda _: self._closed(came))
+                    if response.open_body is not None:
+                        response.open_body.hold(lambda _: self._closed(came))
                     return response
                 finally:
                     current_call.reset(token)
@@ -145,10 +145,10 @@ class Recorder:
             scope=deadline.current.get(),
             limits=None if given is UNSET else [_total(given), call.connect, call.attempt],
             retry=None if request.retry is UNSET else _retry_settings(call.retry),
-            wait=None if request.wait is UNSET else True if call.patience is None else call.patience,
+            wait=None if request.wait is UNSET else True if call.max_wait is None else call.max_wait,
             priority=call.priority,
             tenant=call.tenant,
-            streamed=call.opened is not None,
+            streamed=call.open_bodies is not None,
         )
 
 

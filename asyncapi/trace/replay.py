@@ -57,8 +57,8 @@ class _Past:
         if met.error:
             raise _failure(met, request)
         response = Response(met.status, met.headers, met.content.encode("latin-1"))
-        if request.call.opened is not None and met.status < 300:  # noqa: PLR2004 - redirects and errors are read
-            response.opened = OpenBody(_nothing, lambda: None)
+        if request.call.open_bodies is not None and met.status < 300:  # noqa: PLR2004 - redirects and errors are read
+            response.open_body = OpenBody(_nothing, lambda: None)
         return response
 
     def _next(self, number: int, target: str) -> Met | None:

@@ -152,7 +152,7 @@ class AioHTTPTransport:
         try:
             answer = await self._ask(session, request)
             call.phase = "body"
-            if call.opened is not None and answer.status < 300:  # noqa: PLR2004 - redirects and errors are read
+            if call.open_bodies is not None and answer.status < 300:  # noqa: PLR2004 - redirects and errors are read
                 opened, content = self._leave_open(answer, request), b""
             else:
                 opened, most = None, self._max_body
@@ -268,7 +268,7 @@ class AioHTTPTransport:
         body = OpenBody(read, answer.close)
         self._bodies[body] = None
         body.hold(lambda _: self._bodies.pop(body))
-        request.call.opened.append(body)  # type: ignore[union-attr]  # it is why we are here
+        request.call.open_bodies.append(body)  # type: ignore[union-attr]  # it is why we are here
         return body
 
     def _middlewares(self) -> tuple[Any, ...]:
@@ -296,12 +296,12 @@ class AioHTTPTransport:
         return translate(error, request)
 
 
-def _response(answer: aiohttp.ClientResponse, request: Request, content: bytes, opened: OpenBody | None) -> Response:
+def _response(answer: aiohttp.ClientResponse, request: Request, content: bytes, body: OpenBody | None) -> Response:
     response = Response(
         answer.status, answer.headers, content, url=request.url, request=request,
         http_version=_VERSIONS.get(answer.version, "") if answer.version is not None else "",
     )  # fmt: skip
-    response.opened = opened
+    response.open_body = body
     return response
 
 

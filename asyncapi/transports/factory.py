@@ -18,7 +18,7 @@ MAX_BODY = 64 * 1024 * 1024  # bytes of a decoded body, by default
 LEAST_HEADERS = 8192  # bytes: servers count on as much
 
 
-def carried_by(
+def choose_transport(
     transport: Transport | None, clock: Clock, *, egress: Egress | Literal["public"] | None, **settings: Any
 ) -> Transport:
     """The transport a client was given, or one over aiohttp with these settings.

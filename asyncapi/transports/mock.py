@@ -50,7 +50,7 @@ class MockTransport:
         self.requests += 1
         request.call.phase = "headers"
         given = self._handler(request)
-        if isinstance(given, Response) and given.opened is None:
+        if isinstance(given, Response) and given.open_body is None:
             response = given
         else:
             response = await self._wait(request, given)
@@ -83,13 +83,13 @@ async def _answer(request: Request, given: Any) -> Response:
     response = await given if inspect.isawaitable(given) else given
     if not isinstance(response, Response):
         raise ConfigError(f"the mock handler returned {response!r}: return a Response, as reply(200) makes one")
-    body, call = response.opened, request.call
+    body, call = response.open_body, request.call
     if body is None:
         return response
     if body.closed or response.request is not None:
         raise ConfigError("the mock handler returned a reply whose body was read before: make one for each request")
-    if call.opened is not None and response.status < 300:  # noqa: PLR2004 - redirects and errors are read
-        call.opened.append(body)
+    if call.open_bodies is not None and response.status < 300:  # noqa: PLR2004 - redirects and errors are read
+        call.open_bodies.append(body)
         return response
     call.phase, pieces = "body", []
     try:

@@ -70,7 +70,7 @@ def test_two_hundred_workers_of_a_client_send_nothing_in_a_pause_for_everybody(b
 
         async def handler(_):
             now = loop.time()
-            if now < api._parts.paces["h"].pacer.pause.until - 1e-9:
+            if now < api._state.paces["h"].pacer.pause.until - 1e-9:
                 broken.append(now)
             await asyncio.sleep(0.02)
             status, headers = bucket.answer(loop.time())

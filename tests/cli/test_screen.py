@@ -10,7 +10,7 @@ from aiohttp import web
 from rich.console import Console
 
 from asyncapi.bulk import Job, Progress, Summary
-from asyncapi.cli.screen import Lines, LiveScreen, Silent, line, told
+from asyncapi.cli.screen import Lines, LiveScreen, Silent, line, summary_lines
 
 LOOK = Progress(
     phase="fetching", total=10_000, done=2_500, ok=2_000, failed=400, unknown=1, skipped=99, in_flight=100, elapsed=61.0,
@@ -84,7 +84,7 @@ def test_plain_lines_come_every_ten_percent(capsys):
     ],
 )  # fmt: skip
 def test_the_end_is_told_in_a_few_lines(changes, says):
-    said = "\n".join(told(summary(**changes)))
+    said = "\n".join(summary_lines(summary(**changes)))
     assert [part for part in says if part not in said] == []
     assert ("--resume" in said) == ("stopped" in changes)
 

@@ -72,7 +72,7 @@ class World:
 
     async def check(self) -> None:
         """Nothing is left, and the limits are whole: as many calls as ever pass, at the same pace."""
-        stats, parts = self.client.stats, self.client._parts
+        stats, parts = self.client.stats, self.client._state
         assert (stats.in_flight, stats.queued, parts.gate.free) == (0, 0, 2)
         assert len(parts.watchdog) == len(self.client._transport._watchdog) == 0
         assert stats.calls == stats.ok + stats.failed + stats.by_error.get("CancelledError", 0)
@@ -305,12 +305,12 @@ class Storm:
 
 
 def assert_nothing_is_left(client: Client) -> None:
-    stats, parts, transport = client.stats, client._parts, client._transport
+    stats, parts, transport = client.stats, client._state, client._transport
     assert (stats.in_flight, stats.queued, parts.gate.free) == (0, 0, parts.gate.limit)
     assert stats.calls == stats.ok + stats.failed + stats.by_error.get("CancelledError", 0)
     for _, _, limiters in parts.limiters:
         for limiter in limiters.values():
-            assert (limiter.line.length, limiter.line.head(), limiter._timer) == (0, None, None)
+            assert (limiter.queue.length, limiter.queue.head(), limiter._timer) == (0, None, None)
     assert len(parts.watchdog) == len(transport._watchdog) == 0
     assert transport._connecting == {}
     connector = transport._session.connector

@@ -168,7 +168,7 @@ class World:
 
     async def check(self) -> None:
         """Every kind of state is at rest."""
-        stats, parts = self.client.stats, self.client._parts
+        stats, parts = self.client.stats, self.client._state
         assert self.inside == 0
         assert (stats.in_flight, stats.queued) == (0, 0)
         assert stats.calls == sum(stats.by_status.values()) + sum(stats.by_error.values())
@@ -177,7 +177,7 @@ class World:
         for line in self.made.of(Line):
             assert (line.length, line.head(), line._asked) == (0, None, {})
         for limiter in self.made.of(Limiter):
-            assert (limiter._timer, limiter.line.length) == (None, 0)
+            assert (limiter._timer, limiter.queue.length) == (None, 0)
         for circuit in self.made.of(Circuit):
             assert (circuit.holder, circuit.probing) == (None, set())
         for watchdog in self.made.of(Watchdog):
@@ -194,7 +194,7 @@ class World:
             for level in pace.pacer._quotas._levels.values():
                 assert level.left == QUOTA - self.counted[host], "what was not sent is not counted as sent"
         if parts.keyring is not None:
-            assert parts.keyring.means._tasks == set()
+            assert parts.keyring.context._tasks == set()
             for credential in parts.keyring._by_origin.values():
                 if isinstance(credential, KeyPool):
                     assert not credential._held

@@ -251,7 +251,7 @@ def test_5_a_place_is_given_back_in_the_very_step_in_which_the_attempt_ends(end)
         limits = {"timeout": Timeout(50, attempt=5), "deadline": Timeout(5)}.get(end, Timeout(50))
         call = asyncio.create_task(api.get("/", timeout=limits))
         places = []
-        call.add_done_callback(lambda _: places.append(api._parts.gate.free))
+        call.add_done_callback(lambda _: places.append(api._state.gate.free))
         if end == "cancel":
             asyncio.get_running_loop().call_later(0.5, call.cancel)
         await asyncio.wait([call])
@@ -290,8 +290,8 @@ def test_6_no_layer_catches_what_ends_a_program(error):
         with pytest.raises(error):
             await api._send(request)
         assert len(made) == 1
-        assert api._parts.gate.free == 100
-        assert len(api._parts.watchdog) == 0
+        assert api._state.gate.free == 100
+        assert len(api._state.watchdog) == 0
 
     run(scenario())
 
@@ -316,7 +316,7 @@ def test_rate_stands_before_concurrency_so_that_waiting_for_a_token_holds_no_pla
         api = client(lambda _: reply(), rate=RateLimit(1, per=10.0, by="host"), concurrency=1)
         slow = [asyncio.create_task(api.get("https://a/")) for _ in range(2)]
         await asyncio.sleep(1)
-        assert api._parts.gate.free == 1
+        assert api._state.gate.free == 1
         response = await api.get("https://b/")
         assert isinstance(response, Response)
         await asyncio.gather(*slow)
@@ -360,17 +360,17 @@ def test_what_is_in_use_of_a_host_outlives_five_thousand_others():
         api = client(lambda _: reply(503), concurrency=Adaptive(), rate=rate, breaker=breaker, retry=None)
         with pytest.raises(ServerError):
             await api.get("https://down/")
-        gate, (_, _, limiters) = api._parts.gates["busy"], api._parts.limiters[0]
+        gate, (_, _, limiters) = api._state.gates["busy"], api._state.limiters[0]
         await gate.enter()
-        kept = api._parts.circuits["down"], limiters["down"]
+        kept = api._state.circuits["down"], limiters["down"]
         for number in range(5_000):
-            for keyed in (api._parts.gates, api._parts.circuits, limiters):
+            for keyed in (api._state.gates, api._state.circuits, limiters):
                 keyed[str(number)]
-        assert api._parts.gates["busy"] is gate
-        assert (api._parts.circuits["down"], limiters["down"]) == kept
+        assert api._state.gates["busy"] is gate
+        assert (api._state.circuits["down"], limiters["down"]) == kept
         gate.leave()
         for number in range(5_000, 10_000):
-            api._parts.gates[str(number)]
-        assert "busy" not in api._parts.gates
+            api._state.gates[str(number)]
+        assert "busy" not in api._state.gates
 
     run(scenario())

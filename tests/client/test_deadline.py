@@ -101,8 +101,8 @@ class Course:
             assert len(error.attempts) == self.made
         assert asyncio.current_task().cancelling() == 0
         await hog
-        assert len(self.client._parts.watchdog) == 0
-        assert self.client._parts.gate.free == 1
+        assert len(self.client._state.watchdog) == 0
+        assert self.client._state.gate.free == 1
 
 
 def test_two_thousand_random_calls_end_by_their_deadline_and_name_what_spent_it():
@@ -143,8 +143,8 @@ def test_random_calls_side_by_side_under_every_limit_end_by_their_deadlines():
             assert clock.now() <= began + total + 1e-9
 
         await asyncio.gather(*(call() for _ in range(100)))
-        assert (client.stats.in_flight, client.stats.queued, client._parts.gate.free) == (0, 0, 4)
-        assert len(client._parts.watchdog) == len(client._transport._watchdog) == 0
+        assert (client.stats.in_flight, client.stats.queued, client._state.gate.free) == (0, 0, 4)
+        assert len(client._state.watchdog) == len(client._transport._watchdog) == 0
 
     for seed in range(20):
         run(scenario(seed))
@@ -202,7 +202,7 @@ def test_an_outer_timeout_at_the_same_instant_wins(where, first):
             hog.cancel()
             await asyncio.wait([hog])
         assert client.stats.in_flight == 0
-        assert len(client._parts.watchdog) == 0
+        assert len(client._state.watchdog) == 0
 
     run(scenario())
 
@@ -364,7 +364,7 @@ async def test_hundreds_of_calls_over_a_real_network_end_by_their_deadline_and_n
         draw.shuffle(kinds)
         await asyncio.gather(*(call(kind) for kind in kinds))
         assert (client.stats.in_flight, client.stats.queued) == (0, 0)
-        assert len(client._parts.watchdog) == len(client._transport._watchdog) == 0
+        assert len(client._state.watchdog) == len(client._transport._watchdog) == 0
         if limit is None:
             assert seen >= {(kind, kind) for kind in kinds}
         else:
@@ -411,8 +411,8 @@ async def test_a_name_that_is_not_resolved_in_time_ends_by_the_deadline_and_leav
             assert loop.time() - began <= 0.3 + SLACK
             assert set(phases) == {"connect"}
             assert asked
-            assert (client.stats.in_flight, client.stats.queued, client._parts.gate.free) == (0, 0, 100)
-            assert len(client._parts.watchdog) == len(client._transport._watchdog) == 0
+            assert (client.stats.in_flight, client.stats.queued, client._state.gate.free) == (0, 0, 100)
+            assert len(client._state.watchdog) == len(client._transport._watchdog) == 0
             assert {task for task in asyncio.all_tasks() - before if "resolve" not in repr(task)} == set()
     finally:
         answered.set()

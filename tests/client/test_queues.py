@@ -84,8 +84,8 @@ def test_a_call_waits_as_long_as_it_says():
             assert host.clock.now() == pytest.approx(0.4)
             await host.api.get("/3", wait=0.7)
             await first
-            gate = host.api._parts.gate
-            return gate.free, gate.line.length, len(host.api._parts.watchdog)
+            gate = host.api._state.gate
+            return gate.free, gate.queue.length, len(host.api._state.watchdog)
 
     assert run(scenario()) == (1, 0, 0)
 
@@ -207,8 +207,8 @@ def test_a_job_of_a_hundred_thousand_in_line_delays_no_urgent_call_by_more_than_
             for task in job:
                 task.cancel()
             await asyncio.wait(job)
-            gate = host.api._parts.gate
-            return max(waits), gate.free, gate.line.length, gate.line._tickets.size
+            gate = host.api._state.gate
+            return max(waits), gate.free, gate.queue.length, gate.queue._tickets.size
 
     waited, *left = run(scenario())
     assert waited <= SERVICE

@@ -37,7 +37,7 @@ def test_every_layer_stands_in_its_place(capsys):
     names = [line.split("  ")[2].strip() for line in api.explain().splitlines() if line[:4].strip().isdigit()]
     shown = capsys.readouterr().out
     order = [
-        "telemetry (calls)", "outcome", "deadline", "frozen", "single-flight", "fallback", "retry", "hedge", "redirect",
+        "telemetry (calls)", "outcome", "deadline", "body snapshot", "single-flight", "fallback", "retry", "hedge", "redirect",
         "breaker", "rate", "rate", "pace", "concurrency", "breaker (again)", "propagation", "telemetry (attempts)",
         "chaos", "transport",
     ]  # fmt: skip
@@ -51,7 +51,7 @@ def test_with_everything_on_calls_work_and_nothing_is_left():
         async with api:
             values = await api.gather([f"/{n}" for n in range(300)])
             stats = api.stats
-        parts = api._parts
+        parts = api._state
         left = (len(parts.watchdog), len(parts.hedges), len(parts.flights), stats.in_flight, stats.queued)
         return [value.json()["path"] for value in values], stats, left, {g.limit - g.free for g in parts.gates.values()}
 

@@ -231,18 +231,18 @@ def test_keys_of_a_pool_share_what_is_stored():
 class _Own:
     """A credential that a user has written, and that does not say whose it is."""
 
-    resends = 0
+    max_resends = 0
 
-    def ready(self, request, means):
+    def cached_signature(self, request, means):
         return Signature(headers=(("Authorization", user.get()),))
 
-    async def obtain(self, request, means):
-        return self.ready(request, means)
+    async def fetch_signature(self, request, means):
+        return self.cached_signature(request, means)
 
-    def answered(self, signature, response, refused, means):
+    def on_response(self, signature, response, refused, means):
         return ""
 
-    def told(self):
+    def describe(self):
         return "own"
 
 
@@ -271,7 +271,7 @@ def test_another_login_is_another_user_and_a_refreshed_token_is_the_same():
     class Server:
         name, where, proofs = "Test", "", None
 
-        def told(self):
+        def describe(self):
             return ""
 
         def tokens(self, fetch, store, kind, *, needed):
@@ -286,8 +286,12 @@ def test_another_login_is_another_user_and_a_refreshed_token_is_the_same():
     class Login(_Own):
         def __init__(self):
             self.session = session = Session(Server(), login, None, "", None)
-            self.ready, self.obtain, self.answered = session.ready, session.obtain, session.answered
-            self.resends, self.whose = session.resends, session.whose
+            self.cached_signature, self.fetch_signature, self.on_response = (
+                session.cached_signature,
+                session.fetch_signature,
+                session.on_response,
+            )
+            self.max_resends, self.principal = session.max_resends, session.principal
 
     async def scenario(served):
         seen = []
@@ -408,7 +412,7 @@ def test_what_was_not_sent_after_all_takes_nothing_from_what_the_server_leaves()
     async def scenario(served):
         api, clock = served.api, served.clock
         await api.get("/")
-        pacer = api._parts.paces["h"].pacer
+        pacer = api._state.paces["h"].pacer
         before = [level.left for level in pacer._quotas._levels.values()]
         holds = asyncio.create_task(api.get("/holds"))
         await clock.sleep(0)
@@ -512,7 +516,7 @@ def test_streams_that_last_do_not_stop_a_learned_limit():
         served.handler = lambda request, _: answer(request, served)
         streams = [asyncio.create_task(_first(served.api, "/s")) for _ in range(40)]
         await served.clock.sleep(2)
-        gate = served.api._parts.gates["h"]
+        gate = served.api._state.gates["h"]
         seen = gate.streams, gate.free == gate.limit > 4
         await served.api.get("/x", timeout=1)
         await _cut(streams)
@@ -528,7 +532,7 @@ def test_open_streams_are_bounded_by_the_most_that_a_learned_limit_may_be():
         await served.clock.sleep(2)
         opened = len(served.asked)
         await _cut(streams)
-        gate = served.api._parts.gates["h"]
+        gate = served.api._state.gates["h"]
         return opened <= 10, gate.streams, gate.free == gate.limit
 
     settings = {"concurrency": Adaptive(initial=4, maximum=10), "timeout": None}

@@ -221,7 +221,7 @@ def test_a_retry_that_is_not_sent_after_all_gives_back_what_it_paid(how, budget)
         limits = {"rate": RateLimit(1, per=1000), "wait": False} if how == "refused" else {}
         service = Service(Retry(4, wait=wait_fixed(10), budget=budget), **limits)
         service.broken = True
-        full = service.client._parts.budgets["h"].tokens
+        full = service.client._state.budgets["h"].tokens
         call = asyncio.create_task(service.client.get("/", timeout=5 if how == "deadline" else None))
         await asyncio.sleep(1)
         if how == "cancelled":

@@ -159,6 +159,6 @@ async def test_a_fetched_password(monkeypatch):
 
 
 def test_it_shows_no_password_and_takes_no_control_characters():
-    assert CANARY not in repr(Digest("me", CANARY)) + Digest("me", CANARY).told()
+    assert CANARY not in repr(Digest("me", CANARY)) + Digest("me", CANARY).describe()
     with pytest.raises(ConfigError, match="control character"):
         Digest("me", "a\nb")

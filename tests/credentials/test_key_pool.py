@@ -246,7 +246,7 @@ def test_a_429_without_a_word_rests_longer_each_time():
         async with door.client("a", "b", retry=None) as api:
             with pytest.raises(RateLimited):
                 await api.get("/")
-            states = api._parts.keyring._by_origin.popitem()[1]._ring.keys
+            states = api._state.keyring._by_origin.popitem()[1]._ring.keys
             assert [round(key.rests_until - door.clock.now(), 6) for key in states] == [1.0, 1.0]
             states[0].rest(door.clock.now(), None)
             assert round(states[0].rests_until - door.clock.now(), 6) == 2.0
@@ -347,7 +347,7 @@ def test_settings_that_make_no_sense(make, said):
 def test_its_repr_and_explain_show_no_key():
     pool = KeyPool([ApiKey("canarybird"), Bearer(Env("B"))])
     assert repr(pool) == "KeyPool([ApiKey(***, header='X-Api-Key'), Bearer(Env('B'))], strategy='round-robin')"
-    assert pool.told() == "KeyPool of 2, round-robin"
+    assert pool.describe() == "KeyPool of 2, round-robin"
 
 
 # -- limits that the server tells ----------------------------------------------------------------------------------

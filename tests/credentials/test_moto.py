@@ -160,7 +160,7 @@ async def test_what_is_changed_on_the_way_is_refused(aws, user):
     """The checks of this server bite: a query, path or header that was not signed."""
     async with s3(aws, user) as api:
         await api.put("/bucket")
-        signed = api._parts.keyring._by_origin.popitem()[1]
+        signed = api._state.keyring._by_origin.popitem()[1]
     for change in (
         lambda made: made.copy(url=made.url.update_query(prefix="b")),
         lambda made: made.copy(url=made.url.with_path("/other")),
@@ -168,11 +168,11 @@ async def test_what_is_changed_on_the_way_is_refused(aws, user):
     ):
 
         class Meddled:
-            resends = 0
-            obtain, answered, told = signed.obtain, signed.answered, signed.told
+            max_resends = 0
+            fetch_signature, on_response, describe = signed.fetch_signature, signed.on_response, signed.describe
 
-            def ready(self, request, means, change=change):
-                signature = signed.ready(request, means)
+            def cached_signature(self, request, means, change=change):
+                signature = signed.cached_signature(request, means)
                 return replace(signature, sign=lambda made, now: change(signature.sign(made, now)))
 
         async with Client(aws, auth=Meddled(), retry=None) as api:

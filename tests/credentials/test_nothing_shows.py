@@ -154,7 +154,7 @@ async def test_no_secret_shows(kind, outcome, caplog, capsys, tmp_path):
                         if hasattr(error, "response"):
                             response = error.response
                             say(body=response.text, headers=response.headers, of=response.request.headers)
-                say(stats=client.stats, explained=client.explain(), client=client, plan=client._parts.plan)
+                say(stats=client.stats, explained=client.explain(), client=client, plan=client._state.settings)
                 say(auth=[repr(auth), vars(auth)])
         recorder.trace.save(tmp_path / "trace.jsonl")
         say(trace=(tmp_path / "trace.jsonl").read_text(), records=[records, [record.state for record in records]])

@@ -41,7 +41,7 @@ class Host:
             self.inside -= 1
 
     def is_idle(self) -> bool:
-        gate = self.client._parts.gate
+        gate = self.client._state.gate
         return self.inside == 0 and self.client.stats.in_flight == 0 and (gate is None or gate.free == gate.limit)
 
 

@@ -35,23 +35,23 @@ CANARY = "canary" + "bird"
 class Fresh:
     """A credential with a new token at every asking; `wait` seconds each, where it has to be waited for."""
 
-    resends = 1
+    max_resends = 1
 
     def __init__(self, wait: float | None = None) -> None:
         self.wait = wait
         self.given = 0
 
-    def ready(self, request, means):
+    def cached_signature(self, request, means):
         return None if self.wait is not None else self._next()
 
-    async def obtain(self, request, means):
+    async def fetch_signature(self, request, means):
         await means.clock.sleep(self.wait)
         return self._next()
 
-    def answered(self, signature, response, refused, means):
+    def on_response(self, signature, response, refused, means):
         return "401, a new token" if response.status == 401 else ""
 
-    def told(self):
+    def describe(self):
         return "Fresh"
 
     def _next(self):
@@ -329,7 +329,7 @@ def test_an_attempt_is_signed_after_every_wait():
 def test_tasks_of_credentials_end_with_the_client():
     async def scenario():
         api = client(lambda _: reply(), auth=Bearer("t"))
-        task = api._parts.keyring.means.start(asyncio.sleep(1000))
+        task = api._state.keyring.context.start(asyncio.sleep(1000))
         await api.aclose()
         assert task.cancelled()
 
@@ -375,7 +375,7 @@ async def test_nothing_of_it_shows_anywhere(auth, outcome, caplog, capsys):
     async with application(web.get("/{any:.*}", handler)) as url:
         base = "http://127.0.0.1:1" if outcome == "refused" else url
         api = Client(base, auth=auth, retry=Retry(2, base=0), hooks=[records.append])
-        seen: list[object] = [records, api.stats, api.explain(), repr(auth), repr(api._parts.keyring.__class__)]
+        seen: list[object] = [records, api.stats, api.explain(), repr(auth), repr(api._state.keyring.__class__)]
         try:
             answer = await api.get("/", params={"q": "1"})
             seen += [answer.attempts, answer.url, answer.headers, repr(answer), answer.request]
@@ -388,7 +388,7 @@ async def test_nothing_of_it_shows_anywhere(auth, outcome, caplog, capsys):
             ]
         await api.aclose()
     text = everything(seen) + caplog.text + "".join(capsys.readouterr())
-    encoded = Basic("me", CANARY).ready(None, None).headers[0][1][6:]
+    encoded = Basic("me", CANARY).cached_signature(None, None).headers[0][1][6:]
     if outcome == "redirect":  # a 200 that echoes it: that is what was asked for
         text = text.replace(answer.text, "")
     assert CANARY not in text

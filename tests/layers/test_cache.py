@@ -50,7 +50,7 @@ class Origin:
 
 def _cache_of(api):
     """The layer itself, out of the chain that goes through it."""
-    (found,) = [one for one in gc.get_objects() if isinstance(one, _Cache) and one._answers is api._parts.answers]
+    (found,) = [one for one in gc.get_objects() if isinstance(one, _Cache) and one._answers is api._state.answers]
     return found
 
 
@@ -125,7 +125,7 @@ def test_one_users_answer_is_not_anothers(name):
         for user in ("lynn", "hugo", "lynn", "hugo"):
             await origin.api.get("/me", headers={name: user})
         await origin.api.get("/me")
-        return [headers.get(name) for *_, headers in origin.asked], repr(origin.api._parts.answers._kept)
+        return [headers.get(name) for *_, headers in origin.asked], repr(origin.api._state.answers._kept)
 
     asked, kept = played(scenario)
     assert asked == ["lynn", "hugo", None]
@@ -136,7 +136,7 @@ def test_the_credential_of_the_client_is_one_user():
     async def scenario(origin):
         for _ in range(2):
             await origin.api.get("/me")
-        return [headers["X-Api-Key"] for *_, headers in origin.asked], repr(origin.api._parts.answers._kept)
+        return [headers["X-Api-Key"] for *_, headers in origin.asked], repr(origin.api._state.answers._kept)
 
     asked, kept = played(scenario, auth=ApiKey("s3cr3t"))
     assert asked == ["s3cr3t"]
@@ -290,7 +290,7 @@ def test_a_stale_fallback_and_the_cache_share_one_memory_and_know_of_each_other(
         origin.status = 503
         await origin.clock.sleep(100)
         old = await origin.api.get("/x")
-        return old.json(), old.degraded, origin.api.stats.cache["bytes"] == origin.api._parts.answers.size
+        return old.json(), old.degraded, origin.api.stats.cache["bytes"] == origin.api._state.answers.size
 
     assert played(scenario, fallback=Fallback(stale=150)) == ({"n": 1}, "stale: 100 s old, after 503", True)
 
@@ -312,7 +312,7 @@ def test_variants_of_one_url_are_bounded():
         origin.headers["Vary"] = "X-N"
         for number in range(100):
             await origin.api.get("/x", headers={"X-N": str(number)})
-        (kept,) = origin.api._parts.answers._kept.values()
+        (kept,) = origin.api._state.answers._kept.values()
         return len(kept[1:])
 
     assert played(scenario) == 32
@@ -335,7 +335,7 @@ def test_a_call_that_is_cancelled_stores_nothing_and_breaks_nothing():
         call.cancel()
         await asyncio.wait([call])
         assert not _cache_of(origin.api)._asking
-        return call.cancelled(), len(origin.api._parts.answers), (await origin.api.get("/x")).from_cache
+        return call.cancelled(), len(origin.api._state.answers), (await origin.api.get("/x")).from_cache
 
     assert played(scenario) == (True, 0, "")
 

@@ -40,7 +40,7 @@ class Host:
 
     @property
     def gate(self) -> Gate:
-        return self.client._parts.gate
+        return self.client._state.gate
 
 
 def test_the_limit_is_reached_and_never_passed_in_the_order_of_arrival():
@@ -147,7 +147,7 @@ def test_a_place_handed_to_a_task_that_was_just_cancelled_goes_to_the_next():
         gate.leave()  # handed to the first, which has not run yet
         first.cancel()
         await second
-        assert (gate.free, gate.line.length, first.cancelled()) == (0, 0, True)
+        assert (gate.free, gate.queue.length, first.cancelled()) == (0, 0, True)
         gate.leave()
         assert gate.free == 1
 
@@ -167,7 +167,7 @@ def test_in_any_storm_of_arrivals_failures_and_cancellations_no_place_is_lost_or
                     call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         assert host.most <= 5
-        assert (host.gate.free, host.gate.line.length, host.inside) == (5, 0, 0)
+        assert (host.gate.free, host.gate.queue.length, host.inside) == (5, 0, 0)
         await host.client.get("/last", timeout=None)
 
     for seed in range(40):

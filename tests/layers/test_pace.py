@@ -311,7 +311,7 @@ def test_a_body_of_requests_is_numbered_while_nothing_is_told():
             tasks = [asyncio.create_task(api.get(f"/{number}")) for number in range(51)]
             await gate.wait()
             await asyncio.sleep(0.5)
-            level = next(iter(api._parts.paces["h"].pacer._quotas._levels.values()))
+            level = next(iter(api._state.paces["h"].pacer._quotas._levels.values()))
             left = level.left
             await asyncio.gather(*tasks)
         return left
@@ -327,9 +327,9 @@ def test_a_host_that_begins_to_tell_late_is_heard_within_sixteen_answers():
         async with host.client as api:
             for number in range(200):
                 await api.get(f"/{number}")
-            before = api._parts.paces["h"].pacer.active
+            before = api._state.paces["h"].pacer.active
             for number in range(16):
                 await api.get(f"/told/{number}")
-            return before, api._parts.paces["h"].pacer.active
+            return before, api._state.paces["h"].pacer.active
 
     assert run(scenario()) == (False, True)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from asyncapi.errors import AuthError
-from asyncapi.layers.principal import Users, whose
+from asyncapi.layers.principal import PrincipalSource, principal
 from asyncapi.types import Call, Request, Response
 
 
@@ -27,7 +27,7 @@ def _told(name):
 
 
 def _whose(credential, cookies):
-    return asyncio.run(Users(credential, cookies).whose(_request()))
+    return asyncio.run(PrincipalSource(credential, cookies).principal(_request()))
 
 
 def test_the_user_is_the_credentials_or_the_cookies_or_both():
@@ -44,9 +44,9 @@ def test_where_the_credential_cannot_tell_nobody_can():
 
 def test_the_layer_says_it_before_what_is_below():
     async def inner(request):
-        return Response(200, content=request.call.whose.encode())
+        return Response(200, content=request.call.principal.encode())
 
-    send = whose(Users(_told("ann"), None))(inner)
+    send = principal(PrincipalSource(_told("ann"), None))(inner)
     assert asyncio.run(send(_request())).content == b"ann"
 
 
@@ -56,5 +56,5 @@ def test_the_layer_says_it_before_what_is_below():
 )
 def test_it_is_asked_again_whether_that_has_changed(said, now, unchanged):
     request = _request()
-    request.call.whose = said
-    assert asyncio.run(Users(_told(now), None).unchanged(request)) is unchanged
+    request.call.principal = said
+    assert asyncio.run(PrincipalSource(_told(now), None).unchanged(request)) is unchanged

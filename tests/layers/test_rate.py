@@ -83,10 +83,10 @@ def tokens_before_places(burst: int):
         telemetry.attempts(telemetry.Meter(), clock),
     )
 
-    def call(patience=None):
+    def call(max_wait=None):
         request = Request("GET", "https://h/")
         request.call = Call(clock.now(), "h", None, None, None)
-        request.call.patience = patience
+        request.call.max_wait = max_wait
         return send(request)
 
     return clock, limiter, gate, call
@@ -101,7 +101,7 @@ def test_a_token_goes_back_when_the_call_ends_while_it_waits_for_a_place():
 
         await gate.enter()  # somebody else has the only place
         with pytest.raises(QueueFull):
-            await call(patience=0)
+            await call(max_wait=0)
         assert left() == 3
         waiting = asyncio.create_task(call())
         await asyncio.sleep(1)
@@ -310,7 +310,7 @@ def test_a_waiter_that_is_cancelled_just_as_its_token_comes_hands_it_on():
         await host.client.get("/0")
         first, second = (asyncio.create_task(host.client.get(f"/{n}")) for n in (1, 2))
         await asyncio.sleep(0)
-        ((_, _, limiters),) = host.client._parts.limiters
+        ((_, _, limiters),) = host.client._state.limiters
         asyncio.get_running_loop().call_at(1.0, lambda: (limiters[""]._serve(), first.cancel()))
         await second
         assert first.cancelled()
@@ -431,7 +431,7 @@ def test_an_attempt_that_is_not_sent_after_all_gives_its_token_back(why):
                 await asyncio.wait([other] if why != "open" else [first, other])
                 assert other.cancelled() or isinstance(other.exception(), QueueFull | CircuitOpen)
             await first
-            buckets = [one.buckets[0] for *_, keyed in api._parts.limiters for one in keyed.values()]
+            buckets = [one.buckets[0] for *_, keyed in api._state.limiters for one in keyed.values()]
             return [bucket.available(clock.now()) for bucket in buckets]
 
     assert run(scenario()) == pytest.approx([4, 4], abs=0.1)

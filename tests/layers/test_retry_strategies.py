@@ -286,7 +286,7 @@ def test_a_strategy_that_raises_is_the_users_bug_and_surfaces_as_it_is():
         with pytest.raises(LookupError, match="my bug"):
             await host.client.get("/")
         assert host.client.stats.in_flight == 0
-        assert host.client._parts.gate.free == 100
+        assert host.client._state.gate.free == 100
 
     run(scenario())
 

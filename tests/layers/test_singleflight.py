@@ -160,7 +160,7 @@ def test_nothing_is_kept_after_it_has_ended():
         ({"policy": Retry(2)}, {}, 2),
         ({"line": {"priority": 1}}, {}, 2),
         ({"line": {"tenant": "a"}}, {"line": {"tenant": "b"}}, 2),
-        ({"line": {"patience": 0.0}}, {}, 2),
+        ({"line": {"max_wait": 0.0}}, {}, 2),
         ({"line": {"priority": 1}}, {"line": {"priority": 1}}, 1),
         ({"method": "POST"}, {"method": "POST"}, 2),
         ({"method": "DELETE"}, {"method": "DELETE"}, 2),

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from asyncapi.scheduling.wait_queue import Line
+from asyncapi.scheduling.wait_queue import WaitQueue
 from asyncapi.testing import run
 
 
@@ -26,12 +26,14 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def stand(line: Line, counter: Counter, served: list[int], number: int, weights: tuple[float, ...] = ()) -> None:
+async def stand(
+    line: WaitQueue, counter: Counter, served: list[int], number: int, weights: tuple[float, ...] = ()
+) -> None:
     await line.wait(counter.give_back, weights)
     served.append(number)
 
 
-async def queue_up(line: Line, count: int, weights: tuple[float, ...] = ()):
+async def queue_up(line: WaitQueue, count: int, weights: tuple[float, ...] = ()):
     counter, served = Counter(), []
     tasks = [asyncio.create_task(stand(line, counter, served, n, weights)) for n in range(count)]
     await settle()
@@ -39,7 +41,7 @@ async def queue_up(line: Line, count: int, weights: tuple[float, ...] = ()):
 
 
 async def test_tasks_are_called_in_the_order_they_came():
-    line = Line()
+    line = WaitQueue()
     _, served, tasks = await queue_up(line, 5)
     for length in range(5, 0, -1):
         assert line.length == length
@@ -51,7 +53,7 @@ async def test_tasks_are_called_in_the_order_they_came():
 
 
 async def test_a_task_that_is_cancelled_while_it_waits_is_skipped_and_gives_nothing_back():
-    line = Line()
+    line = WaitQueue()
     counter, served, tasks = await queue_up(line, 4)
     tasks[0].cancel()
     tasks[2].cancel()
@@ -66,7 +68,7 @@ async def test_a_task_that_is_cancelled_while_it_waits_is_skipped_and_gives_noth
 
 
 async def test_a_cancelled_task_is_skipped_even_before_it_has_noticed():
-    line = Line()
+    line = WaitQueue()
     _, served, tasks = await queue_up(line, 2)
     tasks[0].cancel()
     assert line.call()
@@ -77,7 +79,7 @@ async def test_a_cancelled_task_is_skipped_even_before_it_has_noticed():
 
 @pytest.mark.parametrize("times", [1, 2])
 async def test_what_a_task_was_given_but_never_used_is_given_back_once(times):
-    line = Line(1)
+    line = WaitQueue(1)
     counter, served, tasks = await queue_up(line, 2, (3.0,))
     assert line.call()
     for _ in range(times):
@@ -92,7 +94,7 @@ async def test_what_a_task_was_given_but_never_used_is_given_back_once(times):
 
 
 async def test_a_wait_that_is_closed_instead_of_cancelled_gives_nothing_back():
-    line, counter = Line(1), Counter()
+    line, counter = WaitQueue(1), Counter()
     wait = line.wait(counter.give_back, (2.0,))
     wait.send(None)
     assert line.length == 1
@@ -102,7 +104,7 @@ async def test_a_wait_that_is_closed_instead_of_cancelled_gives_nothing_back():
 
 
 async def test_what_is_asked_for_is_the_sum_over_those_who_wait():
-    line = Line(2)
+    line = WaitQueue(2)
     counter, _, tasks = await queue_up(line, 3, (1.0, 10.0))
     assert line.ahead(0) == [3.0, 30.0]
     tasks[1].cancel()
@@ -117,7 +119,7 @@ async def test_what_is_asked_for_is_the_sum_over_those_who_wait():
 
 
 async def test_ten_thousand_who_left_from_the_middle_are_forgotten():
-    line = Line()
+    line = WaitQueue()
     _, served, tasks = await queue_up(line, 10_000)
     for task in tasks[1:]:
         task.cancel()
@@ -133,7 +135,7 @@ def test_in_any_order_of_arrivals_calls_and_cancellations_nothing_is_lost_and_no
     """A limit of three places over the line, against the one rule: places held plus places free is three."""
 
     async def scenario(seed: int) -> None:
-        draw, line = random.Random(seed), Line(1)
+        draw, line = random.Random(seed), WaitQueue(1)
         free, inside, order, began = 3, set(), [], []
 
         def leave(_: object = None) -> None:

@@ -111,7 +111,7 @@ def test_a_hedged_stream_leaves_nothing_whenever_it_is_cancelled():
 
         loop.victim = asyncio.create_task(reading())
         await asyncio.wait([loop.victim])
-        assert (api.stats.in_flight, api._parts.gate.free, len(api._parts.watchdog)) == (0, 2, 0)
+        assert (api.stats.in_flight, api._state.gate.free, len(api._state.watchdog)) == (0, 2, 0)
         assert all(source.closed or not source.given for source in sources)
         await api.aclose()
 
@@ -128,7 +128,7 @@ def test_nothing_is_left_whenever_it_is_cancelled(way):
         loop.victim = asyncio.create_task(way(world))
         with suppress(AsyncAPIError, asyncio.CancelledError):
             await loop.victim
-        parts, stats = world.client._parts, world.client.stats
+        parts, stats = world.client._state, world.client.stats
         assert (stats.in_flight, stats.queued, parts.gate.free) == (0, 0, 1)
         assert len(parts.watchdog) == len(world.client._transport._watchdog) == 0
         assert stats.calls == stats.ok + stats.failed + stats.by_error.get("CancelledError", 0)

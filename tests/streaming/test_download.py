@@ -45,7 +45,7 @@ async def saved(server, path, *, retry=QUICK, **call) -> int:
             async with api.stream("GET", "/f?x=1", **call) as response:
                 return await response.save(path)
         finally:
-            assert (api.stats.in_flight, api._parts.gate.free) == (0, 100)
+            assert (api.stats.in_flight, api._state.gate.free) == (0, 100)
 
 
 async def test_it_is_there_at_the_end_with_the_usual_rights_and_nothing_beside_it(tmp_path):

@@ -245,7 +245,7 @@ def test_place_and_call_are_held_until_the_body_closes_however_it_ends(end):
             if end == "nothing read":
                 return
             async for _ in response.bytes():
-                assert (api.stats.in_flight, api._parts.gate.free, source.closed) == (1, 0, False)
+                assert (api.stats.in_flight, api._state.gate.free, source.closed) == (1, 0, False)
                 if end == "break":
                     break
                 if end == "error":
@@ -547,7 +547,7 @@ def test_hedging_races_the_headers_and_the_losers_are_closed(takes, winner):
         hedge = Hedge(after=0.1, budget=1.0)
         async with Client("https://h", transport=transport, clock=clock, hedge=hedge, concurrency=2) as api:
             async with api.stream("GET", "/") as response:
-                assert (api.stats.in_flight, api._parts.gate.free) == (1, 1)
+                assert (api.stats.in_flight, api._state.gate.free) == (1, 1)
                 assert await response.read() == winner * 2
             assert transport.requests == len(response.attempts) == 2
             assert at_rest(api, 2)

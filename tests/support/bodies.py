@@ -32,7 +32,7 @@ class Source:
 
 
 def at_rest(api: Client, concurrency: int = 100) -> bool:
-    parts = api._parts
+    parts = api._state
     assert len(parts.watchdog) == 0
     assert (api.stats.in_flight, parts.gate.free) == (0, concurrency)
     return True

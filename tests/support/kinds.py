@@ -27,9 +27,9 @@ CANARY = "canary" + "bird"
 class Signed:
     """A credential of somebody's own: a header, a query key and a cookie, and a header made at the last moment."""
 
-    resends = 0
+    max_resends = 0
 
-    def ready(self, request, means):
+    def cached_signature(self, request, means):
         return Signature(
             headers=(("X-One", CANARY),),
             params=(("two", CANARY),),
@@ -38,13 +38,13 @@ class Signed:
             sign=lambda made, now: made.copy(headers=CIMultiDict({**made.headers, "X-Four": CANARY})),
         )
 
-    async def obtain(self, request, means):
-        return self.ready(request, means)
+    async def fetch_signature(self, request, means):
+        return self.cached_signature(request, means)
 
-    def answered(self, signature, response, refused, means):
+    def on_response(self, signature, response, refused, means):
         return ""
 
-    def told(self):
+    def describe(self):
         return "Signed"
 
 

@@ -161,7 +161,7 @@ def any_trouble(clock, draw):
         body = {"n": 1, "access_token": "s3cr3t-in-body"}
         headers = {"X-Api-Token": "s3cr3t", "Set-Cookie": "sid=s3cr3t", "ETag": '"1"', "Cache-Control": "max-age=1"}
         known = draw.random() < 0.5 and "If-None-Match" in request.headers
-        if request.call.opened is not None and not known:
+        if request.call.open_bodies is not None and not known:
             return reply(200, content=_trickle(clock, draw.random()), headers=headers)
         return reply(304 if known else 200, json=body, headers=headers)
 

@@ -18,7 +18,7 @@ COUNTED = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world"
 
 
 def whole(api: Client) -> bool:
-    assert (api.stats.in_flight, api._parts.gate.free) == (0, 100)
+    assert (api.stats.in_flight, api._state.gate.free) == (0, 100)
     return True
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from asyncapi.credentials.oauth.client_credentials import scope_of
 from asyncapi.credentials.oauth.jose import sign_jwt
 from asyncapi.credentials.oauth.server import AuthServer
-from asyncapi.credentials.sources import source, whose
+from asyncapi.credentials.sources import principal_of, source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
     from asyncapi.credentials.oauth.server import AuthMethod, Issuer
     from asyncapi.credentials.sources import Value
     from asyncapi.sansio.auth.oauth import Token
@@ -68,13 +68,17 @@ class OAuth2JWTBearer:
         self._claims = {"iss": issuer, "sub": subject or issuer, "aud": audience, **(claims or {})}
         self._algorithm, self._key_id = algorithm, key_id
         tokens, _ = self._server.tokens(self._fetch)
-        self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
-        self.resends = tokens.resends
-        self.whose = None  # its subject is fixed
+        self.cached_signature, self.fetch_signature, self.on_response = (
+            tokens.cached_signature,
+            tokens.fetch_signature,
+            tokens.on_response,
+        )
+        self.max_resends = tokens.max_resends
+        self.principal = None  # its subject is fixed
 
-    async def _fetch(self, old: Token | None, means: Means) -> Token:
-        now = means.clock.wall()
-        url = await self._server.find(self._server.where, "token_endpoint", means)
+    async def _fetch(self, old: Token | None, context: AuthContext) -> Token:
+        now = context.clock.wall()
+        url = await self._server.find(self._server.where, "token_endpoint", context)
         claims = self._claims | {"jti": str(uuid.uuid4()), "iat": int(now), "exp": int(now + _LIFETIME)}
         claims["aud"] = claims["aud"] or url
         if self._scope:
@@ -82,14 +86,14 @@ class OAuth2JWTBearer:
         key = await self._key.fetch()
         assertion = sign_jwt(key, claims, algorithm=self._algorithm, key_id=self._key_id)
         form = {"grant_type": _JWT_BEARER, "assertion": assertion, "scope": self._scope}
-        return await self._server.token(means, form, key=old.key if old is not None else "")
+        return await self._server.token(context, form, key=old.key if old is not None else "")
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
-        return f"OAuth 2 JWT bearer, {self._server.told()}"
+        return f"OAuth 2 JWT bearer, {self._server.describe()}"
 
     def __repr__(self) -> str:
-        return f"<OAuth2JWTBearer {self._server.told()}>"
+        return f"<OAuth2JWTBearer {self._server.describe()}>"
 
 
 class OAuth2TokenExchange:
@@ -145,23 +149,27 @@ class OAuth2TokenExchange:
             "resource": resource, "scope": scope_of(scope), "requested_token_type": _type(requested_token_type),
         }  # fmt: skip
         tokens, _ = self._server.tokens(self._fetch)
-        self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
-        self.resends = tokens.resends
-        constant = whose(self._subject, *([] if self._actor is None else [self._actor])) is None
-        self.whose = None if constant else tokens.whose
+        self.cached_signature, self.fetch_signature, self.on_response = (
+            tokens.cached_signature,
+            tokens.fetch_signature,
+            tokens.on_response,
+        )
+        self.max_resends = tokens.max_resends
+        constant = principal_of(self._subject, *([] if self._actor is None else [self._actor])) is None
+        self.principal = None if constant else tokens.principal
 
-    async def _fetch(self, old: Token | None, means: Means) -> Token:
+    async def _fetch(self, old: Token | None, context: AuthContext) -> Token:
         form = self._form | {"subject_token": await self._subject.fetch()}
         if self._actor is not None:
             form |= {"actor_token": await self._actor.fetch(), "actor_token_type": self._actor_type}
-        return await self._server.token(means, form, key=old.key if old is not None else "")
+        return await self._server.token(context, form, key=old.key if old is not None else "")
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
-        return f"OAuth 2 token exchange, {self._server.told()}"
+        return f"OAuth 2 token exchange, {self._server.describe()}"
 
     def __repr__(self) -> str:
-        return f"<OAuth2TokenExchange {self._server.told()}>"
+        return f"<OAuth2TokenExchange {self._server.describe()}>"
 
 
 def _type(given: str) -> str:

@@ -25,7 +25,7 @@ from asyncapi.sansio.auth.oauth import Refused, Token, authorization_url, challe
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
     from asyncapi.credentials.oauth.server import AuthMethod
     from asyncapi.credentials.sources import Value
     from asyncapi.stores.tokens import TokenStore
@@ -74,18 +74,22 @@ class OAuth2RefreshToken:
             token_type=token_type,
         )
         self._session = session = Session(self._server, self._begin, store, "", revocation_url)
-        self.ready, self.obtain, self.answered = session.ready, session.obtain, session.answered
-        self.resends, self.revoke, self.whose = session.resends, session.revoke, session.whose
+        self.cached_signature, self.fetch_signature, self.on_response = (
+            session.cached_signature,
+            session.fetch_signature,
+            session.on_response,
+        )
+        self.max_resends, self.revoke, self.principal = session.max_resends, session.revoke, session.principal
 
-    async def _begin(self, means: Means) -> Token:
-        return await self._session.refresh(await self._first.fetch(), means)
+    async def _begin(self, context: AuthContext) -> Token:
+        return await self._session.refresh(await self._first.fetch(), context)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
-        return f"OAuth 2 refresh token, {self._server.told()}"
+        return f"OAuth 2 refresh token, {self._server.describe()}"
 
     def __repr__(self) -> str:
-        return f"<OAuth2RefreshToken {self._server.told()}>"
+        return f"<OAuth2RefreshToken {self._server.describe()}>"
 
 
 class OAuth2AuthorizationCode:
@@ -150,14 +154,18 @@ class OAuth2AuthorizationCode:
         self._port, self._path = redirect_port, redirect_path
         self._show, self._patience = show, patience
         self._session = session = Session(self._server, self._login, store, self._scope, revocation_url)
-        self.ready, self.obtain, self.answered = session.ready, session.obtain, session.answered
-        self.resends, self.revoke, self.whose = session.resends, session.revoke, session.whose
+        self.cached_signature, self.fetch_signature, self.on_response = (
+            session.cached_signature,
+            session.fetch_signature,
+            session.on_response,
+        )
+        self.max_resends, self.revoke, self.principal = session.max_resends, session.revoke, session.principal
 
-    async def _login(self, means: Means) -> Token:
+    async def _login(self, context: AuthContext) -> Token:
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
-        url = await self._server.find(self._authorization, "authorization_endpoint", means)
+        url = await self._server.find(self._authorization, "authorization_endpoint", context)
         issuer = next((one for one in (self._authorization, self._server.where) if isinstance(one, Issuer)), None)
-        announced = issuer is not None and await issuer.names_itself(means)
+        announced = issuer is not None and await issuer.names_itself(context)
         issuers = frozenset[str]() if issuer is None else issuer.spellings
         came: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -187,15 +195,15 @@ class OAuth2AuthorizationCode:
         finally:
             listener.close()
         form = {"grant_type": "authorization_code", "code": await came, "redirect_uri": back, "code_verifier": verifier}
-        return await self._server.token(means, form)
+        return await self._server.token(context, form)
 
     def _bound(self) -> dict[str, str]:
         """Binds the code to the key already (RFC 9449 section 10)."""
         return {} if self._server.proofs is None else {"dpop_jkt": self._server.proofs.thumbprint}
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
-        return f"OAuth 2 authorization code, {self._server.told()}"
+        return f"OAuth 2 authorization code, {self._server.describe()}"
 
     def __repr__(self) -> str:
-        return f"<OAuth2AuthorizationCode {self._server.told()}>"
+        return f"<OAuth2AuthorizationCode {self._server.describe()}>"

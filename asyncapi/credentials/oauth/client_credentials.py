@@ -13,7 +13,7 @@ from asyncapi.credentials.oauth.server import AuthServer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
     from asyncapi.credentials.oauth.server import AuthMethod, Issuer
     from asyncapi.credentials.sources import Value
     from asyncapi.sansio.auth.oauth import Token
@@ -65,21 +65,25 @@ class OAuth2ClientCredentials:
             auth_method=auth_method, private_key=private_key, key_id=key_id, dpop=dpop, token_type=token_type,
         )  # fmt: skip
         self._form = {"grant_type": "client_credentials", "scope": scope_of(scope), **(params or {})}
-        kind = f"client_credentials {self._server.told()} {self._form['scope']}"
+        kind = f"client_credentials {self._server.describe()} {self._form['scope']}"
         self._tokens, _ = self._server.tokens(self._fetch, store, kind)
-        self.ready, self.obtain, self.answered = self._tokens.ready, self._tokens.obtain, self._tokens.answered
-        self.resends = self._tokens.resends
-        self.whose = None  # a service has one user: itself
+        self.cached_signature, self.fetch_signature, self.on_response = (
+            self._tokens.cached_signature,
+            self._tokens.fetch_signature,
+            self._tokens.on_response,
+        )
+        self.max_resends = self._tokens.max_resends
+        self.principal = None  # a service has one user: itself
 
-    async def _fetch(self, old: Token | None, means: Means) -> Token:
-        return await self._server.token(means, self._form, key=old.key if old is not None else "")
+    async def _fetch(self, old: Token | None, context: AuthContext) -> Token:
+        return await self._server.token(context, self._form, key=old.key if old is not None else "")
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
-        return f"OAuth 2 client credentials, {self._server.told()}"
+        return f"OAuth 2 client credentials, {self._server.describe()}"
 
     def __repr__(self) -> str:
-        return f"<OAuth2ClientCredentials {self._server.told()}>"
+        return f"<OAuth2ClientCredentials {self._server.describe()}>"
 
 
 def scope_of(given: str | Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from asyncapi.sansio.auth.oauth import Refused, Token
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
     from asyncapi.credentials.oauth.server import AuthMethod
     from asyncapi.credentials.sources import Value
     from asyncapi.stores.tokens import TokenStore
@@ -76,24 +76,28 @@ class OAuth2DeviceCode:
         self._scope = scope_of(scope)
         self._show = show
         self._session = session = Session(self._server, self._login, store, self._scope, revocation_url)
-        self.ready, self.obtain, self.answered = session.ready, session.obtain, session.answered
-        self.resends, self.revoke, self.whose = session.resends, session.revoke, session.whose
+        self.cached_signature, self.fetch_signature, self.on_response = (
+            session.cached_signature,
+            session.fetch_signature,
+            session.on_response,
+        )
+        self.max_resends, self.revoke, self.principal = session.max_resends, session.revoke, session.principal
 
-    async def _login(self, means: Means) -> Token:
-        url = await self._server.find(self._device, "device_authorization_endpoint", means)
+    async def _login(self, context: AuthContext) -> Token:
+        url = await self._server.find(self._device, "device_authorization_endpoint", context)
         asked = {"client_id": self._server.client_id, "scope": self._scope}
-        given = await self._server.object(means, url, asked, who="the device endpoint")
+        given = await self._server.object(context, url, asked, who="the device endpoint")
         code, person, page = (str(given.get(name) or "") for name in ("device_code", "user_code", "verification_uri"))
         page = page or str(given.get("verification_url") or "")  # Google's name
         if not (code and person and person.isprintable() and _is_web(page)):  # they go to a terminal
             raise AuthError("the device endpoint's answer has no device_code, user_code or verification_uri")
         self._show(f"To log in, open {page} in a browser and enter the code {person}")
         interval = max(1.0, _number(given.get("interval"), 5.0))
-        until = means.clock.now() + min(_LONGEST, _number(given.get("expires_in"), PATIENCE))
-        while means.clock.now() + interval < until:
-            await means.clock.sleep(interval)
+        until = context.clock.now() + min(_LONGEST, _number(given.get("expires_in"), PATIENCE))
+        while context.clock.now() + interval < until:
+            await context.clock.sleep(interval)
             try:
-                return await self._server.token(means, {"grant_type": _DEVICE_GRANT, "device_code": code})
+                return await self._server.token(context, {"grant_type": _DEVICE_GRANT, "device_code": code})
             except Refused as refusal:
                 if refusal.error not in {"authorization_pending", "slow_down"}:
                     raise
@@ -102,12 +106,12 @@ class OAuth2DeviceCode:
                 interval *= 2
         raise AuthError("nobody entered the code in time")
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line for `explain()`."""
-        return f"OAuth 2 device code, {self._server.told()}"
+        return f"OAuth 2 device code, {self._server.describe()}"
 
     def __repr__(self) -> str:
-        return f"<OAuth2DeviceCode {self._server.told()}>"
+        return f"<OAuth2DeviceCode {self._server.describe()}>"
 
 
 def _number(given: Any, usual: float) -> float:

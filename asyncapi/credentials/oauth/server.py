@@ -42,7 +42,7 @@ from asyncapi.sansio.auth.oauth_errors import shown
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from asyncapi.credentials.base import Means, Signature
+    from asyncapi.credentials.base import AuthContext, Signature
     from asyncapi.credentials.sources import Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
@@ -71,14 +71,14 @@ class Issuer:
         self.url, self.given = _url(url, "Issuer"), url
         self._found: dict[str, str] | None = None
 
-    async def endpoint(self, name: str, means: Means) -> str:
+    async def endpoint(self, name: str, context: AuthContext) -> str:
         """One of its endpoints: "token_endpoint", "authorization_endpoint" ...
 
         Raises:
             AuthError: Its metadata can't be had, or names no such endpoint.
         """
         if self._found is None:
-            self._found = await self._discover(means)
+            self._found = await self._discover(context)
         if name not in self._found:
             raise AuthError(f"the metadata of {self.url} name no {name}")
         found = self._found[name]
@@ -88,14 +88,14 @@ class Issuer:
             )
         return found
 
-    async def names_itself(self, means: Means) -> bool:
+    async def names_itself(self, context: AuthContext) -> bool:
         """Whether its metadata say that it names itself in every answer to a login (RFC 9207 section 3).
 
         Raises:
             AuthError: Its metadata can't be had.
         """
         if self._found is None:
-            self._found = await self._discover(means)
+            self._found = await self._discover(context)
         return self._found.get("authorization_response_iss_parameter_supported") == "true"
 
     @property
@@ -103,10 +103,10 @@ class Issuer:
         """How it may be written: as it was given here, and as its metadata have it."""
         return frozenset({self.url, self.given, (self._found or {}).get("issuer", self.url)})
 
-    async def _discover(self, means: Means) -> dict[str, str]:
+    async def _discover(self, context: AuthContext) -> dict[str, str]:
         said = ""
         for place in metadata_urls(self.url):
-            response = await token_endpoint.get(means, place, who="the metadata")
+            response = await token_endpoint.get(context, place, who="the metadata")
             try:
                 return read_metadata(response.status, response.content, self.url)
             except Refused as refusal:
@@ -176,7 +176,7 @@ class AuthServer:
 
     def tokens(
         self,
-        fetch: Callable[[Token | None, Means], Awaitable[Token]],
+        fetch: Callable[[Token | None, AuthContext], Awaitable[Token]],
         store: TokenStore | None = None,
         kind: str = "",
         *,
@@ -199,15 +199,15 @@ class AuthServer:
             return self.proofs.write(token.access_token, token.key)
         return bearer(token.access_token)
 
-    async def find(self, given: str | Issuer, name: str, means: Means) -> str:
+    async def find(self, given: str | Issuer, name: str, context: AuthContext) -> str:
         """The URL of an endpoint that is given as such, or as its issuer."""
-        return await given.endpoint(name, means) if isinstance(given, Issuer) else given
+        return await given.endpoint(name, context) if isinstance(given, Issuer) else given
 
-    async def token(self, means: Means, form: Mapping[str, str], *, before: str = "", key: str = "") -> Token:
+    async def token(self, context: AuthContext, form: Mapping[str, str], *, before: str = "", key: str = "") -> Token:
         """Ask for a token.
 
         Args:
-            means: The client's.
+            context: The client's.
             form: The grant's fields.
             before: The refresh token among them, if any.
             key: The key that it is to be bound to, with DPoP; by default the credential's.
@@ -216,17 +216,17 @@ class AuthServer:
             AuthError: No answer.
             Refused: The server said no.
         """
-        url = await self.find(self.where, "token_endpoint", means)
+        url = await self.find(self.where, "token_endpoint", context)
         prove = None
         if self.proofs is not None:
             key = key or self.proofs.key
             prove = self.proofs.prover(key)
-        response, secrets = await self._ask(means, url, form, who=_WHO, sign=prove)
+        response, secrets = await self._ask(context, url, form, who=_WHO, sign=prove)
         if self.proofs is not None and self.proofs.learn(response, api=False):
-            response, secrets = await self._ask(means, url, form, who=_WHO, sign=prove)
+            response, secrets = await self._ask(context, url, form, who=_WHO, sign=prove)
         kind = "Bearer" if self.proofs is None else "DPoP"
         token = read_token(
-            response.status, response.content, means.clock.wall(),
+            response.status, response.content, context.clock.wall(),
             before=before, kind=kind, called=self._called, hide=lambda content: mask(content, secrets),
         )  # fmt: skip
         self._compare(form.get("scope", ""), token.scope)
@@ -239,28 +239,28 @@ class AuthServer:
             self._narrow = True
             log.warning("%s: the server gave no scope %s", self.name, shown(" ".join(missing)))
 
-    async def object(self, means: Means, url: str, form: Mapping[str, str], *, who: str) -> dict[str, Any]:
+    async def object(self, context: AuthContext, url: str, form: Mapping[str, str], *, who: str) -> dict[str, Any]:
         """Ask for something else.
 
         Raises:
             AuthError: No answer.
             Refused: The server said no.
         """
-        response, secrets = await self._ask(means, url, form, who=who)
+        response, secrets = await self._ask(context, url, form, who=who)
         return read_json(response.status, response.content, hide=lambda content: mask(content, secrets))
 
-    async def ask(self, means: Means, url: str, form: Mapping[str, str], *, who: str) -> Response:
+    async def ask(self, context: AuthContext, url: str, form: Mapping[str, str], *, who: str) -> Response:
         """Post a form as this client.
 
         Raises:
             AuthError: No answer.
         """
-        response, _ = await self._ask(means, url, form, who=who)
+        response, _ = await self._ask(context, url, form, who=who)
         return response
 
     async def _ask(
         self,
-        means: Means,
+        context: AuthContext,
         url: str,
         form: Mapping[str, str],
         *,
@@ -268,14 +268,14 @@ class AuthServer:
         sign: Callable[[Request, float], Request] | None = None,
     ) -> tuple[Response, tuple[str, ...]]:
         """The answer, and the secrets that it may repeat; `sign` as in `Signature`."""
-        fields, headers, secret = await self._signed(url, means)
+        fields, headers, secret = await self._signed(url, context)
         sent = {name: sendable(str(value), f"{self.name}: its {name}") for name, value in {**form, **fields}.items()}
         basics = [value.removeprefix("Basic ") for value in headers.values()]
         secrets = (secret, *basics, *(value for name, value in sent.items() if is_secret(name)))
-        response = await token_endpoint.post(means, url, sent, headers, who=who, secrets=secrets, sign=sign)
+        response = await token_endpoint.post(context, url, sent, headers, who=who, secrets=secrets, sign=sign)
         return response, secrets
 
-    async def _signed(self, url: str, means: Means) -> tuple[dict[str, str], dict[str, str], str]:
+    async def _signed(self, url: str, context: AuthContext) -> tuple[dict[str, str], dict[str, str], str]:
         """The fields and headers that say who we are, and the secret in them."""
         if self._method == "client_secret_basic" and self._secret is not None:
             secret = sendable(await self._secret.fetch(), f"{self.name}: its client_secret")
@@ -285,7 +285,7 @@ class AuthServer:
             secret = await self._secret.fetch()
             return {"client_id": self.client_id, "client_secret": secret}, {}, secret
         if self._key is not None:
-            now = means.clock.wall()
+            now = context.clock.wall()
             claims = {"iss": self.client_id, "sub": self.client_id, "aud": url, "jti": str(uuid.uuid4()),
                       "iat": int(now), "exp": int(now + _JWT_LIFETIME)}  # fmt: skip
             signed = sign_jwt(await self._key.fetch(), claims, key_id=self._key_id)
@@ -293,7 +293,7 @@ class AuthServer:
             return who, {}, signed
         return {"client_id": self.client_id}, {}, ""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Where and as whom, in a few words."""
         where = repr(self.where) if isinstance(self.where, Issuer) else redact_url(self.where)
         bound = "" if self.proofs is None else ", DPoP"

@@ -24,7 +24,7 @@ from asyncapi.sansio.auth.oauth import Token
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
     from asyncapi.stores.tokens import TokenStore
 
 log = logging.getLogger("asyncapi")
@@ -51,7 +51,7 @@ class Stored:
 
     def __init__(
         self,
-        fetch: Callable[[Token | None, Means], Awaitable[Token]],
+        fetch: Callable[[Token | None, AuthContext], Awaitable[Token]],
         store: TokenStore | None,
         name: str,
         *,
@@ -69,14 +69,14 @@ class Stored:
         self._known: str | None = None  # what the store has, as far as we know
         self._saving: asyncio.Task[None] | None = None
 
-    async def fetch(self, old: Token | None, means: Means) -> Token:
+    async def fetch(self, old: Token | None, context: AuthContext) -> Token:
         """A new token, or the one that another process has put there meanwhile.
 
         Raises:
             AuthError: None could be had; or the store, whose refresh token is needed, can't be read.
         """
         if self._store is None:
-            return await self._fetch(old, means)
+            return await self._fetch(old, context)
         stack = AsyncExitStack()
         try:
             await self._lock(stack, self._store)
@@ -87,12 +87,12 @@ class Stored:
             if kept is not None:
                 self._latest = ""  # another process has renewed it since: ours is no longer the last
                 quicker = old is None or kept.access_token != old.access_token
-                if quicker and self._can_be_sent(kept) and means.clock.wall() < usable_until(kept):
+                if quicker and self._can_be_sent(kept) and context.clock.wall() < usable_until(kept):
                     return kept
                 old = kept
-            token = await self._fetch(old, means)
-            with means.finishing():
-                await self._keep(token.dump(), means)
+            token = await self._fetch(old, context)
+            with context.finishing():
+                await self._keep(token.dump(), context)
             return token
         finally:
             await self._unlock(stack)
@@ -141,16 +141,16 @@ class Stored:
             return False
         return True
 
-    async def _keep(self, text: str, means: Means) -> None:
+    async def _keep(self, text: str, context: AuthContext) -> None:
         """Save it now, or as soon as that is possible."""
         self._latest = text
-        means.at_close(self._at_close)
+        context.at_close(self._at_close)
         failed = await self._save()
-        if failed and not means.closed and (self._saving is None or self._saving.done()):
+        if failed and not context.closed and (self._saving is None or self._saving.done()):
             log.warning(
                 "%s: the new token can't be saved (%s): it is used, and saving it is tried again", self._who, failed
             )
-            self._saving = means.start(self._save_later(means))
+            self._saving = context.start(self._save_later(context))
 
     async def _save(self) -> str:
         """Save what is not saved yet; why it failed, or ""."""
@@ -165,11 +165,11 @@ class Stored:
                 self._latest = ""
         return ""
 
-    async def _save_later(self, means: Means) -> None:
+    async def _save_later(self, context: AuthContext) -> None:
         pause = 0.0
         while self._latest and await self._save_locked():
             pause = min(_LONGEST_PAUSE, 2.0 * pause or 1.0)
-            await means.clock.sleep(pause)
+            await context.clock.sleep(pause)
 
     async def _at_close(self) -> None:
         if self._latest and (failed := await self._save_locked()):

@@ -24,7 +24,7 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
     from asyncapi.messages.response import Response
 
 TRIES = 3
@@ -51,7 +51,7 @@ Sign = Callable[[Request, float], Request]
 
 
 async def post(
-    means: Means,
+    context: AuthContext,
     url: str,
     form: Mapping[str, str],
     headers: Mapping[str, str],
@@ -63,7 +63,7 @@ async def post(
     """Post a form.
 
     Args:
-        means: The client's.
+        context: The client's.
         url: Where to.
         form: The fields; empty ones are left out.
         headers: Such as the client's authentication.
@@ -76,28 +76,28 @@ async def post(
     """
     content = urlencode([(name, value) for name, value in form.items() if value]).encode()
     request = Request("POST", url, headers=_HEADERS | _FORM | dict(headers), content=content)
-    return await _ask(means, request, who, Signature(secrets=secrets, sign=sign))
+    return await _ask(context, request, who, Signature(secrets=secrets, sign=sign))
 
 
-async def get(means: Means, url: str, *, who: str) -> Response:
+async def get(context: AuthContext, url: str, *, who: str) -> Response:
     """Get a document.
 
     Raises:
         AuthError: As for `post`.
     """
-    return await _ask(means, Request("GET", url, headers=_HEADERS), who, NOTHING)
+    return await _ask(context, Request("GET", url, headers=_HEADERS), who, NOTHING)
 
 
-async def _ask(means: Means, request: Request, who: str, signature: Signature) -> Response:
+async def _ask(context: AuthContext, request: Request, who: str, signature: Signature) -> Response:
     host = request.url.host_port_subcomponent or ""
     failure: TransportError | EgressDenied | None = None
     told: float | None = None
     for number in range(1, TRIES + 1):
-        request.call = Call(means.clock.now(), host, _CONNECT, _ATTEMPT, None)
+        request.call = Call(context.clock.now(), host, _CONNECT, _ATTEMPT, None)
         request.call.task, request.call.signature = asyncio.current_task(), signature
         told = None
         try:
-            response = await means.send(signature.write(request, means.clock.wall()))
+            response = await context.send(signature.write(request, context.clock.wall()))
         except (TransportError, EgressDenied) as error:
             failure, said = error, error.message
             if isinstance(error, EgressDenied) or error.final:
@@ -107,13 +107,13 @@ async def _ask(means: Means, request: Request, who: str, signature: Signature) -
             if response.status not in _MENDABLE:
                 return response
             failure, said = None, f"{response.status}{read_refusal(response.content).before()}"
-            told = retry_after(response.headers, means.clock.wall())
+            told = retry_after(response.headers, context.clock.wall())
         finally:
             request.call.task = None
         if number < TRIES:
-            wait = full_jitter(number, means.clock.random(), base=_BASE, cap=_LONGEST_WAIT) if told is None else told
+            wait = full_jitter(number, context.clock.random(), base=_BASE, cap=_LONGEST_WAIT) if told is None else told
             if wait > _LONGEST_WAIT:
                 break
-            await means.clock.sleep(wait)
+            await context.clock.sleep(wait)
     later = f"; it asks to come back in {told:.3g} s" if told else ""
     raise NoAnswer(f"{who} at {request.url.origin()} gave no answer: {said}{later}", told) from failure

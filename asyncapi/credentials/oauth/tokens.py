@@ -8,7 +8,7 @@
 1. One renewal is under way for any number of callers. It is a task of its own: a caller that leaves does not end it.
 2. While the old token serves, a renewal that fails is nobody's error: it is tried again after a pause that grows.
 3. A 401 has a new token fetched, once for all calls that were refused with the old one: they wait for it. Other calls
-   go on with the old one meanwhile, for it may be the route that refuses every token; `sansio/doubt.py` says when a
+   go on with the old one meanwhile, for it may be the route that refuses every token; `sansio/auth/rejections.py` says when a
    401 is believed.
 4. Where the token endpoint says when to come back, calls wait for it within their deadline, and nobody asks before.
 
@@ -33,7 +33,7 @@ from asyncapi.sansio.auth.rejections import Doubts
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Sequence
 
-    from asyncapi.credentials.base import Means, Signature
+    from asyncapi.credentials.base import AuthContext, Signature
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
@@ -84,20 +84,20 @@ class Tokens(Generic[T]):
         what: What messages call it.
 
     Attributes:
-        resends: How often a call may be sent again, as in `Credential`.
-        means: Those of the client that last had it renewed.
+        max_resends: How often a call may be sent again, as in `Credential`.
+        context: Those of the client that last had it renewed.
     """
 
     def __init__(
         self,
         name: str,
-        fetch: Callable[[T | None, Means], Awaitable[T]],
+        fetch: Callable[[T | None, AuthContext], Awaitable[T]],
         write: Callable[[T], Signature],
         *,
         look: Callable[[Response], str] | None = None,
         what: str = "token",
     ) -> None:
-        self.resends = 1 if look is None else 2
+        self.max_resends = 1 if look is None else 2
         self._name = name
         self._fetch = fetch
         self._write = write
@@ -115,28 +115,28 @@ class Tokens(Generic[T]):
         self._doubts = Doubts()
         self._doubted: T | None = None  # the token that is being renewed because it was refused,
         self._doubted_at: Hashable = None  # and by which route
-        self.means: Means | None = None
+        self.context: AuthContext | None = None
 
     @property
     def token(self) -> T | None:
         """The one that is used now."""
         return self._token
 
-    def ready(self, request: Request, means: Means) -> Signature | None:
+    def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
         """The signature with the token, while it serves; none for a call that was refused with it."""
-        now = means.clock.wall()
+        now = context.clock.wall()
         if now >= self._usable_until:
             return None
         if self._doubted is not None and self._doubted is self._token and self._was_refused(request):
             return None
-        if now >= self._renew_at and means.clock.now() >= self._paused_until and not self._under_way():
-            self._start(means)
+        if now >= self._renew_at and context.clock.now() >= self._paused_until and not self._under_way():
+            self._start(context)
         return self._signature
 
     def _was_refused(self, request: Request) -> bool:
         return any(carried(each) is self._token for each in request.call.refused)
 
-    async def obtain(self, request: Request, means: Means) -> Signature:
+    async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:
         """The same, waited for.
 
         Raises:
@@ -144,19 +144,19 @@ class Tokens(Generic[T]):
         """
         rounds = 0
         while True:
-            left = self._refused_until - means.clock.now()
+            left = self._refused_until - context.clock.now()
             if self._failed is not None and left > 0:
                 rounds += 1
-                if not (self._failed.told and rounds <= _ROUNDS and _worth_waiting(left, request, means)):
+                if not (self._failed.told and rounds <= _ROUNDS and _worth_waiting(left, request, context)):
                     raise self._error(self._failed)
-                await means.clock.sleep(left)
-            task = self._task if self._task is not None and self._under_way() else self._start(means)
+                await context.clock.sleep(left)
+            task = self._task if self._task is not None and self._under_way() else self._start(context)
             await asyncio.wait((task,))
             if task.cancelled():  # the client that had started it was closed
                 continue
             outcome = task.result()
             if isinstance(outcome, _Failed):
-                signature = self.ready(request, means)  # it may have served a little longer
+                signature = self.cached_signature(request, context)  # it may have served a little longer
                 if signature is not None:
                     return signature
                 if not outcome.told or self._failed is None:
@@ -166,12 +166,12 @@ class Tokens(Generic[T]):
                 continue
             return self._signature
 
-    def answered(
+    def on_response(
         self,
         signature: Signature,
         response: Response,
         refused: Sequence[Signature],
-        means: Means,
+        context: AuthContext,
     ) -> str:
         """A 401 that is believed has a new token fetched, and is worth one try with it."""
         if self._look is not None and (why := self._look(response)):
@@ -183,25 +183,25 @@ class Tokens(Generic[T]):
                 self._doubts.helped(route(response))
             return ""
         if renewed:
-            self._doubts.unhelped(route(response), token, means.clock.now())
+            self._doubts.unhelped(route(response), token, context.clock.now())
             return ""
-        return "401, a new token" if self._is_renewed(token, response, means) else ""
+        return "401, a new token" if self._is_renewed(token, response, context) else ""
 
-    def _is_renewed(self, token: T, response: Response, means: Means) -> bool:
+    def _is_renewed(self, token: T, response: Response, context: AuthContext) -> bool:
         """Whether there is another than the one that was refused, or one is on its way."""
         if not self.serves(token):
             return True
         if self._under_way():
             self._doubted = token
             return True
-        now, place = means.clock.now(), route(response)
-        if means.closed or now < self._refused_until or not self._doubts.believe(place, now):
+        now, place = context.clock.now(), route(response)
+        if context.closed or now < self._refused_until or not self._doubts.believe(place, now):
             return False
         self._doubted, self._doubted_at = token, place
-        self._start(means)
+        self._start(context)
         return True
 
-    async def whose(self) -> str | None:
+    async def principal(self) -> str | None:
         """The user, where each token may be another one's: as many as there are tokens."""
         return None if self._token is None else hashed(repr(self._token))
 
@@ -227,19 +227,19 @@ class Tokens(Generic[T]):
         task = self._task
         return task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop()
 
-    def _start(self, means: Means) -> asyncio.Task[T | _Failed]:
-        self.means = means
-        self._task = means.start(self._renew(means))
+    def _start(self, context: AuthContext) -> asyncio.Task[T | _Failed]:
+        self.context = context
+        self._task = context.start(self._renew(context))
         return self._task
 
-    async def _renew(self, means: Means) -> T | _Failed:
+    async def _renew(self, context: AuthContext) -> T | _Failed:
         try:
-            token = await self._fetch(self._token, means)
+            token = await self._fetch(self._token, context)
             signature = replace(self._write(token), by=token)
         except (AuthError, Refused) as error:
-            return self._fail(means, error)
+            return self._fail(context, error)
         except Exception as error:  # a callback of the user's
-            return self._fail(means, error)
+            return self._fail(context, error)
         self._adopt(token, signature)
         return token
 
@@ -251,15 +251,15 @@ class Tokens(Generic[T]):
         self._paused_until = self._refused_until = -inf
         self._doubted = None
 
-    def _fail(self, means: Means, error: Exception) -> _Failed:
+    def _fail(self, context: AuthContext, error: Exception) -> _Failed:
         said = one_line(error.message) if isinstance(error, AuthError | Refused) else type(error).__name__
         told = min(_LONGEST_TOLD, getattr(error, "retry_after", None) or 0.0)
         failed = _Failed(said, error, told > 0)
         pause = max(told, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**self._failures))
         self._failures += 1
-        now = means.clock.now()
+        now = context.clock.now()
         self._failed, self._paused_until, self._refused_until = failed, now + pause, now + max(told, _FIRST_PAUSE)
-        left = self._usable_until - means.clock.wall()
+        left = self._usable_until - context.clock.wall()
         if self._doubted is not None:
             self._doubts.unhelped(self._doubted_at, failed, now)
             log.warning("%s: no new %s yet (%s), though the server refuses the old", self._name, self._what, said)
@@ -274,13 +274,13 @@ class Tokens(Generic[T]):
         return error
 
 
-def _worth_waiting(seconds: float, request: Request, means: Means) -> bool:
+def _worth_waiting(seconds: float, request: Request, context: AuthContext) -> bool:
     """Whether the call has time until the token endpoint may be asked again."""
-    patience, due = request.call.patience, request.deadline
+    max_wait, due = request.call.max_wait, request.deadline
     return (
         seconds <= _LONGEST_WAIT
-        and (patience is None or seconds <= patience)
-        and (due is None or means.clock.now() + seconds < due)
+        and (max_wait is None or seconds <= max_wait)
+        and (due is None or context.clock.now() + seconds < due)
     )
 
 

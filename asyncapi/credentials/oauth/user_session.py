@@ -14,7 +14,7 @@ from asyncapi.sansio.auth.oauth_errors import read_refusal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from asyncapi.credentials.base import Means
+    from asyncapi.credentials.base import AuthContext
     from asyncapi.credentials.oauth.server import AuthServer
     from asyncapi.sansio.auth.oauth import Token
     from asyncapi.stores.tokens import TokenStore
@@ -39,13 +39,13 @@ class Session:
         revocation_url: The revocation endpoint; None for what the issuer names.
 
     Attributes:
-        tokens: Its tokens; `ready`, `obtain`, `answered` and `resends` are theirs.
+        tokens: Its tokens; `cached_signature`, `fetch_signature`, `on_response` and `max_resends` are theirs.
     """
 
     def __init__(
         self,
         server: AuthServer,
-        login: Callable[[Means], Awaitable[Token]],
+        login: Callable[[AuthContext], Awaitable[Token]],
         store: TokenStore | None,
         scope: str,
         revocation_url: str | None,
@@ -53,25 +53,29 @@ class Session:
         self._server = server
         self._login = login
         self._revocation = revocation_url or (server.where if isinstance(server.where, Issuer) else None)
-        kind = f"{server.name} {server.told()} {scope}".strip()
+        kind = f"{server.name} {server.describe()} {scope}".strip()
         self.tokens, self._stored = tokens, _ = server.tokens(self._fetch, store, kind, needed=True)
-        self.ready, self.obtain, self.answered = tokens.ready, tokens.obtain, tokens.answered
-        self.resends = tokens.resends
+        self.cached_signature, self.fetch_signature, self.on_response = (
+            tokens.cached_signature,
+            tokens.fetch_signature,
+            tokens.on_response,
+        )
+        self.max_resends = tokens.max_resends
         self._users: list[tuple[Token, str]] = []  # of the last two tokens: the old one serves while a new one comes
 
-    async def _fetch(self, old: Token | None, means: Means) -> Token:
+    async def _fetch(self, old: Token | None, context: AuthContext) -> Token:
         if old is not None and old.refresh_token:
             try:
-                token = await self.refresh(old.refresh_token, means, key=old.key)
+                token = await self.refresh(old.refresh_token, context, key=old.key)
             except Refused as refusal:
                 if refusal.error != "invalid_grant":
                     raise
             else:
                 return self._noted(token, self._user(old))
-        token = await self._login(means)
+        token = await self._login(context)
         return self._noted(token, hashed(token.access_token))
 
-    async def whose(self) -> str | None:
+    async def principal(self) -> str | None:
         """Who is logged in: the same through refreshed tokens, another one after another login."""
         token = self.tokens.token
         return None if token is None else self._user(token)
@@ -84,11 +88,11 @@ class Session:
         self._users = [*self._users[-1:], (token, user)]
         return token
 
-    async def refresh(self, refresh_token: str, means: Means, *, key: str = "") -> Token:
+    async def refresh(self, refresh_token: str, context: AuthContext, *, key: str = "") -> Token:
         """A new token for a refresh token (RFC 6749 section 6)."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        with means.finishing():  # the server may have replaced it by the time that we are closed
-            return await self._server.token(means, form, before=refresh_token, key=key)
+        with context.finishing():  # the server may have replaced it by the time that we are closed
+            return await self._server.token(context, form, before=refresh_token, key=key)
 
     async def revoke(self) -> None:
         """Log out: tell the server to forget the tokens (RFC 7009), and forget them here and in the store.
@@ -96,19 +100,19 @@ class Session:
         Raises:
             AuthError: They are forgotten here, but the server could not be told.
         """
-        token, means = self.tokens.token, self.tokens.means
+        token, context = self.tokens.token, self.tokens.context
         self.tokens.forget()
         await self._stored.forget()
-        if token is None or means is None:
+        if token is None or context is None:
             return
         if self._revocation is None:
             raise AuthError(f"{self._server.name}: forgotten here, but not revoked: give revocation_url=")
-        url = await self._server.find(self._revocation, "revocation_endpoint", means)
+        url = await self._server.find(self._revocation, "revocation_endpoint", context)
         which = {"refresh_token": token.refresh_token, "access_token": token.access_token}
         for kind, text in which.items():
             if text:
                 form = {"token": text, "token_type_hint": kind}
-                response = await self._server.ask(means, url, form, who="the revocation endpoint")
+                response = await self._server.ask(context, url, form, who="the revocation endpoint")
                 if response.status != _OK:
                     said = f"{response.status}{read_refusal(response.content).before()}"
                     raise AuthError(f"{self._server.name}: forgotten here, but not revoked: {said}")

@@ -60,7 +60,7 @@ class UsedKeys:
         return self._uses.setdefault(use, digest) == digest
 
     @staticmethod
-    def told(request: Request) -> str:
+    def describe(request: Request) -> str:
         """What is wrong with a request that does not fit."""
         return (
             f"idempotency_key={request.idempotency_key!r} was used for another body: the same key must mean the same "

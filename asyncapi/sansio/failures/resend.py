@@ -60,7 +60,7 @@ def unprocessed(failure: Response | TransportError) -> bool:
     return failure.status in _UNPROCESSED or is_rate_limited(failure.status, failure.headers)
 
 
-def obstacle(request: Request, failure: Response | TransportError) -> str | None:
+def resend_obstacle(request: Request, failure: Response | TransportError) -> str | None:
     """Why the request must not be sent again after this failure, or None if it may."""
     if safe(request):
         return None

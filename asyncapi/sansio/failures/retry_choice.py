@@ -9,7 +9,7 @@ from asyncapi.errors import TransportError
 from asyncapi.sansio.failures.backoff import full_jitter
 from asyncapi.sansio.failures.idempotency import in_progress
 from asyncapi.sansio.http.retry_after import should_retry
-from asyncapi.sansio.limits.rate_limited import is_rate_limited, told_wait
+from asyncapi.sansio.limits.rate_limited import is_rate_limited, wait_asked
 
 if TYPE_CHECKING:
     from asyncapi.messages.request import Request
@@ -43,7 +43,7 @@ def asked(failure: Response | TransportError, wall: float) -> float | None:
         failure: Its answer, or none.
         wall: Now, in seconds since the Unix epoch.
     """
-    return None if isinstance(failure, TransportError) else told_wait(failure.status, failure.headers, wall)
+    return None if isinstance(failure, TransportError) else wait_asked(failure.status, failure.headers, wall)
 
 
 def backoff(retry: int, draw: float, *, base: float, cap: float, told: float | None) -> float:

@@ -70,7 +70,7 @@ class Page(Generic[T]):
         return self.skipped + len(self.items)
 
 
-class Way(Protocol):
+class PageStrategy(Protocol):
     """How pages follow each other; `key` is the word of its positions."""
 
     key: str
@@ -131,12 +131,12 @@ class Counted:
         self._most_pages: int | None = None
 
     def ask(self, position: Position) -> tuple[str | None, dict[str, Any]]:
-        """As in `Way`."""
+        """As in `PageStrategy`."""
         number = position[self.key]
         return None, {**self._fixed, self._param: self._first if number is None else number}
 
     def after(self, page: Page[Any]) -> Position | None:
-        """As in `Way`."""
+        """As in `PageStrategy`."""
         if not page.count:
             return None
         size = page.position.get("size") or (page.count if self._short_ends or not self._size else self._size)
@@ -148,7 +148,7 @@ class Counted:
         return None if self._short_ends and page.count < size else self._step(number, size)
 
     def ahead(self, position: Position) -> Position | None:
-        """As in `Way`: from the total."""
+        """As in `PageStrategy`: from the total."""
         size = position.get("size") or self._length
         if size is None or (self._most_items is None and self._most_pages is None):
             return None
@@ -195,12 +195,12 @@ class Marked:
         self._ends = {str(end)} if end is not None else set() if doubted else {"0", *NOTHING}
 
     def ask(self, position: Position) -> tuple[str | None, dict[str, Any]]:
-        """As in `Way`."""
+        """As in `PageStrategy`."""
         cursor = self._first if position["cursor"] is None else position["cursor"]
         return None, {} if cursor is None else {self._param: cursor}
 
     def after(self, page: Page[Any]) -> Position | None:
-        """As in `Way`."""
+        """As in `PageStrategy`."""
         if self._more is not None and not says_yes(look(page, self._more)):
             return None
         cursor = look(page, self._at)
@@ -217,7 +217,7 @@ class Marked:
         return {"cursor": None if self._first is not None and text == self._first else cursor}
 
     def ahead(self, position: Position) -> None:
-        """As in `Way`: nothing is certain."""
+        """As in `PageStrategy`: nothing is certain."""
 
 
 class Linked:
@@ -234,11 +234,11 @@ class Linked:
         self._find = find
 
     def ask(self, position: Position) -> tuple[str | None, dict[str, Any]]:
-        """As in `Way`."""
+        """As in `PageStrategy`."""
         return position.get("url"), position.get("params") or {}
 
     def after(self, page: Page[Any]) -> Position | None:
-        """As in `Way`."""
+        """As in `PageStrategy`."""
         found = self._find(page)
         if not found:
             return None
@@ -253,7 +253,7 @@ class Linked:
         return {"url": str(url)}
 
     def ahead(self, position: Position) -> None:
-        """As in `Way`: nothing is certain."""
+        """As in `PageStrategy`: nothing is certain."""
 
 
 def by_link(rel: str) -> Turn:

@@ -192,7 +192,7 @@ class AdaptiveLimit:
                 self._drop(now, in_flight, late=window.late > 0)
             return
         window.add(latency, in_flight)
-        if window.count >= _ENOUGH and now - window.opened >= max(self._round_trip, _SHORTEST):
+        if window.count >= _ENOUGH and now - window.opened_at >= max(self._round_trip, _SHORTEST):
             self._window = None
             self._turn(now, window)
 

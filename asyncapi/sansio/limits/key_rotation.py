@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from asyncapi.sansio.limits.bucket import TOLERANCE
 from asyncapi.sansio.limits.pacing import Pacer
-from asyncapi.sansio.limits.rate_limited import is_rate_limited, told_wait
+from asyncapi.sansio.limits.rate_limited import is_rate_limited, wait_asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +56,7 @@ def limit_told(status: int, headers: Mapping[str, str], content: bytes, wall: fl
     secondary = _SECONDARY.search(content) is not None
     if not is_rate_limited(status, headers) and not (secondary or _LIMITS.search(content)):
         return False, None
-    seconds = told_wait(status, headers, wall)
+    seconds = wait_asked(status, headers, wall)
     if seconds is None and secondary:
         seconds = _MINUTE
     return True, min(seconds, _LONGEST_TOLD) if seconds else None  # 0: rounded down, or by a clock that is ahead
@@ -164,7 +164,7 @@ class KeyState:
             self._pardons += 1
             self.free()
 
-    def told(self, now: float) -> str:
+    def describe(self, now: float) -> str:
         """How it is, in a few words."""
         if self.quota is not None and self.uses >= self.quota:
             return f"its quota of {self.quota} is used up"

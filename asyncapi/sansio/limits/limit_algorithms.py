@@ -24,17 +24,17 @@ class Window:
     """The answers of about one round trip.
 
     Attributes:
-        opened: When it began.
+        opened_at: When it began.
         count: Answers, refusals left out.
         drops: Refusals.
         late: How many of them took their time: they have waited at the server.
         most: The most attempts in flight.
     """
 
-    __slots__ = ("_squares", "_total", "count", "drops", "late", "most", "opened")
+    __slots__ = ("_squares", "_total", "count", "drops", "late", "most", "opened_at")
 
     def __init__(self, now: float) -> None:
-        self.opened = now
+        self.opened_at = now
         self.count = self.drops = self.late = self.most = 0
         self._total = self._squares = 0.0
 

@@ -101,7 +101,7 @@ class Pacer:
             wait = max(wait, doubt.ends - now)
         return wait
 
-    def told(self, now: float) -> float:
+    def retry_after(self, now: float) -> float:
         """Seconds that the server has told, by its Retry-Afters and quotas."""
         return max(self.pause.left(now), self._quotas.wait(now)) if self.active else 0.0
 

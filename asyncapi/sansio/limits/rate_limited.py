@@ -33,7 +33,7 @@ def is_rate_limited(status: int, headers: Mapping[str, str]) -> bool:
     return status == _TOO_MANY_REQUESTS
 
 
-def told_wait(status: int, headers: Mapping[str, str], wall: float) -> float | None:
+def wait_asked(status: int, headers: Mapping[str, str], wall: float) -> float | None:
     """Seconds the server asks to wait before this is sent again, or None if it doesn't say.
 
     Args:

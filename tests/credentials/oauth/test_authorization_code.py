@@ -373,7 +373,7 @@ def test_nothing_secret_shows_of_a_login(caplog):
                     repr(error.__dict__),
                     repr(error.__cause__.__dict__),
                 ]
-            said += [repr(api._parts.plan.auth), api.explain(), *shown]
+            said += [repr(api._state.settings.auth), api.explain(), *shown]
         return " ".join(said)
 
     with caplog.at_level(logging.DEBUG):

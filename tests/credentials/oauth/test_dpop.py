@@ -203,7 +203,7 @@ async def test_nothing_secret_shows(caplog):
     store, records = MemoryStore(), []
     async with guarded(store=store, hooks=[records.append]) as (server, _, api):
         answer = await api.get("/me")
-        auth = api._parts.plan.auth
+        auth = api._state.settings.auth
         said = [repr(auth), api.explain(), repr(answer.attempts), repr(answer.request.headers), repr(records)]
         said += [repr(auth._tokens.token), repr(auth._server.proofs)]
         server.tokens = Nobody()

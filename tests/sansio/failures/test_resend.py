@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncapi.errors import ConnectError, ProtocolError, RequestTimeout, TLSError
-from asyncapi.sansio.failures.resend import obstacle, rewindable, safe, timed_out, unprocessed
+from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out, unprocessed
 from asyncapi.testing import reply
 from asyncapi.types import Attempt, Body, Call, Request
 
@@ -108,15 +108,15 @@ def test_what_proves_that_nothing_was_processed(failure, expected):
 
 
 def test_a_post_is_resent_only_after_a_failure_that_proves_it_was_not_processed():
-    assert obstacle(request("POST"), reply(429)) is None
-    assert obstacle(request("POST"), ConnectError("refused")) is None
-    assert obstacle(request("POST"), reply(503)) == "POST without an idempotency key is not safe to resend"
-    assert obstacle(request("POST", idempotency_key="k"), reply(503)) is None
+    assert resend_obstacle(request("POST"), reply(429)) is None
+    assert resend_obstacle(request("POST"), ConnectError("refused")) is None
+    assert resend_obstacle(request("POST"), reply(503)) == "POST without an idempotency key is not safe to resend"
+    assert resend_obstacle(request("POST", idempotency_key="k"), reply(503)) is None
 
 
 def test_a_body_that_is_gone_is_an_obstacle_for_every_method_and_failure():
     for method in ("PUT", "POST"):
-        told = obstacle(request(method, content=STREAM, idempotency_key="k"), ConnectError("refused"))
+        told = resend_obstacle(request(method, content=STREAM, idempotency_key="k"), ConnectError("refused"))
         assert told == "its streamed body can't be sent again"
 
 
@@ -130,10 +130,10 @@ def test_a_post_that_was_answered_with_a_redirect_is_not_sent_again_for_a_failur
             failure.request = hop
         else:
             failure.request = None
-        assert obstacle(asked, failure) == "POST without an idempotency key is not safe to resend"
+        assert resend_obstacle(asked, failure) == "POST without an idempotency key is not safe to resend"
 
 
 def test_a_post_whose_redirect_kept_it_a_post_was_not_processed_before():
     asked = request("POST")
     asked.call.attempts = [attempt("POST"), attempt("POST")]
-    assert obstacle(asked, ConnectError("refused")) is None
+    assert resend_obstacle(asked, ConnectError("refused")) is None

@@ -108,7 +108,7 @@ def test_what_the_client_added_is_taken_out_of_the_next_url(url, sent, asked, le
 
 
 def cursor_after(answer, *, position=None, items=(1,), **settings):
-    way = Cursor(**settings).way()
+    way = Cursor(**settings).strategy()
     return way.after(page_of(list(items), {"cursor": position}, answer))
 
 
@@ -118,8 +118,8 @@ NO_NEXT = [None, False, "", "  ", [], {}, 0, "0", "null", "None", "FALSE", "unde
 @pytest.mark.parametrize("said", NO_NEXT)
 def test_no_next_page_is_told_in_many_ways(said):
     assert cursor_after({"next_cursor": said}) is None
-    assert NextUrl().way().after(page_of([1], {"url": None}, {"next": said})) is None
-    assert NextUrl().way().after(page_of([1], {"url": None}, {"next": {"href": said}})) is None
+    assert NextUrl().strategy().after(page_of([1], {"url": None}, {"next": said})) is None
+    assert NextUrl().strategy().after(page_of([1], {"url": None}, {"next": {"href": said}})) is None
     if not isinstance(said, str):
         assert Linked(lambda page: said).after(page_of([1], {"url": None})) is None
 
@@ -148,18 +148,18 @@ def test_what_can_be_no_cursor_and_no_url_is_told(said):
     with pytest.raises(DecodeError, match=r"the next cursor is (true or false|a number|a list|an object)"):
         cursor_after({"next_cursor": said})
     with pytest.raises(DecodeError, match=r"the next URL is (true or false|a number|a list|an object)"):
-        NextUrl().way().after(page_of([1], {"url": None}, {"next": said}))
+        NextUrl().strategy().after(page_of([1], {"url": None}, {"next": said}))
 
 
 @pytest.mark.parametrize("said", [{"url": "/2"}, {"href": {"url": "/2"}}, {"href": "/n{?page}", "templated": True}])
 def test_an_object_that_is_no_link_says_where_to_look(said):
     with pytest.raises(DecodeError, match=r"the next URL is an object: say where it has the URL, like at='next\."):
-        NextUrl().way().after(page_of([1], {"url": None}, {"next": said}))
+        NextUrl().strategy().after(page_of([1], {"url": None}, {"next": said}))
 
 
 def test_the_href_of_a_link_object_is_its_url():
     for said in ({"href": "/n?page=2", "title": "x"}, {"href": "/n?page=2", "templated": False}):
-        assert NextUrl().way().after(page_of([1], {"url": None}, {"next": said})) == {"url": "https://h/n?page=2"}
+        assert NextUrl().strategy().after(page_of([1], {"url": None}, {"next": said})) == {"url": "https://h/n?page=2"}
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_more_is_what_its_text_means(said, more):
     if isinstance(said, str):
         page = page_of([1], {"cursor": None}, {"next_cursor": "c"})
         page.response = Response(200, {"X-More": said})
-        assert (Cursor(more="header:X-More").way().after(page) is not None) is more
+        assert (Cursor(more="header:X-More").strategy().after(page) is not None) is more
 
 
 def test_an_empty_page_that_names_itself_is_the_end():
@@ -191,6 +191,6 @@ def test_a_cursor_that_is_the_first_one_is_known_as_that():
 
 @pytest.mark.parametrize("total", [20, 20.0, "20"])
 def test_a_total_is_a_number_however_it_is_written(total):
-    way = Offset(size=10).way()
+    way = Offset(size=10).strategy()
     assert way.after(page_of([1] * 10, {"offset": None}, {"total": total})) == {"offset": 10, "size": 10}
     assert way.after(page_of([1] * 10, {"offset": 10, "size": 10}, {"total": total})) is None

@@ -123,14 +123,14 @@ def test_rests_double_until_they_are_long_enough():
 
 def test_what_is_told_of_a_key():
     key = KeyState("a", [Bucket(1, 10, 1)], quota=2)
-    assert key.told(0) == "ready"
+    assert key.describe(0) == "ready"
     key.take(0)
-    assert key.told(0) == "next token in 10 s"
+    assert key.describe(0) == "next token in 10 s"
     key.rest(0, 20)
-    assert key.told(0) == "rests for 20 s (429)"
+    assert key.describe(0) == "rests for 20 s (429)"
     key.bar(30, "401")
-    assert key.told(0) == "in quarantine for 30 s (401)"
+    assert key.describe(0) == "in quarantine for 30 s (401)"
     key.bar(inf, "401")
-    assert key.told(0) == "in quarantine (401)"
+    assert key.describe(0) == "in quarantine (401)"
     key.take(0)
-    assert key.told(0) == "its quota of 2 is used up"
+    assert key.describe(0) == "its quota of 2 is used up"

@@ -7,7 +7,7 @@ from email.utils import formatdate
 import pytest
 from multidict import CIMultiDict
 
-from asyncapi.sansio.limits.rate_limited import is_rate_limited, told_wait
+from asyncapi.sansio.limits.rate_limited import is_rate_limited, wait_asked
 
 WALL = 1_700_000_000.0
 USED_UP = {"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0", "X-RateLimit-Used": "60",
@@ -41,9 +41,9 @@ SOME_LEFT = USED_UP | {"X-RateLimit-Remaining": "20", "X-RateLimit-Used": "40"}
 )
 def test_a_limit_is_told_from_other_refusals(status, headers, limited, wait):
     assert is_rate_limited(status, CIMultiDict(headers)) is limited
-    assert told_wait(status, CIMultiDict(headers), WALL) == wait
+    assert wait_asked(status, CIMultiDict(headers), WALL) == wait
 
 
 def test_a_reset_by_a_clock_that_is_off_is_read_by_the_answers_own_date():
     headers = CIMultiDict(USED_UP | {"Date": formatdate(WALL + 10, usegmt=True)})
-    assert told_wait(403, headers, WALL + 500) == 20.0
+    assert wait_asked(403, headers, WALL + 500) == 20.0
