@@ -8,7 +8,8 @@ The first attempt runs bare; everything else here happens only after a failure. 
     4. How long to wait?                               what the server says, else the policy's `wait`: also where it
                                                        says "at once" (0, or a date that is past), never a storm
     5. Does the wait end before the deadline?          if not, give up now, not then
-    6. Does the retry budget allow it?                 of a time-out, also when the wait is over (sansio/failures/retry_budget.py)
+    6. Does the retry budget allow it?                 of a time-out, also when the wait is over
+                                                       (sansio/failures/retry_budget.py)
 
 A connection that was kept alive and turns out to be closed is replayed once, at once, outside the count: the
 server never saw the request. An answer that proves the credential at fault (`call.resend`) is followed by another try

@@ -8,8 +8,8 @@
 1. One renewal is under way for any number of callers. It is a task of its own: a caller that leaves does not end it.
 2. While the old token serves, a renewal that fails is nobody's error: it is tried again after a pause that grows.
 3. A 401 has a new token fetched, once for all calls that were refused with the old one: they wait for it. Other calls
-   go on with the old one meanwhile, for it may be the route that refuses every token; `sansio/auth/rejections.py` says when a
-   401 is believed.
+   go on with the old one meanwhile, for it may be the route that refuses every token; `sansio/auth/rejections.py` says
+   when a 401 is believed.
 4. Where the token endpoint says when to come back, calls wait for it within their deadline, and nobody asks before.
 
 A token is whatever has a lifetime and can be written into a signature: an OAuth 2 token, a set of AWS keys.
