@@ -5,11 +5,12 @@ What follows the language of a fenced block says how it is tested:
     ```python                      runs; `await` at the top level is fine; blocks of a page share their names
     ```python no-run: reason       only has to compile
     ```console run                 the lines that begin with `$ ` run with bash and end with 0
+    ```console run shows           and print the other lines of the block; `...` stands for anything
     ```bash run exits=1            every line runs; the block ends with that status
     ```csv file=ids.csv            any language: written to that file first (python file=models.py also)
 
-https://api.example.com is the server of `asyncapi serve`, over TLS, in every process the page starts: see
-`documented/site`. So a reader can run any sample against `asyncapi serve` with no more than its base URL changed.
+https://api.example.com is the server of `asyncapi serve`, over TLS, in every process the page starts, and
+http://127.0.0.1:8000 is another one, as it is for a reader who has started it: see `documented/site`. So a reader can run any sample against `asyncapi serve` with no more than its base URL changed.
 """
 
 from __future__ import annotations
@@ -90,19 +91,23 @@ def part_of(block):
     if block.language == "python" and block.not_run is None:
         return {**about, "kind": "python", "text": block.text}
     if block.language in {"console", "bash", "sh"} and re.match(r"run\b", block.options):
-        text = commands_of(block.text) if block.language == "console" else block.text
-        return {**about, "kind": "shell", "text": text, "exits": block.exits}
+        console = block.language == "console"
+        commands, output = parts_of(block.text) if console else (block.text, "")
+        shows = output if console and re.search(r"\bshows\b", block.options) else None
+        return {**about, "kind": "shell", "text": commands, "exits": block.exits, "shows": shows}
     return None
 
 
-def commands_of(text):
-    """The commands of a console block: lines after `$ `, and the lines that continue them."""
-    commands, goes_on = [], False
-    for line in text.splitlines():
+def parts_of(text):
+    """A console block as its commands (lines after `$ `, and the lines that continue them) and what they print."""
+    commands, output, goes_on = [], [], False
+    for line in text.splitlines(keepends=True):
         if line.startswith("$ ") or goes_on:
             commands.append(line if goes_on else line[2:])
-            goes_on = line.endswith("\\")
-    return "\n".join(commands) + "\n"
+            goes_on = line.endswith("\\\n")
+        else:
+            output.append(line)
+    return "".join(commands), "".join(output)
 
 
 # --- the server that api.example.com is ------------------------------------------------------------------------
@@ -116,10 +121,11 @@ async def served(folder):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    async with FaultServer(tls=context) as server:
+    async with FaultServer(tls=context) as server, FaultServer() as plain:
         yield {
             **os.environ,
             "DOCUMENTED_PORT": str(server.port),
+            "DOCUMENTED_PLAIN_PORT": str(plain.port),
             "DOCUMENTED_CA": str(folder / "ca.pem"),
             "PYTHONPATH": str(DOCUMENTED / "site"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -242,6 +248,14 @@ class User(BaseModel):
     id: int
 ```
 
+```console run shows
+$ python -c "import sys; print('one'); print('some two'); print('3'); print('last', file=sys.stderr)"
+one
+... two
+...
+last
+```
+
 ```console run
 $ asyncapi serve --port 0 --port-file port >/dev/null &
 $ asyncapi fetch urls.txt -o users.jsonl \\
@@ -274,6 +288,8 @@ async def test_commands_of_a_page_run_and_may_stay_in_the_background(tmp_path):
         ("```python\nimport warnings\nwarnings.warn('old')\n```\n", "UserWarning: old"),
         ("```python\nimport socket\nsocket.getaddrinfo('example.org', 80)\n```\n", "know no host 'example.org'"),
         ("```console run\n$ echo something; false\n```\n", "bad.md:2: exit 1 instead of 0"),
+        ("```console run shows\n$ echo one two\none three\n```\n", "bad.md:2: does not print what the page shows"),
+        ("```console run shows\n$ echo one two\n```\n", "bad.md:2: does not print what the page shows"),
         ("```python\nassert open('ids.txt').read() == 'x'\n```\n", "FileNotFoundError"),
     ],
 )
