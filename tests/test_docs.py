@@ -39,7 +39,7 @@ PATIENCE = 150
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)``` *$", re.MULTILINE | re.DOTALL)
 
 
-def name_of(page):
+def named(page):
     """The path of a page, from the top of the project."""
     return page.relative_to(ROOT).as_posix()
 
@@ -161,26 +161,43 @@ async def run(text, page, folder):
 # --- the pages keep their word ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 async def test_what_a_page_shows_works(page, tmp_path):
-    status, said = await run(page.read_text(encoding="utf-8"), name_of(page), tmp_path)
+    status, said = await run(page.read_text(encoding="utf-8"), named(page), tmp_path)
     assert status == 0, said
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_what_does_not_run_gives_its_reason_and_compiles(page):
-    for block in blocks_of(page.read_text(encoding="utf-8"), name_of(page)):
+    for block in blocks_of(page.read_text(encoding="utf-8"), named(page)):
         if block.language == "python":
             assert block.not_run != "", f"{block.where}: no-run wants a reason"
             assert block.options == "" or block.file or block.not_run, f"{block.where}: what is {block.options!r}?"
             compile(block.text, block.where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_between_pages_lead_somewhere(page):
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", text):
-        assert (page.parent / target).exists(), f"{name_of(page)}: {target} is missing"
+        assert (page.parent / target).exists(), f"{named(page)}: {target} is missing"
+
+
+def anchors(page):
+    """The headings of a page as links name them, on the code host and in the built manual."""
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    for heading in re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE):
+        words = re.sub(r"[^\w\s-]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)).strip().lower()
+        yield re.sub(r"\s", "-", words)
+        yield re.sub(r"[-\s]+", "-", words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_to_a_heading_find_it(page):
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)#([^)\s]+)\)", text):
+        there = page.parent / target if target else page
+        assert anchor in set(anchors(there)), f"{named(page)}: {target}#{anchor} is no heading"
 
 
 # --- and they could break it -----------------------------------------------------------------------------------
