@@ -10,7 +10,8 @@ What follows the language of a fenced block says how it is tested:
     ```csv file=ids.csv            any language: written to that file first (python file=models.py also)
 
 https://api.example.com is the server of `asyncapi serve`, over TLS, in every process the page starts, and
-http://127.0.0.1:8000 is another one, as it is for a reader who has started it: see `documented/site`. So a reader can run any sample against `asyncapi serve` with no more than its base URL changed.
+http://127.0.0.1:8000 is another one, as it is for a reader who has started it: see `documented/site`. So a reader can run
+any sample against `asyncapi serve` with no more than its base URL changed.
 """
 
 from __future__ import annotations
