@@ -13,7 +13,7 @@ FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_b
 	tests/watch
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-uvloop test-floors soak lock check lint format types architecture bench demo clean distclean
+.PHONY: help setup test test-uvloop test-floors soak lock check lint format types architecture bench demo docs docs-serve clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -60,8 +60,14 @@ bench: ## run the benchmarks against sync and async peers
 demo: ## fetch 5,000 rows through a server that misbehaves; results in demo-out/
 	@$(RUN) python examples/demo.py $(ARGS)
 
-clean: ## remove caches, build output and demo-out/
-	rm -rf demo-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+docs: ## build the manual into site/; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 ALSO=requirements/docs.lock $(RUN) mkdocs build --strict $(ARGS)
+
+docs-serve: ## show the manual at http://127.0.0.1:8001 while you write it
+	@NO_MKDOCS_2_WARNING=1 ALSO=requirements/docs.lock $(RUN) mkdocs serve --dev-addr 127.0.0.1:8001 $(ARGS)
+
+clean: ## remove caches, build output, the built manual and demo-out/
+	rm -rf demo-out build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find asyncapi tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## the same, and the virtual environments
