@@ -1,4 +1,4 @@
-"""The documentation is true: every Python block of README.md and docs/*.md runs, against a real local server.
+"""The documentation is true: every Python block of README.md and docs/**/*.md runs, against a real local server.
 
 What follows the language of a fenced block says how it is tested:
 
@@ -9,6 +9,7 @@ What follows the language of a fenced block says how it is tested:
     ```csv file=ids.csv            any language: written to that file first (python file=models.py also)
 
 https://api.example.com is the server below, over TLS, in every process the page starts: see `documented/site`.
+`documented/vendors.py` has the APIs that the how-to pages call.
 """
 
 from __future__ import annotations
@@ -28,10 +29,18 @@ import pytest
 import trustme
 from aiohttp import web
 
+from documented import vendors
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTED = Path(__file__).parent / "documented"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PATIENCE = 150
+
+
+def named(page):
+    """The page as tests call it: `README.md`, `docs/howto/llm.md`."""
+    return page.relative_to(ROOT).as_posix()
+
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)``` *$", re.MULTILINE | re.DOTALL)
 
@@ -179,6 +188,7 @@ async def removed(request):
 
 def api():
     app = web.Application()
+    vendors.add_to(app.router)
     for prefix in ("", "/v1"):
         app.router.add_get(prefix + "/orders", orders)
         app.router.add_get(prefix + "/rows", rows)
@@ -247,26 +257,26 @@ async def run(text, page, folder):
 # --- the pages keep their word ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 async def test_what_a_page_shows_works(page, tmp_path):
-    status, said = await run(page.read_text(encoding="utf-8"), page.relative_to(ROOT).as_posix(), tmp_path)
+    status, said = await run(page.read_text(encoding="utf-8"), named(page), tmp_path)
     assert status == 0, said
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_what_does_not_run_gives_its_reason_and_compiles(page):
-    for block in blocks_of(page.read_text(encoding="utf-8"), page.name):
+    for block in blocks_of(page.read_text(encoding="utf-8"), named(page)):
         if block.language == "python":
             assert block.not_run != "", f"{block.where}: no-run wants a reason"
             assert block.options == "" or block.file or block.not_run, f"{block.where}: what is {block.options!r}?"
             compile(block.text, block.where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_between_pages_lead_somewhere(page):
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", text):
-        assert (page.parent / target).exists(), f"{page.name}: {target} is missing"
+        assert (page.parent / target).exists(), f"{named(page)}: {target} is missing"
 
 
 # --- and they could break it -----------------------------------------------------------------------------------
