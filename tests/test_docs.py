@@ -279,6 +279,23 @@ def test_links_between_pages_lead_somewhere(page):
         assert (page.parent / target).exists(), f"{named(page)}: {target} is missing"
 
 
+def anchors(page):
+    """The headings of a page as links name them, on the code host and in the built manual."""
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    for heading in re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE):
+        words = re.sub(r"[^\w\s-]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)).strip().lower()
+        yield re.sub(r"\s", "-", words)
+        yield re.sub(r"[-\s]+", "-", words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_to_a_heading_find_it(page):
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)#([^)\s]+)\)", text):
+        there = page.parent / target if target else page
+        assert anchor in set(anchors(there)), f"{named(page)}: {target}#{anchor} is no heading"
+
+
 # --- and they could break it -----------------------------------------------------------------------------------
 
 GOOD_PAGE = """\
