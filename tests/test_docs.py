@@ -9,7 +9,7 @@ What follows the language of a fenced block says how it is tested:
     ```csv file=ids.csv            any language: written to that file first (python file=models.py also)
 
 https://api.example.com is the server below, over TLS, in every process the page starts: see `documented/site`.
-`documented/vendors.py` has the APIs that the how-to pages call.
+What the how-to pages ask for is forwarded to the server of `asyncapi serve`.
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 import trustme
 from aiohttp import web
 
-from documented import vendors
+from asyncapi.serve import FaultServer
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTED = Path(__file__).parent / "documented"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PATIENCE = 150
+_FRAMING = {"Content-Length", "Transfer-Encoding", "Connection"}
 
 
 def named(page):
@@ -186,9 +188,27 @@ async def removed(request):
     return web.Response(status=204)
 
 
-def api():
+def forwarded(url):
+    """A handler that asks the server at `url`, which knows no versions of its API."""
+
+    async def forward(request):
+        body, path = await request.read(), request.path_qs.removeprefix("/v1")
+        headers = {name: value for name, value in request.headers.items() if name != "Host"}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.request(request.method, url + path, data=body, headers=headers) as response,
+        ):
+            kept = {name: value for name, value in response.headers.items() if name not in _FRAMING}
+            kept = {name: value.replace(url, "https://api.example.com") for name, value in kept.items()}
+            return web.Response(status=response.status, body=await response.read(), headers=kept)
+
+    return forward
+
+
+def api(url):
     app = web.Application()
-    vendors.add_to(app.router)
+    for path in ("/v1/chat/completions", "/repos/{path:.*}"):
+        app.router.add_route("*", path, forwarded(url))
     for prefix in ("", "/v1"):
         app.router.add_get(prefix + "/orders", orders)
         app.router.add_get(prefix + "/rows", rows)
@@ -212,7 +232,9 @@ async def served(folder):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    runner = web.AppRunner(api(), access_log=None)
+    faults = FaultServer()
+    await faults.start()
+    runner = web.AppRunner(api(faults.url), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
@@ -227,6 +249,7 @@ async def served(folder):
         }
     finally:
         await runner.cleanup()
+        await faults.aclose()
 
 
 async def run(text, page, folder):

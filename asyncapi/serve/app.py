@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from aiohttp import web
 
 from asyncapi.errors import ConfigError
-from asyncapi.serve import bodies, trouble
+from asyncapi.serve import bodies, trouble, vendors
 from asyncapi.serve.bucket import Bucket
 from asyncapi.serve.echo import echo
 from asyncapi.serve.faults import NO_FAULT, Fault, Faults, asked, decide
@@ -193,6 +193,12 @@ class App:
                 "/items?page=&per_page=": "numbered pages, with total and a Link header",
                 "/items?cursor=": "cursor pages: next_cursor and next are null on the last",
                 "/items?offset=&limit=": "a slice, with total; ?total= sets how many rows there are",
+            }),
+            "chat": Route("plain", ("POST",), vendors.Completions(), {
+                "/chat/completions": "POST as to a language model; stream: true for server-sent events; ?pause=",
+            }),
+            "repos": Route("plain", ("GET", "HEAD", "POST"), vendors.Repositories(), {
+                "/repos/{owner}/{name}": "a repository with an ETag; /issues lists in pages by Link, POST opens one",
             }),
             "echo": Route("plain", any_, echo, {"/echo": "any method: the request as the server saw it"}),
             "payments": Route("plain", ("GET", "HEAD", "POST"), Ledger(), {
