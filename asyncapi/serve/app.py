@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from aiohttp import web
 
 from asyncapi.errors import ConfigError
-from asyncapi.serve import bodies, shop, trouble
+from asyncapi.serve import bodies, shop, trouble, vendors
 from asyncapi.serve.bucket import Bucket
 from asyncapi.serve.echo import echo
 from asyncapi.serve.faults import NO_FAULT, Fault, Faults, asked, decide
@@ -207,12 +207,16 @@ class App:
             "prices": Route("plain", get, shop.prices, {
                 "/prices": "server-sent events, resumed behind Last-Event-ID; ?events= a connection, ?pause=",
             }),
-            "chat": Route("plain", ("POST",), shop.chat, {
+            "chat": Route("plain", ("POST",), vendors.Completions(shop.chat), {
+                "/chat/completions": "POST as to a language model; stream: true for server-sent events; ?pause=",
                 "/chat": 'POST {"prompt": ...}: server-sent events, word by word, then [DONE]; ?pause=',
             }),
             "export": Route("plain", get, shop.export, {"/export": "100,000 bytes with an ETag; takes Range"}),
             "photos": Route("plain", ("POST",), shop.photos, {"/photos": "POST a form with files"}),
             "login": Route("plain", ("POST",), shop.login, {"/login": "POST the form fields name and password"}),
+            "repos": Route("plain", ("GET", "HEAD", "POST"), vendors.Repositories(), {
+                "/repos/{owner}/{name}": "a repository with an ETag; /issues lists in pages by Link, POST opens one",
+            }),
             "echo": Route("plain", any_, echo, {"/echo": "any method: the request as the server saw it"}),
             "payments": Route("plain", ("GET", "HEAD", "POST"), Ledger(), {
                 "/payments": "POST settles once per Idempotency-Key (?delay= answers late); GET lists",
