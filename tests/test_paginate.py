@@ -900,7 +900,8 @@ def lists(total, size, fail):
 
 
 @pytest.mark.parametrize("kind", range(10))
-async def test_left_and_failed_at_random_and_resumed_from_saved_text_no_item_is_lost_or_twice(kind):
+async def test_no_item_is_lost_or_twice_when_left_failed_and_resumed_at_random(kind):
+    """Resumed from text that was saved."""
     for seed in range(25):
         draw = random.Random(seed)
         total, size = draw.randrange(40), draw.randrange(1, 9)

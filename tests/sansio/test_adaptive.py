@@ -44,9 +44,10 @@ def feed(limit, *, now=0.0, latency=0.1, rounds=1, in_flight=None, dropped=False
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_hidden_limit_of_50_then_500_then_20_is_used_to_nine_tenths_within_ten_seconds_and_rejects_under_one_percent(
+def test_a_hidden_limit_that_changes_is_used_to_nine_tenths_within_ten_seconds(
     name,
 ):
+    """The limit is 50, then 500, then 20 attempts at a time; under 1 % of attempts are rejected."""
     seen = simulate(name)
     for start, end in ((0, 30), (30, 60), (60, 90)):
         assert seen.settled(start, start + 15) <= 10
@@ -91,7 +92,7 @@ def test_a_server_of_any_size_is_used_and_hardly_rejects(name, size, seconds, qu
 
 @pytest.mark.parametrize("queue", [1.0, 0.0], ids=["queues", "refuses at once"])
 @pytest.mark.parametrize("name", EVERY)
-def test_a_server_that_refuses_one_in_a_hundred_whatever_the_load_is_used_all_the_same(name, queue):
+def test_a_server_that_refuses_one_in_a_hundred_at_any_load_is_used_in_full(name, queue):
     seen = ClosedLoop(limit_of(name), [Phase(0, 100)], queue=queue, errors=0.01).run(30)
     assert seen.utilisation(10, 30) >= 0.9
     assert seen.rejections(10, 30) < 0.02
@@ -198,7 +199,8 @@ def test_a_drop_right_after_a_raise_takes_the_raise_back_and_is_remembered(name)
     assert limit.limit > raised
 
 
-def test_at_the_ceiling_one_more_is_tried_after_many_good_answers_and_the_wait_doubles():
+def test_at_the_ceiling_one_more_is_tried_and_the_wait_before_it_doubles():
+    """It is tried after many successes."""
     limit, now, probes = limit_of("gradient2", initial=20), 0.0, []
     limit.on_sample(now, 0.005, 20, False)
     while now < 30:
