@@ -17,7 +17,7 @@ from asyncapi.connecting import MAX_BODY, carried_by
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.events import Subscribe
 from asyncapi.layers.watch import watchers_of
-from asyncapi.order import chain
+from asyncapi.order import Explanation, chain
 from asyncapi.ownership import Home, refuse_copy
 from asyncapi.paginate import Paginate
 from asyncapi.parts import Parts
@@ -211,6 +211,9 @@ class Client:
         self.events = Subscribe(self.stream, policy_of(settings), clock)
 
     __reduce_ex__ = refuse_copy
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {redact_url(self.base_url) or 'without a base URL'} ({self._home.state})>"
 
     async def __aenter__(self) -> Self:
         self._home.enter()
@@ -463,8 +466,11 @@ class Client:
         return snapshot(self._parts)
 
     def explain(self) -> str:
-        """Print the chain that every call goes through, with its settings, and return the text."""
-        text = "\n".join(self._explained())
+        """Print the chain that every call goes through, with its settings, and return the text.
+
+        The text has a short repr, so an interactive session shows it once.
+        """
+        text = Explanation("\n".join(self._explained()))
         print(text)  # noqa: T201 - that is what it is for
         return text
 

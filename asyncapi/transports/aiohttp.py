@@ -44,10 +44,12 @@ from asyncapi.transports.aiohttp_expect import hurried
 from asyncapi.transports.aiohttp_handler import MOST, headers_of
 from asyncapi.transports.aiohttp_request import ByteExactRequest
 from asyncapi.transports.tls import Handshakes
+from asyncapi.transports.unclosed import watch_over
 from asyncapi.types import Response
 from asyncapi.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Callable, Mapping, Sized
 
     from multidict import CIMultiDict
@@ -119,6 +121,7 @@ class AioHTTPTransport:
         self._insecure = not self._tls.verify
         self._guard = guard
         self._session = session
+        self._unclosed: weakref.finalize[..., object] | None = None  # warns where our own session is never closed
         self._owned = session is None
         self._jar = outgoing.Cookies(clock) if cookies else None
         self._environment = outgoing.Environment(proxies=unix_socket is None and proxy is None) if trust_env else None
@@ -140,7 +143,7 @@ class AioHTTPTransport:
             ConfigError: aiohttp can't send such a request; nothing was sent.
         """
         call = request.call
-        session = self._session or self._open()
+        session = self._session or self._open(request)
         if self._insecure and request.url.scheme == "https":
             self._warn(request)
         guard = limits.enter(self._watchdog, self._clock, request)
@@ -226,9 +229,11 @@ class AioHTTPTransport:
             body.close(ProtocolError("the client was closed while its body was open"))
         self._watchdog.close()
         if self._owned and self._session is not None:
+            if self._unclosed is not None:
+                self._unclosed.detach()
             await self._session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self, request: Request) -> aiohttp.ClientSession:
         if self._closed:
             raise ConfigError("this client is closed: make a new one")
         connector: TCPConnector | UnixConnector
@@ -250,6 +255,7 @@ class AioHTTPTransport:
         )
         # aiohttp would resend idempotent requests on its own, unseen and uncounted: the retry layer replays instead.
         self._session._retry_connection = False  # noqa: SLF001
+        self._unclosed = watch_over(self, self._session, request.url.host_port_subcomponent or "")
         return self._session
 
     def _leave_open(self, answer: aiohttp.ClientResponse, request: Request) -> OpenBody:
