@@ -288,7 +288,15 @@ def test_a_map_may_have_a_concurrency_of_its_own():
     in_virtual_time(scenario)
 
 
-@pytest.mark.parametrize(("count", "ordered"), [(100_000, False), (30_000, True)])
+@pytest.mark.parametrize(
+    ("count", "ordered"),
+    [
+        (20_000, False),
+        (20_000, True),
+        pytest.param(100_000, False, marks=pytest.mark.soak),
+        pytest.param(30_000, True, marks=pytest.mark.soak),
+    ],
+)
 def test_a_hundred_thousand_items_pass_in_constant_memory(count, ordered):
     """Memory is looked at over the last items only: looking is slow, and a leak would show in any of them."""
 

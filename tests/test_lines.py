@@ -192,14 +192,15 @@ def test_a_bulk_job_delays_an_urgent_call_by_one_service_time_at_most():
     assert max(run(scenario())) <= SERVICE + 1e-9
 
 
-def test_a_waiting_job_delays_urgent_calls_by_no_more_than_what_is_under_way():
+@pytest.mark.parametrize("rows", [5_000, pytest.param(100_000, marks=pytest.mark.soak)])
+def test_a_waiting_job_delays_urgent_calls_by_no_more_than_what_is_under_way(rows):
     """One place, all of it waiting: an urgent call is the very next, every time; cancelling the job leaves nothing."""
 
     async def scenario():
         host = Host(concurrency=1)
         waits = []
         async with host.api:
-            job = [asyncio.create_task(host.api.get("/b", priority=-1, timeout=None)) for _ in range(100_000)]
+            job = [asyncio.create_task(host.api.get("/b", priority=-1, timeout=None)) for _ in range(rows)]
             await host.clock.sleep(0)
             for _ in range(50):
                 await host.clock.sleep(0.73)

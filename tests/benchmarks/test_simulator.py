@@ -52,7 +52,9 @@ def test_a_breaker_makes_two_second_restarts_no_worse():
     assert armed.down <= without.down
 
 
-@pytest.mark.parametrize("rate", dip.RATES)
+@pytest.mark.parametrize(
+    "rate", [*dip.RATES[:1], *(pytest.param(rate, marks=pytest.mark.soak) for rate in dip.RATES[1:])]
+)
 def test_retries_do_not_keep_a_dip_alive_that_a_client_without_them_gets_over(rate):
     """As soon normal again as with retry=None, and as many answered, but for the few calls of the first moment."""
     off, ours = (dip.dip(rate, seeds=(1,), **dip.POLICIES[one]) for one in ("retry=None", "default"))
@@ -60,6 +62,7 @@ def test_retries_do_not_keep_a_dip_alive_that_a_client_without_them_gets_over(ra
     assert ours.answered[0] >= off.answered[0] - 0.001
 
 
+@pytest.mark.soak
 def test_the_matrix_tells_of_every_algorithm():
     told = matrix.measure(quick=True)
     assert all(set(by) == set(matrix.ALGORITHMS) for by in told["changes"].values())

@@ -83,6 +83,7 @@ def rate_of(ended, since, until):
     return good / (until - since), 1 - good / len(seen)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("algorithm", ["gradient2", "aimd"])
 async def test_an_adaptive_limit_finds_what_a_small_server_takes_and_loses_no_throughput(upstream, algorithm):
     async def works(request, arrival):

@@ -59,13 +59,13 @@ def test_a_hidden_limit_that_changes_is_used_to_nine_tenths_within_ten_seconds(
     "server",
     [
         {"shape": closed_loop.exponential},
-        {"shape": closed_loop.tailed},
+        pytest.param({"shape": closed_loop.tailed}, marks=pytest.mark.soak),
         {"queue": 0.2},
-        {"queue": 0.2, "shape": closed_loop.exponential},
+        pytest.param({"queue": 0.2, "shape": closed_loop.exponential}, marks=pytest.mark.soak),
         {"queue": 0.0},
-        {"queue": 0.0, "shape": closed_loop.exponential},
+        pytest.param({"queue": 0.0, "shape": closed_loop.exponential}, marks=pytest.mark.soak),
         {"queue": 0.0, "shape": closed_loop.tailed},
-        {"queue": 5.0},
+        pytest.param({"queue": 5.0}, marks=pytest.mark.soak),
         {"service": 0.3},
     ],
     ids=[
@@ -82,7 +82,9 @@ def test_whatever_the_server_is_like_it_is_used_and_hardly_rejects(name, server)
 
 
 @pytest.mark.parametrize("queue", [1.0, 0.0], ids=["queues", "refuses at once"])
-@pytest.mark.parametrize(("size", "seconds"), [(1, 90), (2, 60), (5, 60), (20, 40), (2000, 16)])
+@pytest.mark.parametrize(
+    ("size", "seconds"), [(1, 90), (2, 60), (5, 60), (20, 40), pytest.param(2000, 16, marks=pytest.mark.soak)]
+)
 @pytest.mark.parametrize("name", EVERY)
 def test_a_server_of_any_size_is_used_and_hardly_rejects(name, size, seconds, queue):
     seen = ClosedLoop(limit_of(name, maximum=5000), [Phase(0, size)], queue=queue).run(seconds)

@@ -44,7 +44,7 @@ def epoch_minute(left, full, now):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("server", [
     pytest.param(TokenBucket, id="nothing told"),
     pytest.param(lambda: TokenBucket(retry_after=False), id="nothing told, no Retry-After"),
