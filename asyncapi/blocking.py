@@ -90,7 +90,7 @@ class Client:
             raise ConfigError("session= belongs to another event loop: leave it out, or use asyncapi.Client")
         self._client = client.Client(*args, **settings)
         self._portal = Portal(self._client.aclose)
-        self._end = weakref.finalize(self, _left_open, self._portal)
+        self._end = weakref.finalize(self, _left_open, self._portal, self._client._transport)  # noqa: SLF001
         for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
             setattr(self, verb, partial(self.request, verb.upper()))
 
@@ -357,11 +357,13 @@ class Client:
         return self._client.explain()
 
 
-def _left_open(portal: Portal) -> None:
-    """End the thread of a client that nobody closed, and say so."""
+def _left_open(portal: Portal, transport: object) -> None:
+    """End the thread of a client that nobody closed, and say so: once, and not for the async client behind it."""
     left = portal.running or portal.outlasted
     portal.close(0.0)  # waiting here would swallow a Ctrl-C
     if left:
+        if (other := getattr(transport, "unclosed", None)) is not None:
+            other.detach()
         unclosed.warn(
             "unclosed asyncapi.blocking.Client: use `with Client(...) as api:`, or `api.close()` at the end of its life"
         )

@@ -87,6 +87,9 @@ class AioHTTPTransport:
         keepalive: Seconds an idle connection is kept.
         max_headers: Most bytes of an answer's status line and headers; None for 256 KiB, or for what the session says.
 
+    Attributes:
+        unclosed: Warns where the session of its own is never closed; None until there is one.
+
     Raises:
         ConfigError: A setting makes no sense, or is the shared session's to make.
     """
@@ -121,7 +124,7 @@ class AioHTTPTransport:
         self._insecure = not self._tls.verify
         self._guard = guard
         self._session = session
-        self._unclosed: weakref.finalize[..., object] | None = None  # warns where our own session is never closed
+        self.unclosed: weakref.finalize[..., object] | None = None
         self._owned = session is None
         self._jar = outgoing.Cookies(clock) if cookies else None
         self._environment = outgoing.Environment(proxies=unix_socket is None and proxy is None) if trust_env else None
@@ -143,7 +146,7 @@ class AioHTTPTransport:
             ConfigError: aiohttp can't send such a request; nothing was sent.
         """
         call = request.call
-        session = self._session or self._open(request)
+        session = self._session or self._begin(request)
         if self._insecure and request.url.scheme == "https":
             self._warn(request)
         guard = limits.enter(self._watchdog, self._clock, request)
@@ -229,11 +232,16 @@ class AioHTTPTransport:
             body.close(ProtocolError("the client was closed while its body was open"))
         self._watchdog.close()
         if self._owned and self._session is not None:
-            if self._unclosed is not None:
-                self._unclosed.detach()
+            if self.unclosed is not None:
+                self.unclosed.detach()
             await self._session.close()
 
-    def _open(self, request: Request) -> aiohttp.ClientSession:
+    def _begin(self, request: Request) -> aiohttp.ClientSession:
+        session = self._open()
+        self.unclosed = watch_over(self, session, request.url.host_port_subcomponent or "")
+        return session
+
+    def _open(self) -> aiohttp.ClientSession:
         if self._closed:
             raise ConfigError("this client is closed: make a new one")
         connector: TCPConnector | UnixConnector
@@ -255,7 +263,6 @@ class AioHTTPTransport:
         )
         # aiohttp would resend idempotent requests on its own, unseen and uncounted: the retry layer replays instead.
         self._session._retry_connection = False  # noqa: SLF001
-        self._unclosed = watch_over(self, self._session, request.url.host_port_subcomponent or "")
         return self._session
 
     def _leave_open(self, answer: aiohttp.ClientResponse, request: Request) -> OpenBody:

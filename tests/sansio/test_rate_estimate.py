@@ -49,7 +49,7 @@ def test_also_without_retry_after_and_however_many_ask(workers, round_trip):
 
 
 @pytest.mark.parametrize("burst", [20, 90, 1000])
-@pytest.mark.parametrize("round_trip", [0.05, 0.3])
+@pytest.mark.parametrize("round_trip", [0.05, pytest.param(0.3, marks=pytest.mark.soak)])
 def test_a_bucket_however_deep_is_never_taken_for_such_a_host(burst, round_trip):
     pacer = Pacer()
     seen = run(TokenBucket(burst=burst), 300, workers=200, round_trip=round_trip, pacer=pacer)
