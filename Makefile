@@ -13,7 +13,7 @@ FLOORS := tests/test_decoding.py tests/test_api.py tests/test_bad_input.py tests
 	tests/layers/test_retry_strategies.py tests/transports/test_aiohttp.py tests/transports/test_tls.py tests/watch
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-uvloop test-floors soak lock check lint format types architecture bench demo clean distclean
+.PHONY: help setup test test-all test-uvloop test-floors soak dist-check lock check lint format types architecture bench demo clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ types:
 
 architecture:
 	@$(RUN) python -m pytest -q tests/test_architecture.py
+
+dist-check: ## build the wheel and the sdist, and try them in fresh environments; see that they are typed
+	@$(RUN) .ci/dist-check
 
 lock: ## renew the lists of packages, with hashes, in requirements/
 	@ALSO=requirements/lock.in $(RUN) .ci/lock
