@@ -19,8 +19,8 @@ def main(path: str, least: float) -> int:
     print(f"types: {score:.2%} of {sum(counts.values())} symbols are known to pyright ({least:.0%} must be)")
     if score >= least:
         return 0
-    bad = [symbol for symbol in said["symbols"] if symbol["isExported"] and symbol["diagnostics"]]
-    for symbol in bad[:_SHOWN]:
+    bad = [symbol for symbol in said["symbols"] if symbol["isExported"] and not symbol["isTypeKnown"]]
+    for symbol in [one for one in bad if one["diagnostics"]][:_SHOWN]:
         print(f"  {symbol['name']}: {' '.join(symbol['diagnostics'][0]['message'].split())}", file=sys.stderr)
     return 1
 
