@@ -69,20 +69,23 @@ async def test_it_names_client_and_async_with_and_its_connections_are_closed(cap
     assert [(record.name, record.getMessage()) for record in caplog.records] == [("asyncapi", str(warning.message))]
 
 
-async def test_a_client_collected_in_another_thread_is_closed_in_its_own_loop():
+async def test_a_client_collected_in_another_thread_is_closed_in_its_own_loop(caplog):
     async with scripted(always(OK)) as server:
-        kept = [Client(server.url)]
+        kept, told = [Client(server.url)], []
         await kept[0].get("/")
 
         def collect():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ResourceWarning)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
                 _collected(kept)
+                told.extend(str(warning.message).partition(" (")[0] for warning in caught)
 
         thread = threading.Thread(target=collect)
         thread.start()
         await asyncio.to_thread(thread.join)
         await asyncio.wait_for(asyncio.gather(*server.tasks), 10)
+    assert told == ["unclosed Client"]
+    assert [record.name for record in caplog.records] == ["asyncapi"]
 
 
 async def test_only_a_session_that_was_opened_here_and_never_closed_is_told_of():
