@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 import pydantic
 
 from asyncapi.calls.builder import Builder, policy_of
-from asyncapi.client.chain import chain
+from asyncapi.client.chain import Explanation, chain
 from asyncapi.client.layer_settings import LayerSettings
 from asyncapi.client.state import ClientState
 from asyncapi.client.stats import Stats, snapshot
@@ -216,6 +216,9 @@ class Client:
         self.events = Subscribe(self.stream, policy_of(retries), clock)
 
     __reduce_ex__ = refuse_copy
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {redact_url(self.base_url) or 'without a base URL'} ({self._home.state})>"
 
     async def __aenter__(self) -> Self:
         self._home.enter()
@@ -468,8 +471,11 @@ class Client:
         return snapshot(self._state)
 
     def explain(self) -> str:
-        """Print the chain that every call goes through, with its settings, and return the text."""
-        text = "\n".join(self._explained())
+        """Print the chain that every call goes through, with its settings, and return the text.
+
+        The text has a short repr, so an interactive session shows it once.
+        """
+        text = Explanation("\n".join(self._explained()))
         print(text)  # noqa: T201 - that is what it is for
         return text
 

@@ -170,7 +170,9 @@ class Guarded(Provider):
         return await super().__call__(request)
 
 
-def test_a_route_that_refuses_every_token_costs_no_token_per_call_and_no_other_route_its_token():
+def test_a_route_that_refuses_every_token_costs_no_token_request_per_call():
+    """Other routes keep their token."""
+
     async def scenario():
         provider = Guarded()
         async with provider.client(service(), raise_for_status=False) as api:
@@ -209,7 +211,9 @@ def test_refusals_at_once_share_one_new_token():
     run(scenario())
 
 
-def test_a_token_that_is_revoked_in_the_midst_of_refusals_is_renewed_once_for_everybody():
+def test_a_revoked_token_is_renewed_once_for_everybody_amid_refusals():
+    """One route refuses every token; a token that is revoked for all routes meanwhile is renewed by one request."""
+
     async def scenario():
         provider = Guarded()
         async with provider.client(service(), raise_for_status=False) as api:
@@ -226,7 +230,7 @@ def test_a_token_that_is_revoked_in_the_midst_of_refusals_is_renewed_once_for_ev
     run(scenario())
 
 
-def test_other_calls_go_on_with_their_token_while_one_that_was_refused_waits_for_another():
+def test_other_calls_keep_their_token_while_a_refused_one_waits_for_another():
     async def scenario():
         provider = Guarded()
         async with provider.client(service(), raise_for_status=False) as api:
@@ -701,7 +705,7 @@ async def test_against_the_fault_server(method):
                 await api.get("/me")
 
 
-async def test_tokens_that_expire_in_the_midst_of_a_fan_out_are_renewed_without_a_failed_call():
+async def test_tokens_that_expire_during_a_fan_out_are_renewed_without_a_failed_call():
     async with FaultServer() as server:
         auth = OAuth2ClientCredentials(f"{server.url}/oauth/token?expires_in=1", "demo", "secret")
         async with Client(server.url, auth=auth, retry=None) as api:
