@@ -8,9 +8,10 @@ from asyncapi.credentials.base import AuthContext, Credential, Signature
 from asyncapi.credentials.digest import Digest
 from asyncapi.credentials.key_pool import Key, KeyPool
 from asyncapi.credentials.oauth.assertions import OAuth2JWTBearer, OAuth2TokenExchange
-from asyncapi.credentials.oauth.authorization_code import OAuth2AuthorizationCode, OAuth2RefreshToken
+from asyncapi.credentials.oauth.authorization_code import OAuth2AuthorizationCode
 from asyncapi.credentials.oauth.client_credentials import OAuth2ClientCredentials
 from asyncapi.credentials.oauth.device import OAuth2DeviceCode
+from asyncapi.credentials.oauth.refresh_token import OAuth2RefreshToken
 from asyncapi.credentials.oauth.server import Issuer
 from asyncapi.credentials.sources import Env, File
 from asyncapi.credentials.static import ApiKey, Basic, Bearer

@@ -12,13 +12,14 @@ from __future__ import annotations
 import logging
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote
 
 from asyncapi.credentials.base import mask
 from asyncapi.credentials.oauth import token_endpoint
 from asyncapi.credentials.oauth.dpop import Proofs
 from asyncapi.credentials.oauth.jose import sign_jwt
+from asyncapi.credentials.oauth.options import AuthMethod
 from asyncapi.credentials.oauth.stored import Stored
 from asyncapi.credentials.oauth.tokens import Tokens
 from asyncapi.credentials.sources import sendable, source
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from asyncapi.credentials.base import AuthContext, Signature
+    from asyncapi.credentials.oauth.options import OAuthOptions
     from asyncapi.credentials.sources import Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
@@ -50,9 +52,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("asyncapi")
 
-AuthMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
-
-_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+_METHODS = get_args(AuthMethod)
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _JWT_LIFETIME = 60.0  # seconds
 _WHO = "the token endpoint"
@@ -126,11 +126,9 @@ class AuthServer:
         where: The token endpoint, or the issuer that names it.
         client_id: The client's id.
         client_secret: Its secret, or None.
-        auth_method: How it says who it is; None for what fits: a key, else a secret, else neither.
+        options: The credential's options, complete.
         private_key: A PEM or JWK, for `private_key_jwt`.
-        key_id: The key's `kid`, where the server knows several.
-        dpop: Whether tokens are bound to a key (RFC 9449).
-        token_type: What this server calls its bearer tokens, where that is not "Bearer".
+        key_id: The key's `kid`, if the server knows several keys of this client.
 
     Raises:
         ConfigError: They don't go together.
@@ -142,15 +140,14 @@ class AuthServer:
         where: str | Issuer,
         client_id: str,
         client_secret: Value | None,
+        options: OAuthOptions,
         *,
-        auth_method: AuthMethod | None,
         private_key: Value | None = None,
         key_id: str = "",
-        dpop: bool = False,
-        token_type: str = "",
     ) -> None:
-        fits = "private_key_jwt" if private_key else "client_secret_basic" if client_secret else "none"
-        method = auth_method or fits
+        dpop, token_type = options["dpop"], options["token_type"]
+        fitting = "private_key_jwt" if private_key else "client_secret_basic" if client_secret else "none"
+        method = options["auth_method"] or fitting
         if method not in _METHODS:
             raise ConfigError(f"{name}(auth_method={method!r}): one of {', '.join(_METHODS)}")
         if not client_id or not isinstance(client_id, str):

@@ -1,11 +1,10 @@
-"""What the credentials of people have in common: a login, then refresh tokens, and logging out."""
+"""A user's session with an authorization server: login, refresh, revoke (RFC 6749, RFC 7009)."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from asyncapi.credentials.oauth.server import Issuer
+from asyncapi.credentials.oauth.server import AuthServer, Issuer
 from asyncapi.credentials.sources import hashed
 from asyncapi.errors import AuthError
 from asyncapi.sansio.auth.oauth import Refused
@@ -15,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from asyncapi.credentials.base import AuthContext
-    from asyncapi.credentials.oauth.server import AuthServer
+    from asyncapi.credentials.oauth.options import LoginOptions
+    from asyncapi.credentials.sources import Value
     from asyncapi.sansio.auth.oauth import Token
     from asyncapi.stores.tokens import TokenStore
 
@@ -23,9 +23,12 @@ PATIENCE = 600.0  # seconds a person may take
 _OK = 200
 
 
-def show_person(text: str) -> None:
-    """Print it where a person reads it."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - a person has to read it
+def login_server(
+    name: str, login_url: str | Issuer, client_id: str, client_secret: Value | None, options: LoginOptions
+) -> AuthServer:
+    """Return the server that a person logs in at: its token endpoint is `token_url`, or the issuer names it."""
+    where = options["token_url"] or (login_url if isinstance(login_url, Issuer) else "")
+    return AuthServer(name, where, client_id, client_secret, options)
 
 
 class Session:
@@ -54,13 +57,7 @@ class Session:
         self._login = login
         self._revocation = revocation_url or (server.where if isinstance(server.where, Issuer) else None)
         kind = f"{server.name} {server.describe()} {scope}".strip()
-        self.tokens, self._stored = tokens, _ = server.tokens(self._fetch, store, kind, needed=True)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            tokens.cached_signature,
-            tokens.fetch_signature,
-            tokens.on_response,
-        )
-        self.max_resends = tokens.max_resends
+        self.tokens, self._stored = server.tokens(self._fetch, store, kind, needed=True)
         self._users: list[tuple[Token, str]] = []  # of the last two tokens: the old one serves while a new one comes
 
     async def _fetch(self, old: Token | None, context: AuthContext) -> Token:
