@@ -1,6 +1,5 @@
 """Credentials: what `Client(auth=...)` takes."""
 
-import warnings
 from typing import Any
 
 from asyncapi.credentials.aws import AWSSigV4
@@ -13,6 +12,7 @@ from asyncapi.credentials.oauth.client_credentials import OAuth2ClientCredential
 from asyncapi.credentials.oauth.device import OAuth2DeviceCode
 from asyncapi.credentials.oauth.refresh_token import OAuth2RefreshToken
 from asyncapi.credentials.oauth.server import Issuer
+from asyncapi.credentials.renamed import warn
 from asyncapi.credentials.sources import Env, File
 from asyncapi.credentials.static import ApiKey, Basic, Bearer
 
@@ -42,6 +42,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """`Means` was the name of `AuthContext` in 0.1; it goes with the next minor release."""
     if name == "Means":
-        warnings.warn("asyncapi.credentials.Means is now AuthContext", DeprecationWarning, stacklevel=2)
+        warn("asyncapi.credentials.Means is now AuthContext")
         return AuthContext
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

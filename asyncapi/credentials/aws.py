@@ -28,8 +28,9 @@ from multidict import CIMultiDict
 from asyncapi.credentials.aws_keys import Chain, Keys, botocore, region_of
 from asyncapi.credentials.base import NOTHING, Signature, route
 from asyncapi.credentials.oauth.tokens import Tokens
+from asyncapi.credentials.renamed import with_old_names
 from asyncapi.credentials.sources import principal_of, source
-from asyncapi.credentials.static import Written, check_token
+from asyncapi.credentials.static import ValueCredential, check_token
 from asyncapi.errors import ConfigError
 from asyncapi.messages.request import Body
 from asyncapi.sansio.auth.rejections import Doubts
@@ -60,6 +61,7 @@ class _Sent:
     ahead: float
 
 
+@with_old_names
 class AWSSigV4:
     """Signs every attempt as AWS wants it: S3 and what speaks its language, API Gateway, OpenSearch, Bedrock ...
 
@@ -105,9 +107,9 @@ class AWSSigV4:
         self._doubts = Doubts()  # of other keys, where these are said to be outdated
         self._sources = [source(value, f"AWSSigV4's {name}") for name, value in given.items() if value is not None]
         self.principal = principal_of(*self._sources)  # a chain finds the keys of one machine, or role
-        self._keys: Written | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
+        self._keys: ValueCredential | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
         if self._sources:
-            self._keys = Written("AWSSigV4", self._sources, self._write_given)
+            self._keys = ValueCredential("AWSSigV4", self._sources, self._write_given)
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
         """The signature, if keys and the body's hash are at hand; none for a URL that is signed already."""
@@ -125,14 +127,14 @@ class AWSSigV4:
         """
         signature = self._keys.cached_signature(request, context) or await self._keys.fetch_signature(request, context)
         if self._hashed_before(request):
-            signature = replace(signature, sign=partial(self._sign, signature.by, payload=await _hash(request)))
+            signature = replace(signature, sign=partial(self._sign, signature.source, payload=await _hash(request)))
         return self._sent(signature)
 
     def on_response(
         self, signature: Signature, response: Response, refused: Sequence[Signature], context: AuthContext
     ) -> str:
         """Correct the clock, or look for other keys, once."""
-        sent: _Sent | None = signature.by
+        sent: _Sent | None = signature.source
         now = context.clock.now()
         if sent is None:
             return ""
@@ -157,10 +159,10 @@ class AWSSigV4:
         return f"<AWSSigV4 {self._service} {self._region}>"
 
     def _sent(self, signature: Signature) -> Signature:
-        return replace(signature, by=_Sent(signature.by, self._ahead))
+        return replace(signature, source=_Sent(signature.source, self._ahead))
 
     def _renewed(self, keys: Keys, response: Response, now: float) -> bool:
-        if isinstance(self._keys, Written):
+        if isinstance(self._keys, ValueCredential):
             sent = (keys.access, keys.secret, keys.token)
             return any(one.renewed(value) for one, value in zip(self._sources, sent, strict=False))
         if not self._keys.serves(keys):
@@ -177,7 +179,9 @@ class AWSSigV4:
     def _write(self, keys: Keys) -> Signature:
         for value in filter(None, (keys.access, keys.secret, keys.token)):
             check_token("AWSSigV4", value)
-        return Signature(headers=_PLACES, secrets=(keys.secret, keys.token), by=keys, sign=partial(self._sign, keys))
+        return Signature(
+            headers=_PLACES, secrets=(keys.secret, keys.token), source=keys, sign=partial(self._sign, keys)
+        )
 
     def _hashed_before(self, request: Request) -> bool:
         """Whether the hash of the body takes longer than signing may."""

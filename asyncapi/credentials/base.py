@@ -21,6 +21,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from asyncapi.credentials.renamed import alias, warn
 from asyncapi.errors import AuthError
 from asyncapi.messages.uri import with_pairs
 from asyncapi.redact import MASK
@@ -43,7 +44,7 @@ _GRACE = 5.0  # seconds that closing waits for what should not be cut
 _TELLING = 6  # characters: anything shorter may stand in a text by chance
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Signature:
     """What one attempt carries of a credential.
 
@@ -52,19 +53,47 @@ class Signature:
         params: Added to the query.
         cookies: Added to the `Cookie` header.
         secrets: What must not be shown of it.
-        by: What its maker knows it by: which key, which token.
-        of_many: Whether it is one of several keys: the limits that an answer tells are then this key's, not the host's.
-        sign: Changes the copy that carries all this once more, where a credential depends on what is sent: called just
-            above the transport with the copy and the time (seconds since the Unix epoch), and gives another copy.
+        source: What the credential made it from: which key, which token.
+        pooled: Whether it is one of several keys. The limits that a response states are then the key's, not the host's.
+        sign: Signs the copy that carries all this, for a credential that depends on what is sent: called just above the
+            transport with the copy and the time (seconds since the Unix epoch), and returns another copy.
     """
 
     headers: Pairs = ()
     params: Pairs = ()
     cookies: Pairs = ()
     secrets: tuple[str, ...] = ()
-    by: Any = None
-    of_many: bool = False
+    source: Any = None
+    pooled: bool = False
     sign: Callable[[Request, float], Request] | None = None
+
+    def __init__(  # noqa: PLR0917 - the fields in their order
+        self,
+        headers: Pairs = (),
+        params: Pairs = (),
+        cookies: Pairs = (),
+        secrets: tuple[str, ...] = (),
+        source: Any = None,
+        pooled: bool = False,
+        sign: Callable[[Request, float], Request] | None = None,
+        *,
+        by: Any = None,
+        of_many: bool = False,
+    ) -> None:
+        if by is not None or of_many:
+            warn("Signature(by=, of_many=) are now source= and pooled=")
+            source, pooled = by if source is None else source, pooled or of_many
+        put = object.__setattr__
+        put(self, "headers", headers)
+        put(self, "params", params)
+        put(self, "cookies", cookies)
+        put(self, "secrets", secrets)
+        put(self, "source", source)
+        put(self, "pooled", pooled)
+        put(self, "sign", sign)
+
+    by = alias("by", "source")
+    of_many = alias("of_many", "pooled")
 
     def __repr__(self) -> str:
         names = [name for name, _ in (*self.headers, *self.params, *self.cookies)]
@@ -143,10 +172,10 @@ def mask(content: bytes, secrets: Iterable[str]) -> bytes:
 
 def carried(signature: Signature) -> Any:
     """What it is known by, beneath a pool of several."""
-    by = signature.by
-    while isinstance(inner := getattr(by, "inner", None), Signature):
-        by = inner.by
-    return by
+    origin = signature.source
+    while isinstance(inner := getattr(origin, "inner", None), Signature):
+        origin = inner.source
+    return origin
 
 
 def route(response: Response) -> Hashable:

@@ -10,6 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from asyncapi.credentials.base import NOTHING, Signature
+from asyncapi.credentials.renamed import with_old_names
 from asyncapi.credentials.sources import principal_of, sendable, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.digest import Challenge, answer, read, read_nextnonce
@@ -38,6 +39,7 @@ class _Nonce:
         self.worked = False
 
 
+@with_old_names
 class Digest:
     """A user and a password by the Digest scheme (RFC 7616): SHA-512-256, SHA-256 and MD5.
 
@@ -83,7 +85,7 @@ class Digest:
         request = response.request
         if request is None or "Authorization" in request.headers:
             return ""
-        place, sent = origin(request.url), signature.by
+        place, sent = origin(request.url), signature.source
         if response.status != _UNAUTHORIZED:
             self._learn(place, sent, response)
             return ""
@@ -97,7 +99,7 @@ class Digest:
                 del self._nonces[next(iter(self._nonces))]
         if sent is None:
             return "401, a digest challenge"
-        if any(each.by is not None for each in refused):
+        if any(each.source is not None for each in refused):
             return ""
         return "401, a new digest nonce" if challenge.stale or sent.worked else ""  # else user or password are wrong
 
@@ -131,4 +133,4 @@ def _signed(nonce: _Nonce, user: str, password: str, request: Request) -> Signat
         nonce.challenge, user, password,
         method=request.method, uri=request.url.raw_path_qs, cnonce=secrets.token_hex(8), count=nonce.count, body=body,
     )  # fmt: skip
-    return Signature(headers=(("Authorization", value),), secrets=(password,), by=nonce)
+    return Signature(headers=(("Authorization", value),), secrets=(password,), source=nonce)

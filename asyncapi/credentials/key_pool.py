@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from asyncapi.credentials.renamed import with_new_names
+from asyncapi.credentials.renamed import with_new_names, with_old_names
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.limits.bucket import TOLERANCE
 from asyncapi.sansio.limits.key_rotation import KeyState, Ring, limit_told
@@ -76,6 +76,7 @@ class _Use:
     status: int = 0
 
 
+@with_old_names
 class KeyPool:
     """Several keys that take turns.
 
@@ -190,12 +191,12 @@ class KeyPool:
         self, signature: Signature, response: Response, refused: Sequence[Signature], context: AuthContext
     ) -> str:
         """Quarantine, or rest; and whether another key may do better at once."""
-        use: _Use = signature.by
+        use: _Use = signature.source
         use.status = response.status
         state, now = self._ring.keys[use.index], context.clock.now()
         told = quotas(response.headers, context.clock.wall())
         state.learn(now, told, number=use.number, sent_at=use.sent_at)
-        earlier: list[_Use] = [each.by for each in refused]
+        earlier: list[_Use] = [each.source for each in refused]
         before = [each.inner for each in earlier if each.index == use.index]
         why = self._credentials[use.index].on_response(use.inner, response, before, context)
         if why:
@@ -216,7 +217,7 @@ class KeyPool:
 
     def unused(self, signature: Signature) -> None:
         """The attempt carries a credential of its own: the key was not used."""
-        use: _Use = signature.by
+        use: _Use = signature.source
         self._ring.keys[use.index].give_back(use.number)
 
     def describe(self) -> str:
@@ -228,7 +229,7 @@ class KeyPool:
 
     def _signature(self, index: int, inner: Signature, now: float) -> Signature:
         number = self._ring.keys[index].begin()
-        return replace(inner, by=_Use(index, inner, number, now), of_many=True)
+        return replace(inner, source=_Use(index, inner, number, now), pooled=True)
 
     def _choose(self, now: float) -> int:
         index = self._ring.choose(now)

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.credentials.base import Signature, route
+from asyncapi.credentials.renamed import with_old_names
 from asyncapi.credentials.sources import Constant, principal_of, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.rejections import Doubts
@@ -32,16 +33,23 @@ _IN_COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+")  # RFC 6
 _IN_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
 
 
-class Written:
-    """A credential made of values: the work behind the classes below.
+@with_old_names
+class ValueCredential:
+    """Sign with values as they are: the base of the classes below.
 
     Args:
-        name: Its class, for messages.
+        name: The credential's class, for messages.
         sources: Where the values come from.
-        write: The signature of values.
+        write: Makes the signature of the values.
+
+    Attributes:
+        principal: The user by the values, as a hash; None if they are constants, which belong to one user.
     """
 
+    # Slots, so that `vars(credential)`, which debuggers and error trackers print, shows none of the values.
     __slots__ = ("_doubts", "_name", "_sent", "_signature", "_sources", "_write", "principal")
+
+    max_resends = 1
 
     def __init__(self, name: str, sources: Sequence[Source], write: Callable[[Sequence[str]], Signature]) -> None:
         self._name = name
@@ -91,7 +99,7 @@ class Written:
             elif refused:
                 self._doubts.helped(route(response))
             return ""
-        sent: list[str] = signature.by
+        sent: list[str] = signature.source
         renewed = [one for one, value in zip(self._sources, sent, strict=True) if one.renewed(value)]
         known = any(one.now() is not None for one in renewed)  # else only asking can tell
         if not renewed or not (known or self._doubts.believe(route(response), context.clock.now())):
@@ -104,7 +112,7 @@ class Written:
         return self._signature
 
 
-class ApiKey:
+class ApiKey(ValueCredential):
     """An API key in a header, a query parameter or a cookie.
 
         ApiKey(Env("KEY"))                              X-Api-Key: ...
@@ -120,8 +128,6 @@ class ApiKey:
         ConfigError: More than one place, no name, or a value that does not fit there.
     """
 
-    max_resends = 1
-
     def __init__(
         self, value: Value, *, header: str | None = None, query: str | None = None, cookie: str | None = None
     ) -> None:
@@ -129,41 +135,35 @@ class ApiKey:
         places = {place: name for place, name in given.items() if name is not None} or {"header": "X-Api-Key"}
         if len(places) > 1:
             raise ConfigError(f"ApiKey: {' and '.join(places)} are given; a key goes into one place")
-        [(self._place, self._name)] = places.items()
-        if not _NAME.fullmatch(self._name) and (self._place != "query" or not self._name):
-            raise ConfigError(f"ApiKey({self._place}={self._name!r}): this is no name of a {self._place}")
+        [(self._place, self._field)] = places.items()
+        if not _NAME.fullmatch(self._field) and (self._place != "query" or not self._field):
+            raise ConfigError(f"ApiKey({self._place}={self._field!r}): this is no name of a {self._place}")
         self._source = source(value, "ApiKey's value")
-        written = Written("ApiKey", [self._source], self._write)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            written.cached_signature,
-            written.fetch_signature,
-            written.on_response,
-        )
-        self.principal = written.principal
+        super().__init__("ApiKey", [self._source], self._in_place)
 
-    def _write(self, values: Sequence[str]) -> Signature:
+    def _in_place(self, values: Sequence[str]) -> Signature:
         [value] = values
-        pair = ((self._name, value),)
+        pair = ((self._field, value),)
         match self._place:
             case "header":
                 _check("ApiKey", value, _IN_HEADER)
-                return Signature(headers=pair, secrets=(value,), by=values)
+                return Signature(headers=pair, secrets=(value,), source=values)
             case "query":
                 _check("ApiKey", value, _IN_TEXT)
-                return Signature(params=pair, secrets=(value,), by=values)
+                return Signature(params=pair, secrets=(value,), source=values)
             case _:
                 _check("ApiKey", value, _IN_COOKIE)
-                return Signature(cookies=pair, secrets=(value,), by=values)
+                return Signature(cookies=pair, secrets=(value,), source=values)
 
     def describe(self) -> str:
         """One line for `explain()`."""
-        return f"ApiKey in the {self._place} {self._name}, from {self._source!r}"
+        return f"ApiKey in the {self._place} {self._field}, from {self._source!r}"
 
     def __repr__(self) -> str:
-        return f"ApiKey({self._source!r}, {self._place}={self._name!r})"
+        return f"ApiKey({self._source!r}, {self._place}={self._field!r})"
 
 
-class Bearer:
+class Bearer(ValueCredential):
     """A bearer token: `Authorization: Bearer ...` (RFC 6750).
 
     Args:
@@ -173,17 +173,9 @@ class Bearer:
         ConfigError: The value is empty, or has spaces or other characters that no token has.
     """
 
-    max_resends = 1
-
     def __init__(self, value: Value) -> None:
         self._source = source(value, "Bearer's value")
-        written = Written("Bearer", [self._source], _bearer)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            written.cached_signature,
-            written.fetch_signature,
-            written.on_response,
-        )
-        self.principal = written.principal
+        super().__init__("Bearer", [self._source], _bearer)
 
     def describe(self) -> str:
         """One line for `explain()`."""
@@ -193,7 +185,7 @@ class Bearer:
         return f"Bearer({self._source!r})"
 
 
-class Basic:
+class Basic(ValueCredential):
     """A user and a password: `Authorization: Basic ...`, in UTF-8 (RFC 7617).
 
     Args:
@@ -204,17 +196,8 @@ class Basic:
         ConfigError: The user has a colon, or one of them a control character.
     """
 
-    max_resends = 1
-
     def __init__(self, user: Value, password: Value) -> None:
-        self._sources = source(user, "Basic's user"), source(password, "Basic's password")
-        written = Written("Basic", self._sources, _basic)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            written.cached_signature,
-            written.fetch_signature,
-            written.on_response,
-        )
-        self.principal = written.principal
+        super().__init__("Basic", [source(user, "Basic's user"), source(password, "Basic's password")], _basic)
 
     def describe(self) -> str:
         """One line for `explain()`."""
@@ -226,17 +209,17 @@ class Basic:
 
 def _bearer(values: Sequence[str]) -> Signature:
     [token] = values
-    return bearer(token, by=values)
+    return bearer(token, source=values)
 
 
-def bearer(token: str, *, by: Any = None) -> Signature:
+def bearer(token: str, *, source: Any = None) -> Signature:
     """The signature of a bearer token.
 
     Raises:
         AuthError: It could not be sent.
     """
     check_token("Bearer", token)
-    return Signature(headers=(("Authorization", f"Bearer {token}"),), secrets=(token,), by=by)
+    return Signature(headers=(("Authorization", f"Bearer {token}"),), secrets=(token,), source=source)
 
 
 def check_token(name: str, value: str) -> None:
@@ -259,7 +242,7 @@ def _basic(values: Sequence[str]) -> Signature:
     if ":" in user:
         raise AuthError("Basic: the user has a colon, which ends the user; it can't be sent")
     value = basic(user, password)
-    return Signature(headers=(("Authorization", value),), secrets=(password, value[6:]), by=values)
+    return Signature(headers=(("Authorization", value),), secrets=(password, value[6:]), source=values)
 
 
 def _check(name: str, value: str, allowed: re.Pattern[str]) -> None:

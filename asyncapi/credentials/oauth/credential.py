@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncapi.credentials.oauth.options import show_options
+from asyncapi.credentials.renamed import with_old_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.auth.oauth import Token
 
 
+@with_old_names
 class _OAuthCredential:
     """Sign with an access token; each subclass is one grant, and says how a token is had.
 

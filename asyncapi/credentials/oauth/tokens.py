@@ -176,8 +176,8 @@ class Tokens(Generic[T]):
         """A 401 that is believed has a new token fetched, and is worth one try with it."""
         if self._look is not None and (why := self._look(response)):
             return why
-        token: T = signature.by
-        renewed = any(each.by is not token for each in refused)
+        token: T = signature.source
+        renewed = any(each.source is not token for each in refused)
         if response.status != _UNAUTHORIZED:
             if renewed:
                 self._doubts.helped(route(response))
@@ -235,7 +235,7 @@ class Tokens(Generic[T]):
     async def _renew(self, context: AuthContext) -> T | _Failed:
         try:
             token = await self._fetch(self._token, context)
-            signature = replace(self._write(token), by=token)
+            signature = replace(self._write(token), source=token)
         except (AuthError, Refused) as error:
             return self._fail(context, error)
         except Exception as error:  # a callback of the user's
