@@ -1,4 +1,4 @@
-"""Credentials: what `Client(auth=...)` takes."""
+"""Credentials: what `Client(auth=...)` takes, to identify itself to an API."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`Means` was the name of `AuthContext` in 0.1; it goes with the next minor release."""
+    """Find `AuthContext` by its name of 0.1, `Means`, for one more minor release."""
     if name == "Means":
         warn("asyncapi.credentials.Means is now AuthContext")
         return AuthContext

@@ -529,7 +529,9 @@ def test_keys_that_expire_are_renewed_in_a_thread_beside_the_calls_and_once():
 def test_without_keys_one_clear_line_says_what_to_set():
     async def scenario():
         async with Bucket().client(AWSSigV4("s3", "r")) as api:
-            with pytest.raises(AuthError, match="no AWS keys could be had: there are none: set AWS_ACCESS_KEY_ID"):
+            with pytest.raises(
+                AuthError, match="no AWS keys could be had: the search found none: set AWS_ACCESS_KEY_ID"
+            ):
                 await api.get("/")
 
     run(scenario())
@@ -562,14 +564,14 @@ def test_a_pool_of_aws_keys_goes_on_with_another():
     [
         (lambda: AWSSigV4(""), "give the service's signing name"),
         (lambda: AWSSigV4("s3"), "no region: give it"),
-        (lambda: AWSSigV4("s3", "eu west"), "no names of a service and a region"),
-        (lambda: AWSSigV4("s3/x", "r"), "no names of a service and a region"),
+        (lambda: AWSSigV4("s3", "eu west"), "not valid names of a service and a region"),
+        (lambda: AWSSigV4("s3/x", "r"), "not valid names of a service and a region"),
         (lambda: AWSSigV4("s3", "r", access_key="a", secret_key=f"{CANARY}\n"), "was something else copied with it"),
         (lambda: given(session_token=f"{CANARY}\r\nX: y"), "was something else copied with it"),
         (lambda: AWSSigV4("s3", "r", access_key=CANARY), "access_key and secret_key go together"),
         (lambda: AWSSigV4("s3", "r", session_token=CANARY), "session_token with them"),
-        (lambda: given(profile="x"), "one of the three"),
-        (lambda: given(credentials=Credentials("a", CANARY)), "one of the three"),
+        (lambda: given(profile="x"), "only one of the three"),
+        (lambda: given(credentials=Credentials("a", CANARY)), "only one of the three"),
         (lambda: AWSSigV4("s3", "r", credentials=CANARY), r"credentials is str: give boto3\.Session\(\)"),
         (lambda: AWSSigV4("s3", profile="nobody"), "nobody"),
         (lambda: AWSSigV4("s3", "r", access_key="a", secret_key=""), "secret_key is empty"),
