@@ -519,7 +519,7 @@ def test_keys_that_expire_are_renewed_in_a_thread_beside_the_calls_and_once():
                 await auth._keys._task
                 await bucket.clock.sleep(30)
             await bucket.clock.sleep(1000)
-            with pytest.raises(AuthError, match="no AWS keys could be had: EndpointConnectionError"):
+            with pytest.raises(AuthError, match="could not get the AWS keys: EndpointConnectionError"):
                 await api.get("/")
         assert threading.main_thread() not in role.threads
 
@@ -530,7 +530,7 @@ def test_without_keys_one_clear_line_says_what_to_set():
     async def scenario():
         async with Bucket().client(AWSSigV4("s3", "r")) as api:
             with pytest.raises(
-                AuthError, match="no AWS keys could be had: the search found none: set AWS_ACCESS_KEY_ID"
+                AuthError, match="could not get the AWS keys: the search found none: set AWS_ACCESS_KEY_ID"
             ):
                 await api.get("/")
 

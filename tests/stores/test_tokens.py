@@ -89,7 +89,7 @@ async def test_a_key_may_be_given(tmp_path, monkeypatch):
     assert not (tmp_path / "t.key").exists()
     with pytest.raises(AuthError, match="written with another key"):
         await FileStore(tmp_path / "t", key=FileStore.new_key()).load("a")
-    with pytest.raises(ConfigError, match="no Fernet key"):
+    with pytest.raises(ConfigError, match="is not a Fernet key"):
         FileStore(tmp_path / "t", key="short")
 
 

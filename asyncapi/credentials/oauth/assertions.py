@@ -77,6 +77,7 @@ class OAuth2JWTBearer(_OAuthCredential, options=TokenOptions):
     async def _fetch(self, old: Token | None, context: AuthContext) -> Token:
         now = context.clock.wall()
         url = await self._server.find(self._server.where, "token_endpoint", context)
+        # RFC 7523 section 3: who, for whom, until when; a new `jti` each time, as servers may refuse a repetition.
         claims = self._claims | {"jti": str(uuid.uuid4()), "iat": int(now), "exp": int(now + _LIFETIME)}
         claims["aud"] = claims["aud"] or url
         if self._scope:

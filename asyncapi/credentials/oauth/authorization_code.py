@@ -89,32 +89,33 @@ class OAuth2AuthorizationCode(_OAuthCredential, options=LoginOptions):
         """Log out: revoke the tokens at the server (RFC 7009), and forget them here and in the store.
 
         Raises:
-            AuthError: The tokens are forgotten here, but the server could not be told.
+            AuthError: The tokens are forgotten here, but could not be revoked at the server.
         """
         await self._session.revoke()
 
     async def _login(self, context: AuthContext) -> Token:
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
         url = await self._server.find(self._authorization, "authorization_endpoint", context)
-        issuer = next((one for one in (self._authorization, self._server.where) if isinstance(one, Issuer)), None)
+        places = (self._authorization, self._server.where)
+        issuer = next((place for place in places if isinstance(place, Issuer)), None)
         announced = issuer is not None and await issuer.names_itself(context)
         issuers = frozenset[str]() if issuer is None else issuer.spellings
-        came: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        code: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def accept(query: dict[str, str]) -> tuple[str, str] | None:
-            if not is_ours(query, state):
+            if not is_ours(query, state):  # RFC 6749 section 10.12: not the redirect of this login
                 return None
-            if not came.done():  # browsers ask twice; the first time counts
+            if not code.done():  # browsers may send the request twice; the first counts
                 try:
-                    came.set_result(read_redirect(query, state=state, issuers=issuers, announced=announced))
+                    code.set_result(read_redirect(query, state=state, issuers=issuers, announced=announced))
                 except Refused as refusal:
-                    came.set_exception(refusal)
-            return _FAILED if came.exception() is not None else _DONE
+                    code.set_exception(refusal)
+            return _FAILED if code.exception() is not None else _DONE
 
         listener = Listener(self._path, self._port, accept)
         try:
-            back = await listener.start()
-            query = {"response_type": "code", "client_id": self._server.client_id, "redirect_uri": back,
+            redirect_uri = await listener.start()
+            query = {"response_type": "code", "client_id": self._server.client_id, "redirect_uri": redirect_uri,
                      "scope": self._scope, "state": state, "code_challenge": challenge(verifier),
                      "code_challenge_method": "S256", **self._bound(), **self._params}  # fmt: skip
             self._show(f"To log in, open this page in a browser:\n\n    {authorization_url(url, query)}\n")
@@ -126,9 +127,10 @@ class OAuth2AuthorizationCode(_OAuthCredential, options=LoginOptions):
             raise AuthError(f"can't listen on port {self._port} of 127.0.0.1: {error.strerror}") from None
         finally:
             listener.close()
-        form = {"grant_type": "authorization_code", "code": await came, "redirect_uri": back, "code_verifier": verifier}
+        form = {"grant_type": "authorization_code", "code": await code, "redirect_uri": redirect_uri}
+        form["code_verifier"] = verifier  # RFC 7636 section 4.5
         return await self._server.token(context, form)
 
     def _bound(self) -> dict[str, str]:
-        """Binds the code to the key already (RFC 9449 section 10)."""
+        """Return the field that binds the code itself to the key (RFC 9449 section 10)."""
         return {} if self._server.proofs is None else {"dpop_jkt": self._server.proofs.thumbprint}

@@ -70,39 +70,39 @@ class OAuth2DeviceCode(_OAuthCredential, options=LoginOptions):
         """Log out: revoke the tokens at the server (RFC 7009), and forget them here and in the store.
 
         Raises:
-            AuthError: The tokens are forgotten here, but the server could not be told.
+            AuthError: The tokens are forgotten here, but could not be revoked at the server.
         """
         await self._session.revoke()
 
     async def _login(self, context: AuthContext) -> Token:
         url = await self._server.find(self._device, "device_authorization_endpoint", context)
-        asked = {"client_id": self._server.client_id, "scope": self._scope}
-        given = await self._server.object(context, url, asked, who="the device endpoint")
-        code, person, page = (str(given.get(name) or "") for name in ("device_code", "user_code", "verification_uri"))
-        page = page or str(given.get("verification_url") or "")  # Google's name
-        if not (code and person and person.isprintable() and _is_web(page)):  # they go to a terminal
-            raise AuthError("the device endpoint's answer has no device_code, user_code or verification_uri")
-        self._show(f"To log in, open {page} in a browser and enter the code {person}")
-        interval = max(1.0, _number(given.get("interval"), 5.0))
-        until = context.clock.now() + min(_LONGEST, _number(given.get("expires_in"), PATIENCE))
+        form = {"client_id": self._server.client_id, "scope": self._scope}
+        reply = await self._server.object(context, url, form, who="the device endpoint")
+        code, typed, page = (str(reply.get(name) or "") for name in ("device_code", "user_code", "verification_uri"))
+        page = page or str(reply.get("verification_url") or "")  # Google's name
+        if not (code and typed and typed.isprintable() and _is_web(page)):  # both are shown in a terminal
+            raise AuthError("the device endpoint's response has no device_code, user_code or verification_uri")
+        self._show(f"To log in, open {page} in a browser and enter the code {typed}")
+        interval = max(1.0, _number(reply.get("interval"), 5.0))  # RFC 8628 section 3.2: 5 s by default
+        until = context.clock.now() + min(_LONGEST, _number(reply.get("expires_in"), PATIENCE))
         while context.clock.now() + interval < until:
             await context.clock.sleep(interval)
             try:
                 return await self._server.token(context, {"grant_type": _DEVICE_GRANT, "device_code": code})
             except Refused as refusal:
-                if refusal.error not in {"authorization_pending", "slow_down"}:
+                if refusal.error not in {"authorization_pending", "slow_down"}:  # RFC 8628 section 3.5
                     raise
                 interval += _SLOWER if refusal.error == "slow_down" else 0.0
-            except AuthError:  # not reached: RFC 8628 section 3.5 wants us slower
+            except AuthError:  # no response: RFC 8628 section 3.5 wants exponential backoff then
                 interval *= 2
         raise AuthError("nobody entered the code in time")
 
 
-def _number(given: Any, usual: float) -> float:
+def _number(value: Any, default: float) -> float:
     try:
-        return float(given)
+        return float(value)
     except (TypeError, ValueError, OverflowError):
-        return usual
+        return default
 
 
 def _is_web(url: str) -> bool:

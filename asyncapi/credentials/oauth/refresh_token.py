@@ -65,6 +65,6 @@ class OAuth2RefreshToken(_OAuthCredential, options=SessionOptions):
         """Log out: revoke the tokens at the server (RFC 7009), and forget them here and in the store.
 
         Raises:
-            AuthError: The tokens are forgotten here, but the server could not be told.
+            AuthError: The tokens are forgotten here, but could not be revoked at the server.
         """
         await self._session.revoke()

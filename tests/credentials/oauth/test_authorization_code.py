@@ -224,7 +224,7 @@ def test_nobody_logged_in_is_said():
     async def scenario():
         provider = Provider()
         async with provider.client(OAuth2RefreshToken("https://h/token", "tool", refresh_token=Env("NO_SUCH"))) as api:
-            with pytest.raises(AuthError, match="no token could be had: the environment variable NO_SUCH is not set"):
+            with pytest.raises(AuthError, match="could not get the token: the environment variable NO_SUCH is not set"):
                 await api.get("/")
 
     run(scenario())
@@ -348,15 +348,15 @@ def test_revoking_tells_the_server_and_forgets_even_if_it_can_not_be_told():
             await api.get("/")
             with pytest.raises(AuthError, match=r"forgotten here, but not revoked: give revocation_url="):
                 await auth.revoke()
-        assert store._kept == {}
+        assert store._texts == {}
 
     run(scenario())
 
 
 def test_endpoints_that_make_no_sense():
-    with pytest.raises(ConfigError, match="is no URL of an endpoint"):
+    with pytest.raises(ConfigError, match="is not the URL of an endpoint"):
         OAuth2AuthorizationCode("https://h/authorize", "tool")
-    with pytest.raises(ConfigError, match="is no URL of an endpoint"):
+    with pytest.raises(ConfigError, match="is not the URL of an endpoint"):
         OAuth2DeviceCode("https://h/device", "tool", token_url="h")
 
 

@@ -97,10 +97,7 @@ def test_nobody_notices_a_token_endpoint_that_is_down_while_the_old_token_serves
 
     with caplog.at_level(logging.WARNING, "asyncapi"):
         run(scenario())
-    assert (
-        "OAuth2ClientCredentials: no new token yet (the token endpoint at https://h gave no answer: refused)"
-        in caplog.text
-    )
+    assert "OAuth2ClientCredentials: no new token yet (the token endpoint at https://h failed: refused)" in caplog.text
     assert CANARY not in caplog.text
 
 
@@ -332,7 +329,7 @@ def test_a_wait_that_is_too_long_for_a_call_is_said_at_once_and_nobody_asks_befo
         provider = Busy(seconds, 1)
         async with provider.client(service()) as api:
             for _ in range(5):
-                with pytest.raises(AuthError, match=f"gave no answer: 429; it asks to come back in {seconds} s"):
+                with pytest.raises(AuthError, match=f"failed: 429; it asks to retry after {seconds} s"):
                     await api.get("/", **call)
                 await provider.clock.sleep(0.3)
             assert provider.at == [0.0]
@@ -388,7 +385,7 @@ def test_less_than_was_asked_for_is_said_once(caplog):
 
     with caplog.at_level(logging.WARNING, "asyncapi"):
         run(scenario())
-    assert caplog.messages == ["OAuth2ClientCredentials: the server gave no scope write admin"]
+    assert caplog.messages == ["OAuth2ClientCredentials: the server did not grant the scope write admin"]
 
 
 def test_a_secret_that_a_server_repeats_in_a_200_does_not_show():
@@ -412,9 +409,9 @@ def test_a_secret_that_a_server_repeats_in_a_200_does_not_show():
 @pytest.mark.parametrize(
     ("down", "said", "asked"),
     [
-        ("cut", "the token endpoint at https://h gave no answer: refused", 3),
-        (503, "the token endpoint at https://h gave no answer: 503", 3),
-        (429, "the token endpoint at https://h gave no answer: 429 temporarily_unavailable", 3),
+        ("cut", "the token endpoint at https://h failed: refused", 3),
+        (503, "the token endpoint at https://h failed: 503", 3),
+        (429, "the token endpoint at https://h failed: 429 temporarily_unavailable", 3),
         (400, "400 temporarily_unavailable", 1),
         (302, "302 temporarily_unavailable", 1),
     ],
@@ -428,7 +425,7 @@ def test_without_a_token_each_caller_gets_one_clear_line(down, said, asked):
             assert len({id(error) for error in results}) == 5
             for error in results:
                 assert isinstance(error, AuthError)
-                assert str(error) == f"GET https://h/: OAuth2ClientCredentials: no token could be had: {said}"
+                assert str(error) == f"GET https://h/: OAuth2ClientCredentials: could not get the token: {said}"
             with pytest.raises(AuthError):
                 await api.get("/")  # at once: it has just been tried
             assert len(provider.asked) == asked
@@ -591,7 +588,7 @@ def test_an_endpoint_in_metadata_that_would_go_in_clear_is_refused(endpoint):
 
         auth = OAuth2ClientCredentials(Issuer("https://login"), "me", CANARY)
         async with Client("https://h", auth=auth, transport=MockTransport(handler)) as api:
-            with pytest.raises(AuthError, match="that is no https URL"):
+            with pytest.raises(AuthError, match="that is not an https URL"):
                 await api.get("/")
         assert seen == ["/.well-known/oauth-authorization-server"]
 
@@ -633,8 +630,8 @@ def test_a_store_keeps_the_token_between_clients():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: OAuth2ClientCredentials("/token", "me", "s"), "is no URL of an endpoint"),
-        (lambda: OAuth2ClientCredentials(f"https://me:{CANARY}@h/token", "me", "s"), "is no URL of an endpoint"),
+        (lambda: OAuth2ClientCredentials("/token", "me", "s"), "is not the URL of an endpoint"),
+        (lambda: OAuth2ClientCredentials(f"https://me:{CANARY}@h/token", "me", "s"), "is not the URL of an endpoint"),
         (lambda: OAuth2ClientCredentials("https://h/token", "", "s"), "client_id is empty"),
         (lambda: OAuth2ClientCredentials("https://h/token", "me", ""), "client_secret is empty"),
         (lambda: service(auth_method="basic"), "one of client_secret_basic"),
@@ -643,9 +640,9 @@ def test_a_store_keeps_the_token_between_clients():
             lambda: OAuth2ClientCredentials("https://h/token", "me", auth_method="client_secret_post"),
             "needs a client_secret",
         ),
-        (lambda: Issuer("login"), "is no URL of an endpoint"),
+        (lambda: Issuer("login"), "is not the URL of an endpoint"),
         (lambda: service(token_type="dpop"), "DPoP is dpop=True"),
-        (lambda: service(token_type="MAC"), "give what the server calls its bearer tokens"),
+        (lambda: service(token_type="MAC"), "give the server's name for its bearer tokens"),
         (lambda: service(token_type="bot", dpop=True), "DPoP is dpop=True"),
     ],
 )

@@ -131,7 +131,7 @@ async def test_renewals_keep_the_key(tmp_path):
                     server.refreshable["first"] = Anything()
                 for _ in range(3):
                     await api.get("/me")
-                    auth._session.tokens.spoil()
+                    auth._session.tokens.invalidate()
                     await api.get("/me")
     assert len({*server.keys}) == 1
     assert len(server.keys) >= 6
@@ -181,13 +181,13 @@ async def test_tokens_bound_and_not_bound_do_not_share_a_place_in_a_store():
     store = MemoryStore()
     async with guarded(store=store) as (_, url, api):
         await api.get("/me")
-        bound = [*store._kept]
+        bound = [*store._texts]
         plain = OAuth2ClientCredentials(f"{url}/token", "me", "secret", store=store)
         with pytest.raises(AuthError):
             async with Client(url, auth=plain) as other:
                 await other.get("/me")
-    assert [*store._kept] == bound
-    [text] = store._kept.values()
+    assert [*store._texts] == bound
+    [text] = store._texts.values()
     kept = Token.load(text)
     assert json.loads(kept.key)["crv"] == "P-256"
 
@@ -213,5 +213,5 @@ async def test_nothing_secret_shows(caplog):
     text = " ".join(said) + caplog.text
     assert "DPoP" in text
     assert CANARY not in text
-    [kept] = store._kept.values()
+    [kept] = store._texts.values()
     assert json.loads(json.loads(kept)["key"])["d"] not in text

@@ -42,7 +42,7 @@ class Failing(MemoryStore):
 
     @property
     def kept(self) -> list[str]:
-        return [Token.load(text).refresh_token.removeprefix(f"{CANARY}-refresh-") for text in self._kept.values()]
+        return [Token.load(text).refresh_token.removeprefix(f"{CANARY}-refresh-") for text in self._texts.values()]
 
 
 class _Lock:
@@ -141,7 +141,7 @@ def test_a_token_that_is_lost_at_the_end_is_said(caplog):
 
     with caplog.at_level(logging.WARNING, "asyncapi"):
         run(scenario())
-    assert "the last token could not be saved (the token file can't be written" in caplog.messages[-1]
+    assert "the last token can't be saved (the token file can't be written" in caplog.messages[-1]
 
 
 def test_what_another_program_has_saved_meanwhile_is_newer_and_stays():
@@ -152,9 +152,9 @@ def test_what_another_program_has_saved_meanwhile_is_newer_and_stays():
             store.fails["save"] = 1000
             await provider.clock.sleep(101)
             await api.get("/")
-            [name] = store._kept
+            [name] = store._texts
             theirs = Token("theirs", provider.clock.wall(), 1000.0, refresh_token="theirs")
-            store._kept[name] = theirs.dump()
+            store._texts[name] = theirs.dump()
             provider.alive["theirs"] = provider.clock.wall() + 1000.0
             store.fails["save"] = 0
             await provider.clock.sleep(61)
@@ -218,8 +218,8 @@ def test_what_a_store_has_that_is_no_token_is_taken_as_empty(text):
         provider, store = rotating(), MemoryStore()
         async with provider.client(tool(store)) as api:
             await api.get("/")
-        [name] = store._kept
-        store._kept[name] = text
+        [name] = store._texts
+        store._texts[name] = text
         provider.refreshable.add("first")
         async with provider.client(tool(store)) as api:
             assert (await api.get("/")).status == 200
@@ -254,7 +254,7 @@ def test_closing_lets_a_refresh_end_whose_answer_would_be_lost():
             await provider.clock.sleep(80)  # renewed beside the calls
             await api.get("/")
             await provider.clock.sleep(0.1)
-        [text] = store._kept.values()
+        [text] = store._texts.values()
         assert Token.load(text).refresh_token == f"{CANARY}-refresh-2"
 
     run(scenario())
