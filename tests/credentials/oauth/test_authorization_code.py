@@ -9,14 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
-from asyncapi import (
-    AuthError,
-    Client,
-    ConfigError,
-    OAuth2AuthorizationCode,
-    OAuth2DeviceCode,
-    RequestTimeout,
-)
+from asyncapi import AuthError, Client, ConfigError, OAuth2AuthorizationCode, OAuth2DeviceCode, RequestTimeout
 from asyncapi.credentials import Issuer
 from asyncapi.sansio.auth.oauth import challenge
 from asyncapi.testing import MockTransport, reply

@@ -8,11 +8,7 @@ import traceback
 
 import pytest
 
-from asyncapi import (
-    AuthError,
-    Client,
-    OAuth2ClientCredentials,
-)
+from asyncapi import AuthError, Client, OAuth2ClientCredentials
 from asyncapi.serve import FaultServer
 from asyncapi.stores import MemoryStore
 from asyncapi.testing import MockTransport, reply, run

@@ -8,11 +8,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from asyncapi import (
-    AuthError,
-    Client,
-    OAuth2DeviceCode,
-)
+from asyncapi import AuthError, Client, OAuth2DeviceCode
 from asyncapi.testing import MockTransport, reply, run
 from provider import CANARY, Provider
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncapi import (
-    AuthError,
-    Env,
-    OAuth2RefreshToken,
-)
+from asyncapi import AuthError, Env, OAuth2RefreshToken
 from asyncapi.stores import MemoryStore
 from asyncapi.testing import run
 from provider import CANARY, Provider

@@ -12,14 +12,7 @@ from urllib.parse import unquote
 import pytest
 from aiohttp import web
 
-from asyncapi import (
-    AuthError,
-    Client,
-    ConfigError,
-    OAuth2ClientCredentials,
-    OAuth2RefreshToken,
-    OAuth2TokenExchange,
-)
+from asyncapi import AuthError, Client, ConfigError, OAuth2ClientCredentials, OAuth2RefreshToken, OAuth2TokenExchange
 from asyncapi.credentials import Issuer
 from asyncapi.testing import MockTransport, reply, run
 from provider import CANARY, Provider, service

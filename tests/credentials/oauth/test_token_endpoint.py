@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
+from multidict import CIMultiDict
 
-from asyncapi import (
-    AuthError,
-)
-from asyncapi.testing import run
-from provider import Provider, service
+from asyncapi import AuthError
+from asyncapi.credentials import AuthContext
+from asyncapi.credentials.oauth import token_endpoint
+from asyncapi.errors import ConnectError, EgressDenied
+from asyncapi.testing import FakeClock, reply, run
+from provider import CANARY, Provider, service
+
+if TYPE_CHECKING:
+    from asyncapi.messages.request import Request
 
 
 @pytest.mark.parametrize(
@@ -53,3 +59,83 @@ def test_a_token_endpoint_that_hangs_is_given_up_after_three_attempts():
                 await api.get("/")
 
     run(scenario())
+
+
+# -- the requests themselves ---------------------------------------------------------------------------------------
+
+
+class Endpoint:
+    """What is sent; the answers are statuses, errors or responses."""
+
+    def __init__(self, *answers) -> None:
+        self.clock = FakeClock()
+        self.seen: list[tuple[float, Request]] = []
+        self.answers = list(answers)
+        self.context = AuthContext(self.send, self.clock)
+
+    async def send(self, request):
+        self.seen.append((self.clock.now(), request))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        response = reply(answer) if isinstance(answer, int) else answer
+        response.request, response.url = request, request.url
+        return response
+
+    def post(self, **how):
+        return run(token_endpoint.post(self.context, "https://h/token", {"a": "1", "b": ""}, {}, who="it", **how))
+
+
+def test_empty_fields_are_left_out_and_json_is_asked_for():
+    endpoint = Endpoint(200)
+    assert endpoint.post().status == 200
+    [(_, request)] = endpoint.seen
+    assert (request.method, request.content) == ("POST", b"a=1")
+    assert request.headers["Accept"] == "application/json"
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("failure", [408, 429, 500, 502, 503, 504, ConnectError("refused")])
+def test_what_a_later_attempt_may_change_is_sent_again(failure):
+    endpoint = Endpoint(failure, failure, 200)
+    assert endpoint.post().status == 200
+    assert len(endpoint.seen) == 3
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 501])
+def test_what_is_final_is_not_sent_again(status):
+    endpoint = Endpoint(status)
+    assert endpoint.post().status == status
+
+
+def test_a_destination_that_is_denied_is_not_asked_again():
+    endpoint = Endpoint(EgressDenied("denied"))
+    with pytest.raises(token_endpoint.EndpointFailed, match="it at https://h failed: denied"):
+        endpoint.post()
+
+
+def test_a_short_retry_after_is_kept_to():
+    endpoint = Endpoint(reply(503, headers={"Retry-After": "4"}), 200)
+    assert endpoint.post().status == 200
+    [(first, _), (second, _)] = endpoint.seen
+    assert second - first == pytest.approx(4.0)
+
+
+def test_a_long_retry_after_ends_the_attempts_and_is_handed_on():
+    endpoint = Endpoint(reply(429, headers={"Retry-After": "30"}))
+    with pytest.raises(token_endpoint.EndpointFailed, match="failed: 429; it asks to retry after 30 s") as caught:
+        endpoint.post()
+    assert caught.value.retry_after == 30.0
+
+
+def test_every_attempt_is_signed_anew_and_nothing_of_it_stays_in_the_response():
+    def sign(request, now):
+        numbers.append(now)
+        return request.copy(headers=CIMultiDict({**request.headers, "DPoP": f"proof{len(numbers)}"}))
+
+    numbers: list[float] = []
+    endpoint = Endpoint(503, reply(400, content=f"no {CANARY}".encode()))
+    response = endpoint.post(sign=sign, secrets=(CANARY,))
+    assert [request.headers["DPoP"] for _, request in endpoint.seen] == ["proof1", "proof2"]
+    assert response.content == b"no ***"
+    assert "DPoP" not in response.request.headers

@@ -8,13 +8,7 @@ import logging
 
 import pytest
 
-from asyncapi import (
-    AuthError,
-    Client,
-    OAuth2ClientCredentials,
-    RequestTimeout,
-    Unauthorized,
-)
+from asyncapi import AuthError, Client, OAuth2ClientCredentials, RequestTimeout, Unauthorized
 from asyncapi.serve import FaultServer
 from asyncapi.testing import reply, run
 from provider import CANARY, Provider, service
