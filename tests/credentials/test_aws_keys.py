@@ -81,7 +81,7 @@ def test_keys_that_are_always_refused_as_outdated_are_not_searched_each_call():
             seen.append(request.url.path)
             return reply(400, content=b"<Code>ExpiredToken</Code>") if request.url.path == "/x" else reply()
 
-        async def find(old, means):
+        async def find(old, context):
             looked.append(old)
             return Keys("a", "s")
 

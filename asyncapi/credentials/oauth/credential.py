@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @with_old_names
 class _OAuthCredential:
-    """Sign with an access token; each subclass is one grant, and says how a token is had.
+    """Sign with an access token; each subclass is one grant: a way to get the token.
 
     Args:
         server: The authorization server.

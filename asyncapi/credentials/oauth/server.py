@@ -229,9 +229,9 @@ class AuthServer:
         self._compare(form.get("scope", ""), token.scope)
         return replace(token, key=key) if self.proofs is not None else token
 
-    def _compare(self, asked: str, granted: str) -> None:
+    def _compare(self, requested: str, granted: str) -> None:
         """Warn once of scopes that the server did not grant (RFC 6749 section 3.3)."""
-        missing = missing_scope(asked, granted)
+        missing = missing_scope(requested, granted)
         if missing and not self._has_warned:
             self._has_warned = True
             log.warning("%s: the server did not grant the scope %s", self.name, shown(" ".join(missing)))

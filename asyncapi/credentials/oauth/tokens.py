@@ -40,17 +40,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncapi")
 
 _UNAUTHORIZED = 401
-_RENEWAL_SHARE, _RENEWAL_AHEAD = (
-    0.25,
-    300.0,
-)  # renewed in the last share of the lifetime, and at most these seconds ahead
-_SAFETY_SHARE, _SAFETY = (
-    0.1,
-    5.0,
-)  # not sent in the last share of the lifetime, at most these seconds: it may expire under way
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds before a failed renewal is retried
-_LONGEST_RETRY_AFTER = 300.0  # seconds; a longer Retry-After of the token endpoint is cut to this
-_LONGEST_WAIT, _MAX_WAITS = 60.0, 3  # seconds that a call waits out a Retry-After of the token endpoint, and how often
+# A token is renewed in this last share of its lifetime, and at most so many seconds before it expires.
+_RENEWAL_SHARE, _RENEWAL_AHEAD = 0.25, 300.0
+# A token is not sent in this last share of its lifetime, at most so many seconds: it could expire under way.
+_SAFETY_SHARE, _SAFETY = 0.1, 5.0
+# A failed renewal is retried after so many seconds, which double each time.
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+# A Retry-After of the token endpoint that is longer, in seconds, is cut to this.
+_LONGEST_RETRY_AFTER = 300.0
+# A call waits out a Retry-After of at most so many seconds, and so many times.
+_LONGEST_WAIT, _MAX_WAITS = 60.0, 3
 
 
 class Renewable(Protocol):
@@ -111,12 +110,15 @@ class Tokens(Generic[T]):
         self._what = what
         self._token: T | None = None
         self._signature: Signature | None = None
-        self._renew_at = -inf  # seconds since the epoch
+        # By the wall clock, seconds since the Unix epoch, as servers state them.
+        self._renew_at = -inf
         self._usable_until = -inf
         self._task: asyncio.Task[T | _Failed] | None = None
         self._failures = 0
-        self._paused_until = -inf  # no renewal in the background before; monotonic, as nobody sets that clock
-        self._refused_until = -inf  # no renewal at all before: callers get the last failure; monotonic
+        # By the monotonic clock, which nobody sets: no renewal in the background before the first, none at all before
+        # the second.
+        self._paused_until = -inf
+        self._refused_until = -inf
         self._failed: _Failed | None = None
         self._doubts = Doubts()
         self._doubted: T | None = None  # the token that is being renewed because a route refused it
@@ -233,7 +235,7 @@ class Tokens(Generic[T]):
 
     def _under_way(self) -> bool:
         task = self._task
-        # The task of another loop can't be awaited here, as when one credential serves several event loops.
+        # A task of another event loop can't be awaited here: one credential may serve clients of several loops.
         return task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop()
 
     def _start(self, context: AuthContext) -> asyncio.Task[T | _Failed]:
@@ -255,9 +257,8 @@ class Tokens(Generic[T]):
     def _adopt(self, token: T, signature: Signature) -> None:
         self._token, self._signature = token, signature
         self._usable_until = usable_until(token)
-        self._renew_at = (
-            token.expires_at - min(_RENEWAL_AHEAD, token.lifetime * _RENEWAL_SHARE) if token.lifetime < inf else inf
-        )
+        ahead = min(_RENEWAL_AHEAD, token.lifetime * _RENEWAL_SHARE)
+        self._renew_at = token.expires_at - ahead if token.lifetime < inf else inf
         self._failures, self._failed = 0, None
         self._paused_until = self._refused_until = -inf
         self._doubted = None
@@ -269,11 +270,8 @@ class Tokens(Generic[T]):
         pause = max(retry_after, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**self._failures))  # rule 2
         self._failures += 1
         now = context.clock.now()
-        self._failed, self._paused_until, self._refused_until = (
-            failed,
-            now + pause,
-            now + max(retry_after, _FIRST_PAUSE),
-        )
+        self._failed, self._paused_until = failed, now + pause
+        self._refused_until = now + max(retry_after, _FIRST_PAUSE)  # rule 4
         left = self._usable_until - context.clock.wall()
         if self._doubted is not None:
             self._doubts.unhelped(self._doubted_at, failed, now)

@@ -58,9 +58,8 @@ class Session:
         self._revocation = revocation_url or (server.where if isinstance(server.where, Issuer) else None)
         kind = f"{server.name} {server.describe()} {scope}".strip()
         self.tokens, self._stored = server.tokens(self._fetch, store, kind, needed=True)
-        self._users: list[
-            tuple[Token, str]
-        ] = []  # of the last two tokens: the old one is used until the new one is there
+        # The users of the last two tokens: calls send the old one until the new one is there.
+        self._users: list[tuple[Token, str]] = []
 
     async def _fetch(self, old: Token | None, context: AuthContext) -> Token:
         if old is not None and old.refresh_token:
