@@ -194,7 +194,7 @@ def test_a_stream_that_can_not_be_read_twice_is_refused_where_its_hash_is_needed
 
 
 @pytest.mark.parametrize(("body", "said"), [(["text"], "gives str, not bytes"), ([b"a", None], "gives NoneType")])
-def test_a_body_that_fails_while_it_is_hashed_is_said(body, said):
+def test_a_body_that_fails_while_it_is_hashed_is_a_config_error(body, said):
     async def scenario():
         bucket = Bucket()
         async with bucket.client(given("es")) as api:
@@ -261,7 +261,7 @@ def test_a_clock_that_is_refused_is_corrected_once_for_all():
     run(scenario())
 
 
-def test_a_server_whose_date_is_never_right_is_asked_twice():
+def test_a_server_whose_date_is_never_right_gets_two_attempts():
     async def scenario():
         dates = iter([formatdate(n * 1e6, usegmt=True) for n in range(9)])
         bucket = Bucket(*(reply(403, headers={"Date": next(dates)}) for _ in range(4)))
@@ -355,7 +355,7 @@ def test_a_pool_of_aws_keys_goes_on_with_another():
         (lambda: AWSSigV4("s3", "r", access_key="a", secret_key=""), "secret_key is empty"),
     ],
 )
-def test_settings_that_make_no_sense(make, said):
+def test_settings_that_do_not_go_together(make, said):
     with pytest.raises(ConfigError, match=said) as caught:
         make()
     assert CANARY not in str(caught.value)

@@ -184,7 +184,7 @@ def test_without_keys_one_clear_line_says_what_to_set():
     run(scenario())
 
 
-def test_half_a_pair_in_the_environment_is_said(monkeypatch):
+def test_half_a_pair_in_the_environment_is_an_auth_error(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
 
     async def scenario():

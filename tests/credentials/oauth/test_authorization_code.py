@@ -36,7 +36,7 @@ class Shown(asyncio.Queue):
         self.put_nowait(text)
 
 
-async def test_only_the_answer_to_our_own_question_counts():
+async def test_only_the_redirect_of_this_login_counts():
     provider, shown = Provider(), Shown()
     async with provider.client(login(shown, scope=["read", "write"], params={"prompt": "consent"})) as api:
         task = asyncio.ensure_future(api.authorize())
@@ -81,13 +81,13 @@ async def test_what_is_no_http_does_not_disturb_the_listener():
             await asyncio.open_connection("127.0.0.1", port)  # it listens no more
 
 
-async def test_nobody_who_comes_is_an_auth_error():
+async def test_a_login_that_nobody_completes_is_an_auth_error():
     async with Provider().client(login(Shown(), patience=0.05)) as api:
         with pytest.raises(AuthError, match=r"nobody logged in within 0\.05 s"):
             await api.authorize()
 
 
-async def test_a_port_that_is_taken_is_said():
+async def test_a_port_that_is_taken_is_an_auth_error():
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
@@ -147,7 +147,7 @@ ANNOUNCED = {"authorization_response_iss_parameter_supported": True}
 @pytest.mark.parametrize(
     ("answer", "metadata"), [({"iss": "https://h"}, ANNOUNCED), ({"iss": "https://h"}, {}), ({}, {})]
 )
-async def test_the_issuer_that_was_asked_may_answer(answer, metadata):
+async def test_a_redirect_that_names_our_issuer_is_accepted(answer, metadata):
     [form] = await log_in_at_an_issuer(answer, **metadata)
     assert form["code"] == "c"
 
@@ -160,7 +160,7 @@ async def test_the_issuer_that_was_asked_may_answer(answer, metadata):
         ({"iss": "https://evil"}, {}, "another issuer"),
     ],
 )
-async def test_the_answer_of_another_issuer_is_refused(answer, metadata, said):
+async def test_a_redirect_that_names_another_issuer_is_refused(answer, metadata, said):
     """RFC 9207 section 2.4: no code is sent to the token endpoint."""
     with pytest.raises(AuthError, match=said):
         await log_in_at_an_issuer(answer, **metadata)
@@ -169,7 +169,7 @@ async def test_the_answer_of_another_issuer_is_refused(answer, metadata, said):
 # -- all of them ---------------------------------------------------------------------------------------------------
 
 
-def test_endpoints_that_make_no_sense():
+def test_an_endpoint_that_is_not_a_url_is_a_config_error():
     with pytest.raises(ConfigError, match="is not the URL of an endpoint"):
         OAuth2AuthorizationCode("https://h/authorize", "tool")
     with pytest.raises(ConfigError, match="is not the URL of an endpoint"):

@@ -79,7 +79,7 @@ def test_what_is_no_nonce_is_not_sent_back(nonce, kept):
     assert claims.get("nonce") == (nonce if kept else None)
 
 
-async def test_a_nonce_and_then_a_token_that_is_spoilt_are_two_tries_and_no_more():
+async def test_a_call_is_sent_again_for_a_nonce_and_for_a_token_and_no_more():
     async with guarded() as (server, _, api):
         await api.get("/me")
         server.nonces["/me"] = "nonce"
@@ -171,7 +171,7 @@ async def test_a_server_that_does_not_bind_tokens_is_refused():
             await api.get("/me")
 
 
-async def test_a_server_that_binds_them_unasked_is_told_of():
+async def test_a_server_that_wants_proofs_refuses_a_client_without_dpop():
     async with guarded() as (_, url, _), Client(url, auth=OAuth2ClientCredentials(f"{url}/token", "me", "s")) as api:
         with pytest.raises(AuthError, match="invalid_dpop_proof: no proof"):
             await api.get("/me")

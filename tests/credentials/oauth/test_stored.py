@@ -94,7 +94,7 @@ def test_a_token_that_can_not_be_saved_is_used_and_saved_later(error, caplog):
     assert CANARY not in message
 
 
-def test_a_store_that_fails_for_a_while_is_behind_and_not_taken_at_its_word():
+def test_a_store_that_failed_for_a_while_is_behind_and_not_believed():
     """The store still has an older token: its refresh token is not sent again, and its access token not used again."""
 
     async def scenario():
@@ -133,7 +133,7 @@ def test_what_could_not_be_saved_is_saved_when_the_client_closes():
     run(scenario())
 
 
-def test_a_token_that_is_lost_at_the_end_is_said(caplog):
+def test_a_token_that_is_lost_with_the_program_is_logged(caplog):
     async def scenario():
         provider, store = rotating(), Failing(save=99)
         async with provider.client(tool(store)) as api:
@@ -183,7 +183,7 @@ def test_a_store_that_can_not_be_read_at_the_start_does_not_have_the_session_ris
 
 
 @pytest.mark.parametrize("what", ["load", "lock", "unlock"])
-def test_a_store_that_can_not_be_read_or_locked_later_stops_nobody(what, caplog):
+def test_a_store_that_can_not_be_read_or_locked_later_stops_no_call(what, caplog):
     async def scenario():
         provider, store = rotating(), Failing()
         async with provider.client(tool(store)) as api:
@@ -213,7 +213,7 @@ def test_a_services_token_needs_no_store(what):
     "text",
     ["", "{", "\x00", '{"access_token": "a b", "lifetime": 1e9}', '{"access_token": "a\\nb"}', "[" * 100_000],
 )
-def test_what_a_store_has_that_is_no_token_is_taken_as_empty(text):
+def test_a_store_whose_text_is_not_a_token_is_taken_as_empty(text):
     async def scenario():
         provider, store = rotating(), MemoryStore()
         async with provider.client(tool(store)) as api:
@@ -245,7 +245,7 @@ def test_a_store_that_hangs_holds_calls_for_a_moment_only():
     run(scenario())
 
 
-def test_closing_lets_a_refresh_end_whose_answer_would_be_lost():
+def test_closing_waits_for_a_refresh_whose_response_would_be_lost():
     async def scenario():
         provider, store = rotating(), MemoryStore()
         async with provider.client(tool(store)) as api:
@@ -275,7 +275,7 @@ def test_closing_waits_for_no_refresh_without_end():
     run(scenario())
 
 
-async def test_a_folder_that_can_not_be_made_is_said(tmp_path):
+async def test_a_folder_that_can_not_be_created_is_an_auth_error(tmp_path):
     pytest.importorskip("cryptography")
     (tmp_path / "file").write_text("")
     provider = rotating()
