@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from json import dumps
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -92,8 +92,8 @@ class Signature:
         put(self, "pooled", pooled)
         put(self, "sign", sign)
 
-    by = alias("by", "source")
-    of_many = alias("of_many", "pooled")
+    by: ClassVar[property] = alias("by", "source")
+    of_many: ClassVar[property] = alias("of_many", "pooled")
 
     def __repr__(self) -> str:
         names = [name for name, _ in (*self.headers, *self.params, *self.cookies)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from unittest import mock
 
 import pytest
@@ -51,7 +52,7 @@ def test_the_signature_lists_every_option_with_its_default(credential):
 @pytest.mark.parametrize("credential", CREDENTIALS)
 def test_every_parameter_of_the_signature_is_described(credential):
     for name in inspect.signature(credential).parameters:
-        assert f"\n        {name}: " in credential.__doc__
+        assert re.search(rf"^ +{name}: ", inspect.getdoc(credential), re.MULTILINE)
 
 
 def test_every_option_has_a_default():
