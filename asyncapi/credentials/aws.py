@@ -30,7 +30,7 @@ from asyncapi.credentials.base import NOTHING, Signature, route
 from asyncapi.credentials.oauth.tokens import Tokens
 from asyncapi.credentials.renamed import with_old_names
 from asyncapi.credentials.sources import principal_of, source
-from asyncapi.credentials.static import ValueCredential, check_token
+from asyncapi.credentials.static import _ValueCredential, check_token
 from asyncapi.errors import ConfigError
 from asyncapi.messages.request import Body
 from asyncapi.sansio.auth.rejections import Doubts
@@ -107,9 +107,9 @@ class AWSSigV4:
         self._doubts = Doubts()  # whether other keys help a route that refuses these as outdated
         self._sources = [source(value, f"AWSSigV4's {name}") for name, value in values.items() if value is not None]
         self.principal = principal_of(*self._sources)  # None with a chain: it finds the keys of one machine or role
-        self._keys: ValueCredential | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
+        self._keys: _ValueCredential | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
         if self._sources:
-            self._keys = ValueCredential("AWSSigV4", self._sources, self._write_given)
+            self._keys = _ValueCredential("AWSSigV4", self._sources, self._write_given)
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
         """Return the signature, or None if keys or the body's hash take time.
@@ -165,7 +165,7 @@ class AWSSigV4:
         return replace(signature, source=_Sent(signature.source, self._ahead))
 
     def _renewed(self, keys: Keys, response: Response, now: float) -> bool:
-        if isinstance(self._keys, ValueCredential):
+        if isinstance(self._keys, _ValueCredential):
             sent = (keys.access, keys.secret, keys.token)
             return any(each.renewed(value) for each, value in zip(self._sources, sent, strict=False))
         if not self._keys.serves(keys):

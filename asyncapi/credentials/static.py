@@ -34,7 +34,7 @@ _IN_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
 
 
 @with_old_names
-class ValueCredential:
+class _ValueCredential:
     """Sign with values as they are: the base of the classes below.
 
     Args:
@@ -112,7 +112,7 @@ class ValueCredential:
         return self._signature
 
 
-class ApiKey(ValueCredential):
+class ApiKey(_ValueCredential):
     """An API key in a header, a query parameter or a cookie.
 
         ApiKey(Env("KEY"))                              X-Api-Key: ...
@@ -163,7 +163,7 @@ class ApiKey(ValueCredential):
         return f"ApiKey({self._source!r}, {self._place}={self._field!r})"
 
 
-class Bearer(ValueCredential):
+class Bearer(_ValueCredential):
     """A bearer token: `Authorization: Bearer ...` (RFC 6750).
 
     Args:
@@ -185,7 +185,7 @@ class Bearer(ValueCredential):
         return f"Bearer({self._source!r})"
 
 
-class Basic(ValueCredential):
+class Basic(_ValueCredential):
     """A user and a password: `Authorization: Basic ...`, in UTF-8 (RFC 7617 section 2.1).
 
     Args:
