@@ -116,6 +116,7 @@ class AWSSigV4:
 
         A URL that is signed already gets nothing.
         """
+        # A presigned URL: AWS refuses a second signature beside the one in the query.
         if "X-Amz-Signature" in request.url.query:
             return NOTHING
         signature = self._keys.cached_signature(request, context)
@@ -210,7 +211,7 @@ class AWSSigV4:
         seen.setdefault("Host", url.host_port_subcomponent or "")
         draft = self._request(request.method, str(url), seen)
         draft.context["timestamp"] = stamp
-        # Not `add_auth`, which uses the system's clock and logs the token.
+        # Not botocore's `add_auth`, which uses the system's clock and logs the token.
         signer = self._signer(self._frozen(keys.access, keys.secret, keys.token), self._service, self._region)
         signature = signer.signature(signer.string_to_sign(draft, signer.canonical_request(draft)), draft)
         names = signer.signed_headers(signer.headers_to_sign(draft))

@@ -125,6 +125,7 @@ class Signature:
     def erase(self, response: Response, request: Request) -> None:
         """Remove it from a response: from its request, from URLs it repeats, and from the text of an error."""
         response.request = request  # rule 2
+        # The URL of the response is the one that was sent: with our parameters, or as `sign` has written it.
         if self.params or self.sign is not None:
             response.url = request.url
         if self.params and any(name in response.headers for name in _ECHOES):
@@ -249,6 +250,7 @@ class AuthContext:
         try:
             if self._finishing:
                 await asyncio.wait(list(self._finishing), timeout=_GRACE)
+            # Before the tasks are cancelled: what runs last may save what they have fetched.
             while self._at_close:
                 last, _ = self._at_close.popitem()
                 await last()

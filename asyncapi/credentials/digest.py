@@ -92,7 +92,8 @@ class Digest:
         challenge = read(response.headers.getall("WWW-Authenticate", ()))
         if challenge is None:
             return ""
-        if self._nonces.get(place) in {None, sent}:  # else another call has brought a newer challenge
+        # Else another call has brought a newer challenge meanwhile, and this call is sent again with that.
+        if self._nonces.get(place) in {None, sent}:
             self._nonces.pop(place, None)
             self._nonces[place] = _Nonce(challenge)
             if len(self._nonces) > _MAX_ORIGINS:

@@ -122,6 +122,7 @@ class KeyPool:
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
         """Return the signature of the next key, or None if a key or its value has to be waited for."""
         now = context.clock.now()
+        # Rule 6: while calls wait for a key, nobody overtakes them.
         while not self._waiting:
             index = self._choose(now)
             state = self._ring.keys[index]
@@ -181,6 +182,7 @@ class KeyPool:
                 refuse(request, now - began + wait, began, who="keys'")
                 await context.clock.sleep(wait)
         finally:
+            # Also when this call has left, or was refused: the next one of the queue becomes the first.
             self._hand_on()
 
     def _hand_on(self, _: object = None) -> None:
@@ -199,6 +201,7 @@ class KeyPool:
         earlier: list[_Use] = [each.source for each in refused]
         before = [each.inner for each in earlier if each.index == use.index]
         why = self._credentials[use.index].on_response(use.inner, response, before, context)
+        # The key itself knows better, as Digest does of a 401 with a challenge: the same key once more.
         if why:
             return why
         limited, seconds = limit_told(response.status, response.headers, response.content, context.clock.wall())

@@ -72,7 +72,8 @@ class Listener:
             visit.end()
 
     def _visit(self) -> _Visit:
-        if len(self._visits) >= _MAX_CONNECTIONS:  # rule 3
+        # Rule 3: the oldest connection makes room, so that idle ones do not keep the browser out.
+        if len(self._visits) >= _MAX_CONNECTIONS:
             next(iter(self._visits)).end(abort=True)
         visit = _Visit(self._read, self._left)
         self._visits[visit] = None
@@ -130,6 +131,7 @@ class _Visit(asyncio.Protocol):
         self._size += len(data)
         if not self._response:
             self._line += data
+            # Rule 1: decided as soon as the line is there, though the rest of the head may never come.
             line, newline, rest = self._line.partition(b"\n")
             if not newline and len(self._line) > _LONGEST_LINE:
                 self.end(abort=True)
@@ -138,6 +140,7 @@ class _Visit(asyncio.Protocol):
             self._decide(bytes(line))
             self._line.clear()
             data = bytes(rest)
+        # The page is written when the head is complete: closing earlier would reset the connection, and lose the page.
         self._end += data
         if b"\r\n\r\n" in self._end or b"\n\n" in self._end or self._size > _LONGEST_HEAD:
             self.end()

@@ -86,6 +86,7 @@ class File:
         """
         why: str | None = ""
         try:
+            # Size and inode too: a mounted secret is swapped by its link, maybe within the resolution of the time.
             stat = self.path.stat()
             seen = stat.st_mtime_ns, stat.st_size, stat.st_ino
             if seen != self._seen:

@@ -144,6 +144,7 @@ class FileStore:
         except OSError as error:
             raise AuthError(f"the token file {self._path} can't be locked: {error.strerror}") from None
         try:
+            # The lock ends with the process that holds it, however it ends.
             while not _locked(handle):  # noqa: ASYNC110 - another process holds it
                 await asyncio.sleep(_POLL)
             yield
@@ -164,7 +165,8 @@ class FileStore:
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{path.name}.")  # 0600
             with os.fdopen(handle, "w") as file:
                 file.write(self.new_key())
-            with suppress(FileExistsError):  # another process was first: its key counts
+            # A link fails if the file exists, where a rename would replace it: the first process' key counts.
+            with suppress(FileExistsError):
                 os.link(name, path)
             Path(name).unlink()
             return path.read_text(encoding="latin-1").strip()
@@ -195,6 +197,7 @@ class FileStore:
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(sealed)
+                    # On the disk before the rename: after a power failure the file is the old one or the new one.
                     file.flush()
                     os.fsync(file.fileno())
                 Path(name).replace(self._path)

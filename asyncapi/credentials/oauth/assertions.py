@@ -134,6 +134,7 @@ class OAuth2TokenExchange(_OAuthCredential, options=OAuthOptions):
         self._subject = source(subject_token, f"{name}'s subject_token")
         self._actor = None if actor_token is None else source(actor_token, f"{name}'s actor_token")
         self._actor_type = _type_uri(actor_token_type)
+        # RFC 8693 section 2.1; the form leaves out what is empty.
         self._form = {
             "grant_type": _EXCHANGE, "subject_token_type": _type_uri(subject_token_type), "audience": audience,
             "resource": resource, "scope": scope_of(scope), "requested_token_type": _type_uri(requested_token_type),

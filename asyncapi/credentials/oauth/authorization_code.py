@@ -94,11 +94,13 @@ class OAuth2AuthorizationCode(_OAuthCredential, options=LoginOptions):
         await self._session.revoke()
 
     async def _login(self, context: AuthContext) -> Token:
+        # RFC 7636 section 4.1 wants 43 to 128 characters of verifier, RFC 6749 section 10.10 a `state` nobody guesses.
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
         url = await self._server.find(self._authorization, "authorization_endpoint", context)
         places = (self._authorization, self._server.where)
         issuer = next((place for place in places if isinstance(place, Issuer)), None)
         announced = issuer is not None and await issuer.names_itself(context)
+        # RFC 9207 section 2.4: a redirect of another issuer is a mix-up attack, and refused.
         issuers = frozenset[str]() if issuer is None else issuer.spellings
         code: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -115,6 +117,7 @@ class OAuth2AuthorizationCode(_OAuthCredential, options=LoginOptions):
         listener = Listener(self._path, self._port, accept)
         try:
             redirect_uri = await listener.start()
+            # RFC 6749 section 4.1.1, with the challenge of RFC 7636 section 4.3; `plain` is never offered.
             query = {"response_type": "code", "client_id": self._server.client_id, "redirect_uri": redirect_uri,
                      "scope": self._scope, "state": state, "code_challenge": challenge(verifier),
                      "code_challenge_method": "S256", **self._bound(), **self._params}  # fmt: skip

@@ -64,10 +64,12 @@ class Proofs:
 
     def prove(self, key: str, request: Request, now: float, *, token: str = "") -> Request:
         """Return a copy of the request with its proof (RFC 9449 section 4.2); `now` in seconds since the Unix epoch."""
+        # `htu` is the URL without query and fragment (RFC 9449 section 4.2).
         claims: dict[str, Any] = {
             "jti": str(uuid.uuid4()), "htm": request.method, "iat": int(now),
             "htu": str(request.url.with_user(None).with_query(None).with_fragment(None)).removesuffix("?"),
         }  # fmt: skip
+        # The hash binds the proof to this token (RFC 9449 section 4.2); the token endpoint gets a proof without.
         if token:
             claims["ath"] = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=").decode()
         if nonce := self._nonces.get((origin(request.url), bool(token))):
@@ -85,6 +87,7 @@ class Proofs:
         nonce = response.headers.get("DPoP-Nonce")
         if nonce is None or not _NONCE.fullmatch(nonce):
             return ""
+        # Popped first, so that the nonce moves to the end: the server whose nonce is the oldest is forgotten.
         self._nonces.pop((origin(response.url), api), None)
         self._nonces[origin(response.url), api] = nonce
         if len(self._nonces) > _MAX_NONCES:

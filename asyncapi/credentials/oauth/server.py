@@ -82,6 +82,7 @@ class Issuer:
         if name not in self._found:
             raise AuthError(f"the metadata of {self.url} name no {name}")
         found = self._found[name]
+        # Metadata over https must not lead secrets into the clear; an issuer on plain http is somebody's test server.
         if not found.startswith("https://" if self.url.startswith("https") else ("http://", "https://")):
             raise AuthError(
                 f"the metadata of {self.url} name {redact_url(found)!r} as its {name}: that is not an https URL"
@@ -219,7 +220,8 @@ class AuthServer:
             key = key or self.proofs.key
             prove = self.proofs.prover(key)
         response, secrets = await self._ask(context, url, form, who=_TOKEN_ENDPOINT, sign=prove)
-        if self.proofs is not None and self.proofs.learn(response, api=False):  # RFC 9449 section 8
+        # RFC 9449 section 8: the server wants a nonce in the proof; once, as it would want the next one for ever.
+        if self.proofs is not None and self.proofs.learn(response, api=False):
             response, secrets = await self._ask(context, url, form, who=_TOKEN_ENDPOINT, sign=prove)
         kind = "Bearer" if self.proofs is None else "DPoP"
         token = read_token(
@@ -267,6 +269,7 @@ class AuthServer:
         """Return the response, and the secrets that it may repeat; `sign` as in `Signature`."""
         fields, headers, secret = await self._authentication(url, context)
         sent = {name: sendable(str(value), f"{self.name}: its {name}") for name, value in {**form, **fields}.items()}
+        # Whatever authenticates is masked in the response: a server's error may repeat the request.
         basics = [value.removeprefix("Basic ") for value in headers.values()]
         secrets = (secret, *basics, *(value for name, value in sent.items() if is_secret(name)))
         response = await token_endpoint.post(context, url, sent, headers, who=who, secrets=secrets, sign=sign)

@@ -82,16 +82,19 @@ class Stored:
         try:
             await self._lock(stack, self._store)  # rule 1
             text = await self._load(self._store, old)
-            behind = self._latest not in {"", text} and text == self._known  # rule 2
+            # Rule 2: our own token is not saved yet, and nobody else has saved one since we last looked.
+            behind = self._latest not in {"", text} and text == self._known
             saved = None if text is None or behind else self._read(text)
             self._known = text
             if saved is not None:
-                self._latest = ""  # another process has renewed since: our token is not the latest any more
+                # Rule 1: whatever the store has now is newer than ours, which another process has replaced.
+                self._latest = ""
                 renewed = old is None or saved.access_token != old.access_token
                 if renewed and self._can_be_sent(saved) and context.clock.wall() < usable_until(saved):
                     return saved
                 old = saved
             token = await self._fetch(old, context)
+            # The server may have revoked the old refresh token by now (RFC 9700 section 4.14.2): saving is not cut.
             with context.finishing():
                 await self._save_new(token.dump(), context)
             return token
@@ -123,7 +126,8 @@ class Stored:
                 return await store.load(self._name)
         except Exception as error:  # from a store of the user's
             why = _why(error)
-        if old is None and self._needed:  # rule 3
+        # Rule 3, outside of the `except`: the store's own error may hold what it has read.
+        if old is None and self._needed:
             raise AuthError(f"the token store can't be read ({why}), and the session that it may hold is not risked")
         log.warning("%s: the token store can't be read (%s): continuing without", self._who, why)
         return self._known
@@ -161,7 +165,8 @@ class Stored:
             except Exception as error:  # from a store of the user's
                 return _why(error)
             self._known = text
-            if text == self._latest:  # else a newer token has come meanwhile, and may have been overwritten
+            # Else a newer token has come while this one was written, and may have been overwritten: save it again.
+            if text == self._latest:
                 self._latest = ""
         return ""
 

@@ -94,12 +94,14 @@ async def _send(context: AuthContext, request: Request, who: str, signature: Sig
     wanted: float | None = None  # the last response's Retry-After
     for number in range(1, ATTEMPTS + 1):
         request.call = Call(context.clock.now(), host, _CONNECT, _ATTEMPT, None)
+        # The transport reads both: whom to cancel when the time is up, and what to mask in errors.
         request.call.task, request.call.signature = asyncio.current_task(), signature
         wanted = None
         try:
             response = await context.send(signature.write(request, context.clock.wall()))
         except (TransportError, EgressDenied) as error:
             failure, why = error, error.message
+            # A destination that policy denies, or a certificate that is wrong, stays so.
             if isinstance(error, EgressDenied) or error.final:
                 break
         else:

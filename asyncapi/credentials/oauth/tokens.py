@@ -136,9 +136,11 @@ class Tokens(Generic[T]):
         if now >= self._usable_until:
             return None
         if self._doubted is not None and self._doubted is self._token and self._was_refused(request):
-            return None  # rule 3: refused calls wait for the new token, others use the old one
+            # Rule 3: calls that were refused wait for the new token; all others use the old one.
+            return None
         if now >= self._renew_at and context.clock.now() >= self._paused_until and not self._under_way():
-            self._start(context)  # rule 2: in the background
+            # Rule 2: in the background, while the old token is valid.
+            self._start(context)
         return self._signature
 
     def _was_refused(self, request: Request) -> bool:
@@ -159,14 +161,17 @@ class Tokens(Generic[T]):
                     self._failed.has_retry_after and waits <= _MAX_WAITS and _worth_waiting(left, request, context)
                 ):
                     raise self._error(self._failed)
-                await context.clock.sleep(left)  # rule 4
+                # Rule 4: this call has the time, and asks again when the token endpoint takes requests.
+                await context.clock.sleep(left)
             task = self._task if self._task is not None and self._under_way() else self._start(context)
-            await asyncio.wait((task,))  # rule 1: cancelling this caller does not cancel the task
+            # Rule 1: `wait` does not cancel the task when this caller is cancelled, as `await task` would.
+            await asyncio.wait((task,))
             if task.cancelled():  # the client that started it was closed
                 continue
             outcome = task.result()
             if isinstance(outcome, _Failed):
-                signature = self.cached_signature(request, context)  # rule 2: the old token may still be valid
+                # Rule 2: the old token may be valid after all, for a call that was not refused with it.
+                signature = self.cached_signature(request, context)
                 if signature is not None:
                     return signature
                 if not outcome.has_retry_after or self._failed is None:
@@ -201,6 +206,7 @@ class Tokens(Generic[T]):
         """Whether there is another token than the one that was refused, or one is being fetched."""
         if not self.serves(token):
             return True
+        # A renewal for another reason counts too: the refused call waits for its token.
         if self._under_way():
             self._doubted = token
             return True

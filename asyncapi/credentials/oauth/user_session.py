@@ -99,6 +99,7 @@ class Session:
             AuthError: The tokens are forgotten here, but could not be revoked at the server.
         """
         token, context = self.tokens.token, self.tokens.context
+        # Forgotten first: whatever the server says, nobody is logged in here any more.
         self.tokens.forget()
         await self._stored.forget()
         if token is None or context is None:
