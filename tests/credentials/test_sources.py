@@ -163,7 +163,7 @@ def test_reprs_say_where_a_value_comes_from_and_never_what_it_is(monkeypatch, tm
     assert f"File({str(path)!r})" in said
 
 
-def test_a_route_that_refuses_every_value_does_not_call_a_function_each_time():
+def test_a_route_that_refuses_every_value_does_not_call_the_function_each_time():
     async def scenario():
         clock, seen = FakeClock(), []
 

@@ -53,7 +53,8 @@ async def test_every_request_proves_that_it_holds_the_key_of_its_token():
     assert server.seen == [("/token", 200)] + [("/me", 200)] * 54
 
 
-async def test_a_nonce_is_sent_as_soon_as_a_server_asks_for_it_or_sends_the_next():
+async def test_a_nonce_is_sent_once_a_server_asks_for_it():
+    """The next nonce is used as soon as a response brings it."""
     async with guarded() as (server, _, api):
         server.nonces = {"/token": "token-nonce", "/me": "nonce-1"}
         answer = await api.get("/me")

@@ -138,7 +138,9 @@ class Guarded(Provider):
         return await super().__call__(request)
 
 
-def test_a_route_that_refuses_every_token_costs_no_token_per_call():
+def test_a_route_that_refuses_every_token_costs_no_token_request_per_call():
+    """Other routes keep their token."""
+
     async def scenario():
         provider = Guarded()
         async with provider.client(service(), raise_for_status=False) as api:
@@ -177,7 +179,9 @@ def test_simultaneous_refusals_share_one_new_token():
     run(scenario())
 
 
-def test_a_token_revoked_in_the_midst_of_refusals_is_renewed_once_for_all():
+def test_a_revoked_token_is_renewed_once_for_everybody_amid_refusals():
+    """One route refuses every token; a token that is revoked for all routes meanwhile is renewed by one request."""
+
     async def scenario():
         provider = Guarded()
         async with provider.client(service(), raise_for_status=False) as api:
@@ -194,7 +198,7 @@ def test_a_token_revoked_in_the_midst_of_refusals_is_renewed_once_for_all():
     run(scenario())
 
 
-def test_other_calls_use_the_old_token_while_a_refused_one_waits_for_a_new():
+def test_other_calls_keep_their_token_while_a_refused_one_waits_for_another():
     async def scenario():
         provider = Guarded()
         async with provider.client(service(), raise_for_status=False) as api:
