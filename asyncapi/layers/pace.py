@@ -90,7 +90,7 @@ class Pace:
         """Take in an answer that may tell of limits."""
         status, headers, wait = response.status, response.headers, None
         signature = request.call.signature
-        if signature is not None and signature.of_many:  # one key's limits, not the host's: its pool keeps them
+        if signature is not None and signature.pooled:  # one key's limits, not the host's: its pool keeps them
             status, headers = _OK if status in _REFUSALS else status, _NONE
         told = quotas(headers, self._clock.wall())
         if status in _REFUSALS:

@@ -286,12 +286,10 @@ def test_another_login_is_another_user_and_a_refreshed_token_is_the_same():
     class Login(_Own):
         def __init__(self):
             self.session = session = Session(Server(), login, None, "", None)
-            self.cached_signature, self.fetch_signature, self.on_response = (
-                session.cached_signature,
-                session.fetch_signature,
-                session.on_response,
-            )
-            self.max_resends, self.principal = session.max_resends, session.principal
+            tokens = session.tokens
+            self.cached_signature, self.fetch_signature = tokens.cached_signature, tokens.fetch_signature
+            self.on_response, self.max_resends = tokens.on_response, tokens.max_resends
+            self.principal = session.principal
 
     async def scenario(served):
         seen = []

@@ -125,7 +125,7 @@ async def test_a_function_is_asked_for_every_attempt_and_once_more_after_a_401()
 @pytest.mark.parametrize("given", [None, "", 3, b"x"])
 async def test_a_function_that_gives_no_text_is_an_auth_error(given):
     async with Door().client(lambda: given) as api:
-        with pytest.raises(AuthError, match=r"gave (empty text|NoneType|int|bytes), not a credential"):
+        with pytest.raises(AuthError, match=r"returned (empty text|NoneType|int|bytes), not a credential"):
             await api.get("/")
 
 

@@ -56,7 +56,7 @@ class Fresh:
 
     def _next(self):
         self.given += 1
-        return Signature(headers=(("Authorization", f"Bearer {self.given}"),), by=self.given)
+        return Signature(headers=(("Authorization", f"Bearer {self.given}"),), source=self.given)
 
 
 def client(handler, **settings) -> Client:

@@ -391,7 +391,7 @@ def test_no_credential_is_kept_beside_a_stale_answer():
     kept.put(requests[0], reply(200, content=b"x"), 0.0)
     assert kept.get(requests[0], 0.0)
     assert kept.get(requests[1], 0.0) is None
-    assert "lynn" not in repr(answers._kept)
+    assert "lynn" not in repr(answers._entries)
 
 
 def test_stale_answers_are_kept_within_a_bound_of_bytes_and_the_unused_go_first():
