@@ -7,7 +7,7 @@
     4  deadline              covers queueing, all attempts, all waits, the body
     5  principal             what is kept or shared below is one user's, where a client may act for several
     6  cache                 a hit spends nothing below
-    7  frozen                a call with a key sends the same bytes each time; the deadline covers their reading
+    7  body snapshot         a call with a key sends the same bytes each time; the deadline covers their reading
     8  single-flight         identical calls share all that is below; each keeps its own deadline
     9  fallback              what is left when retries are spent, within the deadline
     10 retry                 owns the budget and Retry-After
