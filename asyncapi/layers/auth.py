@@ -67,8 +67,8 @@ class Keyring:
         """The credential for this request, or None."""
         if self._anywhere is None:
             return self._by_origin.get(origin(request.url))
-        asked = request.call.asked
-        return self._anywhere if request.url is asked or origin(request.url) == origin(asked) else None
+        first = request.call.original_url
+        return self._anywhere if request.url is first or origin(request.url) == origin(first) else None
 
     async def authorize(self) -> None:
         """Get every credential ready now.
@@ -78,7 +78,7 @@ class Keyring:
         """
         for credential in [self._anywhere] if self._anywhere is not None else self._by_origin.values():
             request = Request("GET", "")
-            request.call = Call(self.context.clock.now(), "", None, None, None)
+            request.call = Call(self.context.clock.now(), "")
             try:
                 if credential.cached_signature(request, self.context) is None:
                     await credential.fetch_signature(request, self.context)
@@ -194,15 +194,14 @@ async def _waited(credential: Credential, request: Request, context: AuthContext
     signature = await credential.fetch_signature(request, context)
     waited = now() - began
     call.queued += waited
-    held = f"auth {waited:.3g} s"
-    call.held = f"{call.held}, {held}" if call.held else held
+    call.log_wait(f"auth {waited:.3g} s")
     return signature
 
 
 def _has_own(request: Request, signature: Signature) -> bool:
     """Rule 2; user-info that a redirect has put into the URL is not the call's own."""
     return signature.conflicts(request) or (
-        request.call.asked.raw_user is not None and any(name == "Authorization" for name, _ in signature.headers)
+        request.call.original_url.raw_user is not None and any(name == "Authorization" for name, _ in signature.headers)
     )
 
 

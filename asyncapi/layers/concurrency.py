@@ -147,7 +147,7 @@ def concurrency(
                 await _wait(request, gate, watchdog, began, typical)
                 waited = clock.now() - began
                 call.queued += waited
-                call.held += f"{', ' if call.held else ''}concurrency {waited:.3g} s behind {before}"
+                call.log_wait(f"concurrency {waited:.3g} s behind {before}")
             body = None
             try:
                 response = await (
@@ -169,7 +169,7 @@ def concurrency(
 def _refuse(request: Request, gate: Gate, most: int | None, typical: Callable[[], float | None]) -> None:
     """Raise if it need not even stand in line."""
     waiting = gate.queue.length
-    if request.call.max_wait == 0:
+    if request.call.settings.max_wait == 0:
         what = f"all {gate.limit} places are taken and it does not wait (wait=False)"
     elif most is not None and waiting >= most:
         what = f"{waiting} wait already (max_queue={most})"
@@ -177,32 +177,34 @@ def _refuse(request: Request, gate: Gate, most: int | None, typical: Callable[[]
         return
     back = _come_back(request, gate, typical)
     refusal = QueueFull(f"{what}; come back in about {back:.2g} s", request=request, retry_after=back)
-    refusal.held_by = "wait" if request.call.max_wait == 0 else "queue"
+    refusal.held_by = "wait" if request.call.settings.max_wait == 0 else "queue"
     raise refusal
 
 
 def _come_back(request: Request, gate: Gate, typical: Callable[[], float | None]) -> float:
     """In how many seconds there should be a place."""
-    takes = typical() or request.call.attempt or _GUESS  # nothing measured yet: what an attempt may take at the most
+    longest = request.call.settings.attempt
+    takes = typical() or longest or _GUESS  # where nothing is measured yet: the longest that an attempt may take
     return takes * (gate.queue.length + 1) / gate.limit
 
 
 async def _wait(
     request: Request, gate: Gate, watchdog: Watchdog, now: float, typical: Callable[[], float | None]
 ) -> None:
-    """Stand in line, for as long as the call has max_wait."""
-    call = request.call
+    """Wait in the queue for a place, no longer than the call's `max_wait`."""
+    call, settings = request.call, request.call.settings
     call.phase = "queue"
-    if call.max_wait is None:
-        await gate.queue.wait(gate.leave, priority=call.priority, tenant=call.tenant)
+    if settings.max_wait is None:
+        await gate.queue.wait(gate.leave, priority=settings.priority, tenant=settings.tenant)
         return
-    guard = watchdog.enter(now + call.max_wait, call.task)
+    guard = watchdog.enter(now + settings.max_wait, call.task)
     try:
-        await gate.queue.wait(gate.leave, priority=call.priority, tenant=call.tenant)
+        await gate.queue.wait(gate.leave, priority=settings.priority, tenant=settings.tenant)
     except asyncio.CancelledError:
         if guard.fired():
-            told, back = f"no place came free in {call.max_wait:g} s (wait)", _come_back(request, gate, typical)
-            refusal = QueueFull(f"{told}; come back in about {back:.2g} s", request=request, retry_after=back)
+            back = _come_back(request, gate, typical)
+            why = f"no place came free within {settings.max_wait:g} s (wait=)"
+            refusal = QueueFull(f"{why}; come back in about {back:.2g} s", request=request, retry_after=back)
             refusal.held_by = "wait"
             raise refusal from None
         raise

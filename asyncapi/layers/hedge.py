@@ -239,8 +239,8 @@ class _Contest:
     def send_copy(self) -> None:
         """Start one more."""
         race = self._race
-        call = race.call.fork(f"hedge: no answer in {race.delay:.3g} s ({race.settings.label})")
-        call.max_wait = 0.0
+        why = f"hedge: no answer in {race.delay:.3g} s ({race.settings.label})"
+        call = race.call.fork(why, race.call.settings.without_waiting())
         for earlier in self.copies:
             call.join(earlier.call)
         task = asyncio.get_running_loop().create_task(self._carry(call), context=race.context.copy())

@@ -1,8 +1,8 @@
 """The server's limits: what a host tells of its quotas, and its 429s, slow us down before it has to refuse.
 
 One `Pacer` per host decides (sansio/limits/pacing.py): attempts go as they come while nothing is told; they are spaced
-over what is left of a window when it runs low; a limit that is seen to be shared is one pause for everybody. There are two
-lines before it: single calls wait for what the host has told, a backlog (`map`, `gather`, a job) also for the rate that
+over what is left of a window when it runs low; a limit that is seen to be shared is one pause for everybody. Two queues
+lead to it: single calls wait for what the host has told, a backlog (`map`, `gather`, a job) also for the rate that
 is inferred from its refusals. A told wait over the cap is refused to single calls at once; a backlog waits. A host that
 has told nothing in its first answers and refuses nothing costs a comparison and a count; the headers of one answer in
 sixteen are looked at then. An attempt that was not sent after all (cancelled, refused or late in another line of ours)
@@ -173,11 +173,12 @@ async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max
     """
     call, now = request.call, clock.now()
     told = one.pacer.retry_after(now)
-    cap = inf if call.fan_out is not None else call.retry.max_retry_after if call.retry is not None else _CAP
+    policy = call.settings.retry
+    cap = inf if call.fan_out is not None else policy.max_retry_after if policy is not None else _CAP
     why = ""
     if told > cap:
         why = f"a single call waits {cap:g} s at most (max_retry_after)"
-    elif request.deadline is not None and now + told > request.deadline and call.max_wait is None:
+    elif request.deadline is not None and now + told > request.deadline and call.settings.max_wait is None:
         why = f"its deadline is in {request.deadline - now:.3g} s"
     if why:
         response = Response(429, {"Retry-After": str(ceil(told))}, url=request.url, request=request)
@@ -187,5 +188,5 @@ async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max
             exceeded.held_by = "max_retry_after"
         raise exceeded
     # Who has been refused goes first: fewest calls are lost so, and those that were told a time have waited for it.
-    turn = call.priority * _TURNS + min(len(call.attempts), _TURNS - 1)
+    turn = call.settings.priority * _TURNS + min(len(call.attempts), _TURNS - 1)
     await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue, priority=turn)

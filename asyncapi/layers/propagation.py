@@ -42,5 +42,5 @@ def propagation(clock: Clock, *, deadline_header: str | None, attempt_header: st
 
 
 def _left(request: Request, clock: Clock) -> float:
-    attempt = inf if request.call.attempt is None else request.call.attempt
+    attempt = inf if request.call.settings.attempt is None else request.call.settings.attempt
     return attempt if request.deadline is None else min(attempt, request.deadline - clock.now())

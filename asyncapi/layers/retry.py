@@ -55,7 +55,7 @@ _inside: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)
 
 
 def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False) -> Layer:
-    """Send again what may be mended by it; the policy is `request.call.retry`.
+    """Send again what may be mended by it; the policy is `request.call.settings.retry`.
 
     Args:
         budgets: The retry budget of each host.
@@ -69,7 +69,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             call = request.call
-            policy = call.retry
+            policy = call.settings.retry
             outer = _inside.get()
             if policy is None or (outer is not None and outer.running):  # as `nested`, without a call
                 return await _once(inner, request)
@@ -154,7 +154,7 @@ async def _called(strategy: Callable[[RetryCallState], Any], state: RetryCallSta
 @contextmanager
 def no_retries() -> Iterator[None]:
     """A scope whose calls make one attempt each: somebody above it retries already."""
-    above = Call(0.0, "", None, None, None)
+    above = Call(0.0, "")
     token = _inside.set(above)
     try:
         yield
@@ -186,7 +186,7 @@ class _Again:
     def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: retry_choice.Free) -> None:
         self._inner = inner
         self._request = request
-        self._policy: Retry = request.call.retry
+        self._policy: Retry = request.call.settings.retry
         self._budget = budget
         self._clock = clock
         self._free = free
@@ -237,7 +237,7 @@ class _Again:
             raise refusal
         wait, deadline = refusal.probe_in + _SPREAD * clock.random(), self._request.deadline
         late = deadline is not None and clock.now() + wait >= deadline
-        if late or (call.max_wait is not None and wait > call.max_wait):
+        if late or (call.settings.max_wait is not None and wait > call.settings.max_wait):
             raise refusal
         state = self._state(refusal, call)
         if state is not None and policy.stop is not None:
@@ -247,7 +247,7 @@ class _Again:
         call.phase = "backoff"
         await clock.sleep(wait)
         self._slept += wait
-        call.held += f"{', ' if call.held else ''}breaker {wait:.3g} s"
+        call.log_wait(f"breaker {wait:.3g} s")
 
     async def _prepare(self, failure: Response | TransportError, call: Call) -> None:
         """Wait until the next attempt is due.

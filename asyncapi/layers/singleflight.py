@@ -82,10 +82,10 @@ def singleflight(flights: Flights) -> Layer:
 
 def _key(request: Request) -> Hashable:
     """What identical requests have in common."""
-    call = request.call
-    # A policy is told by its identity, which is enough: the flight's call keeps it alive, so none can take its place.
-    policies = (call.principal, call.connect, call.attempt, id(call.retry), call.priority, call.tenant, call.max_wait)
-    return request.method, request.url, telling(request.headers), policies
+    its = request.call.settings
+    # The id of a retry policy is enough: the flight's call keeps the policy alive, so no other can take its id.
+    settings = (its.connect, its.attempt, id(its.retry), its.priority, its.tenant, its.max_wait)
+    return request.method, request.url, telling(request.headers), request.call.principal, settings
 
 
 class _Flight:

@@ -158,8 +158,8 @@ def attempts(
             eventful = number > 1 or hooked
             if eventful and record.why.startswith("retry"):
                 meter.retries += 1
-            if call.held:
-                record.held, call.held, eventful = call.held, "", True
+            if call.wait_log:
+                record.held, call.wait_log, eventful = call.wait_log, "", True
                 meter.waited(record.held)
             call.queued = 0.0
             if eventful and state is not None:

@@ -143,11 +143,11 @@ class Recorder:
             body="" if request.content is None else "bytes" if rewindable(request) else "stream",
             route=request.route,
             scope=deadline.current.get(),
-            limits=None if given is UNSET else [_total(given), call.connect, call.attempt],
-            retry=None if request.retry is UNSET else _retry_settings(call.retry),
-            wait=None if request.wait is UNSET else True if call.max_wait is None else call.max_wait,
-            priority=call.priority,
-            tenant=call.tenant,
+            limits=None if given is UNSET else [_total(given), call.settings.connect, call.settings.attempt],
+            retry=None if request.retry is UNSET else _retry_settings(call.settings.retry),
+            wait=None if request.wait is UNSET else True if call.settings.max_wait is None else call.settings.max_wait,
+            priority=call.settings.priority,
+            tenant=call.settings.tenant,
             streamed=call.open_bodies is not None,
         )
 

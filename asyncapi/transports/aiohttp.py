@@ -184,7 +184,7 @@ class AioHTTPTransport:
             skip_auto_headers=_NO_TYPE if request.content is None and request.method in _BODILY else None,
             allow_redirects=False,
             auto_decompress=False,
-            timeout=_timeout(request.call.connect),
+            timeout=_timeout(request.call.settings.connect),
             middlewares=self._middlewares() if hdrs.EXPECT in request.headers else None,
             **way,
         )

@@ -103,7 +103,7 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         case ConnectionRefusedError():
             return ConnectError(f"can't connect: {_reason(error)}", request=request)
         case aiohttp.ConnectionTimeoutError():
-            return RequestTimeout(_slow_connect(call.connect), phase="connect", request=request)
+            return RequestTimeout(_slow_connect(call.settings.connect), phase="connect", request=request)
         case TimeoutError():
             return RequestTimeout(f"the socket timed out: {said}", phase=call.phase, request=request)
         case aiohttp.ServerDisconnectedError() if call.phase == "connect":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def enter(watchdog: Watchdog, clock: Clock, request: Request) -> Guard | None:
     """Watch over this attempt, if it has a limit of its own that comes before the deadline."""
-    limit = request.call.attempt
+    limit = request.call.settings.attempt
     if limit is None:
         return None
     due = clock.now() + limit
@@ -29,7 +29,7 @@ def enter(watchdog: Watchdog, clock: Clock, request: Request) -> Guard | None:
 
 def timed_out(request: Request) -> RequestTimeout:
     """The error of an attempt whose limit has come."""
-    call = request.call
+    limit, phase = request.call.settings.attempt, request.call.phase
     return RequestTimeout(
-        f"the attempt took over {call.attempt:g} s, ended during {call.phase}", phase=call.phase, request=request
+        f"the attempt took longer than {limit:g} s and was ended during {phase}", phase=phase, request=request
     )

@@ -26,6 +26,7 @@ from asyncapi.layers import telemetry
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.hedge import Hedges, hedge
+from asyncapi.messages.call import CallSettings
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings.hedge import Hedge
@@ -91,7 +92,7 @@ class Host:
 
     def request(self, method="GET", *, within=None, limit=None, **given) -> Request:
         request = Request(method, "https://h/item", **given)
-        request.call = Call(self.clock.now(), "h", None, limit, None)
+        request.call = Call(self.clock.now(), "h", CallSettings(attempt=limit))
         request.deadline = None if within is None else self.clock.now() + within
         return request
 
@@ -647,7 +648,7 @@ def test_a_finished_call_is_freed_without_the_garbage_collector():
         traces = []
         for _ in range(3):
             request = Traced("GET", "https://h/item")
-            request.call = Call(0.0, "h", None, None, None)
+            request.call = Call(0.0, "h")
             traces.append(weakref.ref(request))
             with suppress(ConnectError):
                 await host.send(request)
@@ -690,7 +691,7 @@ async def test_over_real_sockets_the_losers_connection_is_closed_and_the_winners
 
     async def ask():
         request = Request("GET", f"http://127.0.0.1:{port}/")
-        request.call = Call(SYSTEM.now(), "h", None, None, None)
+        request.call = Call(SYSTEM.now(), "h")
         request.call.task = asyncio.current_task()
         return await send(request)
 

@@ -524,9 +524,9 @@ def test_a_failed_attempts_own_cause_is_kept():
 def test_a_refusal_of_our_own_before_the_first_attempt_is_retried_without_a_record_to_write_on():
     """A transport-shaped error with no attempt behind it (a wait in a queue that failed) breaks nothing."""
     from asyncapi.layers.retry import retry
+    from asyncapi.messages.call import Call, CallSettings
     from asyncapi.sansio.failures.retry_budget import RetryBudget
     from asyncapi.sansio.limits.keyed import Keyed
-    from asyncapi.types import Call
 
     async def scenario():
         clock, calls = HalfClock(), []
@@ -536,7 +536,7 @@ def test_a_refusal_of_our_own_before_the_first_attempt_is_retried_without_a_reco
             raise RequestTimeout("no place", phase="queue", request=request)
 
         request = Request("POST", "https://h/")
-        request.call = Call(0.0, "h", None, None, Retry(3))
+        request.call = Call(0.0, "h", CallSettings(retry=Retry(3)))
         send = retry(Keyed(lambda: RetryBudget(0.2, 10)), clock)(inner)
         with pytest.raises(RequestTimeout):
             await send(request)

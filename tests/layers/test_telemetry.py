@@ -161,7 +161,7 @@ def test_hooks_see_attempts_that_end_in_any_way():
         await asyncio.wait([call])
         assert [record.error for record in records] == [
             "ZeroDivisionError: oops",
-            "RequestTimeout: the attempt took over 2 s, ended during headers",
+            "RequestTimeout: the attempt took longer than 2 s and was ended during headers",
             "RequestTimeout: the deadline came during headers",
             "CancelledError: the call was cancelled",
         ]

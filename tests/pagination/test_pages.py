@@ -1000,7 +1000,9 @@ async def test_headers_route_and_settings_go_with_every_page():
     asked = []
 
     def handler(request):
-        asked.append((request.headers["X-Team"], request.route, request.call.tenant, request.call.priority))
+        asked.append(
+            (request.headers["X-Team"], request.route, request.call.settings.tenant, request.call.settings.priority)
+        )
         return reply(json={"items": [1], "next_cursor": len(asked) if len(asked) < 3 else None})
 
     async with Client("https://h", transport=MockTransport(handler)) as api:

@@ -272,7 +272,7 @@ def full_backlog():
     ("limit", "message"),
     [
         (Timeout(20, connect=0.2), "no connection in 0.2 s"),
-        (Timeout(20, connect=None, attempt=0.2), "the attempt took over 0.2 s, ended during connect"),
+        (Timeout(20, connect=None, attempt=0.2), "the attempt took longer than 0.2 s and was ended during connect"),
         (Timeout(0.2), "the deadline came during connect"),
     ],
 )

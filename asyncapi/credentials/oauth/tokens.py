@@ -276,7 +276,7 @@ class Tokens(Generic[T]):
 
 def _worth_waiting(seconds: float, request: Request, context: AuthContext) -> bool:
     """Whether the call has time until the token endpoint may be asked again."""
-    max_wait, due = request.call.max_wait, request.deadline
+    max_wait, due = request.call.settings.max_wait, request.deadline
     return (
         seconds <= _LONGEST_WAIT
         and (max_wait is None or seconds <= max_wait)
