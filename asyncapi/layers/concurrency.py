@@ -19,6 +19,7 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from asyncapi.errors import ConnectError, QueueFull, RequestTimeout
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.scheduling.wait_queue import WaitQueue
 from asyncapi.scheduling.watchdog import Watchdog
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.messages.call import Call
-    from asyncapi.messages.open_body import OpenBody
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.limits.keyed import Keyed
@@ -86,16 +86,16 @@ class Gate:
         if self.free < 0 or not self.queue.call():
             self.free += 1
 
-    def hold(self, body: OpenBody) -> None:
-        """Give the place of a streamed answer back: when its body closes, or now if the limit is learned."""
+    def leave_stream(self, response: Response) -> None:
+        """Give the place of a streamed response back: when its body ends, or now if the limit is learned."""
         if self.learned is None or self.limit + self.streams >= self.most:
-            body.hold(self.leave)
+            release_at_end(response, self.leave)
             return
         self.streams += 1
-        body.hold(self._closed)
+        release_at_end(response, self._stream_ended)
         self.leave()
 
-    def _closed(self, _: object) -> None:
+    def _stream_ended(self, _: object) -> None:
         self.streams -= 1
 
     def resize(self, limit: int) -> None:
@@ -148,18 +148,17 @@ def concurrency(
                 waited = clock.now() - began
                 call.queued += waited
                 call.log_wait(f"concurrency {waited:.3g} s behind {before}")
-            body = None
+            response = None
             try:
                 response = await (
                     inner(request) if gate.learned is None else _learning(inner, request, gate, gate.learned, clock)
                 )
-                body = response.open_body
                 return response
             finally:
-                if body is None:
+                if response is None or response.open_body is None:
                     gate.leave()
                 else:
-                    gate.hold(body)
+                    gate.leave_stream(response)
 
         return send
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError, error_text
 from asyncapi.messages.call import Attempt
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.sansio.failures.idempotency import unsure
 from asyncapi.sansio.measures.histogram import Histograms
 
@@ -81,11 +82,10 @@ def calls(meter: Meter, clock: Clock) -> Layer:
             call = request.call
             meter.calls += 1
             meter.in_flight += 1
-            body = None
             try:
                 response = await inner(request)
-                body = response.open_body
             except BaseException as error:
+                meter.in_flight -= 1
                 _complete(error, request, call)
                 meter.error(error)
                 if (word := getattr(error, "held_by", None)) is not None:
@@ -93,9 +93,7 @@ def calls(meter: Meter, clock: Clock) -> Layer:
                 raise
             finally:
                 call.running = False
-                call.task = None  # which holds its result, the response, which holds the call
-                if body is None:
-                    meter.in_flight -= 1
+                call.task = None  # break the cycle call -> task -> its result, the response -> call
             elapsed = response.elapsed = now() - call.started
             response.attempts = tuple(call.attempts)
             record((request.method, request.route or call.host), elapsed)
@@ -103,10 +101,11 @@ def calls(meter: Meter, clock: Clock) -> Layer:
                 meter.degraded += 1
             if call.held_by is not None:
                 meter.hold(call.held_by)
-            if body is None:
+            if response.open_body is None:  # as `_ended` without an error, for the common case
+                meter.in_flight -= 1
                 by_status[response.status] = by_status.get(response.status, 0) + 1
             else:
-                body.hold(partial(_body_closed, meter, response))
+                release_at_end(response, partial(_ended, meter, response))
             return response
 
         return send
@@ -114,8 +113,8 @@ def calls(meter: Meter, clock: Clock) -> Layer:
     return layer
 
 
-def _body_closed(meter: Meter, response: Response, error: BaseException | None) -> None:
-    """The end of a streamed call: its answer counts, unless its body broke off or was cut off."""
+def _ended(meter: Meter, response: Response, error: BaseException | None) -> None:
+    """Count the end of a streamed call: by its status, or by the error that ended its body."""
     meter.in_flight -= 1
     if error is None:
         meter.by_status[response.status] = meter.by_status.get(response.status, 0) + 1

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from multidict import CIMultiDict
 
 from asyncapi.errors import ConfigError, error_text
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.redact import redact_url
 
 if TYPE_CHECKING:
@@ -144,10 +145,7 @@ def watch_calls(watchers: Sequence[Watcher], clock: Clock) -> Layer:
                 raise
             finally:
                 _watched.reset(reset)
-            if response.open_body is None:
-                _ended(watched, _record(request, clock, response, None))
-            else:  # it ends with its body
-                response.open_body.hold(lambda error: _ended(watched, _record(request, clock, response, error)))
+            release_at_end(response, lambda error: _ended(watched, _record(request, clock, response, error)))
             return response
 
         return send

@@ -11,6 +11,7 @@ from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, TransportError
 from asyncapi.layers import deadline
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.sansio.auth.masks import Masks
 from asyncapi.sansio.failures.resend import rewindable
 from asyncapi.settings import Retry, Timeout
@@ -115,7 +116,7 @@ class Recorder:
                 else:
                     end = _ended(response)
                     if response.open_body is not None:
-                        response.open_body.hold(lambda _: self._closed(came))
+                        release_at_end(response, lambda _: self._closed(came))
                     return response
                 finally:
                     current_call.reset(token)
