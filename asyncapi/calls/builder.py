@@ -169,17 +169,12 @@ class Builder:
 
     def _own_settings(self, built: Request) -> tuple[float | None, CallSettings]:
         """The total and the settings of a call that has some of its own."""
-        client, total = self._settings, self._total
-        connect, attempt, policy, max_wait = client.connect, client.attempt, client.retry, client.max_wait
-        priority, tenant = 0, ""
-        if built.timeout is not UNSET:
-            total, connect, attempt = limits_of(built.timeout)
-        if built.retry is not UNSET:
-            policy = policy_of(built.retry)
-        if built.wait is not UNSET:
-            max_wait = max_wait_of(built.wait)
-        if built.priority is not None or built.tenant is not None:
-            priority, tenant = _place(built.priority, built.tenant)
+        client, limits = self._settings, built.timeout
+        limits = (self._total, client.connect, client.attempt) if limits is UNSET else limits_of(limits)
+        policy = client.retry if built.retry is UNSET else policy_of(built.retry)
+        max_wait = client.max_wait if built.wait is UNSET else max_wait_of(built.wait)
+        priority, tenant = _place(built.priority, built.tenant)
+        total, connect, attempt = limits
         return total, CallSettings(connect, attempt, policy, max_wait, priority, tenant)
 
     def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:

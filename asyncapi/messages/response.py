@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, cast
 
+import pydantic
 from multidict import CIMultiDict, CIMultiDictProxy
 from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
-from asyncapi.errors import AsyncAPIError, masked, status_error
+from asyncapi.errors import AsyncAPIError, ConfigError, masked, status_error
 from asyncapi.messages import decoding, uri
 from asyncapi.redact import redact_url, unsaid
 
@@ -101,6 +102,10 @@ class Response:
             DecodeError: It is empty or not JSON.
             SchemaError: It is JSON, but does not fit.
         """
+        try:
+            return cast("T", decoding.reader(model)(self.content))
+        except (pydantic.ValidationError, ConfigError):
+            pass  # `decoding.parse` tries the server's charset too, and says what is wrong
         with error_context(self):
             return decoding.parse(model, self.content, self.headers.get("Content-Type", ""))
 

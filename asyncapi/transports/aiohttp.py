@@ -39,7 +39,7 @@ from asyncapi.messages.response import Response
 from asyncapi.sansio.http.codings import accepted
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.transports import attempt_limit, outgoing, upload
-from asyncapi.transports.aiohttp_bodies import decoded_body, fits, read
+from asyncapi.transports.aiohttp_bodies import decoded_body, whole_body
 from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
 from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
 from asyncapi.transports.aiohttp_expect import hurried
@@ -155,8 +155,8 @@ class AioHTTPTransport:
             if call.open_bodies is not None and answer.status < 300:  # noqa: PLR2004 - redirects and errors are read
                 opened, content = self._leave_open(answer, request), b""
             else:
-                opened, most = None, self._max_body
-                content = await (answer.read() if fits(answer, most) else read(answer, request, most, raw=self._raw))
+                opened = None
+                content = await whole_body(answer, request, self._max_body, raw=self._raw)
         except asyncio.CancelledError:
             if guard is not None and guard.fired():
                 raise attempt_limit.timed_out(request) from None
