@@ -32,7 +32,7 @@ from asyncapi.redact import is_secret
 from asyncapi.sansio.failures.resend import SAFE
 from asyncapi.sansio.http import caching
 from asyncapi.sansio.http.cache_control import directives
-from asyncapi.sansio.http.caching import Stored
+from asyncapi.sansio.http.caching import Fetched, Stored
 from asyncapi.sansio.http.origin import origin
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class _Cache:
 
     async def _ask(self, request: Request, stored: Stored | None, mine: _Asked) -> Response:
         """Ask the server: for the whole, or whether what is stored still holds."""
-        asked = self._now()
+        began = self._now()
         conditions = {} if stored is None else caching.conditions(stored)
         try:
             response = await self._inner(_with(request, conditions) if conditions else request)
@@ -189,10 +189,7 @@ class _Cache:
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
             valid = None
             if response.url == request.url and await self._owner(request, stored.headers) == stored.identity:
-                valid = caching.freshened(
-                    stored, response.headers,
-                    asked=asked, came=self._now(), request=request.headers, heuristic=self._settings.heuristic,
-                )  # fmt: skip
+                valid = caching.freshened(stored, response.headers, self._fetched(request, began))
             if valid is not None:
                 self._counts.revalidated += 1
                 if not mine.overtaken:
@@ -200,12 +197,15 @@ class _Cache:
                     self._keep(request, valid if good else None, replaces=stored)
                 return self._answer(valid, request, "revalidated")
             self._answers.drop(_key(request))  # the server knows another one, or speaks of another's
-            asked, response = self._now(), await self._inner(request)
+            began, response = self._now(), await self._inner(request)
         self._counts.misses += 1
-        came, owner = self._now(), await self._owner(request, response.headers)
+        fetched, owner = self._fetched(request, began), await self._owner(request, response.headers)
         if not mine.overtaken:
-            self._store(request, response, owner, (asked, came), stored)
+            self._store(request, response, owner, fetched, stored)
         return response
+
+    def _fetched(self, request: Request, began: float) -> Fetched:
+        return Fetched(began, self._now(), request.headers, self._settings.heuristic)
 
     async def _owner(self, request: Request, headers: Mapping[str, str]) -> str | None:
         """Whose the answer with these headers is; None where nobody can tell (any more)."""
@@ -220,20 +220,20 @@ class _Cache:
         request: Request,
         response: Response,
         identity: str | None,
-        when: tuple[float, float],
+        fetched: Fetched,
         stored: Stored | None,
     ) -> None:
         if response.degraded or response.url != request.url:
             return
-        asked, came = when
-        made = None if response.open_body is not None or identity is None else caching.store(
-            response.status, response.headers, response.content,
-            version=response.http_version, asked=asked, came=came,
-            identity=identity, request=request.headers, heuristic=self._settings.heuristic,
-        )  # fmt: skip
-        if made is not None:
+        new: Stored | None = None
+        if response.open_body is None and identity is not None:  # rule 7
+            new = caching.store(
+                response.status, response.headers, response.content, fetched,
+                version=response.http_version, identity=identity,
+            )  # fmt: skip
+        if new is not None:
             self._counts.stored += 1
-            self._keep(request, made, replaces=stored)
+            self._keep(request, new, replaces=stored)
         elif stored is not None and response.ok:
             self._keep(request, None, replaces=stored)
 
