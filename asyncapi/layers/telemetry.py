@@ -149,10 +149,9 @@ def attempts(
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             call = request.call
-            made = call.attempts
-            number = len(made) + 1
+            number = len(call.attempts) + 1
             record = Attempt(number, request.method, request.url, call.why, now(), wall(), call.queued)
-            made.append(record)
+            call.attempts.append(record)
             meter.attempts += 1
             eventful = number > 1 or hooked
             if eventful and record.why.startswith("retry"):

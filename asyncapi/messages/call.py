@@ -1,26 +1,33 @@
 """One logical call: its fixed settings, its progress while it runs, and the records of its attempts.
 
-`CallSettings` is what was decided before the call began; nothing writes to it afterwards. `Call` is the rest: the
-progress that layers and transports report to each other. This is who writes what, and `tests/messages/test_call.py`
-holds it:
+`CallSettings` is what was decided before the call began; nothing writes to it. `Call` is the progress that layers and
+transports report to each other. Who writes what (`tests/messages/test_call.py` holds this table):
 
-    original_url, started, settings     nobody after the call has begun
-    fan_out                             client (before it sends the request)
-    host                                layers.fallback (another base URL)
-    principal                           layers.principal
-    task, running                       whoever starts and ends the task: client, layers.deadline, layers.hedge,
-                                        layers.singleflight, layers.telemetry, credentials.oauth.token_endpoint
-    guards                              layers.deadline, layers.fallback, layers.singleflight
-    why                                 layers.retry, layers.redirect, layers.fallback, layers.breaker
-    phase                               whatever the call waits for: the queues, layers.retry (backoff), transports,
-                                        layers.auth, layers.chaos, layers.singleflight
-    queued, wait_log                    the queues (scheduling.token_queue, layers.concurrency), layers.auth,
-                                        layers.retry; layers.telemetry moves them into the attempt's record
-    attempts                            layers.telemetry, layers.singleflight (the flight's records)
-    reused                              transports
-    open_bodies                         streaming.stream; transports add to it
-    signature, resend, refused          layers.auth; credentials.oauth.token_endpoint (signature)
-    ended_by, cause, held_by            layers.retry, layers.singleflight (the flight's)
+    original_url, settings, started   nobody, once the call has begun
+    fan_out                           client.client, before the call is sent
+    host                              layers.fallback: another base URL
+    principal                         layers.principal
+    task                              client.client, credentials.oauth.token_endpoint, layers.deadline, layers.hedge,
+                                      layers.singleflight, layers.telemetry: whoever starts or ends a task
+    running                           layers.hedge, layers.singleflight, layers.telemetry
+    guards                            layers.deadline, layers.fallback, layers.singleflight
+    why                               layers.breaker, layers.fallback, layers.redirect, layers.retry
+    phase                             layers.auth, layers.concurrency, scheduling.token_queue: "queue"
+                                      layers.retry: "backoff"
+                                      transports.aiohttp, transports.aiohttp_connector, transports.mock,
+                                      transports.upload, layers.chaos: "connect" to "body"
+                                      layers.singleflight: that of the flight
+    queued                            layers.auth, layers.concurrency, scheduling.token_queue: they add their waits
+                                      layers.telemetry: moves the sum into the attempt's record
+    wait_log                          layers.auth, layers.concurrency, scheduling.token_queue, layers.retry
+                                      layers.telemetry: moves the text into the attempt's record
+    attempts                          layers.telemetry, layers.singleflight: the records of the flight
+    reused                            transports.aiohttp, transports.aiohttp_connector
+    open_bodies                       streaming.stream: the list, or None
+                                      transports.aiohttp, transports.mock: its bodies
+    signature                         layers.auth, credentials.oauth.token_endpoint
+    resend, refused                   layers.auth
+    cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
 """
 
 from __future__ import annotations
