@@ -108,7 +108,7 @@ class Keyring:
             forget_variables(error)
             raise
         except Exception as error:
-            failed = AuthError(f"{type(credential).__name__}: its value could not be had: {type(error).__name__}")
+            failed = AuthError(f"{type(credential).__name__}: its value could not be read: {type(error).__name__}")
             forget_variables(error)
             raise failed from error
         return user
@@ -134,7 +134,7 @@ def _place(given: str) -> Origin:
         url = URL(given)
         place = origin(url.origin())
     if place is None:
-        raise ConfigError(f"auth: {shown!r} is no origin: give scheme and host, like https://api.example.com")
+        raise ConfigError(f"auth: {shown!r} is not an origin: give scheme and host, like https://api.example.com")
     if url.path not in {"", "/"} or url.raw_query_string:
         raise ConfigError(f"auth: {shown!r}: a credential is for a whole origin; leave out what follows the host")
     return place
@@ -146,7 +146,9 @@ def _checked(given: object) -> Credential:
         hasattr(given, name) for name in ("cached_signature", "fetch_signature", "on_response", "max_resends")
     ):
         name = given.__name__ if isinstance(given, type) else type(given).__name__
-        raise ConfigError(f"auth: {name} is no credential: give Bearer('...'), ApiKey('...'), Basic('user', '...') ...")
+        raise ConfigError(
+            f"auth: {name} is not a credential: give Bearer('...'), ApiKey('...'), Basic('user', '...') ..."
+        )
     return given  # type: ignore[return-value]  # it quacks like one
 
 

@@ -124,7 +124,7 @@ def _refusal(circuit: Circuit, key: str, now: float) -> CircuitOpen:
     if circuit.state == "open":
         what = f"the circuit of {key} is open ({circuit.reason}): next probe in {wait:.3g} s"
     else:
-        what = f"the circuit of {key} is half-open and its probe is still out: ask again in {wait:.3g} s at the latest"
+        what = f"the circuit of {key} is half-open, its probe is under way: ask again in {wait:.3g} s at the latest"
     refusal = CircuitOpen(what, retry_after=wait)
     refusal.probe_in = circuit.probe_in(now)
     return refusal

@@ -132,7 +132,7 @@ async def _apply(fault: PlannedFault, request: Request, inner: Send, retry_after
         return Response(fault.status, headers, b"chaos", url=request.url, request=request)
     response = await inner(request)
     if fault.lost:
-        raise ProtocolError("chaos: the connection was closed before the answer came", request=request)
+        raise ProtocolError("chaos: the connection was closed before a response came", request=request)
     if fault.kept == 1.0:
         return response
     if response.open_body is not None:
@@ -140,7 +140,7 @@ async def _apply(fault: PlannedFault, request: Request, inner: Send, retry_after
     elif response.content:
         request.call.phase = "body"
         got = f"{int(fault.kept * len(response.content))} of {len(response.content)} bytes"
-        raise ProtocolError(f"chaos: the connection was closed after {got} of the body", request=request)
+        raise ProtocolError(f"chaos: the connection was closed after {got} of the response body", request=request)
     return response
 
 
@@ -154,6 +154,6 @@ def _cut_short(read: Callable[[], Awaitable[bytes]], kept: float, request: Reque
             came = True
             if left := piece[: int(kept * len(piece))]:
                 return left
-        raise ProtocolError("chaos: the connection was closed in the body", request=request)
+        raise ProtocolError("chaos: the connection was closed in the response body", request=request)
 
     return cut

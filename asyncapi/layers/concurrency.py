@@ -169,9 +169,9 @@ def _refuse(request: Request, gate: Gate, most: int | None, typical: Callable[[]
     """Raise if it need not even stand in line."""
     waiting = gate.queue.length
     if request.call.settings.max_wait == 0:
-        what = f"all {gate.limit} places are taken and it does not wait (wait=False)"
+        what = f"all {gate.limit} places are taken, and the call doesn't wait (wait=False)"
     elif most is not None and waiting >= most:
-        what = f"{waiting} wait already (max_queue={most})"
+        what = f"{waiting} calls are waiting already (max_queue={most})"
     else:
         return
     back = _come_back(request, gate, typical)

@@ -97,7 +97,7 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
             if due is None:
                 return await inner(request)
             if now() >= due:
-                raise DeadlineExceeded("the deadline had passed before it could be sent", request=request)
+                raise DeadlineExceeded("the deadline had passed before the request could be sent", request=request)
             guard = watchdog.enter(due, request.call.task)
             request.call.guards = (guard,)
             try:
@@ -128,7 +128,7 @@ def in_this_task(inner: Send) -> Send:
 def _too_late(request: Request, now: float) -> RequestTimeout:
     call = request.call
     error = RequestTimeout(
-        f"not done in {now - call.started:.3g} s: the deadline came during {call.phase}",
+        f"not done within {now - call.started:.3g} s: the deadline passed during {call.phase}",
         phase=call.phase,
         request=request,
     )

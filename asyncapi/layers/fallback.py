@@ -201,7 +201,7 @@ class _Fallback:
         if isinstance(usual, _PassedOver):
             if _may_be_sent(request, failures):
                 request.call.host = request.url.host_port_subcomponent or ""
-                request.call.why = "asked all the same: nobody else answers"
+                request.call.why = "sent all the same: no fallback has a response"
                 return await self._inner(request)
             usual = failures[-1]
         if isinstance(usual, Response):
@@ -218,7 +218,7 @@ class _Fallback:
         permit = health.enter(now(), call)
         if not permit:
             wait = health.retry_after(now())
-            return _PassedOver(f"{call.host} is down, tried again in {wait:.3g} s", request=request, retry_after=wait)
+            return _PassedOver(f"{call.host} is down, next try in {wait:.3g} s", request=request, retry_after=wait)
         try:
             result = await self._bounded(request, reserve)
         except BaseException:

@@ -239,7 +239,7 @@ class _Contest:
     def send_copy(self) -> None:
         """Start one more."""
         race = self._race
-        why = f"hedge: no answer in {race.delay:.3g} s ({race.settings.label})"
+        why = f"hedge: no response within {race.delay:.3g} s ({race.settings.label})"
         call = race.call.fork(why, race.call.settings.without_waiting())
         for earlier in self.copies:
             call.join(earlier.call)

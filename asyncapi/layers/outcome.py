@@ -55,7 +55,8 @@ async def _known(inner: Send, request: Request) -> Response:
 def _unknown(request: Request, failure: AsyncAPIError) -> OutcomeUnknown:
     key = str(request.idempotency_key)
     error = OutcomeUnknown(
-        f"it may have been done or not ({failure.message}): to find out, send it again with idempotency_key={key!r}",
+        f"the request may have been carried out or not ({failure.message}): "
+        f"to find out, send it again with idempotency_key={key!r}",
         idempotency_key=key,
         request=request,
     )

@@ -177,12 +177,12 @@ async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max
     cap = inf if call.fan_out is not None else policy.max_retry_after if policy is not None else _CAP
     why = ""
     if told > cap:
-        why = f"a single call waits {cap:g} s at most (max_retry_after)"
+        why = f"a single call waits at most {cap:g} s (max_retry_after)"
     elif request.deadline is not None and now + told > request.deadline and call.settings.max_wait is None:
         why = f"its deadline is in {request.deadline - now:.3g} s"
     if why:
         response = Response(429, {"Retry-After": str(ceil(told))}, url=request.url, request=request)
-        message = f"the server has asked to wait {told:.3g} s more, {why}"
+        message = f"the server asks to wait another {told:.3g} s, but {why}"
         exceeded = RateExceeded(message, response=response, retry_after=told, request=request)
         if told > cap:
             exceeded.held_by = "max_retry_after"

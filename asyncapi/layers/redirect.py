@@ -84,11 +84,11 @@ def _target(request: Request, response: Response) -> URL:
         target = uri.join(here, location)
         target.origin()
     except ValueError:
-        raise final_error(f"redirected to {shown!r}, which is no usable URL", request) from None
+        raise final_error(f"redirected to {shown!r}, which is not a usable URL", request) from None
     if target.scheme not in {"http", "https"}:
         raise final_error(f"redirected to {shown!r}: only http and https are followed", request)
     if here.scheme == "https" and target.scheme == "http":
-        raise final_error(f"redirected from https to {shown!r}: refused, it would go in clear", request)
+        raise final_error(f"redirected from https to {shown!r}: refused, because it would be sent unencrypted", request)
     if origin(target) == origin(here):
         if "Authorization" in request.headers:  # it goes on; a request has one of the two
             target = target.with_user(None)

@@ -279,7 +279,7 @@ class _Again:
             await self._clock.sleep(wait)
         if self._policy.budget is not None and timed_out(failure) and self._budget.crowded(self._clock.now()):
             raise self._spent(
-                "nearly all attempts to {} time out: retries would keep it so, its retry budget is closed"
+                "nearly all attempts to {} time out: retries would keep it overloaded, so its retry budget is closed"
             )
 
     async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
@@ -317,7 +317,7 @@ class _Again:
             if await _called(policy.stop, state):
                 raise _GiveUp(f"the stop strategy ended it after {self._tries} attempts")
         if source is _TOLD and wait > policy.max_retry_after:
-            why = f"the server asks for {wait:.3g} s, over max_retry_after={policy.max_retry_after:g}"
+            why = f"the server asks to wait {wait:.3g} s, longer than max_retry_after={policy.max_retry_after:g}"
             raise _GiveUp(why, held_by="max_retry_after")
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")

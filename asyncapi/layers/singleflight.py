@@ -181,7 +181,7 @@ class _Flight:
             twin = copy(record)
             twin.why = prefix + record.why
             if not (self._task.done() or record.status or record.error):
-                twin.then = "left: it went on for others"
+                twin.then = "left: the flight continued for others"
             call.attempts.append(twin)
 
     async def _end(self) -> None:

@@ -54,12 +54,12 @@ def parse_url(url: str | URL) -> URL:
     if not isinstance(url, str):
         raise ConfigError(f"a URL is text or a yarl.URL, not {type(url).__name__}")
     if not url.isprintable() and (found := _NO_CHARACTER.search(url)) is not None:
-        what = "a lone surrogate, which is no character," if found[0] >= "\ud800" else "control characters"
+        what = "a lone surrogate, which is not a character," if found[0] >= "\ud800" else "control characters"
         raise ConfigError(f"{what} in the URL {redact_broken(url)!r}: quote them (urllib.parse.quote) or remove them")
     try:
         return uri.parse(url)
     except ValueError as error:
-        raise ConfigError(f"not a URL: {redact_broken(url)!r} ({error})") from None
+        raise ConfigError(f"not a valid URL: {redact_broken(url)!r} ({error})") from None
 
 
 def charset(content_type: str) -> str | None:
@@ -80,10 +80,14 @@ def text(content: bytes, content_type: str) -> str:
         return content.decode(name if _is_charset(name) else "unknown")
     except LookupError:
         shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
-        raise DecodeError(f"the server names an unknown charset {shown!r}; use .content", body=content) from None
+        raise DecodeError(
+            f"the server names an unknown charset {shown!r}: use .content for the raw bytes", body=content
+        ) from None
     except UnicodeError as error:
         what = f"{error.reason} at byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise DecodeError(f"the body is not {name}: {what}; use .content", body=content) from None
+        raise DecodeError(
+            f"the body isn't valid {name}: {what}; use .content for the raw bytes", body=content
+        ) from None
 
 
 @lru_cache(maxsize=256)
@@ -207,14 +211,16 @@ def _make_reader(model: Any) -> Callable[[bytes], Any]:
 def _make_adapter(model: Any) -> pydantic.TypeAdapter[Any]:
     if not isinstance(model, type) and hasattr(type(model), "__pydantic_core_schema__"):  # older ones take its class's
         name = type(model).__name__
-        raise ConfigError(f"model={model!r} is no type that pydantic can validate: it is a value, give {name} itself")
+        raise ConfigError(
+            f"model={model!r} is not a type that pydantic can validate: it is a value; give {name} itself"
+        )
     try:
         made = pydantic.TypeAdapter(model)
         if not getattr(made, "pydantic_complete", True):  # it names types that were not there yet
             made.rebuild(raise_errors=True)
     except (pydantic.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
         raise ConfigError(
-            f"model={model!r} is no type that pydantic can validate: {error.message.splitlines()[0]}"
+            f"model={model!r} is not a type that pydantic can validate: {error.message.splitlines()[0]}"
         ) from error
     return made
 
@@ -239,7 +245,7 @@ def _schema_message(model: Any, error: pydantic.ValidationError) -> str:
     first = problems[0]
     place = ".".join(str(part) for part in first["loc"]) or "the top level"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"the answer does not fit {_name(model)}: {first['msg']} at {place}{more}"
+    return f"the response doesn't match {_name(model)}: {first['msg']} at {place}{more}"
 
 
 def _name(model: Any) -> str:
@@ -252,13 +258,15 @@ def _parse_nothing(model: TypeForm[T], validator: pydantic.TypeAdapter[Any], con
     except pydantic.ValidationError:
         name = _name(model)
         raise DecodeError(
-            f"an empty body where {name} was expected; use model={name} | None, or no model, if that is normal",
+            f"the response body is empty where {name} was expected: "
+            f"use model={name} | None, or no model, if that is normal",
             body=content,
         ) from None
 
 
 def _not_json(content: bytes, content_type: str, problem: str) -> DecodeError:
     if not content.strip():
-        return DecodeError("an empty body where JSON was expected", body=content)
+        return DecodeError("the response body is empty where JSON was expected", body=content)
     shown = content[:_SHOWN].decode("utf-8", "replace")
-    return DecodeError(f"not JSON ({content_type or 'no Content-Type'}): {problem}; it begins {shown!r}", body=content)
+    kind = f"Content-Type {content_type}" if content_type else "no Content-Type"
+    return DecodeError(f"the response isn't valid JSON ({kind}): {problem}; it begins {shown!r}", body=content)

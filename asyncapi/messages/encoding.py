@@ -63,7 +63,7 @@ def encode(request: Request) -> Encoded:
         raise ConfigError(f"{' and '.join(given)} at once: a request has one body")
     types = request.headers.getall("Content-Type", [])
     if request.files is None and request.content is None and any(one.lower().startswith("multipart/") for one in types):
-        raise ConfigError("header Content-Type: a multipart body is made by files= (files={} where there are none)")
+        raise ConfigError("header Content-Type: a multipart body needs files= (files={} if there are none)")
     try:
         if request.json is not None:
             return _json(request.json), "application/json"
@@ -117,7 +117,9 @@ def plain(argument: str, name: str, value: Any) -> str:
         raise ConfigError(f"{argument}: {name!r} is a {type(value).__name__}: give text, a number or a list of them")
     text = str(value)
     if not (text.isascii() and name.isascii()) and _SURROGATE.search(name + text) is not None:
-        raise ConfigError(f"{argument}: {name!r} or its value has a lone surrogate, which UTF-8 has not: remove it")
+        raise ConfigError(
+            f"{argument}: {name!r} or its value has a lone surrogate, which UTF-8 can't represent: remove it"
+        )
     return text
 
 
@@ -127,7 +129,7 @@ def _json(value: Any) -> bytes:
     except ValueError as error:
         raise ConfigError(f"json={type(value).__name__}: {error}") from None
     if (b"NaN" in made or b"Infinity" in made) and not json_text.strict(made):
-        raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON has not")
+        raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON can't represent")
     return made
 
 
@@ -161,7 +163,8 @@ def _content(content: Any) -> Encoded:
     if isinstance(content, Iterable) and not isinstance(content, Mapping):
         return Body(partial(_each, content), length=None, rewindable=iter(content) is not content), None
     raise ConfigError(
-        f"content={type(content).__name__}: give bytes, text, a path, a file, or an iterable of bytes (data: json=)"
+        f"content={type(content).__name__}: give bytes, text, a path, a "
+        "file, or an iterable of bytes (for plain data: json=)"
     )
 
 
@@ -234,7 +237,7 @@ def _multipart(data: Any, files: Any, types: list[str]) -> Encoded:
         filename, content, kind = _file_part(name, file)
         parts.append((_part_head(boundary, name, filename, kind), content))
     if types and any(isinstance(content, bytes) and f"--{boundary}".encode() in content for _, content in parts):
-        raise ConfigError(f"header Content-Type: its boundary {boundary!r} stands in a part: leave the header out")
+        raise ConfigError(f"header Content-Type: its boundary {boundary!r} occurs inside a part: leave the header out")
     tail = f"--{boundary}--\r\n".encode()
     lengths = [_length(content) for _, content in parts]
     length = None
@@ -266,7 +269,7 @@ def _boundary(types: list[str]) -> tuple[str, str]:
     if given is None:
         return boundary, f"{kind.rstrip('; ')}; boundary={boundary}"
     if not isinstance(given, str) or not _BOUNDARY.fullmatch(given):
-        raise ConfigError(f"header Content-Type: {kind!r} has no boundary that a body can have: leave it out")
+        raise ConfigError(f"header Content-Type: {kind!r} has an invalid boundary: leave the header out")
     return given, kind
 
 

@@ -202,7 +202,7 @@ def _made(parts: Parts) -> URL:
     if authority:
         user, at, place = authority.rpartition("@")
         if not place.isprintable() or " " in place:
-            raise ValueError("a character in its host that no host has")
+            raise ValueError("its host has a character that hosts can't have")
         host = URL(f"//{place}" if scheme is None else f"{scheme}://{place}")
         netloc = f"{user}{at}{host.raw_authority}"
     elif authority is not None and scheme is not None:

@@ -59,7 +59,9 @@ class Fallback:
             try:
                 to_json(self.value)
             except ValueError as error:
-                raise ConfigError(f"Fallback(value=...): it is answered as JSON, and {error}") from None
+                raise ConfigError(
+                    f"Fallback(value=...): give data that JSON can represent, a Response or a function: {error}"
+                ) from None
 
     def describe(self) -> str:
         """As `explain()` shows it."""

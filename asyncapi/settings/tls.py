@@ -69,5 +69,7 @@ class TLS:
         if self.cert is None and (self.key is not None or self.password is not None):
             raise ValueError("TLS(key=..., password=...) belong to a certificate: give cert= too")
         if not self.verify and self.ca is not None:
-            raise ValueError("TLS(ca=..., verify=False): authorities are asked only where certificates are verified")
+            raise ValueError(
+                "TLS(ca=..., verify=False): ca= has no effect where certificates aren't verified; leave one of them out"
+            )
         return self

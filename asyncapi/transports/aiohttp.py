@@ -192,7 +192,10 @@ class AioHTTPTransport:
             self._jar.keep(answer.headers, url)
         if answer.status < 200:  # noqa: PLR2004 - an interim answer, and nothing after it
             answer.close()
-            raise ProtocolError(f"the answer's status is {answer.status}, which ends nothing", request=request)
+            raise ProtocolError(
+                f"the server sent {answer.status} as its final status: 1xx is for interim responses only",
+                request=request,
+            )
         return answer
 
     async def _dress(self, url: URL, headers: CIMultiDict[str]) -> tuple[URL, CIMultiDict[str], Mapping[str, Any]]:
@@ -318,11 +321,17 @@ def _check_guarded(
     """The guard holds only where we look names up and connect ourselves."""
     if proxy is not None or trust_env:
         given = "proxy=" if proxy is not None else "trust_env="
-        raise ConfigError(f"egress= and {given}: a proxy looks names up and connects by itself; let it do the refusing")
+        raise ConfigError(
+            f"egress= doesn't work with {given}: the proxy makes the connections; set the restrictions there"
+        )
     if session is not None:
-        raise ConfigError("egress= and session=: the session makes the connections; leave one of them out")
+        raise ConfigError(
+            "egress= doesn't work with session=: the session makes the connections; leave one of them out"
+        )
     if unix_socket is not None:
-        raise ConfigError("egress= and unix_socket=: every call goes to that socket; leave one of them out")
+        raise ConfigError(
+            "egress= doesn't work with unix_socket=: every call goes to that socket; leave one of them out"
+        )
 
 
 def _check_shared(session: aiohttp.ClientSession, *, taken: bool) -> None:

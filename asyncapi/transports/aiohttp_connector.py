@@ -110,7 +110,7 @@ class TCPConnector(_Ours, aiohttp.TCPConnector):
             return let
         refused = ", ".join(dict.fromkeys(why for why in reasons if why is not None))
         whose = "" if refused.startswith(f"{host} is") else f"{host}: "
-        raise EgressDenied(f"egress: {whose}{refused}; if it may be reached, name it in Egress(allow=[...])")
+        raise EgressDenied(f"egress: {whose}{refused}; to allow it, name it in Egress(allow=[...])")
 
 
 class _UnixConnector(aiohttp.UnixConnector):

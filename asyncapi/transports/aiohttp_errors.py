@@ -36,7 +36,7 @@ RAISED = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, Val
 
 _TELLING = (aiohttp.ClientError, http_exceptions.HttpProcessingError)
 _TOO_MUCH = (
-    "the answer's headers are too large, or too many: raise max_headers if you expect that "
+    "the response headers are too large, or too many: raise max_headers if you expect that "
     "(over a session of your own: its max_field_size and max_headers)"
 )
 _OVER = ("Got more than", "Too many headers", "Too many trailers", TOO_LARGE)  # a bound of the header section
@@ -48,7 +48,7 @@ _SAID = {  # what a peer's first bytes tell, as aiohttp shows them: who it is
     r"""b['"]\\x00\\x00.\S{0,8}\\x04""": "an HTTP/2 server",
     r"""b['"]RTSP/""": "an RTSP server",
 }
-_CUSTOM_CA = "for a private authority give its file: tls='ca.pem'"
+_CUSTOM_CA = "for a private certificate authority give its file: tls='ca.pem'"
 _PLAIN = "the server does not speak TLS on this port: should the URL begin with http://?"
 _NOT_OURS = "the server does not accept our certificate: check TLS(cert=...)"
 _VERIFICATION = {  # OpenSSL's X509_V_ERR_*
@@ -61,18 +61,18 @@ _VERIFICATION = {  # OpenSSL's X509_V_ERR_*
     62: "check the host in the URL",
     64: "check the host in the URL",
 }
-_MUTE = " (as some servers do that miss a client certificate, without a word: see TLS(cert=...))"
+_MUTE = " (some servers do this when they want a client certificate: see TLS(cert=...))"
 _HANDSHAKE = {  # part of OpenSSL's reason: what to do; the first that fits
     "ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate: tls=TLS(cert='client.pem')",
     "ALERT_HANDSHAKE_FAILURE": "the server may ask for a client certificate: tls=TLS(cert='client.pem')",
     "ALERT_UNKNOWN_CA": _NOT_OURS,
     "ALERT_ACCESS_DENIED": _NOT_OURS,
     "ALERT_DECRYPT_ERROR": _NOT_OURS,
-    "UNRECOGNIZED_NAME": "the server knows no such host: check the host in the URL",
+    "UNRECOGNIZED_NAME": "the server doesn't serve this host name: check the host in the URL",
     "CERTIFICATE_EXPIRED": "the server does not accept our certificate: renew that of TLS(cert=...)",
     "CERTIFICATE": _NOT_OURS,
-    "PROTOCOL_VERSION": "there is no TLS version that both speak: see TLS(min_version=...)",
-    "UNSUPPORTED_PROTOCOL": "there is no TLS version that both speak: see TLS(min_version=...)",
+    "PROTOCOL_VERSION": "client and server have no TLS version in common: see TLS(min_version=...)",
+    "UNSUPPORTED_PROTOCOL": "client and server have no TLS version in common: see TLS(min_version=...)",
     "WRONG_VERSION_NUMBER": _PLAIN,
     "HTTP_REQUEST": _PLAIN,
     "RECORD_LAYER_FAILURE": _PLAIN,
@@ -93,7 +93,9 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         return _tls(cause, error, request)
     match error:
         case aiohttp.ServerFingerprintMismatch():
-            return TLSError("TLS: the certificate has another fingerprint than the session asks for", request=request)
+            return TLSError(
+                "TLS: the certificate's fingerprint is not the one that the session expects", request=request
+            )
         case aiohttp.ClientConnectorDNSError():
             return ConnectError(f"the name {error.host!r} does not resolve: {error.os_error}", request=request)
         case aiohttp.ClientConnectorError():
@@ -120,13 +122,13 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError() if call.phase == "body":
             return ProtocolError(f"the body broke off: {_fault(error)}", request=request)
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError():
-            return ProtocolError(f"the answer is not HTTP: {_fault(error)}", request=request)
+            return ProtocolError(f"the response isn't valid HTTP: {_fault(error)}", request=request)
         case aiohttp.InvalidURL():
-            return ConfigError("aiohttp takes no such URL", request=request)
+            return ConfigError("aiohttp doesn't accept this URL", request=request)
         case ValueError() | RuntimeError() if call.phase == "body":
-            return ProtocolError(f"the answer can't be read: {type(error).__name__}", request=request)
+            return ProtocolError(f"the response can't be read: {type(error).__name__}", request=request)
         case ValueError() | RuntimeError():
-            return ConfigError(f"it can't be sent: {said}", request=request)
+            return ConfigError(f"the request can't be sent: {said}", request=request)
         case _:
             return ProtocolError(f"the connection failed: {type(error).__name__}", request=request)
 
@@ -209,17 +211,17 @@ def _reason(error: OSError) -> str:
 
 
 def _slow_connect(limit: float | None) -> str:
-    return "no connection in time" if limit is None else f"no connection in {limit:g} s"
+    return "no connection in time" if limit is None else f"no connection within {limit:g} s"
 
 
 def _cut(error: Exception, request: Request) -> ProtocolError:
     """The connection was closed on us: while reused and before any byte of an answer, it was stale."""
     call = request.call
     before = call.phase != "body"
-    where = "before an answer came" if before else "in the body"
+    when = "before it sent a response" if before else "in the middle of the response body"
     why = f": {_reason(error)}" if isinstance(error, OSError) and error.errno else ""
     hint = _MUTE if before and not call.reused and request.url.scheme == "https" else ""
-    cut = ProtocolError(f"the connection was closed {where}{why}{hint}", request=request)
+    cut = ProtocolError(f"the server closed the connection {when}{why}{hint}", request=request)
     cut.stale = before and call.reused
     return cut
 

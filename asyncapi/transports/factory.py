@@ -31,7 +31,9 @@ def choose_transport(
     if not callable(getattr(transport, "send", None)) or not callable(getattr(transport, "aclose", None)):
         raise ConfigError(f"transport={transport!r}: it needs `send` and `aclose`, as MockTransport(handler) has them")
     if egress is not None and not getattr(transport, "offline", False):
-        raise ConfigError("egress= and transport=: the transport makes the connections; let it do the refusing")
+        raise ConfigError(
+            "egress= doesn't work with transport=: the transport makes the connections; set the restrictions there"
+        )
     return transport
 
 
@@ -57,10 +59,10 @@ def http_transport(
 
     max_body = settings["max_body"]
     if max_body is not None and (type(max_body) is not int or max_body < 1):
-        raise ConfigError(f"max_body={max_body!r}: a number of bytes, at least 1, or None for no bound")
+        raise ConfigError(f"max_body={max_body!r}: give a number of bytes, at least 1, or None for no bound")
     max_headers = settings.get("max_headers")
     if max_headers is not None and (type(max_headers) is not int or max_headers < LEAST_HEADERS):
-        raise ConfigError(f"max_headers={max_headers!r}: a number of bytes, at least {LEAST_HEADERS:,}, or None")
+        raise ConfigError(f"max_headers={max_headers!r}: give a number of bytes, at least {LEAST_HEADERS:,}, or None")
     return AioHTTPTransport(clock=clock, tls=_handshakes(tls), guard=_guard(egress), **settings)
 
 
@@ -71,7 +73,7 @@ def _handshakes(tls: bool | str | PathLike[str] | TLS) -> Handshakes | None:
     if tls is True:
         return None
     if not isinstance(tls, bool | str | PathLike | TLS):
-        raise ConfigError(f"tls={tls!r}: True, False, the path of a file of authorities, or TLS(...)")
+        raise ConfigError(f"tls={tls!r}: give True, False, the path of a file of authorities, or TLS(...)")
     if not isinstance(tls, TLS):
         tls = TLS(ca=fspath(tls)) if isinstance(tls, str | PathLike) else TLS(verify=False)
     return Handshakes(
@@ -91,5 +93,5 @@ def _guard(egress: Egress | Literal["public"] | None) -> Guard | None:
     if egress == "public":
         egress = Egress()
     if not isinstance(egress, Egress):
-        raise ConfigError(f"egress={egress!r}: None, 'public', or Egress(allow=[...], deny=[...])")
+        raise ConfigError(f"egress={egress!r}: give None, 'public', or Egress(allow=[...], deny=[...])")
     return egress.guard()

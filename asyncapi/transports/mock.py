@@ -87,7 +87,9 @@ async def _answer(request: Request, given: Any) -> Response:
     if body is None:
         return response
     if body.closed or response.request is not None:
-        raise ConfigError("the mock handler returned a reply whose body was read before: make one for each request")
+        raise ConfigError(
+            "the mock handler returned a reply whose body was read before: make a new one for each request"
+        )
     if call.open_bodies is not None and response.status < 300:  # noqa: PLR2004 - redirects and errors are read
         call.open_bodies.append(body)
         return response

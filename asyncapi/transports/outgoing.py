@@ -97,7 +97,7 @@ def without_bytes(headers: Head) -> Head:
     if not lost:
         return headers
     if lost - {"If-None-Match"}:
-        raise ConfigError(f"header {min(lost)}: aiohttp drops its bytes that are no UTF-8; leave session= out")
+        raise ConfigError(f"header {min(lost)}: aiohttp drops bytes that aren't UTF-8; leave session= out")
     return CIMultiDict((name, value) for name, value in headers.items() if name not in lost)
 
 

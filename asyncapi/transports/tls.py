@@ -116,8 +116,8 @@ class Handshakes:
         transport.abort()
         own = f"its key is {shown[0]}" if shown else "it shows none"
         raise TLSError(
-            f"TLS: {host} does not have a pinned key: {own}, pinned are {', '.join(wanted)}; if the server's key was "
-            "changed on purpose, add its pin to TLS(pins=...), else somebody stands between"
+            f"TLS: the key of {host} is not pinned: {own}, pinned are {', '.join(wanted)}; if the server's key was "
+            "changed on purpose, add its pin to TLS(pins=...); otherwise somebody may be intercepting the connection"
         )
 
     def _chain(self, shown: Any) -> list[bytes]:
@@ -233,10 +233,10 @@ def _show(context: ssl.SSLContext, cert: str, key: str | None, password: str | N
 
 def _unusable(error: ssl.SSLError, file: str, password: str | None, *, apart: bool) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
-        return "the key is not that of the certificate: give the two that belong together"
+        return "the key doesn't belong to the certificate: give a matching pair"
     text = Path(file).read_bytes()
     if b"BEGIN ENCRYPTED" in text or b"4,ENCRYPTED" in text:
-        return "the key is locked: give its password=" if password is None else "password= does not unlock the key"
+        return "the key is encrypted: give its password=" if password is None else "password= doesn't decrypt the key"
     return f"{error}; give a PEM file with the certificate and its chain{'' if apart else ', and key= if it is apart'}"
 
 

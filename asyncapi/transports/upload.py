@@ -61,14 +61,14 @@ async def checked(body: Body) -> AsyncGenerator[bytes, None]:
     except ConfigError:
         raise
     except Exception as error:
-        raise ConfigError(f"the request's body failed: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"reading the request body failed: {type(error).__name__}: {error}") from error
     finally:
         if hasattr(source, "aclose"):
             await source.aclose()
     if body.length is not None and sent != body.length:
         least = "at least " if sent > body.length else ""
         raise ConfigError(
-            f"the request's body has {least}{sent:,} bytes, {body.length:,} were promised: did its file change?"
+            f"the request body has {least}{sent:,} bytes, but Content-Length says {body.length:,}: did the file change?"
         )
 
 
@@ -76,7 +76,5 @@ def _bytes(piece: Any) -> bytes:
     if type(piece) is bytes:
         return piece
     if not isinstance(piece, bytes | bytearray | memoryview):
-        raise ConfigError(
-            f"the request's body gives {type(piece).__name__}, not bytes: encode it, or open it with 'rb'"
-        )
+        raise ConfigError(f"the request body yields {type(piece).__name__}, not bytes: encode it, or open it with 'rb'")
     return bytes(piece)

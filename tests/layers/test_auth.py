@@ -137,7 +137,7 @@ async def test_a_redirect_carries_a_credential_to_its_own_origin_alone(to, bound
         base = one if bound == "by the base URL" else ""
         async with Client(base, auth=auth, tls=tls[1]) as api:
             if to == "scheme":  # back from there is refused: it would go in clear
-                with pytest.raises(AsyncAPIError, match="refused, it would go in clear"):
+                with pytest.raises(AsyncAPIError, match="refused, because it would be sent unencrypted"):
                     await api.get(f"{one}/start?a=b")
                 assert places.seen == [("start", True), ("away", False)]
             else:
@@ -183,7 +183,7 @@ def test_what_is_no_origin_is_said(place):
 
 @pytest.mark.parametrize("auth", ["token", ("user", "pw"), Bearer, 3, {"https://h": "token"}])
 def test_what_is_no_credential_is_said_and_not_shown(auth):
-    with pytest.raises(ConfigError, match="is no credential: give Bearer") as caught:
+    with pytest.raises(ConfigError, match="is not a credential: give Bearer") as caught:
         client(lambda _: reply(), auth=auth)
     assert "token" not in str(caught.value)
 

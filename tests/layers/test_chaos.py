@@ -201,7 +201,7 @@ def test_a_cut_body_is_a_connection_that_broke_in_the_middle_and_never_half_an_a
         told = set()
         for number in range(50):
             request = host.request(f"/{number}")
-            with pytest.raises(ProtocolError, match="of 100 bytes of the body") as caught:
+            with pytest.raises(ProtocolError, match="of 100 bytes of the response body") as caught:
                 await host.send(request)
             told.add(caught.value.message)
             assert request.call.attempts[0].error.startswith("ProtocolError")

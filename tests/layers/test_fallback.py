@@ -427,7 +427,7 @@ def test_who_is_asked_all_the_same_is_asked_on_its_own_budget_and_says_why():
                 await api.get("/x")
         return hosts[-1]
 
-    assert run(scenario()) == ("main.example", "asked all the same: nobody else answers")
+    assert run(scenario()) == ("main.example", "sent all the same: no fallback has a response")
 
 
 async def _fails_later(request, failure):

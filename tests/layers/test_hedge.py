@@ -130,7 +130,7 @@ def test_a_late_answer_is_overtaken_by_the_second_copy():
         assert (response.status, host.clock.now(), host.attempts) == (200, pytest.approx(0.15), 2)
         first, second = request.call.attempts
         assert (first.number, first.why, first.then) == (1, "first", "attempt 2 was answered first")
-        assert (second.number, second.why, second.status) == (2, "hedge: no answer in 0.1 s (fixed)", 200)
+        assert (second.number, second.why, second.status) == (2, "hedge: no response within 0.1 s (fixed)", 200)
         assert first.error.startswith("CancelledError")
         assert (first.elapsed, second.started) == (pytest.approx(0.15), pytest.approx(0.1))
         assert response.request.call is request.call

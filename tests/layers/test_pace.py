@@ -172,7 +172,7 @@ def test_a_pause_that_outlasts_the_deadline_is_told_at_once_with_when_to_come_ba
         host = Host(*[busy("50")] * 3, timeout=Timeout(30))
         async with host.client as api:
             assert [type(error) for error in await meet(host)] == [RateLimited] * 3
-            with pytest.raises(RateExceeded, match="asked to wait 50 s more, its deadline is in 30 s") as caught:
+            with pytest.raises(RateExceeded, match="asks to wait another 50 s, but its deadline is in 30 s") as caught:
                 await api.get("/second")
             assert host.clock.now() == 0
         assert len(host.seen) == 3

@@ -222,7 +222,7 @@ def test_each_waiter_keeps_its_own_deadline():
             await short
         assert host.clock.now() == pytest.approx(0.3)
         (record,) = caught.value.attempts
-        assert record.then == "left: it went on for others"
+        assert record.then == "left: the flight continued for others"
         assert ((await long).status, host.sent) == (200, 1)
         assert caught.value.attempts[0].elapsed == 0.0  # a copy: what came later is not written into it
 
@@ -237,7 +237,7 @@ def test_the_last_waiters_deadline_ends_it_and_its_record_says_so():
         with pytest.raises(RequestTimeout) as caught:
             await long
         assert (host.clock.now(), host.given_up) == (pytest.approx(0.6), 1)
-        assert caught.value.attempts[0].error.startswith("RequestTimeout: the deadline came")
+        assert caught.value.attempts[0].error.startswith("RequestTimeout: the deadline passed")
 
     played(scenario)
 

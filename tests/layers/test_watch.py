@@ -146,7 +146,7 @@ async def sleeps(request):
     await asyncio.sleep(9)
 
 
-LATE = "RequestTimeout: the deadline came during headers"
+LATE = "RequestTimeout: the deadline passed during headers"
 
 
 def test_an_attempt_that_the_deadline_cut_off_is_told_as_late_and_not_as_cancelled():

@@ -372,7 +372,7 @@ async def test_an_answer_that_does_not_fit_says_where_and_on_which_page():
         ("", {"items": []}, "valid array"),
         (None, {"rows": []}, r"no list of items found in the answer \('rows'\)"),
         (None, 5, "a int"),
-        ("items", "<html>", "not JSON"),
+        ("items", "<html>", "isn't valid JSON"),
     ],
 )
 async def test_a_place_without_items_is_an_error_that_says_so(items, body, said):
@@ -938,7 +938,7 @@ async def test_left_and_failed_at_random_and_resumed_from_saved_text_no_item_is_
         ({"by": Cursor(), "max_pages": 0}, "max_pages=0"),
         ({"by": Cursor(), "items": "a..b"}, "a..b"),
         ({"by": Cursor(), "items": ".a"}, "'.a'"),
-        ({"by": Cursor(), "model": object()}, "no type that pydantic can validate"),
+        ({"by": Cursor(), "model": object()}, "not a type that pydantic can validate"),
         ({"by": Cursor(), "start": {"page": 2}}, "no position of these pages"),
         ({"by": Cursor(), "start": "abc"}, "start='abc'"),
         ({"by": Cursor(), "start": {"cursor": ["a"]}}, "is no cursor"),

@@ -223,10 +223,10 @@ async def failing_slowly():
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (failing, "the request's body failed: KeyError: 'mine'"),
-        (failing_slowly, r"the request's body failed: OSError: \[Errno 5\] my disk"),
-        (lambda: iter(["text"]), "the request's body gives str, not bytes"),
-        (lambda: [1, 2], "the request's body gives int, not bytes"),
+        (failing, "reading the request body failed: KeyError: 'mine'"),
+        (failing_slowly, r"reading the request body failed: OSError: \[Errno 5\] my disk"),
+        (lambda: iter(["text"]), "the request body yields str, not bytes"),
+        (lambda: [1, 2], "the request body yields int, not bytes"),
     ],
 )
 async def test_what_fails_in_a_body_is_said_and_never_retried(body, message):
@@ -324,7 +324,7 @@ async def test_an_upload_to_a_server_that_resets_is_an_error_and_quiet(caplog):
         peer.abort()
 
     async with scripted(reset) as server, Client(server.url, retry=None) as api:
-        with pytest.raises(ProtocolError, match="the connection was closed before an answer came"):
+        with pytest.raises(ProtocolError, match="the server closed the connection before it sent a response"):
             await api.post("/", content=bytes(20_000_000))
     assert not [record for record in caplog.records if record.name == "asyncio"]
 
