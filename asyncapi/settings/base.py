@@ -1,6 +1,6 @@
-"""What every settings class is: a frozen pydantic dataclass, validated once when it is made.
+"""Make a settings class: a frozen pydantic dataclass that is validated once, when it is made.
 
-A wrong value is a `ConfigError` of one line that names the setting.
+A wrong value raises a `ConfigError` of one line that names the setting and says what to give.
 """
 
 import dataclasses
@@ -20,11 +20,11 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 @dataclass_transform(frozen_default=True)
 def settings(cls: C) -> C:
-    """A frozen pydantic dataclass whose wrong values raise `ConfigError`."""
+    """Make a frozen pydantic dataclass whose wrong values raise `ConfigError`."""
     config = pydantic.ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-    made: Any = pydantic.dataclasses.dataclass(frozen=True, config=config)(cls)
-    init = made.__init__
-    names = [field.name for field in dataclasses.fields(made)]
+    checked_class: Any = pydantic.dataclasses.dataclass(frozen=True, config=config)(cls)
+    init = checked_class.__init__
+    names = [field.name for field in dataclasses.fields(checked_class)]
 
     @functools.wraps(init)
     def checked(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -33,8 +33,8 @@ def settings(cls: C) -> C:
         except pydantic.ValidationError as error:
             raise ConfigError(_one_line(getattr(cls, "shown_as", cls.__name__), names, error)) from None
 
-    made.__init__ = checked
-    return made  # type: ignore[no-any-return]
+    checked_class.__init__ = checked
+    return checked_class  # type: ignore[no-any-return]
 
 
 def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""The settings of chaos: what goes wrong on purpose, for tests."""
+"""The settings of chaos: faults on purpose, for tests."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY
@@ -35,21 +35,21 @@ def _shares(errors: float | Mapping[int, float], info: ValidationInfo) -> float 
 
 @settings
 class Chaos:
-    """Make a share of the attempts go wrong, the same ones in every run: for the tests of code that uses this SDK.
+    """Make a share of the attempts fail, the same ones in every run: for tests of code that uses this SDK.
 
-    What happens to an attempt is drawn from the seed, its method and URL, and how often that was asked for before;
-    never from time or from the order of other requests.
+    What happens to an attempt depends on the seed, on its method and URL, and on how often that URL was requested
+    before; never on time or on the order of other requests. Nothing fails by default.
 
     Attributes:
-        latency: Seconds added to an attempt; a pair `(shortest, longest)` is drawn from evenly.
-        slow: The share of attempts that get the latency.
-        drops: The share of attempts whose connection breaks: half of them before they are sent, half after the server
-            has done its work.
-        throttle: The share of attempts answered with a 429 and a Retry-After.
-        retry_after: Its Retry-After, seconds.
-        errors: The share of attempts answered with a 503; or a share for each status, `{500: 0.1, 404: 0.01}`.
-        truncate: The share of answers whose connection breaks in the middle of the body (where there is one).
-        seed: Another seed hits other attempts.
+        latency: Seconds added to an attempt, or a pair `(shortest, longest)` to draw from evenly; 0 by default.
+        slow: The share of attempts that get the latency, from 0 to 1; all by default.
+        drops: The share of attempts whose connection breaks: half of them before the request is sent, half after the
+            server has done its work.
+        throttle: The share of attempts that get a 429 with a Retry-After.
+        retry_after: The Retry-After of these, in seconds; 1 by default.
+        errors: The share of attempts that get a 503; or a share for each status, `{500: 0.1, 404: 0.01}`.
+        truncate: The share of responses whose connection breaks in the middle of the body (where there is one).
+        seed: Another seed picks other attempts; 0 by default.
     """
 
     _: KW_ONLY
@@ -69,5 +69,5 @@ class Chaos:
 
     @cached_property
     def shares(self) -> dict[int, float]:
-        """The share of attempts that each status answers."""
+        """The share of attempts that get each status."""
         return _statuses(self.errors)
