@@ -193,7 +193,7 @@ class AioHTTPTransport:
         if answer.status < 200:  # noqa: PLR2004 - an interim answer, and nothing after it
             answer.close()
             raise ProtocolError(
-                f"the server sent {answer.status} as its final status: 1xx is for interim responses only",
+                f"the server sent {answer.status} as the final status, which must be 200 or higher",
                 request=request,
             )
         return answer

@@ -177,7 +177,7 @@ async def test_each_origin_may_have_a_credential_of_its_own():
 
 @pytest.mark.parametrize("place", ["h", "/x", "", "https://h/v1", "https://h/?a=b", 3])
 def test_what_is_no_origin_is_said(place):
-    with pytest.raises(ConfigError, match=r"auth: '.*'(:| is no origin)"):
+    with pytest.raises(ConfigError, match=r"auth: '.*'(:| is not an origin)"):
         client(lambda _: reply(), auth={place: Bearer("t")})
 
 

@@ -332,7 +332,7 @@ def test_a_wait_over_max_retry_after_raises_at_once_with_the_wait():
         error = await host.fails()
         assert host.clock.now() == 0.0
         assert error.retry_after == 3600
-        assert "over max_retry_after=60" in error.attempts[-1].then
+        assert "longer than max_retry_after=60" in error.attempts[-1].then
 
     run(scenario())
 

@@ -263,7 +263,7 @@ class Waits(Spy):
 
 @pytest.mark.parametrize("wrong", [[object()], [Spy], [Spy(), None], print, [Waits()]])
 def test_what_is_no_watcher_is_refused(wrong):
-    with pytest.raises(ConfigError, match="is no watcher"):
+    with pytest.raises(ConfigError, match="is not a watcher"):
         Client(watch=wrong)
 
 

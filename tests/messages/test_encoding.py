@@ -281,7 +281,7 @@ async def test_a_body_that_is_no_multipart_is_not_called_one(body):
         ("multipart/form-data; boundary=", "an invalid boundary"),
         ("multipart/form-data; boundary=a<b", "an invalid boundary"),
         (f"multipart/form-data; boundary={'x' * 71}", "an invalid boundary"),
-        ("multipart/form-data; boundary=in", "its boundary 'in' stands in a part"),
+        ("multipart/form-data; boundary=in", "its boundary 'in' occurs inside a part"),
     ],
 )
 def test_a_content_type_by_hand_that_can_not_be_is_told(by_hand, why):

@@ -115,7 +115,7 @@ async def test_the_refusal_says_what_and_what_to_do():
     assert "canary" not in f"{error!r}{error.request!r}"
     assert len(error.attempts) == 1
     async with Client(egress="public") as api:
-        with pytest.raises(EgressDenied, match=r"egress: 10\.0\.0\.5 is a private address; if"):
+        with pytest.raises(EgressDenied, match=r"egress: 10\.0\.0\.5 is a private address; to allow it"):
             await api.get("http://10.0.0.5/")
 
 

@@ -229,7 +229,7 @@ def test_files_that_are_not_what_they_should_be_are_told_at_once(tls, message):
 
 def test_a_key_of_another_certificate_is_told_at_once(ours, tmp_path):
     one, other = ours.pair(tmp_path / "a"), ours.pair(tmp_path / "b")
-    with pytest.raises(ConfigError, match="the key is not that of the certificate"):
+    with pytest.raises(ConfigError, match="the key doesn't belong to the certificate"):
         Client(tls=TLS(cert=one[0], key=other[1]))
 
 
