@@ -4,6 +4,7 @@ A wrong value raises a `ConfigError` of one line that names the setting and says
 """
 
 import dataclasses
+import difflib
 import functools
 from typing import Annotated, Any, TypeVar
 
@@ -40,8 +41,16 @@ def settings(cls: C) -> C:
 def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
     message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "dataclass_type":  # rate=5, cache=True
-        message = f"give {problem['ctx']['class_name']}(...)"
+    match problem["type"]:
+        case "dataclass_type":  # rate=5, cache=True
+            message = f"give {problem['ctx']['class_name']}(...)"
+        case "missing":
+            return f"{name}: give {problem['loc'][0]}="
+        case "unexpected_positional_argument":
+            message = "give it by name"
+        case "unexpected_keyword_argument":
+            close = difflib.get_close_matches(str(problem["loc"][0]), names, 1)
+            message = "there is no such setting" + (f"; did you mean {close[0]}=?" if close else "")
     if not problem["loc"]:  # several settings together
         return message if message.startswith(name) else f"{name}: {message}"
     first, *rest = problem["loc"]

@@ -637,7 +637,10 @@ def test_a_watcher_is_told_of_the_call_when_its_body_closes_and_of_the_attempt_a
 
 def test_chaos_meets_streams_too():
     async def scenario():
-        for chaos, error in [(Chaos(truncate=1.0, seed=3), "in the response body"), (Chaos(drops=1.0, seed=3), "chaos")]:
+        for chaos, error in [
+            (Chaos(truncate=1.0, seed=3), "in the response body"),
+            (Chaos(drops=1.0, seed=3), "chaos"),
+        ]:
             api = client_of(Source(b"a" * 100), Source(b"a" * 100), chaos=chaos, retry=None, concurrency=1)
             for _ in range(2):
                 with pytest.raises((ProtocolError, OSError, Exception), match=error):

@@ -80,7 +80,9 @@ async def test_a_wrong_pin_is_told_with_the_one_seen_and_nothing_is_sent(ours, p
     assert b"".join(read) == b""
     assert len(caught.value.attempts) == 1
     assert f"its key is {pinned.pin}, pinned are {OTHER}" in str(caught.value)
-    assert str(caught.value).startswith(f"POST {server.url.replace('http', 'https')}/: TLS: the key of 127.0.0.1 is not pinned")
+    assert str(caught.value).startswith(
+        f"POST {server.url.replace('http', 'https')}/: TLS: the key of 127.0.0.1 is not pinned"
+    )
 
 
 async def test_a_certificate_that_is_merely_sent_along_proves_nothing(ours, pinned, theirs):
