@@ -48,5 +48,5 @@ def test_each_run_has_a_strategy_of_its_own(chosen):
 
 
 def test_an_offset_sends_a_page_size_only_where_one_is_given():
-    assert Offset().strategy().size_param is None
-    assert Offset(size=50).strategy().size_param == "limit"
+    assert Offset().strategy().ask({"offset": None}) == (None, {"offset": 0})
+    assert Offset(size=50).strategy().ask({"offset": 100}) == (None, {"limit": 50, "offset": 100})
