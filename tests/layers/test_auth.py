@@ -245,7 +245,7 @@ async def test_a_stream_that_can_not_be_rewound_is_not_sent_again():
     assert auth.given == 1
 
 
-async def test_a_post_that_was_done_and_redirected_is_not_done_again_for_the_401_of_its_next_page():
+async def test_a_redirected_post_is_not_done_again_for_a_401_of_its_next_page():
     seen = []
 
     def handler(request):

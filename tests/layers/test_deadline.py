@@ -83,7 +83,7 @@ def test_scopes_and_timeouts_only_shorten(outer, inner, timeout, expected):
     run(scenario())
 
 
-def test_leaving_an_inner_scope_brings_the_outer_one_back_and_leaving_that_brings_none():
+def test_leaving_an_inner_scope_restores_the_outer_one():
     async def scenario():
         host = Host()
         with host.scope(9.0) as outer:

@@ -292,7 +292,7 @@ def test_credentials_in_headers_stay_with_their_origin():
     assert headers["Accept"] == "text/x"
 
 
-def test_a_credential_of_the_client_goes_to_its_own_origin_and_each_place_may_have_one():
+def test_a_credential_goes_to_its_own_origin_and_each_place_may_have_one():
     async def scenario(auth):
         seen = {}
 

@@ -139,7 +139,7 @@ def test_a_late_answer_is_overtaken_by_the_second_copy():
     played(scenario, Does(1.0), Does(0.05))
 
 
-def test_the_first_copy_may_still_win_and_the_second_is_closed_before_the_call_returns():
+def test_the_first_copy_may_win_and_the_second_is_closed_before_the_return():
     async def scenario(host):
         request = host.request()
         response = await host.send(request)
@@ -167,7 +167,7 @@ def test_an_answer_in_time_costs_no_task_and_no_timer_of_its_own():
     played(scenario, Does(0.01))
 
 
-def test_at_a_two_percent_slow_server_p99_falls_by_more_than_half_for_at_most_five_percent_more_requests():
+def test_p99_of_a_server_that_is_slow_in_2_percent_is_halved_for_5_percent_more():
     def latency(draw):
         return draw.uniform(1.0, 2.0) if draw.random() < 0.02 else draw.lognormvariate(-3.5, 0.4)
 
@@ -317,7 +317,7 @@ def test_a_fast_failure_before_the_delay_goes_to_the_retry_layer_as_it_is():
         (QueueFull("a"), ProtocolError("b"), QueueFull),
     ],
 )
-def test_when_all_copies_fail_an_answer_goes_before_an_error_and_the_first_before_the_second(first, second, what):
+def test_when_all_copies_fail_a_response_goes_before_an_error(first, second, what):
     async def scenario(host):
         request = host.request()
         try:
@@ -541,7 +541,7 @@ def test_a_call_that_is_being_given_up_is_not_hedged_and_closes_in_peace(given_u
     played(scenario, Does(1.0, closing=0.2), Does(0.05))
 
 
-def test_a_first_copy_that_answers_although_it_was_cancelled_leaves_no_stray_cancellation():
+def test_a_cancelled_first_copy_that_answers_leaves_no_stray_cancellation():
     async def scenario(host):
         first = True
 

@@ -140,7 +140,7 @@ def test_a_status(status, method, keyed, form, verdict):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("status", BEHIND_A_PROXY)
-def test_what_a_proxy_says_of_the_host_behind_it_is_retried_and_a_post_where_the_host_saw_nothing(status, method):
+def test_what_a_proxy_says_of_its_host_is_retried_a_post_if_nothing_was_seen(status, method):
     async def scenario():
         host = Host(lambda _: reply(status))
         await host.fails(method)
@@ -337,7 +337,7 @@ def test_a_wait_over_max_retry_after_raises_at_once_with_the_wait():
     run(scenario())
 
 
-def test_max_retry_after_bounds_what_servers_ask_for_beside_a_wait_strategy_and_not_our_own_waits():
+def test_max_retry_after_bounds_the_waits_of_servers_and_not_our_own():
     async def scenario():
         host = Host(lambda _: reply(503, headers={"Retry-After": "3600"}), timeout=None, retry=Retry(wait=lambda _: 1))
         await host.fails()
@@ -442,7 +442,7 @@ def test_a_limit_that_says_at_once_is_no_storm_where_nothing_else_holds_it():
     run(scenario())
 
 
-def test_where_nearly_everything_times_out_time_outs_are_not_retried_until_the_host_answers_others():
+def test_timeouts_are_not_retried_while_nearly_everything_times_out():
     """A retry of a time-out would be work on top of what the host is busy with: it waits, looks, and gives up."""
 
     async def scenario():
@@ -521,7 +521,7 @@ def test_a_failed_attempts_own_cause_is_kept():
     run(scenario())
 
 
-def test_a_refusal_of_our_own_before_the_first_attempt_is_retried_without_a_record_to_write_on():
+def test_a_refusal_before_the_first_attempt_is_retried_without_a_record():
     """A transport-shaped error with no attempt behind it (a wait in a queue that failed) breaks nothing."""
     from asyncapi.layers.retry import retry
     from asyncapi.messages.call import Call, CallSettings

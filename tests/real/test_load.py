@@ -15,7 +15,7 @@ from upstream import plain
 CALLS = 1500
 
 
-async def test_hedging_halves_the_p99_of_a_server_with_a_slow_tail_for_a_twentieth_more_requests(upstream):
+async def test_hedging_halves_the_p99_of_a_slow_tail_for_a_twentieth_more_requests(upstream):
     draws = {"/hedged": random.Random(1), "/plain": random.Random(1)}
 
     async def has_a_tail(request, arrival):

@@ -274,7 +274,7 @@ TOO_MUCH = {
 
 
 @pytest.mark.parametrize("name", TOO_MUCH)
-async def test_headers_over_the_bound_are_an_error_that_names_the_setting_and_is_not_retried(name):
+async def test_headers_over_the_bound_name_the_setting_and_are_not_retried(name):
     async with scripted(always(TOO_MUCH[name])) as server, Client(server.url, retry=Retry(3, base=0)) as api:
         with pytest.raises(ProtocolError, match="raise max_headers if you expect that") as caught:
             await api.get("/")
