@@ -16,7 +16,7 @@ from yarl import URL
 
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
-from asyncapi.layers.retry import nested
+from asyncapi.layers.retry import inside_retrying_call
 from asyncapi.messages import encoding
 from asyncapi.messages.call import Call, CallSettings
 from asyncapi.messages.decoding import parse_url
@@ -159,7 +159,7 @@ class Builder:
         limited = built.timeout is not UNSET or built.retry is not UNSET or built.wait is not UNSET
         if limited or built.priority is not None or built.tenant is not None:
             total, settings = self._own_settings(built)
-        if settings.retry is not None and nested():  # here too: a call that retries is not the same as one that doesn't
+        if settings.retry is not None and inside_retrying_call():  # single-flight must not join the two kinds
             settings = settings.without_retry()
         now = self._now()
         due = None if total is None else now + total

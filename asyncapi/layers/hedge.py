@@ -149,7 +149,7 @@ class _Race:
         "due",
         "hedges",
         "inner",
-        "made",
+        "records_before",
         "request",
         "route",
         "settings",
@@ -166,7 +166,7 @@ class _Race:
         self.delay = inf if delay is None else delay
         self.due = inf if delay is None else hedges.clock.now() + delay
         self.call = call = request.call
-        self.made = len(call.attempts)
+        self.records_before = len(call.attempts)
         self.task: asyncio.Task[Any] = call.task or asyncio.current_task()  # type: ignore[assignment]
         self.cancelling = self.task.cancelling()
         self.context = copy_context()  # the caller's; the timer that starts the copies runs in anybody's
@@ -175,7 +175,7 @@ class _Race:
     def ring(self, now: float) -> None:
         """The delay has passed: send a further copy, if the last one was really sent that long ago."""
         last = self if self.contest is None else self.contest.copies[-1]
-        sent = last.call.attempts[last.made :]
+        sent = last.call.attempts[last.records_before :]
         self.due = inf
         if not sent:  # it still stands in our own lines, or was refused there
             if last is self or not last.task.done():
@@ -198,20 +198,20 @@ class _Race:
         """The first copy has ended: no further one will be sent."""
         self.hedges.leave(self)
         records = self.call.attempts
-        if len(records) > self.made:
-            self.route.learn(self.hedges.clock.now() - records[self.made].started, answered=answered)
+        if len(records) > self.records_before:
+            self.route.learn(self.hedges.clock.now() - records[self.records_before].started, answered=answered)
         if self.contest is not None:
             self.contest.first_runs = False
 
 
 class _Copy:
-    """A further copy: `made` counts the records that its call began with."""
+    """A further copy: `records_before` counts the records that its call began with."""
 
-    __slots__ = ("answer", "call", "made", "task")
+    __slots__ = ("answer", "call", "records_before", "task")
 
     def __init__(self, call: Call, task: asyncio.Task[Response]) -> None:
         self.call = call
-        self.made = len(call.attempts)
+        self.records_before = len(call.attempts)
         self.task = task
         self.answer: Response | None = None
 
@@ -283,7 +283,7 @@ class _Contest:
     def _ended(self, copy: _Copy) -> None:
         """A copy has ended: its answer, if good, ends the first one too."""
         self._running -= 1
-        if len(copy.call.attempts) == copy.made:
+        if len(copy.call.attempts) == copy.records_before:
             self._not_sent(copy)
         if not copy.task.cancelled() and copy.task.exception() is None:
             copy.answer = copy.task.result()
@@ -349,6 +349,6 @@ class _Contest:
             call.join(copy.call)
         if self._won is None:
             return
-        for record in call.attempts[self._race.made :]:
+        for record in call.attempts[self._race.records_before :]:
             if record is not self._won and (record.error or "").startswith("CancelledError"):
                 record.then = f"attempt {self._won.number} was answered first"

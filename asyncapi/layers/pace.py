@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Layer, Send
 
-_ONE = (1.0,)
+_ONE_TOKEN = (1.0,)
 _REFUSALS = frozenset({403, 429})  # 403 with Retry-After: GitHub's secondary limits
 _OK = 200
 _AT_FIRST, _NOW_AND_THEN = 50, 16  # a host that tells nothing at first is looked at once in so many answers
@@ -135,30 +135,30 @@ def pace(
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            one = paces[(request.url.host_port_subcomponent or "") if key is None else key(request)]
-            pacer, backlog = one.pacer, infer or request.call.backlog
+            state = paces[(request.url.host_port_subcomponent or "") if key is None else key(request)]
+            pacer, backlog = state.pacer, infer or request.call.backlog
             taken = pacer.active
             if taken:
-                limiter = one.queue(backlog=backlog)
-                if not limiter.take(_ONE):
-                    await _wait(request, one, limiter, clock, max_queue)
-            number, sent_at, made = pacer.begin(), now(), len(request.call.attempts)
+                limiter = state.queue(backlog=backlog)
+                if not limiter.take(_ONE_TOKEN):
+                    await _wait(request, state, limiter, clock, max_queue)
+            number, sent_at, records_before = pacer.begin(), now(), len(request.call.attempts)
             try:
                 response = await inner(request)
             except BaseException:
                 pacer.lost()
-                if taken and len(request.call.attempts) == made:
-                    one.give_back(number, sent_at)
+                if taken and len(request.call.attempts) == records_before:
+                    state.give_back(number, sent_at)
                 if taken:
-                    one.look_again()
+                    state.look_again()
                 raise
             look = number <= _AT_FIRST or taken or not number % _NOW_AND_THEN
             if response.status in _REFUSALS or (look and tells(tuple(response.headers))):
-                one.learn(request, response, number, sent_at, backlog=infer or request.call.backlog)
+                state.learn(request, response, number, sent_at, backlog=infer or request.call.backlog)
             else:
                 pacer.passed(now(), number, sent_at)
             if taken:
-                one.look_again()
+                state.look_again()
             return response
 
         return send
@@ -166,27 +166,27 @@ def pace(
     return layer
 
 
-async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max_queue: int | None) -> None:
+async def _wait(request: Request, state: Pace, limiter: Limiter, clock: Clock, max_queue: int | None) -> None:
     """Stand in line, or be refused at once where the host has told a time that can't be waited for.
 
     The cap decides who waits, not when one may send: beyond it one attempt a minute asks whether it still holds.
     """
     call, now = request.call, clock.now()
-    told = one.pacer.retry_after(now)
+    wait = state.pacer.retry_after(now)
     policy = call.settings.retry
     cap = inf if call.fan_out is not None else policy.max_retry_after if policy is not None else _CAP
     why = ""
-    if told > cap:
+    if wait > cap:
         why = f"a single call waits at most {cap:g} s (max_retry_after)"
-    elif request.deadline is not None and now + told > request.deadline and call.settings.max_wait is None:
+    elif request.deadline is not None and now + wait > request.deadline and call.settings.max_wait is None:
         why = f"its deadline is in {request.deadline - now:.3g} s"
     if why:
-        response = Response(429, {"Retry-After": str(ceil(told))}, url=request.url, request=request)
-        message = f"the server asks to wait another {told:.3g} s, but {why}"
-        exceeded = RateExceeded(message, response=response, retry_after=told, request=request)
-        if told > cap:
+        response = Response(429, {"Retry-After": str(ceil(wait))}, url=request.url, request=request)
+        message = f"the server asks to wait another {wait:.3g} s, but {why}"
+        exceeded = RateExceeded(message, response=response, retry_after=wait, request=request)
+        if wait > cap:
             exceeded.held_by = "max_retry_after"
         raise exceeded
     # Who has been refused goes first: fewest calls are lost so, and those that were told a time have waited for it.
     turn = call.settings.priority * _TURNS + min(len(call.attempts), _TURNS - 1)
-    await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue, priority=turn)
+    await stand_in_line(request, limiter, _ONE_TOKEN, clock, who="server's", most=max_queue, priority=turn)

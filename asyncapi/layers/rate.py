@@ -51,11 +51,11 @@ def rate(
             weights = weigh(request)
             if not limiter.take(weights):
                 await stand_in_line(request, limiter, weights, clock, who="rate", most=max_queue)
-            made, taken = len(request.call.attempts), now()
+            records_before, taken = len(request.call.attempts), now()
             try:
                 return await inner(request)
             except BaseException:
-                if len(request.call.attempts) == made:
+                if len(request.call.attempts) == records_before:
                     _give_back(limiter, weights, now() - taken)
                 raise
 

@@ -140,7 +140,7 @@ class _Flight:
                     self._call.guards = request.call.guards  # by whose time it may be that all of it ends
                     await self._end()
             finally:
-                self._tell(request.call, prefix)
+                self._write_records(request.call, prefix)
 
     async def _fly(self) -> None:
         """The flight itself; what it comes to is kept for the waiters."""
@@ -171,7 +171,7 @@ class _Flight:
             return _own_response(self._response, request, shared=self.shared)
         raise _own_error(self._error or asyncio.CancelledError(), shared=self.shared)
 
-    def _tell(self, call: Call, prefix: str) -> None:
+    def _write_records(self, call: Call, prefix: str) -> None:
         """Write into a waiter's call what happened on the way."""
         call.ended_by, call.cause, call.held_by = self._call.ended_by, self._call.cause, self._call.held_by
         if not self.shared:

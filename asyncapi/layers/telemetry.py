@@ -167,14 +167,14 @@ def attempts(
                 record.status, record.http_version = response.status, response.http_version
                 eventful = response.status >= 300  # noqa: PLR2004 - neither a redirect nor an error
             except BaseException as error:
-                record.error, record.unsure, eventful = _told(error, call), unsure(error, call.phase), True
+                record.error, record.unsure, eventful = _error_of(error, call), unsure(error, call.phase), True
                 raise
             finally:
                 record.elapsed = now() - record.started
                 if eventful and record.state is None and state is not None:
                     record.state = state(request)
                 if hooks:
-                    _tell(hooks, record)
+                    _call_hooks(hooks, record)
                 if log.isEnabledFor(logging.DEBUG):
                     log.debug("%s %s: %r", record.method, record.url, record)
             return response
@@ -184,7 +184,7 @@ def attempts(
     return layer
 
 
-def _told(error: BaseException, call: Call) -> str:
+def _error_of(error: BaseException, call: Call) -> str:
     """What ended an attempt; where it was cancelled by a time limit of the call, that it was late."""
     if isinstance(error, CancelledError):
         late = next((guard for guard in call.guards if guard.fires), None)
@@ -193,7 +193,7 @@ def _told(error: BaseException, call: Call) -> str:
     return error_text(error)
 
 
-def _tell(hooks: Sequence[Callable[[Attempt], object]], record: Attempt) -> None:
+def _call_hooks(hooks: Sequence[Callable[[Attempt], object]], record: Attempt) -> None:
     for hook in hooks:
         try:
             hook(record)

@@ -169,10 +169,10 @@ def _texts(content: bytes, content_type: str) -> Iterator[bytes]:
     name = charset(content_type)
     if name not in {None, "utf-8", "utf8", "us-ascii"}:
         other = text(content, content_type)
-    elif (told := detect_encoding(content)).startswith("utf-8"):
+    elif (detected := detect_encoding(content)).startswith("utf-8"):
         return
     else:
-        other = content.decode(told, "replace")
+        other = content.decode(detected, "replace")
     yield json_text.mended(other.removeprefix("\ufeff").encode("utf-8", "replace"))
 
 
@@ -215,14 +215,14 @@ def _make_adapter(model: Any) -> pydantic.TypeAdapter[Any]:
             f"model={model!r} is not a type that pydantic can validate: it is a value; give {name} itself"
         )
     try:
-        made = pydantic.TypeAdapter(model)
-        if not getattr(made, "pydantic_complete", True):  # it names types that were not there yet
-            made.rebuild(raise_errors=True)
+        validator = pydantic.TypeAdapter(model)
+        if not getattr(validator, "pydantic_complete", True):  # it names types that were not there yet
+            validator.rebuild(raise_errors=True)
     except (pydantic.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
         raise ConfigError(
             f"model={model!r} is not a type that pydantic can validate: {error.message.splitlines()[0]}"
         ) from error
-    return made
+    return validator
 
 
 _cached_adapter = lru_cache(maxsize=1024)(_make_adapter)

@@ -50,7 +50,7 @@ def encode(request: Request) -> Encoded:
     Raises:
         ConfigError: Two kinds of body at once, or data that can't be written so.
     """
-    given = [
+    kinds = [
         name
         for name, value in (
             ("json", request.json),
@@ -59,8 +59,8 @@ def encode(request: Request) -> Encoded:
         )
         if value is not None
     ]
-    if len(given) > 1:
-        raise ConfigError(f"{' and '.join(given)} at once: a request has one body")
+    if len(kinds) > 1:
+        raise ConfigError(f"{' and '.join(kinds)} at once: a request has one body")
     types = request.headers.getall("Content-Type", [])
     if request.files is None and request.content is None and any(one.lower().startswith("multipart/") for one in types):
         raise ConfigError("header Content-Type: a multipart body needs files= (files={} if there are none)")

@@ -112,8 +112,8 @@ def written_anyhow(value: Any) -> bytes:
     except PydanticSerializationError as error:
         if "depth" not in str(error) and "surrogates not allowed" not in str(error):
             raise
-    made = _dumped(value, partial(to_jsonable_python, fallback=_shown), allow_nan=True, escaped=True)
-    value = json.loads(made, parse_constant=_null)
+    content = _dumped(value, partial(to_jsonable_python, fallback=_shown), allow_nan=True, escaped=True)
+    value = json.loads(content, parse_constant=_null)
     try:
         return _dumped(value, None, allow_nan=False)
     except UnicodeEncodeError:

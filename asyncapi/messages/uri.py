@@ -135,18 +135,18 @@ def _merged(base: Parts, path: str) -> str:
 def remove_dot_segments(path: str) -> str:
     """The path without `.` and `..` (section 5.2.4). Percent-encoded ones are no dot segments there."""
     segments = path.split("/")
-    kept: list[str] = []
+    output: list[str] = []
     for segment in segments:
         if segment == "..":
-            if len(kept) > 1:
-                kept.pop()
-            elif kept:
-                kept[0] = ""
+            if len(output) > 1:
+                output.pop()
+            elif output:
+                output[0] = ""
         elif segment != ".":
-            kept.append(segment)
+            output.append(segment)
     if segments[-1] in {".", ".."}:
-        kept.append("")
-    return "/".join(kept)
+        output.append("")
+    return "/".join(output)
 
 
 def has_dot_segments(text: str) -> bool:
@@ -170,15 +170,15 @@ def replace_pairs(query: str, pairs: Sequence[tuple[str, str]]) -> str:
     waiting: dict[str, list[str]] = {}
     for name, value in pairs:
         waiting.setdefault(name, []).append(query_of([(name, value)]))
-    kept: list[str] = []
+    pairs_out: list[str] = []
     for pair in query.split("&") if query else ():
         new = waiting.get(unquote_plus(pair.partition("=")[0]))
         if new is None:
-            kept.append(pair)
+            pairs_out.append(pair)
         elif new:
-            kept.append(new.pop(0))
-    kept += [pair for left in waiting.values() for pair in left]
-    return "&".join(kept)
+            pairs_out.append(new.pop(0))
+    pairs_out += [pair for left in waiting.values() for pair in left]
+    return "&".join(pairs_out)
 
 
 # --- as objects ------------------------------------------------------------------------------------------------
@@ -193,10 +193,10 @@ def parse(text: str) -> URL:
     """
     if _PLAIN.fullmatch(text):
         return URL(text, encoded=True)
-    return _made(_encoded(split(text)))
+    return _build(_encoded(split(text)))
 
 
-def _made(parts: Parts) -> URL:
+def _build(parts: Parts) -> URL:
     scheme, authority, path, query, fragment = parts
     netloc = ""
     if authority:

@@ -1,8 +1,8 @@
-"""What aiohttp and the system raise, and what it means here: one table of cases.
+"""Translate the errors of aiohttp and of the system into ours: one table of cases.
 
-aiohttp's errors carry the whole request (URL, headers, the proxy's password), and what the peer sent, which may be an
-echo of it: none of them is the `__cause__` of ours, which is the system's own error beneath them, and none of the
-peer's bytes get into its message.
+aiohttp's errors carry the whole request (URL, headers, the proxy's password), and what the server sent, which may echo
+it. So none of them becomes the `__cause__` of ours, which is the system's error beneath them, and none of the server's
+bytes get into its message.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
 
 RAISED = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, ValueError, RuntimeError)
-"""What aiohttp may raise; anything else is a mistake in the program."""
+"""What aiohttp may raise; anything else is a bug."""
 
-_TELLING = (aiohttp.ClientError, http_exceptions.HttpProcessingError)
+_CARRIES_REQUEST = (aiohttp.ClientError, http_exceptions.HttpProcessingError)
 _TOO_MUCH = (
     "the response headers are too large, or too many: raise max_headers if you expect that "
     "(over a session of your own: its max_field_size and max_headers)"
 )
 _OVER = ("Got more than", "Too many headers", "Too many trailers", TOO_LARGE)  # a bound of the header section
-_SAID = {  # what a peer's first bytes tell, as aiohttp shows them: who it is
+_SAID = {  # the first bytes of a server, as aiohttp shows them, and the protocol that they belong to
     r"""b['"]SSH-""": "an SSH server",
     r"""b['"](?:220|\+OK|\* OK)""": "a mail or FTP server",
     r"""b['"]-ERR""": "a Redis server",
@@ -84,7 +84,7 @@ _UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
 
 
 def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C901, PLR0912 - a table of cases
-    """Our error for one of theirs."""
+    """Return our error for one of aiohttp's or the system's."""
     call, cause = request.call, cause_of(error)
     said = str(error) or type(error).__name__
     if isinstance(error.__cause__, ConfigError):  # the body that was being sent
@@ -134,7 +134,7 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
 
 
 def cause_of(error: Exception) -> BaseException | None:
-    """The system's error beneath one of aiohttp's, or None: what may be shown of it."""
+    """Return the system's error beneath one of aiohttp's, or None: the part that may be shown."""
     if isinstance(error, AsyncAPIError):
         return error.__cause__
     for name in ("certificate_error", "os_error"):
@@ -152,21 +152,21 @@ def cause_of(error: Exception) -> BaseException | None:
 
 
 def _bare(error: BaseException) -> BaseException:
-    """The error, and none of aiohttp's behind it: they hold the request, and the peer's bytes."""
+    """Cut aiohttp's errors off an error's chain: they hold the request, and the server's bytes."""
     left, seen = [error], set[int]()
     while left:
-        one = left.pop()
-        seen.add(id(one))
-        if isinstance(one.__cause__, _TELLING):
-            one.__cause__ = None
-        if isinstance(one.__context__, _TELLING):
-            one.__context__ = None
-        left += [each for each in (one.__cause__, one.__context__) if each is not None and id(each) not in seen]
+        current = left.pop()
+        seen.add(id(current))
+        if isinstance(current.__cause__, _CARRIES_REQUEST):
+            current.__cause__ = None
+        if isinstance(current.__context__, _CARRIES_REQUEST):
+            current.__context__ = None
+        left += [each for each in (current.__cause__, current.__context__) if each is not None and id(each) not in seen]
     return error
 
 
 def _fault(error: BaseException) -> str:
-    """What is wrong with an answer, in words of the parser and of nobody else."""
+    """Say what is wrong with a response, in the parser's words and without the server's bytes."""
     message = _message(error)
     for bytes_, who in _SAID.items():
         if re.search(bytes_, message):
@@ -180,7 +180,7 @@ def _fault(error: BaseException) -> str:
 
 
 def _message(error: BaseException | None) -> str:
-    """What aiohttp's parser says, beneath what was made of it."""
+    """Return the message of aiohttp's parser, from the bottom of the chain."""
     said = ""
     while error is not None:
         said = getattr(error, "message", "") or said
@@ -189,7 +189,7 @@ def _message(error: BaseException | None) -> str:
 
 
 def _status(status: int) -> str:
-    """A status in words of our own."""
+    """Name a status in our own words."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -204,7 +204,7 @@ def _to(error: aiohttp.ClientConnectorError) -> str:
 
 
 def _reason(error: OSError) -> str:
-    """The system's reason in its own words; asyncio's say which call failed."""
+    """Return the system's reason in its own words, without asyncio's, which name the call that failed."""
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return str(error) or f"the connection was closed during the TLS handshake{_MUTE}"
@@ -215,7 +215,7 @@ def _slow_connect(limit: float | None) -> str:
 
 
 def _cut(error: Exception, request: Request) -> ProtocolError:
-    """The connection was closed on us: while reused and before any byte of an answer, it was stale."""
+    """The server closed the connection; a reused one, before any byte of a response, was stale."""
     call = request.call
     before = call.phase != "body"
     when = "before it sent a response" if before else "in the middle of the response body"
@@ -227,10 +227,11 @@ def _cut(error: Exception, request: Request) -> ProtocolError:
 
 
 def _tls(cause: ssl.SSLError | ssl.CertificateError, error: Exception, request: Request) -> AsyncAPIError:
-    """The handshake failed, or the connection broke.
+    """Return the error of a TLS handshake that failed, or of a TLS connection that broke.
 
-    With TLS 1.3 the server's word on our certificate comes after the handshake, in place of the first answer: such an
-    alert, on a new connection, means that nothing was read of the request. Whatever else breaks later tells nothing.
+    With TLS 1.3 the server judges our certificate after the handshake (RFC 8446 section 4.4.2.4), in place of the first
+    response: such an alert, on a new connection, means that the server read nothing of the request. Any other later
+    failure leaves that open.
     """
     call, reason = request.call, getattr(cause, "reason", None) or ""
     if call.phase == "connect":
@@ -248,7 +249,7 @@ def _tls(cause: ssl.SSLError | ssl.CertificateError, error: Exception, request: 
 
 
 def _at_the_proxy(error: Exception, request: Request) -> str:
-    """Whose handshake it was, if it was not the server's."""
+    """Name the proxy, if the handshake was with a proxy."""
     host, port = getattr(error, "host", request.url.raw_host), getattr(error, "port", request.url.port)
     if (host, port) == (request.url.raw_host, request.url.port):
         return ""
@@ -256,7 +257,7 @@ def _at_the_proxy(error: Exception, request: Request) -> str:
 
 
 def _tls_advice(error: ssl.SSLError | ssl.CertificateError) -> str:
-    """What failed in the handshake, and what to do about it."""
+    """Say what failed in the handshake, and what to do about it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = _VERIFICATION.get(error.verify_code)
         if error.verify_code in _UNKNOWN_ISSUER and (nothing := trusts_nothing()):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Message = tuple[Any, StreamReader]
 
-MOST = 256 * 1024  # bytes of a header section, by default
+MAX_HEADERS = 256 * 1024  # bytes of a header section, by default
 TOO_LARGE = "the headers are over"  # begins the message of the error
 _PACKET = 256 * 1024  # bytes that come at once
 _POLL: Any = getattr(select, "poll", None)  # Windows has none
@@ -53,9 +53,9 @@ class Handler(ResponseHandler):
         most: Bytes of a header section.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, most: int = MOST) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_headers: int = MAX_HEADERS) -> None:
         super().__init__(loop=loop)
-        self._most = most
+        self._max_headers = max_headers
         self._answer: Any = None  # the body of the answer that is asked for, once its head has come
         self._begun: bytes | bytearray = b""  # what has come of its head
         self._chunked = False
@@ -117,8 +117,8 @@ class Handler(ResponseHandler):
 
     def _first(self, whole: bytes | bytearray, messages: Sequence[Message]) -> None:
         """Heads came to their end, with what is behind them."""
-        if len(whole) > self._most and any(_size(message) > self._most for message, _ in messages):
-            self._refuse(_too_large(self._most))
+        if len(whole) > self._max_headers and any(_size(message) > self._max_headers for message, _ in messages):
+            self._refuse(_too_large(self._max_headers))
             return
         heads = self._deliver(messages)
         at = whole.find(b"\r\n\r\n") + 4 if heads == 1 else 0
@@ -141,8 +141,8 @@ class Handler(ResponseHandler):
         if not answer.is_eof():
             self._framing = self._framing + len(data) if answer.total_bytes == self._body else 0
             self._body = answer.total_bytes
-            if self._framing > self._most:
-                self._refuse(_too_large(self._most))
+            if self._framing > self._max_headers:
+                self._refuse(_too_large(self._max_headers))
         elif messages or self._has_more(answer, data):
             self._surplus()
 
@@ -176,8 +176,8 @@ class Handler(ResponseHandler):
             self._begun += data
         else:
             self._begun = bytearray(data)
-        if len(self._begun) > self._most:
-            self._refuse(_too_large(self._most))
+        if len(self._begun) > self._max_headers:
+            self._refuse(_too_large(self._max_headers))
             return False
         return True
 
@@ -185,10 +185,10 @@ class Handler(ResponseHandler):
         """The parser takes no more of it."""
         if self._answer is None:
             whole = bytes(self._begun + data)
-            if len(whole) > self._most + _PACKET:
-                self._refuse(_too_large(self._most))
+            if len(whole) > self._max_headers + _PACKET:
+                self._refuse(_too_large(self._max_headers))
             elif _LENGTH_AT_FAULT in str(error) and _BLANK.search(whole) is None:
-                self._begun, self._known = whole, _Held(error)
+                self._begun, self._known = whole, _WaitsForHead(error)
                 self._parser = self._known
             else:
                 self._again(whole, error)
@@ -199,12 +199,12 @@ class Handler(ResponseHandler):
 
     def _again(self, whole: bytes, error: Exception) -> None:
         """Parse anew what the parser did not take, each head by itself, then what is behind the last."""
-        most = self._most
+        max_headers = self._max_headers
         parser: Any = HttpResponseParser(
             self, self._loop, _PACKET,
             payload_exception=aiohttp.ClientPayloadError, auto_decompress=False,
             response_with_body=not self._skip_payload, read_until_eof=True,
-            max_line_size=most, max_field_size=most, max_headers=headers_of(most),
+            max_line_size=max_headers, max_field_size=max_headers, max_headers=headers_of(max_headers),
         )  # fmt: skip
         self._parser = self._known = parser
         at, message = 0, None
@@ -248,7 +248,7 @@ class Handler(ResponseHandler):
             self.transport.close()
 
 
-class _Held:
+class _WaitsForHead:
     """Stands for a parser that did not take a length, until all of the head is there to be parsed once more."""
 
     def __init__(self, error: Exception) -> None:
@@ -261,9 +261,9 @@ class _Held:
         """The head has no end."""
 
 
-def headers_of(most: int) -> int:
+def headers_of(max_bytes: int) -> int:
     """How many headers may be in so many bytes."""
-    return most // 32
+    return max_bytes // 32
 
 
 def _heard(transport: Any) -> Callable[[int], object]:
@@ -281,8 +281,8 @@ def _size(message: Any) -> int:
     return sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
 
 
-def _too_large(most: int) -> HttpProcessingError:
-    return HttpProcessingError(code=400, message=f"{TOO_LARGE} {most:,} bytes")
+def _too_large(max_bytes: int) -> HttpProcessingError:
+    return HttpProcessingError(code=400, message=f"{TOO_LARGE} {max_bytes:,} bytes")
 
 
 def _one_length(head: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""The time limit of one attempt, the same for every transport.
+"""Enforce the time limit of one attempt, the same for every transport.
 
-The limit is the smaller of the attempt's setting and what is left until the deadline; where the deadline is the
-nearer one, its own guard (the deadline layer's) ends the attempt and nothing is armed here.
+An attempt ends at its own limit or at the call's deadline, whichever comes first. Where the deadline comes first, the
+guard of the deadline layer ends the attempt, and this module sets no guard.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def enter(watchdog: Watchdog, clock: Clock, request: Request) -> Guard | None:
-    """Watch over this attempt, if it has a limit of its own that comes before the deadline."""
+    """Guard this attempt, if it has a limit of its own that comes before the deadline."""
     limit = request.call.settings.attempt
     if limit is None:
         return None
@@ -28,7 +28,7 @@ def enter(watchdog: Watchdog, clock: Clock, request: Request) -> Guard | None:
 
 
 def timed_out(request: Request) -> RequestTimeout:
-    """The error of an attempt whose limit has come."""
+    """Make the error of an attempt whose limit has passed."""
     limit, phase = request.call.settings.attempt, request.call.phase
     return RequestTimeout(
         f"the attempt took longer than {limit:g} s and was ended during {phase}", phase=phase, request=request

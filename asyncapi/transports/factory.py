@@ -1,4 +1,4 @@
-"""The default transport, from the client's settings; aiohttp is loaded only where a client needs it."""
+"""Make a client's transport from its settings; aiohttp is imported only where a client needs it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from asyncapi.types import Transport
 
 MAX_BODY = 64 * 1024 * 1024  # bytes of a decoded body, by default
-LEAST_HEADERS = 8192  # bytes: servers count on as much
+LEAST_HEADERS = 8192  # bytes of headers that servers rely on
 
 
 def choose_transport(
     transport: Transport | None, clock: Clock, *, egress: Egress | Literal["public"] | None, **settings: Any
 ) -> Transport:
-    """The transport a client was given, or one over aiohttp with these settings.
+    """Return the transport that a client was given, or make one over aiohttp with these settings.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: `transport` has no `send` or `aclose`, or does not go with `egress`.
     """
     if transport is None:
         return http_transport(clock, egress=egress, **settings)
@@ -44,10 +44,10 @@ def http_transport(
     egress: Egress | Literal["public"] | None = None,
     **settings: Any,
 ) -> Transport:
-    """A transport over aiohttp.
+    """Make a transport over aiohttp.
 
     Args:
-        clock: Times its attempts.
+        clock: Times the attempts.
         tls: As in `asyncapi.Client`.
         egress: As in `asyncapi.Client`.
         settings: As in `AioHTTPTransport`.
@@ -67,7 +67,7 @@ def http_transport(
 
 
 def _handshakes(tls: bool | str | PathLike[str] | TLS) -> Handshakes | None:
-    """What `tls=` asks for; None where it is the default."""
+    """Read `tls=`; None for the default."""
     from asyncapi.transports.tls import Handshakes  # noqa: PLC0415
 
     if tls is True:

@@ -39,7 +39,7 @@ log = logging.getLogger("asyncapi")
 
 Head = CIMultiDict[str]
 
-_KEPT = re.compile("[\udc80-\udcff]")  # bytes of an answer's header that are no UTF-8 (PEP 383)
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # bytes of an answer's header that are no UTF-8 (PEP 383)
 
 
 def is_special(url: URL) -> bool:
@@ -93,7 +93,7 @@ def without_bytes(headers: Head) -> Head:
     Raises:
         ConfigError: One has such bytes. A question whether an answer is still valid is asked without them, and in full.
     """
-    lost = {name for name, value in headers.items() if not value.isascii() and _KEPT.search(value)}
+    lost = {name for name, value in headers.items() if not value.isascii() and _NOT_UTF8.search(value)}
     if not lost:
         return headers
     if lost - {"If-None-Match"}:
@@ -122,11 +122,11 @@ class Cookies:
     def onto(self, headers: Head, url: URL) -> Head:
         """The headers with them."""
         own = "; ".join(headers.getall("Cookie", []))
-        made = self.header(url, own)
-        if made == own:
+        cookies = self.header(url, own)
+        if cookies == own:
             return headers
         headers = CIMultiDict(headers)
-        headers["Cookie"] = made
+        headers["Cookie"] = cookies
         return headers
 
     def keep(self, headers: CIMultiDictProxy[str], url: URL) -> None:

@@ -130,7 +130,7 @@ class Handshakes:
         if sys.version_info >= (3, 13):
             return shown.get_verified_chain() or [own]
         verified = shown._sslobj.get_verified_chain()  # noqa: SLF001 - public from 3.13 on
-        return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in verified or ()] or [own]
+        return [ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in verified or ()] or [own]
 
     def _renew(self, marks: list[Mark]) -> None:
         self._seen, digests = marks, _digests(self._paths)
@@ -145,25 +145,25 @@ class Handshakes:
             log.info("new TLS files are in use: %s", ", ".join(self._paths))
 
     def _make(self) -> ssl.SSLContext:
-        made = self._trusting()
+        context = self._trusting()
         if self._cert is not None:
-            _show(made, self._cert, self._key, self._password)
-        return made
+            _show(context, self._cert, self._key, self._password)
+        return context
 
     def _trusting(self) -> ssl.SSLContext:
         if not self.verify:
-            made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            made.check_hostname = False
-            made.verify_mode = ssl.CERT_NONE
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         elif self._ca is not None:
-            made = _authorities(self._ca)
+            context = _authorities(self._ca)
         elif self._cert is None and self._min_version == "1.2":
             return _shared(*_environment())
         else:
-            made = _system()
-        made.minimum_version = _VERSIONS[self._min_version]
-        made.set_alpn_protocols(["http/1.1"])
-        return made
+            context = _system()
+        context.minimum_version = _VERSIONS[self._min_version]
+        context.set_alpn_protocols(["http/1.1"])
+        return context
 
 
 def _environment() -> tuple[str | None, ...]:
@@ -173,10 +173,10 @@ def _environment() -> tuple[str | None, ...]:
 @lru_cache(maxsize=8)
 def _shared(*environment: str | None) -> ssl.SSLContext:  # noqa: ARG001 - what it was made from
     """The context of everybody who has no settings of his own."""
-    made = _system()
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.set_alpn_protocols(["http/1.1"])
-    return made
+    context = _system()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _system() -> ssl.SSLContext:
