@@ -350,8 +350,8 @@ def flat_params(params: Params | None) -> Iterable[tuple[str, str]]:
     """
     if isinstance(params, str):
         raise ConfigError("params= takes a mapping or pairs; a query string goes into the URL")
-    for name, value in encoding.spread("params", params) if params is not None else ():
-        yield name, encoding.plain("params", name, value)
+    for name, value in encoding.flatten("params", params) if params is not None else ():
+        yield name, encoding.to_text("params", name, value)
 
 
 def _base(base_url: str | URL) -> tuple[str, str]:

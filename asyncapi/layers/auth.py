@@ -1,7 +1,7 @@
-"""Credentials on every attempt, and to their own origin alone: two layers.
+"""Add credentials to every attempt, and send them to their own origin only: two layers.
 
     auth     above the attempt's record: asks the credential for a signature, which may have to be waited for
-    sign     just above the transport: writes it onto a copy of the request, and takes it out of what comes back
+    sign     just above the transport: writes it onto a copy of the request, and removes it from what comes back
 
 Rules:
 1. A credential belongs to the client's base origin; without a base URL, to the origin of the URL that the call names;
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Keyring:
-    """Which credential goes where.
+    """The credentials of a client, and their origins.
 
     Args:
         given: One credential, or one for each origin (`{"https://a.example": Bearer(...)}`).
@@ -46,7 +46,7 @@ class Keyring:
         context: What credentials may use of the client.
 
     Raises:
-        ConfigError: What was given is no credential, or no origin.
+        ConfigError: A credential lacks a method of its protocol, or an origin can't be read.
     """
 
     __slots__ = ("_anywhere", "_by_origin", "context")
@@ -64,17 +64,17 @@ class Keyring:
             self._anywhere = _checked(given)
 
     def of(self, request: Request) -> Credential | None:
-        """The credential for this request, or None."""
+        """Return the credential of this request's origin, or None (rule 1)."""
         if self._anywhere is None:
             return self._by_origin.get(origin(request.url))
         first = request.call.original_url
         return self._anywhere if request.url is first or origin(request.url) == origin(first) else None
 
     async def authorize(self) -> None:
-        """Get every credential ready now.
+        """Fetch the signature of every credential now.
 
         Raises:
-            AuthError: One could not be had.
+            AuthError: A credential has no token or value.
         """
         for credential in [self._anywhere] if self._anywhere is not None else self._by_origin.values():
             request = Request("GET", "")
@@ -156,7 +156,7 @@ def auth(keyring: Keyring) -> Layer:
     """Give every attempt to a credential's origin its signature.
 
     Raises (from the layer):
-        AuthError: No credential could be had.
+        AuthError: The credential has no token or value.
     """
     context = keyring.context
 
@@ -180,7 +180,7 @@ def auth(keyring: Keyring) -> Layer:
             call.signature = signature
             response = await inner(request)
             why = credential.on_response(signature, response, call.refused, context)
-            if why and len(call.refused) < credential.max_resends:
+            if why and len(call.refused) < credential.max_resends:  # rule 3
                 call.resend = why
                 call.refused = (*call.refused, signature)
             return response
@@ -192,7 +192,7 @@ def auth(keyring: Keyring) -> Layer:
 
 async def _waited(credential: Credential, request: Request, context: AuthContext) -> Signature:
     call, now = request.call, context.clock.now
-    call.phase, began = "queue", now()
+    call.phase, began = "queue", now()  # rule 4
     signature = await credential.fetch_signature(request, context)
     waited = now() - began
     call.queued += waited
@@ -208,7 +208,7 @@ def _has_own(request: Request, signature: Signature) -> bool:
 
 
 def sign(clock: Clock) -> Layer:
-    """Write the signature onto what goes out, and take it out of what comes back."""
+    """Write the signature onto the request, and remove it from the response."""
     wall = clock.wall
 
     def layer(inner: Send) -> Send:
@@ -221,7 +221,7 @@ def sign(clock: Clock) -> Layer:
             except Exception as error:
                 if isinstance(error, AsyncAPIError) and error.request is not None:
                     error.request = request.redacted()
-                forget_variables(error)
+                forget_variables(error)  # rule 5
                 raise
             signature.erase(response, request)
             return response

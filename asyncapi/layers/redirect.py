@@ -1,4 +1,4 @@
-"""Redirects: each hop is an attempt of its own below here, so that breaker, rate and credentials go by its host.
+"""Follow redirects: each hop is an attempt of its own below, so that breaker, rate and credentials go by its host.
 
 303, and 301/302 after POST   becomes a GET without a body (RFC 9110 section 15.4)
 301 302 307 308 otherwise     the same method, and the body from its beginning
@@ -6,8 +6,8 @@ the same origin               keeps the URL's user-info
 another origin                loses every credential: headers that carry secrets, and URL user-info
 https to http                 refused
 
-A Location is resolved by RFC 3986 section 5.2 and sent as the server wrote it; only what a URL may not hold is
-percent-encoded, byte for byte (`asyncapi/messages/uri.py`).
+A Location is resolved by RFC 3986 section 5.2 and sent as the server wrote it; only characters that a URL may not hold
+are percent-encoded, byte for byte (`asyncapi/messages/uri.py`).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def redirect(most: int) -> Layer:
 
 
 def follow(request: Request, response: Response) -> Request:
-    """The request that a redirect asks for."""
+    """Make the request that a redirect asks for."""
     target = _target(request, response)
     headers = request.headers
     if origin(target) != origin(request.url):

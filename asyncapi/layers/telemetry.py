@@ -1,4 +1,4 @@
-"""What is seen of calls and attempts: two layers, near the outer and near the inner end, over one `Meter`.
+"""Count and record calls and attempts: two layers, near the outer and near the inner end, over one `Meter`.
 
 The call layer sees the final outcome and gives responses and errors their records; the attempt layer writes one
 `Attempt` per attempt and hands it to the hooks. A hook that raises is logged and never breaks a call.
@@ -37,12 +37,12 @@ class Meter:
         in_flight: Calls under way.
         attempts: Attempts begun.
         retries: Attempts that repeated a failed one after a wait.
-        degraded: Calls that a fallback has answered.
+        degraded: Calls whose response came from a fallback.
         by_status: Final statuses of calls.
         by_error: Final errors of calls by class; cancelled calls count as "CancelledError".
-        latencies: Seconds of calls that ended with an answer, waits and retries included (of streams, to the headers):
-            of all, and by method and route (the call's `route=`, or its host).
-        held: Waits and refusals by the setting of ours that held a call back, as in `AsyncAPIError.held_by`.
+        latencies: Seconds of calls that ended with a response, waits and retries included (of streams, to the headers):
+            of all calls, and by method and route (the call's `route=`, or its host).
+        held: Waits and refusals by the setting that held a call back, as in `AsyncAPIError.held_by`.
     """
 
     __slots__ = ("attempts", "by_error", "by_status", "calls", "degraded", "held", "in_flight", "latencies", "retries")
@@ -59,12 +59,12 @@ class Meter:
         self.held: dict[str, int] = {}
 
     def error(self, error: BaseException) -> None:
-        """Count a call that ended without an answer."""
+        """Count a call that ended with an error."""
         name = type(error).__name__
         self.by_error[name] = self.by_error.get(name, 0) + 1
 
     def hold(self, word: str) -> None:
-        """Count a wait or a refusal of ours."""
+        """Count a wait or a refusal by one of the client's settings."""
         self.held[word] = self.held.get(word, 0) + 1
 
     def waited(self, held: str) -> None:
@@ -74,7 +74,7 @@ class Meter:
 
 
 def calls(meter: Meter, clock: Clock) -> Layer:
-    """Around the whole call: counts calls, and completes responses and errors with what happened on the way."""
+    """Count calls, and complete their responses and errors with the records of their attempts."""
     now, by_status, record = clock.now, meter.by_status, meter.latencies.record
 
     def layer(inner: Send) -> Send:
@@ -136,13 +136,14 @@ def attempts(
     hooks: Sequence[Callable[[Attempt], object]] = (),
     state: Callable[[Request], dict[str, Any]] | None = None,
 ) -> Layer:
-    """The innermost layer: one record per attempt.
+    """Write one record per attempt: the innermost layer of the SDK's own.
 
     Args:
-        meter: Counts them.
-        clock: Times them.
+        meter: Counts the attempts.
+        clock: Times the attempts.
         hooks: Called with each record at the attempt's end.
-        state: Tells how the limits and the breaker are; not asked for a first attempt that goes at once and well.
+        state: Returns the state of the limits and the breaker; not called for a first attempt that is sent at once and
+            succeeds.
     """
     now, wall, hooked = clock.now, clock.wall, bool(hooks)
 
@@ -185,7 +186,7 @@ def attempts(
 
 
 def _error_of(error: BaseException, call: Call) -> str:
-    """What ended an attempt; where it was cancelled by a time limit of the call, that it was late."""
+    """Say what ended an attempt: its error, or the time limit of the call that cancelled it."""
     if isinstance(error, CancelledError):
         late = next((guard for guard in call.guards if guard.fires), None)
         if late is not None:

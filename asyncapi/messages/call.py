@@ -48,25 +48,25 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """The record of one attempt: what hooks receive and what errors and responses carry.
+    """The record of one attempt, which hooks receive, and which errors and responses have.
 
     Attributes:
         number: 1 for the first.
         method: HTTP method.
-        target: Where it was sent, as it was sent: show `url` instead.
+        target: The URL that it was sent to, secrets included: show `url` instead.
         why: Why it was sent: "first", "retry: ...", "redirect: ...", "replay: ...".
         started: Seconds on the client's monotonic clock.
         at: Seconds since the Unix epoch.
-        queued: Seconds it waited for a token and a place, before `started`.
+        queued: Seconds that it waited in queues for a token and a place, before `started`.
         elapsed: Seconds from `started` to the end of the body, or of the headers where it is streamed, or the failure.
-        status: The answer's status, or None.
+        status: The status of the response, or None.
         error: The failure as text, beginning with its class, or None.
         then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
-        held: What it had to wait for in our own lines, and how long: "rate 0.12 s behind 3", or "".
-        state: The limits, the budget and the breaker as they were when it was sent; of a first one that failed or
-            was redirected, as they were then. None of a first one that went at once and well, without hooks to see it.
-        unsure: Whether it failed in a way that the server may have done its work.
-        http_version: As in `Response`; "" where there was no answer.
+        held: What it had to wait for in our own queues, and how long: "rate 0.12 s behind 3", or "".
+        state: The limits, the budget and the breaker at the moment when it was sent; for a first attempt that failed or
+            was redirected, at its end. None for a first attempt that was sent at once and succeeded, without hooks.
+        unsure: Whether it failed although the server may have done its work.
+        http_version: As in `Response`; "" where there was no response.
     """
 
     number: int
@@ -87,7 +87,7 @@ class Attempt:
 
     @property
     def url(self) -> str:
-        """Where it was sent, secrets masked."""
+        """The URL that it was sent to, secrets masked."""
         return redact_url(self.target)
 
     def __repr__(self) -> str:

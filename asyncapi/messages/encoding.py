@@ -1,12 +1,12 @@
-"""Request bodies: what users hand over becomes bytes, or a `Body` that can be opened once per attempt.
+"""Encode request bodies: what users give becomes bytes, or a `Body` that can be opened once per attempt.
 
     json=      plain data or a pydantic model     application/json
     data=      form fields                        application/x-www-form-urlencoded
     files=     files, with data= beside them      multipart/form-data (RFC 7578), streamed
     content=   bytes, text, a path, a file object, an iterable or async iterable of bytes
 
-Rewindable, so that they may be sent again: all but iterators, async iterators and files that can't seek. A file is
-sent as long as it was when it was given: what is appended meanwhile stays out.
+All bodies can be sent again, except iterators, async iterators and files that can't seek. A file is sent with the
+length that it had when it was given: what is appended meanwhile is not sent.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 _PIECE = 64 * 1024
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 section 5.1.1
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_TYPE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]+")  # of a part: whatever can stand in its header
+_TYPE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]+")  # the content type of a part: whatever a header may have
 
 Encoded = tuple[bytes | Body | None, str | None]
 
 
 def encode(request: Request) -> Encoded:
-    """The body of a request as the user wrote it, and its Content-Type.
+    """Encode the body of a request, and return it with its Content-Type.
 
     Raises:
-        ConfigError: Two kinds of body at once, or data that can't be written so.
+        ConfigError: There are two kinds of body, or data that can't be encoded.
     """
     kinds = [
         name
@@ -77,10 +77,10 @@ def encode(request: Request) -> Encoded:
 
 
 def pairs(argument: str, given: Any) -> list[tuple[str, Any]]:
-    """The (name, value) pairs of a mapping or of pairs, as `argument` was given them.
+    """Read the value of `argument` as (name, value) pairs: a mapping, or pairs.
 
     Raises:
-        ConfigError: It is neither.
+        ConfigError: The value is neither.
     """
     if not isinstance(given, str | bytes):
         try:
@@ -95,19 +95,19 @@ def pairs(argument: str, given: Any) -> list[tuple[str, Any]]:
     raise ConfigError(f"{argument}: give a mapping or (name, value) pairs, not {type(given).__name__}")
 
 
-def spread(argument: str, given: Any) -> Iterable[tuple[str, Any]]:
-    """As `pairs`; a list repeats its name, None is left out."""
+def flatten(argument: str, given: Any) -> Iterable[tuple[str, Any]]:
+    """Read pairs as `pairs` does; a list repeats its name, and None is left out."""
     for name, value in pairs(argument, given):
         for one in value if isinstance(value, list | tuple | set | frozenset) else (value,):
             if one is not None:
                 yield name, one
 
 
-def plain(argument: str, name: str, value: Any) -> str:
-    """A value of a query or a form as text: an Enum by its value, booleans as true and false.
+def to_text(argument: str, name: str, value: Any) -> str:
+    """Write a value of a query or a form as text: an Enum by its value, booleans as true and false.
 
     Raises:
-        ConfigError: It has no plain text form, or its text or name has no bytes.
+        ConfigError: The value has no plain text form, or its text or name has no UTF-8 form.
     """
     if isinstance(value, Enum):
         value = value.value
@@ -136,11 +136,11 @@ def _json(value: Any) -> bytes:
 def _form(data: Any) -> bytes:
     if isinstance(data, str | bytes):
         raise ConfigError("data= takes form fields (a mapping or pairs); raw text or bytes go in content=")
-    return urlencode([(name, _field(name, value)) for name, value in spread("data", data)]).encode()
+    return urlencode([(name, _field(name, value)) for name, value in flatten("data", data)]).encode()
 
 
 def _field(name: str, value: Any) -> str | bytes:
-    return value if isinstance(value, bytes) else plain("data", name, value)
+    return value if isinstance(value, bytes) else to_text("data", name, value)
 
 
 def _content(content: Any) -> Encoded:
@@ -184,20 +184,20 @@ async def _read_async(file: Any) -> AsyncIterator[bytes]:
 
 
 def _path(path: Path) -> Body:
-    """A body that reads the file in pieces, off the event loop."""
+    """Make a body that reads a file in pieces, outside the event loop."""
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
         raise ConfigError(f"can't read {path}: {getattr(error, 'strerror', None) or error}") from None
     if stat.S_ISDIR(found.st_mode):
         raise ConfigError(f"can't read {path}: it is a directory")
-    if not stat.S_ISREG(found.st_mode):  # a pipe or a device: nobody knows its length, and it gives its bytes once
+    if not stat.S_ISREG(found.st_mode):  # a pipe or a device: its length is unknown, and it can be read only once
         return Body(partial(_read_path, path, None), length=None, rewindable=False)
     return Body(partial(_read_path, path, found.st_size), length=found.st_size, rewindable=True)
 
 
 def _file(file: IO[bytes]) -> Body:
-    """As `_path`, from where the file stood when it was given."""
+    """Make a body that reads an open file in pieces, from its current position."""
     if isinstance(file, io.TextIOBase):
         raise ConfigError("the file is open in text mode: open it with 'rb'")
     try:
@@ -231,7 +231,7 @@ def _multipart(data: Any, files: Any, types: list[str]) -> Encoded:
     boundary, made = _boundary(types)
     parts: list[tuple[bytes, bytes | Body]] = [
         (_part_head(boundary, name, None, None), field if isinstance(field, bytes) else field.encode())
-        for name, field in ((name, _field(name, value)) for name, value in spread("data", data or ()))
+        for name, field in ((name, _field(name, value)) for name, value in flatten("data", data or ()))
     ]
     for name, file in pairs("files", files):
         filename, content, kind = _file_part(name, file)
@@ -249,10 +249,10 @@ def _multipart(data: Any, files: Any, types: list[str]) -> Encoded:
 
 
 def _boundary(types: list[str]) -> tuple[str, str]:
-    """The boundary of the body and its whole Content-Type, by the one that was given by hand, if any.
+    """Return the boundary of the body and its whole Content-Type, taken from the user's own header if there is one.
 
     Raises:
-        ConfigError: It is no multipart type, or its boundary can't be one.
+        ConfigError: The header's type is not multipart, or its boundary is invalid.
     """
     boundary = secrets.token_hex(16)
     if not types:
@@ -290,7 +290,7 @@ async def _write_parts(parts: list[tuple[bytes, bytes | Body]], tail: bytes) -> 
 
 
 def _file_part(name: str, file: Any) -> tuple[str | None, bytes | Body, str | None]:
-    """(filename, content, content type) of one value of `files=`; a filename of None makes a part that is no file."""
+    """(filename, content, content type) of one value of `files=`; a filename of None makes a part, not a file."""
     filename, content, kind = None, file, None
     is_file = not (isinstance(file, tuple) and file[:1] == (None,))
     if isinstance(file, tuple):
