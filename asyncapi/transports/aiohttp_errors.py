@@ -93,9 +93,7 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         return _tls(cause, error, request)
     match error:
         case aiohttp.ServerFingerprintMismatch():
-            return TLSError(
-                "TLS: the certificate's fingerprint is not the one that the session expects", request=request
-            )
+            return TLSError("TLS: the certificate's fingerprint is not what the session expects", request=request)
         case aiohttp.ClientConnectorDNSError():
             return ConnectError(f"the name {error.host!r} does not resolve: {error.os_error}", request=request)
         case aiohttp.ClientConnectorError():
