@@ -60,7 +60,7 @@ async def _send_snapshot(inner: Send, request: Request, body: Body, used: UsedKe
     content = await _read(body)
     if content is None:
         return await inner(request)
-    request = _settled(request, content)
+    request = _with_bytes(request, content)
     if not used.fits(request):
         raise ConfigError(used.describe(request), request=request)
     return await inner(request)
@@ -82,16 +82,15 @@ async def _read(body: Body) -> bytes | None:
     return bytes(content)
 
 
-def _settled(request: Request, content: bytes) -> Request:
+def _with_bytes(request: Request, content: bytes) -> Request:
     """Make a request with these bytes; the boundary of a form is derived from its content (rule 2)."""
     headers = CIMultiDict(request.headers)
     form = _BOUNDARY.fullmatch(headers.get("Content-Type", ""))
     if form is not None:
-        made = form[2].encode()
-        drawn = blake2b(
-            content.replace(made, b""), digest_size=16
-        ).hexdigest()  # nobody can write a form that contains it
-        content = content.replace(made, drawn.encode())
-        headers["Content-Type"] = form[1] + drawn
+        random_boundary = form[2].encode()
+        # a digest of the content, so nobody can write a form that contains it
+        derived = blake2b(content.replace(random_boundary, b""), digest_size=16).hexdigest()
+        content = content.replace(random_boundary, derived.encode())
+        headers["Content-Type"] = form[1] + derived
     headers["Content-Length"] = str(len(content))
     return request.copy(content=content, headers=headers)

@@ -267,9 +267,8 @@ class _Again:
         Raises:
             _GiveUp: There is no next attempt.
         """
-        if (
-            isinstance(failure, TransportError) and failure.stale and not self._replayed and safe(self._request)
-        ):  # rule 1
+        # rule 1
+        if isinstance(failure, TransportError) and failure.stale and not self._replayed and safe(self._request):
             self._replayed = True
             _note(call, *_REPLAYED)
             return
@@ -336,9 +335,8 @@ class _Again:
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:  # question 5
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")
         backlog = request.call.backlog
-        if policy.budget is not None and not self._free.covers(
-            failure, self._retry_after, backlog=backlog
-        ):  # question 6
+        # question 6
+        if policy.budget is not None and not self._free.covers(failure, self._retry_after, backlog=backlog):
             self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
             if not self._paid:
                 raise self._spent("the retry budget of {} is spent")

@@ -111,13 +111,13 @@ def cancelled(record: Attempt | Finished) -> bool:
     return ending(record) in {asyncio.CancelledError.__name__, GeneratorExit.__name__}
 
 
-def watchers_of(given: Watcher | Iterable[Watcher]) -> tuple[Watcher, ...]:
+def watchers_of(watch: Watcher | Iterable[Watcher]) -> tuple[Watcher, ...]:
     """Read `watch=`: one watcher or several.
 
     Raises:
         ConfigError: One of them lacks a method of `Watcher`.
     """
-    watchers = tuple(given) if isinstance(given, Iterable) else (given,)
+    watchers = tuple(watch) if isinstance(watch, Iterable) else (watch,)
     for watcher in watchers:
         for name in ("call_started", "attempt_started", "attempt_ended", "call_ended"):
             method = getattr(watcher, name, None)

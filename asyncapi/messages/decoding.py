@@ -211,9 +211,8 @@ def _make_reader(model: Any) -> Callable[[bytes], Any]:
 
 
 def _make_adapter(model: Any) -> pydantic.TypeAdapter[Any]:
-    if not isinstance(model, type) and hasattr(
-        type(model), "__pydantic_core_schema__"
-    ):  # older versions of pydantic take the schema of its class
+    # older versions of pydantic take the schema of its class
+    if not isinstance(model, type) and hasattr(type(model), "__pydantic_core_schema__"):
         name = type(model).__name__
         raise ConfigError(
             f"model={model!r} is not a type that pydantic can validate: it is a value; give {name} itself"

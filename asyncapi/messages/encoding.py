@@ -62,7 +62,11 @@ def encode(request: Request) -> Encoded:
     if len(kinds) > 1:
         raise ConfigError(f"{' and '.join(kinds)} at once: a request has one body")
     types = request.headers.getall("Content-Type", [])
-    if request.files is None and request.content is None and any(one.lower().startswith("multipart/") for one in types):
+    if (
+        request.files is None
+        and request.content is None
+        and any(kind.lower().startswith("multipart/") for kind in types)
+    ):
         raise ConfigError("header Content-Type: a multipart body needs files= (files={} if there are none)")
     try:
         if request.json is not None:
@@ -76,31 +80,31 @@ def encode(request: Request) -> Encoded:
         raise ConfigError(f"the body's text can't be written as UTF-8: {error.reason}") from None
 
 
-def pairs(argument: str, given: Any) -> list[tuple[str, Any]]:
+def pairs(argument: str, source: Any) -> list[tuple[str, Any]]:
     """Read the value of `argument` as (name, value) pairs: a mapping, or pairs.
 
     Raises:
         ConfigError: The value is neither.
     """
-    if not isinstance(given, str | bytes):
+    if not isinstance(source, str | bytes):
         try:
-            made = [(name, value) for name, value in (given.items() if isinstance(given, Mapping) else given)]
+            found = [(name, value) for name, value in (source.items() if isinstance(source, Mapping) else source)]
         except (TypeError, ValueError):
             pass
         else:
-            for name, _ in made:
+            for name, _ in found:
                 if not isinstance(name, str):
                     raise ConfigError(f"{argument}: the name {name!r} is {type(name).__name__}, give text")
-            return made
-    raise ConfigError(f"{argument}: give a mapping or (name, value) pairs, not {type(given).__name__}")
+            return found
+    raise ConfigError(f"{argument}: give a mapping or (name, value) pairs, not {type(source).__name__}")
 
 
-def flatten(argument: str, given: Any) -> Iterable[tuple[str, Any]]:
+def flatten(argument: str, source: Any) -> Iterable[tuple[str, Any]]:
     """Read pairs as `pairs` does; a list repeats its name, and None is left out."""
-    for name, value in pairs(argument, given):
-        for one in value if isinstance(value, list | tuple | set | frozenset) else (value,):
-            if one is not None:
-                yield name, one
+    for name, value in pairs(argument, source):
+        for item in value if isinstance(value, list | tuple | set | frozenset) else (value,):
+            if item is not None:
+                yield name, item
 
 
 def to_text(argument: str, name: str, value: Any) -> str:
@@ -125,12 +129,12 @@ def to_text(argument: str, name: str, value: Any) -> str:
 
 def _json(value: Any) -> bytes:
     try:
-        made = json_text.written(value)
+        content = json_text.written(value)
     except ValueError as error:
         raise ConfigError(f"json={type(value).__name__}: {error}") from None
-    if (b"NaN" in made or b"Infinity" in made) and not json_text.strict(made):
+    if (b"NaN" in content or b"Infinity" in content) and not json_text.strict(content):
         raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON can't represent")
-    return made
+    return content
 
 
 def _form(data: Any) -> bytes:
@@ -228,7 +232,7 @@ async def _read_open(file: IO[bytes], start: int | None, length: int | None) -> 
 
 
 def _multipart(data: Any, files: Any, types: list[str]) -> Encoded:
-    boundary, made = _boundary(types)
+    boundary, content_type = _boundary(types)
     parts: list[tuple[bytes, bytes | Body]] = [
         (_part_head(boundary, name, None, None), field if isinstance(field, bytes) else field.encode())
         for name, field in ((name, _field(name, value)) for name, value in flatten("data", data or ()))
@@ -245,7 +249,7 @@ def _multipart(data: Any, files: Any, types: list[str]) -> Encoded:
         length = sum(len(head) + 2 for head, _ in parts) + sum(filter(None, lengths)) + len(tail)
     rewindable = all(not isinstance(content, Body) or content.rewindable for _, content in parts)
     opener: Callable[[], AsyncIterator[bytes]] = partial(_write_parts, parts, tail)
-    return Body(opener, length=length, rewindable=rewindable), made
+    return Body(opener, length=length, rewindable=rewindable), content_type
 
 
 def _boundary(types: list[str]) -> tuple[str, str]:
@@ -265,12 +269,12 @@ def _boundary(types: list[str]) -> tuple[str, str]:
     [kind] = types
     message = Message()
     message["Content-Type"] = kind
-    given = message.get_param("boundary")
-    if given is None:
+    own = message.get_param("boundary")
+    if own is None:
         return boundary, f"{kind.rstrip('; ')}; boundary={boundary}"
-    if not isinstance(given, str) or not _BOUNDARY.fullmatch(given):
+    if not isinstance(own, str) or not _BOUNDARY.fullmatch(own):
         raise ConfigError(f"header Content-Type: {kind!r} has an invalid boundary: leave the header out")
-    return given, kind
+    return own, kind
 
 
 def _length(content: bytes | Body) -> int | None:

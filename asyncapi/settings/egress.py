@@ -10,11 +10,15 @@ from asyncapi.sansio.http.egress import Guard
 from asyncapi.settings.base import settings
 
 
-def _entries(given: Any) -> tuple[str, ...]:
-    if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(one, str) for one in given):
+def _entries(entries: Any) -> tuple[str, ...]:
+    if (
+        isinstance(entries, str)
+        or not isinstance(entries, Sequence)
+        or not all(isinstance(entry, str) for entry in entries)
+    ):
         raise ValueError("give a list of networks, addresses and hosts")
-    Guard(allow=given)
-    return tuple(given)
+    Guard(allow=entries)
+    return tuple(entries)
 
 
 Entries = Annotated[Sequence[str], BeforeValidator(_entries)]

@@ -51,8 +51,8 @@ class Fallback:
 
     def __post_init__(self) -> None:
         """Check that it is one fallback, and a usable one."""
-        given = (self.to is not None) + (self.stale is not None) + (self.value is not UNSET)
-        if given != 1:
+        count = (self.to is not None) + (self.stale is not None) + (self.value is not UNSET)
+        if count != 1:
             raise ConfigError("Fallback: give one of to=, stale= and value=; a list of Fallbacks for several")
         if self.target is not None and (self.target.scheme not in {"http", "https"} or not self.target.host):
             raise ConfigError(f"Fallback(to={self.to!r}): give an absolute base URL, like https://eu.api.example.com")

@@ -16,8 +16,8 @@ def _path(given: Any) -> Any:
     return os.fspath(given) if isinstance(given, os.PathLike) else given
 
 
-def _several(given: Any) -> tuple[str, ...]:
-    texts = (given,) if isinstance(given, str) else given
+def _several(pins: Any) -> tuple[str, ...]:
+    texts = (pins,) if isinstance(pins, str) else pins
     if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
         raise ValueError("give pins as text, sha256/...=: one or several, or several for each host in a mapping")
     if not texts:
@@ -25,13 +25,13 @@ def _several(given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(forms.parse(text) for text in texts))
 
 
-def _pins(given: Any) -> Any:
+def _pins(pins: Any) -> Any:
     """Normalise pins to a tuple, or to one for each host."""
-    if given is None:
+    if pins is None:
         return None
-    if isinstance(given, Mapping):
-        return {str(host).lower().rstrip("."): _several(pins) for host, pins in given.items()}
-    return _several(given)
+    if isinstance(pins, Mapping):
+        return {str(host).lower().rstrip("."): _several(several) for host, several in pins.items()}
+    return _several(pins)
 
 
 Path = Annotated[str, BeforeValidator(_path)]
