@@ -7,7 +7,7 @@ Rules:
 1. A credential belongs to the client's base origin; without a base URL, to the origin of the URL that the call names;
    or to the origins it was given for. Any other request, as after a redirect, goes without one.
 2. A request that carries a credential of its own in the same place (its header, its URL's user-info) is left alone.
-3. When an answer shows that the credential was at fault and another may do, `call.resend` says why: the retry layer
+3. When a response shows that the credential was at fault and another may work, `call.resend` says why: the retry layer
    sends the call again at once, outside its count.
 4. Waiting for a credential is queue time: no attempt's, and never the host's latency.
 5. An error that comes from where secrets are (a credential, the transport) is not to bring them along: the variables of
@@ -124,7 +124,7 @@ class Keyring:
 
 
 async def _unknown() -> None:
-    """A credential that doesn't say whose it is."""
+    """The principal of a credential that doesn't name one."""
 
 
 def _place(given: str) -> Origin:

@@ -306,14 +306,14 @@ class _Again:
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
-        policy, told = self._policy, retry_choice.asked(failure, self._clock.wall())
-        self._retry_after = told
-        if told:
-            return told, _RETRY_AFTER
+        policy, asked = self._policy, retry_choice.asked(failure, self._clock.wall())
+        self._retry_after = asked
+        if asked:
+            return asked, _RETRY_AFTER
         if policy.wait is not None:
             return max(0.0, float(await _called(policy.wait, state))), "wait strategy"
         draw = self._clock.random()
-        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, told=told), "backoff"
+        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, told=asked), "backoff"
 
     async def _allow(
         self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None
@@ -359,8 +359,8 @@ class _Again:
         if isinstance(failure, AsyncAPIError):
             state.outcome.set_exception(failure)
         elif failure.status >= 400:  # noqa: PLR2004
-            told = retry_after(failure.headers, self._clock.wall())
-            state.outcome.set_exception(status_error(failure, request=self._request, retry_after=told))
+            asked = retry_after(failure.headers, self._clock.wall())
+            state.outcome.set_exception(status_error(failure, request=self._request, retry_after=asked))
         else:
             state.outcome.set_result(failure)
         return state

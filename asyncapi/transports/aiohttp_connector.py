@@ -111,8 +111,8 @@ class TCPConnector(_Ours, aiohttp.TCPConnector):
         if (let := [address for address, why in zip(found, reasons, strict=True) if why is None]) or not found:
             return let
         refused = ", ".join(dict.fromkeys(why for why in reasons if why is not None))
-        whose = "" if refused.startswith(f"{host} is") else f"{host}: "
-        raise EgressDenied(f"egress: {whose}{refused}; to allow it, name it in Egress(allow=[...])")
+        name = "" if refused.startswith(f"{host} is") else f"{host}: "
+        raise EgressDenied(f"egress: {name}{refused}; to allow it, name it in Egress(allow=[...])")
 
 
 class _UnixConnector(aiohttp.UnixConnector):

@@ -169,7 +169,7 @@ def _fault(error: BaseException) -> str:
     for bytes_, who in _SAID.items():
         if re.search(bytes_, message):
             return f"{who} is on this port"
-    words, parsed, _ = message.partition(":\n\n")  # then come the peer's bytes
+    words, parsed, _ = message.partition(":\n\n")  # the server's bytes follow
     if parsed:
         return " ".join(words.split())
     if message.startswith("Not enough data"):
@@ -233,12 +233,12 @@ def _tls(cause: ssl.SSLError | ssl.CertificateError, error: Exception, request: 
     """
     call, reason = request.call, getattr(cause, "reason", None) or ""
     if call.phase == "connect":
-        whose = _at_the_proxy(error, request)
+        at_proxy = _at_the_proxy(error, request)
         if isinstance(cause, _CUT):
             return ConnectError(f"the connection was closed during the TLS handshake{_MUTE}", request=request)
         if any(part in reason for part in _PASSING):
-            return ConnectError(f"TLS{whose}: {_tls_advice(cause)}", request=request)
-        return TLSError(f"TLS{whose}: {_tls_advice(cause)}", request=request)
+            return ConnectError(f"TLS{at_proxy}: {_tls_advice(cause)}", request=request)
+        return TLSError(f"TLS{at_proxy}: {_tls_advice(cause)}", request=request)
     if not call.reused and "ALERT" in reason and any(part in reason for part in _ON_US):
         return TLSError(f"TLS: {_tls_advice(cause)}", request=request)
     if isinstance(cause, _CUT):
