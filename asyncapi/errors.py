@@ -77,6 +77,7 @@ class AsyncAPIError(Exception):
         where = f"{one_line(f'{self.request.method} {self.request.url}:')} " if self.request is not None else ""
         tries = f" (after {len(self.attempts)} attempts)" if len(self.attempts) > 1 else ""
         word = self.held_by
+        # not repeated where the message names the setting already
         held = "" if word is None or word in self.message else f" (held back by: {word})"
         return f"{where}{one_line(self.message)}{tries}{held}"
 
@@ -88,6 +89,7 @@ class AsyncAPIError(Exception):
         state = dict(self.__dict__)
         if self.request is not None:
             state["request"] = self.request.copy(timeout=None, retry=None)
+        # records hold the URLs as they were sent
         state["attempts"] = tuple(masked(attempt) for attempt in self.attempts)
         return state
 

@@ -61,6 +61,7 @@ async def _send_snapshot(inner: Send, request: Request, body: Body, used: UsedKe
     if content is None:
         return await inner(request)
     request = _with_bytes(request, content)
+    # rule 1: a server may answer other bytes under the same key with its first response
     if not used.fits(request):
         raise ConfigError(used.describe(request), request=request)
     return await inner(request)

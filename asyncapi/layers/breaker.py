@@ -53,6 +53,7 @@ def breaker(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:
             try:
                 response = await inner(request)
             except TransportError as error:
+                # without an attempt record nothing was sent: no verdict on the host
                 if len(call.attempts) > records_before and _blames_host(error):
                     elapsed = call.attempts[-1].elapsed
                     circuit.record(permit, call, now(), failed=True, slow=slow is not None and elapsed > slow)

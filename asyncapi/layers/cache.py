@@ -141,6 +141,7 @@ class _Cache:
         if stored is not None and caching.usable(stored, request.headers, self._now()):
             self._counts.hits += 1
             return self._answer(stored, request, "fresh")
+        # section 5.2.1.7: no stored response may be used, and none may be fetched
         if "only-if-cached" in directives(request.headers):
             return Response(504, url=request.url, request=request)
         fetch = _Fetch()
@@ -184,12 +185,14 @@ class _Cache:
             if (old := self._in_place(stored, request, type(error).__name__)) is not None:
                 return old
             raise
+        # section 4.3.3: a 5xx to a revalidation may be answered from the store
         if response.status in _ERRORS and (old := self._in_place(stored, request, str(response.status))) is not None:
             return old
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
             valid = None
             if response.url == request.url and await self._owner(request, stored.headers) == stored.identity:
                 valid = caching.freshened(stored, response.headers, self._fetched(request, began))
+            # section 4.3.4: the 304's headers update the stored response
             if valid is not None:
                 self._counts.revalidated += 1
                 if not fetch.overtaken:
@@ -276,6 +279,7 @@ class _Cache:
             return
         if response.url != request.url:
             self._forget(request, response.url)
+        # section 4.4
         for name in ("Location", "Content-Location"):
             if name in response.headers:
                 try:
@@ -308,6 +312,7 @@ def _key(request: Request, url: URL | None = None) -> str:
 def _identity(request: Request, user: str | None) -> str:
     """Hash the credentials in a request's headers and the user of `auth=`; "" without any (rule 2)."""
     secrets = [(name.lower(), value) for name, value in request.headers.items() if _is_secret(name)]
+    # the same key for all requests without credentials
     if not secrets and not user:
         return ""
     secrets.sort()

@@ -65,6 +65,7 @@ class deadline:  # noqa: N801 - used as a word: `with deadline(2.0):`
     def __enter__(self) -> Self:
         if self._token is not None:
             raise ConfigError("this deadline scope is already open: make a new one with deadline(seconds)")
+        # a nested scope can only shorten the outer one
         mine, outer = self._clock.now() + self._seconds, current.get()
         self.at = mine if outer is None else min(mine, outer)
         self._token = current.set(self.at)

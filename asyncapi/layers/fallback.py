@@ -210,6 +210,7 @@ class _Fallback:
                 request.call.host = request.url.host_port_subcomponent or ""
                 request.call.why = "sent all the same: no fallback has a response"
                 return await self._inner(request)
+            # the failure of the last fallback, if there was one, says more than "skipped"
             usual = failures[-1]
         if isinstance(usual, Response):
             return usual
@@ -232,6 +233,7 @@ class _Fallback:
         except BaseException:
             health.release(call)
             raise
+        # a refusal of ours says nothing about the place
         if isinstance(result, RejectedError):
             health.release(call)
         else:
@@ -247,6 +249,7 @@ class _Fallback:
         call, outer = request.call, request.call.guards
         guard = self._watchdog.enter(due, call.task)
         guard.means = f"its share of {due - now:.3g} s was over"
+        # outermost first: an attempt that is cut off names the limit that fired
         call.guards = (*outer, guard)
         try:
             return await self._caught(request.copy(deadline=due))

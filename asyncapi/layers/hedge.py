@@ -243,6 +243,7 @@ class _Contest:
         race = self._race
         why = f"hedge: no response within {race.delay:.3g} s ({race.settings.label})"
         call = race.call.fork(why, race.call.settings.without_waiting())
+        # the new copy's number follows those of all copies so far
         for earlier in self.copies:
             call.join(earlier.call)
         task = asyncio.get_running_loop().create_task(self._carry(call), context=race.context.copy())
@@ -285,6 +286,7 @@ class _Contest:
     def _ended(self, copy: _Copy) -> None:
         """Note the end of a copy; a good response ends the first copy too."""
         self._running -= 1
+        # rule 3: it found no free place or token
         if len(copy.call.attempts) == copy.records_before:
             self._not_sent(copy)
         if not copy.task.cancelled() and copy.task.exception() is None:

@@ -31,6 +31,7 @@ def outcome(inner: Send) -> Send:
     """
 
     def send(request: Request) -> Awaitable[Response]:  # no coroutine of its own where there is no key
+        # a safe request can simply be sent again
         if request.idempotency_key is None or request.method in SAFE:
             return inner(request)
         return _known(inner, request)

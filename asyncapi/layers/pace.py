@@ -90,6 +90,7 @@ class Pace:
         """Take in a response that may say something about limits."""
         status, headers, wait = response.status, response.headers, None
         signature = request.call.signature
+        # a pool of keys: see credentials/key_pool.py
         if signature is not None and signature.of_many:  # the limits of one key, not of the host: its pool keeps them
             status, headers = _OK if status in _REFUSALS else status, _NONE
         limits = quotas(headers, self._clock.wall())

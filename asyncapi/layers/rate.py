@@ -56,6 +56,7 @@ def rate(
             try:
                 return await inner(request)
             except BaseException:
+                # no record was written: the attempt never reached the transport
                 if len(request.call.attempts) == records_before:
                     _give_back(limiter, weights, now() - taken)
                 raise

@@ -63,15 +63,18 @@ def redirect(most: int) -> Layer:
 def follow(request: Request, response: Response) -> Request:
     """Make the request that a redirect asks for."""
     target = _target(request, response)
+    # RFC 9110 section 15.4: headers with secrets are not for another origin
     headers = request.headers
     if origin(target) != origin(request.url):
         headers = CIMultiDict((name, value) for name, value in headers.items() if not bound(name))
+    # RFC 9110 sections 15.4.8 and 15.4.9: 307 and 308 keep the method; 301 and 302 keep all but POST
     if response.status in {307, 308} or (response.status != 303 and request.method != "POST"):  # noqa: PLR2004
         if not rewindable(request):
             raise final_error(
                 f"{response.status} asks for the body again, but it is a stream that can't be rewound", request
             )
         return request.copy(url=target, headers=headers)
+    # section 15.4.4: 303 leads to a GET, or a HEAD; headers about the body go with the body
     method = "HEAD" if request.method == "HEAD" else "GET"
     bare = CIMultiDict((name, value) for name, value in headers.items() if not name.lower().startswith("content-"))
     return request.copy(method=method, url=target, headers=bare, content=None, json=None, data=None, files=None)

@@ -114,6 +114,7 @@ class _Flight:
     def stretch(self, deadline: float | None) -> None:
         """Extend the flight to this deadline, if it is later than all others (rule 2)."""
         mine = self._request.deadline
+        # None is no deadline at all, the latest there is
         if mine is not None and (deadline is None or deadline > mine):
             self._request.deadline = deadline
 
@@ -211,6 +212,7 @@ def _own_error(error: BaseException, *, shared: bool) -> BaseException:
     if not shared:
         return error
     if isinstance(error, AsyncAPIError):
+        # not by its __init__, which may want other arguments than `args`
         twin: BaseException = type(error).__new__(type(error), *error.args)
         twin.__dict__.update(error.__dict__)
     else:

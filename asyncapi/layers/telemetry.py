@@ -154,6 +154,7 @@ def attempts(
             record = Attempt(number, request.method, request.url, call.why, now(), wall(), call.queued)
             call.attempts.append(record)
             meter.attempts += 1
+            # the state of limits and breaker is costly: read only where it may explain something
             eventful = number > 1 or hooked
             if eventful and record.why.startswith("retry"):
                 meter.retries += 1

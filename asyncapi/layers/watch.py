@@ -168,6 +168,7 @@ def watch_attempts() -> Layer:
             try:
                 return await inner(request.copy(headers=headers))
             finally:
+                # telemetry, just below, has written it by now
                 record = request.call.attempts[-1]
                 for watcher, token in begun:
                     try:

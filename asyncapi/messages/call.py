@@ -247,6 +247,7 @@ class Call:
             settings: The copy's settings; this call's own by default.
         """
         twin = Call.__new__(Call)
+        # all progress is shared at first; what the copy writes for itself is set anew below
         for name in Call.__slots__:
             setattr(twin, name, settings if name == "settings" and settings is not None else getattr(self, name))
         twin.attempts = list(self.attempts)
@@ -257,6 +258,7 @@ class Call:
         """Take over a fork's records, in the order of their sending, and what it has learned about the credential."""
         if len(forked.refused) > len(self.refused):
             self.refused, self.resend = forked.refused, forked.resend
+        # by identity: the fork began with the same record objects
         known = {id(record) for record in self.attempts}
         self.attempts += [record for record in forked.attempts if id(record) not in known]
         self.attempts.sort(key=lambda record: record.started)

@@ -122,6 +122,7 @@ def parse(model: TypeForm[T], content: bytes, content_type: str) -> T:
         if not _is_json_problem(problem):
             raise problem
         if not content.strip():
+            # an empty body is None, for models that take it
             return _parse_nothing(model, validator, content)
         return cast(
             "T",
@@ -155,6 +156,7 @@ def _reread(
                 if isinstance(error, pydantic.ValidationError) and not _is_json_problem(error):
                     raise
                 problem = _problem(error)
+        # pydantic-core's nesting limit, not Python's
         if "recursion" in problem:  # pydantic-core's "recursion limit exceeded"
             try:
                 plain = json_text.deep(text)

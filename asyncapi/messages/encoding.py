@@ -165,6 +165,7 @@ def _content(content: Any) -> Encoded:
     if isinstance(content, AsyncIterable):
         return Body(partial(_once, content), length=None, rewindable=False), None
     if isinstance(content, Iterable) and not isinstance(content, Mapping):
+        # iter() of an iterator is the iterator itself, which can be read only once
         return Body(partial(_each, content), length=None, rewindable=iter(content) is not content), None
     raise ConfigError(
         f"content={type(content).__name__}: give bytes, text, a path, a "
@@ -224,6 +225,7 @@ async def _read_path(path: Path, length: int | None) -> AsyncIterator[bytes]:
 async def _read_open(file: IO[bytes], start: int | None, length: int | None) -> AsyncIterator[bytes]:
     if start is not None:
         file.seek(start)
+    # no further than the length that is promised: the file may have grown meanwhile
     left = length
     while piece := await anyio.to_thread.run_sync(file.read, _PIECE if left is None else min(left, _PIECE)):
         yield piece
@@ -240,11 +242,13 @@ def _multipart(data: Any, files: Any, types: list[str]) -> Encoded:
     for name, file in pairs("files", files):
         filename, content, kind = _file_part(name, file)
         parts.append((_part_head(boundary, name, filename, kind), content))
+    # a random boundary can't occur in a part, one written by hand can (RFC 2046 section 5.1)
     if types and any(isinstance(content, bytes) and f"--{boundary}".encode() in content for _, content in parts):
         raise ConfigError(f"header Content-Type: its boundary {boundary!r} occurs inside a part: leave the header out")
     tail = f"--{boundary}--\r\n".encode()
     lengths = [_length(content) for _, content in parts]
     length = None
+    # one part of unknown length makes the whole length unknown: the body is sent chunked
     if None not in lengths:
         length = sum(len(head) + 2 for head, _ in parts) + sum(filter(None, lengths)) + len(tail)
     rewindable = all(not isinstance(content, Body) or content.rewindable for _, content in parts)
@@ -301,9 +305,11 @@ def _file_part(name: str, file: Any) -> tuple[str | None, bytes | Body, str | No
         if len(file) not in {2, 3}:
             raise ConfigError(f"files[{name!r}]: a tuple is (filename, content) or (filename, content, content_type)")
         filename, content, kind = (*file, None)[:3]
+    # servers take a part without a filename for a form field (RFC 7578 section 4.2)
     if filename is None and is_file:
         source = getattr(content, "name", None) if not isinstance(content, Path) else content.name
         filename = Path(source).name if isinstance(source, str) else name
+    # None would be an empty part, which nobody means
     if content is None:
         raise ConfigError(f"files[{name!r}] is None: give a path, bytes or an open file")
     if not isinstance(filename, str | None):

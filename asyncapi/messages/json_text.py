@@ -30,6 +30,7 @@ _SURROGATE = re.compile(
 
 def mended(content: bytes) -> bytes:
     """Replace each half of a surrogate pair by U+FFFD; returns the same object where there is none."""
+    # one scan for most bodies: an escape of a surrogate begins so
     if b"\\ud" not in content and b"\\uD" not in content:
         return content
     made = _SURROGATE.sub(_whole, content)
@@ -113,6 +114,7 @@ def written_anyhow(value: Any) -> bytes:
         if "depth" not in str(error) and "surrogates not allowed" not in str(error):
             raise
     content = _dumped(value, partial(to_jsonable_python, fallback=_shown), allow_nan=True, escaped=True)
+    # NaN deep down: written by Python, read back as None
     value = json.loads(content, parse_constant=_null)
     try:
         return _dumped(value, None, allow_nan=False)

@@ -181,6 +181,7 @@ class error_context:  # noqa: N801 - reads as a word in a with statement
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        # the decoders know only bytes: here the error gets its request, and loses the secrets that the body may echo
         if isinstance(error, AsyncAPIError) and self.response.request is not None:
             error.message = unsaid(error.message, self.response.request)
             error.args = (error.message,)

@@ -114,6 +114,7 @@ def _codes(found: re.Match[str]) -> str:
 def resolve(base: str, reference: str) -> str:
     """Resolve a reference against the URL of the response that has it (section 5.2.2)."""
     there = split(reference)
+    # an absolute URL: only its dot segments are removed
     if there.scheme is not None:
         return compose(there._replace(path=remove_dot_segments(there.path)))
     here = split(base)
@@ -139,12 +140,14 @@ def remove_dot_segments(path: str) -> str:
     output: list[str] = []
     for segment in segments:
         if segment == "..":
+            # ".." at the root stays at the root
             if len(output) > 1:
                 output.pop()
             elif output:
                 output[0] = ""
         elif segment != ".":
             output.append(segment)
+    # "/a/." and "/a/.." name folders: they end with a slash
     if segments[-1] in {".", ".."}:
         output.append("")
     return "/".join(output)

@@ -51,9 +51,11 @@ def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> s
         case "unexpected_keyword_argument":
             close = difflib.get_close_matches(str(problem["loc"][0]), names, 1)
             message = "there is no such setting" + (f"; did you mean {close[0]}=?" if close else "")
+    # a validator of the whole class
     if not problem["loc"]:  # several settings together
         return message if message.startswith(name) else f"{name}: {message}"
     first, *rest = problem["loc"]
+    # a value given by position has its index in the place
     named = names[first] if isinstance(first, int) and first < len(names) else first  # given by position
     where = ".".join(str(part) for part in (named, *(part for part in rest if isinstance(part, int) and part > 0)))
     return f"{name}({where}={problem['input']!r}): {message}"

@@ -66,6 +66,7 @@ class Breaker:
     @cached_property
     def _rules(self) -> Rules:
         """The rules that all circuits share."""
+        # a window of `count` attempts can never hold more than that
         minimum = self.minimum if self.count is None else min(self.minimum, self.count)
         return Rules(
             failure_rate=self.failure_rate,

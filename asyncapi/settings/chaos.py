@@ -28,6 +28,7 @@ def _shares(errors: float | Mapping[int, float], info: ValidationInfo) -> float 
     shares = _statuses(errors)
     if not all(200 <= status <= 599 and share >= 0 for status, share in shares.items()):  # noqa: PLR2004 - final statuses
         raise ValueError("give a share from 0 to 1, or one for each status, {500: 0.1, 404: 0.01}")
+    # `errors` is the last of the three fields, so the others are known here
     if info.data.get("drops", 0) + info.data.get("throttle", 0) + sum(shares.values()) > 1:
         raise ValueError("drops, throttle and errors are shares of all attempts: together at most 1")
     return errors

@@ -146,6 +146,7 @@ class AioHTTPTransport:
             self._warn(request)
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
         task = call.task
+        # the connector finds the call by its task, to set the phase "connect"
         self._connecting[task] = call
         call.reused, call.phase = bool(self._idle_connections), "headers"  # "connect" while a new connection is made
         failed: Exception | None = None
@@ -226,6 +227,7 @@ class AioHTTPTransport:
     async def aclose(self) -> None:
         """Close every connection, and the session if it is ours."""
         self._closed = True
+        # each body removes itself from the dict as it closes
         for body in list(self._bodies):
             body.close(ProtocolError("the client was closed while its body was open"))
         self._watchdog.close()

@@ -57,6 +57,7 @@ async def _read_bounded(
     readany = answer.content.readany if decoded is None else decoded.read
     pieces, size, oversized = [], 0, False
     try:
+        # one piece too many is read to know that the body is larger, never the rest
         while not oversized and (piece := await readany()):
             pieces.append(piece)
             size += len(piece)

@@ -48,6 +48,7 @@ class _Ours:
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
         call = self.connecting.get(asyncio.current_task())
         create = super()._create_connection  # type: ignore[misc]  # the connector's, next in line
+        # no attempt of ours asked for this connection
         if call is None:
             return await self._checked(create, req, traces, timeout)
         phase, call.phase, call.reused = call.phase, "connect", False  # rule 1
@@ -100,6 +101,7 @@ class TCPConnector(_Ours, aiohttp.TCPConnector):
             EgressDenied: The guard allows none of them.
         """
         guard = self.guard
+        # yarl keeps the zone of an IPv6 address percent-encoded
         if "%" in host:
             host = scoped(host)
         if guard is None:

@@ -22,6 +22,7 @@ def enter(watchdog: Watchdog, clock: Clock, request: Request) -> Guard | None:
     if limit is None:
         return None
     due = clock.now() + limit
+    # the deadline layer's own guard ends the attempt then
     if request.deadline is not None and request.deadline <= due:
         return None
     return watchdog.enter(due, request.call.task)

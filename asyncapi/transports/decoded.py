@@ -40,6 +40,7 @@ class DecodedBody:
         """
         coding = self._coding
         while True:
+            # a body that decodes in many small steps must not block the loop
             if self._steps == _STEPS:
                 self._steps = 0
                 await asyncio.sleep(0)

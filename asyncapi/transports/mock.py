@@ -56,6 +56,7 @@ class MockTransport:
             response = await self._wait(request, returned)
         if response.request is not None:  # a handler may hand out the same object again and again
             response = Response(response.status, response.headers, response.content)
+        # as over a network, where each response belongs to its own request
         response.request = request
         response.url = request.url
         return response

@@ -83,6 +83,7 @@ class Handshakes:
     def context(self) -> ssl.SSLContext:
         """Return the context of the next connection (rule 3)."""
         if self._context is None:
+            # marks before contents: a change in between is noticed next time (rule 3)
             marks, self._digests = _marks(self._paths), _digests(self._paths)
             self._context = self._make()
             self._seen = marks if _settled(marks) else None
@@ -125,6 +126,7 @@ class Handshakes:
         own: bytes | None = shown.getpeercert(binary_form=True)
         if own is None:
             return []
+        # where nothing is verified, or the system verifies, only the server's own certificate is certain
         if not self.verify or isinstance(self._context, truststore.SSLContext):
             return [own]
         if sys.version_info >= (3, 13):
@@ -194,6 +196,7 @@ def _system() -> ssl.SSLContext:
 
 def trusts_nothing() -> str | None:
     """Say why the system's trust store may be empty; None if it looks usable."""
+    # rule 2: a wrong path there leaves OpenSSL with an empty store
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         if (path := os.environ.get(name)) and not Path(path).exists():
             return f"{name}={path} does not exist"

@@ -73,6 +73,7 @@ async def checked(body: Body) -> AsyncGenerator[bytes, None]:
 
 
 def _bytes(piece: Any) -> bytes:
+    # the common case at one comparison
     if type(piece) is bytes:
         return piece
     if not isinstance(piece, bytes | bytearray | memoryview):
