@@ -89,7 +89,6 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
     said = str(error) or type(error).__name__
     if isinstance(error.__cause__, ConfigError):  # the body that was being sent
         return ConfigError(error.__cause__.message, request=request)
-    # before the cases: aiohttp wraps TLS errors in several of its own classes
     if isinstance(cause, ssl.SSLError | ssl.CertificateError) and call.phase != "body":
         return _tls(cause, error, request)
     match error:
