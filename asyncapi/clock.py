@@ -1,7 +1,7 @@
-"""Time and chance: the one seam through which the SDK reads clocks, sleeps and draws jitter.
+"""Clocks: the one way in which the SDK reads the time, sleeps and draws random numbers.
 
-Production code uses `SYSTEM`. Tests pass another `Clock` (see `asyncapi.testing.FakeClock`), so that a
-minute of backoff takes no time and every draw is repeatable.
+Production code uses `SYSTEM`. Tests pass another `Clock` (`asyncapi.testing.FakeClock`), so that a minute of backoff
+takes no time and every draw is repeatable.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """What the SDK asks of time: all figures are seconds as float."""
+    """What the SDK needs of a clock; all times are seconds as float."""
 
     def now(self) -> float:
-        """Monotonic seconds: for durations and deadlines, never for dates."""
+        """Return monotonic seconds: for durations and deadlines, never for dates."""
         ...
 
     def wall(self) -> float:
-        """Seconds since the Unix epoch: for HTTP dates and records."""
+        """Return seconds since the Unix epoch: for HTTP dates and records."""
         ...
 
     def random(self) -> float:
-        """A uniform draw from [0, 1)."""
+        """Draw a number evenly from [0, 1)."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -35,7 +35,7 @@ class Clock(Protocol):
         ...
 
     def call_at(self, when: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
-        """Run `callback` when `now()` reaches `when`; the handle's `cancel()` takes it back."""
+        """Run `callback` when `now()` reaches `when`; the handle's `cancel()` prevents that."""
         ...
 
 

@@ -1,29 +1,29 @@
-"""Every error this package raises.
+"""Every error that this package raises.
 
     AsyncAPIError
-      TransportError            nothing usable came back
+      TransportError            no usable response
         ConnectError            DNS, refused, unreachable: the request was never sent
-          TLSError              the handshake or the certificate failed
-        ProtocolError           the peer broke HTTP, or closed mid-way; or the body is over max_body
+          TLSError              the TLS handshake or the certificate check failed
+        ProtocolError           the server broke HTTP or closed the connection, or the body is larger than max_body
         RequestTimeout          time ran out (also a builtin TimeoutError); .phase says where
-        OutcomeUnknown          it had an idempotency key, and nobody knows whether it was done
-      StatusError               .response .status .retry_after .request_id .body
+        OutcomeUnknown          a call with an idempotency key may have been carried out or not
+      StatusError               a 4xx or 5xx: .response .status .retry_after .request_id .body
         ClientError             4xx: BadRequest Unauthorized PaymentRequired Forbidden NotFound Conflict Gone
                                 UnprocessableEntity RateLimited
         ServerError             5xx
-      DecodeError               not JSON, empty, or another charset than it says; keeps the raw bytes
-        SchemaError             JSON that does not fit the model; pydantic's error is the __cause__
-      AuthError                 no token could be had
-      RejectedError             we refused to send
+      DecodeError               the body isn't valid JSON, is empty, or isn't in its charset; .body has the raw bytes
+        SchemaError             valid JSON that doesn't match the model; pydantic's error is the __cause__
+      AuthError                 a credential has no token or value
+      RejectedError             the client refused to send
         CircuitOpen  DeadlineExceeded  QueueFull  BudgetSpent
-        RateExceeded          a 429 of our own: also a RateLimited
-        EgressDenied          `egress=` does not let us connect there
+        RateExceeded            a 429 made by the client: also a RateLimited
+        EgressDenied            `egress=` doesn't allow the host or its address
       ConfigError               wrong use of this package (also a ValueError); nothing was sent
 
-Every error carries `.request` (secrets masked), `.attempts` (a tuple of `Attempt` records) and `.phase` (what
-used up the time, where time was the reason) and `.held_by` (which setting of ours held it back, where one did),
-pickles (secrets masked throughout), and reads as one line: what servers say is in it with its control characters as
-escapes (`redact.one_line`).
+Every error has `.request` (secrets masked), `.attempts` (a tuple of `Attempt` records), `.phase` (where the time went,
+if time ran out) and `.held_by` (the setting of the client that refused or ended the call, if one did). Every error can
+be pickled (secrets masked), and its text is one line: control characters in what a server sent are shown as escapes
+(`redact.one_line`).
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-corr
 
 
 class AsyncAPIError(Exception):
-    """The root: `except AsyncAPIError` catches everything this package raises.
+    """The base of all errors: `except AsyncAPIError` catches everything that this package raises.
 
     Attributes:
         message: What happened, without the request line.
-        request: The request with its secrets masked and its body left out, or None.
-        attempts: One record per attempt made, oldest first.
-        phase: What the time was spent on where the clock ended the call, else None.
-        position: Where to go on from (`start=`) when a page of `Client.paginate` failed, else None.
-        held_by: Which setting of the client refused it, or kept it from being sent again, in a word: "budget", "pace",
-            "breaker", "rate", "queue", "wait", "deadline" or "max_retry_after" (docs/resilience.md says what lifts
-            each); None where the failure is the host's alone.
+        request: The request, its secrets masked and its body left out; None where there was none.
+        attempts: One record for each attempt, oldest first.
+        phase: What the call was waiting for when its time ran out, else None.
+        position: Where `Client.paginate` can continue (`start=`) after a page failed, else None.
+        held_by: The setting of the client that refused the call or kept it from being sent again, in a word: "budget",
+            "pace", "breaker", "rate", "queue", "wait", "deadline" or "max_retry_after" (docs/resilience.md says how to
+            lift each); None where the host alone failed.
     """
 
     position: dict[str, Any] | None = None
@@ -77,6 +77,7 @@ class AsyncAPIError(Exception):
         where = f"{one_line(f'{self.request.method} {self.request.url}:')} " if self.request is not None else ""
         tries = f" (after {len(self.attempts)} attempts)" if len(self.attempts) > 1 else ""
         word = self.held_by
+        # not repeated where the message names the setting already
         held = "" if word is None or word in self.message else f" (held back by: {word})"
         return f"{where}{one_line(self.message)}{tries}{held}"
 
@@ -84,10 +85,11 @@ class AsyncAPIError(Exception):
         return _rebuild, (type(self), self.args), self._portable()
 
     def _portable(self) -> dict[str, Any]:
-        """What may leave the process: no secret, and nothing that can't be pickled."""
+        """Return the state that may leave the process: without secrets, and without what can't be pickled."""
         state = dict(self.__dict__)
         if self.request is not None:
             state["request"] = self.request.copy(timeout=None, retry=None)
+        # records hold the URLs as they were sent
         state["attempts"] = tuple(masked(attempt) for attempt in self.attempts)
         return state
 
@@ -99,18 +101,21 @@ def _rebuild(cls: type[AsyncAPIError], args: tuple[Any, ...]) -> AsyncAPIError:
 
 
 def masked(attempt: Attempt) -> Attempt:
-    """The record without secrets in its URL: as it leaves the process."""
+    """Copy a record with the secrets in its URL masked, so that it may leave the process."""
     twin = copy(attempt)
     twin.target = URL(attempt.url, encoded=True)
     return twin
 
 
 class TransportError(AsyncAPIError):
-    """Nothing usable came back from the peer.
+    """There is no usable response: the connection, the server's HTTP, or the time failed.
+
+    It is retried where the request is safe to send again.
 
     Attributes:
-        final: Sending it again would end the same way (a certificate, a body over `max_body`): not retried.
-        stale: A kept-alive connection turned out to be closed before any byte of an answer came.
+        final: Sending the request again would fail in the same way (a certificate, a body larger than `max_body`), so
+            it is not retried.
+        stale: The server had closed a kept-alive connection before it sent any byte of a response.
     """
 
     final = False
@@ -118,28 +123,31 @@ class TransportError(AsyncAPIError):
 
 
 class ConnectError(TransportError):
-    """No connection could be made (DNS, refused, unreachable): the request was never sent."""
+    """No connection could be made (DNS, refused, unreachable): the request was never sent, so it is safe to retry."""
 
 
 class TLSError(ConnectError):
-    """The TLS handshake failed: the message says which check, and what to do about it."""
+    """The TLS handshake failed: the message says which check failed, and what to do about it. Not retried."""
 
     final = True
 
 
 class ProtocolError(TransportError):
-    """The peer broke HTTP, closed the connection mid-way, or sent a body over `max_body`."""
+    """The server broke HTTP, closed the connection too early, or sent a body larger than `max_body`."""
 
 
 def final_error(message: str, request: Request | None = None) -> ProtocolError:
-    """A `ProtocolError` that another try would meet again."""
+    """Make a `ProtocolError` that another attempt would meet again, so that it is not retried."""
     error = ProtocolError(message, request=request)
     error.final = True
     return error
 
 
 class RequestTimeout(TransportError, TimeoutError):
-    """Time ran out; `.phase` says what it was spent on: queue, connect, send, headers, body or backoff."""
+    """The time of the call or of the attempt ran out, also a builtin `TimeoutError`.
+
+    `.phase` says what it was waiting for: "queue", "connect", "send", "headers", "body" or "backoff".
+    """
 
     def __init__(
         self,
@@ -154,12 +162,12 @@ class RequestTimeout(TransportError, TimeoutError):
 
 
 class OutcomeUnknown(TransportError):
-    """A call with an idempotency key was cut off, and sending the key again has not told whether it was done.
+    """A call with an idempotency key was cut off, and retries did not show whether it was carried out.
 
-    Send the same request with the same key again, later, to find out. The last failure is the `__cause__`.
+    To find out, send the same request with the same key again later. The last failure is the `__cause__`.
 
     Attributes:
-        idempotency_key: The key.
+        idempotency_key: The key to send again.
     """
 
     def __init__(
@@ -175,14 +183,14 @@ class OutcomeUnknown(TransportError):
 
 
 class StatusError(AsyncAPIError):
-    """The server answered with a 4xx or 5xx status.
+    """The server responded with a 4xx or 5xx status.
 
     Attributes:
-        response: The whole answer.
+        response: The whole response.
         status: Its HTTP status code.
-        retry_after: Seconds the server asked us to wait, or None.
-        request_id: The server's own name for the request, where it sent one.
-        body: The raw body.
+        retry_after: Seconds that the server asks to wait (RFC 9110 section 10.2.3), or None.
+        request_id: The server's id of the request, where it sent one (`X-Request-Id` and the like).
+        body: The raw bytes of the body.
     """
 
     def __init__(
@@ -203,11 +211,11 @@ class StatusError(AsyncAPIError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        _, made, state = super().__reduce__()
+        _, base, state = super().__reduce__()
         response, request = state.pop("response"), state["request"]
         headers = [*redact_headers(response.headers).items()]
         answer = (type(response), self.status, headers, self.body, redact_url(response.url), response.http_version)
-        return _with_response, (*made, request, answer), state
+        return _with_response, (*base, request, answer), state
 
 
 def _with_response(cls: type[StatusError], args: Any, request: Request | None, answer: tuple[Any, ...]) -> StatusError:
@@ -229,47 +237,47 @@ def _describe(response: Response, request: Request | None) -> str:
 
 
 class ClientError(StatusError):
-    """4xx: the request was at fault."""
+    """4xx: the server rejects the request as it is."""
 
 
 class BadRequest(ClientError):
-    """400."""
+    """400 Bad Request."""
 
 
 class Unauthorized(ClientError):
-    """401: no credentials, or wrong ones."""
+    """401 Unauthorized: no credentials, or wrong ones."""
 
 
 class PaymentRequired(ClientError):
-    """402: never retried."""
+    """402 Payment Required: never retried."""
 
 
 class Forbidden(ClientError):
-    """403."""
+    """403 Forbidden: these credentials don't allow it."""
 
 
 class NotFound(ClientError):
-    """404."""
+    """404 Not Found."""
 
 
 class Conflict(ClientError):
-    """409."""
+    """409 Conflict: with the current state of the resource."""
 
 
 class Gone(ClientError):
-    """410."""
+    """410 Gone: it was there, and won't come back."""
 
 
 class UnprocessableEntity(ClientError):
-    """422."""
+    """422 Unprocessable Content: the body is well-formed, but not acceptable."""
 
 
 class RateLimited(ClientError):
-    """429: `.retry_after` says when to come back, where the server told."""
+    """429 Too Many Requests: `.retry_after` says when to try again, where the server says so."""
 
 
 class ServerError(StatusError):
-    """5xx: the server was at fault."""
+    """5xx: the server failed."""
 
 
 _BY_STATUS: dict[int, type[StatusError]] = {
@@ -292,14 +300,18 @@ def status_error(
     attempts: tuple[Attempt, ...] = (),
     retry_after: float | None = None,
 ) -> StatusError:
-    """The error class that fits the answer's status, made but not raised."""
+    """Make the error of a response's status, without raising it."""
     family = ServerError if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ClientError
     cls = _BY_STATUS.get(response.status, family)
     return cls(response, request=request, attempts=attempts, retry_after=retry_after)
 
 
 class DecodeError(AsyncAPIError):
-    """The body is not what was asked for; `.body` keeps the raw bytes."""
+    """The body of the response isn't valid JSON, is empty, or isn't in its charset.
+
+    Attributes:
+        body: The raw bytes of the body.
+    """
 
     def __init__(
         self,
@@ -314,18 +326,21 @@ class DecodeError(AsyncAPIError):
 
 
 class SchemaError(DecodeError):
-    """The JSON does not fit the model; pydantic's `ValidationError` is the `__cause__`. Never retried."""
+    """The JSON doesn't match the model: the message says where; pydantic's `ValidationError` is the `__cause__`.
+
+    Never retried: the server has done its work.
+    """
 
 
 class AuthError(AsyncAPIError):
-    """No token could be had."""
+    """A credential has no token or value: the token request failed, or its function, file or variable did."""
 
 
 class RejectedError(AsyncAPIError):
-    """We refused to send: the server saw nothing of this.
+    """The client refused to send the request: the server has seen nothing of it.
 
     Attributes:
-        retry_after: Seconds after which it may be worth coming back, or None if that can't be told.
+        retry_after: Seconds after which another try may succeed, or None if that isn't known.
     """
 
     def __init__(
@@ -341,12 +356,12 @@ class RejectedError(AsyncAPIError):
 
 
 class CircuitOpen(RejectedError):
-    """The host's circuit breaker is open.
+    """The circuit breaker of the host is open, since too many of its attempts failed (`Breaker`).
 
     Attributes:
-        retry_after: Seconds until the next probe may go: coming back sooner is refused again.
-        probe_in: Seconds after which a call that retries asks again by itself, where the circuit has opened only just
-            now; None in a longer outage.
+        retry_after: Seconds until the next probe may be sent: a call before that is refused again.
+        probe_in: Seconds that a call with retries waits by itself for the next probe, where the circuit has opened only
+            just now; None in a longer outage.
     """
 
     held_by = "breaker"
@@ -354,25 +369,27 @@ class CircuitOpen(RejectedError):
 
 
 class DeadlineExceeded(RejectedError, TimeoutError):
-    """The deadline had passed before anything was sent."""
+    """The deadline had passed before the request could be sent; also a builtin `TimeoutError`."""
 
     held_by = "deadline"
 
 
 class QueueFull(RejectedError):
-    """There is no place now, and the call does not wait (`wait=`), or too many wait already (`max_queue=`).
+    """All places are taken, and the call doesn't wait (`wait=`) or too many wait already (`max_queue=`).
 
     Attributes:
-        retry_after: Seconds after which it may be worth coming back, or None if that can't be told.
+        retry_after: Seconds after which there should be a place, or None if that isn't known.
     """
 
     held_by = "queue"
 
 
 class RateExceeded(RejectedError, RateLimited):
-    """A 429 of our own: a rate limit of this client holds, and the call does not wait (`wait=`). Nothing was sent.
+    """A rate limit holds the call for longer than it may wait: a 429 made by the client. Nothing was sent.
 
-    `.response` is made here; `.retry_after` says in how many seconds its turn would come.
+    Attributes:
+        response: A 429, made by the client.
+        retry_after: Seconds until the call could be sent.
     """
 
     held_by = "pace"
@@ -391,28 +408,28 @@ class RateExceeded(RejectedError, RateLimited):
 
 
 class EgressDenied(RejectedError):
-    """`egress=` does not let this client connect there: the host or its addresses are not allowed. Nothing was sent.
+    """`egress=` doesn't allow a connection to the host or to its addresses. Nothing was sent.
 
-    The message names the address: it is for your logs, not for whoever gave the URL.
+    The message names the address: it is for your logs, not for whoever gave you the URL.
     """
 
 
 class BudgetSpent(RejectedError):
-    """The retry budget is spent. It is the `__cause__` of the failure that was not retried."""
+    """The retry budget of the host is spent: the `__cause__` of the failure that was not retried."""
 
     held_by = "budget"
 
 
 class ConfigError(AsyncAPIError, ValueError):
-    """Wrong use of this package: the message says what to change. Nothing was sent."""
+    """Wrong use of this package: the message says what to change. Nothing was sent; also a `ValueError`."""
 
 
 class InsecureTLSWarning(UserWarning):
-    """`tls=False`: a server's certificate is not verified. Once for each host, and in the log."""
+    """With `tls=False` no certificate is verified: warns once for each host, and writes to the log."""
 
 
 def error_text(error: BaseException) -> str:
-    """An error as records show it: its class, then what happened."""
+    """Return an error as records show it: its class, then what happened."""
     if isinstance(error, AsyncAPIError):
         return f"{type(error).__name__}: {one_line(error.message)}"
     what = "the call was cancelled" if isinstance(error, CancelledError) else one_line(str(error))

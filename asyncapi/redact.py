@@ -1,7 +1,8 @@
-"""What may be shown: secrets in headers, query and fragment keys and URL user-info become `***`, others' text one line.
+"""Mask secrets in what is shown: headers, query and fragment keys and URL user-info become `***`.
 
-Used by errors, records, logs, reprs and reports. The values the user sends are never changed; only what is
-written about them. Names are matched case-insensitively, by whole name or by a telling part of it.
+Errors, records, logs, reprs and reports use this module. The values that the user sends are never changed, only what is
+written about them. Names are matched case-insensitively, by the whole name or by a part that suggests a secret. Text
+from servers becomes one line (`one_line`).
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
 
 MASK = "***"
 
-_LONGEST = 2000  # characters of one text
-_JOINERS = "\u200c\u200d"  # which words and emoji are written with
-_TELLING_LENGTH = 8  # characters: what is shorter stands in other words too
+_LONGEST = 2000  # most characters of one text
+_JOINERS = "\u200c\u200d"  # invisible characters that words and emoji are written with
+_SECRET_LENGTH = 8  # characters; a shorter secret may be part of ordinary words
 
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-amz-security-token"})
-_TELLING = r"""
+_SUSPECT = r"""
     (?: ^|[-_.] ) (?: apikey | sig | sid | auth | pass | pwd | jwt | session | otp ) (?: $|[-_.] )
     | api[-_.]?key | access[-_.]?key | token | secret | passw | passphrase | signature | credential | assertion
     | sess(?:ion)?[-_.]?id | authori[sz]ation | authentication
 """
-_SECRET_NAME = re.compile(rf"(?ix) (?: ^|[-_.] ) (?: key | code ) (?: $|[-_.] ) | {_TELLING}")
-_SECRET_FIELD = re.compile(rf"(?ix) private[-_.]?key | (?: auth | device | user )[-_.]?code | {_TELLING}")
+_SECRET_NAME = re.compile(rf"(?ix) (?: ^|[-_.] ) (?: key | code ) (?: $|[-_.] ) | {_SUSPECT}")
+_SECRET_FIELD = re.compile(rf"(?ix) private[-_.]?key | (?: auth | device | user )[-_.]?code | {_SUSPECT}")
 _USER_INFO = re.compile(r"//[^/?#]*@")
 _NOT_SECRET = frozenset({"idempotency-key", "sec-websocket-key"})
 
@@ -45,7 +46,7 @@ def is_secret(name: str) -> bool:
 
 
 def is_secret_field(name: str) -> bool:
-    """The same of a field of JSON. Narrower: a `code` or `key` of an answer is what programs decide by."""
+    """Whether a JSON field of this name is likely to carry a credential; `code` and `key` alone are not."""
     return _SECRET_FIELD.search(name) is not None
 
 
@@ -54,11 +55,11 @@ def _masked(_: str) -> str:
 
 
 def redact_url(url: URL | str, mask: Callable[[str], str] = _masked) -> str:
-    """The URL as text, with user-info and the values of secret query and fragment keys masked.
+    """Write a URL as text, with user-info and the values of secret query and fragment keys masked.
 
     Args:
         url: Any URL.
-        mask: What stands for a secret; by default the same for all.
+        mask: Returns the mask of a secret; by default the same for all.
     """
     text = str(url)
     if "@" in text:
@@ -71,13 +72,13 @@ def redact_url(url: URL | str, mask: Callable[[str], str] = _masked) -> str:
 
 
 def redact_broken(url: str) -> str:
-    """The same for text that is no URL: whatever might be user-info is masked."""
+    """Mask secrets in text that is not a URL: whatever might be user-info is masked."""
     begin, end = url.find("//"), url.rfind("@")
     return redact_url(f"{url[: begin + 2]}{MASK}{url[end:]}" if -1 < begin < end else url)
 
 
 def redact_pairs(query: str, mask: Callable[[str], str] = _masked) -> str:
-    """The same of a query string, or of a form."""
+    """Mask the values of secret keys in a query string or a form."""
     return "&".join(_redact_pair(pair, mask) for pair in query.split("&"))
 
 
@@ -87,12 +88,12 @@ def _redact_pair(pair: str, mask: Callable[[str], str]) -> str:
 
 
 def redact_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """A copy of `headers` in which the values of secret ones are masked."""
+    """Copy `headers`, with the values of secret ones masked."""
     return CIMultiDict((name, MASK if is_secret(name) else value) for name, value in headers.items())
 
 
 def one_line(text: str, most: int = _LONGEST) -> str:
-    """Text from outside as one line that does nothing to a terminal or a log, of `most` characters at the most.
+    """Make text from outside one line that is safe for a terminal or a log, with at most `most` characters.
 
     Control characters (C0, C1, DEL), marks that turn the direction of text, and whatever else can't be seen, are
     written as escapes; line breaks of every kind become blanks.
@@ -108,7 +109,7 @@ def _escape(char: str) -> str:
 
 
 def unsaid(text: str, request: Request) -> str:
-    """Text that may repeat what a request says, without its secrets: a peer's echo."""
+    """Mask a request's secrets in text that may echo them, such as a server's message."""
     signature = request.call.signature
     secrets = set() if signature is None else set(signature.secrets)
     for name, value in request.headers.items():
@@ -116,13 +117,13 @@ def unsaid(text: str, request: Request) -> str:
             secrets |= {value, value.rpartition(" ")[2], *(pair.partition("=")[2] for pair in value.split(";"))}
     secrets |= {value for name, value in request.url.query.items() if is_secret(name)}
     for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _TELLING_LENGTH and secret != MASK:
+        if len(secret) >= _SECRET_LENGTH and secret != MASK:
             text = text.replace(secret, MASK)
     return text
 
 
 def forget_variables(error: BaseException) -> None:
-    """Empty the variables of the frames that an error and its causes have left: error trackers show them.
+    """Clear the variables of the frames in the tracebacks of an error and its causes: error trackers show them.
 
     Lines and names stay. Frames that still run, the caller's and those above, are not touched.
     """

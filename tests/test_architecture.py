@@ -68,6 +68,9 @@ HEAVY = {"pyarrow", "matplotlib", "opentelemetry", "prometheus_client"}
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {"bulk.parquet": {"pyarrow"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"}}
 
+# Where an `OpenBody` is made and held on to itself: no response carries it yet.
+HOLDS_BODIES = {"messages.open_body", "transports.aiohttp"}
+
 FILE_LINES = 325
 FUNCTION_LINES = 45
 # What may be longer, and why.
@@ -263,6 +266,19 @@ def is_light(module: Module) -> list[str]:
     ]
 
 
+def releases_at_the_end(module: Module) -> list[str]:
+    """What waits for the end of a body goes through `release_at_end`, which knows the responses that have none open."""
+    if module.name in HOLDS_BODIES:
+        return []
+    return [
+        f"line {node.lineno}: {ast.unparse(node)}: use release_at_end(response, release)"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr == "hold"
+        and ast.unparse(node.value).rpartition(".")[2] in {"open_body", "body"}
+    ]
+
+
 def says_what_it_is(module: Module) -> list[str]:
     return [] if ast.get_docstring(module.tree) else ["has no docstring"]
 
@@ -315,7 +331,8 @@ def own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 RULES = (
-    has_a_place, looks_down, leaves_siblings_alone, stays_pure, owns_no_network, is_light, says_what_it_is, is_small,
+    has_a_place, looks_down, leaves_siblings_alone, stays_pure, owns_no_network, is_light, releases_at_the_end,
+    says_what_it_is, is_small,
 )  # fmt: skip
 
 
@@ -425,6 +442,8 @@ BAD: list[tuple[Callable[[Module], list[str]], str, str]] = [
     (is_light, "cli.main", "import matplotlib"),
     (is_light, "bulk.sinks", "from asyncapi.bulk import parquet"),
     (is_light, "bulk.sinks", "from asyncapi.bulk.parquet import ParquetSink"),
+    (releases_at_the_end, "layers.watch", "response.open_body.hold(f)"),
+    (releases_at_the_end, "layers.telemetry", "body = response.open_body\nbody.hold(f)"),
     (says_what_it_is, "clock", "x = 1"),
     (is_small, "clock", "x = 1\n" * (FILE_LINES + 1)),
     (is_small, "clock", "def f():\n" + "    x = 1\n" * FUNCTION_LINES),
@@ -448,6 +467,7 @@ GOOD: list[tuple[Callable[[Module], list[str]], str, str]] = [
     (owns_no_network, "client.client", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import aiohttp"),
     (is_light, "bulk.report", "def plot():\n    import matplotlib"),
     (is_light, "cli.main", "import typer"),
+    (releases_at_the_end, "layers.watch", "release_at_end(response, f)\nmeter.hold('rate')"),
     (is_small, "clock", '"""' + "doc\n" * FILE_LINES + '"""\nx = 1'),
     (is_small, "clock", "def f():\n    def g():\n" + "        x = 1\n" * 40 + "    x = 1\n" * 40),
 ]

@@ -16,9 +16,9 @@ from yarl import URL
 
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
-from asyncapi.layers.retry import nested
+from asyncapi.layers.retry import inside_retrying_call
 from asyncapi.messages import encoding
-from asyncapi.messages.call import Call
+from asyncapi.messages.call import Call, CallSettings
 from asyncapi.messages.decoding import parse_url
 from asyncapi.messages.request import Body, Request
 from asyncapi.messages.uri import has_dot_segments, with_pairs
@@ -73,7 +73,6 @@ class Builder:
         wait: bool | float,
         clock: Clock,
     ) -> None:
-        self._max_wait = max_wait_of(wait)
         self.base, self._host = _base(base_url)
         self._headers = checked_headers(headers)
         for name in _FRAMING:
@@ -81,8 +80,8 @@ class Builder:
                 raise ConfigError(f"header {name}: it is each request's own, and is set where there is a body")
         self._headers.setdefault("User-Agent", _USER_AGENT)
         self._params = tuple(flat_params(params))
-        self._timeout = (timeout.total, timeout.connect, timeout.attempt)
-        self._retry = retry
+        self._total = timeout.total
+        self._settings = CallSettings(timeout.connect, timeout.attempt, retry, max_wait=max_wait_of(wait))
         self._now = clock.now
         self.used = UsedKeys()
 
@@ -142,11 +141,8 @@ class Builder:
         built.json, built.data, built.content, built.files = json, data, content, files
         built.timeout, built.retry, built.route = timeout, retry, route
         built.idempotency_key = idempotency_key
-        call = self._begin(built, host)
-        call.max_wait = self._max_wait if wait is UNSET else max_wait_of(wait)
-        if priority is not None or tenant is not None:
-            call.priority, call.tenant = _place(priority, tenant)
         built.wait, built.priority, built.tenant = wait, priority, tenant
+        self._begin(built, host)
         if json is not None or content is not None or data is not None or files is not None:
             self._add_body(built)
         elif headers is not None:
@@ -157,19 +153,29 @@ class Builder:
                 raise ConfigError(self.used.describe(built), request=built)
         return built
 
-    def _begin(self, built: Request, host: str) -> Call:
+    def _begin(self, built: Request, host: str) -> None:
         """Start the clock of the call that `built` makes."""
-        total, connect, attempt = self._timeout if built.timeout is UNSET else limits_of(built.timeout)
-        policy = self._retry if built.retry is UNSET else policy_of(built.retry)
-        if policy is not None and nested():  # here too: a call that does not retry is not the same as one that does
-            policy = None
+        total, settings = self._total, self._settings
+        limited = built.timeout is not UNSET or built.retry is not UNSET or built.wait is not UNSET
+        if limited or built.priority is not None or built.tenant is not None:
+            total, settings = self._own_settings(built)
+        if settings.retry is not None and inside_retrying_call():  # single-flight must not join the two kinds
+            settings = settings.without_retry()
         now = self._now()
         due = None if total is None else now + total
         scope = deadline.current.get()
         built.deadline = scope if due is None else due if scope is None else min(due, scope)
-        built.call = call = Call(now, host, connect, attempt, policy)
-        call.asked = built.url
-        return call
+        built.call = Call(now, host, settings, built.url)
+
+    def _own_settings(self, built: Request) -> tuple[float | None, CallSettings]:
+        """The total and the settings of a call that has some of its own."""
+        client, limits = self._settings, built.timeout
+        limits = (self._total, client.connect, client.attempt) if limits is UNSET else limits_of(limits)
+        policy = client.retry if built.retry is UNSET else policy_of(built.retry)
+        max_wait = client.max_wait if built.wait is UNSET else max_wait_of(built.wait)
+        priority, tenant = _place(built.priority, built.tenant)
+        total, connect, attempt = limits
+        return total, CallSettings(connect, attempt, policy, max_wait, priority, tenant)
 
     def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:
         """The whole URL and its host."""
@@ -344,8 +350,8 @@ def flat_params(params: Params | None) -> Iterable[tuple[str, str]]:
     """
     if isinstance(params, str):
         raise ConfigError("params= takes a mapping or pairs; a query string goes into the URL")
-    for name, value in encoding.spread("params", params) if params is not None else ():
-        yield name, encoding.plain("params", name, value)
+    for name, value in encoding.flatten("params", params) if params is not None else ():
+        yield name, encoding.to_text("params", name, value)
 
 
 def _base(base_url: str | URL) -> tuple[str, str]:

@@ -59,7 +59,7 @@ from asyncapi.layers.cache import cache
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
-from asyncapi.layers.fallback import Kept, fallback
+from asyncapi.layers.fallback import LastGood, fallback
 from asyncapi.layers.hedge import hedge
 from asyncapi.layers.outcome import outcome
 from asyncapi.layers.pace import pace
@@ -166,7 +166,7 @@ def _single_flight(state: ClientState) -> Iterator[Step]:
 def _fallback(state: ClientState) -> Iterator[Step]:
     settings = state.settings
     if settings.fallback:
-        kept = Kept(state.answers, None if state.principals is None else state.principals.unchanged)
+        kept = LastGood(state.answers, None if state.principals is None else state.principals.unchanged)
         layer = fallback(settings.fallback, settings.base, kept, state.watchdog, state.clock, probe_every=PROBE_EVERY)
         yield Step("fallback", ", ".join(one.describe() for one in settings.fallback), layer)
 

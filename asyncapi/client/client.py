@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-import pydantic
-
 from asyncapi.calls.builder import Builder, policy_of
 from asyncapi.client.chain import Explanation, chain
 from asyncapi.client.layer_settings import LayerSettings
@@ -18,7 +16,6 @@ from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConfigError, status_error
 from asyncapi.fanout import outcomes as fanout
 from asyncapi.layers.watch import watchers_of
-from asyncapi.messages import decoding
 from asyncapi.messages.request import Request
 from asyncapi.pagination.pages import Paginate
 from asyncapi.redact import redact_url
@@ -358,7 +355,7 @@ class Client:
         response = await self._carry(request)
         if response.status >= 400 and (self._raise if raise_for_status is None else raise_for_status):  # noqa: PLR2004
             raise self._status_error(response)
-        return response if model is None else _decode(model, response)
+        return response if model is None else response.parse(model)
 
     @overload
     def map(
@@ -507,7 +504,7 @@ class Client:
         response = await self._carry(request)
         if response.status >= 400 and self._raise:  # noqa: PLR2004 - where errors begin
             raise self._status_error(response)
-        return (response if model is None else _decode(model, response)), response
+        return (response if model is None else response.parse(model)), response
 
     def _carry(self, request: Request) -> Awaitable[Response]:
         """Send a built request down the layers; no coroutine of its own: it is on the way of every call."""
@@ -527,11 +524,3 @@ class Client:
             error.phase, error.__cause__ = request.call.ended_by, request.call.cause
             error.held_by = request.call.held_by
         return error
-
-
-def _decode(model: Any, response: Response) -> Any:
-    """The answer as a value of `model`."""
-    try:
-        return decoding.reader(model)(response.content)
-    except pydantic.ValidationError:
-        return response.parse(model)  # the slow way: tries the server's charset, and says what is wrong

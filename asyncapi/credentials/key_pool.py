@@ -167,9 +167,9 @@ class KeyPool:
         call, began = request.call, context.clock.now()
         self._choose(began)
         if self._waiting:
-            forecast = self._ring.forecast(began, 1.0 + self._queue.ahead(call.priority)[0])
+            forecast = self._ring.forecast(began, 1.0 + self._queue.ahead(call.settings.priority)[0])
             refuse(request, forecast, began, who="keys'")
-            await self._queue.wait(self._hand_on, (1.0,), priority=call.priority, tenant=call.tenant)
+            await self._queue.wait(self._hand_on, (1.0,), priority=call.settings.priority, tenant=call.settings.tenant)
         self._waiting = True
         try:
             while True:

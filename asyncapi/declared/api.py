@@ -41,7 +41,7 @@ from asyncapi.declared.annotations import dated, filled, given_by, hints_of
 from asyncapi.declared.endpoint import Endpoint
 from asyncapi.declared.markers import Body, Form, Header, Option, Path, Query, Upload
 from asyncapi.errors import ConfigError
-from asyncapi.messages.encoding import plain
+from asyncapi.messages.encoding import to_text
 from asyncapi.pagination.pages import Pages
 from asyncapi.streaming.events import Events
 from asyncapi.streaming.stream import JSONLines, Stream
@@ -355,7 +355,7 @@ def _header_values(values: Any, places: list[tuple[str, int]], headers: dict[str
         if type(value) is str:
             made[name] = value
         elif value is not None:
-            made[name] = plain("headers", name, dated(value))
+            made[name] = to_text("headers", name, dated(value))
     return made
 
 

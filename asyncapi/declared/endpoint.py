@@ -36,7 +36,7 @@ from asyncapi.declared.annotations import (
 from asyncapi.declared.markers import Body, Header, Marker, Option, Path, Query, Upload
 from asyncapi.errors import ConfigError
 from asyncapi.messages import decoding
-from asyncapi.messages.encoding import plain
+from asyncapi.messages.encoding import to_text
 from asyncapi.messages.response import Response
 from asyncapi.pagination.pages import Pages
 from asyncapi.sansio.http.sse import ServerSentEvent
@@ -157,7 +157,7 @@ class Endpoint:
     def _text(self, name: str, value: Any) -> str:
         if value is None:
             raise self._wrong(f"{name}=None can't be in the path")
-        return plain("path", name, dated(value))
+        return to_text("path", name, dated(value))
 
     # --- what the signature says --------------------------------------------------------------------------------
 

@@ -1,1 +1,1 @@
-"""One concern a file: each is a function that takes its settings once and returns a `Layer`."""
+"""Layers: one concern a file, each a function that takes its settings once and returns a `Layer`."""

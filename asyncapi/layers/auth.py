@@ -1,13 +1,13 @@
-"""Credentials on every attempt, and to their own origin alone: two layers.
+"""Add credentials to every attempt, and send them to their own origin only: two layers.
 
     auth     above the attempt's record: asks the credential for a signature, which may have to be waited for
-    sign     just above the transport: writes it onto a copy of the request, and takes it out of what comes back
+    sign     just above the transport: writes it onto a copy of the request, and removes it from what comes back
 
 Rules:
 1. A credential belongs to the client's base origin; without a base URL, to the origin of the URL that the call names;
    or to the origins it was given for. Any other request, as after a redirect, goes without one.
 2. A request that carries a credential of its own in the same place (its header, its URL's user-info) is left alone.
-3. When an answer shows that the credential was at fault and another may do, `call.resend` says why: the retry layer
+3. When a response shows that the credential was at fault and another may work, `call.resend` says why: the retry layer
    sends the call again at once, outside its count.
 4. Waiting for a credential is queue time: no attempt's, and never the host's latency.
 5. An error that comes from where secrets are (a credential, the transport) is not to bring them along: the variables of
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Keyring:
-    """Which credential goes where.
+    """The credentials of a client, and their origins.
 
     Args:
         given: One credential, or one for each origin (`{"https://a.example": Bearer(...)}`).
@@ -46,7 +46,7 @@ class Keyring:
         context: What credentials may use of the client.
 
     Raises:
-        ConfigError: What was given is no credential, or no origin.
+        ConfigError: A credential lacks a method of its protocol, or an origin can't be read.
     """
 
     __slots__ = ("_anywhere", "_by_origin", "context")
@@ -64,21 +64,21 @@ class Keyring:
             self._anywhere = _checked(given)
 
     def of(self, request: Request) -> Credential | None:
-        """The credential for this request, or None."""
+        """Return the credential of this request's origin, or None (rule 1)."""
         if self._anywhere is None:
             return self._by_origin.get(origin(request.url))
-        asked = request.call.asked
-        return self._anywhere if request.url is asked or origin(request.url) == origin(asked) else None
+        first = request.call.original_url
+        return self._anywhere if request.url is first or origin(request.url) == origin(first) else None
 
     async def authorize(self) -> None:
-        """Get every credential ready now.
+        """Fetch the signature of every credential now.
 
         Raises:
-            AuthError: One could not be had.
+            AuthError: A credential has no token or value.
         """
         for credential in [self._anywhere] if self._anywhere is not None else self._by_origin.values():
             request = Request("GET", "")
-            request.call = Call(self.context.clock.now(), "", None, None, None)
+            request.call = Call(self.context.clock.now(), "")
             try:
                 if credential.cached_signature(request, self.context) is None:
                     await credential.fetch_signature(request, self.context)
@@ -108,7 +108,7 @@ class Keyring:
             forget_variables(error)
             raise
         except Exception as error:
-            failed = AuthError(f"{type(credential).__name__}: its value could not be had: {type(error).__name__}")
+            failed = AuthError(f"{type(credential).__name__}: its value could not be read: {type(error).__name__}")
             forget_variables(error)
             raise failed from error
         return user
@@ -124,7 +124,7 @@ class Keyring:
 
 
 async def _unknown() -> None:
-    """A credential that doesn't say whose it is."""
+    """The principal of a credential that doesn't name one."""
 
 
 def _place(given: str) -> Origin:
@@ -134,7 +134,7 @@ def _place(given: str) -> Origin:
         url = URL(given)
         place = origin(url.origin())
     if place is None:
-        raise ConfigError(f"auth: {shown!r} is no origin: give scheme and host, like https://api.example.com")
+        raise ConfigError(f"auth: {shown!r} is not an origin: give scheme and host, like https://api.example.com")
     if url.path not in {"", "/"} or url.raw_query_string:
         raise ConfigError(f"auth: {shown!r}: a credential is for a whole origin; leave out what follows the host")
     return place
@@ -146,7 +146,9 @@ def _checked(given: object) -> Credential:
         hasattr(given, name) for name in ("cached_signature", "fetch_signature", "on_response", "max_resends")
     ):
         name = given.__name__ if isinstance(given, type) else type(given).__name__
-        raise ConfigError(f"auth: {name} is no credential: give Bearer('...'), ApiKey('...'), Basic('user', '...') ...")
+        raise ConfigError(
+            f"auth: {name} is not a credential: give Bearer('...'), ApiKey('...'), Basic('user', '...') ..."
+        )
     return given  # type: ignore[return-value]  # it quacks like one
 
 
@@ -154,7 +156,7 @@ def auth(keyring: Keyring) -> Layer:
     """Give every attempt to a credential's origin its signature.
 
     Raises (from the layer):
-        AuthError: No credential could be had.
+        AuthError: The credential has no token or value.
     """
     context = keyring.context
 
@@ -178,7 +180,7 @@ def auth(keyring: Keyring) -> Layer:
             call.signature = signature
             response = await inner(request)
             why = credential.on_response(signature, response, call.refused, context)
-            if why and len(call.refused) < credential.max_resends:
+            if why and len(call.refused) < credential.max_resends:  # rule 3
                 call.resend = why
                 call.refused = (*call.refused, signature)
             return response
@@ -190,24 +192,23 @@ def auth(keyring: Keyring) -> Layer:
 
 async def _waited(credential: Credential, request: Request, context: AuthContext) -> Signature:
     call, now = request.call, context.clock.now
-    call.phase, began = "queue", now()
+    call.phase, began = "queue", now()  # rule 4
     signature = await credential.fetch_signature(request, context)
     waited = now() - began
     call.queued += waited
-    held = f"auth {waited:.3g} s"
-    call.held = f"{call.held}, {held}" if call.held else held
+    call.log_wait(f"auth {waited:.3g} s")
     return signature
 
 
 def _has_own(request: Request, signature: Signature) -> bool:
     """Rule 2; user-info that a redirect has put into the URL is not the call's own."""
     return signature.conflicts(request) or (
-        request.call.asked.raw_user is not None and any(name == "Authorization" for name, _ in signature.headers)
+        request.call.original_url.raw_user is not None and any(name == "Authorization" for name, _ in signature.headers)
     )
 
 
 def sign(clock: Clock) -> Layer:
-    """Write the signature onto what goes out, and take it out of what comes back."""
+    """Write the signature onto the request, and remove it from the response."""
     wall = clock.wall
 
     def layer(inner: Send) -> Send:
@@ -220,7 +221,7 @@ def sign(clock: Clock) -> Layer:
             except Exception as error:
                 if isinstance(error, AsyncAPIError) and error.request is not None:
                     error.request = request.redacted()
-                forget_variables(error)
+                forget_variables(error)  # rule 5
                 raise
             signature.erase(response, request)
             return response

@@ -1,12 +1,13 @@
-"""The body of a call with an idempotency key is frozen: what its first attempt sends, every attempt sends.
+"""Buffer re-openable bodies of calls with an idempotency key, so that every attempt sends the same bytes.
 
-Text, JSON and forms are bytes since the call was made. A file, or anything else that is opened again for each attempt,
-could say something else by then: it is read once, here, into memory. So it is also compared with what its key was used
-for before. The boundary of a multipart form is then drawn from its content, so that a replay, in another process too,
-is the same to the byte, as servers expect that compare fingerprints.
-
-Left as they are: what can't be read twice (it is never sent again), and what is larger than `LARGEST`.
-It stands inside the deadline, which covers the reading.
+Rules:
+1. Text, JSON and forms are bytes from the start. A file, or any other body that is opened again for each attempt, could
+   have changed by then: it is read once, here, into memory. Its bytes are also compared with those that its key was
+   used for before.
+2. The boundary of a multipart form is derived from its content, so that a replay, in another process too, sends the
+   same bytes: servers that compare fingerprints expect that.
+3. A body that can't be read twice is left alone, since it is never sent again; so is one larger than `LARGEST`.
+4. The layer is inside the deadline, which covers the reading.
 """
 
 from __future__ import annotations
@@ -30,43 +31,44 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Send
 
 LARGEST = 4 * 1024 * 1024  # bytes; a hundred calls at a time must not fill the memory
-_BOUNDARY = re.compile(r"(multipart/form-data; boundary=)([0-9a-f]{32})")  # as `bodies` writes it
+_BOUNDARY = re.compile(r"(multipart/form-data; boundary=)([0-9a-f]{32})")  # as `messages/encoding.py` writes it
 
 
 def body_snapshot(used: UsedKeys) -> Layer:
-    """The layer.
+    """Buffer bodies of calls with an idempotency key.
 
     Args:
-        used: What keys were used for.
+        used: Remembers what keys were used for.
 
     Raises (from the layer):
         ConfigError: The key was used for another body, or the body can't be read. Nothing was sent.
     """
 
     def layer(inner: Send) -> Send:
-        def send(request: Request) -> Awaitable[Response]:  # no coroutine of its own where there is nothing to freeze
+        def send(request: Request) -> Awaitable[Response]:  # no coroutine of its own where there is nothing to buffer
             body = request.content
-            if request.idempotency_key is None or not isinstance(body, Body) or not body.rewindable:
+            if request.idempotency_key is None or not isinstance(body, Body) or not body.rewindable:  # rule 3
                 return inner(request)
-            return _send_frozen(inner, request, body, used)
+            return _send_snapshot(inner, request, body, used)
 
         return send
 
     return layer
 
 
-async def _send_frozen(inner: Send, request: Request, body: Body, used: UsedKeys) -> Response:
+async def _send_snapshot(inner: Send, request: Request, body: Body, used: UsedKeys) -> Response:
     content = await _read(body)
     if content is None:
         return await inner(request)
-    request = _settled(request, content)
+    request = _with_bytes(request, content)
+    # rule 1: a server may answer other bytes under the same key with its first response
     if not used.fits(request):
         raise ConfigError(used.describe(request), request=request)
     return await inner(request)
 
 
 async def _read(body: Body) -> bytes | None:
-    """The whole body, or None if it is too large."""
+    """Read the whole body; None if it is too large (rule 3)."""
     if body.length is not None and body.length > LARGEST:
         return None
     content = bytearray()
@@ -81,14 +83,15 @@ async def _read(body: Body) -> bytes | None:
     return bytes(content)
 
 
-def _settled(request: Request, content: bytes) -> Request:
-    """The request with these bytes; the boundary of a form follows from what is in it."""
+def _with_bytes(request: Request, content: bytes) -> Request:
+    """Make a request with these bytes; the boundary of a form is derived from its content (rule 2)."""
     headers = CIMultiDict(request.headers)
     form = _BOUNDARY.fullmatch(headers.get("Content-Type", ""))
     if form is not None:
-        made = form[2].encode()
-        drawn = blake2b(content.replace(made, b""), digest_size=16).hexdigest()  # nobody can put it inside
-        content = content.replace(made, drawn.encode())
-        headers["Content-Type"] = form[1] + drawn
+        random_boundary = form[2].encode()
+        # a digest of the content, so nobody can write a form that contains it
+        derived = blake2b(content.replace(random_boundary, b""), digest_size=16).hexdigest()
+        content = content.replace(random_boundary, derived.encode())
+        headers["Content-Type"] = form[1] + derived
     headers["Content-Length"] = str(len(content))
     return request.copy(content=content, headers=headers)

@@ -1,16 +1,16 @@
-"""The circuit breaker: a host that fails is left alone for a while, then tried with one probe at a time.
+"""The circuit breaker: stop sending to a host that fails, then probe it with one attempt at a time.
 
 What an attempt says about its host:
 
-    failure      a status of the settings (5xx), or a TransportError: nothing usable came back
-    success      any other answer, 4xx and 429 too: the host is alive
-    slow         an attempt that took longer than the settings' bound, whatever its answer; our own queues are not in it
+    failure      a status of the settings (5xx), or a TransportError: no usable response
+    success      any other response, 4xx and 429 too: the host is alive
+    slow         an attempt that took longer than the settings' bound, whatever its response; without our own queues
     no verdict   cancelled, refused by us, never sent (no attempt record was made), a kept-alive connection that was
-                 closed (it is replayed), a body over our own `max_body`
+                 closed (it is replayed), a body larger than `max_body`
 
-It stands above rate and concurrency, so that a refusal costs neither token nor place. Those who were let pass while
-all was well may then stand in line for a long time: `breaker_again`, below the lines, turns them back if the circuit
-has opened meanwhile, or else the whole queue would run into a host that is known to be down.
+The layer is above rate and concurrency, so that a refusal costs neither token nor place. A call that passed it while
+all was well may then wait in a queue for a long time: `breaker_again`, below the queues, refuses it if the circuit has
+opened meanwhile. Otherwise the whole queue would run into a host that is known to be down.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 
 def breaker(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:
-    """Refuse attempts while their circuit is open, and tell it what becomes of the others.
+    """Refuse attempts while their circuit is open, and record the verdict of the others.
 
     Args:
         circuits: The circuit of each key.
-        settings: What counts as a failure.
+        settings: Say what counts as a failure.
         clock: Times the circuits.
 
     Raises (from the layer):
@@ -49,11 +49,12 @@ def breaker(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:
             key, call = key_of(request), request.call
             circuit = circuits[key]
             permit = circuit.permit if circuit.state == "closed" else _probe(circuit, key, call, now())
-            made = len(call.attempts)
+            records_before = len(call.attempts)
             try:
                 response = await inner(request)
             except TransportError as error:
-                if len(call.attempts) > made and _blames_host(error):
+                # without an attempt record nothing was sent: no verdict on the host
+                if len(call.attempts) > records_before and _blames_host(error):
                     elapsed = call.attempts[-1].elapsed
                     circuit.record(permit, call, now(), failed=True, slow=slow is not None and elapsed > slow)
                 else:
@@ -62,7 +63,7 @@ def breaker(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:
             except BaseException:
                 circuit.release(call)
                 raise
-            if len(call.attempts) > made:
+            if len(call.attempts) > records_before:
                 is_slow = slow is not None and call.attempts[-1].elapsed > slow
                 circuit.record(permit, call, now(), failed=response.status in statuses, slow=is_slow)
             else:
@@ -75,15 +76,15 @@ def breaker(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:
 
 
 def breaker_again(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:
-    """Turn back attempts that waited in our lines until their circuit was no longer closed; the probe goes on.
+    """Refuse attempts whose circuit has opened while they waited in our queues; the probe goes through.
 
     Args:
         circuits: Those of the `breaker` layer above.
-        settings: The same as there.
+        settings: Those of the `breaker` layer above.
         clock: Times the circuits.
 
     Raises (from the layer):
-        CircuitOpen: As above.
+        CircuitOpen: Nothing was sent.
     """
     key_of = settings.key or _host
 
@@ -107,10 +108,10 @@ def _host(request: Request) -> str:
 
 
 def _probe(circuit: Circuit, key: str, call: Call, now: float) -> int:
-    """The permit of a probe, whose record will say so.
+    """Get the permit of a probe, and write it into the reason of the attempt.
 
     Raises:
-        CircuitOpen: It may not go.
+        CircuitOpen: No probe is due.
     """
     permit = circuit.enter(now, call)
     if not permit:
@@ -124,12 +125,12 @@ def _refusal(circuit: Circuit, key: str, now: float) -> CircuitOpen:
     if circuit.state == "open":
         what = f"the circuit of {key} is open ({circuit.reason}): next probe in {wait:.3g} s"
     else:
-        what = f"the circuit of {key} is half-open and its probe is still out: ask again in {wait:.3g} s at the latest"
+        what = f"the circuit of {key} is half-open, its probe is under way: ask again in {wait:.3g} s at the latest"
     refusal = CircuitOpen(what, retry_after=wait)
     refusal.probe_in = circuit.probe_in(now)
     return refusal
 
 
 def _blames_host(error: TransportError) -> bool:
-    """Whether the failure says something about the host: not if it is our own bound, or an idle connection's end."""
+    """Whether the failure says something about the host: a bound of ours or a closed idle connection doesn't."""
     return not error.stale and (not error.final or isinstance(error, ConnectError))

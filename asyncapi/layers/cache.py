@@ -1,19 +1,19 @@
 """An HTTP cache for one client (RFC 9111): a hit sends nothing and waits for nothing.
 
 Rules:
-1. What may be stored, used, or has to be asked again is decided in `sansio/http/caching.py`.
-2. Whose an answer is belongs to its key: credentials in the request's headers by their hash, the client's `auth=` by
-   the user that it acts for (`call.principal`). Where nobody can tell, or that has changed meanwhile, only what is
-   `public` is stored. Where an answer came from after a redirect, or from a fallback, it is not stored.
-3. A write (POST, PUT, PATCH, DELETE ...) that succeeds, or whose outcome nobody knows, forgets what is stored of its
-   URL, of where it was redirected to, and of the `Location` and `Content-Location` of the same origin (section 4.4).
-   What was asked for before that, and comes after, is not stored. A HEAD that finds another answer there forgets the
-   stored one (section 4.3.5).
-4. A 304 is the cache's own affair: who asked without conditions gets the stored answer. Requests with conditions or
-   ranges of their own, or with `no-store`, pass it by.
-5. Two calls that ask for the same at the same time both ask: let `single_flight` share that.
-6. A request's own `Host` is part of the key: it names another server behind the same address (RFC 9110 section 7.1).
-7. A streamed call is answered from what is stored; what comes as a stream is not stored, not even in part.
+1. `sansio/http/caching.py` decides what may be stored, what may be used, and what has to be revalidated.
+2. The principal of a response belongs to its key: credentials in the request's headers by their hash, the client's
+   `auth=` by the user that it acts for (`call.principal`). Where that user is unknown, or has changed meanwhile, only a
+   response that says `public` is stored. A response after a redirect, or from a fallback, is not stored.
+3. A write (POST, PUT, PATCH, DELETE ...) that succeeds, or that may have succeeded, invalidates what is stored for its
+   URL, for the URL that it was redirected to, and for its `Location` and `Content-Location` of the same origin (section
+   4.4). A response that was requested before the write and comes after it is not stored. A HEAD that shows another
+   representation invalidates the stored one (section 4.3.5).
+4. The cache handles a 304 by itself: a caller that sent no conditions gets the stored response. Requests with
+   conditions or ranges of their own, or with `no-store`, bypass the cache.
+5. Two calls that ask for the same URL at the same time both send a request: `single_flight` lets them share one.
+6. A request's own `Host` is part of the key: it names another server behind the same address (RFC 9110 section 7.2).
+7. A streamed call gets what is stored; the response to a streamed call is not stored, not even in part.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from asyncapi.redact import is_secret
 from asyncapi.sansio.failures.resend import SAFE
 from asyncapi.sansio.http import caching
 from asyncapi.sansio.http.cache_control import directives
-from asyncapi.sansio.http.caching import Stored
+from asyncapi.sansio.http.caching import Fetched, Stored
 from asyncapi.sansio.http.origin import origin
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
 _NOT_MODIFIED = 304
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
-_is_secret = lru_cache(maxsize=1024)(is_secret)  # asked of every header of every call
+_is_secret = lru_cache(maxsize=1024)(is_secret)  # called for every header of every call
 _MOST_VARIANTS = 32  # of one URL
-_EVERYBODY = "public"  # the user of an answer that is for all
+_EVERYBODY = "public"  # the principal of responses that say `public`
 
 
 @dataclass(slots=True)
@@ -59,11 +59,11 @@ class Counts:
     """What the cache has done.
 
     Attributes:
-        hits: Calls that were answered without asking.
-        revalidated: Calls whose stored answer was found valid.
-        stale: Calls that got a stored answer because the server could not be asked.
-        misses: Calls that were asked for in full.
-        stored: Answers stored.
+        hits: Calls that got a stored response without a request.
+        revalidated: Calls whose stored response the server confirmed.
+        stale: Calls that got a stale response because the server could not be reached.
+        misses: Calls that got the whole response from the server.
+        stored: Responses stored.
     """
 
     hits: int = 0
@@ -80,14 +80,14 @@ def cache(
     clock: Clock,
     unchanged: Callable[[Request], Awaitable[bool]] | None = None,
 ) -> Layer:
-    """Answer from what is stored where that is allowed.
+    """Respond from the store where that is allowed.
 
     Args:
-        answers: Where it is stored.
+        answers: Stores the responses.
         settings: The user's choices.
-        counts: What was done.
+        counts: Counts hits and misses.
         clock: Its date is what ages are counted by.
-        unchanged: Whether `auth=` acts for nobody but `call.principal` since that was said; None for one user's client.
+        unchanged: Whether `auth=` still acts for `call.principal`; None for a client with one user.
     """
 
     def layer(inner: Send) -> Send:
@@ -96,8 +96,8 @@ def cache(
     return layer
 
 
-class _Asked:
-    """A question under way, and whether a write has overtaken it."""
+class _Fetch:
+    """A request under way, and whether a write to its URL has overtaken it (rule 3)."""
 
     __slots__ = ("overtaken",)
 
@@ -122,7 +122,7 @@ class _Cache:
         self._settings = settings
         self._counts = counts
         self._now = clock.wall
-        self._asking: dict[str, set[_Asked]] = {}
+        self._fetching: dict[str, set[_Fetch]] = {}
 
     async def send(self, request: Request) -> Response:
         if request.method not in SAFE:
@@ -131,29 +131,30 @@ class _Cache:
             response = await self._inner(request)
             self._compare(request, response)
             return response
-        if request.content is not None or not caching.concerns(request.method, request.headers):
+        if request.content is not None or not caching.concerns(request.method, request.headers):  # rule 4
             return await self._inner(request)
         identity, key = _identity(request, request.call.principal), _key(request)
-        kept = self._answers.get(key) or ()
-        stored = caching.choose(kept, identity, request.headers)
+        variants = self._answers.get(key) or ()
+        stored = caching.choose(variants, identity, request.headers)
         if stored is None and self._unchanged is not None:
-            stored = caching.choose(kept, _identity(request, _EVERYBODY), request.headers)
+            stored = caching.choose(variants, _identity(request, _EVERYBODY), request.headers)
         if stored is not None and caching.usable(stored, request.headers, self._now()):
             self._counts.hits += 1
             return self._answer(stored, request, "fresh")
+        # section 5.2.1.7: no stored response may be used, and none may be fetched
         if "only-if-cached" in directives(request.headers):
             return Response(504, url=request.url, request=request)
-        mine = _Asked()
-        self._asking.setdefault(key, set()).add(mine)
+        fetch = _Fetch()
+        self._fetching.setdefault(key, set()).add(fetch)
         try:
-            return await self._ask(request, stored, mine)
+            return await self._ask(request, stored, fetch)
         finally:
-            self._asking[key].discard(mine)
-            if not self._asking[key]:
-                del self._asking[key]
+            self._fetching[key].discard(fetch)
+            if not self._fetching[key]:
+                del self._fetching[key]
 
     async def _write(self, request: Request) -> Response:
-        """Send what may change something, and forget what it may have changed."""
+        """Send a write, and invalidate what it may have changed (rule 3)."""
         try:
             response = await self._inner(request)
         except BaseException:
@@ -165,18 +166,18 @@ class _Cache:
         return response
 
     def _compare(self, request: Request, response: Response) -> None:
-        """What the answer to a HEAD says of the stored one."""
+        """Invalidate what the response to a HEAD shows to be outdated (rule 3)."""
         if response.status != 200 or response.url != request.url or response.degraded:  # noqa: PLR2004
             return
         for user in {request.call.principal, _EVERYBODY}:
-            kept = self._answers.get(_key(request)) or ()
-            stored = caching.choose(kept, _identity(request, user), request.headers)
+            variants = self._answers.get(_key(request)) or ()
+            stored = caching.choose(variants, _identity(request, user), request.headers)
             if stored is not None and caching.outdated(stored, response.headers):
                 self._keep(request, None, replaces=stored)
 
-    async def _ask(self, request: Request, stored: Stored | None, mine: _Asked) -> Response:
-        """Ask the server: for the whole, or whether what is stored still holds."""
-        asked = self._now()
+    async def _ask(self, request: Request, stored: Stored | None, fetch: _Fetch) -> Response:
+        """Ask the server for the whole response, or to confirm the stored one."""
+        began = self._now()
         conditions = {} if stored is None else caching.conditions(stored)
         try:
             response = await self._inner(_with(request, conditions) if conditions else request)
@@ -184,31 +185,33 @@ class _Cache:
             if (old := self._in_place(stored, request, type(error).__name__)) is not None:
                 return old
             raise
+        # section 4.3.3: a 5xx to a revalidation may be answered from the store
         if response.status in _ERRORS and (old := self._in_place(stored, request, str(response.status))) is not None:
             return old
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
             valid = None
             if response.url == request.url and await self._owner(request, stored.headers) == stored.identity:
-                valid = caching.freshened(
-                    stored, response.headers,
-                    asked=asked, came=self._now(), request=request.headers, heuristic=self._settings.heuristic,
-                )  # fmt: skip
+                valid = caching.freshened(stored, response.headers, self._fetched(request, began))
+            # section 4.3.4: the 304's headers update the stored response
             if valid is not None:
                 self._counts.revalidated += 1
-                if not mine.overtaken:
+                if not fetch.overtaken:
                     good = caching.storable(valid.status, valid.headers)
                     self._keep(request, valid if good else None, replaces=stored)
                 return self._answer(valid, request, "revalidated")
-            self._answers.drop(_key(request))  # the server knows another one, or speaks of another's
-            asked, response = self._now(), await self._inner(request)
+            self._answers.drop(_key(request))  # the 304 is about another representation, or for another principal
+            began, response = self._now(), await self._inner(request)
         self._counts.misses += 1
-        came, owner = self._now(), await self._owner(request, response.headers)
-        if not mine.overtaken:
-            self._store(request, response, owner, (asked, came), stored)
+        fetched, owner = self._fetched(request, began), await self._owner(request, response.headers)
+        if not fetch.overtaken:
+            self._store(request, response, owner, fetched, stored)
         return response
 
+    def _fetched(self, request: Request, began: float) -> Fetched:
+        return Fetched(began, self._now(), request.headers, self._settings.heuristic)
+
     async def _owner(self, request: Request, headers: Mapping[str, str]) -> str | None:
-        """Whose the answer with these headers is; None where nobody can tell (any more)."""
+        """Return the identity that a response with these headers belongs to; None where it is unknown (rule 2)."""
         if self._unchanged is None:
             return _identity(request, "")
         if "public" in directives(headers):
@@ -220,39 +223,39 @@ class _Cache:
         request: Request,
         response: Response,
         identity: str | None,
-        when: tuple[float, float],
+        fetched: Fetched,
         stored: Stored | None,
     ) -> None:
-        if response.degraded or response.url != request.url:
+        if response.degraded or response.url != request.url:  # rule 2
             return
-        asked, came = when
-        made = None if response.open_body is not None or identity is None else caching.store(
-            response.status, response.headers, response.content,
-            version=response.http_version, asked=asked, came=came,
-            identity=identity, request=request.headers, heuristic=self._settings.heuristic,
-        )  # fmt: skip
-        if made is not None:
+        new: Stored | None = None
+        if response.open_body is None and identity is not None:  # rule 7
+            new = caching.store(
+                response.status, response.headers, response.content, fetched,
+                version=response.http_version, identity=identity,
+            )  # fmt: skip
+        if new is not None:
             self._counts.stored += 1
-            self._keep(request, made, replaces=stored)
+            self._keep(request, new, replaces=stored)
         elif stored is not None and response.ok:
             self._keep(request, None, replaces=stored)
 
     def _keep(self, request: Request, stored: Stored | None, *, replaces: Stored | None) -> None:
         key = _key(request)
         others = [
-            one
-            for one in self._answers.get(key) or ()
-            if one != replaces and (stored is None or one[:2] != (stored.identity, stored.varies))
+            variant
+            for variant in self._answers.get(key) or ()
+            if variant != replaces and (stored is None or variant[:2] != (stored.identity, stored.varies))
         ]
-        kept = (*others, tuple(stored)) if stored is not None else tuple(others)
-        kept = kept[-_MOST_VARIANTS:]
-        if kept:
-            self._answers.put(key, kept, sum(Stored._make(one).size for one in kept))
+        variants = (*others, tuple(stored)) if stored is not None else tuple(others)
+        variants = variants[-_MOST_VARIANTS:]
+        if variants:
+            self._answers.put(key, variants, sum(Stored._make(variant).size for variant in variants))
         else:
             self._answers.drop(key)
 
     def _in_place(self, stored: Stored | None, request: Request, why: str) -> Response | None:
-        """The stored answer in place of one that could not be had, where that is allowed."""
+        """Return the stored response in place of one that failed, where that is allowed (RFC 5861 section 4)."""
         now, settings = self._now(), self._settings
         if stored is None or not caching.usable_on_error(stored, request.headers, now, settings.stale_if_error):
             return None
@@ -270,30 +273,31 @@ class _Cache:
         return response
 
     def _invalidate(self, request: Request, response: Response | None) -> None:
-        """Forget what a write may have changed; None is a write whose outcome is not known."""
+        """Drop what a write may have changed (section 4.4); None is a write whose outcome is not known."""
         self._forget(request, request.url)
         if response is None:
             return
         if response.url != request.url:
             self._forget(request, response.url)
+        # section 4.4
         for name in ("Location", "Content-Location"):
             if name in response.headers:
                 try:
                     named = join(request.url, response.headers[name])
                 except ValueError:
                     continue
-                if origin(named) == origin(request.url):
+                if origin(named) == origin(request.url):  # section 4.4: another origin can't invalidate ours
                     self._forget(request, named)
 
     def _forget(self, request: Request, url: URL) -> None:
         key = _key(request, url)
         self._answers.drop(key)
-        for asked in self._asking.get(key, ()):
-            asked.overtaken = True
+        for fetch in self._fetching.get(key, ()):
+            fetch.overtaken = True
 
 
 def _key(request: Request, url: URL | None = None) -> str:
-    """What answers are stored under: the URL as text, and the host where the request names another one."""
+    """The key of stored responses: the URL as text, and the host where the request names another one (rule 6)."""
     url = request.url if url is None else url
     text = str(url)
     if url.raw_fragment:
@@ -306,8 +310,9 @@ def _key(request: Request, url: URL | None = None) -> str:
 
 
 def _identity(request: Request, user: str | None) -> str:
-    """Whose request it is, by the credentials that its headers carry and by `auth=`; "" without any."""
+    """Hash the credentials in a request's headers and the user of `auth=`; "" without any (rule 2)."""
     secrets = [(name.lower(), value) for name, value in request.headers.items() if _is_secret(name)]
+    # the same key for all requests without credentials
     if not secrets and not user:
         return ""
     secrets.sort()

@@ -1,14 +1,18 @@
-"""Chaos on purpose, for users' own tests: latency, statuses, broken connections, cut bodies.
+"""Inject faults into attempts, for users' own tests: latency, statuses, broken connections, cut bodies.
 
-It stands just above the transport, so that every layer meets its faults as it would meet real ones: they are timed by
-the attempt's limit, recorded, retried, counted by the breaker. What happens to an attempt depends on the seed, its
-method and URL, and on how often that was asked for before; never on time, nor on what else is under way.
+The layer is just above the transport, so that every other layer meets its faults as it would meet real ones: they count
+against the attempt's limit, are recorded, retried, and counted by the breaker. What happens to an attempt depends on
+the seed, on its method and URL, and on how often that URL was requested before; never on time or on other calls.
 
-Of one attempt, in this order: the latency passes; the connection breaks before anything is sent (half of the drops);
-or it is answered at once, with a 429 or another status, without reaching the server; or it is sent, and then its answer
-is lost (the other half), its body cut short, or left alone. A body that is cut short is what it is on the wire, a
-connection closed before the length that was promised: a `ProtocolError`, never half an answer; of a streamed one, part
-of the first piece comes before it.
+For each attempt, in this order:
+
+1. The latency passes.
+2. The connection breaks before anything is sent (half of the drops), or
+3. a response of 429 or another status comes without the server, or
+4. the request is sent, and then its response is lost (the other half of the drops), cut short, or left alone.
+
+A body that is cut short looks as it does on the wire, where the connection closes before the promised length: a
+`ProtocolError`, never half a response. Of a streamed body, part of the first piece arrives before the error.
 """
 
 from __future__ import annotations
@@ -33,32 +37,34 @@ if TYPE_CHECKING:
     from asyncapi.settings import Chaos
     from asyncapi.types import Layer, Send
 
+    Read = Callable[[], Awaitable[bytes]]
+
 _TOO_MANY_REQUESTS = 429
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """What will happen to one attempt.
+    """The fault that one attempt will meet.
 
     Attributes:
         latency: Seconds before anything else.
-        unsent: The connection breaks before it is sent.
-        lost: It is sent, and the connection breaks before its answer comes.
-        status: It is not sent, but answered with this.
-        kept: The share of the answer's body that is left.
+        unsent: Whether the connection breaks before the request is sent.
+        lost: Whether the request is sent, and the connection breaks before a response comes.
+        status: The status of a response that comes without the server, or None.
+        body_share: The share of the response's body that arrives.
     """
 
     latency: float = 0.0
     unsent: bool = False
     lost: bool = False
     status: int | None = None
-    kept: float = 1.0
+    body_share: float = 1.0
 
 
 def planned_fault(settings: Chaos, key: str, visit: int) -> PlannedFault:
-    """What happens to this visit (from 1) of this key; the draws don't depend on the settings."""
+    """Draw the fault of this visit (from 1) of this key; the draws themselves don't depend on the settings."""
     draw = random.Random(f"{settings.seed} {visit} {key}").random
-    slow, length, which, cut, kept = draw(), draw(), draw(), draw(), draw()
+    slow, length, which, cut, body_share = draw(), draw(), draw(), draw(), draw()
     shortest, longest = settings.latencies
     latency = shortest + (longest - shortest) * length if slow < settings.slow else 0.0
     if which < settings.drops:
@@ -69,11 +75,11 @@ def planned_fault(settings: Chaos, key: str, visit: int) -> PlannedFault:
         if which < share:
             return PlannedFault(latency, status=status)
         which -= share
-    return PlannedFault(latency, kept=kept if cut < settings.truncate else 1.0)
+    return PlannedFault(latency, body_share=body_share if cut < settings.truncate else 1.0)
 
 
 class _VisitCounter:
-    """How often a key was asked for."""
+    """Counts the attempts of one method and URL."""
 
     __slots__ = ("count",)
 
@@ -82,23 +88,23 @@ class _VisitCounter:
 
 
 def chaos(settings: Chaos, watchdog: Watchdog, clock: Clock) -> Layer:
-    """Do to every attempt what its fault says.
+    """Let every attempt meet its fault.
 
     Args:
-        settings: What goes wrong, and how often.
+        settings: Which faults, and how often.
         watchdog: Ends attempts at their limit, the added latency included.
         clock: Times the latency.
 
     Raises (from the layer):
-        ConnectError: Its connection broke before it was sent.
-        ProtocolError: Its connection broke before the answer came, or in the middle of its body.
-        RequestTimeout: The attempt's limit came during the latency.
+        ConnectError: The connection broke before the request was sent.
+        ProtocolError: The connection broke before the response, or in the middle of its body.
+        RequestTimeout: The attempt's limit passed during the latency.
     """
     visits = Keyed(_VisitCounter, 65_536)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            key = f"{request.method} {redact_url(request.url)}"  # a new token is no other URL
+            key = f"{request.method} {redact_url(request.url)}"  # another token is not another URL
             visit = visits[key]
             visit.count += 1
             fault = planned_fault(settings, key, visit.count)
@@ -122,38 +128,38 @@ def chaos(settings: Chaos, watchdog: Watchdog, clock: Clock) -> Layer:
 
 
 async def _apply(fault: PlannedFault, request: Request, inner: Send, retry_after: float) -> Response:
-    """One attempt, after its latency."""
-    if fault.unsent:
+    """Carry out one attempt with its fault, after the latency."""
+    if fault.unsent:  # case 2
         raise ConnectError("chaos: no connection could be made", request=request)
-    if fault.status is not None:
+    if fault.status is not None:  # case 3
         headers = {"X-Chaos": "answered"}
         if fault.status == _TOO_MANY_REQUESTS:
             headers["Retry-After"] = f"{retry_after:g}"
         return Response(fault.status, headers, b"chaos", url=request.url, request=request)
-    response = await inner(request)
+    response = await inner(request)  # case 4
     if fault.lost:
-        raise ProtocolError("chaos: the connection was closed before the answer came", request=request)
-    if fault.kept == 1.0:
+        raise ProtocolError("chaos: the connection was closed before a response came", request=request)
+    if fault.body_share == 1.0:
         return response
     if response.open_body is not None:
-        response.open_body.read = _cut_short(response.open_body.read, fault.kept, request)
+        response.open_body.read = _cut_short(response.open_body.read, fault.body_share, request)
     elif response.content:
         request.call.phase = "body"
-        got = f"{int(fault.kept * len(response.content))} of {len(response.content)} bytes"
-        raise ProtocolError(f"chaos: the connection was closed after {got} of the body", request=request)
+        got = f"{int(fault.body_share * len(response.content))} of {len(response.content)} bytes"
+        raise ProtocolError(f"chaos: the connection was closed after {got} of the response body", request=request)
     return response
 
 
-def _cut_short(read: Callable[[], Awaitable[bytes]], kept: float, request: Request) -> Callable[[], Awaitable[bytes]]:
-    """A streamed body that breaks off within its first piece."""
-    came = False
+def _cut_short(read: Read, body_share: float, request: Request) -> Read:
+    """Make a streamed body break off within its first piece."""
+    received = False
 
     async def cut() -> bytes:
-        nonlocal came
-        if not came and (piece := await read()):
-            came = True
-            if left := piece[: int(kept * len(piece))]:
+        nonlocal received
+        if not received and (piece := await read()):
+            received = True
+            if left := piece[: int(body_share * len(piece))]:
                 return left
-        raise ProtocolError("chaos: the connection was closed in the body", request=request)
+        raise ProtocolError("chaos: the connection was closed in the response body", request=request)
 
     return cut

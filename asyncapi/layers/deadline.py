@@ -1,8 +1,8 @@
-"""The end of all waiting: the call, its queueing, attempts, backoff and body, ends by `request.deadline`.
+"""Enforce deadlines: the whole call, with its queueing, attempts, backoff and body, ends by `request.deadline`.
 
-The deadline itself is a number that the client puts on the Request (the smaller of the call's total and of the
-`deadline(...)` scope around it). This layer is the one place that enforces it; a `Watchdog` keeps one timer for all
-calls. The attempt's own, shorter limit is the transport's.
+The client computes the deadline (the call's total or the `deadline(...)` scope around it, whichever ends first) and
+writes it onto the Request. This layer is the one place that enforces it; a `Watchdog` has one timer for all calls. The
+transport enforces the attempt's own, shorter limit.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ current: ContextVar[float | None] = ContextVar("asyncapi_deadline", default=None
 
 
 class deadline:  # noqa: N801 - used as a word: `with deadline(2.0):`
-    """A scope whose calls all end within `seconds`, counted from its start; nested scopes only shorten it.
+    """End all calls inside a scope within `seconds` from its start; a nested scope can only shorten that.
 
-    Tasks started inside inherit it. Only calls of this SDK are bound by it, other code is not cancelled.
+    Tasks started inside inherit the scope. It binds only the calls of this SDK; other code is not cancelled.
 
         with deadline(2.0):
             user = await api.get("/users/1", model=User)
             await api.post("/audit", json={"saw": user.id}, idempotency_key=True)
 
     Args:
-        seconds: How long from now.
-        clock: The clock that the client inside uses.
+        seconds: Seconds from the start of the scope.
+        clock: The clock of the client that is used inside.
 
     Raises:
         ConfigError: `seconds` is not a positive number.
@@ -65,6 +65,7 @@ class deadline:  # noqa: N801 - used as a word: `with deadline(2.0):`
     def __enter__(self) -> Self:
         if self._token is not None:
             raise ConfigError("this deadline scope is already open: make a new one with deadline(seconds)")
+        # a nested scope can only shorten the outer one
         mine, outer = self._clock.now() + self._seconds, current.get()
         self.at = mine if outer is None else min(mine, outer)
         self._token = current.set(self.at)
@@ -86,8 +87,8 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
     """End every call by its deadline.
 
     Raises (from the layer):
-        DeadlineExceeded: It had passed before anything was sent.
-        RequestTimeout: It passed on the way; `.phase` says during what.
+        DeadlineExceeded: The deadline had passed before anything was sent.
+        RequestTimeout: The deadline passed during the call; `.phase` says what it was waiting for.
     """
     now = clock.now
 
@@ -97,7 +98,7 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
             if due is None:
                 return await inner(request)
             if now() >= due:
-                raise DeadlineExceeded("the deadline had passed before it could be sent", request=request)
+                raise DeadlineExceeded("the deadline had passed before the request could be sent", request=request)
             guard = watchdog.enter(due, request.call.task)
             request.call.guards = (guard,)
             try:
@@ -107,7 +108,7 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
                     raise _too_late(request, now()) from None
                 raise
             finally:
-                request.call.guards = ()  # which hold the task
+                request.call.guards = ()  # guards hold the task, which holds the response
                 watchdog.leave(guard)
 
         return send
@@ -116,9 +117,9 @@ def within_deadline(watchdog: Watchdog, clock: Clock) -> Layer:
 
 
 def in_this_task(inner: Send) -> Send:
-    """The layer below layers of the user's own: they may have gone on in another task, which deadlines then end."""
+    """Note the task below the user's own layers: they may continue in another task, which deadlines have to end."""
 
-    async def send(request: Request) -> Response:  # its own coroutine: it runs in the task that awaits it
+    async def send(request: Request) -> Response:  # a coroutine of its own: it runs in the task that awaits it
         request.call.task = asyncio.current_task()
         return await inner(request)
 
@@ -128,7 +129,7 @@ def in_this_task(inner: Send) -> Send:
 def _too_late(request: Request, now: float) -> RequestTimeout:
     call = request.call
     error = RequestTimeout(
-        f"not done in {now - call.started:.3g} s: the deadline came during {call.phase}",
+        f"not done within {now - call.started:.3g} s: the deadline passed during {call.phase}",
         phase=call.phase,
         request=request,
     )

@@ -1,22 +1,23 @@
-"""Degradation: when a call fails, another way to an answer, which says that it is one.
+"""Fallbacks: another host, a stale response, or a default when the call fails; the response says which.
 
-The ways are tried in the order given, until one answers:
+They are tried in the order given, until one has a response:
 
-    to       another base URL of the same API       only where resending is safe, like a retry
-    stale    the last good answer to the same GET    not older than so many seconds, kept in bounded memory;
-                                                     the same headers, credentials included; never a `no-store`
+    to       another base URL of the same API          only where it is safe to send the request again, like a retry
+    stale    the last good response to the same GET    not older than this many seconds, kept in bounded memory; for
+                                                       the same headers, credentials included; never a `no-store`
     value    a default: data, a Response, or a function of the request and its failure
 
 Rules:
-1. What counts as failed: no answer (`TransportError`), a refusal of ours (an open circuit, a full queue), or a status
-   of the way's own (5xx). 4xx is an answer: nobody else would know better.
-2. The call's deadline holds for all ways together: each is given a share of what is left, so that the next still can.
-3. Where there is another place, one that failed three times in a row is passed over and tried again by one call at a
-   time (a circuit): calls are quick meanwhile, and back one probe after it is. If no other way answers, the usual
-   place is asked all the same: what might work is not refused.
-4. The answer's `.degraded` says which way it came, and why.
-5. Headers that carry credentials don't go to another origin, as with a redirect; `auth=` says what each is given.
-6. What may be done twice is judged by every failure so far: a place that may have done the work was the last.
+1. What counts as a failure: no response (`TransportError`), a refusal of ours (an open circuit, a full queue), or one
+   of the fallback's statuses (5xx). A 4xx is a response: another host would not know better.
+2. The call's deadline covers all fallbacks together: each try leaves a share of the remaining time for the next ones.
+3. Where there is another base URL, a place that failed three times in a row is skipped, and probed by one call at a
+   time (a circuit): calls stay quick meanwhile, and return one probe after the place is back. If no fallback has a
+   response, the usual place is asked all the same: what might work is not refused.
+4. The response's `.degraded` says which fallback it came from, and why.
+5. Headers that carry credentials don't go to another origin, as with a redirect; `auth=` says what each origin gets.
+6. Whether sending again could do something twice is judged by every failure so far: after a place that may have done
+   the work, no other is asked.
 """
 
 from __future__ import annotations
@@ -54,24 +55,24 @@ if TYPE_CHECKING:
 
 Failure = Response | TransportError | RejectedError
 
-_OVERHEAD = 700  # bytes that an answer takes beside its body and headers, about
+_OVERHEAD = 700  # bytes that a stored response takes beside its body and headers, roughly
 _NOT_MODIFIED = 304
 _ASKS_WHETHER_IT_HOLDS = frozenset({"if-none-match", "if-modified-since"})
 _PAYMENT_REQUIRED = 402
 
 
-Flat = tuple[float, int, str, tuple[str, ...], bytes]  # when it was kept, status, URL, names and values in turn, body
+Flat = tuple[float, int, str, tuple[str, ...], bytes]  # when it was stored, status, URL, names and values in turn, body
 
 
-class Kept:
-    """Last good answers, and when they were had.
+class LastGood:
+    """The last good responses, and when they were received.
 
     Args:
-        answers: Where they are kept, in bounded memory and as plain tuples; a cache may keep its own there.
-        unchanged: As in the cache layer.
+        answers: Stores them as plain tuples in bounded memory; a cache may use the same store.
+        unchanged: Whether the principal of a call is still the same, as in the cache layer.
 
     Attributes:
-        unchanged: The same.
+        unchanged: As above.
     """
 
     def __init__(self, answers: Answers[Flat], unchanged: Callable[[Request], Awaitable[bool]] | None = None) -> None:
@@ -79,14 +80,14 @@ class Kept:
         self.unchanged = unchanged
 
     def put(self, request: Request, response: Response, now: float) -> None:
-        """Keep a good answer to a GET, unless it says that it must not be."""
+        """Store a good response to a GET, unless it says `no-store`."""
         if not _concerns(request) or not response.ok:
             return
         key = _key(request)
-        if response.status == _NOT_MODIFIED:  # what is kept was good until now
-            kept = self._answers.get(key)
-            if kept is not None:
-                self._answers.put(key, (now, *kept[1:]), _size(kept))
+        if response.status == _NOT_MODIFIED:  # the stored response was good until now
+            stored = self._answers.get(key)
+            if stored is not None:
+                self._answers.put(key, (now, *stored[1:]), _size(stored))
             return
         if "no-store" in directives(response.headers):
             self._answers.drop(key)
@@ -95,30 +96,30 @@ class Kept:
         self._answers.put(key, flat, _size(flat))
 
     def get(self, request: Request, oldest: float) -> tuple[float, Response] | None:
-        """When the last good answer was kept, and a copy of it; None if there is none since `oldest`."""
+        """Return when the last good response was stored, and a copy of it; None if there is none since `oldest`."""
         if not _concerns(request):
             return None
-        kept = self._answers.get(_key(request))
-        if kept is None or kept[0] < oldest:
+        stored = self._answers.get(_key(request))
+        if stored is None or stored[0] < oldest:
             return None
-        at, status, url, fields, content = kept
+        at, status, url, fields, content = stored
         return at, Response(status, headers_of(fields), content, url=url, request=request)
 
 
 def _key(request: Request) -> str:
-    """What tells it from others, hashed: no credential is kept."""
+    """Hash what tells a request from others: no credential is stored."""
     headers = [pair for pair in telling(request.headers) if pair[0] not in _ASKS_WHETHER_IT_HOLDS]
-    told = repr((str(request.url), headers, request.call.principal)).encode("utf-8", "surrogatepass")
-    return f"stale {sha256(told).hexdigest()}"
+    text = repr((str(request.url), headers, request.call.principal)).encode("utf-8", "surrogatepass")
+    return f"stale {sha256(text).hexdigest()}"
 
 
-def _size(kept: Flat) -> int:
-    """Bytes that it takes, about."""
-    return _OVERHEAD + len(kept[4]) + sum(len(text) + 60 for text in kept[3])
+def _size(stored: Flat) -> int:
+    """Return roughly how many bytes of memory a stored response takes."""
+    return _OVERHEAD + len(stored[4]) + sum(len(text) + 60 for text in stored[3])
 
 
 def _concerns(request: Request) -> bool:
-    """Whether an answer to it may be kept: of whom it is has to be known, and it must not forbid it."""
+    """Whether its response may be stored: its principal has to be known, and it must not say `no-store`."""
     return (
         request.method == "GET"
         and request.content is None
@@ -128,33 +129,39 @@ def _concerns(request: Request) -> bool:
 
 
 def fallback(
-    alternatives: Sequence[Fallback], base: str, kept: Kept, watchdog: Watchdog, clock: Clock, *, probe_every: float
+    alternatives: Sequence[Fallback],
+    base: str,
+    last_good: LastGood,
+    watchdog: Watchdog,
+    clock: Clock,
+    *,
+    probe_every: float,
 ) -> Layer:
-    """Answer in another way when the usual one fails.
+    """Return the response of a fallback when the call fails.
 
     Args:
         alternatives: The fallbacks, in order.
         base: The usual base URL, which `to` replaces.
-        kept: The last good answers.
-        watchdog: Ends each way's share of the time.
+        last_good: The last good responses.
+        watchdog: Ends each fallback's share of the time.
         clock: Times everything.
-        probe_every: Seconds between two tries of a place that is down.
+        probe_every: Seconds between two probes of a base URL that is down.
     """
 
     def layer(inner: Send) -> Send:
         return _Fallback(
-            inner, alternatives, base=base, kept=kept, watchdog=watchdog, clock=clock, probe_every=probe_every
+            inner, alternatives, base=base, last_good=last_good, watchdog=watchdog, clock=clock, probe_every=probe_every
         ).send
 
     return layer
 
 
 class _PassedOver(CircuitOpen):
-    """A place was not asked, because it is down."""
+    """A place was skipped, because it is down (rule 3)."""
 
 
 class _Fallback:
-    """The layer's state: what was good lately, and which places are down."""
+    """The layer's state: the last good responses, and which places are down."""
 
     def __init__(
         self,
@@ -162,7 +169,7 @@ class _Fallback:
         alternatives: Sequence[Fallback],
         *,
         base: str,
-        kept: Kept,
+        last_good: LastGood,
         watchdog: Watchdog,
         clock: Clock,
         probe_every: float,
@@ -172,21 +179,21 @@ class _Fallback:
         self._base = base
         self._watchdog = watchdog
         self._clock = clock
-        self._kept = kept if any(alternative.stale is not None for alternative in alternatives) else None
+        self._last_good = last_good if any(alternative.stale is not None for alternative in alternatives) else None
         self._statuses = frozenset[int]().union(*(alternative.statuses for alternative in alternatives))
         self._elsewhere = any(alternative.to is not None for alternative in alternatives)
         rules = Rules(failure_rate=1.0, minimum=3, count=3, open_for=probe_every, open_cap=probe_every, probes=1)
         self._health: Keyed[Circuit] = Keyed(lambda: Circuit(rules, clock.random))
 
     async def send(self, request: Request) -> Response:
-        """The usual way, then the others."""
+        """Ask the usual place, then the fallbacks."""
         reserve = max(alternative.share for alternative in self._alternatives)
         usual = await (self._try_place(request, reserve) if self._elsewhere else self._bounded(request, reserve))
         if isinstance(usual, Response) and usual.status not in self._statuses:
-            if self._kept is not None and usual.open_body is None:  # a stream is not kept
-                unchanged = self._kept.unchanged
+            if self._last_good is not None and usual.open_body is None:  # the body of a stream is not here to be stored
+                unchanged = self._last_good.unchanged
                 if unchanged is None or await unchanged(request):
-                    self._kept.put(request, usual, self._clock.now())
+                    self._last_good.put(request, usual, self._clock.now())
             return usual
         failures = [usual]
         for number, alternative in enumerate(self._alternatives):
@@ -199,31 +206,34 @@ class _Fallback:
             if answer is not None:
                 return answer
         if isinstance(usual, _PassedOver):
-            if _may_be_sent(request, failures):
+            if _may_be_sent(request, failures):  # rule 3: asked all the same
                 request.call.host = request.url.host_port_subcomponent or ""
-                request.call.why = "asked all the same: nobody else answers"
+                request.call.why = "sent all the same: no fallback has a response"
                 return await self._inner(request)
+            # the failure of the last fallback, if there was one, says more than "skipped"
             usual = failures[-1]
         if isinstance(usual, Response):
             return usual
         raise usual
 
     def _failed(self, result: Failure) -> bool:
+        """Rule 1."""
         return not isinstance(result, Response) or result.status in self._statuses
 
     async def _try_place(self, request: Request, reserve: float) -> Failure:
-        """Ask the place that the request names, unless it is known to be down."""
+        """Ask the place that the request names, unless it is known to be down (rule 3)."""
         call, now = request.call, self._clock.now
         health = self._health[call.host]
         permit = health.enter(now(), call)
         if not permit:
             wait = health.retry_after(now())
-            return _PassedOver(f"{call.host} is down, tried again in {wait:.3g} s", request=request, retry_after=wait)
+            return _PassedOver(f"{call.host} is down, next try in {wait:.3g} s", request=request, retry_after=wait)
         try:
             result = await self._bounded(request, reserve)
         except BaseException:
             health.release(call)
             raise
+        # a refusal of ours says nothing about the place
         if isinstance(result, RejectedError):
             health.release(call)
         else:
@@ -231,7 +241,7 @@ class _Fallback:
         return result
 
     async def _bounded(self, request: Request, reserve: float) -> Failure:
-        """One try that leaves the share `reserve` of the time that is left."""
+        """Try once, leaving the share `reserve` of the remaining time (rule 2)."""
         if request.deadline is None:
             return await self._caught(request)
         now = self._clock.now()
@@ -239,6 +249,7 @@ class _Fallback:
         call, outer = request.call, request.call.guards
         guard = self._watchdog.enter(due, call.task)
         guard.means = f"its share of {due - now:.3g} s was over"
+        # outermost first: an attempt that is cut off names the limit that fired
         call.guards = (*outer, guard)
         try:
             return await self._caught(request.copy(deadline=due))
@@ -259,20 +270,20 @@ class _Fallback:
     async def _answer(
         self, alternative: Fallback, request: Request, failures: list[Failure], reserve: float
     ) -> Response | None:
-        """What this way gives, or None."""
+        """Return the response of one fallback, or None."""
         failure = failures[0]
         why = str(failure.status) if isinstance(failure, Response) else f"{type(failure).__name__}: {failure.message}"
         if alternative.target is not None:
             return await self._ask(alternative.target, request, failures, why, reserve)
         now = self._clock.now()
         if alternative.stale is not None:
-            kept = self._kept.get(request, now - alternative.stale) if self._kept is not None else None
-            if kept is None:
+            stored = self._last_good.get(request, now - alternative.stale) if self._last_good is not None else None
+            if stored is None:
                 return None
-            at, answer = kept
+            at, answer = stored
             answer.degraded = f"stale: {now - at:.3g} s old, after {why}"
             return answer
-        default = await _made(alternative.value, request, failure)
+        default = await _default(alternative.value, request, failure)
         if default is not None:
             default.degraded = f"default value, after {why}"
         return default
@@ -284,7 +295,7 @@ class _Fallback:
         if target is None or not _may_be_sent(request, failures):
             return None
         headers = request.headers
-        if origin(target) != origin(request.url):
+        if origin(target) != origin(request.url):  # rule 5
             headers = CIMultiDict((name, value) for name, value in headers.items() if not bound(name))
         call = request.call
         call.host, call.why = target.host_port_subcomponent or "", f"fallback to {to.host}: {why}"
@@ -296,7 +307,7 @@ class _Fallback:
         return result
 
     def _elsewhere_at(self, to: URL, request: Request) -> URL | None:
-        """The request's URL under another base; None if it is not under the usual one."""
+        """Move the request's URL to another base URL; None if it is not below the usual one."""
         url = str(request.url)
         rest = url.removeprefix(self._base)
         if not self._base or rest == url or rest[:1] not in {"", "/", "?", "#"}:
@@ -305,19 +316,19 @@ class _Fallback:
 
 
 def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:
-    """Whether sending it once more does nothing twice, after what may have been done. Declined is declined."""
+    """Whether sending it once more can't do anything twice (rule 6). A payment that was declined stays declined."""
     return all(
-        isinstance(one, RejectedError)
+        isinstance(failure, RejectedError)
         or (
-            resend_obstacle(request, one) is None
-            and not (isinstance(one, Response) and one.status == _PAYMENT_REQUIRED)
+            resend_obstacle(request, failure) is None
+            and not (isinstance(failure, Response) and failure.status == _PAYMENT_REQUIRED)
         )
-        for one in failures
+        for failure in failures
     )
 
 
-async def _made(value: Any, request: Request, failure: Failure) -> Response | None:
-    """A default as a response; None from a function means that it has none."""
+async def _default(value: Any, request: Request, failure: Failure) -> Response | None:
+    """Make a response of a default; None from a function means that it has none."""
     if callable(value):
         try:
             value = value(request, failure)

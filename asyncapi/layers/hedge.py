@@ -1,17 +1,19 @@
-"""Hedging: no answer after a learned delay, so a second copy is sent; the first good answer wins.
+"""Hedging: send a second copy of a request whose response is late; the first good response wins.
 
 Rules:
-1. Only what is safe to send twice (sansio/failures/resend.py), with a body that can be sent twice at the same time.
-2. The first copy runs in the calling task. A call whose answer comes in time costs no task and no timer of its own:
+1. Only requests that are safe to send twice (sansio/failures/resend.py), with a body that can be sent twice at the same
+   time.
+2. The first copy runs in the calling task. A call whose response comes in time costs no task and no timer of its own:
    all races share one timer, which starts a further copy, as a task, for those that are late.
-3. Late is who waits for the server. A copy that still stands in our own lines is not hedged: it would wait twice. A
-   further copy never stands in line: where no place or token is free it is not sent, and its budget comes back.
-4. A good answer is one that needs no retry. A copy that fails leaves the others running; when all have failed, an
-   answer (a 503, say) goes before an error, and the first copy's before the others'.
-5. The losers are cancelled and waited for: connections are closed, places given back, before the call returns. The
-   first copy is cancelled in the way of `asyncio.timeout`: by its task, and a cancellation from outside wins.
-6. A streamed call is answered by its headers, and learned apart from those whose bodies are read; who opened it closes
-   the bodies of the losers.
+3. A copy is late when it waits for the server. A copy that still waits in one of our queues is not hedged: it would
+   wait twice. A further copy never waits in a queue: if no place or token is free, it is not sent, and its budget is
+   refunded.
+4. A good response is one that needs no retry. A copy that fails leaves the others running; when all have failed, a
+   response (a 503, say) is preferred to an error, and the first copy's to the others'.
+5. The losers are cancelled and awaited: connections are closed and places given back before the call returns. The first
+   copy is cancelled as `asyncio.timeout` does it: through its task, and a cancellation from outside wins.
+6. The response to a streamed call ends the race at its headers, and its route is learned apart from those whose bodies
+   are read; whoever opened the stream closes the bodies of the losers.
 7. Each copy but the first has a fork of the Call, so that no copy writes into another's record.
 """
 
@@ -40,14 +42,14 @@ _TOLERANCE = 1e-6  # seconds
 
 
 class Hedges:
-    """The running state of the layer: what is known of each route, and the calls that may yet be hedged.
+    """The state of the layer: the record of each route, and the calls that may still be hedged.
 
     Args:
         routes: The state of each route.
         clock: Times the delays.
 
     Attributes:
-        won: Calls that a further copy has answered.
+        won: Calls whose response came from a further copy.
     """
 
     __slots__ = ("_races", "_timer", "_wakes", "clock", "routes", "won")
@@ -56,28 +58,28 @@ class Hedges:
         self.routes = routes
         self.clock = clock
         self.won = 0
-        self._races: dict[_Race, None] = {}  # in the order of their calls, so that a replay rings them alike
+        self._races: dict[_Race, None] = {}  # in the order of their calls, so that a replay wakes them alike
         self._timer: asyncio.TimerHandle | None = None
         self._wakes = inf
 
     def __len__(self) -> int:
-        """Calls under way that may yet be hedged."""
+        """Calls under way that may still be hedged."""
         return len(self._races)
 
     def close(self) -> None:
-        """Take the timer back."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._wakes = None, inf
 
     def enter(self, race: _Race) -> None:
-        """Ring the race when its delay has passed."""
+        """Wake the race when its delay has passed."""
         self._races[race] = None
         if race.due < self._wakes:
             self._arm(race.due)
 
     def leave(self, race: _Race) -> None:
-        """Ring it no more."""
+        """Don't wake the race any more."""
         self._races.pop(race, None)
 
     def _arm(self, when: float) -> None:
@@ -96,15 +98,15 @@ class Hedges:
 
 
 def hedge(hedges: Hedges, settings: Hedge) -> Layer:
-    """Send a further copy of a request whose answer is late."""
+    """Send a further copy of a request whose response is late."""
     routes = hedges.routes
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            if not safe(request) or isinstance(request.content, Body):
+            if not safe(request) or isinstance(request.content, Body):  # rule 1
                 return await inner(request)
             key = f"{request.method} {request.call.host} {request.route or ''}"
-            route = routes[key if request.call.open_bodies is None else f"{key} (streamed)"]
+            route = routes[key if request.call.open_bodies is None else f"{key} (streamed)"]  # rule 6
             race = _Race(hedges, settings, inner, request, route)
             if race.due < inf:
                 hedges.enter(race)
@@ -128,7 +130,7 @@ def hedge(hedges: Hedges, settings: Hedge) -> Layer:
 
 
 def _is_good(response: Response) -> bool:
-    """Whether it ends the race: an answer that a retry would not mend."""
+    """Whether a response ends the race: one that needs no retry (rule 4)."""
     return response.status < 500 and response.status not in RETRY_STATUSES  # noqa: PLR2004 - where server errors begin
 
 
@@ -136,8 +138,8 @@ class _Race:
     """One call, from its start to the end of its first copy.
 
     Attributes:
-        due: When to ring.
-        contest: What there is to know once further copies have been sent.
+        due: When to wake it.
+        contest: The further copies, once there are any.
     """
 
     __slots__ = (
@@ -149,7 +151,7 @@ class _Race:
         "due",
         "hedges",
         "inner",
-        "made",
+        "records_before",
         "request",
         "route",
         "settings",
@@ -166,25 +168,25 @@ class _Race:
         self.delay = inf if delay is None else delay
         self.due = inf if delay is None else hedges.clock.now() + delay
         self.call = call = request.call
-        self.made = len(call.attempts)
+        self.records_before = len(call.attempts)
         self.task: asyncio.Task[Any] = call.task or asyncio.current_task()  # type: ignore[assignment]
         self.cancelling = self.task.cancelling()
-        self.context = copy_context()  # the caller's; the timer that starts the copies runs in anybody's
+        self.context = copy_context()  # the caller's context: the timer that starts the copies runs in another one
         self.contest: _Contest | None = None
 
     def ring(self, now: float) -> None:
-        """The delay has passed: send a further copy, if the last one was really sent that long ago."""
+        """Send a further copy, if the last one was sent to the server that long ago."""
         last = self if self.contest is None else self.contest.copies[-1]
-        sent = last.call.attempts[last.made :]
+        sent = last.call.attempts[last.records_before :]
         self.due = inf
-        if not sent:  # it still stands in our own lines, or was refused there
+        if not sent:  # rule 3: it still waits in one of our queues, or was refused there
             if last is self or not last.task.done():
                 self.due = now + self.delay
             return
         if sent[0].started + self.delay > now + _TOLERANCE:
             self.due = sent[0].started + self.delay
             return
-        if self.task.cancelling() > self.cancelling:  # it is being given up
+        if self.task.cancelling() > self.cancelling:  # the call is being cancelled
             return
         if not self.route.spend():
             sent[-1].then = "not hedged: the hedge budget is spent"
@@ -195,23 +197,23 @@ class _Race:
             self.due = now + self.delay
 
     def end_first(self, *, answered: bool) -> None:
-        """The first copy has ended: no further one will be sent."""
+        """Note the end of the first copy: no further one will be sent."""
         self.hedges.leave(self)
         records = self.call.attempts
-        if len(records) > self.made:
-            self.route.learn(self.hedges.clock.now() - records[self.made].started, answered=answered)
+        if len(records) > self.records_before:
+            self.route.learn(self.hedges.clock.now() - records[self.records_before].started, answered=answered)
         if self.contest is not None:
             self.contest.first_runs = False
 
 
 class _Copy:
-    """A further copy: `made` counts the records that its call began with."""
+    """A further copy: `records_before` counts the records that its call began with."""
 
-    __slots__ = ("answer", "call", "made", "task")
+    __slots__ = ("answer", "call", "records_before", "task")
 
     def __init__(self, call: Call, task: asyncio.Task[Response]) -> None:
         self.call = call
-        self.made = len(call.attempts)
+        self.records_before = len(call.attempts)
         self.task = task
         self.answer: Response | None = None
 
@@ -220,7 +222,7 @@ class _Contest:
     """The copies of one call that run, or ran, beside the first.
 
     Attributes:
-        copies: All of them, in the order in which they were sent.
+        copies: The further copies, in the order of their sending.
         first_runs: Whether the first copy is still under way.
     """
 
@@ -229,7 +231,7 @@ class _Contest:
     def __init__(self, race: _Race) -> None:
         self._race = race
         self._winner: _Copy | None = None
-        self._won: Attempt | None = None  # whose answer the call returns
+        self._won: Attempt | None = None  # the attempt whose response the call returns
         self._running = 0
         self._waiter: asyncio.Future[None] | None = None
         self._cancelled_first = False
@@ -237,10 +239,11 @@ class _Contest:
         self.first_runs = True
 
     def send_copy(self) -> None:
-        """Start one more."""
+        """Start one more copy, as a task (rule 2), with a fork of the call (rule 7)."""
         race = self._race
-        call = race.call.fork(f"hedge: no answer in {race.delay:.3g} s ({race.settings.label})")
-        call.max_wait = 0.0
+        why = f"hedge: no response within {race.delay:.3g} s ({race.settings.label})"
+        call = race.call.fork(why, race.call.settings.without_waiting())
+        # the new copy's number follows those of all copies so far
         for earlier in self.copies:
             call.join(earlier.call)
         task = asyncio.get_running_loop().create_task(self._carry(call), context=race.context.copy())
@@ -250,7 +253,7 @@ class _Contest:
         task.add_done_callback(lambda _: self._ended(copy))
 
     async def after_error(self, error: BaseException) -> Response | None:
-        """What the call comes to when the first copy has raised; None if that error it is."""
+        """Return the response of another copy when the first has raised; None if its error is the result."""
         try:
             ours = self._uncancel_first()
             if isinstance(error, AsyncAPIError):
@@ -261,7 +264,7 @@ class _Contest:
             await self._end()
 
     async def after_answer(self, response: Response, *, good: bool) -> Response:
-        """What the call comes to when the first copy was answered."""
+        """Return the response that wins when the first copy has one."""
         try:
             self._uncancel_first()
             if good:
@@ -278,12 +281,13 @@ class _Contest:
             return await self._race.inner(self._race.request.copy(call=call))
         finally:
             call.running = False
-            call.task = None  # which holds its result, the response, which holds the call
+            call.task = None  # break the cycle call -> task -> its result, the response -> call
 
     def _ended(self, copy: _Copy) -> None:
-        """A copy has ended: its answer, if good, ends the first one too."""
+        """Note the end of a copy; a good response ends the first copy too."""
         self._running -= 1
-        if len(copy.call.attempts) == copy.made:
+        # rule 3: it found no free place or token
+        if len(copy.call.attempts) == copy.records_before:
             self._not_sent(copy)
         if not copy.task.cancelled() and copy.task.exception() is None:
             copy.answer = copy.task.result()
@@ -302,20 +306,20 @@ class _Contest:
             late[-1].then = f"not hedged: {type(why).__name__}"
 
     def _uncancel_first(self) -> bool:
-        """Take our own cancellation of the calling task back; whether it was the only one."""
+        """Take back our own cancellation of the calling task; returns whether it was the only one (rule 5)."""
         if not self._cancelled_first:
             return False
         self._cancelled_first = False
         return self._race.task.uncancel() <= self._race.cancelling
 
     async def _wait_for_others(self) -> None:
-        """Until one has a good answer or all have ended."""
+        """Wait until one copy has a good response or all have ended (rule 4)."""
         while self._winner is None and self._running:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
 
     def _answer(self, *, any_at_all: bool = False) -> Response | None:
-        """The winner's answer, or the first there is, as one to the caller's own request."""
+        """Return the winner's response, or the first there is, as the response to the caller's own request."""
         copy = self._winner
         if copy is not None:
             self._won = copy.call.attempts[-1]
@@ -328,7 +332,7 @@ class _Contest:
         return answer
 
     async def _end(self) -> None:
-        """Cancel what still runs, wait until it is gone, and bring the records together."""
+        """Cancel the copies that still run, wait for their end (rule 5), and merge the records."""
         cancelled: asyncio.CancelledError | None = None
         while running := [copy.task for copy in self.copies if not copy.task.done()]:
             for task in running:
@@ -338,7 +342,7 @@ class _Contest:
             except asyncio.CancelledError as error:  # cancelled again while cleaning up: still leave nothing behind
                 cancelled = error
         self._write_records()
-        self.copies.clear()  # whose tracebacks hold this contest: a finished call is freed at once
+        self.copies.clear()  # their tracebacks hold this contest: a finished call is to be freed at once
         self._race.contest = None
         if cancelled is not None:
             raise cancelled
@@ -349,6 +353,6 @@ class _Contest:
             call.join(copy.call)
         if self._won is None:
             return
-        for record in call.attempts[self._race.made :]:
+        for record in call.attempts[self._race.records_before :]:
             if record is not self._won and (record.error or "").startswith("CancelledError"):
                 record.then = f"attempt {self._won.number} was answered first"

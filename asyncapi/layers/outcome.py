@@ -1,10 +1,10 @@
-"""Calls with an idempotency key end as what they are: settled, refused, or unknown. Never guessed.
+"""Raise `OutcomeUnknown` for calls with an idempotency key that may have been carried out, and never guess.
 
-A cut connection, or an attempt that took too long, may have done its work. The retry layer resolves that by sending the
-key again. Where this has come to no answer either, whatever ended the call (a refused connection, a 503, the deadline)
-would be taken for "not done": it becomes an `OutcomeUnknown` with the key, which may be sent again later.
+A connection that breaks, or an attempt that takes too long, may have done its work. The retry layer resolves that by
+sending the key again. If this has no clear result either, the error that ended the call (a refused connection, a 503,
+the deadline) would be taken for "not done". It becomes an `OutcomeUnknown` with the key, to be sent again later.
 
-It stands outside the deadline, which cuts off too. Calls without a key pass it by.
+The layer is outside the deadline, which cuts calls off too. Calls without a key bypass it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 
 def outcome(inner: Send) -> Send:
-    """The layer.
+    """Raise `OutcomeUnknown` where a call with a key may have been carried out.
 
     Raises (from the layer):
-        OutcomeUnknown: The work may have been done or not; the failure is its `__cause__`.
+        OutcomeUnknown: The request may have been carried out or not; the failure is its `__cause__`.
     """
 
     def send(request: Request) -> Awaitable[Response]:  # no coroutine of its own where there is no key
+        # a safe request can simply be sent again
         if request.idempotency_key is None or request.method in SAFE:
             return inner(request)
         return _known(inner, request)
@@ -55,7 +56,8 @@ async def _known(inner: Send, request: Request) -> Response:
 def _unknown(request: Request, failure: AsyncAPIError) -> OutcomeUnknown:
     key = str(request.idempotency_key)
     error = OutcomeUnknown(
-        f"it may have been done or not ({failure.message}): to find out, send it again with idempotency_key={key!r}",
+        f"the request may have been carried out or not ({failure.message}): "
+        f"to find out, send it again with idempotency_key={key!r}",
         idempotency_key=key,
         request=request,
     )

@@ -1,12 +1,14 @@
-"""The server's limits: what a host tells of its quotas, and its 429s, slow us down before it has to refuse.
+"""Follow the server's limits: its quota headers and 429s slow attempts down before it has to refuse them.
 
-One `Pacer` per host decides (sansio/limits/pacing.py): attempts go as they come while nothing is told; they are
-spaced over what is left of a window when it runs low; a limit that is seen to be shared is one pause for everybody.
-There are two queues before it: single calls wait for what the host has told, a backlog (`map`, `gather`, a job) also
-for the rate that is inferred from its refusals. A told wait over the cap is refused to single calls at once; a
-backlog waits. A host that has told nothing in its first answers and refuses nothing costs a comparison and a count;
-the headers of one answer in sixteen are looked at then. An attempt that was not sent after all (cancelled, refused or
-late in another line of ours) gives back what it took.
+Rules:
+1. One `Pacer` per host decides (sansio/limits/pacing.py): attempts go at once while the host says nothing; they are
+   spaced over the rest of a window when its quota runs low; a limit that is seen to be shared pauses everybody.
+2. Two queues lead to it: single calls wait for what the host has said, a backlog (`map`, `gather`, a job) also for the
+   rate that is inferred from its refusals.
+3. If the host asks for a wait longer than the cap, single calls are refused at once; a backlog waits.
+4. A host that says nothing in its first responses and refuses nothing costs a comparison and a count: the headers of
+   one response in sixteen are read then.
+5. An attempt that was not sent after all (cancelled, refused or late in another queue of ours) gives back what it took.
 """
 
 from __future__ import annotations
@@ -31,50 +33,48 @@ if TYPE_CHECKING:
     from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Layer, Send
 
-_ONE = (1.0,)
+_ONE_TOKEN = (1.0,)
 _REFUSALS = frozenset({403, 429})  # 403 with Retry-After: GitHub's secondary limits
 _OK = 200
-_AT_FIRST, _NOW_AND_THEN = 50, 16  # a host that tells nothing at first is looked at once in so many answers
-_REST = 1.0  # seconds that "at once" may mean
-_TURNS = 16  # attempts that are told apart in line
-_CAP = 60.0  # seconds that a single call without retries waits for what the host has told
+_AT_FIRST, _NOW_AND_THEN = 50, 16  # responses that are read at first; then one in so many, if the host says nothing
+_REST = 1.0  # seconds that a Retry-After of 0 may mean
+_TURNS = 16  # numbers of attempts that the queue tells apart
+_CAP = 60.0  # seconds; the longest wait of a single call without retries
 _NONE: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 
 class Pace:
-    """What is known of one host's limits, and the lines before it.
+    """What is known of one host's limits, and the queues that lead to it.
 
     Attributes:
-        pacer: Decides.
+        pacer: Decides when the next attempt may go.
     """
 
     __slots__ = ("_clock", "_queues", "pacer")
 
     def __init__(self, clock: Clock) -> None:
         self.pacer = Pacer()
-        self._queues: tuple[Limiter, Limiter] | None = (
-            None  # of single calls, and of a backlog; a quiet host needs none
-        )
+        self._queues: tuple[Limiter, Limiter] | None = None  # of single calls, of a backlog; a quiet host needs none
         self._clock = clock
 
     def queue(self, *, backlog: bool) -> Limiter:
-        """Where calls of a backlog stand, or single ones."""
+        """The queue of a backlog, or of single calls (rule 2)."""
         if self._queues is None:
             self._queues = Limiter([self.pacer.singly], self._clock), Limiter([self.pacer], self._clock)
         return self._queues[backlog]
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of calls that wait."""
         return sum(limiter.queue.length for limiter in self._queues or ())
 
     @property
     def busy(self) -> bool:
-        """Whether anybody waits, or a newcomer would have to."""
+        """Whether a call waits, or a new one would have to."""
         return any(limiter.busy for limiter in self._queues or ())
 
     def look_again(self) -> None:
-        """Something is known better: those who wait may be due earlier, or later."""
+        """Compute the queues anew: calls that wait may be due earlier, or later."""
         if self._queues is None:
             return
         self.pacer.waiting = self._queues[0].queue.length
@@ -83,25 +83,26 @@ class Pace:
                 limiter.look_again()
 
     def give_back(self, number: int, taken: float) -> None:
-        """Attempt `number`, taken then, was not sent after all: its place in the server's count is another's."""
+        """Give back the place of attempt `number` in the server's count: it was not sent after all (rule 5)."""
         self.pacer.give_back(number=number, taken=taken, age=self._clock.now() - taken)
 
     def learn(self, request: Request, response: Response, number: int, sent_at: float, *, backlog: bool) -> None:
-        """Take in an answer that may tell of limits."""
+        """Take in a response that may say something about limits."""
         status, headers, wait = response.status, response.headers, None
         signature = request.call.signature
+        # a pool of keys: see credentials/key_pool.py
         if signature is not None and signature.pooled:  # one key's limits, not the host's: its pool keeps them
             status, headers = _OK if status in _REFUSALS else status, _NONE
-        told = quotas(headers, self._clock.wall())
+        limits = quotas(headers, self._clock.wall())
         if status in _REFUSALS:
             wait = wait_asked(status, headers, self._clock.wall())
-            if wait == 0.0:  # what whole seconds leave of the rest of one
+            if wait == 0.0:  # Retry-After has whole seconds: the rest of one may be left
                 wait = _REST
         self.pacer.observe(
             self._clock.now(),
             number=number,
             sent_at=sent_at,
-            told=told,
+            told=limits,
             status=status,
             retry_after=wait,
             backlog=backlog,
@@ -116,49 +117,50 @@ def pace(
     max_queue: int | None = None,
     infer: bool = False,
 ) -> Layer:
-    """Go as fast as the host says.
+    """Send attempts as fast as the host allows.
 
     Args:
         paces: The state of each host.
         clock: Times everything.
-        key: What limits go by, instead of the host.
-        max_queue: How many may wait; None for any number.
-        infer: Whether a rate that is inferred from refusals binds single calls, too.
+        key: A function that names the limit of a Request; by default each host has its own.
+        max_queue: How many calls may wait; None for any number.
+        infer: Whether a rate that is inferred from refusals binds single calls too.
 
     Raises (from the layer):
-        RequestTimeout: Its turn would come after the deadline; `.phase` is "queue".
-        RateExceeded: The call does not want to wait that long; or the host has told a time after its deadline, or for a
-            single call over its cap.
+        RequestTimeout: The call could be sent only after its deadline; `.phase` is "queue".
+        RateExceeded: The call does not want to wait that long; or the host asks to wait until after the deadline, or,
+            for a single call, longer than the cap.
         QueueFull: Too many wait already.
     """
     now = clock.now
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            one = paces[(request.url.host_port_subcomponent or "") if key is None else key(request)]
-            pacer, backlog = one.pacer, infer or request.call.backlog
+            state = paces[(request.url.host_port_subcomponent or "") if key is None else key(request)]
+            pacer, backlog = state.pacer, infer or request.call.backlog
             taken = pacer.active
             if taken:
-                limiter = one.queue(backlog=backlog)
-                if not limiter.take(_ONE):
-                    await _wait(request, one, limiter, clock, max_queue)
-            number, sent_at, made = pacer.begin(), now(), len(request.call.attempts)
+                limiter = state.queue(backlog=backlog)
+                if not limiter.take(_ONE_TOKEN):
+                    await _wait(request, state, limiter, clock, max_queue)
+            number, sent_at, records_before = pacer.begin(), now(), len(request.call.attempts)
             try:
                 response = await inner(request)
             except BaseException:
                 pacer.lost()
-                if taken and len(request.call.attempts) == made:
-                    one.give_back(number, sent_at)
+                if taken and len(request.call.attempts) == records_before:  # rule 5
+                    state.give_back(number, sent_at)
                 if taken:
-                    one.look_again()
+                    state.look_again()
                 raise
+            # rule 4
             look = number <= _AT_FIRST or taken or not number % _NOW_AND_THEN
             if response.status in _REFUSALS or (look and tells(tuple(response.headers))):
-                one.learn(request, response, number, sent_at, backlog=infer or request.call.backlog)
+                state.learn(request, response, number, sent_at, backlog=infer or request.call.backlog)
             else:
                 pacer.passed(now(), number, sent_at)
             if taken:
-                one.look_again()
+                state.look_again()
             return response
 
         return send
@@ -166,26 +168,28 @@ def pace(
     return layer
 
 
-async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max_queue: int | None) -> None:
-    """Stand in line, or be refused at once where the host has told a time that can't be waited for.
+async def _wait(request: Request, state: Pace, limiter: Limiter, clock: Clock, max_queue: int | None) -> None:
+    """Wait in the queue, or be refused at once where the host asks for a wait that is too long (rule 3).
 
-    The cap decides who waits, not when one may send: beyond it one attempt a minute asks whether it still holds.
+    The cap decides which calls wait, not when one may be sent: beyond it, one attempt a minute asks whether the host's
+    wait still holds.
     """
     call, now = request.call, clock.now()
-    told = one.pacer.retry_after(now)
-    cap = inf if call.fan_out is not None else call.retry.max_retry_after if call.retry is not None else _CAP
+    wait = state.pacer.retry_after(now)
+    policy = call.settings.retry
+    cap = inf if call.fan_out is not None else policy.max_retry_after if policy is not None else _CAP
     why = ""
-    if told > cap:
-        why = f"a single call waits {cap:g} s at most (max_retry_after)"
-    elif request.deadline is not None and now + told > request.deadline and call.max_wait is None:
+    if wait > cap:
+        why = f"a single call waits at most {cap:g} s (max_retry_after)"
+    elif request.deadline is not None and now + wait > request.deadline and call.settings.max_wait is None:
         why = f"its deadline is in {request.deadline - now:.3g} s"
     if why:
-        response = Response(429, {"Retry-After": str(ceil(told))}, url=request.url, request=request)
-        message = f"the server has asked to wait {told:.3g} s more, {why}"
-        exceeded = RateExceeded(message, response=response, retry_after=told, request=request)
-        if told > cap:
+        response = Response(429, {"Retry-After": str(ceil(wait))}, url=request.url, request=request)
+        message = f"the server asks to wait another {wait:.3g} s, but {why}"
+        exceeded = RateExceeded(message, response=response, retry_after=wait, request=request)
+        if wait > cap:
             exceeded.held_by = "max_retry_after"
         raise exceeded
-    # Who has been refused goes first: fewest calls are lost so, and those that were told a time have waited for it.
-    turn = call.priority * _TURNS + min(len(call.attempts), _TURNS - 1)
-    await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue, priority=turn)
+    # Calls that were refused go first: fewest calls are lost so, and those that got a Retry-After have waited for it.
+    turn = call.settings.priority * _TURNS + min(len(call.attempts), _TURNS - 1)
+    await stand_in_line(request, limiter, _ONE_TOKEN, clock, who="server's", most=max_queue, priority=turn)

@@ -1,10 +1,12 @@
-"""For which user a call is, where one client may act for several: what is kept or shared below is that user's alone.
+"""Tag each call with its principal, so that caches and shared flights never cross users.
+
+The principal is the user that a call acts for, where one client may act for several:
 
     a credential that may change its user     the value of a function, file or variable; who is logged in
     cookies that are kept                     those that would be sent
 
-It stands above the cache, single-flight and stale responses, which go by `call.principal`. Between that and the
-attempt, the principal may change: the layer that keeps a response asks again whether it has.
+The layer is above the cache, single-flight and stale responses, which go by `call.principal`. The principal may change
+between that and the attempt: the layer that stores a response asks again whether it has.
 """
 
 from __future__ import annotations

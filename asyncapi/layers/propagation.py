@@ -1,4 +1,4 @@
-"""Tells the peer how much time is left, and which attempt this is, in headers of each attempt (both opt-in)."""
+"""Tell the server in headers of each attempt how much time is left, and which attempt it is (both opt-in)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 
 def propagation(clock: Clock, *, deadline_header: str | None, attempt_header: str | None) -> Layer:
-    """Add the headers. The time left is the attempt's: nobody waits for its answer any longer than that.
+    """Add the headers to each attempt.
 
-    An attempt without any limit carries none.
+    The time left is the attempt's: nobody waits for its response any longer. An attempt without any limit gets no
+    deadline header.
 
     Args:
-        clock: Tells the time left.
-        deadline_header: Its name says its form; see `asyncapi.sansio.failures.propagation`.
-        attempt_header: 1 for the first attempt.
+        clock: Measures the time left.
+        deadline_header: The name of the header, which also says its form (`asyncapi.sansio.failures.propagation`).
+        attempt_header: The name of the header with the number of the attempt, 1 for the first.
     """
 
     def layer(inner: Send) -> Send:
@@ -42,5 +43,5 @@ def propagation(clock: Clock, *, deadline_header: str | None, attempt_header: st
 
 
 def _left(request: Request, clock: Clock) -> float:
-    attempt = inf if request.call.attempt is None else request.call.attempt
+    attempt = inf if request.call.settings.attempt is None else request.call.settings.attempt
     return attempt if request.deadline is None else min(attempt, request.deadline - clock.now())

@@ -1,7 +1,8 @@
-"""Our own rate limits: every attempt takes tokens from each bucket before it may go.
+"""Enforce the client's own rate limits: every attempt takes tokens from each bucket before it is sent.
 
-Servers count attempts, not calls: a retry takes its own. An attempt that was not sent after all (cancelled, refused or
-late in another line of ours) gives its tokens back, but for what time has refilled already: that would count twice.
+Servers count attempts, not calls, so a retry takes tokens of its own. An attempt that was not sent after all
+(cancelled, refused or late in another queue of ours) gives its tokens back, except those that time has refilled
+already: they would count twice.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ def rate(
 
     Args:
         limiters: The limiter of each key.
-        weigh: What an attempt costs in each bucket.
+        weigh: Says how many tokens an attempt takes from each bucket.
         clock: Times waits.
-        by_host: A limiter per host; else one for the client.
-        max_queue: How many may wait; None for any number.
+        by_host: Whether each host has a limiter; else the client has one.
+        max_queue: How many calls may wait; None for any number.
 
     Raises (from the layer):
-        RequestTimeout: Its turn would come after the deadline; `.phase` is "queue".
+        RequestTimeout: The tokens would be there only after the deadline; `.phase` is "queue".
         RateExceeded: The call does not want to wait that long.
         QueueFull: Too many wait already.
     """
@@ -51,11 +52,12 @@ def rate(
             weights = weigh(request)
             if not limiter.take(weights):
                 await stand_in_line(request, limiter, weights, clock, who="rate", most=max_queue)
-            made, taken = len(request.call.attempts), now()
+            records_before, taken = len(request.call.attempts), now()
             try:
                 return await inner(request)
             except BaseException:
-                if len(request.call.attempts) == made:
+                # no record was written: the attempt never reached the transport
+                if len(request.call.attempts) == records_before:
                     _give_back(limiter, weights, now() - taken)
                 raise
 
@@ -65,7 +67,7 @@ def rate(
 
 
 def _give_back(limiter: Limiter, weights: Weights, age: float) -> None:
-    """Give back what time has not refilled yet: more would let others go faster than the limit."""
+    """Give back the tokens that time has not refilled yet: more would exceed the limit."""
     for bucket, weight in zip(limiter.buckets, weights, strict=True):
         bucket.give_back(max(0.0, weight - age / bucket.interval))
     limiter.look_again()

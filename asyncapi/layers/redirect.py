@@ -1,4 +1,4 @@
-"""Redirects: each hop is an attempt of its own below here, so that breaker, rate and credentials go by its host.
+"""Follow redirects: each hop is an attempt of its own below, so that breaker, rate and credentials go by its host.
 
 303, and 301/302 after POST   becomes a GET without a body (RFC 9110 section 15.4)
 301 302 307 308 otherwise     the same method, and the body from its beginning
@@ -6,8 +6,8 @@ the same origin               keeps the URL's user-info
 another origin                loses every credential: headers that carry secrets, and URL user-info
 https to http                 refused
 
-A Location is resolved by RFC 3986 section 5.2 and sent as the server wrote it; only what a URL may not hold is
-percent-encoded, byte for byte (`asyncapi/messages/uri.py`).
+A Location is resolved by RFC 3986 section 5.2 and sent as the server wrote it; only characters that a URL may not hold
+are percent-encoded, byte for byte (`asyncapi/messages/uri.py`).
 """
 
 from __future__ import annotations
@@ -61,17 +61,20 @@ def redirect(most: int) -> Layer:
 
 
 def follow(request: Request, response: Response) -> Request:
-    """The request that a redirect asks for."""
+    """Make the request that a redirect asks for."""
     target = _target(request, response)
+    # RFC 9110 section 15.4: headers with secrets are not for another origin
     headers = request.headers
     if origin(target) != origin(request.url):
         headers = CIMultiDict((name, value) for name, value in headers.items() if not bound(name))
+    # RFC 9110 sections 15.4.8 and 15.4.9: 307 and 308 keep the method; 301 and 302 keep all but POST
     if response.status in {307, 308} or (response.status != 303 and request.method != "POST"):  # noqa: PLR2004
         if not rewindable(request):
             raise final_error(
                 f"{response.status} asks for the body again, but it is a stream that can't be rewound", request
             )
         return request.copy(url=target, headers=headers)
+    # section 15.4.4: 303 leads to a GET, or a HEAD; headers about the body go with the body
     method = "HEAD" if request.method == "HEAD" else "GET"
     bare = CIMultiDict((name, value) for name, value in headers.items() if not name.lower().startswith("content-"))
     return request.copy(method=method, url=target, headers=bare, content=None, json=None, data=None, files=None)
@@ -84,11 +87,11 @@ def _target(request: Request, response: Response) -> URL:
         target = uri.join(here, location)
         target.origin()
     except ValueError:
-        raise final_error(f"redirected to {shown!r}, which is no usable URL", request) from None
+        raise final_error(f"redirected to {shown!r}, which is not a usable URL", request) from None
     if target.scheme not in {"http", "https"}:
         raise final_error(f"redirected to {shown!r}: only http and https are followed", request)
     if here.scheme == "https" and target.scheme == "http":
-        raise final_error(f"redirected from https to {shown!r}: refused, it would go in clear", request)
+        raise final_error(f"redirected from https to {shown!r}: refused, because it would be sent unencrypted", request)
     if origin(target) == origin(here):
         if "Authorization" in request.headers:  # it goes on; a request has one of the two
             target = target.with_user(None)

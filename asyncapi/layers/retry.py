@@ -1,23 +1,25 @@
 """Retries: whether, when, and how often a failed attempt is sent again.
 
-The first attempt runs bare; everything else here happens only after a failure. The questions, in this order:
+The first attempt costs nothing here; the rest happens only after a failure. The questions, in this order:
 
-    1. Is it a failure that another try may mend?      the policy's predicate, else status and kind of error
-    2. Is it safe to send it again?                    sansio/failures/resend.py: never a payment twice
-    3. May we try again?                               attempts or the policy's `stop`
-    4. How long to wait?                               what the server says, else the policy's `wait`: also where it
-                                                       says "at once" (0, or a date that is past), never a storm
+    1. Can another attempt succeed?                    the policy's predicate, else the status or kind of error
+    2. Is it safe to send the request again?           sansio/failures/resend.py: never a payment twice
+    3. May there be another attempt?                   `attempts` or the policy's `stop`
+    4. How long to wait?                               what the server says, else the policy's `wait`; never less than
+                                                       the backoff where it says "at once" (0, or a date in the past)
     5. Does the wait end before the deadline?          if not, give up now, not then
-    6. Does the retry budget allow it?                 of a time-out, also when the wait is over
+    6. Does the retry budget allow it?                 for a timeout, also when the wait is over
                                                        (sansio/failures/retry_budget.py)
 
-A connection that was kept alive and turns out to be closed is replayed once, at once, outside the count: the
-server never saw the request. An answer that proves the credential at fault (`call.resend`) is followed by another try
-with a better one, at once and outside the count too, if the server has done nothing yet.
-A call inside another retrying call makes one attempt: only the outermost retries.
-Where the breaker has opened only just now, which may be a restart, a call waits for the next probe and is not counted:
-nothing is sent for it. Of a longer outage it is told at once.
-tenacity strategies are called as they are, with a `RetryCallState` built after the failure.
+Rules:
+1. If a kept-alive connection turns out to be closed, the request is replayed once, at once and outside the count: the
+   server never saw it.
+2. If a response shows that the credential was at fault (`call.resend`), the request is sent with a better one, at once
+   and outside the count, as long as the server has done nothing yet.
+3. A call inside another retrying call makes one attempt: only the outermost call retries.
+4. If the breaker has opened only just now, which may be a restart, the call waits for the next probe, outside the
+   count: nothing is sent for it. In a longer outage it is refused at once.
+5. tenacity strategies are called as they are, with a `RetryCallState` made after the failure.
 """
 
 from __future__ import annotations
@@ -47,21 +49,21 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Send
 
 _PAYMENT_REQUIRED = 402
-_TOLD = "Retry-After"  # a wait's source: the server
-_SPREAD = 0.25  # seconds over which those who wait for a probe come back
+_RETRY_AFTER = "Retry-After"  # the source of a wait: the server
+_SPREAD = 0.25  # seconds; calls that wait for a probe return spread over these
 _REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 
-_inside: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)
+_retrying_call: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)
 
 
 def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False) -> Layer:
-    """Send again what may be mended by it; the policy is `request.call.retry`.
+    """Send failed attempts again, by the policy `request.call.settings.retry`.
 
     Args:
         budgets: The retry budget of each host.
         clock: Times and draws the waits.
-        paced: Whether attempts at a host that refuses for its limits are held back below, until it takes them.
-        counted: Whether the budget pays for retries after such refusals too, as the AWS SDKs count throttling.
+        paced: Whether a layer below holds attempts back while their host refuses them for its limits.
+        counted: Whether retries after such refusals use the budget too, as in the AWS SDKs.
     """
     now = clock.now
     free = retry_choice.Free(told=not counted, held=paced and not counted)
@@ -69,20 +71,20 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             call = request.call
-            policy = call.retry
-            outer = _inside.get()
-            if policy is None or (outer is not None and outer.running):  # as `nested`, without a call
+            policy = call.settings.retry
+            outer = _retrying_call.get()
+            if policy is None or (outer is not None and outer.running):  # rule 3; `inside_retrying_call`, inlined
                 return await _once(inner, request)
             budget = budgets[call.host]
             budget.deposit(now())
-            token = _inside.set(call)
+            token = _retrying_call.set(call)
             failure: Response | TransportError
             again: _Again | None = None
             try:
                 try:
                     try:
                         response = await inner(request)
-                    except CircuitOpen as refusal:
+                    except CircuitOpen as refusal:  # rule 4
                         again = _Again(inner, request, budget, clock, free)
                         await again.hold(refusal)
                         response = await again.attempt()
@@ -95,21 +97,21 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
                 again = again or _Again(inner, request, budget, clock, free)
                 return await again.send(failure)
             finally:
-                _inside.reset(token)
+                _retrying_call.reset(token)
 
         return send
 
     return layer
 
 
-def nested() -> bool:
-    """Whether we are inside a call that retries, and still runs."""
-    outer = _inside.get()
+def inside_retrying_call() -> bool:
+    """Whether the current code runs inside a call that retries, and still runs (rule 3)."""
+    outer = _retrying_call.get()
     return outer is not None and outer.running
 
 
 async def _once(inner: Send, request: Request) -> Response:
-    """A single attempt. A kept-alive connection that proves closed is none, a refused credential either."""
+    """Make a single attempt; a closed kept-alive connection (rule 1) and a refused credential (rule 2) don't count."""
     try:
         response = await inner(request)
     except TransportError as error:
@@ -123,9 +125,9 @@ async def _once(inner: Send, request: Request) -> Response:
 
 
 def _refused(request: Request, failure: Response | TransportError) -> bool:
-    """Whether the credential alone was at fault, there may be a better one, and nothing has been done yet: noted, then.
+    """Whether only the credential was at fault, and nothing has been done yet (rule 2); writes it into the record.
 
-    A 401 after a redirect is not the answer to the request itself, which may have done its work.
+    A 401 after a redirect is not the response to the request itself, which may have done its work.
     """
     call = request.call
     if not call.resend or isinstance(failure, TransportError) or failure.status < 400:  # noqa: PLR2004
@@ -139,32 +141,32 @@ def _refused(request: Request, failure: Response | TransportError) -> bool:
 
 
 def _note(call: Call, then: str, why: str) -> None:
-    """Write down what is done after the last attempt, and why there is a next one."""
-    if call.attempts:  # none if a wait in our own lines failed before the first
+    """Write into the records what is done after the last attempt, and why there is a next one."""
+    if call.attempts:  # none if a wait in one of our queues failed before the first
         call.attempts[-1].then = then
     call.why = why
 
 
 async def _called(strategy: Callable[[RetryCallState], Any], state: RetryCallState | None) -> Any:
-    """What a strategy says, be it a function or a coroutine function."""
+    """Call a strategy, be it a function or a coroutine function (rule 5)."""
     verdict = strategy(state)  # type: ignore[arg-type]  # a policy with strategies has a state
     return await verdict if inspect.isawaitable(verdict) else verdict
 
 
 @contextmanager
 def no_retries() -> Iterator[None]:
-    """A scope whose calls make one attempt each: somebody above it retries already."""
-    above = Call(0.0, "", None, None, None)
-    token = _inside.set(above)
+    """Open a scope whose calls make one attempt each, because a caller above it retries already."""
+    above = Call(0.0, "")
+    token = _retrying_call.set(above)
     try:
         yield
     finally:
         above.running = False  # tasks that were started inside and outlive it retry again
-        _inside.reset(token)
+        _retrying_call.reset(token)
 
 
 class _GiveUp(Exception):
-    """Why there is no further attempt, and in a word which setting of ours held it back, if any did."""
+    """Says why there is no further attempt, and which setting of the client prevented it, if one did."""
 
     def __init__(
         self, why: str, *, held_by: str | None = None, phase: Phase | None = None, cause: RejectedError | None = None
@@ -179,18 +181,28 @@ class _Again:
     """The attempts of one call after its first failure."""
 
     __slots__ = (
-        "_budget", "_clock", "_free", "_inner", "_owed", "_paid", "_policy", "_replayed", "_request", "_slept",
-        "_told", "_tries",
+        "_budget",
+        "_clock",
+        "_free",
+        "_inner",
+        "_owed",
+        "_paid",
+        "_policy",
+        "_replayed",
+        "_request",
+        "_retry_after",
+        "_slept",
+        "_tries",
     )  # fmt: skip
 
     def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: retry_choice.Free) -> None:
         self._inner = inner
         self._request = request
-        self._policy: Retry = request.call.retry
+        self._policy: Retry = request.call.settings.retry
         self._budget = budget
         self._clock = clock
         self._free = free
-        self._told: float | None = None  # when the server has said to come back, seconds
+        self._retry_after: float | None = None  # seconds that the server asks to wait
         self._tries = 1
         self._paid = 0.0
         self._slept = 0.0
@@ -199,7 +211,7 @@ class _Again:
     async def send(self, failure: Response | TransportError) -> Response:
         call = self._request.call
         while True:
-            made, self._owed = len(call.attempts), 0.0
+            records_before, self._owed = len(call.attempts), 0.0
             self._budget.failed(self._clock.now(), timed_out=timed_out(failure))
             try:
                 await self._prepare(failure, call)
@@ -208,18 +220,18 @@ class _Again:
                 return self._end(failure, verdict, call)
             except TransportError as error:
                 failure = error
-            except RejectedError as refusal:  # ours: what the caller should know is the failure before it
+            except RejectedError as refusal:  # our own refusal: the caller needs to see the failure before it
                 return self._end(failure, _GiveUp(refusal.message, cause=refusal), call)
             else:
                 if failure.status < 400 and self._policy.retry is None:  # noqa: PLR2004
                     self._budget.succeeded(self._paid)
                     return failure
             finally:
-                if self._owed and len(call.attempts) == made:  # paid for, but cancelled or refused before it was sent
+                if self._owed and len(call.attempts) == records_before:  # paid for, but never sent
                     self._budget.refund(self._owed)
 
     async def attempt(self) -> Response:
-        """Send it. A circuit that has just opened is waited for."""
+        """Send the request, waiting for a circuit that has just opened (rule 4)."""
         while True:
             try:
                 return await self._inner(self._request)
@@ -227,17 +239,17 @@ class _Again:
                 await self.hold(refusal)
 
     async def hold(self, refusal: CircuitOpen) -> None:
-        """Wait until the probe is due that may close the circuit.
+        """Wait until the next probe of the circuit is due (rule 4).
 
         Raises:
-            CircuitOpen: The refusal, where waiting is not worth it, or not wanted.
+            CircuitOpen: The refusal, where waiting is pointless or not wanted.
         """
         policy, call, clock = self._policy, self._request.call, self._clock
         if refusal.probe_in is None or policy.max_attempts == 1:
             raise refusal
         wait, deadline = refusal.probe_in + _SPREAD * clock.random(), self._request.deadline
         late = deadline is not None and clock.now() + wait >= deadline
-        if late or (call.max_wait is not None and wait > call.max_wait):
+        if late or (call.settings.max_wait is not None and wait > call.settings.max_wait):
             raise refusal
         state = self._state(refusal, call)
         if state is not None and policy.stop is not None:
@@ -247,14 +259,15 @@ class _Again:
         call.phase = "backoff"
         await clock.sleep(wait)
         self._slept += wait
-        call.held += f"{', ' if call.held else ''}breaker {wait:.3g} s"
+        call.log_wait(f"breaker {wait:.3g} s")
 
     async def _prepare(self, failure: Response | TransportError, call: Call) -> None:
         """Wait until the next attempt is due.
 
         Raises:
-            _GiveUp: There is none.
+            _GiveUp: There is no next attempt.
         """
+        # rule 1
         if isinstance(failure, TransportError) and failure.stale and not self._replayed and safe(self._request):
             self._replayed = True
             _note(call, *_REPLAYED)
@@ -279,49 +292,51 @@ class _Again:
             await self._clock.sleep(wait)
         if self._policy.budget is not None and timed_out(failure) and self._budget.crowded(self._clock.now()):
             raise self._spent(
-                "nearly all attempts to {} time out: retries would keep it so, its retry budget is closed"
+                "nearly all attempts to {} time out: retries would keep it overloaded, so its retry budget is closed"
             )
 
     async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
         """Question 1."""
         policy = self._policy
         if not isinstance(failure, TransportError) and failure.status == _PAYMENT_REQUIRED:
-            return False  # somebody has to pay: asking again is no way to
+            return False  # somebody has to pay first
         if policy.retry is not None:
             return bool(await _called(policy.retry, state))
         return retry_choice.is_worth_it(self._request, failure, policy.statuses)
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
-        """Question 4: seconds, and who says so."""
-        policy, told = self._policy, retry_choice.asked(failure, self._clock.wall())
-        self._told = told
-        if told:
-            return told, _TOLD
+        """Question 4: seconds, and the source of the number."""
+        policy, asked = self._policy, retry_choice.asked(failure, self._clock.wall())
+        self._retry_after = asked
+        if asked:
+            return asked, _RETRY_AFTER
         if policy.wait is not None:
             return max(0.0, float(await _called(policy.wait, state))), "wait strategy"
         draw = self._clock.random()
-        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, told=told), "backoff"
+        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, told=asked), "backoff"
 
     async def _allow(
         self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None
     ) -> None:
         """Questions 2, 3, 5 and 6."""
         policy, request = self._policy, self._request
-        unsafe = resend_obstacle(request, failure)
+        unsafe = resend_obstacle(request, failure)  # question 2
         if unsafe is not None:
             raise _GiveUp(unsafe)
-        if policy.max_attempts is not None and self._tries >= policy.max_attempts:
+        if policy.max_attempts is not None and self._tries >= policy.max_attempts:  # question 3
             raise _GiveUp(f"{self._tries} of {policy.max_attempts} attempts made")
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
             if await _called(policy.stop, state):
                 raise _GiveUp(f"the stop strategy ended it after {self._tries} attempts")
-        if source is _TOLD and wait > policy.max_retry_after:
-            why = f"the server asks for {wait:.3g} s, over max_retry_after={policy.max_retry_after:g}"
+        if source is _RETRY_AFTER and wait > policy.max_retry_after:
+            why = f"the server asks to wait {wait:.3g} s, longer than max_retry_after={policy.max_retry_after:g}"
             raise _GiveUp(why, held_by="max_retry_after")
-        if request.deadline is not None and self._clock.now() + wait >= request.deadline:
+        if request.deadline is not None and self._clock.now() + wait >= request.deadline:  # question 5
             raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")
-        if policy.budget is not None and not self._free.covers(failure, self._told, backlog=request.call.backlog):
+        backlog = request.call.backlog
+        # question 6
+        if policy.budget is not None and not self._free.covers(failure, self._retry_after, backlog=backlog):
             self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
             if not self._paid:
                 raise self._spent("the retry budget of {} is spent")
@@ -331,7 +346,7 @@ class _Again:
         return _GiveUp(why, cause=BudgetSpent(why, request=self._request))
 
     def _state(self, failure: Response | AsyncAPIError, call: Call) -> RetryCallState | None:
-        """What tenacity's strategies are called with; None if the policy has none."""
+        """Make what tenacity's strategies are called with (rule 5); None if the policy has none."""
         policy = self._policy
         if policy.retry is None and policy.stop is None and policy.wait is None:
             return None
@@ -344,8 +359,8 @@ class _Again:
         if isinstance(failure, AsyncAPIError):
             state.outcome.set_exception(failure)
         elif failure.status >= 400:  # noqa: PLR2004
-            told = retry_after(failure.headers, self._clock.wall())
-            state.outcome.set_exception(status_error(failure, request=self._request, retry_after=told))
+            asked = retry_after(failure.headers, self._clock.wall())
+            state.outcome.set_exception(status_error(failure, request=self._request, retry_after=asked))
         else:
             state.outcome.set_result(failure)
         return state

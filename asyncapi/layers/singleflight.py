@@ -1,19 +1,18 @@
-"""Single-flight: identical GETs and HEADs that are under way at the same time share one way through the layers below.
+"""Single-flight: identical GETs and HEADs that are under way at the same time share one pass through the layers below.
 
-A streamed call flies alone: one body can't be read by several. So does one of which nobody can tell whose it is.
-
-Identical: the same method, URL, limits, retry policy and place in our lines (an urgent call must not wait behind those
-before a bulk one), the user that `auth=` acts for, no body, and the same headers, credentials included; those that only
-name or trace a request (`x-request-id`, `traceparent`, ...) don't count.
+Identical means the same method, URL, limits, retry policy, priority and tenant (an urgent call must not wait behind a
+bulk one), the same principal, no body, and the same headers, credentials included; headers that only name or trace a
+request (`x-request-id`, `traceparent`, ...) don't count. A streamed call does not share, since a body can't be read by
+several; nor does a call with an unknown principal.
 
 Rules:
-1. A flight is a task of its own, so that it outlives any of its waiters. When the last of them has gone, it is
-   cancelled and waited for.
-2. Each waiter keeps its own deadline: it leaves when it comes. The flight's deadline is the latest of its waiters'; the
-   flight owns the Request that carries it, and moves it out when somebody with more time joins.
-3. What a waiter gets is its own: a Response, or an error, that no other waiter holds; only the bytes of the body and
-   the headers, which can't be changed, are shared.
-4. A flight that has ended takes no more waiters: nothing is kept, this is no cache.
+1. A flight is a task of its own, so that it outlives any of its waiters. When the last waiter has left, the flight is
+   cancelled and awaited.
+2. Each waiter keeps its own deadline, and leaves when it passes. The flight's deadline is the latest of its waiters':
+   the flight owns the Request with the deadline, and extends it when a waiter with more time joins.
+3. Each waiter gets a Response, or an error, of its own; only the bytes of the body and the headers, which can't be
+   changed, are shared.
+4. A flight that has ended takes no more waiters: nothing is stored, this is not a cache.
 """
 
 from __future__ import annotations
@@ -81,18 +80,18 @@ def singleflight(flights: Flights) -> Layer:
 
 
 def _key(request: Request) -> Hashable:
-    """What identical requests have in common."""
-    call = request.call
-    # A policy is told by its identity, which is enough: the flight's call keeps it alive, so none can take its place.
-    policies = (call.principal, call.connect, call.attempt, id(call.retry), call.priority, call.tenant, call.max_wait)
-    return request.method, request.url, telling(request.headers), policies
+    """The key of identical requests."""
+    its = request.call.settings
+    # The id of a retry policy is enough: the flight's call keeps the policy alive, so no other can take its id.
+    settings = (its.connect, its.attempt, id(its.retry), its.priority, its.tenant, its.max_wait)
+    return request.method, request.url, telling(request.headers), request.call.principal, settings
 
 
 class _Flight:
-    """One way through the layers below, for several waiters.
+    """One pass through the layers below, for several waiters.
 
     Attributes:
-        shared: Whether anybody has joined it.
+        shared: Whether a second call has joined it.
     """
 
     __slots__ = (
@@ -113,17 +112,18 @@ class _Flight:
         self._task.add_done_callback(self._land)
 
     def stretch(self, deadline: float | None) -> None:
-        """Go on until this deadline, if it is later than that of all others."""
+        """Extend the flight to this deadline, if it is later than all others (rule 2)."""
         mine = self._request.deadline
+        # None is no deadline at all, the latest there is
         if mine is not None and (deadline is None or deadline > mine):
             self._request.deadline = deadline
 
     async def wait(self, request: Request, prefix: str) -> Response:
-        """What becomes of the flight, for the caller alone.
+        """Wait for the flight, and return a response of the caller's own.
 
         Args:
-            request: The caller's own.
-            prefix: Goes before the reason of each attempt in the caller's records.
+            request: The caller's own request.
+            prefix: Put before the reason of each attempt in the caller's records.
         """
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters[place] = None
@@ -137,13 +137,13 @@ class _Flight:
             del self._waiters[place]
             try:
                 if not self._waiters:
-                    self._call.guards = request.call.guards  # by whose time it may be that all of it ends
+                    self._call.guards = request.call.guards  # the last waiter's deadline may be what ends the flight
                     await self._end()
             finally:
-                self._tell(request.call, prefix)
+                self._write_records(request.call, prefix)
 
     async def _fly(self) -> None:
-        """The flight itself; what it comes to is kept for the waiters."""
+        """Run the flight (rule 1), and store its result for the waiters."""
         call = self._call
         call.task = asyncio.current_task()
         try:
@@ -158,7 +158,7 @@ class _Flight:
             call.task = None
 
     def _land(self, _: object = None) -> None:
-        """Nobody may join from here; those who wait are called."""
+        """Close the flight to further waiters (rule 4), and wake those that wait."""
         if self._flights.by_key.get(self._key) is self:
             del self._flights.by_key[self._key]
         for place in self._waiters:
@@ -166,13 +166,13 @@ class _Flight:
                 place.set_result(None)
 
     def _outcome(self, request: Request) -> Response:
-        """What it came to, for one waiter."""
+        """Return or raise the result for one waiter (rule 3)."""
         if self._response is not None:
             return _own_response(self._response, request, shared=self.shared)
         raise _own_error(self._error or asyncio.CancelledError(), shared=self.shared)
 
-    def _tell(self, call: Call, prefix: str) -> None:
-        """Write into a waiter's call what happened on the way."""
+    def _write_records(self, call: Call, prefix: str) -> None:
+        """Write the flight's records into a waiter's call."""
         call.ended_by, call.cause, call.held_by = self._call.ended_by, self._call.cause, self._call.held_by
         if not self.shared:
             call.attempts += self._call.attempts
@@ -181,11 +181,11 @@ class _Flight:
             twin = copy(record)
             twin.why = prefix + record.why
             if not (self._task.done() or record.status or record.error):
-                twin.then = "left: it went on for others"
+                twin.then = "left: the flight continued for others"
             call.attempts.append(twin)
 
     async def _end(self) -> None:
-        """Nobody waits any more: cancel what still runs and wait until it is gone."""
+        """Cancel the flight that nobody waits for, and wait for its end (rule 1)."""
         self._land()
         cancelled: asyncio.CancelledError | None = None
         while not self._task.done():
@@ -194,13 +194,13 @@ class _Flight:
                 await asyncio.wait((self._task,))
             except asyncio.CancelledError as error:  # cancelled again while cleaning up: still leave nothing behind
                 cancelled = error
-        self._response = self._error = None  # whose traceback holds this flight
+        self._response = self._error = None  # its traceback holds this flight
         if cancelled is not None:
             raise cancelled
 
 
 def _own_response(response: Response, request: Request, *, shared: bool) -> Response:
-    """The same answer, to the request of one waiter."""
+    """Make a response of one waiter's own."""
     own = copy(response) if shared else response
     if own.request is not None:  # the last of its redirects
         own.request = own.request.copy(call=request.call)
@@ -208,10 +208,11 @@ def _own_response(response: Response, request: Request, *, shared: bool) -> Resp
 
 
 def _own_error(error: BaseException, *, shared: bool) -> BaseException:
-    """The same error for one waiter, so that none grows the traceback of another; it begins with the flight's own."""
+    """Make an error of one waiter's own, so that no waiter grows another's traceback; it begins with the flight's."""
     if not shared:
         return error
     if isinstance(error, AsyncAPIError):
+        # not by its __init__, which may want other arguments than `args`
         twin: BaseException = type(error).__new__(type(error), *error.args)
         twin.__dict__.update(error.__dict__)
     else:

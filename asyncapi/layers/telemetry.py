@@ -1,4 +1,4 @@
-"""What is seen of calls and attempts: two layers, near the outer and near the inner end, over one `Meter`.
+"""Count and record calls and attempts: two layers, near the outer and near the inner end, over one `Meter`.
 
 The call layer sees the final outcome and gives responses and errors their records; the attempt layer writes one
 `Attempt` per attempt and hands it to the hooks. A hook that raises is logged and never breaks a call.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError, error_text
 from asyncapi.messages.call import Attempt
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.sansio.failures.idempotency import unsure
 from asyncapi.sansio.measures.histogram import Histograms
 
@@ -36,12 +37,12 @@ class Meter:
         in_flight: Calls under way.
         attempts: Attempts begun.
         retries: Attempts that repeated a failed one after a wait.
-        degraded: Calls that a fallback has answered.
+        degraded: Calls whose response came from a fallback.
         by_status: Final statuses of calls.
         by_error: Final errors of calls by class; cancelled calls count as "CancelledError".
-        latencies: Seconds of calls that ended with an answer, waits and retries included (of streams, to the headers):
-            of all, and by method and route (the call's `route=`, or its host).
-        held: Waits and refusals by the setting of ours that held a call back, as in `AsyncAPIError.held_by`.
+        latencies: Seconds of calls that ended with a response, waits and retries included (of streams, to the headers):
+            of all calls, and by method and route (the call's `route=`, or its host).
+        held: Waits and refusals by the setting that held a call back, as in `AsyncAPIError.held_by`.
     """
 
     __slots__ = ("attempts", "by_error", "by_status", "calls", "degraded", "held", "in_flight", "latencies", "retries")
@@ -58,12 +59,12 @@ class Meter:
         self.held: dict[str, int] = {}
 
     def error(self, error: BaseException) -> None:
-        """Count a call that ended without an answer."""
+        """Count a call that ended with an error."""
         name = type(error).__name__
         self.by_error[name] = self.by_error.get(name, 0) + 1
 
     def hold(self, word: str) -> None:
-        """Count a wait or a refusal of ours."""
+        """Count a wait or a refusal by one of the client's settings."""
         self.held[word] = self.held.get(word, 0) + 1
 
     def waited(self, held: str) -> None:
@@ -73,7 +74,7 @@ class Meter:
 
 
 def calls(meter: Meter, clock: Clock) -> Layer:
-    """Around the whole call: counts calls, and completes responses and errors with what happened on the way."""
+    """Count calls, and complete their responses and errors with the records of their attempts."""
     now, by_status, record = clock.now, meter.by_status, meter.latencies.record
 
     def layer(inner: Send) -> Send:
@@ -81,11 +82,10 @@ def calls(meter: Meter, clock: Clock) -> Layer:
             call = request.call
             meter.calls += 1
             meter.in_flight += 1
-            body = None
             try:
                 response = await inner(request)
-                body = response.open_body
             except BaseException as error:
+                meter.in_flight -= 1
                 _complete(error, request, call)
                 meter.error(error)
                 if (word := getattr(error, "held_by", None)) is not None:
@@ -93,9 +93,7 @@ def calls(meter: Meter, clock: Clock) -> Layer:
                 raise
             finally:
                 call.running = False
-                call.task = None  # which holds its result, the response, which holds the call
-                if body is None:
-                    meter.in_flight -= 1
+                call.task = None  # break the cycle call -> task -> its result, the response -> call
             elapsed = response.elapsed = now() - call.started
             response.attempts = tuple(call.attempts)
             record((request.method, request.route or call.host), elapsed)
@@ -103,10 +101,11 @@ def calls(meter: Meter, clock: Clock) -> Layer:
                 meter.degraded += 1
             if call.held_by is not None:
                 meter.hold(call.held_by)
-            if body is None:
+            if response.open_body is None:  # as `_ended` without an error, for the common case
+                meter.in_flight -= 1
                 by_status[response.status] = by_status.get(response.status, 0) + 1
             else:
-                body.hold(partial(_body_closed, meter, response))
+                release_at_end(response, partial(_ended, meter, response))
             return response
 
         return send
@@ -114,8 +113,8 @@ def calls(meter: Meter, clock: Clock) -> Layer:
     return layer
 
 
-def _body_closed(meter: Meter, response: Response, error: BaseException | None) -> None:
-    """The end of a streamed call: its answer counts, unless its body broke off or was cut off."""
+def _ended(meter: Meter, response: Response, error: BaseException | None) -> None:
+    """Count the end of a streamed call: by its status, or by the error that ended its body."""
     meter.in_flight -= 1
     if error is None:
         meter.by_status[response.status] = meter.by_status.get(response.status, 0) + 1
@@ -137,29 +136,30 @@ def attempts(
     hooks: Sequence[Callable[[Attempt], object]] = (),
     state: Callable[[Request], dict[str, Any]] | None = None,
 ) -> Layer:
-    """The innermost layer: one record per attempt.
+    """Write one record per attempt: the innermost layer of the SDK's own.
 
     Args:
-        meter: Counts them.
-        clock: Times them.
+        meter: Counts the attempts.
+        clock: Times the attempts.
         hooks: Called with each record at the attempt's end.
-        state: Tells how the limits and the breaker are; not asked for a first attempt that goes at once and well.
+        state: Returns the state of the limits and the breaker; not called for a first attempt that is sent at once and
+            succeeds.
     """
     now, wall, hooked = clock.now, clock.wall, bool(hooks)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             call = request.call
-            made = call.attempts
-            number = len(made) + 1
+            number = len(call.attempts) + 1
             record = Attempt(number, request.method, request.url, call.why, now(), wall(), call.queued)
-            made.append(record)
+            call.attempts.append(record)
             meter.attempts += 1
+            # the state of limits and breaker is costly: read only where it may explain something
             eventful = number > 1 or hooked
             if eventful and record.why.startswith("retry"):
                 meter.retries += 1
-            if call.held:
-                record.held, call.held, eventful = call.held, "", True
+            if call.wait_log:
+                record.held, call.wait_log, eventful = call.wait_log, "", True
                 meter.waited(record.held)
             call.queued = 0.0
             if eventful and state is not None:
@@ -169,14 +169,14 @@ def attempts(
                 record.status, record.http_version = response.status, response.http_version
                 eventful = response.status >= 300  # noqa: PLR2004 - neither a redirect nor an error
             except BaseException as error:
-                record.error, record.unsure, eventful = _told(error, call), unsure(error, call.phase), True
+                record.error, record.unsure, eventful = _error_of(error, call), unsure(error, call.phase), True
                 raise
             finally:
                 record.elapsed = now() - record.started
                 if eventful and record.state is None and state is not None:
                     record.state = state(request)
                 if hooks:
-                    _tell(hooks, record)
+                    _call_hooks(hooks, record)
                 if log.isEnabledFor(logging.DEBUG):
                     log.debug("%s %s: %r", record.method, record.url, record)
             return response
@@ -186,8 +186,8 @@ def attempts(
     return layer
 
 
-def _told(error: BaseException, call: Call) -> str:
-    """What ended an attempt; where it was cancelled by a time limit of the call, that it was late."""
+def _error_of(error: BaseException, call: Call) -> str:
+    """Say what ended an attempt: its error, or the time limit of the call that cancelled it."""
     if isinstance(error, CancelledError):
         late = next((guard for guard in call.guards if guard.fires), None)
         if late is not None:
@@ -195,7 +195,7 @@ def _told(error: BaseException, call: Call) -> str:
     return error_text(error)
 
 
-def _tell(hooks: Sequence[Callable[[Attempt], object]], record: Attempt) -> None:
+def _call_hooks(hooks: Sequence[Callable[[Attempt], object]], record: Attempt) -> None:
     for hook in hooks:
         try:
             hook(record)

@@ -1,9 +1,9 @@
-"""Watchers: monitoring systems that are told of each call and each attempt. Two layers, absent where nobody watches.
+"""Notify watchers (monitoring systems) of each call and each attempt: two layers, absent where nobody watches.
 
-The call layer stands outside telemetry, which has completed the answer or the error by then; the attempt layer stands
-right outside telemetry's attempt records, and may add headers (trace propagation). What a watcher returns from
-`call_started` finds its way to the call's attempts by a context variable, so that a call that nobody watches has
-nothing to carry. A watcher that raises is logged, is told no more of that call or attempt, and never breaks one.
+The call layer is outside telemetry, which has completed the response or the error by then; the attempt layer is right
+outside telemetry's attempt records, and may add headers (trace propagation). What a watcher returns from `call_started`
+reaches the call's attempts through a context variable, so that a call that nobody watches has nothing to carry. A
+watcher that raises is logged, gets no more events of that call or attempt, and never breaks one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from multidict import CIMultiDict
 
 from asyncapi.errors import ConfigError, error_text
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.redact import redact_url
 
 if TYPE_CHECKING:
@@ -39,18 +40,18 @@ _ERRORS_BEGIN = 400  # RFC 9110 section 15.5
 
 @dataclass(slots=True, eq=False)
 class Finished:
-    """The record of one finished call: what watchers receive, beside the `Attempt` of each attempt.
+    """The record of one finished call, which watchers receive beside the `Attempt` of each attempt.
 
     Attributes:
         method: HTTP method.
-        target: Where it was to go, secrets and all: show `url` instead.
+        target: The URL of the call, secrets included: show `url` instead.
         host: The host, with its port where one is written.
-        route: The URL's template (`/users/{id}`) as the caller gave it, or None: what metrics go by, never the URL.
+        route: The URL's template (`/users/{id}`) as the caller gave it, or None: the label for metrics, never the URL.
         started: Seconds on the client's monotonic clock.
         at: Seconds since the Unix epoch.
-        elapsed: Seconds from `started` to its end, waits and retries included; a stream ends when its body closes.
-        status: The final answer's status, or None.
-        error: The failure as text, beginning with its class, or None; an answer of any status is none.
+        elapsed: Seconds from `started` to the end, waits and retries included; a stream ends when its body closes.
+        status: The status of the final response, or None.
+        error: The failure as text, beginning with its class, or None; a response of any status is no failure.
         attempts: One record per attempt, oldest first.
         degraded: As in `Response`.
     """
@@ -69,60 +70,60 @@ class Finished:
 
     @property
     def url(self) -> str:
-        """Where it was to go, secrets masked."""
+        """The URL of the call, secrets masked."""
         return redact_url(self.target)
 
 
 class Watcher(Protocol):
-    """What `Client(watch=[...])` takes. All four are plain functions on the way of every call: they must be quick."""
+    """What `Client(watch=[...])` takes. All four are plain functions that run in every call: they must be quick."""
 
     def call_started(self, request: Request) -> Any:
-        """A call begins; what is returned is handed to `attempt_started` and `call_ended`."""
+        """Called when a call begins; the return value is passed to `attempt_started` and `call_ended`."""
         ...
 
     def attempt_started(self, token: Any, request: Request, headers: CIMultiDict[str]) -> Any:
-        """An attempt is sent with these headers, which may be added to; what is returned goes to `attempt_ended`."""
+        """Called before an attempt is sent, with its headers to add to; the return value goes to `attempt_ended`."""
         ...
 
     def attempt_ended(self, token: Any, record: Attempt) -> None:
-        """An attempt has ended; what is decided then is not known yet."""
+        """Called when an attempt has ended, before the client decides about the next one."""
         ...
 
     def call_ended(self, token: Any, record: Finished) -> None:
-        """A call has ended, or was cancelled."""
+        """Called when a call has ended, or was cancelled."""
         ...
 
 
 def ending(record: Attempt | Finished) -> str:
-    """How it ended, as a label: the status, or the class of the error."""
+    """Return how a record ended, as a label: the status, or the class of the error."""
     return str(record.status) if record.error is None else record.error.partition(":")[0]
 
 
 def failed(record: Attempt | Finished) -> bool:
-    """Whether it ended with a 4xx or 5xx, or with an error. A cancelled one is neither good nor bad."""
+    """Whether a record ended with a 4xx or 5xx, or with an error; a cancelled one did not fail."""
     if record.error is None:
         return record.status is not None and record.status >= _ERRORS_BEGIN
     return not cancelled(record)
 
 
 def cancelled(record: Attempt | Finished) -> bool:
-    """Whether it was cut off from outside."""
+    """Whether a record was cancelled from outside."""
     return ending(record) in {asyncio.CancelledError.__name__, GeneratorExit.__name__}
 
 
-def watchers_of(given: Watcher | Iterable[Watcher]) -> tuple[Watcher, ...]:
-    """What a user gives as `watch=`: one watcher or several.
+def watchers_of(watch: Watcher | Iterable[Watcher]) -> tuple[Watcher, ...]:
+    """Read `watch=`: one watcher or several.
 
     Raises:
-        ConfigError: One of them is no watcher.
+        ConfigError: One of them lacks a method of `Watcher`.
     """
-    watchers = tuple(given) if isinstance(given, Iterable) else (given,)
+    watchers = tuple(watch) if isinstance(watch, Iterable) else (watch,)
     for watcher in watchers:
         for name in ("call_started", "attempt_started", "attempt_ended", "call_ended"):
             method = getattr(watcher, name, None)
             if isinstance(watcher, type) or not callable(method) or inspect.iscoroutinefunction(method):
                 raise ConfigError(
-                    f"watch: {watcher!r} is no watcher: it needs a plain method {name} (see docs/observability.md)"
+                    f"watch: {watcher!r} is not a watcher: it needs a plain method {name} (see docs/observability.md)"
                 )
     return watchers
 
@@ -131,7 +132,7 @@ _watched: ContextVar[Sequence[tuple[Watcher, Any]]] = ContextVar("asyncapi_watch
 
 
 def watch_calls(watchers: Sequence[Watcher], clock: Clock) -> Layer:
-    """Tell the watchers of each call's start and end."""
+    """Notify the watchers of each call's start and end."""
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -144,10 +145,7 @@ def watch_calls(watchers: Sequence[Watcher], clock: Clock) -> Layer:
                 raise
             finally:
                 _watched.reset(reset)
-            if response.open_body is None:
-                _ended(watched, _record(request, clock, response, None))
-            else:  # it ends with its body
-                response.open_body.hold(lambda error: _ended(watched, _record(request, clock, response, error)))
+            release_at_end(response, lambda error: _ended(watched, _record(request, clock, response, error)))
             return response
 
         return send
@@ -156,7 +154,7 @@ def watch_calls(watchers: Sequence[Watcher], clock: Clock) -> Layer:
 
 
 def watch_attempts() -> Layer:
-    """Tell the watchers of the call of each attempt's start and end."""
+    """Notify the watchers of each attempt's start and end."""
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -170,6 +168,7 @@ def watch_attempts() -> Layer:
             try:
                 return await inner(request.copy(headers=headers))
             finally:
+                # telemetry, just below, has written it by now
                 record = request.call.attempts[-1]
                 for watcher, token in begun:
                     try:

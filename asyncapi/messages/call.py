@@ -1,4 +1,34 @@
-"""The state of one logical call while it runs, and the records of its attempts."""
+"""One logical call: its fixed settings, its progress while it runs, and the records of its attempts.
+
+`CallSettings` is what was decided before the call began; nothing writes to it. `Call` is the progress that layers and
+transports report to each other. Who writes what (`tests/messages/test_call.py` holds this table):
+
+    original_url, settings, started   nobody, once the call has begun
+    fan_out                           client.client, before the call is sent
+    host                              layers.fallback: another base URL
+    principal                         layers.principal
+    task                              client.client, credentials.oauth.token_endpoint, layers.deadline, layers.hedge,
+                                      layers.singleflight, layers.telemetry: whoever starts or ends a task
+    running                           layers.hedge, layers.singleflight, layers.telemetry
+    guards                            layers.deadline, layers.fallback, layers.singleflight
+    why                               layers.breaker, layers.fallback, layers.redirect, layers.retry
+    phase                             layers.auth, layers.concurrency, scheduling.token_queue: "queue"
+                                      layers.retry: "backoff"
+                                      transports.aiohttp, transports.aiohttp_connector, transports.mock,
+                                      transports.upload, layers.chaos: "connect" to "body"
+                                      layers.singleflight: that of the flight
+    queued                            layers.auth, layers.concurrency, scheduling.token_queue: they add their waits
+                                      layers.telemetry: moves the sum into the attempt's record
+    wait_log                          layers.auth, layers.concurrency, scheduling.token_queue, layers.retry
+                                      layers.telemetry: moves the text into the attempt's record
+    attempts                          layers.telemetry, layers.singleflight: the records of the flight
+    reused                            transports.aiohttp, transports.aiohttp_connector
+    open_bodies                       streaming.stream: the list, or None
+                                      transports.aiohttp, transports.mock: its bodies
+    signature                         layers.auth, credentials.oauth.token_endpoint
+    resend, refused                   layers.auth
+    cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
+"""
 
 from __future__ import annotations
 
@@ -18,25 +48,25 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """The record of one attempt: what hooks receive and what errors and responses carry.
+    """The record of one attempt, which hooks receive, and which errors and responses have.
 
     Attributes:
         number: 1 for the first.
         method: HTTP method.
-        target: Where it was sent, as it was sent: show `url` instead.
+        target: The URL that it was sent to, secrets included: show `url` instead.
         why: Why it was sent: "first", "retry: ...", "redirect: ...", "replay: ...".
         started: Seconds on the client's monotonic clock.
         at: Seconds since the Unix epoch.
-        queued: Seconds it waited for a token and a place, before `started`.
+        queued: Seconds that it waited in queues for a token and a place, before `started`.
         elapsed: Seconds from `started` to the end of the body, or of the headers where it is streamed, or the failure.
-        status: The answer's status, or None.
+        status: The status of the response, or None.
         error: The failure as text, beginning with its class, or None.
         then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
-        held: What it had to wait for in our own lines, and how long: "rate 0.12 s behind 3", or "".
-        state: The limits, the budget and the breaker as they were when it was sent; of a first one that failed or
-            was redirected, as they were then. None of a first one that went at once and well, without hooks to see it.
-        unsure: Whether it failed in a way that the server may have done its work.
-        http_version: As in `Response`; "" where there was no answer.
+        held: What it had to wait for in our own queues, and how long: "rate 0.12 s behind 3", or "".
+        state: The limits, the budget and the breaker at the moment when it was sent; for a first attempt that failed or
+            was redirected, at its end. None for a first attempt that was sent at once and succeeded, without hooks.
+        unsure: Whether it failed although the server may have done its work.
+        http_version: As in `Response`; "" where there was no response.
     """
 
     number: int
@@ -57,7 +87,7 @@ class Attempt:
 
     @property
     def url(self) -> str:
-        """Where it was sent, secrets masked."""
+        """The URL that it was sent to, secrets masked."""
         return redact_url(self.target)
 
     def __repr__(self) -> str:
@@ -70,127 +100,165 @@ class Attempt:
 _NOWHERE: Final = URL()
 
 
+class CallSettings:
+    """What is fixed before a call begins; calls that set nothing of their own share one.
+
+    Attributes:
+        connect: Seconds a new connection may take, or None for no limit.
+        attempt: Seconds one attempt may take, or None for no limit.
+        retry: The retry policy (`asyncapi.Retry`), or None for a single attempt.
+        max_wait: Seconds the call may wait in one of our queues; None for as long as its deadline allows.
+        priority: Higher goes first in every queue.
+        tenant: Who the call is made for: tenants of the same priority take turns.
+    """
+
+    __slots__ = ("attempt", "connect", "max_wait", "priority", "retry", "tenant")
+
+    def __init__(  # noqa: PLR0917 - made for every call with settings of its own: by position it is quicker
+        self,
+        connect: float | None = None,
+        attempt: float | None = None,
+        retry: Any = None,
+        max_wait: float | None = None,
+        priority: int = 0,
+        tenant: str = "",
+    ) -> None:
+        self.connect: Final = connect
+        self.attempt: Final = attempt
+        self.retry: Final = retry
+        self.max_wait: Final = max_wait
+        self.priority: Final = priority
+        self.tenant: Final = tenant
+
+    def without_retry(self) -> CallSettings:
+        """The same settings for a single attempt."""
+        return CallSettings(self.connect, self.attempt, None, self.max_wait, self.priority, self.tenant)
+
+    def without_waiting(self) -> CallSettings:
+        """The same settings for a call that never waits in a queue."""
+        return CallSettings(self.connect, self.attempt, self.retry, 0.0, self.priority, self.tenant)
+
+
+NO_SETTINGS: Final = CallSettings()
+"""No limits, no retries, no priority."""
+
+
 class Call:
-    """What one logical call knows while it runs, shared by all of its attempts.
+    """The progress of one logical call, shared by all of its attempts.
 
     It holds no Request and no Response, so that a finished call is freed at once, without the garbage collector.
 
     Attributes:
-        started: When it began, on the client's clock.
-        host: The host (with its port, where one is written) that budgets and limits go by.
-        connect: Seconds a new connection may take, or None.
-        attempt: Seconds one attempt may take, or None.
-        retry: The retry policy of this call, or None.
+        settings: What was fixed when the call began.
+        started: When it began, in seconds on the client's clock.
+        original_url: The URL that the caller asked for, before any redirect: a credential may be bound to its origin.
+        host: The host (with its port, where the URL has one) whose budgets and limits count now. A fallback to another
+            base URL changes it.
         attempts: The records so far.
-        max_wait: Seconds it may wait in one of our queues; None for as long as its deadline allows.
-        priority: The higher goes first.
-        tenant: On whose behalf it is made.
-        why: Why the next attempt is sent.
-        phase: What it waits for now.
-        queued: Seconds spent waiting in our own lines since the last attempt.
-        held: What for.
-        reused: Whether the attempt under way goes over a connection that has been used before.
+        fan_out: The `map`, `gather` or job that it is one item of; None for a single call.
         task: The task it runs in.
         running: False once it has ended.
+        phase: What it waits for now.
+        why: Why the next attempt is sent.
+        queued: Seconds spent waiting in our own queues since the last attempt.
+        wait_log: What it waited for in these queues, as `Attempt.held` shows it.
+        reused: Whether the attempt under way goes over a connection that has been used before.
+        guards: The time limits that cover it (`Guard`), outermost first: a cancelled call can tell by which.
+        open_bodies: The bodies that transports have left open for it, where the caller wants them streamed; else None.
+        principal: The user that `auth=` acts for now, where that may change: only that user may share or cache the
+            response. "" for the client's only user, None where the credential can't tell.
+        signature: What the attempt under way carries of a credential, or None.
+        resend: Why the attempt that has just ended may be sent again at once, outside the count, or "".
+        refused: The signatures that this call has been sent again for.
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
-        held_by: Which setting of ours ended them, in a word, as in `AsyncAPIError`.
-        fan_out: What it is one item of (`map`, `gather`, a job); None for a single call.
-        asked: The URL that it asks for, before any redirect: whose origin a credential may be bound to.
-        signature: What the attempt under way carries of a credential, or None; written by the auth layer.
-        resend: Why the attempt that has just been answered may be sent again at once, outside the count, or "".
-        refused: The signatures that this call has been sent again for.
-        open_bodies: The bodies that transports have left open for it, where it wants its own streamed; else None.
-        guards: The time limits that stand over it (`Guard`), outermost first: who is cut off now can tell by which.
-        principal: The user that `auth=` acts for now, where that may change: what is shared or cached is theirs alone.
-            "" for the client's only one, None where the credential can't tell.
+        held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
     """
 
     __slots__ = (
-        "asked",
-        "attempt",
         "attempts",
         "cause",
-        "connect",
         "ended_by",
         "fan_out",
         "guards",
-        "held",
         "held_by",
         "host",
-        "max_wait",
         "open_bodies",
+        "original_url",
         "phase",
         "principal",
-        "priority",
         "queued",
         "refused",
         "resend",
-        "retry",
         "reused",
         "running",
+        "settings",
         "signature",
         "started",
         "task",
-        "tenant",
+        "wait_log",
         "why",
     )  # fmt: skip
 
-    def __init__(self, started: float, host: str, connect: float | None, attempt: float | None, retry: Any) -> None:
-        self.started = started
+    def __init__(
+        self, started: float, host: str, settings: CallSettings = NO_SETTINGS, original_url: URL = _NOWHERE
+    ) -> None:
+        self.settings: Final = settings
+        self.started: Final = started
+        self.original_url: Final = original_url
         self.host = host
-        self.connect = connect
-        self.attempt = attempt
-        self.retry = retry
         self.attempts: list[Attempt] = []
-        self.max_wait: float | None = None
-        self.priority = 0
-        self.tenant = ""
         self.fan_out: Any = None  # a fan-out's `Outcomes`
-        self.why = "first"
-        self.phase: Phase = "queue"
-        self.queued = 0.0
-        self.held = ""
-        self.reused = False
         self.task: Task[Any] | None = None
         self.running = True
-        self.ended_by: Phase | None = None
-        self.cause: AsyncAPIError | None = None
-        self.held_by: str | None = None
-        self.asked = _NOWHERE
+        self.phase: Phase = "queue"
+        self.why = "first"
+        self.queued = 0.0
+        self.wait_log = ""
+        self.reused = False
+        self.guards: tuple[Any, ...] = ()
+        self.open_bodies: list[OpenBody] | None = None
+        self.principal: str | None = ""
         self.signature: Any = None
         self.resend = ""
         self.refused: tuple[Any, ...] = ()
-        self.open_bodies: list[OpenBody] | None = None
-        self.guards: tuple[Any, ...] = ()
-        self.principal: str | None = ""
+        self.ended_by: Phase | None = None
+        self.cause: AsyncAPIError | None = None
+        self.held_by: str | None = None
 
     @property
     def backlog(self) -> bool:
-        """Whether it is one of more items than may be sent at a time, and not wanted just now."""
+        """Whether it is an item of a fan-out that has more items than may be sent at a time."""
         return self.fan_out is not None and bool(self.fan_out.backlog)
 
-    def fork(self, why: str) -> Call:
-        """A call like this one for a copy of the request that runs beside it, in a task of its own.
+    def log_wait(self, text: str) -> None:
+        """Add a wait of ours to what the next attempt's record shows: "rate 0.12 s behind 3"."""
+        self.wait_log = f"{self.wait_log}, {text}" if self.wait_log else text
+
+    def fork(self, why: str, settings: CallSettings | None = None) -> Call:
+        """Copy the progress for a copy of the request that runs beside this one, in a task of its own.
 
         What layers write while an attempt is under way (phase, why, queue time, task, records) is then written to one
-        copy alone. Its records begin with those made so far, so that it goes on with the next number; `join` brings
+        copy alone. Its records begin with those made so far, so that the next one has the next number; `join` brings
         the new ones back.
+
+        Args:
+            why: Why the copy is sent.
+            settings: The copy's settings; this call's own by default.
         """
         twin = Call.__new__(Call)
+        # all progress is shared at first; what the copy writes for itself is set anew below
         for name in Call.__slots__:
-            setattr(twin, name, getattr(self, name))
+            setattr(twin, name, settings if name == "settings" and settings is not None else getattr(self, name))
         twin.attempts = list(self.attempts)
         twin.why, twin.phase, twin.queued, twin.task = why, "queue", 0.0, None
         return twin
 
     def join(self, forked: Call) -> None:
-        """Take the records that a fork has made among this call's, in the order in which they were sent.
-
-        And what its answer has said about the credential.
-        """
+        """Take over a fork's records, in the order of their sending, and what it has learned about the credential."""
         if len(forked.refused) > len(self.refused):
             self.refused, self.resend = forked.refused, forked.resend
+        # by identity: the fork began with the same record objects
         known = {id(record) for record in self.attempts}
         self.attempts += [record for record in forked.attempts if id(record) not in known]
         self.attempts.sort(key=lambda record: record.started)
@@ -198,5 +266,5 @@ class Call:
             record.number = number
 
 
-NO_CALL: Final = Call(0.0, "", None, None, None)
+NO_CALL: Final = Call(0.0, "")
 """What a Request belongs to until a client builds it."""

@@ -1,8 +1,8 @@
-"""From what users and servers write to values: URLs, text, JSON and typed answers.
+"""Read what users and servers write: URLs, text, JSON and typed values.
 
-JSON is read by pydantic-core, as UTF-8 (RFC 8259 section 8.1 allows nothing else between systems). Only where that
-fails is a byte order mark passed over, are halves of surrogate pairs and deep nesting taken (`jsontext.py`), and the
-charset tried that the server names or that the bytes show.
+pydantic-core reads JSON as UTF-8 (RFC 8259 section 8.1 allows nothing else between systems). Only where that fails, a
+byte order mark is skipped, halves of surrogate pairs and deep nesting are accepted (`json_text.py`), and the charset is
+tried that the server names or that the bytes show.
 """
 
 from __future__ import annotations
@@ -29,37 +29,39 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SHOWN = 60
-_NO_CHARACTER = re.compile(  # of a URL: controls, those of direction too. Any other character is sent percent-encoded
-    r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+_NO_CHARACTER = (
+    re.compile(  # in a URL: control characters, those of text direction too. All others are sent percent-encoded
+        r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    )
 )
 
 _PARAMETER = re.compile(
     r';\s*(?P<name>[^=;\s"]*)\s*(?:=\s*(?:"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)"?|(?P<token>[^;]*)))?'
 )
 _CHARSET_NAME = re.compile(r"[a-z0-9!#$%&'+^_`{}~.:-]{1,40}")  # as IANA registers them (RFC 2978 section 2.3)
-# What Python knows beside charsets; idna and punycode take time that grows with the square of the body.
+# Python codecs that are no charsets; idna and punycode take time that grows with the square of the body.
 _NO_CHARSET = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
 
 
 def parse_url(url: str | URL) -> URL:
-    """The URL as an object that keeps its text: what RFC 3986 allows is sent as it stands (`asyncapi/messages/uri.py`).
+    """Read a URL into an object that keeps its text: what RFC 3986 allows is sent verbatim (`messages/uri.py`).
 
-    A `yarl.URL` is taken as it is. It has rewritten what it was made of, unless that was said to be encoded.
+    A `yarl.URL` is taken as it is. It has normalized its text already, unless it was made with `encoded=True`.
 
     Raises:
-        ConfigError: It cannot be read as one.
+        ConfigError: The text is not a URL.
     """
     if type(url) is URL:
         return url
     if not isinstance(url, str):
         raise ConfigError(f"a URL is text or a yarl.URL, not {type(url).__name__}")
     if not url.isprintable() and (found := _NO_CHARACTER.search(url)) is not None:
-        what = "a lone surrogate, which is no character," if found[0] >= "\ud800" else "control characters"
+        what = "a lone surrogate, which is not a character," if found[0] >= "\ud800" else "control characters"
         raise ConfigError(f"{what} in the URL {redact_broken(url)!r}: quote them (urllib.parse.quote) or remove them")
     try:
         return uri.parse(url)
     except ValueError as error:
-        raise ConfigError(f"not a URL: {redact_broken(url)!r} ({error})") from None
+        raise ConfigError(f"not a valid URL: {redact_broken(url)!r} ({error})") from None
 
 
 def charset(content_type: str) -> str | None:
@@ -74,16 +76,20 @@ def charset(content_type: str) -> str | None:
 
 
 def text(content: bytes, content_type: str) -> str:
-    """`content` as text."""
+    """Decode `content` as text."""
     name = charset(content_type) or "utf-8"
     try:
         return content.decode(name if _is_charset(name) else "unknown")
     except LookupError:
         shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
-        raise DecodeError(f"the server names an unknown charset {shown!r}; use .content", body=content) from None
+        raise DecodeError(
+            f"the server names an unknown charset {shown!r}: use .content for the raw bytes", body=content
+        ) from None
     except UnicodeError as error:
         what = f"{error.reason} at byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise DecodeError(f"the body is not {name}: {what}; use .content", body=content) from None
+        raise DecodeError(
+            f"the body isn't valid {name}: {what}; use .content for the raw bytes", body=content
+        ) from None
 
 
 @lru_cache(maxsize=256)
@@ -97,7 +103,7 @@ def _is_charset(name: str) -> bool:
 
 
 def json(content: bytes, content_type: str) -> Any:
-    """`content` as plain data."""
+    """Read `content` as plain data."""
     try:
         return from_json(content)
     except ValueError as error:
@@ -106,7 +112,7 @@ def json(content: bytes, content_type: str) -> Any:
 
 
 def parse(model: TypeForm[T], content: bytes, content_type: str) -> T:
-    """`content` as a value of `model`."""
+    """Read `content` as a value of `model`."""
     validator = adapter(model)
     try:
         return cast("T", validator.validate_json(content))
@@ -116,6 +122,7 @@ def parse(model: TypeForm[T], content: bytes, content_type: str) -> T:
         if not _is_json_problem(problem):
             raise problem
         if not content.strip():
+            # an empty body is None, for models that take it
             return _parse_nothing(model, validator, content)
         return cast(
             "T",
@@ -128,18 +135,18 @@ def parse(model: TypeForm[T], content: bytes, content_type: str) -> T:
 def _reread(
     content: bytes, content_type: str, problem: str, read: Callable[[bytes], Any], take: Callable[[Any], Any]
 ) -> Any:
-    """Read what the fast reader has refused, where it is JSON all the same.
+    """Read JSON that the fast reader has refused.
 
     Args:
         content: The body.
         content_type: Its Content-Type.
-        problem: What the fast reader says.
+        problem: The fast reader's error.
         read: The fast reader.
-        take: Makes its value of plain data.
+        take: Makes the value out of plain data.
 
     Raises:
-        DecodeError: It is not JSON.
-        pydantic.ValidationError: It does not fit.
+        DecodeError: The body isn't valid JSON.
+        pydantic.ValidationError: The JSON doesn't match the model.
     """
     for text in _texts(content, content_type):
         if text is not content:
@@ -149,6 +156,7 @@ def _reread(
                 if isinstance(error, pydantic.ValidationError) and not _is_json_problem(error):
                     raise
                 problem = _problem(error)
+        # pydantic-core's nesting limit, not Python's
         if "recursion" in problem:  # pydantic-core's "recursion limit exceeded"
             try:
                 plain = json_text.deep(text)
@@ -160,15 +168,15 @@ def _reread(
 
 
 def _texts(content: bytes, content_type: str) -> Iterator[bytes]:
-    """What the body may be: as it is, then by the charset that is named, or told by its zeros (RFC 4627 section 3)."""
+    """Yield the body as UTF-8, then by the charset that is named, or shown by its zeros (RFC 4627 section 3)."""
     yield json_text.mended(content.removeprefix(codecs.BOM_UTF8))
     name = charset(content_type)
     if name not in {None, "utf-8", "utf8", "us-ascii"}:
         other = text(content, content_type)
-    elif (told := detect_encoding(content)).startswith("utf-8"):
+    elif (detected := detect_encoding(content)).startswith("utf-8"):
         return
     else:
-        other = content.decode(told, "replace")
+        other = content.decode(detected, "replace")
     yield json_text.mended(other.removeprefix("\ufeff").encode("utf-8", "replace"))
 
 
@@ -177,10 +185,10 @@ def _as_it_is(value: Any) -> Any:
 
 
 def adapter(model: Any) -> pydantic.TypeAdapter[Any]:
-    """The cached validator of any type pydantic understands.
+    """Return the cached validator of any type that pydantic understands.
 
     Raises:
-        ConfigError: pydantic cannot make one.
+        ConfigError: pydantic can't validate the type.
     """
     try:
         return _cached_adapter(model)
@@ -189,7 +197,7 @@ def adapter(model: Any) -> pydantic.TypeAdapter[Any]:
 
 
 def reader(model: Any) -> Callable[[bytes], Any]:
-    """The cached function that reads JSON bytes as `model`; it raises pydantic's own errors.
+    """Return the cached function that reads JSON bytes as `model`; it raises pydantic's own errors.
 
     Raises:
         ConfigError: As `adapter`.
@@ -205,18 +213,21 @@ def _make_reader(model: Any) -> Callable[[bytes], Any]:
 
 
 def _make_adapter(model: Any) -> pydantic.TypeAdapter[Any]:
-    if not isinstance(model, type) and hasattr(type(model), "__pydantic_core_schema__"):  # older ones take its class's
+    # older versions of pydantic take the schema of its class
+    if not isinstance(model, type) and hasattr(type(model), "__pydantic_core_schema__"):
         name = type(model).__name__
-        raise ConfigError(f"model={model!r} is no type that pydantic can validate: it is a value, give {name} itself")
+        raise ConfigError(
+            f"model={model!r} is not a type that pydantic can validate: it is a value; give {name} itself"
+        )
     try:
-        made = pydantic.TypeAdapter(model)
-        if not getattr(made, "pydantic_complete", True):  # it names types that were not there yet
-            made.rebuild(raise_errors=True)
+        validator = pydantic.TypeAdapter(model)
+        if not getattr(validator, "pydantic_complete", True):  # it names types that were not defined yet
+            validator.rebuild(raise_errors=True)
     except (pydantic.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
         raise ConfigError(
-            f"model={model!r} is no type that pydantic can validate: {error.message.splitlines()[0]}"
+            f"model={model!r} is not a type that pydantic can validate: {error.message.splitlines()[0]}"
         ) from error
-    return made
+    return validator
 
 
 _cached_adapter = lru_cache(maxsize=1024)(_make_adapter)
@@ -225,7 +236,7 @@ _cached_reader = lru_cache(maxsize=1024)(_make_reader)
 
 def _is_json_problem(error: pydantic.ValidationError) -> bool:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    return first["type"] == "json_invalid" and not first["loc"]  # else a text that should hold JSON: a field's own
+    return first["type"] == "json_invalid" and not first["loc"]  # else it is a field of type Json
 
 
 def _problem(error: ValueError) -> str:
@@ -239,7 +250,7 @@ def _schema_message(model: Any, error: pydantic.ValidationError) -> str:
     first = problems[0]
     place = ".".join(str(part) for part in first["loc"]) or "the top level"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"the answer does not fit {_name(model)}: {first['msg']} at {place}{more}"
+    return f"the response doesn't match {_name(model)}: {first['msg']} at {place}{more}"
 
 
 def _name(model: Any) -> str:
@@ -252,13 +263,15 @@ def _parse_nothing(model: TypeForm[T], validator: pydantic.TypeAdapter[Any], con
     except pydantic.ValidationError:
         name = _name(model)
         raise DecodeError(
-            f"an empty body where {name} was expected; use model={name} | None, or no model, if that is normal",
+            f"the response body is empty where {name} was expected: "
+            f"use model={name} | None, or no model, if that is normal",
             body=content,
         ) from None
 
 
 def _not_json(content: bytes, content_type: str, problem: str) -> DecodeError:
     if not content.strip():
-        return DecodeError("an empty body where JSON was expected", body=content)
+        return DecodeError("the response body is empty where JSON was expected", body=content)
     shown = content[:_SHOWN].decode("utf-8", "replace")
-    return DecodeError(f"not JSON ({content_type or 'no Content-Type'}): {problem}; it begins {shown!r}", body=content)
+    kind = f"Content-Type {content_type}" if content_type else "no Content-Type"
+    return DecodeError(f"the response isn't valid JSON ({kind}): {problem}; it begins {shown!r}", body=content)

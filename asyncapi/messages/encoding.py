@@ -1,12 +1,12 @@
-"""Request bodies: what users hand over becomes bytes, or a `Body` that can be opened once per attempt.
+"""Encode request bodies: what users give becomes bytes, or a `Body` that can be opened once per attempt.
 
     json=      plain data or a pydantic model     application/json
     data=      form fields                        application/x-www-form-urlencoded
     files=     files, with data= beside them      multipart/form-data (RFC 7578), streamed
     content=   bytes, text, a path, a file object, an iterable or async iterable of bytes
 
-Rewindable, so that they may be sent again: all but iterators, async iterators and files that can't seek. A file is
-sent as long as it was when it was given: what is appended meanwhile stays out.
+All bodies can be sent again, except iterators, async iterators and files that can't seek. A file is sent with the
+length that it had when it was given: what is appended meanwhile is not sent.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ if TYPE_CHECKING:
 _PIECE = 64 * 1024
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 section 5.1.1
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_TYPE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]+")  # of a part: whatever can stand in its header
+_TYPE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]+")  # the content type of a part: whatever a header may have
 
 Encoded = tuple[bytes | Body | None, str | None]
 
 
 def encode(request: Request) -> Encoded:
-    """The body of a request as the user wrote it, and its Content-Type.
+    """Encode the body of a request, and return it with its Content-Type.
 
     Raises:
-        ConfigError: Two kinds of body at once, or data that can't be written so.
+        ConfigError: There are two kinds of body, or data that can't be encoded.
     """
-    given = [
+    kinds = [
         name
         for name, value in (
             ("json", request.json),
@@ -59,11 +59,15 @@ def encode(request: Request) -> Encoded:
         )
         if value is not None
     ]
-    if len(given) > 1:
-        raise ConfigError(f"{' and '.join(given)} at once: a request has one body")
+    if len(kinds) > 1:
+        raise ConfigError(f"{' and '.join(kinds)} at once: a request has one body")
     types = request.headers.getall("Content-Type", [])
-    if request.files is None and request.content is None and any(one.lower().startswith("multipart/") for one in types):
-        raise ConfigError("header Content-Type: a multipart body is made by files= (files={} where there are none)")
+    if (
+        request.files is None
+        and request.content is None
+        and any(kind.lower().startswith("multipart/") for kind in types)
+    ):
+        raise ConfigError("header Content-Type: a multipart body needs files= (files={} if there are none)")
     try:
         if request.json is not None:
             return _json(request.json), "application/json"
@@ -76,38 +80,38 @@ def encode(request: Request) -> Encoded:
         raise ConfigError(f"the body's text can't be written as UTF-8: {error.reason}") from None
 
 
-def pairs(argument: str, given: Any) -> list[tuple[str, Any]]:
-    """The (name, value) pairs of a mapping or of pairs, as `argument` was given them.
+def pairs(argument: str, source: Any) -> list[tuple[str, Any]]:
+    """Read the value of `argument` as (name, value) pairs: a mapping, or pairs.
 
     Raises:
-        ConfigError: It is neither.
+        ConfigError: The value is neither.
     """
-    if not isinstance(given, str | bytes):
+    if not isinstance(source, str | bytes):
         try:
-            made = [(name, value) for name, value in (given.items() if isinstance(given, Mapping) else given)]
+            found = [(name, value) for name, value in (source.items() if isinstance(source, Mapping) else source)]
         except (TypeError, ValueError):
             pass
         else:
-            for name, _ in made:
+            for name, _ in found:
                 if not isinstance(name, str):
                     raise ConfigError(f"{argument}: the name {name!r} is {type(name).__name__}, give text")
-            return made
-    raise ConfigError(f"{argument}: give a mapping or (name, value) pairs, not {type(given).__name__}")
+            return found
+    raise ConfigError(f"{argument}: give a mapping or (name, value) pairs, not {type(source).__name__}")
 
 
-def spread(argument: str, given: Any) -> Iterable[tuple[str, Any]]:
-    """As `pairs`; a list repeats its name, None is left out."""
-    for name, value in pairs(argument, given):
-        for one in value if isinstance(value, list | tuple | set | frozenset) else (value,):
-            if one is not None:
-                yield name, one
+def flatten(argument: str, source: Any) -> Iterable[tuple[str, Any]]:
+    """Read pairs as `pairs` does; a list repeats its name, and None is left out."""
+    for name, value in pairs(argument, source):
+        for item in value if isinstance(value, list | tuple | set | frozenset) else (value,):
+            if item is not None:
+                yield name, item
 
 
-def plain(argument: str, name: str, value: Any) -> str:
-    """A value of a query or a form as text: an Enum by its value, booleans as true and false.
+def to_text(argument: str, name: str, value: Any) -> str:
+    """Write a value of a query or a form as text: an Enum by its value, booleans as true and false.
 
     Raises:
-        ConfigError: It has no plain text form, or its text or name has no bytes.
+        ConfigError: The value has no plain text form, or its text or name has no UTF-8 form.
     """
     if isinstance(value, Enum):
         value = value.value
@@ -117,28 +121,30 @@ def plain(argument: str, name: str, value: Any) -> str:
         raise ConfigError(f"{argument}: {name!r} is a {type(value).__name__}: give text, a number or a list of them")
     text = str(value)
     if not (text.isascii() and name.isascii()) and _SURROGATE.search(name + text) is not None:
-        raise ConfigError(f"{argument}: {name!r} or its value has a lone surrogate, which UTF-8 has not: remove it")
+        raise ConfigError(
+            f"{argument}: {name!r} or its value has a lone surrogate, which UTF-8 can't represent: remove it"
+        )
     return text
 
 
 def _json(value: Any) -> bytes:
     try:
-        made = json_text.written(value)
+        content = json_text.written(value)
     except ValueError as error:
         raise ConfigError(f"json={type(value).__name__}: {error}") from None
-    if (b"NaN" in made or b"Infinity" in made) and not json_text.strict(made):
-        raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON has not")
-    return made
+    if (b"NaN" in content or b"Infinity" in content) and not json_text.strict(content):
+        raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON can't represent")
+    return content
 
 
 def _form(data: Any) -> bytes:
     if isinstance(data, str | bytes):
         raise ConfigError("data= takes form fields (a mapping or pairs); raw text or bytes go in content=")
-    return urlencode([(name, _field(name, value)) for name, value in spread("data", data)]).encode()
+    return urlencode([(name, _field(name, value)) for name, value in flatten("data", data)]).encode()
 
 
 def _field(name: str, value: Any) -> str | bytes:
-    return value if isinstance(value, bytes) else plain("data", name, value)
+    return value if isinstance(value, bytes) else to_text("data", name, value)
 
 
 def _content(content: Any) -> Encoded:
@@ -159,9 +165,11 @@ def _content(content: Any) -> Encoded:
     if isinstance(content, AsyncIterable):
         return Body(partial(_once, content), length=None, rewindable=False), None
     if isinstance(content, Iterable) and not isinstance(content, Mapping):
+        # iter() of an iterator is the iterator itself, which can be read only once
         return Body(partial(_each, content), length=None, rewindable=iter(content) is not content), None
     raise ConfigError(
-        f"content={type(content).__name__}: give bytes, text, a path, a file, or an iterable of bytes (data: json=)"
+        f"content={type(content).__name__}: give bytes, text, a path, a "
+        "file, or an iterable of bytes (for plain data: json=)"
     )
 
 
@@ -181,20 +189,20 @@ async def _read_async(file: Any) -> AsyncIterator[bytes]:
 
 
 def _path(path: Path) -> Body:
-    """A body that reads the file in pieces, off the event loop."""
+    """Make a body that reads a file in pieces, outside the event loop."""
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
         raise ConfigError(f"can't read {path}: {getattr(error, 'strerror', None) or error}") from None
     if stat.S_ISDIR(found.st_mode):
         raise ConfigError(f"can't read {path}: it is a directory")
-    if not stat.S_ISREG(found.st_mode):  # a pipe or a device: nobody knows its length, and it gives its bytes once
+    if not stat.S_ISREG(found.st_mode):  # a pipe or a device: its length is unknown, and it can be read only once
         return Body(partial(_read_path, path, None), length=None, rewindable=False)
     return Body(partial(_read_path, path, found.st_size), length=found.st_size, rewindable=True)
 
 
 def _file(file: IO[bytes]) -> Body:
-    """As `_path`, from where the file stood when it was given."""
+    """Make a body that reads an open file in pieces, from its current position."""
     if isinstance(file, io.TextIOBase):
         raise ConfigError("the file is open in text mode: open it with 'rb'")
     try:
@@ -217,6 +225,7 @@ async def _read_path(path: Path, length: int | None) -> AsyncIterator[bytes]:
 async def _read_open(file: IO[bytes], start: int | None, length: int | None) -> AsyncIterator[bytes]:
     if start is not None:
         file.seek(start)
+    # no further than the length that is promised: the file may have grown meanwhile
     left = length
     while piece := await anyio.to_thread.run_sync(file.read, _PIECE if left is None else min(left, _PIECE)):
         yield piece
@@ -225,31 +234,33 @@ async def _read_open(file: IO[bytes], start: int | None, length: int | None) -> 
 
 
 def _multipart(data: Any, files: Any, types: list[str]) -> Encoded:
-    boundary, made = _boundary(types)
+    boundary, content_type = _boundary(types)
     parts: list[tuple[bytes, bytes | Body]] = [
         (_part_head(boundary, name, None, None), field if isinstance(field, bytes) else field.encode())
-        for name, field in ((name, _field(name, value)) for name, value in spread("data", data or ()))
+        for name, field in ((name, _field(name, value)) for name, value in flatten("data", data or ()))
     ]
     for name, file in pairs("files", files):
         filename, content, kind = _file_part(name, file)
         parts.append((_part_head(boundary, name, filename, kind), content))
+    # a random boundary can't occur in a part, one written by hand can (RFC 2046 section 5.1)
     if types and any(isinstance(content, bytes) and f"--{boundary}".encode() in content for _, content in parts):
-        raise ConfigError(f"header Content-Type: its boundary {boundary!r} stands in a part: leave the header out")
+        raise ConfigError(f"header Content-Type: its boundary {boundary!r} occurs inside a part: leave the header out")
     tail = f"--{boundary}--\r\n".encode()
     lengths = [_length(content) for _, content in parts]
     length = None
+    # one part of unknown length makes the whole length unknown: the body is sent chunked
     if None not in lengths:
         length = sum(len(head) + 2 for head, _ in parts) + sum(filter(None, lengths)) + len(tail)
     rewindable = all(not isinstance(content, Body) or content.rewindable for _, content in parts)
     opener: Callable[[], AsyncIterator[bytes]] = partial(_write_parts, parts, tail)
-    return Body(opener, length=length, rewindable=rewindable), made
+    return Body(opener, length=length, rewindable=rewindable), content_type
 
 
 def _boundary(types: list[str]) -> tuple[str, str]:
-    """The boundary of the body and its whole Content-Type, by the one that was given by hand, if any.
+    """Return the boundary of the body and its whole Content-Type, taken from the user's own header if there is one.
 
     Raises:
-        ConfigError: It is no multipart type, or its boundary can't be one.
+        ConfigError: The header's type is not multipart, or its boundary is invalid.
     """
     boundary = secrets.token_hex(16)
     if not types:
@@ -262,12 +273,12 @@ def _boundary(types: list[str]) -> tuple[str, str]:
     [kind] = types
     message = Message()
     message["Content-Type"] = kind
-    given = message.get_param("boundary")
-    if given is None:
+    own = message.get_param("boundary")
+    if own is None:
         return boundary, f"{kind.rstrip('; ')}; boundary={boundary}"
-    if not isinstance(given, str) or not _BOUNDARY.fullmatch(given):
-        raise ConfigError(f"header Content-Type: {kind!r} has no boundary that a body can have: leave it out")
-    return given, kind
+    if not isinstance(own, str) or not _BOUNDARY.fullmatch(own):
+        raise ConfigError(f"header Content-Type: {kind!r} has an invalid boundary: leave the header out")
+    return own, kind
 
 
 def _length(content: bytes | Body) -> int | None:
@@ -287,16 +298,18 @@ async def _write_parts(parts: list[tuple[bytes, bytes | Body]], tail: bytes) -> 
 
 
 def _file_part(name: str, file: Any) -> tuple[str | None, bytes | Body, str | None]:
-    """(filename, content, content type) of one value of `files=`; a filename of None makes a part that is no file."""
+    """(filename, content, content type) of one value of `files=`; a filename of None makes a part, not a file."""
     filename, content, kind = None, file, None
     is_file = not (isinstance(file, tuple) and file[:1] == (None,))
     if isinstance(file, tuple):
         if len(file) not in {2, 3}:
             raise ConfigError(f"files[{name!r}]: a tuple is (filename, content) or (filename, content, content_type)")
         filename, content, kind = (*file, None)[:3]
+    # servers take a part without a filename for a form field (RFC 7578 section 4.2)
     if filename is None and is_file:
         source = getattr(content, "name", None) if not isinstance(content, Path) else content.name
         filename = Path(source).name if isinstance(source, str) else name
+    # None would be an empty part, which nobody means
     if content is None:
         raise ConfigError(f"files[{name!r}] is None: give a path, bytes or an open file")
     if not isinstance(filename, str | None):

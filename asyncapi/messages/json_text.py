@@ -1,10 +1,10 @@
-r"""JSON that the fast reader and writer (pydantic-core's) refuse, though it is JSON.
+r"""Read and write valid JSON that the fast reader and writer (pydantic-core's) refuse.
 
 - Half of a surrogate pair, as an escape: `"caf\ud83d"`, a text that a server has cut in the middle of an emoji. The
-  grammar allows it (RFC 8259 section 8.2), no text can hold it: it becomes U+FFFD, the replacement character.
-  What is written anyhow (a job's rows, an id) keeps it as its escape.
-- Nesting deeper than some 200 levels in reading, 255 in writing. Reading takes `LEVELS` of them; what is deeper is an
-  error, never a RecursionError, as is what the stack that is left can't hold.
+  grammar allows it (RFC 8259 section 8.2), but no text can contain it: it becomes U+FFFD, the replacement character.
+  Records (a job's rows, an id) keep it as its escape (`written_anyhow`).
+- Nesting deeper than about 200 levels in reading, 255 in writing. `LEVELS` levels are read; deeper nesting is a
+  ValueError, never a RecursionError, and so is nesting that the rest of the stack has no room for.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _SURROGATE = re.compile(
 
 
 def mended(content: bytes) -> bytes:
-    """JSON with U+FFFD for each half of a surrogate pair; the same object where there is none."""
+    """Replace each half of a surrogate pair by U+FFFD; returns the same object where there is none."""
+    # one scan for most bodies: an escape of a surrogate begins so
     if b"\\ud" not in content and b"\\uD" not in content:
         return content
     made = _SURROGATE.sub(_whole, content)
@@ -41,10 +42,10 @@ def _whole(found: re.Match[bytes]) -> bytes:
 
 
 def deep(content: bytes | str) -> Any:
-    """JSON that may be nested deeper than the fast reader goes, as plain data.
+    """Read JSON that may be nested deeper than the fast reader goes, as plain data.
 
     Raises:
-        ValueError: It is not JSON, or nested deeper than `LEVELS`.
+        ValueError: The content isn't valid JSON, or is nested deeper than `LEVELS`.
     """
     try:
         value = json.loads(content.decode() if isinstance(content, bytes) else content)
@@ -73,7 +74,7 @@ def _deeper(value: Any) -> bool:
 
 
 def strict(content: bytes) -> bool:
-    """Whether JSON that was written from plain data is JSON to everybody: without NaN and Infinity outside of texts."""
+    """Whether JSON is valid for every reader: without NaN and Infinity outside of texts."""
     try:
         json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -86,10 +87,10 @@ def _refuse(name: str) -> None:
 
 
 def written(value: Any) -> bytes:
-    """Plain data as JSON.
+    """Write plain data as JSON.
 
     Raises:
-        ValueError: It can't be: something in it that JSON has not, or nested too deep.
+        ValueError: The data has a value that JSON can't represent, or is nested too deep.
     """
     try:
         return to_json(value)
@@ -100,20 +101,21 @@ def written(value: Any) -> bytes:
 
 
 def written_anyhow(value: Any) -> bytes:
-    """The same, with null for the numbers that JSON has not (NaN, Infinity), and the text of unknown objects.
+    """Write plain data as JSON for records: null for NaN and Infinity, the text of objects that JSON can't represent.
 
-    Half of a surrogate pair is its escape.
+    Half of a surrogate pair is written as its escape.
 
     Raises:
-        ValueError: As `written`.
+        ValueError: The data is nested too deep, or has a key that is no text.
     """
     try:
         return to_json(value, inf_nan_mode="null", fallback=_shown)  # serialize_unknown would cut deep data off: "..."
     except PydanticSerializationError as error:
         if "depth" not in str(error) and "surrogates not allowed" not in str(error):
             raise
-    made = _dumped(value, partial(to_jsonable_python, fallback=_shown), allow_nan=True, escaped=True)
-    value = json.loads(made, parse_constant=_null)
+    content = _dumped(value, partial(to_jsonable_python, fallback=_shown), allow_nan=True, escaped=True)
+    # NaN deep down: written by Python, read back as None
+    value = json.loads(content, parse_constant=_null)
     try:
         return _dumped(value, None, allow_nan=False)
     except UnicodeEncodeError:
@@ -137,6 +139,6 @@ def _dumped(value: Any, default: Callable[[Any], Any] | None, *, allow_nan: bool
         text = json.dumps(value, ensure_ascii=escaped, separators=(",", ":"), default=default, allow_nan=allow_nan)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    except TypeError as error:  # a key that JSON has not
+    except TypeError as error:  # a key that JSON can't represent
         raise ValueError(str(error)) from None
     return text.encode()

@@ -1,10 +1,13 @@
-"""A body that is still on the wire: what a transport leaves open for a streamed call, and layers hold things for.
+"""Open bodies: response bodies that are still on the wire, and what is released when they end.
 
-A call that wants its body streamed has a list in `call.open_bodies`. A transport that sees one leaves the body of a
-good response (2xx) open, puts it into the list, and returns the Response with it in `.open_body`; any other body is
-read as always. A layer that has taken something for the attempt (a place), or counts it (a call in flight), gives it
-back when the body closes: `body.hold(give_back)`. Whoever opened the call closes every body of the list but the one it
-was given, so that no retry, race or cancellation in between can lose one.
+Rules:
+1. A call that wants its body streamed has a list in `call.open_bodies`. A transport that finds one leaves the body of a
+   good response (2xx) open, adds it to the list, and returns the Response with it in `.open_body`. It reads any other
+   body to its end, as always.
+2. A layer that has taken something for the attempt (a place in a queue), or counts it (a call in flight), releases it
+   when the body ends, and in one way only: `release_at_end(response, release)`.
+3. Whoever opened the call closes every body of the list but that of the response it received, so that no retry, race
+   or cancellation in between can lose one.
 """
 
 from __future__ import annotations
@@ -16,54 +19,70 @@ from asyncapi.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from asyncapi.messages.response import Response
+
     Release = Callable[[BaseException | None], object]
 
 
 class OpenBody:
-    """The bytes of an answer as they come, and what is given back at their end.
+    """The bytes of a response as they arrive, and the releases that run when they end.
 
     Args:
-        read: Gives the next decoded bytes, b"" at the end; a `TransportError` where they break off. Cancelling it loses
-            nothing: the next call goes on.
-        stop: Closes the connection, or gives it back where the body has been read to its end. Waits for nothing.
+        read: Returns the next decoded bytes, b"" at the end; raises a `TransportError` where the body breaks off.
+            Cancelling it loses nothing: the next call continues.
+        stop: Closes the connection, or returns it to the pool where the body was read to its end. It doesn't wait.
 
     Attributes:
         read: As above.
-        closed: Whether it has come to its end, one way or the other.
+        closed: Whether the body has ended: read, closed or broken off.
     """
 
-    __slots__ = ("_held", "_stop", "closed", "read")
+    __slots__ = ("_releases", "_stop", "closed", "read")
 
     def __init__(self, read: Callable[[], Awaitable[bytes]], stop: Callable[[], object]) -> None:
         self.read = read
         self._stop: Callable[[], object] | None = stop
-        self._held: list[Release] = []
+        self._releases: list[Release] = []
         self.closed = False
 
     def hold(self, release: Release) -> None:
-        """Call `release` when it closes, with the failure that has closed it or None; at once if it is closed."""
+        """Call `release` when the body closes, with the failure that closed it or None; at once if it is closed."""
         if self.closed:
             release(None)
         else:
-            self._held.append(release)
+            self._releases.append(release)
 
     def close(self, error: BaseException | None = None) -> None:
-        """Let go of the connection, then of all that is held, in the order of `hold`. May be called twice.
+        """Let go of the connection, then run the releases in the order of `hold`. May be called twice.
 
         Args:
-            error: What it ends by, if not by its own end or by the reader's wish.
+            error: The failure that ends the body; None where it was read to its end or the reader closed it.
         """
         if self.closed:
             return
         self.closed = True
-        stop, held = self._stop, self._held
-        self.read, self._stop, self._held = _over, None, []  # which hold the call, which holds this
+        stop, releases = self._stop, self._releases
+        self.read, self._stop, self._releases = _over, None, []  # break the cycle body -> release -> call -> body
         try:
             if stop is not None:
                 stop()
         finally:
-            for release in held:
+            for release in releases:
                 release(error)
+
+
+def release_at_end(response: Response | None, release: Release) -> None:
+    """Call `release` when the response's body has ended: at once, if it was read already or there is no response.
+
+    Args:
+        response: The response of the attempt or call; None where it failed.
+        release: Takes the failure that ended the body, or None.
+    """
+    body = None if response is None else response.open_body
+    if body is None:
+        release(None)
+    else:
+        body.hold(release)
 
 
 async def _over() -> bytes:

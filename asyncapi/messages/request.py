@@ -1,7 +1,7 @@
-"""A request: as the user wrote it and, once the client has built it, as it is sent.
+"""Requests: as the user wrote them and, once the client has built them, as they are sent.
 
-Plain slotted classes without validation: they are made once or more per call. A `Request` is never changed once a layer
-has it; a layer that needs another one takes `request.copy(...)`.
+These are plain slotted classes without validation, since one or more are made per call. A `Request` is never changed
+once a layer has it; a layer that needs another one makes it with `request.copy(...)`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class Body:
-    """A request body that is streamed: `open()` gives its bytes, once per attempt.
+    """A request body that is streamed: `open()` yields its bytes, once per attempt.
 
     Attributes:
         open: Starts the body from its beginning.
-        length: Bytes in all where known, else None (sent chunked).
-        rewindable: Whether `open` may be called again; if not, the request is not resent.
+        length: The number of bytes, where known; else None (the body is sent chunked).
+        rewindable: Whether `open` may be called again; if not, the request is not sent again.
     """
 
     __slots__ = ("length", "open", "rewindable")
@@ -47,7 +47,7 @@ class Body:
 
 
 class Request:
-    """One HTTP request: as the user wrote it, and, once the client has built it, as it goes on the wire.
+    """One HTTP request: as the user wrote it, and, once the client has built it, as it is sent.
 
     Args:
         method: Any HTTP method; upper-cased.
@@ -58,15 +58,15 @@ class Request:
         data: A form body (`application/x-www-form-urlencoded`), or the fields beside `files`.
         content: A raw body: bytes, text, a file object, or an (async) iterable of bytes.
         files: A multipart body: name -> path, bytes, file object, or `(filename, content[, content_type])`;
-            a filename of None makes a part that is no file.
-        id: The caller's own name for it; kept in outcomes and bulk rows.
+            a filename of None makes a part that is not a file.
+        id: The caller's own id of the request; outcomes and bulk rows show it.
         idempotency_key: True makes one; a string is sent as it is (header `Idempotency-Key`).
-        timeout: Seconds in all or a `Timeout`, for this request alone; None for no limit.
-        retry: Attempts in all or a `Retry`, for this request alone; None for a single attempt.
-        route: The template of the URL (`/users/{id}`): its name in metrics.
-        wait: Whether, or for how many seconds, to wait in line for a place or a token.
-        priority: The higher goes first in every line; 0 is usual.
-        tenant: On whose behalf: tenants of the same priority take turns.
+        timeout: Seconds for the whole call or a `Timeout`, for this request only; None for no limit.
+        retry: Most attempts or a `Retry`, for this request only; None for a single attempt.
+        route: The template of the URL (`/users/{id}`): its label in metrics.
+        wait: Whether, or for how many seconds, to wait in a queue for a place or a token.
+        priority: Higher goes first in every queue; 0 is usual.
+        tenant: Who the request is made for: tenants of the same priority take turns.
     """
 
     __slots__ = (
@@ -114,14 +114,14 @@ class Request:
         self.call: Call = NO_CALL
 
     def copy(self, **changes: Any) -> Request:
-        """A copy with some attributes replaced; headers are shared unless replaced."""
+        """Copy the request with some attributes replaced; headers are shared unless replaced."""
         twin = Request.__new__(Request)
         for name in Request.__slots__:
             setattr(twin, name, changes[name] if name in changes else getattr(self, name))
         return twin
 
     def redacted(self) -> Request:
-        """A copy fit to be shown: secrets in the URL and headers masked, the body left out."""
+        """Copy the request for display: secrets in the URL and headers masked, the body left out."""
         return self.copy(
             url=URL(redact_url(self.url), encoded=True),
             headers=redact_headers(self.headers),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, cast
 
+import pydantic
 from multidict import CIMultiDict, CIMultiDictProxy
 from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
-from asyncapi.errors import AsyncAPIError, masked, status_error
+from asyncapi.errors import AsyncAPIError, ConfigError, masked, status_error
 from asyncapi.messages import decoding, uri
 from asyncapi.redact import redact_url, unsaid
 
@@ -26,21 +27,21 @@ T_co = TypeVar("T_co", covariant=True, default=Any)
 
 
 class Response:
-    """One answer, read to its end.
+    """One HTTP response, read to its end.
 
     Attributes:
         status: HTTP status code.
-        headers: Case-insensitive multidict.
+        headers: The headers, a case-insensitive multidict.
         content: The decoded (decompressed) body.
-        url: Where it came from, after redirects.
-        request: The request it answers.
+        url: The URL that it came from, after redirects.
+        request: The request that it belongs to.
         http_version: "1.0", "1.1", "2", "3", or "" where the transport doesn't say.
-        elapsed: Seconds from the call to the end of the body, waits and retries included.
+        elapsed: Seconds from the start of the call to the end of the body, waits and retries included.
         attempts: One `Attempt` record per attempt, oldest first.
-        degraded: Which fallback it came from, and why; "" from the usual place.
-        from_cache: "fresh", "revalidated" or "stale" where the cache had it; "" otherwise.
-        open_body: Its body, where that is still to be read (`asyncapi/messages/open_body.py`); inside the layers
-            alone, else None.
+        degraded: The fallback that it came from, and why; "" for a response from the usual place.
+        from_cache: "fresh", "revalidated" or "stale" for a response from the cache; "" otherwise.
+        open_body: The body that is still to be read (`asyncapi/messages/open_body.py`), inside the layers only; None
+            everywhere else.
     """
 
     __slots__ = (
@@ -77,7 +78,7 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as text, by the charset the server names, else UTF-8.
+        """The body as text, by the charset that the server names, else as UTF-8.
 
         Raises:
             DecodeError: The charset is unknown, or the bytes are not in it.
@@ -86,29 +87,33 @@ class Response:
             return decoding.text(self.content, self.headers.get("Content-Type", ""))
 
     def json(self) -> Any:
-        """The body as plain data.
+        """Read the body as plain data.
 
         Raises:
-            DecodeError: It is empty or not JSON.
+            DecodeError: The body is empty or isn't valid JSON.
         """
         with error_context(self):
             return decoding.json(self.content, self.headers.get("Content-Type", ""))
 
     def parse(self, model: TypeForm[T]) -> T:
-        """The body as any pydantic type: a model, `list[Model]`, a union, a TypedDict.
+        """Read the body as any pydantic type: a model, `list[Model]`, a union, a TypedDict.
 
         Raises:
-            DecodeError: It is empty or not JSON.
-            SchemaError: It is JSON, but does not fit.
+            DecodeError: The body is empty or isn't valid JSON.
+            SchemaError: The body is valid JSON, but doesn't match the model.
         """
+        try:
+            return cast("T", decoding.reader(model)(self.content))
+        except (pydantic.ValidationError, ConfigError):
+            pass  # `decoding.parse` tries the server's charset too, and says what is wrong
         with error_context(self):
             return decoding.parse(model, self.content, self.headers.get("Content-Type", ""))
 
     def raise_for_status(self) -> Response:
-        """The response itself below 400.
+        """Return the response itself, if its status is below 400.
 
         Raises:
-            StatusError: The subclass that fits the status.
+            StatusError: The subclass of the status, from 400 on.
         """
         if self.status < 400:  # noqa: PLR2004
             return self
@@ -121,14 +126,14 @@ class Response:
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles without the request's body and secrets."""
+        """Pickle without the request's body and secrets."""
         request = None if self.request is None else self.request.redacted()
-        made = Response, (self.status, CIMultiDict(self.headers), self.content)
+        base = Response, (self.status, CIMultiDict(self.headers), self.content)
         attempts = tuple(masked(attempt) for attempt in self.attempts)
         state = {"url": URL(redact_url(self.url), encoded=True), "request": request, "http_version": self.http_version,
                  "elapsed": self.elapsed, "attempts": attempts, "degraded": self.degraded,
                  "from_cache": self.from_cache}  # fmt: skip
-        return *made, (None, state)
+        return *base, (None, state)
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {redact_url(self.url)} {len(self.content)} bytes>"
@@ -165,7 +170,7 @@ class Outcome(Generic[T_co]):
 
 
 class error_context:  # noqa: N801 - reads as a word in a with statement
-    """Adds the request and the attempts to an error that knows only the bytes."""
+    """Adds the request and the attempts to an error of reading a body."""
 
     __slots__ = ("response",)
 
@@ -176,6 +181,7 @@ class error_context:  # noqa: N801 - reads as a word in a with statement
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        # the decoders know only bytes: here the error gets its request, and loses the secrets that the body may echo
         if isinstance(error, AsyncAPIError) and self.response.request is not None:
             error.message = unsaid(error.message, self.response.request)
             error.args = (error.message,)

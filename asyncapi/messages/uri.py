@@ -1,14 +1,15 @@
-"""The text of URLs (RFC 3986): what is valid stays as it is, and only what the RFC forbids is percent-encoded.
+"""Read and write the text of URLs (RFC 3986): valid text is verbatim, only what the RFC forbids is percent-encoded.
 
 Rules:
 1. A valid character and a valid percent-code are never changed: a reserved character and its code are not the same
    (section 2.2), and a signature covers the very text. `%2f` stays lower-case, `+` and an empty query stay.
 2. Any other character becomes the codes of its UTF-8 bytes (section 2.5); a byte that a header's text keeps as a lone
    surrogate (PEP 383) becomes its own code; a `%` that begins no code becomes `%25`.
-3. References are resolved, and their dot segments removed, by section 5.2. What a user writes whole is not a reference.
-4. The host is the one part that is rewritten: lower case, IDNA. It is a name to be looked up, and no signed text.
+3. References are resolved, and their dot segments removed, by section 5.2. A URL that a user writes in full is not a
+   reference.
+4. The host is the one part that is rewritten: lower case, IDNA. It is a name to look up, not signed text.
 
-The last functions speak of `yarl.URL` objects, which hold such a text: made with `encoded=True` they keep it.
+The last functions take and return `yarl.URL` objects: made with `encoded=True`, they keep the text.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _text_of(characters: str) -> str:
     return rf"[{characters}]*+(?:%[0-9A-Fa-f]{{2}}[{characters}]*+)*+"
 
 
-# What can be taken as it is, at one look: nearly every URL. It has no part that yarl would read in another way.
+# Nearly every URL: valid as it is, and without a part that yarl would read in another way.
 _PLAIN = re.compile(
     r"https?://[a-z0-9_\-.]++(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
     rf"(?:/{_text_of(_PATH)})?(?:\?(?=[^#]){_text_of(_QUERY)})?(?:#{_text_of(_QUERY)})?"
@@ -51,7 +52,7 @@ _PAIR_SAFE = "!$'()*,/:?@"  # what a name or a value of a query may hold beside 
 
 
 class Parts(NamedTuple):
-    """The five components of a reference; None where one is not there, which is not the same as empty."""
+    """The five components of a reference; None where one is missing, which is not the same as empty."""
 
     scheme: str | None
     authority: str | None
@@ -61,14 +62,14 @@ class Parts(NamedTuple):
 
 
 def split(text: str) -> Parts:
-    """The components of a URL or a relative reference (section 3, appendix B)."""
+    """Split a URL or a relative reference into its components (section 3, appendix B)."""
     found = _REFERENCE.fullmatch(text)
     assert found is not None  # noqa: S101 - the expression takes every text
     return Parts(*found.groups())
 
 
 def compose(parts: Parts) -> str:
-    """The text of components (section 5.3)."""
+    """Compose the text of components (section 5.3)."""
     scheme, authority, path, query, fragment = parts
     return (
         ("" if scheme is None else f"{scheme}:")
@@ -80,10 +81,10 @@ def compose(parts: Parts) -> str:
 
 
 def encode(text: str) -> str:
-    """A URL or a reference with all that is forbidden outside of its host percent-encoded.
+    """Percent-encode what a URL or a reference may not contain outside of its host (rules 1 and 2).
 
     Raises:
-        ValueError: It holds a lone surrogate that stands for no byte.
+        ValueError: The text has a lone surrogate that stands for no byte.
     """
     return compose(_encoded(split(text)))
 
@@ -107,12 +108,13 @@ def _code(part: str, text: str) -> str:
 
 
 def _codes(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))  # rule 2
 
 
 def resolve(base: str, reference: str) -> str:
-    """What a reference means where `base` was fetched (section 5.2.2)."""
+    """Resolve a reference against the URL of the response that has it (section 5.2.2)."""
     there = split(reference)
+    # an absolute URL: only its dot segments are removed
     if there.scheme is not None:
         return compose(there._replace(path=remove_dot_segments(there.path)))
     here = split(base)
@@ -126,27 +128,29 @@ def resolve(base: str, reference: str) -> str:
 
 
 def _merged(base: Parts, path: str) -> str:
-    """Section 5.2.3."""
+    """Merge a relative path with the base's (section 5.2.3)."""
     if base.authority is not None and not base.path:
         return f"/{path}"
     return base.path[: base.path.rfind("/") + 1] + path
 
 
 def remove_dot_segments(path: str) -> str:
-    """The path without `.` and `..` (section 5.2.4). Percent-encoded ones are no dot segments there."""
+    """Remove `.` and `..` from a path (section 5.2.4); percent-encoded ones are not dot segments there."""
     segments = path.split("/")
-    kept: list[str] = []
+    output: list[str] = []
     for segment in segments:
         if segment == "..":
-            if len(kept) > 1:
-                kept.pop()
-            elif kept:
-                kept[0] = ""
+            # ".." at the root stays at the root
+            if len(output) > 1:
+                output.pop()
+            elif output:
+                output[0] = ""
         elif segment != ".":
-            kept.append(segment)
+            output.append(segment)
+    # "/a/." and "/a/.." name folders: they end with a slash
     if segments[-1] in {".", ".."}:
-        kept.append("")
-    return "/".join(kept)
+        output.append("")
+    return "/".join(output)
 
 
 def has_dot_segments(text: str) -> bool:
@@ -157,28 +161,28 @@ def has_dot_segments(text: str) -> bool:
 
 
 def query_of(pairs: Iterable[tuple[str, str]]) -> str:
-    """Names and values as a query, a space as `+`.
+    """Write names and values as a query, a space as `+`.
 
     Raises:
-        ValueError: One has a lone surrogate.
+        ValueError: A name or a value has a lone surrogate.
     """
     return "&".join(f"{quote_plus(name, _PAIR_SAFE)}={quote_plus(value, _PAIR_SAFE)}" for name, value in pairs)
 
 
 def replace_pairs(query: str, pairs: Sequence[tuple[str, str]]) -> str:
-    """The query with these names set: in their places where it has them, else at its end. The rest stays verbatim."""
+    """Set these names of a query: in their places where it has them, else at its end. The rest stays verbatim."""
     waiting: dict[str, list[str]] = {}
     for name, value in pairs:
         waiting.setdefault(name, []).append(query_of([(name, value)]))
-    kept: list[str] = []
+    pairs_out: list[str] = []
     for pair in query.split("&") if query else ():
         new = waiting.get(unquote_plus(pair.partition("=")[0]))
         if new is None:
-            kept.append(pair)
+            pairs_out.append(pair)
         elif new:
-            kept.append(new.pop(0))
-    kept += [pair for left in waiting.values() for pair in left]
-    return "&".join(kept)
+            pairs_out.append(new.pop(0))
+    pairs_out += [pair for left in waiting.values() for pair in left]
+    return "&".join(pairs_out)
 
 
 # --- as objects ------------------------------------------------------------------------------------------------
@@ -186,29 +190,29 @@ def replace_pairs(query: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 @lru_cache(maxsize=128)
 def parse(text: str) -> URL:
-    """The URL or relative reference as an object that keeps its text.
+    """Read a URL or a relative reference into an object that keeps its text.
 
     Raises:
-        ValueError: Its host or port is none, or it holds a lone surrogate that stands for no byte.
+        ValueError: Its host or port is invalid, or it has a lone surrogate that stands for no byte.
     """
     if _PLAIN.fullmatch(text):
         return URL(text, encoded=True)
-    return _made(_encoded(split(text)))
+    return _build(_encoded(split(text)))
 
 
-def _made(parts: Parts) -> URL:
+def _build(parts: Parts) -> URL:
     scheme, authority, path, query, fragment = parts
     netloc = ""
     if authority:
         user, at, place = authority.rpartition("@")
         if not place.isprintable() or " " in place:
-            raise ValueError("a character in its host that no host has")
+            raise ValueError("its host has a character that hosts can't have")
         host = URL(f"//{place}" if scheme is None else f"{scheme}://{place}")
         netloc = f"{user}{at}{host.raw_authority}"
     elif authority is not None and scheme is not None:
-        return URL(compose(parts))  # no host where one belongs: its error, or a scheme that has none
+        return URL(compose(parts))  # a missing host: yarl raises its error, or the scheme needs no host
     if query == "":
-        path, query = f"{path}?", None  # yarl knows no empty query, and would drop its mark
+        path, query = f"{path}?", None  # yarl has no empty query, and would drop the question mark
     return URL.build(
         scheme=(scheme or "").lower(), authority=netloc, path=path, query_string=query or "", fragment=fragment or "",
         encoded=True,
@@ -216,7 +220,7 @@ def _made(parts: Parts) -> URL:
 
 
 def join(base: URL, reference: str) -> URL:
-    """What a server's reference means, where `base` was fetched; blanks around it are none of its (appendix C).
+    """Resolve a server's reference against the URL that it came from, without blanks around it (appendix C).
 
     Raises:
         ValueError: As in `parse`.
@@ -225,7 +229,7 @@ def join(base: URL, reference: str) -> URL:
 
 
 def with_pairs(url: URL, pairs: Sequence[tuple[str, str]]) -> URL:
-    """The URL with names and values added to its query."""
+    """Add names and values to a URL's query."""
     path = url.raw_path
     if path[-1:] != "?" or url.raw_query_string:
         return url.extend_query(pairs)
@@ -233,13 +237,13 @@ def with_pairs(url: URL, pairs: Sequence[tuple[str, str]]) -> URL:
 
 
 def with_replaced(url: URL, pairs: Sequence[tuple[str, str]]) -> URL:
-    """The URL with these names of its query set, as in `replace_pairs`."""
+    """Set these names of a URL's query, as `replace_pairs` does."""
     parts = split(str(url))
     return parse(compose(parts._replace(query=replace_pairs(parts.query or "", pairs))))
 
 
 def with_user_info(url: URL, of: URL) -> URL:
-    """The URL with the user-info of another one, verbatim."""
+    """Give a URL the user-info of another one, verbatim."""
     parts = split(str(url))
     user = of.raw_authority.rpartition("@")[0]
     place = (parts.authority or "").rpartition("@")[2]

@@ -61,11 +61,7 @@ class Contents:
             if place is None:
                 return response.json(), []
             self._go(place, optional=False)
-        try:
-            data = self._reader(response.content)
-        except pydantic.ValidationError:
-            data = response.parse(self._shape)  # the slow way: tries the server's charset, and says what is wrong
-        items = data
+        data = items = response.parse(self._shape)
         for key in self._path or ():
             items = None if items is None else items.get(key)
         if items is None and (failure := _telling(data, _FAILURES)) is not None:
@@ -78,7 +74,6 @@ class Contents:
             self._shape = _cached_shape(path, self._model, optional)
         except TypeError:  # a model that can't be hashed
             self._shape = _make_shape(path, self._model, optional)
-        self._reader = decoding.reader(self._shape)
 
 
 def _found(response: Response) -> tuple[str, ...] | None:

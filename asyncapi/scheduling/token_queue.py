@@ -175,12 +175,12 @@ async def stand_in_line(
     """
     call, began, before = request.call, clock.now(), limiter.queue.length
     call.phase = "queue"
-    turn = call.priority if priority is None else priority
+    turn = call.settings.priority if priority is None else priority
     refuse(request, limiter.forecast(weights, turn), began, who=who, before=before, most=most)
-    await limiter.wait(weights, turn, call.tenant)
+    await limiter.wait(weights, turn, call.settings.tenant)
     waited = clock.now() - began
     call.queued += waited
-    call.held += f"{', ' if call.held else ''}{_word(who)} {waited:.3g} s behind {before}"
+    call.log_wait(f"{_word(who)} {waited:.3g} s behind {before}")
 
 
 def refuse(request: Request, wait: float, now: float, *, who: str, before: int = 0, most: int | None = None) -> None:
@@ -197,7 +197,7 @@ def refuse(request: Request, wait: float, now: float, *, who: str, before: int =
     Raises:
         RequestTimeout, RateExceeded, QueueFull: As in `stand_in_line`.
     """
-    max_wait = request.call.max_wait
+    max_wait = request.call.settings.max_wait
     if max_wait is not None and wait > max_wait:
         seconds = math.ceil(wait * 1000) / 1000
         response = Response(429, {"Retry-After": str(math.ceil(wait))}, url=request.url, request=request)

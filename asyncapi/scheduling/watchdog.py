@@ -43,7 +43,7 @@ class Guard:
         self._cancelling = task.cancelling()
         self.due = due
         self.expired = False
-        self.means = "the deadline came"
+        self.means = "the deadline passed"
 
     def expire(self) -> None:
         """Cancel the task, once."""

@@ -1,4 +1,4 @@
-"""Adaptive concurrency: how many attempts at a time a host can take, learned instead of set."""
+"""The settings of adaptive concurrency: how many attempts a host can take at a time, learned instead of set."""
 
 from dataclasses import KW_ONLY
 from typing import Annotated, Literal
@@ -12,19 +12,21 @@ from asyncapi.settings.base import settings
 
 @settings
 class Adaptive:
-    """A concurrency limit for each host that follows what the host can take: `Client(concurrency=Adaptive())`.
+    """Learn for each host how many attempts it can take at a time: `Client(concurrency=Adaptive())`.
 
-    It falls when the host answers 429 or 503, times out or can't be reached, and when its latency shows a queue; it
-    grows while it is used and nothing of this happens. Time spent in our own line never counts as latency.
+    The limit falls when the host responds with 429 or 503, times out or can't be reached, and when its latency shows
+    that requests queue there. It grows while it is used and none of this happens. Time spent in the client's own queue
+    never counts as latency.
 
     Attributes:
-        algorithm: "gradient2" compares latency with what it is without a queue, and keeps a headroom of the limit's
-            square root. "vegas" keeps a few attempts queued at the server. "aimd" knows refusals and timeouts alone:
-            for servers whose latency says nothing; it fills their queues.
-        initial: Attempts at a time to begin with.
-        minimum: Never fewer.
-        maximum: Never more.
-        backoff: What a first refusal leaves of the limit, as a share.
+        algorithm: "gradient2" compares the latency with the latency without a queue, and allows the square root of the
+            limit on top (Netflix's concurrency-limits). "vegas" keeps a few attempts queued at the server (TCP Vegas).
+            "aimd" goes by refusals and timeouts alone (additive increase, multiplicative decrease): for servers whose
+            latency says nothing; it fills their queues.
+        initial: The limit at the start, in attempts at a time; 20 by default.
+        minimum: The lowest limit; 1 by default.
+        maximum: The highest limit; 1000 by default.
+        backoff: The share of the limit that is left after the first refusal; 0.9 by default.
     """
 
     algorithm: Literal["gradient2", "vegas", "aimd"] = "gradient2"
@@ -43,7 +45,7 @@ class Adaptive:
         return maximum
 
     def start(self) -> AdaptiveLimit:
-        """The running limit of one host."""
+        """Start the limit of one host."""
         return AdaptiveLimit(
             ALGORITHMS[self.algorithm](),
             initial=self.initial,

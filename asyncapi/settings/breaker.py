@@ -17,27 +17,31 @@ _SERVER_ERRORS = frozenset(range(500, 600))
 
 @settings
 class Breaker:
-    """When to stop sending to a host that fails, and how to come back to it.
+    """Stop sending to a host that fails (the circuit opens), and return to it with one probe at a time.
 
-    What counts as a failure: the `statuses`, and attempts that brought no answer (`TransportError`). What never does:
-    any 4xx (a 429 is the rate limit's business), cancellations, and whatever we refused to send.
+    Failures are the `statuses` and attempts without a response (`TransportError`). A 4xx never is one (429s are for the
+    rate limits), nor is a cancellation, nor what the client refused to send. A circuit that is open raises
+    `CircuitOpen`.
 
     Attributes:
-        failure_rate: It opens when this share of the attempts in the window has failed, 0.5 for half of them; and when
-            the last `minimum` attempts, for a second at least, have all failed.
-        window: Seconds that the window looks back.
-        count: Look back at the last `count` attempts instead, however long ago.
-        minimum: Attempts that must be in the window before it can open.
-        slow: An attempt that takes longer is slow, seconds without our own queueing; None: speed doesn't matter.
-        slow_rate: It opens when this share of the attempts in the window was slow.
-        open_for: Seconds it stays open; half as long again each time it opens again without having recovered. In the
-            first 5 s of an outage, calls that retry wait for the next probe instead of being refused.
-        open_cap: The longest it stays open, seconds.
-        jitter: The share of the open time that is left to chance: many clients must not come back at once.
-        probes: Good attempts in a row that close it again, one at a time.
-        lease: Seconds after which a probe that has not come back no longer keeps others from trying.
-        statuses: Statuses that are failures; 5xx only.
-        key: Names the circuit that a Request belongs to, instead of its host.
+        failure_rate: The circuit opens when this share of the attempts in the window failed, 0.5 for half of them; and
+            when, for at least a second, every one of at least `minimum` attempts failed.
+        window: How far the window looks back, in seconds; 30 by default.
+        count: Look back at the last `count` attempts instead, however long ago they were; None for `window`.
+        minimum: Attempts that must be in the window before the circuit can open; 20 by default.
+        slow: An attempt that takes longer than this is slow, in seconds, without the time in the client's queues; None
+            (the default) ignores speed.
+        slow_rate: The circuit opens when this share of the attempts in the window was slow; 0.5 by default.
+        open_for: Seconds that the circuit stays open, 0.5 by default; half as long again each time it opens without
+            having closed. In the first 5 s of an outage, calls that retry wait for the next probe instead of being
+            refused.
+        open_cap: The longest time that the circuit stays open, in seconds; 4 by default.
+        jitter: The share of the open time that is drawn at random, so that many clients don't return at the same
+            moment; 0.2 by default.
+        probes: Successful probes in a row that close the circuit; 3 by default.
+        lease: Seconds after which a probe without a result no longer blocks the next one; 30 by default.
+        statuses: Statuses that are failures; all 5xx by default, and nothing else may be named.
+        key: A function that names the circuit of a `Request`; by default each host has its own.
     """
 
     failure_rate: Share = 0.5
@@ -56,12 +60,13 @@ class Breaker:
     key: Callable[[Any], str] | None = None
 
     def start(self, random: Callable[[], float]) -> Circuit:
-        """The running circuit of one key; `random` draws its jitter."""
+        """Start the circuit of one key; `random` draws its jitter."""
         return Circuit(self._rules, random)
 
     @cached_property
     def _rules(self) -> Rules:
-        """The same for all of them."""
+        """The rules that all circuits share."""
+        # a window of `count` attempts can never hold more than that
         minimum = self.minimum if self.count is None else min(self.minimum, self.count)
         return Rules(
             failure_rate=self.failure_rate,

@@ -12,20 +12,21 @@ _ROOM = 64 * 1024 * 1024  # bytes
 
 @settings
 class Cache:
-    """Keep answers as their headers allow (RFC 9111), in this client's memory: a hit sends nothing.
+    """Cache responses in the client's memory as their headers allow (RFC 9111): a hit sends nothing.
 
         Client("https://api.example.com", cache=Cache())
 
-    An answer's `.from_cache` says how it was had: "fresh", "revalidated" (the server said that it still holds) or
-    "stale"; "" if it was not.
+    `response.from_cache` is "fresh", "revalidated" (the server confirmed it with a 304) or "stale", and "" for a
+    response that is not from the cache.
 
     Attributes:
-        room: Bytes that are kept at the most, the least recently used forgotten first; an answer of an eighth of it or
-            more is not kept.
-        heuristic: How long an answer that doesn't say is fresh, as a share of its age since Last-Modified; 0.1 is
-            usual, 0 asks every time.
-        stale_if_error: Seconds over its time that an answer may be used while the server can't be asked or answers
-            with a 500, 502, 503 or 504, where nobody says `stale-if-error`; `must-revalidate` forbids it.
+        room: Most bytes of memory, 64 MiB by default; the least recently used responses are dropped first. A response
+            of an eighth of `room` or more is not stored.
+        heuristic: How long a response that doesn't say so is fresh, as a share of its age since Last-Modified (RFC 9111
+            section 4.2.2). 0.1 is usual; 0, the default, revalidates every time.
+        stale_if_error: Seconds for which a response may be used after it has become stale, while the server can't be
+            reached or responds with 500, 502, 503 or 504 (RFC 5861 section 4); 0 by default. A `stale-if-error` of the
+            server or of the request takes precedence, and `must-revalidate` forbids it.
     """
 
     room: Annotated[int, Field(gt=0)] = _ROOM

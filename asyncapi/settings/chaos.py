@@ -1,4 +1,4 @@
-"""The settings of chaos: what goes wrong on purpose, for tests."""
+"""The settings of chaos: faults on purpose, for tests."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY
@@ -25,31 +25,32 @@ def _statuses(errors: float | Mapping[int, float]) -> dict[int, float]:
 
 
 def _shares(errors: float | Mapping[int, float], info: ValidationInfo) -> float | Mapping[int, float]:
-    given = _statuses(errors)
-    if not all(200 <= status <= 599 and share >= 0 for status, share in given.items()):  # noqa: PLR2004 - final statuses
+    shares = _statuses(errors)
+    if not all(200 <= status <= 599 and share >= 0 for status, share in shares.items()):  # noqa: PLR2004 - final statuses
         raise ValueError("give a share from 0 to 1, or one for each status, {500: 0.1, 404: 0.01}")
-    if info.data.get("drops", 0) + info.data.get("throttle", 0) + sum(given.values()) > 1:
+    # `errors` is the last of the three fields, so the others are known here
+    if info.data.get("drops", 0) + info.data.get("throttle", 0) + sum(shares.values()) > 1:
         raise ValueError("drops, throttle and errors are shares of all attempts: together at most 1")
     return errors
 
 
 @settings
 class Chaos:
-    """Make a share of the attempts go wrong, the same ones in every run: for the tests of code that uses this SDK.
+    """Make a share of the attempts fail, the same ones in every run: for tests of code that uses this SDK.
 
-    What happens to an attempt is drawn from the seed, its method and URL, and how often that was asked for before;
-    never from time or from the order of other requests.
+    What happens to an attempt depends on the seed, on its method and URL, and on how often that URL was requested
+    before; never on time or on the order of other requests. Nothing fails by default.
 
     Attributes:
-        latency: Seconds added to an attempt; a pair `(shortest, longest)` is drawn from evenly.
-        slow: The share of attempts that get the latency.
-        drops: The share of attempts whose connection breaks: half of them before they are sent, half after the server
-            has done its work.
-        throttle: The share of attempts answered with a 429 and a Retry-After.
-        retry_after: Its Retry-After, seconds.
-        errors: The share of attempts answered with a 503; or a share for each status, `{500: 0.1, 404: 0.01}`.
-        truncate: The share of answers whose connection breaks in the middle of the body (where there is one).
-        seed: Another seed hits other attempts.
+        latency: Seconds added to an attempt, or a pair `(shortest, longest)` to draw from evenly; 0 by default.
+        slow: The share of attempts that get the latency, from 0 to 1; all by default.
+        drops: The share of attempts whose connection breaks: half of them before the request is sent, half after the
+            server has done its work.
+        throttle: The share of attempts that get a 429 with a Retry-After.
+        retry_after: The Retry-After of these, in seconds; 1 by default.
+        errors: The share of attempts that get a 503; or a share for each status, `{500: 0.1, 404: 0.01}`.
+        truncate: The share of responses whose connection breaks in the middle of the body (where there is one).
+        seed: Another seed picks other attempts; 0 by default.
     """
 
     _: KW_ONLY
@@ -69,5 +70,5 @@ class Chaos:
 
     @cached_property
     def shares(self) -> dict[int, float]:
-        """The share of attempts that each status answers."""
+        """The share of attempts that get each status."""
         return _statuses(self.errors)

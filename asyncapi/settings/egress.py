@@ -10,11 +10,15 @@ from asyncapi.sansio.http.egress import Guard
 from asyncapi.settings.base import settings
 
 
-def _entries(given: Any) -> tuple[str, ...]:
-    if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(one, str) for one in given):
+def _entries(entries: Any) -> tuple[str, ...]:
+    if (
+        isinstance(entries, str)
+        or not isinstance(entries, Sequence)
+        or not all(isinstance(entry, str) for entry in entries)
+    ):
         raise ValueError("give a list of networks, addresses and hosts")
-    Guard(allow=given)
-    return tuple(given)
+    Guard(allow=entries)
+    return tuple(entries)
 
 
 Entries = Annotated[Sequence[str], BeforeValidator(_entries)]
@@ -22,16 +26,18 @@ Entries = Annotated[Sequence[str], BeforeValidator(_entries)]
 
 @settings
 class Egress:
-    """Where a client may connect, for programs that fetch URLs which others give them (SSRF).
+    """Restrict where the client may connect, for programs that fetch URLs from others (against SSRF).
 
-    By default to public addresses alone: private, loopback, link-local, multicast and reserved ones are refused, and
-    the metadata services of clouds. Every address is checked as it is connected to, for redirects too. An entry is a
-    network (`10.0.0.0/8`), an address, a host (`h.example`), or all hosts below one (`*.h.example`).
+    By default only public addresses are allowed: private, loopback, link-local, multicast and reserved ones are
+    refused, and so are the metadata services of clouds. Every address is checked at the moment of the connection, after
+    redirects too. An entry is a network (`10.0.0.0/8`), an address, a host (`h.example`), or all hosts below one
+    (`*.h.example`). A refusal is an `EgressDenied`.
 
     Attributes:
-        allow: What may be reached though it is not public. A host's addresses may then be any but a cloud's metadata.
-        deny: What may not be reached though it is public; it goes before `allow`.
-        public: Whether public addresses may be reached; False leaves only what `allow` names.
+        allow: Networks, addresses and hosts to allow although they are not public. The addresses of an allowed host may
+            be any, except a cloud's metadata service.
+        deny: Networks, addresses and hosts to refuse although they are public; it takes precedence over `allow`.
+        public: Whether public addresses are allowed, as by default; False allows only what `allow` names.
     """
 
     allow: Entries = ()
@@ -40,5 +46,5 @@ class Egress:
     public: bool = True
 
     def guard(self) -> Guard:
-        """What decides."""
+        """Make the guard that decides."""
         return Guard(allow=self.allow, deny=self.deny, public=self.public)

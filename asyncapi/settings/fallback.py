@@ -1,4 +1,4 @@
-"""The settings of degradation."""
+"""The settings of fallbacks: what a call returns when it fails."""
 
 from dataclasses import KW_ONLY
 from functools import cached_property
@@ -16,13 +16,13 @@ from asyncapi.settings.base import Seconds, settings
 from asyncapi.types import UNSET
 
 _SERVER_ERRORS = frozenset(range(500, 600))
-_NETWORK_SHARE = 0.4  # of the time that is left, kept for asking elsewhere
-_LOCAL_SHARE = 0.05  # ... for an answer that is here already
+_NETWORK_SHARE = 0.4  # of the call's remaining time, reserved for another place
+_LOCAL_SHARE = 0.05  # of the call's remaining time, reserved for a response that is in memory already
 
 
 @settings
 class Fallback:
-    """Another way to an answer when a call fails; give one, or several to be tried in order.
+    """Return another response when a call fails: give one fallback, or several to be tried in order.
 
         Client("https://api.example.com", fallback=[
             Fallback(to="https://eu.api.example.com"),
@@ -30,16 +30,17 @@ class Fallback:
             Fallback(value={"items": []}),
         ])
 
-    The answer's `.degraded` says which way it came, and why; it is "" otherwise.
+    `response.degraded` says which fallback it came from and why; it is "" for a response from the usual place.
 
     Attributes:
-        to: Another base URL of the same API. Credentials are for their own origin: name those of both places in
+        to: Another base URL of the same API, asked only where it is safe to send the request again. Credentials belong
+            to their own origin: name those of both places in
             `auth={"https://api.example.com": ..., "https://eu.api.example.com": ...}`.
-        stale: The last good answer to the same GET with the same headers, if it is not older than so many seconds; at
-            most 32 MiB of them are kept.
-        value: A default: data (answered as JSON), a `Response`, or a function `(request, failure)` that gives either,
-            or None if it has none; it may be async.
-        statuses: Statuses that count as failed, beside no answer at all.
+        stale: Return the last good response to the same GET with the same headers, if it is not older than this many
+            seconds. At most 32 MiB of responses are kept, and never a `no-store`.
+        value: A default: data (returned as JSON), a `Response`, or a function `(request, failure)` that returns either,
+            or None if it has no default; it may be async.
+        statuses: Statuses that count as failures, all 5xx by default; an attempt without a response always does.
     """
 
     to: str | None = None
@@ -49,9 +50,9 @@ class Fallback:
     statuses: frozenset[Annotated[int, Field(ge=400, le=599)]] = _SERVER_ERRORS
 
     def __post_init__(self) -> None:
-        """One way at a time."""
-        given = (self.to is not None) + (self.stale is not None) + (self.value is not UNSET)
-        if given != 1:
+        """Check that it is one fallback, and a usable one."""
+        count = (self.to is not None) + (self.stale is not None) + (self.value is not UNSET)
+        if count != 1:
             raise ConfigError("Fallback: give one of to=, stale= and value=; a list of Fallbacks for several")
         if self.target is not None and (self.target.scheme not in {"http", "https"} or not self.target.host):
             raise ConfigError(f"Fallback(to={self.to!r}): give an absolute base URL, like https://eu.api.example.com")
@@ -59,7 +60,9 @@ class Fallback:
             try:
                 to_json(self.value)
             except ValueError as error:
-                raise ConfigError(f"Fallback(value=...): it is answered as JSON, and {error}") from None
+                raise ConfigError(
+                    f"Fallback(value=...): give data that JSON can represent, a Response or a function: {error}"
+                ) from None
 
     def describe(self) -> str:
         """As `explain()` shows it."""
@@ -74,5 +77,5 @@ class Fallback:
 
     @cached_property
     def share(self) -> float:
-        """The share of the remaining time that is kept for it."""
+        """The share of the call's remaining time that is reserved for this fallback."""
         return _NETWORK_SHARE if self.to is not None or callable(self.value) else _LOCAL_SHARE

@@ -21,16 +21,17 @@ def _late(after: float | str) -> float | str:
 
 @settings
 class Hedge:
-    """Send a second copy of a request whose answer is late, and take whichever answer comes first.
+    """Send a second copy of a request whose response is late, and take the response that comes first.
 
-    Only requests that are safe to send twice: GET, HEAD, OPTIONS, TRACE, PUT and DELETE, or with an idempotency key.
+    Only requests that are safe to send twice are hedged: GET, HEAD, OPTIONS, TRACE, PUT and DELETE, and calls with an
+    idempotency key. The method is that of Dean and Barroso, "The Tail at Scale" (2013).
 
     Attributes:
-        after: When an answer is late: seconds, or a quantile of this route's own latencies, "p95" or "p99", learned as
-            it goes. A route is a method, a host, and the call's `route=` where one is given.
-        copies: Copies of a request in all, the first included.
-        budget: Further copies per call, 0.05 for 5 %: never more than that, however slow everything is.
-        minimum: Latencies of a route to be learned before its calls are hedged.
+        after: When a response is late: seconds, or a quantile of the route's own latencies, "p95" (the default) or
+            "p99", learned while the client runs. A route is a method, a host, and the call's `route=` where it has one.
+        copies: Most copies of a request, the first included; 2 by default.
+        budget: Most further copies per call, however slow the host is: 0.05, the default, is 5 %.
+        minimum: Latencies of a route that must be known before its calls are hedged by a quantile; 50 by default.
     """
 
     after: Annotated[float | str, AfterValidator(_late)] = "p95"
@@ -40,12 +41,12 @@ class Hedge:
     minimum: Annotated[int, Field(ge=20, le=256)] = 50
 
     def start(self) -> Route:
-        """What is known of one route: nothing yet."""
+        """Start the record of one route."""
         return Route(self._rules)
 
     @cached_property
     def _rules(self) -> Rules:
-        """The same for all of them."""
+        """The rules that all routes share."""
         if isinstance(self.after, str):
             return Rules(float(self.after[1:]) / 100, budget=self.budget, minimum=self.minimum)
         return Rules(None, self.after, budget=self.budget)

@@ -1,6 +1,6 @@
 """The settings of pagination: how the pages of a list follow each other.
 
-A place in an answer is written "data.items" (keys; -1 for the last element of a list: "data.-1.id") or
+A place in a response is written "data.items" (keys joined by dots; -1 for the last element of a list: "data.-1.id") or
 "header:X-Total-Count".
 """
 
@@ -26,20 +26,20 @@ Size = Annotated[int, Field(ge=1)]
 
 @settings
 class PageNumber:
-    """Pages by number: `?page=1`, `?page=2` ...
+    """Page by number: `?page=1`, `?page=2` ...
 
-    With the total known, pages are fetched concurrently. They end at an empty page, where the total is reached, or,
-    where none is known, at a page shorter than the first.
+    Where the total is known, pages are fetched concurrently. The list ends at an empty page, where the total is
+    reached, or, where no total is known, at a page shorter than the first.
 
     Attributes:
-        param: The parameter that takes the number.
-        start: The number of the very first page.
-        size_param: The parameter that takes the size, such as "per_page"; needs `size`.
+        param: The query parameter of the number; "page" by default.
+        start: The number of the very first page; 1 by default.
+        size_param: The query parameter of the page size, such as "per_page"; needs `size`.
         size: Items per page to ask for.
-        total: Where the answer has the number of all items, or None if it has not.
-        pages: Where it has the number of all pages.
-        short_ends: False goes on behind a short page, to the first empty one: for servers that filter a page after
-            cutting it.
+        total: The place of the number of all items in the response ("total" by default), or None if there is none.
+        pages: The place of the number of all pages, or None if there is none.
+        short_ends: Whether a short page is the last one. False continues to the first empty page: for servers that
+            filter a page after they have cut it.
     """
 
     param: Name = "page"
@@ -52,7 +52,7 @@ class PageNumber:
     short_ends: bool = True
 
     def strategy(self) -> Counted:
-        """The rules of one run.
+        """Make the rules of one run.
 
         Raises:
             ConfigError: A parameter for the size, but no size.
@@ -67,15 +67,15 @@ class PageNumber:
 
 @settings
 class Offset:
-    """Pages by the offset of their first item: `?offset=0&limit=50`, `?offset=50&limit=50` ...
+    """Page by the offset of the first item: `?offset=0&limit=50`, `?offset=50&limit=50` ...
 
     Attributes:
-        param: The parameter that takes the offset.
-        start: The offset of the very first item.
-        size_param: The parameter that takes the size; sent only where `size` is given.
+        param: The query parameter of the offset; "offset" by default.
+        start: The offset of the very first item; 0 by default.
+        size_param: The query parameter of the page size, "limit" by default; sent only where `size` is given.
         size: Items per page to ask for.
         total: As in `PageNumber`.
-        short_ends: As in `PageNumber`; offsets then go on by `size`, not by what came.
+        short_ends: As in `PageNumber`. With False, offsets grow by `size`, not by the number of items received.
     """
 
     param: Name = "offset"
@@ -87,7 +87,7 @@ class Offset:
     short_ends: bool = True
 
     def strategy(self) -> Counted:
-        """The rules of one run."""
+        """Make the rules of one run."""
         return Counted(
             "offset", param=self.param, first=self.start, size_param=None if self.size is None else self.size_param,
             size=self.size, total=self.total, pages=None, short_ends=self.short_ends,
@@ -96,18 +96,18 @@ class Offset:
 
 @settings
 class Cursor:
-    """Pages by a cursor that the page before names: `?cursor=abc`. They end where there is none.
+    """Page by a cursor that the page before names: `?cursor=abc`. The list ends where a page names none.
 
     Attributes:
-        param: The parameter that takes it.
-        at: Where the answer has the next one. `Cursor("starting_after", at="data.-1.id", more="has_more")` takes the
-            id of the last item.
-        first: What to send for the first page; nothing by default.
-        more: Where the answer says whether there is a next page, for answers that always name a cursor: true or false,
-            a number, or their text.
-        end: What the server names where there is no next page, beside null, false and an empty text. By default 0, and
-            texts such as "null", unless `at` is an item's own value or `more` says that there is more; "" for nothing
-            else: 0 is a cursor then.
+        param: The query parameter of the cursor; "cursor" by default.
+        at: The place of the next cursor in the response. `Cursor("starting_after", at="data.-1.id", more="has_more")`
+            takes the id of the last item.
+        first: The cursor of the first page; none is sent by default.
+        more: The place that says whether there is a next page, for servers that always name a cursor: true or false, a
+            number, or their text.
+        end: The cursor by which the server says that there is no next page, beside null, false and an empty text. By
+            default that is 0, and texts such as "null", unless `at` is an item's own value or `more` says that there is
+            more. With "" nothing else ends the list: 0 is a cursor then.
     """
 
     param: Name = "cursor"
@@ -118,35 +118,35 @@ class Cursor:
     end: str | int | None = None
 
     def strategy(self) -> Marked:
-        """The rules of one run."""
+        """Make the rules of one run."""
         return Marked(self.param, self.at, self.first, self.more, self.end)
 
 
 @settings
 class LinkHeader:
-    """Pages by the `Link` header (RFC 8288): `<https://...?page=2>; rel="next"`.
+    """Page by the `Link` header (RFC 8288): `<https://...?page=2>; rel="next"`.
 
     Attributes:
-        rel: The relation of the next page.
+        rel: The relation type of the next page; "next" by default.
     """
 
     rel: Name = "next"
 
     def strategy(self) -> Linked:
-        """The rules of one run."""
+        """Make the rules of one run."""
         return Linked(by_link(self.rel))
 
 
 @settings
 class NextUrl:
-    """Pages by the URL of the next one in the answer. They end where there is none (null, false, 0, an empty text).
+    """Page by the URL of the next page in the response. The list ends where there is none (null, false, 0, "").
 
     Attributes:
-        at: Where the answer has it; of an object there, its "href".
+        at: The place of the URL in the response, "next" by default; of an object there, its "href" is taken.
     """
 
     at: Place = "next"
 
     def strategy(self) -> Linked:
-        """The rules of one run."""
+        """Make the rules of one run."""
         return Linked(by_url(self.at))

@@ -12,14 +12,14 @@ from asyncapi.settings.base import Seconds, settings
 
 @settings
 class RateLimit:
-    """At most `amount` attempts per `per` seconds, as a token bucket (GCRA). Several limits may hold at once.
+    """Send at most `amount` attempts per `per` seconds: a token bucket (GCRA). Several limits may hold at once.
 
     Attributes:
-        amount: Tokens per `per`.
-        per: Seconds.
+        amount: Tokens that come back per `per` seconds; an attempt takes one, a retry too.
+        per: Seconds; 1 by default.
         burst: Tokens that may be spent at once; `amount` by default. 1 spaces the attempts evenly.
-        by: "client": all attempts of the client share it; "host": each host has its own.
-        weight: What a Request costs, instead of 1: for limits on tokens or rows.
+        by: "client": all attempts of the client share the limit; "host": each host has its own.
+        weight: A function that says how many tokens a `Request` takes instead of 1: for limits on LLM tokens or rows.
     """
 
     amount: Annotated[float, Field(gt=0)]
@@ -30,5 +30,5 @@ class RateLimit:
     weight: Callable[[Any], float] | None = None
 
     def start(self) -> Bucket:
-        """The running bucket of one key."""
+        """Start the bucket of one key."""
         return Bucket(self.amount, self.per, self.burst if self.burst is not None else max(1.0, self.amount))

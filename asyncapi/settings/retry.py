@@ -13,25 +13,25 @@ from asyncapi.sansio.failures.retry_budget import CostBudget as RunningCostBudge
 from asyncapi.sansio.failures.retry_budget import Retries, RetryBudget
 from asyncapi.settings.base import settings
 
-_ATTEMPTS = 4  # in all, where nothing else is said
+_ATTEMPTS = 4  # in all, by default
 
 
 @settings
 class Budget:
-    """A retry budget per host: retries may be `ratio` of the calls, plus a floor.
+    """Limit the retries of each host to a share of its calls, plus a few: a retry budget.
 
     While nearly all attempts of a busy client time out, none of these is retried: that would keep the host overloaded.
 
     Attributes:
-        ratio: Retries per call, 0.2 for 20 %.
-        floor: Retries that are there from the start, and come back over five minutes.
+        ratio: Retries per call; 0.2, the default, is 20 %.
+        floor: Retries that are available from the start, and are refilled over five minutes; 10 by default.
     """
 
     ratio: Annotated[float, Field(ge=0, le=10)] = 0.2
     floor: Annotated[float, Field(ge=0)] = 10.0
 
     def start(self) -> Retries:
-        """The running budget of one host."""
+        """Start the budget of one host."""
         return RetryBudget(self.ratio, self.floor)
 
     def describe(self) -> str:
@@ -41,13 +41,15 @@ class Budget:
 
 @settings
 class CostBudget:
-    """A retry budget per host as in the AWS SDKs: a quota that retries use up and successes pay back.
+    """Limit the retries of each host as the AWS SDKs do: retries use up a quota that successes pay back.
+
+    The defaults are those of the "standard" retry mode of the AWS SDKs.
 
     Attributes:
-        capacity: The quota in full.
-        retry: What a retry costs, after a throttled answer or any other failure but a time-out.
-        timeout: What a retry after a time-out costs.
-        payback: What a success without a retry pays back; one after a retry pays back that retry.
+        capacity: The full quota; 500 by default.
+        retry: What a retry costs, after a 429 or any failure other than a timeout; 5 by default.
+        timeout: What a retry after a timeout costs; 10 by default.
+        payback: What a success without a retry pays back, 1 by default; a success after a retry pays back that retry.
     """
 
     capacity: Annotated[float, Field(gt=0)] = 500.0
@@ -57,32 +59,35 @@ class CostBudget:
     payback: Annotated[float, Field(ge=0)] = 1.0
 
     def start(self) -> Retries:
-        """The running budget of one host."""
+        """Start the budget of one host."""
         return RunningCostBudget(self.capacity, self.retry, self.timeout, self.payback)
 
     def describe(self) -> str:
         """As `explain()` shows it."""
-        return f"budget {self.capacity:g}, a retry costs {self.retry:g}, after a time-out {self.timeout:g}"
+        return f"budget {self.capacity:g}, a retry costs {self.retry:g}, after a timeout {self.timeout:g}"
 
 
 @settings
 class Retry:
-    """When and how a failed attempt is sent again. The defaults are safe for any API.
+    """Say when and how a failed attempt is sent again. The defaults are safe for any API.
 
-    tenacity strategies are taken as they are: `Retry(stop=stop_after_delay(10), wait=wait_random_exponential(max=5))`.
-    They never lift the rules of safety: what might be done twice is not sent twice.
+    tenacity strategies work as they are: `Retry(stop=stop_after_delay(10), wait=wait_random_exponential(max=5))`. They
+    never lift the rules of safety: a request that the server might carry out twice is not sent twice.
 
     Attributes:
-        attempts: Attempts in all; 4, or no bound of its own where `stop` is given.
-        base: The ceiling of the first wait, seconds. It doubles with each retry; waits are drawn from [0, ceiling).
-        cap: The ceiling of every wait, seconds.
-        statuses: Statuses worth a retry. 429 stands for every rate limit, as GitHub's, which are 403s.
-        max_retry_after: The longest wait a server may ask for, seconds; beyond, the error is raised at once.
-        budget: A `Budget` or `CostBudget` per host, or None. It is the client's: a call's `retry=` can only opt out. It
-            holds retries back also where more `attempts` are asked for, and errors say so (`held_by`).
-        wait: A tenacity wait strategy instead of the exponential one. A server's Retry-After goes before it.
+        attempts: Most attempts, the first included; 4 by default, or no limit of its own where `stop` is given.
+        base: The upper limit of the first wait, in seconds; 0.5 by default. It doubles with each retry, and each wait
+            is drawn from 0 to the limit (full jitter).
+        cap: The upper limit of every wait, in seconds; 30 by default.
+        statuses: Statuses that are retried. 429 stands for every rate limit, also for those that are 403s (GitHub).
+        max_retry_after: The longest wait that a server may ask for, in seconds; 60 by default. For a longer one the
+            error is raised at once.
+        budget: A `Budget` or `CostBudget` per host, or None. It belongs to the client: a call's `retry=` can only opt
+            out. It holds retries back also where more `attempts` are allowed, and errors say so (`held_by`).
+        wait: A tenacity wait strategy instead of the exponential one. A server's Retry-After takes precedence.
         stop: A tenacity stop strategy, beside `attempts`.
-        retry: A tenacity retry strategy instead of the built-in choice; it sees errors, and answers as results.
+        retry: A tenacity retry strategy instead of the built-in choice: it sees errors as exceptions, and other
+            responses as results.
     """
 
     attempts: Annotated[int, Field(ge=1)] | None = None
@@ -98,7 +103,7 @@ class Retry:
 
     @cached_property
     def max_attempts(self) -> int | None:
-        """Attempts in all; None where only `stop` bounds them."""
+        """Most attempts; None where only `stop` limits them."""
         return self.attempts if self.attempts is not None else None if self.stop is not None else _ATTEMPTS
 
     def describe(self) -> str:

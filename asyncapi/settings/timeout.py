@@ -1,4 +1,4 @@
-"""The settings of time."""
+"""The settings of time limits."""
 
 from dataclasses import KW_ONLY
 
@@ -7,14 +7,14 @@ from asyncapi.settings.base import Seconds, settings
 
 @settings
 class Timeout:
-    """How long things may take, in seconds; None is no limit.
+    """Limit the time of a call and its parts, in seconds; None is no limit.
 
     Attributes:
-        total: The whole call: queueing, every attempt, backoff and the body.
-        connect: A new connection: name, TCP, TLS, proxy.
-        attempt: One attempt, from its start to the end of its body.
-        read: The silence between two pieces of a streamed body. Of a stream, `attempt` ends with the headers, and so
-            does `total`, unless it was given to that very call.
+        total: The whole call: waiting in queues, every attempt, backoff and reading the body; 30 by default.
+        connect: Making a new connection: DNS, TCP, TLS, proxy; 5 by default.
+        attempt: One attempt, from its start to the end of its body; no limit by default.
+        read: The silence between two pieces of a streamed body; 60 by default. For a stream, `attempt` and `total` end
+            with the headers, unless `total` was given for that very call.
     """
 
     total: Seconds | None = 30.0

@@ -16,8 +16,8 @@ def _path(given: Any) -> Any:
     return os.fspath(given) if isinstance(given, os.PathLike) else given
 
 
-def _several(given: Any) -> tuple[str, ...]:
-    texts = (given,) if isinstance(given, str) else given
+def _several(pins: Any) -> tuple[str, ...]:
+    texts = (pins,) if isinstance(pins, str) else pins
     if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
         raise ValueError("give pins as text, sha256/...=: one or several, or several for each host in a mapping")
     if not texts:
@@ -25,13 +25,13 @@ def _several(given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(forms.parse(text) for text in texts))
 
 
-def _pins(given: Any) -> Any:
-    """In one form: a tuple, or one for each host."""
-    if given is None:
+def _pins(pins: Any) -> Any:
+    """Normalise pins to a tuple, or to one for each host."""
+    if pins is None:
         return None
-    if isinstance(given, Mapping):
-        return {str(host).lower().rstrip("."): _several(pins) for host, pins in given.items()}
-    return _several(given)
+    if isinstance(pins, Mapping):
+        return {str(host).lower().rstrip("."): _several(several) for host, several in pins.items()}
+    return _several(pins)
 
 
 Path = Annotated[str, BeforeValidator(_path)]
@@ -40,19 +40,20 @@ Pins = Annotated[Sequence[str] | Mapping[str, Sequence[str]] | None, BeforeValid
 
 @settings
 class TLS:
-    """How the server's identity is checked, and ours is shown.
+    """Say how the server's certificate is checked, and which client certificate is shown.
 
-    The files are read again when they change: a new connection is made with the newest that fit together.
+    Files are read again when they change: a new connection uses the newest files that belong together.
 
     Attributes:
-        ca: A file or folder of certificate authorities to trust instead of the system's.
-        cert: Our certificate (PEM, with its chain), for servers that ask for one.
-        key: Its private key, if not in the same file.
-        password: The key's password.
-        verify: False accepts any certificate: anyone on the way can read and change everything, unless `pins` hold.
-        min_version: The oldest protocol version accepted.
+        ca: A file or folder of certificate authorities (PEM) to trust instead of the system's.
+        cert: A client certificate (PEM, with its chain), for servers that ask for one.
+        key: The private key of `cert`, if it is not in the same file.
+        password: The password of the private key.
+        verify: False accepts any certificate: anyone between you and the server can read and change everything, unless
+            `pins` are given.
+        min_version: The oldest version of TLS to accept; "1.2" by default.
         pins: Public keys, one of which the server's chain must have: `sha256/...=`, the base64 SHA-256 of a
-            SubjectPublicKeyInfo (RFC 7469). Several for every host, or several for each host: `{"h.example": [...]}`.
+            SubjectPublicKeyInfo (RFC 7469 section 2.4). Several for all hosts, or for each: `{"h.example": [...]}`.
     """
 
     _: KW_ONLY
@@ -69,5 +70,7 @@ class TLS:
         if self.cert is None and (self.key is not None or self.password is not None):
             raise ValueError("TLS(key=..., password=...) belong to a certificate: give cert= too")
         if not self.verify and self.ca is not None:
-            raise ValueError("TLS(ca=..., verify=False): authorities are asked only where certificates are verified")
+            raise ValueError(
+                "TLS(ca=..., verify=False): ca= has no effect where certificates aren't verified; leave one of them out"
+            )
         return self

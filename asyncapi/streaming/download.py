@@ -238,5 +238,5 @@ def _policy_of(response: StreamedResponse) -> Retry | None:
     request = response.request
     if request is None or request.method != "GET" or request.content is not None:
         return None
-    policy: Retry | None = request.call.retry
+    policy: Retry | None = request.call.settings.retry
     return policy

@@ -316,8 +316,8 @@ class StreamedResponse:
         if scope is not None and (due is None or scope < due):
             due = scope
         if due is not None and now >= due:
-            raise self._failed(RequestTimeout("the deadline came during body", phase="body"))
-        why = "the deadline came during body"
+            raise self._failed(RequestTimeout("the deadline passed during body", phase="body"))
+        why = "the deadline passed during body"
         if limits.read is not None and (due is None or now + limits.read < due):
             due, why = now + limits.read, f"the body was silent for {limits.read:g} s (Timeout.read)"
         guard = None if due is None else limits.watchdog.enter(due)

@@ -11,6 +11,7 @@ from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, TransportError
 from asyncapi.layers import deadline
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.sansio.auth.masks import Masks
 from asyncapi.sansio.failures.resend import rewindable
 from asyncapi.settings import Retry, Timeout
@@ -115,7 +116,7 @@ class Recorder:
                 else:
                     end = _ended(response)
                     if response.open_body is not None:
-                        response.open_body.hold(lambda _: self._closed(came))
+                        release_at_end(response, lambda _: self._closed(came))
                     return response
                 finally:
                     current_call.reset(token)
@@ -143,11 +144,11 @@ class Recorder:
             body="" if request.content is None else "bytes" if rewindable(request) else "stream",
             route=request.route,
             scope=deadline.current.get(),
-            limits=None if given is UNSET else [_total(given), call.connect, call.attempt],
-            retry=None if request.retry is UNSET else _retry_settings(call.retry),
-            wait=None if request.wait is UNSET else True if call.max_wait is None else call.max_wait,
-            priority=call.priority,
-            tenant=call.tenant,
+            limits=None if given is UNSET else [_total(given), call.settings.connect, call.settings.attempt],
+            retry=None if request.retry is UNSET else _retry_settings(call.settings.retry),
+            wait=None if request.wait is UNSET else True if call.settings.max_wait is None else call.settings.max_wait,
+            priority=call.settings.priority,
+            tenant=call.settings.tenant,
             streamed=call.open_bodies is not None,
         )
 

@@ -1,1 +1,1 @@
-"""What carries an attempt over the wire, or pretends to: one file each, one verb `send`, one end `aclose`."""
+"""Transports send one attempt over the wire, or pretend to: `send` and `aclose` are all they have."""

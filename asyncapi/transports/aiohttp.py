@@ -1,17 +1,17 @@
-"""HTTP/1.1 over one shared `aiohttp.ClientSession`.
+"""Send attempts as HTTP/1.1 over one shared `aiohttp.ClientSession`.
 
 Rules:
-- Every attempt goes through the session's `_request`, which `session.request` and its verbs wrap, so whatever
-  patches or extends a session works here.
-- The session follows no redirect, keeps no cookie, asks no environment, resends nothing and arms no timer per request:
-  retries, redirects and limits are the layers'. Only a new connection arms aiohttp's own connect timer.
-- A body is read to its end inside the attempt, bounded by `max_body` on its decoded bytes, so a broken or endless
-  body is the attempt's failure, and its connection is closed. Where the call wants it streamed, a good answer's body is
-  left open instead: its connection is closed with it, or kept if it was read to its end.
-- aiohttp decodes nothing: its decoders take a stream that was cut for a whole one, and know one coding at a time.
-- No error of aiohttp's stays in the chain of ours, as cause or context: they carry the whole request, and what a peer
-  echoes of it.
-- The pool is unbounded: the number of connections is bounded by the layer above, which is the one queue.
+1. Every attempt goes through the session's `_request`, which `session.request` and its verbs wrap, so that whatever
+   patches or extends a session works here.
+2. The session follows no redirect, keeps no cookie, reads no environment, resends nothing and sets no timer per
+   request: retries, redirects and limits belong to the layers. Only a new connection uses aiohttp's connect timer.
+3. A body is read to its end inside the attempt, at most `max_body` decoded bytes of it: a broken or endless body is the
+   attempt's failure, and its connection is closed. If the call streams, the body of a good response is left open
+   instead: its connection is closed with it, or goes back to the pool if the body was read to its end.
+4. aiohttp decodes nothing: its decoders take a truncated stream for a complete one, and know one coding at a time.
+5. No error of aiohttp's stays in the chain of ours, as cause or context: they carry the whole request, and what a
+   server echoes of it.
+6. The pool is unbounded: the concurrency layer, which is the one queue, bounds the number of connections.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from asyncapi.messages.response import Response
 from asyncapi.sansio.http.codings import accepted
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.transports import attempt_limit, outgoing, upload
-from asyncapi.transports.aiohttp_bodies import decoded_body, fits, read
+from asyncapi.transports.aiohttp_bodies import decoded_body, whole_body
 from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
 from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
 from asyncapi.transports.aiohttp_expect import hurried
-from asyncapi.transports.aiohttp_handler import MOST, headers_of
+from asyncapi.transports.aiohttp_handler import MAX_HEADERS, headers_of
 from asyncapi.transports.aiohttp_request import ByteExactRequest
 from asyncapi.transports.tls import Handshakes
 from asyncapi.transports.unclosed import watch_over
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncapi")
 
 _VERSIONS = {aiohttp.HttpVersion10: "1.0", aiohttp.HttpVersion11: "1.1"}
-_RAISED = (*RAISED, TransportError, EgressDenied)  # the last two by our own connector and decoders
+_RAISED = (*RAISED, TransportError, EgressDenied)  # the last two come from our own connector and decoders
 _BODILY = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH})
 _ACCEPTED = {hdrs.ACCEPT_ENCODING: accepted()}
 if aiohttp.ClientRequest.DEFAULT_HEADERS.get(hdrs.ACCEPT_ENCODING) == accepted():
@@ -73,26 +73,26 @@ _DIRECT: Mapping[str, Any] = {"proxy": None}
 
 
 class AioHTTPTransport:
-    """Carries attempts over aiohttp.
+    """Sends attempts over aiohttp.
 
     Args:
         clock: Times the attempts.
         max_body: Most bytes of a decoded body; None for no bound.
         tls: How TLS connections are made; by default they trust what the system trusts.
-        guard: Refuses hosts and addresses, as they are connected to.
-        session: A session to share; it is not closed here, and its own connector, cookies and proxies hold.
+        guard: Refuses hosts and addresses at the moment of the connection.
+        session: A session to share: it is not closed here, and its own connector, cookies and proxies are used.
         cookies: Keep cookies between requests.
         proxy: Proxy URL for every request.
         unix_socket: Path of a Unix socket to connect to instead of the URL's host.
         trust_env: Take proxies from the environment, and passwords from ~/.netrc.
         keepalive: Seconds an idle connection is kept.
-        max_headers: Most bytes of an answer's status line and headers; None for 256 KiB, or for what the session says.
+        max_headers: Most bytes of a response's status line and headers; None for 256 KiB, or the shared session's own.
 
     Attributes:
         unclosed: Warns where the session of its own is never closed; None until there is one.
 
     Raises:
-        ConfigError: A setting makes no sense, or is the shared session's to make.
+        ConfigError: A setting makes no sense, or belongs to the shared session.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class AioHTTPTransport:
         self._clock = clock
         self._watchdog = Watchdog(clock)
         self._max_body = max_body
-        self._max_headers = max_headers or MOST
+        self._max_headers = max_headers or MAX_HEADERS
         self._raw = session is not None and not getattr(session, "auto_decompress", True)  # wanted as it comes
         self._tls = tls or Handshakes()
         self._insecure = not self._tls.verify
@@ -129,21 +129,21 @@ class AioHTTPTransport:
         self._owned = session is None
         self._jar = outgoing.Cookies(clock) if cookies else None
         self._environment = outgoing.Environment(proxies=unix_socket is None and proxy is None) if trust_env else None
-        self._way = _DIRECT if proxy is None else outgoing.through(proxy)
+        self._proxy_settings = _DIRECT if proxy is None else outgoing.through(proxy)
         self._dresses = cookies or trust_env or session is not None
         self._unix_socket = unix_socket
         self._keepalive = keepalive
-        self._kept: Sized = ()  # the connections that wait to be used again, where they are ours
+        self._idle_connections: Sized = ()  # the connections that wait to be used again, where they are ours
         self._connecting: dict[asyncio.Task[Any] | None, Call] = {}
         self._bodies: dict[OpenBody, None] = {}  # those that are left open
         self._warned: set[str] = set()
         self._closed = False
 
     async def send(self, request: Request) -> Response:
-        """Carry one attempt.
+        """Send one attempt.
 
         Raises:
-            TransportError: Its subclass that says what failed.
+            TransportError: The subclass says what failed.
             ConfigError: aiohttp can't send such a request; nothing was sent.
         """
         call = request.call
@@ -152,17 +152,18 @@ class AioHTTPTransport:
             self._warn(request)
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
         task = call.task
+        # the connector finds the call by its task, to set the phase "connect"
         self._connecting[task] = call
-        call.reused, call.phase = bool(self._kept), "headers"  # until a new connection is made
+        call.reused, call.phase = bool(self._idle_connections), "headers"  # "connect" while a new connection is made
         failed: Exception | None = None
         try:
             answer = await self._ask(session, request)
             call.phase = "body"
-            if call.open_bodies is not None and answer.status < 300:  # noqa: PLR2004 - redirects and errors are read
-                opened, content = self._leave_open(answer, request), b""
+            if call.open_bodies is not None and answer.status < 300:  # noqa: PLR2004 - rule 3
+                body, content = self._leave_open(answer, request), b""
             else:
-                opened, most = None, self._max_body
-                content = await (answer.read() if fits(answer, most) else read(answer, request, most, raw=self._raw))
+                body = None
+                content = await whole_body(answer, request, self._max_body, raw=self._raw)
         except asyncio.CancelledError:
             if guard is not None and guard.fired():
                 raise attempt_limit.timed_out(request) from None
@@ -173,53 +174,56 @@ class AioHTTPTransport:
             self._connecting.pop(task, None)
             if guard is not None:
                 self._watchdog.leave(guard)
-        if failed is not None:
+        if failed is not None:  # outside of the handler: aiohttp's error is not its context (rule 5)
             raise failed from cause
-        return _response(answer, request, content, opened)
+        return _response(answer, request, content, body)
 
     async def _ask(self, session: aiohttp.ClientSession, request: Request) -> aiohttp.ClientResponse:
-        """The answer's head; its body is still to come."""
-        url, headers, way = request.url, request.headers, self._way
+        """Send the request, and return when the response's headers have come."""
+        url, headers, proxy_settings = request.url, request.headers, self._proxy_settings
         if self._dresses or outgoing.is_special(url):
-            url, headers, way = await self._dress(url, headers)
-        answer = await session._request(  # noqa: SLF001 - what `session.request` wraps, and what mocks replace
+            url, headers, proxy_settings = await self._dress(url, headers)
+        answer = await session._request(  # noqa: SLF001 - rule 1
             request.method,
             url,
             headers=headers,
             data=_data(request),
             skip_auto_headers=_NO_TYPE if request.content is None and request.method in _BODILY else None,
-            allow_redirects=False,
-            auto_decompress=False,
-            timeout=_timeout(request.call.connect),
+            allow_redirects=False,  # rule 2
+            auto_decompress=False,  # rule 4
+            timeout=_timeout(request.call.settings.connect),
             middlewares=self._middlewares() if hdrs.EXPECT in request.headers else None,
-            **way,
+            **proxy_settings,
         )
         if self._jar is not None:
             self._jar.keep(answer.headers, url)
-        if answer.status < 200:  # noqa: PLR2004 - an interim answer, and nothing after it
+        if answer.status < 200:  # noqa: PLR2004 - RFC 9110 section 15.2: 1xx is interim, but nothing came after it
             answer.close()
-            raise ProtocolError(f"the answer's status is {answer.status}, which ends nothing", request=request)
+            raise ProtocolError(
+                f"the server sent {answer.status} as the final status, which must be 200 or higher",
+                request=request,
+            )
         return answer
 
     async def _dress(self, url: URL, headers: CIMultiDict[str]) -> tuple[URL, CIMultiDict[str], Mapping[str, Any]]:
-        """What goes out beside what the user wrote, and by which way (`asyncapi/transports/outgoing.py`)."""
-        way = self._way
+        """Add what a session itself would: user-info, cookies, the environment (`transports/outgoing.py`)."""
+        proxy_settings = self._proxy_settings
         if outgoing.is_special(url) and (self._owned or not outgoing.has_plain_login(url)):
             url, headers = outgoing.addressed(url, headers)
             if url.scheme == "https" and "%" in (url.raw_host or ""):
-                way = {**way, "server_hostname": (url.raw_host or "").partition("%")[0]}
+                proxy_settings = {**proxy_settings, "server_hostname": (url.raw_host or "").partition("%")[0]}
         if not self._owned:
             headers = outgoing.without_bytes(headers)
         if self._jar is not None:
             headers = self._jar.onto(headers, url)
         if self._environment is not None:
             headers, proxy = await self._environment.onto(headers, url)
-            way = way if proxy is None else {**way, **outgoing.through(proxy)}
-        return url, headers, way
+            proxy_settings = proxy_settings if proxy is None else {**proxy_settings, **outgoing.through(proxy)}
+        return url, headers, proxy_settings
 
     @property
     def cookies_of(self) -> Callable[[URL], str] | None:
-        """What gives the cookies that it would send to a URL; None where it keeps none."""
+        """The function that returns the cookies to send to a URL; None where no cookies are kept."""
         return self._jar.header if self._jar is not None else None if self._owned else self._cookies_of
 
     def _cookies_of(self, url: URL) -> str:
@@ -227,8 +231,9 @@ class AioHTTPTransport:
         return "" if session is None else session.cookie_jar.filter_cookies(url).output([], "", ";")
 
     async def aclose(self) -> None:
-        """Close the session, if it is ours, and with it every connection."""
+        """Close every connection, and the session if it is ours."""
         self._closed = True
+        # each body removes itself from the dict as it closes
         for body in list(self._bodies):
             body.close(ProtocolError("the client was closed while its body was open"))
         self._watchdog.close()
@@ -251,7 +256,7 @@ class AioHTTPTransport:
         else:
             connector = TCPConnector(limit=0, ttl_dns_cache=10, keepalive_timeout=self._keepalive)
             connector.guard = self._guard
-        self._kept = adopt(connector, self._connecting, self._tls, self._max_headers)
+        self._idle_connections = adopt(connector, self._connecting, self._tls, self._max_headers)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),  # cookies and the environment are `outgoing`'s
@@ -262,12 +267,12 @@ class AioHTTPTransport:
             max_field_size=self._max_headers,
             max_headers=headers_of(self._max_headers),
         )
-        # aiohttp would resend idempotent requests on its own, unseen and uncounted: the retry layer replays instead.
+        # rule 2: aiohttp would resend idempotent requests unseen and uncounted; the retry layer replays them instead
         self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
     def _leave_open(self, answer: aiohttp.ClientResponse, request: Request) -> OpenBody:
-        """The body, to be read by somebody else; `max_body` does not bound it, and nothing is read ahead of him."""
+        """Leave the body unread: the reader pulls it, and `max_body` doesn't bound it (rule 3)."""
         decoded = decoded_body(answer, request, raw=self._raw)
         source = answer.content.readany if decoded is None else decoded.read
 
@@ -281,11 +286,11 @@ class AioHTTPTransport:
         body = OpenBody(read, answer.close)
         self._bodies[body] = None
         body.hold(lambda _: self._bodies.pop(body))
-        request.call.open_bodies.append(body)  # type: ignore[union-attr]  # it is why we are here
+        request.call.open_bodies.append(body)  # type: ignore[union-attr]  # only called for streamed calls, where the list exists
         return body
 
     def _middlewares(self) -> tuple[Any, ...]:
-        """Those of the session, with ours for a request that waits to be told to go on."""
+        """The session's middlewares, and ours for a request with `Expect: 100-continue`."""
         return (*getattr(self._session, "_middlewares", ()), hurried)
 
     def _warn(self, request: Request) -> None:
@@ -300,7 +305,7 @@ class AioHTTPTransport:
         warnings.warn(message, InsecureTLSWarning, stacklevel=2)
 
     def _translate(self, error: Exception, request: Request) -> Exception:
-        """Our error for one of aiohttp's or the system's."""
+        """Return our error for one of aiohttp's or the system's."""
         if isinstance(error, TransportError | EgressDenied | ConfigError):
             error.request = error.request or request.redacted()
             return error
@@ -328,14 +333,20 @@ def _check(proxy: str | None, unix_socket: str | None) -> None:
 def _check_guarded(
     session: aiohttp.ClientSession | None, proxy: str | None, unix_socket: str | None, *, trust_env: bool
 ) -> None:
-    """The guard holds only where we look names up and connect ourselves."""
+    """The guard works only where this transport itself resolves names and connects."""
     if proxy is not None or trust_env:
         given = "proxy=" if proxy is not None else "trust_env="
-        raise ConfigError(f"egress= and {given}: a proxy looks names up and connects by itself; let it do the refusing")
+        raise ConfigError(
+            f"egress= doesn't work with {given}: the proxy makes the connections; set the restrictions there"
+        )
     if session is not None:
-        raise ConfigError("egress= and session=: the session makes the connections; leave one of them out")
+        raise ConfigError(
+            "egress= doesn't work with session=: the session makes the connections; leave one of them out"
+        )
     if unix_socket is not None:
-        raise ConfigError("egress= and unix_socket=: every call goes to that socket; leave one of them out")
+        raise ConfigError(
+            "egress= doesn't work with unix_socket=: every call goes to that socket; leave one of them out"
+        )
 
 
 def _check_shared(session: aiohttp.ClientSession, *, taken: bool) -> None:
@@ -347,12 +358,12 @@ def _check_shared(session: aiohttp.ClientSession, *, taken: bool) -> None:
 
 @lru_cache(maxsize=128)
 def _timeout(connect: float | None) -> aiohttp.ClientTimeout:
-    """The limits left to aiohttp: the connect timer alone, not rounded up to whole seconds."""
+    """The one limit that is left to aiohttp: the connect timer, not rounded up to whole seconds (rule 2)."""
     return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=None, sock_connect=None, ceil_threshold=1e9)
 
 
 def _data(request: Request) -> Any:
-    """The body as aiohttp takes it."""
+    """The request body in a form that aiohttp takes."""
     content = request.content
     if content is None or (type(content) is bytes and len(content) <= upload.LARGE):
         return content

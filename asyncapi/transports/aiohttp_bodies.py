@@ -1,4 +1,4 @@
-"""The bodies of aiohttp's answers: decoded by us, whole, and within `max_body`."""
+"""Read the bodies of aiohttp's responses: decoded by us, to their end, and within `max_body`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from asyncapi.sansio.http.codings import decoding
 from asyncapi.transports.decoded import DecodedBody
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+
     import aiohttp
 
     from asyncapi.messages.request import Request
@@ -19,53 +21,66 @@ if TYPE_CHECKING:
 _CHUNKED = ["chunked"]
 
 
-def fits(answer: aiohttp.ClientResponse, most: int | None) -> bool:
-    """Whether the answer says, in plain bytes, that it is within `max_body`: the common case."""
-    if (length := _length(answer)) is None or hdrs.CONTENT_ENCODING in answer.headers:
-        return False
-    return most is None or length <= most
+def whole_body(
+    answer: aiohttp.ClientResponse, request: Request, max_body: int | None, *, raw: bool
+) -> Awaitable[bytes]:
+    """Read the decoded body to its end; in the common case the awaitable is aiohttp's own.
 
+    Args:
+        answer: The response of aiohttp, at the end of its headers.
+        request: The request that it belongs to.
+        max_body: Most decoded bytes; None for no bound.
+        raw: Whether the body is wanted as it came.
 
-async def read(answer: aiohttp.ClientResponse, request: Request, most: int | None, *, raw: bool) -> bytes:
-    """The decoded body, at most `most` bytes of it.
-
-    Raises:
-        ProtocolError: It is larger, or can't be decoded.
+    Raises (when awaited):
+        ProtocolError: The body is larger, or can't be decoded.
     """
+    headers = answer.headers
+    length = _declared_length(headers)
+    if length is not None and hdrs.CONTENT_ENCODING not in headers and (max_body is None or length <= max_body):
+        return answer.read()
     decoded = decoded_body(answer, request, raw=raw)
     if decoded is None:
-        if most is None or request.method == hdrs.METH_HEAD:
-            return await answer.read()
-        if (length := _length(answer)) is not None and length > most:
+        # RFC 9110 section 9.3.2: the Content-Length of a response to HEAD is that of a body that doesn't come
+        if max_body is None or request.method == hdrs.METH_HEAD:
+            return answer.read()
+        if length is not None and length > max_body:
             answer.close()
-            raise _oversized(request, most, f"it says {length:,}")
+            raise _oversized(request, max_body, f"Content-Length is {length:,}")
+    return _read_bounded(answer, request, decoded, max_body)
+
+
+async def _read_bounded(
+    answer: aiohttp.ClientResponse, request: Request, decoded: DecodedBody | None, max_body: int | None
+) -> bytes:
+    """The body piece by piece, no further than `max_body`."""
     readany = answer.content.readany if decoded is None else decoded.read
-    pieces, size = [], 0
+    pieces, size, oversized = [], 0, False
     try:
-        while piece := await readany():
+        # one piece too many is read to know that the body is larger, never the rest
+        while not oversized and (piece := await readany()):
             pieces.append(piece)
             size += len(piece)
-            if most is not None and size > most:
-                break
+            oversized = max_body is not None and size > max_body
     except BaseException:
         answer.close()
         raise
-    if most is not None and size > most:
+    if oversized:
         answer.close()
-        raise _oversized(request, most, "decoded")
+        raise _oversized(request, max_body or 0, "decoded")
     answer.release()
     return b"".join(pieces)
 
 
 def decoded_body(answer: aiohttp.ClientResponse, request: Request, *, raw: bool) -> DecodedBody | None:
-    """The body, to be decoded as it is read; None where it came plain.
+    """The body, to be decoded as it is read; None where the server sent it uncoded.
 
     Args:
-        answer: Its.
-        request: What it answers.
-        raw: Whether it is wanted as it came.
+        answer: The response of aiohttp.
+        request: The request that it belongs to.
+        raw: Whether the body is wanted as it came.
     """
-    if raw or getattr(answer, "_protocol", None) is None:  # what tests make up came over no connection
+    if raw or getattr(answer, "_protocol", None) is None:  # a response made up by a test has no connection
         return None
     if request.method == hdrs.METH_HEAD or answer.status in EMPTY_BODY_STATUS_CODES:
         return None
@@ -80,10 +95,12 @@ def decoded_body(answer: aiohttp.ClientResponse, request: Request, *, raw: bool)
     return DecodedBody(answer.content.readany, coding, framed=chunked or hdrs.CONTENT_LENGTH in headers)
 
 
-def _length(answer: aiohttp.ClientResponse) -> int | None:
-    length = answer.headers.get(hdrs.CONTENT_LENGTH)
+def _declared_length(headers: Mapping[str, str]) -> int | None:
+    length = headers.get(hdrs.CONTENT_LENGTH)
     return int(length) if length is not None and length.isdecimal() else None
 
 
-def _oversized(request: Request, most: int, how: str) -> ProtocolError:
-    return final_error(f"the body is over max_body={most:,} bytes ({how}): raise max_body if you expect that", request)
+def _oversized(request: Request, max_body: int, how: str) -> ProtocolError:
+    return final_error(
+        f"the body is larger than max_body={max_body:,} bytes ({how}): raise max_body if you expect that", request
+    )

@@ -1,8 +1,10 @@
-"""aiohttp's connectors, with things of our own where a connection is made.
+"""aiohttp's connectors, with our own steps where a connection is made.
 
-1. A call learns when it waits for a new connection.
-2. The TLS context is asked for anew, pinned keys are looked at, and addresses go by the egress guard.
-3. What comes over it is looked after by `Handler`.
+Rules:
+1. A call learns that it waits for a new connection: its phase is "connect" until the connection is there.
+2. Every new connection uses the current TLS context; pinned keys and addresses (the egress guard) are checked before
+   anything is sent.
+3. `Handler` looks after the bytes that arrive over it.
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ Connecting = dict["asyncio.Task[Any] | None", "Call"]
 
 
 class _Ours:
-    """Says when a connection is made, and sees to its safety; a reused one costs nothing here.
+    """Reports and checks new connections; a reused connection costs nothing here.
 
     Attributes:
         connecting: The call of each task that is in the session now.
-        tls: What its TLS connections are made with.
+        tls: Makes the contexts of TLS connections.
     """
 
     connecting: Connecting
@@ -46,22 +48,23 @@ class _Ours:
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
         call = self.connecting.get(asyncio.current_task())
         create = super()._create_connection  # type: ignore[misc]  # the connector's, next in line
+        # no attempt of ours asked for this connection
         if call is None:
             return await self._checked(create, req, traces, timeout)
-        then, call.phase, call.reused = call.phase, "connect", False
+        phase, call.phase, call.reused = call.phase, "connect", False  # rule 1
         proto = await self._checked(create, req, traces, timeout)
-        call.phase = then
+        call.phase = phase
         return proto
 
     async def _checked(self, create: Any, req: Any, traces: Any, timeout: Any) -> Any:
-        """A connection to a server that has shown a pinned key, where keys are pinned: nothing was sent to it yet."""
+        """Make a connection, and check the server's key where keys are pinned, before anything is sent (rule 2)."""
         proto = await create(req, traces, timeout)
         if self.tls.pins is not None and req.is_ssl():
             self.tls.check(req.url.raw_host, proto.transport)
         return proto
 
     def _get_ssl_context(self, req: Any) -> ssl.SSLContext | None:
-        """The context of the next connection. A new one retires the connections that were made with the one before."""
+        """Return the context of the next connection (rule 2); a new one retires the connections of the one before."""
         if not req.is_ssl():
             return None
         context = self.tls.context()
@@ -72,10 +75,10 @@ class _Ours:
         return context
 
     def _retire(self) -> None:
-        """Close the connections that wait, and those that are in use after their answer: no call is cut off."""
-        for key, kept in self._conns.items():  # type: ignore[attr-defined]  # the connector's
+        """Close idle connections now, and the others after their response: no call is cut off."""
+        for key, idle in self._conns.items():  # type: ignore[attr-defined]  # the connector's
             if key.is_ssl:
-                for proto, _ in kept:
+                for proto, _ in idle:
                     proto.close()
         for proto in self._acquired:  # type: ignore[attr-defined]  # the same
             if isinstance(proto, Handler):
@@ -83,7 +86,7 @@ class _Ours:
 
 
 class TCPConnector(_Ours, aiohttp.TCPConnector):
-    """Over TCP, to addresses that its guard lets pass.
+    """Connects over TCP, to addresses that its guard allows.
 
     Attributes:
         guard: Refuses hosts and addresses, or None.
@@ -92,12 +95,13 @@ class TCPConnector(_Ours, aiohttp.TCPConnector):
     guard: Guard | None = None
 
     async def _resolve_host(self, host: str, port: int, traces: Any = None) -> Any:
-        """The addresses that are connected to next: what is checked here is what is used.
+        """Resolve a host to the addresses to connect to: those that are checked here are those that are used (rule 2).
 
         Raises:
-            EgressDenied: None of them may be.
+            EgressDenied: The guard allows none of them.
         """
         guard = self.guard
+        # yarl keeps the zone of an IPv6 address percent-encoded
         if "%" in host:
             host = scoped(host)
         if guard is None:
@@ -105,16 +109,16 @@ class TCPConnector(_Ours, aiohttp.TCPConnector):
         if (why := guard.host(host)) is not None:
             raise EgressDenied(f"egress: {why}")
         found = await super()._resolve_host(host, port, traces)
-        reasons = [guard.address(host, one["host"]) for one in found]
-        if (let := [one for one, why in zip(found, reasons, strict=True) if why is None]) or not found:
+        reasons = [guard.address(host, address["host"]) for address in found]
+        if (let := [address for address, why in zip(found, reasons, strict=True) if why is None]) or not found:
             return let
         refused = ", ".join(dict.fromkeys(why for why in reasons if why is not None))
-        whose = "" if refused.startswith(f"{host} is") else f"{host}: "
-        raise EgressDenied(f"egress: {whose}{refused}; if it may be reached, name it in Egress(allow=[...])")
+        name = "" if refused.startswith(f"{host} is") else f"{host}: "
+        raise EgressDenied(f"egress: {name}{refused}; to allow it, name it in Egress(allow=[...])")
 
 
 class _UnixConnector(aiohttp.UnixConnector):
-    """aiohttp's speaks plain text over the socket, for https too."""
+    """aiohttp's own connector speaks plain text over the socket, for https too."""
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
         if not req.is_ssl():
@@ -132,22 +136,22 @@ class _UnixConnector(aiohttp.UnixConnector):
 
 
 class UnixConnector(_Ours, _UnixConnector):
-    """Over a Unix socket."""
+    """Connects over a Unix socket."""
 
 
-def adopt(connector: TCPConnector | UnixConnector, connecting: Connecting, tls: Handshakes, most: int) -> Sized:
-    """Make its connections ours: inside the running loop, before the first one.
+def adopt(connector: TCPConnector | UnixConnector, connecting: Connecting, tls: Handshakes, max_headers: int) -> Sized:
+    """Have a connector make `Handler` connections; call it inside the running loop, before the first connection.
 
     Args:
-        connector: Whose.
+        connector: A new connector.
         connecting: The call of each task that is in the session.
-        tls: What TLS connections are made with.
-        most: Bytes of an answer's headers.
+        tls: Makes the contexts of TLS connections.
+        max_headers: Most bytes of a response's header section.
 
     Returns:
-        Sized: The connections that wait to be used again; empty when none does.
+        Sized: The idle connections; empty when there is none.
     """
     connector.connecting, connector.tls = connecting, tls
-    factory = partial(Handler, loop=asyncio.get_running_loop(), most=most)
+    factory = partial(Handler, loop=asyncio.get_running_loop(), max_headers=max_headers)
     connector._factory = factory  # type: ignore[assignment]  # noqa: SLF001
     return connector._conns  # noqa: SLF001

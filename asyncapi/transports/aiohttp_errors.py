@@ -1,8 +1,8 @@
-"""What aiohttp and the system raise, and what it means here: one table of cases.
+"""Translate the errors of aiohttp and of the system into ours: one table of cases.
 
-aiohttp's errors carry the whole request (URL, headers, the proxy's password), and what the peer sent, which may be an
-echo of it: none of them is the `__cause__` of ours, which is the system's own error beneath them, and none of the
-peer's bytes get into its message.
+aiohttp's errors carry the whole request (URL, headers, the proxy's password), and what the server sent, which may echo
+it. So none of them becomes the `__cause__` of ours, which is the system's error beneath them, and none of the server's
+bytes get into its message.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
 
 RAISED = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, ValueError, RuntimeError)
-"""What aiohttp may raise; anything else is a mistake in the program."""
+"""What aiohttp may raise; anything else is a bug."""
 
-_TELLING = (aiohttp.ClientError, http_exceptions.HttpProcessingError)
+_CARRIES_REQUEST = (aiohttp.ClientError, http_exceptions.HttpProcessingError)
 _TOO_MUCH = (
-    "the answer's headers are too large, or too many: raise max_headers if you expect that "
+    "the response headers are too large, or too many: raise max_headers if you expect that "
     "(over a session of your own: its max_field_size and max_headers)"
 )
 _OVER = ("Got more than", "Too many headers", "Too many trailers", TOO_LARGE)  # a bound of the header section
-_SAID = {  # what a peer's first bytes tell, as aiohttp shows them: who it is
+_SAID = {  # the first bytes of a server, as aiohttp shows them, and the protocol that they belong to
     r"""b['"]SSH-""": "an SSH server",
     r"""b['"](?:220|\+OK|\* OK)""": "a mail or FTP server",
     r"""b['"]-ERR""": "a Redis server",
@@ -48,7 +48,7 @@ _SAID = {  # what a peer's first bytes tell, as aiohttp shows them: who it is
     r"""b['"]\\x00\\x00.\S{0,8}\\x04""": "an HTTP/2 server",
     r"""b['"]RTSP/""": "an RTSP server",
 }
-_CUSTOM_CA = "for a private authority give its file: tls='ca.pem'"
+_CUSTOM_CA = "for a private certificate authority give its file: tls='ca.pem'"
 _PLAIN = "the server does not speak TLS on this port: should the URL begin with http://?"
 _NOT_OURS = "the server does not accept our certificate: check TLS(cert=...)"
 _VERIFICATION = {  # OpenSSL's X509_V_ERR_*
@@ -61,18 +61,18 @@ _VERIFICATION = {  # OpenSSL's X509_V_ERR_*
     62: "check the host in the URL",
     64: "check the host in the URL",
 }
-_MUTE = " (as some servers do that miss a client certificate, without a word: see TLS(cert=...))"
+_MUTE = " (some servers do this when they want a client certificate: see TLS(cert=...))"
 _HANDSHAKE = {  # part of OpenSSL's reason: what to do; the first that fits
     "ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate: tls=TLS(cert='client.pem')",
     "ALERT_HANDSHAKE_FAILURE": "the server may ask for a client certificate: tls=TLS(cert='client.pem')",
     "ALERT_UNKNOWN_CA": _NOT_OURS,
     "ALERT_ACCESS_DENIED": _NOT_OURS,
     "ALERT_DECRYPT_ERROR": _NOT_OURS,
-    "UNRECOGNIZED_NAME": "the server knows no such host: check the host in the URL",
+    "UNRECOGNIZED_NAME": "the server doesn't serve this host name: check the host in the URL",
     "CERTIFICATE_EXPIRED": "the server does not accept our certificate: renew that of TLS(cert=...)",
     "CERTIFICATE": _NOT_OURS,
-    "PROTOCOL_VERSION": "there is no TLS version that both speak: see TLS(min_version=...)",
-    "UNSUPPORTED_PROTOCOL": "there is no TLS version that both speak: see TLS(min_version=...)",
+    "PROTOCOL_VERSION": "client and server have no TLS version in common: see TLS(min_version=...)",
+    "UNSUPPORTED_PROTOCOL": "client and server have no TLS version in common: see TLS(min_version=...)",
     "WRONG_VERSION_NUMBER": _PLAIN,
     "HTTP_REQUEST": _PLAIN,
     "RECORD_LAYER_FAILURE": _PLAIN,
@@ -84,7 +84,7 @@ _UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
 
 
 def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C901, PLR0912 - a table of cases
-    """Our error for one of theirs."""
+    """Return our error for one of aiohttp's or the system's."""
     call, cause = request.call, cause_of(error)
     said = str(error) or type(error).__name__
     if isinstance(error.__cause__, ConfigError):  # the body that was being sent
@@ -93,7 +93,7 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         return _tls(cause, error, request)
     match error:
         case aiohttp.ServerFingerprintMismatch():
-            return TLSError("TLS: the certificate has another fingerprint than the session asks for", request=request)
+            return TLSError("TLS: the certificate's fingerprint is not what the session expects", request=request)
         case aiohttp.ClientConnectorDNSError():
             return ConnectError(f"the name {error.host!r} does not resolve: {error.os_error}", request=request)
         case aiohttp.ClientConnectorError():
@@ -103,7 +103,7 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         case ConnectionRefusedError():
             return ConnectError(f"can't connect: {_reason(error)}", request=request)
         case aiohttp.ConnectionTimeoutError():
-            return RequestTimeout(_slow_connect(call.connect), phase="connect", request=request)
+            return RequestTimeout(_slow_connect(call.settings.connect), phase="connect", request=request)
         case TimeoutError():
             return RequestTimeout(f"the socket timed out: {said}", phase=call.phase, request=request)
         case aiohttp.ServerDisconnectedError() if call.phase == "connect":
@@ -120,19 +120,19 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError() if call.phase == "body":
             return ProtocolError(f"the body broke off: {_fault(error)}", request=request)
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError():
-            return ProtocolError(f"the answer is not HTTP: {_fault(error)}", request=request)
+            return ProtocolError(f"the response isn't valid HTTP: {_fault(error)}", request=request)
         case aiohttp.InvalidURL():
-            return ConfigError("aiohttp takes no such URL", request=request)
+            return ConfigError("aiohttp doesn't accept this URL", request=request)
         case ValueError() | RuntimeError() if call.phase == "body":
-            return ProtocolError(f"the answer can't be read: {type(error).__name__}", request=request)
+            return ProtocolError(f"the response can't be read: {type(error).__name__}", request=request)
         case ValueError() | RuntimeError():
-            return ConfigError(f"it can't be sent: {said}", request=request)
+            return ConfigError(f"the request can't be sent: {said}", request=request)
         case _:
             return ProtocolError(f"the connection failed: {type(error).__name__}", request=request)
 
 
 def cause_of(error: Exception) -> BaseException | None:
-    """The system's error beneath one of aiohttp's, or None: what may be shown of it."""
+    """Return the system's error beneath one of aiohttp's, or None: the part that may be shown."""
     if isinstance(error, AsyncAPIError):
         return error.__cause__
     for name in ("certificate_error", "os_error"):
@@ -150,26 +150,26 @@ def cause_of(error: Exception) -> BaseException | None:
 
 
 def _bare(error: BaseException) -> BaseException:
-    """The error, and none of aiohttp's behind it: they hold the request, and the peer's bytes."""
+    """Cut aiohttp's errors off an error's chain: they hold the request, and the server's bytes."""
     left, seen = [error], set[int]()
     while left:
-        one = left.pop()
-        seen.add(id(one))
-        if isinstance(one.__cause__, _TELLING):
-            one.__cause__ = None
-        if isinstance(one.__context__, _TELLING):
-            one.__context__ = None
-        left += [each for each in (one.__cause__, one.__context__) if each is not None and id(each) not in seen]
+        current = left.pop()
+        seen.add(id(current))
+        if isinstance(current.__cause__, _CARRIES_REQUEST):
+            current.__cause__ = None
+        if isinstance(current.__context__, _CARRIES_REQUEST):
+            current.__context__ = None
+        left += [each for each in (current.__cause__, current.__context__) if each is not None and id(each) not in seen]
     return error
 
 
 def _fault(error: BaseException) -> str:
-    """What is wrong with an answer, in words of the parser and of nobody else."""
+    """Say what is wrong with a response, in the parser's words and without the server's bytes."""
     message = _message(error)
     for bytes_, who in _SAID.items():
         if re.search(bytes_, message):
             return f"{who} is on this port"
-    words, parsed, _ = message.partition(":\n\n")  # then come the peer's bytes
+    words, parsed, _ = message.partition(":\n\n")  # the server's bytes follow
     if parsed:
         return " ".join(words.split())
     if message.startswith("Not enough data"):
@@ -178,7 +178,7 @@ def _fault(error: BaseException) -> str:
 
 
 def _message(error: BaseException | None) -> str:
-    """What aiohttp's parser says, beneath what was made of it."""
+    """Return the message of aiohttp's parser, from the bottom of the chain."""
     said = ""
     while error is not None:
         said = getattr(error, "message", "") or said
@@ -187,7 +187,7 @@ def _message(error: BaseException | None) -> str:
 
 
 def _status(status: int) -> str:
-    """A status in words of our own."""
+    """Name a status in our own words."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -202,42 +202,43 @@ def _to(error: aiohttp.ClientConnectorError) -> str:
 
 
 def _reason(error: OSError) -> str:
-    """The system's reason in its own words; asyncio's say which call failed."""
+    """Return the system's reason in its own words, without asyncio's, which name the call that failed."""
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return str(error) or f"the connection was closed during the TLS handshake{_MUTE}"
 
 
 def _slow_connect(limit: float | None) -> str:
-    return "no connection in time" if limit is None else f"no connection in {limit:g} s"
+    return "no connection in time" if limit is None else f"no connection within {limit:g} s"
 
 
 def _cut(error: Exception, request: Request) -> ProtocolError:
-    """The connection was closed on us: while reused and before any byte of an answer, it was stale."""
+    """The server closed the connection; a reused one, before any byte of a response, was stale."""
     call = request.call
     before = call.phase != "body"
-    where = "before an answer came" if before else "in the body"
+    when = "before it sent a response" if before else "in the middle of the response body"
     why = f": {_reason(error)}" if isinstance(error, OSError) and error.errno else ""
     hint = _MUTE if before and not call.reused and request.url.scheme == "https" else ""
-    cut = ProtocolError(f"the connection was closed {where}{why}{hint}", request=request)
+    cut = ProtocolError(f"the server closed the connection {when}{why}{hint}", request=request)
     cut.stale = before and call.reused
     return cut
 
 
 def _tls(cause: ssl.SSLError | ssl.CertificateError, error: Exception, request: Request) -> AsyncAPIError:
-    """The handshake failed, or the connection broke.
+    """Return the error of a TLS handshake that failed, or of a TLS connection that broke.
 
-    With TLS 1.3 the server's word on our certificate comes after the handshake, in place of the first answer: such an
-    alert, on a new connection, means that nothing was read of the request. Whatever else breaks later tells nothing.
+    With TLS 1.3 the server judges our certificate after the handshake (RFC 8446 section 4.4.2.4), in place of the first
+    response: such an alert, on a new connection, means that the server read nothing of the request. Any other later
+    failure leaves that open.
     """
     call, reason = request.call, getattr(cause, "reason", None) or ""
     if call.phase == "connect":
-        whose = _at_the_proxy(error, request)
+        at_proxy = _at_the_proxy(error, request)
         if isinstance(cause, _CUT):
             return ConnectError(f"the connection was closed during the TLS handshake{_MUTE}", request=request)
         if any(part in reason for part in _PASSING):
-            return ConnectError(f"TLS{whose}: {_tls_advice(cause)}", request=request)
-        return TLSError(f"TLS{whose}: {_tls_advice(cause)}", request=request)
+            return ConnectError(f"TLS{at_proxy}: {_tls_advice(cause)}", request=request)
+        return TLSError(f"TLS{at_proxy}: {_tls_advice(cause)}", request=request)
     if not call.reused and "ALERT" in reason and any(part in reason for part in _ON_US):
         return TLSError(f"TLS: {_tls_advice(cause)}", request=request)
     if isinstance(cause, _CUT):
@@ -246,7 +247,7 @@ def _tls(cause: ssl.SSLError | ssl.CertificateError, error: Exception, request: 
 
 
 def _at_the_proxy(error: Exception, request: Request) -> str:
-    """Whose handshake it was, if it was not the server's."""
+    """Name the proxy, if the handshake was with a proxy."""
     host, port = getattr(error, "host", request.url.raw_host), getattr(error, "port", request.url.port)
     if (host, port) == (request.url.raw_host, request.url.port):
         return ""
@@ -254,7 +255,7 @@ def _at_the_proxy(error: Exception, request: Request) -> str:
 
 
 def _tls_advice(error: ssl.SSLError | ssl.CertificateError) -> str:
-    """What failed in the handshake, and what to do about it."""
+    """Say what failed in the handshake, and what to do about it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = _VERIFICATION.get(error.verify_code)
         if error.verify_code in _UNKNOWN_ISSUER and (nothing := trusts_nothing()):

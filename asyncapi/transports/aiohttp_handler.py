@@ -1,18 +1,19 @@
-"""One connection of aiohttp's, of whose bytes none is taken for what it is not.
+"""Handle one connection of aiohttp's, so that no byte is taken for part of another response.
 
-Each rule mends aiohttp (seen in 3.14.1 and 3.14.5), whose own handler gives every byte that comes to a parser of
-endlessly many answers, and every answer to whoever asks next:
+Each rule mends aiohttp (seen in 3.14.1 and 3.14.5), whose own handler passes every byte to a parser of any number of
+responses, and every response to whichever request is next:
 
-1. One request has one answer: bytes after its end, bytes that come while nothing is asked, and bytes that lie in the
-   socket when a kept connection is to be used again, are no answer to anybody (RFC 9112 section 9.2). The connection is
-   closed, and the answer before them stands: what is behind a 204 or 304 or the answer to HEAD is not its body (RFC
-   9112 section 6.3, RFC 9110 section 15.3.5), and no reason to send a request twice.
-2. Equal lengths, on several lines or in one ("2, 2"), are one (RFC 9110 section 8.6). Differing ones are an error.
-3. The header section, and trailers with it, has a bound in bytes.
-4. A body that breaks off, or whose connection we close, is told to its reader, who would wait until his time-out.
+1. One request has one response: bytes after its end, bytes that come while no request is under way, and bytes that wait
+   in the socket when an idle connection is to be used again, are no response to any request (RFC 9112 section 9.2). The
+   connection is closed, and the response before them is valid: what follows a 204 or 304 or the response to HEAD is not
+   its body (RFC 9112 section 6.3, RFC 9110 section 15.3.5), and no reason to send a request twice.
+2. Equal lengths, on several lines or in one ("2, 2"), count as one (RFC 9110 section 8.6). Different ones are an error.
+3. The header section, with the trailers, is limited in bytes.
+4. The reader of a body that breaks off, or whose connection we close, gets an error; with aiohttp's handler it would
+   wait for its timeout.
 
-The usual answer costs none of this: it is parsed as it comes. Only what the parser refuses is parsed once more, head
-first (`_again`).
+The usual response costs none of this: it is parsed as it comes. Only what the parser refuses is parsed once more, one
+head at a time (`_again`).
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
 
 Message = tuple[Any, StreamReader]
 
-MOST = 256 * 1024  # bytes of a header section, by default
+MAX_HEADERS = 256 * 1024  # bytes of a header section, by default
 TOO_LARGE = "the headers are over"  # begins the message of the error
-_PACKET = 256 * 1024  # bytes that come at once
-_POLL: Any = getattr(select, "poll", None)  # Windows has none
-_BLANK = re.compile(rb"\n\r?\n")  # ends a header section, and the trailers behind the last chunk
+_PACKET = 256 * 1024  # most bytes that arrive at once
+_POLL: Any = getattr(select, "poll", None)  # Windows has no poll()
+_BLANK = re.compile(rb"\n\r?\n")  # ends a header section, and the trailers after the last chunk
 _LENGTH = re.compile(rb"(?im)^content-length:([^\n]*)\n")
 _LENGTH_AT_FAULT = "Content-Length"  # in the parser's words
 _INTERIM = frozenset(range(100, 200)) - {101}
@@ -50,23 +51,23 @@ class Handler(ResponseHandler):
 
     Args:
         loop: The running one.
-        most: Bytes of a header section.
+        max_headers: Most bytes of a header section.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, most: int = MOST) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_headers: int = MAX_HEADERS) -> None:
         super().__init__(loop=loop)
-        self._most = most
-        self._answer: Any = None  # the body of the answer that is asked for, once its head has come
-        self._begun: bytes | bytearray = b""  # what has come of its head
+        self._max_headers = max_headers
+        self._answer: Any = None  # the body of the response under way, once its head has come
+        self._begun: bytes | bytearray = b""  # the part of its head that has come
         self._chunked = False
-        self._body = 0  # bytes of it, when last looked at
-        self._got = 0  # bytes that came behind its head
-        self._framing = 0  # bytes in a row that were none of its body: chunk extensions, trailers
-        self._known: Any = None  # the parser that these are about: each request has a new one
+        self._body = 0  # bytes of the body, when last counted
+        self._got = 0  # bytes that came after its head
+        self._framing = 0  # bytes in a row that were not body: chunk extensions, trailers (rule 3)
+        self._known: Any = None  # the parser that the values above are about: each request has a new one
         self._heard: Any = None
 
     def is_connected(self) -> bool:
-        """Whether it can be used, or used again: nothing that the loop has not seen yet may lie in its socket."""
+        """Whether the connection can be used: no bytes may wait in its socket that the loop has not seen (rule 1)."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return False
@@ -75,21 +76,21 @@ class Handler(ResponseHandler):
         return not self._heard(0)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """It failed."""
+        """Note a failure, and pass it to the body's reader (rule 4)."""
         body = self._payload
         super().set_exception(exc, *cause)
         if body is not None and not body.is_eof() and body.exception() is None:
             body.set_exception(exc, *cause)
 
     def close(self) -> None:
-        """Close it now."""
+        """Close the connection now, and tell the body's reader (rule 4)."""
         body = self._payload
         super().close()
         if body is not None and not body.is_eof() and body.exception() is None:
             body.set_exception(aiohttp.ClientConnectionError("closed by ourselves"))
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came; b"" where a body that was paused goes on."""
+        """Take in bytes; b"" where a body that was paused resumes."""
         parser = self._parser
         if parser is None or self._upgraded:
             self._hang_up()
@@ -116,9 +117,9 @@ class Handler(ResponseHandler):
             self._begin(data)
 
     def _first(self, whole: bytes | bytearray, messages: Sequence[Message]) -> None:
-        """Heads came to their end, with what is behind them."""
-        if len(whole) > self._most and any(_size(message) > self._most for message, _ in messages):
-            self._refuse(_too_large(self._most))
+        """Take in whole heads, with the bytes after them."""
+        if len(whole) > self._max_headers and any(_size(message) > self._max_headers for message, _ in messages):
+            self._refuse(_too_large(self._max_headers))
             return
         heads = self._deliver(messages)
         at = whole.find(b"\r\n\r\n") + 4 if heads == 1 else 0
@@ -136,24 +137,24 @@ class Handler(ResponseHandler):
             self._surplus()
 
     def _more(self, answer: StreamReader, data: bytes, messages: Sequence[Message]) -> None:
-        """Bytes of the body came, or what ends it."""
+        """Take in bytes of the body, or what ends it."""
         self._got += len(data)
         if not answer.is_eof():
             self._framing = self._framing + len(data) if answer.total_bytes == self._body else 0
             self._body = answer.total_bytes
-            if self._framing > self._most:
-                self._refuse(_too_large(self._most))
+            if self._framing > self._max_headers:
+                self._refuse(_too_large(self._max_headers))
         elif messages or self._has_more(answer, data):
             self._surplus()
 
     def _has_more(self, answer: StreamReader, last: bytes | bytearray) -> bool:
-        """Whether bytes came behind the end of the answer, beginnings of another one among them."""
+        """Whether bytes came after the end of the response (rule 1), the beginning of another one included."""
         if self._chunked:
             return bool(last) and (not last.endswith(b"\n") or last.endswith(b"\n\r\n\r\n"))
         return self._got != answer.total_bytes
 
     def _deliver(self, messages: Iterable[Message]) -> int:
-        """Hand heads to who waits for them, up to the one that ends the waiting; gives how many they were."""
+        """Pass heads to the waiting request, up to the final one; returns how many there were."""
         heads = 0
         for message, body in messages:
             heads += 1
@@ -171,24 +172,24 @@ class Handler(ResponseHandler):
         return heads
 
     def _begin(self, data: bytes) -> bool:
-        """Keep what came of a head; gives whether it may go on."""
+        """Store the beginning of a head; returns whether it is within the limit (rule 3)."""
         if self._begun:
             self._begun += data
         else:
             self._begun = bytearray(data)
-        if len(self._begun) > self._most:
-            self._refuse(_too_large(self._most))
+        if len(self._begun) > self._max_headers:
+            self._refuse(_too_large(self._max_headers))
             return False
         return True
 
     def _refused(self, data: bytes, error: Exception) -> None:
-        """The parser takes no more of it."""
+        """Handle bytes that the parser refuses."""
         if self._answer is None:
             whole = bytes(self._begun + data)
-            if len(whole) > self._most + _PACKET:
-                self._refuse(_too_large(self._most))
+            if len(whole) > self._max_headers + _PACKET:
+                self._refuse(_too_large(self._max_headers))
             elif _LENGTH_AT_FAULT in str(error) and _BLANK.search(whole) is None:
-                self._begun, self._known = whole, _Held(error)
+                self._begun, self._known = whole, _WaitsForHead(error)
                 self._parser = self._known
             else:
                 self._again(whole, error)
@@ -198,13 +199,13 @@ class Handler(ResponseHandler):
             self._refuse(error)
 
     def _again(self, whole: bytes, error: Exception) -> None:
-        """Parse anew what the parser did not take, each head by itself, then what is behind the last."""
-        most = self._most
+        """Parse refused bytes anew: each head by itself, with one length (rule 2), then what follows the last."""
+        max_headers = self._max_headers
         parser: Any = HttpResponseParser(
             self, self._loop, _PACKET,
             payload_exception=aiohttp.ClientPayloadError, auto_decompress=False,
             response_with_body=not self._skip_payload, read_until_eof=True,
-            max_line_size=most, max_field_size=most, max_headers=headers_of(most),
+            max_line_size=max_headers, max_field_size=max_headers, max_headers=headers_of(max_headers),
         )  # fmt: skip
         self._parser = self._known = parser
         at, message = 0, None
@@ -223,7 +224,7 @@ class Handler(ResponseHandler):
             self.data_received(piece)
 
     def _pieces(self, message: Any, rest: bytes) -> Iterable[bytes]:
-        """What is behind a head, cut where its body may end: so much of it is parsed before the next is looked at."""
+        """Cut the bytes after a head where its body may end, so that each piece is parsed before the next is seen."""
         if self._chunked:
             cuts = [blank.end() for blank in _BLANK.finditer(rest)]
         else:
@@ -232,13 +233,13 @@ class Handler(ResponseHandler):
         return [piece for start, end in pairwise(ends) if (piece := rest[start:end])]
 
     def _refuse(self, error: Exception) -> None:
-        """It is no answer, or not a whole one."""
+        """Fail the response: it is not valid, or incomplete."""
         self._hang_up()
         code, message = getattr(error, "code", 400), getattr(error, "message", "")
         self.set_exception(HttpProcessingError(code=code, message=message), error)
 
     def _surplus(self) -> None:
-        """What came is no answer to anything; the one before it stands."""
+        """Close the connection after surplus bytes; the response before them is valid (rule 1)."""
         self._should_close = True
         self._parser = self._payload = None
         self._hang_up()
@@ -248,26 +249,26 @@ class Handler(ResponseHandler):
             self.transport.close()
 
 
-class _Held:
-    """Stands for a parser that did not take a length, until all of the head is there to be parsed once more."""
+class _WaitsForHead:
+    """Replaces a parser that refused a length, until the whole head is there to be parsed once more (rule 2)."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def feed_data(self, data: bytes) -> Any:  # noqa: ARG002 - as of a parser
+    def feed_data(self, data: bytes) -> Any:  # noqa: ARG002 - the signature of a parser
         raise self._error
 
     def feed_eof(self) -> None:
-        """The head has no end."""
+        """The connection ended within the head."""
 
 
-def headers_of(most: int) -> int:
-    """How many headers may be in so many bytes."""
-    return most // 32
+def headers_of(max_bytes: int) -> int:
+    """The number of headers that may be in that many bytes."""
+    return max_bytes // 32
 
 
 def _heard(transport: Any) -> Callable[[int], object]:
-    """What tells whether bytes, or the end, have come that the loop has not seen yet; the system is asked."""
+    """Return a function that asks the system whether bytes, or the end, have come that the loop has not seen."""
     socket = transport.get_extra_info("socket")
     if _POLL is None or socket is None or socket.fileno() < 0:
         return bool  # of its 0: no
@@ -281,12 +282,12 @@ def _size(message: Any) -> int:
     return sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
 
 
-def _too_large(most: int) -> HttpProcessingError:
-    return HttpProcessingError(code=400, message=f"{TOO_LARGE} {most:,} bytes")
+def _too_large(max_bytes: int) -> HttpProcessingError:
+    return HttpProcessingError(code=400, message=f"{TOO_LARGE} {max_bytes:,} bytes")
 
 
 def _one_length(head: bytes) -> bytes:
-    """The head with one Content-Length where it has several that are equal; unchanged where they differ."""
+    """Merge equal Content-Lengths of a head into one (rule 2); different ones are left for the parser to refuse."""
     lines = [*_LENGTH.finditer(head)]
     values = [value.strip() for line in lines for value in line[1].split(b",")]
     if len(values) < 2 or len(set(values)) > 1 or not values[0].isdigit():  # noqa: PLR2004 - one is no problem

@@ -1,7 +1,7 @@
-"""aiohttp's request, its head byte for byte.
+"""Send the head of a request byte for byte.
 
-What aiohttp reads of an answer's headers that is not UTF-8 it keeps as lone surrogates (PEP 383), and drops these when
-such text goes out again: an ETag of other bytes would be asked about (seen in 3.14.5). Here they go out as they came.
+aiohttp keeps header bytes that are not UTF-8 as lone surrogates (PEP 383) when it reads a response, and drops them when
+such text is sent again (seen in 3.14.5): a conditional request would name another ETag. Here they are sent unchanged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
-_KEPT = re.compile("[\udc80-\udcff]")
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _STAND_IN = re.compile(rb"\xf4\x8f[\xbe\xbf][\x80-\xbf]")  # UTF-8 of U+10FF80 to U+10FFFF, which mean nothing
 
 
@@ -26,14 +26,14 @@ class ByteExactRequest(aiohttp.ClientRequest):
         """Write it."""
         headers = self.headers
         for value in headers.values():
-            if not value.isascii() and _KEPT.search(value):
-                self.headers = CIMultiDict((name, _KEPT.sub(_stand_in, text)) for name, text in headers.items())
+            if not value.isascii() and _NOT_UTF8.search(value):
+                self.headers = CIMultiDict((name, _NOT_UTF8.sub(_stand_in, text)) for name, text in headers.items())
                 return super().send(_Connection(conn))  # type: ignore[arg-type]  # as good as one
         return super().send(conn)
 
 
-def _stand_in(kept: re.Match[str]) -> str:
-    return chr(0x10FF00 + (ord(kept[0]) & 0xFF))
+def _stand_in(found: re.Match[str]) -> str:
+    return chr(0x10FF00 + (ord(found[0]) & 0xFF))
 
 
 def _byte(stand_in: re.Match[bytes]) -> bytes:

@@ -1,7 +1,7 @@
-"""The time limit of one attempt, the same for every transport.
+"""Enforce the time limit of one attempt, the same for every transport.
 
-The limit is the smaller of the attempt's setting and what is left until the deadline; where the deadline is the
-nearer one, its own guard (the deadline layer's) ends the attempt and nothing is armed here.
+An attempt ends at its own limit or at the call's deadline, whichever comes first. Where the deadline comes first, the
+guard of the deadline layer ends the attempt, and this module sets no guard.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 
 def enter(watchdog: Watchdog, clock: Clock, request: Request) -> Guard | None:
-    """Watch over this attempt, if it has a limit of its own that comes before the deadline."""
-    limit = request.call.attempt
+    """Guard this attempt, if it has a limit of its own that comes before the deadline."""
+    limit = request.call.settings.attempt
     if limit is None:
         return None
     due = clock.now() + limit
+    # the deadline layer's own guard ends the attempt then
     if request.deadline is not None and request.deadline <= due:
         return None
     return watchdog.enter(due, request.call.task)
 
 
 def timed_out(request: Request) -> RequestTimeout:
-    """The error of an attempt whose limit has come."""
-    call = request.call
+    """Make the error of an attempt whose limit has passed."""
+    limit, phase = request.call.settings.attempt, request.call.phase
     return RequestTimeout(
-        f"the attempt took over {call.attempt:g} s, ended during {call.phase}", phase=call.phase, request=request
+        f"the attempt took longer than {limit:g} s and was ended during {phase}", phase=phase, request=request
     )

@@ -1,4 +1,4 @@
-"""A body that came coded, decoded as it is read: in bounded steps, and to the end of its own stream."""
+"""Decode a coded body while it is read: in bounded steps, and to the end of the coded stream."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ if TYPE_CHECKING:
     from asyncapi.sansio.http.codings import Coding
 
 STEP = 256 * 1024  # decoded bytes
-_STEPS = 16  # that are taken before others have their turn
+_STEPS = 16  # steps before other tasks get a turn
 
 
 class DecodedBody:
     """The decoded bytes of a body.
 
     Args:
-        raw: Gives the next bytes as they came; b"" at their end.
-        coding: What they are decoded with.
-        framed: Whether the answer says where it ends: else nothing at all is a body that was cut off.
+        raw: Returns the next coded bytes; b"" at their end.
+        coding: Decodes them.
+        framed: Whether the response says where its body ends; if not, an empty body is one that was cut off.
     """
 
     def __init__(self, raw: Callable[[], Awaitable[bytes]], coding: Coding, *, framed: bool) -> None:
         self._raw = raw
         self._coding = coding
-        self._empty = framed  # whether it may still turn out to be empty
+        self._empty = framed  # whether the body may still turn out to be empty
         self._steps = 0
 
     async def read(self) -> bytes:
-        """The next decoded bytes; b"" at the end. Cancelling it loses nothing.
+        """Return the next decoded bytes; b"" at the end. Cancelling it loses nothing.
 
         Raises:
-            ProtocolError: They can't be decoded, or the stream is not whole.
+            ProtocolError: The bytes can't be decoded, or the coded stream is incomplete.
         """
         coding = self._coding
         while True:
+            # a body that decodes in many small steps must not block the loop
             if self._steps == _STEPS:
                 self._steps = 0
                 await asyncio.sleep(0)

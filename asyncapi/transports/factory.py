@@ -1,4 +1,4 @@
-"""The default transport, from the client's settings; aiohttp is loaded only where a client needs it."""
+"""Make a client's transport from its settings; aiohttp is imported only where a client needs it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ if TYPE_CHECKING:
     from asyncapi.types import Transport
 
 MAX_BODY = 64 * 1024 * 1024  # bytes of a decoded body, by default
-LEAST_HEADERS = 8192  # bytes: servers count on as much
+LEAST_HEADERS = 8192  # bytes of headers that servers rely on
 
 
 def choose_transport(
     transport: Transport | None, clock: Clock, *, egress: Egress | Literal["public"] | None, **settings: Any
 ) -> Transport:
-    """The transport a client was given, or one over aiohttp with these settings.
+    """Return the transport that a client was given, or make one over aiohttp with these settings.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: `transport` has no `send` or `aclose`, or does not go with `egress`.
     """
     if transport is None:
         return http_transport(clock, egress=egress, **settings)
     if not callable(getattr(transport, "send", None)) or not callable(getattr(transport, "aclose", None)):
         raise ConfigError(f"transport={transport!r}: it needs `send` and `aclose`, as MockTransport(handler) has them")
     if egress is not None and not getattr(transport, "offline", False):
-        raise ConfigError("egress= and transport=: the transport makes the connections; let it do the refusing")
+        raise ConfigError(
+            "egress= doesn't work with transport=: the transport makes the connections; set the restrictions there"
+        )
     return transport
 
 
@@ -42,10 +44,10 @@ def http_transport(
     egress: Egress | Literal["public"] | None = None,
     **settings: Any,
 ) -> Transport:
-    """A transport over aiohttp.
+    """Make a transport over aiohttp.
 
     Args:
-        clock: Times its attempts.
+        clock: Times the attempts.
         tls: As in `asyncapi.Client`.
         egress: As in `asyncapi.Client`.
         settings: As in `AioHTTPTransport`.
@@ -57,21 +59,21 @@ def http_transport(
 
     max_body = settings["max_body"]
     if max_body is not None and (type(max_body) is not int or max_body < 1):
-        raise ConfigError(f"max_body={max_body!r}: a number of bytes, at least 1, or None for no bound")
+        raise ConfigError(f"max_body={max_body!r}: give a number of bytes, at least 1, or None for no bound")
     max_headers = settings.get("max_headers")
     if max_headers is not None and (type(max_headers) is not int or max_headers < LEAST_HEADERS):
-        raise ConfigError(f"max_headers={max_headers!r}: a number of bytes, at least {LEAST_HEADERS:,}, or None")
+        raise ConfigError(f"max_headers={max_headers!r}: give a number of bytes, at least {LEAST_HEADERS:,}, or None")
     return AioHTTPTransport(clock=clock, tls=_handshakes(tls), guard=_guard(egress), **settings)
 
 
 def _handshakes(tls: bool | str | PathLike[str] | TLS) -> Handshakes | None:
-    """What `tls=` asks for; None where it is the default."""
+    """Read `tls=`; None for the default."""
     from asyncapi.transports.tls import Handshakes  # noqa: PLC0415
 
     if tls is True:
         return None
     if not isinstance(tls, bool | str | PathLike | TLS):
-        raise ConfigError(f"tls={tls!r}: True, False, the path of a file of authorities, or TLS(...)")
+        raise ConfigError(f"tls={tls!r}: give True, False, the path of a file of authorities, or TLS(...)")
     if not isinstance(tls, TLS):
         tls = TLS(ca=fspath(tls)) if isinstance(tls, str | PathLike) else TLS(verify=False)
     return Handshakes(
@@ -91,5 +93,5 @@ def _guard(egress: Egress | Literal["public"] | None) -> Guard | None:
     if egress == "public":
         egress = Egress()
     if not isinstance(egress, Egress):
-        raise ConfigError(f"egress={egress!r}: None, 'public', or Egress(allow=[...], deny=[...])")
+        raise ConfigError(f"egress={egress!r}: give None, 'public', or Egress(allow=[...], deny=[...])")
     return egress.guard()

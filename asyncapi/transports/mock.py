@@ -1,4 +1,4 @@
-"""A transport without a network: a handler answers every attempt. For users' tests, and for measuring the layers."""
+"""A transport without a network: a handler responds to every attempt. For tests, and for measuring the layers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class MockTransport:
-    """Answers with what `handler(request)` returns, awaited if need be; what it raises is the attempt's failure.
+    """Respond with what `handler(request)` returns, awaited if need be; what it raises is the attempt's failure.
 
     The attempt's time limit holds as over a real network. `requests` counts attempts.
 
@@ -31,10 +31,10 @@ class MockTransport:
         async with Client("https://api.example.com", transport=MockTransport(handler)) as api: ...
 
     Args:
-        handler: Called with each Request as it would go on the wire: absolute URL, all headers, encoded body.
+        handler: Called with each Request as it would be sent: absolute URL, all headers, encoded body.
 
     Attributes:
-        offline: It connects to nothing, so nothing need be guarded.
+        offline: Says that it makes no connections, so that `egress=` has nothing to guard.
     """
 
     offline = True
@@ -46,30 +46,31 @@ class MockTransport:
         self.requests = 0
 
     async def send(self, request: Request) -> Response:
-        """Carry one attempt to the handler."""
+        """Pass one attempt to the handler."""
         self.requests += 1
         request.call.phase = "headers"
-        given = self._handler(request)
-        if isinstance(given, Response) and given.open_body is None:
-            response = given
+        returned = self._handler(request)
+        if isinstance(returned, Response) and returned.open_body is None:
+            response = returned
         else:
-            response = await self._wait(request, given)
+            response = await self._wait(request, returned)
         if response.request is not None:  # a handler may hand out the same object again and again
             response = Response(response.status, response.headers, response.content)
+        # as over a network, where each response belongs to its own request
         response.request = request
         response.url = request.url
         return response
 
     async def aclose(self) -> None:
-        """Stop watching."""
+        """Stop the timer of the attempt limits."""
         self._watchdog.close()
 
-    async def _wait(self, request: Request, given: Response | Awaitable[Response]) -> Response:
+    async def _wait(self, request: Request, returned: Response | Awaitable[Response]) -> Response:
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
         if guard is None:
-            return await _answer(request, given)
+            return await _answer(request, returned)
         try:
-            return await _answer(request, given)
+            return await _answer(request, returned)
         except asyncio.CancelledError:
             if guard.fired():
                 raise attempt_limit.timed_out(request) from None
@@ -78,16 +79,18 @@ class MockTransport:
             self._watchdog.leave(guard)
 
 
-async def _answer(request: Request, given: Any) -> Response:
-    """What the handler returns, awaited; a body that comes in pieces is left open where the call streams."""
-    response = await given if inspect.isawaitable(given) else given
+async def _answer(request: Request, returned: Any) -> Response:
+    """Await what the handler returns; a body in pieces is left open where the call streams."""
+    response = await returned if inspect.isawaitable(returned) else returned
     if not isinstance(response, Response):
         raise ConfigError(f"the mock handler returned {response!r}: return a Response, as reply(200) makes one")
     body, call = response.open_body, request.call
     if body is None:
         return response
     if body.closed or response.request is not None:
-        raise ConfigError("the mock handler returned a reply whose body was read before: make one for each request")
+        raise ConfigError(
+            "the mock handler returned a reply whose body was read before: make a new one for each request"
+        )
     if call.open_bodies is not None and response.status < 300:  # noqa: PLR2004 - redirects and errors are read
         call.open_bodies.append(body)
         return response
@@ -101,7 +104,7 @@ async def _answer(request: Request, given: Any) -> Response:
 
 
 def body_of(source: AsyncIterable[bytes]) -> OpenBody:
-    """A body that comes as `source` gives it; what that raises breaks it off."""
+    """Make an open body of the pieces of `source`; an error in `source` ends the body."""
     pieces, broken = aiter(source), False
 
     async def read() -> bytes:

@@ -1,9 +1,10 @@
-"""What a request goes out with beside what its user wrote, the same for every transport.
+"""Add to a request what its user did not write, the same for every transport.
 
-1. The URL's user-info becomes `Authorization: Basic`, its percent-codes decoded, in UTF-8 (RFC 7617).
-2. The zone of an IPv6 address (RFC 6874) says over which interface, and is this machine's own: not in `Host`.
-3. Cookies that are kept; a `Cookie` header of the user's own goes before them.
-4. With `trust_env=True`: the proxy that the environment names, and a password from `.netrc`.
+Rules:
+1. The URL's user-info becomes `Authorization: Basic`, its percent-codes decoded, in UTF-8 (RFC 7617 section 2).
+2. The zone of an IPv6 address (RFC 6874) names an interface of this machine, so it is not sent in `Host`.
+3. Stored cookies are sent; a `Cookie` header of the user's own takes precedence.
+4. With `trust_env=True`, the environment names the proxy, and `.netrc` has passwords.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ log = logging.getLogger("asyncapi")
 
 Head = CIMultiDict[str]
 
-_KEPT = re.compile("[\udc80-\udcff]")  # bytes of an answer's header that are no UTF-8 (PEP 383)
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # header bytes of a response that are not UTF-8 (PEP 383)
 
 
 def is_special(url: URL) -> bool:
@@ -49,16 +50,16 @@ def is_special(url: URL) -> bool:
 
 
 def has_plain_login(url: URL) -> bool:
-    """Whether it has user-info that every library reads in the same way."""
+    """Whether the URL has user-info that every library reads in the same way."""
     user, at, _ = url.raw_authority.rpartition("@")
     return bool(at) and unquote_to_bytes(user).isascii()
 
 
 def addressed(url: URL, headers: Head) -> tuple[URL, Head]:
-    """The URL without its user-info, and a copy of the headers that says it; `Host` without a zone.
+    """Move user-info from the URL to a copy of the headers (rule 1), and leave the zone out of `Host` (rule 2).
 
     Raises:
-        ConfigError: There is an `Authorization` beside the user-info.
+        ConfigError: There is an `Authorization` header beside the user-info.
     """
     headers = CIMultiDict(headers)
     user, at, _ = url.raw_authority.rpartition("@")
@@ -76,28 +77,30 @@ def addressed(url: URL, headers: Head) -> tuple[URL, Head]:
 
 
 def basic(user_info: str) -> str:
-    """The value of `Authorization` for a URL's user-info."""
+    """The value of `Authorization` for a URL's user-info (rule 1)."""
     user, _, password = user_info.partition(":")
     return f"Basic {b64encode(unquote_to_bytes(user) + b':' + unquote_to_bytes(password)).decode()}"
 
 
 def scoped(host: str) -> str:
-    """The address that is connected to, with its zone as the system writes it (RFC 6874 section 2): `fe80::1%eth0`."""
+    """The address to connect to, with its zone as the system writes it (RFC 6874 section 2): `fe80::1%eth0`."""
     address, percent, zone = host.partition("%")
     return address + percent + unquote(zone[2:] if zone.startswith("25") and zone != "25" else zone)
 
 
 def without_bytes(headers: Head) -> Head:
-    """The headers as a library can send them that drops bytes which are no text.
+    """Leave out headers that aiohttp's own request would change, since it drops bytes that aren't UTF-8.
+
+    Only an `If-None-Match` is left out, so that the whole response is requested.
 
     Raises:
-        ConfigError: One has such bytes. A question whether an answer is still valid is asked without them, and in full.
+        ConfigError: Another header has such bytes.
     """
-    lost = {name for name, value in headers.items() if not value.isascii() and _KEPT.search(value)}
+    lost = {name for name, value in headers.items() if not value.isascii() and _NOT_UTF8.search(value)}
     if not lost:
         return headers
     if lost - {"If-None-Match"}:
-        raise ConfigError(f"header {min(lost)}: aiohttp drops its bytes that are no UTF-8; leave session= out")
+        raise ConfigError(f"header {min(lost)}: aiohttp drops bytes that aren't UTF-8; leave session= out")
     return CIMultiDict((name, value) for name, value in headers.items() if name not in lost)
 
 
@@ -108,7 +111,7 @@ class Cookies:
     """The cookies of one client.
 
     Args:
-        clock: Its date is what they end by.
+        clock: Its date says which cookies have expired.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -116,21 +119,21 @@ class Cookies:
         self._now = clock.wall
 
     def header(self, url: URL, given: str = "") -> str:
-        """What is sent there, "" for none; `given` is what the user sends."""
+        """The `Cookie` header of a URL, "" for none; `given` is the user's own (rule 3)."""
         return self._jar.header(given=given, now=self._now(), **_place(url))
 
     def onto(self, headers: Head, url: URL) -> Head:
-        """The headers with them."""
+        """Add the cookies of a URL to its headers."""
         own = "; ".join(headers.getall("Cookie", []))
-        made = self.header(url, own)
-        if made == own:
+        cookies = self.header(url, own)
+        if cookies == own:
             return headers
         headers = CIMultiDict(headers)
-        headers["Cookie"] = made
+        headers["Cookie"] = cookies
         return headers
 
     def keep(self, headers: CIMultiDictProxy[str], url: URL) -> None:
-        """Keep what an answer sets."""
+        """Store the cookies that a response sets."""
         if "Set-Cookie" in headers:
             self._jar.keep(headers.getall("Set-Cookie"), now=self._now(), **_place(url))
 
@@ -150,17 +153,17 @@ class Environment:
     """The proxies and the passwords of the environment, as they are when a request is sent.
 
     Args:
-        proxies: Whether its proxies are asked about; its passwords always are.
+        proxies: Whether its proxies are used; its passwords always are.
     """
 
     def __init__(self, *, proxies: bool) -> None:
         self._proxies = proxies
 
     async def onto(self, headers: Head, url: URL) -> tuple[Head, str | None]:
-        """The headers with the password for that host, if there is one, and the proxy to be used, if any.
+        """Add the password of the host to its headers, and return the proxy to use, if there is one (rule 4).
 
         Raises:
-            ConfigError: The proxy is none.
+            ConfigError: The proxy's URL can't be used.
         """
         proxy = self.proxy(url) if self._proxies else None
         ask = None if "Authorization" in headers else url.raw_host, None if proxy is None else _nobody_s(proxy)
@@ -177,17 +180,17 @@ class Environment:
         """The proxy that the environment names for a URL.
 
         Raises:
-            ConfigError: It is none.
+            ConfigError: The proxy's URL can't be used.
         """
         found = proxy_for(os.environ, scheme=url.scheme, host=url.raw_host or "", port=url.port)
         return None if found is None else checked_proxy(found, f"the environment's proxy for {url.scheme}: ")
 
 
 def checked_proxy(proxy: str, said: str = "proxy=") -> str:
-    """A proxy that can be used.
+    """Check that a proxy's URL can be used.
 
     Raises:
-        ConfigError: It can't.
+        ConfigError: It has another scheme, or no host.
     """
     url = parse_url(proxy)
     if url.scheme not in {"http", "https"} or not url.raw_host:
@@ -197,7 +200,7 @@ def checked_proxy(proxy: str, said: str = "proxy=") -> str:
 
 @lru_cache(maxsize=32)
 def through(proxy: str) -> Mapping[str, Any]:
-    """What aiohttp is told of a proxy. Of user-info outside ASCII it would make Latin-1, or nothing."""
+    """Make the arguments for a proxy: aiohttp would send user-info outside ASCII as Latin-1, or not at all."""
     url = parse_url(proxy)
     if url.raw_user is None or has_plain_login(url):
         return {"proxy": url}
@@ -218,7 +221,7 @@ def _logins(*hosts: str | None) -> list[str | None]:
 
 
 def _login(host: str) -> str | None:
-    """The user-info that `.netrc` has for a host, or None; a file that can't be read is told in the log."""
+    """The user-info that `.netrc` has for a host, or None; a file that can't be read is logged."""
     given = os.environ.get("NETRC")
     try:
         path = Path(given).expanduser() if given else Path.home() / ("_netrc" if os.name == "nt" else ".netrc")
@@ -236,5 +239,5 @@ def _login(host: str) -> str | None:
 
 
 @lru_cache(maxsize=4)
-def _netrc(path: str, changed: int, size: int) -> netrc.netrc:  # noqa: ARG001 - they tell another content
+def _netrc(path: str, changed: int, size: int) -> netrc.netrc:  # noqa: ARG001 - they are part of the cache's key
     return netrc.netrc(path)

@@ -1,14 +1,14 @@
-"""What every new TLS connection is made with: a context that keeps up with its files, and the pins of the server's key.
+"""Make the TLS context of every new connection: it follows its files, and checks the pins of the server's key.
 
 Rules:
-1. The system's trust store is truststore's to find. Where OpenSSL verifies (everywhere but macOS and Windows) it would
-   read the store again for every handshake, 20 ms each: it is read once, and the loaded context used from then on.
+1. truststore finds the system's trust store. Where OpenSSL verifies (everywhere but macOS and Windows) truststore would
+   read the store again for every handshake, 20 ms each: it is read once, and the loaded context is used from then on.
 2. `SSL_CERT_FILE` and `SSL_CERT_DIR` mean what they mean to OpenSSL, on every system.
-3. Files are looked at when a connection is made, never for one that is kept. A change is taken over when no file is
-   younger than `SETTLED` seconds (it may still be being written) and certificate and key fit; until then the last
-   good ones stay in use. What is recorded as seen is therefore never younger than what was read. Files that were
-   merely touched change nothing.
-4. A context is never changed once it is in use: a new one takes its place.
+3. Files are checked when a connection is made, never for one that is reused. A change takes effect when no file is
+   younger than `SETTLED` seconds (it may still be being written) and certificate and key belong together; until then
+   the last good files stay in use. The recorded state of the files is therefore never newer than what was read. Files
+   that were merely touched change nothing.
+4. A context is never changed once it is in use: a new one replaces it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from asyncapi.sansio.http.pins import pin
 
 log = logging.getLogger("asyncapi")
 
-SETTLED = 1.0  # seconds after which a file that was written is taken to be whole
+SETTLED = 1.0  # seconds after which a file that was written is taken to be complete
 NATIVE = sys.platform in {"darwin", "win32"}  # the system itself verifies, not OpenSSL
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -39,23 +39,23 @@ Mark = tuple[int, int, int] | None
 
 
 class Handshakes:
-    """How a client's TLS connections are made.
+    """Makes the contexts of a client's TLS connections, and checks pinned keys.
 
     Attributes:
-        pins: The pins of every host or of each, or None.
+        pins: The pins of all hosts, or for each host; None without pins.
         verify: Whether certificates are verified.
 
     Args:
         ca: A file or folder of authorities, instead of the system's.
-        cert: Our certificate.
-        key: Its key, if not in the same file.
-        password: The key's.
-        verify: Whether the server's certificate is.
-        min_version: The oldest version of the protocol.
-        pins: The pins of every host, or of each.
+        cert: The client certificate.
+        key: Its private key, if not in the same file.
+        password: The password of the private key.
+        verify: Whether the server's certificate is verified.
+        min_version: The oldest TLS version to accept.
+        pins: The pins of all hosts, or for each host.
 
     Raises:
-        ConfigError: A file is missing or is not what it should be.
+        ConfigError: A file is missing, or has another content than it should.
     """
 
     def __init__(
@@ -81,8 +81,9 @@ class Handshakes:
             self.context()
 
     def context(self) -> ssl.SSLContext:
-        """The context of the next connection."""
+        """Return the context of the next connection (rule 3)."""
         if self._context is None:
+            # marks before contents: a change in between is noticed next time (rule 3)
             marks, self._digests = _marks(self._paths), _digests(self._paths)
             self._context = self._make()
             self._seen = marks if _settled(marks) else None
@@ -91,21 +92,21 @@ class Handshakes:
         return self._context
 
     def pins_of(self, host: str) -> Sequence[str]:
-        """The pins of a host; empty if it has none."""
+        """Return the pins of a host; empty if it has none."""
         pins = self.pins
         if isinstance(pins, Mapping):
             pins = pins.get(host.lower().rstrip("."))
         return pins or ()
 
     def unproven(self, host: str) -> bool:
-        """Whether anybody may pass for this host."""
+        """Whether any server can pass for this host: no verification and no pins."""
         return not self.verify and not self.pins_of(host)
 
     def check(self, host: str, transport: Any) -> None:
-        """Look at the key that a server has shown, before anything is sent to it; a wrong one is hung up on.
+        """Check the key of a server before anything is sent to it, and hang up on a wrong one.
 
         Raises:
-            TLSError: It is none of those that are pinned.
+            TLSError: The key is not pinned.
         """
         wanted = self.pins_of(host)
         if not wanted:
@@ -114,23 +115,24 @@ class Handshakes:
         if not set(wanted).isdisjoint(shown):
             return
         transport.abort()
-        own = f"its key is {shown[0]}" if shown else "it shows none"
+        own = f"its key is {shown[0]}" if shown else "it shows no key"
         raise TLSError(
-            f"TLS: {host} does not have a pinned key: {own}, pinned are {', '.join(wanted)}; if the server's key was "
-            "changed on purpose, add its pin to TLS(pins=...), else somebody stands between"
+            f"TLS: the key of {host} is not pinned: {own}, pinned are {', '.join(wanted)}; if the server's key was "
+            "changed on purpose, add its pin to TLS(pins=...); otherwise somebody may be intercepting the connection"
         )
 
     def _chain(self, shown: Any) -> list[bytes]:
-        """The certificates that were verified, the server's own first: only what was verified proves anything."""
+        """Return the verified certificates, the server's own first: only verified ones prove anything."""
         own: bytes | None = shown.getpeercert(binary_form=True)
         if own is None:
             return []
+        # where nothing is verified, or the system verifies, only the server's own certificate is certain
         if not self.verify or isinstance(self._context, truststore.SSLContext):
             return [own]
         if sys.version_info >= (3, 13):
             return shown.get_verified_chain() or [own]
         verified = shown._sslobj.get_verified_chain()  # noqa: SLF001 - public from 3.13 on
-        return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in verified or ()] or [own]
+        return [ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in verified or ()] or [own]
 
     def _renew(self, marks: list[Mark]) -> None:
         self._seen, digests = marks, _digests(self._paths)
@@ -139,31 +141,31 @@ class Handshakes:
         try:
             self._context = self._make()
         except ConfigError as error:
-            log.warning("new TLS files are not used, the last good ones go on: %s", error.message)
+            log.warning("new TLS files are not used, the last good ones stay in use: %s", error.message)
         else:
             self._digests = digests
             log.info("new TLS files are in use: %s", ", ".join(self._paths))
 
     def _make(self) -> ssl.SSLContext:
-        made = self._trusting()
+        context = self._trusting()
         if self._cert is not None:
-            _show(made, self._cert, self._key, self._password)
-        return made
+            _show(context, self._cert, self._key, self._password)
+        return context
 
     def _trusting(self) -> ssl.SSLContext:
         if not self.verify:
-            made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            made.check_hostname = False
-            made.verify_mode = ssl.CERT_NONE
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         elif self._ca is not None:
-            made = _authorities(self._ca)
+            context = _authorities(self._ca)
         elif self._cert is None and self._min_version == "1.2":
             return _shared(*_environment())
         else:
-            made = _system()
-        made.minimum_version = _VERSIONS[self._min_version]
-        made.set_alpn_protocols(["http/1.1"])
-        return made
+            context = _system()
+        context.minimum_version = _VERSIONS[self._min_version]
+        context.set_alpn_protocols(["http/1.1"])
+        return context
 
 
 def _environment() -> tuple[str | None, ...]:
@@ -172,15 +174,15 @@ def _environment() -> tuple[str | None, ...]:
 
 @lru_cache(maxsize=8)
 def _shared(*environment: str | None) -> ssl.SSLContext:  # noqa: ARG001 - what it was made from
-    """The context of everybody who has no settings of his own."""
-    made = _system()
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.set_alpn_protocols(["http/1.1"])
-    return made
+    """The context that all clients without TLS settings share."""
+    context = _system()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _system() -> ssl.SSLContext:
-    """A context that trusts what this machine trusts, or what its environment names."""
+    """Make a context that trusts what this machine trusts, or what its environment names (rule 2)."""
     cert_file, cert_dir, keylog = _environment()
     if NATIVE and (cert_file or cert_dir):
         return ssl.create_default_context()
@@ -193,7 +195,8 @@ def _system() -> ssl.SSLContext:
 
 
 def trusts_nothing() -> str | None:
-    """Why the system's trust store may be empty, in words, or None if it looks well."""
+    """Say why the system's trust store may be empty; None if it looks usable."""
+    # rule 2: a wrong path there leaves OpenSSL with an empty store
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         if (path := os.environ.get(name)) and not Path(path).exists():
             return f"{name}={path} does not exist"
@@ -215,16 +218,16 @@ def _authorities(ca: str) -> ssl.SSLContext:
 
 
 def _show(context: ssl.SSLContext, cert: str, key: str | None, password: str | None) -> None:
-    """Have it show a certificate.
+    """Load a client certificate into a context.
 
     Raises:
-        ConfigError: A file is missing or is not what it should be.
+        ConfigError: A file is missing, or has another content than it should.
     """
     named = f"TLS(cert={cert!r}{'' if key is None else f', key={key!r}'})"
     try:
         for path in (cert, key or cert):
-            Path(path).open("rb").close()  # OpenSSL does not say which one
-        context.load_cert_chain(cert, key, password or "")  # never asked for on the terminal
+            Path(path).open("rb").close()  # OpenSSL does not say which file is missing
+        context.load_cert_chain(cert, key, password or "")  # "": OpenSSL must not ask on the terminal
     except ssl.SSLError as error:
         raise ConfigError(f"{named}: {_unusable(error, key or cert, password, apart=key is not None)}") from error
     except OSError as error:
@@ -233,10 +236,10 @@ def _show(context: ssl.SSLContext, cert: str, key: str | None, password: str | N
 
 def _unusable(error: ssl.SSLError, file: str, password: str | None, *, apart: bool) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
-        return "the key is not that of the certificate: give the two that belong together"
+        return "the key doesn't belong to the certificate: give a matching pair"
     text = Path(file).read_bytes()
     if b"BEGIN ENCRYPTED" in text or b"4,ENCRYPTED" in text:
-        return "the key is locked: give its password=" if password is None else "password= does not unlock the key"
+        return "the key is encrypted: give its password=" if password is None else "password= doesn't decrypt the key"
     return f"{error}; give a PEM file with the certificate and its chain{'' if apart else ', and key= if it is apart'}"
 
 
@@ -253,7 +256,7 @@ def _mark(path: str) -> Mark:
 
 
 def _digests(paths: Sequence[str]) -> list[bytes]:
-    """What tells one content of each file from another; empty for what can't be read, which loading it will tell."""
+    """Digest the content of each file; empty for a file that can't be read: loading it raises the error."""
     return [_digest(path) for path in paths]
 
 
@@ -265,6 +268,6 @@ def _digest(path: str) -> bytes:
 
 
 def _settled(marks: Sequence[Mark]) -> bool:
-    """Whether all are there, and none was written just now; one from the future has a clock of its own."""
+    """Whether all files exist, and none was written just now; a time in the future is another machine's clock."""
     now = time.time()
     return all(mark is not None and not 0 <= now - mark[0] / 1e9 < SETTLED for mark in marks)

@@ -1,7 +1,7 @@
-"""A request's body on its way out, the same for every transport: in pieces, and checked against what was promised.
+"""Send request bodies, the same for every transport: in pieces, and checked against their Content-Length.
 
-A body is the caller's code and files. Whatever fails in it ends the call as a `ConfigError` that says what, is never
-retried, and is never taken for a failure of the server.
+A body comes from the caller's code and files. A failure there ends the call as a `ConfigError` that says what failed;
+it is never retried, and never taken for a failure of the server.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
     from asyncapi.messages.request import Request
 
-LARGE = 64 * 1024  # bytes; a larger body is sent in pieces, so that the loop is never held and "send" has an end
+LARGE = 64 * 1024  # bytes; a larger body is sent in pieces, so that the loop is never blocked and "send" has an end
 
 
 async def pieces(request: Request) -> AsyncIterator[bytes]:
-    """The body in pieces; at its end the wait for the answer begins.
+    """Yield the body in pieces; at its end the phase becomes "headers".
 
     Raises:
-        ConfigError: It failed, is not bytes, or is not as long as its Content-Length says.
+        ConfigError: The body failed, is not bytes, or is not as long as its Content-Length says.
     """
     content = request.content
-    held = 0
+    unyielded = 0
     async for piece in checked(content) if isinstance(content, Body) else _sliced(content):  # type: ignore[arg-type]
         yield piece
-        held += len(piece)
-        if held >= LARGE:  # writing need not wait for anything: let others run, and learn of a lost connection
-            held = 0
+        unyielded += len(piece)
+        if unyielded >= LARGE:  # writing may never have to wait: let other tasks run, and notice a lost connection
+            unyielded = 0
             await asyncio.sleep(0)
     if request.call.phase == "send":
         request.call.phase = "headers"
@@ -45,7 +45,7 @@ async def _sliced(content: bytes) -> AsyncIterator[bytes]:
 
 
 async def checked(body: Body) -> AsyncGenerator[bytes, None]:
-    """What a streamed body gives, from its beginning.
+    """Yield a streamed body from its beginning, and check its length.
 
     Raises:
         ConfigError: As in `pieces`.
@@ -53,30 +53,29 @@ async def checked(body: Body) -> AsyncGenerator[bytes, None]:
     sent, source = 0, body.open()
     try:
         async for piece in source:
-            made = _bytes(piece)
-            sent += len(made)
+            data = _bytes(piece)
+            sent += len(data)
             if body.length is not None and sent > body.length:
                 break
-            yield made
+            yield data
     except ConfigError:
         raise
     except Exception as error:
-        raise ConfigError(f"the request's body failed: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"reading the request body failed: {type(error).__name__}: {error}") from error
     finally:
         if hasattr(source, "aclose"):
             await source.aclose()
     if body.length is not None and sent != body.length:
         least = "at least " if sent > body.length else ""
         raise ConfigError(
-            f"the request's body has {least}{sent:,} bytes, {body.length:,} were promised: did its file change?"
+            f"the request body has {least}{sent:,} bytes, but Content-Length says {body.length:,}: did the file change?"
         )
 
 
 def _bytes(piece: Any) -> bytes:
+    # the common case at one comparison
     if type(piece) is bytes:
         return piece
     if not isinstance(piece, bytes | bytearray | memoryview):
-        raise ConfigError(
-            f"the request's body gives {type(piece).__name__}, not bytes: encode it, or open it with 'rb'"
-        )
+        raise ConfigError(f"the request body yields {type(piece).__name__}, not bytes: encode it, or open it with 'rb'")
     return bytes(piece)

@@ -110,7 +110,7 @@ def test_a_relative_url_needs_a_base_url(file):
         ("a.txt", "https://h/1\n\nftp://h/x\n", r"a\.txt:3: .*neither http://"),
         ("a.txt", "https://h/1\nexample.com/x\n", r"a\.txt:2: .*write https://example\.com/x"),
         ("a.txt", "https://\n", r"a\.txt:1: "),
-        ("a.txt", "https://h:99999999/\n", r"a\.txt:1: not a URL"),
+        ("a.txt", "https://h:99999999/\n", r"a\.txt:1: not a valid URL"),
         ("a.txt", "https://h/\x00\n", r"a\.txt:1: control characters"),
         ("a.txt", b"https://h/1\nhttps://h/\xff\n", r"a\.txt:2: not UTF-8"),
         ("a.txt", "https://h/1\n".encode("utf-16"), r"a\.txt:1: not UTF-8"),

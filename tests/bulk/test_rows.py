@@ -91,4 +91,4 @@ def test_broken_json_fails_its_row():
         plain(response(b"{", "application/json"))
     row = row_of(item(), Outcome(0, item(), response(b"{", "application/json"), None, (), 0.1, 200))
     assert not row["ok"]
-    assert row["error"].startswith("DecodeError: not JSON")
+    assert row["error"].startswith("DecodeError: the response isn't valid JSON")

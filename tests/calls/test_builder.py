@@ -196,16 +196,16 @@ async def test_a_request_of_the_user_is_left_as_it_is():
 async def test_a_call_s_time_limits_replace_the_client_s(given, limits):
     request = await sent(timeout=given)
     total, connect, attempt = limits
-    assert (request.call.connect, request.call.attempt) == (connect, attempt)
+    assert (request.call.settings.connect, request.call.settings.attempt) == (connect, attempt)
     left = None if request.deadline is None else request.deadline - request.call.started
     assert left == (None if total is None else pytest.approx(total))
 
 
 async def test_a_call_s_retries_replace_the_client_s():
-    assert (await sent()).call.retry.max_attempts == 4
-    assert (await sent(retry=2)).call.retry.max_attempts == 2
-    assert (await sent(retry=None)).call.retry is None
-    assert (await sent(client={"retry": None}, retry=3)).call.retry.max_attempts == 3
+    assert (await sent()).call.settings.retry.max_attempts == 4
+    assert (await sent(retry=2)).call.settings.retry.max_attempts == 2
+    assert (await sent(retry=None)).call.settings.retry is None
+    assert (await sent(client={"retry": None}, retry=3)).call.settings.retry.max_attempts == 3
 
 
 @pytest.mark.parametrize("setting", [{"timeout": [1]}, {"retry": {}}, {"timeout": "x"}, {"retry": "x"}])

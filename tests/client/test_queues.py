@@ -79,7 +79,7 @@ def test_a_call_waits_as_long_as_it_says():
         host = Host(concurrency=1)
         async with host.api:
             (first,) = await host.start(("/1", {}))
-            with pytest.raises(QueueFull, match=r"no place came free in 0\.4 s"):
+            with pytest.raises(QueueFull, match=r"no place came free within 0\.4 s"):
                 await host.api.get("/2", wait=0.4)
             assert host.clock.now() == pytest.approx(0.4)
             await host.api.get("/3", wait=0.7)

@@ -193,7 +193,7 @@ def test_a_stream_that_can_not_be_read_twice_is_refused_where_its_hash_is_needed
     run(scenario())
 
 
-@pytest.mark.parametrize(("body", "said"), [(["text"], "gives str, not bytes"), ([b"a", None], "gives NoneType")])
+@pytest.mark.parametrize(("body", "said"), [(["text"], "yields str, not bytes"), ([b"a", None], "yields NoneType")])
 def test_a_body_that_fails_while_it_is_hashed_is_a_config_error(body, said):
     async def scenario():
         bucket = Bucket()

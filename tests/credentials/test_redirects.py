@@ -110,7 +110,7 @@ async def test_from_https_to_http_nothing_is_followed(kind, tls):
         for places.to in (plain, safe.replace("https", "http")):
             async with Client(safe, auth=make(kind, f"{safe}/token"), tls=tls[1]) as api:
                 for places.status in STATUSES:
-                    with pytest.raises(ProtocolError, match="refused, it would go in clear") as caught:
+                    with pytest.raises(ProtocolError, match="refused, because it would be sent unencrypted") as caught:
                         await api.get("/start")
                     assert CANARY not in f"{caught.value} {caught.value.__dict__}"
     assert places.arrived == []

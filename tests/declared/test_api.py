@@ -365,8 +365,8 @@ class Endless:
         (get("/users/{id}"), no_answer, "say what it returns"),
         (get("/users/{id}"), unknown_type, "Nowhere"),
         (get("/users/{id}"), unknown_answer, "Nowhere"),
-        (get("/users/{id}"), odd_answer, "annotation can't be read|no type that pydantic"),
-        (get("/users/{id}"), streamed, "no type that pydantic"),
+        (get("/users/{id}"), odd_answer, "annotation can't be read|not a type that pydantic"),
+        (get("/users/{id}"), streamed, "not a type that pydantic"),
         (get("/users"), variadic, "name every parameter"),
         (get("/users"), options, "name every parameter"),
         (get("/users"), a_model, "a GET has no body"),
@@ -623,7 +623,7 @@ async def test_options_of_a_call_go_before_the_decorators_and_none_leaves_those(
     assert one.deadline - one.call.started == pytest.approx(30)
     assert (two.idempotency_key, two.priority) == ("order-17", 3)
     assert two.deadline - two.call.started == pytest.approx(5)
-    assert (one.call.priority, two.call.priority) == (0, 3)
+    assert (one.call.settings.priority, two.call.settings.priority) == (0, 3)
 
 
 def test_options_of_a_call_hold_for_each_page():

@@ -137,7 +137,7 @@ async def test_a_redirect_carries_a_credential_to_its_own_origin_alone(to, bound
         base = one if bound == "by the base URL" else ""
         async with Client(base, auth=auth, tls=tls[1]) as api:
             if to == "scheme":  # back from there is refused: it would go in clear
-                with pytest.raises(AsyncAPIError, match="refused, it would go in clear"):
+                with pytest.raises(AsyncAPIError, match="refused, because it would be sent unencrypted"):
                     await api.get(f"{one}/start?a=b")
                 assert places.seen == [("start", True), ("away", False)]
             else:
@@ -177,13 +177,13 @@ async def test_each_origin_may_have_a_credential_of_its_own():
 
 @pytest.mark.parametrize("place", ["h", "/x", "", "https://h/v1", "https://h/?a=b", 3])
 def test_what_is_no_origin_is_said(place):
-    with pytest.raises(ConfigError, match=r"auth: '.*'(:| is no origin)"):
+    with pytest.raises(ConfigError, match=r"auth: '.*'(:| is not an origin)"):
         client(lambda _: reply(), auth={place: Bearer("t")})
 
 
 @pytest.mark.parametrize("auth", ["token", ("user", "pw"), Bearer, 3, {"https://h": "token"}])
 def test_what_is_no_credential_is_said_and_not_shown(auth):
-    with pytest.raises(ConfigError, match="is no credential: give Bearer") as caught:
+    with pytest.raises(ConfigError, match="is not a credential: give Bearer") as caught:
         client(lambda _: reply(), auth=auth)
     assert "token" not in str(caught.value)
 

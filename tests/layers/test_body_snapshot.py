@@ -144,7 +144,7 @@ async def test_a_body_that_cannot_be_read_is_told_and_nothing_is_sent():
     bank = Bank()
     for body, said in [
         (Body(broken, length=None, rewindable=True), "the disk is gone"),
-        (Body(broken, length=2, rewindable=True), "2 were promised"),
+        (Body(broken, length=2, rewindable=True), "but Content-Length says 2"),
     ]:
         with pytest.raises(ConfigError, match=said):
             await bank.api.post("/charges", content=body, idempotency_key="k")

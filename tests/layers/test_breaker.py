@@ -21,6 +21,7 @@ from asyncapi.errors import (
 )
 from asyncapi.layers import telemetry
 from asyncapi.layers.breaker import breaker, breaker_again
+from asyncapi.messages.call import CallSettings
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.settings.breaker import Breaker
 from asyncapi.testing import FakeClock, MockTransport, reply, run
@@ -70,7 +71,7 @@ class Host:
 
     def request(self, url="https://h/", limit=None) -> Request:
         request = Request("GET", url)
-        request.call = Call(self.clock.now(), request.url.host, None, limit, None)
+        request.call = Call(self.clock.now(), request.url.host, CallSettings(attempt=limit))
         return request
 
     async def ask(self, times=1, url="https://h/", limit=None):
@@ -456,7 +457,7 @@ def test_a_refusal_is_cheap():
         send = stack(MockTransport(lambda _: reply(503)).send, breaker(circuits, settings, SYSTEM),
                      telemetry.attempts(telemetry.Meter(), SYSTEM))  # fmt: skip
         request = Request("GET", "https://h/")
-        request.call = Call(0.0, "h", None, None, None)
+        request.call = Call(0.0, "h")
         for _ in range(20):
             await send(request)
         best = 1.0

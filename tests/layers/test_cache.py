@@ -334,7 +334,7 @@ def test_a_call_that_is_cancelled_stores_nothing_and_breaks_nothing():
         await origin.clock.sleep(0.5)
         call.cancel()
         await asyncio.wait([call])
-        assert not _cache_of(origin.api)._asking
+        assert not _cache_of(origin.api)._fetching
         return call.cancelled(), len(origin.api._state.answers), (await origin.api.get("/x")).from_cache
 
     assert played(scenario) == (True, 0, "")

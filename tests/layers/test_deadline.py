@@ -140,7 +140,9 @@ def test_a_passed_deadline_is_told_as_such_and_nothing_is_sent():
         host = Host(takes=0.0)
         with host.scope(1.0):
             await asyncio.sleep(1.0)
-            with pytest.raises(DeadlineExceeded, match="the deadline had passed before it could be sent") as caught:
+            with pytest.raises(
+                DeadlineExceeded, match="the deadline had passed before the request could be sent"
+            ) as caught:
                 await host.client.get("/users/1")
             assert isinstance(caught.value, TimeoutError)
             assert caught.value.attempts == ()
@@ -165,7 +167,7 @@ def test_a_deadline_in_the_queue_of_another_call_names_the_queue():
         await asyncio.sleep(0)
         error = await host.late(timeout=5.0)
         assert error.phase == "queue"
-        assert str(error) == "GET https://h/: not done in 5 s: the deadline came during queue"
+        assert str(error) == "GET https://h/: not done within 5 s: the deadline passed during queue"
         await first
 
     run(scenario())
@@ -175,7 +177,7 @@ def test_the_record_of_an_attempt_that_the_deadline_ended_says_so():
     async def scenario():
         error = await Host().late(timeout=5.0)
         (attempt,) = error.attempts
-        assert attempt.error == "RequestTimeout: the deadline came during headers"
+        assert attempt.error == "RequestTimeout: the deadline passed during headers"
         assert attempt.elapsed == 5.0
 
     run(scenario())

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from asyncapi import Bearer, Client, ConfigError, ConnectError, Fallback, Request, RequestTimeout, Retry, ServerError
-from asyncapi.layers.fallback import Kept
+from asyncapi.layers.fallback import LastGood
 from asyncapi.stores.answers import Answers
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
@@ -369,7 +369,7 @@ def test_what_must_not_be_stored_is_not():
 
 def test_what_belongs_to_one_connection_or_must_not_be_kept_is_not():
     answers = Answers(100_000)
-    kept = Kept(answers)
+    kept = LastGood(answers)
     request = Request("GET", "https://h/")
     headers = {"Connection": "X-Hop", "X-Hop": "1", "Transfer-Encoding": "chunked", "X": "y"}
     kept.put(request, reply(200, content=b"x", headers=headers), 0.0)
@@ -386,7 +386,7 @@ def test_what_belongs_to_one_connection_or_must_not_be_kept_is_not():
 
 def test_no_credential_is_kept_beside_a_stale_answer():
     answers = Answers(100_000)
-    kept = Kept(answers)
+    kept = LastGood(answers)
     requests = [Request("GET", "https://h/", headers={"Authorization": who}) for who in ("Bearer lynn", "Bearer hugo")]
     kept.put(requests[0], reply(200, content=b"x"), 0.0)
     assert kept.get(requests[0], 0.0)
@@ -396,7 +396,7 @@ def test_no_credential_is_kept_beside_a_stale_answer():
 
 def test_stale_answers_are_kept_within_a_bound_of_bytes_and_the_unused_go_first():
     answers = Answers(100_000)
-    kept, answer = Kept(answers), reply(200, content=b"x" * 11_000)
+    kept, answer = LastGood(answers), reply(200, content=b"x" * 11_000)
     requests = [Request("GET", f"https://h/{number}") for number in range(9)]
     for request in requests[:8]:
         kept.put(request, answer, 0.0)
@@ -429,7 +429,7 @@ def test_who_is_asked_all_the_same_is_asked_on_its_own_budget_and_says_why():
                 await api.get("/x")
         return hosts[-1]
 
-    assert run(scenario()) == ("main.example", "asked all the same: nobody else answers")
+    assert run(scenario()) == ("main.example", "sent all the same: no fallback has a response")
 
 
 async def _fails_later(request, failure):

@@ -26,6 +26,7 @@ from asyncapi.layers import telemetry
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.hedge import Hedges, hedge
+from asyncapi.messages.call import CallSettings
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings.hedge import Hedge
@@ -91,7 +92,7 @@ class Host:
 
     def request(self, method="GET", *, within=None, limit=None, **given) -> Request:
         request = Request(method, "https://h/item", **given)
-        request.call = Call(self.clock.now(), "h", None, limit, None)
+        request.call = Call(self.clock.now(), "h", CallSettings(attempt=limit))
         request.deadline = None if within is None else self.clock.now() + within
         return request
 
@@ -129,7 +130,7 @@ def test_a_late_answer_is_overtaken_by_the_second_copy():
         assert (response.status, host.clock.now(), host.attempts) == (200, pytest.approx(0.15), 2)
         first, second = request.call.attempts
         assert (first.number, first.why, first.then) == (1, "first", "attempt 2 was answered first")
-        assert (second.number, second.why, second.status) == (2, "hedge: no answer in 0.1 s (fixed)", 200)
+        assert (second.number, second.why, second.status) == (2, "hedge: no response within 0.1 s (fixed)", 200)
         assert first.error.startswith("CancelledError")
         assert (first.elapsed, second.started) == (pytest.approx(0.15), pytest.approx(0.1))
         assert response.request.call is request.call
@@ -657,7 +658,7 @@ def test_a_finished_call_is_freed_without_the_garbage_collector():
         traces = []
         for _ in range(3):
             request = Traced("GET", "https://h/item")
-            request.call = Call(0.0, "h", None, None, None)
+            request.call = Call(0.0, "h")
             traces.append(weakref.ref(request))
             with suppress(ConnectError):
                 await host.send(request)
@@ -700,7 +701,7 @@ async def test_over_real_sockets_the_losers_connection_is_closed_and_the_winners
 
     async def ask():
         request = Request("GET", f"http://127.0.0.1:{port}/")
-        request.call = Call(SYSTEM.now(), "h", None, None, None)
+        request.call = Call(SYSTEM.now(), "h")
         request.call.task = asyncio.current_task()
         return await send(request)
 

@@ -13,7 +13,7 @@ from asyncapi.types import Call, Request, Response
 
 def _request():
     request = Request("GET", "https://h/")
-    request.call = Call(0.0, "h", None, None, None)
+    request.call = Call(0.0, "h")
     return request
 
 

@@ -24,6 +24,7 @@ from asyncapi import (
 from asyncapi.layers import telemetry
 from asyncapi.layers.concurrency import Gate, concurrency
 from asyncapi.layers.rate import rate
+from asyncapi.messages.call import CallSettings
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.testing import FakeClock, MockTransport, reply, run
@@ -85,8 +86,7 @@ def tokens_before_places(burst: int):
 
     def call(max_wait=None):
         request = Request("GET", "https://h/")
-        request.call = Call(clock.now(), "h", None, None, None)
-        request.call.max_wait = max_wait
+        request.call = Call(clock.now(), "h", CallSettings(max_wait=max_wait))
         return send(request)
 
     return clock, limiter, gate, call

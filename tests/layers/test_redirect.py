@@ -284,5 +284,5 @@ async def test_a_redirect_without_an_end_of_its_body_is_bounded():
         await peer.gone()
 
     async with scripted(move) as server, Client(server.url) as api:
-        with pytest.raises(ProtocolError, match="over max_body"):
+        with pytest.raises(ProtocolError, match="larger than max_body"):
             await api.get("/")

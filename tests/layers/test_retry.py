@@ -336,7 +336,7 @@ def test_a_wait_over_max_retry_after_raises_at_once_with_the_wait():
         error = await host.fails()
         assert host.clock.now() == 0.0
         assert error.retry_after == 3600
-        assert "over max_retry_after=60" in error.attempts[-1].then
+        assert "longer than max_retry_after=60" in error.attempts[-1].then
 
     run(scenario())
 
@@ -449,7 +449,7 @@ def test_a_limit_that_says_at_once_is_no_storm_where_nothing_else_holds_it():
 
 
 def test_timeouts_are_not_retried_where_nearly_everything_times_out():
-    """They are again once the host answers other calls."""
+    """A retry of a time-out would be work on top of what the host is busy with: it waits, looks, and gives up."""
 
     async def scenario():
         hangs, times = True, 0
@@ -528,11 +528,11 @@ def test_a_failed_attempts_own_cause_is_kept():
 
 
 def test_our_own_refusal_before_the_first_attempt_is_retried():
-    """There is no attempt record to write the reason on."""
+    """A transport-shaped error with no attempt behind it (a wait in a queue that failed) breaks nothing."""
     from asyncapi.layers.retry import retry
+    from asyncapi.messages.call import Call, CallSettings
     from asyncapi.sansio.failures.retry_budget import RetryBudget
     from asyncapi.sansio.limits.keyed import Keyed
-    from asyncapi.types import Call
 
     async def scenario():
         clock, calls = HalfClock(), []
@@ -542,7 +542,7 @@ def test_our_own_refusal_before_the_first_attempt_is_retried():
             raise RequestTimeout("no place", phase="queue", request=request)
 
         request = Request("POST", "https://h/")
-        request.call = Call(0.0, "h", None, None, Retry(3))
+        request.call = Call(0.0, "h", CallSettings(retry=Retry(3)))
         send = retry(Keyed(lambda: RetryBudget(0.2, 10)), clock)(inner)
         with pytest.raises(RequestTimeout):
             await send(request)

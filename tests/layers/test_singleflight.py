@@ -16,6 +16,7 @@ from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import Flights, singleflight
+from asyncapi.messages.call import CallSettings
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings import Budget, Retry
@@ -67,10 +68,8 @@ class Host:
         self, url="https://h/item", method="GET", *, within=None, policy=None, limit=None, line=(), **given
     ) -> Request:
         request = Request(method, url, **given)
-        request.call = Call(self.clock.now(), "h", None, limit, policy)
+        request.call = Call(self.clock.now(), "h", CallSettings(attempt=limit, retry=policy, **dict(line)))
         request.call.task = asyncio.current_task()
-        for name, value in dict(line).items():
-            setattr(request.call, name, value)
         request.deadline = None if within is None else self.clock.now() + within
         return request
 
@@ -223,7 +222,7 @@ def test_each_waiter_keeps_its_own_deadline():
             await short
         assert host.clock.now() == pytest.approx(0.3)
         (record,) = caught.value.attempts
-        assert record.then == "left: it went on for others"
+        assert record.then == "left: the flight continued for others"
         assert ((await long).status, host.sent) == (200, 1)
         assert caught.value.attempts[0].elapsed == 0.0  # a copy: what came later is not written into it
 
@@ -238,7 +237,7 @@ def test_the_last_waiters_deadline_ends_it_and_its_record_says_so():
         with pytest.raises(RequestTimeout) as caught:
             await long
         assert (host.clock.now(), host.given_up) == (pytest.approx(0.6), 1)
-        assert caught.value.attempts[0].error.startswith("RequestTimeout: the deadline came")
+        assert caught.value.attempts[0].error.startswith("RequestTimeout: the deadline passed")
 
     played(scenario)
 
@@ -413,7 +412,7 @@ def test_a_finished_call_is_freed_without_the_garbage_collector():
 
         async def call():
             request = Traced("GET", "https://h/item")
-            request.call = Call(0.0, "h", None, None, None)
+            request.call = Call(0.0, "h")
             traces.append(weakref.ref(request))
             with suppress(ConnectError):
                 await host.send(request)

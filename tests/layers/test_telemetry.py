@@ -69,7 +69,7 @@ def test_hooks_get_one_record_per_attempt_with_its_why():
         ),
         (
             lambda r: reply(503, headers={"Retry-After": "99"}), {}, {},
-            "gave up: the server asks for 99 s, over max_retry_after=60",
+            "gave up: the server asks to wait 99 s, longer than max_retry_after=60",
         ),
         (
             lambda r: reply(503, headers={"Retry-After": "9"}), {"timeout": 5.0}, {},
@@ -161,8 +161,8 @@ def test_hooks_see_attempts_that_end_in_any_way():
         await asyncio.wait([call])
         assert [record.error for record in records] == [
             "ZeroDivisionError: oops",
-            "RequestTimeout: the attempt took over 2 s, ended during headers",
-            "RequestTimeout: the deadline came during headers",
+            "RequestTimeout: the attempt took longer than 2 s and was ended during headers",
+            "RequestTimeout: the deadline passed during headers",
             "CancelledError: the call was cancelled",
         ]
         assert [record.elapsed for record in records] == [0, 2, 3, 4]

@@ -15,6 +15,7 @@ from asyncapi.layers.deadline import within_deadline
 from asyncapi.layers.hedge import Hedges, hedge
 from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import Flights, singleflight
+from asyncapi.messages.call import CallSettings
 from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings import Retry
@@ -66,7 +67,7 @@ class World:
 
     async def ask(self, path):
         request = Request("GET", f"https://h{path}")
-        request.call = Call(self.clock.now(), "h", None, 2.0, self.policy)
+        request.call = Call(self.clock.now(), "h", CallSettings(attempt=2.0, retry=self.policy))
         request.call.task = asyncio.current_task()
         request.deadline = self.clock.now() + 4.0
         try:

@@ -146,7 +146,7 @@ async def sleeps(request):
     await asyncio.sleep(9)
 
 
-LATE = "RequestTimeout: the deadline came during headers"
+LATE = "RequestTimeout: the deadline passed during headers"
 
 
 def test_an_attempt_that_the_deadline_cut_off_is_told_as_late_and_not_as_cancelled():
@@ -263,7 +263,7 @@ class Waits(Spy):
 
 @pytest.mark.parametrize("wrong", [[object()], [Spy], [Spy(), None], print, [Waits()]])
 def test_what_is_no_watcher_is_refused(wrong):
-    with pytest.raises(ConfigError, match="is no watcher"):
+    with pytest.raises(ConfigError, match="is not a watcher"):
         Client(watch=wrong)
 
 

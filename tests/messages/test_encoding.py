@@ -266,7 +266,7 @@ async def test_a_content_type_by_hand_and_the_body_have_the_same_boundary(by_han
 @pytest.mark.parametrize("body", [{"data": {"a": 1}}, {"json": {"a": 1}}])
 async def test_a_body_that_is_no_multipart_is_not_called_one(body):
     by_hand = {"Content-Type": "multipart/form-data; boundary=x"}
-    with pytest.raises(ConfigError, match="made by files="):
+    with pytest.raises(ConfigError, match="needs files="):
         given(**body, headers=by_hand)
     fields, _ = given(data={"a": 1}, files={}, headers=by_hand)
     assert (await read(fields)).startswith(b"--x\r\n")
@@ -278,10 +278,10 @@ async def test_a_body_that_is_no_multipart_is_not_called_one(body):
     [
         ("application/json", "files= makes multipart/form-data: leave the header out"),
         ("", "files= makes multipart/form-data"),
-        ("multipart/form-data; boundary=", "no boundary that a body can have"),
-        ("multipart/form-data; boundary=a<b", "no boundary that a body can have"),
-        (f"multipart/form-data; boundary={'x' * 71}", "no boundary that a body can have"),
-        ("multipart/form-data; boundary=in", "its boundary 'in' stands in a part"),
+        ("multipart/form-data; boundary=", "an invalid boundary"),
+        ("multipart/form-data; boundary=a<b", "an invalid boundary"),
+        (f"multipart/form-data; boundary={'x' * 71}", "an invalid boundary"),
+        ("multipart/form-data; boundary=in", "its boundary 'in' occurs inside a part"),
     ],
 )
 def test_a_content_type_by_hand_that_can_not_be_is_told(by_hand, why):

@@ -372,7 +372,7 @@ async def test_an_answer_that_does_not_fit_says_where_and_on_which_page():
         ("", {"items": []}, "valid array"),
         (None, {"rows": []}, r"no list of items found in the answer \('rows'\)"),
         (None, 5, "a int"),
-        ("items", "<html>", "not JSON"),
+        ("items", "<html>", "isn't valid JSON"),
     ],
 )
 async def test_a_place_without_items_is_an_error_that_says_so(items, body, said):
@@ -941,7 +941,7 @@ async def test_no_item_is_lost_or_twice_when_left_failed_and_resumed_at_random(k
         ({"by": Cursor(), "max_pages": 0}, "max_pages=0"),
         ({"by": Cursor(), "items": "a..b"}, "a..b"),
         ({"by": Cursor(), "items": ".a"}, "'.a'"),
-        ({"by": Cursor(), "model": object()}, "no type that pydantic can validate"),
+        ({"by": Cursor(), "model": object()}, "not a type that pydantic can validate"),
         ({"by": Cursor(), "start": {"page": 2}}, "no position of these pages"),
         ({"by": Cursor(), "start": "abc"}, "start='abc'"),
         ({"by": Cursor(), "start": {"cursor": ["a"]}}, "is no cursor"),
@@ -1003,7 +1003,9 @@ async def test_headers_route_and_settings_go_with_every_page():
     asked = []
 
     def handler(request):
-        asked.append((request.headers["X-Team"], request.route, request.call.tenant, request.call.priority))
+        asked.append(
+            (request.headers["X-Team"], request.route, request.call.settings.tenant, request.call.settings.priority)
+        )
         return reply(json={"items": [1], "next_cursor": len(asked) if len(asked) < 3 else None})
 
     async with Client("https://h", transport=MockTransport(handler)) as api:

@@ -7,7 +7,7 @@ import gc
 import pytest
 
 from asyncapi.layers.cache import Counts, cache
-from asyncapi.layers.fallback import Kept
+from asyncapi.layers.fallback import LastGood
 from asyncapi.settings import Cache
 from asyncapi.stores.answers import Answers
 from asyncapi.testing import FakeClock, run
@@ -45,7 +45,7 @@ async def _by_cache(answers, requests):
 
 
 async def _by_fallback(answers, requests):
-    kept = Kept(answers)
+    kept = LastGood(answers)
     for request in requests:
         kept.put(request, Response(200, HEADERS, b"{}", url=request.url), 0.0)
 

@@ -123,12 +123,12 @@ def test_a_line_that_does_not_fit_is_named_and_the_next_one_comes():
         ):
             rows = response.json_lines(model=Row)
             assert await anext(rows) == Row(id=1)
-            with pytest.raises(SchemaError, match="item 2: the answer does not fit Row") as caught:
+            with pytest.raises(SchemaError, match="item 2: the response doesn't match Row") as caught:
                 await anext(rows)
             assert caught.value.body == b'{"id": "x"}'
             assert len(caught.value.attempts) == 1
             assert "s3cret" not in str(caught.value)
-            with pytest.raises(DecodeError, match="item 3: not JSON"):
+            with pytest.raises(DecodeError, match="item 3: the response isn't valid JSON"):
                 await anext(rows)
             assert await anext(rows) == Row(id=4)
 
@@ -173,7 +173,7 @@ def test_until_leaves_the_rest_unread_and_ends_for_good():
         (lambda r: (r.lines(), r.bytes()), "bytes\\(\\): the body is read by lines\\(\\) already"),
         (lambda r: r.bytes(0), "size of a piece"),
         (lambda r: r.bytes(True), "size of a piece"),
-        (lambda r: r.json_lines(model=print), "no type that pydantic"),
+        (lambda r: r.json_lines(model=print), "not a type that pydantic"),
     ],
 )
 def test_misuse_says_what_is_meant(misuse, message):
@@ -639,7 +639,10 @@ def test_a_watcher_sees_the_attempt_at_its_headers_and_the_call_at_its_end(end):
 
 def test_chaos_meets_streams_too():
     async def scenario():
-        for chaos, error in [(Chaos(truncate=1.0, seed=3), "in the body"), (Chaos(drops=1.0, seed=3), "chaos")]:
+        for chaos, error in [
+            (Chaos(truncate=1.0, seed=3), "in the response body"),
+            (Chaos(drops=1.0, seed=3), "chaos"),
+        ]:
             api = client_of(Source(b"a" * 100), Source(b"a" * 100), chaos=chaos, retry=None, concurrency=1)
             for _ in range(2):
                 with pytest.raises((ProtocolError, OSError, Exception), match=error):
@@ -662,7 +665,7 @@ def test_a_streamed_reply_is_read_whole_by_a_plain_call_within_the_attempt():
         used = reply(200, content=aiter(Source(b"a")))
         async with client_of(used, retry=None) as api:
             assert await drained(api) == [b"a"]
-            with pytest.raises(ConfigError, match="make one for each request"):
+            with pytest.raises(ConfigError, match="make a new one for each request"):
                 await drained(api)
 
     run(scenario())

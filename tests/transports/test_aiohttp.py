@@ -119,7 +119,7 @@ async def test_a_stale_connection_is_replayed_at_once_outside_the_count(method, 
     assert [seen.method for seen in server.seen[1:]] == [method] * 2
     assert len({(seen.body, seen.headers.get("Idempotency-Key")) for seen in server.seen[1:]}) == 1
     lost, made = answer.attempts
-    assert lost.error.startswith("ProtocolError: the connection was closed before an answer came")
+    assert lost.error.startswith("ProtocolError: the server closed the connection before it sent a response")
     assert lost.then == "replayed at once on a fresh connection"
     assert (made.why, made.status) == ("replay: the kept-alive connection was closed", 200)
     assert [record.why for record in records[1:]] == ["first", made.why]

@@ -83,24 +83,27 @@ async def test_connect_errors_are_retried_even_for_a_post(closed_port):
 # An answer that is none
 
 GARBAGE = {
-    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", "the answer is not HTTP: an SSH server"),
-    "binary": (b"\x00\x01\x02\xff\xfe\r\n\r\n", "the answer is not HTTP"),
-    "HTTP/2 settings": (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", "the answer is not HTTP"),
-    "a header without a colon": (b"HTTP/1.1 200 OK\r\nfoo\r\n\r\n", "the answer is not HTTP"),
-    "a length that is no number": (b"HTTP/1.1 200 OK\r\nContent-Length: ab\r\n\r\n", "not HTTP.*Content-Length"),
-    "a negative length": (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "not HTTP.*Content-Length"),
-    "two lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "not HTTP"),
+    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", "the response isn't valid HTTP: an SSH server"),
+    "binary": (b"\x00\x01\x02\xff\xfe\r\n\r\n", "the response isn't valid HTTP"),
+    "HTTP/2 settings": (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", "the response isn't valid HTTP"),
+    "a header without a colon": (b"HTTP/1.1 200 OK\r\nfoo\r\n\r\n", "the response isn't valid HTTP"),
+    "a length that is no number": (b"HTTP/1.1 200 OK\r\nContent-Length: ab\r\n\r\n", "valid HTTP.*Content-Length"),
+    "a negative length": (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "valid HTTP.*Content-Length"),
+    "two lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "valid HTTP"),
     "length and chunks": (
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "not HTTP",
+        "valid HTTP",
     ),
-    "a NUL in a header": (b"HTTP/1.1 200 OK\r\nA: \x00\r\n\r\n", "not HTTP"),
+    "a NUL in a header": (b"HTTP/1.1 200 OK\r\nA: \x00\r\n\r\n", "valid HTTP"),
     "a header without end": (b"HTTP/1.1 200 OK\r\nA: " + b"a" * 300_000, "too large.*max_headers"),
     "headers without end": (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 50_000, "too many: raise max_headers"),
     "a chunk of no size": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "not HTTP|broke off"),
-    "a status below 100": (b"HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n", "the answer's status is 99"),
-    "an upgrade nobody asked for": (b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "status is 101"),
-    "nothing": (b"", "the connection was closed before an answer came"),
+    "a status below 100": (b"HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n", "the server sent 99 as the final status"),
+    "an upgrade nobody asked for": (
+        b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        "sent 101 as the final status",
+    ),
+    "nothing": (b"", "the server closed the connection before it sent a response"),
     "bytes that are no gzip": (encoded("gzip", b"abcd"), "the body can't be decoded: .*gzip"),
     "half a deflate": (encoded("deflate", zlib.compress(b"hello" * 99)[:-6]), "the body can't be decoded"),
     "bytes that are no deflate": (encoded("deflate", b"\x08abc"), "the body can't be decoded: .*deflate"),
@@ -172,7 +175,9 @@ async def test_closed_at_any_byte_is_a_protocol_error_and_never_half_an_answer(n
         for cut in range(len(answer)):
             with pytest.raises(ProtocolError) as caught:
                 await api.get("/")
-            place = "before an answer came" if cut < after else "broke off|in the body|can't be decoded"
+            place = (
+                "before it sent a response" if cut < after else "broke off|middle of the response body|can't be decoded"
+            )
             assert caught.match(place), cut
         cut = len(answer)
         assert (await api.get("/")).text == "hello world"
@@ -202,7 +207,7 @@ async def test_a_broken_answer_is_retried_for_a_get_and_not_for_a_post():
 
 async def test_a_tls_server_on_an_http_url_is_a_protocol_error():
     async with scripted(one(b"\x15\x03\x01\x00\x02\x02\x46")) as server, Client(server.url, retry=None) as api:
-        with pytest.raises(ProtocolError, match="not HTTP"):
+        with pytest.raises(ProtocolError, match="valid HTTP"):
             await api.get("/")
 
 
@@ -271,9 +276,9 @@ def full_backlog():
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
-        (Timeout(20, connect=0.2), "no connection in 0.2 s"),
-        (Timeout(20, connect=None, attempt=0.2), "the attempt took over 0.2 s, ended during connect"),
-        (Timeout(0.2), "the deadline came during connect"),
+        (Timeout(20, connect=0.2), "no connection within 0.2 s"),
+        (Timeout(20, connect=None, attempt=0.2), "the attempt took longer than 0.2 s and was ended during connect"),
+        (Timeout(0.2), "the deadline passed during connect"),
     ],
 )
 async def test_a_connection_that_does_not_come_times_out_in_connect(full_backlog, limit, message):
@@ -285,7 +290,7 @@ async def test_a_connection_that_does_not_come_times_out_in_connect(full_backlog
 
 async def test_a_tls_handshake_that_does_not_come_times_out_in_connect():
     async with scripted(hang) as server, Client(timeout=Timeout(20, connect=0.2), retry=None) as api:
-        with pytest.raises(RequestTimeout, match=r"no connection in 0\.2 s") as caught:
+        with pytest.raises(RequestTimeout, match=r"no connection within 0\.2 s") as caught:
             await api.get(server.url.replace("http", "https"))
     assert caught.value.phase == "connect"
 

@@ -163,7 +163,7 @@ async def test_a_server_that_speaks_first_has_answered_nothing():
             return proto
 
         connector._create_connection = connected
-        with pytest.raises(ProtocolError, match="closed before an answer came"):
+        with pytest.raises(ProtocolError, match="closed the connection before it sent a response"):
             await api.get("/")
     assert not server.seen
 
@@ -236,7 +236,7 @@ async def test_equal_lengths_are_one(lines, size):
 async def test_differing_lengths_are_an_error(lines):
     answer = b"HTTP/1.1 200 OK\r\n%s\r\n\r\nhi" % lines.encode()
     async with scripted(always(answer)) as server, Client(server.url, retry=None) as api:
-        with pytest.raises(ProtocolError, match="the answer is not HTTP"):
+        with pytest.raises(ProtocolError, match="the response isn't valid HTTP"):
             await api.get("/")
 
 
@@ -296,7 +296,7 @@ async def test_the_bound_can_be_set():
 
 @pytest.mark.parametrize("wrong", [0, 100, -1, "64k", 1e6, True])
 def test_a_bound_that_makes_no_sense_is_refused(wrong):
-    with pytest.raises(ConfigError, match=r"max_headers=.*: a number of bytes, at least 8,192"):
+    with pytest.raises(ConfigError, match=r"max_headers=.*: give a number of bytes, at least 8,192"):
         Client("http://h", max_headers=wrong)
 
 

@@ -110,12 +110,12 @@ async def test_the_refusal_says_what_and_what_to_do():
     assert isinstance(error, RejectedError)
     assert "127.0.0.1 is a loopback address" in str(error) or "::1 is a loopback address" in str(error)
     assert "egress: localhost: " in str(error)
-    assert str(error).endswith("; if it may be reached, name it in Egress(allow=[...])")
+    assert str(error).endswith("; to allow it, name it in Egress(allow=[...])")
     assert str(error).startswith("GET http://localhost:1/")
     assert "canary" not in f"{error!r}{error.request!r}"
     assert len(error.attempts) == 1
     async with Client(egress="public") as api:
-        with pytest.raises(EgressDenied, match=r"egress: 10\.0\.0\.5 is a private address; if"):
+        with pytest.raises(EgressDenied, match=r"egress: 10\.0\.0\.5 is a private address; to allow it"):
             await api.get("http://10.0.0.5/")
 
 
@@ -265,11 +265,11 @@ async def test_a_kept_connection_costs_nothing(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"proxy": "http://127.0.0.1:1"}, "egress= and proxy=: a proxy looks names up and connects by itself"),
-        ({"trust_env": True}, "egress= and trust_env=: a proxy looks names up"),
-        ({"unix_socket": "/run/s"}, "egress= and unix_socket=: every call goes to that socket"),
-        ({"egress": "private"}, r"egress='private': None, 'public', or Egress\(allow=\[\.\.\.\]"),
-        ({"egress": True}, "egress=True: None, 'public', or Egress"),
+        ({"proxy": "http://127.0.0.1:1"}, "egress= doesn't work with proxy=: the proxy makes the connections"),
+        ({"trust_env": True}, "egress= doesn't work with trust_env=: the proxy makes"),
+        ({"unix_socket": "/run/s"}, "egress= doesn't work with unix_socket=: every call goes to that socket"),
+        ({"egress": "private"}, r"egress='private': give None, 'public', or Egress\(allow=\[\.\.\.\]"),
+        ({"egress": True}, "egress=True: give None, 'public', or Egress"),
     ],
 )
 def test_what_the_guard_cannot_hold_with_is_refused(settings, message):
@@ -279,7 +279,7 @@ def test_what_the_guard_cannot_hold_with_is_refused(settings, message):
 
 async def test_a_session_or_transport_of_ones_own_cannot_be_guarded():
     async with aiohttp.ClientSession() as session:
-        with pytest.raises(ConfigError, match="egress= and session=: the session makes the connections"):
+        with pytest.raises(ConfigError, match="egress= doesn't work with session=: the session makes the connections"):
             Client(egress="public", session=session)
 
     class Own:
@@ -287,7 +287,7 @@ async def test_a_session_or_transport_of_ones_own_cannot_be_guarded():
 
         async def aclose(self): ...
 
-    with pytest.raises(ConfigError, match="egress= and transport=: the transport makes the connections"):
+    with pytest.raises(ConfigError, match="egress= doesn't work with transport=: the transport makes the connections"):
         Client(egress="public", transport=Own())
 
 

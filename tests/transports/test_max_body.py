@@ -54,13 +54,16 @@ async def test_a_bomb_is_refused_on_its_decoded_bytes(encoding):
     assert len(packed) < MEBI / 4
     async with scripted(sending(f"Content-Encoding: {encoding}\r\nContent-Length: {len(packed)}", packed)) as server:
         await refused(
-            server, r"over max_body=1,048,576 bytes \(decoded\): raise max_body", max_body=MEBI, connections=(1, 2)
+            server,
+            r"larger than max_body=1,048,576 bytes \(decoded\): raise max_body",
+            max_body=MEBI,
+            connections=(1, 2),
         )
 
 
 async def test_a_length_that_is_too_large_is_refused_before_the_body_is_read():
     async with scripted(sending(f"Content-Length: {10**15}", b"")) as server:
-        await refused(server, r"over max_body=67,108,864 bytes \(it says 1,000,000,000,000,000\)")
+        await refused(server, r"larger than max_body=67,108,864 bytes \(Content-Length is 1,000,000,000,000,000\)")
 
 
 async def test_endless_chunks_are_refused():
@@ -75,12 +78,12 @@ async def test_endless_chunks_are_refused():
                 await asyncio.sleep(0)
 
     async with scripted(endless) as server:
-        await refused(server, "over max_body=3,000,000 bytes", max_body=3_000_000)
+        await refused(server, "larger than max_body=3,000,000 bytes", max_body=3_000_000)
 
 
 async def test_a_body_without_a_length_is_bounded_too():
     async with scripted(sending("Connection: close", bytes(2000))) as server:
-        await refused(server, "over max_body=1,000 bytes", max_body=1000)
+        await refused(server, "larger than max_body=1,000 bytes", max_body=1000)
 
 
 @pytest.mark.parametrize("head", ["Content-Length: 1000", "Content-Encoding: gzip", "Connection: close"])
@@ -97,7 +100,7 @@ async def test_the_bound_is_exact(head, size):
         if size == 1000:
             assert (await api.get("/")).content == bytes(1000)
         else:
-            with pytest.raises(ProtocolError, match="over max_body=1,000"):
+            with pytest.raises(ProtocolError, match="larger than max_body=1,000"):
                 await api.get("/")
 
 

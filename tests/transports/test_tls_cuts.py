@@ -162,6 +162,8 @@ async def test_a_server_that_hangs_up_without_a_word_may_miss_our_certificate(ou
     """As servers on asyncio do; it can't be told from any other end, so it is retried."""
     asking = ours.asking(newest=newest)
     async with scripted(always(OK), tls=asking) as server, Client(server.url, tls=ours.file, retry=AT_ONCE) as api:
-        with pytest.raises((ConnectError, ProtocolError), match="servers do that miss a client cert") as caught:
+        with pytest.raises(
+            (ConnectError, ProtocolError), match="servers do this when they want a client cert"
+        ) as caught:
             await api.get("/")
     assert len(caught.value.attempts) == 4

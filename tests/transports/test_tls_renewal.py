@@ -85,8 +85,8 @@ async def test_two_that_do_not_fit_are_not_used(ours, mounted, caplog, key_first
         for _ in range(3):
             assert (await api.get("/")).text == "v0"
         [told] = [one.message for one in caplog.records if one.levelno == logging.WARNING]  # once
-        assert "the last good ones go on" in told
-        assert "the key is not that of the certificate" in told
+        assert "the last good ones stay in use" in told
+        assert "the key doesn't belong to the certificate" in told
         mounted.put(second)
         assert (await api.get("/")).text == "v1"
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from asyncapi.credentials.base import NOTHING, Signature
 from asyncapi.errors import AuthError, EgressDenied, TransportError
-from asyncapi.messages.call import Call
+from asyncapi.messages.call import Call, CallSettings
 from asyncapi.messages.request import Request
 from asyncapi.sansio.auth.oauth_errors import read_refusal
 from asyncapi.sansio.failures.backoff import full_jitter
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
 
 ATTEMPTS = 3
-_CONNECT, _ATTEMPT = 5.0, 10.0  # seconds to connect, and for an attempt in all
+_SETTINGS = CallSettings(connect=5.0, attempt=10.0)  # seconds to connect, and for an attempt in all
 _BASE, _LONGEST_WAIT = 0.5, 5.0  # seconds between two attempts
 _RETRIABLE = frozenset({408, 429, 500, 502, 503, 504})
 _HEADERS = {"Accept": "application/json", "User-Agent": f"asyncapi-sdk/{VERSION}"}
@@ -93,7 +93,7 @@ async def _send(context: AuthContext, request: Request, who: str, signature: Sig
     failure: TransportError | EgressDenied | None = None
     wanted: float | None = None  # the last response's Retry-After
     for number in range(1, ATTEMPTS + 1):
-        request.call = Call(context.clock.now(), host, _CONNECT, _ATTEMPT, None)
+        request.call = Call(context.clock.now(), host, _SETTINGS)
         # The transport reads both: whom to cancel when the time is up, and what to mask in errors.
         request.call.task, request.call.signature = asyncio.current_task(), signature
         wanted = None

@@ -295,7 +295,7 @@ class Tokens(Generic[T]):
 
 def _worth_waiting(seconds: float, request: Request, context: AuthContext) -> bool:
     """Whether the call has the time to wait until the token endpoint takes a request again."""
-    max_wait, due = request.call.max_wait, request.deadline
+    max_wait, due = request.call.settings.max_wait, request.deadline
     return (
         seconds <= _LONGEST_WAIT
         and (max_wait is None or seconds <= max_wait)

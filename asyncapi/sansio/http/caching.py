@@ -88,6 +88,23 @@ class Stored(NamedTuple):
         return 500 + len(self.content) + sum(len(text) + 60 for text in self.fields)
 
 
+class Fetched(NamedTuple):
+    """When and for what an answer was fetched.
+
+    Attributes:
+        asked: When it was asked for.
+        came: When it came.
+        request: The request's headers.
+        heuristic: The share of its age since Last-Modified for which an answer is fresh that doesn't say (section
+            4.2.2); 0 for none.
+    """
+
+    asked: float
+    came: float
+    request: Mapping[str, str]
+    heuristic: float = 0.0
+
+
 def concerns(method: str, headers: Mapping[str, str]) -> bool:
     """Whether the cache has to do with this request: one with conditions or ranges is its sender's own affair."""
     if method != "GET":
@@ -112,13 +129,10 @@ def store(
     status: int,
     headers: Mapping[str, str],
     content: bytes,
+    fetched: Fetched,
     *,
     version: str,
-    asked: float,
-    came: float,
     identity: str,
-    request: Mapping[str, str],
-    heuristic: float = 0.0,
 ) -> Stored | None:
     """The answer as it is kept, or None if it must not be, or would be of no use (section 3).
 
@@ -126,20 +140,13 @@ def store(
         status: Its status.
         headers: Its headers.
         content: Its decoded body.
+        fetched: When it was fetched, and for which request.
         version: HTTP version.
-        asked: When it was asked for.
-        came: When it came.
         identity: Whose it is.
-        request: The request's headers.
-        heuristic: The share of its age since Last-Modified for which it is fresh, where it says nothing (section
-            4.2.2); 0 for none.
     """
     if not storable(status, headers):
         return None
-    made = _made(
-        status, headers, content,
-        version=version, asked=asked, came=came, identity=identity, request=request, heuristic=heuristic,
-    )  # fmt: skip
+    made = _made(status, headers, content, fetched, version=version, identity=identity)
     return made if made.fresh_for > 0 or conditions(made) else None
 
 
@@ -147,14 +154,12 @@ def _made(
     status: int,
     headers: Mapping[str, str],
     content: bytes,
+    fetched: Fetched,
     *,
     version: str,
-    asked: float,
-    came: float,
     identity: str,
-    request: Mapping[str, str],
-    heuristic: float,
 ) -> Stored:
+    asked, came, request, heuristic = fetched
     told = directives(headers)
     varies = [text for name in sorted(_names(headers, "Vary")) for text in (name, _said(request, name))]
     return Stored(
@@ -291,11 +296,7 @@ def conditions(stored: Stored) -> dict[str, str]:
 def freshened(
     stored: Stored,
     headers: Mapping[str, str],
-    *,
-    asked: float,
-    came: float,
-    request: Mapping[str, str],
-    heuristic: float = 0.0,
+    fetched: Fetched,
 ) -> Stored | None:
     """What a 304 makes of it (section 4.3.4); None if it speaks of another one."""
     known = stored.headers
@@ -306,10 +307,7 @@ def freshened(
     for name in ("Age", *(name for name, _ in told)):
         known.popall(name, None)
     known.extend(told)
-    return _made(
-        stored.status, known, stored.content,
-        version=stored.version, asked=asked, came=came, identity=stored.identity, request=request, heuristic=heuristic,
-    )  # fmt: skip
+    return _made(stored.status, known, stored.content, fetched, version=stored.version, identity=stored.identity)
 
 
 def differs(known: Mapping[str, str], told: Mapping[str, str], names: Iterable[str]) -> bool:

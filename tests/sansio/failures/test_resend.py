@@ -12,7 +12,7 @@ from asyncapi.types import Attempt, Body, Call, Request
 
 def request(method: str = "GET", **settings) -> Request:
     made = Request(method, "https://h/1", **settings)
-    made.call = Call(0.0, "h", None, None, None)
+    made.call = Call(0.0, "h")
     return made
 
 

@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from asyncapi.sansio.http import caching
 from asyncapi.sansio.http.caching import (
+    Fetched,
     age,
     choose,
     concerns,
@@ -35,12 +36,9 @@ def stored(*headers, status=200, request=(), came=NOW, asked=None, identity="", 
         status,
         CIMultiDict(headers),
         b"{}",
+        Fetched(came if asked is None else asked, came, CIMultiDict(request), heuristic),
         version="1.1",
-        asked=came if asked is None else asked,
-        came=came,
         identity=identity,
-        request=CIMultiDict(request),
-        heuristic=heuristic,
     )
 
 
@@ -56,7 +54,7 @@ def test_nothing_in_a_header_breaks_it(text):
         assert age(one, NOW) >= 0
         usable(one, {CONTROL: text}, NOW)
         usable_on_error(one, {CONTROL: text}, NOW, 10)
-        freshened(one, CIMultiDict([("ETag", text)]), asked=NOW, came=NOW, request={})
+        freshened(one, CIMultiDict([("ETag", text)]), Fetched(NOW, NOW, {}))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +102,7 @@ def test_headers_of_the_connection_are_not_kept():
     )  # fmt: skip
     assert set(one.headers) == {CONTROL, "X", "Set-Cookie"}
     assert one.headers.getall("Set-Cookie") == ["a=b", "c=d"]
-    new = freshened(one, CIMultiDict([("Connection", "X-B"), ("X-B", "1")]), asked=NOW, came=NOW, request={})
+    new = freshened(one, CIMultiDict([("Connection", "X-B"), ("X-B", "1")]), Fetched(NOW, NOW, {}))
     assert "X-B" not in new.headers
 
 
@@ -301,15 +299,15 @@ def test_a_validator_is_sent_as_it_came_or_not_at_all(headers, asked):
 def test_a_304_may_change_what_the_answer_varies_by():
     one = stored(TAGGED, (CONTROL, "max-age=1"))
     told = CIMultiDict([("ETag", '"1"'), ("Vary", "A")])
-    new = freshened(one, told, asked=NOW, came=NOW, request=CIMultiDict({"A": "1"}))
+    new = freshened(one, told, Fetched(NOW, NOW, CIMultiDict({"A": "1"})))
     assert choose([new], "", CIMultiDict({"A": "2"})) is None
     assert choose([new], "", CIMultiDict({"A": "1"})) == new
 
 
 def test_a_304_of_another_date_speaks_of_another_answer():
     one = stored(("Last-Modified", date(-5)), (CONTROL, "max-age=1"))
-    assert freshened(one, CIMultiDict({"Last-Modified": date(-1)}), asked=NOW, came=NOW, request={}) is None
-    assert freshened(one, CIMultiDict({"Last-Modified": date(-5)}), asked=NOW, came=NOW, request={}) is not None
+    assert freshened(one, CIMultiDict({"Last-Modified": date(-1)}), Fetched(NOW, NOW, {})) is None
+    assert freshened(one, CIMultiDict({"Last-Modified": date(-5)}), Fetched(NOW, NOW, {})) is not None
 
 
 @pytest.mark.parametrize(
@@ -329,13 +327,13 @@ def test_what_is_asked_and_what_a_304_changes():
     one = stored(TAGGED, ("Last-Modified", date(-5)), ("Content-Type", "a/b"), ("X-Old", "1"), ("Age", "50"))
     assert conditions(one) == {"If-None-Match": '"1"', "If-Modified-Since": date(-5)}
     told = CIMultiDict([("ETag", 'W/"1"'), (CONTROL, "max-age=9"), ("Content-Length", "0"), ("X-Old", "2")])
-    new = freshened(one, told, asked=NOW + 10, came=NOW + 11, request={})
+    new = freshened(one, told, Fetched(NOW + 10, NOW + 11, {}))
     assert (new.headers["X-Old"], new.headers["Content-Type"], new.came) == ("2", "a/b", NOW + 11)
     assert "Content-Length" not in new.headers
     assert age(new, NOW + 11) == pytest.approx(1)
     assert usable(new, {}, NOW + 15)
-    assert freshened(one, CIMultiDict([("ETag", '"2"')]), asked=NOW, came=NOW, request={}) is None
-    assert freshened(one, CIMultiDict(), asked=NOW, came=NOW, request={}) is not None
+    assert freshened(one, CIMultiDict([("ETag", '"2"')]), Fetched(NOW, NOW, {})) is None
+    assert freshened(one, CIMultiDict(), Fetched(NOW, NOW, {})) is not None
 
 
 def test_the_age_is_told():

@@ -117,7 +117,7 @@ def test_the_data_may_be_json():
     event = one('{"cents": 5}')
     assert event.json() == {"cents": 5}
     assert event.parse(Price) == Price(cents=5)
-    with pytest.raises(SchemaError, match="does not fit Price"):
+    with pytest.raises(SchemaError, match="doesn't match Price"):
         one('{"cents": "x"}').parse(Price)
-    with pytest.raises(DecodeError, match="not JSON"):
+    with pytest.raises(DecodeError, match="valid JSON"):
         one("[DONE]").json()
