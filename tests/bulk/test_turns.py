@@ -9,7 +9,6 @@ from tenacity import stop_after_attempt
 
 from asyncapi import Breaker, Client, ConfigError, RateLimit, Retry, Timeout
 from asyncapi.bulk import Engine, Job
-from asyncapi.fanout.held_back import Held, Lines
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 
@@ -244,20 +243,3 @@ def test_without_a_budget_nothing_waits():
     assert Job("a", "b", max_wait=60).retries().max_retry_after == 60
     with pytest.raises(ConfigError, match="retry_budget"):
         Job("a", "b", retry_budget=-1)
-
-
-def test_lines_give_turns_by_time_and_key():
-    lines = Lines()
-    for number, (key, due) in enumerate([("a", 3.0), ("b", 1.0), ("a", 2.0), ("c", 2.5)]):
-        lines.add(Held(number, "", "w", 0.0), key, due)
-    closed = {"b": 4.0}
-    taken = []
-    now = 0.0
-    while lines.count:
-        found = lines.take(now, lambda key, why, now: max(0.0, closed.get(key, 0.0) - now))
-        if isinstance(found, Held):
-            taken.append((now, found.index))
-        else:
-            now += found
-    assert taken == [(2.0, 2), (2.5, 3), (3.0, 0), (4.0, 1)]
-    assert lines.take(9.0, lambda *_: 0.0) == 0.0

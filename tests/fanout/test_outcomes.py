@@ -240,7 +240,7 @@ def test_a_consumer_that_stands_still_holds_the_source_back(kind):
     in_virtual_time(scenario)
 
 
-def test_a_slow_head_of_line_holds_ordered_results_back_to_the_window_and_no_further():
+def test_a_slow_first_item_holds_ordered_results_back_to_the_window():
     async def scenario():
         host, source = Host(lambda path: 1000.0 if path == "/0" else 1.0, concurrency=5), Source(100, kind="generator")
         async with host.client.map(source.open(), ordered=True) as outcomes:
@@ -340,7 +340,7 @@ def test_an_async_iterator_that_is_no_generator_will_do():
 
 @every_kind
 @both_orders
-def test_an_error_of_the_source_is_raised_after_all_that_was_pulled_has_been_handed_over(kind, ordered):
+def test_an_error_of_the_source_is_raised_once_what_was_pulled_is_handed_over(kind, ordered):
     async def scenario():
         host, source, seen = Host(concurrency=4), Source(100, kind=kind, fails_at=30), []
 
@@ -402,7 +402,7 @@ def test_on_error_raise_raises_the_first_failure_and_cancels_the_rest(kind, orde
     in_virtual_time(scenario)
 
 
-def test_on_error_raise_sends_no_more_once_a_failure_is_known_though_the_consumer_is_busy():
+def test_on_error_raise_sends_no_more_even_while_the_consumer_is_busy():
     async def scenario():
         host = Host(lambda _: 1.0, concurrency=2)
         async with host.client.map([f"/503/{n}" for n in range(100)], on_error="raise") as outcomes:
@@ -499,7 +499,7 @@ def test_an_exception_in_the_consumer_passes_through_and_leaves_nothing_behind(k
 @every_kind
 @both_orders
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_cancelling_the_consumer_even_again_while_it_cleans_up_leaves_nothing_behind(kind, ordered, times):
+def test_cancelling_the_consumer_even_twice_leaves_nothing_behind(kind, ordered, times):
     async def scenario():
         host, source = Host(concurrency=3), Source(1000, kind=kind)
 
@@ -675,6 +675,28 @@ def test_a_handler_that_swallows_its_cancellation_is_waited_for_not_left_behind(
                 await asyncio.sleep(1)
             assert not others()
             assert host.clock.now() - began == pytest.approx(4.0)
+
+    in_virtual_time(scenario)
+
+
+def test_leaving_a_full_window_waits_for_no_place_in_it():
+    """A worker whose handler swallowed its cancellation ends, though no outcome will be handed over any more."""
+
+    async def scenario():
+        host = Host(concurrency=1)
+
+        async def deaf(request):
+            if request.url.path == "/1":
+                try:
+                    await asyncio.sleep(50)
+                except asyncio.CancelledError:
+                    await asyncio.sleep(3)
+            return reply()
+
+        host.client._transport._handler = deaf
+        async with host.client.map([f"/{n}" for n in range(5)]):
+            await asyncio.sleep(1)
+        assert host.clock.now() == pytest.approx(4.0)
 
     in_virtual_time(scenario)
 
