@@ -103,7 +103,7 @@ class Engine:
         self._consumer: asyncio.Task[None] | None = None
         self._store: Store
         self._stats: Callable[[], Stats]
-        self._limit = job.limit_told()
+        self._limit = job.limits_text()
         self._paused, self._paused_at = 0.0, -inf  # seconds, and when it was looked up
         stop = partial(self.stop, code=1)
         self._turns = turns_of(job, client, stop=stop, note=self._note, release=self._release)
@@ -252,7 +252,7 @@ class Engine:
         tally = self.tally
         tally.add(row, time.monotonic() - self._began, retries_of(outcome))
         if not row["ok"] and self.job.max_errors is not None and tally.failed >= self.job.max_errors:
-            self.stop(f"max_errors is reached: {tally.failed} failed", 1)
+            self.stop(f"{tally.failed} rows have failed (max_errors)", 1)
 
     def _take_lost(self) -> None:
         item = self._lost.popleft()

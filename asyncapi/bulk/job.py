@@ -48,7 +48,7 @@ class Job:
         retry_budget: Retries as a share of the rows (0.5 for half as many), or "none" for as many as `retry` says at
             once; by default the budget of `retry`. What it holds back waits for its turn.
         max_wait: The longest wait that a server may ask for, seconds; asked for more, the job stops, to be resumed.
-        max_outage: Stop, to be resumed, once a host has answered nothing for so many seconds.
+        max_outage: Stop, to be resumed, once a host has been unavailable for so many seconds.
         timeout: Seconds one attempt may take (a row's retries and its place in the queue are not counted), a `Timeout`
             for everything else, or None for no limit.
         idempotency_key: "auto" sends one with every POST and PATCH that has none; it is the same after a resume.
@@ -160,13 +160,13 @@ class Job:
         per = _UNITS[found[2]]
         return RateLimit(amount, per=per, burst=max(1.0, amount / per))  # a second's worth at once: 5000/h is no flood
 
-    def limit_told(self) -> str:
-        """The limits in words: "100 at once, 50 per second"."""
+    def limits_text(self) -> str:
+        """Describe the limits: "100 at a time, 50 a second"."""
         rate = self.rate_limit()
         if rate is None:
-            return f"{self.concurrency} at once"
+            return f"{self.concurrency} at a time"
         per = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}.get(rate.per, f"{rate.per:g} s")
-        return f"{self.concurrency} at once, {rate.amount:g} per {per}"
+        return f"{self.concurrency} at a time, {rate.amount:g} a {per}"
 
 
 def _imported(name: str) -> Any:

@@ -259,7 +259,9 @@ def _locked(path: Path, flags: int) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise ConfigError(f"another job is writing here now ({path} is locked): wait for it, or stop it") from None
+            raise ConfigError(
+                f"another job is writing this output now ({path} is locked): wait for it, or stop it"
+            ) from None
         except OSError:  # a file system that has no locks
             pass
     return descriptor
@@ -277,7 +279,7 @@ def _read_header(path: Path, lines: IO[bytes]) -> Past | None:
         header = json.loads(first)
         return {1: Past(header["job"], header["what"])}[header["asyncapi_journal"]]
     except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"{path} is no journal of this program: move it away, or pass --overwrite") from None
+        raise ConfigError(f"{path} is not a journal of asyncapi: move it away, or pass --overwrite") from None
 
 
 def _read(line: str) -> tuple[str, int, int, int | None]:
@@ -296,6 +298,6 @@ def _read(line: str) -> tuple[str, int, int, int | None]:
 def _changed(path: Path, row: int) -> ConfigError:
     output = path.name.removesuffix(".journal")
     return ConfigError(
-        f"{output} is not as the job left it: its row {row} was changed, moved or removed since. Resuming would lose "
-        "or tear rows: put it back as it was, or begin anew with --overwrite"
+        f"{output} has changed since the job stopped: its row {row} was edited, moved or removed. Resuming would lose "
+        "or damage rows: restore the file, or start again with --overwrite"
     )

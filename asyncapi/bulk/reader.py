@@ -181,7 +181,7 @@ class Reader:
             except ValidationError as error:
                 raise self._broken(number, _problem(error)) from None
             except ValueError as error:  # nested too deep
-                raise self._broken(number, f"not JSON: {error}") from None
+                raise self._broken(number, f"not valid JSON: {error}") from None
             if not isinstance(row, dict):
                 raise self._broken(number, "a row is a JSON object: {...}")
             yield number, row
@@ -205,11 +205,11 @@ class Reader:
         used = {*self.template.fields, "id"} if self.template is not None else _COLUMNS
         twice = [name for name in header if name in used and header.count(name) > 1]
         if twice:
-            raise self._broken(number, f"the column {twice[0]!r} is there twice")
+            raise self._broken(number, f"the column {twice[0]!r} appears twice")
         if self.template is None and "url" not in header:
             raise self._broken(
                 number,
-                f"no column 'url' (there are: {', '.join(header)}): name one so, "
+                f"no column 'url' (the columns are: {', '.join(header)}): rename one, "
                 f"or give a template such as --url 'https://host/{{{header[0]}}}'",
             )
 
@@ -234,9 +234,9 @@ class Reader:
             rest = {name: value for name, value in row.items() if name not in {"method", "url"}}
             item = Item(row.get("method") or self.method, row["url"], **rest)
         if isinstance(item.id, float) and not math.isfinite(item.id):
-            raise ValueError(f"the id {item.id} is no finite number: give it as text")
+            raise ValueError(f"the id {item.id} is not a finite number: give it as text")
         if not item.method or not _TOKEN.issuperset(item.method):
-            raise ValueError(f"no HTTP method: {item.method!r}")
+            raise ValueError(f"{item.method!r} is not an HTTP method")
         if item.headers:
             checked_headers(item.headers)
         if item.params:
@@ -277,5 +277,5 @@ def _problem(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"unknown key {place!r}; a request has {', '.join(_Line.__annotations__)}"
     if first["type"] == "json_invalid":
-        return f"not JSON: {first['msg'].removeprefix('Invalid JSON: ')}"
+        return f"not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}"
     return f"{place}: {first['msg']}" if place else "a row is a JSON object: {...}"

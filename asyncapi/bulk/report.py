@@ -1,4 +1,4 @@
-"""The report of a job: one HTML file that needs nothing else, with plots, figures and samples.
+"""Write the report of a job: one HTML file that needs nothing else, with plots, figures and samples.
 
 Everything it says comes from the tally (constant in size) and is escaped; URLs have their secrets masked already, and
 of the settings only those are shown that hold none.
@@ -46,7 +46,7 @@ th{color:#666;font-weight:500;white-space:nowrap}td.n{text-align:right;white-spa
 
 
 def check_report(path: Path | None) -> None:
-    """Find out before the job whether its report can be written.
+    """Check before the job that its report can be written.
 
     Raises:
         ConfigError: matplotlib is missing, or there is no such folder.
@@ -72,14 +72,15 @@ def write_report(job: Job, summary: Summary, tally: Tally) -> None:
 
 
 def render(job: Job, summary: Summary, tally: Tally) -> str:
-    """The report as HTML."""
+    """Render the report as HTML."""
     title = f"asyncapi fetch: {job.input}"
     stopped = f'<div class="card note"><b>Stopped early:</b> {_(summary.stopped)}</div>' if summary.stopped else ""
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_(title)}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_CSS}</style></head><body><main>'
-        f'<h1>{_(title)}</h1><p class="lead">to {_(job.output)}, ended {when}, {_(job.limit_told())}</p>{stopped}'
+        f'<h1>{_(title)}</h1><p class="lead">to {_(job.output)}, ended {when}, limits: {_(job.limits_text())}</p>'
+        f"{stopped}"
         f'<div class="grid tiles">{"".join(_tiles(summary))}</div>'
         f'<div class="grid">{"".join(_pictures(summary, tally))}</div>'
         f'<div class="grid">{"".join(_tables(job, summary, tally))}</div>'
@@ -112,15 +113,15 @@ def _tiles(summary: Summary) -> Iterable[str]:
 
 def _pictures(summary: Summary, tally: Tally) -> Iterable[str]:
     if not tally.latency.count:
-        yield _card("No plots", "<p>No row was asked for in this run.</p>", wide=True)
+        yield _card("No plots", "<p>No request was sent in this run.</p>", wide=True)
         return
     yield _card("Throughput", plots.throughput(tally, summary.elapsed), wide=True)
-    yield _card("Latency (our own queue left out)", plots.latency(tally), wide=True)
+    yield _card("Latency of rows, without the time in our queue", plots.latency(tally), wide=True)
     statuses = {str(status): count for status, count in tally.by_status.items()}
     if statuses:
         yield _card("Status", plots.bars(statuses, {name: _colour(name) for name in statuses}))
     if tally.by_error:
-        yield _card("Errors by kind", plots.bars(tally.by_error, {}))
+        yield _card("Errors", plots.bars(tally.by_error, {}))
     if tally.retries:
         yield _card("Retries", plots.retries(tally, summary.elapsed), wide=True)
 
@@ -141,9 +142,9 @@ def _tables(job: Job, summary: Summary, tally: Tally) -> Iterable[str]:
         ("URL template", "none" if job.url is None else redact_url(job.url)),
         ("base URL", redact_url(job.base_url) if job.base_url else "none"),
         ("output", job.output),
-        ("limits", job.limit_told()),
-        ("paused by 429s", f"{summary.paused:,.1f} s"),
-        ("rows held back, by whom", ", ".join(f"{word} {rows:,}" for word, rows in summary.held.items()) or "none"),
+        ("limits", job.limits_text()),
+        ("paused by the server (429)", f"{summary.paused:,.1f} s"),
+        ("rows held back", ", ".join(f"by {word}: {rows:,}" for word, rows in summary.held.items()) or "none"),
         ("exit code", summary.exit_code),
     ]
     cells = "".join(f"<tr><th>{_(name)}</th><td>{_(value)}</td></tr>" for name, value in figures)

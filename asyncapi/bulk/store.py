@@ -49,7 +49,7 @@ def check_output(sink: Sink, source: str | Path, *, resume: bool, overwrite: boo
         ConfigError: The message says what to pass instead.
     """
     if resume and overwrite:
-        raise ConfigError("--resume goes on with the output, --overwrite begins anew: choose one of them")
+        raise ConfigError("--resume continues the output, --overwrite replaces it: give one of them")
     if not sink.resumable:
         if resume:
             raise ConfigError("stdout and pipes cannot be resumed: write to a file with -o")
@@ -61,23 +61,23 @@ def check_output(sink: Sink, source: str | Path, *, resume: bool, overwrite: boo
     if resume or overwrite:
         return
     if journal.exists():
-        raise ConfigError(f"{output} belongs to a job that was stopped: --resume goes on, --overwrite starts anew")
+        raise ConfigError(f"{output} belongs to a stopped job: --resume continues it, --overwrite starts again")
     if output.exists():
-        raise ConfigError(f"{output} exists: --overwrite replaces it, --resume goes on with a job that was stopped")
+        raise ConfigError(f"{output} exists: --overwrite replaces it, --resume continues a job that was stopped")
 
 
 def _check_place(output: Path, source: str | Path) -> None:
     if not output.parent.is_dir():
         raise ConfigError(f"cannot write {output}: there is no folder {output.parent}")
     if str(source) != "-" and output.exists() and output.samefile(source):
-        raise ConfigError(f"the output {output} is the input too: name another output")
+        raise ConfigError(f"the output {output} is also the input: name another output")
 
 
 def _check_nothing_there(sink: Sink) -> None:
     if any(file.exists() and file.stat().st_size for file in sink.files):
         raise ConfigError(
             f"{sink.files[0]} has no journal ({journal_path(sink).name}) to resume from: it is complete, or was "
-            "written by something else; --overwrite starts anew"
+            "written by something else; --overwrite starts again"
         )
 
 
@@ -278,5 +278,5 @@ def _check_same(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
     if names:
         raise ConfigError(
             f"{path.name} belongs to another job: {' and '.join(names)} changed since it began; "
-            "resume with what it began with, or begin anew with --overwrite"
+            "resume it with the input and options that it began with, or start again with --overwrite"
         )

@@ -26,7 +26,7 @@ class BadTable(ValueError):
     """
 
     def __init__(self, line: int, problem: str) -> None:
-        super().__init__(f"not CSV: {problem}")
+        super().__init__(f"not valid CSV: {problem}")
         self.line = line
 
 

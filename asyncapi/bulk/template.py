@@ -46,7 +46,7 @@ class Template:
             self._tail = ""
         self.fields = tuple(dict.fromkeys(field for _, field, _ in self._state))
         if not self.fields:
-            raise ConfigError(f"the URL template {text!r} has no {{column}} to fill: every row would ask for the same")
+            raise ConfigError(f"the URL template {text!r} has no {{column}}: every row would request the same URL")
 
     def fill(self, row: Mapping[str, object]) -> str:
         """The URL for one row of columns.
@@ -57,15 +57,15 @@ class Template:
         url = ""
         for literal, field, in_query in self._state:
             if field not in row:
-                raise ValueError(f"no column {field!r} (there are: {', '.join(map(str, row)) or 'none'})")
+                raise ValueError(f"no column {field!r} (the columns are: {', '.join(map(str, row)) or 'none'})")
             url += literal + quote(_as_text(field, row[field], in_query=in_query), safe="")
         return url + self._tail
 
 
 def _as_text(field: str, value: object, *, in_query: bool) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ValueError(f"column {field!r} is {value!r}: only text and numbers can stand in a URL")  # noqa: TRY004 - one kind for a bad row
+        raise ValueError(f"column {field!r} is {value!r}: a URL can only hold text and numbers")  # noqa: TRY004 - one kind for a bad row
     text = str(value)
     if not in_query and text in {"", ".", ".."}:
-        raise ValueError(f"column {field!r} is {text!r}: it would change the path that is asked for")
+        raise ValueError(f"column {field!r} is {text!r}: it would change the path of the request")
     return text

@@ -192,7 +192,7 @@ class Turns:
             return None
         if total is not None:
             if age >= total:
-                message = f"not done in {age:.3g} s: the deadline came while it was held back"
+                message = f"not done after {age:.3g} s: the deadline passed while it was held back"
                 return RequestTimeout(message, phase="backoff", request=item)
             item.timeout = replace(self._limits, total=total - age)
         if self._note is not None and once_only(item):
@@ -213,7 +213,7 @@ class Turns:
             host.silent_since = max(began, self._answered_at)
         elif now - host.silent_since >= self._max_outage and (host.held or self._answered_at < host.silent_since):
             self._stop(
-                f"{key or 'the host'} has answered nothing for {now - host.silent_since:.0f} s ({why}); "
+                f"{key or 'the host'} has been unavailable for {now - host.silent_since:.0f} s ({why}); "
                 "--max-outage SECONDS waits longer"
             )
 

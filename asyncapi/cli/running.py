@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from asyncapi.cli.screen import Screen
 
 _INTERRUPTED = 130
-_PATIENCE = 1.9  # seconds
+_LAST_MOMENT = 1.9  # seconds after the first Ctrl-C
 _OTHER_FILES = 100
 
 
-def carry_out(settings: dict[str, Any], *, dry_run: bool, quiet: bool) -> int:
+def run_job(settings: dict[str, Any], *, dry_run: bool, quiet: bool) -> int:
     """Run the job that the options describe; returns the exit code."""
     sys.path.insert(0, "")  # so that --model finds the user's module
     try:
@@ -96,7 +96,7 @@ def _stopping(screen: Screen) -> Iterator[Callable[[asyncio.AbstractEventLoop, E
     def stop(_number: int, _frame: object) -> None:
         if last or not armed:
             gone()
-        last.append(threading.Timer(_PATIENCE, gone))
+        last.append(threading.Timer(_LAST_MOMENT, gone))
         last[0].daemon = True
         last[0].start()
         loop, engine = armed[0]

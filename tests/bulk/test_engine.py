@@ -1,4 +1,4 @@
-"""A job fetches every row once, stops when it is told to, and goes on where it stopped."""
+"""A job fetches every row once, stops when it should, and continues where it stopped."""
 
 import asyncio
 import json
@@ -77,7 +77,7 @@ async def test_every_row_of_the_input_becomes_one_row(inputs, out):
     assert [file.name for file in out.parent.iterdir() if "out" in file.name] == ["out.jsonl"]
 
 
-async def test_failed_rows_are_told_and_the_exit_code_says_so(inputs, out):
+async def test_failed_rows_are_counted_and_the_exit_code_says_so(inputs, out):
     def handler(request):
         return reply(404) if request.url.path.endswith("3") else reply(200, json=1)
 
@@ -141,7 +141,7 @@ async def test_broken_rows_are_found_before_anything_is_sent(inputs, out, server
         ({"rate": "many"}, "the rate 'many' cannot be read: write 50"),
         ({"rate": "0/m"}, "the rate '0/m' cannot be read"),
         ({"concurrency": 0}, "concurrency=0"),
-        ({"resume": True, "overwrite": True}, "choose one of them"),
+        ({"resume": True, "overwrite": True}, "give one of them"),
         ({"url": "https://h/{a}/{b}"}, "needs the columns a, b"),
         ({"report": "none/r.html"}, "no folder"),
         ({"tls": "none.pem"}, "none.pem"),
@@ -175,7 +175,7 @@ async def test_max_errors_stops_early_and_the_job_can_go_on(inputs, out):
     async with client(lambda request: reply(500)) as api:
         summary = await run(Job(inputs(500), out, max_errors=5, concurrency=2), client=api)
     assert 5 <= summary.failed < 20
-    assert summary.stopped == "max_errors is reached: 5 failed"
+    assert summary.stopped == "5 rows have failed (max_errors)"
     assert summary.exit_code == 1
     async with client(lambda request: reply(200, json=1)) as api:
         again = await run(Job(inputs(500), out, resume=True), client=api)
@@ -404,7 +404,7 @@ async def test_a_broken_row_of_a_stream_stops_the_job_and_keeps_what_came_before
     assert (summary.exit_code, summary.ok, len(rows(out))) == (2, 2, 2)
 
 
-async def test_progress_is_told_while_it_runs_and_at_the_end(inputs, out):
+async def test_progress_is_reported_while_it_runs_and_at_the_end(inputs, out):
     seen = []
 
     async def handler(request):
@@ -417,7 +417,7 @@ async def test_progress_is_told_while_it_runs_and_at_the_end(inputs, out):
     assert [look.done for look in seen] == sorted(look.done for look in seen)
     last = seen[-1]
     assert (last.total, last.done, last.ok, last.failed, last.in_flight) == (100, 100, 99, 1, 0)
-    assert (last.by_status, last.limit) == ({200: 99, 503: 1}, "5 at once")
+    assert (last.by_status, last.limit) == ({200: 99, 503: 1}, "5 at a time")
     assert any(look.in_flight >= 5 and look.rate > 0 and look.eta is not None for look in seen)
 
 
@@ -484,9 +484,7 @@ async def test_an_empty_input_is_a_job_without_rows(inputs, out):
 
 
 @pytest.mark.parametrize(("pace", "paused"), [(True, 1), (False, 0)])
-async def test_a_shared_limit_pauses_the_whole_job_or_else_each_row_itself_and_the_summary_tells(
-    inputs, out, server, pace, paused
-):
+async def test_a_shared_limit_pauses_the_job_or_with_no_pace_each_row_itself(inputs, out, server, pace, paused):
     def answer(request):
         first = [path for _, path, _, _ in server.seen].count(request.path) == 1
         if request.path in {"/items/0", "/items/1", "/items/2"} and first:

@@ -81,7 +81,7 @@ def test_a_torn_first_line_means_that_nothing_was_begun(path):
 @pytest.mark.parametrize("text", ['{"a": 1}\n', "hello\n", "[]\n", '{"asyncapi_journal": 2, "job": "x", "what": {}}\n'])
 def test_another_file_in_its_place_is_refused(path, text):
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"is no journal of this program.*--overwrite"):
+    with pytest.raises(ConfigError, match=r"is not a journal of asyncapi.*--overwrite"):
         Journal.heal(path, 0)
     assert path.read_text() == text
 
@@ -95,11 +95,11 @@ def test_a_damaged_line_is_refused(path):
 def test_two_processes_cannot_write_one_journal(path):
     journal, _ = Journal.create(path, WHAT)
     for take in (lambda: Journal.create(path, WHAT), lambda: Journal.heal(path, 0)):
-        with pytest.raises(ConfigError, match="another job is writing here"):
+        with pytest.raises(ConfigError, match="another job is writing this output"):
             take()
     journal.close()
     healed, _ = Journal.heal(path, 0)
-    with pytest.raises(ConfigError, match="another job is writing here"):
+    with pytest.raises(ConfigError, match="another job is writing this output"):
         Journal.heal(path, 0)
     healed.remove()
     assert not path.exists()

@@ -99,7 +99,7 @@ def test_a_host_that_answers_nothing_stops_the_job_and_nothing_is_lost(tmp_path)
     """It is named, with what came instead; it is sent ten rows a second and their retries; the next run does the rest."""
     host = Host(lambda n, request: 503)
     done = fetch(tmp_path, host, 5000, concurrency=20)
-    assert done.summary.stopped == "h has answered nothing for 60 s (503); --max-outage SECONDS waits longer"
+    assert done.summary.stopped == "h has been unavailable for 60 s (503); --max-outage SECONDS waits longer"
     assert done.summary.exit_code == 1
     assert 60 <= done.seconds < 65
     assert done.rows == []
@@ -129,7 +129,7 @@ def test_a_told_wait_is_no_outage(tmp_path):
 def test_max_outage_is_the_users_to_choose(tmp_path):
     host = Host(lambda n, request: 502)
     done = fetch(tmp_path, host, 500, max_outage=5)
-    assert "h has answered nothing for 5 s (502)" in done.summary.stopped
+    assert "h has been unavailable for 5 s (502)" in done.summary.stopped
     assert done.seconds < 10
 
 

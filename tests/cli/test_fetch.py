@@ -82,9 +82,9 @@ async def test_a_dry_run_sends_and_writes_nothing(tmp_path, server, asyncapi, in
     assert code == 0
     assert f"GET {server.url}/4" in out
     assert f"GET {server.url}/5" not in out
-    assert "300 rows: GET 300" in out
-    assert "100 at once, 100 per minute" in out
-    assert "retry" in out
+    assert "300 (GET 300)" in out
+    assert "100 at a time, 100 a minute" in out
+    assert "up to 4 attempts a row" in out
     assert server.seen == []
     assert [file.name for file in tmp_path.iterdir()] == ["in.txt"]
 
@@ -98,9 +98,9 @@ async def test_a_dry_run_sends_and_writes_nothing(tmp_path, server, asyncapi, in
         (("in.txt", "-o", "none/out.jsonl"), "error: cannot write none/out.jsonl: there is no folder none"),
         (("in.txt", "-o", "/proc/out.jsonl"), "error: cannot write /proc/out.jsonl: "),
         (("in.txt", "-o", "in.txt"), "error: the output in.txt has an unknown ending"),
-        (("broken.jsonl", "-o", "out.jsonl"), "error: broken.jsonl:2: not JSON"),
-        (("broken.jsonl", "-o", "broken.jsonl"), "error: the output broken.jsonl is the input too"),
-        (("in.txt", "-o", "there.jsonl"), "error: there.jsonl exists: --overwrite replaces it, --resume goes on"),
+        (("broken.jsonl", "-o", "out.jsonl"), "error: broken.jsonl:2: not valid JSON"),
+        (("broken.jsonl", "-o", "broken.jsonl"), "error: the output broken.jsonl is also the input"),
+        (("in.txt", "-o", "there.jsonl"), "error: there.jsonl exists: --overwrite replaces it, --resume continues"),
         (("in.txt", "-o", "there.jsonl", "--resume"), "error: there.jsonl has no journal"),
         (("in.txt", "-o", "out.jsonl", "--rate", "x"), "error: the rate 'x' cannot be read"),
         (("in.txt", "-o", "out.jsonl", "--auth-env", "NOPE"), "error: the environment variable NOPE is not set"),
@@ -111,7 +111,7 @@ async def test_a_dry_run_sends_and_writes_nothing(tmp_path, server, asyncapi, in
         (("in.txt", "-o", "out.jsonl", "--from", "x.csv"), "give INPUT or --from, not both"),
         (("--from", "in.txt", "-o", "out.jsonl"), "--from needs a template"),
         (("in.txt", "-o", "out.jsonl", "--ca", "none.pem"), "none.pem"),
-        (("in.txt", "-o", "out.jsonl", "--insecure", "--ca", "x"), "choose one"),
+        (("in.txt", "-o", "out.jsonl", "--insecure", "--ca", "x"), "contradict each other"),
         (("in.txt", "-o", "out.jsonl", "--no-such-option"), "No such option"),
     ],
 )
@@ -224,7 +224,7 @@ async def test_an_output_edited_before_the_resume_is_refused(tmp_path, server, s
     (tmp_path / "out.jsonl").write_bytes(edited)
     code, _, err = await asyncapi("fetch", "in.txt", "-o", "out.jsonl", "--resume")
     assert code == 2
-    assert "error: out.jsonl is not as the job left it: its row 1 was changed" in err
+    assert "error: out.jsonl has changed since the job stopped: its row 1 was edited" in err
     assert (tmp_path / "out.jsonl").read_bytes() == edited
 
 
@@ -237,7 +237,7 @@ async def test_a_host_that_fails_a_third_of_the_time_loses_no_row(tmp_path, serv
     server.answer = answer
     code, _, err = await asyncapi("fetch", inputs(300), "-o", "out.jsonl", "--retry", "30")
     assert code == 0, err
-    assert "held by  budget " in err
+    assert "held back  by budget: " in err
     assert all(row["ok"] for row in rows(tmp_path / "out.jsonl"))
 
 
@@ -245,7 +245,7 @@ async def test_a_host_that_is_gone_stops_the_job_which_can_be_resumed(tmp_path, 
     (tmp_path / "in.txt").write_text("".join(f"http://127.0.0.1:1/{n}\n" for n in range(300)))
     code, _, err = await asyncapi("fetch", "in.txt", "-o", "out.jsonl", "--max-outage", "2", "--retry", "30")
     assert code == 1
-    assert "error: 127.0.0.1:1 has answered nothing for 2 s (ConnectError: " in err
+    assert "error: 127.0.0.1:1 has been unavailable for 2 s (ConnectError: " in err
     assert "--resume" in err
     assert rows(tmp_path / "out.jsonl") == []
 
@@ -261,7 +261,7 @@ async def test_the_retry_budget_is_the_users_to_lift(tmp_path, server, asyncapi,
     code, _, err = await asyncapi("fetch", inputs(60), "-o", "out.jsonl", "--retry-budget", "none")
     assert code == 0
     assert "60 ok" in err
-    assert "held by" not in err
+    assert "held back" not in err
     code, _, err = await asyncapi("fetch", "in.txt", "-o", "b.jsonl", "--retry-budget", "many")
     assert code == 2
     assert "write a share such as 0.5 or 50%, or none" in " ".join(err.replace("│", " ").split())
@@ -346,7 +346,7 @@ async def test_more_connections_than_open_files_are_allowed_by_default(server, s
 async def test_the_report_is_named_in_the_summary(tmp_path, server, asyncapi, inputs):
     code, _, err = await asyncapi("fetch", inputs(20), "-o", "out.parquet", "--report", "r.html")
     assert code == 0
-    assert "report   r.html" in err
+    assert "report     r.html" in err
     assert "<svg" in (tmp_path / "r.html").read_text()
 
 
@@ -357,7 +357,25 @@ async def test_version_and_help(asyncapi):
         assert code in {0, 2}
         assert "Usage" in out + err
     _, out, _ = await asyncapi("fetch", "--help")
-    assert "asyncapi fetch urls.txt -o answers.jsonl" in out
+    assert "asyncapi fetch urls.txt -o users.jsonl" in out
+
+
+@pytest.mark.parametrize("args", [(), ("fetch",), ("serve",)])
+async def test_help_names_values_in_the_users_words(asyncapi, args):
+    """No type of ours, and no option without an explanation."""
+    _, out, _ = await asyncapi(*args, "--help")
+    assert [word for word in ("<bool>", "<int", "<float", "<str", " range") if word in out.lower()] == []
+    options = [text[1:].strip() for text in out.splitlines() if text.startswith("│ --")]
+    assert options
+    assert [text for text in options if len(text.rstrip("│ ").split("  ")) < 2] == []
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan"])
+async def test_a_number_too_small_is_refused_with_its_option(asyncapi, inputs, value):
+    code, _, err = await asyncapi("fetch", inputs(1), "-o", "out.jsonl", "--max-wait", value)
+    assert code == 2
+    assert "'--max-wait'" in err
+    assert "too small" in err
 
 
 async def test_help_is_quick_because_nothing_heavy_is_imported(start):
