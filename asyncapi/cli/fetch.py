@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from asyncapi.cli.options import option
+
 _INPUT, _OUTPUT, _REQUEST = "Input", "Output", "Requests"
 _SPEED, _FAILURES, _DISPLAY = "Speed", "Retries and failures", "Display"
-_FLAG = " "  # the metavar of an option without a value: typer shows the type of one that has none
 
 
 class _Format(StrEnum):
@@ -46,232 +47,97 @@ Input = Annotated[
     ),
 ]
 Url = Annotated[
-    str | None,
-    typer.Option(
-        "--url",
-        metavar="TEMPLATE",
-        help="URL template; each row of the input fills in its {columns}.",
-        rich_help_panel=_INPUT,
-    ),
+    str | None, option(_INPUT, "--url", "TEMPLATE", "URL template; each row of the input fills in its {columns}.")
 ]
-From = Annotated[
-    str | None,
-    typer.Option("--from", metavar="PATH", help="The same as INPUT, to read well after --url.", rich_help_panel=_INPUT),
-]
+From = Annotated[str | None, option(_INPUT, "--from", "PATH", "The same as INPUT, to read well after --url.")]
 Format = Annotated[
     _Format | None,
-    typer.Option(
-        "--format",
-        metavar="FORMAT",
-        help="Format of the input, if not by its file name: text, jsonl, csv, tsv.",
-        rich_help_panel=_INPUT,
-    ),
+    option(_INPUT, "--format", "FORMAT", "Format of the input, if not by its file name: text, jsonl, csv, tsv."),
 ]
-BaseUrl = Annotated[
-    str,
-    typer.Option("--base-url", metavar="URL", help="Base URL for relative URLs in the input.", rich_help_panel=_INPUT),
-]
+BaseUrl = Annotated[str, option(_INPUT, "--base-url", "URL", "Base URL for relative URLs in the input.")]
 Output = Annotated[
-    str,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="PATH",
-        help="Output file: .jsonl, .csv, .sqlite, .db or .parquet; - for stdout.",
-        rich_help_panel=_OUTPUT,
-    ),
+    str, option(_OUTPUT, "--output -o", "PATH", "Output file: .jsonl, .csv, .sqlite, .db or .parquet; - for stdout.")
 ]
 Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume",
-        metavar=_FLAG,
-        help="Resume a job that was stopped, or start it if there is none.",
-        rich_help_panel=_OUTPUT,
-    ),
+    bool, option(_OUTPUT, "--resume", "", "Resume a job that was stopped, or start it if there is none.")
 ]
-Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", metavar=_FLAG, help="Replace the output if it exists.", rich_help_panel=_OUTPUT),
-]
-Ordered = Annotated[
-    bool,
-    typer.Option("--ordered", metavar=_FLAG, help="Write rows in the order of the input.", rich_help_panel=_OUTPUT),
-]
-Method = Annotated[
-    str,
-    typer.Option(
-        "--method",
-        "-X",
-        metavar="METHOD",
-        help="HTTP method for rows that don't specify one.",
-        rich_help_panel=_REQUEST,
-    ),
-]
+Overwrite = Annotated[bool, option(_OUTPUT, "--overwrite", "", "Replace the output if it exists.")]
+Ordered = Annotated[bool, option(_OUTPUT, "--ordered", "", "Write rows in the order of the input.")]
+Method = Annotated[str, option(_REQUEST, "--method -X", "METHOD", "HTTP method for rows that don't specify one.")]
 Header = Annotated[
     list[str] | None,
-    typer.Option(
-        "--header",
-        "-H",
-        metavar="'NAME: VALUE'",
-        help="Header to send with every request; may be repeated.",
-        rich_help_panel=_REQUEST,
-    ),
+    option(_REQUEST, "--header -H", "'NAME: VALUE'", "Header to send with every request; may be repeated."),
 ]
 AuthEnv = Annotated[
-    str | None,
-    typer.Option(
-        "--auth-env",
-        metavar="VARIABLE",
-        help="Environment variable that holds a bearer token to send.",
-        rich_help_panel=_REQUEST,
-    ),
+    str | None, option(_REQUEST, "--auth-env", "VARIABLE", "Environment variable that holds a bearer token to send.")
 ]
 Key = Annotated[
     _Key | None,
-    typer.Option(
-        "--idempotency-key",
-        metavar="auto",
-        help="Send an idempotency key with each POST and PATCH; --resume keeps it.",
-        rich_help_panel=_REQUEST,
+    option(
+        _REQUEST, "--idempotency-key", "auto", "Send an idempotency key with each POST and PATCH; --resume keeps it."
     ),
 ]
 Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        metavar="MODULE:NAME",
-        help="Validate every response with this pydantic type.",
-        rich_help_panel=_REQUEST,
-    ),
+    str | None, option(_REQUEST, "--model", "MODULE:NAME", "Validate every response with this pydantic type.")
 ]
-Proxy = Annotated[
-    str | None,
-    typer.Option("--proxy", metavar="URL", help="Proxy for all requests.", rich_help_panel=_REQUEST),
-]
-Ca = Annotated[
-    str | None,
-    typer.Option(
-        "--ca",
-        metavar="PATH",
-        help="CA certificates to trust instead of the system's.",
-        rich_help_panel=_REQUEST,
-    ),
-]
+Proxy = Annotated[str | None, option(_REQUEST, "--proxy", "URL", "Proxy for all requests.")]
+Ca = Annotated[str | None, option(_REQUEST, "--ca", "PATH", "CA certificates to trust instead of the system's.")]
 Insecure = Annotated[
-    bool,
-    typer.Option(
-        "--insecure",
-        metavar=_FLAG,
-        help="Don't verify certificates: others can then read and change the traffic.",
-        rich_help_panel=_REQUEST,
-    ),
+    bool, option(_REQUEST, "--insecure", "", "Don't verify certificates: others can then read and change the traffic.")
 ]
 Concurrency = Annotated[
-    int,
-    typer.Option(
-        "--concurrency",
-        "-c",
-        metavar="N",
-        callback=_at_least(1),
-        help="Maximum number of requests in flight.",
-        rich_help_panel=_SPEED,
-    ),
+    int, option(_SPEED, "--concurrency -c", "N", "Maximum number of requests in flight.", _at_least(1))
 ]
 Rate = Annotated[
     str | None,
-    typer.Option(
-        "--rate",
-        "-r",
-        metavar="RATE",
-        help="Maximum request rate: 50 (a second), 100/m or 5000/h. Up to a second's worth is sent at once.",
-        rich_help_panel=_SPEED,
+    option(
+        _SPEED,
+        "--rate -r",
+        "RATE",
+        "Maximum request rate: 50 (a second), 100/m or 5000/h. Up to a second's worth is sent at once.",
     ),
 ]
 Pace = Annotated[
     bool,
-    typer.Option(
+    option(
+        _SPEED,
         "--pace/--no-pace",
-        metavar=_FLAG,
-        help="Pause the whole job when the server limits its rate, or with --no-pace only the rows it refuses.",
-        rich_help_panel=_SPEED,
+        "",
+        "Pause the whole job when the server limits its rate, or with --no-pace only the rows it refuses.",
     ),
 ]
-Timeout = Annotated[
-    float,
-    typer.Option(
-        "--timeout",
-        metavar="SECONDS",
-        callback=_at_least(0.001),
-        help="Time limit of one attempt.",
-        rich_help_panel=_SPEED,
-    ),
-]
+Timeout = Annotated[float, option(_SPEED, "--timeout", "SECONDS", "Time limit of one attempt.", _at_least(0.001))]
 Retry = Annotated[
-    int,
-    typer.Option(
-        "--retry",
-        metavar="N",
-        callback=_at_least(1),
-        help="Maximum number of attempts per row; 1 for no retries.",
-        rich_help_panel=_FAILURES,
-    ),
+    int, option(_FAILURES, "--retry", "N", "Maximum number of attempts per row; 1 for no retries.", _at_least(1))
 ]
 RetryBudget = Annotated[
     str | None,
-    typer.Option(
+    option(
+        _FAILURES,
         "--retry-budget",
-        metavar="SHARE",
-        help="Maximum share of retries: 0.5, 50%, or none for no limit. Rows beyond it are held back.",
-        rich_help_panel=_FAILURES,
+        "SHARE",
+        "Maximum share of retries: 0.5, 50%, or none for no limit. Rows beyond it are held back.",
     ),
 ]
 MaxWait = Annotated[
-    float,
-    typer.Option(
-        "--max-wait",
-        metavar="SECONDS",
-        callback=_at_least(0.001),
-        help="Stop if a server asks the job to wait longer.",
-        rich_help_panel=_FAILURES,
-    ),
+    float, option(_FAILURES, "--max-wait", "SECONDS", "Stop if a server asks the job to wait longer.", _at_least(0.001))
 ]
 MaxOutage = Annotated[
     float,
-    typer.Option(
+    option(
+        _FAILURES,
         "--max-outage",
-        metavar="SECONDS",
-        callback=_at_least(0.001),
-        help="Stop if a host hasn't responded for so long; inf for never.",
-        rich_help_panel=_FAILURES,
+        "SECONDS",
+        "Stop if a host hasn't responded for so long; inf for never.",
+        _at_least(0.001),
     ),
 ]
-MaxErrors = Annotated[
-    int | None,
-    typer.Option(
-        "--max-errors",
-        metavar="N",
-        callback=_at_least(1),
-        help="Stop after N failed rows.",
-        rich_help_panel=_FAILURES,
-    ),
-]
+MaxErrors = Annotated[int | None, option(_FAILURES, "--max-errors", "N", "Stop after N failed rows.", _at_least(1))]
 DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        metavar=_FLAG,
-        help="Check everything and show what would be sent; send nothing.",
-        rich_help_panel=_DISPLAY,
-    ),
+    bool, option(_DISPLAY, "--dry-run", "", "Check everything and show what would be sent; send nothing.")
 ]
-Report = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="PATH", help="Write an HTML report with plots.", rich_help_panel=_DISPLAY),
-]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", metavar=_FLAG, help="Print errors only.", rich_help_panel=_DISPLAY)
-]
+Report = Annotated[Path | None, option(_DISPLAY, "--report", "PATH", "Write an HTML report with plots.")]
+Quiet = Annotated[bool, option(_DISPLAY, "--quiet -q", "", "Print errors only.")]
 
 # Each paragraph is a line of its own; typer takes the indentation of lines away.
 EPILOG = """Examples:

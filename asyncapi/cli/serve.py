@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asyncapi.cli.options import option
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,6 +16,28 @@ if TYPE_CHECKING:
 _BAD_USAGE = 2
 _LISTEN, _FAULTS = "Server", "Faults"
 
+
+Host = Annotated[str, option(_LISTEN, "--host", "ADDRESS", "Address to listen on.")]
+Port = Annotated[int, option(_LISTEN, "--port", "PORT", "Port to listen on; 0 for any free one.")]
+PortFile = Annotated[
+    Path | None, option(_LISTEN, "--port-file", "PATH", "Write the port to this file once the server listens.")
+]
+Latency = Annotated[str, option(_FAULTS, "--latency", "MS", "Delay of every response: 20, or random in 10-50.")]
+ErrorRate = Annotated[
+    float, option(_FAULTS, "--error-rate", "SHARE", "Share of 500, 502 and 503 responses: 0.05 for 5%.")
+]
+ThrottleRate = Annotated[
+    float, option(_FAULTS, "--throttle-rate", "SHARE", "Share of 429 responses, with Retry-After.")
+]
+RetryAfter = Annotated[int, option(_FAULTS, "--retry-after", "SECONDS", "The Retry-After of these 429s.")]
+DropRate = Annotated[float, option(_FAULTS, "--drop-rate", "SHARE", "Share of requests whose connection is dropped.")]
+SlowRate = Annotated[float, option(_FAULTS, "--slow-rate", "SHARE", "Share of slow responses.")]
+Slow = Annotated[float, option(_FAULTS, "--slow", "SECONDS", "Extra delay of a slow response.")]
+RateLimit = Annotated[
+    str | None, option(_FAULTS, "--rate-limit", "RATE", "Respond 429 above this rate: 200/s, 100/m, 10/30s.")
+]
+Seed = Annotated[int, option(_FAULTS, "--seed", "N", "Seed of the faults: the same seed gives the same faults.")]
+Log = Annotated[bool, option(_LISTEN, "--log", "", "Print a line per request.")]
 
 EPILOG = """Examples:
 
@@ -28,59 +51,19 @@ asyncapi serve --rate-limit 100/m --log
 
 def serve(
     *,
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Address to listen on.", rich_help_panel=_LISTEN)
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(metavar="PORT", help="Port to listen on; 0 for any free one.", rich_help_panel=_LISTEN)
-    ] = 8000,
-    port_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH", help="Write the port to this file once the server listens.", rich_help_panel=_LISTEN
-        ),
-    ] = None,
-    latency: Annotated[
-        str,
-        typer.Option(metavar="MS", help="Delay of every response: 20, or random in 10-50.", rich_help_panel=_FAULTS),
-    ] = "0",
-    error_rate: Annotated[
-        float,
-        typer.Option(
-            metavar="SHARE", help="Share of 500, 502 and 503 responses: 0.05 for 5%.", rich_help_panel=_FAULTS
-        ),
-    ] = 0.0,
-    throttle_rate: Annotated[
-        float, typer.Option(metavar="SHARE", help="Share of 429 responses, with Retry-After.", rich_help_panel=_FAULTS)
-    ] = 0.0,
-    retry_after: Annotated[
-        int, typer.Option(metavar="SECONDS", help="The Retry-After of these 429s.", rich_help_panel=_FAULTS)
-    ] = 1,
-    drop_rate: Annotated[
-        float,
-        typer.Option(metavar="SHARE", help="Share of requests whose connection is dropped.", rich_help_panel=_FAULTS),
-    ] = 0.0,
-    slow_rate: Annotated[
-        float, typer.Option(metavar="SHARE", help="Share of slow responses.", rich_help_panel=_FAULTS)
-    ] = 0.0,
-    slow: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Extra delay of a slow response.", rich_help_panel=_FAULTS)
-    ] = 2.0,
-    rate_limit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RATE", help="Respond 429 above this rate: 200/s, 100/m, 10/30s.", rich_help_panel=_FAULTS
-        ),
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="Seed of the faults: the same seed gives the same faults.", rich_help_panel=_FAULTS
-        ),
-    ] = 0,
-    log: Annotated[
-        bool, typer.Option("--log", metavar=" ", help="Print a line per request.", rich_help_panel=_LISTEN)
-    ] = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    port_file: PortFile = None,
+    latency: Latency = "0",
+    error_rate: ErrorRate = 0.0,
+    throttle_rate: ThrottleRate = 0.0,
+    retry_after: RetryAfter = 1,
+    drop_rate: DropRate = 0.0,
+    slow_rate: SlowRate = 0.0,
+    slow: Slow = 2.0,
+    rate_limit: RateLimit = None,
+    seed: Seed = 0,
+    log: Log = False,
 ) -> None:
     """Run a local API that fails on demand: 429s, 5xx, dropped connections, slow responses.
 

@@ -264,7 +264,7 @@ async def test_the_retry_budget_is_the_users_to_lift(tmp_path, server, asyncapi,
     assert "held back" not in err
     code, _, err = await asyncapi("fetch", "in.txt", "-o", "b.jsonl", "--retry-budget", "many")
     assert code == 2
-    assert "write a share such as 0.5 or 50%, or none" in " ".join(err.replace("│", " ").split())
+    assert "is not a share: write 0.5, 50% or none" in " ".join(err.replace("│", " ").split())
 
 
 async def test_input_from_a_pipe_is_fetched_while_it_is_written(server, start):
