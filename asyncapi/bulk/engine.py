@@ -27,11 +27,10 @@ from asyncapi.bulk.feed import feed, in_thread
 from asyncapi.bulk.job import Job, Summary
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
 from asyncapi.bulk.prepare import check, client_for, once_only, opened
-from asyncapi.bulk.progress import Pace, Progress
+from asyncapi.bulk.progress import Progress, RecentRate, Tally
 from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import retries_of, row_of, unknown_row
 from asyncapi.bulk.store import NotWritten, Store
-from asyncapi.bulk.tally import Tally
 from asyncapi.bulk.turns import turns_of
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.failures.resend import IDEMPOTENT
@@ -95,7 +94,7 @@ class Engine:
         self._progress = progress
         self._phase = "reading"
         self._began = time.monotonic()
-        self._pace = Pace(self._began)
+        self._recent_rate = RecentRate(self._began)
         self._pulled = 0
         self._reader = job.reader(relative=client is not None and bool(client.base_url))
         self._lost: deque[Item] = deque()  # in flight when an earlier run died
@@ -161,7 +160,7 @@ class Engine:
     async def _fetch(self, client: Client, model: Any) -> None:
         self._phase = "fetching"
         self._began = time.monotonic()
-        self._pace = Pace(self._began)
+        self._recent_rate = RecentRate(self._began)
         self._consumer = asyncio.create_task(self._consume(client, model))
         ticker = asyncio.create_task(self._tick())
         try:
@@ -339,7 +338,7 @@ class Engine:
             return
         tally, now = self.tally, time.monotonic()
         skipped = 0 if self._phase == "reading" else len(self._store.past.done)
-        rate = self._pace.update(now, tally.done)
+        rate = self._recent_rate.update(now, tally.done)
         left = None if self.total is None else self.total - skipped - tally.done
         self._progress(
             Progress(

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic_core import from_json
 
-from asyncapi.bulk.cells import id_text
+from asyncapi.bulk.rows import id_text
 from asyncapi.messages.json_text import written_anyhow
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.tally import BINS_PER_DECADE
+from asyncapi.bulk.progress import BINS_PER_DECADE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asyncapi.bulk.tally import Bucket, Tally
+    from asyncapi.bulk.progress import Bucket, Tally
 
 GOOD, BAD, AGAIN, CALM = "#2a8f82", "#c8414f", "#e0982f", "#33658a"
 

@@ -90,7 +90,8 @@ def check(job: Job) -> tuple[Sink, Any]:
     """
     sink = sink_for(job.output)
     check_output(sink, job.input, resume=job.resume, overwrite=job.overwrite)
-    check_report(job.report)
+    if job.report is not None:
+        check_report(job.report)
     model = job.model_type()
     if model is not None:
         adapter(model)

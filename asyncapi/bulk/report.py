@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from asyncapi.bulk.job import Job, Summary
+    from asyncapi.bulk.progress import Tally
     from asyncapi.bulk.rows import Row
-    from asyncapi.bulk.tally import Tally
 
 _CSS = """
 body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#f6f7f8;margin:0;padding:2rem 1rem}
@@ -45,14 +45,12 @@ th{color:#666;font-weight:500;white-space:nowrap}td.n{text-align:right;white-spa
 """
 
 
-def check_report(path: Path | None) -> None:
+def check_report(path: Path) -> None:
     """Check before the job that its report can be written.
 
     Raises:
         ConfigError: matplotlib is missing, or there is no such folder.
     """
-    if path is None:
-        return
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigError("the report needs matplotlib: pip install 'asyncapi-sdk[report]'")
     if path.is_dir():

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
-from asyncapi.bulk.cells import COLUMNS, cells, csv_line, json_line
 from asyncapi.bulk.journal import write_all
+from asyncapi.bulk.rows import COLUMNS, cells, csv_line, json_line
 from asyncapi.bulk.sqlite import Sqlite
 from asyncapi.errors import ConfigError
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from asyncapi.bulk.cells import COLUMNS, cells
+from asyncapi.bulk.rows import COLUMNS, cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
