@@ -83,7 +83,7 @@ class Gate:
 
     def leave(self, _: object = None) -> None:
         """Give a place back: to the first in line, if any, and if there still is a place."""
-        if self.free < 0 or not self.queue.call():
+        if self.free < 0 or not self.queue.length or not self.queue.call():
             self.free += 1
 
     def hold(self, body: OpenBody) -> None:
