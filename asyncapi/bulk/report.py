@@ -32,7 +32,7 @@ h1{font-size:1.5rem;margin:0}h2{font-size:1rem;margin:0 0 .6rem}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:1rem;margin-bottom:1rem}
 .card{background:#fff;border:1px solid #e3e5e8;border-radius:8px;padding:1rem;min-width:0}
 .wide{grid-column:1/-1}
-.tiles{grid-template-columns:repeat(auto-fit,minmax(105px,1fr))}
+.tiles{grid-template-columns:repeat(auto-fit,minmax(118px,1fr))}
 .tile b{display:block;white-space:nowrap;font-size:1.3rem;font-weight:600;line-height:1.3}
 .tile span{color:#666;font-size:.85rem}
 .bad b{color:#c8414f}.good b{color:#2a8f82}
@@ -40,7 +40,8 @@ svg{width:100%;height:auto}svg text{font-family:system-ui,sans-serif!important}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.85rem}
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #eee;vertical-align:top;overflow-wrap:anywhere}
-th{color:#666;font-weight:500;white-space:nowrap}td.n{text-align:right;white-space:nowrap}
+th{color:#666;font-weight:500;white-space:nowrap}.n{text-align:right;white-space:nowrap}
+td.id{min-width:4.5rem}td.text{min-width:13rem}
 .note{background:#fdf3e1;border-color:#e8cf9f;margin-bottom:1rem}
 """
 
@@ -97,7 +98,7 @@ def _tiles(summary: Summary) -> Iterable[str]:
         ("unknown", f"{summary.unknown:,}", "bad") if summary.unknown else None,
         ("done before", f"{summary.skipped:,}", "") if summary.skipped else None,
         ("retries", f"{summary.retries:,}", ""),
-        ("rows a second", f"{summary.rate:,.0f}" if summary.rate >= 10 else f"{summary.rate:.2f}", ""),  # noqa: PLR2004
+        ("rows/s", f"{summary.rate:,.0f}" if summary.rate >= 10 else f"{summary.rate:.2f}", ""),  # noqa: PLR2004
         ("seconds", f"{summary.elapsed:,.1f}", ""),
         ("p50", ms_text(summary.p50), ""),
         ("p95", ms_text(summary.p95), ""),
@@ -150,16 +151,17 @@ def _tables(job: Job, summary: Summary, tally: Tally) -> Iterable[str]:
 
 
 def _samples(rows: Sequence[Row]) -> str:
-    heads = ("id", "url", "status", "error", "attempts", "ms", "at")
+    kinds = {"id": "id", "url": "text", "status": "n", "error": "text", "attempts": "n", "ms": "n", "at": "n"}
     lines = []
     for row in rows:
-        values: list[Any] = [row["id"], row["url"], row["status"] or "", str(row.get("error", ""))[:300]]
-        cells = "".join(f"<td>{_(value)}</td>" for value in values)
-        cells += (
-            f'<td class="n">{row["attempts"]}</td><td class="n">{row["elapsed_ms"]:,.1f}</td><td>{_(row["at"])}</td>'
-        )
+        values: list[Any] = [
+            row["id"], row["url"], row["status"] or "", str(row.get("error", ""))[:300],
+            row["attempts"], f"{row['elapsed_ms']:,.1f}", row["at"],
+        ]  # fmt: skip
+        pairs = zip(kinds.values(), values, strict=True)
+        cells = "".join(f'<td class="{kind}">{_(value)}</td>' for kind, value in pairs)
         lines.append(f"<tr>{cells}</tr>")
-    head = "".join(f"<th>{name}</th>" for name in heads)
+    head = "".join(f'<th class="{kind}">{name}</th>' for name, kind in kinds.items())
     return f'<div class="scroll"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
 
 
