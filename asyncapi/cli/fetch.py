@@ -1,4 +1,4 @@
-"""`asyncapi fetch`: the options of a bulk job, and their way into `asyncapi.bulk.Job`."""
+"""`asyncapi fetch`: the options of a bulk job, turned into an `asyncapi.bulk.Job`."""
 # ruff: noqa: PLR0917 - each is an option by name
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ make-urls | asyncapi fetch - -o - --quiet | jq .data
 
 
 def fetch(
-    input: Input = None,  # noqa: A002 - the name users see
+    input: Input = None,  # noqa: A002 - the name that users see
     url: Url = None,
     source: From = None,
     format: Format = None,  # noqa: A002 - the same

@@ -112,15 +112,15 @@ def test_a_relative_url_needs_a_base_url(file):
         ("a.txt", "https://\n", r"a\.txt:1: "),
         ("a.txt", "https://h:99999999/\n", r"a\.txt:1: not a URL"),
         ("a.txt", "https://h/\x00\n", r"a\.txt:1: control characters"),
-        ("a.txt", b"https://h/1\nhttps://h/\xff\n", r"a\.txt:2: not UTF-8"),
-        ("a.txt", "https://h/1\n".encode("utf-16"), r"a\.txt:1: not UTF-8"),
+        ("a.txt", b"https://h/1\nhttps://h/\xff\n", r"a\.txt:2: not valid UTF-8"),
+        ("a.txt", "https://h/1\n".encode("utf-16"), r"a\.txt:1: not valid UTF-8"),
         ("a.jsonl", '{"url":"https://h/1"}\n{"url":\n', r"a\.jsonl:2: not valid JSON"),
         (
             "a.jsonl",
             '{"url":"https://h/1","header":{}}\n',
             r"a\.jsonl:1: unknown key 'header'; a request has id, method",
         ),
-        ("a.jsonl", '{"id":1}\n', r"a\.jsonl:1: no 'url'"),
+        ("a.jsonl", '{"id":1}\n', r"a\.jsonl:1: the row has no 'url'"),
         ("a.jsonl", '["https://h/1"]\n', r"a\.jsonl:1: a row is a JSON object"),
         ("a.jsonl", '{"url":5}\n', r"a\.jsonl:1: url: Input should be a valid string"),
         ("a.jsonl", '{"url":"https://h/1","headers":{"A":[1]}}\n', r"a\.jsonl:1: headers\.A: "),
@@ -132,7 +132,7 @@ def test_a_relative_url_needs_a_base_url(file):
         ("a.csv", "url,url\n1,2\n", r"a\.csv:1: the column 'url' appears twice"),
         ("a.csv", "url,n\nhttps://h/1,1\nhttps://h/2\n", r"a\.csv:3: 1 fields where the header has 2"),
         ("a.csv", 'url\n"https://h/1\n', r"a\.csv:2: not valid CSV"),
-        ("a.csv", "url,n\n,1\n", r"a\.csv:2: no 'url'"),
+        ("a.csv", "url,n\n,1\n", r"a\.csv:2: the row has no 'url'"),
     ],
 )
 def test_a_broken_row_names_file_line_and_what_is_wrong(file, name, content, says):

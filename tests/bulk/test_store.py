@@ -395,7 +395,7 @@ def test_a_lock_that_never_ends_is_an_error_in_the_end(tmp_path, monkeypatch):
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     store.add(0, "+", row(0))
-    monkeypatch.setattr("asyncapi.bulk.store._PATIENCE", 0.0)
+    monkeypatch.setattr("asyncapi.bulk.store._MAX_LOCKED", 0.0)
     with pytest.raises(NotWritten, match="another program has locked it"):
         store.flush()
     store.close()

@@ -161,7 +161,7 @@ def test_a_wait_over_the_clients_own_bound_is_kept_by_the_job_and_shown(tmp_path
 def test_max_wait_ends_waiting_at_once_and_nothing_is_lost(tmp_path, status):
     host = Host(lambda n, request: status if n == 5 else 200, headers={"Retry-After": "7200"})
     done = fetch(tmp_path, host, 300, max_wait=3600, concurrency=2, settings={"retry": 3})
-    assert "h asks to wait 7200 s, until " in done.summary.stopped
+    assert "h asks to wait 7200 s (until " in done.summary.stopped
     assert "longer than 3600 s; --max-wait" in done.summary.stopped
     assert done.summary.exit_code == 1
     assert done.seconds < 5
