@@ -10,7 +10,7 @@ import pydantic
 import pytest
 from aiohttp import web
 
-from asyncapi import Client, ConfigError, RateLimit, Retry, Timeout
+from asyncapi import Client, ConfigError, RateLimit, Retry
 from asyncapi.bulk import Engine, Job, run
 from asyncapi.bulk.rows import UNKNOWN
 from asyncapi.testing import MockTransport, reply
@@ -153,22 +153,6 @@ async def test_a_wrong_setting_is_one_clear_error_before_anything_is_sent(inputs
     with pytest.raises(ConfigError, match=says.replace("(", r"\(")):
         await run(Job(inputs(2), out, **settings))
     assert not out.exists()
-
-
-@pytest.mark.parametrize(
-    ("rate", "amount", "per", "burst"),
-    [("50", 50, 1, 50), ("50/s", 50, 1, 50), ("100/m", 100, 60, 100 / 60), ("5000/h", 5000, 3600, 5000 / 3600),
-     ("10/d", 10, 86400, 1), (2.5, 2.5, 1, 2.5)],
-)  # fmt: skip
-def test_rates_are_read_and_spread_evenly(rate, amount, per, burst):
-    assert Job("-", "-", rate=rate).rate_limit() == RateLimit(amount, per=per, burst=burst)
-
-
-def test_a_timeout_is_that_of_an_attempt_so_that_waiting_in_line_fails_no_row():
-    assert Job("-", "-", timeout=3).limits() == Timeout(None, connect=3, attempt=3)
-    assert Job("-", "-").limits() == Timeout(None, connect=5, attempt=30)
-    assert Job("-", "-", timeout=None).limits() == Timeout(None, connect=None)
-    assert Job("-", "-", timeout=Timeout(9)).limits() == Timeout(9)
 
 
 async def test_max_errors_stops_early_and_the_job_can_go_on(inputs, out):

@@ -7,7 +7,7 @@ import random
 import pytest
 from tenacity import stop_after_attempt
 
-from asyncapi import Breaker, Client, ConfigError, RateLimit, Retry, Timeout
+from asyncapi import Breaker, Client, RateLimit, Retry, Timeout
 from asyncapi.bulk import Engine, Job
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
@@ -234,12 +234,3 @@ def test_rows_wait_for_a_breaker_to_close(tmp_path):
     assert done.summary.held["breaker"] > 100
     assert done.summary.failed < 50  # those that were answered 500, and have no further attempt
     assert done.summary.ok == 500 - done.summary.failed
-
-
-def test_without_a_budget_nothing_waits():
-    assert Job("a", "b", retry_budget="none").retries().budget is None
-    assert Job("a", "b", retry=3, retry_budget=0.5).retries().budget.ratio == 0.5
-    assert Job("a", "b", retry=None, retry_budget=0.5).retries() is None
-    assert Job("a", "b", max_wait=60).retries().max_retry_after == 60
-    with pytest.raises(ConfigError, match="retry_budget"):
-        Job("a", "b", retry_budget=-1)
