@@ -337,20 +337,21 @@ class Engine:
         if self._progress is None:
             return
         tally, now = self.tally, time.monotonic()
-        skipped = 0 if self._phase == "reading" else len(self._store.past.done)
-        rate = self._recent_rate.update(now, tally.done)
-        left = None if self.total is None else self.total - skipped - tally.done
+        done, reading = tally.done, self._phase == "reading"
+        skipped = 0 if reading else len(self._store.past.done)
+        rate = self._recent_rate.update(now, done)
+        left = None if self.total is None else self.total - skipped - done
         self._progress(
             Progress(
                 phase=self._phase,
                 total=self.total,
-                done=skipped + tally.done,
+                done=skipped + done,
                 skipped=skipped,
-                in_flight=self._pulled + tally.unknown - tally.done,
+                in_flight=self._pulled + tally.unknown - done,
                 elapsed=now - self._began,
                 rate=rate,
                 eta=left / rate if left is not None and rate > 0 else None,
-                paused=self._pause(now),
+                paused=0.0 if reading else self._pause(now),
                 limit=self._limit,
                 held={word: rows for word, rows in self._turns.waiting.items() if rows},
                 notes=tuple(self._notes()),

@@ -1,6 +1,6 @@
 """The fan-out: a source of any length, N workers, one consumer, and nothing unbounded between them.
 
-Rules, each kept in one place:
+Rules, each with a place of its own:
 1. Items are pulled lazily: at most `window` are pulled and not yet handed to the consumer, so the consumer's pace
    holds the source back, in completion order and in source order alike (source.py).
 2. N workers at most, started only as items come; an item's failure is its outcome (workers.py). An item that `hold`
@@ -43,7 +43,7 @@ class Outcomes(Generic[T]):
     """The outcomes of a fan-out: `async with` it, then `async for` over it.
 
     Attributes:
-        stopped: Why it ended before the source did, or None.
+        stopped: Why the fan-out ended before its source did, or None.
         window: How many items may be pulled and not yet handed over.
         hold: Decides which items are held back and sent again; set before the block is entered.
     """
@@ -137,7 +137,7 @@ class Outcomes(Generic[T]):
             await self._waker
 
     def stop(self, why: str = "stopped") -> None:
-        """Pull no more; what has been pulled is still sent and handed over, but for what is held back."""
+        """Pull no more items. Items already pulled are still sent and handed over, except those held back."""
         if self._workers.held is not None:
             self._workers.held.drop()
         if not self._puller.ended:
@@ -145,7 +145,7 @@ class Outcomes(Generic[T]):
             self._puller.stop()
 
     async def aclose(self) -> None:
-        """End it now: cancel what is under way, wait until it is gone, and close the source (rule 5)."""
+        """End the fan-out now: cancel all tasks, wait until they have ended, and close the source (rule 5)."""
         tasks = self._workers.tasks
         if self._state != "closed":
             self._state = "closed"
@@ -156,7 +156,7 @@ class Outcomes(Generic[T]):
         while pending := [task for task in tasks if not task.done()]:
             try:
                 await asyncio.wait(pending)
-            except asyncio.CancelledError as error:  # cancelled again while cleaning up: still leave nothing behind
+            except asyncio.CancelledError as error:  # cancelled again meanwhile: still leave nothing behind
                 cancelled = error
         self._ready.clear()
         if self._reorder is not None:

@@ -4,7 +4,7 @@ Rules:
 1. A place in the window is taken before an item is pulled, and given back when its outcome is handed over.
 2. A plain iterable is pulled by the workers themselves. An async source is pulled, and closed, by one task of its own,
    the feeder: generators may hold task-bound state. One item waits between the feeder and the workers.
-3. What the source raises ends it, and is kept for the consumer.
+3. An error of the source ends it, and waits for the consumer in `error`.
 """
 
 from __future__ import annotations

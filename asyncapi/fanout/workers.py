@@ -2,7 +2,7 @@
 
 Rules:
 1. At most `limit` workers, started only as items come; never a task per item. A worker that has pulled an item starts
-   the next one, so the last one stands when the source is at its end.
+   the next worker.
 2. An item's failure is its outcome.
 3. An item that is held back is no outcome yet (held_back.py). It is sent again by a task of its own, and its outcome
    then counts the attempts and the seconds of both times.
