@@ -331,7 +331,7 @@ class Engine:
         for host, until in self._turns.asked.items():
             yield f"{host or 'the host'} asks to wait until {time.strftime('%H:%M:%S', time.localtime(until))}"
         if self._phase != "reading" and self._store.locked >= _LOOK:
-            yield "another program has locked the output"
+            yield "another program locks the output"
 
     def _show(self) -> None:
         if self._progress is None:

@@ -4,7 +4,7 @@ Rules:
 1. Rows are written in batches: after 256 rows or 1 MiB, and whenever the engine's clock ticks. A batch takes two
    writes, first the journal's, then the output's; journal.py says why dying between any two bytes of them is safe.
 2. After a write that failed half-way nothing more is written.
-3. While another program has locked the output, rows wait in memory and the clock tries again; `behind` says when so
+3. While another program locks the output, rows wait in memory and the clock tries again; `behind` says when so
    many wait that no more should come.
 """
 
@@ -125,7 +125,7 @@ class Store:
 
     @property
     def locked(self) -> float:
-        """Seconds for which another program has locked the output."""
+        """Seconds for which another program locks the output."""
         return 0.0 if self._locked_at is None else time.monotonic() - self._locked_at
 
     @property
@@ -162,7 +162,7 @@ class Store:
         """Write the rows that wait.
 
         Returns:
-            Whether all are written; False while another program has locked the output.
+            Whether all are written; False while another program locks the output.
 
         Raises:
             NotWritten: A write failed; the rows written before are safe.

@@ -9,7 +9,7 @@ from asyncapi.cli.options import option
 def test_a_flag_has_no_type_and_a_value_has_its_name():
     assert option("Panel", "--quiet -q", "", "Print less.").metavar == " "
     rate = option("Panel", "--rate -r", "RATE", "Go slower.")
-    assert (rate.metavar, rate.param_decls, rate.rich_help_panel) == ("RATE", ("--rate", "-r"), "Panel")
+    assert (rate.metavar, rate.default, rate.param_decls, rate.rich_help_panel) == ("RATE", "--rate", ("-r",), "Panel")
 
 
 def test_a_check_is_called_with_the_value():
