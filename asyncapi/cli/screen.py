@@ -153,7 +153,7 @@ class LiveScreen(Silent):
         head = [(now.phase, "bold yellow" if now.phase == "stopping" else "bold"), (self._title, "")]
         pace = [(f"{_figure(now.rate)} rows/s", "bold"), (eta, ""), (f"elapsed {_clock(now.elapsed)}", "")]
         wire = [
-            f"in flight {now.in_flight:,}",
+            f"in flight {_in_flight(now):,}",
             f"p50 {ms_text(now.p50)}",
             f"p95 {ms_text(now.p95)}",
             f"retries {now.retries:,}",
@@ -192,11 +192,16 @@ def line(now: Progress) -> str:
     eta = f", ETA {_clock(now.eta)}" if now.eta is not None else ""
     failed = f", {now.failed:,} failed" if now.failed else ""
     return (
-        f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, {now.in_flight:,} in flight, "
+        f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, {_in_flight(now):,} in flight, "
         f"p50 {ms_text(now.p50)}, p95 {ms_text(now.p95)}, {now.retries:,} retries"
         f"{f', paused by the server for {_clock(now.paused)}' if now.paused >= _PAUSE else ''}"
         f"{''.join(f', {text}' for text in (*_held(now), *now.notes))}"
     )
+
+
+def _in_flight(now: Progress) -> int:
+    """Count the rows that are being sent: those that are held back are shown apart."""
+    return max(0, now.in_flight - sum(now.held.values()))
 
 
 def _held(now: Progress) -> list[str]:

@@ -18,7 +18,7 @@ LOOK = Progress(
     by_error={"ServerError": 340, "NotFound": 60}, paused=12.0, limit="100 at a time, 50 a second",
     held={"budget": 37}, notes=("h asks to wait until 14:30:00", "another program locks the output"),
 )  # fmt: skip
-FACTS = ("2,500/10,000  25 %", "412 rows/s", "ETA 1:01:40", "elapsed 1:01", "in flight 100", "p50 42 ms", "p95 1.31 s",
+FACTS = ("2,500/10,000  25 %", "412 rows/s", "ETA 1:01:40", "elapsed 1:01", "in flight 63", "p50 42 ms", "p95 1.31 s",
          "retries 213", "limits 100 at a time, 50 a second", "ok 2,000", "failed 400", "unknown 1", "done before 99", "503: 340",
          "ServerError 340", "paused by the server for 0:12", "held back by budget: 37", "h asks to wait until 14:30:00",
          "another program locks the output")  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_stream_has_no_total_and_no_eta():
 def test_a_plain_line_says_it_in_one_line():
     said = line(LOOK)
     assert "\n" not in said
-    assert said.startswith("fetching: 2,500/10,000 (25 %) rows, 400 failed, 412 rows/s, ETA 1:01:40, 100 in flight")
+    assert said.startswith("fetching: 2,500/10,000 (25 %) rows, 400 failed, 412 rows/s, ETA 1:01:40, 63 in flight")
     assert said.endswith("held back by budget: 37, h asks to wait until 14:30:00, another program locks the output")
 
 
