@@ -192,8 +192,8 @@ def line(now: Progress) -> str:
     eta = f", ETA {_clock(now.eta)}" if now.eta is not None else ""
     failed = f", {now.failed:,} failed" if now.failed else ""
     return (
-        f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, {_in_flight(now):,} in flight, "
-        f"p50 {ms_text(now.p50)}, p95 {ms_text(now.p95)}, {now.retries:,} retries"
+        f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, "
+        f"{_in_flight(now):,} in flight, p50 {ms_text(now.p50)}, p95 {ms_text(now.p95)}, {now.retries:,} retries"
         f"{f', paused by the server for {_clock(now.paused)}' if now.paused >= _PAUSE else ''}"
         f"{''.join(f', {text}' for text in (*_held(now), *now.notes))}"
     )
