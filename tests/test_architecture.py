@@ -71,7 +71,7 @@ LATE = {"bulk.parquet": {"pyarrow"}, "watch.otel": {"opentelemetry"}, "watch.pro
 # Where an `OpenBody` is made and held on to itself: no response carries it yet.
 HOLDS_BODIES = {"messages.open_body", "transports.aiohttp"}
 
-FILE_LINES = 325
+FILE_LINES = 320
 FUNCTION_LINES = 45
 # What may be longer, and why.
 LONGER = {

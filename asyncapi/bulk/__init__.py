@@ -1,8 +1,8 @@
-"""Bulk jobs: a file of requests in, a file of answers out, and nothing lost on the way.
+"""Bulk jobs: read a file of requests, write a file of responses, and lose nothing on the way.
 
 from asyncapi.bulk import Job, run
 
-summary = await run(Job("urls.txt", "answers.jsonl", rate="50", resume=True))
+summary = await run(Job("urls.txt", "responses.jsonl", rate="50", resume=True))
 """
 
 from asyncapi.bulk.engine import Engine, run

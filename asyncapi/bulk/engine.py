@@ -1,14 +1,14 @@
-"""One run of a job: input -> client.map -> rows -> store, with a clock beside it that flushes and shows.
+"""Run a job: input -> client.map -> rows -> store, with a clock beside it that flushes and shows.
 
 Rules:
 1. Everything that can be wrong is found before anything is sent: settings, the output, every row of a regular file.
-2. There is one way to stop early, `stop(why, code)`: nothing more is pulled, what is in flight has 1.5 seconds, what
-   has come is written, and the journal stays for a resume. Ctrl-C, `max_errors`, a broken row of a stream and a full
-   disk all take it.
+2. There is one way to stop early, `stop(why, code)`: nothing more is pulled, requests in flight have 1.5 seconds, the
+   responses are written, and the journal stays for a resume. Ctrl-C, `max_errors`, a broken row of a stream and a
+   full disk all use it.
 3. A request that must not be sent twice is noted in the journal just before it is sent (with a client of the user's,
    when it is handed to it); if the job dies before its row is written, the next run writes it as unknown.
 4. No task, timer or write per row: the clock ticks five times a second.
-5. What we hold back ourselves fails no row while its attempts and its deadline are unspent: it waits (turns.py).
+5. A row that a setting of ours refuses doesn't fail while it has attempts and time left: it is held back (turns.py).
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from uuid import UUID, uuid5
 from asyncapi.bulk.feed import feed, in_thread
 from asyncapi.bulk.job import Job, Summary
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
-from asyncapi.bulk.prepare import check, client_for, once_only, opened
-from asyncapi.bulk.progress import Pace, Progress
+from asyncapi.bulk.prepare import check, client_for, open_output, unsafe_to_repeat
+from asyncapi.bulk.progress import Progress, RecentRate, Tally
 from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import retries_of, row_of, unknown_row
 from asyncapi.bulk.store import NotWritten, Store
-from asyncapi.bulk.tally import Tally
 from asyncapi.bulk.turns import turns_of
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.failures.resend import IDEMPOTENT
@@ -45,12 +44,12 @@ if TYPE_CHECKING:
     from asyncapi.fanout.outcomes import Outcomes
     from asyncapi.messages.response import Outcome
 
-GRACE = 1.5  # seconds for what is in flight, once the job is stopping
+GRACE = 1.5  # seconds for requests in flight, once the job is stopping (rule 2)
 
 _TICK = 0.2
-_LAST_MOMENT = 0.3  # seconds for what another program's lock holds back, after a Ctrl-C
+_LAST_MOMENT = 0.3  # seconds to wait for another program's lock after a Ctrl-C
 _LOOK = 1.0  # seconds between looks at whether the output is still there
-_SKIP = 1000  # rows of an earlier run passed over at a time
+_SKIP = 1000  # rows of an earlier run skipped at a time
 _INTERRUPTED = 130
 
 
@@ -60,12 +59,12 @@ async def run(
     """Run a job to its end.
 
     Args:
-        job: What to do.
-        client: The client to use; its own settings then hold, not the job's. By default one is made and closed.
+        job: The job.
+        client: A client to use, with its own settings instead of the job's. By default one is made and closed.
         progress: Called about five times a second with the state of the job.
 
     Returns:
-        What was done. A job that stopped early (`stopped` says why) can be resumed. Cancelling the call leaves
+        The figures of the run. A job that stopped early (`stopped` says why) can be resumed. Cancelling the call leaves
         everything written so far, and the journal to resume from.
 
     Raises:
@@ -75,10 +74,10 @@ async def run(
 
 
 class Engine:
-    """One run of a job, which can be told to stop.
+    """Runs a job, and can stop it.
 
     Args:
-        job: What to do.
+        job: The job.
         client: Used instead of one made for the job.
         progress: Called about five times a second.
     """
@@ -95,21 +94,21 @@ class Engine:
         self._progress = progress
         self._phase = "reading"
         self._began = time.monotonic()
-        self._pace = Pace(self._began)
+        self._recent_rate = RecentRate(self._began)
         self._pulled = 0
         self._reader = job.reader(relative=client is not None and bool(client.base_url))
-        self._lost: deque[Item] = deque()  # in flight when an earlier run died
+        self._lost: deque[Item] = deque()  # in flight when an earlier run died (rule 3)
         self._outcomes: Outcomes[Any] | None = None
         self._consumer: asyncio.Task[None] | None = None
         self._store: Store
         self._stats: Callable[[], Stats]
-        self._limit = job.limit_told()
-        self._paused, self._paused_at = 0.0, -inf  # seconds, and when it was looked up
+        self._limit = job.limits_text()
+        self._paused, self._paused_at = 0.0, -inf  # seconds, and when they were looked up
         stop = partial(self.stop, code=1)
         self._turns = turns_of(job, client, stop=stop, note=self._note, release=self._release)
 
     async def run(self) -> Summary:
-        """Run it to its end; see `run`."""
+        """Run the job to its end; see `run`."""
         job = self.job
         sink, model = check(job)
         client = self._client or client_for(job, self._note, self._turns)
@@ -118,7 +117,7 @@ class Engine:
             digest = await self._scan()
             if self.stopped is not None:
                 return self._summary(0, 0)
-            self._store = await opened(job, sink, digest)
+            self._store = await open_output(job, sink, digest)
             try:
                 await self._fetch(client, model)
                 await self._finish()
@@ -134,7 +133,7 @@ class Engine:
         self.stop("interrupted", _INTERRUPTED)
 
     def stop(self, why: str, code: int) -> None:
-        """Pull no more, give what is in flight a moment, then end; only the first call counts."""
+        """Stop early (rule 2); only the first call counts."""
         if self.stopped is not None:
             return
         self.stopped, self.code, self._phase = why, code, "stopping"
@@ -161,7 +160,7 @@ class Engine:
     async def _fetch(self, client: Client, model: Any) -> None:
         self._phase = "fetching"
         self._began = time.monotonic()
-        self._pace = Pace(self._began)
+        self._recent_rate = RecentRate(self._began)
         self._consumer = asyncio.create_task(self._consume(client, model))
         ticker = asyncio.create_task(self._tick())
         try:
@@ -175,7 +174,7 @@ class Engine:
             self._end_with(end)
 
     def _end_with(self, end: BaseException | None) -> None:
-        """Judge how the consumer or the clock ended."""
+        """Take over how the consumer or the clock ended."""
         if isinstance(end, NotWritten):
             self.stopped, self.code = f"cannot write {self.job.output}: {end}", 1
         elif isinstance(end, ConfigError):
@@ -192,13 +191,13 @@ class Engine:
         async with self._outcomes as outcomes:
             async for outcome in outcomes:
                 self._take(outcome)
-                while self._store.behind:  # noqa: ASYNC110 - the clock beside it writes
+                while self._store.behind:  # noqa: ASYNC110 - the clock beside it writes (rule 4)
                     await asyncio.sleep(_TICK)
         while self._lost and self.stopped is None:
             self._take_lost()
 
     async def _first(self) -> Iterator[Item]:
-        """The input from its first row on that is not done, without holding the loop on the way there."""
+        """Return the input from its first row that is not done, without blocking the loop on the way there."""
         items, done = self._reader.items(), self._store.past.done
         for item in items:
             if item.index not in done:
@@ -209,20 +208,20 @@ class Engine:
 
     def _rows(self, items: Iterator[Item]) -> Iterator[Item]:
         for item in items:
-            if self._ready(item):
+            if self._is_due(item):
                 yield item
 
     async def _stream(self) -> AsyncIterator[Item]:
         count = 0
         async for item in feed(self._reader):
             count += 1
-            if self._ready(item):
+            if self._is_due(item):
                 yield item
         if self.stopped is None:
             self.total = count
 
-    def _ready(self, item: Item) -> bool:
-        """Whether to send it."""
+    def _is_due(self, item: Item) -> bool:
+        """Whether to send a row."""
         past = self._store.past
         if item.index in past.done:
             return False
@@ -232,7 +231,7 @@ class Engine:
         if item.method not in IDEMPOTENT:
             if item.idempotency_key is True or (self.job.idempotency_key and not item.idempotency_key):
                 item.idempotency_key = str(uuid5(UUID(past.job), str(item.index)))
-            if self._client is not None and once_only(item):
+            if self._client is not None and unsafe_to_repeat(item):
                 self._note(item.index)
         self._pulled += 1
         return True
@@ -244,7 +243,7 @@ class Engine:
         self._store.release(index)
 
     def _take(self, outcome: Outcome[Any]) -> None:
-        item: Item = outcome.request  # type: ignore[assignment]  # as it was given
+        item: Item = outcome.request  # type: ignore[assignment]  # the source yields items
         while self._lost and (not self.job.ordered or self._lost[0].index < item.index):
             self._take_lost()
         row = row_of(item, outcome)
@@ -252,7 +251,7 @@ class Engine:
         tally = self.tally
         tally.add(row, time.monotonic() - self._began, retries_of(outcome))
         if not row["ok"] and self.job.max_errors is not None and tally.failed >= self.job.max_errors:
-            self.stop(f"max_errors is reached: {tally.failed} failed", 1)
+            self.stop(f"{tally.failed} rows have failed (max_errors)", 1)
 
     def _take_lost(self) -> None:
         item = self._lost.popleft()
@@ -271,7 +270,7 @@ class Engine:
             self._show()
 
     async def _finish(self) -> None:
-        """Write what has come, and if that was all, make the result."""
+        """Write the rows that wait, and if all are there, complete the output."""
         try:
             await self._write_all()
             self._store.look()
@@ -279,13 +278,13 @@ class Engine:
                 self._phase = "finishing"
                 self._show()
                 await in_thread(self._store.complete)
-                self.stopped, self.code = None, 0  # an interrupt that came meanwhile came too late
+                self.stopped, self.code = None, 0  # too late for an interrupt
         except NotWritten as error:
             self._end_with(error)
         self._show()
 
     async def _write_all(self) -> None:
-        """Write what has come; another program's lock is waited for, but not long after a Ctrl-C."""
+        """Write the rows that wait; wait for another program's lock, but not long after a Ctrl-C."""
         until = time.monotonic() + _LAST_MOMENT
         while not self._store.flush() and (self.code != _INTERRUPTED or time.monotonic() < until):
             self._show()
@@ -323,35 +322,36 @@ class Engine:
         )
 
     def _pause(self, now: float) -> float:
-        """Seconds until the server lets the job go on; looked up once a second, since it takes a whole snapshot."""
+        """Return the seconds until the server lets the job continue; looked up once a second: a snapshot is costly."""
         if now - self._paused_at >= _LOOK:
             self._paused, self._paused_at = max(self._stats().paused.values(), default=0.0), now
         return max(0.0, self._paused - (now - self._paused_at))
 
     def _notes(self) -> Iterator[str]:
-        for host, until in self._turns.told.items():
+        for host, until in self._turns.asked.items():
             yield f"{host or 'the host'} asks to wait until {time.strftime('%H:%M:%S', time.localtime(until))}"
         if self._phase != "reading" and self._store.locked >= _LOOK:
-            yield "the output is locked by others"
+            yield "another program locks the output"
 
     def _show(self) -> None:
         if self._progress is None:
             return
         tally, now = self.tally, time.monotonic()
-        skipped = 0 if self._phase == "reading" else len(self._store.past.done)
-        rate = self._pace.update(now, tally.done)
-        left = None if self.total is None else self.total - skipped - tally.done
+        done, reading = tally.done, self._phase == "reading"
+        skipped = 0 if reading else len(self._store.past.done)
+        rate = self._recent_rate.update(now, done)
+        left = None if self.total is None else self.total - skipped - done
         self._progress(
             Progress(
                 phase=self._phase,
                 total=self.total,
-                done=skipped + tally.done,
+                done=skipped + done,
                 skipped=skipped,
-                in_flight=self._pulled + tally.unknown - tally.done,
+                in_flight=self._pulled + tally.unknown - done,
                 elapsed=now - self._began,
                 rate=rate,
                 eta=left / rate if left is not None and rate > 0 else None,
-                paused=self._pause(now),
+                paused=0.0 if reading else self._pause(now),
                 limit=self._limit,
                 held={word: rows for word, rows in self._turns.waiting.items() if rows},
                 notes=tuple(self._notes()),

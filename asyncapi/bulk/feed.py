@@ -1,7 +1,7 @@
-"""Rows of a stream, read by a thread of its own, so that a pipe that says nothing never holds the event loop.
+"""Read the rows of a stream in a thread, so that a silent pipe never blocks the event loop.
 
 The thread hands rows over in batches: when 100 have come, and before every read that may block. At most two batches
-wait. It is a daemon: a read that never returns keeps nobody from leaving.
+wait. It is a daemon thread: a read that never returns doesn't keep the process from exiting.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_BATCH = 100
-_WAITING = 2
+_BATCH = 100  # rows
+_WAITING = 2  # batches
 
 
 class _Pipe:
-    """The hand-over from the thread to the loop."""
+    """Hands batches over from the thread to the event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -31,28 +31,28 @@ class _Pipe:
         self._closed = False
 
     def put(self, what: list[Item] | BaseException | None) -> None:
-        """From the thread; waits for room."""
+        """Add a batch, from the thread; wait while two batches wait."""
         self._room.acquire()
         if not self._closed:
             self._loop.call_soon_threadsafe(self._queue.put_nowait, what)
 
     async def get(self) -> list[Item] | BaseException | None:
-        """From the loop."""
+        """Take a batch, from the event loop."""
         what = await self._queue.get()
         self._room.release()
         return what
 
     def close(self) -> None:
-        """From the loop: what still comes is dropped."""
+        """Drop all further batches; called from the event loop."""
         self._closed = True
         self._room.release(_WAITING)
 
 
 async def feed(reader: Reader) -> AsyncIterator[Item]:
-    """The rows of a stream as they come.
+    """Yield the rows of a stream as they come.
 
     Raises:
-        InputError: A row is broken; the rows before it have been given.
+        InputError: A row is broken; the rows before it have been yielded.
     """
     pipe = _Pipe(asyncio.get_running_loop())
     threading.Thread(target=_pump, args=(reader, pipe), name="asyncapi-input", daemon=True).start()
@@ -88,12 +88,12 @@ def _pump(reader: Reader, pipe: _Pipe) -> None:
     try:
         hand_over()
         pipe.put(end)
-    except RuntimeError:  # the loop is gone: nobody is left to tell
+    except RuntimeError:  # the loop is closed
         return
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Run `work` in a daemon thread, so that leaving does not wait for it."""
+    """Run `work` in a daemon thread, which the process doesn't wait for at its end."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -112,7 +112,7 @@ async def in_thread(work: Callable[[], T]) -> T:
             value, error = None, raised
         try:
             loop.call_soon_threadsafe(settle, value, error)
-        except RuntimeError:  # the loop is gone
+        except RuntimeError:  # the loop is closed
             return
 
     threading.Thread(target=run, name="asyncapi-work", daemon=True).start()

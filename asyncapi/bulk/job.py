@@ -1,4 +1,4 @@
-"""What a bulk job is, and what came of it."""
+"""The settings of a bulk job, and the summary of a run."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ class Job:
         input: A file of URLs (text), requests (JSONL) or columns (CSV, TSV); `-` for stdin.
         output: Where rows go, by its ending: `.jsonl`, `.csv`, `.sqlite`, `.parquet`; `-` for stdout.
         url: A template such as `https://h/items/{id}`, filled from the input's columns.
-        format: How to read the input, where its ending doesn't say.
-        method: HTTP method of rows that name none.
-        base_url: What relative URLs are joined to.
-        headers: Sent with every request.
+        format: The format of the input, where its file name doesn't tell.
+        method: HTTP method for rows that don't specify one.
+        base_url: The base URL of relative URLs.
+        headers: Headers to send with every request.
         auth_env: Name of an environment variable whose value is sent as a bearer token: to the origin of `base_url`, or
             without one to that of each row, and to no other that they redirect to.
-        model: A pydantic type (or `"package.module:Name"`) that every answer must fit.
-        concurrency: Requests at a time.
+        model: A pydantic type (or `"package.module:Name"`) that validates every response.
+        concurrency: The most requests in flight.
         rate: A limit: attempts per second, or text such as `"50"`, `"100/m"`, `"5000/h"` (a second's worth may go at
             once), or a `RateLimit`.
-        pace: Whether to go as fast as each host tells, and let a shared limit pause the job; else each row waits for
-            itself alone.
+        pace: Whether to follow the rate limits that each host states, so that a shared limit pauses the job; else only
+            the rows wait that the host refuses.
         retry: Attempts in all, a `Retry`, or None for a single attempt. By default a server may ask to wait an hour.
         retry_budget: Retries as a share of the rows (0.5 for half as many), or "none" for as many as `retry` says at
-            once; by default the budget of `retry`. What it holds back waits for its turn.
+            once; by default the budget of `retry`. Rows beyond it are held back.
         max_wait: The longest wait that a server may ask for, seconds; asked for more, the job stops, to be resumed.
-        max_outage: Stop, to be resumed, once a host has answered nothing for so many seconds.
+        max_outage: Stop, to be resumed, once a host has been unavailable for so many seconds.
         timeout: Seconds one attempt may take (a row's retries and its place in the queue are not counted), a `Timeout`
             for everything else, or None for no limit.
         idempotency_key: "auto" sends one with every POST and PATCH that has none; it is the same after a resume.
-        resume: Go on with a job that was stopped.
+        resume: Continue a job that was stopped.
         overwrite: Replace an output that exists.
-        ordered: Rows leave in the order of the input.
-        max_errors: Stop once so many rows have failed.
+        ordered: Write rows in the order of the input.
+        max_errors: Stop after so many failed rows.
         proxy: Proxy URL for every request.
         tls: True, False for no verification, a file of certificate authorities, or `TLS(...)`.
         report: Where to write an HTML report with plots.
@@ -92,7 +92,7 @@ class Job:
     report: Path | None = None
 
     def reader(self, *, relative: bool = False) -> Reader:
-        """The input, not yet read; `relative` says that URLs without a host are fine."""
+        """Make the reader of the input; `relative` allows URLs without a host."""
         return Reader(
             self.input,
             format=self.format,
@@ -102,11 +102,11 @@ class Job:
         )
 
     def what(self, digest: str) -> dict[str, Any]:
-        """What must not change between a job and its resumption."""
+        """Return what must not change until the job is resumed."""
         return {"input": digest, "url": self.url, "method": self.method, "base URL": self.base_url}
 
     def auth(self) -> Bearer | None:
-        """The bearer token: for the base URL's origin, or without one for that of each row.
+        """Make the credential: a bearer token for the base URL's origin, or without one for that of each row.
 
         Raises:
             ConfigError: The environment variable is not set.
@@ -119,7 +119,7 @@ class Job:
         return Bearer(token)
 
     def limits(self) -> Timeout:
-        """The timeout as the client takes it."""
+        """Return the timeout of the client."""
         if isinstance(self.timeout, Timeout):
             return self.timeout
         if self.timeout is None:
@@ -127,15 +127,15 @@ class Job:
         return Timeout(None, connect=min(5.0, self.timeout), attempt=self.timeout)
 
     def model_type(self) -> Any:
-        """The model, imported if it is given by name.
+        """Return the model, imported if it is given by name.
 
         Raises:
-            ConfigError: There is no such thing.
+            ConfigError: There is no such model.
         """
         return _imported(self.model) if isinstance(self.model, str) else self.model
 
     def retries(self) -> Retry | None:
-        """The retries as the client takes them."""
+        """Return the retry settings of the client."""
         retry = Retry(self.retry, max_retry_after=_HOUR) if isinstance(self.retry, int) else self.retry
         if retry is None:
             return None
@@ -146,10 +146,10 @@ class Job:
         return replace(retry, budget=budget, max_retry_after=min(retry.max_retry_after, self.max_wait))
 
     def rate_limit(self) -> RateLimit | None:
-        """The rate as a limit.
+        """Return the rate as a limit.
 
         Raises:
-            ConfigError: It cannot be read.
+            ConfigError: The text can't be read.
         """
         if self.rate is None or isinstance(self.rate, RateLimit):
             return self.rate
@@ -160,13 +160,13 @@ class Job:
         per = _UNITS[found[2]]
         return RateLimit(amount, per=per, burst=max(1.0, amount / per))  # a second's worth at once: 5000/h is no flood
 
-    def limit_told(self) -> str:
-        """The limits in words: "100 at once, 50 per second"."""
+    def limits_text(self) -> str:
+        """Describe the limits: "100 at a time, 50 a second"."""
         rate = self.rate_limit()
         if rate is None:
-            return f"{self.concurrency} at once"
+            return f"{self.concurrency} at a time"
         per = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}.get(rate.per, f"{rate.per:g} s")
-        return f"{self.concurrency} at once, {rate.amount:g} per {per}"
+        return f"{self.concurrency} at a time, {rate.amount:g} a {per}"
 
 
 def _imported(name: str) -> Any:
@@ -187,7 +187,7 @@ def _imported(name: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a run of a job did. Durations in milliseconds leave our own queue out.
+    """The figures of a finished run. Durations in milliseconds don't include the time in our queue.
 
     Attributes:
         total: Rows of the input; None for a stream that did not end.
@@ -207,9 +207,9 @@ class Summary:
         paused: Seconds for which 429s have paused the job.
         output: Where the rows are.
         report: Where the report is, or None.
-        stopped: Why it ended early, or None.
-        exit_code: 0 all rows are ok, 1 some are not, 2 the input is broken, 130 interrupted.
-        held: Rows that were held back and waited for their turn, by the word for who did (docs/bulk.md).
+        stopped: Why the job ended early, or None.
+        exit_code: 0 all rows are ok, 1 some are not, or the job stopped early, 2 the input is broken, 130 interrupted.
+        held: Rows that were held back, by the word for what held them back (docs/bulk.md).
     """
 
     total: int | None

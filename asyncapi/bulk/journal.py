@@ -1,25 +1,25 @@
-"""The journal: what makes a job survive being killed at any point. It lies beside the output as `OUT.journal`.
+"""The journal, `OUT.journal` beside the output: it lets a job be killed at any point and resumed.
 
 A text file. Its first line is a JSON header (the job's id, and what the job was: the input's digest, the template).
 Then one line an event; those of rows are written just before the rows:
 
     > INDEX             a request that must not be sent twice is about to be sent
-    < INDEX             the server has not done it: it may be sent after all
+    < INDEX             the request had no effect: it may be sent after all
     + INDEX END SUM     the row of INDEX is ok, and the output ends at END once it is written (bytes, or rows of a
                         table); SUM is the CRC-32 of the row
     - INDEX END SUM     the same for a failed row
-    ? INDEX END SUM     the same for a row whose fate is unknown
+    ? INDEX END SUM     the same for a row that may have been sent
 
 Rules:
-1. Of the journal and the output either may be ahead when the process dies. A row counts as written only if its line is
-   there and its END is within the output's real size; `heal` says where the last such row ends (the output is cut
-   there) and drops the lines of the rest.
-2. A line counts only with its newline: a torn last line is as if it never was.
+1. Either the journal or the output may be ahead when the process dies. A row counts as written only if its line is
+   there and its END is within the output's real size; `recover` says where the last such row ends (the output is
+   cut there) and drops the lines of the rest.
+2. A line counts only with its newline: a torn last line is ignored.
 3. A request that was started and has no row was in flight at the kill: its row becomes "unknown".
-4. Indices of done rows are kept as one bit each; nothing else grows with the job.
+4. Each done row takes one bit; nothing else grows with the job.
 5. Only one process writes: the file is locked while open.
-6. The output must be as the job left it: a row within it whose checksum is another was changed, moved or removed by
-   somebody else, and nothing can be said of those after it. Refused. (Older journals have no checksums.)
+6. The output must not have changed: if a row has another checksum, somebody has edited, moved or removed it, and
+   nothing is known of the rows after it. The resume is refused. (Older journals have no checksums.)
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from asyncapi.bulk.sinks import Sink
 
     IsOwn = Callable[[int, int | None], bool]
-    """Called with the end of one row after the other, and its checksum: whether it is still there as it was written."""
+    """Called with the end and the checksum of each row in order; says whether the row is unchanged."""
 
 OK, FAILED, UNKNOWN, STARTED, RELEASED = "+", "-", "?", ">", "<"
 
@@ -62,7 +62,7 @@ class Indices:
         self._count = 0
 
     def add(self, index: int) -> None:
-        """Put one in."""
+        """Add a row number."""
         place, bit = index >> 3, 1 << (index & 7)
         if place >= len(self._bits):
             self._bits.extend(bytes(max(place + 1, 2 * len(self._bits)) - len(self._bits)))
@@ -80,11 +80,11 @@ class Indices:
 
 @dataclass(slots=True)
 class Past:
-    """What earlier runs of the job did.
+    """The state of a job that earlier runs left.
 
     Attributes:
         job: The id that all runs of the job share.
-        what: What the job was, as its first run wrote it.
+        what: The identity of the job, as its first run wrote it.
         end: Where the last whole row of the output ends.
         done: The rows that are written.
         started: Rows that were in flight and must not be sent again.
@@ -100,8 +100,8 @@ class Past:
     failed: int = 0
     unknown: int = 0
 
-    def take(self, mark: str, index: int, end: int) -> None:
-        """Take in one line of the journal."""
+    def apply(self, mark: str, index: int, end: int) -> None:
+        """Apply a line of the journal."""
         if mark == STARTED:
             self.started.add(index)
             return
@@ -115,7 +115,7 @@ class Past:
 
 
 class Journal:
-    """An open, locked journal; made by `create` or `heal`."""
+    """An open, locked journal; made by `create` or `recover`."""
 
     __slots__ = ("_descriptor", "path")
 
@@ -125,11 +125,11 @@ class Journal:
 
     @classmethod
     def create(cls, path: Path, what: dict[str, Any]) -> tuple[Journal, Past]:
-        """Begin a new job, replacing whatever is at `path`.
+        """Create the journal of a new job, replacing whatever is at `path`.
 
         Raises:
             OSError: It cannot be written.
-            ConfigError: Another process is at work here.
+            ConfigError: Another process is writing it.
         """
         descriptor = _locked(path, os.O_CREAT)
         journal = cls(path, descriptor)
@@ -143,21 +143,21 @@ class Journal:
         return journal, past
 
     @classmethod
-    def heal(cls, path: Path, size: int, output: Sink | None = None) -> tuple[Journal, Past] | None:
-        """Take up an earlier job.
+    def recover(cls, path: Path, size: int, output: Sink | None = None) -> tuple[Journal, Past] | None:
+        """Open the journal of an earlier job, without the lines that no longer count (rules 1 and 2).
 
         Args:
             path: The journal.
             size: The output's real size now.
-            output: Where the rows are, to be compared with what was written.
+            output: Its rows are compared with their checksums (rule 6).
 
         Returns:
-            The journal, without the lines that no longer count, and what was done; None where not even the first
-            line was written (so nothing was sent).
+            The journal and the state of the job; None where not even the first line was written, so nothing was
+            sent.
 
         Raises:
             OSError: It cannot be read or written.
-            ConfigError: It is no journal, another process is at work here, or somebody has changed the output.
+            ConfigError: The file is not a journal, another process is writing it, or the output has changed.
         """
         old = _locked(path, 0)
         fresh = path.with_name(path.name + ".new")
@@ -171,7 +171,7 @@ class Journal:
                     os.ftruncate(new._descriptor, 0)
                     new.append(_header(past))
                     with nullcontext() if output is None else output.written() as is_own:
-                        new._keep(lines, past, size, is_own, output)
+                        new._copy(lines, past, size, is_own, output)
                     fresh.replace(path)
                 except BaseException:
                     fresh.unlink(missing_ok=True)
@@ -181,12 +181,12 @@ class Journal:
             os.close(old)
         return new, past
 
-    def _keep(
+    def _copy(
         self, lines: IO[bytes], past: Past, size: int, is_own: IsOwn | None = None, output: Sink | None = None
     ) -> None:
-        kept: list[str] = []
+        copied: list[str] = []
         for raw in lines:
-            if not raw.endswith(b"\n"):
+            if not raw.endswith(b"\n"):  # rule 2
                 break
             line = raw.decode("ascii", "replace")
             try:
@@ -195,26 +195,26 @@ class Journal:
                 raise ConfigError(f"{self.path} is damaged at {line!r}: move it away, or pass --overwrite") from None
             if mark not in _NOTES and end <= size and is_own is not None and not is_own(end, checksum):
                 if output is None or not output.torn(past.end, end):
-                    raise _changed(self.path, len(past.done) + 1)
+                    raise _changed(self.path, len(past.done) + 1)  # rule 6
                 size = past.end
-            if mark in _NOTES or end <= size:
-                kept.append(line)
-                past.take(mark, index, end)
-            if len(kept) >= 10_000:  # noqa: PLR2004 - lines a write
-                self.append("".join(kept))
-                kept.clear()
-        self.append("".join(kept))
+            if mark in _NOTES or end <= size:  # rule 1
+                copied.append(line)
+                past.apply(mark, index, end)
+            if len(copied) >= 10_000:  # noqa: PLR2004 - lines a write
+                self.append("".join(copied))
+                copied.clear()
+        self.append("".join(copied))
 
     def start(self, index: int) -> None:
-        """Say that a request is about to be sent that must not be sent twice.
+        """Note that a request is about to be sent that must not be sent twice (rule 3).
 
         Raises:
-            OSError: It cannot be written: don't send.
+            OSError: The note can't be written: the request must not be sent.
         """
         self.append(f"{STARTED} {index}\n")
 
     def release(self, index: int) -> None:
-        """Say that the server has not done what was started: it may be sent after all.
+        """Note that a started request had no effect: it may be sent after all.
 
         Raises:
             OSError: It cannot be written.
@@ -230,13 +230,13 @@ class Journal:
         write_all(self._descriptor, text.encode("ascii"))
 
     def close(self) -> None:
-        """Leave it for a later resume."""
+        """Close the file, and leave it for a later resume."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def remove(self) -> None:
-        """The job is complete: nothing is left to resume."""
+        """Remove the file: the job is complete."""
         self.path.unlink(missing_ok=True)
         self.close()
 
@@ -256,10 +256,12 @@ def _locked(path: Path, flags: int) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | flags, 0o644)
     if fcntl is not None:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # rule 5
         except BlockingIOError:
             os.close(descriptor)
-            raise ConfigError(f"another job is writing here now ({path} is locked): wait for it, or stop it") from None
+            raise ConfigError(
+                f"another job is writing this output now ({path} is locked): wait for it, or stop it"
+            ) from None
         except OSError:  # a file system that has no locks
             pass
     return descriptor
@@ -277,14 +279,14 @@ def _read_header(path: Path, lines: IO[bytes]) -> Past | None:
         header = json.loads(first)
         return {1: Past(header["job"], header["what"])}[header["asyncapi_journal"]]
     except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"{path} is no journal of this program: move it away, or pass --overwrite") from None
+        raise ConfigError(f"{path} is not a journal of asyncapi: move it away, or pass --overwrite") from None
 
 
 def _read(line: str) -> tuple[str, int, int, int | None]:
-    """One line: its mark, index, end and checksum.
+    """Parse a line: its mark, index, end and checksum.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The line is damaged.
     """
     mark, index, *numbers = line.split()
     if mark in _NOTES:
@@ -296,6 +298,6 @@ def _read(line: str) -> tuple[str, int, int, int | None]:
 def _changed(path: Path, row: int) -> ConfigError:
     output = path.name.removesuffix(".journal")
     return ConfigError(
-        f"{output} is not as the job left it: its row {row} was changed, moved or removed since. Resuming would lose "
-        "or tear rows: put it back as it was, or begin anew with --overwrite"
+        f"{output} has changed since the job stopped: its row {row} was edited, moved or removed. Resuming would lose "
+        "or damage rows: restore the file, or start again with --overwrite"
     )

@@ -1,6 +1,6 @@
-"""Numbered lines of text from a file, a pipe or stdin, one at a time, with a digest of what has been read.
+"""Read numbered lines of text from a file, a pipe or stdin, one at a time, with a digest of all bytes.
 
-Constant memory: a line is at most 16 MiB. UTF-8 alone, with or without a byte order mark.
+Memory is constant: a line has at most 16 MiB. Only UTF-8 is read, with or without a byte order mark.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAX_LINE = 16 * 1024 * 1024
 
 
 class InputError(ConfigError):
-    """A row of the input cannot be used: the message begins with `file:line:`."""
+    """A row of the input can't be used; the message begins with `file:line:`."""
 
 
 class Lines:
@@ -33,12 +33,12 @@ class Lines:
         path: A file, or `-` for stdin.
 
     Attributes:
-        name: What messages call it.
+        name: Its name in messages.
         regular: Whether it is a file that can be read twice.
-        closed: Set to True, also from another thread, it ends a pass at its next line.
+        closed: Set it to True, also from another thread, to end a pass at its next line.
 
     Raises:
-        ConfigError: It cannot be read.
+        ConfigError: The input can't be read.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -53,7 +53,7 @@ class Lines:
             return False
         try:
             mode = Path(self.path).stat().st_mode
-            if stat.S_ISREG(mode):  # a pipe is opened once only: its writer would see us leave
+            if stat.S_ISREG(mode):  # a pipe is opened only once: its writer would see it being closed
                 os.close(os.open(self.path, os.O_RDONLY))
         except OSError as error:
             raise ConfigError(f"cannot read the input {self.name}: {error.strerror}") from None
@@ -62,21 +62,21 @@ class Lines:
         return stat.S_ISREG(mode)
 
     def digest(self) -> str:
-        """The digest of every byte of the last pass."""
+        """Return the digest of every byte of the last pass."""
         return self._digest.hexdigest()
 
     def broken(self, number: int, problem: str) -> InputError:
-        """The error for a line."""
+        """Make the error of a line."""
         return InputError(f"{self.name}:{number}: {problem}")
 
     def read(self, before_read: Callable[[], object] | None = None) -> Iterator[Line]:
-        """Each line with its number, from 1.
+        """Yield each line with its number, from 1.
 
         Args:
             before_read: Called before each read of a stream, which may block.
 
         Raises:
-            InputError: A line is no UTF-8, or too long.
+            InputError: A line isn't UTF-8, or is too long.
         """
         self._digest = blake2b(digest_size=16)
         if self.regular:
@@ -101,7 +101,7 @@ class Lines:
             try:
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                raise self.broken(number, f"not UTF-8 ({error.reason}): save the file as UTF-8") from None
+                raise self.broken(number, f"not valid UTF-8 ({error.reason}): save the file as UTF-8") from None
 
 
 def _file(file: IO[bytes]) -> Iterator[bytes]:
@@ -109,7 +109,7 @@ def _file(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _stream(descriptor: int, before_read: Callable[[], object] | None) -> Iterator[bytes]:
-    """Lines of a pipe or a terminal, as they come; never read through `sys.stdin`, whose lock outlives a thread."""
+    """Yield the lines of a pipe or a terminal as they come; not through `sys.stdin`, whose lock outlives a thread."""
     rest = b""
     while True:
         if before_read is not None:

@@ -1,6 +1,6 @@
-"""From a spool of JSON lines to a Parquet file, one row group at a time. `data` is JSON text, `id` is text.
+"""Convert JSON lines to a Parquet file, one row group at a time. `data` is JSON text, `id` is text.
 
-The result appears whole or not at all: it is written beside its place and then moved there.
+The result appears whole or not at all: it is written under another name and then renamed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic_core import from_json
 
-from asyncapi.bulk.cells import id_text
+from asyncapi.bulk.rows import id_text
 from asyncapi.messages.json_text import written_anyhow
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def convert(spool: Path, result: Path) -> None:
     """Write the rows of `spool` to `result`.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The result can't be written.
     """
     unfinished = result.with_name(result.name + ".new")
     with spool.open("rb") as lines, pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:

@@ -1,6 +1,7 @@
-"""The report's pictures: figures drawn with matplotlib, given as SVG text to stand inside a page.
+"""Draw the plots of the report with matplotlib, as SVG text for an HTML page.
 
-Text stays text (any viewer's font), nothing is loaded from anywhere, and colours are told apart by the colour-blind.
+Text stays text in the viewer's font, nothing is loaded from elsewhere, and colour-blind people can tell the colours
+apart.
 """
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.tally import BINS_PER_DECADE
+from asyncapi.bulk.progress import BINS_PER_DECADE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asyncapi.bulk.tally import Bucket, Tally
+    from asyncapi.bulk.progress import Bucket, Tally
 
 GOOD, BAD, AGAIN, CALM = "#2a8f82", "#c8414f", "#e0982f", "#33658a"
 
@@ -34,7 +35,7 @@ _BARS = 12
 
 
 def throughput(tally: Tally, elapsed: float) -> str:
-    """Rows a second over time, good and failed."""
+    """Plot rows a second over time, ok and failed."""
     figure, axes = _figure(9)
     times, spans = _spans(tally, elapsed)
     widths = [span for _, span in spans]
@@ -48,7 +49,7 @@ def throughput(tally: Tally, elapsed: float) -> str:
 
 
 def retries(tally: Tally, elapsed: float) -> str:
-    """Retries a second over time."""
+    """Plot retries a second over time."""
     figure, axes = _figure(9)
     times, spans = _spans(tally, elapsed)
     heights = [bucket.retries / span for bucket, span in spans]
@@ -58,7 +59,7 @@ def retries(tally: Tally, elapsed: float) -> str:
 
 
 def latency(tally: Tally) -> str:
-    """How long rows took, on a logarithmic axis, with the quantiles marked."""
+    """Plot the latency of rows on a logarithmic axis, with the quantiles marked."""
     figure, axes = _figure(9)
     edges = {place: 10 ** (place / BINS_PER_DECADE) for place in tally.bins}
     widths = [edge * (10 ** (1 / BINS_PER_DECADE) - 1) for edge in edges.values()]
@@ -79,7 +80,7 @@ def latency(tally: Tally) -> str:
 
 
 def bars(counts: Mapping[str, int], colours: Mapping[str, str]) -> str:
-    """Counts by name as horizontal bars, the largest first."""
+    """Plot counts by name as horizontal bars, the largest first."""
     shown = sorted(counts.items(), key=lambda entry: -entry[1])[:_BARS]
     figure, axes = _figure(4.5, height=0.6 + 0.36 * max(2, len(shown)))
     names = [name for name, _ in shown]
@@ -96,7 +97,7 @@ def bars(counts: Mapping[str, int], colours: Mapping[str, str]) -> str:
 
 
 def _spans(tally: Tally, elapsed: float) -> tuple[list[float], list[tuple[Bucket, float]]]:
-    """Where each bucket begins, and how many seconds of it passed: the last one is rarely whole."""
+    """Return when each bucket begins, and how many seconds of it passed: the last one is rarely whole."""
     line = tally.timeline
     times = [place * line.width for place in range(len(line.buckets))]
     spans = [min(line.width, max(elapsed - at, line.width / 10)) for at in times]

@@ -1,4 +1,4 @@
-"""What is done before a job sends its first row: everything is checked, then its output is opened."""
+"""Prepare a job: check everything, open its output, and make its client."""
 
 from __future__ import annotations
 
@@ -29,79 +29,80 @@ if TYPE_CHECKING:
 _KEY = "Idempotency-Key"
 
 
-def once_only(request: Request) -> bool:
-    """Whether sending it a second time may do its work a second time."""
+def unsafe_to_repeat(request: Request) -> bool:
+    """Whether sending the request a second time may do its work a second time."""
     return request.method not in IDEMPOTENT and not request.idempotency_key and _KEY not in request.headers
 
 
-class Seen(Protocol):
-    """Who is told what becomes of every attempt."""
+class Observer(Protocol):
+    """Learns how every attempt ends."""
 
     def answered(self, key: str, response: Response, began: float, now: float) -> None:
-        """An attempt to this host has brought an answer."""
+        """Note that an attempt to this host has got a response."""
         ...
 
     def failed(self, key: str, why: str, began: float, now: float) -> None:
-        """It has brought none."""
+        """Note that an attempt to this host has got no response."""
         ...
 
 
-class Noted:
-    """A transport that has every request which must not be sent twice noted, just before it is sent.
+class NotingTransport:
+    """A transport that notes each request which must not be sent twice, just before it is sent.
 
     Args:
-        inner: Carries the attempts.
+        inner: Sends the attempts.
         note: Called with the row.
-        seen: Told what becomes of them.
+        observer: Learns how attempts end.
     """
 
-    def __init__(self, inner: Transport, note: Callable[[int], None], seen: Seen | None = None) -> None:
+    def __init__(self, inner: Transport, note: Callable[[int], None], observer: Observer | None = None) -> None:
         self._inner = inner
         self._note = note
-        self._seen = seen
+        self._observer = observer
 
     async def send(self, request: Request) -> Response:
-        """Carry one attempt."""
-        if request.method not in IDEMPOTENT and once_only(request):
+        """Send one attempt."""
+        if request.method not in IDEMPOTENT and unsafe_to_repeat(request):
             self._note(request.id)
-        seen, began = self._seen, SYSTEM.now()
-        if seen is None:
+        observer, began = self._observer, SYSTEM.now()
+        if observer is None:
             return await self._inner.send(request)
         try:
             response = await self._inner.send(request)
         except TransportError as error:
             if not error.stale:
                 why = f"{type(error).__name__}: {error.message}"
-                seen.failed(request.url.host_port_subcomponent or "", why, began, SYSTEM.now())
+                observer.failed(request.url.host_port_subcomponent or "", why, began, SYSTEM.now())
             raise
-        seen.answered(request.url.host_port_subcomponent or "", response, began, SYSTEM.now())
+        observer.answered(request.url.host_port_subcomponent or "", response, began, SYSTEM.now())
         return response
 
     async def aclose(self) -> None:
-        """Close the transport under it."""
+        """Close the inner transport."""
         await self._inner.aclose()
 
 
 def check(job: Job) -> tuple[Sink, Any]:
-    """The job's output, not yet open, and its model.
+    """Check the output, the report and the model; return the output, not yet open, and the model.
 
     Raises:
-        ConfigError: The output, the report or the model cannot be.
+        ConfigError: One of them can't be used.
     """
     sink = sink_for(job.output)
     check_output(sink, job.input, resume=job.resume, overwrite=job.overwrite)
-    check_report(job.report)
+    if job.report is not None:
+        check_report(job.report)
     model = job.model_type()
     if model is not None:
         adapter(model)
     return sink, model
 
 
-async def opened(job: Job, sink: Sink, digest: str) -> Store:
-    """The output, opened in a thread: others' locks are waited for, and what an earlier run wrote is read.
+async def open_output(job: Job, sink: Sink, digest: str) -> Store:
+    """Open the output in a thread: it may wait for locks, and reads what an earlier run wrote.
 
     Raises:
-        ConfigError: It cannot be opened, or is another job's.
+        ConfigError: The output can't be opened, or belongs to another job.
     """
     left = False
 
@@ -118,13 +119,13 @@ async def opened(job: Job, sink: Sink, digest: str) -> Store:
         raise
 
 
-def client_for(job: Job, note: Callable[[int], None], seen: Seen | None = None) -> Client:
-    """The client a job asks for.
+def client_for(job: Job, note: Callable[[int], None], observer: Observer | None = None) -> Client:
+    """Make the client of a job.
 
     Args:
         job: The job.
         note: Called with the row of a request that must not be sent twice, just before it is sent.
-        seen: Told what becomes of every attempt.
+        observer: Learns how every attempt ends.
 
     Raises:
         ConfigError: A setting is wrong.
@@ -139,5 +140,5 @@ def client_for(job: Job, note: Callable[[int], None], seen: Seen | None = None) 
         pace=job.pace,
         concurrency=job.concurrency,
         rate=job.rate_limit(),
-        transport=Noted(transport, note, seen),
+        transport=NotingTransport(transport, note, observer),
     )

@@ -1,12 +1,12 @@
-"""From an input to requests, one at a time: text, JSONL or CSV, from a file or a stream.
+"""Read requests from an input, one at a time: text, JSONL or CSV, from a file or a stream.
 
 Rules:
-1. One row is held at a time.
-2. A broken row is an `InputError` that names file, line and what is wrong. A regular file is read once before the
-   job (`scan`), so that this happens before anything is sent; a stream shows its broken rows when they come.
+1. Only one row is in memory at a time.
+2. A broken row is an `InputError` that names the file, the line and the problem. A regular file is read once before
+   the job (`scan`), so that this happens before anything is sent; a stream shows its broken rows as they come.
 3. Text: a URL a line; blank lines and lines that begin with # are skipped. JSONL: an object a line with the keys of
    `_Line`, unknown keys are an error. CSV and TSV: a header, then a column `url` (and `id`, `method`,
-   `idempotency_key` where present); other columns are ignored, and so may be there twice.
+   `idempotency_key` where present); other columns are ignored, and may appear twice.
 4. With a template every row is a set of columns: those of the CSV, the keys of the JSON object, or, for plain lines,
    one column that has the name of the template's field.
 """
@@ -48,12 +48,12 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI
 
 
 class Item(Request):
-    """A request and its place in the input.
+    """A request, with its place in the input.
 
     Attributes:
-        index: Its row, from 0; also its `id`, by which the transport knows it again.
-        name: The id that the input gives it, or None.
-        held: Who has held it back first (words.py), or "".
+        index: Its row, from 0; also its `id`, by which the transport recognizes it.
+        name: The id in the input, or None.
+        held: What held it back first (words.py), or "".
     """
 
     __slots__ = ("held", "index", "name")
@@ -83,7 +83,7 @@ _COLUMNS = ("id", "method", "url", "idempotency_key")
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one pass over a regular file found: rows in all, and a digest of every byte."""
+    """The result of one pass over a regular file: the number of rows, and a digest of every byte."""
 
     total: int
     digest: str
@@ -94,11 +94,11 @@ class Reader:
 
     Args:
         path: A file, or `-` for stdin.
-        format: How to read it; None goes by the ending (a stream or an unknown ending is text, or JSONL where the
-            first row begins with a brace).
+        format: Its format; None: by its ending (a stream or an unknown ending is text, or JSONL where the first row
+            begins with a brace).
         template: Fills a URL from columns.
-        method: For rows that name none.
-        relative: Whether URLs without a host are fine, because the client has a base URL.
+        method: HTTP method for rows that don't specify one.
+        relative: Whether URLs without a host are allowed, because the client has a base URL.
     """
 
     def __init__(
@@ -122,11 +122,11 @@ class Reader:
         return self._lines.regular
 
     def close(self) -> None:
-        """Makes a pass that is under way (in another thread) end at its next line."""
+        """End a pass that is running in another thread, at its next line."""
         self._lines.closed = True
 
     def scan(self) -> Scan:
-        """Read a regular file once, check every row, count them.
+        """Read a regular file once: check every row, and count the rows.
 
         Raises:
             InputError: A row is broken.
@@ -135,7 +135,7 @@ class Reader:
         return Scan(total, self._lines.digest())
 
     def items(self, before_read: Callable[[], object] | None = None) -> Iterator[Item]:
-        """The rows in order.
+        """Yield the rows in order.
 
         Args:
             before_read: Called before each read of a stream, which may block.
@@ -156,10 +156,10 @@ class Reader:
         rows = chain((first,), lines)
         for number, row in self._table(rows, form) if form in {"csv", "tsv"} else self._objects(rows, form):
             try:
-                made = make(row)
+                item = make(row)
             except (ValueError, TypeError) as error:
                 raise self._broken(number, getattr(error, "message", str(error))) from None
-            yield made
+            yield item
 
     def _objects(self, rows: Iterable[Line], form: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         fields = self.template.fields if self.template is not None else ("url",)
@@ -181,7 +181,7 @@ class Reader:
             except ValidationError as error:
                 raise self._broken(number, _problem(error)) from None
             except ValueError as error:  # nested too deep
-                raise self._broken(number, f"not JSON: {error}") from None
+                raise self._broken(number, f"not valid JSON: {error}") from None
             if not isinstance(row, dict):
                 raise self._broken(number, "a row is a JSON object: {...}")
             yield number, row
@@ -205,16 +205,16 @@ class Reader:
         used = {*self.template.fields, "id"} if self.template is not None else _COLUMNS
         twice = [name for name in header if name in used and header.count(name) > 1]
         if twice:
-            raise self._broken(number, f"the column {twice[0]!r} is there twice")
+            raise self._broken(number, f"the column {twice[0]!r} appears twice")
         if self.template is None and "url" not in header:
             raise self._broken(
                 number,
-                f"no column 'url' (there are: {', '.join(header)}): name one so, "
+                f"no column 'url' (the columns are: {', '.join(header)}): rename one, "
                 f"or give a template such as --url 'https://host/{{{header[0]}}}'",
             )
 
     def _check_row(self, row: Mapping[str, Any]) -> None:
-        """What `_item` would raise; a row that is a plain URL alone is not made into a request for that."""
+        """Raise what `_item` would raise; a row that is only a plain URL needs no request for that."""
         if self.template is not None:
             url, alone = self.template.fill(row), not isinstance(row.get("id"), float)
         else:
@@ -227,16 +227,16 @@ class Reader:
             item = Item(self.method, self.template.fill(row), id=row.get("id"))
         else:
             if "url" not in row:
-                raise ValueError("no 'url'")
-            given = [name for name in _BODIES if name in row]
-            if len(given) > 1:
-                raise ValueError(f"a request has one body: {' or '.join(given)}, not both")
+                raise ValueError("the row has no 'url'")
+            bodies = [name for name in _BODIES if name in row]
+            if len(bodies) > 1:
+                raise ValueError(f"a request has one body: {' or '.join(bodies)}, not both")
             rest = {name: value for name, value in row.items() if name not in {"method", "url"}}
             item = Item(row.get("method") or self.method, row["url"], **rest)
         if isinstance(item.id, float) and not math.isfinite(item.id):
-            raise ValueError(f"the id {item.id} is no finite number: give it as text")
+            raise ValueError(f"the id {item.id} is not a finite number: give it as text")
         if not item.method or not _TOKEN.issuperset(item.method):
-            raise ValueError(f"no HTTP method: {item.method!r}")
+            raise ValueError(f"{item.method!r} is not an HTTP method")
         if item.headers:
             checked_headers(item.headers)
         if item.params:
@@ -277,5 +277,5 @@ def _problem(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"unknown key {place!r}; a request has {', '.join(_Line.__annotations__)}"
     if first["type"] == "json_invalid":
-        return f"not JSON: {first['msg'].removeprefix('Invalid JSON: ')}"
+        return f"not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}"
     return f"{place}: {first['msg']}" if place else "a row is a JSON object: {...}"

@@ -1,12 +1,20 @@
-"""One output row per input row: `id, url, status, ok, data | error, attempts, elapsed_ms, at`.
+"""One output row per input row, and its text: a line of JSON, the cells of a table, a line of CSV (RFC 4180).
 
-What `data` is, without a model: the parsed JSON of a JSON answer; the text of a text answer; a `data:` URL (RFC 2397,
-base64) of anything else; None of an empty body. With a model it is the validated value. Secrets in `url` are masked.
+A row has `id, url, status, ok, data | error, attempts, elapsed_ms, at`. Rules:
+1. Without a model, `data` is the parsed JSON of a JSON response; the text of a text response; a `data:` URL (RFC 2397,
+   base64) of anything else; None of an empty body. With a model it is the validated value.
+2. Secrets in `url` are masked.
+3. JSON is always valid JSON: NaN and infinities are null, half of a surrogate pair is its escape (RFC 8259, 8.2).
+4. An id stays as it is where a column can hold it; else it becomes its JSON text, as `data` does.
+5. A CSV field is quoted where it has a comma, a quote, CR or LF (RFC 4180, 2.6), and is otherwise verbatim; lines end
+   with LF. The csv module leaves CR unquoted before Python 3.11.9 and 3.12.3.
 """
 
 from __future__ import annotations
 
 import base64
+import math
+import re
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,10 +24,13 @@ from pydantic_core import from_json
 
 from asyncapi.bulk.words import word
 from asyncapi.errors import DecodeError, StatusError
+from asyncapi.messages.json_text import written_anyhow
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from asyncapi.bulk.reader import Item
     from asyncapi.messages.response import Outcome
 
@@ -27,16 +38,20 @@ Row = dict[str, Any]
 
 UNKNOWN = "unknown: was in flight when the job stopped; not sent again"
 
+COLUMNS = ("id", "url", "status", "ok", "data", "error", "attempts", "elapsed_ms", "at")
+
+_BIGGEST_INT = 2**63  # of SQLite, and of most that read tables
+_TO_QUOTE = re.compile('[",\r\n]')
 _ERROR_SHOWN = 1000
 _TEXT_TYPES = frozenset({"application/xml", "application/javascript", "application/x-www-form-urlencoded"})
 
 
 def row_of(item: Item, outcome: Outcome[Any]) -> Row:
-    """The row of one outcome."""
+    """Make the row of an outcome."""
     data, error = outcome.value, outcome.error
     if error is None and type(data) is Response:
         try:
-            data = plain(data) if data.status < 400 else data.raise_for_status()  # noqa: PLR2004 - where errors begin
+            data = value_of(data) if data.status < 400 else data.raise_for_status()  # noqa: PLR2004 - where errors begin
         except (DecodeError, StatusError) as problem:
             error = problem
     row: Row = {
@@ -48,27 +63,27 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
     if error is None:
         row["data"] = data
     else:
-        who = word(error)
+        held_by = word(error)
         row["error"] = _encodable(f"{type(error).__name__}: {error.message}"[:_ERROR_SHOWN])
-        row["error"] += f" [{who}]" if who is not None else ""
+        row["error"] += f" [{held_by}]" if held_by is not None else ""
     elapsed = outcome.elapsed
     for attempt in outcome.attempts:
         elapsed -= attempt.queued
     row["attempts"] = len(outcome.attempts)
     row["elapsed_ms"] = round(elapsed * 1000, 1) if elapsed > 0 else 0.0
-    row["at"] = now()
+    row["at"] = timestamp()
     return row
 
 
 def retries_of(outcome: Outcome[Any]) -> int:
-    """How many of its attempts repeated a failed one; following a redirect is none."""
+    """Count the attempts that repeated a failed one; following a redirect does not."""
     if len(outcome.attempts) <= 1:
         return 0
     return sum(not attempt.why.startswith("redirect") for attempt in outcome.attempts[1:])
 
 
 def unknown_row(item: Item) -> Row:
-    """The row of a request that may have reached the server: it was under way when an earlier run died."""
+    """Make the row of a request that may have reached the server: it was in flight when an earlier run died."""
     return {
         "id": item.index if item.name is None else item.name,
         "url": redact_url(item.url),
@@ -77,17 +92,17 @@ def unknown_row(item: Item) -> Row:
         "error": UNKNOWN,
         "attempts": 1,
         "elapsed_ms": None,
-        "at": now(),
+        "at": timestamp(),
     }
 
 
 def _encodable(text: str) -> str:
-    """The text without halves of surrogate pairs, as a header's stray bytes become: no output could hold them."""
+    """Escape halves of surrogate pairs, which stray bytes in headers become: no output could hold them."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def now() -> str:
-    """This moment, ISO 8601 in UTC with milliseconds."""
+def timestamp() -> str:
+    """Return the time now: ISO 8601 in UTC with milliseconds."""
     second, part = divmod(time.time(), 1)
     return f"{_second(second)}.{int(part * 1000):03}Z"
 
@@ -97,38 +112,38 @@ def _second(second: float) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def plain(response: Response) -> Any:
-    """The body as a value that JSON can carry.
+def value_of(response: Response) -> Any:
+    """Turn a body into a value that JSON can hold (rule 1).
 
     Raises:
-        DecodeError: It says that it is JSON, and is not.
+        DecodeError: The Content-Type says JSON, and the body isn't valid JSON.
     """
     content = response.content
     if not content:
         return None
     full = response.headers.get("Content-Type", "")
-    read = _reading(full)
-    if read == "json":
+    kind = _body_kind(full)
+    if kind == "json":
         try:
             return from_json(content)
         except ValueError:
-            return response.json()  # says what is wrong, or tries another charset
-    if read == "text":
+            return response.json()  # tries another charset, or raises with what is wrong
+    if kind == "text":
         try:
             return response.text
         except DecodeError:
             return _data_url(full, content)
-    return _sniffed(response) if read == "sniff" else _data_url(full, content)
+    return _sniffed(response) if kind == "sniff" else _data_url(full, content)
 
 
 @lru_cache(maxsize=256)
-def _reading(content_type: str) -> Literal["json", "text", "sniff", "bytes"]:
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/json" or kind.endswith("+json"):
+def _body_kind(content_type: str) -> Literal["json", "text", "sniff", "bytes"]:
+    media = content_type.partition(";")[0].strip().lower()
+    if media == "application/json" or media.endswith("+json"):
         return "json"
-    if kind.startswith("text/") or kind.endswith("+xml") or kind in _TEXT_TYPES:
+    if media.startswith("text/") or media.endswith("+xml") or media in _TEXT_TYPES:
         return "text"
-    return "bytes" if kind else "sniff"
+    return "bytes" if media else "sniff"
 
 
 def _sniffed(response: Response) -> Any:
@@ -142,3 +157,39 @@ def _sniffed(response: Response) -> Any:
 
 def _data_url(kind: str, content: bytes) -> str:
     return f"data:{kind.replace(' ', '')};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def json_line(row: Row) -> bytes:
+    """Write a row as one line of JSON (rule 3)."""
+    return written_anyhow(row) + b"\n"
+
+
+def id_text(name: Any) -> str:
+    """Write an id as text."""
+    return name if isinstance(name, str) else written_anyhow(name).decode()
+
+
+def cells(row: Row) -> tuple[Any, ...]:
+    """Turn a row into the cells of a table: numbers, text, None."""
+    name = row["id"]
+    if type(name) is float and math.isfinite(name):
+        name += 0.0  # there is one zero in SQLite
+    elif not (isinstance(name, str) or (type(name) is int and -_BIGGEST_INT <= name < _BIGGEST_INT)):
+        name = id_text(name)  # rule 4
+    elapsed = row["elapsed_ms"]
+    return (
+        name, row["url"], row["status"], int(row["ok"]), written_anyhow(row["data"]).decode() if row["ok"] else None,
+        row.get("error"), row["attempts"], None if elapsed is None else float(elapsed), row["at"],
+    )  # fmt: skip
+
+
+def csv_line(values: Iterable[Any]) -> bytes:
+    """Write cells as one line of CSV (rule 5); None is an empty field."""
+    return (",".join(map(_field, values)) + "\n").encode()
+
+
+def _field(value: Any) -> str:
+    if value is None:
+        return ""
+    text = str(value)
+    return '"' + text.replace('"', '""') + '"' if _TO_QUOTE.search(text) else text

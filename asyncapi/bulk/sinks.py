@@ -1,9 +1,9 @@
-"""What rows are written to: lines of JSON or CSV, a table of SQLite (sqlite.py), Parquet.
+"""Outputs of a job: lines of JSON or CSV, a table of SQLite (sqlite.py), Parquet.
 
-A sink is an append-only thing with a size that survives the process. Rules:
+A sink can be appended to, and has a size that survives the process. Rules:
 1. `encode` turns a row into what will be written, `weight` says how much that adds to `size()`, `append` writes.
-2. `open(end)` takes everything after `end` away: what a resume does first, once it has compared
-   what is before with what was `written`.
+2. `open(end)` cuts off everything after `end`: a resume does that first, once it has compared the rows before it with
+   what was `written`.
 3. Size is bytes for files of lines, rows for SQLite. Parquet cannot be appended to: its rows are spooled as JSON
    lines beside it (`OUT.parquet.part`) and turned into Parquet by `finish`, once all are there.
 """
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
-from asyncapi.bulk.cells import COLUMNS, cells, csv_line, json_line
 from asyncapi.bulk.journal import write_all
+from asyncapi.bulk.rows import COLUMNS, cells, csv_line, json_line
 from asyncapi.bulk.sqlite import Sqlite
 from asyncapi.errors import ConfigError
 
@@ -42,69 +42,69 @@ class Sink(Protocol):
     """The contract of every output.
 
     Attributes:
-        files: Every path it may leave behind, the result first.
-        resumable: Whether it can be cut and appended to by a later run.
+        files: Every path that it may leave behind, the result first.
+        resumable: Whether a later run can cut it and append to it.
     """
 
     files: tuple[Path, ...]
     resumable: bool
 
     def size(self) -> int:
-        """How much is there now; 0 if it doesn't exist."""
+        """Return the size of the output; 0 if it doesn't exist."""
         ...
 
     def written(self) -> AbstractContextManager[IsOwn]:
-        """What is there now, to be compared with what was written."""
+        """Read the output row by row, to compare it with what was written."""
         ...
 
     def torn(self, begin: int, end: int) -> bool:
-        """Whether what should be a row ends in NULs, as all after it: what a power cut leaves of the last rows."""
+        """Whether a row and all after it end in NULs, as a power cut leaves the last rows."""
         ...
 
     def open(self, end: int) -> int:
-        """Cut it at `end`, make it ready to append, and return its size.
+        """Cut the output at `end`, open it for appending, and return its size.
 
         Raises:
-            OSError: It cannot be written (or `sqlite3.Error`).
+            OSError: The output can't be written (or `sqlite3.Error`).
         """
         ...
 
     def encode(self, row: Row) -> Any:
-        """What `append` takes."""
+        """Encode a row for `append`."""
         ...
 
     def weight(self, encoded: Any) -> int:
-        """What it adds to the size."""
+        """Return how much an encoded row adds to the size."""
         ...
 
     def checksum(self, encoded: Any) -> int:
-        """The CRC-32 by which `written` knows it again."""
+        """Return the CRC-32 by which `written` recognizes a row."""
         ...
 
     def append(self, batch: Sequence[Any]) -> None:
         """Write encoded rows.
 
         Raises:
-            Busy: Another program has locked it: nothing was written, try again.
+            Busy: Another program has locked the output: nothing was written, try again.
             OSError: Not all could be written (or `sqlite3.Error`).
         """
         ...
 
     def present(self) -> bool:
-        """Whether the file that is being written is still where it was opened."""
+        """Whether the open file is still at its path."""
         ...
 
     def finish(self) -> None:
-        """All rows are there: make the result of them."""
+        """Turn the rows into the result: all are there."""
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the output."""
         ...
 
 
 class JsonLines:
-    """One JSON object a line."""
+    """Writes a JSON object a line."""
 
     header = b""
 
@@ -179,7 +179,7 @@ class JsonLines:
 
 
 class Csv(JsonLines):
-    """CSV with a header; `data` is JSON text, absent values are empty."""
+    """Writes CSV with a header; `data` is JSON text, absent values are empty."""
 
     header = csv_line(COLUMNS)
 
@@ -188,7 +188,7 @@ class Csv(JsonLines):
 
 
 class Stream:
-    """JSON lines to stdout, a pipe or a device: can be neither cut nor resumed."""
+    """Writes JSON lines to stdout, a pipe or a device, which can't be cut or resumed."""
 
     def __init__(self, path: Path | None) -> None:
         self.files: tuple[Path, ...] = ()
@@ -234,7 +234,7 @@ class Stream:
 
 
 class Parquet(JsonLines):
-    """JSON lines while the job runs, Parquet at its end."""
+    """Writes JSON lines while the job runs, and converts them to Parquet at its end (rule 3)."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -253,12 +253,12 @@ class Parquet(JsonLines):
 
     def close(self) -> None:
         super().close()
-        if self._finished:  # not before the journal is gone: it counts on the spool
+        if self._finished:  # not before the journal is removed, which needs the spool
             self.path.unlink(missing_ok=True)
 
 
 def _checksum(file: IO[bytes], count: int) -> int | None:
-    """The checksum of the next `count` bytes; None if there are no more so many."""
+    """Return the checksum of the next `count` bytes; None if there are fewer."""
     checksum = 0
     while count > 0 and (chunk := file.read(min(count, _CHUNK))):
         checksum, count = crc32(chunk, checksum), count - len(chunk)
@@ -272,7 +272,7 @@ _SINKS: dict[str, Callable[[Path], Sink]] = {
 
 
 def sink_for(output: str | Path) -> Sink:
-    """The sink an output's ending asks for; nothing is opened yet.
+    """Return the sink for an output, by its ending; nothing is opened yet.
 
     Raises:
         ConfigError: The ending is unknown, or its extra is not installed.

@@ -1,9 +1,9 @@
 """SQLite as an output: a table `rows` of one file; `data` is JSON text. Every batch is one transaction.
 
-Others may look at the file and write to it while the job runs. Rules:
-1. Nothing here waits for a lock on the event loop: `append` raises `Busy` at once, and is tried again later.
+Others may read the file and write to it while the job runs. Rules:
+1. No lock is waited for on the event loop: `append` raises `Busy` at once, and is tried again later.
 2. Opening and finishing run in a thread, and do wait.
-3. While somebody still looks at it the file stays in WAL mode: every row is there, with the files `-wal` and `-shm`.
+3. While another program has it open at the end, the file stays in WAL mode: every row is in it, or in `-wal` beside it.
 """
 # ruff: noqa: D102 - the methods' contract is that of `Sink`
 
@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from asyncapi.bulk.cells import COLUMNS, cells
+from asyncapi.bulk.rows import COLUMNS, cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +79,7 @@ class Sqlite:
         self._open.execute("PRAGMA synchronous = NORMAL")
         self._open.execute(_CREATE)
         self._open.execute("DELETE FROM rows WHERE rowid > ?", (end,))
-        self._open.execute("PRAGMA busy_timeout = 0")
+        self._open.execute("PRAGMA busy_timeout = 0")  # rule 1
         self._place = self.path.stat()
         return end
 
@@ -116,7 +116,7 @@ class Sqlite:
             self._open.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._open.execute("PRAGMA journal_mode = DELETE")  # leaves one file
         except sqlite3.OperationalError as error:
-            if not is_locked(error):
+            if not is_locked(error):  # rule 3
                 raise
 
     def close(self) -> None:
@@ -128,5 +128,5 @@ class Sqlite:
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether it says that another program holds a lock."""
+    """Whether the error says that another program holds a lock."""
     return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _LOCKED

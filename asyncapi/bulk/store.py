@@ -1,9 +1,11 @@
-"""The output and its journal as one append-only thing: rows go in, and each is there exactly once whatever happens.
+"""Write rows to the output and its journal, so that each row is there exactly once whatever happens.
 
-Rows leave in batches: after 256 rows or 1 MiB, and whenever the engine's clock ticks. Per batch there are two writes,
-the journal's and the output's; journal.py says why dying between any two bytes of them is safe. After a write that
-failed half-way nothing more is written. While another program has locked the output, rows wait in memory, and the
-clock tries again; `behind` says when they are so many that no more should come.
+Rules:
+1. Rows are written in batches: after 256 rows or 1 MiB, and whenever the engine's clock ticks. A batch takes two
+   writes, first the journal's, then the output's; journal.py says why dying between any two bytes of them is safe.
+2. After a write that failed half-way nothing more is written.
+3. While another program locks the output, rows wait in memory and the clock tries again; `behind` says when so
+   many wait that no more should come.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 256
 _BATCH_BYTES = 1024 * 1024
-_MOST_ROWS = 20_000  # that wait for a lock, before the job does
-_MOST_BYTES = 64 * 1024 * 1024
-_PATIENCE = 600.0  # seconds for which a lock of another program is waited for
+_MAX_ROWS = 20_000  # that wait for a lock, before the job does
+_MAX_BYTES = 64 * 1024 * 1024
+_MAX_LOCKED = 600.0  # seconds to wait for a lock of another program
 
 
 class NotWritten(Exception):
@@ -38,18 +40,18 @@ class NotWritten(Exception):
 
 
 def journal_path(sink: Sink) -> Path:
-    """Where the journal of this output lies."""
+    """Return the path of an output's journal."""
     return sink.files[0].with_name(sink.files[0].name + ".journal")
 
 
 def check_output(sink: Sink, source: str | Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse what would destroy something, before anything is opened.
+    """Refuse to overwrite or mix outputs, before anything is opened.
 
     Raises:
-        ConfigError: The message says what to pass instead.
+        ConfigError: The output exists, or can't be resumed; the message says what to pass.
     """
     if resume and overwrite:
-        raise ConfigError("--resume goes on with the output, --overwrite begins anew: choose one of them")
+        raise ConfigError("--resume continues the output, --overwrite replaces it: give one of them")
     if not sink.resumable:
         if resume:
             raise ConfigError("stdout and pipes cannot be resumed: write to a file with -o")
@@ -57,27 +59,27 @@ def check_output(sink: Sink, source: str | Path, *, resume: bool, overwrite: boo
     _check_place(sink.files[0], source)
     output, journal = sink.files[0], journal_path(sink)
     if resume and not journal.exists():
-        _check_nothing_there(sink)
+        _check_empty(sink)
     if resume or overwrite:
         return
     if journal.exists():
-        raise ConfigError(f"{output} belongs to a job that was stopped: --resume goes on, --overwrite starts anew")
+        raise ConfigError(f"{output} belongs to a stopped job: --resume continues it, --overwrite starts again")
     if output.exists():
-        raise ConfigError(f"{output} exists: --overwrite replaces it, --resume goes on with a job that was stopped")
+        raise ConfigError(f"{output} exists: --overwrite replaces it, --resume continues a job that was stopped")
 
 
 def _check_place(output: Path, source: str | Path) -> None:
     if not output.parent.is_dir():
         raise ConfigError(f"cannot write {output}: there is no folder {output.parent}")
     if str(source) != "-" and output.exists() and output.samefile(source):
-        raise ConfigError(f"the output {output} is the input too: name another output")
+        raise ConfigError(f"the output {output} is also the input: name another output")
 
 
-def _check_nothing_there(sink: Sink) -> None:
+def _check_empty(sink: Sink) -> None:
     if any(file.exists() and file.stat().st_size for file in sink.files):
         raise ConfigError(
             f"{sink.files[0]} has no journal ({journal_path(sink).name}) to resume from: it is complete, or was "
-            "written by something else; --overwrite starts anew"
+            "written by something else; --overwrite starts again"
         )
 
 
@@ -99,23 +101,23 @@ class Store:
         self._bytes = 0
         self._due: list[Any] = []  # rows that are in the journal, and not yet in the output
         self._locked_at: float | None = None
-        self._broken = False  # a write failed half-way: nothing may be written after it
+        self._broken = False  # rule 2
 
     def start(self, index: int) -> None:
         """Note that a request is about to be sent that must not be sent twice.
 
         Raises:
-            NotWritten: Don't send.
+            NotWritten: The note can't be written: the request must not be sent.
         """
         if self._journal is not None:
             with self._writing():
                 self._journal.start(index)
 
     def release(self, index: int) -> None:
-        """Note that the server has not done what was started: it may be sent after all.
+        """Note that a started request had no effect: it may be sent after all.
 
         Raises:
-            NotWritten: The journal cannot be written.
+            NotWritten: The journal can't be written.
         """
         if self._journal is not None:
             with self._writing():
@@ -123,20 +125,20 @@ class Store:
 
     @property
     def locked(self) -> float:
-        """Seconds for which another program has locked the output by now."""
+        """Seconds for which another program locks the output."""
         return 0.0 if self._locked_at is None else time.monotonic() - self._locked_at
 
     @property
     def behind(self) -> bool:
-        """Whether so many rows wait for a lock that no more should come."""
+        """Whether so many rows wait for a lock that no more should come (rule 3)."""
         rows = len(self._batch) + len(self._due)
-        return self._locked_at is not None and (rows >= _MOST_ROWS or self._bytes >= _MOST_BYTES)
+        return self._locked_at is not None and (rows >= _MAX_ROWS or self._bytes >= _MAX_BYTES)
 
     def add(self, index: int, mark: str, row: Row) -> str:
-        """Take one row; it is written at the next flush.
+        """Add a row; it is written at the next flush.
 
         Returns:
-            The mark it goes by: `mark`, or that of a failure if its data cannot be written down.
+            The mark of the row: `mark`, or that of a failure if its data can't be encoded.
 
         Raises:
             NotWritten: A flush was due and failed.
@@ -157,18 +159,18 @@ class Store:
         return mark
 
     def flush(self) -> bool:
-        """Write what is waiting.
+        """Write the rows that wait.
 
         Returns:
-            Whether nothing waits any more: not while another program has locked the output.
+            Whether all are written; False while another program locks the output.
 
         Raises:
-            NotWritten: What was written before is safe.
+            NotWritten: A write failed; the rows written before are safe.
         """
         while not self._broken and (self._due or self._batch):
             with self._writing():
                 if not self._due:
-                    self._note()
+                    self._write_journal()  # rule 1
                 try:
                     self._sink.append(self._due)
                 except Busy:
@@ -177,8 +179,8 @@ class Store:
             self._due, self._locked_at = [], None
         return True
 
-    def _note(self) -> None:
-        """Write the batch down in the journal; its rows are due then."""
+    def _write_journal(self) -> None:
+        """Write the batch's lines of the journal; then its rows are due."""
         batch, self._batch, self._bytes = self._batch, [], 0
         if self._journal is not None:
             end, lines = self._end, []
@@ -192,35 +194,35 @@ class Store:
     def _wait_for_lock(self) -> None:
         if self._locked_at is None:
             self._locked_at = time.monotonic()
-        if self.locked > _PATIENCE:
-            raise NotWritten(f"another program has locked it for {_PATIENCE:.0f} s; its last rows are fetched again")
+        if self.locked > _MAX_LOCKED:
+            raise NotWritten(f"another program has locked it for {_MAX_LOCKED:.0f} s; its last rows are fetched again")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
         except NotWritten:
-            self._broken = True
+            self._broken = True  # rule 2
             raise
         except FAILURES as error:
             self._broken = True
             raise NotWritten(getattr(error, "strerror", None) or str(error)) from error
 
     def look(self) -> None:
-        """See whether the output is still where it was opened.
+        """Check that the output is still where it was opened.
 
         Raises:
-            NotWritten: It isn't.
+            NotWritten: It was removed or replaced.
         """
         if not self._sink.present():
             self._broken = True
             raise NotWritten("it was removed or replaced while the job ran; its rows are lost")
 
     def complete(self) -> None:
-        """Every row is there: make the result, and forget how it came to be.
+        """Finish the output, and remove the journal: every row is written.
 
         Raises:
-            NotWritten: The job can be resumed.
+            NotWritten: A write failed; the job can be resumed.
         """
         with self._writing():
             self._sink.finish()
@@ -228,7 +230,7 @@ class Store:
                 self._journal.remove()
 
     def close(self) -> None:
-        """Write what is waiting, if that is possible, and let go of the files."""
+        """Write the rows that wait, if possible, and close the files."""
         with suppress(NotWritten):
             self.flush()
         self._sink.close()
@@ -237,13 +239,13 @@ class Store:
 
 
 def open_store(sink: Sink, what: dict[str, Any], *, resume: bool = False, overwrite: bool = False) -> Store:
-    """Open the output of a new job, or heal and take up that of an earlier one.
+    """Open the output of a new job, or recover that of an earlier one.
 
     Args:
         sink: The output.
-        what: What the job is; a resumed job must be the same.
-        resume: Go on with an earlier job if there is one.
-        overwrite: Begin anew, whatever is there.
+        what: The job's identity; that of a resumed job must be the same.
+        resume: Continue an earlier job if there is one.
+        overwrite: Replace whatever is there.
 
     Raises:
         ConfigError: It cannot be opened, or belongs to another job.
@@ -252,9 +254,9 @@ def open_store(sink: Sink, what: dict[str, Any], *, resume: bool = False, overwr
         if not sink.resumable:
             return Store(sink, None, Past(uuid4().hex, what), sink.open(0))
         path = journal_path(sink)
-        found = Journal.heal(path, sink.size(), sink) if resume and path.exists() else None
+        found = Journal.recover(path, sink.size(), sink) if resume and path.exists() else None
         if resume and found is None:
-            _check_nothing_there(sink)
+            _check_empty(sink)
         journal, past = found or Journal.create(path, what)
         try:
             _check_same(path, past.what, what)
@@ -278,5 +280,5 @@ def _check_same(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
     if names:
         raise ConfigError(
             f"{path.name} belongs to another job: {' and '.join(names)} changed since it began; "
-            "resume with what it began with, or begin anew with --overwrite"
+            "resume it with the input and options that it began with, or start again with --overwrite"
         )

@@ -1,9 +1,9 @@
-"""Rows of CSV and TSV, read from lines (RFC 4180; LF or CRLF ends).
+"""Parse CSV and TSV from lines (RFC 4180; lines end with LF or CRLF).
 
-Own code, since the csv module's bound on a field is 128 kB unless it is raised for the whole process. Rules:
+The csv module is not used: its limit of 128 kB for a field can only be raised for the whole process. Rules:
 1. A field is quoted whole or not at all; a quote inside an unquoted field is text.
-2. A quoted field goes on over line ends, up to 16 MiB: a quote that is never closed does not read the whole file in.
-3. It goes forward only: no character is looked at more than a few times.
+2. A quoted field may span lines, up to 16 MiB, so that a quote that is never closed doesn't read the whole file.
+3. The parser only goes forward: it looks at no character more than a few times.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _MAX_FIELD = 16 * 1024 * 1024  # characters
 
 
 class BadTable(ValueError):
-    """It is no CSV.
+    """The input isn't valid CSV.
 
     Attributes:
-        line: Where.
+        line: The number of the broken line.
     """
 
     def __init__(self, line: int, problem: str) -> None:
-        super().__init__(f"not CSV: {problem}")
+        super().__init__(f"not valid CSV: {problem}")
         self.line = line
 
 
 def records(lines: Iterator[Line], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows, each with the number of its last line; an empty line is a row without fields.
+    """Yield the rows, each with the number of its last line; an empty line is a row without fields.
 
     Raises:
         BadTable: A row is broken.
@@ -51,7 +51,7 @@ def _without_end(line: str) -> str:
 
 
 class _Quoted:
-    """One row that has quotes; it may go on in the next lines."""
+    """A row with quotes; it may span several lines (rule 2)."""
 
     __slots__ = ("_at", "_delimiter", "_line", "_lines", "_number")
 
@@ -84,7 +84,7 @@ class _Quoted:
         return text
 
     def _quoted(self) -> str:
-        """From an opening quote to behind the closing one."""
+        """Read from an opening quote to the one that closes it."""
         parts: list[str] = []
         size, begin, opened = 0, self._at + 1, self._number
         while True:

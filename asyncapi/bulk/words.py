@@ -1,11 +1,11 @@
-"""Who held a row back, in one word; docs/bulk.md says of each what lifts it.
+"""Say in one word what holds a row back; docs/bulk.md says for each what lifts it.
 
-budget            the retry budget of its host was spent
-pace              the host's limits, as it tells them
-rate              a rate limit of our own
-queue             too many were in line, or there was no place
-breaker           the host's circuit was open
-max_retry_after   the host has asked to wait, for longer than a retry may
+budget            the retry budget of its host is spent
+pace              the rate limits that its host states
+rate              a rate limit of the client
+queue             the client's wait queue is full, or no place became free in time
+breaker           the host's circuit is open
+max_retry_after   the host asks for a longer wait than a retry may take
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BUDGET, PACE, RATE, QUEUE, BREAKER, WAIT = "budget", "pace", "rate", "queue", "b
 
 
 def refusal(error: AsyncAPIError | None) -> RejectedError | None:
-    """The refusal of ours that an error is, or that has ended its retries; None if it passes with time."""
+    """Return the refusal of ours that the error is, or that ended its retries; None if waiting would not help."""
     cause = error if isinstance(error, RejectedError) else None if error is None else error.__cause__
     if not isinstance(cause, RejectedError) or isinstance(cause, DeadlineExceeded | EgressDenied):
         return None
@@ -33,7 +33,7 @@ def refusal(error: AsyncAPIError | None) -> RejectedError | None:
 
 
 def word(error: AsyncAPIError | None) -> str | None:
-    """Who held back what failed so, or None."""
+    """Name what held back a call that failed with this error, or None."""
     cause = refusal(error)
     if isinstance(cause, RateExceeded):
         return RATE if cause.held_by == "wait" and "server" not in cause.message else PACE

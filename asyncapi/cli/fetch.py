@@ -1,15 +1,19 @@
-"""`asyncapi fetch`: the options of a bulk job, and their way into `asyncapi.bulk.Job`."""
+"""`asyncapi fetch`: the options of a bulk job, turned into an `asyncapi.bulk.Job`."""
 # ruff: noqa: PLR0917 - each is an option by name
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-_INPUT, _SENT, _LIMITS, _RUN, _SHOWN = "Input", "What is sent", "Limits", "Output and resume", "What is shown"
+from asyncapi.cli.options import option
+
+_INPUT, _OUTPUT, _REQUEST = "Input", "Output", "Requests"
+_SPEED, _FAILURES, _DISPLAY = "Speed", "Retries and failures", "Display"
 
 
 class _Format(StrEnum):
@@ -23,212 +27,179 @@ class _Key(StrEnum):
     auto = "auto"
 
 
+def _at_least(least: float) -> Callable[[Any], Any]:
+    """Check a number; typer's own `min=` shows as a range in the metavar."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not value >= least:
+            raise typer.BadParameter(f"{value:g} is too small: give {least:g} or more")
+        return value
+
+    return check
+
+
 Input = Annotated[
-    str, typer.Argument(metavar="INPUT", help="File of URLs (text), requests (JSONL) or columns (CSV); - for stdin.")
-]
-Output = Annotated[
-    str,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="OUT",
-        help="By its ending: .jsonl .csv .sqlite .parquet; - for stdout.",
-        rich_help_panel=_RUN,
+    Path | None,
+    typer.Argument(
+        metavar="INPUT",
+        allow_dash=True,
+        help="File with a URL on each line, or with requests (.jsonl, .csv, .tsv); - for stdin.",
     ),
 ]
 Url = Annotated[
-    str | None,
-    typer.Option(
-        "--url", metavar="TEMPLATE", help="URL with {columns}, filled from INPUT or --from.", rich_help_panel=_INPUT
-    ),
+    str | None, option(_INPUT, "--url", "TEMPLATE", "URL template; each row of the input fills in its {columns}.")
 ]
-From = Annotated[
-    str | None,
-    typer.Option(
-        "--from", metavar="FILE", help="Where the columns are: another way to give INPUT.", rich_help_panel=_INPUT
-    ),
-]
+From = Annotated[str | None, option(_INPUT, "--from", "PATH", "The same as INPUT, to read well after --url.")]
 Format = Annotated[
     _Format | None,
-    typer.Option(
-        "--format",
-        help="How to read INPUT, if its ending doesn't say.",
-        rich_help_panel=_INPUT,
-    ),
+    option(_INPUT, "--format", "FORMAT", "Format of the input, if not by its file name: text, jsonl, csv, tsv."),
 ]
-BaseUrl = Annotated[
-    str, typer.Option("--base-url", metavar="URL", help="What relative URLs are joined to.", rich_help_panel=_INPUT)
+BaseUrl = Annotated[str, option(_INPUT, "--base-url", "URL", "Base URL for relative URLs in the input.")]
+Output = Annotated[
+    str, option(_OUTPUT, "--output -o", "PATH", "Output file: .jsonl, .csv, .sqlite, .db or .parquet; - for stdout.")
 ]
-Method = Annotated[
-    str, typer.Option("--method", "-X", help="HTTP method of rows that name none.", rich_help_panel=_SENT)
+Resume = Annotated[
+    bool, option(_OUTPUT, "--resume", "", "Resume a job that was stopped, or start it if there is none.")
 ]
+Overwrite = Annotated[bool, option(_OUTPUT, "--overwrite", "", "Replace the output if it exists.")]
+Ordered = Annotated[bool, option(_OUTPUT, "--ordered", "", "Write rows in the order of the input.")]
+Method = Annotated[str, option(_REQUEST, "--method -X", "METHOD", "HTTP method for rows that don't specify one.")]
 Header = Annotated[
     list[str] | None,
-    typer.Option(
-        "--header",
-        "-H",
-        metavar="'NAME: VALUE'",
-        help="Sent with every request; may be repeated.",
-        rich_help_panel=_SENT,
-    ),
+    option(_REQUEST, "--header -H", "'NAME: VALUE'", "Header to send with every request; may be repeated."),
 ]
 AuthEnv = Annotated[
-    str | None,
-    typer.Option(
-        "--auth-env", metavar="NAME", help="Environment variable that holds a bearer token.", rich_help_panel=_SENT
-    ),
+    str | None, option(_REQUEST, "--auth-env", "VARIABLE", "Environment variable that holds a bearer token to send.")
 ]
 Key = Annotated[
     _Key | None,
-    typer.Option(
-        "--idempotency-key",
-        help="auto: every POST and PATCH gets a key, the same after a resume.",
-        rich_help_panel=_SENT,
+    option(
+        _REQUEST, "--idempotency-key", "auto", "Send an idempotency key with each POST and PATCH; --resume keeps it."
     ),
 ]
 Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model", metavar="PKG.MOD:NAME", help="pydantic type that every answer must fit.", rich_help_panel=_SENT
-    ),
+    str | None, option(_REQUEST, "--model", "MODULE:NAME", "Validate every response with this pydantic type.")
+]
+Proxy = Annotated[str | None, option(_REQUEST, "--proxy", "URL", "Proxy for all requests.")]
+Ca = Annotated[str | None, option(_REQUEST, "--ca", "PATH", "CA certificates to trust instead of the system's.")]
+Insecure = Annotated[
+    bool, option(_REQUEST, "--insecure", "", "Don't verify certificates: others can then read and change the traffic.")
 ]
 Concurrency = Annotated[
-    int, typer.Option("--concurrency", "-c", min=1, help="Requests at a time.", rich_help_panel=_LIMITS)
+    int, option(_SPEED, "--concurrency -c", "N", "Maximum number of requests in flight.", _at_least(1))
 ]
 Rate = Annotated[
     str | None,
-    typer.Option(
-        "--rate",
-        "-r",
-        metavar="N[/s|/m|/h]",
-        help="Most requests a second, minute or hour: 50, 100/m, 5000/h; a second's worth may go at once.",
-        rich_help_panel=_LIMITS,
+    option(
+        _SPEED,
+        "--rate -r",
+        "RATE",
+        "Maximum request rate: 50 (a second), 100/m or 5000/h. Up to a second's worth is sent at once.",
     ),
 ]
 Pace = Annotated[
     bool,
-    typer.Option(
+    option(
+        _SPEED,
         "--pace/--no-pace",
-        help="Go as fast as the server tells: a shared limit pauses the job. --no-pace: each row for itself.",
-        rich_help_panel=_LIMITS,
+        "",
+        "Pause the whole job when the server limits its rate, or with --no-pace only the rows it refuses.",
     ),
 ]
+Timeout = Annotated[float, option(_SPEED, "--timeout", "SECONDS", "Time limit of one attempt.", _at_least(0.001))]
 Retry = Annotated[
-    int, typer.Option("--retry", min=1, help="Attempts per row in all; 1 for no retries.", rich_help_panel=_LIMITS)
+    int, option(_FAILURES, "--retry", "N", "Maximum number of attempts per row; 1 for no retries.", _at_least(1))
 ]
 RetryBudget = Annotated[
     str | None,
-    typer.Option(
+    option(
+        _FAILURES,
         "--retry-budget",
-        metavar="SHARE|none",
-        help="Retries at once, as a share of the rows: 0.5, 50%; none for no bound. Others wait for their turn.",
-        rich_help_panel=_LIMITS,
+        "SHARE",
+        "Maximum share of retries: 0.5, 50%, or none for no limit. Rows beyond it are held back.",
     ),
 ]
 MaxWait = Annotated[
-    float,
-    typer.Option(
-        "--max-wait",
-        min=0.001,
-        metavar="SECONDS",
-        help="Stop, to be resumed, if a server asks for a longer wait; a day by default.",
-        rich_help_panel=_LIMITS,
-    ),
+    float, option(_FAILURES, "--max-wait", "SECONDS", "Stop if a server asks the job to wait longer.", _at_least(0.001))
 ]
 MaxOutage = Annotated[
     float,
-    typer.Option(
+    option(
+        _FAILURES,
         "--max-outage",
-        min=0.001,
-        metavar="SECONDS",
-        help="Stop, to be resumed, once a host has answered nothing for so long; inf for never.",
-        rich_help_panel=_LIMITS,
+        "SECONDS",
+        "Stop if a host hasn't responded for so long; inf for never.",
+        _at_least(0.001),
     ),
 ]
-Timeout = Annotated[
-    float,
-    typer.Option("--timeout", min=0.001, metavar="SECONDS", help="Time one attempt may take.", rich_help_panel=_LIMITS),
-]
-MaxErrors = Annotated[
-    int | None,
-    typer.Option("--max-errors", min=1, metavar="N", help="Stop once N rows have failed.", rich_help_panel=_LIMITS),
-]
-Proxy = Annotated[
-    str | None, typer.Option("--proxy", metavar="URL", help="Proxy for every request.", rich_help_panel=_SENT)
-]
-Insecure = Annotated[
-    bool,
-    typer.Option("--insecure", help="Accept any certificate: anyone on the way can read along.", rich_help_panel=_SENT),
-]
-Ca = Annotated[
-    str | None,
-    typer.Option(
-        "--ca", metavar="FILE", help="Certificate authorities to trust instead of the system's.", rich_help_panel=_SENT
-    ),
-]
-Resume = Annotated[
-    bool,
-    typer.Option("--resume", help="Go on with a job that was stopped; begin if there is none.", rich_help_panel=_RUN),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.", rich_help_panel=_RUN)]
-Ordered = Annotated[bool, typer.Option("--ordered", help="Rows leave in the order of the input.", rich_help_panel=_RUN)]
+MaxErrors = Annotated[int | None, option(_FAILURES, "--max-errors", "N", "Stop after N failed rows.", _at_least(1))]
 DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", help="Check everything, show what would be sent, send nothing.", rich_help_panel=_SHOWN),
+    bool, option(_DISPLAY, "--dry-run", "", "Check everything and show what would be sent; send nothing.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_SHOWN)]
-Report = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="FILE.html", help="Write a report with plots.", rich_help_panel=_SHOWN),
-]
+Report = Annotated[Path | None, option(_DISPLAY, "--report", "PATH", "Write an HTML report with plots.")]
+Quiet = Annotated[bool, option(_DISPLAY, "--quiet -q", "", "Print errors only.")]
+
+# Each paragraph is a line of its own; typer takes the indentation of lines away.
+EPILOG = """Examples:
+
+asyncapi fetch urls.txt -o users.jsonl
+
+asyncapi fetch urls.txt -o users.jsonl --resume
+
+asyncapi fetch --url 'https://host/items/{id}' --from ids.csv -o items.csv
+
+asyncapi fetch urls.txt -o users.sqlite --rate 50 --auth-env API_TOKEN
+
+asyncapi fetch urls.txt -o users.parquet --model app.models:User
+
+make-urls | asyncapi fetch - -o - --quiet | jq .data
+"""
 
 
 def fetch(
-    input: Input = "",  # noqa: A002 - the name users see
-    output: Output = "",
+    input: Input = None,  # noqa: A002 - the name that users see
     url: Url = None,
     source: From = None,
     format: Format = None,  # noqa: A002 - the same
     base_url: BaseUrl = "",
+    output: Output = "",
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    ordered: Ordered = False,
     method: Method = "GET",
     header: Header = None,
     auth_env: AuthEnv = None,
     idempotency_key: Key = None,
     model: Model = None,
     proxy: Proxy = None,
-    insecure: Insecure = False,
     ca: Ca = None,
+    insecure: Insecure = False,
     concurrency: Concurrency = 100,
     rate: Rate = None,
     pace: Pace = True,
+    timeout: Timeout = 30,
     retry: Retry = 4,
     retry_budget: RetryBudget = None,
-    max_wait: MaxWait = 86400.0,
-    max_outage: MaxOutage = 60.0,
-    timeout: Timeout = 30.0,
+    max_wait: MaxWait = 86400,
+    max_outage: MaxOutage = 60,
     max_errors: MaxErrors = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    ordered: Ordered = False,
     dry_run: DryRun = False,
-    quiet: Quiet = False,
     report: Report = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Fetch every row of INPUT and write one row each to OUT.
+    """Send a request for each row of INPUT, and write each response to the output.
 
-    Kill it at any point and run the same command with --resume: no row is lost, none is there twice.
+    Stop it at any time, even by a kill. The same command with --resume continues:
+    no row is lost, and none is written twice.
 
     \b
-    For example:
-      asyncapi fetch urls.txt -o answers.jsonl
-      asyncapi fetch --url 'https://h/items/{id}' --from ids.csv -o items.csv
-      asyncapi fetch urls.txt -o out.sqlite --rate 50 --auth-env API_TOKEN
-      asyncapi fetch urls.txt -o out.parquet --model app.models:User --resume
-      make-urls | asyncapi fetch - -o - --quiet | jq .data
-
-    Exit codes: 0 all rows are ok, 1 some failed, 2 wrong usage or input, 130 interrupted.
-    """  # noqa: D301 - the backspace is click's mark for lines that are kept as they are
-    from asyncapi.cli.running import carry_out
+    Exit codes:
+      0    all rows are ok
+      1    some rows failed, or the job stopped early
+      2    wrong usage or input
+      130  interrupted
+    """  # noqa: D301 - the backspace is click's mark for lines that stay as they are
+    from asyncapi.cli.running import run_job
 
     settings: dict[str, Any] = {
         "input": _one_input(input, source, url), "output": _output(output, dry_run=dry_run), "url": url,
@@ -238,7 +209,7 @@ def fetch(
         "retry_budget": _share(retry_budget), "max_wait": max_wait, "max_outage": max_outage, "timeout": timeout,
         "max_errors": max_errors, "resume": resume, "overwrite": overwrite, "ordered": ordered, "report": report,
     }  # fmt: skip
-    raise typer.Exit(carry_out(settings, dry_run=dry_run, quiet=quiet))
+    raise typer.Exit(run_job(settings, dry_run=dry_run, quiet=quiet))
 
 
 def _text(choice: StrEnum | None) -> str | None:
@@ -253,24 +224,22 @@ def _share(text: str | None) -> float | str | None:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 10:  # noqa: PLR2004 - as asyncapi.Budget
-        raise typer.BadParameter(
-            f"write a share such as 0.5 or 50%, or none, not {text!r}", param_hint="--retry-budget"
-        )
+        raise typer.BadParameter(f"{text!r} is not a share: write 0.5, 50% or none", param_hint="--retry-budget")
     return share
 
 
-def _one_input(given: str, source: str | None, url: str | None) -> str:
-    if bool(given) == (source is not None):
-        what = "give INPUT or --from, not both" if given else "no input: name a file, or - for stdin"
-        raise typer.BadParameter(what, param_hint="INPUT")
+def _one_input(path: Path | None, source: str | None, url: str | None) -> str:
+    if (path is None) == (source is None):
+        problem = "give INPUT or --from, not both" if path else "no input: name a file, or - for stdin"
+        raise typer.BadParameter(problem, param_hint="INPUT")
     if source is not None and url is None:
         raise typer.BadParameter("--from needs a template: --url 'https://host/items/{id}'", param_hint="--from")
-    return given or source or ""
+    return str(path) if path is not None else source or ""
 
 
 def _output(output: str, *, dry_run: bool) -> str:
     if not output and not dry_run:
-        raise typer.BadParameter("no output: name a file, such as -o answers.jsonl, or - for stdout", param_hint="-o")
+        raise typer.BadParameter("no output: name a file, such as -o users.jsonl, or - for stdout", param_hint="-o")
     return output or "-"
 
 
@@ -286,5 +255,5 @@ def _headers(lines: list[str] | tuple[()]) -> dict[str, str]:
 
 def _tls(ca: str | None, *, insecure: bool) -> bool | str:
     if ca is not None and insecure:
-        raise typer.BadParameter("--ca says whom to trust, --insecure trusts anyone: choose one", param_hint="--ca")
+        raise typer.BadParameter("--ca and --insecure contradict each other: give one of them", param_hint="--ca")
     return ca if ca is not None else not insecure

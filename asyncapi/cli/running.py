@@ -1,10 +1,10 @@
-"""Runs a job from the command line: event loop, Ctrl-C, screen, exit code.
+"""Run a job from the command line: event loop, Ctrl-C, screen, exit code.
 
-Ctrl-C, three cases:
-1. The first (or SIGTERM): the job stops as `Engine.interrupt` says, and exits 130 within two seconds.
-2. A second one: the process is gone at once.
-3. Whatever hangs after the first (a name lookup, a full pipe): the process is gone after 1.9 seconds.
-Leaving at once is safe at any point: that is what the journal is for.
+Three cases of Ctrl-C (or SIGTERM):
+1. After the first, the job stops as `Engine.interrupt` says, and the process exits with 130 within two seconds.
+2. After a second one, the process exits at once.
+3. If something hangs after the first (a name lookup, a full pipe), the process exits after 1.9 seconds.
+Exiting at once is safe at any point, because of the journal.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from asyncapi.cli.screen import Screen
 
 _INTERRUPTED = 130
-_PATIENCE = 1.9  # seconds
+_LAST_MOMENT = 1.9  # seconds after the first Ctrl-C
 _OTHER_FILES = 100
 
 
-def carry_out(settings: dict[str, Any], *, dry_run: bool, quiet: bool) -> int:
-    """Run the job that the options describe; returns the exit code."""
+def run_job(settings: dict[str, Any], *, dry_run: bool, quiet: bool) -> int:
+    """Run the job that the options describe, and return the exit code."""
     sys.path.insert(0, "")  # so that --model finds the user's module
     try:
         job = Job(**settings)
@@ -63,10 +63,10 @@ def _fetch(job: Job, *, quiet: bool) -> int:
 
 
 def _allow_files(count: int) -> None:
-    """Raise our own limit of open files, as far as the system lets us: every connection is one."""
+    """Raise the process's limit of open files as far as the system allows: every connection is one."""
     try:
         import resource
-    except ImportError:  # no such thing on Windows
+    except ImportError:  # Windows has no such module
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < count:
@@ -85,22 +85,22 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 @contextmanager
 def _stopping(screen: Screen) -> Iterator[Callable[[asyncio.AbstractEventLoop, Engine], None]]:
-    """Turns signals into a stop of the engine that is armed."""
+    """Turn signals into a stop of the engine that is armed."""
     armed: list[tuple[asyncio.AbstractEventLoop, Engine]] = []
     last: list[threading.Timer] = []
 
-    def gone() -> NoReturn:
+    def exit_now() -> NoReturn:
         screen.restore()
         os._exit(_INTERRUPTED)
 
     def stop(_number: int, _frame: object) -> None:
         if last or not armed:
-            gone()
-        last.append(threading.Timer(_PATIENCE, gone))
+            exit_now()  # case 2
+        last.append(threading.Timer(_LAST_MOMENT, exit_now))  # case 3
         last[0].daemon = True
         last[0].start()
         loop, engine = armed[0]
-        loop.call_soon_threadsafe(engine.interrupt)
+        loop.call_soon_threadsafe(engine.interrupt)  # case 1
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

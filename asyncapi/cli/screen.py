@@ -1,7 +1,7 @@
-"""What a person sees of a job: a live screen on a terminal, plain lines elsewhere, a summary at the end.
+"""Show a job: a live screen on a terminal, plain lines elsewhere, a summary at the end.
 
-All on stderr. The live screen is drawn at most five times a second; plain lines come every ten percent, and after five
-seconds without one.
+Everything goes to stderr. The live screen is drawn at most five times a second; plain lines come every ten percent, and
+after five seconds without one.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from asyncapi.bulk import Job, Progress, Summary
 
 _LINE_EVERY = 5.0  # seconds
-_SHARE_EVERY = 0.1
-_KINDS = 6
-_GAP = 3
-_PAUSE = 1.0  # seconds that are worth a word
+_SHARE_EVERY = 0.1  # of all rows
+_KINDS = 6  # statuses or errors that are named
+_GAP = 3  # spaces between two figures
+_PAUSE = 1.0  # seconds: shorter pauses are not shown
 
 
 class Screen(Protocol):
@@ -44,23 +44,23 @@ class Screen(Protocol):
         ...
 
     def end(self, summary: Summary) -> None:
-        """Show what came of it."""
+        """Show the summary."""
         ...
 
     def restore(self) -> None:
-        """Leave the terminal as it was found, at once."""
+        """Restore the terminal at once."""
         ...
 
 
 def make_screen(job: Job, *, quiet: bool) -> Screen:
-    """The screen that fits: silent, live, or lines."""
+    """Choose the screen: silent, live, or lines."""
     if quiet:
         return Silent()
     return LiveScreen(job) if sys.stderr.isatty() else Lines()
 
 
 class Silent:
-    """Shows nothing but why a job ended early."""
+    """Shows nothing but the reason why a job ended early."""
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +72,7 @@ class Silent:
         """Nothing."""
 
     def end(self, summary: Summary) -> None:
-        """The reason of an early end."""
+        """Print the reason of an early end."""
         if summary.stopped is not None:
             print(f"error: {summary.stopped}", file=sys.stderr)
 
@@ -84,22 +84,22 @@ class Lines(Silent):
     """One line now and then: for logs and pipes."""
 
     def __init__(self) -> None:
-        self._said_at = time.monotonic()
+        self._printed_at = time.monotonic()
         self._share = 0.0
 
     def update(self, progress: Progress) -> None:
-        """Say a line if it is time for one."""
+        """Print a line if it is time for one."""
         now = time.monotonic()
         share = progress.done / progress.total if progress.total else 0.0
-        if now - self._said_at < _LINE_EVERY and share - self._share < _SHARE_EVERY:
+        if now - self._printed_at < _LINE_EVERY and share - self._share < _SHARE_EVERY:
             return
-        self._said_at = now
+        self._printed_at = now
         self._share = share - share % _SHARE_EVERY
-        with suppress(OSError):  # nobody reads along any more: the job goes on
+        with suppress(OSError):  # the terminal is gone: the job continues
             print(line(progress), file=sys.stderr, flush=True)
 
     def end(self, summary: Summary) -> None:
-        """Say what came of it."""
+        """Print the summary."""
         with suppress(OSError):
             print("\n".join(summary_lines(summary)), file=sys.stderr, flush=True)
 
@@ -122,11 +122,11 @@ class LiveScreen(Silent):
         return self
 
     def update(self, progress: Progress) -> None:
-        """Draw it anew."""
+        """Redraw the screen."""
         self._live.update(self._drawn(progress), refresh=True)
 
     def end(self, summary: Summary) -> None:
-        """Replace it by the summary."""
+        """Replace the screen with the summary."""
         self._live.stop()
         lines = summary_lines(summary)
         colour = {0: "green", 130: "yellow"}.get(summary.exit_code, "red")
@@ -135,7 +135,7 @@ class LiveScreen(Silent):
             self._console.print(text, markup=False, highlight=False)
 
     def restore(self) -> None:
-        """Give the cursor back."""
+        """Show the cursor again."""
         self._live.stop()
 
     def _drawn(self, now: Progress) -> RenderableType:
@@ -151,24 +151,24 @@ class LiveScreen(Silent):
         bar.add_row(ProgressBar(total=total, completed=now.done, pulse=total is None), share)
         eta = f"ETA {_clock(now.eta)}" if now.eta is not None else ""
         head = [(now.phase, "bold yellow" if now.phase == "stopping" else "bold"), (self._title, "")]
-        pace = [(f"{_figure(now.rate)} rows/s", "bold"), (eta, ""), (f"so far {_clock(now.elapsed)}", "")]
+        pace = [(f"{_figure(now.rate)} rows/s", "bold"), (eta, ""), (f"elapsed {_clock(now.elapsed)}", "")]
         wire = [
-            f"in flight {now.in_flight:,}",
+            f"in flight {_in_flight(now):,}",
             f"p50 {ms_text(now.p50)}",
             f"p95 {ms_text(now.p95)}",
             f"retries {now.retries:,}",
         ]
         errors = [(f"{name} {count:,}", "red") for name, count in list(now.by_error.items())[:_KINDS]]
-        paused = [(f"the server asks to wait {_clock(now.paused)}", "yellow")] if now.paused >= _PAUSE else []
+        paused = [(f"paused by the server for {_clock(now.paused)}", "yellow")] if now.paused >= _PAUSE else []
         waits = [(text, "yellow") for text in (*_held(now), *now.notes)]
-        rest = [*((text, "") for text in wire), (f"limit {now.limit}", "dim"), *paused, *waits]
+        rest = [*((text, "") for text in wire), (f"limits {now.limit}", "dim"), *paused, *waits]
         groups = [head, None, [*pace, *rest], _mix(now), errors]
         width = self._console.width
         return Group(*(bar if group is None else _packed(group, width) for group in groups if group is None or group))
 
 
 def _packed(items: list[tuple[str, str]], width: int) -> Text:
-    """Items side by side, going on in the next line where one no longer fits."""
+    """Put items side by side, and on the next line where one no longer fits."""
     from rich.text import Text
 
     packed, used = Text(no_wrap=True, overflow="ellipsis"), 0
@@ -185,27 +185,32 @@ def _packed(items: list[tuple[str, str]], width: int) -> Text:
 
 
 def line(now: Progress) -> str:
-    """The state of a job in one line."""
+    """Describe the state of a job in one line."""
     if now.phase == "reading":
         return "reading the input"
     total = f"/{now.total:,} ({100 * now.done // max(now.total, 1)} %)" if now.total is not None else ""
     eta = f", ETA {_clock(now.eta)}" if now.eta is not None else ""
     failed = f", {now.failed:,} failed" if now.failed else ""
     return (
-        f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, {now.in_flight:,} in flight, "
-        f"p50 {ms_text(now.p50)}, p95 {ms_text(now.p95)}, {now.retries:,} retries"
-        f"{f', the server asks to wait {_clock(now.paused)}' if now.paused >= _PAUSE else ''}"
+        f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, "
+        f"{_in_flight(now):,} in flight, p50 {ms_text(now.p50)}, p95 {ms_text(now.p95)}, {now.retries:,} retries"
+        f"{f', paused by the server for {_clock(now.paused)}' if now.paused >= _PAUSE else ''}"
         f"{''.join(f', {text}' for text in (*_held(now), *now.notes))}"
     )
 
 
+def _in_flight(now: Progress) -> int:
+    """Count the rows that are being sent: those that are held back are shown apart."""
+    return max(0, now.in_flight - sum(now.held.values()))
+
+
 def _held(now: Progress) -> list[str]:
-    """Who holds rows back, in the words of docs/bulk.md."""
-    return [f"held back by {word} {rows:,}" for word, rows in now.held.items()]
+    """Say what holds rows back, in the words of docs/bulk.md."""
+    return [f"held back by {word}: {rows:,}" for word, rows in now.held.items()]
 
 
 def summary_lines(summary: Summary) -> list[str]:
-    """The end of a job in a few lines."""
+    """Describe the end of a job in a few lines."""
     done = summary.ok + summary.failed + summary.unknown
     counts = [f"{summary.ok:,} ok", f"{summary.failed:,} failed"]
     if summary.unknown:
@@ -216,32 +221,32 @@ def summary_lines(summary: Summary) -> list[str]:
     head = {0: "done", 130: "interrupted"}.get(summary.exit_code, "stopped" if summary.stopped else "done")
     lines = [
         f"{head}: {done:,} rows in {summary.elapsed:,.1f} s ({_figure(summary.rate)} rows/s): {', '.join(counts)}",
-        f"  latency  p50 {ms_text(summary.p50)}, p95 {ms_text(summary.p95)}, p99 {ms_text(summary.p99)}",
-        f"  retries  {summary.retries:,}",
+        f"  latency    p50 {ms_text(summary.p50)}, p95 {ms_text(summary.p95)}, p99 {ms_text(summary.p99)}",
+        f"  retries    {summary.retries:,}",
     ]
     if summary.paused >= _PAUSE:
         lines.append(
-            f"  paused   {summary.paused:,.1f} s, as the server asked (429); --no-pace has each row wait for itself"
+            f"  paused     {summary.paused:,.1f} s by the server (429); --no-pace pauses only the rows it refuses"
         )
-    mixes: dict[str, Mapping[Any, int]] = {
-        "held by": summary.held, "status": summary.by_status, "errors": summary.by_error,
-    }  # fmt: skip
-    lines += [f"  {name:<8} {_most(counts)}" for name, counts in mixes.items() if counts]
-    lines.append(f"  rows     {'stdout' if summary.output == '-' else summary.output}")
+    if summary.held:
+        lines.append(f"  held back  {_most({f'by {word}:': rows for word, rows in summary.held.items()})}")
+    mixes: dict[str, Mapping[Any, int]] = {"status": summary.by_status, "errors": summary.by_error}
+    lines += [f"  {name:<10} {_most(counts)}" for name, counts in mixes.items() if counts]
+    lines.append(f"  rows       {'stdout' if summary.output == '-' else summary.output}")
     if summary.report is not None:
-        lines.append(f"  report   {summary.report}")
+        lines.append(f"  report     {summary.report}")
     if summary.stopped is not None:
         if summary.exit_code != 130:  # noqa: PLR2004 - interrupted: the first line says so
             lines.append(f"error: {summary.stopped}")
         if summary.output != "-":
-            lines.append("To go on, run the same command with --resume.")
+            lines.append("To continue, run the same command with --resume.")
     return lines
 
 
 def _mix(now: Progress) -> list[tuple[str, str]]:
     parts = [(f"ok {now.ok:,}", "green"), (f"failed {now.failed:,}", "red" if now.failed else "")]
     if now.skipped:
-        parts.append((f"before {now.skipped:,}", ""))
+        parts.append((f"done before {now.skipped:,}", ""))
     if now.unknown:
         parts.append((f"unknown {now.unknown:,}", "yellow"))
     for status, count in now.by_status.items():

@@ -1,47 +1,75 @@
-"""`asyncapi serve`: options in, one line with the URL out; the server itself is `asyncapi.serve`."""
+"""`asyncapi serve`: the options of the local server, which is `asyncapi.serve`."""
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asyncapi.cli.options import option
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from asyncapi.serve import Faults, FaultServer
 
 _BAD_USAGE = 2
+_LISTEN, _FAULTS = "Server", "Faults"
+
+
+Host = Annotated[str, option(_LISTEN, "--host", "ADDRESS", "Address to listen on.")]
+Port = Annotated[int, option(_LISTEN, "--port", "PORT", "Port to listen on; 0 for any free one.")]
+PortFile = Annotated[
+    Path | None, option(_LISTEN, "--port-file", "PATH", "Write the port to this file once the server listens.")
+]
+Latency = Annotated[str, option(_FAULTS, "--latency", "MS", "Delay of every response: 20, or random in 10-50.")]
+ErrorRate = Annotated[
+    float, option(_FAULTS, "--error-rate", "SHARE", "Share of 500, 502 and 503 responses: 0.05 for 5%.")
+]
+ThrottleRate = Annotated[
+    float, option(_FAULTS, "--throttle-rate", "SHARE", "Share of 429 responses, with Retry-After.")
+]
+RetryAfter = Annotated[int, option(_FAULTS, "--retry-after", "SECONDS", "The Retry-After of these 429s.")]
+DropRate = Annotated[float, option(_FAULTS, "--drop-rate", "SHARE", "Share of requests whose connection is dropped.")]
+SlowRate = Annotated[float, option(_FAULTS, "--slow-rate", "SHARE", "Share of slow responses.")]
+Slow = Annotated[float, option(_FAULTS, "--slow", "SECONDS", "Extra delay of a slow response.")]
+RateLimit = Annotated[
+    str | None, option(_FAULTS, "--rate-limit", "RATE", "Respond 429 above this rate: 200/s, 100/m, 10/30s.")
+]
+Seed = Annotated[int, option(_FAULTS, "--seed", "N", "Seed of the faults: the same seed gives the same faults.")]
+Log = Annotated[bool, option(_LISTEN, "--log", "", "Print a line per request.")]
+
+EPILOG = """Examples:
+
+asyncapi serve
+
+asyncapi serve --latency 10-50 --error-rate 0.05 --drop-rate 0.01
+
+asyncapi serve --rate-limit 100/m --log
+"""
 
 
 def serve(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8000,
-    port_file: Annotated[Path | None, typer.Option(help="Write the port to this file once it listens.")] = None,
-    latency: Annotated[str, typer.Option(metavar="MS", help="Wait before every answer: 20, or a range: 10-50.")] = "0",
-    error_rate: Annotated[float, typer.Option(help="Share of answers that are 500, 502 or 503: 0.05 is 5 %.")] = 0.0,
-    throttle_rate: Annotated[float, typer.Option(help="Share of answers that are 429 with a Retry-After.")] = 0.0,
-    retry_after: Annotated[int, typer.Option(help="Seconds that such a Retry-After asks for.")] = 1,
-    drop_rate: Annotated[float, typer.Option(help="Share of requests whose connection is cut.")] = 0.0,
-    slow_rate: Annotated[float, typer.Option(help="Share of answers that are slow.")] = 0.0,
-    slow: Annotated[float, typer.Option(help="Seconds that a slow answer takes longer.")] = 2.0,
-    rate_limit: Annotated[
-        str | None, typer.Option(metavar="N/s", help="Answer 429 above this rate: 200/s, 100/m, 10/30s.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same faults.")] = 0,
-    log: Annotated[bool, typer.Option("--log", help="Print a line per request.")] = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    port_file: PortFile = None,
+    latency: Latency = "0",
+    error_rate: ErrorRate = 0.0,
+    throttle_rate: ThrottleRate = 0.0,
+    retry_after: RetryAfter = 1,
+    drop_rate: DropRate = 0.0,
+    slow_rate: SlowRate = 0.0,
+    slow: Slow = 2.0,
+    rate_limit: RateLimit = None,
+    seed: Seed = 0,
+    log: Log = False,
 ) -> None:
-    """Run a local API that fails on demand: 429s, 5xx, drops, slow answers, pages, tokens.
+    """Run a local API that fails on demand: 429s, 5xx, dropped connections, slow responses.
 
-    GET / lists the endpoints. /items/7 is a row with those faults mixed in;
-    /items/7?fault=503 (or 429, drop, slow) asks for one. Ctrl-C stops the server.
-
-    \b
-    For example:
-      asyncapi serve --latency 10-50 --error-rate 0.05 --drop-rate 0.01
-    """  # noqa: D301 - click's mark for text that is not to be wrapped
+    GET / lists the endpoints. /items/7 responds with a row, or with one of the faults
+    below; /items/7?fault=503 (or 429, drop, slow) asks for one. Ctrl-C stops it.
+    """
     from asyncapi.serve.faults import Faults, parse_latency, parse_rate
     from asyncapi.serve.server import FaultServer, run
 

@@ -85,7 +85,7 @@ class Gate:
     def leave(self, _: object = None) -> None:
         """Give a place back: to the first in the queue, unless the limit has fallen meanwhile (rules 1 and 3)."""
         # below 0 the limit has fallen: the place is withheld (rule 3)
-        if self.free < 0 or not self.queue.call():
+        if self.free < 0 or not self.queue.length or not self.queue.call():
             self.free += 1
 
     def leave_stream(self, response: Response) -> None:

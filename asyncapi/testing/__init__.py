@@ -1,4 +1,4 @@
-"""For the tests of code that uses this SDK: a transport without a network, replies, a virtual clock, aioresponses.
+"""Test code that uses this SDK: a transport without a network, replies, a virtual clock, aioresponses.
 
     def test_retries():
         replies = iter([reply(503), reply(200, json={"id": 1})])
@@ -10,7 +10,7 @@
 
         assert run(scenario()).status == 200        # a minute of backoff takes no time
 
-`run` drives a coroutine on an event loop whose time jumps to the next timer whenever nothing else is to do: every
+`run` runs a coroutine on an event loop whose time jumps to the next timer whenever nothing else is to be done: every
 sleep, timeout and deadline in it (asyncio's own too) passes at once and in order. It is for code without real I/O.
 """
 

@@ -1,4 +1,4 @@
-"""Responses for the handlers of `MockTransport`, and aioresponses for what uses aiohttp beside this SDK."""
+"""Make responses for handlers of `MockTransport`, and use aioresponses with this SDK."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ def reply(
     content: bytes | AsyncIterable[bytes] = b"",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An answer for a `MockTransport` handler to return.
+    """Make a response for a `MockTransport` handler to return.
 
     Args:
         status: HTTP status code.
         json: Plain data or a pydantic model; sets the body and its Content-Type.
         content: The raw body, where `json` is None; or an async iterable of its pieces, such as a call of an async
-            generator, which may sleep between them. What it raises breaks the body off. It answers one request.
+            generator, which may sleep between them. What it raises breaks the body off. It serves one request only.
         headers: Response headers.
     """
-    given = dict(headers or {})
+    fields = dict(headers or {})
     if json is not None:
         content = to_json(json)
-        if not any(name.lower() == "content-type" for name in given):
-            given["Content-Type"] = "application/json"
+        if not any(name.lower() == "content-type" for name in fields):
+            fields["Content-Type"] = "application/json"
     if isinstance(content, bytes):
-        return Response(status, given, content)
-    response = Response(status, given)
+        return Response(status, fields, content)
+    response = Response(status, fields)
     response.open_body = body_of(content)
     return response
 
 
 @contextmanager
 def mocked_aiohttp(**settings: Any) -> Iterator[Any]:
-    """`aioresponses`, working with every aiohttp this SDK supports.
+    """Run `aioresponses` with every aiohttp that this SDK supports.
 
         @pytest.fixture
         def web():
@@ -61,7 +61,7 @@ def mocked_aiohttp(**settings: Any) -> Iterator[Any]:
             async with Client("https://api.example.com") as api: ...
 
     aioresponses patches `ClientSession._request`, which the default transport goes through. Up to its 0.7.9 it builds
-    responses without the `stream_writer` that aiohttp >= 3.14 asks for; it is given one here. It can't show time-outs,
+    responses without the `stream_writer` that aiohttp >= 3.14 needs, so they get one here. It can't show timeouts,
     pools or real bytes: test those against a real local server.
 
     Args:

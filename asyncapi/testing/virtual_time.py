@@ -1,4 +1,4 @@
-"""Virtual time: an event loop that never waits, and the clock to go with it. For tests, simulations and replays."""
+"""Virtual time: an event loop that never waits, and its clock, for tests, simulations and replays."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Arguments = TypeVarTuple("Arguments")
 _HANG_AFTER = 5.0  # real seconds in which a thread may still wake the loop
 
 
-class _Least:
-    """A clock's resolution: timers run at their own time, not with one that is due a nanosecond before."""
+class _FinestResolution:
+    """The smallest clock resolution: a timer runs at its own time, not with one that is due a nanosecond before."""
 
     def __radd__(self, time: float) -> float:
         return nextafter(time, inf)
 
 
 class _Timer(asyncio.TimerHandle):
-    """A timer; of those for the same time, the first that was set runs first."""
+    """A timer; of timers for the same time, the first that was set runs first."""
 
     __slots__ = ("number",)
 
@@ -44,19 +44,19 @@ class _Timer(asyncio.TimerHandle):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An event loop that never waits: with nothing ready, its time jumps to the next timer.
 
-    Timers run at their very own time, and those for the same time in the order in which they were set.
+    Each timer runs at exactly its own time; timers for the same time run in the order in which they were set.
     """
 
     def __init__(self) -> None:
         super().__init__(selectors.SelectSelector())
         self._offset = 0.0
-        self._clock_resolution = _Least()
+        self._clock_resolution = _FinestResolution()
         self._timers = 0
         self._select = self._selector.select  # type: ignore[attr-defined]  # BaseSelectorEventLoop's
         self._selector.select = self._skip  # type: ignore[attr-defined]
 
     def time(self) -> float:
-        """Virtual seconds since the loop was made; it stands still while code runs."""
+        """Return the virtual seconds since the loop was made; they stand still while code runs."""
         return self._offset
 
     def call_at(
@@ -66,7 +66,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """As every loop's."""
+        """Call a function at a virtual time."""
         self._check_closed()  # type: ignore[attr-defined]  # BaseEventLoop's
         self._timers += 1
         timer = _Timer(self._timers, when, callback, args, self, context)
@@ -83,21 +83,21 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         if not ready and timeout is None:
             ready = self._select(_HANG_AFTER)
             if not ready:
-                raise RuntimeError("nothing left to do: the code under test waits for what never comes")
+                raise RuntimeError("nothing left to do: the code under test waits for something that never happens")
         if not ready and timeout:
             self._offset = self._scheduled[0].when()  # type: ignore[attr-defined]  # its time, exactly
         return ready
 
 
 class FakeClock:
-    """The clock to give to a Client under `run`: virtual time, repeatable chance.
+    """A clock for a client under `run`: virtual time, and the same random draws each time.
 
     Args:
-        seed: Of the jitter.
+        seed: The seed of the random draws.
         epoch: What `wall()` shows at virtual second 0, seconds since the Unix epoch.
 
     Attributes:
-        epoch: As given.
+        epoch: What `wall()` shows at virtual second 0.
     """
 
     def __init__(self, seed: int = 0, epoch: float = 1_700_000_000.0) -> None:
@@ -105,11 +105,11 @@ class FakeClock:
         self.epoch = epoch
 
     def now(self) -> float:
-        """The running loop's time."""
+        """Return the time of the running loop."""
         return asyncio.get_running_loop().time()
 
     def wall(self) -> float:
-        """The virtual date, seconds since the Unix epoch."""
+        """Return the virtual date, seconds since the Unix epoch."""
         return self.epoch + self.now()
 
     async def sleep(self, seconds: float) -> None:

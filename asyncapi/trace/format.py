@@ -1,9 +1,14 @@
-"""What a recorder writes down: calls that came, what their attempts met, draws of chance, and what was decided."""
+"""The trace: recorded calls, the exchanges of their attempts, random draws, and decisions; and its file.
+
+The file is JSON lines, each a kind and a value: `epoch`, `call`, `met` (an exchange), `draw`, `decided`. Kinds and keys
+stay as they are, so that old traces can be read.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,32 +18,32 @@ from asyncapi.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Event = Literal["came", "left", "closed"]
+Event = Literal["started", "cancelled", "closed"]
 
 _NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 
 
 @dataclass(slots=True)
-class Came:
-    """A call that came, and what it asked for otherwise than its client; times are the clock's.
+class RecordedCall:
+    """A call, and the options in which it differed from its client; times are seconds of the client's clock.
 
     Attributes:
-        at: When.
+        at: When it started.
         method: HTTP method.
-        url: Where to, secrets masked.
-        headers: All of them, secrets masked.
+        url: Its URL, secrets masked.
+        headers: All headers, secrets masked.
         key: Its idempotency key.
         body: "" for none, "bytes", or "stream" for one that can be sent once.
         route: The URL's template.
         scope: When the `deadline()` scope around it ended.
         limits: Its own timeout: total, connect, attempt.
-        retry: Its own `retry=`: the settings of a `Retry`, or attempts 1 where it had none.
+        retry: Its own `retry=`: the settings of a `Retry`, or {} for `retry=None`.
         wait: Its own `wait=`.
-        priority: Its place in our lines.
-        tenant: On whose behalf.
-        left: When its caller cancelled it, and how many calls had come by then.
-        streamed: Whether it was to be answered by a stream.
-        closed: When that stream was closed, and how many calls had come by then.
+        priority: Its priority in wait queues.
+        tenant: Its tenant.
+        left: When its caller cancelled it, and how many calls had started by then.
+        streamed: Whether its response was a stream.
+        closed: When that stream was closed, and how many calls had started by then.
     """
 
     at: float
@@ -67,8 +72,23 @@ class Came:
 
 
 @dataclass(slots=True)
-class Met:
-    """What one attempt met from `at` to `until`: an answer, or an error by its class; `call` is -1 outside of calls."""
+class RecordedExchange:
+    """One attempt, from `at` to `until`, with its response, or its error by the name of the class.
+
+    Attributes:
+        call: The number of its call; -1 for one outside of calls, such as a request for a token.
+        target: Method and URL, secrets masked.
+        at: When it was sent.
+        until: When its response or its error came.
+        status: The response's status; 0 where none came.
+        headers: The response's headers, secrets masked.
+        content: The first 64 KiB of the response's body, one character a byte.
+        error: The error's class, "CancelledError" included; "" where there was none.
+        message: The error's message.
+        phase: The phase that the error came in.
+        stale: Whether a kept-alive connection failed before it was used.
+        final: Whether the transport says that sending again is of no use.
+    """
 
     call: int
     target: str
@@ -86,57 +106,65 @@ class Met:
 
 @dataclass(slots=True)
 class Trace:
-    """What came from outside, and what was decided; no secret is in it that its name tells.
+    """Recorded inputs and decisions of a client. Secrets whose names say so are masked.
 
     Attributes:
-        epoch: What the date was at second 0 of the clock, seconds since the Unix epoch.
-        calls: In the order in which they came.
-        met: What each attempt met, in the order in which they were sent.
-        draws: Every draw of chance.
+        epoch: The date at second 0 of the client's clock, seconds since the Unix epoch.
+        calls: The calls, in the order in which they started.
+        exchanges: The attempts with their responses, in the order in which they were sent.
+        draws: Every random draw.
         decisions: For each call, its attempts (number, why, held, then, started, elapsed) and its end.
     """
 
     epoch: float = 0.0
-    calls: list[Came] = field(default_factory=list)
-    met: list[Met] = field(default_factory=list)
+    calls: list[RecordedCall] = field(default_factory=list)
+    exchanges: list[RecordedExchange] = field(default_factory=list)
     draws: list[float] = field(default_factory=list)
     decisions: list[list[Any]] = field(default_factory=list)
 
     @property
+    def met(self) -> list[RecordedExchange]:
+        """The old name of `exchanges`."""
+        warnings.warn("Trace.met is now Trace.exchanges", DeprecationWarning, stacklevel=2)
+        return self.exchanges
+
+    @property
     def events(self) -> list[tuple[float, float, int, Event]]:
-        """What callers did, in order: when, a number to sort by, which call, and what."""
+        """What callers did, in order: the time, a number to sort by, the number of the call, and what happened."""
         events: list[tuple[float, float, int, Event]] = []
-        for number, came in enumerate(self.calls):
-            events.append((came.at, float(number), number, "came"))
-            ends: tuple[tuple[Event, tuple[float, int] | None], ...] = ("left", came.left), ("closed", came.closed)
-            events += [(end[0], end[1] - 0.5, number, what) for what, end in ends if end is not None]
+        for number, call in enumerate(self.calls):
+            events.append((call.at, float(number), number, "started"))
+            ends: tuple[tuple[Event, tuple[float, int] | None], ...] = (
+                ("cancelled", call.left), ("closed", call.closed),
+            )  # fmt: skip
+            events += [(end[0], end[1] - 0.5, number, event) for event, end in ends if end is not None]
         return sorted(events)
 
     @property
     def outline(self) -> list[list[Any]]:
-        """The decisions without their durations: what a trace of real time keeps."""
+        """The decisions without their durations, which are the same each time only in virtual time."""
         return [[_outlined(step) for step in steps] for steps in self.decisions]
 
     def save(self, path: str | Path) -> None:
-        """Write it as JSON lines."""
-        rows: list[list[Any]] = [["epoch", self.epoch], *(["call", asdict(one)] for one in self.calls)]
-        rows += [["met", asdict(one)] for one in self.met]
-        rows += [["draw", one] for one in self.draws]
-        rows += [["decided", one] for one in self.decisions]
+        """Write the trace to a file, as JSON lines."""
+        rows: list[list[Any]] = [["epoch", self.epoch], *(["call", asdict(call)] for call in self.calls)]
+        rows += [["met", asdict(exchange)] for exchange in self.exchanges]
+        rows += [["draw", draw] for draw in self.draws]
+        rows += [["decided", steps] for steps in self.decisions]
         Path(path).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:
-        """Read it back.
+        """Read a trace from a file.
 
         Raises:
-            ConfigError: It is no trace.
+            ConfigError: The file is not a trace.
         """
         trace = cls()
         take: dict[str, Callable[[Any], None]] = {
             "epoch": lambda row: setattr(trace, "epoch", float(row)),
-            "call": lambda row: trace.calls.append(Came(**row)),
-            "met": lambda row: trace.met.append(Met(**row)),
+            "call": lambda row: trace.calls.append(RecordedCall(**row)),
+            "met": lambda row: trace.exchanges.append(RecordedExchange(**row)),
             "draw": trace.draws.append,
             "decided": trace.decisions.append,
         }

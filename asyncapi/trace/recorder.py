@@ -1,4 +1,4 @@
-"""Record what a client does: its calls, what its attempts met, every random draw, and what was decided."""
+"""Record what a client does: its calls, the exchanges of its attempts, every random draw, and its decisions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asyncapi.sansio.auth.masks import Masks
 from asyncapi.sansio.failures.resend import rewindable
 from asyncapi.settings import Retry, Timeout
 from asyncapi.testing.virtual_time import FakeClock
-from asyncapi.trace.format import Came, Met, Trace
+from asyncapi.trace.format import RecordedCall, RecordedExchange, Trace
 from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
     from asyncapi.types import Layer, Send, Transport
 
-_KEPT = 64 * 1024  # bytes of an answer that are written down
-OUTSIDE = -1  # the number of no call: a client that gets its credentials ready
+_MAX_CONTENT = 64 * 1024  # bytes of a response body that are recorded
+OUTSIDE = -1  # the number of no call: a credential's own requests
 
 current_call: ContextVar[int] = ContextVar("asyncapi_trace_call", default=OUTSIDE)
 
 
 class Recorder:
-    """Writes down what a client does.
+    """Records a client: it stands in for the client's transport, clock and outermost layer.
 
     Args:
-        transport: What carries its attempts.
-        clock: Its clock.
+        transport: The transport that sends the attempts.
+        clock: The client's clock.
 
     Attributes:
-        trace: What was written down so far.
+        trace: What has been recorded so far.
     """
 
     def __init__(self, transport: Transport, *, clock: Clock = SYSTEM) -> None:
@@ -55,37 +55,39 @@ class Recorder:
         self.call_at = clock.call_at
 
     def client(self, base_url: str = "", **settings: Any) -> Client:
-        """A client whose calls are written down; `settings` are those of `Client`, but for transport and clock."""
+        """Make a client that is recorded; `settings` are those of `Client`, but for transport and clock."""
         layers = [*settings.pop("layers", ()), self.layer]
         return Client(base_url, transport=self, clock=self, layers=layers, **settings)
 
     def random(self) -> float:
-        """A draw, written down if it is a call's: what reads a stream draws for itself (when to ask for its rest)."""
+        """Draw from [0, 1), and record it where a call draws; a stream that is resumed draws outside of calls."""
         draw = self._clock.random()
         if current_call.get() != OUTSIDE:
             self.trace.draws.append(draw)
         return draw
 
     async def send(self, request: Request) -> Response:
-        """Carry an attempt, and write down what it meets."""
-        met = Met(current_call.get(), f"{request.method} {self._masks.url(own_url(request))}", self.now())
-        self.trace.met.append(met)
+        """Send an attempt, and record its response or its error."""
+        exchange = RecordedExchange(
+            current_call.get(), f"{request.method} {self._masks.url(own_url(request))}", self.now()
+        )
+        self.trace.exchanges.append(exchange)
         try:
             response = await self._transport.send(request)
         except TransportError as error:
-            met.error, met.message, met.phase = type(error).__name__, error.message, error.phase or ""
-            met.stale, met.final = error.stale, error.final
+            exchange.error, exchange.message, exchange.phase = type(error).__name__, error.message, error.phase or ""
+            exchange.stale, exchange.final = error.stale, error.final
             raise
         except asyncio.CancelledError:
-            met.error = "CancelledError"
+            exchange.error = "CancelledError"
             raise
         else:
             seen = _without_signature(request, response)
-            met.status, met.headers = response.status, self._masks.headers(seen.headers)
-            met.content = self._masks.body(seen.content[:_KEPT], response.headers.get("Content-Type", ""))
+            exchange.status, exchange.headers = response.status, self._masks.headers(seen.headers)
+            exchange.content = self._masks.body(seen.content[:_MAX_CONTENT], response.headers.get("Content-Type", ""))
             return response
         finally:
-            met.until = self.now()
+            exchange.until = self.now()
 
     async def aclose(self) -> None:
         """Close the transport."""
@@ -93,12 +95,12 @@ class Recorder:
 
     @property
     def layer(self) -> Layer:
-        """The outermost layer: writes down calls, and what became of them."""
+        """The outermost layer: records calls and how they end."""
 
         def layer(inner: Send) -> Send:
             async def send(request: Request) -> Response:
-                came, steps = self._came(request), list[Any]()
-                self.trace.calls.append(came)
+                recorded, steps = self._recorded(request), list[Any]()
+                self.trace.calls.append(recorded)
                 self.trace.decisions.append(steps)
                 token = current_call.set(len(self.trace.calls) - 1)
                 end = "cancelled"
@@ -108,34 +110,37 @@ class Recorder:
                     end = f"{type(error).__name__}: {error.message}"
                     raise
                 except asyncio.CancelledError:
-                    came.left = self.now(), len(self.trace.calls)
+                    recorded.left = self.now(), len(self.trace.calls)
                     raise
                 except Exception as error:
                     end = type(error).__name__
                     raise
                 else:
-                    end = _ended(response)
+                    end = _end_of(response)
                     if response.open_body is not None:
-                        release_at_end(response, lambda _: self._closed(came))
+                        release_at_end(response, lambda _: self._closed(recorded))
                     return response
                 finally:
                     current_call.reset(token)
                     steps.extend(
-                        [one.number, one.why, one.held, one.then, one.started - came.at, one.elapsed]
-                        for one in request.call.attempts
-                    )
+                        [
+                            attempt.number, attempt.why, attempt.held, attempt.then,
+                            attempt.started - recorded.at, attempt.elapsed,
+                        ]
+                        for attempt in request.call.attempts
+                    )  # fmt: skip
                     steps.append(end)
 
             return send
 
         return layer
 
-    def _closed(self, came: Came) -> None:
-        came.closed = self.now(), len(self.trace.calls)
+    def _closed(self, recorded: RecordedCall) -> None:
+        recorded.closed = self.now(), len(self.trace.calls)
 
-    def _came(self, request: Request) -> Came:
-        call, given = request.call, request.timeout
-        return Came(
+    def _recorded(self, request: Request) -> RecordedCall:
+        call, timeout = request.call, request.timeout
+        return RecordedCall(
             call.started,
             request.method,
             self._masks.url(request.url),
@@ -144,7 +149,7 @@ class Recorder:
             body="" if request.content is None else "bytes" if rewindable(request) else "stream",
             route=request.route,
             scope=deadline.current.get(),
-            limits=None if given is UNSET else [_total(given), call.settings.connect, call.settings.attempt],
+            limits=None if timeout is UNSET else [_total(timeout), call.settings.connect, call.settings.attempt],
             retry=None if request.retry is UNSET else _retry_settings(call.settings.retry),
             wait=None if request.wait is UNSET else True if call.settings.max_wait is None else call.settings.max_wait,
             priority=call.settings.priority,
@@ -154,7 +159,7 @@ class Recorder:
 
 
 def own_url(request: Request) -> URL:
-    """Its URL without what its credential has put in."""
+    """Return the URL without the parameters that the credential has added."""
     signature = request.call.signature
     return (
         request.url if signature is None else request.url.without_query_params(*(name for name, _ in signature.params))
@@ -162,7 +167,7 @@ def own_url(request: Request) -> URL:
 
 
 def _without_signature(request: Request, response: Response) -> Response:
-    """An answer without what the request's credential has put in, and the server may have repeated."""
+    """Return a copy of the response in which nothing of the credential is left, should the server repeat it."""
     seen, signature = copy(response), request.call.signature
     if signature is not None:
         signature.erase(seen, request)
@@ -170,7 +175,7 @@ def _without_signature(request: Request, response: Response) -> Response:
     return seen
 
 
-def _ended(response: Response) -> str:
+def _end_of(response: Response) -> str:
     degraded = f", degraded: {response.degraded}" if response.degraded else ""
     return f"{response.status}{f', from cache: {response.from_cache}' if response.from_cache else ''}{degraded}"
 

@@ -1,4 +1,4 @@
-"""Replay a trace: feed a new client, on a virtual clock, with what the recorded one met."""
+"""Replay a trace: a new client on a virtual clock gets the same calls, and the same responses to its attempts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from asyncapi.client.client import Client
-    from asyncapi.trace.format import Came, Met, Trace
+    from asyncapi.trace.format import RecordedCall, RecordedExchange, Trace
 
 _FAILURES: dict[str, type[TransportError]] = {
     cls.__name__: cls for cls in (ConnectError, ProtocolError, TransportError)
@@ -29,12 +29,12 @@ _FAILURES: dict[str, type[TransportError]] = {
 
 
 class _Past:
-    """What answers as the trace says, and a clock whose draws are the trace's."""
+    """Responds as the trace says, and has a clock whose random draws are those of the trace."""
 
     def __init__(self, trace: Trace) -> None:
-        self._by_call: dict[int, list[Met]] = {}
-        for met in trace.met:
-            self._by_call.setdefault(met.call, []).append(met)
+        self._by_call: dict[int, list[RecordedExchange]] = {}
+        for exchange in trace.exchanges:
+            self._by_call.setdefault(exchange.call, []).append(exchange)
         self.clock = FakeClock(epoch=trace.epoch)
         draws, fresh = iter(trace.draws), self.clock.random
 
@@ -44,34 +44,34 @@ class _Past:
 
         self.clock.random = random
 
-    async def answer(self, request: Request) -> Response:
-        met = self._next(current_call.get(), f"{request.method} {redact_url(own_url(request))}")
-        if met is None:
-            message = "the past has no further attempt of this call: it was decided otherwise"
+    async def respond(self, request: Request) -> Response:
+        exchange = self._next(current_call.get(), f"{request.method} {redact_url(own_url(request))}")
+        if exchange is None:
+            message = "the trace has no further attempt of this call: it was decided otherwise"
             raise ProtocolError(message, request=request)
-        if met.until > met.at:
-            exactly = self.clock.now() == met.at
-            await self.until(met.until if exactly else self.clock.now() + met.until - met.at)
-        if met.error == "CancelledError":  # it was cut off from outside; so it will be again
+        if exchange.until > exchange.at:
+            exactly = self.clock.now() == exchange.at
+            await self.until(exchange.until if exactly else self.clock.now() + exchange.until - exchange.at)
+        if exchange.error == "CancelledError":  # cancelled from outside, as it will be again
             await asyncio.get_running_loop().create_future()
-        if met.error:
-            raise _failure(met, request)
-        response = Response(met.status, met.headers, met.content.encode("latin-1"))
-        if request.call.open_bodies is not None and met.status < 300:  # noqa: PLR2004 - redirects and errors are read
+        if exchange.error:
+            raise _failure(exchange, request)
+        response = Response(exchange.status, exchange.headers, exchange.content.encode("latin-1"))
+        if request.call.open_bodies is not None and exchange.status < 300:  # noqa: PLR2004 - redirects and errors are read
             response.open_body = OpenBody(_nothing, lambda: None)
         return response
 
-    def _next(self, number: int, target: str) -> Met | None:
-        """The next attempt of this call to this target; or what was sent there outside of calls; or its next one."""
+    def _next(self, number: int, target: str) -> RecordedExchange | None:
+        """Take this call's next exchange with this target; or one outside of calls; or the call's next with any."""
         own = self._by_call.get(number, [])
-        for past in (own, self._by_call.get(OUTSIDE, [])):
-            for place, met in enumerate(past):
-                if redact_url(met.target) == target:
-                    return past.pop(place)
+        for recorded in (own, self._by_call.get(OUTSIDE, [])):
+            for place, exchange in enumerate(recorded):
+                if redact_url(exchange.target) == target:
+                    return recorded.pop(place)
         return own.pop(0) if own else None
 
     async def until(self, when: float) -> None:
-        """Wait for this very time; a sleep of the difference may miss it by a rounding."""
+        """Wait until exactly this time; a sleep of the difference could miss it by a rounding."""
         due = asyncio.get_running_loop().create_future()
         timer = self.clock.call_at(when, lambda: None if due.done() else due.set_result(None))
         try:
@@ -80,21 +80,21 @@ class _Past:
             timer.cancel()
 
 
-def _failure(met: Met, request: Request) -> TransportError:
-    if met.error == RequestTimeout.__name__:
-        error: TransportError = RequestTimeout(met.message, phase=met.phase or "headers", request=request)  # type: ignore[arg-type]
+def _failure(exchange: RecordedExchange, request: Request) -> TransportError:
+    if exchange.error == RequestTimeout.__name__:
+        error: TransportError = RequestTimeout(exchange.message, phase=exchange.phase or "headers", request=request)  # type: ignore[arg-type]
     else:
-        error = _FAILURES.get(met.error, TransportError)(met.message, request=request)
-        error.phase = met.phase or None  # type: ignore[assignment]
-    error.stale, error.final = met.stale, met.final
+        error = _FAILURES.get(exchange.error, TransportError)(exchange.message, request=request)
+        error.phase = exchange.phase or None  # type: ignore[assignment]
+    error.stale, error.final = exchange.stale, exchange.final
     return error
 
 
 def replay(trace: Trace, **settings: Any) -> Trace:
-    """What a client with these settings decides, given the trace's past.
+    """Replay a trace, and return the trace of the client that was made for it.
 
     Args:
-        trace: The past.
+        trace: What was recorded.
         settings: Those of `asyncapi.Client`, as they were when it was recorded, or others to see what they would do.
     """
     settings.setdefault("raise_for_status", False)
@@ -103,18 +103,18 @@ def replay(trace: Trace, **settings: Any) -> Trace:
 
 async def _replayed(trace: Trace, settings: dict[str, Any]) -> Trace:
     past = _Past(trace)
-    recorder = Recorder(MockTransport(past.answer, clock=past.clock), clock=past.clock)
+    recorder = Recorder(MockTransport(past.respond, clock=past.clock), clock=past.clock)
     client: Client | None = None
     tasks: list[asyncio.Task[None]] = []
     closing = [asyncio.Event() for _ in trace.calls]
     try:
-        for at, _, number, what in trace.events:
+        for at, _, number, event in trace.events:
             if at > past.clock.now():
                 await past.until(at)
-            if what == "came":
+            if event == "started":
                 client = client or recorder.client(**settings)
                 tasks.append(asyncio.create_task(_call_again(client, trace.calls[number], closing[number])))
-            elif what == "left":
+            elif event == "cancelled":
                 tasks[number].cancel()
             else:
                 closing[number].set()
@@ -125,35 +125,35 @@ async def _replayed(trace: Trace, settings: dict[str, Any]) -> Trace:
     return recorder.trace
 
 
-async def _call_again(api: Client, came: Came, closing: asyncio.Event) -> None:
-    token = deadline.current.set(came.scope)
+async def _call_again(api: Client, recorded: RecordedCall, closing: asyncio.Event) -> None:
+    token = deadline.current.set(recorded.scope)
     try:
-        asked: dict[str, Any] = {
-            "headers": {name: value for name, value in came.headers.items() if name.lower() not in _MADE_ANEW},
-            "idempotency_key": came.key,
-            "content": {"": None, "bytes": b"x"}.get(came.body, Body(_once, length=1, rewindable=False)),
-            "route": came.route,
-            "timeout": UNSET if came.limits is None else _limits(came.limits),
-            "retry": UNSET if came.retry is None else _retry(came.retry),
-            "wait": UNSET if came.wait is None else came.wait,
-            "priority": came.priority,
-            "tenant": came.tenant,
+        options: dict[str, Any] = {
+            "headers": {name: value for name, value in recorded.headers.items() if name.lower() not in _SET_ANEW},
+            "idempotency_key": recorded.key,
+            "content": {"": None, "bytes": b"x"}.get(recorded.body, Body(_once, length=1, rewindable=False)),
+            "route": recorded.route,
+            "timeout": UNSET if recorded.limits is None else _limits(recorded.limits),
+            "retry": UNSET if recorded.retry is None else _retry(recorded.retry),
+            "wait": UNSET if recorded.wait is None else recorded.wait,
+            "priority": recorded.priority,
+            "tenant": recorded.tenant,
         }
-        if not came.streamed:
-            await api.request(came.method, came.url, **asked)
+        if not recorded.streamed:
+            await api.request(recorded.method, recorded.url, **options)
             return
-        async with api.stream(came.method, came.url, **asked):
-            if came.closed is not None:
+        async with api.stream(recorded.method, recorded.url, **options):
+            if recorded.closed is not None:
                 await closing.wait()
     finally:
         deadline.current.reset(token)
 
 
-_MADE_ANEW = frozenset({"idempotency-key", "content-length", "transfer-encoding"})
+_SET_ANEW = frozenset({"idempotency-key", "content-length", "transfer-encoding"})
 
 
 async def _nothing() -> bytes:
-    """A stream whose bytes nobody has written down."""
+    """A stream whose bytes were not recorded."""
     return b""
 
 
@@ -166,8 +166,8 @@ def _limits(limits: list[float | None]) -> Timeout | None:
     return Timeout(total, connect=connect, attempt=attempt)
 
 
-def _retry(told: dict[str, Any]) -> Retry | None:
-    if not told:
+def _retry(settings: dict[str, Any]) -> Retry | None:
+    if not settings:
         return None
-    rest = {name: value for name, value in told.items() if name != "budgeted"}
-    return Retry(**rest, budget=Budget() if told["budgeted"] else None)
+    rest = {name: value for name, value in settings.items() if name != "budgeted"}
+    return Retry(**rest, budget=Budget() if settings["budgeted"] else None)

@@ -1,11 +1,11 @@
-"""Speakers to monitoring systems, for `Client(watch=[...])`; each loads the package it needs when it is first named.
+"""Watchers of a client: `Client(watch=[...])`. Each loads the package that it needs when it is first named.
 
     OpenTelemetry   spans, metrics and trace headers     pip install 'asyncapi-sdk[otel]'
     Prometheus      counters and histograms              pip install 'asyncapi-sdk[prometheus]'
     Logs            structured records on stdlib logging
-    Alert           calls back when errors, latency or 429s pass a line
+    Alert           calls back when errors, latency or 429s pass a limit
 
-One of your own is any object with the four methods of `Watcher`.
+A watcher of your own is any object with the four methods of `Watcher`.
 """
 
 from importlib import import_module

@@ -1,8 +1,9 @@
-"""Alerts: call back once when a window of calls passes a line, and once when it is back.
+"""Alerts: call back once when a window of calls passes a limit, and once when it is back below.
 
-The window is counted on the way of the calls; `notify` is not: it runs in a task of its own, a plain function in a
-thread, one after the other in order. What it raises is logged; how long it takes holds nobody up. While an episode is
-under way a timer looks in too, so that it ends although no more calls come.
+Rules:
+1. Calls are counted as they end; `notify` runs in a task of its own, a plain function in a thread, one notice after the
+   other. What it raises is logged, and no call waits for it.
+2. While an episode is under way a timer judges the window, too, so that the episode ends although no more calls come.
 """
 
 from __future__ import annotations
@@ -32,21 +33,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("asyncapi")
 
-_MOST = 100  # notices that wait for a slow `notify`; beyond, the oldest are dropped
-_LOOKS = 10  # times a window that the timer looks in
+_MAX_NOTICES = 100  # that wait for a slow `notify`; beyond, the oldest are dropped
+_LOOKS = 10  # times that the timer judges a window of an episode
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What `notify` is called with.
+    """The argument of `notify`.
 
     Attributes:
-        when: The alert's rule, as it was given.
+        when: The alert's rule.
         active: True when an episode begins, False when it is over.
         value: What was measured: a share (0 to 1), or seconds; 1.0 or 0.0 where the rule is a function.
         calls: Calls in the window.
         attempts: Attempts in the window.
-        lasted: Seconds from the episode's beginning; 0 when it begins.
+        lasted: Seconds since the episode began; 0 when it begins.
     """
 
     when: str
@@ -62,7 +63,7 @@ class Alarm:
 
 
 class Alert:
-    """Calls back when errors, latency or 429s pass a line; given as `Client(watch=[Alert(...)])`, to several alike.
+    """Calls back when errors, latency or 429s pass a limit: `Client(watch=[Alert(...)])`; clients may share it.
 
         Alert(when="error_rate > 10%", over=60, notify=page_somebody)
         Alert(when="p95 > 2", over=300, notify=log_it, at_least=50)
@@ -74,7 +75,7 @@ class Alert:
         over: Length of the sliding window, seconds.
         notify: Called with an `Alarm` when an episode begins and when it is over; a plain function (it runs in a
             thread) or a coroutine function.
-        at_least: Calls (attempts, for a share of statuses) in the window before an episode may begin.
+        at_least: How many calls (attempts, for a share of statuses) the window must have before an episode can begin.
 
     Raises:
         ConfigError: A setting makes no sense.
@@ -95,8 +96,8 @@ class Alert:
         self._window = Window(self._over)
         self._notify = notify
         self._began = 0.0
-        self._notices: deque[Alarm] = deque(maxlen=_MOST)
-        self._telling: asyncio.Task[None] | None = None
+        self._notices: deque[Alarm] = deque(maxlen=_MAX_NOTICES)
+        self._notifying: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -105,15 +106,15 @@ class Alert:
         return self._episodes.under_way
 
     async def flush(self) -> None:
-        """Wait until all that there is to tell has been told: before a script ends, say."""
-        while self._telling is not None and not self._telling.done():
-            await asyncio.wait((self._telling,))
+        """Wait until every notice has been given, such as at the end of a script."""
+        while self._notifying is not None and not self._notifying.done():
+            await asyncio.wait((self._notifying,))
 
     def call_started(self, request: Request) -> None:
-        """Nothing is known yet."""
+        """Do nothing: an alert counts only what has ended."""
 
     def attempt_started(self, token: None, request: Request, headers: CIMultiDict[str]) -> None:
-        """Nothing is known yet."""
+        """Do nothing: an alert counts only what has ended."""
 
     def attempt_ended(self, token: None, record: Attempt) -> None:  # noqa: ARG002
         """Count it."""
@@ -135,17 +136,17 @@ class Alert:
         active = self._episodes.under_way
         if active:
             self._began = now
-        seen = self._window
+        window = self._window
         self._notices.append(
-            Alarm(self._when, active, self._episodes.value, seen.calls, seen.attempts, now - self._began)
+            Alarm(self._when, active, self._episodes.value, window.calls, window.attempts, now - self._began)
         )
         loop = asyncio.get_running_loop()
-        if self._telling is None or self._telling.done():
-            self._telling = loop.create_task(self._tell(), context=Context())  # outside the call's deadline
-        self._look_in(now, loop)
+        if self._notifying is None or self._notifying.done():
+            self._notifying = loop.create_task(self._notify_all(), context=Context())  # outside the call's deadline
+        self._set_timer(now, loop)
 
-    def _look_in(self, now: float, loop: asyncio.AbstractEventLoop) -> None:
-        """While an episode is under way, see whether it is over, calls or no calls."""
+    def _set_timer(self, now: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Look again soon while an episode is under way (rule 2)."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -156,9 +157,9 @@ class Alert:
     def _look(self, now: float, loop: asyncio.AbstractEventLoop) -> None:
         self._window.slide(now)
         self._judge(now)
-        self._look_in(now, loop)
+        self._set_timer(now, loop)
 
-    async def _tell(self) -> None:
+    async def _notify_all(self) -> None:
         while self._notices:
             alarm = self._notices.popleft()
             try:
@@ -182,7 +183,7 @@ def _check(when: Any, over: Any, notify: Any, at_least: Any) -> None:
 
 
 def _rule_of(when: Callable[[Window], bool]) -> Rule:
-    """A function as a rule: 1 while it says so. One that raises says no."""
+    """Turn a function into a rule: its value is 1 while the function is true, and 0 if it raises."""
 
     def measure(window: Window) -> float:
         try:

@@ -1,7 +1,7 @@
-"""Structured logs on stdlib `logging`: one record per finished call, one per attempt at DEBUG.
+"""Write structured logs to stdlib `logging`: one record per finished call, one per attempt at DEBUG.
 
-Each has a readable message, and its fields as attributes of the log record (`extra=`), which JSON formatters and
-structlog's `ExtraAdder` pick up. Secrets in URLs are masked; headers and bodies are left out.
+Each has a readable message, and its fields as attributes of the log record (`extra=`), where JSON formatters and
+structlog's `ExtraAdder` find them. Secrets in URLs are masked; headers and bodies are left out.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 class Logs:
-    """Log records of a client's calls; `Client(watch=[Logs()])`.
+    """Logs a client's calls: `Client(watch=[Logs()])`.
 
     Fields of a call: `kind` ("call"), `method`, `url`, `host`, `route`, `status`, `error`, `elapsed` (seconds),
-    `attempts` (how many), `queued` (seconds in our own lines), `degraded`. Of an attempt: `kind` ("attempt"), `method`,
+    `attempts` (how many), `queued` (seconds in our queues), `degraded`. Of an attempt: `kind` ("attempt"), `method`,
     `url`, `route`, `status`, `error`, `elapsed`, `number`, `why`, `queued`.
 
     Args:
-        logger: Its name, or the logger itself.
-        level: Of calls that went well.
-        failed: Of calls that ended with 4xx or 5xx, or with an error.
-        attempts: Of attempts.
+        logger: The logger, or its name.
+        level: The level of calls that succeed.
+        failed: The level of calls that end with 4xx or 5xx, or with an error.
+        attempts: The level of attempts.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Logs:
         self._level, self._failed, self._attempts = level, failed, attempts
 
     def call_started(self, request: Request) -> str | None:
-        """Nothing is logged yet."""
+        """Log nothing yet."""
         return request.route
 
     def attempt_started(self, token: str | None, request: Request, headers: CIMultiDict[str]) -> str | None:  # noqa: ARG002
-        """Nothing is logged yet."""
+        """Log nothing yet."""
         return token
 
     def attempt_ended(self, token: str | None, record: Attempt) -> None:
@@ -69,5 +69,5 @@ class Logs:
     def _write(self, level: int, kind: str, record: Attempt | Finished, fields: dict[str, Any]) -> None:
         url, milliseconds = record.url, record.elapsed * 1000
         shared = {"kind": kind, "method": record.method, "url": url, "status": record.status, "error": record.error}
-        said = "%s %s: %s in %.0f ms", record.method, url, ending(record), milliseconds
-        self._log.log(level, *said, extra={**shared, "elapsed": record.elapsed, **fields})
+        message = "%s %s: %s in %.0f ms", record.method, url, ending(record), milliseconds
+        self._log.log(level, *message, extra={**shared, "elapsed": record.elapsed, **fields})

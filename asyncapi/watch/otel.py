@@ -1,8 +1,8 @@
-"""OpenTelemetry: spans, metrics and trace headers, named as in the stable HTTP semantic conventions (1.44).
+"""OpenTelemetry: spans, metrics and trace headers, named by the stable HTTP semantic conventions (1.44).
 
-A client span per call (waits and retries included) with a client span per attempt inside it, which says in
-`http.request.resend_count` which attempt it is. `http.client.request.duration` counts attempts, as the conventions have
-it; the whole call is in `asyncapi.client.call.duration`. Routes go into `url.template`; metrics never see a URL, and
+A call is a client span (waits and retries included), with a client span for each attempt inside it, whose number is in
+`http.request.resend_count`. `http.client.request.duration` measures attempts, as the conventions say; the whole call is
+in `asyncapi.client.call.duration`. Routes go into `url.template`; metrics never see a URL, and
 of methods, servers and routes only so many combinations (`asyncapi/sansio/measures/series.py`); spans have them all.
 """
 
@@ -39,8 +39,8 @@ class OpenTelemetry:
     """Spans and metrics of a client's calls; `Client(watch=[OpenTelemetry()])`.
 
     Args:
-        tracer_provider: Instead of the global one.
-        meter_provider: Instead of the global one.
+        tracer_provider: Used instead of the global one.
+        meter_provider: Used instead of the global one.
         propagate: Whether attempts carry the trace and the baggage in their headers, as the global propagator writes
             them (`traceparent`, `baggage`); False for an API of strangers, who should not learn what you put in there.
     """
@@ -91,7 +91,7 @@ class OpenTelemetry:
     def _start(self, request: Request, within: Context | None, resends: int) -> Started:
         url, method, route = request.url, request.method, request.route
         if resends and request.call.why.startswith("redirect"):
-            route = None  # it led somewhere else
+            route = None  # a redirect leads to another route
         known: dict[str, Any] = {"http.request.method": method if method in self._methods else _OTHER}
         known |= {"url.scheme": url.scheme, "server.address": url.host or "", "server.port": url.port or 0}
         name, shown = method, {**known, "url.full": redact_url(url)}
@@ -105,7 +105,7 @@ class OpenTelemetry:
         return span, trace.set_span_in_context(span, within), self._bounded(known)
 
     def _bounded(self, known: dict[str, Any]) -> dict[str, Any]:
-        """The attributes for metrics: with "_OTHER" in them beyond so many combinations."""
+        """Return the attributes for metrics, with "_OTHER" in place of too many combinations."""
         route = known.get("url.template")
         server = f"{known['url.scheme']}://{known['server.address']}:{known['server.port']}"
         _, counted, counted_route = self._series.of(known["http.request.method"], server, route)
@@ -118,7 +118,7 @@ class OpenTelemetry:
 
     @staticmethod
     def _end(token: Started, record: Attempt | Finished, last: Attempt | None) -> dict[str, Any]:
-        """End a span; its labels for metrics."""
+        """End a span; return its labels for metrics."""
         span, _, known = token
         result: dict[str, Any] = {} if record.status is None else {"http.response.status_code": record.status}
         if last is not None and last.http_version:

@@ -1,7 +1,7 @@
-"""Prometheus: what a client's calls and attempts come to, by method, host, route and status (or class of error).
+"""Prometheus: count and time a client's calls and attempts by method, host, route and status (or class of error).
 
 `route` is the caller's `route=` (`/users/{id}`), or "other" where there is none: never a URL. The number of series is
-bounded, whatever calls are made: `asyncapi/sansio/measures/series.py` says which combinations have their own.
+bounded, whatever calls are made: `asyncapi/sansio/measures/series.py` decides which combinations have their own.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class _Place:
 
     Attributes:
         labels: The combination.
-        in_flight: Its gauge.
-        queued: Its histogram of waits.
-        calls: Its histograms of durations, by how calls ended.
-        attempts: Its counters, by how attempts ended, and why they were made.
-        endings: Those that have series of their own.
+        in_flight: The gauge of calls in flight.
+        queued: The histogram of waits in queues.
+        calls: The histograms of durations, by how calls ended.
+        attempts: The counters of attempts, by how they ended and why they were made.
+        endings: The endings that have series of their own.
     """
 
     __slots__ = ("attempts", "calls", "endings", "in_flight", "labels", "queued")
@@ -51,7 +51,7 @@ class _Place:
         self.endings: set[str] = set()
 
     def ending(self, record: Attempt | Finished) -> str:
-        """How it ended, as a label."""
+        """Return how a record ended, as a label."""
         return bounded(ending(record), self.endings, _ENDINGS)
 
 
@@ -60,15 +60,16 @@ class Prometheus:
 
         asyncapi_call_duration_seconds      histogram   method host route status: whole calls, waits included
         asyncapi_attempts_total             counter     method host route status why (first, retry, redirect, hedge ...)
-        asyncapi_queue_seconds              histogram   method host route: what attempts waited in our own lines
+        asyncapi_queue_seconds              histogram   method host route: the time of attempts in our own queues
         asyncapi_calls_in_flight            gauge       method host route
 
     Args:
-        registry: Where they are registered; prometheus-client's default one.
-        most: Combinations of method, host and route that have series of their own; the others are "other".
+        registry: Where the metrics are registered; by default prometheus-client's registry.
+        most: How many combinations of method, host and route have series of their own; the others are "other".
 
     Raises:
-        ConfigError: The registry has them already: share one `Prometheus` between clients. Or `most` is no number.
+        ConfigError: The registry has these metrics already (share one `Prometheus` between clients), or `most` is not a
+            number.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY, *, most: int = 200) -> None:
@@ -81,7 +82,7 @@ class Prometheus:
             )
             self._attempts = Counter("asyncapi_attempts", "Attempts", (*ends, "why"), registry=registry)
             self._queued = Histogram(
-                "asyncapi_queue_seconds", "Waits in our lines", _NAMES, registry=registry, buckets=_WAITS
+                "asyncapi_queue_seconds", "Waits in our queues", _NAMES, registry=registry, buckets=_WAITS
             )
             self._in_flight = Gauge("asyncapi_calls_in_flight", "Calls under way", _NAMES, registry=registry)
         except ValueError as error:
@@ -92,7 +93,7 @@ class Prometheus:
         self._places: dict[tuple[str, str, str], _Place] = {}
 
     def call_started(self, request: Request) -> _Place:
-        """One more under way."""
+        """Count a call that begins."""
         method = request.method if request.method in METHODS else OTHER
         labels = self._series.of(method, request.call.host, request.route)
         place = self._places.get(labels)
@@ -103,7 +104,7 @@ class Prometheus:
         return place
 
     def attempt_started(self, token: _Place, request: Request, headers: CIMultiDict[str]) -> _Place:  # noqa: ARG002
-        """An attempt goes by its call's labels."""
+        """Use the labels of the call."""
         return token
 
     def attempt_ended(self, token: _Place, record: Attempt) -> None:
@@ -117,7 +118,7 @@ class Prometheus:
         token.queued.observe(record.queued)
 
     def call_ended(self, token: _Place, record: Finished) -> None:
-        """One less under way."""
+        """Count a call that has ended."""
         token.in_flight.dec()
         key = token.ending(record)
         durations = token.calls.get(key)

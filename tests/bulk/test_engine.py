@@ -1,4 +1,4 @@
-"""A job fetches every row once, stops when it is told to, and goes on where it stopped."""
+"""A job fetches every row once, stops when it should, and continues where it stopped."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import pydantic
 import pytest
 from aiohttp import web
 
-from asyncapi import Client, ConfigError, RateLimit, Retry, Timeout
+from asyncapi import Client, ConfigError, RateLimit, Retry
 from asyncapi.bulk import Engine, Job, run
 from asyncapi.bulk.rows import UNKNOWN
 from asyncapi.testing import MockTransport, reply
@@ -77,7 +77,7 @@ async def test_every_row_of_the_input_becomes_one_row(inputs, out):
     assert [file.name for file in out.parent.iterdir() if "out" in file.name] == ["out.jsonl"]
 
 
-async def test_failed_rows_are_told_and_the_exit_code_says_so(inputs, out):
+async def test_failed_rows_are_counted_and_the_exit_code_says_so(inputs, out):
     def handler(request):
         return reply(404) if request.url.path.endswith("3") else reply(200, json=1)
 
@@ -141,7 +141,7 @@ async def test_broken_rows_are_found_before_anything_is_sent(inputs, out, server
         ({"rate": "many"}, "the rate 'many' cannot be read: write 50"),
         ({"rate": "0/m"}, "the rate '0/m' cannot be read"),
         ({"concurrency": 0}, "concurrency=0"),
-        ({"resume": True, "overwrite": True}, "choose one of them"),
+        ({"resume": True, "overwrite": True}, "give one of them"),
         ({"url": "https://h/{a}/{b}"}, "needs the columns a, b"),
         ({"report": "none/r.html"}, "no folder"),
         ({"tls": "none.pem"}, "none.pem"),
@@ -155,27 +155,11 @@ async def test_a_wrong_setting_is_one_clear_error_before_anything_is_sent(inputs
     assert not out.exists()
 
 
-@pytest.mark.parametrize(
-    ("rate", "amount", "per", "burst"),
-    [("50", 50, 1, 50), ("50/s", 50, 1, 50), ("100/m", 100, 60, 100 / 60), ("5000/h", 5000, 3600, 5000 / 3600),
-     ("10/d", 10, 86400, 1), (2.5, 2.5, 1, 2.5)],
-)  # fmt: skip
-def test_rates_are_read_and_spread_evenly(rate, amount, per, burst):
-    assert Job("-", "-", rate=rate).rate_limit() == RateLimit(amount, per=per, burst=burst)
-
-
-def test_a_timeout_is_that_of_an_attempt_so_that_waiting_in_line_fails_no_row():
-    assert Job("-", "-", timeout=3).limits() == Timeout(None, connect=3, attempt=3)
-    assert Job("-", "-").limits() == Timeout(None, connect=5, attempt=30)
-    assert Job("-", "-", timeout=None).limits() == Timeout(None, connect=None)
-    assert Job("-", "-", timeout=Timeout(9)).limits() == Timeout(9)
-
-
 async def test_max_errors_stops_early_and_the_job_can_go_on(inputs, out):
     async with client(lambda request: reply(500)) as api:
         summary = await run(Job(inputs(500), out, max_errors=5, concurrency=2), client=api)
     assert 5 <= summary.failed < 20
-    assert summary.stopped == "max_errors is reached: 5 failed"
+    assert summary.stopped == "5 rows have failed (max_errors)"
     assert summary.exit_code == 1
     async with client(lambda request: reply(200, json=1)) as api:
         again = await run(Job(inputs(500), out, resume=True), client=api)
@@ -404,7 +388,7 @@ async def test_a_broken_row_of_a_stream_stops_the_job_and_keeps_what_came_before
     assert (summary.exit_code, summary.ok, len(rows(out))) == (2, 2, 2)
 
 
-async def test_progress_is_told_while_it_runs_and_at_the_end(inputs, out):
+async def test_progress_is_reported_while_it_runs_and_at_the_end(inputs, out):
     seen = []
 
     async def handler(request):
@@ -417,7 +401,7 @@ async def test_progress_is_told_while_it_runs_and_at_the_end(inputs, out):
     assert [look.done for look in seen] == sorted(look.done for look in seen)
     last = seen[-1]
     assert (last.total, last.done, last.ok, last.failed, last.in_flight) == (100, 100, 99, 1, 0)
-    assert (last.by_status, last.limit) == ({200: 99, 503: 1}, "5 at once")
+    assert (last.by_status, last.limit) == ({200: 99, 503: 1}, "5 at a time")
     assert any(look.in_flight >= 5 and look.rate > 0 and look.eta is not None for look in seen)
 
 

@@ -23,7 +23,7 @@ def begin(path, *lines):
 
 
 def heal(path, size):
-    journal, past = Journal.heal(path, size)
+    journal, past = Journal.recover(path, size)
     journal.close()
     return past
 
@@ -75,31 +75,31 @@ def test_a_torn_last_line_is_as_if_it_never_was(path, torn):
 
 def test_a_torn_first_line_means_that_nothing_was_begun(path):
     path.write_text('{"asyncapi_journal": 1, "jo')
-    assert Journal.heal(path, 0) is None
+    assert Journal.recover(path, 0) is None
 
 
 @pytest.mark.parametrize("text", ['{"a": 1}\n', "hello\n", "[]\n", '{"asyncapi_journal": 2, "job": "x", "what": {}}\n'])
 def test_another_file_in_its_place_is_refused(path, text):
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"is no journal of this program.*--overwrite"):
-        Journal.heal(path, 0)
+    with pytest.raises(ConfigError, match=r"is not a journal of asyncapi.*--overwrite"):
+        Journal.recover(path, 0)
     assert path.read_text() == text
 
 
 def test_a_damaged_line_is_refused(path):
     begin(path, "+ 3 100", "+ x y", "+ 4 200")
     with pytest.raises(ConfigError, match="is damaged at"):
-        Journal.heal(path, 1000)
+        Journal.recover(path, 1000)
 
 
 def test_two_processes_cannot_write_one_journal(path):
     journal, _ = Journal.create(path, WHAT)
-    for take in (lambda: Journal.create(path, WHAT), lambda: Journal.heal(path, 0)):
-        with pytest.raises(ConfigError, match="another job is writing here"):
+    for take in (lambda: Journal.create(path, WHAT), lambda: Journal.recover(path, 0)):
+        with pytest.raises(ConfigError, match="another job is writing this output"):
             take()
     journal.close()
-    healed, _ = Journal.heal(path, 0)
-    with pytest.raises(ConfigError, match="another job is writing here"):
-        Journal.heal(path, 0)
+    healed, _ = Journal.recover(path, 0)
+    with pytest.raises(ConfigError, match="another job is writing this output"):
+        Journal.recover(path, 0)
     healed.remove()
     assert not path.exists()

@@ -69,14 +69,14 @@ def test_columns_that_nobody_asks_for_may_be_empty_long_or_there_twice(file):
     text = "id,k,,,note,note\n1,a,,,x," + "y" * 200_000 + "\n"
     assert urls(file("a.csv", text), template=template) == ["https://h/a"]
     for name in ("id", "k"):
-        with pytest.raises(InputError, match=rf"a\.csv:1: the column '{name}' is there twice"):
+        with pytest.raises(InputError, match=rf"a\.csv:1: the column '{name}' appears twice"):
             read(file("a.csv", f"id,k,{name}\n1,a,b\n"), template=template)
 
 
 @pytest.mark.parametrize("number", ["NaN", "1e400", "-Infinity"])
 def test_an_id_that_is_no_number_is_refused_before_anything_is_sent(file, number):
     path = file("a.jsonl", f'{{"id": {number}, "k": 1}}\n')
-    with pytest.raises(InputError, match=r"a\.jsonl:1: the id .* is no finite number: give it as text"):
+    with pytest.raises(InputError, match=r"a\.jsonl:1: the id .* is not a finite number: give it as text"):
         Reader(path, template=Template("https://h/{k}")).scan()
 
 
@@ -112,27 +112,27 @@ def test_a_relative_url_needs_a_base_url(file):
         ("a.txt", "https://\n", r"a\.txt:1: "),
         ("a.txt", "https://h:99999999/\n", r"a\.txt:1: not a valid URL"),
         ("a.txt", "https://h/\x00\n", r"a\.txt:1: control characters"),
-        ("a.txt", b"https://h/1\nhttps://h/\xff\n", r"a\.txt:2: not UTF-8"),
-        ("a.txt", "https://h/1\n".encode("utf-16"), r"a\.txt:1: not UTF-8"),
-        ("a.jsonl", '{"url":"https://h/1"}\n{"url":\n', r"a\.jsonl:2: not JSON"),
+        ("a.txt", b"https://h/1\nhttps://h/\xff\n", r"a\.txt:2: not valid UTF-8"),
+        ("a.txt", "https://h/1\n".encode("utf-16"), r"a\.txt:1: not valid UTF-8"),
+        ("a.jsonl", '{"url":"https://h/1"}\n{"url":\n', r"a\.jsonl:2: not valid JSON"),
         (
             "a.jsonl",
             '{"url":"https://h/1","header":{}}\n',
             r"a\.jsonl:1: unknown key 'header'; a request has id, method",
         ),
-        ("a.jsonl", '{"id":1}\n', r"a\.jsonl:1: no 'url'"),
+        ("a.jsonl", '{"id":1}\n', r"a\.jsonl:1: the row has no 'url'"),
         ("a.jsonl", '["https://h/1"]\n', r"a\.jsonl:1: a row is a JSON object"),
         ("a.jsonl", '{"url":5}\n', r"a\.jsonl:1: url: Input should be a valid string"),
         ("a.jsonl", '{"url":"https://h/1","headers":{"A":[1]}}\n', r"a\.jsonl:1: headers\.A: "),
         ("a.jsonl", '{"url":"https://h/1","headers":{"A":"x\\r\\nB: y"}}\n', r"a\.jsonl:1: header A: a line break"),
         ("a.jsonl", '{"url":"https://h/1","params":{"A":{}}}\n', r"a\.jsonl:1: params: 'A' is a dict"),
         ("a.jsonl", '{"url":"https://h/1","json":1,"content":"x"}\n', r"a\.jsonl:1: a request has one body"),
-        ("a.jsonl", '{"url":"https://h/1","method":"GE T"}\n', r"a\.jsonl:1: no HTTP method"),
-        ("a.csv", "id,link\n1,https://h/1\n", r"a\.csv:1: no column 'url' \(there are: id, link\).*\{id\}"),
-        ("a.csv", "url,url\n1,2\n", r"a\.csv:1: the column 'url' is there twice"),
+        ("a.jsonl", '{"url":"https://h/1","method":"GE T"}\n', r"a\.jsonl:1: 'GE T' is not an HTTP method"),
+        ("a.csv", "id,link\n1,https://h/1\n", r"a\.csv:1: no column 'url' \(the columns are: id, link\).*\{id\}"),
+        ("a.csv", "url,url\n1,2\n", r"a\.csv:1: the column 'url' appears twice"),
         ("a.csv", "url,n\nhttps://h/1,1\nhttps://h/2\n", r"a\.csv:3: 1 fields where the header has 2"),
-        ("a.csv", 'url\n"https://h/1\n', r"a\.csv:2: not CSV"),
-        ("a.csv", "url,n\n,1\n", r"a\.csv:2: no 'url'"),
+        ("a.csv", 'url\n"https://h/1\n', r"a\.csv:2: not valid CSV"),
+        ("a.csv", "url,n\n,1\n", r"a\.csv:2: the row has no 'url'"),
     ],
 )
 def test_a_broken_row_names_file_line_and_what_is_wrong(file, name, content, says):
@@ -141,7 +141,7 @@ def test_a_broken_row_names_file_line_and_what_is_wrong(file, name, content, say
 
 
 def test_a_template_that_does_not_fit_the_row_names_file_and_line(file):
-    with pytest.raises(InputError, match=r"a\.csv:2: no column 'id' \(there are: a, b\)"):
+    with pytest.raises(InputError, match=r"a\.csv:2: no column 'id' \(the columns are: a, b\)"):
         read(file("a.csv", "a,b\n1,2\n"), template=Template("https://h/{id}"))
     with pytest.raises(ConfigError, match="needs the columns a, b, but"):
         Reader(file("a.txt", "1\n"), template=Template("https://h/{a}/{b}")).scan()

@@ -34,7 +34,7 @@ async def test_it_shows_what_happened_and_needs_nothing_else(make, tmp_path):
         "Throughput",
         "Latency",
         "Status",
-        "Errors by kind",
+        "Errors",
         "First failed rows",
         "Slowest rows",
         "The job",
@@ -63,13 +63,13 @@ async def test_secrets_and_markup_do_not_reach_it(make, monkeypatch):
 
 async def test_a_job_without_rows_has_a_report(make):
     _, page = await make(count=0)
-    assert "No row was asked for" in page
+    assert "No request was sent" in page
 
 
 async def test_a_job_that_stopped_early_says_so(make):
     _, page = await make(count=200, max_errors=1, concurrency=1)
     assert "Stopped early" in page
-    assert "max_errors is reached: 1 failed" in page
+    assert "1 rows have failed (max_errors)" in page
 
 
 async def test_its_size_does_not_grow_with_the_rows(make, tmp_path):

@@ -1,4 +1,4 @@
-"""A row tells what became of a request, in exactly eight keys."""
+"""A row says how a request ended, in exactly eight keys, and becomes text that every reader of a format reads back."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ import pydantic
 import pytest
 
 from asyncapi.bulk.reader import Item
-from asyncapi.bulk.rows import UNKNOWN, plain, row_of, unknown_row
+from asyncapi.bulk.rows import UNKNOWN, row_of, unknown_row, value_of
 from asyncapi.errors import ConnectError, DecodeError
 from asyncapi.types import Attempt, Outcome, Response
 
@@ -72,9 +72,9 @@ def test_a_row_in_flight_at_a_kill_is_unknown():
         (b"[1]", "application/problem+json", [1]),
         (b"", "application/json", None),
         (b"", "image/png", None),
-        (b"caf\xe9", "text/plain; charset=latin-1", "café"),
+        (b"caf\xe9", "text/value_of; charset=latin-1", "café"),
         (b"<a/>", "application/atom+xml", "<a/>"),
-        (b"\xff\xfe", "text/plain", "data:text/plain;base64,//4="),
+        (b"\xff\xfe", "text/value_of", "data:text/value_of;base64,//4="),
         (b"\x89PNG", "image/png", "data:image/png;base64,iVBORw=="),
         (b"abc", "application/octet-stream", "data:application/octet-stream;base64,YWJj"),
         (b'{"a":1}', None, {"a": 1}),
@@ -83,12 +83,12 @@ def test_a_row_in_flight_at_a_kill_is_unknown():
     ],
 )
 def test_a_body_becomes_what_json_can_carry(content, kind, data):
-    assert plain(response(content, kind)) == data
+    assert value_of(response(content, kind)) == data
 
 
 def test_broken_json_fails_its_row():
     with pytest.raises(DecodeError):
-        plain(response(b"{", "application/json"))
+        value_of(response(b"{", "application/json"))
     row = row_of(item(), Outcome(0, item(), response(b"{", "application/json"), None, (), 0.1, 200))
     assert not row["ok"]
     assert row["error"].startswith("DecodeError: the response isn't valid JSON")

@@ -151,14 +151,14 @@ def test_without_resume_nothing_is_overwritten(tmp_path):
     def check(**flags):
         check_output(sink_for(path), source, **{"resume": False, "overwrite": False, **flags})
 
-    with pytest.raises(ConfigError, match=r"out\.jsonl exists: --overwrite replaces it, --resume goes on"):
+    with pytest.raises(ConfigError, match=r"out\.jsonl exists: --overwrite replaces it, --resume continues"):
         check()
     with pytest.raises(ConfigError, match=r"has no journal.*it is complete"):
         check(resume=True)
     check(overwrite=True)
     path.unlink()
     write(path, [0])
-    with pytest.raises(ConfigError, match="belongs to a job that was stopped: --resume goes on"):
+    with pytest.raises(ConfigError, match="belongs to a stopped job: --resume continues it"):
         check()
     check(resume=True)
 
@@ -166,7 +166,7 @@ def test_without_resume_nothing_is_overwritten(tmp_path):
 def test_an_output_that_is_the_input_is_refused(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("{}\n")
-    with pytest.raises(ConfigError, match="is the input too"):
+    with pytest.raises(ConfigError, match="is also the input"):
         check_output(sink_for(path), path, resume=False, overwrite=True)
 
 
@@ -312,7 +312,7 @@ def test_an_output_that_somebody_changed_is_refused_and_left_alone(tmp_path, end
     notes = journal.read_bytes()
     EDITS[name](place)
     there = place.read_bytes()
-    with pytest.raises(ConfigError, match=r"is not as the job left it: its row \d+ was changed.*--overwrite"):
+    with pytest.raises(ConfigError, match=r"has changed since the job stopped: its row \d+ was edited.*--overwrite"):
         open_store(sink_for(path), WHAT, resume=True)
     assert journal.read_bytes() == notes
     assert ending == ".sqlite" or place.read_bytes() == there
@@ -323,7 +323,7 @@ def test_a_table_that_is_refused_is_let_go_of(tmp_path):
     write(path, range(3))
     edited(path, "DELETE FROM rows WHERE id = 1")
     sink = sink_for(path)
-    with pytest.raises(ConfigError, match="is not as the job left it"):
+    with pytest.raises(ConfigError, match="has changed since the job stopped"):
         open_store(sink, WHAT, resume=True)
     assert sink._base is None
 
@@ -395,7 +395,7 @@ def test_a_lock_that_never_ends_is_an_error_in_the_end(tmp_path, monkeypatch):
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     store.add(0, "+", row(0))
-    monkeypatch.setattr("asyncapi.bulk.store._PATIENCE", 0.0)
+    monkeypatch.setattr("asyncapi.bulk.store._MAX_LOCKED", 0.0)
     with pytest.raises(NotWritten, match="another program has locked it"):
         store.flush()
     store.close()

@@ -44,8 +44,8 @@ def test_a_template_that_cannot_work_is_one_clear_error(text, says):
 
 @pytest.mark.parametrize(
     ("value", "says"),
-    [("", "change the path"), (".", "change the path"), ("..", "change the path"), (None, "only text"),
-     (True, "only text"), ([1], "only text")],
+    [("", "change the path"), (".", "change the path"), ("..", "change the path"), (None, "only hold text"),
+     (True, "only hold text"), ([1], "only hold text")],
 )  # fmt: skip
 def test_a_value_that_would_ask_for_another_path_is_refused(value, says):
     with pytest.raises(ValueError, match=says):
@@ -53,7 +53,7 @@ def test_a_value_that_would_ask_for_another_path_is_refused(value, says):
 
 
 def test_a_missing_column_is_named_beside_those_that_are_there():
-    with pytest.raises(ValueError, match=r"no column 'id' \(there are: a, b\)"):
+    with pytest.raises(ValueError, match=r"no column 'id' \(the columns are: a, b\)"):
         Template("https://h/{id}").fill({"a": 1, "b": 2})
 
 

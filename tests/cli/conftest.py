@@ -69,3 +69,14 @@ def asyncapi(start):
         return process.returncode, out.decode(), err.decode()
 
     return runner
+
+
+@pytest.fixture
+def inputs(tmp_path, server):
+    """Writes a file with so many URLs of the server, and returns its name."""
+
+    def write(count):
+        (tmp_path / "in.txt").write_text("".join(f"{server.url}/{n}\n" for n in range(count)))
+        return "in.txt"
+
+    return write

@@ -15,13 +15,13 @@ from asyncapi.cli.screen import Lines, LiveScreen, Silent, line, summary_lines
 LOOK = Progress(
     phase="fetching", total=10_000, done=2_500, ok=2_000, failed=400, unknown=1, skipped=99, in_flight=100, elapsed=61.0,
     rate=412.4, eta=3700.0, retries=213, p50=42.0, p95=1310.0, by_status={200: 2_000, 404: 60, 503: 340},
-    by_error={"ServerError": 340, "NotFound": 60}, paused=12.0, limit="100 at once, 50 per second",
-    held={"budget": 37}, notes=("h asks to wait until 14:30:00", "the output is locked by others"),
+    by_error={"ServerError": 340, "NotFound": 60}, paused=12.0, limit="100 at a time, 50 a second",
+    held={"budget": 37}, notes=("h asks to wait until 14:30:00", "another program locks the output"),
 )  # fmt: skip
-FACTS = ("2,500/10,000  25 %", "412 rows/s", "ETA 1:01:40", "so far 1:01", "in flight 100", "p50 42 ms", "p95 1.31 s",
-         "retries 213", "100 at once, 50 per second", "ok 2,000", "failed 400", "unknown 1", "before 99", "503: 340",
-         "ServerError 340", "the server asks to wait 0:12", "held back by budget 37", "h asks to wait until 14:30:00",
-         "the output is locked by others")  # fmt: skip
+FACTS = ("2,500/10,000  25 %", "412 rows/s", "ETA 1:01:40", "elapsed 1:01", "in flight 63", "p50 42 ms", "p95 1.31 s",
+         "retries 213", "limits 100 at a time, 50 a second", "ok 2,000", "failed 400", "unknown 1", "done before 99", "503: 340",
+         "ServerError 340", "paused by the server for 0:12", "held back by budget: 37", "h asks to wait until 14:30:00",
+         "another program locks the output")  # fmt: skip
 
 
 def summary(**changes):
@@ -58,8 +58,8 @@ def test_a_stream_has_no_total_and_no_eta():
 def test_a_plain_line_says_it_in_one_line():
     said = line(LOOK)
     assert "\n" not in said
-    assert said.startswith("fetching: 2,500/10,000 (25 %) rows, 400 failed, 412 rows/s, ETA 1:01:40, 100 in flight")
-    assert said.endswith("held back by budget 37, h asks to wait until 14:30:00, the output is locked by others")
+    assert said.startswith("fetching: 2,500/10,000 (25 %) rows, 400 failed, 412 rows/s, ETA 1:01:40, 63 in flight")
+    assert said.endswith("held back by budget: 37, h asks to wait until 14:30:00, another program locks the output")
 
 
 def test_plain_lines_come_every_ten_percent(capsys):
@@ -74,16 +74,16 @@ def test_plain_lines_come_every_ten_percent(capsys):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({}, ["done: 10 rows in 2.0 s (5.0 rows/s): 10 ok, 0 failed", "p50 42 ms, p95 100 ms, p99 2.00 s", "retries  3", "o.jsonl"]),
+        ({}, ["done: 10 rows in 2.0 s (5.0 rows/s): 10 ok, 0 failed", "p50 42 ms, p95 100 ms, p99 2.00 s", "retries    3", "o.jsonl"]),
         ({"failed": 2, "by_error": {"NotFound": 2}, "exit_code": 1}, ["done: 12 rows", "2 failed", "NotFound 2"]),
         ({"unknown": 1, "exit_code": 1}, ["1 unknown (in flight when the job was killed; not sent again)"]),
         ({"skipped": 5, "skipped_failed": 1, "exit_code": 1}, ["5 done before, of which 1 failed"]),
-        ({"held": {"budget": 552, "wait": 3}}, ["held by  budget 552, wait 3"]),
+        ({"held": {"budget": 552, "pace": 3}}, ["held back  by budget: 552, by pace: 3"]),
         ({"stopped": "interrupted", "exit_code": 130}, ["interrupted: 10 rows", "run the same command with --resume"]),
         ({"stopped": "cannot write o.jsonl: full", "exit_code": 1}, ["stopped: ", "error: cannot write o.jsonl: full", "--resume"]),
     ],
 )  # fmt: skip
-def test_the_end_is_told_in_a_few_lines(changes, says):
+def test_the_summary_has_a_few_lines(changes, says):
     said = "\n".join(summary_lines(summary(**changes)))
     assert [part for part in says if part not in said] == []
     assert ("--resume" in said) == ("stopped" in changes)

@@ -183,7 +183,7 @@ class World:
         for watchdog in self.made.of(Watchdog):
             assert len(watchdog) == 0
         for cache in self.made.of(_Cache):
-            assert cache._asking == {}
+            assert cache._fetching == {}
         assert len(parts.hedges) == len(parts.flights) == 0
         for budget in parts.budgets.values():
             assert isinstance(budget, RetryBudget)
@@ -197,7 +197,7 @@ class World:
             assert parts.keyring.context._tasks == set()
             for credential in parts.keyring._by_origin.values():
                 if isinstance(credential, KeyPool):
-                    assert not credential._held
+                    assert not credential._waiting
 
 
 def elsewhere(inner):

@@ -691,6 +691,28 @@ def test_a_handler_that_swallows_its_cancellation_is_waited_for_not_left_behind(
     in_virtual_time(scenario)
 
 
+def test_leaving_a_full_window_waits_for_no_place_in_it():
+    """A worker whose handler swallowed its cancellation ends, though no outcome will be handed over any more."""
+
+    async def scenario():
+        host = Host(concurrency=1)
+
+        async def deaf(request):
+            if request.url.path == "/1":
+                try:
+                    await asyncio.sleep(50)
+                except asyncio.CancelledError:
+                    await asyncio.sleep(3)
+            return reply()
+
+        host.client._transport._handler = deaf
+        async with host.client.map([f"/{n}" for n in range(5)]):
+            await asyncio.sleep(1)
+        assert host.clock.now() == pytest.approx(4.0)
+
+    in_virtual_time(scenario)
+
+
 def rude_source():
     try:
         while True:

@@ -87,6 +87,7 @@ async def learns(behind, retry_after, seconds=9):
     return [counts[second, 200] for second in range(seconds)], [counts[second, 429] for second in range(seconds)]
 
 
+@pytest.mark.soak
 async def test_a_learning_client_finds_the_rate_from_429s_alone(upstream):
     """With and without Retry-After."""
     plain, told = await asyncio.gather(learns(upstream.address, ""), learns(upstream.address, "1"))

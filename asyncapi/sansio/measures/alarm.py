@@ -38,13 +38,15 @@ class Rule:
 
     Attributes:
         measure: The value, of a window.
-        count: How many it is taken from.
-        line: It holds above.
+        count: How many calls or attempts it is taken from.
+        line: The rule holds while the value is above it.
+        is_above: Whether the value is above a line, where that is cheaper than the value; else None.
     """
 
     measure: Measure
     count: Callable[[Window], int]
     line: float
+    is_above: Callable[[Window, float], bool] | None = None
 
 
 def parse(when: str) -> Rule:
@@ -62,7 +64,12 @@ def parse(when: str) -> Rule:
         rule = Rule(lambda window: window.share(status), lambda window: window.attempts, line)
     elif found["quantile"]:
         share = float(found["quantile"]) / 100
-        rule = Rule(lambda window: window.quantile(share), lambda window: window.calls, line)
+        rule = Rule(
+            lambda window: window.quantile(share),
+            lambda window: window.calls,
+            line,
+            lambda window, line: window.is_above(share, line),
+        )
     else:
         rule = Rule(lambda window: window.error_rate, lambda window: window.calls, line)
     if found["quantile"] is None and line >= 1:
@@ -79,7 +86,7 @@ class Episodes:
 
     Attributes:
         under_way: Whether the alarm is on.
-        value: What was measured last.
+        value: What was measured: when the last episode began or ended, or later.
     """
 
     __slots__ = ("_at_least", "_rule", "under_way", "value")
@@ -93,11 +100,15 @@ class Episodes:
     def judge(self, window: Window) -> bool:
         """Whether this began or ended an episode."""
         rule = self._rule
-        self.value = value = rule.measure(window)
-        if self.under_way:
-            turned = value <= rule.line * _BACK
+        line = rule.line * _BACK if self.under_way else rule.line
+        if rule.is_above is None:
+            self.value = rule.measure(window)
+            above = self.value > line
         else:
-            turned = value > rule.line and rule.count(window) >= self._at_least
+            above = rule.is_above(window, line)
+        turned = not above if self.under_way else above and rule.count(window) >= self._at_least
         if turned:
             self.under_way = not self.under_way
+            if rule.is_above is not None:
+                self.value = rule.measure(window)
         return turned

@@ -1,14 +1,18 @@
 """What calls and attempts came to over the last seconds, in constant memory.
 
-Time is cut into slots, of which the oldest is forgotten as a whole: a window of 60 s covers between 58 s and 60 s. The
-sums over all slots are kept up to date, so that nothing is added up when they are asked for.
+Rules:
+1. Time is cut into slots, of which the oldest is forgotten as a whole: a window of 60 s covers between 58 s and 60 s.
+2. The sums over all slots are kept up to date, so that nothing is added up when they are asked for.
+3. Whether a quantile is above a line needs no quantile: it is, if more than its share of the values are in buckets
+   above the line. For each line that was asked for, those values are counted as they come.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from math import inf
 
-from asyncapi.sansio.measures.histogram import Histogram
+from asyncapi.sansio.measures.histogram import Histogram, bucket_of, last_bucket_up_to
 
 _SLOTS = 30
 
@@ -16,7 +20,7 @@ _SLOTS = 30
 class _Slot:
     """What came in one slot of time, or in all."""
 
-    __slots__ = ("attempts", "by_status", "calls", "failed", "index", "latency")
+    __slots__ = ("above", "attempts", "by_status", "calls", "failed", "index", "latency")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -25,6 +29,13 @@ class _Slot:
         self.attempts = 0
         self.by_status: Counter[int] = Counter()
         self.latency = Histogram()
+        self.above: Counter[float] = Counter()  # calls in buckets above each line (rule 3)
+
+    def call(self, bucket: int, elapsed: float, *, failed: bool) -> None:
+        """Count a call."""
+        self.calls += 1
+        self.failed += failed
+        self.latency.count_in(bucket, elapsed)
 
 
 class Window:
@@ -38,6 +49,8 @@ class Window:
         self._width = over / _SLOTS
         self._slots: deque[_Slot] = deque()
         self._all = _Slot(0)
+        self._newest_until = -inf  # until when the newest slot is the one to count in
+        self._lines: dict[float, int] = {}  # the last bucket that is not above each line (rule 3)
 
     @property
     def calls(self) -> int:
@@ -62,34 +75,63 @@ class Window:
         """Latency of calls, seconds: 0.95 for the 95th percentile."""
         return self._all.latency.quantile(share) or 0.0
 
+    def is_above(self, share: float, line: float) -> bool:
+        """Whether `quantile(share) > line`, without the cost of it."""
+        total = self._all
+        if line not in self._lines:
+            self._watch(line)
+        count = total.calls
+        return count > 0 and count - total.above[line] <= share * (count - 1)
+
     def call(self, now: float, elapsed: float, *, failed: bool) -> None:
-        """A call has ended."""
-        for slot in (self._slot(now), self._all):
-            slot.calls += 1
-            slot.failed += failed
-            slot.latency.record(elapsed)
+        """Count a call that has ended."""
+        slot = self._slots[-1] if now < self._newest_until else self._slot(now)
+        bucket = bucket_of(elapsed)
+        slot.call(bucket, elapsed, failed=failed)
+        self._all.call(bucket, elapsed, failed=failed)
+        for line, last in self._lines.items():
+            if bucket > last:
+                slot.above[line] += 1
+                self._all.above[line] += 1
 
     def attempt(self, now: float, status: int | None) -> None:
-        """An attempt has ended, with an answer or without."""
-        for slot in (self._slot(now), self._all):
-            slot.attempts += 1
-            if status is not None:
-                slot.by_status[status] += 1
+        """Count an attempt that has ended, with a response or without."""
+        slot, total = self._slots[-1] if now < self._newest_until else self._slot(now), self._all
+        slot.attempts += 1
+        total.attempts += 1
+        if status is not None:
+            slot.by_status[status] += 1
+            total.by_status[status] += 1
 
     def slide(self, now: float) -> None:
         """Forget what has left the window."""
         oldest = int(now // self._width) - _SLOTS
+        total = self._all
         while self._slots and self._slots[0].index <= oldest:
-            gone, kept = self._slots.popleft(), self._all
-            kept.calls -= gone.calls
-            kept.failed -= gone.failed
-            kept.attempts -= gone.attempts
-            kept.by_status -= gone.by_status  # which forgets what falls to nothing
-            kept.latency.forget(gone.latency)
+            gone = self._slots.popleft()
+            total.calls -= gone.calls
+            total.failed -= gone.failed
+            total.attempts -= gone.attempts
+            total.by_status -= gone.by_status  # which forgets what falls to nothing
+            total.above -= gone.above
+            total.latency.forget(gone.latency)
+        if not self._slots:
+            self._newest_until = -inf
 
     def _slot(self, now: float) -> _Slot:
         self.slide(now)
         index = int(now // self._width)
         if not self._slots or self._slots[-1].index < index:
             self._slots.append(_Slot(index))
+        if self._slots[-1].index == index:
+            # a little early: where the product is rounded up, the last calls of a slot come here once more
+            self._newest_until = (index + 1) * self._width * (1 - 1e-12)
         return self._slots[-1]
+
+    def _watch(self, line: float) -> None:
+        """Count the calls above a line from now on, and those that are in the window already."""
+        self._lines[line] = last = last_bucket_up_to(line)
+        for slot in (*self._slots, self._all):
+            above = slot.latency.above(last)
+            if above:
+                slot.above[line] = above

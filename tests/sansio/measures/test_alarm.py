@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from asyncapi import ConfigError
@@ -71,3 +73,22 @@ def test_a_line_of_nothing_ends_when_nothing_fails_any_more():
     window.slide(10.5)
     assert episodes.judge(window)
     assert not episodes.under_way
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_quantile_is_judged_as_if_it_were_taken_each_time(seed):
+    """Only what an episode began or ended with is measured; the decisions are those of the values themselves."""
+    draw, window, episodes = random.Random(seed), Window(20), Episodes(parse("p90 > 1"), 10)
+    active, turns, now = False, 0, 0.0
+    for number in range(3000):
+        now += draw.random() / 10
+        window.call(now, elapsed=draw.lognormvariate(-0.8 if number // 500 % 2 else -1.6, 0.8), failed=False)
+        turned = episodes.judge(window)
+        value = window.quantile(0.9)
+        expected = value <= 0.8 if active else value > 1 and window.calls >= 10
+        assert turned == expected
+        active ^= turned
+        turns += turned
+        if turned:
+            assert (episodes.under_way, episodes.value) == (active, value)
+    assert turns >= 2

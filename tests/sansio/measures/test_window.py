@@ -59,3 +59,25 @@ def test_the_window_counts_all_that_is_younger_than_its_length_but_for_one_slot(
         possible = [failed for at, failed in seen if at > now - over * 1.001]
         assert len(young) <= window.calls <= len(possible)
         assert sum(young) <= round(window.error_rate * window.calls) <= sum(possible)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 30), st.floats(0, 20)), max_size=150),
+    st.sampled_from([0.5, 0.95, 0.999]),
+    st.sampled_from([0.0, 1e-9, 0.4, 0.5, 2.0, 1.05**7, 1.05**7.5]),
+)
+def test_is_above_says_what_the_quantile_says(calls, share, line):
+    """Whenever it is asked for the first time, and through everything that is forgotten."""
+    early, late = Window(10), Window(10)
+    early.is_above(share, line)
+    now = 0.0
+    for number, (pause, elapsed) in enumerate(calls):
+        now += pause if number % 9 == 0 else 0.0
+        for window in (early, late):
+            window.call(now, elapsed, failed=False)
+        assert early.is_above(share, line) == (early.quantile(share) > line)
+        if number >= 20:
+            assert late.is_above(share, line) == (late.quantile(share) > line)
+    early.slide(now + 20)
+    assert not early.is_above(share, line)
+    assert not early._all.above

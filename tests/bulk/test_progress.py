@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.bulk.tally import Tally, Timeline
+from asyncapi.bulk.progress import Tally, Timeline
 
 
 def row(elapsed=10.0, *, status=200, ok=True, attempts=1, **more):

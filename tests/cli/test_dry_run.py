@@ -1,0 +1,42 @@
+"""A dry run shows what would be sent, in the words of the options."""
+
+
+async def test_a_dry_run_sends_and_writes_nothing(tmp_path, server, asyncapi, inputs):
+    code, out, _ = await asyncapi("fetch", inputs(300), "-o", "out.jsonl", "--dry-run", "--rate", "100/m")
+    assert code == 0
+    assert f"GET {server.url}/4" in out
+    assert f"GET {server.url}/5" not in out
+    assert "300 (GET 300)" in out
+    assert "100 at a time, 100 a minute" in out
+    assert "up to 4 attempts a row" in out
+    assert server.seen == []
+    assert [file.name for file in tmp_path.iterdir()] == ["in.txt"]
+
+
+async def test_a_dry_run_says_what_limits_retries_and_stops_the_job(asyncapi, inputs):
+    code, out, _ = await asyncapi(
+        "fetch", inputs(3), "-o", "out.csv", "--dry-run", "--retry", "2", "--retry-budget", "50%", "--max-errors", "7",
+        "--no-pace", "--max-wait", "7200",
+    )  # fmt: skip
+    assert code == 0
+    facts = (
+        "up to 2 attempts a row, a retry budget of 50%", "after 7 failed rows (--max-errors)", "(--no-pace)",
+        "over 2 h (--max-wait)", "out.csv", "Nothing was sent.",
+    )  # fmt: skip
+    assert [fact for fact in facts if fact not in out] == []
+    assert "layer" not in out
+
+
+async def test_a_dry_run_masks_secrets_and_counts_hosts(asyncapi, tmp_path):
+    (tmp_path / "in.txt").write_text("https://a.example/x?api_key=s3cr3t\n" + "https://b.example/\n" * 2)
+    code, out, _ = await asyncapi("fetch", "in.txt", "--dry-run")
+    assert code == 0
+    assert "s3cr3t" not in out
+    assert "b.example 2, a.example 1" in out
+
+
+async def test_a_dry_run_finds_what_the_job_would_find(asyncapi, tmp_path):
+    (tmp_path / "in.csv").write_text("url\nhttps://h/1\nnowhere\n")
+    code, _, err = await asyncapi("fetch", "in.csv", "-o", "out.jsonl", "--dry-run")
+    assert code == 2
+    assert "in.csv:3: the URL 'nowhere' has no scheme" in err
