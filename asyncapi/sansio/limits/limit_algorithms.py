@@ -1,7 +1,7 @@
 """How a learned limit moves while nothing is refused: AIMD, Vegas and Gradient2, from windows of answers.
 
 The ideas are those of TCP: AIMD (Chiu and Jain, 1989), Vegas (Brakmo and Peterson, 1995), the gradient of latencies
-(Gradient2 of Netflix concurrency-limits; Envoy's adaptive concurrency filter). `sansio/adaptive.py` runs them.
+(Gradient2 of Netflix concurrency-limits; Envoy's adaptive concurrency filter). `adaptive.py` runs them.
 """
 
 from __future__ import annotations
@@ -60,17 +60,17 @@ class Algorithm(Protocol):
     """What the three differ in.
 
     Attributes:
-        looks: Whether it needs to see the idle latency now and then.
+        probes_latency: Whether it needs to see the idle latency now and then.
     """
 
-    looks: bool
+    probes_latency: bool
 
     def next(self, limit: float, window: Window) -> float:
         """The limit after a window without drops that used it."""
         ...
 
     def idle(self, window: Window) -> None:
-        """A window with a short queue: one that used less than half of the limit, or a look."""
+        """A window with a short queue: one that used less than half of the limit, or a probe."""
         ...
 
 
@@ -81,10 +81,10 @@ class AIMD:
     the server has evidently grown.
     """
 
-    __slots__ = ("_last", "_step", "looks")
+    __slots__ = ("_last", "_step", "probes_latency")
 
     def __init__(self) -> None:
-        self.looks = False
+        self.probes_latency = False
         self._step = 0.0
         self._last = 0.0
 
@@ -101,7 +101,7 @@ class AIMD:
 class IdleLatency:
     """The latency of the server without a queue of our making, as a moving average.
 
-    Looks and windows that used little of the limit count by their samples, as do much faster ones; all others next to
+    Probes and windows that used little of the limit count by their samples, as do much faster ones; all others next to
     nothing: the average must not drift up with a queue that we keep at the server.
     """
 
@@ -132,10 +132,10 @@ class IdleLatency:
 class Vegas:
     """Keeps a few attempts queued at the server: those in flight beyond `limit * idle latency / latency`."""
 
-    __slots__ = ("_idle", "looks")
+    __slots__ = ("_idle", "probes_latency")
 
     def __init__(self) -> None:
-        self.looks = True
+        self.probes_latency = True
         self._idle = IdleLatency()
 
     def next(self, limit: float, window: Window) -> float:
@@ -155,10 +155,10 @@ class Vegas:
 class Gradient2:
     """Scales the limit by the ratio of the idle latency to the latest, and adds headroom of its square root."""
 
-    __slots__ = ("_idle", "looks")
+    __slots__ = ("_idle", "probes_latency")
 
     def __init__(self) -> None:
-        self.looks = True
+        self.probes_latency = True
         self._idle = IdleLatency()
 
     def next(self, limit: float, window: Window) -> float:

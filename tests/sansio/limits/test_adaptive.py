@@ -40,9 +40,8 @@ def feed(limit, *, now=0.0, latency=0.1, rounds=1, in_flight=None, dropped=False
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_hidden_limit_of_50_then_500_then_20_is_used_to_nine_tenths_within_ten_seconds_and_rejects_under_one_percent(
-    name,
-):
+def test_a_hidden_limit_that_changes_is_used_within_ten_seconds(name):
+    """50, then 500, then 20: used to nine tenths after ten seconds, with less than one in a hundred refused."""
     seen = simulate(name)
     for start, end in ((0, 30), (30, 60), (60, 90)):
         assert seen.settled(start, start + 15) <= 10
@@ -246,8 +245,33 @@ def test_several_clients_share_a_server_that_refuses_at_once_and_none_is_starved
     assert min(loop.ok) > 0.1 * sum(loop.ok)
 
 
+def test_a_raise_is_on_trial_until_a_window_fills_it():
+    limit = limit_of("aimd", initial=20)
+    now = feed(limit, rounds=2)
+    assert (limit.limit, limit.state) == (21, "raised")
+    limit.on_sample(now, 0.01, 21, True)
+    assert (limit.limit, limit.state) == (20, "held")
+
+
+def test_a_drop_that_waited_at_the_host_cuts_even_a_raised_limit():
+    limit = limit_of("aimd", initial=20)
+    now = feed(limit, rounds=2)
+    limit.on_sample(now, 0.09, 21, True)
+    assert (limit.limit, limit.state) == (pytest.approx(0.9 * 21), "held")
+
+
 @pytest.mark.parametrize("name", ["gradient2", "vegas"])
-def test_a_look_lowers_the_limit_for_a_moment_and_a_drop_ends_it(name):
+def test_a_latency_probe_is_a_state_of_one_window(name):
+    limit, now, states = limit_of(name, initial=100, maximum=100), 0.0, []
+    while now < 4:
+        now = feed(limit, now=now)
+        states.append((limit.state, limit.limit))
+    assert ("probing", 50) in states
+    assert states[-1] == ("held", 100)
+
+
+@pytest.mark.parametrize("name", ["gradient2", "vegas"])
+def test_a_latency_probe_lowers_the_limit_for_a_window_and_a_drop_ends_it(name):
     limit = limit_of(name, initial=100, maximum=100)
     now, lowest = 0.0, 100.0
     while lowest > 50:  # the first
