@@ -92,7 +92,7 @@ class Pace:
         signature = request.call.signature
         if signature is not None and signature.of_many:  # one key's limits, not the host's: its pool keeps them
             status, headers = _OK if status in _REFUSALS else status, _NONE
-        told = quotas(headers, self._clock.wall())
+        stated = quotas(headers, self._clock.wall())
         if status in _REFUSALS:
             wait = wait_asked(status, headers, self._clock.wall())
             if wait == 0.0:  # what whole seconds leave of the rest of one
@@ -101,7 +101,7 @@ class Pace:
             self._clock.now(),
             number=number,
             sent_at=sent_at,
-            told=told,
+            quotas=stated,
             status=status,
             retry_after=wait,
             backlog=backlog,

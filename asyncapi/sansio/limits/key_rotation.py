@@ -133,10 +133,10 @@ class KeyState:
         """An attempt that it was taken for begins: its number."""
         return self._pacer.begin() if self._pacer is not None else 0
 
-    def learn(self, now: float, told: Iterable[Quota], *, number: int, sent_at: float) -> None:
-        """The answer to attempt `number`, sent at `sent_at`, tells this of the key's limits."""
+    def learn(self, now: float, quotas: Iterable[Quota], *, number: int, sent_at: float) -> None:
+        """Take in the quotas of this key that the response to attempt `number`, sent at `sent_at`, states."""
         if self._pacer is not None:
-            self._pacer.observe(now, number=number, sent_at=sent_at, told=told)
+            self._pacer.observe(now, number=number, sent_at=sent_at, quotas=quotas)
 
     def served(self) -> None:
         """The server took it."""

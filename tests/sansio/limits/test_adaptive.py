@@ -13,7 +13,7 @@ from simulator import closed_loop
 from simulator.closed_loop import ClosedLoop, Phase
 
 from asyncapi.errors import ConfigError
-from asyncapi.sansio.limits.limit_algorithms import AIMD, ALGORITHMS, Gradient2, Vegas, Window
+from asyncapi.sansio.limits.limit_algorithms import AIMD, ALGORITHMS, Gradient2
 from asyncapi.settings.adaptive import Adaptive
 
 CHANGES = ((0, 50), (30, 500), (60, 20))  # seconds, workers
@@ -300,47 +300,6 @@ def test_a_window_in_between_neither_grows_nor_teaches():
     limit = limit_of("vegas", initial=40)
     feed(limit, rounds=5, in_flight=25)
     assert limit.limit == 40
-
-
-def window(latency, count=50):
-    made = Window(0.0)
-    for _ in range(count):
-        made.add(latency, count)
-    return made
-
-
-def knowing(algorithm, idle):
-    """An algorithm that has seen this idle latency for long."""
-    for _ in range(1000):
-        algorithm.idle(window(idle))
-    return algorithm
-
-
-def test_vegas_holds_still_while_a_few_wait():
-    vegas = knowing(Vegas(), 0.1)
-    scale = 1.7  # log10(50)
-    assert vegas.next(50, window(0.1)) == pytest.approx(50 + 6 * scale, abs=0.1)  # nothing waits
-    assert vegas.next(50, window(0.107)) == pytest.approx(50 + scale, abs=0.1)  # about 3
-    assert vegas.next(50, window(0.115)) == 50  # about 6
-    assert vegas.next(50, window(0.2)) == pytest.approx(50 - (25 - 6 * scale) / 2, abs=0.2)
-
-
-def test_gradient2_settles_at_the_square_root_above_what_the_server_takes():
-    gradient = knowing(Gradient2(), 0.1)
-    limit = 20.0
-    for _ in range(200):
-        limit = gradient.next(limit, window(0.1 * max(1.0, limit / 100)))
-    assert limit == pytest.approx(100 + limit**0.5, rel=0.1)  # the idle latency drifts a little meanwhile
-
-
-def test_a_much_faster_window_shows_that_the_idle_latency_is_out_of_date():
-    gradient = knowing(Gradient2(), 1.0)
-    gradient.next(50, window(0.6))
-    assert gradient._idle.seconds > 0.99
-    gradient.next(50, window(0.1, count=10))
-    assert gradient._idle.seconds > 0.99
-    gradient.next(50, window(0.1))
-    assert gradient._idle.seconds < 0.3
 
 
 @given(
