@@ -20,8 +20,8 @@ from asyncapi.errors import RateExceeded
 from asyncapi.messages.response import Response
 from asyncapi.sansio.limits.pacing import Pacer
 from asyncapi.sansio.limits.rate_limited import wait_asked
-from asyncapi.sansio.limits.ratelimit_headers import quotas, tells
-from asyncapi.scheduling.token_queue import Limiter, stand_in_line
+from asyncapi.sansio.limits.ratelimit_headers import quotas, states_limits
+from asyncapi.scheduling.token_queue import Limiter, wait_for_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +153,7 @@ def pace(
                     one.look_again()
                 raise
             look = number <= _AT_FIRST or taken or not number % _NOW_AND_THEN
-            if response.status in _REFUSALS or (look and tells(tuple(response.headers))):
+            if response.status in _REFUSALS or (look and states_limits(tuple(response.headers))):
                 one.learn(request, response, number, sent_at, backlog=infer or request.call.backlog)
             else:
                 pacer.passed(now(), number, sent_at)
@@ -188,4 +188,4 @@ async def _wait(request: Request, one: Pace, limiter: Limiter, clock: Clock, max
         raise exceeded
     # Who has been refused goes first: fewest calls are lost so, and those that were told a time have waited for it.
     turn = call.priority * _TURNS + min(len(call.attempts), _TURNS - 1)
-    await stand_in_line(request, limiter, _ONE, clock, who="server's", most=max_queue, priority=turn)
+    await wait_for_tokens(request, limiter, _ONE, clock, who="server's", max_queue=max_queue, priority=turn)

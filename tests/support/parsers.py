@@ -31,7 +31,7 @@ from asyncapi.sansio.http.ndjson import ChunkParser, LineParser
 from asyncapi.sansio.http.ranges import part_of, validator
 from asyncapi.sansio.http.retry_after import retry_after, should_retry
 from asyncapi.sansio.http.structured_fields import parse_dictionary, parse_list
-from asyncapi.sansio.limits.key_rotation import limit_told
+from asyncapi.sansio.limits.key_rotation import read_limit
 from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.types import Request, Response
 
@@ -104,8 +104,8 @@ def _cookies(text: str) -> None:
 def _limited(text: str) -> None:
     content = text.encode("utf-8", "surrogateescape")
     headers = CIMultiDict({"X-RateLimit-Remaining": text, "X-RateLimit-Reset": text})
-    limit_told(403, headers, content, NOW)
-    limit_told(429, CIMultiDict({"Retry-After": text}), content, NOW)
+    read_limit(403, headers, content, NOW)
+    read_limit(429, CIMultiDict({"Retry-After": text}), content, NOW)
 
 
 def _coded(*lines: str) -> None:
