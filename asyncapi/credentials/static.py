@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.credentials.base import Signature, route
 from asyncapi.credentials.sources import Constant, principal_of, source
 from asyncapi.errors import AuthError, ConfigError
-from asyncapi.sansio.auth.rejections import Doubts
+from asyncapi.sansio.auth.rejections import Rejections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,14 +41,14 @@ class Written:
         write: The signature of values.
     """
 
-    __slots__ = ("_doubts", "_name", "_sent", "_signature", "_sources", "_write", "principal")
+    __slots__ = ("_name", "_rejections", "_sent", "_signature", "_sources", "_write", "principal")
 
     def __init__(self, name: str, sources: Sequence[Source], write: Callable[[Sequence[str]], Signature]) -> None:
         self._name = name
         self._sources = sources
         self._write = write
         self._sent: list[str] = []
-        self._doubts = Doubts()
+        self._rejections = Rejections()
         self._signature: Signature | None = None
         self.principal = principal_of(*sources)
         constant = [one.now() for one in sources if isinstance(one, Constant)]
@@ -87,14 +87,14 @@ class Written:
         """A 401 is worth another try once, where there may be another value."""
         if response.status != _UNAUTHORIZED or refused:
             if refused and response.status == _UNAUTHORIZED:
-                self._doubts.unhelped(route(response), object(), context.clock.now())
+                self._rejections.renewal_failed(route(response), object(), context.clock.now())
             elif refused:
-                self._doubts.helped(route(response))
+                self._rejections.renewal_helped(route(response))
             return ""
         sent: list[str] = signature.by
         renewed = [one for one, value in zip(self._sources, sent, strict=True) if one.renewed(value)]
         known = any(one.now() is not None for one in renewed)  # else only asking can tell
-        if not renewed or not (known or self._doubts.believe(route(response), context.clock.now())):
+        if not renewed or not (known or self._rejections.may_renew(route(response), context.clock.now())):
             return ""
         return f"401, {self._name} read again"
 

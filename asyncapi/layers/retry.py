@@ -64,7 +64,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
         counted: Whether the budget pays for retries after such refusals too, as the AWS SDKs count throttling.
     """
     now = clock.now
-    free = retry_choice.Free(told=not counted, held=paced and not counted)
+    free = retry_choice.Free(asked=not counted, paced=paced and not counted)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -293,14 +293,14 @@ class _Again:
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and who says so."""
-        policy, told = self._policy, retry_choice.asked(failure, self._clock.wall())
+        policy, told = self._policy, retry_choice.wait_asked_for(failure, self._clock.wall())
         self._told = told
         if told:
             return told, _TOLD
         if policy.wait is not None:
             return max(0.0, float(await _called(policy.wait, state))), "wait strategy"
         draw = self._clock.random()
-        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, told=told), "backoff"
+        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, asked=told), "backoff"
 
     async def _allow(
         self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None

@@ -23,7 +23,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import AsyncAPIError
-from asyncapi.sansio.http.request_key import telling
+from asyncapi.sansio.http.request_key import key_headers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -85,7 +85,7 @@ def _key(request: Request) -> Hashable:
     call = request.call
     # A policy is told by its identity, which is enough: the flight's call keeps it alive, so none can take its place.
     policies = (call.principal, call.connect, call.attempt, id(call.retry), call.priority, call.tenant, call.max_wait)
-    return request.method, request.url, telling(request.headers), policies
+    return request.method, request.url, key_headers(request.headers), policies
 
 
 class _Flight:

@@ -28,7 +28,7 @@ from asyncapi.credentials.sources import hashed
 from asyncapi.errors import AuthError
 from asyncapi.redact import one_line
 from asyncapi.sansio.auth.oauth import Refused
-from asyncapi.sansio.auth.rejections import Doubts
+from asyncapi.sansio.auth.rejections import Rejections
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -112,7 +112,7 @@ class Tokens(Generic[T]):
         self._paused_until = -inf  # no renewal ahead of time before, by the clock that nobody sets
         self._refused_until = -inf  # no other either: who asks now is told what the last one came to
         self._failed: _Failed | None = None
-        self._doubts = Doubts()
+        self._rejections = Rejections()
         self._doubted: T | None = None  # the token that is being renewed because it was refused,
         self._doubted_at: Hashable = None  # and by which route
         self.context: AuthContext | None = None
@@ -180,10 +180,10 @@ class Tokens(Generic[T]):
         renewed = any(each.by is not token for each in refused)
         if response.status != _UNAUTHORIZED:
             if renewed:
-                self._doubts.helped(route(response))
+                self._rejections.renewal_helped(route(response))
             return ""
         if renewed:
-            self._doubts.unhelped(route(response), token, context.clock.now())
+            self._rejections.renewal_failed(route(response), token, context.clock.now())
             return ""
         return "401, a new token" if self._is_renewed(token, response, context) else ""
 
@@ -195,7 +195,7 @@ class Tokens(Generic[T]):
             self._doubted = token
             return True
         now, place = context.clock.now(), route(response)
-        if context.closed or now < self._refused_until or not self._doubts.believe(place, now):
+        if context.closed or now < self._refused_until or not self._rejections.may_renew(place, now):
             return False
         self._doubted, self._doubted_at = token, place
         self._start(context)
@@ -261,7 +261,7 @@ class Tokens(Generic[T]):
         self._failed, self._paused_until, self._refused_until = failed, now + pause, now + max(told, _FIRST_PAUSE)
         left = self._usable_until - context.clock.wall()
         if self._doubted is not None:
-            self._doubts.unhelped(self._doubted_at, failed, now)
+            self._rejections.renewal_failed(self._doubted_at, failed, now)
             log.warning("%s: no new %s yet (%s), though the server refuses the old", self._name, self._what, said)
         elif left > 0:
             log.warning("%s: no new %s yet (%s); the old serves %.0f s more", self._name, self._what, said, left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from multidict import CIMultiDict
 
-from asyncapi.sansio.http.ranges import Part, goes_on, part_of, validator
+from asyncapi.sansio.http.ranges import Part, continues_at, part_of, validator
 
 OLD, NOW = "Sun, 06 Nov 1994 08:48:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT"
 
@@ -87,11 +87,11 @@ def test_which_bytes_an_answer_holds(status, headers, part):
     ],
 )
 def test_what_can_be_joined_to_five_bytes(part, total, tag, right):
-    assert goes_on(part, CIMultiDict(ETag=tag), at=5, total=total, known='"a"') is right
+    assert continues_at(part, CIMultiDict(ETag=tag), at=5, total=total, known='"a"') is right
 
 
 def test_a_date_is_compared_as_it_was_told():
     part = Part(5, 10, 10)
-    assert goes_on(part, CIMultiDict({"Last-Modified": OLD, "ETag": '"n"'}), at=5, total=10, known=OLD)
-    assert not goes_on(part, CIMultiDict({"Last-Modified": NOW}), at=5, total=10, known=OLD)
-    assert not goes_on(part, CIMultiDict({"ETag": '"n"'}), at=5, total=10, known=OLD)
+    assert continues_at(part, CIMultiDict({"Last-Modified": OLD, "ETag": '"n"'}), at=5, total=10, known=OLD)
+    assert not continues_at(part, CIMultiDict({"Last-Modified": NOW}), at=5, total=10, known=OLD)
+    assert not continues_at(part, CIMultiDict({"ETag": '"n"'}), at=5, total=10, known=OLD)
