@@ -104,7 +104,7 @@ def test_a_start_that_is_no_position_is_told(start):
     ],
 )
 def test_what_the_client_added_is_taken_out_of_the_next_url(url, sent, asked, left):
-    assert without_echo(url, sent=parse(sent), asked=parse(asked)) == left
+    assert without_echo(url, sent=parse(sent), original=parse(asked)) == left
 
 
 def cursor_after(answer, *, position=None, items=(1,), **settings):
