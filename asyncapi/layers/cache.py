@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
-    from asyncapi.sansio.http.caching import Kept
+    from asyncapi.sansio.http.caching import Record
     from asyncapi.settings import Cache
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Send
@@ -74,7 +74,7 @@ class Counts:
 
 
 def cache(
-    answers: Answers[tuple[Kept, ...]],
+    answers: Answers[tuple[Record, ...]],
     settings: Cache,
     counts: Counts,
     clock: Clock,
@@ -109,7 +109,7 @@ class _Cache:
     def __init__(
         self,
         inner: Send,
-        answers: Answers[tuple[Kept, ...]],
+        answers: Answers[tuple[Record, ...]],
         settings: Cache,
         counts: Counts,
         clock: Clock,
@@ -191,7 +191,8 @@ class _Cache:
             if response.url == request.url and await self._owner(request, stored.headers) == stored.identity:
                 valid = caching.freshened(
                     stored, response.headers,
-                    asked=asked, came=self._now(), request=request.headers, heuristic=self._settings.heuristic,
+                    request_time=asked, response_time=self._now(), request=request.headers,
+                    heuristic=self._settings.heuristic,
                 )  # fmt: skip
             if valid is not None:
                 self._counts.revalidated += 1
@@ -228,7 +229,7 @@ class _Cache:
         asked, came = when
         made = None if response.open_body is not None or identity is None else caching.store(
             response.status, response.headers, response.content,
-            version=response.http_version, asked=asked, came=came,
+            version=response.http_version, request_time=asked, response_time=came,
             identity=identity, request=request.headers, heuristic=self._settings.heuristic,
         )  # fmt: skip
         if made is not None:

@@ -57,18 +57,18 @@ def _cached(text: str) -> None:
     headers = CIMultiDict((name, text) for name in names)
     caching.concerns("GET", headers)
     found = caching.store(
-        200, headers, b"", version="1.1", asked=NOW, came=NOW, identity="", request=headers, heuristic=0.1
+        200, headers, b"", version="1.1", request_time=NOW, response_time=NOW, identity="", request=headers, heuristic=0.1
     )
     stored = found or caching.store(
         200, CIMultiDict({"ETag": text or "1", "Vary": "A", "Cache-Control": "max-age=1"}), b"",
-        version="1.1", asked=NOW, came=NOW, identity="", request=headers,
+        version="1.1", request_time=NOW, response_time=NOW, identity="", request=headers,
     )  # fmt: skip
     assert stored is not None
     caching.choose([tuple(stored)], "", headers)
     caching.usable(stored, headers, NOW)
     caching.usable_on_error(stored, headers, NOW, 1.0)
     caching.conditions(stored)
-    caching.freshened(stored, headers, asked=NOW, came=NOW, request=headers)
+    caching.freshened(stored, headers, request_time=NOW, response_time=NOW, request=headers)
     caching.outdated(stored, headers)
 
 

@@ -1,7 +1,7 @@
-"""What calls and attempts came to over the last seconds, in constant memory.
+"""Count calls and attempts over the last seconds, in constant memory.
 
-Time is cut into slots, of which the oldest is forgotten as a whole: a window of 60 s covers between 58 s and 60 s. The
-sums over all slots are kept up to date, so that nothing is added up when they are asked for.
+Time is cut into slots, of which the oldest is dropped as a whole: a window of 60 s covers between 58 s and 60 s. The
+sums over all slots are up to date at any time, so that reading them adds nothing up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _SLOTS = 30
 
 
 class _Slot:
-    """What came in one slot of time, or in all."""
+    """The counts of one slot of time, or of all."""
 
     __slots__ = ("attempts", "by_status", "calls", "failed", "index", "latency")
 
@@ -41,12 +41,12 @@ class Window:
 
     @property
     def calls(self) -> int:
-        """Calls that ended in it, but for cancelled ones."""
+        """Calls that ended in the window, without cancelled ones."""
         return self._all.calls
 
     @property
     def attempts(self) -> int:
-        """Attempts that ended in it, but for cancelled ones."""
+        """Attempts that ended in the window, without cancelled ones."""
         return self._all.attempts
 
     @property
@@ -55,7 +55,7 @@ class Window:
         return self._all.failed / self._all.calls if self._all.calls else 0.0
 
     def share(self, status: int) -> float:
-        """Attempts that were answered with this status, of all attempts, 0 to 1."""
+        """Attempts that got this status, of all attempts, 0 to 1."""
         return self._all.by_status[status] / self._all.attempts if self._all.attempts else 0.0
 
     def quantile(self, share: float) -> float:
@@ -63,29 +63,29 @@ class Window:
         return self._all.latency.quantile(share) or 0.0
 
     def call(self, now: float, elapsed: float, *, failed: bool) -> None:
-        """A call has ended."""
+        """Count a call that has ended."""
         for slot in (self._slot(now), self._all):
             slot.calls += 1
             slot.failed += failed
             slot.latency.record(elapsed)
 
     def attempt(self, now: float, status: int | None) -> None:
-        """An attempt has ended, with an answer or without."""
+        """Count an attempt that has ended, with a response or without."""
         for slot in (self._slot(now), self._all):
             slot.attempts += 1
             if status is not None:
                 slot.by_status[status] += 1
 
     def slide(self, now: float) -> None:
-        """Forget what has left the window."""
+        """Drop the slots that have left the window."""
         oldest = int(now // self._width) - _SLOTS
         while self._slots and self._slots[0].index <= oldest:
-            gone, kept = self._slots.popleft(), self._all
-            kept.calls -= gone.calls
-            kept.failed -= gone.failed
-            kept.attempts -= gone.attempts
-            kept.by_status -= gone.by_status  # which forgets what falls to nothing
-            kept.latency.forget(gone.latency)
+            oldest_slot, total = self._slots.popleft(), self._all
+            total.calls -= oldest_slot.calls
+            total.failed -= oldest_slot.failed
+            total.attempts -= oldest_slot.attempts
+            total.by_status -= oldest_slot.by_status  # a Counter drops what falls to 0
+            total.latency.forget(oldest_slot.latency)
 
     def _slot(self, now: float) -> _Slot:
         self.slide(now)

@@ -30,14 +30,14 @@ def date(ahead: float = 0.0) -> str:
     return formatdate(NOW + ahead, usegmt=True)
 
 
-def stored(*headers, status=200, request=(), came=NOW, asked=None, identity="", heuristic=0.0):
+def stored(*headers, status=200, request=(), response_time=NOW, request_time=None, identity="", heuristic=0.0):
     return store(
         status,
         CIMultiDict(headers),
         b"{}",
         version="1.1",
-        asked=came if asked is None else asked,
-        came=came,
+        request_time=response_time if request_time is None else request_time,
+        response_time=response_time,
         identity=identity,
         request=CIMultiDict(request),
         heuristic=heuristic,
@@ -56,7 +56,7 @@ def test_nothing_in_a_header_breaks_it(text):
         assert age(one, NOW) >= 0
         usable(one, {CONTROL: text}, NOW)
         usable_on_error(one, {CONTROL: text}, NOW, 10)
-        freshened(one, CIMultiDict([("ETag", text)]), asked=NOW, came=NOW, request={})
+        freshened(one, CIMultiDict([("ETag", text)]), request_time=NOW, response_time=NOW, request={})
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,9 @@ def test_headers_of_the_connection_are_not_kept():
     )  # fmt: skip
     assert set(one.headers) == {CONTROL, "X", "Set-Cookie"}
     assert one.headers.getall("Set-Cookie") == ["a=b", "c=d"]
-    new = freshened(one, CIMultiDict([("Connection", "X-B"), ("X-B", "1")]), asked=NOW, came=NOW, request={})
+    new = freshened(
+        one, CIMultiDict([("Connection", "X-B"), ("X-B", "1")]), request_time=NOW, response_time=NOW, request={}
+    )
     assert "X-B" not in new.headers
 
 
@@ -192,7 +194,7 @@ def test_how_long_it_is_fresh(headers, heuristic, seconds):
     ],
 )
 def test_how_old_it_is(headers, asked, later, seconds):
-    one = stored((CONTROL, "max-age=60"), *headers, asked=NOW + asked)
+    one = stored((CONTROL, "max-age=60"), *headers, request_time=NOW + asked)
     assert age(one, NOW + later) == pytest.approx(seconds)
 
 
@@ -248,8 +250,8 @@ def test_variants_are_told_apart_and_the_latest_wins():
     vary = (CONTROL, "max-age=60"), ("Vary", "Accept-Language")
     english = stored(*vary, request={"Accept-Language": "en"})
     german = stored(*vary, request={"accept-language": "de"})
-    newer = stored(*vary, request={"Accept-Language": "en"}, came=NOW + 1)
-    mine = stored(*vary, request={"Accept-Language": "en"}, identity="me", came=NOW + 2)
+    newer = stored(*vary, request={"Accept-Language": "en"}, response_time=NOW + 1)
+    mine = stored(*vary, request={"Accept-Language": "en"}, identity="me", response_time=NOW + 2)
     kept = [newer, english, german, mine]
     assert choose(kept, "", CIMultiDict({"Accept-Language": "en"})) == newer
     assert choose(kept, "", CIMultiDict({"Accept-Language": "de"})) == german
@@ -301,15 +303,21 @@ def test_a_validator_is_sent_as_it_came_or_not_at_all(headers, asked):
 def test_a_304_may_change_what_the_answer_varies_by():
     one = stored(TAGGED, (CONTROL, "max-age=1"))
     told = CIMultiDict([("ETag", '"1"'), ("Vary", "A")])
-    new = freshened(one, told, asked=NOW, came=NOW, request=CIMultiDict({"A": "1"}))
+    new = freshened(one, told, request_time=NOW, response_time=NOW, request=CIMultiDict({"A": "1"}))
     assert choose([new], "", CIMultiDict({"A": "2"})) is None
     assert choose([new], "", CIMultiDict({"A": "1"})) == new
 
 
 def test_a_304_of_another_date_speaks_of_another_answer():
     one = stored(("Last-Modified", date(-5)), (CONTROL, "max-age=1"))
-    assert freshened(one, CIMultiDict({"Last-Modified": date(-1)}), asked=NOW, came=NOW, request={}) is None
-    assert freshened(one, CIMultiDict({"Last-Modified": date(-5)}), asked=NOW, came=NOW, request={}) is not None
+    assert (
+        freshened(one, CIMultiDict({"Last-Modified": date(-1)}), request_time=NOW, response_time=NOW, request={})
+        is None
+    )
+    assert (
+        freshened(one, CIMultiDict({"Last-Modified": date(-5)}), request_time=NOW, response_time=NOW, request={})
+        is not None
+    )
 
 
 @pytest.mark.parametrize(
@@ -329,13 +337,13 @@ def test_what_is_asked_and_what_a_304_changes():
     one = stored(TAGGED, ("Last-Modified", date(-5)), ("Content-Type", "a/b"), ("X-Old", "1"), ("Age", "50"))
     assert conditions(one) == {"If-None-Match": '"1"', "If-Modified-Since": date(-5)}
     told = CIMultiDict([("ETag", 'W/"1"'), (CONTROL, "max-age=9"), ("Content-Length", "0"), ("X-Old", "2")])
-    new = freshened(one, told, asked=NOW + 10, came=NOW + 11, request={})
-    assert (new.headers["X-Old"], new.headers["Content-Type"], new.came) == ("2", "a/b", NOW + 11)
+    new = freshened(one, told, request_time=NOW + 10, response_time=NOW + 11, request={})
+    assert (new.headers["X-Old"], new.headers["Content-Type"], new.response_time) == ("2", "a/b", NOW + 11)
     assert "Content-Length" not in new.headers
     assert age(new, NOW + 11) == pytest.approx(1)
     assert usable(new, {}, NOW + 15)
-    assert freshened(one, CIMultiDict([("ETag", '"2"')]), asked=NOW, came=NOW, request={}) is None
-    assert freshened(one, CIMultiDict(), asked=NOW, came=NOW, request={}) is not None
+    assert freshened(one, CIMultiDict([("ETag", '"2"')]), request_time=NOW, response_time=NOW, request={}) is None
+    assert freshened(one, CIMultiDict(), request_time=NOW, response_time=NOW, request={}) is not None
 
 
 def test_the_age_is_told():

@@ -24,7 +24,7 @@ from asyncapi.sansio.measures.window import Window
     ],
 )
 def test_a_rule_in_words_is_understood(when, line):
-    assert parse(when).line == pytest.approx(line)
+    assert parse(when).threshold == pytest.approx(line)
 
 
 @pytest.mark.parametrize(
