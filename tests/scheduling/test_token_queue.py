@@ -34,7 +34,7 @@ async def take(limiter: Limiter, clock: FakeClock, times: list[float], weight: f
     times.append(clock.now())
 
 
-def test_tokens_that_are_there_are_taken_at_once_and_the_others_in_the_order_of_asking():
+def test_tokens_that_are_there_are_taken_at_once_and_the_others_in_order():
     async def scenario():
         clock, times = FakeClock(), []
         limiter = limiter_of(clock, (2, 1.0, 3))
@@ -85,7 +85,7 @@ def test_who_is_cancelled_spends_nothing_and_the_next_is_due_earlier():
     run(scenario())
 
 
-def test_the_higher_priority_goes_first_and_a_lighter_one_of_it_as_soon_as_its_tokens_are_there():
+def test_the_higher_priority_goes_first_as_soon_as_there_are_tokens_for_it():
     async def scenario():
         clock, heavy, urgent = FakeClock(), [], []
         limiter = limiter_of(clock, (1, 1.0, 10))

@@ -18,18 +18,18 @@ latency is probed for now and then (BBR's ProbeRTT; Envoy's minRTT). A limit is 
 
 The rules, the same for all three algorithms:
 
-    1. Answers go into windows of one round trip, of ten answers at least; latency moves the limit once a window.
+    1. Responses go into windows of one round trip, of ten at least; latency moves the limit once a window.
     2. A latency is an attempt's own, without the time it waited in our queue.
     3. The limit grows only when it is used: the most in flight came near it.
     4. A drop (429, 503, a timeout, no connection) right after the limit was raised takes the raise back, if the host
        refused at once. At a limit that has held, one drop in a window is chance; more cut it to `backoff`, and a round
        of drops right on another deeper, at most to a half. Where drops come late, after waiting at the host, they cut
-       too, and nothing grows for ten round trips. Where nothing is answered any more, it is an outage and no ceiling.
+       too, and nothing grows for ten round trips. Where no response comes any more, it is an outage and no ceiling.
     5. After any cut, what comes back for a round trip was sent under the old limit: it is left out. So a storm of drops
        cuts once a round trip, or every 0.3 s where it is longer and the host refuses at once, and a slow response of
        before isn't held against the new limit.
     6. Where refusals came is the ceiling. The limit goes up to just below it by halves of what is left, and stays; only
-       after many good answers does it try one more, and if that goes well, two, four, then as its algorithm likes.
+       after many good responses does it try one more, and if that goes well, two, four, then as its algorithm likes.
     7. A host that refuses some whatever the limit: what is still refused well below the ceiling is its background, and
        as much of it is left out of account.
     8. The latency of the idle server is seen only without a queue. Now and then the limit is lowered for one window to
@@ -48,16 +48,16 @@ from asyncapi.sansio.limits.limit_algorithms import Window
 if TYPE_CHECKING:
     from asyncapi.sansio.limits.limit_algorithms import Algorithm
 
-_ENOUGH = 10  # answers in a window, at least
+_ENOUGH = 10  # responses in a window, at least
 _SHORTEST = 0.05  # seconds of a window, at least
 _USED = 0.8  # of the limit in flight: the limit is what holds us
 _DEEPEST = 0.5  # of the limit is left by one step, at least
 _STEPS = 16  # doublings that are counted
-_MANY = 0.05  # of the answers refused: neither chance nor background
+_MANY = 0.05  # of the attempts refused: neither chance nor background
 _QUIET = 0.001  # a background below this share is none
 _LATE = 0.5  # of a round trip: a drop that took longer has waited at the server
 _SOON = 0.3  # seconds after a cut, or a round trip if that is shorter, in which refusals at once are left out
-_STEADY = 2  # round trips after a jump in which answers are those of the slow alone, or of the fast alone
+_STEADY = 2  # round trips after a jump in which responses are those of the slow attempts alone, or of the fast alone
 _FIRST_PROBE = 10  # round trips before the first probe
 _PROBE_EVERY = 50  # round trips between probes
 _PROBE_SECONDS = 10.0  # seconds between probes, at least
@@ -71,7 +71,7 @@ class Cut:
     Attributes:
         at: When it was: drops of attempts sent before are known already.
         ignore_until: Until then, what comes back was sent under the limit before.
-        answered: Whether anything was answered since the last cut for drops.
+        answered: Whether any response came since the last cut for drops.
         streak: Rounds of drops in a row.
     """
 
@@ -175,7 +175,7 @@ class AdaptiveLimit:
             cut.answered = True
         at_once = latency <= _LATE * self._round_trip
         ignore_until = cut.ignore_until
-        if dropped and at_once:  # however long answers take by now, these are news
+        if dropped and at_once:  # however long responses take by now, these are news
             ignore_until = min(ignore_until, cut.at + _SOON)
         if now < ignore_until or (dropped and now - latency < cut.at):  # rule 5
             return
@@ -196,10 +196,10 @@ class AdaptiveLimit:
 
     def _bearable(self, window: Window) -> float:
         """How many drops a window, complete or not, may have before the limit is cut (rule 4)."""
-        background, answers = self._ceiling.background, window.count + window.drops
+        background, responses = self._ceiling.background, window.count + window.drops
         if self.state == "raised":
-            return background.explains(answers) if background.share > _QUIET else 0.0
-        return max(2.0, _MANY * max(answers, self.limit), background.explains(answers))
+            return background.explains(responses) if background.share > _QUIET else 0.0
+        return max(2.0, _MANY * max(responses, self.limit), background.explains(responses))
 
     def _drop(self, now: float, in_flight: int, *, late: bool) -> None:
         """Answer too many drops: take back the raise, or cut; deeper if the last cut was not enough (rule 4)."""
@@ -212,7 +212,7 @@ class AdaptiveLimit:
         else:
             wanted = min(self.limit, limit * max(_DEEPEST, self._backoff ** (2.0 ** min(cut.streak, _STEPS))))
             cut.streak += 1
-        known = cut.answered or cut.streak < 2  # noqa: PLR2004 - nothing answered after a cut: an outage
+        known = cut.answered or cut.streak < 2  # noqa: PLR2004 - no response after a cut: an outage
         at = max(int(wanted) + 1.0, min(in_flight, int(limit))) if known else inf
         self._ceiling.hit(now, at, self._round_trip, by_trial=undo, late=late)
         cut.answered = False

@@ -14,7 +14,7 @@ from asyncapi.sansio.limits.background import Background
 if TYPE_CHECKING:
     from asyncapi.sansio.limits.limit_algorithms import Window
 
-_TRIAL_ANSWERS = 150  # good answers since the last cut before one attempt more is tried at the ceiling
+_TRIAL_ANSWERS = 150  # good responses since the last cut before one attempt more is tried at the ceiling
 _TRIAL_TRIPS = 10  # round trips before it is tried
 _TRIAL_SECONDS = 1.0  # seconds before it is tried, at least; doubled by each trial in a row that was refused
 _TRIAL_MOST = 4.0  # seconds: no refused trial lengthens the wait beyond this
@@ -38,19 +38,19 @@ class Ceiling:
         self.background = Background()
         self._step = 1  # attempts more that the next trial takes
         self._failed = 0  # refused trials in a row
-        self._good = 0  # answers since the last cut
+        self._good = 0  # responses since the last cut
         self._hold = -inf  # no trial before this time
         self._late = False  # refusals come late: many are under way before the first is seen
 
     def too_many(self, limit: float, window: Window) -> bool:
         """Tell whether a window had more drops than a limit that has held should have; if not, learn from it."""
-        answers = window.count + window.drops
+        responses = window.count + window.drops
         low = limit <= self.at * _BELOW < inf
-        if not low and window.drops > self.background.explains(answers):
+        if not low and window.drops > self.background.explains(responses):
             return True
         self._good += window.count
-        if low or window.drops < self.background.share * answers or not window.late:  # rule 7
-            self.background.learn(answers, window.drops)
+        if low or window.drops < self.background.share * responses or not window.late:  # rule 7
+            self.background.learn(responses, window.drops)
         return False
 
     def hit(self, now: float, at: float, round_trip: float, *, by_trial: bool, late: bool) -> None:

@@ -62,7 +62,7 @@ def test_a_token(content, token):
     assert read_token(200, content, 10.0) == token
 
 
-def test_an_answer_without_end_is_not_parsed():
+def test_a_response_without_end_is_not_parsed():
     with pytest.raises(Refused, match="200, with 1,048,578 bytes: more than an authorization server sends"):
         read_token(200, b" " * 2**20 + b"{}", 0)
 
@@ -92,7 +92,12 @@ def test_a_refresh_token_stays_where_no_other_comes():
         (200, b'{"ok": false, "message": "no"}', "200 without an access_token: no", ""),
         (302, b"<h1>Found</h1>", f"302{NOT_FOLLOWED}", ""),
         (200, b"<html>", "200, but no JSON object in the response: is this the right URL?", ""),
-        (200, b"<h1>Log in</h1>", "200, but no JSON object in the response: is this the right URL? It says: Log in", ""),
+        (
+            200,
+            b"<h1>Log in</h1>",
+            "200, but no JSON object in the response: is this the right URL? It says: Log in",
+            "",
+        ),
         (200, b"", "200, but no JSON object in the response: is this the right URL?", ""),
         (200, b"[1]", "200, but no JSON object in the response: is this the right URL?", ""),
         (200, b'{"token": "a"}', "200 without an access_token", ""),
@@ -191,7 +196,7 @@ def test_the_authorization_url_keeps_its_query_and_leaves_out_what_is_empty():
         ({"state": "s"}, "no code"),
     ],
 )
-def test_a_redirect_that_is_not_the_answer(query, said):
+def test_a_redirect_that_does_not_belong_to_the_request(query, said):
     with pytest.raises(Refused, match=said):
         read_redirect(query, state="s", issuers=["https://good"])
 
@@ -260,7 +265,7 @@ def test_metadata_of_another_issuer_are_refused():
         read_metadata(200, b'{"token_endpoint": "https://h/t"}', "https://h")
 
 
-def test_what_an_issuer_supports_is_told():
+def test_what_an_issuer_supports_is_read():
     announced = "authorization_response_iss_parameter_supported"
     for value, told in ((True, "true"), ("true", "true"), (False, None), (1, None)):
         content = json.dumps({"issuer": "https://h", announced: value}).encode()

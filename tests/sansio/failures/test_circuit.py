@@ -64,7 +64,7 @@ def test_a_time_window_forgets_failures_as_time_passes():
     assert feed(circuit(count=None, window=10.0), "f" * 50, every=3.5).state == "closed"
 
 
-def test_nobody_goes_while_it_is_open_and_the_time_to_come_back_is_told():
+def test_nobody_goes_while_it_is_open_and_it_says_when_to_come_back():
     one = opened()
     assert [one.enter(now, "caller") for now in (0.0, 5.0, 9.99)] == [0, 0, 0]
     assert (one.retry_after(4.0), one.retry_after(9.0), one.retry_after(11.0)) == (6.0, 1.0, 0.0)
@@ -160,7 +160,7 @@ def test_a_lost_probe_holds_others_up_no_longer_than_its_lease():
     assert (one.state, one.probing) == ("closed", set())
 
 
-def test_a_probe_that_comes_back_after_its_lease_still_counts_but_does_not_end_the_next_ones():
+def test_a_probe_that_outlives_its_lease_still_counts_but_ends_no_other_lease():
     one = opened()
     late = one.enter(10.0, "late")
     one.enter(15.0, "b")
@@ -184,7 +184,7 @@ def test_what_began_before_a_change_of_state_is_old_news():
     assert one.state == "closed"
 
 
-def test_in_its_first_seconds_it_tells_when_to_ask_again_and_of_a_longer_outage_nothing():
+def test_in_its_first_seconds_it_says_when_the_next_probe_goes_and_later_nothing():
     one = opened(open_for=2.0, open_cap=2.0, jitter=0.0)
     assert one.probe_in(0.5) == 1.5
     assert one.enter(2.0, "probe")

@@ -83,7 +83,7 @@ LEAVE_OPEN = ("cut", "refused", 307, 308, 401, 403, 407, 408, 409, 425, 429, 500
 
 
 @pytest.mark.parametrize("last", SETTLE)
-def test_an_answer_to_the_replayed_key_settles_it(last):
+def test_a_response_to_the_replayed_key_settles_it(last):
     assert not outcome_unknown("POST", [attempt("cut"), attempt(503), attempt(last)])
 
 

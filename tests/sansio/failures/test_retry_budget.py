@@ -98,7 +98,7 @@ def test_a_quiet_client_retries_time_outs_from_its_floor():
     assert not timed_out(RetryBudget(0.2, 10), 20, rate=1).crowded(0.0)
 
 
-def test_time_outs_of_a_burst_are_retried_for_nobody_else_will_tell_whether_the_host_is_back():
+def test_time_outs_of_a_burst_are_retried_as_no_other_call_shows_the_host_is_back():
     budget = RetryBudget(0.2, 10)
     for _ in range(20):
         budget.deposit(0.0)
@@ -108,7 +108,7 @@ def test_time_outs_of_a_burst_are_retried_for_nobody_else_will_tell_whether_the_
     assert not budget.crowded(1.0)
 
 
-def test_one_answer_in_time_tells_that_not_all_is_lost():
+def test_one_response_in_time_shows_that_the_host_is_there():
     for how in ("answer", "error"):
         budget = timed_out(RetryBudget(0.2, 10), 5)
         if how == "answer":
@@ -118,7 +118,7 @@ def test_one_answer_in_time_tells_that_not_all_is_lost():
         assert not budget.crowded(0.0)
 
 
-def test_where_most_have_timed_out_it_takes_many_answers_or_ten_seconds_with_few_time_outs():
+def test_where_most_timed_out_it_takes_many_responses_or_ten_better_seconds():
     budget = timed_out(RetryBudget(0.2, 10), 60)
     for _ in range(150):
         budget.succeeded(0.0)
@@ -151,7 +151,7 @@ def test_time_outs_of_long_ago_are_forgotten():
     assert not timed_out(budget, 1, now=60.0).crowded(60.0)
 
 
-def test_a_cost_budget_is_used_up_by_retries_faster_by_timeouts_and_paid_back_by_successes():
+def test_a_cost_budget_pays_more_for_time_outs_and_is_paid_back_by_successes():
     budget = CostBudget(20, 5, 10, 1)
     assert [budget.withdraw(0.0), budget.withdraw(0.0, timed_out=True), budget.withdraw(0.0)] == [5, 10, 5]
     assert budget.withdraw(0.0) == 0

@@ -94,7 +94,7 @@ def test_what_is_stored(headers, status, kept):
     assert (stored(*headers, status=status) is not None) == kept
 
 
-def test_headers_of_the_connection_are_not_kept():
+def test_headers_of_the_connection_are_not_stored():
     """Nor those that its Connection names (section 3.1)."""
     one = stored(
         (CONTROL, "max-age=1"), ("Connection", "close, X-Hop"), ("Connection", "x-session"), ("X-Hop", "1"),
@@ -110,7 +110,7 @@ def test_headers_of_the_connection_are_not_kept():
     assert "X-B" not in new.headers
 
 
-def test_what_is_kept_is_plain_data_that_the_garbage_collector_leaves_alone():
+def test_what_is_stored_is_plain_data_that_the_garbage_collector_leaves_alone():
     one = tuple(stored((CONTROL, "max-age=1"), ("Vary", "A, B"), TAGGED, request={"A": "1"}))
     gc.collect()
     gc.collect()
@@ -241,12 +241,12 @@ def test_when_it_is_used_without_asking(control, request_control, old, used):
         ("max-age=60", "no-cache", 100, 1, False),
     ],
 )
-def test_when_it_is_used_because_nobody_answers(control, request_control, allowed, old, used):
+def test_when_it_is_used_because_the_server_does_not_respond(control, request_control, allowed, old, used):
     one = stored((CONTROL, control), TAGGED)
     assert usable_on_error(one, CIMultiDict({CONTROL: request_control}), NOW + old, allowed) == used
 
 
-def test_variants_are_told_apart_and_the_latest_wins():
+def test_variants_are_distinguished_and_the_latest_wins():
     vary = (CONTROL, "max-age=60"), ("Vary", "Accept-Language")
     english = stored(*vary, request={"Accept-Language": "en"})
     german = stored(*vary, request={"accept-language": "de"})
@@ -277,7 +277,7 @@ def test_variants_are_told_apart_and_the_latest_wins():
         (["x" * 20_000, "a"], ["x" * 20_000, "b"], False),
     ],
 )
-def test_what_an_answer_varies_by_is_compared_whole(first, second, same):
+def test_what_a_response_varies_by_is_compared_whole(first, second, same):
     vary = (CONTROL, "max-age=60"), ("Vary", "Accept-Language")
     one = stored(*vary, request=[("Accept-Language", value) for value in first])
     assert (choose([one], "", CIMultiDict(("accept-language", value) for value in second)) is not None) == same
@@ -300,7 +300,7 @@ def test_a_validator_is_sent_as_it_came_or_not_at_all(headers, asked):
     assert conditions(stored((CONTROL, "max-age=60"), *headers)) == asked
 
 
-def test_a_304_may_change_what_the_answer_varies_by():
+def test_a_304_may_change_what_the_response_varies_by():
     one = stored(TAGGED, (CONTROL, "max-age=1"))
     told = CIMultiDict([("ETag", '"1"'), ("Vary", "A")])
     new = freshened(one, told, request_time=NOW, response_time=NOW, request=CIMultiDict({"A": "1"}))
@@ -308,7 +308,7 @@ def test_a_304_may_change_what_the_answer_varies_by():
     assert choose([new], "", CIMultiDict({"A": "1"})) == new
 
 
-def test_a_304_of_another_date_speaks_of_another_answer():
+def test_a_304_of_another_date_is_about_another_response():
     one = stored(("Last-Modified", date(-5)), (CONTROL, "max-age=1"))
     assert (
         freshened(one, CIMultiDict({"Last-Modified": date(-1)}), request_time=NOW, response_time=NOW, request={})
@@ -327,7 +327,7 @@ def test_a_304_of_another_date_speaks_of_another_answer():
         ({"Last-Modified": date(-1)}, True), ({"Content-Length": "2"}, False), ({"Content-Length": "3"}, True),
     ],
 )  # fmt: skip
-def test_what_the_answer_to_a_head_says_of_it(told, other):
+def test_what_a_response_to_head_says_about_the_stored_one(told, other):
     """Section 4.3.5."""
     one = stored(TAGGED, ("Last-Modified", date(-5)), ("Content-Length", "2"), (CONTROL, "max-age=60"))
     assert outdated(one, CIMultiDict(told)) == other
@@ -346,5 +346,5 @@ def test_what_is_asked_and_what_a_304_changes():
     assert freshened(one, CIMultiDict(), request_time=NOW, response_time=NOW, request={}) is not None
 
 
-def test_the_age_is_told():
+def test_the_age_is_sent_along():
     assert caching.with_age(stored((CONTROL, "max-age=60")), NOW + 7.9)["Age"] == "7"

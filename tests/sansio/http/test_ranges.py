@@ -64,7 +64,7 @@ def test_what_if_range_may_say(headers, said):
         ),
     ],
 )  # fmt: skip
-def test_which_bytes_an_answer_holds(status, headers, part):
+def test_which_bytes_a_response_holds(status, headers, part):
     assert part_of(status, CIMultiDict(headers)) == part
 
 
@@ -90,7 +90,7 @@ def test_what_can_be_joined_to_five_bytes(part, total, tag, right):
     assert continues_at(part, CIMultiDict(ETag=tag), at=5, total=total, known='"a"') is right
 
 
-def test_a_date_is_compared_as_it_was_told():
+def test_a_date_is_compared_as_it_was_sent():
     part = Part(5, 10, 10)
     assert continues_at(part, CIMultiDict({"Last-Modified": OLD, "ETag": '"n"'}), at=5, total=10, known=OLD)
     assert not continues_at(part, CIMultiDict({"Last-Modified": NOW}), at=5, total=10, known=OLD)

@@ -86,7 +86,7 @@ def test_a_server_of_any_size_is_used_and_hardly_rejects(name, size, seconds, qu
 
 @pytest.mark.parametrize("queue", [1.0, 0.0], ids=["queues", "refuses at once"])
 @pytest.mark.parametrize("name", EVERY)
-def test_a_server_that_refuses_one_in_a_hundred_whatever_the_load_is_used_all_the_same(name, queue):
+def test_a_server_that_refuses_one_in_a_hundred_at_random_is_used_all_the_same(name, queue):
     seen = ClosedLoop(limit_of(name), [Phase(0, 100)], queue=queue, errors=0.01).run(30)
     assert seen.utilisation(10, 30) >= 0.9
     assert seen.rejections(10, 30) < 0.02
@@ -193,7 +193,7 @@ def test_a_drop_right_after_a_raise_takes_the_raise_back_and_is_remembered(name)
     assert limit.limit > raised
 
 
-def test_at_the_ceiling_one_more_is_tried_after_many_good_answers_and_the_wait_doubles():
+def test_at_the_ceiling_one_more_is_tried_after_many_responses_and_the_wait_doubles():
     limit, now, probes = limit_of("gradient2", initial=20), 0.0, []
     limit.on_sample(now, 0.005, 20, False)
     while now < 30:

@@ -41,7 +41,7 @@ def test_after_late_refusals_nothing_grows_for_ten_round_trips():
     assert ceiling.next(1.0, 16, 1000, window(20)) == 24
 
 
-def test_one_more_is_tried_after_150_good_answers_then_two_then_four_then_anything():
+def test_after_150_good_responses_one_more_is_tried_then_two_then_four_then_any():
     ceiling, limit, steps = hit(21.0), 20.0, []
     assert ceiling.next(5.0, limit, 1000, window(149)) == 20
     assert not ceiling.too_many(20, window(150))

@@ -6,13 +6,13 @@ from asyncapi.sansio.limits.background import Background
 from asyncapi.sansio.limits.comeback import Comeback, Holding
 
 
-def test_what_was_taken_for_long_is_where_it_begins_and_then_it_rises_gently_and_soon_doubles():
+def test_it_begins_with_what_was_taken_for_long_rises_gently_and_soon_doubles():
     back = Comeback(0.0, 100.0, known=True)
     assert [back.rate(second) for second in (0.0, 2.0, 4.0)] == pytest.approx([100.0, 110.0, 120.0])
     assert back.rate(6.0) == pytest.approx(480.0)
 
 
-def test_what_was_taken_at_once_tells_little_so_it_doubles_from_the_start():
+def test_what_was_taken_at_once_says_little_so_it_doubles_from_the_start():
     back = Comeback(0.0, 10.0, known=False)
     assert [back.rate(second) for second in (0.0, 1.0, 3.0)] == [10.0, 20.0, 80.0]
 
@@ -38,7 +38,7 @@ def test_let_go_all_who_wait_get_through_within_seconds_whatever_is_refused():
     assert not any(back.responded(1.0, 0.5, 1.0, Background(), refused=True) for _ in range(100))
 
 
-def test_a_line_that_grows_from_limit_to_limit_is_not_held_and_held_again_later():
+def test_a_queue_that_grows_from_limit_to_limit_is_let_go_and_held_again_later():
     holding = Holding()
     assert all(holding.judge(second, waiting, again=True) for second, waiting in ((0.0, 0), (2.0, 100), (4.0, 150)))
     assert not holding.judge(6.0, 250, again=True)
@@ -46,6 +46,6 @@ def test_a_line_that_grows_from_limit_to_limit_is_not_held_and_held_again_later(
     assert holding.at(16.1)
 
 
-def test_a_line_that_stays_as_it_is_is_held():
+def test_a_queue_that_does_not_grow_is_held():
     holding = Holding()
     assert all(holding.judge(float(second), 180, again=True) for second in range(100))

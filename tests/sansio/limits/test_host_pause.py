@@ -40,7 +40,7 @@ def test_what_the_host_refuses_at_random_is_no_evidence():
     assert suspicion("r" * 12).verdict(0.1, background, 3, backlog=True) is True
 
 
-def test_answers_of_attempts_sent_before_the_refused_one_are_no_evidence():
+def test_responses_to_attempts_sent_before_the_refused_one_are_no_evidence():
     raised = Suspicion(0.0, 10, 0.1, None)
     for number in range(10):
         raised.add(0.0, number)
@@ -61,7 +61,7 @@ def test_while_undecided_one_probe_goes_and_one_more_for_each_that_was_taken():
     assert not suspicion("tt").admits(3)
 
 
-def test_a_pause_is_as_long_as_the_longest_time_told_and_is_asked_about_once_a_minute():
+def test_a_pause_lasts_as_long_as_the_longest_retry_after_probed_once_a_minute():
     pause = HostPause()
     pause.begin(0.0, 300.0)
     pause.refused(1.0, 0.5, 10.0)
@@ -74,7 +74,7 @@ def test_a_pause_is_as_long_as_the_longest_time_told_and_is_asked_about_once_a_m
     assert pause.wait(60.1) < 0
 
 
-def test_what_was_sent_before_a_pause_does_not_end_it_and_can_show_that_it_was_chance():
+def test_what_was_sent_before_a_pause_does_not_end_it_but_may_show_it_was_chance():
     pause = HostPause()
     pause.suspicion = suspicion("rr")
     pause.begin(1.0, 30.0)

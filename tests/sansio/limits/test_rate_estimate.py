@@ -67,7 +67,7 @@ def test_a_window_of_a_second_is_not_met_much():
     assert seen.refusals(20, 120) < 0.005
 
 
-def test_a_host_that_gets_a_limit_later_is_kept_to_it():
+def test_a_limit_that_a_host_gets_later_is_respected():
     server = Fickle(0.01, seed=3)
     pacer = Pacer()
     workers = Workers(pacer, server, workers=100, seed=3)
