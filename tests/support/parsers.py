@@ -1,7 +1,7 @@
-"""Everything of ours that reads what a server sends, in one table. Who writes another parser adds a line to it.
+"""Every parser of ours for what a server sends, in one table. Each new parser gets an entry.
 
-`tests/sansio/test_linear.py` holds that each takes time in proportion to what it reads, `tests/sansio/test_hostile.py`
-that nothing breaks it.
+`tests/sansio/test_linear.py` checks that each takes time in proportion to its input, `tests/sansio/test_hostile.py` that
+no input breaks it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Parser(NamedTuple):
 
     Attributes:
         read: Reads the text to its end.
-        worst: What is hard for this one beside `HOSTILE`: what stands before, what is repeated, what ends it.
+        worst: Hard texts for this parser beside `HOSTILE`: the beginning, the part that is repeated, the end.
         raises: Its documented errors.
     """
 
@@ -57,7 +57,15 @@ def _cached(text: str) -> None:
     headers = CIMultiDict((name, text) for name in names)
     caching.concerns("GET", headers)
     found = caching.store(
-        200, headers, b"", version="1.1", request_time=NOW, response_time=NOW, identity="", request=headers, heuristic=0.1
+        200,
+        headers,
+        b"",
+        version="1.1",
+        request_time=NOW,
+        response_time=NOW,
+        identity="",
+        request=headers,
+        heuristic=0.1,
     )
     stored = found or caching.store(
         200, CIMultiDict({"ETag": text or "1", "Vary": "A", "Cache-Control": "max-age=1"}), b"",
@@ -124,7 +132,7 @@ PARSERS: dict[str, Parser] = {
     "Cache-Control": Parser(
         lambda text: directives(CIMultiDict([("Cache-Control", text), ("Pragma", text)])), (("", "a", ";"),)
     ),
-    "the headers of a stored answer": Parser(_cached),
+    "the headers of a stored response": Parser(_cached),
     "an HTTP date": Parser(lambda text: http_date(text, NOW), (("Sun, 06 Nov 1994 08:49:37", " ", "GMT"),)),
     "Link": Parser(
         lambda text: [*links([text]), *links(text.split("|"))],
@@ -194,7 +202,7 @@ PARSERS: dict[str, Parser] = {
         ),
     ),
     "whether a refusal is a rate limit's": Parser(_limited, (("", "rate limit ", ""), ("", "secondary rate", ""))),
-    "an answer of a token endpoint": Parser(
+    "a response of a token endpoint": Parser(
         _bytes(lambda content: oauth.read_token(200, content, NOW)), (("", '{"a":1,', ""),), (oauth.Refused,)
     ),
     "a refusal of a token endpoint": Parser(
@@ -239,8 +247,8 @@ class Stream(NamedTuple):
     """One parser of bytes that come in pieces.
 
     Attributes:
-        start: A new one.
-        state: What else it knows at the end.
+        start: Makes the parser.
+        state: Its state at the end that is compared.
         raises: Its documented errors.
     """
 
@@ -249,7 +257,7 @@ class Stream(NamedTuple):
     raises: tuple[type[Exception], ...] = (AsyncAPIError,)
 
     def read(self, pieces: Iterable[bytes]) -> tuple[list[Any], Any, type[Exception] | None]:
-        """What comes out, what it knows then, and the error that it ends by."""
+        """The output, the state at the end, and the error if it ends with one."""
         parser, found = self.start(), []
         try:
             for piece in pieces:

@@ -1,4 +1,4 @@
-"""OAuth 2 without a network: what answers mean, PKCE and metadata by the RFCs' own examples."""
+"""OAuth 2 without a network: what responses mean, PKCE and metadata by the RFCs' own examples."""
 
 from __future__ import annotations
 

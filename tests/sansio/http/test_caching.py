@@ -1,4 +1,4 @@
-"""RFC 9111, as tables: what is stored, for how long it is fresh, when it is asked about, and what a 304 does to it."""
+"""RFC 9111, as tables: what is stored, for how long it is fresh, when it is revalidated, and what a 304 changes."""
 
 from __future__ import annotations
 

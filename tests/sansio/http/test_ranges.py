@@ -1,4 +1,4 @@
-"""Which answers may be gone on with, and which answer is the rest."""
+"""Which downloads may be resumed, and which response is the rest."""
 
 from __future__ import annotations
 

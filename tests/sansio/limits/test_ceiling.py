@@ -1,4 +1,4 @@
-"""A ceiling keeps a limit just below where refusals came, and lets it try more only after good answers."""
+"""A ceiling keeps a limit just below where refusals came, and lets it try more only after good responses."""
 
 from math import inf
 

@@ -1,4 +1,4 @@
-"""Whether a 429 is one call's or everybody's is decided by the attempts sent after it; a verdict by chance is taken back."""
+"""The attempts sent after a 429 decide whether it is one call's or everybody's; a verdict by chance is taken back."""
 
 import pytest
 

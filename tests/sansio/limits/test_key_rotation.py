@@ -1,4 +1,4 @@
-"""Which key goes next: for every history of uses and refusals, one that may, if there is one."""
+"""After any history of uses and refusals, the next key is one that may be used, if there is one."""
 
 from __future__ import annotations
 

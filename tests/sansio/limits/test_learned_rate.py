@@ -1,4 +1,4 @@
-"""A rate is learned from refusals alone, kept near what was right, and grows again when the server has grown."""
+"""A rate is learned from refusals alone, stays near what was right, and grows again when the server has grown."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A limit is told from a host that refuses a share whatever the rate: the one is kept to, the other is not slowed for.
+"""A limit is distinguished from refusals at random: the first is respected, the second slows nobody down.
 
 The simulations are benchmarks/simulator/workers.py, as in test_pacing.py.
 """

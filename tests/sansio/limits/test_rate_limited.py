@@ -1,4 +1,4 @@
-"""What is a rate limit, and how long it asks to wait."""
+"""Which responses are a rate limit's, and how long they ask to wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What servers tell about their limits is read in every dialect, and what cannot be read is as if it were not there."""
+"""The limits that servers state are read in every dialect, and what can't be read does not count."""
 
 from datetime import UTC, datetime
 from email.utils import format_datetime
