@@ -33,7 +33,7 @@ from asyncapi.credentials.sources import principal_of, source
 from asyncapi.credentials.static import _ValueCredential, check_token
 from asyncapi.errors import ConfigError
 from asyncapi.messages.request import Body
-from asyncapi.sansio.auth.rejections import Doubts
+from asyncapi.sansio.auth.rejections import Rejections
 from asyncapi.sansio.auth.sigv4 import outdated, skew, strict_url
 from asyncapi.transports.upload import checked
 
@@ -104,7 +104,7 @@ class AWSSigV4:
         self._region = region or region_of(profile)
         self._ahead = 0.0  # seconds that AWS' clock is ahead of ours
         self._chain = Chain(profile, credentials)
-        self._doubts = Doubts()  # whether other keys help a route that refuses these as outdated
+        self._rejections = Rejections()  # whether other keys help a route that refuses these as outdated
         self._sources = [source(value, f"AWSSigV4's {name}") for name, value in values.items() if value is not None]
         self.principal = principal_of(*self._sources)  # None with a chain: it finds the keys of one machine or role
         self._keys: _ValueCredential | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
@@ -144,7 +144,7 @@ class AWSSigV4:
             return ""
         if refused:
             if outdated(response.status, response.content):
-                self._doubts.unhelped(route(response), sent.keys, now)
+                self._rejections.renewal_failed(route(response), sent.keys, now)
             return ""
         behind = skew(response.status, response.headers, context.clock.wall() + sent.ahead)
         if behind is not None:  # rule 2
@@ -171,7 +171,7 @@ class AWSSigV4:
             return any(each.renewed(value) for each, value in zip(self._sources, sent, strict=False))
         if not self._keys.serves(keys):
             return True  # another call has had them replaced
-        if not self._doubts.believe(route(response), now):
+        if not self._rejections.may_renew(route(response), now):
             return False
         self._keys.refused(keys)
         return self._chain.forget()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from asyncapi.credentials.renamed import with_new_names, with_old_names
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.limits.bucket import TOLERANCE
-from asyncapi.sansio.limits.key_rotation import KeyState, Ring, limit_told
+from asyncapi.sansio.limits.key_rotation import KeyState, Ring, read_limit
 from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.scheduling.token_queue import refuse
 from asyncapi.scheduling.wait_queue import WaitQueue
@@ -204,7 +204,7 @@ class KeyPool:
         # The key itself knows better, as Digest does of a 401 with a challenge: the same key once more.
         if why:
             return why
-        limited, seconds = limit_told(response.status, response.headers, response.content, context.clock.wall())
+        limited, seconds = read_limit(response.status, response.headers, response.content, context.clock.wall())
         if limited:  # rule 3
             use.status = _TOO_MANY
             state.rest(now, seconds, str(response.status))

@@ -15,7 +15,7 @@ from asyncapi.credentials.base import Signature, route
 from asyncapi.credentials.renamed import with_old_names
 from asyncapi.credentials.sources import Constant, principal_of, source
 from asyncapi.errors import AuthError, ConfigError
-from asyncapi.sansio.auth.rejections import Doubts
+from asyncapi.sansio.auth.rejections import Rejections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ class _ValueCredential:
     """
 
     # Slots, so that `vars(credential)`, which debuggers and error trackers print, shows none of the values.
-    __slots__ = ("_doubts", "_name", "_sent", "_signature", "_sources", "_write", "principal")
+    __slots__ = ("_name", "_rejections", "_sent", "_signature", "_sources", "_write", "principal")
 
     max_resends = 1
 
@@ -56,7 +56,7 @@ class _ValueCredential:
         self._sources = sources
         self._write = write
         self._sent: list[str] = []
-        self._doubts = Doubts()
+        self._rejections = Rejections()
         self._signature: Signature | None = None
         self.principal = principal_of(*sources)
         constant = [each.now() for each in sources if isinstance(each, Constant)]
@@ -95,14 +95,14 @@ class _ValueCredential:
         """After a 401, have the call sent once more if there may be another value."""
         if response.status != _UNAUTHORIZED or refused:
             if refused and response.status == _UNAUTHORIZED:
-                self._doubts.unhelped(route(response), object(), context.clock.now())
+                self._rejections.renewal_failed(route(response), object(), context.clock.now())
             elif refused:
-                self._doubts.helped(route(response))
+                self._rejections.renewal_helped(route(response))
             return ""
         sent: list[str] = signature.source
         renewed = [each for each, value in zip(self._sources, sent, strict=True) if each.renewed(value)]
         known = any(each.now() is not None for each in renewed)  # else only calling the function can tell
-        if not renewed or not (known or self._doubts.believe(route(response), context.clock.now())):
+        if not renewed or not (known or self._rejections.may_renew(route(response), context.clock.now())):
             return ""
         return f"401, {self._name} read again"
 

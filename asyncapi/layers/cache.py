@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
-    from asyncapi.sansio.http.caching import Kept
+    from asyncapi.sansio.http.caching import Record
     from asyncapi.settings import Cache
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Send
@@ -74,7 +74,7 @@ class Counts:
 
 
 def cache(
-    answers: Answers[tuple[Kept, ...]],
+    answers: Answers[tuple[Record, ...]],
     settings: Cache,
     counts: Counts,
     clock: Clock,
@@ -109,7 +109,7 @@ class _Cache:
     def __init__(
         self,
         inner: Send,
-        answers: Answers[tuple[Kept, ...]],
+        answers: Answers[tuple[Record, ...]],
         settings: Cache,
         counts: Counts,
         clock: Clock,

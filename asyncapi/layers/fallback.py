@@ -38,7 +38,7 @@ from asyncapi.sansio.failures.resend import resend_obstacle
 from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.caching import headers_of, plain_fields
 from asyncapi.sansio.http.origin import bound, origin
-from asyncapi.sansio.http.request_key import telling
+from asyncapi.sansio.http.request_key import key_headers
 from asyncapi.sansio.limits.keyed import Keyed
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class LastGood:
 
 def _key(request: Request) -> str:
     """Hash what tells a request from others: no credential is stored."""
-    headers = [pair for pair in telling(request.headers) if pair[0] not in _ASKS_WHETHER_IT_HOLDS]
+    headers = [pair for pair in key_headers(request.headers) if pair[0] not in _ASKS_WHETHER_IT_HOLDS]
     text = repr((str(request.url), headers, request.call.principal)).encode("utf-8", "surrogatepass")
     return f"stale {sha256(text).hexdigest()}"
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import AsyncAPIError, OutcomeUnknown, status_error
-from asyncapi.sansio.failures.idempotency import unknown
+from asyncapi.sansio.failures.idempotency import outcome_unknown
 from asyncapi.sansio.failures.resend import SAFE
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ async def _known(inner: Send, request: Request) -> Response:
     try:
         response = await inner(request)
     except AsyncAPIError as error:
-        if not unknown(request.method, attempts):
+        if not outcome_unknown(request.method, attempts):
             raise
         raise _unknown(request, error) from error
-    if unknown(request.method, attempts):
+    if outcome_unknown(request.method, attempts):
         cause = status_error(response, request=request, attempts=tuple(attempts))
         raise _unknown(request, cause) from cause
     return response

@@ -22,8 +22,8 @@ from asyncapi.errors import RateExceeded
 from asyncapi.messages.response import Response
 from asyncapi.sansio.limits.pacing import Pacer
 from asyncapi.sansio.limits.rate_limited import wait_asked
-from asyncapi.sansio.limits.ratelimit_headers import quotas, tells
-from asyncapi.scheduling.token_queue import Limiter, stand_in_line
+from asyncapi.sansio.limits.ratelimit_headers import quotas, states_limits
+from asyncapi.scheduling.token_queue import Limiter, wait_for_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ class Pace:
             self._clock.now(),
             number=number,
             sent_at=sent_at,
-            told=limits,
+            quotas=limits,
             status=status,
             retry_after=wait,
             backlog=backlog,
@@ -155,7 +155,7 @@ def pace(
                 raise
             # rule 4
             look = number <= _AT_FIRST or taken or not number % _NOW_AND_THEN
-            if response.status in _REFUSALS or (look and tells(tuple(response.headers))):
+            if response.status in _REFUSALS or (look and states_limits(tuple(response.headers))):
                 state.learn(request, response, number, sent_at, backlog=infer or request.call.backlog)
             else:
                 pacer.passed(now(), number, sent_at)
@@ -192,4 +192,4 @@ async def _wait(request: Request, state: Pace, limiter: Limiter, clock: Clock, m
         raise exceeded
     # Calls that were refused go first: fewest calls are lost so, and those that got a Retry-After have waited for it.
     turn = call.settings.priority * _TURNS + min(len(call.attempts), _TURNS - 1)
-    await stand_in_line(request, limiter, _ONE_TOKEN, clock, who="server's", most=max_queue, priority=turn)
+    await wait_for_tokens(request, limiter, _ONE_TOKEN, clock, who="server's", max_queue=max_queue, priority=turn)

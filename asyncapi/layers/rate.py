@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asyncapi.scheduling.token_queue import Limiter, stand_in_line
+from asyncapi.scheduling.token_queue import Limiter, wait_for_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def rate(
             limiter = limiters[request.url.host_port_subcomponent or "" if by_host else ""]
             weights = weigh(request)
             if not limiter.take(weights):
-                await stand_in_line(request, limiter, weights, clock, who="rate", most=max_queue)
+                await wait_for_tokens(request, limiter, weights, clock, who="rate", max_queue=max_queue)
             records_before, taken = len(request.call.attempts), now()
             try:
                 return await inner(request)

@@ -66,7 +66,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
         counted: Whether retries after such refusals use the budget too, as in the AWS SDKs.
     """
     now = clock.now
-    free = retry_choice.Free(told=not counted, held=paced and not counted)
+    free = retry_choice.Free(asked=not counted, paced=paced and not counted)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -306,14 +306,14 @@ class _Again:
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
-        policy, asked = self._policy, retry_choice.asked(failure, self._clock.wall())
+        policy, asked = self._policy, retry_choice.wait_asked_for(failure, self._clock.wall())
         self._retry_after = asked
         if asked:
             return asked, _RETRY_AFTER
         if policy.wait is not None:
             return max(0.0, float(await _called(policy.wait, state))), "wait strategy"
         draw = self._clock.random()
-        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, told=asked), "backoff"
+        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, asked=asked), "backoff"
 
     async def _allow(
         self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None

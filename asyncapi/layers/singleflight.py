@@ -22,7 +22,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import AsyncAPIError
-from asyncapi.sansio.http.request_key import telling
+from asyncapi.sansio.http.request_key import key_headers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -84,7 +84,7 @@ def _key(request: Request) -> Hashable:
     its = request.call.settings
     # The id of a retry policy is enough: the flight's call keeps the policy alive, so no other can take its id.
     settings = (its.connect, its.attempt, id(its.retry), its.priority, its.tenant, its.max_wait)
-    return request.method, request.url, telling(request.headers), request.call.principal, settings
+    return request.method, request.url, key_headers(request.headers), request.call.principal, settings
 
 
 class _Flight:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.errors import AsyncAPIError, error_text
 from asyncapi.messages.call import Attempt
 from asyncapi.messages.open_body import release_at_end
-from asyncapi.sansio.failures.idempotency import unsure
+from asyncapi.sansio.failures.idempotency import maybe_processed
 from asyncapi.sansio.measures.histogram import Histograms
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def attempts(
                 record.status, record.http_version = response.status, response.http_version
                 eventful = response.status >= 300  # noqa: PLR2004 - neither a redirect nor an error
             except BaseException as error:
-                record.error, record.unsure, eventful = _error_of(error, call), unsure(error, call.phase), True
+                record.error, record.unsure, eventful = _error_of(error, call), maybe_processed(error, call.phase), True
                 raise
             finally:
                 record.elapsed = now() - record.started

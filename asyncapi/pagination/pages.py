@@ -189,12 +189,12 @@ class Pages(Generic[T]):
         found, sent = self._way.after(page), page.response.url
         if self._way.key != "url":
             return found
-        here = without_echo(str(sent), sent=sent, asked=asked)
+        here = without_echo(str(sent), sent=sent, original=asked)
         if not any(page.position.values()):
             self._first_url = here
         if found is None or found.get("url") is None:
             return found
-        following = without_echo(found["url"], sent=sent, asked=asked)
+        following = without_echo(found["url"], sent=sent, original=asked)
         if following == here and not page.count:
             return None
         return {"url": None if following == self._first_url else following}  # None is known, as where the run began

@@ -1,6 +1,6 @@
-"""What belongs to one process and one event loop: it is not copied, not pickled, and not used after a fork.
+"""Hold an object to one process and one event loop: not copied, not pickled, and not used after a fork.
 
-Sockets are shared by a fork: two processes that write to one connection get each other's answers. So an object that
+Sockets are shared by a fork: two processes that write to one connection get each other's responses. So an object that
 holds connections or tasks says at once what to do instead.
 """
 
@@ -16,10 +16,10 @@ _forks = 0
 
 
 class Home:
-    """The process and the event loop that a client lives in: the loop is that of its first call.
+    """The process and the event loop of a client: the loop is the one of its first call.
 
     Attributes:
-        closed: Whether the client is.
+        closed: Whether the client is closed.
     """
 
     __slots__ = ("_forks", "_loop", "closed")
@@ -31,7 +31,7 @@ class Home:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether this process was forked since."""
+        """Whether this process was forked since the client was made."""
         return self._forks != _forks
 
     @property
@@ -40,12 +40,12 @@ class Home:
         return "closed" if self.closed else "not opened yet" if self._loop is None else "open"
 
     def enter(self) -> None:
-        """What every call begins with.
+        """Check that a call may begin here.
 
         Raises:
             ConfigError: The client is closed, or belongs to another loop or process.
         """
-        if self._forks != _forks:  # before a loop is asked for: a child that is still inside one is told it has none
+        if self._forks != _forks:  # before the loop is looked up: a child that is still inside one seems to have none
             raise ConfigError(
                 "this client was made before a fork, and its connections are the parent's: "
                 "make one in each process, after the fork"
@@ -76,7 +76,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
 
 
 def refuse_copy(self: object, protocol: object = None) -> NoReturn:  # noqa: ARG001 - as `__reduce_ex__` is called
-    """What `copy`, `pickle` and with them `multiprocessing` find: an object's `__reduce_ex__`.
+    """Refuse to be copied or pickled: an object's `__reduce_ex__`, which `copy`, `pickle` and `multiprocessing` call.
 
     Raises:
         ConfigError: Always.

@@ -1,8 +1,10 @@
-"""A line of tasks before buckets of tokens: what the rate layers, our own limits' and the server's, have in common.
+"""Queue tasks for tokens: what the rate layers, for our own limits and for the server's, have in common.
 
-While tokens are there, taking them is a few comparisons. Else the task stands in line, and one timer wakes the first
-when its tokens are due: by priority, then tenant, then arrival; a task that is cancelled spends nothing. A wait that
-would pass the deadline, or the call's max_wait (`wait=`), is refused at once instead of being waited for.
+1. While tokens are there, taking them is a few comparisons.
+2. Else the task waits in a queue, ordered by priority, then tenant, then arrival. One timer wakes the first when its
+   tokens are due.
+3. A task that is cancelled spends nothing.
+4. A wait that would pass the deadline, or the call's max_wait (`wait=`), is refused at once.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Tokens(Protocol):
-    """What is asked of a bucket: `asyncapi.sansio.limits.bucket.Bucket`, or `asyncapi.sansio.limits.pacing.Pacer`."""
+    """A token bucket: `asyncapi.sansio.limits.bucket.Bucket`, or `asyncapi.sansio.limits.pacing.Pacer`."""
 
     @property
     def interval(self) -> float:
@@ -34,15 +36,15 @@ class Tokens(Protocol):
         ...
 
     def delay(self, now: float, weight: float = 1.0) -> float:
-        """Seconds until there are so many."""
+        """Seconds until there are so many tokens."""
         ...
 
     def take(self, now: float, weight: float = 1.0) -> None:
-        """Take them."""
+        """Take so many tokens."""
         ...
 
     def try_take(self, now: float, weight: float = 1.0) -> bool:
-        """Take them if they are there."""
+        """Take so many tokens if they are there."""
         ...
 
     def give_back(self, weight: float = 1.0) -> None:
@@ -50,16 +52,16 @@ class Tokens(Protocol):
         ...
 
     def available(self, now: float) -> float:
-        """How many there are."""
+        """How many tokens there are."""
         ...
 
 
 class Limiter:
-    """Several buckets that must all conform, and the line before them.
+    """Several buckets that must all conform, and the queue before them.
 
     Attributes:
         buckets: One per limit.
-        line: Those who wait.
+        queue: Tasks that wait for tokens.
     """
 
     __slots__ = ("_clock", "_due", "_only", "_timer", "buckets", "queue")
@@ -78,7 +80,7 @@ class Limiter:
         return self.queue.length > 0 or self._delay(self._clock.now(), (1.0,) * len(self.buckets)) > 0
 
     def take(self, weights: Weights) -> bool:
-        """Take the tokens if they are there and nobody waits for them."""
+        """Take the tokens if they are there and nobody waits for them (rule 1)."""
         if self.queue.length:
             return False
         if self._only is not None:
@@ -94,18 +96,18 @@ class Limiter:
         )
 
     async def wait(self, weights: Weights, priority: int = 0, tenant: str = "") -> None:
-        """Stand in line; the tokens are taken when it returns."""
+        """Wait in the queue; the tokens are taken when this returns (rule 2)."""
         now = self._clock.now()
         if now + self._delay(now, weights) < self._due:
             self._arm(weights)  # it is the first, or more urgent than the first and asks for less
         try:
             await self.queue.wait(self._give_back, weights, priority=priority, tenant=tenant)
-        except BaseException:
+        except BaseException:  # rule 3
             self._serve()  # the next one may need less, and be due earlier
             raise
 
     def look_again(self) -> None:
-        """What the buckets say has changed: those who wait may be due earlier, or later."""
+        """Look at the buckets again: they have changed, and those who wait may be due earlier, or later."""
         self._serve()
 
     def _take(self, weights: Weights) -> bool:
@@ -136,7 +138,7 @@ class Limiter:
         self._timer = self._clock.call_at(self._due, self._serve)
 
     def _serve(self) -> None:
-        """Call as many from the line as there are tokens for, and come back for the next."""
+        """Call as many from the queue as there are tokens for, and come back for the next."""
         while (head := self.queue.head()) is not None:
             if not self._take(head.weights):
                 self._arm(head.weights)
@@ -147,25 +149,25 @@ class Limiter:
         self._timer, self._due = None, inf
 
 
-async def stand_in_line(
+async def wait_for_tokens(
     request: Request,
     limiter: Limiter,
     weights: Weights,
     clock: Clock,
     *,
     who: str,
-    most: int | None,
+    max_queue: int | None,
     priority: int | None = None,
 ) -> None:
-    """The way of an attempt for which there are no tokens now.
+    """Wait for the tokens of an attempt, in the queue of its limiter.
 
     Args:
         request: The attempt's.
-        limiter: Where it stands in line.
-        weights: What it asks for.
+        limiter: Whose tokens they are.
+        weights: How many of each bucket.
         clock: Times the wait.
         who: Whose limit it is, for messages.
-        most: How many may wait; None for any number.
+        max_queue: How many may wait; None for any number.
         priority: Instead of the call's own.
 
     Raises:
@@ -176,15 +178,17 @@ async def stand_in_line(
     call, began, before = request.call, clock.now(), limiter.queue.length
     call.phase = "queue"
     turn = call.settings.priority if priority is None else priority
-    refuse(request, limiter.forecast(weights, turn), began, who=who, before=before, most=most)
+    refuse(request, limiter.forecast(weights, turn), began, who=who, before=before, max_queue=max_queue)
     await limiter.wait(weights, turn, call.settings.tenant)
     waited = clock.now() - began
     call.queued += waited
     call.log_wait(f"{_word(who)} {waited:.3g} s behind {before}")
 
 
-def refuse(request: Request, wait: float, now: float, *, who: str, before: int = 0, most: int | None = None) -> None:
-    """Raise if it need not even stand in line.
+def refuse(
+    request: Request, wait: float, now: float, *, who: str, before: int = 0, max_queue: int | None = None
+) -> None:
+    """Raise if the attempt need not even wait in the queue (rule 4).
 
     Args:
         request: The attempt's.
@@ -192,25 +196,25 @@ def refuse(request: Request, wait: float, now: float, *, who: str, before: int =
         now: On the client's clock.
         who: Whose limit it is, for messages.
         before: How many wait already.
-        most: How many may; None for any number.
+        max_queue: How many may; None for any number.
 
     Raises:
-        RequestTimeout, RateExceeded, QueueFull: As in `stand_in_line`.
+        RequestTimeout, RateExceeded, QueueFull: As in `wait_for_tokens`.
     """
     max_wait = request.call.settings.max_wait
     if max_wait is not None and wait > max_wait:
         seconds = math.ceil(wait * 1000) / 1000
         response = Response(429, {"Retry-After": str(math.ceil(wait))}, url=request.url, request=request)
-        message = f"the {who} limit would hold it for {seconds:g} s, it waits {max_wait:g} s at most (wait)"
+        message = f"the {who} limit would hold this call for {seconds:g} s; it waits {max_wait:g} s at most (wait=)"
         exceeded = RateExceeded(message, response=response, retry_after=seconds, request=request)
         exceeded.held_by = "wait"
         raise exceeded
-    if most is not None and before >= most:
-        message = f"{before} wait already (max_queue={most}); come back in {wait:.3g} s"
+    if max_queue is not None and before >= max_queue:
+        message = f"{before} calls wait already (max_queue={max_queue}); come back in {wait:.3g} s"
         raise QueueFull(message, request=request, retry_after=wait)
     if request.deadline is not None and now + wait > request.deadline:
         left = request.deadline - now
-        message = f"the {who} limit would hold it for {wait:.3g} s, its deadline is in {left:.3g} s"
+        message = f"the {who} limit would hold this call for {wait:.3g} s; its deadline is in {left:.3g} s"
         refusal = RequestTimeout(message, phase="queue", request=request)
         refusal.final = True
         refusal.held_by = _word(who)
@@ -218,5 +222,5 @@ def refuse(request: Request, wait: float, now: float, *, who: str, before: int =
 
 
 def _word(who: str) -> str:
-    """Who holds it back, as records, errors and statistics call it."""
+    """The limit that holds a call back, as records, errors and statistics name it."""
     return "pace" if who == "server's" else who

@@ -1,8 +1,10 @@
-"""A line of waiting tasks: by priority, fair between tenants, first come first served, safe to leave at any moment.
+"""Queue waiting tasks: by priority, fair between tenants, first come first served, safe to leave at any moment.
 
-Limits (places, tokens) are plain numbers; only when one is exhausted does a task stand in a `WaitQueue`. Two cases of
-cancellation: 1. while waiting: the task is simply skipped; 2. after it was called but before it ran: what it was
-given is handed back through `give_back`, so that nothing is lost.
+Limits (places, tokens) are plain numbers; only when one is exhausted does a task wait in a `WaitQueue`. There are two
+cases of cancellation:
+
+1. While the task waits: it is skipped.
+2. After it was called, but before it ran: what it got is handed back through `give_back`, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ Weights = tuple[float, ...]
 
 
 class Ticket:
-    """One task's stand in the line: `weights` is what it asks for, in as many kinds as the line counts."""
+    """One waiting task: `weights` is how much it needs, in as many kinds as the queue counts."""
 
     __slots__ = ("future", "priority", "weights")
 
@@ -36,19 +38,19 @@ def _waits(ticket: Ticket) -> bool:
 
 
 class WaitQueue:
-    """Tasks waiting their turn; `sansio/limits/fair_queue.py` says whose it is.
+    """Tasks that wait for their turn; `sansio/limits/fair_queue.py` orders them.
 
     Attributes:
         length: How many wait.
     """
 
-    __slots__ = ("_asked", "_kinds", "_tickets", "length")
+    __slots__ = ("_ahead", "_kinds", "_tickets", "length")
 
     def __init__(self, kinds: int = 0) -> None:
-        self._tickets: FairQueue[Ticket] | None = None  # nobody has ever stood in most lines: there is one per host
+        self._tickets: FairQueue[Ticket] | None = None  # most queues are never used: there is one per host
         self.length = 0
         self._kinds = kinds
-        self._asked: dict[int, list[float]] = {}  # by priority: the sum of what they ask for, a figure per kind
+        self._ahead: dict[int, list[float]] = {}  # by priority: the sum of weights, a figure per kind
 
     async def wait(
         self,
@@ -58,11 +60,11 @@ class WaitQueue:
         priority: int = 0,
         tenant: str = "",
     ) -> None:
-        """Stand in the line until called.
+        """Wait in the queue until called.
 
         Args:
             give_back: Called with `weights` if the task was called but cancelled before it could run.
-            weights: How much is asked for.
+            weights: How much the task needs.
             priority: The higher goes first.
             tenant: Tenants of the same priority take turns.
         """
@@ -74,28 +76,28 @@ class WaitQueue:
         try:
             await ticket.future
         except BaseException:
-            if ticket.future.done() and not ticket.future.cancelled():
+            if ticket.future.done() and not ticket.future.cancelled():  # case 2
                 give_back(weights)
-            else:
+            else:  # case 1
                 ticket.future.cancel()  # the coroutine may have been closed instead of cancelled
                 self._count(ticket, -1)
                 self._sweep()
             raise
 
     def ahead(self, priority: int) -> list[float]:
-        """What those ask for who would be called before a newcomer of this priority, a figure per kind."""
+        """How much those need who would be called before a newcomer of this priority, a figure per kind."""
         sums = [0.0] * self._kinds
-        for level, asked in self._asked.items():
+        for level, weights in self._ahead.items():
             if level >= priority:
-                sums = [one + more for one, more in zip(sums, asked, strict=True)]
+                sums = [total + weight for total, weight in zip(sums, weights, strict=True)]
         return sums
 
     def head(self) -> Ticket | None:
-        """Whose turn it is."""
+        """The task whose turn it is, or None."""
         return None if self._tickets is None else self._tickets.head()
 
     def call(self) -> bool:
-        """Call whose turn it is; False if nobody waits."""
+        """Call the task whose turn it is; False if nobody waits."""
         ticket = None if self._tickets is None else self._tickets.pop()
         if ticket is None:
             return False
@@ -106,13 +108,13 @@ class WaitQueue:
     def _count(self, ticket: Ticket, sign: int) -> None:
         self.length += sign
         if not self.length:
-            self._asked.clear()  # and with it what rounding has left
+            self._ahead.clear()  # and with the sums what rounding has left in them
         elif ticket.weights:
-            asked = self._asked.setdefault(ticket.priority, [0.0] * self._kinds)
+            sums = self._ahead.setdefault(ticket.priority, [0.0] * self._kinds)
             for kind, weight in enumerate(ticket.weights):
-                asked[kind] += sign * weight
+                sums[kind] += sign * weight
 
     def _sweep(self) -> None:
-        """Forget those who left from the middle, once they are the greater part."""
+        """Forget the tasks that left before their turn, once they are the greater part."""
         if self._tickets is not None and self._tickets.size > 2 * self.length + _SWEEP_FROM:
             self._tickets.prune()

@@ -1,9 +1,9 @@
-"""One timer for any number of deadlines.
+"""Watch any number of deadlines with one timer.
 
 Arming an event-loop timer for every request costs more than the whole of the layers. A `Watchdog` keeps the
 running guards in a dict and arms a single timer for the earliest of them; a guard that is left in time costs one
-insertion and one removal. When the timer fires, every guard whose time has come cancels its task, in the way
-of `asyncio.timeout`: the cancellation is turned into a time-out by the one that caused it, and a cancellation
+insertion and one removal. When the timer fires, every guard whose time has come cancels its task, as
+`asyncio.timeout` does: the cancellation is turned into a time-out by the one that caused it, and a cancellation
 that came from outside at the same moment wins.
 
     guard = watchdog.enter(due)
@@ -33,7 +33,7 @@ class Guard:
     Attributes:
         due: When its time is up.
         expired: Whether it has cancelled its task, and nobody has asked `fired` yet.
-        means: What it says in records when its time is up.
+        means: What records say when its time is up.
     """
 
     __slots__ = ("_cancelling", "_task", "due", "expired", "means")
@@ -53,7 +53,7 @@ class Guard:
 
     @property
     def fires(self) -> bool:
-        """Whether its own cancellation, and nobody else's, is under way: what is cut off now is cut off by it."""
+        """Whether its own cancellation, and nobody else's, is under way: it has caused what ends now."""
         return self.expired and self._task.cancelling() - 1 <= self._cancelling
 
     def fired(self) -> bool:
@@ -71,7 +71,7 @@ class Watchdog:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._guards: dict[Guard, None] = {}  # in the order of entry: those due at once fire in it
+        self._guards: dict[Guard, None] = {}  # in the order of entry, in which those due at one moment fire
         self._timer: asyncio.TimerHandle | None = None
         self._wakes = inf
         self._closed = False
@@ -101,7 +101,7 @@ class Watchdog:
             self.close()
 
     def close(self) -> None:
-        """Take the timer back, once the last call under way has ended: by its deadline all the same."""
+        """Stop the timer, once the last call under way has ended: its deadline holds until then."""
         self._closed = True
         if self._timer is not None and not self._guards:
             self._timer.cancel()

@@ -22,7 +22,7 @@ import anyio.to_thread
 
 from asyncapi.errors import ConfigError, ProtocolError, RejectedError, RequestTimeout, StatusError
 from asyncapi.sansio.failures.backoff import full_jitter
-from asyncapi.sansio.http.ranges import Part, goes_on, part_of, validator
+from asyncapi.sansio.http.ranges import Part, continues_at, part_of, validator
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -188,7 +188,7 @@ class _Saving:
                 return False
             raise
         part = part_of(answer.status, answer.headers)
-        if part is not None and goes_on(part, answer.headers, at=self.done, total=self._total, known=known):
+        if part is not None and continues_at(part, answer.headers, at=self.done, total=self._total, known=known):
             self._source, self._stop, self._total = answer, part.stop, self._total or part.total
             self.done, self._to_the_end = part.start, False
             self._file.seek(part.start)

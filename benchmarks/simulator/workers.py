@@ -218,8 +218,8 @@ class Workers:
         if wait is not None:
             self._not_before = max(self._not_before, now + wait)
             self._asked_at = now
-        told = quotas(headers, EPOCH + now)
-        self._pacer.observe(now, number=number, sent_at=sent_at, told=told, status=status, retry_after=wait)
+        stated = quotas(headers, EPOCH + now)
+        self._pacer.observe(now, number=number, sent_at=sent_at, quotas=stated, status=status, retry_after=wait)
         if wait:  # the refused call itself waits for as long as it was told: layers/retry.py
             self._at(now + wait, self._stand, number)
         else:

@@ -174,8 +174,8 @@ class World:
         assert stats.calls == sum(stats.by_status.values()) + sum(stats.by_error.values())
         for gate in self.made.of(Gate):
             assert gate.free == gate.limit
-        for line in self.made.of(WaitQueue):
-            assert (line.length, line.head(), line._asked) == (0, None, {})
+        for queue in self.made.of(WaitQueue):
+            assert (queue.length, queue.head(), queue._ahead) == (0, None, {})
         for limiter in self.made.of(Limiter):
             assert (limiter._timer, limiter.queue.length) == (None, 0)
         for circuit in self.made.of(Circuit):
@@ -260,7 +260,7 @@ async def not_waited_for(*_):
 
 LEAKS = {
     "places": (Gate, "leave", lambda *_: None),
-    "the timer of a line": (Limiter, "_serve", lambda *_: None),
+    "the timer of a queue": (Limiter, "_serve", lambda *_: None),
     "leases": (Circuit, "release", lambda *_: None),
     "places in the server's count": (Pace, "give_back", lambda *_: None),
     "guards": (Watchdog, "leave", lambda *_: None),
@@ -268,7 +268,7 @@ LEAKS = {
     "hedges": (Hedges, "leave", lambda *_: None),
     "flights": (_Flight, "_land", lambda *_: None),
     "a flight nobody waits for": (_Flight, "_end", not_waited_for),
-    "the count of a line": (WaitQueue, "_count", lambda line, *_: setattr(line, "length", line.length + 1)),
+    "the count of a queue": (WaitQueue, "_count", lambda queue, *_: setattr(queue, "length", queue.length + 1)),
 }
 
 

@@ -301,7 +301,7 @@ def test_a_wait_that_is_too_long_is_refused_at_once(call, error):
         async with door.client(Key(ApiKey("a"), rate=RateLimit(1, per=10.0))) as api:
             await api.get("/")
             began = door.clock.now()
-            with pytest.raises(error, match="keys' limit would hold it for 10 s"):
+            with pytest.raises(error, match="keys' limit would hold this call for 10 s"):
                 await api.get("/", **call)
             assert door.clock.now() == began
 

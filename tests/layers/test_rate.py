@@ -243,7 +243,7 @@ def test_a_wait_that_would_pass_the_deadline_is_refused_at_once_and_spends_nothi
         host = Host(RateLimit(1, per=10.0, burst=1), timeout=5.0)
         await host.client.get("/1")
         for _ in range(3):
-            with pytest.raises(RequestTimeout, match=r"the rate limit would hold it for 10 s") as caught:
+            with pytest.raises(RequestTimeout, match=r"the rate limit would hold this call for 10 s") as caught:
                 await host.client.get("/refused")
             assert caught.value.phase == "queue"
             assert caught.value.attempts == ()

@@ -1,4 +1,4 @@
-"""Nothing that a server sends breaks a parser: it reads it, or says so by a documented error; how it was cut is nothing."""
+"""Nothing that a server sends breaks a parser: it reads it or raises a documented error, however the bytes were cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time is bounded by us: who reads what a server sends takes time in proportion to it, whatever it is.
+"""Time is bounded by us: every parser takes time in proportion to what a server sends, whatever that is.
 
 What is measured is CPU time, of texts of 4 and 16 kB and of 16 and 64 kB (some read no more than 16): in proportion is
 four times as long, by the square sixteen. A text counts only if it does so five times in a row, so that a busy machine

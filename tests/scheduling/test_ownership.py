@@ -73,14 +73,14 @@ async def test_nor_is_a_declared_client(duplicate):
             duplicate(Shop(api))
 
 
-async def test_an_answer_that_is_read_may_be_copied_and_pickled():
+async def test_a_response_that_is_read_may_be_copied_and_pickled():
     async with Client("https://h", transport=MockTransport(lambda r: reply(200, json=[1]))) as api:
         answer = await api.get("/")
     for one in (copy.copy(answer), copy.deepcopy(answer), pickle.loads(pickle.dumps(answer))):
         assert (one.status, one.json()) == (200, [1])
 
 
-def test_a_client_given_to_a_pool_of_processes_is_told_of_at_the_caller():
+def test_a_client_passed_to_a_pool_of_processes_is_an_error_at_the_caller():
     api = Client("https://h")
     with (
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
@@ -99,7 +99,7 @@ def outcome_of(script: str, url: str) -> list[str]:
     return run.stdout.splitlines()
 
 
-def test_a_fork_inside_the_loop_is_told_and_takes_nothing_from_the_parent(server):
+def test_a_fork_inside_the_loop_is_refused_and_takes_nothing_from_the_parent(server):
     lines = outcome_of(
         """
         import asyncio, os, sys
@@ -128,7 +128,7 @@ def test_a_fork_inside_the_loop_is_told_and_takes_nothing_from_the_parent(server
     assert lines[1:] == ["1", "2", "3"]
 
 
-def test_a_fork_that_goes_on_with_the_parents_loop_is_told(server):
+def test_a_fork_that_goes_on_with_the_parents_loop_is_refused(server):
     lines = outcome_of(
         """
         import asyncio, os, sys
@@ -156,7 +156,7 @@ def test_a_fork_that_goes_on_with_the_parents_loop_is_told(server):
     assert lines[2] == "3"
 
 
-def test_a_blocking_client_in_a_fork_is_told_and_its_blocks_end_quietly(server):
+def test_a_blocking_client_in_a_fork_is_refused_and_its_blocks_end_quietly(server):
     lines = outcome_of(
         """
         import os, sys
@@ -183,7 +183,7 @@ def test_a_blocking_client_in_a_fork_is_told_and_its_blocks_end_quietly(server):
     assert lines[1:] == ["quiet"]
 
 
-def test_a_client_of_another_loop_or_a_closed_one_is_told():
+def test_a_client_of_another_loop_or_a_closed_one_is_refused():
     async def call(api):
         await api.get("/")
 

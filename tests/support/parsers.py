@@ -1,7 +1,7 @@
-"""Everything of ours that reads what a server sends, in one table. Who writes another parser adds a line to it.
+"""Every parser of ours for what a server sends, in one table. Each new parser gets an entry.
 
-`tests/sansio/test_linear.py` holds that each takes time in proportion to what it reads, `tests/sansio/test_hostile.py`
-that nothing breaks it.
+`tests/sansio/test_linear.py` checks that each takes time in proportion to its input, `tests/sansio/test_hostile.py` that
+no input breaks it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from asyncapi.sansio.http.ndjson import ChunkParser, LineParser
 from asyncapi.sansio.http.ranges import part_of, validator
 from asyncapi.sansio.http.retry_after import retry_after, should_retry
 from asyncapi.sansio.http.structured_fields import parse_dictionary, parse_list
-from asyncapi.sansio.limits.key_rotation import limit_told
+from asyncapi.sansio.limits.key_rotation import read_limit
 from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.types import Request, Response
 
@@ -43,7 +43,7 @@ class Parser(NamedTuple):
 
     Attributes:
         read: Reads the text to its end.
-        worst: What is hard for this one beside `HOSTILE`: what stands before, what is repeated, what ends it.
+        worst: Hard texts for this parser beside `HOSTILE`: the beginning, the part that is repeated, the end.
         raises: Its documented errors.
     """
 
@@ -103,8 +103,8 @@ def _cookies(text: str) -> None:
 def _limited(text: str) -> None:
     content = text.encode("utf-8", "surrogateescape")
     headers = CIMultiDict({"X-RateLimit-Remaining": text, "X-RateLimit-Reset": text})
-    limit_told(403, headers, content, NOW)
-    limit_told(429, CIMultiDict({"Retry-After": text}), content, NOW)
+    read_limit(403, headers, content, NOW)
+    read_limit(429, CIMultiDict({"Retry-After": text}), content, NOW)
 
 
 def _coded(*lines: str) -> None:
@@ -123,7 +123,7 @@ PARSERS: dict[str, Parser] = {
     "Cache-Control": Parser(
         lambda text: directives(CIMultiDict([("Cache-Control", text), ("Pragma", text)])), (("", "a", ";"),)
     ),
-    "the headers of a stored answer": Parser(_cached),
+    "the headers of a stored response": Parser(_cached),
     "an HTTP date": Parser(lambda text: http_date(text, NOW), (("Sun, 06 Nov 1994 08:49:37", " ", "GMT"),)),
     "Link": Parser(
         lambda text: [*links([text]), *links(text.split("|"))],
@@ -193,7 +193,7 @@ PARSERS: dict[str, Parser] = {
         ),
     ),
     "whether a refusal is a rate limit's": Parser(_limited, (("", "rate limit ", ""), ("", "secondary rate", ""))),
-    "an answer of a token endpoint": Parser(
+    "a response of a token endpoint": Parser(
         _bytes(lambda content: oauth.read_token(200, content, NOW)), (("", '{"a":1,', ""),), (oauth.Refused,)
     ),
     "a refusal of a token endpoint": Parser(
@@ -238,8 +238,8 @@ class Stream(NamedTuple):
     """One parser of bytes that come in pieces.
 
     Attributes:
-        start: A new one.
-        state: What else it knows at the end.
+        start: Makes the parser.
+        state: Its state at the end that is compared.
         raises: Its documented errors.
     """
 
@@ -248,7 +248,7 @@ class Stream(NamedTuple):
     raises: tuple[type[Exception], ...] = (AsyncAPIError,)
 
     def read(self, pieces: Iterable[bytes]) -> tuple[list[Any], Any, type[Exception] | None]:
-        """What comes out, what it knows then, and the error that it ends by."""
+        """The output, the state at the end, and the error if it ends with one."""
         parser, found = self.start(), []
         try:
             for piece in pieces:

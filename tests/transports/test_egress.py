@@ -303,8 +303,8 @@ async def test_a_mock_connects_to_nothing_and_needs_no_guard():
             lambda: Egress("10.0.0.0/8"),
             r"Egress\(allow='10\.0\.0\.0/8'\): give a list of networks, addresses and hosts",
         ),
-        (lambda: Egress(["10.0.0.0/33"]), "'10.0.0.0/33' is no network, address or host"),
-        (lambda: Egress(deny=["http://h"]), "'http://h' is no network, address or host"),
+        (lambda: Egress(["10.0.0.0/33"]), "'10.0.0.0/33' is not a network, address or host"),
+        (lambda: Egress(deny=["http://h"]), "'http://h' is not a network, address or host"),
         (lambda: Egress([5]), "give a list"),
     ],
 )

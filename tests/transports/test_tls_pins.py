@@ -212,8 +212,8 @@ async def test_every_new_connection_is_looked_at(ours, pinned):
     [
         ([], "give at least one pin, better two: the key in use and the next one"),
         ({"h": []}, "give at least one pin"),
-        (["nope"], "'nope' is no pin: give sha256/"),
-        ({"h": "nope"}, "'nope' is no pin"),
+        (["nope"], "'nope' is not a pin: write sha256/"),
+        ({"h": "nope"}, "'nope' is not a pin"),
         (5, "give pins as text, sha256/...="),
         ([5], "give pins as text"),
     ],

@@ -28,7 +28,7 @@ from asyncapi.credentials.sources import hashed
 from asyncapi.errors import AuthError
 from asyncapi.redact import one_line
 from asyncapi.sansio.auth.oauth import Refused
-from asyncapi.sansio.auth.rejections import Doubts
+from asyncapi.sansio.auth.rejections import Rejections
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -120,7 +120,7 @@ class Tokens(Generic[T]):
         self._paused_until = -inf
         self._refused_until = -inf
         self._failed: _Failed | None = None
-        self._doubts = Doubts()
+        self._rejections = Rejections()
         self._doubted: T | None = None  # the token that is being renewed because a route refused it
         self._doubted_at: Hashable = None  # the route that refused `_doubted`
         self.context: AuthContext | None = None
@@ -195,10 +195,10 @@ class Tokens(Generic[T]):
         renewed = any(earlier.source is not token for earlier in refused)
         if response.status != _UNAUTHORIZED:
             if renewed:
-                self._doubts.helped(route(response))
+                self._rejections.renewal_helped(route(response))
             return ""
         if renewed:
-            self._doubts.unhelped(route(response), token, context.clock.now())
+            self._rejections.renewal_failed(route(response), token, context.clock.now())
             return ""
         return "401, a new token" if self._is_renewed(token, response, context) else ""
 
@@ -211,7 +211,7 @@ class Tokens(Generic[T]):
             self._doubted = token
             return True
         now, refusing = context.clock.now(), route(response)
-        if context.closed or now < self._refused_until or not self._doubts.believe(refusing, now):
+        if context.closed or now < self._refused_until or not self._rejections.may_renew(refusing, now):
             return False
         self._doubted, self._doubted_at = token, refusing
         self._start(context)
@@ -280,7 +280,7 @@ class Tokens(Generic[T]):
         self._refused_until = now + max(retry_after, _FIRST_PAUSE)  # rule 4
         left = self._usable_until - context.clock.wall()
         if self._doubted is not None:
-            self._doubts.unhelped(self._doubted_at, failed, now)
+            self._rejections.renewal_failed(self._doubted_at, failed, now)
             log.warning("%s: no new %s yet (%s), and a route refuses the old", self._name, self._what, why)
         elif left > 0:
             log.warning("%s: no new %s yet (%s); the old is valid for %.0f s more", self._name, self._what, why, left)

@@ -1,8 +1,8 @@
-"""Masks for what is written down: no secret is in it, and what was the same is still the same.
+"""Mask the secrets of a trace, so that equal ones stay equal.
 
 Every secret becomes `***` and a number of its own, so that two users stay two users in a trace, and one stays one.
-Secrets are known by their names, as everywhere (`asyncapi.redact`): headers, user-info, the keys of queries and forms,
-and, by a narrower list, the keys of JSON: predicates on results decide by a `code`.
+Secrets are recognised by their names, as everywhere (`asyncapi.redact`): headers, user-info, the keys of queries and
+forms, and, by a narrower list, the keys of JSON: predicates on results decide by a `code`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Masks:
         self._by_secret: dict[str, str] = {}
 
     def __call__(self, secret: str) -> str:
-        """What stands for this secret."""
+        """The mask of this secret."""
         return self._by_secret.setdefault(secret, f"{MASK}{len(self._by_secret) + 1}")
 
     def url(self, url: URL | str) -> str:

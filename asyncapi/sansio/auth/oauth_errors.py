@@ -1,12 +1,12 @@
-"""What an authorization server says of its refusal, in whatever shape it says it.
+"""Read why an authorization server has refused a request, in whatever form it says so.
 
     {"error": "invalid_grant", "error_description": "..."}      RFC 6749 section 5.2
     {"error": {"code": 191, "message": "..."}}                  Google, Facebook, Azure: an object
     {"message": ...}  {"errors": [{"message": ...}]}  [{"message": ...}]  {"fault": {"faultstring": ...}} ...
     error=...&error_description=...                             a form
-    text, HTML, XML                                             what a person would read of it
+    text, HTML, XML                                             the text that a person would see
 
-It is shown to people: one line, no control characters, nothing that looks like a token, at most 200 characters.
+The text is for people: one line, no control characters, nothing that looks like a token, at most 200 characters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 200  # characters
 _PARSED = 2**20  # bytes
-_READ = 8192  # bytes of a body that is no JSON
+_READ = 8192  # bytes of a body that is not JSON
 _MOST_FIELDS = 100  # of a form
 _DEEPEST = 4  # objects within objects
 _MOST = 50  # values that are looked at
@@ -41,36 +41,36 @@ _PAIR = re.compile(r"""([A-Za-z][A-Za-z0-9_-]{0,60})(["']?\s?[=:]\s?["']?)([^\s"
 
 
 class Refusal(NamedTuple):
-    """What was said.
+    """The reason of a refusal.
 
     Attributes:
-        error: The code, as `invalid_grant`, or "".
-        text: What a person is told of it, or "".
+        error: The code, such as `invalid_grant`, or "".
+        text: The text for people, or "".
     """
 
     error: str
     text: str
 
     def before(self) -> str:
-        """Behind a status: " invalid_grant: expired"."""
+        """The reason as it follows a status: " invalid_grant: expired"."""
         code = shown(self.error)
         if not code:
             return self.after()
         return f" {code}: {self.text}" if self.text else f" {code}"
 
     def after(self) -> str:
-        """Behind words of ours: ": invalid_grant: expired"."""
-        told = ": ".join(part for part in (shown(self.error), self.text) if part)
-        return f": {told}" if told else ""
+        """The reason as it follows words of ours: ": invalid_grant: expired"."""
+        reason = ": ".join(part for part in (shown(self.error), self.text) if part)
+        return f": {reason}" if reason else ""
 
     def quoted(self) -> str:
-        """The same, as somebody else's words."""
-        told = self.after()[2:]
-        return f" It says: {told}" if told else ""
+        """The reason as a quotation: " It says: ..."."""
+        reason = self.after()[2:]
+        return f" It says: {reason}" if reason else ""
 
 
 def parse(content: bytes) -> Any:
-    """What a body holds: JSON, or else the fields of a form, or else None."""
+    """Parse a body: JSON, or else the fields of a form, or else None."""
     if len(content) > _PARSED:
         return None
     try:
@@ -88,31 +88,31 @@ def parse(content: bytes) -> Any:
 
 
 def read_refusal(content: bytes, *, any_text: bool = True) -> Refusal:
-    """What an answer says of why it is no success.
+    """Read the reason in the response to a refused request.
 
     Args:
         content: The body, without the secrets that were sent.
-        any_text: Whether text under no telling name is taken as well.
+        any_text: Whether text under any other name counts as well.
     """
-    given = parse(content)
-    if isinstance(given, dict | list):
-        found = list(_objects(given, 0))
-        error = next((code for each in found if (code := _named(each, _CODES))), "")
-        texts = dict.fromkeys(text for each in found if (text := _named(each, _TEXTS)) and text != error)
+    parsed = parse(content)
+    if isinstance(parsed, dict | list):
+        objects = list(_objects(parsed, 0))
+        error = next((code for fields in objects if (code := _named(fields, _CODES))), "")
+        texts = dict.fromkeys(text for fields in objects if (text := _named(fields, _TEXTS)) and text != error)
         text = shown("; ".join(list(texts)[:3]))
         if error or text or not any_text:
             return Refusal(error, text)
-        return Refusal("", shown("; ".join(_leaves(given, 0))))
+        return Refusal("", shown("; ".join(_leaves(parsed, 0))))
     if not any_text:
         return Refusal("", "")
-    if isinstance(given, str):
-        return Refusal("", shown(given))
+    if isinstance(parsed, str):
+        return Refusal("", shown(parsed))
     return Refusal("", shown(_readable(content[:_READ].decode("utf-8", "replace"))))
 
 
 def shown(text: str) -> str:
-    """Text of a server as one short line: no control characters, nothing that looks like a token."""
-    text = "".join(each if each.isprintable() else " " for each in text[: 4 * _SHOWN])
+    """A server's text as one short line: no control characters, nothing that looks like a token."""
+    text = "".join(character if character.isprintable() else " " for character in text[: 4 * _SHOWN])
     text = _PAIR.sub(_without_secret, _JWT.sub(MASK, " ".join(text.split())))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
@@ -121,27 +121,27 @@ def _without_secret(pair: re.Match[str]) -> str:
     return f"{pair[1]}{pair[2]}{MASK}" if is_secret_field(pair[1]) else pair[0]
 
 
-def _objects(given: Any, depth: int) -> Iterator[dict[str, Any]]:
-    """The objects that may say why, from the outside in."""
+def _objects(value: Any, depth: int) -> Iterator[dict[str, Any]]:
+    """The objects that may have the reason, from the outside in, with lower-case names."""
     if depth > _DEEPEST:
         return
-    if isinstance(given, list):
-        for each in given[:3]:
-            yield from _objects(each, depth + 1)
-    elif isinstance(given, dict):
-        low = {str(name).lower(): value for name, value in list(given.items())[:_MOST]}
+    if isinstance(value, list):
+        for element in value[:3]:
+            yield from _objects(element, depth + 1)
+    elif isinstance(value, dict):
+        low = {str(name).lower(): each for name, each in list(value.items())[:_MOST]}
         yield low
         for name in _WITHIN:
             if isinstance(low.get(name), dict | list):
                 yield from _objects(low[name], depth + 1)
-    elif isinstance(given, str) and depth:  # "errors": ["..."]
-        yield {"message": given}
+    elif isinstance(value, str) and depth:  # "errors": ["..."]
+        yield {"message": value}
 
 
-def _named(given: dict[str, Any], names: tuple[str, ...]) -> str:
+def _named(fields: dict[str, Any], names: tuple[str, ...]) -> str:
     """The first text, or number, under one of these names."""
     for name in names:
-        value = given.get(name)
+        value = fields.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value) if abs(value) < 10**9 else ""
         if isinstance(value, str) and value.strip():
@@ -149,22 +149,22 @@ def _named(given: dict[str, Any], names: tuple[str, ...]) -> str:
     return ""
 
 
-def _leaves(given: Any, depth: int) -> list[str]:
-    """All text in it that has no secret's name."""
+def _leaves(value: Any, depth: int) -> list[str]:
+    """All text in a value, except under the names of secrets."""
     if depth > _DEEPEST:
         return []
-    if isinstance(given, str):
-        return [given]
-    if isinstance(given, list):
-        return [text for each in given[:_MOST] for text in _leaves(each, depth + 1)]
-    if isinstance(given, dict):
-        pairs = list(given.items())[:_MOST]
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text for each in value[:_MOST] for text in _leaves(each, depth + 1)]
+    if isinstance(value, dict):
+        pairs = list(value.items())[:_MOST]
         return [text for name, each in pairs if not is_secret_field(str(name)) for text in _leaves(each, depth + 1)]
     return []
 
 
 def _readable(text: str) -> str:
-    """What a person would read of a page."""
+    """The text of a page that a person would see."""
     if "<" not in text:
         return text
     return _TAG.sub(" ", _HEAD_OF_PAGE.sub(" ", text))

@@ -1,4 +1,4 @@
-"""Exponential backoff with full jitter.
+"""Compute exponential backoff with full jitter.
 
 The wait before retry n is drawn uniformly from [0, min(cap, base * 2 ** (n - 1))]: "full jitter" in Marc Brooker,
 "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.

@@ -1,11 +1,19 @@
-"""A circuit breaker, as decisions: who may go, and what a verdict changes.
+"""Decide as a circuit breaker: who may go, and what a verdict changes.
 
-    closed     everybody may go. Once `minimum` verdicts are in the window and the share of failures, or of slow
-               ones, has reached its bound, it opens; and when for a second, and `minimum` times, all has failed: an
-               outage must not have to outweigh all the good answers of before.
-    open       nobody may go until its time is over. The time is jittered, and half as long again with each opening in
-               a row, up to a cap: a probe now and then is no load, and what is up again should be used soon.
-    half-open  one probe at a time. `probes` good ones in a row close it, a bad one opens it again.
+    state      event                                          next       what follows
+    closed     somebody enters                                closed     may go
+               the share of failures or of slow attempts      open       nobody may go for a while (rules 4, 5)
+               reaches its bound, with `minimum` verdicts
+               nothing but failures for a second, `minimum`   open       the same: an outage need not outweigh all the
+               of them at least                                          good responses of before
+    open       somebody enters before its time is over        open       may not go
+               somebody enters after that                     half-open  goes as the probe
+    half-open  somebody enters, and a probe is out            half-open  may not go, until the lease ends (rule 1)
+               somebody enters, and none is out               half-open  goes as the probe
+               a probe succeeds                               half-open  the next may go
+               `probes` have succeeded                        closed     the window begins anew
+               a probe fails, or is slow                      open       nobody may go for a while, longer (rules 4, 5)
+               a probe ends without a verdict                 half-open  the next may go
 
 Rules:
 1. A probe holds a lease. It ends with the probe's verdict, when the probe is given up (`release`), or by itself
@@ -13,8 +21,10 @@ Rules:
 2. A permit is the number of the state it was given in. A verdict under an older permit is old news and is ignored;
    that of a probe whose lease has run out still counts, for nothing has changed since.
 3. An outage may be a restart, over in a moment: for its first `_BRIEF` seconds a caller who would rather wait than be
-   refused is told when to ask again (`probe_in`).
-4. "In a row" is an opening out of half-open, or one that comes sooner after closing than the last open time.
+   refused can ask when the next probe may go (`probe_in`).
+4. The open time is jittered, and half as long again with each opening in a row, up to a cap: a probe now and then is no
+   load, and what is up again should be used soon.
+5. "In a row" is an opening out of half-open, or one that comes sooner after closing than the last open time.
 
 The states are those of M. Nygard's "Release It!"; windows, minimum and slow calls follow resilience4j.
 """
@@ -31,9 +41,9 @@ if TYPE_CHECKING:
 State = Literal["closed", "open", "half-open"]
 
 _SLICES = 10  # of a time window
-_GROWTH = 1.5  # of the open time, with each opening in a row
-_MOST_STEPS = 60
-_DEAD = 1.0  # seconds without anything but failures
+_GROWTH = 1.5  # times the open time, with each opening in a row
+_MOST_STEPS = 60  # openings in a row that are counted
+_DEAD = 1.0  # seconds of nothing but failures
 _BRIEF = 5.0  # seconds that a restart may take
 _EMPTY = array("Q", (0, 0, 0))  # a slice of a time window
 _NOBODY: frozenset[object] = frozenset()
@@ -59,7 +69,7 @@ class CountWindow:
         self._at = self.total = self.failed = self.slow = 0
 
     def add(self, _now: float, *, failed: bool, slow: bool) -> None:
-        """Take a verdict in, the oldest out."""
+        """Count a verdict, and no longer the oldest."""
         ring, at = self._ring, self._at
         if self.total == len(ring):
             old = ring[at]
@@ -73,7 +83,7 @@ class CountWindow:
         self._at = (at + 1) % len(ring)
 
     def advance(self, now: float) -> None:
-        """Time does nothing to it."""
+        """Do nothing: a count knows no time."""
 
 
 class TimeWindow:
@@ -98,7 +108,7 @@ class TimeWindow:
         self.total = self.failed = self.slow = 0
 
     def add(self, now: float, *, failed: bool, slow: bool) -> None:
-        """Take a verdict in."""
+        """Count a verdict."""
         if now // self._width != self._slice:
             self.advance(now)
         at = 3 * (self._slice % _SLICES)
@@ -112,7 +122,7 @@ class TimeWindow:
             self._slices[at + 2] += 1
 
     def advance(self, now: float) -> None:
-        """Let go of the slices that time has passed by."""
+        """Drop the slices that are too old."""
         current = int(now // self._width)
         for number in range(max(self._slice + 1, current - _SLICES + 1), current + 1):
             at = 3 * (number % _SLICES)
@@ -142,7 +152,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A circuit as it is seen from outside.
+    """The state of a circuit at one moment.
 
     Attributes:
         state: "closed", "open" or "half-open".
@@ -172,8 +182,8 @@ class Circuit:
 
     Attributes:
         state: "closed", "open" or "half-open".
-        permit: What is given to those who may go now; it changes with the state.
-        holder: Who has the probe's lease.
+        permit: What those get who may go now; it changes with the state.
+        holder: Who has the lease of the probe.
         probing: All probes that are out, with those whose lease has run out.
         openings: How often it has opened.
         reason: Why it last opened.
@@ -190,7 +200,7 @@ class Circuit:
         self._window = TimeWindow(rules.window) if rules.count is None else CountWindow(rules.count)
         self._until = 0.0  # open: when the first probe may go; half-open: when the lease runs out
         self._began = 0.0  # when it opened first, of those in a row
-        self._restless = 0.0  # an opening before this is one more in a row
+        self._restless = 0.0  # an opening before this time is one more in a row
         self._streak = 0
         self._open_time = 0.0
         self._good = 0
@@ -203,7 +213,7 @@ class Circuit:
         self.reason = ""
 
     def enter(self, now: float, holder: object) -> int:
-        """A permit for `holder`, which it brings back with its verdict; 0 if it may not go."""
+        """Ask to go: a permit for `holder`, to be handed in with the verdict; 0 if it may not go."""
         if self.state == "closed":
             return self.permit
         if now < self._until and (self.state == "open" or self.holder is not None):
@@ -211,13 +221,13 @@ class Circuit:
         if self.state == "open":
             self._move("half-open")
             self._good = 0
-        self.holder, self._until = holder, now + self._rules.lease
+        self.holder, self._until = holder, now + self._rules.lease  # rule 1
         self.probing |= {holder}
         return self.permit
 
     def record(self, permit: int, holder: object, now: float, *, failed: bool, slow: bool = False) -> None:
-        """Take in what became of an attempt that was let go."""
-        if permit != self.permit:
+        """Take in the verdict on an attempt that was let go."""
+        if permit != self.permit:  # rule 2
             return
         if self.state == "closed":
             self._window.add(now, failed=failed, slow=slow)
@@ -239,14 +249,14 @@ class Circuit:
             self._close(now)
 
     def release(self, holder: object) -> None:
-        """It ended without a verdict (cancelled, refused, never sent): if it was the probe, another may go."""
+        """End without a verdict (cancelled, refused, never sent): if it was the probe, another may go."""
         if self.probing:
             self.probing -= {holder}
             if self.holder is holder:
                 self.holder = None
 
     def holds(self, now: float) -> bool:
-        """Whether it refuses, or awaits, anybody now: it must not be forgotten."""
+        """Whether it refuses anybody now, or awaits a verdict: then it must not be forgotten."""
         return bool(self.probing) or (self.state == "open" and now < self._until)
 
     def retry_after(self, now: float) -> float:
@@ -256,12 +266,12 @@ class Circuit:
         return 0.0
 
     def probe_in(self, now: float) -> float | None:
-        """Seconds until the next probe may go, where it has opened only just now; 0 if one is out; else None."""
+        """Seconds until the next probe may go, where it has just opened; 0 if one is out; else None (rule 3)."""
         wait = self._until - now if self.state == "open" else 0.0
         return max(0.0, wait) if now + wait <= self._began + _BRIEF else None
 
     def snapshot(self, now: float) -> Snapshot:
-        """How it is now."""
+        """Its state now."""
         window = self._window
         window.advance(now)
         seen = window.total or 1
@@ -276,7 +286,7 @@ class Circuit:
         )
 
     def _too_bad(self, now: float) -> str:
-        """Why it should open, or ""."""
+        """The reason to open now, or ""."""
         rules, window = self._rules, self._window
         if window.total < rules.minimum:
             return ""
@@ -290,12 +300,12 @@ class Circuit:
 
     def _open(self, now: float, why: str) -> None:
         rules = self._rules
-        in_a_row = self.state == "half-open" or now < self._restless
+        in_a_row = self.state == "half-open" or now < self._restless  # rule 5
         self._streak = self._streak + 1 if in_a_row else 0
         if not in_a_row:
             self._began = now
         longest = min(rules.open_cap, rules.open_for * _GROWTH ** min(self._streak, _MOST_STEPS))
-        self._open_time = longest * (1 - rules.jitter * self._random())
+        self._open_time = longest * (1 - rules.jitter * self._random())  # rule 4
         self._until = now + self._open_time
         self.reason = why
         self.openings += 1

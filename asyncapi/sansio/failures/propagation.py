@@ -1,4 +1,4 @@
-"""Deadlines and attempt counts between services: how they are written in headers, and read back.
+"""Write and read the headers that carry deadlines and attempt counts between services.
 
 Time left, by the header's name:
     grpc-timeout                        at most 8 digits and a unit, H M S m u n (gRPC over HTTP/2, "Timeout")
@@ -36,7 +36,7 @@ ATTEMPT_HEADERS = (
 _NUMBER = re.compile(r"\d{1,15}(\.\d{0,15})?", re.ASCII)
 _GRPC = re.compile(r"(\d{1,8})([HMSmun])", re.ASCII)
 _GRPC_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-_GRPC_MOST = 99_999_999
+_GRPC_MOST = 99_999_999  # 8 digits ("Timeout" in gRPC over HTTP/2)
 
 
 def write_timeout(name: str, seconds: float) -> str:
@@ -59,9 +59,9 @@ def _write_grpc(seconds: float) -> str:
 
 
 def read_timeout(headers: Mapping[str, str]) -> float | None:
-    """The seconds a caller gives us, the least of those it names, or None. Unreadable ones are as if not there."""
-    found = [_read(name, headers[name].strip()) for name in TIMEOUT_HEADERS if name in headers]
-    return min((seconds for seconds in found if seconds is not None), default=None)
+    """The seconds that a caller gives us, or None; of several headers the least. An unreadable one does not count."""
+    stated = [_read(name, headers[name].strip()) for name in TIMEOUT_HEADERS if name in headers]
+    return min((seconds for seconds in stated if seconds is not None), default=None)
 
 
 def _read(name: str, value: str) -> float | None:

@@ -1,17 +1,17 @@
-"""May this request be sent again, and is it worth it?
+"""Decide whether a request may be sent again, and whether that may help.
 
-Worth it: a failure that another try may mend.
+It may help after a failure that another attempt may not meet:
     connect errors (not TLS), a connection closed or broken mid-way, time-outs of an attempt,
-    408 425 429 500 502 503 504; a 403 that is a rate limit (ratelimited.py); 529, as Anthropic says "overloaded"; and
+    408 425 429 500 502 503 504; a 403 that is a rate limit (rate_limited.py); 529, as Anthropic says "overloaded"; and
     520 to 524, with which Cloudflare says that the server behind it gave nothing usable, was down, timed out (522, 524)
     or unreachable (developers.cloudflare.com, "Cloudflare 5xx errors"); or as the server says in `x-should-retry`.
-Safe: the server will not do the work twice.
+It is safe where the server will not do the work twice:
     1. the method is idempotent: GET HEAD OPTIONS TRACE PUT DELETE (RFC 9110 section 9.2.2), or
     2. the request carries an idempotency key, or
     3. the failure proves that nothing was processed: no connection was made (also 521 and 523: none from Cloudflare
        to the server; a 522 may have come after one), a rate limit, or 529; unless it is what became of the GET that a
-       redirect had made of a POST: the POST itself has been answered.
-    And in every case its body can be sent from its beginning again.
+       redirect had made of a POST: the POST itself got a response.
+    4. In every case its body can be sent from its beginning again.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # they do no work (RFC 9110 section 9.2.1)
-IDEMPOTENT = SAFE | {"PUT", "DELETE"}
+IDEMPOTENT = SAFE | {"PUT", "DELETE"}  # RFC 9110 section 9.2.2
 METHODS = IDEMPOTENT | {"POST", "PATCH"}
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _UNPROCESSED = frozenset({521, 523, 529})  # and rate limits
-_TIMED_OUT = frozenset({504, 522, 524})  # what a proxy before it says of a host that does not answer in time
+_TIMED_OUT = frozenset({504, 522, 524})  # what a proxy says of a host that does not respond in time
 
 
 def rewindable(request: Request) -> bool:
-    """Whether the body, if any, can be sent from its beginning again."""
+    """Whether the body, if any, can be sent from its beginning again (rule 4)."""
     return not isinstance(request.content, Body) or request.content.rewindable
 
 
 def safe(request: Request) -> bool:
-    """Whether sending it twice does the work once, whatever became of the first."""
+    """Whether sending it twice does the work once, whatever became of the first (rules 1 and 2)."""
     return (request.method in IDEMPOTENT or request.idempotency_key is not None) and rewindable(request)
 
 
 def timed_out(failure: Response | TransportError) -> bool:
-    """Whether nobody answered in time, so that the host may be working on it still."""
+    """Whether no response came in time, so that the host may still be working on the request."""
     if isinstance(failure, TransportError):
         return isinstance(failure, RequestTimeout) and failure.phase not in {"queue", "connect"}
     return failure.status in _TIMED_OUT
 
 
 def unprocessed(failure: Response | TransportError) -> bool:
-    """Whether the failure proves that the server did nothing."""
+    """Whether the failure proves that the server did nothing (rule 3)."""
     if isinstance(failure, TransportError):
         return isinstance(failure, ConnectError) or (
             isinstance(failure, RequestTimeout) and failure.phase in {"queue", "connect"}
@@ -66,8 +66,8 @@ def resend_obstacle(request: Request, failure: Response | TransportError) -> str
         return None
     if not rewindable(request):
         return "its streamed body can't be sent again"
-    made = request.call.attempts
-    failed = failure.request or (made[-1] if made else request)  # another than `request` after a redirect
-    if unprocessed(failure) and failed.method == request.method:
+    attempts = request.call.attempts
+    failed = failure.request or (attempts[-1] if attempts else request)  # another than `request` after a redirect
+    if unprocessed(failure) and failed.method == request.method:  # rule 3
         return None
     return f"{request.method} without an idempotency key is not safe to resend"

@@ -1,4 +1,4 @@
-"""Retry budgets: how many retries a host may be sent.
+"""Limit the retries that a host may be sent.
 
 `RetryBudget`: retries may be a share of the traffic, plus a small floor.
 
@@ -10,12 +10,12 @@ minutes. The idea is Finagle's `RetryBudget` (Twitter) and tower's `budget`.
 A retry after a time-out is work on top of work: the host goes on with what nobody waits for any more. Where nearly
 everything times out, retries keep its queue so long that everything goes on timing out, after the cause is over
 (a metastable failure: Bronson et al., HotOS 2021). So a time-out is retried only if, once its wait is over, the host
-answers others in time (`crowded`).
+responds to others in time (`crowded`).
 
 `CostBudget`: a quota that retries use up and successes pay back, a time-out costing more than another failure. So it
 is in the standard retry mode of the AWS SDKs ("Retry behavior", AWS SDKs and Tools Reference Guide).
 
-Both speak `Retries`.
+Both are `Retries`.
 """
 
 from __future__ import annotations
@@ -24,42 +24,45 @@ from typing import Protocol
 
 _WINDOW = 1.0  # seconds of traffic whose unused share may be kept
 _REFILL = 300.0  # seconds in which the floor refills
-_RUN, _STEADY = 3, 1.5  # attempts in a row that timed out, of a client with more calls in each of the last windows,
-_MANY, _MOST = 50, 0.6  # or this share of so many: no time-out is retried,
-_CLEAR = 0.02  # until so few time out,
-_STILL, _MEMORY = 0.25, 10.0  # or for so many seconds no more than this share of them
+_RUN = 3  # attempts in a row that timed out: no time-out is retried, by a client whose calls are many enough to tell
+_STEADY = 1.5  # calls in each of the last two windows: more are many enough
+_MANY = 50  # attempts over which the share of time-outs is averaged
+_MOST = 0.6  # of them timed out: no time-out is retried
+_CLEAR = 0.02  # of them timed out: fewer are none
+_STILL = 0.25  # of them timed out: more go on to keep time-outs from being retried
+_MEMORY = 10.0  # seconds without so many, until time-outs are retried again
 
 
 class Retries(Protocol):
-    """What the retry layer asks of a budget."""
+    """A retry budget, as the retry layer uses it."""
 
     def deposit(self, now: float) -> None:
-        """A call was made (not a retry)."""
+        """Take in that a call was made (not a retry)."""
         ...
 
     def withdraw(self, now: float, *, timed_out: bool = False) -> float:
-        """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
+        """Pay for a retry: what it costs, or 0 if it may not be sent."""
         ...
 
     def succeeded(self, paid: float) -> None:
-        """A call succeeded, whose last retry had cost `paid`; 0 if it needed none."""
+        """Take in that a call succeeded whose last retry had cost `paid`; 0 if it needed none."""
         ...
 
     def failed(self, now: float, *, timed_out: bool) -> None:
-        """An attempt failed, retried or not."""
+        """Take in that an attempt failed, retried or not."""
         ...
 
     def crowded(self, now: float) -> bool:
-        """Whether a retry after a time-out would be in vain: it is given up, and given back."""
+        """Whether a retry after a time-out would be futile: then it is not sent, and refunded."""
         ...
 
     def refund(self, paid: float) -> None:
-        """A retry that was paid for has not been sent after all."""
+        """Refund a retry that was not sent after all."""
         ...
 
     @property
     def tokens(self) -> float:
-        """What is left."""
+        """Tokens that are left."""
         ...
 
 
@@ -79,25 +82,25 @@ class RetryBudget:
     def __init__(self, ratio: float, floor: float) -> None:
         self._ratio = ratio
         self._floor = floor
-        self._free = floor  # what is left of the floor
-        self._shared = 0.0  # what calls have paid in
+        self._free = floor  # tokens left of the floor
+        self._shared = 0.0  # tokens that calls have paid in
         self._recent = [0.0, 0.0]  # paid in during the last window and in this one
         self._window_ends = float("-inf")
-        self._steady = False  # others will tell soon whether the host answers
+        self._steady = False  # whether other calls will soon show if the host responds
         self._last = float("-inf")
         self._run = 0  # attempts in a row that timed out
         self._timing_out = 0.0  # share of the recent attempts that timed out
         self._timed_out_at = self._shut_until = float("-inf")
 
     def deposit(self, now: float) -> None:
-        """A call was made (not a retry)."""
+        """Take in that a call was made (not a retry)."""
         if now >= self._window_ends:
             self._turn(now)
         self._recent[1] += self._ratio
         self._shared += self._ratio
 
     def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002
-        """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
+        """Pay for a retry: what it costs, or 0 if it may not be sent."""
         if now >= self._window_ends:
             self._turn(now)
         self._refill(now)
@@ -110,12 +113,12 @@ class RetryBudget:
         return 1.0
 
     def succeeded(self, paid: float) -> None:  # noqa: ARG002
-        """An answer in time. It has paid in when it was made, as every call does."""
+        """Take in a response in time. The call has paid in when it was made, as every call does."""
         if self._timing_out:
             self._ease()
 
     def failed(self, now: float, *, timed_out: bool) -> None:
-        """An attempt failed, retried or not."""
+        """Take in that an attempt failed, retried or not."""
         if not timed_out:
             if self._timing_out:
                 self._ease()
@@ -129,7 +132,7 @@ class RetryBudget:
             self._shut_until = now + _MEMORY
 
     def refund(self, paid: float) -> None:
-        """A retry that was paid for has not been sent after all: to the floor first, which it may have come from."""
+        """Refund a retry that was not sent after all: to the floor first, which it may have come from."""
         to_floor = min(paid, self._floor - self._free)
         self._free += to_floor
         self._shared += paid - to_floor
@@ -146,7 +149,7 @@ class RetryBudget:
         return self._shared + self._free
 
     def _ease(self) -> None:
-        """An attempt did not time out."""
+        """Take in that an attempt did not time out."""
         self._run = 0
         self._timing_out -= self._timing_out / _MANY
         if self._timing_out < _CLEAR:
@@ -186,10 +189,10 @@ class CostBudget:
         self.tokens = capacity
 
     def deposit(self, now: float) -> None:
-        """Calls pay nothing in: only successes do."""
+        """Do nothing: only successes pay in."""
 
     def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002
-        """What a retry costs, if it may be sent: it is paid for; 0 if it may not."""
+        """Pay for a retry: what it costs, or 0 if it may not be sent."""
         cost = self._timeout if timed_out else self._retry
         if self.tokens < cost:
             return 0.0
@@ -197,17 +200,17 @@ class CostBudget:
         return cost
 
     def succeeded(self, paid: float) -> None:
-        """Pay back."""
+        """Pay the last retry back, or a little where there was none."""
         if self.tokens < self._capacity:
             self.tokens = min(self._capacity, self.tokens + (paid or self._payback))
 
     def failed(self, now: float, *, timed_out: bool) -> None:
-        """What is not paid back tells enough."""
+        """Do nothing: a failure pays nothing back, which is enough."""
 
     def crowded(self, now: float) -> bool:  # noqa: ARG002
-        """Time-outs cost more: that is all."""
+        """Never: a retry after a time-out costs more, and that is all."""
         return False
 
     def refund(self, paid: float) -> None:
-        """A retry that was paid for has not been sent after all."""
+        """Refund a retry that was not sent after all."""
         self.tokens = min(self._capacity, self.tokens + paid)

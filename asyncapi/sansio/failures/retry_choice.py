@@ -1,4 +1,4 @@
-"""What a failure says of another try, where no strategy of the user's does: is it worth it, and when?"""
+"""Decide, where no strategy of the user's does, whether a failure is worth a retry, and when to send it."""
 
 from __future__ import annotations
 
@@ -19,69 +19,70 @@ _TOO_MANY_REQUESTS = 429
 
 
 def is_worth_it(request: Request, failure: Response | TransportError, statuses: frozenset[int]) -> bool:
-    """Whether another try may mend it.
+    """Whether another attempt may succeed.
 
     Args:
-        request: What was sent.
-        failure: What came of it.
-        statuses: Those that may be mended; 429 stands for every rate limit.
+        request: The request that was sent.
+        failure: The response or the error that came of it.
+        statuses: Those worth a retry; 429 stands for every rate limit.
     """
     if isinstance(failure, TransportError):
         return not failure.final
-    told = should_retry(failure.headers) if failure.status >= 400 else None  # noqa: PLR2004
-    if told is not None:
-        return told
+    verdict = should_retry(failure.headers) if failure.status >= 400 else None  # noqa: PLR2004 - no success
+    if verdict is not None:  # what the server says wins
+        return verdict
     return failure.status in statuses or in_progress(request, failure) or (
         _TOO_MANY_REQUESTS in statuses and is_rate_limited(failure.status, failure.headers)
     )  # fmt: skip
 
 
-def asked(failure: Response | TransportError, wall: float) -> float | None:
+def wait_asked_for(failure: Response | TransportError, wall: float) -> float | None:
     """Seconds that the server asks to wait; None if it doesn't say.
 
     Args:
-        failure: Its answer, or none.
+        failure: Its response, or an error.
         wall: Now, in seconds since the Unix epoch.
     """
     return None if isinstance(failure, TransportError) else wait_asked(failure.status, failure.headers, wall)
 
 
-def backoff(retry: int, draw: float, *, base: float, cap: float, told: float | None) -> float:
-    """Seconds to wait where the server names none, or none that is worth waiting.
+def backoff(retry: int, draw: float, *, base: float, cap: float, asked: float | None) -> float:
+    """Seconds to wait where the server names no time, or "at once".
 
-    "At once" is what is read when a server cuts the rest of a second off to whole ones: the upper half outlasts that.
+    A server that rounds the rest of a second down to whole ones says "at once": the upper half of the wait outlasts
+    that.
 
     Args:
         retry: 1 for the first retry.
         draw: A uniform draw from [0, 1).
         base: The ceiling of the first wait, seconds.
         cap: The ceiling of every wait, seconds.
-        told: What the server asks for, 0 for "at once".
+        asked: Seconds that the server asks for, 0 for "at once"; None if it names none.
     """
-    return full_jitter(retry, draw if told is None else (1.0 + draw) / 2, base=base, cap=cap)
+    return full_jitter(retry, draw if asked is None else (1.0 + draw) / 2, base=base, cap=cap)
 
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """Which retries of what a limit refused cost no budget: sent when the server says so, they are no part of a storm.
+    """Which retries after a rate limit cost no budget: sent when the server says so, they are no part of a storm.
 
     Attributes:
-        told: Those for which the server said when.
-        held: Those of a backlog, which the pace layer holds back until the host takes them; and "at once", which whole
-            seconds leave of the rest of one.
+        asked: Those for which the server named a time.
+        paced: Those of a backlog, which the pace layer holds back until the host takes them; and those "at once", which
+            is the rest of a second rounded down.
     """
 
-    told: bool
-    held: bool
+    asked: bool
+    paced: bool
 
-    def covers(self, failure: Response | TransportError, told: float | None, *, backlog: bool) -> bool:
-        """Whether the retry after a failure is one of them.
+    def covers(self, failure: Response | TransportError, wait: float | None, *, backlog: bool) -> bool:
+        """Whether the retry after a failure costs no budget.
 
         Args:
-            failure: What came of the attempt.
-            told: Seconds that the server asks to wait, as `asked` says.
+            failure: The response or the error that came of the attempt.
+            wait: Seconds that the server asks to wait, as `wait_asked_for` says.
             backlog: Whether the call is one of a backlog.
         """
         if isinstance(failure, TransportError) or not is_rate_limited(failure.status, failure.headers):
             return False
-        return self.told if told else self.held and (backlog or told is not None)
+        return self.asked if wait else self.paced and (backlog or wait is not None)

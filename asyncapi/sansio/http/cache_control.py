@@ -1,6 +1,6 @@
-"""`Cache-Control` as it is read: its directives, and the seconds in them (RFC 9111 sections 1.2.2, 4.2.1 and 5.2).
+"""Read `Cache-Control`: its directives, and the seconds in them (RFC 9111 sections 1.2.2, 4.2.1 and 5.2).
 
-What can't be read is read so that the server is asked, or nothing is kept.
+What can't be read counts so that the server is asked, or nothing is stored (section 4.2.1).
 """
 
 from __future__ import annotations
@@ -27,38 +27,40 @@ _DIGITS = len(str(_MOST_SECONDS))
 
 
 def directives(headers: Mapping[str, str]) -> Directives:
-    """`Cache-Control`, by lower-case name; the argument is "" where there is none, and of two the more careful one.
+    """The directives of `Cache-Control`, by lower-case name; of two arguments the safer one, "" where there is none.
 
     A request's `Pragma: no-cache` counts where there is no Cache-Control (section 5.4). A field that is too long to be
-    read says `no-store`; an element that is no directive, whatever word in it would keep the cache back.
+    read says `no-store`; an element that is no directive, whatever word in it would hold the cache back.
     """
     if "Cache-Control" not in headers and "Pragma" not in headers:
         return {}
     values = lines(headers, "Cache-Control")
     if too_long(values):
         return {"no-store": ""}
-    told = _read(", ".join(values))
-    if not told and any(element.lower() == "no-cache" for element in elements(lines(headers, "Pragma"))):
-        return {"no-cache": ""}
-    return told
+    found = _read(", ".join(values))
+    if not found and any(element.lower() == "no-cache" for element in elements(lines(headers, "Pragma"))):
+        return {"no-cache": ""}  # section 5.4
+    return found
 
 
-@lru_cache(maxsize=128)  # a server says the same of most of its answers
+@lru_cache(maxsize=128)  # most responses of a server say the same
 def _read(text: str) -> Directives:
-    told: dict[str, str] = {}
+    members: dict[str, str] = {}
     for element in elements([text]):
         found = _DIRECTIVE.fullmatch(element)
         if found is None:
             careful = _CAREFUL.intersection(_WORD.findall(element.lower()))
-            told |= dict.fromkeys({element.partition("=")[0].strip().lower(), *careful}, element)  # which is no number
+            members |= dict.fromkeys(
+                {element.partition("=")[0].strip().lower(), *careful}, element
+            )  # which is no number
             continue
         name, value = found[1].lower(), found[2] if found[2] is not None else found[3] or ""
-        told[name] = min(told[name], value, key=_careful) if name in told else value
-    return told
+        members[name] = min(members[name], value, key=_careful) if name in members else value
+    return members
 
 
 def seconds(text: str) -> float | None:
-    """Whole seconds, at most 2^31 (section 1.2.2); None of what is none."""
+    """Whole seconds, at most 2^31 (section 1.2.2); None if the text is not that."""
     if not (text.isascii() and text.isdecimal()):
         return None
     digits = text.lstrip("0")
@@ -66,11 +68,11 @@ def seconds(text: str) -> float | None:
 
 
 def argument(text: str) -> float:
-    """Seconds that may pass; unreadable ones are 0, the careful reading."""
+    """Seconds that may pass; unreadable ones are 0, the safe reading."""
     return seconds(text) or 0.0
 
 
 def _careful(value: str) -> float:
-    """What orders two arguments of a directive: what can't be read counts as least."""
+    """The rank of an argument: one that can't be read is the safest."""
     number = seconds(value)
     return -1.0 if number is None else number

@@ -1,15 +1,15 @@
-"""The codings a body may come in (RFC 9110 section 8.4, RFC 9112 section 7), undone a bounded piece at a time.
+"""Decode the codings of a body (RFC 9110 section 8.4, RFC 9112 section 7), a bounded piece at a time.
 
 Rules:
-1. Codings are undone in the reverse of the order in which they are named, over all header lines of the name.
+1. Codings are decoded in the reverse of the order in which they are named, over all header lines of the name.
 2. A stream that ends before its own end (RFC 1952 section 2.3.1, RFC 1950 section 2.2, RFC 7932 section 9.1, RFC 8878
    section 3.1.1) is an error, however well the bytes around it are framed. So are bytes after its end, but for more
    gzip members, more zstd frames, and the zeros that pad a gzip file.
-3. A step gives about what it is asked for at most, and looks at no more than `WINDOW` bytes of what came: memory is
+3. A step returns about as many bytes as allowed at most, and looks at no more than `WINDOW` bytes of input: memory is
    bounded, and so is the time of a step.
-4. What can't be undone is an error, never given out as if it were the body. Some servers put into Content-Encoding what
-   is no coding (a charset, `binary`, S3's `aws-chunked`): their bodies are plain.
-5. No bytes at all are an empty body, whatever they are said to be coded with.
+4. What can't be decoded is an error, never given out as if it were the body. Some servers put into Content-Encoding
+   what is not a coding (a charset, `binary`, S3's `aws-chunked`): their bodies are plain.
+5. No bytes at all are an empty body, whatever coding the headers name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 WINDOW = 16 * 1024  # bytes of input looked at in one step
-MOST_CODINGS = 5  # that may be applied one after another: each multiplies what a byte on the wire may unpack to
+MOST_CODINGS = 5  # on top of each other: each multiplies what a byte on the wire may decode to
 _PLAIN = frozenset({"", "identity", "none", "null", "binary", "7bit", "8bit", "utf-8", "utf8", "aws-chunked"})
 _USUAL = ["gzip"]
 _GZIP, _ZLIB, _DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
@@ -34,7 +34,7 @@ class CodingError(Exception):
     """The bytes can't be decoded.
 
     Attributes:
-        final: They are coded in a way that is not known here: other bytes would be, too.
+        final: Whether the coding is unknown: another attempt would fail, too.
     """
 
     def __init__(self, message: str, *, final: bool = False) -> None:
@@ -43,25 +43,25 @@ class CodingError(Exception):
 
 
 class Coding(Protocol):
-    """One coding of one body, or several, one upon another."""
+    """The coding of one body, or several on top of each other."""
 
     @property
     def pending(self) -> bool:
-        """Whether there is more to be had without more input."""
+        """Whether there is more output without more input."""
 
-    def step(self, data: bytes, most: int) -> bytes:
-        """The next decoded bytes, about `most` at most; they may be none.
+    def step(self, data: bytes, max_bytes: int) -> bytes:
+        """The next decoded bytes, about `max_bytes` at most; there may be none.
 
         Args:
             data: More input; b"" while anything is pending.
-            most: Bytes.
+            max_bytes: How many may be returned, about.
 
         Raises:
-            CodingError: It can't be decoded.
+            CodingError: The input can't be decoded.
         """
 
     def end(self) -> None:
-        """No more input comes.
+        """Take in that no more input comes.
 
         Raises:
             CodingError: The coded stream has not come to its own end.
@@ -69,7 +69,7 @@ class Coding(Protocol):
 
 
 class Decoding:
-    """All codings of one body, the one that was applied last first. A `Coding` itself."""
+    """All codings of one body, the one that was applied last first (rule 1). A `Coding` itself."""
 
     def __init__(self, codings: Sequence[Coding]) -> None:
         self._codings = codings
@@ -79,12 +79,12 @@ class Decoding:
         """As of a `Coding`."""
         return any(coding.pending for coding in self._codings)
 
-    def step(self, data: bytes, most: int) -> bytes:
-        """As of a `Coding`: what is pending nearest to the body comes first."""
+    def step(self, data: bytes, max_bytes: int) -> bytes:
+        """As of a `Coding`: what is pending nearest to the decoded body comes first."""
         codings, piece = self._codings, data
         first = next((at for at in reversed(range(len(codings))) if codings[at].pending), 0)
         for at in range(first, len(codings)):
-            piece = codings[at].step(piece, most)
+            piece = codings[at].step(piece, max_bytes)
             if not piece:
                 break
         return piece
@@ -96,11 +96,11 @@ class Decoding:
 
 
 def decoding(transfer: Sequence[str], content: Sequence[str]) -> Coding | None:
-    """What undoes the codings that the header lines name; None for none.
+    """Make the decoder for the codings that the header lines name; None for none.
 
     Args:
-        transfer: The values of Transfer-Encoding; `chunked` is the transport's to undo.
-        content: Those of Content-Encoding.
+        transfer: The values of Transfer-Encoding; the transport decodes `chunked`.
+        content: The values of Content-Encoding.
     """
     if not transfer and content == _USUAL:
         return _Zlib("gzip")
@@ -108,18 +108,18 @@ def decoding(transfer: Sequence[str], content: Sequence[str]) -> Coding | None:
     if not applied:
         return None
     if len(applied) > MOST_CODINGS:
-        return _Unknown(f"{len(applied)} codings one upon another, which is over {MOST_CODINGS}")
-    codings = [_coding(name) for name in reversed(applied)]
+        return _Unknown(f"{len(applied)} codings on top of each other, more than {MOST_CODINGS}")
+    codings = [_coding(name) for name in reversed(applied)]  # rule 1
     return codings[0] if len(codings) == 1 else Decoding(codings)
 
 
 def accepted() -> str:
-    """What Accept-Encoding says: all that can be undone here."""
+    """The value of Accept-Encoding: all codings that can be decoded here."""
     return ", ".join(["gzip", "deflate", *(name for name in _OPTIONAL if _optional(name) is not None)])
 
 
 def _named(values: Iterable[str]) -> list[str]:
-    """The codings of a header, in the order in which they were applied. Names know no case, parameters no meaning."""
+    """The codings of a header, in the order of application. Case and parameters do not count (section 8.4.1)."""
     names = (item.partition(";")[0].strip(" \t\"'").lower() for value in values for item in value.split(","))
     return [name for name in names if name not in _PLAIN]
 
@@ -135,27 +135,27 @@ def _coding(name: str) -> Coding:
     if name in _OPTIONAL:
         return _Unknown(f"{name}: install {_OPTIONAL[name]}")
     shown = name[:20] if name.isascii() and name.isprintable() else "?"
-    return _Unknown(f"{shown!r} is no coding that is known here; ask for another with Accept-Encoding")
+    return _Unknown(f"{shown!r} is not a known coding; ask for another with Accept-Encoding")
 
 
 class _Unknown:
-    """What can't be undone: told when there is something to undo."""
+    """A coding that can't be decoded: an error as soon as there is a body (rules 4 and 5)."""
 
     def __init__(self, why: str) -> None:
         self._why = why
         self.pending = False
 
-    def step(self, data: bytes, most: int) -> bytes:  # noqa: ARG002 - a coding
+    def step(self, data: bytes, max_bytes: int) -> bytes:  # noqa: ARG002 - a coding
         if data:
             raise CodingError(self._why, final=True)
         return b""
 
     def end(self) -> None:
-        """Nothing came, so nothing is missing."""
+        """Do nothing: nothing came, so nothing is missing (rule 5)."""
 
 
 class _Input:
-    """What came and was not looked at yet."""
+    """Input that was not looked at yet."""
 
     def __init__(self) -> None:
         self._data, self._at = b"", 0
@@ -190,32 +190,32 @@ class _Zlib:
         self._name = name
         self._input = _Input()
         self._stream: Any = None
-        self._rest = False  # whether `_stream` may give more of what it was given
-        self._ended = False  # one stream was read to its end
+        self._rest = False  # whether `_stream` may have more output without more input
+        self._ended = False  # whether one stream was read to its end
         self.pending = False
 
-    def step(self, data: bytes, most: int) -> bytes:
+    def step(self, data: bytes, max_bytes: int) -> bytes:
         self._input.add(data)
-        out = self._inflate(most) if self._stream is not None or self._open() else b""
+        out = self._inflate(max_bytes) if self._stream is not None or self._open() else b""
         self.pending = self._rest or (bool(self._input) and (self._stream is not None or self._can_open()))
         return out
 
-    def _inflate(self, most: int) -> bytes:
+    def _inflate(self, max_bytes: int) -> bytes:
         stream = self._stream
-        given = stream.unconsumed_tail or (b"" if self._rest else self._input.window())
+        piece = stream.unconsumed_tail or (b"" if self._rest else self._input.window())  # rule 3
         try:
-            out: bytes = stream.decompress(given, most)
+            out: bytes = stream.decompress(piece, max_bytes)
         except zlib.error as error:
-            raise CodingError(f"it is no {self._name}: {_why(error)}") from None
-        self._rest = bool(stream.unconsumed_tail) or (len(out) == most and not stream.eof)
+            raise CodingError(f"it is not {self._name}: {_why(error)}") from None
+        self._rest = bool(stream.unconsumed_tail) or (len(out) == max_bytes and not stream.eof)
         if stream.eof:
             self._input.back(len(stream.unused_data))
             self._stream, self._rest, self._ended = None, False, True
         return out
 
     def _can_open(self) -> bool:
-        """Whether what came is enough to tell how to go on."""
-        if self._ended and self._name == "gzip":
+        """Whether there is enough input to open the next stream (rule 2)."""
+        if self._ended and self._name == "gzip":  # RFC 1952 section 2.2: more members; tar pads with zeros
             self._input.skip_zeros()
         elif self._ended and self._input:
             raise CodingError(f"bytes come after the end of its {self._name} stream")
@@ -233,7 +233,7 @@ class _Zlib:
 
     def end(self) -> None:
         if self._stream is not None or self._input:
-            raise CodingError(f"it ends before its {self._name} stream does")
+            raise CodingError(f"it ends before its {self._name} stream does")  # rule 2
 
 
 def _may_be_wrapped(head: bytes) -> bool:
@@ -256,19 +256,19 @@ class _Brotli:
         self._begun = False
         self.pending = False
 
-    def step(self, data: bytes, most: int) -> bytes:
+    def step(self, data: bytes, max_bytes: int) -> bytes:
         self._input.add(data)
         stream = self._stream
         full = not stream.can_accept_more_data()
-        given = b"" if full else self._input.window()
-        if given:
+        piece = b"" if full else self._input.window()  # rule 3
+        if piece:
             if self._begun and stream.is_finished():
                 raise CodingError("bytes come after the end of its br stream")
             self._begun = True
         try:
-            out: bytes = stream.process(given, output_buffer_limit=most) if given or full else b""
+            out: bytes = stream.process(piece, output_buffer_limit=max_bytes) if piece or full else b""
         except Exception:  # each library has an error of its own
-            raise CodingError("it is no br") from None
+            raise CodingError("it is not br") from None
         self.pending = bool(self._input) or not stream.can_accept_more_data()
         return out
 
@@ -278,7 +278,7 @@ class _Brotli:
 
 
 class _Zstd:
-    """zstd: RFC 8878; the window that an answer may ask for is that of RFC 9659."""
+    """zstd: RFC 8878; the largest window is that of RFC 9659."""
 
     def __init__(self, library: Any) -> None:
         window = {library.DecompressionParameter.window_log_max: _ZSTD_WINDOW}
@@ -287,18 +287,18 @@ class _Zstd:
         self._frame: Any = None
         self.pending = False
 
-    def step(self, data: bytes, most: int) -> bytes:
+    def step(self, data: bytes, max_bytes: int) -> bytes:
         self._input.add(data)
         if self._frame is None and self._input:
             self._frame = self._make()
         out = b""
         if (frame := self._frame) is not None:
             try:
-                out = frame.decompress(self._input.window() if frame.needs_input else b"", most)
+                out = frame.decompress(self._input.window() if frame.needs_input else b"", max_bytes)
             except Exception as error:  # each library has an error of its own
                 large = "window" in str(error) or "memory" in str(error)
                 why = " with a window of up to 8 MiB (RFC 9659)" if large else ""
-                raise CodingError(f"it is no zstd{why}", final=large) from None
+                raise CodingError(f"it is not zstd{why}", final=large) from None
             if frame.eof:
                 self._input.back(len(frame.unused_data))
                 self._frame = None
@@ -310,19 +310,19 @@ class _Zstd:
             raise CodingError("it ends before its zstd stream does")
 
 
-_OPTIONAL = {"br": "brotlicffi", "zstd": "backports.zstd"}  # coding: the package that undoes it
+_OPTIONAL = {"br": "brotlicffi", "zstd": "backports.zstd"}  # coding: the package that decodes it
 
 
 @cache
 def _optional(name: str) -> Callable[[], Coding] | None:
-    """What undoes a coding that needs a library, or None where it is not installed."""
+    """The decoder of a coding that needs a library, or None where that is not installed."""
     if name == "br":
         for module in ("brotlicffi", "brotli"):
             try:
                 make = import_module(module).Decompressor
             except (ImportError, AttributeError):
                 continue
-            if hasattr(make, "can_accept_more_data"):  # from 1.2 on: before, a step had no bound
+            if hasattr(make, "can_accept_more_data"):  # from 1.2 on: before, a step had no bound (rule 3)
                 return lambda: _Brotli(make)
     if name == "zstd":
         for module in ("compression.zstd", "backports.zstd"):

@@ -1,13 +1,14 @@
-"""Cookies as RFC 6265 has them: what a server set is sent back as it was written, to whom it was set for.
+"""Store cookies as RFC 6265 says: what a server set is sent back as it was written, to the hosts it was set for.
 
 Rules:
-1. Name and value are verbatim both ways (section 5.4): quotes, commas, spaces inside and `=` in a value are its own.
-2. A cookie without Domain is its very host's alone; an IP address has no other kind. A Domain that the host does not
-   belong to, or without a dot (a top-level domain), is no cookie's; which others are public suffixes is not known here.
-3. Max-Age goes before Expires; at or before now, either deletes the cookie. A date that is none counts for nothing.
-4. Secure cookies come and go over https alone, and nothing over http replaces one (RFC 6265bis section 5.7). The name
-   prefixes `__Secure-` and `__Host-` hold what they promise.
-5. What is kept is bounded: cookies per domain and in all. Those that have ended go first, then the least recently used.
+1. Name and value are verbatim both ways (section 5.4): quotes, commas, inner spaces and `=` belong to a value.
+2. A cookie without Domain belongs to its own host alone; an IP address has no other kind. A cookie is dropped if its
+   Domain is one that the host does not belong to, or has no dot (a top-level domain); which others are public suffixes
+   is not known here.
+3. Max-Age goes before Expires; at or before now, either deletes the cookie. An invalid date does not count.
+4. Secure cookies come and go over https alone, and nothing over http replaces one (RFC 6265bis section 5.7). A name
+   with the prefix `__Secure-` or `__Host-` must keep what the prefix promises.
+5. The jar is bounded: cookies per domain and in all. Those that have ended go first, then the least recently used.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_LONGEST = 65_536  # characters of one Set-Cookie field: a longer one is none
+_LONGEST = 65_536  # characters of one Set-Cookie field: a longer one does not count
 _PER_DOMAIN, _IN_ALL = 180, 3_000  # RFC 6265 section 6.1 asks for 50 and 3,000 at least
-_WORST = 10**12  # seconds: what a longer Max-Age is taken for
+_LONGEST_AGE = 10**12  # seconds: a longer Max-Age counts as this
 _BLANK = " \t"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _MAX_AGE = re.compile(r"-?[0-9]+")
@@ -42,13 +43,13 @@ class Cookie:
 
     Attributes:
         name: As the server wrote it.
-        value: The same.
-        domain: Whose it is, in lower case.
-        path: Where it is sent to, and below.
-        host_only: Whether it is the domain's alone, not its subdomains'.
-        secure: Whether it goes over https alone.
+        value: As the server wrote it.
+        domain: The domain it belongs to, in lower case.
+        path: It is sent to this path and below.
+        host_only: Whether it belongs to the domain alone, not to its subdomains.
+        secure: Whether it is sent over https alone.
         expires: When it ends, in seconds since the Unix epoch.
-        created: Its number, in the order of making.
+        created: Its number, in the order of creation.
         used: The number of its last use.
     """
 
@@ -74,13 +75,13 @@ class Jar:
         return sum(map(len, self._by_domain.values()))
 
     def keep(self, fields: Iterable[str], *, secure: bool, host: str, path: str, now: float) -> None:
-        """Keep, change or delete what the `Set-Cookie` fields of an answer say (section 5.3).
+        """Store, change or delete cookies as the `Set-Cookie` fields of a response say (section 5.3).
 
         Args:
             fields: Their values.
-            secure: Whether it came over https.
+            secure: Whether the response came over https.
             host: Where from: a name in lower case, or an address.
-            path: The path that was asked for, without its query.
+            path: The path of the request, without its query.
             now: Seconds since the Unix epoch.
         """
         for field in fields:
@@ -92,11 +93,11 @@ class Jar:
         """The `Cookie` header of a request (section 5.4), "" for none.
 
         Args:
-            secure: Whether it goes over https.
+            secure: Whether the request goes over https.
             host: Where to.
-            path: The path that is asked for, without its query.
+            path: The path of the request, without its query.
             now: Seconds since the Unix epoch.
-            given: What it says by the user's own word: it stays as it is, and its names are the user's.
+            given: The header that the user has set: it stays as it is, and its names are the user's.
         """
         taken = {pair.partition("=")[0].strip(_BLANK) for pair in given.split(";")} if given else set()
         found = [
@@ -119,38 +120,38 @@ class Jar:
                     yield cookie
 
     def _covered(self, cookie: Cookie) -> bool:
-        """Whether it would stand in for a secure one of its name: a page over http could plant it."""
+        """Whether it would replace a secure cookie of its name: a page over http could plant it (rule 4)."""
         return any(
-            one.secure
-            and one.name == cookie.name
+            other.secure
+            and other.name == cookie.name
             and (cookie.domain in _domains(domain) or domain in _domains(cookie.domain))
-            and _below(cookie.path, one.path)
-            for domain, kept in self._by_domain.items()
-            for one in kept.values()
+            and _below(cookie.path, other.path)
+            for domain, cookies in self._by_domain.items()
+            for other in cookies.values()
         )
 
     def _put(self, cookie: Cookie, now: float) -> None:
-        kept = self._by_domain.setdefault(cookie.domain, {})
-        old = kept.pop((cookie.name, cookie.path), None)
+        cookies = self._by_domain.setdefault(cookie.domain, {})
+        old = cookies.pop((cookie.name, cookie.path), None)
         cookie.created = next(self._ticks) if old is None else old.created
         cookie.used = next(self._ticks)
         if cookie.expires > now:
-            kept[cookie.name, cookie.path] = cookie
-        if len(kept) > _PER_DOMAIN:
-            self._drop(list(kept.values()), now)
+            cookies[cookie.name, cookie.path] = cookie
+        if len(cookies) > _PER_DOMAIN:  # rule 5
+            self._drop(list(cookies.values()), now)
         elif len(self) > _IN_ALL:
-            self._drop([one for domain in self._by_domain.values() for one in domain.values()], now)
-        elif not kept:
+            self._drop([other for domain in self._by_domain.values() for other in domain.values()], now)
+        elif not cookies:
             del self._by_domain[cookie.domain]
 
     def _drop(self, cookies: list[Cookie], now: float) -> None:
-        """Let those go that have ended, or else the one that was used longest ago."""
-        ended = [one for one in cookies if one.expires <= now]
-        for one in ended or [min(cookies, key=lambda one: one.used)]:
-            kept = self._by_domain[one.domain]
-            del kept[one.name, one.path]
-            if not kept:
-                del self._by_domain[one.domain]
+        """Drop the cookies that have ended, or else the one that was used longest ago (rule 5)."""
+        ended = [cookie for cookie in cookies if cookie.expires <= now]
+        for cookie in ended or [min(cookies, key=lambda cookie: cookie.used)]:
+            others = self._by_domain[cookie.domain]
+            del others[cookie.name, cookie.path]
+            if not others:
+                del self._by_domain[cookie.domain]
 
 
 def read(field: str, *, secure: bool, host: str, path: str, now: float) -> Cookie | None:
@@ -160,19 +161,19 @@ def read(field: str, *, secure: bool, host: str, path: str, now: float) -> Cooki
     name, value = name.strip(_BLANK), value.strip(_BLANK)
     if not equals or not name or len(field) > _LONGEST or _CONTROL.search(name + value):
         return None
-    said = _attributes(rest)
-    domain = said.get("domain", "").removeprefix(".").lower()
+    attributes = _attributes(rest)
+    domain = attributes.get("domain", "").removeprefix(".").lower()
     host_only = not domain
-    if not host_only and (domain not in _domains(host) or "." not in domain):
+    if not host_only and (domain not in _domains(host) or "." not in domain):  # rule 2
         if domain != host:
             return None
         host_only = True
     cookie = Cookie(
-        name, value, host if host_only else domain, said.get("path", ""),
-        host_only, "secure" in said, _ends(said, now),
+        name, value, host if host_only else domain, attributes.get("path", ""),
+        host_only, "secure" in attributes, _ends(attributes, now),
     )  # fmt: skip
     promised = name.lower()
-    if cookie.secure and not secure:
+    if cookie.secure and not secure:  # rule 4
         return None
     if promised.startswith(("__secure-", "__host-")) and not cookie.secure:
         return None
@@ -184,8 +185,8 @@ def read(field: str, *, secure: bool, host: str, path: str, now: float) -> Cooki
 
 
 def _attributes(text: str) -> dict[str, str]:
-    """The last value of each; one of Domain, Max-Age or Expires that says nothing is passed over (section 5.2)."""
-    said: dict[str, str] = {}
+    """The last value of each attribute; an invalid Domain, Max-Age or Expires does not count (section 5.2)."""
+    attributes: dict[str, str] = {}
     for part in text.split(";"):
         name, _, value = part.partition("=")
         name, value = name.strip(_BLANK).lower(), value.strip(_BLANK)
@@ -195,16 +196,17 @@ def _attributes(text: str) -> dict[str, str]:
             continue
         if name == "domain" and not value:
             continue
-        said[name] = value
-    return said
+        attributes[name] = value
+    return attributes
 
 
-def _ends(said: dict[str, str], now: float) -> float:
-    if "max-age" in said:
-        text = said["max-age"]
-        seconds = _WORST if len(text) > 12 else int(text)  # noqa: PLR2004 - its digits
+def _ends(attributes: dict[str, str], now: float) -> float:
+    """When the cookie ends (rule 3)."""
+    if "max-age" in attributes:
+        text = attributes["max-age"]
+        seconds = _LONGEST_AGE if len(text) > 12 else int(text)  # noqa: PLR2004 - its digits
         return now + seconds if seconds > 0 and not text.startswith("-") else -inf
-    when = date(said.get("expires", ""))
+    when = date(attributes.get("expires", ""))
     return inf if when is None else when
 
 
@@ -230,7 +232,7 @@ def date(text: str) -> float | None:
 
 
 def _below(path: str, place: str) -> bool:
-    """Whether a path is a cookie's or below it (section 5.1.4)."""
+    """Whether a path is that of a cookie or below it (section 5.1.4)."""
     return path.startswith(place) and (len(path) == len(place) or place.endswith("/") or path[len(place)] == "/")
 
 

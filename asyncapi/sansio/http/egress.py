@@ -1,6 +1,6 @@
-"""May a client connect there? For programs that fetch URLs which others give them (server-side request forgery).
+"""Decide whether a client may connect to an address: for programs that fetch URLs which others supply (SSRF).
 
-In this order:
+The first of these that applies decides:
 
     1. a host or an address that is denied             no
     2. an address that is allowed                      yes
@@ -9,9 +9,9 @@ In this order:
     5. anything else, where public ones are refused    no
     6. an address that is public                       yes
 
-An address that carries another one stands for that: IPv4-mapped (RFC 4291), NAT64 (RFC 6052); for both: 6to4 (RFC
-3056), Teredo (RFC 4380). Public is what IANA's registries of special-purpose addresses call globally reachable, and no
-multicast; 6to4 and Teredo, which are given up, are not.
+An address that embeds another one stands for that: IPv4-mapped (RFC 4291), NAT64 (RFC 6052); for both: 6to4 (RFC
+3056), Teredo (RFC 4380). Public is what IANA's registries of special-purpose addresses call globally reachable, except
+multicast; 6to4 and Teredo, which are deprecated, are not public.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-_ALSO_SPECIAL: tuple[Network, ...] = (  # that `ipaddress` lacks, in one version of Python or in all
+_ALSO_SPECIAL: tuple[Network, ...] = (  # addresses that `ipaddress` lacks, in one version of Python or in all
     IPv4Network("192.0.0.0/24"),
     IPv4Network("192.88.99.0/24"),  # 6to4's relays
     IPv6Network("64:ff9b:1::/48"),
@@ -53,15 +53,15 @@ _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
 
 
 class Guard:
-    """Says why a connection is refused, or None if it may be made.
+    """Decide about connections: why one is refused, or None if it may be made.
 
     Args:
         allow: Networks, addresses and hosts (`h.example`, `*.h.example` for those below it).
-        deny: The same.
+        deny: Networks, addresses and hosts, as in `allow`.
         public: Whether public addresses are allowed.
 
     Raises:
-        ValueError: One of them is none.
+        ValueError: An entry is not a network, an address or a host.
     """
 
     def __init__(self, *, allow: Sequence[str] = (), deny: Sequence[str] = (), public: bool = True) -> None:
@@ -70,7 +70,7 @@ class Guard:
         self._public = public
 
     def host(self, host: str) -> str | None:
-        """Why a host, as it stands in a URL, is refused whatever its addresses."""
+        """Why a host, as it is written in a URL, is refused whatever its addresses."""
         name = host.lower().rstrip(".")
         if _matches(name, self._denied_hosts):
             return f"{host} is denied"
@@ -82,36 +82,36 @@ class Guard:
         """Why an address of that host is refused."""
         address = ip_address(text.partition("%")[0])
         meant = stands_for(address)
-        if any(one in network for network in self._denied for one in (address, *meant)):
+        if any(each in network for network in self._denied for each in (address, *meant)):  # rule 1
             return f"{address} is denied"
-        if _within(address, self._allowed) or all(_within(one, self._allowed) for one in meant):
+        if _within(address, self._allowed) or all(_within(each, self._allowed) for each in meant):  # rule 2
             return None
-        if any(one in _METADATA for one in meant):
+        if any(each in _METADATA for each in meant):  # rule 3
             return f"{address} is the metadata service of a cloud"
-        if _matches(host.lower().rstrip("."), self._allowed_hosts):
+        if _matches(host.lower().rstrip("."), self._allowed_hosts):  # rule 4
             return None
-        if not self._public:
+        if not self._public:  # rule 5
             return f"{address} is not among those allowed"
-        return next((f"{address} is {why}" for one in meant if (why := special(one)) is not None), None)
+        return next((f"{address} is {why}" for each in meant if (why := special(each)) is not None), None)  # rule 6
 
 
 def stands_for(address: Address) -> tuple[Address, ...]:
     """The addresses that a connection to this one leads to."""
     if isinstance(address, IPv4Address):
         return (address,)
-    if address.ipv4_mapped is not None:
+    if address.ipv4_mapped is not None:  # RFC 4291 section 2.5.5.2
         return (address.ipv4_mapped,)
-    if address in _NAT64:
+    if address in _NAT64:  # RFC 6052 section 2.1
         return (IPv4Address(address.packed[-4:]),)
-    if address.sixtofour is not None:
+    if address.sixtofour is not None:  # RFC 3056 section 2
         return (address, address.sixtofour)
-    if address.teredo is not None:
+    if address.teredo is not None:  # RFC 4380 section 4
         return (address, *address.teredo)
     return (address,)
 
 
 def special(address: Address) -> str | None:
-    """What kind of address it is, in words, if it is not a public one."""
+    """The kind of an address in words, if it is not a public one."""
     if address.is_unspecified:
         return "the unspecified address"
     if address.is_loopback:
@@ -148,7 +148,7 @@ def _network(entry: str) -> Network | None:
         return ip_network(entry.strip("[]"))
     except ValueError as error:
         if "/" in entry or ":" in entry:
-            raise ValueError(f"{entry!r} is no network, address or host: {error}") from None
+            raise ValueError(f"{entry!r} is not a network, address or host: {error}") from None
         return None
 
 
@@ -157,12 +157,14 @@ def _pattern(entry: str) -> str:
     if not name.isascii():
         name = name.encode("idna").decode()
     if not _PATTERN.fullmatch(name) or _NUMBER.fullmatch(name.rpartition(".")[2]):
-        raise ValueError(f"{entry!r} is no network, address or host: 10.0.0.0/8, 192.0.2.1, h.example or *.h.example")
+        raise ValueError(
+            f"{entry!r} is not a network, address or host: use 10.0.0.0/8, 192.0.2.1, h.example or *.h.example"
+        )
     return name
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(name.endswith(one[1:]) if one.startswith("*.") else name == one for one in patterns)
+    return any(name.endswith(host[1:]) if host.startswith("*.") else name == host for host in patterns)
 
 
 def _is_address(text: str) -> bool:

@@ -1,8 +1,8 @@
-"""HTTP fields cut into their parts: list elements and quoted strings (RFC 9110 sections 5.3 to 5.6).
+"""Cut HTTP fields into their parts: list elements and quoted strings (RFC 9110 sections 5.3 to 5.6).
 
-Every reader here goes forward only: a character is looked at a fixed number of times, whatever stands around it, and
-what is longer than `LONGEST` is not read. What is done with a longer field is for its reader to say: no part of one is
-taken for the whole.
+Every reader here goes forward only: it looks at a character a fixed number of times, whatever is around it, and what is
+longer than `LONGEST` is not read. Each caller decides what to do with a longer field: no part of one is taken for the
+whole.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _SPACE = " \t"  # OWS, section 5.6.3
 
 
 def lines(headers: Mapping[str, str], name: str) -> Sequence[str]:
-    """The values of all lines of a field."""
+    """The values of all lines of a field (section 5.3)."""
     if hasattr(headers, "getall"):
         return headers.getall(name, ())  # type: ignore[no-any-return]
     return (headers[name],) if name in headers else ()
 
 
 def elements(values: Sequence[str]) -> Iterator[str]:
-    """The elements of a list in several lines; commas in quoted strings are none of its own, empty ones are left out.
+    """The elements of a list in several lines (section 5.6.1), without empty ones; commas in quotes don't count.
 
     It ends where the lines together are longer than `LONGEST`: ask `too_long` first.
     """
@@ -44,10 +44,10 @@ def elements(values: Sequence[str]) -> Iterator[str]:
 
 
 def too_long(values: Sequence[str]) -> bool:
-    """Whether the lines of a field are more than is read."""
+    """Whether the lines of a field are longer than what is read."""
     return sum(map(len, values)) + 2 * len(values) > LONGEST
 
 
 def unescaped(text: str) -> str:
-    """What stands between the quotes of a quoted string (section 5.6.4)."""
+    """The text between the quotes of a quoted string (section 5.6.4)."""
     return _ESCAPED.sub(r"\1", text) if "\\" in text else text

@@ -1,4 +1,4 @@
-"""HTTP dates, in their three forms and no other (RFC 9110 section 5.6.7).
+"""Read HTTP dates, in their three forms and no other (RFC 9110 section 5.6.7).
 
     Sun, 06 Nov 1994 08:49:37 GMT       IMF-fixdate, what everybody should send
     Sunday, 06-Nov-94 08:49:37 GMT      RFC 850, obsolete; its two digits of a year are of the last 50 years or the next
@@ -27,7 +27,7 @@ _EPOCH, _YEAR = 1970, 31_556_952  # and the seconds of a year
 
 
 def http_date(text: str | None, now: float) -> float | None:
-    """Seconds since the Unix epoch, or None of what is no HTTP date.
+    """Seconds since the Unix epoch, or None if the text is not an HTTP date.
 
     Args:
         text: A field's value.
@@ -38,7 +38,7 @@ def http_date(text: str | None, now: float) -> float | None:
     return _read(text, _EPOCH + int(now // _YEAR))
 
 
-@lru_cache(maxsize=64)  # the answers of one second have the same Date
+@lru_cache(maxsize=64)  # the responses of one second have the same Date
 def _read(text: str, this: int) -> float | None:
     text = text.strip(" \t")
     if (found := _FIXED.fullmatch(text)) is not None:
@@ -49,7 +49,7 @@ def _read(text: str, this: int) -> float | None:
         return _seconds(int(year), month, day, time)
     if (found := _RFC_850.fullmatch(text)) is not None:
         day, month, year, *time = found.groups()
-        full = this - this % 100 + int(year)
+        full = this - this % 100 + int(year)  # section 5.6.7: more than 50 years ahead means the century before
         return _seconds(full - 100 if full > this + 50 else full, month, day, time)
     return None
 

@@ -1,10 +1,10 @@
-"""Link headers (RFC 8288): which URL stands in which relation to this answer.
+"""Read Link headers (RFC 8288): the URLs related to a response.
 
-- Several header fields, and several links in one field, make one list.
-- A relation is matched without regard to case; a link may have several, separated by spaces.
-- Only the first `rel` of a link counts (section 3.3).
-- A link with an `anchor` is about some other resource (section 3.2) and is passed over.
-- What is no link is skipped up to the next comma: servers write what they like.
+1. Several header fields, and several links in one field, make one list.
+2. A relation is matched without regard to case; a link may have several, separated by spaces.
+3. Only the first `rel` of a link counts (section 3.3).
+4. A link with an `anchor` is about some other resource (section 3.2) and is skipped.
+5. What is not a link is skipped up to the next comma: servers write what they like.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Link(NamedTuple):
 
 
 def links(fields: Iterable[str]) -> Iterator[Link]:
-    """The links of all `Link` header fields of an answer, in order."""
-    left = _LONGEST  # what is beyond is not read
+    """The links of all `Link` header fields of a response, in order (rule 1)."""
+    left = _LONGEST  # characters: what is beyond is not read
     for field in fields:
         yield from _links(field[:left])
         left -= min(left, len(field))
@@ -43,7 +43,7 @@ def links(fields: Iterable[str]) -> Iterator[Link]:
 def link_to(fields: Iterable[str], rel: str) -> str | None:
     """The target of the first link of this relation, or None."""
     wanted = rel.casefold()
-    found = (link for link in links(fields) if wanted in link.rels and "anchor" not in link.params)
+    found = (link for link in links(fields) if wanted in link.rels and "anchor" not in link.params)  # rules 2 and 4
     return next((link.target for link in found), None)
 
 
@@ -52,7 +52,7 @@ def _links(field: str) -> Iterator[Link]:
     while 0 <= at <= last:
         at = _BETWEEN.match(field, at).end()  # type: ignore[union-attr]  # it matches everywhere
         if field[at : at + 1] != "<" or at > last:
-            at = field.find(",", at) + 1 or -1
+            at = field.find(",", at) + 1 or -1  # rule 5
             continue
         close = field.index(">", at)
         target = field[at + 1 : close].strip()
@@ -68,7 +68,9 @@ def _params(field: str, at: int) -> tuple[dict[str, str], int]:
         if value.startswith('"'):
             value = unescaped(value[1:-1])
         elif len(value) > 1 and value[0] == value[-1] == "'":
-            value = value[1:-1]  # quotes of no specification, but of servers: a list would end at its first page
-        params.setdefault(param[1].lower(), value)
+            value = value[
+                1:-1
+            ]  # in no specification, but sent by servers: without this a list would end at its first page
+        params.setdefault(param[1].lower(), value)  # rule 3
         at = param.end()
     return params, at

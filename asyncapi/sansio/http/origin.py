@@ -1,4 +1,4 @@
-"""The origin of a URL (RFC 6454): what a credential is bound to. A default port is the same written or not."""
+"""Tell the origin of a URL (RFC 6454), to which a credential is bound. A default port counts whether written or not."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Origin = tuple[str, str | None, int | None]
 
 
 def origin(url: URL) -> Origin:
-    """Scheme, host and port."""
+    """The scheme, host and port of a URL (RFC 6454 section 4)."""
     return url.scheme, url.raw_host, url.port
 
 
 def bound(name: str) -> bool:
-    """Whether a header of this name is for its own origin alone: a credential, or the origin's name."""
+    """Whether a header of this name may go to its own origin alone: a credential, or the host's name."""
     return name.lower() == "host" or is_secret(name)

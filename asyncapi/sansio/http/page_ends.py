@@ -1,6 +1,6 @@
-"""How servers say that there is no next page, and what else stands where its name should.
+"""Recognise how servers say that there is no next page.
 
-PHP writes false or [] for nothing, Go leaves null, headers are always text, and some cursors end at 0.
+PHP writes false or [] for nothing, Go writes null, headers are always text, and some cursors end at 0.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ _NO = NOTHING | {"no", "n", "f", "off"}
 _KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
 
-def says_yes(found: Any) -> bool:
-    """Whether what stands for "there is more" says so: a text, as a header has it, by what it means."""
-    if not isinstance(found, str):
-        return bool(found)
-    text = found.strip().lower()
+def says_yes(value: Any) -> bool:
+    """Whether the value of a "there is more" says so; text, as in a header, counts by what it means."""
+    if not isinstance(value, str):
+        return bool(value)
+    text = value.strip().lower()
     return text not in _NO and text.strip("0.") != ""
 
 
-def link_of(found: Any, at: str) -> Any:
-    """What stands for the next URL, None for nothing; of a link object its "href" (HAL section 5, JSON:API "Links").
+def link_of(value: Any, at: str) -> Any:
+    """The next URL, None for none; of a link object its "href" (HAL section 5, JSON:API "Links").
 
     Raises:
-        ValueError: It is an object that has none.
+        ValueError: The value is an object without a usable "href".
     """
-    if isinstance(found, Mapping) and found:
-        if "href" not in found or found.get("templated"):
+    if isinstance(value, Mapping) and value:
+        if "href" not in value or value.get("templated"):
             raise ValueError(f"an object: say where it has the URL, like at='{at}.url'")
-        found = found["href"]
-        if isinstance(found, Mapping) and found:
+        value = value["href"]
+        if isinstance(value, Mapping) and value:
             raise ValueError(f"an object: say where it has the URL, like at='{at}.href.url'")
-    return None if isinstance(found, str) and found.strip().lower() in {"0", *NOTHING} else found
+    return None if isinstance(value, str) and value.strip().lower() in {"0", *NOTHING} else value
 
 
-def whole(found: Any) -> int | None:
+def whole(value: Any) -> int | None:
     """A total as a number, however it is written; None for anything else."""
-    if isinstance(found, str) and found.isascii() and found.isdigit():
-        return int(found[:18])
-    if isinstance(found, float) and found.is_integer():
-        found = int(found)
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value[:18])
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def kind_of(found: Any) -> str:
-    """A value by its kind in JSON, for errors."""
-    return _KINDS.get(type(found), f"a {type(found).__name__}")
+def kind_of(value: Any) -> str:
+    """Name a value by its kind in JSON, for errors."""
+    return _KINDS.get(type(value), f"a {type(value).__name__}")

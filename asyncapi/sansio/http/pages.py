@@ -1,16 +1,18 @@
-"""How the pages of a list follow each other: decided from what a page says, nothing awaited.
+"""Decide from what a page says which page of a list comes next; nothing is awaited.
 
 Words:
-- A *position* says which page to ask for, as plain JSON data: `{"page": 3}`, `{"offset": 40}`, `{"cursor": "abc"}`,
+- A *position* says which page to request, as plain JSON data: `{"page": 3}`, `{"offset": 40}`, `{"cursor": "abc"}`,
   `{"url": "https://..."}`; None in it is the first page. `"skip"` beside it counts the items of that page that have
-  been handed over, `"size"` keeps how long pages are. `{"end": True}` is behind the last page.
-- A *way* knows how to ask for a position, and which one comes after a page. One is made for each run over the pages.
+  been handed over, `"size"` is how long pages are. `{"end": True}` is behind the last page.
+- A *strategy* knows how to request a position, and which one comes after a page. One is made for each run over the
+  pages.
 
 When a list ends:
-- Cursors, links and URLs: when the page names no next one. Servers say so with null, false, 0, an empty text, list or
-  object, or the text of one of these. An empty page is no end, because servers filter, unless it names itself.
-- Numbers and offsets: at an empty page; where the total is known, when it is reached; where it is not, at a page that
-  is shorter than the first. A size that was asked for proves nothing: servers cap it.
+1. Cursors, links and URLs: when the page names no next one. Servers say so with null, false, 0, an empty text, list or
+   object, or the text of one of these.
+2. An empty page is no end there, because servers filter, unless it names itself.
+3. Numbers and offsets: at an empty page; where the total is known, when it is reached; where it is not, at a page that
+   is shorter than the first. A size that was requested proves nothing: servers cap it.
 """
 
 from __future__ import annotations
@@ -48,11 +50,11 @@ class Page(Generic[T]):
 
     Attributes:
         number: 1 for the first page of this run.
-        items: Its items; at the start of a run that goes on within a page, those that are left of it.
+        items: Its items; at the start of a run that is resumed within a page, those that are left of it.
         position: Where it is.
         next: Where the page after it is, or None at the end.
-        data: The whole answer: plain data, with models where the items are.
-        response: The answer itself.
+        data: The whole response: plain data, with models where the items are.
+        response: The response itself.
         skipped: How many items at its beginning are left out of `items`.
     """
 
@@ -76,11 +78,11 @@ class PageStrategy(Protocol):
     key: str
 
     def ask(self, position: Position) -> tuple[str | None, dict[str, Any]]:
-        """The URL to ask for, None for the list's own, and the parameters to set in it."""
+        """The URL to request, None for the list's own, and the parameters to set in it."""
         ...
 
     def after(self, page: Page[Any]) -> Position | None:
-        """What comes after a page that has been read, or None at the end.
+        """The position after a page that has been read, or None at the end.
 
         Raises:
             DecodeError: The page says something that can't be a next page.
@@ -88,7 +90,7 @@ class PageStrategy(Protocol):
         ...
 
     def ahead(self, position: Position) -> Position | None:
-        """What comes after a position for certain, known without its page, or None."""
+        """The position after another one, where it is certain without the page, or None."""
         ...
 
 
@@ -100,8 +102,8 @@ class Counted:
         param: The parameter that takes the number.
         first: The number of the first page, or the offset of the first item.
         size_param: The parameter that takes the size of a page, or None.
-        size: The size to ask for, or None for the server's own.
-        total: Where the answer has the number of items, or None.
+        size: The size to request, or None for the server's own.
+        total: Where the response has the number of items, or None.
         pages: Where it has the number of pages, or None.
         short_ends: Whether a page shorter than the first is the last, where no total is known.
     """
@@ -137,7 +139,7 @@ class Counted:
 
     def after(self, page: Page[Any]) -> Position | None:
         """As in `PageStrategy`."""
-        if not page.count:
+        if not page.count:  # rule 3
             return None
         size = page.position.get("size") or (page.count if self._short_ends or not self._size else self._size)
         self._length = self._length or size
@@ -145,7 +147,7 @@ class Counted:
         if self._most_items is not None or self._most_pages is not None:
             return self.ahead({**page.position, "size": size})
         number = self._first if page.position[self.key] is None else page.position[self.key]
-        return None if self._short_ends and page.count < size else self._step(number, size)
+        return None if self._short_ends and page.count < size else self._step(number, size)  # rule 3
 
     def ahead(self, position: Position) -> Position | None:
         """As in `PageStrategy`: from the total."""
@@ -163,7 +165,7 @@ class Counted:
         return {self.key: number + (1 if self.key == "page" else size), "size": size}
 
     def _learn(self, page: Page[Any], size: int) -> None:
-        """What the page says of the whole; less than the page itself holds is nonsense."""
+        """Learn the totals that the page states; less than the page itself holds is nonsense."""
         items = None if self._total is None else whole(look(page, self._total))
         if items is not None and items >= min(page.count, size):
             self._most_items = items
@@ -177,10 +179,10 @@ class Marked:
 
     Args:
         param: The parameter that takes it.
-        at: Where the answer has it.
-        first: What the first page is asked for with, or None.
-        more: Where the answer says whether there is a next page, or None.
-        end: What stands for no cursor, beside null, false and an empty text. None: 0 and the texts of nothing, but not
+        at: Where the response has it.
+        first: The cursor of the first page, or None.
+        more: Where the response says whether there is a next page, or None.
+        end: The value for no cursor, beside null, false and an empty text. None: 0 and the texts of nothing, but not
             where they are an item's own value, nor where `more` says that there is more.
     """
 
@@ -191,8 +193,8 @@ class Marked:
         self._at = path_of(at)
         self._first = first
         self._more = None if more is None else path_of(more)
-        doubted = more is not None or any(step.removeprefix("-").isdecimal() for step in self._at)
-        self._ends = {str(end)} if end is not None else set() if doubted else {"0", *NOTHING}
+        ambiguous = more is not None or any(step.removeprefix("-").isdecimal() for step in self._at)
+        self._ends = {str(end)} if end is not None else set() if ambiguous else {"0", *NOTHING}
 
     def ask(self, position: Position) -> tuple[str | None, dict[str, Any]]:
         """As in `PageStrategy`."""
@@ -212,7 +214,7 @@ class Marked:
         if text in self._ends or text.lower() in self._ends & NOTHING or not text:
             return None
         now = page.position["cursor"]
-        if not page.count and cursor == (self._first if now is None else now):
+        if not page.count and cursor == (self._first if now is None else now):  # rule 2
             return None
         return {"cursor": None if self._first is not None and text == self._first else cursor}
 
@@ -221,7 +223,7 @@ class Marked:
 
 
 class Linked:
-    """Pages by the URL of the next one, in the answer or in its `Link` header, or by what a function says.
+    """Pages by the URL of the next one, in the response or in its `Link` header, or by what a function returns.
 
     Args:
         find: The next URL of a page, or parameters to set in the list's own, or None at the end; so are false, 0 and
@@ -249,7 +251,7 @@ class Linked:
         try:
             url = join(page.response.url, str(found))
         except ValueError:
-            raise _unusable(page, "the next URL is none") from None
+            raise _unusable(page, "the next URL is not a URL") from None
         return {"url": str(url)}
 
     def ahead(self, position: Position) -> None:
@@ -262,7 +264,7 @@ def by_link(rel: str) -> Turn:
 
 
 def by_url(at: str) -> Turn:
-    """The URL at this place of the answer; of a link object its "href" (HAL section 5, JSON:API "Links")."""
+    """The URL at this place of the response; of a link object its "href" (HAL section 5, JSON:API "Links")."""
     path = path_of(at)
 
     def find(page: Page[Any]) -> Any:
@@ -274,7 +276,7 @@ def by_url(at: str) -> Turn:
     return find
 
 
-# --- places in an answer ---------------------------------------------------------------------------------------
+# --- places in a response --------------------------------------------------------------------------------------
 
 
 def path_of(text: str) -> tuple[str, ...]:
@@ -288,12 +290,12 @@ def path_of(text: str) -> tuple[str, ...]:
     else:
         path = tuple(text.split("."))
     if not all(path):
-        raise ConfigError(f"{text!r} names no place in the answer: write it like 'data.items' or 'header:X-Next'")
+        raise ConfigError(f"{text!r} names no place in the response: write it like 'data.items' or 'header:X-Next'")
     return path
 
 
 def look(page: Page[Any], path: tuple[str, ...]) -> Any:
-    """What the answer has at a place, or None."""
+    """The value at a place of the response, or None."""
     if path[0] == _HEADER:
         return page.response.headers.get(path[1])
     found = page.data
@@ -324,30 +326,30 @@ def _unusable(page: Page[Any], message: str) -> DecodeError:
 
 
 class Seen:
-    """Whether a position was asked for before, in constant memory.
+    """Recognise a position that was requested before, in constant memory.
 
     The last 256 are remembered as they are; longer loops are found by one mark that moves on at every power of two
-    (Brent, "An improved Monte Carlo factorization algorithm", 1980), after at most three times round.
+    (Brent, "An improved Monte Carlo factorization algorithm", 1980), after at most three rounds.
     """
 
     def __init__(self) -> None:
         self._last: deque[str] = deque()
-        self._among: set[str] = set()
+        self._known: set[str] = set()
         self._mark = ""
         self._count = 0
 
     def again(self, position: Position) -> bool:
-        """Whether it has been seen; it has, from now on."""
+        """Whether the position was seen before; from now on it was."""
         text = repr(sorted(position.items()))
-        if text in self._among or text == self._mark:
+        if text in self._known or text == self._mark:
             return True
         self._count += 1
         if self._count & (self._count - 1) == 0:
             self._mark = text
         self._last.append(text)
-        self._among.add(text)
+        self._known.add(text)
         if len(self._last) > _WINDOW:
-            self._among.discard(self._last.popleft())
+            self._known.discard(self._last.popleft())
         return False
 
 
@@ -368,7 +370,7 @@ class Progress(Generic[T]):
 
     @property
     def position(self) -> Position:
-        """Where to go on from, as plain JSON data."""
+        """The position to resume from, as plain JSON data."""
         page = self.page
         if page is None:
             return dict(self._start)
@@ -378,10 +380,10 @@ class Progress(Generic[T]):
 
 
 def start_of(start: Mapping[str, Any] | None, key: str) -> Position:
-    """A saved position, checked.
+    """Check a saved position.
 
     Raises:
-        ConfigError: It is none, or one of another way.
+        ConfigError: It is not a position, or one of another strategy.
     """
     if start is None:
         return {key: None}
@@ -391,33 +393,38 @@ def start_of(start: Mapping[str, Any] | None, key: str) -> Position:
         return dict(END)
     skip, size = start.get("skip", 0), start.get("size", 1)
     odd = set(start) - {key, "skip", "size", "params"}
-    if key not in start or odd or not all(isinstance(one, int) and one >= 0 for one in (skip, size)) or not size:
-        raise ConfigError(f"start={dict(start)!r}: no position of these pages; give one like {{{key!r}: ...}}")
+    if (
+        key not in start
+        or odd
+        or not all(isinstance(number, int) and number >= 0 for number in (skip, size))
+        or not size
+    ):
+        raise ConfigError(f"start={dict(start)!r}: not a position of these pages; give one like {{{key!r}: ...}}")
     known = start[key]
     fits = isinstance(known, int) if key in {"page", "offset"} else isinstance(known, str | int)
     if known is not None and (not fits or isinstance(known, bool)):
-        raise ConfigError(f"start={dict(start)!r}: {known!r} is no {key}")
+        raise ConfigError(f"start={dict(start)!r}: {known!r} is not a valid {key}")
     return dict(start)
 
 
-def without_echo(url: str, *, sent: URL, asked: URL) -> str:
-    """The next URL without what the server repeats of our own additions: user-info, and query keys of the client.
+def without_echo(url: str, *, sent: URL, original: URL) -> str:
+    """Strip from the next URL what the server repeats of our own additions: user-info, and query keys of the client.
 
     The client adds its parameters to every URL. They would double with each page, and a key among them would stand in
     saved positions.
 
     Args:
         url: As the server names it.
-        sent: What was sent for the page, with all additions.
-        asked: What had been asked for.
+        sent: The URL that was sent for the page, with all additions.
+        original: The URL before the additions.
     """
     found = parse(url)
     if found.raw_user is not None:
         found = found.with_user(None)
-    if sent.raw_path.endswith(asked.raw_path):  # else it was redirected: nothing is known
-        ours = set(sent.query.items()) - set(asked.query.items())
-        given = found.raw_query_string.split("&")
-        kept = [pair for pair in given if not ours.intersection(parse_qsl(pair, keep_blank_values=True))]
-        if len(kept) < len(given):
-            found = parse(compose(split(str(found))._replace(query="&".join(kept) or None)))
+    if sent.raw_path.endswith(original.raw_path):  # else it was redirected: nothing is known
+        ours = set(sent.query.items()) - set(original.query.items())
+        pairs = found.raw_query_string.split("&")
+        left = [pair for pair in pairs if not ours.intersection(parse_qsl(pair, keep_blank_values=True))]
+        if len(left) < len(pairs):
+            found = parse(compose(split(str(found))._replace(query="&".join(left) or None)))
     return str(found)

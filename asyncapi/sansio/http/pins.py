@@ -1,6 +1,6 @@
-"""Pins of public keys: the SHA-256 of a certificate's SubjectPublicKeyInfo, in base64 (RFC 7469 section 2.4).
+"""Pin public keys: by the SHA-256 of a certificate's SubjectPublicKeyInfo, in base64 (RFC 7469 section 2.4).
 
-The key's bytes are cut out of the certificate as they stand there (RFC 5280 section 4.1), since a key that is parsed
+The key's bytes are cut out of the certificate as they are (RFC 5280 section 4.1), since a key that is parsed
 and written again need not give the same bytes. The certificate has been parsed by OpenSSL before it comes here.
 """
 
@@ -17,10 +17,10 @@ _BEFORE_THE_KEY = 5  # serialNumber, signature, issuer, validity, subject
 
 
 def parse(text: str) -> str:
-    """A pin in the one form used here, `sha256/...=`; `pin-sha256="..."`, `sha256//...` and the bare base64 are read.
+    """Read a pin in any of its forms: `sha256/...=`, which is returned, `pin-sha256="..."`, `sha256//...`, bare base64.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a pin.
     """
     found = _FORM.fullmatch(text.strip())
     try:
@@ -28,38 +28,40 @@ def parse(text: str) -> str:
     except binascii.Error:
         hashed = b""
     if len(hashed) != sha256().digest_size:
-        raise ValueError(f"{text!r} is no pin: give sha256/ and the base64 of 32 bytes, the SHA-256 of a public key")
-    return _told(hashed)
+        raise ValueError(
+            f"{text!r} is not a pin: write sha256/ and the base64 of 32 bytes, the SHA-256 of a public key"
+        )
+    return _written(hashed)
 
 
 def pin(certificate: bytes) -> str:
     """The pin of the public key of a certificate in DER.
 
     Raises:
-        ValueError: It is no certificate.
+        ValueError: The bytes are not a certificate.
     """
-    return _told(sha256(public_key(certificate)).digest())
+    return _written(sha256(public_key(certificate)).digest())
 
 
 def public_key(certificate: bytes) -> bytes:
     """The SubjectPublicKeyInfo of a certificate, both in DER.
 
     Raises:
-        ValueError: It is no certificate.
+        ValueError: The bytes are not a certificate.
     """
     try:
         _, start, _ = _element(certificate, 0)
         _, at, _ = _element(certificate, start)  # tbsCertificate
         tag, _, end = _element(certificate, at)
-        if tag == _VERSION:
+        if tag == _VERSION:  # RFC 5280 section 4.1.2.1: it may be left out
             at = end
         for _ in range(_BEFORE_THE_KEY):
             _, _, at = _element(certificate, at)
         tag, _, end = _element(certificate, at)
     except IndexError:
-        raise ValueError("the certificate breaks off") from None
+        raise ValueError("the certificate is cut short") from None
     if tag != _SEQUENCE or end > len(certificate):
-        raise ValueError("no public key where a certificate has it")
+        raise ValueError("no public key where a certificate should have it")
     return certificate[at:end]
 
 
@@ -73,5 +75,5 @@ def _element(der: bytes, at: int) -> tuple[int, int, int]:
     return tag, start, start + length
 
 
-def _told(hashed: bytes) -> str:
+def _written(hashed: bytes) -> str:
     return f"sha256/{b64encode(hashed).decode()}"

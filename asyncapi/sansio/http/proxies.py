@@ -1,7 +1,7 @@
-"""Which proxy the environment names for a URL, and for which hosts none.
+"""Choose the proxy that the environment names for a URL; none for exempt hosts.
 
     http_proxy, https_proxy, all_proxy     of the URL's scheme, or else of all
-    no_proxy                               a list, by commas or blanks; each entry is one of
+    no_proxy                               a list, separated by commas or blanks; each entry is one of
 
         *                                  every host
         h.example, .h.example, *.h.example     that host and those below it
@@ -9,9 +9,9 @@
         192.0.2.0/24, 2001:db8::/32        the addresses of that network
         any of the first three, and :8080  the same at that port alone
 
-Lower-case names go before upper-case ones. `HTTP_PROXY` counts for nothing in a CGI script, where a client's request
-could set it (CVE-2016-5385). As curl, Go and Python's own libraries read them, each of which has a part of it. Nothing
-is looked up: a network is asked about addresses that stand in the URL.
+Lower-case names go before upper-case ones. `HTTP_PROXY` does not count in a CGI script, where a client's request
+could set it (CVE-2016-5385). curl, Go and Python's own libraries read a part of this each. No name is
+looked up: a network matches addresses that are written in the URL.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def proxy_for(environment: Mapping[str, str], *, scheme: str, host: str, port: i
 
 
 def is_exempt(no_proxy: str, host: str, port: int | None) -> bool:
-    """Whether a host at a port is asked directly."""
+    """Whether a host at a port is reached without a proxy."""
     name = host.partition("%")[0].rstrip(".").lower()
     address = _address(name)
     return any(
@@ -71,7 +71,7 @@ def _holds(entry: Exempt, name: str, address: _Address | None) -> bool:
 
 @lru_cache(maxsize=32)
 def entries(no_proxy: str) -> tuple[Exempt, ...]:
-    """What a `no_proxy` lists; an entry that can be no host is passed over."""
+    """The entries of a `no_proxy`; one that can't be a host is skipped."""
     found = (_entry(text) for text in no_proxy.replace(",", " ").split())
     return tuple(entry for entry in found if entry is not None)
 
@@ -116,8 +116,8 @@ def _address(host: str) -> _Address | None:
 
 
 def _value(environment: Mapping[str, str], name: str, *, cgi: bool = False) -> str:
-    """A variable by its lower-case name, or else its upper-case one; one that is empty says that there is none."""
+    """A variable by its lower-case name, or else its upper-case one; an empty one says that there is no proxy."""
     found = environment.get(name)
-    if found is None and not (cgi and name == "http_proxy"):
+    if found is None and not (cgi and name == "http_proxy"):  # CVE-2016-5385
         found = environment.get(name.upper())
     return (found or "").strip()

@@ -1,12 +1,12 @@
-"""When a server says to come back: `Retry-After` and the headers of the same family.
+"""Read how long a server asks to wait: `Retry-After` and the headers of the same family.
 
 - `retry-after-ms`: milliseconds (Azure, OpenAI). Finer, so it is read first.
 - `Retry-After`: seconds, or an HTTP-date in any of its three forms (RFC 9110 sections 10.2.3 and 5.6.7). A date is by
-  the server's clock: where the answer's own `Date` shows that clock to be off, the time between the two is meant.
+  the server's clock: where the response's own `Date` shows that clock to be off, the time between the two is meant.
 - `x-should-retry`: "true" or "false", the server's own verdict (OpenAI, Anthropic, Stripe as stripe-should-retry).
 
-What cannot be read is as if it were not there: a sign, an exponent, quotes, another unit. Of several values, on
-lines of their own or joined by a proxy (RFC 9110 section 5.3), the longest holds: who comes early breaks one of them.
+What cannot be read does not count: a sign, an exponent, quotes, another unit. Of several values, on lines of their own
+or joined by a proxy (RFC 9110 section 5.3), the longest holds: a request that comes earlier breaks one of them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     """Seconds the server asks us to wait, never negative, or None if it doesn't say.
 
     Args:
-        headers: The answer's headers, case-insensitive; repeated fields may be repeated items.
+        headers: The response's headers, case-insensitive; repeated fields may be repeated items.
         wall: Now, in seconds since the Unix epoch, for HTTP-dates.
     """
-    millis = [one for one in map(_number, _values(headers, "retry-after-ms")) if one is not None]
+    millis = [number for number in map(_number, _values(headers, "retry-after-ms")) if number is not None]
     if millis:
         return max(millis) / 1000
     now, waits = None, []
@@ -45,7 +45,7 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
             seconds = max(0.0, when - now)
         if seconds is not None:
             waits.append(seconds)
-    return max(waits, default=None)
+    return max(waits, default=None)  # RFC 9110 section 5.3
 
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:
@@ -61,7 +61,7 @@ def _values(headers: Mapping[str, str], name: str) -> Iterator[str]:
     """The values of a field, from all of its lines; the comma after a weekday ends none."""
     if headers.get(name) is None:
         return
-    lines: Sequence[str] = getattr(headers, "getall", lambda one: (headers[one],))(name)
+    lines: Sequence[str] = getattr(headers, "getall", lambda field: (headers[field],))(name)
     for line in lines:
         parts = iter(line.split(",") if len(line) <= _LONGEST else ())
         for part in parts:
@@ -89,8 +89,8 @@ def _date(value: str) -> float | None:
 def _now(headers: Mapping[str, str], wall: float) -> float:
     """Seconds since the epoch: our time, or that of the server's clock where they differ."""
     date = headers.get("date")
-    told = _date(date.strip()) if date is not None and len(date) <= _LONGEST else None
-    if told is None or told < _PLAUSIBLE:
+    theirs = _date(date.strip()) if date is not None and len(date) <= _LONGEST else None
+    if theirs is None or theirs < _PLAUSIBLE:
         return wall
-    told += _number(headers.get("age", "").strip()) or 0.0  # it has lain in a cache since (RFC 9111 section 5.1)
-    return wall if abs(told - wall) <= _SKEW else told
+    theirs += _number(headers.get("age", "").strip()) or 0.0  # seconds in a cache since (RFC 9111 section 5.1)
+    return wall if abs(theirs - wall) <= _SKEW else theirs

@@ -1,16 +1,16 @@
-"""Server-sent events out of bytes that come in pieces of any size (WHATWG HTML, section 9.2.6).
+"""Read server-sent events from bytes that come in pieces of any size (WHATWG HTML, section 9.2.6).
 
-A line ends with LF, CR or CRLF; a byte order mark before the first one is passed over. A field is `name: value`:
+A line ends with LF, CR or CRLF; a byte order mark before the first one is skipped. A field is `name: value`:
 
     data    a line of the event's data; several are joined by LF
     event   its type
     id      what a reconnecting client sends back as Last-Event-ID; stays until the next id, ignored with a NUL in it
     retry   milliseconds to wait before a reconnection; ignored unless all digits, ten at the most
 
-An id may hold control characters, which no header may (RFC 9110 section 5.5): such a one is kept, and not sent back.
+An id may hold control characters, which no header may (RFC 9110 section 5.5): such an id is read, and not sent back.
 
 A line that begins with a colon is a comment, other names are ignored. An empty line ends the event; without data there
-is none. What the body's end cuts off is no event either.
+is none. What the end of the body cuts off is no event either.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _NEVER_SENT = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BOM = b"\xef\xbb\xbf"
-_LONGEST_WAIT = 10  # digits of a retry; more are a mistake
+_LONGEST_WAIT = 10  # digits of a retry: more are a mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,43 +68,33 @@ class ServerSentEvent:
 
 
 def sendable(last_id: str) -> bool:
-    """Whether an id that came with an event can stand in a `Last-Event-ID` header."""
+    """Whether the id of an event may be sent in a `Last-Event-ID` header (RFC 9110 section 5.5)."""
     return _NEVER_SENT.search(last_id) is None
 
 
 class EventParser:
-    """Bytes in, events out.
+    """Parse bytes into events.
 
     Args:
-        most: The longest event that is taken, in bytes; a longer line is refused too.
-        last_id: What the last event's id is before the first one.
+        max_bytes: The longest event that is accepted, in bytes; a longer line is refused too.
+        last_id: The last event's id before the first event.
 
     Attributes:
-        last_id: The id to go on from.
-        retry: Seconds to wait before a reconnection, as last told, or None.
+        last_id: The id to resume from.
+        retry: Seconds to wait before a reconnection, as the server last said, or None.
     """
 
     __slots__ = (
-        "_after_cr",
-        "_data",
-        "_event",
-        "_first",
-        "_held",
-        "_id",
-        "_most",
-        "_retry",
-        "_size",
-        "last_id",
-        "retry",
-    )
+        "_after_cr", "_data", "_event", "_first", "_id", "_max_bytes", "_pieces", "_retry", "_size", "last_id", "retry",
+    )  # fmt: skip
 
-    def __init__(self, most: int = MOST, last_id: str = "") -> None:
+    def __init__(self, max_bytes: int = MOST, last_id: str = "") -> None:
         self.last_id = self._id = last_id
         self.retry: float | None = None
-        self._most = most
-        self._held: list[bytes] = []  # the pieces of the line that is not whole yet
-        self._size = 0  # of the event so far
-        self._after_cr = False  # a LF now belongs to the line before it
+        self._max_bytes = max_bytes
+        self._pieces: list[bytes] = []  # of the line that is not whole yet
+        self._size = 0  # bytes of the event so far
+        self._after_cr = False  # whether a LF now belongs to the line before it
         self._first = True
         self._data: list[str] = []
         self._event = ""
@@ -114,7 +104,7 @@ class EventParser:
         """The events that end in `data`.
 
         Raises:
-            ProtocolError: One is longer than it may be.
+            ProtocolError: An event is longer than allowed.
         """
         if self._after_cr and data:
             self._after_cr = False
@@ -126,8 +116,8 @@ class EventParser:
         events = []
         for piece in lines:
             self._count(piece)
-            self._held.append(piece)
-            line, self._held = b"".join(self._held), []
+            self._pieces.append(piece)
+            line, self._pieces = b"".join(self._pieces), []
             if self._first:
                 self._first, line = False, line.removeprefix(_BOM)
             if line:
@@ -136,17 +126,17 @@ class EventParser:
                 events.append(event)
         if rest:
             self._count(rest)
-            self._held.append(rest)
+            self._pieces.append(rest)
         return events
 
     def end(self) -> list[ServerSentEvent]:
-        """Nothing: what has not ended is no event."""
+        """Return nothing: what has not ended is no event."""
         return []
 
     def _count(self, piece: bytes) -> None:
         self._size += len(piece)
-        if self._size > self._most:
-            raise too_long("event", self._most)
+        if self._size > self._max_bytes:
+            raise too_long("event", self._max_bytes)
 
     def _field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
@@ -161,7 +151,7 @@ class EventParser:
         elif name == b"retry":
             if text.isascii() and text.isdecimal() and len(digits := text.lstrip("0")) <= _LONGEST_WAIT:
                 self.retry = self._retry = int(digits or "0") / 1000
-        elif not name:  # a comment, and none of the event
+        elif not name:  # a comment: no part of the event
             self._size -= len(line)
 
     def _dispatch(self) -> ServerSentEvent | None:

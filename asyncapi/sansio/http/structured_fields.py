@@ -1,4 +1,4 @@
-"""Structured fields (RFC 9651): lists and dictionaries of items with parameters.
+"""Parse structured fields (RFC 9651): lists and dictionaries of items with parameters.
 
 The parsing is strict, as section 4.2 has it: a field that does not parse has no value, not even in part. It goes
 forward only. Values come as Python has them: int, float (Decimal), str (String and Display String), `Token`, bytes,
@@ -52,12 +52,12 @@ class Date(int):
 
 
 def parse_list(text: str) -> list[Item] | None:
-    """The members of a List (section 4.2.1); None of what is none."""
+    """The members of a List (section 4.2.1); None if the text is not a List."""
     return _parsed(text, _Scanner.list)
 
 
 def parse_dictionary(text: str) -> dict[str, Item] | None:
-    """The members of a Dictionary (section 4.2.2); None of what is none."""
+    """The members of a Dictionary (section 4.2.2); None if the text is not a Dictionary."""
     return _parsed(text, _Scanner.dictionary)
 
 
@@ -71,7 +71,7 @@ def _parsed(text: str, read: Callable[[_Scanner], T]) -> T | None:
 
 
 class _Scanner:
-    """A place in a text that only moves on. Its methods raise ValueError where the text is not what they read."""
+    """A position in a text that only moves forward. Its methods raise ValueError if the text is not what they read."""
 
     __slots__ = ("_at", "_text")
 
@@ -91,7 +91,7 @@ class _Scanner:
         while self._left():
             key = self._take(_KEY)[0]
             member = self._member() if self._skip("=") else Item(value=True, parameters=self._parameters())
-            members.pop(key, None)  # the last of a key counts, and its place
+            members.pop(key, None)  # section 4.2.2: the last of a key counts, and its place
             members[key] = member
             self._comma()
         return members
@@ -115,7 +115,7 @@ class _Scanner:
         return found
 
     def _comma(self) -> None:
-        """What stands between two members; a comma with nothing behind it is an error."""
+        """Skip to the next member; a comma with nothing behind it is an error (sections 4.2.1 and 4.2.2)."""
         self._take(_OWS)
         if not self._left():
             return
@@ -144,7 +144,7 @@ class _Scanner:
     def _parameters(self) -> Parameters:
         found: Parameters = {}
         while True:
-            if (common := _COUNT.match(self._text, self._at)) is not None:  # nearly all there are
+            if (common := _COUNT.match(self._text, self._at)) is not None:  # nearly all parameters
                 self._at = common.end()
                 found.pop(common[1], None)
                 found[common[1]] = int(common[2])
@@ -162,18 +162,18 @@ class _Scanner:
         if first == '"':
             text = self._take(_STRING)[1]
             return _ESCAPED.sub(r"\1", text) if "\\" in text else text
-        if first == "-" or first.isdigit():
+        if first == "-" or first.isdigit():  # section 4.2.4
             return self._number()
-        if first == ":":
+        if first == ":":  # section 4.2.7
             return b64decode(self._take(_BYTES)[1].rstrip("=") + "==")
-        if first == "%":
+        if first == "%":  # section 4.2.10
             return _display(self._take(_DISPLAY)[1])
-        if first == "?":
+        if first == "?":  # section 4.2.8
             self._at += 1
             flag = self._next()
             self._at += 1
             return {"0": False, "1": True}[flag] if flag in {"0", "1"} else _fail(self._at)
-        if first == "@":
+        if first == "@":  # section 4.2.9
             self._at += 1
             whole = self._number()
             return Date(whole) if isinstance(whole, int) else _fail(self._at)
@@ -190,8 +190,8 @@ class _Scanner:
 
 def _display(text: str) -> str:
     """Percent-encoded UTF-8 (section 4.2.10)."""
-    plain, *coded = text.split("%")
-    return b"".join([plain.encode(), *(bytes([int(one[:2], 16)]) + one[2:].encode() for one in coded)]).decode()
+    first, *coded = text.split("%")
+    return b"".join([first.encode(), *(bytes([int(part[:2], 16)]) + part[2:].encode() for part in coded)]).decode()
 
 
 def _fail(at: int) -> Any:

@@ -1,4 +1,4 @@
-"""A token bucket as GCRA: one number instead of a counter and a timer.
+"""Count a token bucket as GCRA: one number instead of a counter and a timer.
 
 The Generic Cell Rate Algorithm (ITU-T I.371) keeps the "theoretical arrival time" `tat`: the moment at which the
 bucket will be full again. A request of weight w conforms if it would not push `tat` further than `burst` intervals

@@ -1,4 +1,4 @@
-"""Who is next: by priority, then fairly between tenants, then first come first served.
+"""Order a wait queue: by priority, then fairly between tenants, then first come first served.
 
     1. The highest priority goes first.
     2. Within it, tenants take turns, one item each.
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TURN = 16  # a priority's every so many turns, the longest wait counts instead
-_MOST_PASSED = TURN * TURN  # ... and every so many of all, however many priorities there are
+TURN = 16  # turns of one priority: the last of them goes to whoever has waited longest
+_MOST_PASSED = TURN * TURN  # turns of all priorities, however many there are: the same
 
 
 class FairQueue(Generic[T]):
@@ -38,12 +38,12 @@ class FairQueue(Generic[T]):
         self._levels: dict[int, OrderedDict[str, deque[tuple[int, T]]]] = {}
         self._order: list[int] = []  # priorities in use, negated: the highest first
         self._arrivals = 0
-        self._first: dict[int, int] = {}  # how often a priority has gone while a lower one waited, since that went
-        self._passed = 0  # the sum of them
-        self.size = 0  # with the unwanted that are still in it
+        self._first: dict[int, int] = {}  # turns of a priority while a lower one waited, since that had one
+        self._passed = 0  # the sum of these
+        self.size = 0  # items, with unwanted ones that are still in the queue
 
     def push(self, item: T, priority: int = 0, tenant: str = "") -> None:
-        """Stand in line."""
+        """Put an item into the queue."""
         level = self._levels.get(priority)
         if level is None:
             level = self._levels[priority] = OrderedDict()
@@ -52,16 +52,16 @@ class FairQueue(Generic[T]):
         if queue is None:
             queue = level[tenant] = deque()
         self._arrivals += 1
-        queue.append((self._arrivals, item))
+        queue.append((self._arrivals, item))  # rule 3
         self.size += 1
 
     def head(self) -> T | None:
-        """Whose turn it is."""
+        """The item whose turn it is; None of an empty queue."""
         priority, _ = self._next()
         return None if priority is None else next(iter(self._levels[priority].values()))[0][1]
 
     def pop(self) -> T | None:
-        """Take out whose turn it is; None of an empty queue."""
+        """Take out the item whose turn it is; None of an empty queue."""
         priority, passes = self._next()
         if priority is None:
             return None
@@ -76,24 +76,24 @@ class FairQueue(Generic[T]):
         _, item = queue.popleft()
         self.size -= 1
         if queue:
-            level.move_to_end(tenant)
+            level.move_to_end(tenant)  # rule 2
         else:
             self._drop(priority, tenant)
         return item
 
     def prune(self) -> None:
-        """Forget the unwanted."""
+        """Forget the items that are no longer wanted."""
         for priority in list(self._levels):
             for tenant, queue in list(self._levels[priority].items()):
-                kept = deque(entry for entry in queue if self._wanted(entry[1]))
-                self.size -= len(queue) - len(kept)
-                if kept:
-                    self._levels[priority][tenant] = kept
+                wanted = deque(entry for entry in queue if self._wanted(entry[1]))
+                self.size -= len(queue) - len(wanted)
+                if wanted:
+                    self._levels[priority][tenant] = wanted
                 else:
                     self._drop(priority, tenant)
 
     def _next(self) -> tuple[int | None, bool]:
-        """The priority whose turn it is, whose first item is then a wanted one; and whether a lower one is passed."""
+        """The priority whose turn it is, its first item a wanted one; and whether a lower priority is passed over."""
         while self._order:
             priority = -self._order[0]
             if not self._arrival(priority):
@@ -101,13 +101,13 @@ class FairQueue(Generic[T]):
             if len(self._order) == 1:
                 return priority, False
             if self._first.get(priority, 0) < TURN - 1 and self._passed < _MOST_PASSED - 1:
-                return priority, True
-            arrivals = {one: arrival for one in list(self._levels) if (arrival := self._arrival(one))}
+                return priority, True  # rule 1
+            arrivals = {level: arrival for level in list(self._levels) if (arrival := self._arrival(level))}  # rule 4
             return min(arrivals, key=arrivals.__getitem__), False
         return None, False
 
     def _arrival(self, priority: int) -> int:
-        """When the first wanted item of this priority came; 0 if there is none, and then the level is gone."""
+        """The number of the first wanted item of this priority; 0 if there is none, and then the level is gone."""
         level = self._levels[priority]
         while level:
             tenant, queue = next(iter(level.items()))

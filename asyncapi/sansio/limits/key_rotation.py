@@ -1,11 +1,11 @@
-"""Several keys to one API: which one goes next, and when one must not go.
+"""Choose which of several keys to one API is used next, and keep a key out of use while it must be.
 
-A key may go when all of these hold:
-    its rate limits have a token     (buckets)
-    its quota is not used up         (for good where the quota has no period, else a bucket of it)
-    the server's limit leaves room   (as its answers to this key tell it; spaced over the window when it runs low)
-    it does not rest                 (after a 429, or a 403 of a limit, until the server lets it come back)
-    it is not in quarantine          (after a 401 or 403, for a while or for good)
+A key may be used when all of these hold:
+    1. its rate limits have a token: buckets
+    2. its quota is not used up: for good where the quota has no period, else a bucket
+    3. the server's limit leaves room, as its responses to this key state it; spaced when it runs low
+    4. it does not rest, after a 429 or a 403 of a limit, until the server lets it come back
+    5. it is not in quarantine, after a 401 or 403, for a while or for good
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
     from asyncapi.sansio.limits.ratelimit_headers import Quota
 
 _FIRST_REST = 1.0  # seconds a key rests after a 429 that does not say; doubled by each further one in a row
-_LONGEST_REST = 60.0
-_LONGEST_TOLD = 86_400.0  # seconds that a server may have a key rest
+_LONGEST_REST = 60.0  # seconds
+_LONGEST_ASKED = 86_400.0  # seconds that a server may have a key rest
 _MOST_PARDONS = 10  # in a row
 _FORBIDDEN, _TOO_MANY = 403, 429
-_READ = 2000  # bytes of a 403 in which it may say that it is a limit's
+_READ = 2000  # bytes of a 403's body that are searched for the words of a limit
 _SECONDARY = re.compile(rb"(?i)secondary[ -]rate[ -]limit|abuse[ -](?:detection|rate[ -]limit)")
-_MINUTE = 60.0  # seconds that GitHub has one wait for its secondary limits, where it does not say
+_MINUTE = 60.0  # seconds that GitHub has clients wait for its secondary limits, where a response does not say
 _LIMITS = re.compile(
     rb"(?i)rate[ -]?limit[ -]?(?:was |has been |is )?(?:exceeded|reached)|too many requests"
     rb"|dailylimitexceeded|(?<![a-z])quotaexceeded"
 )
 
 
-def limit_told(status: int, headers: Mapping[str, str], content: bytes, wall: float) -> tuple[bool, float | None]:
-    """Whether an answer is a rate limit's, and for how many seconds it has one wait, where it says so.
+def read_limit(status: int, headers: Mapping[str, str], content: bytes, wall: float) -> tuple[bool, float | None]:
+    """Tell whether a response is a rate limit's, and how many seconds it asks to wait, where it says so.
 
-    As in `ratelimited.py`; and a 403 also where its body has the words of a limit (GitHub's secondary limits, Google's
+    As in `rate_limited.py`; and a 403 also where its body has the words of a limit (GitHub's secondary limits, Google's
     `rateLimitExceeded`).
 
     Args:
-        status: The answer's.
-        headers: The answer's, case-insensitive.
+        status: The response's.
+        headers: The response's, case-insensitive.
         content: The beginning of its body.
         wall: Now, seconds since the Unix epoch.
     """
@@ -59,23 +59,24 @@ def limit_told(status: int, headers: Mapping[str, str], content: bytes, wall: fl
     seconds = wait_asked(status, headers, wall)
     if seconds is None and secondary:
         seconds = _MINUTE
-    return True, min(seconds, _LONGEST_TOLD) if seconds else None  # 0: rounded down, or by a clock that is ahead
+    return True, min(seconds, _LONGEST_ASKED) if seconds else None  # 0: rounded down, or by a clock that is ahead
 
 
 class KeyState:
-    """One key's.
+    """The state of one key.
 
     Args:
         name: For messages.
         buckets: Its limits.
         quota: Attempts in all that it is good for; None for any number.
-        pace: Whether to keep to what the server tells of its limit.
+        pace: Whether to keep to the limits that the server states.
 
     Attributes:
         uses: Attempts it was taken for.
-        rests_until: When it may go again after a 429, or another answer of a limit.
+        rests_until: When it may be used again after a 429, or another refusal by a limit.
         barred_until: When it leaves quarantine.
-        why: What last kept it away, for messages.
+        slowed: 429s in a row.
+        why: What last put it out of use, for messages.
     """
 
     __slots__ = (
@@ -92,29 +93,29 @@ class KeyState:
         self.uses = 0
         self.rests_until = -inf
         self.barred_until = -inf
-        self.slowed = 0  # 429s in a row
+        self.slowed = 0
         self.why = ""
-        self._proved = False  # the server has taken it
-        self._pardons = 0  # since then
+        self._proved = False  # whether the server has ever taken it
+        self._pardons = 0  # since the server last took it
         self._pacer = Pacer() if pace else None
 
     def wait(self, now: float) -> float:
-        """Seconds until it may go; 0 for now, infinite for never."""
-        if self.quota is not None and self.uses >= self.quota:
+        """Seconds until it may be used; 0 for now, infinite for never."""
+        if self.quota is not None and self.uses >= self.quota:  # rule 2
             return inf
-        waits = [bucket.delay(now) for bucket in self.buckets]
-        if self._pacer is not None:
+        waits = [bucket.delay(now) for bucket in self.buckets]  # rule 1
+        if self._pacer is not None:  # rule 3
             waits.append(self._pacer.delay(now))
-        return max(self.rests_until - now, self.barred_until - now, 0.0, *waits)
+        return max(self.rests_until - now, self.barred_until - now, 0.0, *waits)  # rules 4 and 5
 
     @property
     def interval(self) -> float:
-        """Seconds between two attempts with it, as far as its limits tell."""
+        """Seconds between two attempts with it, as far as its limits are known."""
         paced = self._pacer.interval if self._pacer is not None else 0.0
         return max((bucket.interval for bucket in self.buckets), default=paced)
 
     def take(self, now: float) -> None:
-        """It goes: a token of each limit is spent."""
+        """Use it: a token of each limit is spent."""
         for bucket in self.buckets:
             bucket.take(now)
         if self._pacer is not None:
@@ -122,7 +123,7 @@ class KeyState:
         self.uses += 1
 
     def give_back(self, number: int = 0) -> None:
-        """Undo a `take` that was not used, of the attempt that `begin` gave this number, if it did."""
+        """Undo a `take` whose attempt was not sent; `number` is what `begin` gave that attempt, if it had begun."""
         for bucket in self.buckets:
             bucket.give_back()
         if self._pacer is not None:
@@ -130,42 +131,42 @@ class KeyState:
         self.uses -= 1
 
     def begin(self) -> int:
-        """An attempt that it was taken for begins: its number."""
+        """Number an attempt that it was taken for and that begins now."""
         return self._pacer.begin() if self._pacer is not None else 0
 
-    def learn(self, now: float, told: Iterable[Quota], *, number: int, sent_at: float) -> None:
-        """The answer to attempt `number`, sent at `sent_at`, tells this of the key's limits."""
+    def learn(self, now: float, quotas: Iterable[Quota], *, number: int, sent_at: float) -> None:
+        """Take in the quotas of this key that the response to attempt `number`, sent at `sent_at`, states."""
         if self._pacer is not None:
-            self._pacer.observe(now, number=number, sent_at=sent_at, told=told)
+            self._pacer.observe(now, number=number, sent_at=sent_at, quotas=quotas)
 
     def served(self) -> None:
-        """The server took it."""
+        """Take in that the server took it."""
         self.slowed = self._pardons = 0
         self._proved = True
 
-    def rest(self, now: float, told: float | None, why: str = "429") -> None:
-        """A limit of its: rest as long as the server says, or longer each time that it does not say."""
-        seconds = told if told is not None else min(_LONGEST_REST, _FIRST_REST * 2.0**self.slowed)
+    def rest(self, now: float, asked: float | None, why: str = "429") -> None:
+        """Rest after a 429: as many seconds as the server asks for, or longer each time that it does not say."""
+        seconds = asked if asked is not None else min(_LONGEST_REST, _FIRST_REST * 2.0**self.slowed)
         self.slowed += 1
         self.rests_until = max(self.rests_until, now + seconds)
         self.why = why
 
     def bar(self, until: float, why: str) -> None:
-        """A 401 or 403: into quarantine."""
+        """Put it into quarantine, after a 401 or 403."""
         self.barred_until, self.why = until, why
 
     def free(self) -> None:
-        """Out of quarantine."""
+        """Take it out of quarantine."""
         self.barred_until, self.why = -inf, ""
 
     def pardon(self) -> None:
-        """Every key was refused for the same request: out of quarantine, if the server has ever taken this one."""
+        """Take it out of quarantine, if the server has ever taken it: every key was refused for the same request."""
         if self._proved and self._pardons < _MOST_PARDONS:
             self._pardons += 1
             self.free()
 
     def describe(self, now: float) -> str:
-        """How it is, in a few words."""
+        """Say in a few words how it is."""
         if self.quota is not None and self.uses >= self.quota:
             return f"its quota of {self.quota} is used up"
         if self.barred_until > now:
@@ -181,7 +182,7 @@ class Ring:
 
     Args:
         keys: In the order in which they take turns.
-        least_used: Take the one used least, instead of each in turn.
+        least_used: Take the key used least, instead of each in turn.
 
     Attributes:
         keys: The same.
@@ -195,9 +196,9 @@ class Ring:
         self._next = 0
 
     def choose(self, now: float) -> int | None:
-        """The index of the key to go next: one that may go now if there is any, else that which may first.
+        """The index of the key to use next: one that may be used now if there is any, else the one that may be first.
 
-        None if none of them ever may.
+        None if no key ever may be used again.
         """
         count = len(self.keys)
         waits = [key.wait(now) for key in self.keys]
@@ -209,16 +210,16 @@ class Ring:
         return min(fit, key=lambda index: self.keys[index].uses) if self._least_used else fit[0]
 
     def take(self, index: int, now: float) -> None:
-        """This key goes; the turn passes on."""
+        """Use this key; the turn passes on."""
         self.keys[index].take(now)
         self._next = (index + 1) % len(self.keys)
 
     def forecast(self, now: float, ahead: float) -> float:
-        """Seconds until one may go that so many go before, if nothing new is told of any key."""
+        """Seconds until an attempt gets a key that so many others go before, if no key's state changes."""
         waits = [(key.wait(now), key.interval) for key in self.keys]
         rates = [1.0 / interval if interval else inf for wait, interval in waits if wait < inf]
         return min(wait for wait, _ in waits) + (ahead / sum(rates) if rates else inf)
 
     def any_ready(self, now: float, without: set[int]) -> bool:
-        """Whether another than these may go now."""
+        """Whether a key other than these may be used now."""
         return any(key.wait(now) <= TOLERANCE for index, key in enumerate(self.keys) if index not in without)

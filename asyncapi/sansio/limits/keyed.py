@@ -1,7 +1,7 @@
-"""State per host (or other key), made when first asked for, in bounded memory.
+"""Hold state per host (or other key), made when first needed, in bounded memory.
 
-What is in use is never forgotten: places that are out, tasks in line, a pause or an open circuit that still holds. So
-there may be more keys than `most`, but no more than are in use.
+What is in use is never forgotten: places that are out, tasks in a queue, a pause or an open circuit that still holds.
+So there may be more keys than `max_keys`, but no more than are in use.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-_LOOKS = 16  # at the oldest keys, when a new one comes
+_LOOKS = 16  # of the oldest keys are looked at when a new one comes
 
 
 class Keyed(dict[str, V]):
@@ -21,30 +21,30 @@ class Keyed(dict[str, V]):
 
     Args:
         make: Makes the value of a new key.
-        most: Keys kept.
+        max_keys: How many keys are held.
         busy: Whether a value is in use; None if that does not matter.
     """
 
-    __slots__ = ("_busy", "_make", "_most")
+    __slots__ = ("_busy", "_make", "_max_keys")
 
-    def __init__(self, make: Callable[[], V], most: int = 4096, busy: Callable[[V], bool] | None = None) -> None:
+    def __init__(self, make: Callable[[], V], max_keys: int = 4096, busy: Callable[[V], bool] | None = None) -> None:
         super().__init__()
         self._make = make
-        self._most = most
+        self._max_keys = max_keys
         self._busy = busy
 
     def __missing__(self, key: str) -> V:
-        if len(self) >= self._most:
+        if len(self) >= self._max_keys:
             self._forget()
         value = self[key] = self._make()
         return value
 
     def _forget(self) -> None:
-        """Look at some of the oldest: the busy ones are the newest from now on, the others go until there is room."""
+        """Drop some of the oldest keys until there is room; those in use become the newest."""
         for _ in range(_LOOKS):
             key = next(iter(self))
             value = self.pop(key)
             if self._busy is not None and self._busy(value):
                 self[key] = value
-            elif len(self) < self._most:
+            elif len(self) < self._max_keys:
                 return

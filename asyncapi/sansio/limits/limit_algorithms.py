@@ -1,7 +1,7 @@
-"""How a learned limit moves while nothing is refused: AIMD, Vegas and Gradient2, from windows of answers.
+"""Move a learned limit while nothing is refused: AIMD, Vegas and Gradient2, from windows of responses.
 
 The ideas are those of TCP: AIMD (Chiu and Jain, 1989), Vegas (Brakmo and Peterson, 1995), the gradient of latencies
-(Gradient2 of Netflix concurrency-limits; Envoy's adaptive concurrency filter). `sansio/adaptive.py` runs them.
+(Gradient2 of Netflix concurrency-limits; Envoy's adaptive concurrency filter). `adaptive.py` runs them.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 _DEEPEST = 0.5  # the most one step may cut
 _DRIFT = 0.001  # weight of a window with a queue in the idle latency
 _WEIGHT = 10  # samples at which a window without a queue weighs as much as all before
-_STALE = 0.5  # a window faster than this share of the idle latency shows that it is out of date,
-_DOUBT = 2.0  # standard errors that a latency must lie above the idle one to show a queue
-_SURE = 20  # if it has so many samples
+_STALE = 0.5  # of the idle latency: a faster window shows that it is out of date
+_SURE = 20  # samples that such a window must have
+_ERRORS = 2.0  # standard errors that a latency must lie above the idle one to show a queue
 
 
 class Window:
-    """The answers of about one round trip.
+    """The responses of about one round trip.
 
     Attributes:
         opened_at: When it began.
-        count: Answers, refusals left out.
+        count: Responses, refusals left out.
         drops: Refusals.
-        late: How many of them took their time: they have waited at the server.
+        late: How many of the refusals took long: they have waited at the server.
         most: The most attempts in flight.
     """
 
@@ -39,7 +39,7 @@ class Window:
         self._total = self._squares = 0.0
 
     def add(self, latency: float, in_flight: int) -> None:
-        """One answer."""
+        """Count a response."""
         self.most = max(self.most, in_flight)
         self.count += 1
         self._total += latency
@@ -47,30 +47,30 @@ class Window:
 
     @property
     def latency(self) -> float:
-        """Mean seconds of an answer."""
+        """Mean seconds of a response."""
         return self._total / self.count
 
     @property
     def variance(self) -> float:
-        """The square of that mean's standard error: what chance makes of few answers, or uneven ones."""
+        """The square of that mean's standard error: what chance makes of few responses, or uneven ones."""
         return max(0.0, self._squares / self.count - self.latency**2) / self.count
 
 
 class Algorithm(Protocol):
-    """What the three differ in.
+    """One way to move a limit.
 
     Attributes:
-        looks: Whether it needs to see the idle latency now and then.
+        probes_latency: Whether it needs to see the idle latency now and then.
     """
 
-    looks: bool
+    probes_latency: bool
 
     def next(self, limit: float, window: Window) -> float:
         """The limit after a window without drops that used it."""
         ...
 
     def idle(self, window: Window) -> None:
-        """A window with a short queue: one that used less than half of the limit, or a look."""
+        """Learn from a window with a short queue: one that used less than half of the limit, or a probe."""
         ...
 
 
@@ -81,10 +81,10 @@ class AIMD:
     the server has evidently grown.
     """
 
-    __slots__ = ("_last", "_step", "looks")
+    __slots__ = ("_last", "_step", "probes_latency")
 
     def __init__(self) -> None:
-        self.looks = False
+        self.probes_latency = False
         self._step = 0.0
         self._last = 0.0
 
@@ -95,13 +95,13 @@ class AIMD:
         return self._last
 
     def idle(self, window: Window) -> None:
-        """Of no use here."""
+        """Do nothing: latency does not count here."""
 
 
 class IdleLatency:
     """The latency of the server without a queue of our making, as a moving average.
 
-    Looks and windows that used little of the limit count by their samples, as do much faster ones; all others next to
+    Probes and windows that used little of the limit count by their samples, as do much faster ones; all others next to
     nothing: the average must not drift up with a queue that we keep at the server.
     """
 
@@ -116,7 +116,7 @@ class IdleLatency:
         """The average over this window's latency, less what may be chance, at most 1; the window is counted."""
         faster = window.latency < _STALE * self.seconds and window.count >= _SURE
         self._add(window, window.count / (window.count + _WEIGHT) if faster else _DRIFT)
-        return self.seconds / max(self.seconds, window.latency - _DOUBT * sqrt(window.variance + self._variance))
+        return self.seconds / max(self.seconds, window.latency - _ERRORS * sqrt(window.variance + self._variance))
 
     def add(self, window: Window) -> None:
         """Count a window with a short queue."""
@@ -132,10 +132,10 @@ class IdleLatency:
 class Vegas:
     """Keeps a few attempts queued at the server: those in flight beyond `limit * idle latency / latency`."""
 
-    __slots__ = ("_idle", "looks")
+    __slots__ = ("_idle", "probes_latency")
 
     def __init__(self) -> None:
-        self.looks = True
+        self.probes_latency = True
         self._idle = IdleLatency()
 
     def next(self, limit: float, window: Window) -> float:
@@ -148,17 +148,17 @@ class Vegas:
         return limit - max(scale, excess / 2) if excess > 0 else limit
 
     def idle(self, window: Window) -> None:
-        """Remember it."""
+        """Learn the idle latency."""
         self._idle.add(window)
 
 
 class Gradient2:
     """Scales the limit by the ratio of the idle latency to the latest, and adds headroom of its square root."""
 
-    __slots__ = ("_idle", "looks")
+    __slots__ = ("_idle", "probes_latency")
 
     def __init__(self) -> None:
-        self.looks = True
+        self.probes_latency = True
         self._idle = IdleLatency()
 
     def next(self, limit: float, window: Window) -> float:
@@ -167,7 +167,7 @@ class Gradient2:
         return wanted if wanted >= limit else limit + 0.5 * (wanted - limit)
 
     def idle(self, window: Window) -> None:
-        """Remember it."""
+        """Learn the idle latency."""
         self._idle.add(window)
 
 

@@ -1,21 +1,32 @@
 """Client-side throttling: turn a host's rate-limit headers and 429s into the time of the next attempt.
 
-What a server tells is kept; what is inferred from refusals alone binds only a backlog of ours.
+What a server states binds us; what is inferred from refusals alone binds only a backlog of ours.
 
-    1. Nothing told, nothing refused: nothing is held back.
-    2. A told quota is kept as a copy of the server's own count (quota_level.py), and binds everybody.
+    1. No limit stated, nothing refused: nothing is held back.
+    2. A stated quota is kept as a copy of the server's own count (quota.py), and binds everybody.
     3. While more than half of a quota is left, attempts go as they come; only in windows of a second or two they are
        spaced from the start. Below they are spaced: from a quarter on evenly over what remains of the window, or at the
        bucket's own rate. With nothing left they wait.
     4. A 429, or a 403 with Retry-After, is its own call's, until it is seen that all share the limit (host_pause.py):
-       then nobody goes before the told time. A 503 is about the one request, or about a server in trouble, which is the
-       breaker's concern.
+       then nobody goes before the time that the server named. A 503 is about the one request, or about a server in
+       trouble, which is the breaker's concern.
     5. After a pause one attempt goes first. When it gets through, the rest come back spaced, never as a herd: from what
-       was taken before, faster and faster until nobody waits.
+       was taken before, faster and faster until nobody waits (comeback.py).
     6. A backlog (`map`, `gather`, a job) is sent at a rate that is inferred from refusals (rate_estimate.py), where
-       nothing told explains them. Single calls are not.
+       nothing stated explains them. Single calls are not.
 
-A `Pacer` is asked like a `Bucket` (delay, take, give_back, interval), so that one kind of line serves both. It answers
+Refusals move a host through three states (`HostPause`):
+
+    state      event                                            next       what follows
+    free       a refusal of a backlog, or with Retry-After      suspected  one attempt at a time more than are taken
+    suspected  most are taken, or no verdict in time            free       the limit was that one call's
+               many are refused, not at random                  paused     nobody goes before the time named
+    paused     a refusal                                        paused     longer, and less often
+               attempts sent before it are taken, as most       free       it was chance: refusals are background
+               attempts sent before it are taken, as many       free       going slower is enough, the rate is learned
+               an attempt sent after it began is taken          free       the rest come back, the rate is learned
+
+A `Pacer` is used as a `Bucket` is (delay, take, give_back, interval), so that one kind of queue serves both. It decides
 for a backlog; `Pacer.singly` is the same for single calls.
 """
 
@@ -27,8 +38,8 @@ from typing import TYPE_CHECKING
 
 from asyncapi.sansio.limits.background import Background, Sample
 from asyncapi.sansio.limits.bucket import TOLERANCE
-from asyncapi.sansio.limits.comeback import Helpfulness, Return
-from asyncapi.sansio.limits.host_pause import Doubt, HostPause
+from asyncapi.sansio.limits.comeback import Comeback, Holding
+from asyncapi.sansio.limits.host_pause import HostPause, Suspicion
 from asyncapi.sansio.limits.quota import Quotas
 from asyncapi.sansio.limits.rate_estimate import RateEstimate
 from asyncapi.sansio.limits.single_calls import SingleCalls
@@ -41,31 +52,31 @@ if TYPE_CHECKING:
 
 _TOO_MANY_REQUESTS = 429
 _MAY_PAUSE = frozenset({403, 429})  # 403: GitHub's secondary limits
-_MOST_UNSENT = 256  # numbers kept of attempts that were not sent
+_MOST_UNSENT = 256  # numbers remembered of attempts that were not sent
 _LATE = 0.01  # seconds that a timer may be late: the next attempts make up for it
 _FEW = 10  # attempts that are too few to tell a rate
 _CAREFUL = 0.25  # of what was taken at once, where that does not tell what is taken for good
-_OVER = 1.0  # seconds in which nobody waited, after which a return is over
-_FREE = 4.0  # times what is taken may go: a return holds nobody back any more
+_OVER = 1.0  # seconds in which nobody waited: all have come back
+_FREE = 4.0  # times what is taken may go: a comeback holds nobody back any more
 
 
 class Pacer:
-    """When the next attempt to one host or key may go; for a backlog, if not said otherwise.
+    """Decide when the next attempt to one host or key may go; for a backlog, unless a method is told otherwise.
 
     Attributes:
         sent: Attempts taken: the latest number that was given out, or will be.
-        active: Whether anything was told or refused; while not, every delay is 0.
+        active: Whether a limit was stated or an attempt refused; while not, every delay is 0.
         singly: The same, for single calls.
         pause: What the host has asked everybody for.
         background: What it refuses at random.
         estimate: The rate that is inferred from its refusals.
-        helps: Whether it helps to hold single calls back.
+        holding: Whether single calls are held.
         waiting: How many single calls wait; written by whoever has them wait.
     """
 
     __slots__ = (
-        "_begun", "_ended", "_flow", "_last", "_quotas", "_return", "_sample", "_to_learn", "_unsent", "_weight",
-        "active", "background", "estimate", "helps", "pause", "sent", "singly", "waiting",
+        "_begun", "_comeback", "_ended", "_flow", "_for_backlog", "_last", "_quotas", "_sample", "_unsent", "_weight",
+        "active", "background", "estimate", "holding", "pause", "sent", "singly", "waiting",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -76,10 +87,10 @@ class Pacer:
         self.background = Background(seen=0)
         self._flow = Flow()
         self.estimate = RateEstimate(self._flow, self.background)
-        self.helps = Helpfulness()
+        self.holding = Holding()
         self.waiting = 0
-        self._return: Return | None = None
-        self._to_learn = False  # whether the pause ends a round that the estimate learns from
+        self._comeback: Comeback | None = None
+        self._for_backlog = False  # whether a backlog met the limit of this pause: the rate is learned from it
         self._quotas = Quotas()
         self._sample = Sample()
         self._last = -inf  # when the last attempt was sent, and what it weighed: the next one is spaced from it
@@ -90,23 +101,23 @@ class Pacer:
 
     def delay(self, now: float, weight: float = 1.0, *, backlog: bool = True) -> float:  # noqa: ARG002 - as of a Bucket
         """Seconds until an attempt may go; 0 or less if it may now."""
-        if not self.active:
+        if not self.active:  # rule 1
             return 0.0
         wait = max(self.pause.wait(now), self._quotas.wait(now))
         spacing = self._spacing(now, backlog=backlog)
         if spacing:
             wait = max(wait, self._last + self._weight * spacing - now)
-        doubt = self.pause.doubt
-        if doubt is not None and (backlog or doubt.until > now) and not doubt.admits(self.under_way):
-            wait = max(wait, doubt.ends - now)
+        suspicion = self.pause.suspicion
+        if suspicion is not None and (backlog or suspicion.until > now) and not suspicion.admits(self.under_way):
+            wait = max(wait, suspicion.ends - now)
         return wait
 
     def retry_after(self, now: float) -> float:
-        """Seconds that the server has told, by its Retry-Afters and quotas."""
+        """Seconds that the server asks to wait, by its Retry-Afters and quotas."""
         return max(self.pause.left(now), self._quotas.wait(now)) if self.active else 0.0
 
     def try_take(self, now: float, weight: float = 1.0, *, backlog: bool = True) -> bool:
-        """An attempt is sent, if it may go now."""
+        """Take a turn, if an attempt may go now."""
         if not self.active:
             return True
         if self.delay(now, weight, backlog=backlog) > TOLERANCE:
@@ -115,7 +126,7 @@ class Pacer:
         return True
 
     def take(self, now: float, weight: float = 1.0, *, backlog: bool = True) -> None:
-        """An attempt is sent."""
+        """Take a turn: an attempt is sent."""
         if not self.active:
             return
         self.sent += 1
@@ -128,22 +139,22 @@ class Pacer:
         self._last, self._weight = max(now - _LATE, due) if spacing else now, weight
 
     def _idle(self, seconds: float, *, backlog: bool) -> None:
-        """Nobody had use for the rate for so long."""
+        """Leave out a time in which nobody had use for the rate."""
         if not backlog:
-            if seconds > _OVER and not self.pause.probing:
-                self._return = None
+            if seconds > _OVER and not self.pause.paused:
+                self._comeback = None
         elif self.estimate.curve is not None:
             self.estimate.curve.skip(seconds)
 
     def begin(self) -> int:
-        """An attempt that was taken (and may have waited to be woken since) begins: its number."""
+        """Number an attempt that was taken (and may have waited to be woken since) and begins now."""
         self._begun += 1
-        if self.sent < self._begun:  # noqa: PLR1730 - while nothing is told, nothing is taken; `max` is slower
+        if self.sent < self._begun:  # noqa: PLR1730 - without a limit no turn is taken; `max` is slower
             self.sent = self._begun
         return self._begun
 
     def give_back(self, weight: float = 1.0, *, number: int = 0, taken: float = inf, age: float = 0.0) -> None:
-        """An attempt that was taken is not sent after all.
+        """Give a turn back: its attempt is not sent after all.
 
         Args:
             weight: As it was taken with.
@@ -162,7 +173,7 @@ class Pacer:
         self._quotas.give_back(weight, taken)
 
     def lost(self) -> None:
-        """An attempt that had begun ended without an answer."""
+        """Take in that an attempt ended without a response."""
         self._ended += 1
 
     @property
@@ -171,25 +182,26 @@ class Pacer:
         return self._begun - self._ended
 
     def available(self, now: float) -> float:
-        """Attempts that may go now: 1 or 0, or any number while nothing is told."""
+        """Attempts that may go now: 1 or 0, or any number while no limit is known."""
         return inf if not self.active else float(self.delay(now) <= TOLERANCE)
 
     @property
     def interval(self) -> float:
-        """Seconds between attempts as far as the server has told: what forecasts count on, not guesses of ours."""
+        """Seconds between attempts, as far as the server states limits: forecasts count on no guesses of ours."""
         return 0.0 if self._last == -inf else self._quotas.spacing(self._last)
 
     def _spacing(self, now: float, *, backlog: bool) -> float:
-        spacing = self._quotas.spacing(now)
-        if backlog:
+        """Seconds between attempts, by all that is known."""
+        spacing = self._quotas.spacing(now)  # rule 3
+        if backlog:  # rule 6
             spacing = max(spacing, self.estimate.interval(now))
-        elif self._return is not None:
-            spacing = max(spacing, 1.0 / self._return.rate(now))
-        if self.pause.probing and (backlog or self.pause.told):
+        elif self._comeback is not None:  # rule 5
+            spacing = max(spacing, 1.0 / self._comeback.rate(now))
+        if self.pause.paused and (backlog or self.pause.timed):
             spacing = max(spacing, self.pause.gap())
         return spacing
 
-    # --- what do answers say? -----------------------------------------------------------------------------------
+    # --- what do responses say? ---------------------------------------------------------------------------------
 
     def observe(
         self,
@@ -197,156 +209,161 @@ class Pacer:
         *,
         number: int,
         sent_at: float,
-        told: Iterable[Quota] = (),
+        quotas: Iterable[Quota] = (),
         status: int | None = None,
         retry_after: float | None = None,
         backlog: bool = True,
     ) -> None:
-        """An answer came.
+        """Take in a response.
 
         Args:
             now: The clock's time.
             number: The attempt's, as `begin` gave it.
             sent_at: When it was sent.
-            told: The quotas in its headers.
+            quotas: Those in its headers.
             status: Its status.
             retry_after: Seconds the server asks to wait.
-            backlog: Whether it is one of a backlog's.
+            backlog: Whether the attempt is one of a backlog's.
         """
-        for quota in told:
-            unsent = sum(one > number for one in self._unsent)
-            self.active |= self._quotas.tell(now, quota, number, sent_at, max(number, self.sent - unsent))
-        if status == _TOO_MANY_REQUESTS or (retry_after is not None and status in _MAY_PAUSE):
-            self._refuse(now, number, sent_at, retry_after, too_many=status == _TOO_MANY_REQUESTS, backlog=backlog)
+        for quota in quotas:
+            unsent = sum(other > number for other in self._unsent)
+            self.active |= self._quotas.update(now, quota, number, sent_at, max(number, self.sent - unsent))
+        if status == _TOO_MANY_REQUESTS or (retry_after is not None and status in _MAY_PAUSE):  # rule 4
+            self._refused(now, number, sent_at, retry_after, too_many=status == _TOO_MANY_REQUESTS, backlog=backlog)
         else:
             self.passed(now, number, sent_at)
 
     def passed(self, now: float, number: int, sent_at: float) -> None:
-        """Attempt `number` was taken, and its answer tells nothing: `observe` in short."""
+        """Take in that attempt `number` was taken, and its response states no limit: `observe` in short."""
         self._flow.add(now, sent_at)
         self._ended += 1
         if not self.active:
             self._sample.add(sent_at, refused=0)
             return
-        self._count(now, sent_at, refused=0)
+        self._learn_background(now, sent_at, refused=0)
         pause = self.pause
-        if pause.doubt is not None:
-            pause.doubt.add(now, number)
-            if pause.doubt.verdict(now, self.background, self.under_way, backlog=True) is False:
-                pause.dismiss(now)
-        if pause.probing:
+        if pause.paused:
             self._passed_in_pause(now, number, sent_at)
         else:
-            self._came_back(now, sent_at, refused=False)
+            if pause.suspicion is not None:
+                pause.suspicion.add(now, number)
+                if pause.suspicion.verdict(now, self.background, self.under_way, backlog=True) is False:
+                    pause.dismiss(now)
+            self._weigh_comeback(now, sent_at, refused=False)
         self.estimate.passed(now)
 
     def _passed_in_pause(self, now: float, number: int, sent_at: float) -> None:
         pause = self.pause
         if pause.taken(sent_at):
-            self._come_back(sent_at)
+            self._end_pause(sent_at)
         elif sent_at <= pause.began and pause.evidence is not None:
             pause.evidence.add(now, number)
             self._weigh(now, pause.evidence)
 
-    def _weigh(self, now: float, evidence: Doubt) -> None:
+    def _refused_in_pause(self, now: float, number: int, sent_at: float, retry_after: float | None) -> None:
+        pause = self.pause
+        if sent_at <= pause.began and pause.evidence is not None:
+            pause.evidence.add(now, number, refused=True)
+        pause.refused(now, sent_at, retry_after)
+        if pause.evidence is not None:
+            self._weigh(now, pause.evidence)
+
+    def _weigh(self, now: float, evidence: Suspicion) -> None:
         if evidence.refuted or evidence.outweighed:
             self._lift(now, chance=evidence.refuted)
 
     def _lift(self, now: float, *, chance: bool) -> None:
-        """The pause ends early: the refusals were chance, or going slower is enough."""
+        """End the pause early: the refusals were chance, or going slower is enough."""
         evidence = self.pause.evidence
-        if evidence is not None and self._is_open():
-            self._sample.answers += evidence.taken + evidence.refused
+        if evidence is not None and self._knows_no_limit():
+            self._sample.responses += evidence.taken + evidence.refused
             self._sample.refused += evidence.refused
         self.pause.lift(now)
-        self._return = None
-        if chance or not self._to_learn:
+        self._comeback = None
+        if chance or not self._for_backlog:
             self.estimate.forget()
         else:
             self.estimate.lift(now)
-            self._come_back(now)
+            self._end_pause(now)
 
-    def _refuse(
+    def _refused(
         self, now: float, number: int, sent_at: float, retry_after: float | None, *, too_many: bool, backlog: bool
     ) -> None:
         self.active = True
         self._ended += 1
         pause = self.pause
-        if pause.probing:
-            if sent_at <= pause.began and pause.evidence is not None:
-                pause.evidence.add(now, number, refused=True)
-            pause.refused(now, sent_at, retry_after)
-            if pause.evidence is not None:
-                self._weigh(now, pause.evidence)
+        if pause.paused:
+            self._refused_in_pause(now, number, sent_at, retry_after)
             return
-        if pause.doubt is not None:
-            pause.doubt.add(now, number, refused=True, retry_after=retry_after)
-        elif (backlog or (retry_after and self.helps.at(now))) and sent_at > pause.dismissed_at:
-            pause.doubt = Doubt(now, number, now - sent_at, retry_after)
+        if pause.suspicion is not None:
+            pause.suspicion.add(now, number, refused=True, retry_after=retry_after)
+        elif (backlog or (retry_after and self.holding.at(now))) and sent_at > pause.dismissed_at:
+            pause.suspicion = Suspicion(now, number, now - sent_at, retry_after)
             self._sample.mark()
-        self._count(now, sent_at, refused=1)
-        self._came_back(now, sent_at, refused=True)
+        self._learn_background(now, sent_at, refused=1)
+        self._weigh_comeback(now, sent_at, refused=True)
         explained = not too_many or self._quotas.empty
-        if pause.doubt is not None and self._decide(now, pause.doubt, backlog=backlog, explained=explained):
+        if pause.suspicion is not None and self._decide(now, pause.suspicion, backlog=backlog, explained=explained):
             return
         if backlog and not explained and self.estimate.refused(now, sent_at):
             self.estimate.too_fast(now, 0.0)
             self.estimate.go_on(now)
             self._sample.since = now
 
-    def _decide(self, now: float, doubt: Doubt, *, backlog: bool, explained: bool) -> bool:
-        """Whether the limit is shared, and a pause begins."""
-        shared = doubt.verdict(now, self.background, self.under_way, backlog=backlog)
+    def _decide(self, now: float, suspicion: Suspicion, *, backlog: bool, explained: bool) -> bool:
+        """Pass a verdict where there is one: whether the limit is shared, and a pause begins."""
+        shared = suspicion.verdict(now, self.background, self.under_way, backlog=backlog)
         if shared is None:
             return False
-        told = doubt.until - now
-        if shared and (backlog or (told > 0 and self._holds(now))):
-            self._hold(now, doubt, told if told > 0 else None, backlog=backlog, explained=explained)
+        wait = suspicion.until - now
+        if shared and (backlog or (wait > 0 and self._holds_single_calls(now))):
+            self._pause(now, suspicion, wait if wait > 0 else None, backlog=backlog, explained=explained)
             return True
         self.pause.dismiss(now)
-        if not backlog and not self.helps.at(now) and self._return is not None:
-            self._return.let_go(now, self.waiting)
+        if not backlog and not self.holding.at(now) and self._comeback is not None:
+            self._comeback.let_go(now, self.waiting)
         return False
 
-    def _holds(self, now: float) -> bool:
+    def _holds_single_calls(self, now: float) -> bool:
         """Whether single calls are held for a limit that was met now."""
-        return self.helps.at(now) and self.helps.judge(now, self.waiting, again=self._return is not None)
+        return self.holding.at(now) and self.holding.judge(now, self.waiting, again=self._comeback is not None)
 
-    def _hold(self, now: float, doubt: Doubt, told: float | None, *, backlog: bool, explained: bool) -> None:
-        """The limit is shared: a pause begins."""
-        if self._is_open():  # the evidence is no background
+    def _pause(
+        self, now: float, suspicion: Suspicion, retry_after: float | None, *, backlog: bool, explained: bool
+    ) -> None:
+        """Begin a pause: the limit is shared."""
+        if self._knows_no_limit():  # the evidence is no background
             self._sample.forget()
         self._sample.since = now
-        pause, flow = told or 0.0, self._flow
+        pause, flow = retry_after or 0.0, self._flow
         steady = flow.count >= _FEW and flow.seconds(now) > pause
-        self._return = Return(now, flow.rate(now, pause) * (1.0 if steady else _CAREFUL), known=steady)
-        self._to_learn = backlog
+        self._comeback = Comeback(now, flow.rate(now, pause) * (1.0 if steady else _CAREFUL), known=steady)
+        self._for_backlog = backlog
         if backlog:
-            self.estimate.too_fast(now, pause, since=doubt.began, explained=explained)
-        doubt.awaited = self.under_way
-        self.pause.begin(now, told)
+            self.estimate.too_fast(now, pause, since=suspicion.began, explained=explained)
+        suspicion.awaited = self.under_way
+        self.pause.begin(now, retry_after)
 
-    def _come_back(self, now: float) -> None:
-        """An attempt, sent then, was taken after a pause."""
-        if self._to_learn:
-            self.estimate.go_on(now)
+    def _end_pause(self, sent_at: float) -> None:
+        """Go on after a pause: an attempt, sent then, was taken (rule 5)."""
+        if self._for_backlog:
+            self.estimate.go_on(sent_at)
         else:
-            self._flow.begin(now)
-        if self._return is not None:
-            self._return.begin(now)
+            self._flow.begin(sent_at)
+        if self._comeback is not None:
+            self._comeback.begin(sent_at)
 
-    def _came_back(self, now: float, sent_at: float, *, refused: bool) -> None:
-        back = self._return
-        if back is None:
+    def _weigh_comeback(self, now: float, sent_at: float, *, refused: bool) -> None:
+        comeback = self._comeback
+        if comeback is None:
             return
         taken, waiting = self._flow.recent.rate(now), self.waiting
-        too_many = back.answered(now, sent_at, taken, self.background, refused=refused)
-        helps = self.helps.judge(now, waiting, again=True) if too_many else self.helps.still(now, waiting)
-        if not helps or back.is_slow(now, waiting, taken):
-            back.let_go(now, waiting)
+        too_many = comeback.responded(now, sent_at, taken, self.background, refused=refused)
+        helps = self.holding.judge(now, waiting, again=True) if too_many else self.holding.helps(now, waiting)
+        if not helps or comeback.is_slow(now, waiting, taken):
+            comeback.let_go(now, waiting)
 
-    def _is_open(self) -> bool:
-        """Whether no limit is known."""
+    def _knows_no_limit(self) -> bool:
         curve = self.estimate.curve
         return curve is None or curve.searching
 
@@ -354,14 +371,14 @@ class Pacer:
         """Whether attempts go no faster than was seen to be taken."""
         curve = self.estimate.curve
         if curve is None:
-            back = self._return
-            return back is None or back.rate(now) >= _FREE * self._flow.recent.rate(now)
+            comeback = self._comeback
+            return comeback is None or comeback.rate(now) >= _FREE * self._flow.recent.rate(now)
         return curve.searching or curve.is_low(now)
 
-    def _count(self, now: float, sent_at: float, *, refused: int) -> None:
-        """One more answer: where no limit can be why some are refused, the background is learned from them."""
-        if self.pause.probing or not self._is_low(now):
+    def _learn_background(self, now: float, sent_at: float, *, refused: int) -> None:
+        """Count a response: where no limit can be why some are refused, the background is learned from them."""
+        if self.pause.paused or not self._is_low(now):
             return
         self._sample.add(sent_at, refused=refused)
-        if self.pause.doubt is None and self._sample.teach(self.background):
+        if self.pause.suspicion is None and self._sample.teach(self.background):
             self.estimate.learned(now)

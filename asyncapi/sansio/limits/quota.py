@@ -1,7 +1,9 @@
-"""A copy of the server's own count of one quota, kept from what its answers tell (`ratelimit_headers.Quota`).
+"""Copy a server's own count of a quota, from what its responses state (`ratelimit_headers.Quota`).
 
-It falls with every attempt sent, rises as the server's does (at the reset for a window that counts down, steadily for a
-bucket or a sliding window), and is set right by every answer, less the attempts sent since the one that is answered.
+1. The copy falls with every attempt sent.
+2. It rises as the server's count does: at the reset for a window that counts down, steadily for a bucket or a
+   sliding window.
+3. Every response sets it right, less the attempts sent since the one that got this response.
 """
 
 from __future__ import annotations
@@ -12,22 +14,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncapi.sansio.limits.ratelimit_headers import Quota
 
-_SPACED_FROM = 0.5  # of the quota: below this, attempts are spaced,
-_EVEN_AT = 0.25  # and from here on evenly
-_SHORT = 2.0  # seconds: resets told in whole seconds say nothing about shorter windows
-_BRISK = 0.97  # of even spacing, for these
-_ROUNDING = 1.5  # seconds that two tellings of one reset may differ
-_LEARN = 0.2  # weight of one answer in what is learned
-_FLIPS = 3  # changes of limit after which it is several limits under one name
-_MOST = 16  # quotas kept
+_SPACED_FROM = 0.5  # of the quota is left: below this, attempts are spaced
+_EVEN_AT = 0.25  # of the quota is left: below this, they are spaced evenly
+_SHORT = 2.0  # seconds of a window: resets in whole seconds say nothing about shorter ones
+_BRISK = 0.97  # of even spacing, in a window so short
+_ROUNDING = 1.5  # seconds by which two responses may differ about one reset
+_LEARN = 0.2  # weight of one response in what is learned
+_FLIPS = 3  # changes of limit: more, and one name stands for several limits
+_MOST = 16  # quotas of one host
 _SURE = 0.02  # of the quota missing: enough to tell how fast it comes back
 
 
 class Level:
-    """A copy of the server's count of one quota.
+    """The copy of one quota.
 
     Attributes:
-        left: What an attempt sent now would find, in the quota's own unit; infinite while unknown.
+        left: How much an attempt sent now would find, in the quota's own unit; infinite while unknown.
         cost: What an attempt takes; learned where requests are not what is counted.
         flips: How often the limit changed.
     """
@@ -43,22 +45,22 @@ class Level:
         self.flips = 0
         self._limit: float | None = None
         self._depth = 0.0  # the bucket's depth, as far as seen, or the window's quota
-        self._remaining: float | None = None  # as last told,
-        self._seen = 0  # by the answer to this attempt
+        self._remaining: float | None = None  # as the last response states
+        self._seen = 0  # the number of the attempt that got this response
         self._at = -inf  # when `left` was right
         self._rate = 0.0  # units a second that come back; 0 for a window that counts down
         self._brisk = False  # a window so short that attempts are always spaced
         self._window = 0.0  # seconds, as far as seen
-        self._anchor = inf  # the end of the window as it was first told,
-        self._ends = inf  # and the latest that was told for it
+        self._anchor = inf  # the end of the window, as first stated
+        self._ends = inf  # the latest end that was stated for it
 
     @property
     def empty(self) -> bool:
         """Whether there is not enough for one attempt."""
         return self.left < self.cost
 
-    def tell(self, now: float, quota: Quota, number: int, sent_at: float, sent: int) -> None:
-        """The answer to attempt `number`, sent at `sent_at`, told this; `sent` attempts were sent in all."""
+    def update(self, now: float, quota: Quota, number: int, sent_at: float, sent: int) -> None:
+        """Take in the response to attempt `number`, sent at `sent_at`, of `sent` attempts in all (rule 3)."""
         if self._limit is not None and quota.limit != self._limit:
             self.flips += 1
         self._limit = quota.limit
@@ -74,11 +76,11 @@ class Level:
         self._at = now
 
     def _understand(self, now: float, quota: Quota) -> None:
-        """Does it count down, or come back steadily; and how fast?"""
+        """Tell whether the quota counts down or comes back steadily, and how fast."""
         limit, reset = quota.limit, quota.reset
-        if quota.dialect in {"openai", "anthropic"}:  # they tell when all will be back
+        if quota.dialect in {"openai", "anthropic"}:  # their reset is when all will be back
             if limit and reset and quota.remaining is not None and limit - quota.remaining >= max(3.0, _SURE * limit):
-                rate = (limit - quota.remaining - 0.5) / reset  # what is left is told rounded down
+                rate = (limit - quota.remaining - 0.5) / reset  # what is left is rounded down
                 self._rate += (rate - self._rate) * (_LEARN if self._rate else 1.0)
             return
         self._window = quota.window or max(self._window, reset or 0.0)
@@ -89,7 +91,7 @@ class Level:
             self._rate, self._brisk = limit / self._window, True
 
     def _count_down(self, now: float, ends: float) -> None:
-        """The reset was told: of this window, of the next, or does it move along with us?"""
+        """Take in a reset: of this window, of the next, or one that moves along with us (a sliding window)."""
         if self._anchor < inf and now < self._anchor - _ROUNDING and ends > self._anchor + _ROUNDING and self._limit:
             self._rate = self._limit / self._window
         elif abs(ends - self._anchor) <= _ROUNDING:
@@ -98,6 +100,7 @@ class Level:
             self._anchor = self._ends = ends
 
     def _learn_cost(self, now: float, remaining: float, number: int) -> None:
+        """Learn what an attempt takes, where requests are not what is counted."""
         if self._remaining is not None and number > self._seen and self.cost != 1.0:
             spent = self._remaining - remaining + self._rate * (now - self._at)
             if spent >= 0:
@@ -105,12 +108,12 @@ class Level:
         self._remaining, self._seen = remaining, number
 
     def spend(self, now: float, weight: float) -> None:
-        """An attempt is sent."""
+        """Take in that an attempt is sent (rule 1)."""
         self._refill(now)
         self.left -= weight * self.cost
 
     def give_back(self, weight: float, taken: float) -> None:
-        """An attempt that was taken then was not sent: the server never counted it."""
+        """Take in that an attempt, taken then, was not sent: the server never counted it."""
         if self._rate or taken >= self._ends - self._window:  # else that window is over
             self.left = min(self._depth or inf, self.left + weight * self.cost)
 
@@ -138,10 +141,11 @@ class Level:
         return min(1.0, closeness) * max(0.0, self._ends - now) * self.cost / self.left
 
     def _refill(self, now: float) -> None:
+        """Let the copy rise (rule 2)."""
         if self._rate:
             self.left = min(self._depth, self.left + self._rate * max(0.0, now - self._at)) if self._depth else inf
             self._at = max(now, self._at)
-        elif now >= self._ends:  # nothing is told of the new window yet; an idle while begins one
+        elif now >= self._ends:  # nothing is stated of the new window yet; after an idle time it begins now
             self.left = self._depth
             self._anchor = self._ends = (
                 self._ends + self._window if now < self._ends + self._window else now + self._window
@@ -149,7 +153,7 @@ class Level:
 
 
 class Quotas:
-    """The told quotas of one host or key: each a `Level`."""
+    """All quotas of one host or key: each a `Level`."""
 
     __slots__ = ("_levels", "_mixed")
 
@@ -162,27 +166,27 @@ class Quotas:
         """Whether one of them is used up."""
         return any(level.empty for level in self._levels.values())
 
-    def tell(self, now: float, quota: Quota, number: int, sent_at: float, sent: int) -> bool:
-        """The answer to attempt `number` told this, of `sent` attempts in all: whether it is kept."""
+    def update(self, now: float, quota: Quota, number: int, sent_at: float, sent: int) -> bool:
+        """Take in a quota that the response to attempt `number` states, of `sent` in all: whether it is one of ours."""
         key = (quota.dialect, "" if quota.dialect == "github" else quota.name)
         level = self._levels.get(key)
         if level is None:
             if key in self._mixed or len(self._levels) + len(self._mixed) >= _MOST:
                 return False
             level = self._levels[key] = Level(counts_requests=quota.unit == "requests")
-        level.tell(now, quota, number, sent_at, sent)
-        if level.flips > _FLIPS:  # of models, of resources: it can't be told which one the next attempt falls under
+        level.update(now, quota, number, sent_at, sent)
+        if level.flips > _FLIPS:  # of models, of resources: nobody knows which one the next attempt falls under
             del self._levels[key]
             self._mixed.add(key)
         return True
 
     def spend(self, now: float, weight: float) -> None:
-        """An attempt is sent."""
+        """Take in that an attempt is sent."""
         for level in self._levels.values():
             level.spend(now, weight)
 
     def give_back(self, weight: float, taken: float) -> None:
-        """An attempt that was taken then was not sent."""
+        """Take in that an attempt, taken then, was not sent."""
         for level in self._levels.values():
             level.give_back(weight, taken)
 

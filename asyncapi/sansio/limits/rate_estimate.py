@@ -1,7 +1,8 @@
 """Infer the rate that a host takes from its refusals alone: for a backlog of ours, and nothing else.
 
-Where calls come as they are wanted, what is taken is the demand, and says nothing of a limit. Where a backlog is worked
-off as fast as it may, it is the limit. The flow of attempts is a sequence of rounds, from one refusal to the next.
+Where calls come as they are wanted, what is taken is the demand, and says nothing about a limit. Where a backlog is
+worked off as fast as it may, what is taken is the limit. The flow of attempts is a sequence of rounds, from one refusal
+to the next.
 
     1. The first rate comes with the first shared limit (host_pause.py): what was taken in the round, over its pause too
        where a window was used up at once. It is never below what was taken in the second before.
@@ -25,20 +26,20 @@ if TYPE_CHECKING:
     from asyncapi.sansio.limits.throughput import Flow
 
 _FEW = 10  # attempts that are too few to tell a rate
-_GUESS = 20.0  # attempts a second that are allowed then, to begin with
+_GUESS = 20.0  # attempts a second that are allowed to begin with, where too few were sent to tell
 _RECENT = 0.97  # of what was taken in the last second is believed to be taken for good
-QUIET = 0.002  # of the answers refused at random: less is none
+QUIET = 0.002  # of the attempts refused at random: less is none
 _STEADY = 1.0  # seconds of a flow that tell its rate
-_SAME = 0.85  # of the rate at its end
-_EXACT = 2.0  # seconds of a flow from one refusal to the next that tell it exactly
-_WINDOW, _SHORTEST = 100, 0.2  # answers, and seconds, at the end of which refusals among them are weighed
+_EXACT = 2.0  # seconds of a flow, from one refusal to the next, that tell its rate exactly
+_SAME = 0.85  # of the rate at the end of a flow was measured: the rate was much the same all the time
+_WINDOW, _SHORTEST = 100, 0.2  # responses, and seconds, after which the refusals among them are weighed
 
 
 class RateEstimate:
-    """The rate of one host or key.
+    """The inferred rate of one host or key.
 
     Args:
-        flow: What it takes.
+        flow: The attempts that it takes.
         background: What it refuses at random.
 
     Attributes:
@@ -46,56 +47,47 @@ class RateEstimate:
     """
 
     __slots__ = (
-        "_answers",
-        "_background",
-        "_began",
-        "_believed",
-        "_ended",
-        "_flow",
-        "_known",
-        "_pending",
-        "_refused",
-        "_rounds",
-        "curve",
-    )
+        "_background", "_began", "_believed", "_ended", "_flow", "_known", "_pending", "_refused", "_responses",
+        "_rounds", "curve",
+    )  # fmt: skip
 
     def __init__(self, flow: Flow, background: Background) -> None:
         self.curve: LearnedRate | None = None
         self._flow = flow
         self._background = background
         self._rounds: deque[tuple[int, float]] = deque(maxlen=_FEW)  # attempts and seconds from refusal to refusal
-        self._ended = inf  # when the last round did
-        self._known = -inf  # refusals of attempts sent before are known already
+        self._ended = inf  # when the last round ended
+        self._known = -inf  # refusals of attempts sent before this time are known already
         self._believed = 0.0  # the background when the last limit was met
         self._pending: tuple[float, float] | None = None  # the rate then and what was measured, while nothing is taken
-        self._began = -inf  # a window of answers that came above the curve's low part
-        self._answers = self._refused = 0
+        self._began = -inf  # when a window of responses began, to attempts above the curve's low part
+        self._responses = self._refused = 0
 
     def interval(self, now: float) -> float:
         """Seconds between attempts."""
         return 1.0 / self.curve.at(now) if self.curve is not None else 0.0
 
     def passed(self, now: float) -> None:
-        """An attempt was taken."""
+        """Take in that an attempt was taken."""
         if self.curve is not None and not self.curve.is_low(now):
             self._count(now, refused=0)
 
     def refused(self, now: float, sent_at: float) -> bool:
-        """An attempt was refused, and no limit has been seen to be shared: whether it is too fast all the same."""
+        """Take in that an attempt was refused, where no limit is seen to be shared: whether the rate is too fast."""
         curve = self.curve
-        if curve is None or sent_at <= self._known or curve.is_low(now):
+        if curve is None or sent_at <= self._known or curve.is_low(now):  # rule 3
             return False
         excess = self._count(now, refused=1)
-        return excess if self._background.share >= QUIET else not curve.searching
+        return excess if self._background.share >= QUIET else not curve.searching  # rule 4
 
     def too_fast(self, now: float, pause: float, *, since: float = inf, explained: bool = False) -> None:
-        """A limit was met: the round ends, and a pause of so many seconds follows.
+        """Take in that a limit was met: the round ends, and a pause of so many seconds follows.
 
         Args:
             now: The clock's time.
             pause: Seconds that the server asks to wait.
             since: When the first of these refusals came.
-            explained: Whether something else than the rate is known to be why.
+            explained: Whether something else than the rate is known to be the reason.
         """
         same_round, self._known = since <= self._known, now
         if same_round:
@@ -104,7 +96,7 @@ class RateEstimate:
         lately = flow.rate(now, pause)
         if explained:
             self._pending = None
-        elif self.curve is None:
+        elif self.curve is None:  # rule 1
             self._pending = inf, lately if flow.count >= _FEW else max(lately, _GUESS)
         else:
             rate = self.curve.at(now)
@@ -117,17 +109,17 @@ class RateEstimate:
             self._pending = rate, measured
 
     def lift(self, now: float) -> None:
-        """There was no pause after all: what was taken lately tells the rate, if it was for long enough."""
+        """Take the pause back: what was taken lately tells the rate, if the flow lasted long enough."""
         if self._pending is not None:
             steady = self._flow.seconds(now) >= _STEADY
             self._pending = (self._pending[0], _RECENT * self._flow.recent.rate(now)) if steady else None
 
     def forget(self) -> None:
-        """It was no limit."""
+        """Drop the measurement: it was no limit."""
         self._pending = None
 
     def go_on(self, now: float) -> None:
-        """Attempts are taken again, sent from now on: a round begins."""
+        """Begin a round: attempts sent from now on are taken again."""
         flow = self._flow
         if self._pending is not None:
             rate, measured = self._pending
@@ -138,7 +130,7 @@ class RateEstimate:
                 self.curve.refused(now, min(rate, measured))
             self._pending = None
             self._believed = self._background.share
-            self._began, self._answers, self._refused = now, 0, 0
+            self._began, self._responses, self._refused = now, 0, 0
         silent, lasted = now - self._known, max(0.0, self._known - flow.began)
         if self.curve is not None and silent > max(lasted, 1.0) and flow.count >= _FEW:  # a window was used up
             self.curve.correct(now, flow.count / (silent + lasted))
@@ -146,20 +138,20 @@ class RateEstimate:
         flow.begin(now)
 
     def learned(self, now: float) -> None:
-        """The background is known better: where chance may have slowed attempts down, the rate is searched anew."""
+        """Take in a new background: where chance may have slowed attempts down, search the rate anew."""
         share = self._background.share
         if self.curve is not None and share > QUIET + 2.0 * self._believed:
             self._believed = share
             self.curve.search(now, self.curve.at(now))
 
     def _count(self, now: float, *, refused: int) -> bool:
-        """Count an answer that came above: whether more of a window were refused than the background explains."""
-        self._answers += 1
+        """Count a response: whether more of a window were refused than the background explains."""
+        self._responses += 1
         self._refused += refused
-        if self._answers < _WINDOW or now < self._began + _SHORTEST:
+        if self._responses < _WINDOW or now < self._began + _SHORTEST:
             return False
-        excess = self._refused > self._background.explains(self._answers)
-        self._began, self._answers, self._refused = now, 0, 0
+        excess = self._refused > self._background.explains(self._responses)
+        self._began, self._responses, self._refused = now, 0, 0
         return excess
 
     def _round(self, now: float) -> tuple[int, float]:
@@ -168,7 +160,7 @@ class RateEstimate:
         return self._flow.count, max(1e-3, lasted if silent < lasted else now - self._ended)
 
     def _measure(self, now: float) -> float:
-        """Attempts a second from refusal to refusal, over as many rounds as can tell."""
+        """Attempts a second from refusal to refusal, over as many rounds as can tell (rule 5)."""
         attempts, seconds = self._round(now)
         for taken, took in reversed(self._rounds):
             if attempts >= _FEW:
@@ -177,5 +169,5 @@ class RateEstimate:
         return attempts / seconds if attempts >= _FEW else max(attempts / seconds, self._half(now))
 
     def _half(self, now: float) -> float:
-        """Too few attempts tell no rate: go half as fast."""
+        """Half of the rate: too few attempts tell no other."""
         return 0.0 if self.curve is None else self.curve.at(now) / 2.0

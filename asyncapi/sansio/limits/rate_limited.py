@@ -1,9 +1,9 @@
-"""Is it a rate limit that refused a request? Then it may be sent again, later, whatever its method: nothing was done.
+"""Tell whether a rate limit refused a request: then nothing was done, and it may be sent again, whatever its method.
 
     429                 always (RFC 6585 section 4)
-    403                 where the answer says so: it has a Retry-After, or a quota of which nothing is left (GitHub's
+    403                 where the response says so: it has a Retry-After, or a quota of which nothing is left (GitHub's
                         secondary and primary limits: docs.github.com, "Rate limits for the REST API"; others have
-                        copied both). Any other 403 is about who asks, and stays an answer.
+                        copied both). Any other 403 is about the credential, and is no limit.
 
 How long to wait is `Retry-After`, or else the time until the used-up quotas are whole again.
 """
@@ -22,27 +22,27 @@ _FORBIDDEN, _TOO_MANY_REQUESTS = 403, 429
 
 
 def is_rate_limited(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether a limit on how much may be asked refused this, and nothing else.
+    """Whether a rate limit refused this request, and nothing else.
 
     Args:
-        status: The answer's.
-        headers: The answer's, case-insensitive.
+        status: The response's.
+        headers: The response's, case-insensitive.
     """
-    if status == _FORBIDDEN:
+    if status == _FORBIDDEN:  # GitHub and those who copied it
         return retry_after(headers, 0.0) is not None or any(quota.remaining == 0 for quota in quotas(headers, 0.0))
-    return status == _TOO_MANY_REQUESTS
+    return status == _TOO_MANY_REQUESTS  # RFC 6585 section 4
 
 
 def wait_asked(status: int, headers: Mapping[str, str], wall: float) -> float | None:
-    """Seconds the server asks to wait before this is sent again, or None if it doesn't say.
+    """Seconds the server asks to wait before the request is sent again, or None if it doesn't say.
 
     Args:
-        status: The answer's.
-        headers: The answer's, case-insensitive.
+        status: The response's.
+        headers: The response's, case-insensitive.
         wall: Now, in seconds since the Unix epoch.
     """
-    told = retry_after(headers, wall)
-    if told is None and is_rate_limited(status, headers):
+    wait = retry_after(headers, wall)
+    if wait is None and is_rate_limited(status, headers):
         resets = [quota.reset for quota in quotas(headers, wall) if quota.remaining == 0 and quota.reset is not None]
-        told = max(resets, default=None)
-    return told
+        wait = max(resets, default=None)
+    return wait

@@ -1,4 +1,4 @@
-"""What servers tell about their limits, in every dialect that is about, as small records.
+"""Read the limits that servers state in their headers, in every dialect in use, into small records.
 
 dialect         fields                                              reset is
 ietf            `RateLimit: "default";r=50;t=30` with               seconds
@@ -15,7 +15,8 @@ anthropic       `anthropic-ratelimit-requests-limit`, `-tokens-`, `-input-tokens
 
 "Anything" is read by what it looks like: a duration (`1h2m3s`), a date (ISO 8601 or HTTP), a number over 10^11 as
 milliseconds since the epoch, over 10^9 as seconds since the epoch, else seconds from now, fractions included. Dates and
-epochs are taken by the server's own clock (its `Date`) where ours is off. `Retry-After` beside them is retryafter.py's.
+epochs are taken by the server's own clock (its `Date`) where ours is off. `Retry-After` beside them is read by
+`retry_after.py`.
 
 The draft (section "Client Behavior") has malformed fields ignored: what cannot be read is as if it were not there. Its
 fields are structured ones (RFC 9651), which are read strictly: as a whole or not at all.
@@ -35,12 +36,12 @@ from asyncapi.sansio.http.structured_fields import Item, Parameters, parse_dicti
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_LONGEST = 1000  # characters of a field worth reading,
-_LONGEST_LIST = 4000  # and of a list in several lines
-_MOST = 16  # records of one answer
+_LONGEST = 1000  # characters of a field worth reading
+_LONGEST_LIST = 4000  # characters of a list in several lines worth reading
+_MOST = 16  # records of one response
 _YEAR = 366 * 86_400.0  # seconds; no reset is further away
-_EPOCH = 1e9  # larger numbers are seconds since the epoch,
-_EPOCH_PARTS = 1e11  # and these are thousandths of them
+_EPOCH = 1e9  # larger numbers are seconds since the epoch
+_EPOCH_PARTS = 1e11  # larger numbers are milliseconds since the epoch, or smaller parts
 _SKEW = 2.0  # seconds that the clocks may differ: a Date has whole seconds
 _WINDOWS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0, "month": 30 * 86_400.0}
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -57,7 +58,7 @@ _UNREADABLE = ","  # no list, whatever follows
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One limit, as a server told it with one answer. What it didn't tell is None.
+    """One limit, as a response states it. What it does not state is None.
 
     Attributes:
         dialect: Which of the dialects above.
@@ -79,39 +80,39 @@ class Quota:
 
 
 def quotas(headers: Mapping[str, str], wall: float) -> tuple[Quota, ...]:
-    """Every limit told in these headers; empty where there is none.
+    """Every limit that these headers state; empty where there is none.
 
     Args:
-        headers: An answer's headers; repeated fields may be repeated items.
+        headers: A response's headers; repeated fields may be repeated items.
         wall: Now, seconds since the Unix epoch.
     """
-    told: dict[tuple[str, str], dict[str, str]] = {}
+    groups: dict[tuple[str, str], dict[str, str]] = {}
     for header, value in headers.items():
         field = _field_of(header)
         if field is not None and (len(value) <= _LONGEST or field[0] == "ietf"):
             dialect, name, what = field
-            fields = told.setdefault((dialect, name), {})
+            fields = groups.setdefault((dialect, name), {})
             if dialect == "ietf":  # the lines of a list are one, and read as a whole or not at all
                 value = f"{fields[what]}, {value}" if what in fields else value
                 value = value if len(value) <= _LONGEST_LIST else _UNREADABLE
             fields[what] = value
     clock = _Clock(headers, wall)
-    policies = _policies(told.get(("ietf", ""), {}).get("ratelimit-policy", ""))
+    policies = _policies(groups.get(("ietf", ""), {}).get("ratelimit-policy", ""))
     found: list[Quota] = []
-    for (dialect, name), fields in told.items():
+    for (dialect, name), fields in groups.items():
         found += _read(dialect, name, fields, policies, clock)
     return tuple(quota for quota in found if quota.limit is not None or quota.remaining is not None)[:_MOST]
 
 
-@lru_cache(maxsize=512)  # a host's answers have the same names, one after the other
-def tells(names: tuple[str, ...]) -> bool:
-    """Whether any of these is a field of ours."""
+@lru_cache(maxsize=512)  # a host's responses have the same names, one after the other
+def states_limits(names: tuple[str, ...]) -> bool:
+    """Whether any of these header names states a limit."""
     return any(_field_of(name) is not None for name in names)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=512)  # the same few headers come again
 def _field_of(header: str) -> tuple[str, str, str] | None:
-    """(dialect, name of the limit, what is told of it), if it is a field of ours. The same few headers come again."""
+    """(dialect, name of the limit, what the field states of it), or None for any other header."""
     header = header.lower()
     if header in {"ratelimit", "ratelimit-policy"}:
         return "ietf", "", header
@@ -149,10 +150,10 @@ def _structured(text: str, policies: tuple[_Policy, ...]) -> Iterator[Quota]:
     """The `RateLimit` field beside its policies, in both of its forms."""
     members = None if _KEY.match(text) else _named(parse_list(text))
     if members is None:  # limit=100, remaining=50, reset=30
-        given = {key: item.value for key, item in (parse_dictionary(text) or {}).items()}
-        limit = _count(given.get("limit"))
+        values = {key: item.value for key, item in (parse_dictionary(text) or {}).items()}
+        limit = _count(values.get("limit"))
         window = _window(limit, policies)
-        yield Quota("ietf", "", "requests", limit, _count(given.get("remaining")), _near(given.get("reset")), window)
+        yield Quota("ietf", "", "requests", limit, _count(values.get("remaining")), _near(values.get("reset")), window)
         return
     states = dict(members)
     for policy in policies:
@@ -166,7 +167,7 @@ def _structured(text: str, policies: tuple[_Policy, ...]) -> Iterator[Quota]:
 
 @dataclass(frozen=True, slots=True)
 class _Policy:
-    """One member of a `RateLimit-Policy`; `old` is that of -07 and before, which is named by its quota."""
+    """One member of a `RateLimit-Policy`; `old` is the form of -07 and before, which is named by its quota."""
 
     name: str
     quota: float | None
@@ -175,15 +176,15 @@ class _Policy:
     old: bool
 
 
-@lru_cache(maxsize=128)  # it is the same in every answer
+@lru_cache(maxsize=128)  # it is the same in every response
 def _policies(text: str) -> tuple[_Policy, ...]:
     """The members of a `RateLimit-Policy`: `"default";q=100;w=60`, or before -08 `100;w=60`."""
     policies = []
-    for name, given in _named(parse_list(text)) or ():
-        old, unit = "q" not in given, given.get("qu", "requests")
-        quota = _number(name) if old else _count(given["q"])
+    for name, parameters in _named(parse_list(text)) or ():
+        old, unit = "q" not in parameters, parameters.get("qu", "requests")
+        quota = _number(name) if old else _count(parameters["q"])
         unit = _UNIT_NAMES.get(unit, unit) if isinstance(unit, str) else "requests"
-        policies.append(_Policy(name, quota, _near(given.get("w", given.get("window"))), unit, old))
+        policies.append(_Policy(name, quota, _near(parameters.get("w", parameters.get("window"))), unit, old))
     return tuple(policies)
 
 
@@ -193,10 +194,10 @@ def _window(limit: float | None, policies: tuple[_Policy, ...]) -> float | None:
 
 
 def _named(members: list[Item] | None) -> list[tuple[str, Parameters]] | None:
-    """The names of a list's members, and what is told of each; None where it is no list of names or numbers."""
-    if members is None or not all(isinstance(one.value, str | int) for one in members):
+    """The names of a list's members, each with its parameters; None where it is no list of names or numbers."""
+    if members is None or not all(isinstance(member.value, str | int) for member in members):
         return None
-    return [(str(one.value), one.parameters) for one in members]
+    return [(str(member.value), member.parameters) for member in members]
 
 
 def _count(value: Any) -> float | None:
@@ -230,7 +231,7 @@ def _delta(text: str | None) -> float | None:
 
 
 def _reset(text: str | None, clock: _Clock) -> float | None:
-    """Seconds from now, of whatever the server writes."""
+    """Seconds from now, of whatever form the server writes."""
     if text is None:
         return None
     text = text.strip()
@@ -260,7 +261,7 @@ def _date(text: str, now: float) -> float | None:
 
 
 class _Clock:
-    """Our time, or that of the server's clock where they differ by more than a Date can be off."""
+    """Our time, or the server's where the two clocks differ by more than a Date can be off."""
 
     __slots__ = ("_headers", "_wall")
 
@@ -269,7 +270,7 @@ class _Clock:
         self._wall = wall
 
     def now(self) -> float:
-        """Seconds since the epoch; worked out only when a date is to be read."""
+        """Seconds since the epoch; read only when a date needs it."""
         ahead = http_date(self._headers.get("Date"), self._wall)
         if ahead is None or ahead < _EPOCH or abs(ahead - self._wall) <= _SKEW:
             return self._wall

@@ -1,4 +1,4 @@
-"""A pacer as single calls ask it: what is told binds them, what is inferred does not."""
+"""Ask a pacer for single calls: what the server states binds them, what is inferred from refusals does not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SingleCalls:
-    """A pacer as single calls ask it: what is inferred does not bind them.
+    """A pacer as single calls ask it. Each method is the one of `Pacer` with `backlog=False`.
 
     Args:
         pacer: Decides.
@@ -24,26 +24,26 @@ class SingleCalls:
         self._pacer = pacer
 
     def delay(self, now: float, weight: float = 1.0) -> float:
-        """As of `Pacer`."""
+        """Seconds until an attempt may go; 0 or less if it may now."""
         return self._pacer.delay(now, weight, backlog=False)
 
     def try_take(self, now: float, weight: float = 1.0) -> bool:
-        """As of `Pacer`."""
+        """Take a turn, if an attempt may go now."""
         return self._pacer.try_take(now, weight, backlog=False)
 
     def take(self, now: float, weight: float = 1.0) -> None:
-        """As of `Pacer`."""
+        """Take a turn: an attempt is sent."""
         self._pacer.take(now, weight, backlog=False)
 
     def give_back(self, weight: float = 1.0) -> None:
-        """As of `Pacer`."""
+        """Give a turn back: its attempt is not sent after all."""
         self._pacer.give_back(weight)
 
     def available(self, now: float) -> float:
-        """As of `Pacer`."""
+        """Attempts that may go now: 1 or 0, or any number while no limit is known."""
         return inf if not self._pacer.active else float(self.delay(now) <= TOLERANCE)
 
     @property
     def interval(self) -> float:
-        """As of `Pacer`."""
+        """Seconds between attempts, as far as the server states limits."""
         return self._pacer.interval

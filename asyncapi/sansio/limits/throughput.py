@@ -8,7 +8,7 @@ _SLOT = 1.0  # seconds
 
 
 class Throughput:
-    """What was taken lately, a second: a count for this second and one for the last."""
+    """Attempts a second that were taken lately: a count for this second and one for the last."""
 
     __slots__ = ("_last", "_slot", "_this")
 
@@ -17,7 +17,7 @@ class Throughput:
         self._this = self._last = 0
 
     def add(self, now: float) -> None:
-        """One more."""
+        """Count an attempt that was taken."""
         if now - self._slot >= _SLOT:
             self._turn(now)
         self._this += 1
@@ -29,6 +29,7 @@ class Throughput:
         return (self._last + self._this) / (_SLOT + now - self._slot)
 
     def _turn(self, now: float) -> None:
+        """Begin a slot."""
         skipped = now - self._slot >= 2 * _SLOT
         self._last = 0 if skipped else self._this
         self._slot = now if skipped else self._slot + _SLOT
@@ -36,12 +37,12 @@ class Throughput:
 
 
 class Flow:
-    """Attempts that were taken since they began to be.
+    """Attempts taken one after the other, since the last pause.
 
     Attributes:
         began: When the first of them was sent.
         count: How many there are.
-        recent: What was taken lately.
+        recent: Those of the last seconds, across pauses.
     """
 
     __slots__ = ("began", "count", "recent")
@@ -52,13 +53,13 @@ class Flow:
         self.recent = Throughput()
 
     def add(self, now: float, sent_at: float) -> None:
-        """One was taken."""
+        """Count an attempt that was taken."""
         self.recent.add(now)
         self.began = min(self.began, sent_at)
         self.count += 1
 
     def seconds(self, now: float) -> float:
-        """How long it has lasted."""
+        """How long the flow has lasted."""
         return max(0.0, now - self.began)
 
     def rate(self, now: float, pause: float) -> float:
@@ -72,5 +73,5 @@ class Flow:
         return max(whole, self.recent.rate(now)) if pause < lasted else whole
 
     def begin(self, sent_at: float) -> None:
-        """It begins anew, after a pause."""
+        """Begin anew, after a pause."""
         self.began, self.count = sent_at, 0

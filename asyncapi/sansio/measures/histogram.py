@@ -1,4 +1,4 @@
-"""Quantiles of a stream in constant memory: counts in buckets whose width grows with the value.
+"""Estimate quantiles of a stream in constant memory, by counts in buckets whose width grows with the value.
 
 Every bucket is 5 % wider than the one before, so a quantile is off by at most 2.5 % (the idea of DDSketch: Masson,
 Rim and Lee, VLDB 2019).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 _GAMMA = math.log(1.05)
-_SMALLEST = 1e-6  # seconds; all below count as this
+_SMALLEST = 1e-6  # seconds: smaller values count as this
 
 
 def bucket_of(value: float) -> int:
@@ -54,7 +54,7 @@ class Histogram:
         self.total += value
 
     def forget(self, other: Histogram) -> None:
-        """Take out what another one has counted, which must be in here."""
+        """Take out the values that another histogram has counted; they must be in this one."""
         for index, count in other._buckets.items():
             left = self._buckets[index] - count
             if left:
@@ -69,7 +69,7 @@ class Histogram:
         return sum(count for index, count in self._buckets.items() if index > bucket)
 
     def quantile(self, share: float) -> float | None:
-        """The value below which `share` (0 to 1) of the stream lies, or None of an empty one."""
+        """The value below which `share` (0 to 1) of the stream lies, or None if nothing was counted."""
         if not self.count:
             return None
         rank, seen = share * (self.count - 1), 0
@@ -81,20 +81,20 @@ class Histogram:
 
 
 class Histograms:
-    """One histogram of all values, and one for each of the first keys that come; the others share that of `OTHERS`.
+    """One histogram of all values, and one for each of the first keys; the other keys share that of `OTHERS`.
 
     Args:
-        most: Keys that have a histogram of their own.
+        max_keys: How many keys have a histogram of their own.
 
     Attributes:
-        all: That of all values.
-        by_key: Those of the keys.
+        all: The histogram of all values.
+        by_key: The histograms of the keys.
     """
 
-    __slots__ = ("_most", "all", "by_key")
+    __slots__ = ("_max_keys", "all", "by_key")
 
-    def __init__(self, most: int = 256) -> None:
-        self._most = most
+    def __init__(self, max_keys: int = 256) -> None:
+        self._max_keys = max_keys
         self.all = Histogram()
         self.by_key: dict[tuple[str, str], Histogram] = {}
 
@@ -102,17 +102,17 @@ class Histograms:
         """Count one value."""
         index = math.ceil(math.log(value if value > _SMALLEST else _SMALLEST) / _GAMMA)  # noqa: FURB136 - cheaper
         self.all.count_in(index, value)
-        one = self.by_key.get(key)
-        if one is None:
-            one = self._of(key)
-        one.count_in(index, value)
+        histogram = self.by_key.get(key)
+        if histogram is None:
+            histogram = self._of(key)
+        histogram.count_in(index, value)
 
     def _of(self, key: tuple[str, str]) -> Histogram:
-        key = key if len(self.by_key) < self._most else OTHERS
-        one = self.by_key.get(key)
-        if one is None:
-            one = self.by_key[key] = Histogram()
-        return one
+        key = key if len(self.by_key) < self._max_keys else OTHERS
+        histogram = self.by_key.get(key)
+        if histogram is None:
+            histogram = self.by_key[key] = Histogram()
+        return histogram
 
 
 OTHERS = ("", "")

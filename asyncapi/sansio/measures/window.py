@@ -1,10 +1,10 @@
-"""What calls and attempts came to over the last seconds, in constant memory.
+"""Count calls and attempts over the last seconds, in constant memory.
 
 Rules:
-1. Time is cut into slots, of which the oldest is forgotten as a whole: a window of 60 s covers between 58 s and 60 s.
-2. The sums over all slots are kept up to date, so that nothing is added up when they are asked for.
-3. Whether a quantile is above a line needs no quantile: it is, if more than its share of the values are in buckets
-   above the line. For each line that was asked for, those values are counted as they come.
+1. Time is cut into slots, of which the oldest is dropped as a whole: a window of 60 s covers between 58 s and 60 s.
+2. The sums over all slots are up to date at any time, so that reading them adds nothing up.
+3. Whether a quantile is above a threshold needs no quantile: it is, if more than its share of the values are in buckets
+   above the threshold. For each threshold in use, those values are counted as they come.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SLOTS = 30
 
 
 class _Slot:
-    """What came in one slot of time, or in all."""
+    """The counts of one slot of time, or of all."""
 
     __slots__ = ("above", "attempts", "by_status", "calls", "failed", "index", "latency")
 
@@ -29,7 +29,7 @@ class _Slot:
         self.attempts = 0
         self.by_status: Counter[int] = Counter()
         self.latency = Histogram()
-        self.above: Counter[float] = Counter()  # calls in buckets above each line (rule 3)
+        self.above: Counter[float] = Counter()  # calls in buckets above each threshold (rule 3)
 
     def call(self, bucket: int, elapsed: float, *, failed: bool) -> None:
         """Count a call."""
@@ -50,16 +50,16 @@ class Window:
         self._slots: deque[_Slot] = deque()
         self._all = _Slot(0)
         self._newest_until = -inf  # until when the newest slot is the one to count in
-        self._lines: dict[float, int] = {}  # the last bucket that is not above each line (rule 3)
+        self._thresholds: dict[float, int] = {}  # the last bucket that is not above each threshold (rule 3)
 
     @property
     def calls(self) -> int:
-        """Calls that ended in it, but for cancelled ones."""
+        """Calls that ended in the window, without cancelled ones."""
         return self._all.calls
 
     @property
     def attempts(self) -> int:
-        """Attempts that ended in it, but for cancelled ones."""
+        """Attempts that ended in the window, without cancelled ones."""
         return self._all.attempts
 
     @property
@@ -68,20 +68,20 @@ class Window:
         return self._all.failed / self._all.calls if self._all.calls else 0.0
 
     def share(self, status: int) -> float:
-        """Attempts that were answered with this status, of all attempts, 0 to 1."""
+        """Attempts that got this status, of all attempts, 0 to 1."""
         return self._all.by_status[status] / self._all.attempts if self._all.attempts else 0.0
 
     def quantile(self, share: float) -> float:
         """Latency of calls, seconds: 0.95 for the 95th percentile."""
         return self._all.latency.quantile(share) or 0.0
 
-    def is_above(self, share: float, line: float) -> bool:
-        """Whether `quantile(share) > line`, without the cost of it."""
+    def is_above(self, share: float, threshold: float) -> bool:
+        """Whether `quantile(share) > threshold`, without the cost of a quantile (rule 3)."""
         total = self._all
-        if line not in self._lines:
-            self._watch(line)
+        if threshold not in self._thresholds:
+            self._watch(threshold)
         count = total.calls
-        return count > 0 and count - total.above[line] <= share * (count - 1)
+        return count > 0 and count - total.above[threshold] <= share * (count - 1)
 
     def call(self, now: float, elapsed: float, *, failed: bool) -> None:
         """Count a call that has ended."""
@@ -89,10 +89,10 @@ class Window:
         bucket = bucket_of(elapsed)
         slot.call(bucket, elapsed, failed=failed)
         self._all.call(bucket, elapsed, failed=failed)
-        for line, last in self._lines.items():
+        for threshold, last in self._thresholds.items():
             if bucket > last:
-                slot.above[line] += 1
-                self._all.above[line] += 1
+                slot.above[threshold] += 1
+                self._all.above[threshold] += 1
 
     def attempt(self, now: float, status: int | None) -> None:
         """Count an attempt that has ended, with a response or without."""
@@ -104,17 +104,17 @@ class Window:
             total.by_status[status] += 1
 
     def slide(self, now: float) -> None:
-        """Forget what has left the window."""
+        """Drop the slots that have left the window."""
         oldest = int(now // self._width) - _SLOTS
         total = self._all
         while self._slots and self._slots[0].index <= oldest:
-            gone = self._slots.popleft()
-            total.calls -= gone.calls
-            total.failed -= gone.failed
-            total.attempts -= gone.attempts
-            total.by_status -= gone.by_status  # which forgets what falls to nothing
-            total.above -= gone.above
-            total.latency.forget(gone.latency)
+            oldest_slot = self._slots.popleft()
+            total.calls -= oldest_slot.calls
+            total.failed -= oldest_slot.failed
+            total.attempts -= oldest_slot.attempts
+            total.by_status -= oldest_slot.by_status  # a Counter drops what falls to 0
+            total.above -= oldest_slot.above
+            total.latency.forget(oldest_slot.latency)
         if not self._slots:
             self._newest_until = -inf
 
@@ -128,10 +128,10 @@ class Window:
             self._newest_until = (index + 1) * self._width * (1 - 1e-12)
         return self._slots[-1]
 
-    def _watch(self, line: float) -> None:
-        """Count the calls above a line from now on, and those that are in the window already."""
-        self._lines[line] = last = last_bucket_up_to(line)
+    def _watch(self, threshold: float) -> None:
+        """Count the calls above a threshold from now on, and those that are in the window already."""
+        self._thresholds[threshold] = last = last_bucket_up_to(threshold)
         for slot in (*self._slots, self._all):
             above = slot.latency.above(last)
             if above:
-                slot.above[line] = above
+                slot.above[threshold] = above

@@ -167,7 +167,7 @@ async def test_a_server_that_does_not_bind_tokens_is_refused():
     async with guarded() as (server, _, api):
         server.bind = False
         with pytest.raises(
-            AuthError, match="a token of type 'Bearer', where DPoP was asked for: the server does not bind"
+            AuthError, match="a token of type 'Bearer', but DPoP was requested: the server does not bind"
         ):
             await api.get("/me")
 

@@ -161,7 +161,7 @@ def test_routes_without_number_are_no_way_around_the_pause():
                 word = "".join(chr(ord("a") + int(digit)) for digit in str(number))
                 assert (await api.get(f"/admin/{word}")).status == 401
                 await provider.clock.sleep(0.1)
-            assert len(api._state.keyring._by_origin.popitem()[1]._tokens._doubts) <= 128
+            assert len(api._state.keyring._by_origin.popitem()[1]._tokens._rejections) <= 128
         assert len(provider.asked) <= 12
 
     run(scenario())

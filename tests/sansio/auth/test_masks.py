@@ -1,4 +1,4 @@
-"""No secret is written down, and what was the same is still the same."""
+"""No secret is written down, and equal secrets stay equal."""
 
 from __future__ import annotations
 

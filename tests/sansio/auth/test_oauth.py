@@ -1,4 +1,4 @@
-"""OAuth 2 without a network: what answers mean, PKCE and metadata by the RFCs' own examples."""
+"""OAuth 2 without a network: what responses mean, PKCE and metadata by the RFCs' own examples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from asyncapi.sansio.auth.oauth import (
 )
 
 SET_TYPE = ": if this server's tokens are sent as bearer tokens, set token_type='bot'"
-NOT_FOLLOWED = ", a redirect: it is not followed, for it would take the secrets along; give the URL it leads to"
+NOT_FOLLOWED = ", a redirect: it is not followed, because it would carry the secrets along; use the URL it leads to"
 
 
 def answer(**fields) -> bytes:
@@ -62,8 +62,8 @@ def test_a_token(content, token):
     assert read_token(200, content, 10.0) == token
 
 
-def test_an_answer_without_end_is_not_parsed():
-    with pytest.raises(Refused, match="200, with 1,048,578 bytes: no authorization server says that much"):
+def test_a_response_without_end_is_not_parsed():
+    with pytest.raises(Refused, match="200, with 1,048,578 bytes: more than an authorization server sends"):
         read_token(200, b" " * 2**20 + b"{}", 0)
 
 
@@ -91,22 +91,27 @@ def test_a_refresh_token_stays_where_no_other_comes():
         (403, b'{"code": 403, "message": "no"}', "403: no", ""),
         (200, b'{"ok": false, "message": "no"}', "200 without an access_token: no", ""),
         (302, b"<h1>Found</h1>", f"302{NOT_FOLLOWED}", ""),
-        (200, b"<html>", "200, but no JSON object in the answer: is this the right URL?", ""),
-        (200, b"<h1>Log in</h1>", "200, but no JSON object in the answer: is this the right URL? It says: Log in", ""),
-        (200, b"", "200, but no JSON object in the answer: is this the right URL?", ""),
-        (200, b"[1]", "200, but no JSON object in the answer: is this the right URL?", ""),
+        (200, b"<html>", "200, but no JSON object in the response: is this the right URL?", ""),
+        (
+            200,
+            b"<h1>Log in</h1>",
+            "200, but no JSON object in the response: is this the right URL? It says: Log in",
+            "",
+        ),
+        (200, b"", "200, but no JSON object in the response: is this the right URL?", ""),
+        (200, b"[1]", "200, but no JSON object in the response: is this the right URL?", ""),
         (200, b'{"token": "a"}', "200 without an access_token", ""),
         (200, b'{"access_token": ""}', "200 without an access_token", ""),
         (200, b'{"access_token": 3}', "200 without an access_token", ""),
         (
             200,
             answer(token_type="bot"),
-            f"a token of type 'bot', where Bearer was asked for{SET_TYPE}",
+            f"a token of type 'bot', but Bearer was requested{SET_TYPE}",
             "",
         ),
-        (200, answer(token_type=7), "a token of type '7', where Bearer was asked for", ""),
-        (200, answer(token_type="mac"), "a token of type 'mac', where Bearer was asked for", ""),
-        (200, answer(token_type="DPoP"), "a token of type 'DPoP', where Bearer was asked for: set dpop=True", ""),
+        (200, answer(token_type=7), "a token of type '7', but Bearer was requested", ""),
+        (200, answer(token_type="mac"), "a token of type 'mac', but Bearer was requested", ""),
+        (200, answer(token_type="DPoP"), "a token of type 'DPoP', but Bearer was requested: set dpop=True", ""),
     ],
 )
 def test_a_refusal(status, content, message, error):
@@ -191,7 +196,7 @@ def test_the_authorization_url_keeps_its_query_and_leaves_out_what_is_empty():
         ({"state": "s"}, "no code"),
     ],
 )
-def test_a_redirect_that_is_not_the_answer(query, said):
+def test_a_redirect_that_does_not_belong_to_the_request(query, said):
     with pytest.raises(Refused, match=said):
         read_redirect(query, state="s", issuers=["https://good"])
 
@@ -230,7 +235,7 @@ def test_what_a_server_calls_its_bearer_tokens_may_be_said(called, kind, taken):
 
 @pytest.mark.parametrize("kind", [None, "", "Bearer"])
 def test_a_token_that_was_to_be_bound_is_not_taken_unbound(kind):
-    with pytest.raises(Refused, match="where DPoP was asked for: the server does not bind tokens to keys"):
+    with pytest.raises(Refused, match="but DPoP was requested: the server does not bind tokens to keys"):
         read_token(200, answer(token_type=kind), 0, kind="DPoP")
 
 
@@ -260,7 +265,7 @@ def test_metadata_of_another_issuer_are_refused():
         read_metadata(200, b'{"token_endpoint": "https://h/t"}', "https://h")
 
 
-def test_what_an_issuer_supports_is_told():
+def test_what_an_issuer_supports_is_read():
     announced = "authorization_response_iss_parameter_supported"
     for value, told in ((True, "true"), ("true", "true"), (False, None), (1, None)):
         content = json.dumps({"issuer": "https://h", announced: value}).encode()

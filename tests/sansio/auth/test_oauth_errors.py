@@ -1,4 +1,4 @@
-"""What a server says of its refusal reaches the message in whatever shape it comes: one short line, and no secret."""
+"""The reason of a refusal reaches the message in whatever form it comes: one short line, and no secret."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_a_clock_is_wrong_where_a_refusal_has_another_date(status, date, behind)
 
 
 @pytest.mark.parametrize(("age", "behind"), [("3600", None), ("100", -3500.0), ("old", None), ("inf", None)])
-def test_what_a_cache_answers_is_as_old_as_it_says(age, behind):
+def test_what_a_cache_sends_is_as_old_as_it_says(age, behind):
     assert skew(403, {"Date": formatdate(NOW - 3600, usegmt=True), "Age": age}, NOW) == behind
 
 

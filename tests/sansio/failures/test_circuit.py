@@ -64,7 +64,7 @@ def test_a_time_window_forgets_failures_as_time_passes():
     assert feed(circuit(count=None, window=10.0), "f" * 50, every=3.5).state == "closed"
 
 
-def test_nobody_goes_while_it_is_open_and_the_time_to_come_back_is_told():
+def test_nobody_goes_while_it_is_open_and_it_says_when_to_come_back():
     one = opened()
     assert [one.enter(now, "caller") for now in (0.0, 5.0, 9.99)] == [0, 0, 0]
     assert (one.retry_after(4.0), one.retry_after(9.0), one.retry_after(11.0)) == (6.0, 1.0, 0.0)

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from asyncapi import Attempt, CircuitOpen, ConnectError, ProtocolError, Request, RequestTimeout, TLSError
-from asyncapi.sansio.failures.idempotency import UsedKeys, unknown, unsure
+from asyncapi.sansio.failures.idempotency import UsedKeys, maybe_processed, outcome_unknown
 from asyncapi.types import Body
 
 
@@ -42,7 +42,7 @@ def test_streams_and_calls_without_a_key_are_left_alone():
 
 
 def test_memory_is_bounded():
-    used = UsedKeys(most=100)
+    used = UsedKeys(max_keys=100)
     for number in range(1000):
         assert used.fits(request(key=str(number)))
     assert len(used._uses) == 100
@@ -66,7 +66,7 @@ def test_memory_is_bounded():
     ],
 )
 def test_an_attempt_is_unsure_unless_it_proves_that_nothing_was_done(error, phase, expected):
-    assert unsure(error, phase) == expected
+    assert maybe_processed(error, phase) == expected
 
 
 def attempt(what, method="POST"):
@@ -83,21 +83,21 @@ LEAVE_OPEN = ("cut", "refused", 307, 308, 401, 403, 407, 408, 409, 425, 429, 500
 
 
 @pytest.mark.parametrize("last", SETTLE)
-def test_an_answer_to_the_replayed_key_settles_it(last):
-    assert not unknown("POST", [attempt("cut"), attempt(503), attempt(last)])
+def test_a_response_to_the_replayed_key_settles_it(last):
+    assert not outcome_unknown("POST", [attempt("cut"), attempt(503), attempt(last)])
 
 
 @pytest.mark.parametrize(("one", "two"), list(product(LEAVE_OPEN, LEAVE_OPEN)))
 def test_nothing_else_does(one, two):
-    assert unknown("POST", [attempt("cut"), attempt(one), attempt(two)])
-    assert unknown("POST", [attempt(one), attempt(two)]) == ("cut" in {one, two})
+    assert outcome_unknown("POST", [attempt("cut"), attempt(one), attempt(two)])
+    assert outcome_unknown("POST", [attempt(one), attempt(two)]) == ("cut" in {one, two})
 
 
 def test_what_becomes_of_the_get_after_a_303_leaves_the_post_settled():
-    assert not unknown("POST", [attempt(303), attempt("cut", "GET")])
+    assert not outcome_unknown("POST", [attempt(303), attempt("cut", "GET")])
 
 
 @pytest.mark.parametrize(("method", "settled"), [("POST", True), ("PUT", False), ("PATCH", False), ("DELETE", False)])
 @pytest.mark.parametrize("status", [301, 302])
 def test_what_is_to_be_sent_elsewhere_is_not_done_yet(method, settled, status):
-    assert unknown(method, [attempt(status, method), attempt("cut", method)]) != settled
+    assert outcome_unknown(method, [attempt(status, method), attempt("cut", method)]) != settled

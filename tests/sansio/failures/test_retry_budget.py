@@ -109,7 +109,7 @@ def test_timeouts_of_a_burst_are_retried():
     assert not budget.crowded(1.0)
 
 
-def test_one_answer_in_time_tells_that_not_all_is_lost():
+def test_one_response_in_time_shows_that_the_host_is_there():
     for how in ("answer", "error"):
         budget = timed_out(RetryBudget(0.2, 10), 5)
         if how == "answer":

@@ -1,4 +1,4 @@
-"""Cache-Control is read as RFC 9111 has it; what can't be read keeps the cache back."""
+"""Cache-Control is read as RFC 9111 says; what can't be read holds the cache back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RFC 9111, as tables: what is stored, for how long it is fresh, when it is asked about, and what a 304 does to it."""
+"""RFC 9111, as tables: what is stored, for how long it is fresh, when it is revalidated, and what a 304 changes."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ def date(ahead: float = 0.0) -> str:
     return formatdate(NOW + ahead, usegmt=True)
 
 
-def stored(*headers, status=200, request=(), came=NOW, asked=None, identity="", heuristic=0.0):
+def stored(*headers, status=200, request=(), response_time=NOW, request_time=None, identity="", heuristic=0.0):
     return store(
         status,
         CIMultiDict(headers),
         b"{}",
-        Fetched(came if asked is None else asked, came, CIMultiDict(request), heuristic),
+        Fetched(
+            response_time if request_time is None else request_time, response_time, CIMultiDict(request), heuristic
+        ),
         version="1.1",
         identity=identity,
     )
@@ -92,7 +94,7 @@ def test_what_is_stored(headers, status, kept):
     assert (stored(*headers, status=status) is not None) == kept
 
 
-def test_headers_of_the_connection_are_not_kept():
+def test_headers_of_the_connection_are_not_stored():
     """Nor those that its Connection names (section 3.1)."""
     one = stored(
         (CONTROL, "max-age=1"), ("Connection", "close, X-Hop"), ("Connection", "x-session"), ("X-Hop", "1"),
@@ -106,7 +108,7 @@ def test_headers_of_the_connection_are_not_kept():
     assert "X-B" not in new.headers
 
 
-def test_what_is_kept_is_plain_data_that_the_garbage_collector_leaves_alone():
+def test_what_is_stored_is_plain_data_that_the_garbage_collector_leaves_alone():
     one = tuple(stored((CONTROL, "max-age=1"), ("Vary", "A, B"), TAGGED, request={"A": "1"}))
     gc.collect()
     gc.collect()
@@ -190,7 +192,7 @@ def test_how_long_it_is_fresh(headers, heuristic, seconds):
     ],
 )
 def test_how_old_it_is(headers, asked, later, seconds):
-    one = stored((CONTROL, "max-age=60"), *headers, asked=NOW + asked)
+    one = stored((CONTROL, "max-age=60"), *headers, request_time=NOW + asked)
     assert age(one, NOW + later) == pytest.approx(seconds)
 
 
@@ -237,17 +239,17 @@ def test_when_it_is_used_without_asking(control, request_control, old, used):
         ("max-age=60", "no-cache", 100, 1, False),
     ],
 )
-def test_when_it_is_used_because_nobody_answers(control, request_control, allowed, old, used):
+def test_when_it_is_used_because_the_server_does_not_respond(control, request_control, allowed, old, used):
     one = stored((CONTROL, control), TAGGED)
     assert usable_on_error(one, CIMultiDict({CONTROL: request_control}), NOW + old, allowed) == used
 
 
-def test_variants_are_told_apart_and_the_latest_wins():
+def test_variants_are_distinguished_and_the_latest_wins():
     vary = (CONTROL, "max-age=60"), ("Vary", "Accept-Language")
     english = stored(*vary, request={"Accept-Language": "en"})
     german = stored(*vary, request={"accept-language": "de"})
-    newer = stored(*vary, request={"Accept-Language": "en"}, came=NOW + 1)
-    mine = stored(*vary, request={"Accept-Language": "en"}, identity="me", came=NOW + 2)
+    newer = stored(*vary, request={"Accept-Language": "en"}, response_time=NOW + 1)
+    mine = stored(*vary, request={"Accept-Language": "en"}, identity="me", response_time=NOW + 2)
     kept = [newer, english, german, mine]
     assert choose(kept, "", CIMultiDict({"Accept-Language": "en"})) == newer
     assert choose(kept, "", CIMultiDict({"Accept-Language": "de"})) == german
@@ -273,7 +275,7 @@ def test_variants_are_told_apart_and_the_latest_wins():
         (["x" * 20_000, "a"], ["x" * 20_000, "b"], False),
     ],
 )
-def test_what_an_answer_varies_by_is_compared_whole(first, second, same):
+def test_what_a_response_varies_by_is_compared_whole(first, second, same):
     vary = (CONTROL, "max-age=60"), ("Vary", "Accept-Language")
     one = stored(*vary, request=[("Accept-Language", value) for value in first])
     assert (choose([one], "", CIMultiDict(("accept-language", value) for value in second)) is not None) == same
@@ -296,7 +298,7 @@ def test_a_validator_is_sent_as_it_came_or_not_at_all(headers, asked):
     assert conditions(stored((CONTROL, "max-age=60"), *headers)) == asked
 
 
-def test_a_304_may_change_what_the_answer_varies_by():
+def test_a_304_may_change_what_the_response_varies_by():
     one = stored(TAGGED, (CONTROL, "max-age=1"))
     told = CIMultiDict([("ETag", '"1"'), ("Vary", "A")])
     new = freshened(one, told, Fetched(NOW, NOW, CIMultiDict({"A": "1"})))
@@ -304,7 +306,7 @@ def test_a_304_may_change_what_the_answer_varies_by():
     assert choose([new], "", CIMultiDict({"A": "1"})) == new
 
 
-def test_a_304_of_another_date_speaks_of_another_answer():
+def test_a_304_of_another_date_is_about_another_response():
     one = stored(("Last-Modified", date(-5)), (CONTROL, "max-age=1"))
     assert freshened(one, CIMultiDict({"Last-Modified": date(-1)}), Fetched(NOW, NOW, {})) is None
     assert freshened(one, CIMultiDict({"Last-Modified": date(-5)}), Fetched(NOW, NOW, {})) is not None
@@ -317,7 +319,7 @@ def test_a_304_of_another_date_speaks_of_another_answer():
         ({"Last-Modified": date(-1)}, True), ({"Content-Length": "2"}, False), ({"Content-Length": "3"}, True),
     ],
 )  # fmt: skip
-def test_what_the_answer_to_a_head_says_of_it(told, other):
+def test_what_a_response_to_head_says_about_the_stored_one(told, other):
     """Section 4.3.5."""
     one = stored(TAGGED, ("Last-Modified", date(-5)), ("Content-Length", "2"), (CONTROL, "max-age=60"))
     assert outdated(one, CIMultiDict(told)) == other
@@ -328,7 +330,7 @@ def test_what_is_asked_and_what_a_304_changes():
     assert conditions(one) == {"If-None-Match": '"1"', "If-Modified-Since": date(-5)}
     told = CIMultiDict([("ETag", 'W/"1"'), (CONTROL, "max-age=9"), ("Content-Length", "0"), ("X-Old", "2")])
     new = freshened(one, told, Fetched(NOW + 10, NOW + 11, {}))
-    assert (new.headers["X-Old"], new.headers["Content-Type"], new.came) == ("2", "a/b", NOW + 11)
+    assert (new.headers["X-Old"], new.headers["Content-Type"], new.response_time) == ("2", "a/b", NOW + 11)
     assert "Content-Length" not in new.headers
     assert age(new, NOW + 11) == pytest.approx(1)
     assert usable(new, {}, NOW + 15)
@@ -336,5 +338,5 @@ def test_what_is_asked_and_what_a_304_changes():
     assert freshened(one, CIMultiDict(), Fetched(NOW, NOW, {})) is not None
 
 
-def test_the_age_is_told():
+def test_the_age_is_sent_along():
     assert caching.with_age(stored((CONTROL, "max-age=60")), NOW + 7.9)["Age"] == "7"

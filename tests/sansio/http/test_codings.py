@@ -136,9 +136,7 @@ def test_what_is_no_coding_leaves_a_body_as_it_is(plain):
 
 @pytest.mark.parametrize("name", ["compress", "x-compress", "snappy", "gzip2", "\u212aip", "x" * 9999])
 def test_what_is_not_known_is_an_error_that_says_so_once_there_is_a_body(name):
-    with pytest.raises(
-        CodingError, match="no coding that is known here; ask for another with Accept-Encoding"
-    ) as caught:
+    with pytest.raises(CodingError, match="is not a known coding; ask for another with Accept-Encoding") as caught:
         unpack(decoding([], [name]), b"x")
     assert caught.value.final
     assert len(str(caught.value)) < 200
@@ -146,7 +144,7 @@ def test_what_is_not_known_is_an_error_that_says_so_once_there_is_a_body(name):
 
 
 def test_more_codings_than_anybody_uses_are_an_error():
-    with pytest.raises(CodingError, match="6 codings one upon another, which is over 5"):
+    with pytest.raises(CodingError, match="6 codings on top of each other, more than 5"):
         unpack(decoding([], ["gzip, " * 6]), b"x")
 
 

@@ -167,7 +167,7 @@ def test_what_the_user_sends_goes_before_and_stays():
     assert sent(given="a=mine") == "a=mine"
 
 
-def test_what_is_kept_is_bounded_and_the_oldest_in_use_go_first():
+def test_the_jar_is_bounded_and_the_least_recently_used_go_first():
     jar, place = Jar(), {"secure": True, "path": "/", "now": NOW}
     jar.keep((f"{n}=x" for n in range(180)), host="h.example", **place)
     jar.keep(["0=y", "more=x", "short=x; Max-Age=1"], host="h.example", **place)

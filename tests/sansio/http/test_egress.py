@@ -166,5 +166,5 @@ def test_hosts_are_denied_by_name():
      "h example", "-h.example"],
 )  # fmt: skip
 def test_what_is_no_network_address_or_host_is_refused(entry):
-    with pytest.raises(ValueError, match="is no network, address or host"):
+    with pytest.raises(ValueError, match="is not a network, address or host"):
         Guard(allow=[entry])

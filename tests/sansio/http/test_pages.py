@@ -85,7 +85,7 @@ def test_progress_counts_what_was_handed_over():
 @pytest.mark.parametrize(
     "start", [{}, {"cursor": 1, "page": 2}, {"page": "1"}, {"page": True}, {"page": 1, "skip": "x"}, 5, ["page", 1]]
 )
-def test_a_start_that_is_no_position_is_told(start):
+def test_a_start_that_is_not_a_position_is_refused(start):
     with pytest.raises(ConfigError, match="start="):
         start_of(start, "page")
 
@@ -104,7 +104,7 @@ def test_a_start_that_is_no_position_is_told(start):
     ],
 )
 def test_what_the_client_added_is_taken_out_of_the_next_url(url, sent, asked, left):
-    assert without_echo(url, sent=parse(sent), asked=parse(asked)) == left
+    assert without_echo(url, sent=parse(sent), original=parse(asked)) == left
 
 
 def cursor_after(answer, *, position=None, items=(1,), **settings):
@@ -116,7 +116,7 @@ NO_NEXT = [None, False, "", "  ", [], {}, 0, "0", "null", "None", "FALSE", "unde
 
 
 @pytest.mark.parametrize("said", NO_NEXT)
-def test_no_next_page_is_told_in_many_ways(said):
+def test_servers_say_in_many_ways_that_there_is_no_next_page(said):
     assert cursor_after({"next_cursor": said}) is None
     assert NextUrl().strategy().after(page_of([1], {"url": None}, {"next": said})) is None
     assert NextUrl().strategy().after(page_of([1], {"url": None}, {"next": {"href": said}})) is None
@@ -144,7 +144,7 @@ def test_the_sign_of_the_end_can_be_named(end, said):
 
 
 @pytest.mark.parametrize("said", [True, 1.5, ["a"], {"a": 1}])
-def test_what_can_be_no_cursor_and_no_url_is_told(said):
+def test_what_can_be_neither_a_cursor_nor_a_url_is_an_error(said):
     with pytest.raises(DecodeError, match=r"the next cursor is (true or false|a number|a list|an object)"):
         cursor_after({"next_cursor": said})
     with pytest.raises(DecodeError, match=r"the next URL is (true or false|a number|a list|an object)"):

@@ -57,7 +57,7 @@ def test_every_usual_form_is_read(text):
     ["", "sha256/", PIN[:-2], PIN[:-1], PIN + "=", f"sha1/{PIN[7:]}", f"sha256/{'0' * 64}", f'pin-sha256="{PIN[7:]}', "Ω" * 44],
 )  # fmt: skip
 def test_anything_else_is_refused(text):
-    with pytest.raises(ValueError, match="is no pin: give sha256/ and the base64 of 32 bytes"):
+    with pytest.raises(ValueError, match="is not a pin: write sha256/ and the base64 of 32 bytes"):
         parse(text)
 
 

@@ -1,4 +1,4 @@
-"""Proxies of the environment: which is used for a URL, and for which hosts none is."""
+"""Proxies of the environment: which one is used for a URL, and for which hosts none."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Which answers may be gone on with, and which answer is the rest."""
+"""Which downloads may be resumed, and which response is the rest."""
 
 from __future__ import annotations
 
 import pytest
 from multidict import CIMultiDict
 
-from asyncapi.sansio.http.ranges import Part, goes_on, part_of, validator
+from asyncapi.sansio.http.ranges import Part, continues_at, part_of, validator
 
 OLD, NOW = "Sun, 06 Nov 1994 08:48:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT"
 
@@ -64,7 +64,7 @@ def test_what_if_range_may_say(headers, said):
         ),
     ],
 )  # fmt: skip
-def test_which_bytes_an_answer_holds(status, headers, part):
+def test_which_bytes_a_response_holds(status, headers, part):
     assert part_of(status, CIMultiDict(headers)) == part
 
 
@@ -87,11 +87,11 @@ def test_which_bytes_an_answer_holds(status, headers, part):
     ],
 )
 def test_what_can_be_joined_to_five_bytes(part, total, tag, right):
-    assert goes_on(part, CIMultiDict(ETag=tag), at=5, total=total, known='"a"') is right
+    assert continues_at(part, CIMultiDict(ETag=tag), at=5, total=total, known='"a"') is right
 
 
-def test_a_date_is_compared_as_it_was_told():
+def test_a_date_is_compared_as_it_was_sent():
     part = Part(5, 10, 10)
-    assert goes_on(part, CIMultiDict({"Last-Modified": OLD, "ETag": '"n"'}), at=5, total=10, known=OLD)
-    assert not goes_on(part, CIMultiDict({"Last-Modified": NOW}), at=5, total=10, known=OLD)
-    assert not goes_on(part, CIMultiDict({"ETag": '"n"'}), at=5, total=10, known=OLD)
+    assert continues_at(part, CIMultiDict({"Last-Modified": OLD, "ETag": '"n"'}), at=5, total=10, known=OLD)
+    assert not continues_at(part, CIMultiDict({"Last-Modified": NOW}), at=5, total=10, known=OLD)
+    assert not continues_at(part, CIMultiDict({"ETag": '"n"'}), at=5, total=10, known=OLD)

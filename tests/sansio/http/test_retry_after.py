@@ -1,4 +1,4 @@
-"""Every form in which a server says when to come back."""
+"""Every form in which a server says how long to wait."""
 
 from __future__ import annotations
 

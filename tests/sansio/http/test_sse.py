@@ -101,12 +101,12 @@ def test_where_to_go_on_from_is_known():
 @pytest.mark.parametrize("split", [lambda data: [data], bytewise])
 def test_an_event_that_does_not_end_is_refused_and_says_what_to_do(text, split):
     with pytest.raises(ProtocolError, match="one event is longer than max_event=50 bytes: raise max_event") as caught:
-        events_of(*split(text.encode()), most=50)
+        events_of(*split(text.encode()), max_bytes=50)
     assert caught.value.final
 
 
 def test_comments_without_end_are_no_event():
-    assert events_of(*[b": keep alive\n"] * 100, b"data: a\n\n", most=50) == [one("a")]
+    assert events_of(*[b": keep alive\n"] * 100, b"data: a\n\n", max_bytes=50) == [one("a")]
 
 
 class Price(BaseModel):

@@ -69,7 +69,7 @@ def test_parameters_are_read_and_the_last_of_a_key_counts():
     assert parse_list("(a;b=1);c=2") == [Item([Item("a", {"b": 1})], {"c": 2})]
 
 
-def test_types_that_look_like_others_are_told_apart():
+def test_types_that_look_alike_are_distinguished():
     token, text, date = bare('a, "a", @1')
     assert (type(token), type(text), type(date)) == (Token, str, Date)
 

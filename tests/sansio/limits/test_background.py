@@ -40,11 +40,11 @@ def test_evidence_of_a_limit_is_taken_out_of_a_sample_again():
     sample.mark()
     sample.add(2.0, refused=1)
     sample.forget()
-    assert (sample.answers, sample.refused) == (1, 0)
+    assert (sample.responses, sample.refused) == (1, 0)
 
 
 def test_attempts_that_went_at_another_rate_do_not_count():
     sample = Sample()
     sample.since = 5.0
     sample.add(4.0, refused=1)
-    assert sample.answers == 0
+    assert sample.responses == 0

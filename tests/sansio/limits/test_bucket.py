@@ -63,7 +63,7 @@ def test_no_window_of_time_ever_holds_more_than_the_burst_and_what_was_refilled(
             assert last - first + 1 <= allowed * (1 + 1e-6) + 1e-6
 
 
-def test_the_delay_it_tells_is_the_delay_it_needs():
+def test_the_delay_it_predicts_is_the_delay_it_needs():
     bucket = Bucket(10, 1.0, 5)
     for _ in range(5):
         assert bucket.delay(100.0) <= 0

@@ -1,4 +1,4 @@
-"""Whose turn it is: priority, tenants in turn, arrival, and nobody starved."""
+"""The order of a wait queue: priority, tenants in turn, arrival, and nobody starved."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Whether a 429 is one call's or everybody's is decided by the attempts sent after it; a verdict by chance is taken back."""
+"""The attempts sent after a 429 decide whether it is one call's or everybody's; a verdict by chance is taken back."""
 
 import pytest
 
 from asyncapi.sansio.limits.background import Background
-from asyncapi.sansio.limits.host_pause import Doubt, HostPause
+from asyncapi.sansio.limits.host_pause import HostPause, Suspicion
 
 
-def doubt(answers, *, number=0, took=0.1, retry_after=5.0):
-    """A doubt raised at 0, and the answers to the attempts sent after the refused one: "t" taken, "r" refused."""
-    raised = Doubt(0.0, number, took, retry_after)
+def suspicion(answers, *, number=0, took=0.1, retry_after=5.0):
+    """A suspicion raised at 0, and the answers to the attempts sent after the refused one: "t" taken, "r" refused."""
+    raised = Suspicion(0.0, number, took, retry_after)
     for later, answer in enumerate(answers, number + 1):
         raised.add(0.0, later, refused=answer == "r", retry_after=retry_after if answer == "r" else None)
     return raised
@@ -29,19 +29,19 @@ def doubt(answers, *, number=0, took=0.1, retry_after=5.0):
 ])  # fmt: skip
 def test_the_verdict(answers, single, backlog):
     background = Background(seen=0)
-    assert doubt(answers).verdict(0.1, background, 3, backlog=False) is single
-    assert doubt(answers).verdict(0.1, background, 3, backlog=True) is backlog
+    assert suspicion(answers).verdict(0.1, background, 3, backlog=False) is single
+    assert suspicion(answers).verdict(0.1, background, 3, backlog=True) is backlog
 
 
 def test_what_the_host_refuses_at_random_is_no_evidence():
     background = Background(seen=0)
     background.learn(100, 30)
-    assert doubt("rr").verdict(0.1, background, 3, backlog=True) is None
-    assert doubt("r" * 12).verdict(0.1, background, 3, backlog=True) is True
+    assert suspicion("rr").verdict(0.1, background, 3, backlog=True) is None
+    assert suspicion("r" * 12).verdict(0.1, background, 3, backlog=True) is True
 
 
-def test_answers_of_attempts_sent_before_the_refused_one_are_no_evidence():
-    raised = Doubt(0.0, 10, 0.1, None)
+def test_responses_to_attempts_sent_before_the_refused_one_are_no_evidence():
+    raised = Suspicion(0.0, 10, 0.1, None)
     for number in range(10):
         raised.add(0.0, number)
     assert raised.verdict(0.1, Background(), 3, backlog=True) is None
@@ -49,16 +49,16 @@ def test_answers_of_attempts_sent_before_the_refused_one_are_no_evidence():
 
 @pytest.mark.parametrize(("took", "ends"), [(0.1, 1.0), (2.0, 6.0)])
 def test_without_a_verdict_all_go_on_after_a_second_or_three_round_trips(took, ends):
-    raised = doubt("", took=took)
+    raised = suspicion("", took=took)
     assert raised.verdict(ends - 0.01, Background(), 0, backlog=True) is None
     assert raised.verdict(ends, Background(), 0, backlog=True) is False
 
 
-def test_while_in_doubt_one_probe_goes_and_one_more_for_each_that_was_taken():
-    assert doubt("").admits(0)
-    assert not doubt("").admits(1)
-    assert doubt("tt").admits(2)
-    assert not doubt("tt").admits(3)
+def test_while_undecided_one_probe_goes_and_one_more_for_each_that_was_taken():
+    assert suspicion("").admits(0)
+    assert not suspicion("").admits(1)
+    assert suspicion("tt").admits(2)
+    assert not suspicion("tt").admits(3)
 
 
 def test_a_pause_lasts_the_longest_retry_after_and_is_probed_once_a_minute():
@@ -77,7 +77,7 @@ def test_a_pause_lasts_the_longest_retry_after_and_is_probed_once_a_minute():
 def test_what_was_sent_before_a_pause_does_not_end_it():
     """It can show that the refusal was chance."""
     pause = HostPause()
-    pause.doubt = doubt("rr")
+    pause.suspicion = suspicion("rr")
     pause.begin(1.0, 30.0)
     assert not pause.taken(0.5)
     for number in range(10, 22):

@@ -1,4 +1,4 @@
-"""Which key goes next: for every history of uses and refusals, one that may, if there is one."""
+"""After any history of uses and refusals, the next key is one that may be used, if there is one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncapi.sansio.limits.bucket import Bucket
-from asyncapi.sansio.limits.key_rotation import KeyState, Ring, limit_told
+from asyncapi.sansio.limits.key_rotation import KeyState, Ring, read_limit
 
 EVENTS = st.lists(
     st.tuples(st.integers(0, 2), st.sampled_from(["take", "rest", "bar", "free", "served"]), st.floats(0, 5)),
@@ -59,7 +59,7 @@ NOW = 1_700_000_000.0
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "content", "told"),
+    ("status", "headers", "content", "limit"),
     [
         (429, {}, b"", (True, None)),
         (429, {"retry-after": "7"}, b"", (True, 7.0)),
@@ -86,8 +86,8 @@ NOW = 1_700_000_000.0
         (200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}, b"", (False, None)),
     ],
 )
-def test_which_answers_are_a_limits(status, headers, content, told):
-    assert limit_told(status, headers, content, NOW) == told
+def test_which_responses_are_a_limits(status, headers, content, limit):
+    assert read_limit(status, headers, content, NOW) == limit
 
 
 def test_what_was_not_used_is_given_back():
@@ -121,7 +121,7 @@ def test_rests_double_until_they_are_long_enough():
     assert key.rests_until == 1
 
 
-def test_what_is_told_of_a_key():
+def test_how_a_key_describes_itself():
     key = KeyState("a", [Bucket(1, 10, 1)], quota=2)
     assert key.describe(0) == "ready"
     key.take(0)

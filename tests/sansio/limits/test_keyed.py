@@ -15,7 +15,7 @@ def test_a_value_is_made_once_per_key():
 
 def test_it_forgets_the_oldest_key_when_full_and_no_other():
     made = count()
-    keyed = Keyed(lambda: next(made), most=3)
+    keyed = Keyed(lambda: next(made), max_keys=3)
     for key in "abcd":
         assert keyed[key] == "abcd".index(key)
     assert list(keyed) == ["b", "c", "d"]
@@ -26,7 +26,7 @@ def test_it_forgets_the_oldest_key_when_full_and_no_other():
 def test_what_is_in_use_is_not_forgotten_and_makes_room_again_afterwards():
     busy = {0, 1, 2}
     made = count()
-    keyed = Keyed(lambda: next(made), most=3, busy=busy.__contains__)
+    keyed = Keyed(lambda: next(made), max_keys=3, busy=busy.__contains__)
     for key in "abcdefgh":
         keyed[key]
     assert set(keyed) == {"a", "b", "c", "h"}
@@ -42,7 +42,7 @@ def test_where_all_is_in_use_it_grows_and_a_new_key_costs_a_few_looks():
         next(looks)
         return True
 
-    keyed = Keyed(object, most=100, busy=busy)
+    keyed = Keyed(object, max_keys=100, busy=busy)
     for number in range(1000):
         keyed[str(number)]
     assert len(keyed) == 1000

@@ -1,4 +1,4 @@
-"""A limit is told from a host that refuses a share whatever the rate: the one is kept to, the other is not slowed for.
+"""A limit is distinguished from refusals at random: the first is respected, the second slows nobody down.
 
 The simulations are benchmarks/simulator/workers.py, as in test_pacing.py.
 """
@@ -67,7 +67,7 @@ def test_a_window_of_a_second_is_not_met_much():
     assert seen.refusals(20, 120) < 0.005
 
 
-def test_a_host_that_gets_a_limit_later_is_kept_to_it():
+def test_a_limit_that_a_host_gets_later_is_respected():
     server = Fickle(0.01, seed=3)
     pacer = Pacer()
     workers = Workers(pacer, server, workers=100, seed=3)

@@ -1,4 +1,4 @@
-"""What is a rate limit, and how long it asks to wait."""
+"""Which responses are a rate limit's, and how long they ask to wait."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ SOME_LEFT = USED_UP | {"X-RateLimit-Remaining": "20", "X-RateLimit-Used": "40"}
         (503, USED_UP, False, None),
     ],
 )
-def test_a_limit_is_told_from_other_refusals(status, headers, limited, wait):
+def test_a_rate_limit_is_distinguished_from_other_refusals(status, headers, limited, wait):
     assert is_rate_limited(status, CIMultiDict(headers)) is limited
     assert wait_asked(status, CIMultiDict(headers), WALL) == wait
 
 
-def test_a_reset_by_a_clock_that_is_off_is_read_by_the_answers_own_date():
+def test_a_reset_by_a_clock_that_is_off_is_read_by_the_responses_own_date():
     headers = CIMultiDict(USED_UP | {"Date": formatdate(WALL + 10, usegmt=True)})
     assert wait_asked(403, headers, WALL + 500) == 20.0

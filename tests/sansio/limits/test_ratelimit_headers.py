@@ -1,4 +1,4 @@
-"""What servers tell about their limits is read in every dialect, and what cannot be read is as if it were not there."""
+"""The limits that servers state are read in every dialect, and what can't be read does not count."""
 
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -207,7 +207,7 @@ def test_one_bad_line_of_a_list_spoils_it_but_nothing_beside_it():
     assert told == [Quota("x-ratelimit", "", "requests", None, 7)]
 
 
-def test_no_answer_gives_more_than_sixteen_records():
+def test_no_response_gives_more_than_sixteen_records():
     assert len(read({"RateLimit": ", ".join(f'"{number}";r=1' for number in range(50))})) == 16
 
 

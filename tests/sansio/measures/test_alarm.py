@@ -26,7 +26,7 @@ from asyncapi.sansio.measures.window import Window
     ],
 )
 def test_a_rule_in_words_is_understood(when, line):
-    assert parse(when).line == pytest.approx(line)
+    assert parse(when).threshold == pytest.approx(line)
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ def test_too_few_calls_begin_nothing():
     assert fed("error_rate > 0.5", 10, [True] * 9) == []
 
 
-def test_a_value_that_wavers_about_the_line_is_one_episode():
+def test_a_value_that_wavers_about_the_threshold_is_one_episode():
     wavering = [True, False] * 500
     assert fed("error_rate > 0.499", 10, [True] * 10 + wavering) == [(9, True)]
 
 
-def test_a_line_of_nothing_ends_when_nothing_fails_any_more():
+def test_a_threshold_of_zero_ends_when_nothing_fails_any_more():
     window, episodes = Window(10), Episodes(parse("error_rate > 0"), 1)
     window.call(0, elapsed=1, failed=True)
     assert episodes.judge(window)

@@ -51,7 +51,7 @@ def test_what_is_too_short_to_measure_counts_as_a_microsecond(value):
 
 
 def test_keys_have_histograms_of_their_own_up_to_a_bound_and_then_share_one():
-    both = Histograms(most=3)
+    both = Histograms(max_keys=3)
     for number in range(10):
         for _ in range(number + 1):
             both.record(("GET", str(number)), number + 1.0)
