@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from importlib import import_module
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -31,12 +32,15 @@ class Unset:
     def __bool__(self) -> bool:
         return False
 
+    def __reduce__(self) -> str:
+        return "UNSET"  # one object in every process: it is compared by identity
+
 
 UNSET: Final = Unset()
 
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
-Content = bytes | bytearray | memoryview | str | AsyncIterable[bytes] | Iterable[bytes]
+Content = bytes | bytearray | memoryview | str | PathLike[str] | AsyncIterable[bytes] | Iterable[bytes]
 
 
 Send = Callable[["Request"], Awaitable["Response"]]

@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import re
 import uuid
-from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
 from yarl import URL
 
+from asyncapi.calls.arguments import (
+    TOKEN,
+    check_redirects,
+    checked_auth,
+    checked_headers,
+    cookie_header,
+    flat_params,
+    limits_of,
+    max_wait_of,
+    own_options,
+    place_of,
+    policy_of,
+)
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.layers.retry import nested
@@ -25,20 +38,17 @@ from asyncapi.messages.uri import has_dot_segments, with_pairs
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.failures.idempotency import UsedKeys
 from asyncapi.sansio.failures.resend import METHODS
-from asyncapi.settings import Retry, Timeout
 from asyncapi.types import UNSET, Unset
 from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from asyncapi.clock import Clock
+    from asyncapi.settings import Retry, Timeout
     from asyncapi.types import Headers, Params
 
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://|https?:", re.IGNORECASE)
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-# RFC 9110 section 5.5, and what has no bytes; U+DC80 to U+DCFF have: the headers of answers keep them so (PEP 383).
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 _FRAMING = ("Content-Length", "Transfer-Encoding")
 _USER_AGENT = f"asyncapi-sdk/{VERSION}"
 _KEY_HEADER = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
@@ -86,26 +96,15 @@ class Builder:
         self._now = clock.now
         self.used = UsedKeys()
 
-    def rebuild(self, asked: Request) -> Request:
-        """A Request that the user made, as it goes down the layers; `asked` itself is left as it is."""
-        built = self.build(
-            asked.method,
-            asked.url,
-            params=asked.params,
-            headers=asked.headers or None,
-            json=asked.json,
-            data=asked.data,
-            content=asked.content,
-            files=asked.files,
-            timeout=asked.timeout,
-            retry=asked.retry,
-            idempotency_key=asked.idempotency_key,
-            route=asked.route,
-            wait=asked.wait,
-            priority=asked.priority,
-            tenant=asked.tenant,
-        )
-        built.id = asked.id
+    def rebuild(self, original: Request, shared: Mapping[str, Any] = MappingProxyType({})) -> Request:
+        """Build a Request that the user made; `original` itself is left as it is.
+
+        Args:
+            original: As the user wrote it.
+            shared: What `shared_options` gives: holds where the Request says nothing of its own.
+        """
+        built = self.build(original.method, original.url, **own_options(original, shared))
+        built.id = original.id
         return built
 
     def build(
@@ -115,12 +114,15 @@ class Builder:
         *,
         params: Params | None = None,
         headers: Headers | None = None,
+        cookies: Mapping[str, str] | None = None,
+        auth: Any = UNSET,
         json: Any = None,
         data: Any = None,
         content: Any = None,
         files: Any = None,
         timeout: Any = UNSET,
         retry: Any = UNSET,
+        redirects: int | None = None,
         idempotency_key: str | bool | None = None,
         route: str | None = None,
         wait: bool | float | Unset = UNSET,
@@ -138,14 +140,17 @@ class Builder:
         built.method = method
         built.url, host = self._target(url, params)
         built.headers = self._headers if headers is None else self._merged(headers)
-        built.params = built.id = None
+        built.params = built.id = built.cookies = None
+        built.auth, built.redirects = auth, redirects
+        if auth is not UNSET or cookies is not None or redirects is not None:
+            self._set_own(built, cookies)
         built.json, built.data, built.content, built.files = json, data, content, files
         built.timeout, built.retry, built.route = timeout, retry, route
         built.idempotency_key = idempotency_key
         call = self._begin(built, host)
         call.max_wait = self._max_wait if wait is UNSET else max_wait_of(wait)
         if priority is not None or tenant is not None:
-            call.priority, call.tenant = _place(priority, tenant)
+            call.priority, call.tenant = place_of(priority, tenant)
         built.wait, built.priority, built.tenant = wait, priority, tenant
         if json is not None or content is not None or data is not None or files is not None:
             self._add_body(built)
@@ -156,6 +161,20 @@ class Builder:
             if idempotency_key is not True and not self.used.fits(built):
                 raise ConfigError(self.used.describe(built), request=built)
         return built
+
+    def _set_own(self, built: Request, cookies: Mapping[str, str] | None) -> None:
+        """Set the credential, the cookies and the redirects of the call's own."""
+        built.auth = checked_auth(built.auth)
+        if built.redirects is not None:
+            check_redirects(built.redirects)
+        if cookies is not None:
+            usual = self._headers.get("Cookie", "")
+            if built.headers.get("Cookie", "") != usual:
+                raise ConfigError("cookies= and a Cookie header: give one of the two")
+            written = cookie_header(cookies, usual)
+            if written:
+                built.headers = CIMultiDict(built.headers)
+                built.headers["Cookie"] = written
 
     def _begin(self, built: Request, host: str) -> Call:
         """Start the clock of the call that `built` makes."""
@@ -220,7 +239,7 @@ class Builder:
 
 
 def _check_method(method: str) -> None:
-    if not _TOKEN.fullmatch(method) or method == "CONNECT":
+    if not TOKEN.fullmatch(method) or method == "CONNECT":
         raise ConfigError(
             f"method {method!r}: give an HTTP method, such as GET"
             + ("; tunnels are made by proxy=" if method == "CONNECT" else "")
@@ -263,89 +282,6 @@ def _check_key(key: Any) -> str:
             f"idempotency_key={key!r}: give True, or text of visible ASCII characters (none at all: None)"
         )
     return key
-
-
-def _place(priority: Any, tenant: Any) -> tuple[int, str]:
-    """What a user gives as priority and tenant."""
-    if priority is not None and (not isinstance(priority, int) or isinstance(priority, bool)):
-        raise ConfigError(f"priority={priority!r}: give a whole number; the higher goes first, 0 is usual")
-    if tenant is not None and not isinstance(tenant, str):
-        raise ConfigError(f"tenant={tenant!r}: give text")
-    return priority or 0, tenant or ""
-
-
-def limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
-    """(total, connect, attempt) of what a user gives as a timeout: a Timeout, seconds in all, or None."""
-    try:
-        return _limits_of(timeout)
-    except TypeError:  # it can't be hashed: none of the three
-        raise ConfigError(f"timeout={timeout!r}: give seconds, Timeout(...) or None") from None
-
-
-def max_wait_of(wait: Any) -> float | None:
-    """Seconds to stand in line, None for as long as the deadline allows, of what a user gives as wait."""
-    if wait is True:
-        return None
-    if wait is False:
-        return 0.0
-    if not isinstance(wait, int | float) or not wait >= 0:
-        raise ConfigError(f"wait={wait!r}: True, False, or a number of seconds")
-    return float(wait)
-
-
-def policy_of(retry: Any) -> Retry | None:
-    """The policy of what a user gives as retry: a Retry, attempts in all, or None."""
-    try:
-        return _policy_of(retry)
-    except TypeError:
-        raise ConfigError(f"retry={retry!r}: give the attempts in all, Retry(...) or None") from None
-
-
-@lru_cache(maxsize=256)
-def _limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
-    if timeout is None:
-        return None, None, None
-    if not isinstance(timeout, Timeout):
-        timeout = Timeout(timeout)
-    return timeout.total, timeout.connect, timeout.attempt
-
-
-@lru_cache(maxsize=256)
-def _policy_of(retry: Any) -> Retry | None:
-    if retry is None:
-        return None
-    return retry if isinstance(retry, Retry) else Retry(retry)
-
-
-def checked_headers(headers: Headers | None) -> CIMultiDict[str]:
-    """A copy of `headers` that is safe to send.
-
-    Raises:
-        ConfigError: A name or value that would break out of its line, or is no text.
-    """
-    made: CIMultiDict[str] = CIMultiDict()
-    for name, value in encoding.pairs("headers", headers) if headers is not None else ():
-        if not _TOKEN.fullmatch(name):
-            raise ConfigError(f"header name {name!r}: only letters, digits and !#$%&'*+-.^_`|~ are allowed")
-        if not isinstance(value, str):
-            raise ConfigError(f"header {name}: its value is {type(value).__name__}, give text")
-        if (found := _FORBIDDEN.search(value)) is not None:
-            what = "line break or control character" if found[0] < "\ud800" else "lone surrogate"
-            raise ConfigError(f"header {name}: a {what} in its value (header injection?): remove it")
-        made.add(name, value)
-    return made
-
-
-def flat_params(params: Params | None) -> Iterable[tuple[str, str]]:
-    """Query parameters as text pairs: None is left out, a list repeats its key, booleans are true and false.
-
-    Raises:
-        ConfigError: A value that has no plain text form, or text that has no bytes.
-    """
-    if isinstance(params, str):
-        raise ConfigError("params= takes a mapping or pairs; a query string goes into the URL")
-    for name, value in encoding.spread("params", params) if params is not None else ():
-        yield name, encoding.plain("params", name, value)
 
 
 def _base(base_url: str | URL) -> tuple[str, str]:

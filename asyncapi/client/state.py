@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.credentials.base import AuthContext
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import Keyring
-from asyncapi.layers.cache import Counts
+from asyncapi.layers.cache import Asked, Counts
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
@@ -46,7 +47,12 @@ class ClientState:
         bare: The transport's `send`: what credentials ask for their tokens over.
         used: What idempotency keys were used for.
         cookies: What the transport would send of those that it keeps; None where it keeps none.
+
+    Attributes:
+        own: Whether it is for calls with a credential or redirects of their own.
     """
+
+    own = False
 
     def __init__(
         self,
@@ -60,9 +66,10 @@ class ClientState:
         self.settings = settings
         self.used = used
         self.clock = clock
-        self.keyring = (
-            Keyring(settings.auth, settings.base, AuthContext(bare, clock)) if settings.auth is not None else None
-        )
+        self._bare, self._cookies = bare, cookies
+        self.keyring: Keyring | None = None
+        if settings.auth is not None:
+            self.keyring = Keyring(settings.auth, settings.base, AuthContext(bare, clock))
         self.principals = _principals(self.keyring, cookies)
         self.meter = telemetry.Meter()
         self.watchdog = Watchdog(clock)
@@ -88,7 +95,17 @@ class ClientState:
         self.hedges = Hedges(Keyed(settings.hedge.start), clock) if settings.hedge is not None else None
         self.flights = Flights() if settings.single_flight else None
         self.cached = Counts() if settings.cache is not None else None
+        self.asking: dict[str, set[Asked]] = {}
         self.answers: Answers[Any] = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
+
+    def for_own_options(self) -> ClientState:
+        """The same state for calls with a credential or redirects of their own: they may act for anybody."""
+        if self.keyring is None:  # closed with the client, like any
+            self.keyring = Keyring({}, self.settings.base, AuthContext(self._bare, self.clock))
+        twin = copy(self)
+        twin.own = True
+        twin.principals = PrincipalSource(self.keyring.principal, self._cookies)
+        return twin
 
     def of_request(self, request: Request) -> dict[str, Any]:
         """How the limits and the breaker are for this request: what an attempt's record shows."""

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, get_origin
 
 from yarl import URL
 
-from asyncapi.calls.builder import checked_headers, limits_of, policy_of
+from asyncapi.calls.arguments import checked_headers, limits_of, policy_of
 from asyncapi.client.client import Client
 from asyncapi.declared.annotations import dated, filled, given_by, hints_of
 from asyncapi.declared.endpoint import Endpoint
@@ -308,7 +308,7 @@ class _Declared:
             return lambda client, url, **call: client.stream(verb, url, **call)
         if verb == "GET":
             return lambda client, url, **call: client.events(url, model=model, until=until, **call)
-        return lambda client, url, **call: client.events.once(client.stream(verb, url, **call), model, until)
+        return lambda client, url, **call: Events.of(client.stream(verb, url, **call), model, until)
 
 
 def _has(base: Any, name: str, value: Any) -> bool:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import quote
 
-from asyncapi.calls.builder import checked_headers
+from asyncapi.calls.arguments import checked_headers
 from asyncapi.declared.annotations import (
     RAW,
     alternatives,

@@ -51,6 +51,7 @@ _NOT_MODIFIED = 304
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
 _is_secret = lru_cache(maxsize=1024)(is_secret)  # asked of every header of every call
 _MOST_VARIANTS = 32  # of one URL
+_NOBODY_KNOWS = "?"  # the identity of no stored response
 _EVERYBODY = "public"  # the user of an answer that is for all
 
 
@@ -79,6 +80,8 @@ def cache(
     counts: Counts,
     clock: Clock,
     unchanged: Callable[[Request], Awaitable[bool]] | None = None,
+    *,
+    asking: dict[str, set[Asked]] | None = None,
 ) -> Layer:
     """Answer from what is stored where that is allowed.
 
@@ -88,15 +91,17 @@ def cache(
         counts: What was done.
         clock: Its date is what ages are counted by.
         unchanged: Whether `auth=` acts for nobody but `call.principal` since that was said; None for one user's client.
+        asking: Questions under way by key, where another chain of the same client shares them.
     """
+    shared: dict[str, set[Asked]] = {} if asking is None else asking
 
     def layer(inner: Send) -> Send:
-        return _Cache(inner, answers, settings, counts, clock, unchanged=unchanged).send
+        return _Cache(inner, answers, settings, counts, clock, asking=shared, unchanged=unchanged).send
 
     return layer
 
 
-class _Asked:
+class Asked:
     """A question under way, and whether a write has overtaken it."""
 
     __slots__ = ("overtaken",)
@@ -114,6 +119,7 @@ class _Cache:
         counts: Counts,
         clock: Clock,
         *,
+        asking: dict[str, set[Asked]],
         unchanged: Callable[[Request], Awaitable[bool]] | None,
     ) -> None:
         self._unchanged = unchanged
@@ -122,7 +128,7 @@ class _Cache:
         self._settings = settings
         self._counts = counts
         self._now = clock.wall
-        self._asking: dict[str, set[_Asked]] = {}
+        self._asking = asking
 
     async def send(self, request: Request) -> Response:
         if request.method not in SAFE:
@@ -131,6 +137,8 @@ class _Cache:
             response = await self._inner(request)
             self._compare(request, response)
             return response
+        if request.redirects is not None:  # what it gets is no response for calls that follow as many as usual
+            return await self._inner(request)
         if request.content is not None or not caching.concerns(request.method, request.headers):
             return await self._inner(request)
         identity, key = _identity(request, request.call.principal), _key(request)
@@ -143,7 +151,7 @@ class _Cache:
             return self._answer(stored, request, "fresh")
         if "only-if-cached" in directives(request.headers):
             return Response(504, url=request.url, request=request)
-        mine = _Asked()
+        mine = Asked()
         self._asking.setdefault(key, set()).add(mine)
         try:
             return await self._ask(request, stored, mine)
@@ -174,7 +182,7 @@ class _Cache:
             if stored is not None and caching.outdated(stored, response.headers):
                 self._keep(request, None, replaces=stored)
 
-    async def _ask(self, request: Request, stored: Stored | None, mine: _Asked) -> Response:
+    async def _ask(self, request: Request, stored: Stored | None, mine: Asked) -> Response:
         """Ask the server: for the whole, or whether what is stored still holds."""
         asked = self._now()
         conditions = {} if stored is None else caching.conditions(stored)
@@ -307,6 +315,8 @@ def _key(request: Request, url: URL | None = None) -> str:
 
 def _identity(request: Request, user: str | None) -> str:
     """Whose request it is, by the credentials that its headers carry and by `auth=`; "" without any."""
+    if user is None:
+        return _NOBODY_KNOWS
     secrets = [(name.lower(), value) for name, value in request.headers.items() if _is_secret(name)]
     if not secrets and not user:
         return ""

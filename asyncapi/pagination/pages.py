@@ -16,12 +16,11 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from yarl import URL
 
-from asyncapi.calls.builder import checked_headers, flat_params
+from asyncapi.calls.arguments import flat_params
 from asyncapi.errors import ConfigError, RejectedError
 from asyncapi.messages.decoding import parse_url
 from asyncapi.messages.uri import with_pairs, with_replaced, with_user_info
@@ -32,17 +31,13 @@ from asyncapi.sansio.http.origin import Origin, origin
 from asyncapi.sansio.http.pages import Linked, Page, PageStrategy, Position, Progress, Turn, start_of, without_echo
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
-from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
     from types import TracebackType
 
-    from typing_extensions import TypeForm
-
     from asyncapi.messages.response import Response
-    from asyncapi.settings import Retry, Timeout
-    from asyncapi.types import Headers, Params
+    from asyncapi.types import Params
 
 T = TypeVar("T")
 
@@ -227,126 +222,6 @@ class Pages(Generic[T]):
         if self._home.raw_user is not None and origin(url) == origin(self._home):
             url = with_user_info(url, self._home)
         return url
-
-
-class Paginate:
-    """The type of `client.paginate`.
-
-    Args:
-        request: The client's.
-        base_url: The client's.
-    """
-
-    def __init__(self, request: Callable[..., Awaitable[Response]], base_url: str) -> None:
-        self._request = request
-        self._base_url = base_url
-
-    @overload
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        by: By,
-        items: str | None = None,
-        model: None = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        prefetch: int = 1,
-        concurrency: int = 8,
-        max_pages: int | None = 10_000,
-        start: Mapping[str, Any] | None = None,
-        allow_origins: Iterable[str] = (),
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Pages[Any]: ...
-
-    @overload
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        by: By,
-        items: str | None = None,
-        model: TypeForm[T],
-        params: Params | None = None,
-        headers: Headers | None = None,
-        prefetch: int = 1,
-        concurrency: int = 8,
-        max_pages: int | None = 10_000,
-        start: Mapping[str, Any] | None = None,
-        allow_origins: Iterable[str] = (),
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Pages[T]: ...
-
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        by: By,
-        items: str | None = None,
-        model: Any = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        prefetch: int = 1,
-        concurrency: int = 8,
-        max_pages: int | None = 10_000,
-        start: Mapping[str, Any] | None = None,
-        allow_origins: Iterable[str] = (),
-        timeout: Any = UNSET,
-        retry: Any = UNSET,
-        route: str | None = None,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Pages[Any]:
-        """Iterate over a list that comes in pages.
-
-            async for item in api.paginate("/items", by=Cursor(), items="data.items", model=Item): ...
-
-        Each page is one GET with the client's limits and retries; pages come in order and memory does not grow.
-
-        Args:
-            url: Of the list: absolute, or relative to the base URL.
-            by: How pages follow each other: `PageNumber()`, `Offset()`, `Cursor()`, `LinkHeader()`, `NextUrl()`, or a
-                function of the `Page` that gives the next URL, or parameters to set in `url`, or None at the end.
-            items: Where the answer has the items: keys joined by dots, "" for the answer itself, "files?" if it may be
-                missing. By default the answer itself, or its "items", "results" or "data".
-            model: What an item is, as in `request`; plain data by default.
-            params: Query parameters of the list.
-            headers: Sent with every page.
-            prefetch: Pages asked for ahead of your loop; 0 for none.
-            concurrency: Pages asked for side by side where numbers or offsets and the total are known.
-            max_pages: Ends the run after so many pages, with a warning in the log; `.stopped` then says so.
-            start: A saved `.position` to go on from.
-            allow_origins: Other origins that next URLs may lead to, as "https://host". The client's headers, parameters
-                and credentials go there too.
-            timeout: For each page, as in `request`.
-            retry: For each page, as in `request`.
-            route: As in `request`.
-            priority: As in `request`.
-            tenant: As in `request`.
-
-        Returns:
-            Pages: `async for` over it for items, over its `.pages()` for pages. Failures are those of `request`, and
-            carry `.position`; a loop and a foreign origin are a `RejectedError`.
-
-        Raises:
-            ConfigError: An argument makes no sense.
-        """
-        ask = partial(
-            self._request, "GET", headers=None if headers is None else checked_headers(headers),
-            timeout=timeout, retry=retry, raise_for_status=True, route=route, priority=priority, tenant=tenant,
-        )  # fmt: skip
-        return Pages(
-            ask, url, by=by, items=items, model=model, params=params, base_url=self._base_url, prefetch=prefetch,
-            concurrency=concurrency, max_pages=max_pages, start=start, allow_origins=allow_origins,
-        )  # fmt: skip
 
 
 def _way_of(by: Any) -> PageStrategy:

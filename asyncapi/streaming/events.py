@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from multidict import CIMultiDict
 
-from asyncapi.calls.builder import checked_headers, policy_of
+from asyncapi.calls.arguments import checked_headers, policy_of
+from asyncapi.clock import SYSTEM
 from asyncapi.errors import ConfigError, RequestTimeout, TransportError, final_error
 from asyncapi.layers import deadline
 from asyncapi.sansio.failures.backoff import full_jitter
@@ -30,20 +31,18 @@ from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.sansio.http.sse import EventParser, ServerSentEvent, sendable
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.streaming.response import item_reader
-from asyncapi.types import UNSET, Unset
+from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from typing_extensions import TypeForm
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.settings import Retry, Timeout
+    from asyncapi.settings import Retry
     from asyncapi.streaming.response import Items, StreamedResponse
-    from asyncapi.streaming.stream import Stream, Streams
-    from asyncapi.types import Headers, Params
+    from asyncapi.streaming.stream import Stream
 
 log = logging.getLogger("asyncapi")
 
@@ -86,6 +85,11 @@ class Events(Generic[T]):
         self._told: float | None = None  # seconds that the server wants us to wait
         self._fruitless = 0  # connections in a row without an event
         self._state = "new"
+
+    @staticmethod
+    def of(stream: Stream, model: Any, until: str | None) -> Events[Any]:
+        """The events of one response, such as a POST's: its end is the end."""
+        return Events(lambda _: stream, None, SYSTEM, model=model, until=until)
 
     async def __aenter__(self) -> Self:
         if self._state != "new":
@@ -199,115 +203,34 @@ class Events(Generic[T]):
             opened[1].close()
 
 
-class Subscribe:
-    """The type of `client.events`.
+def subscribe(
+    stream: Callable[..., Stream],
+    policy: Retry | None,
+    clock: Clock,
+    url: str | URL,
+    options: dict[str, Any],
+    **how: Any,
+) -> Events[Any]:
+    """A subscription to a URL, asked with GET.
 
     Args:
-        stream: The client's.
+        stream: `Client.stream`.
         policy: The client's retries.
         clock: Times and draws the waits.
+        url: As in `Client.request`.
+        options: Those of each connection.
+        how: Those of `Events`.
     """
-
-    def __init__(self, stream: Streams, policy: Retry | None, clock: Clock) -> None:
-        self._stream = stream
-        self._policy = policy
-        self._clock = clock
-
-    def once(self, stream: Stream, model: Any, until: str | None) -> Events[Any]:
-        """The events of one answer, such as a POST's: its end is the end."""
-        return Events(lambda _: stream, None, self._clock, model=model, until=until)
-
-    @overload
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        model: None = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        last_id: str = "",
-        until: str | None = None,
-        max_event: int = MOST,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Events[ServerSentEvent]: ...
-
-    @overload
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        model: TypeForm[T],
-        params: Params | None = None,
-        headers: Headers | None = None,
-        last_id: str = "",
-        until: str | None = None,
-        max_event: int = MOST,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Events[T]: ...
-
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        model: Any = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        last_id: str = "",
-        until: str | None = None,
-        max_event: int = MOST,
-        timeout: Any = UNSET,
-        retry: Any = UNSET,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Events[Any]:
-        """Subscribe to server-sent events; when the connection ends, connect again and go on.
-
-            async with api.events("/prices", model=Price) as events:
-                async for price in events: ...
-
-        Args:
-            url: As in `Client.request`; asked with GET.
-            model: What the data of each event is, as JSON; without it, `ServerSentEvent`s come.
-            params: As in `Client.request`.
-            headers: As in `Client.request`.
-            last_id: A saved `.last_id` to go on behind.
-            until: The data that ends it; it is not handed over.
-            max_event: The longest event that is taken, in bytes.
-            timeout: Of each connection, as in `Client.stream`.
-            retry: Of each connection, as in `Client.request`; and how many in a row may bring no event. None for a
-                single one.
-            route: As in `Client.request`.
-            wait: As in `Client.request`.
-            priority: As in `Client.request`.
-            tenant: As in `Client.request`.
-
-        Returns:
-            Events: `async with` it, then `async for` over it.
-        """
-        asked = CIMultiDict(_ASKED)
-        asked.update(checked_headers(headers))
-        call = partial(
-            self._stream, "GET", url, params=params, timeout=timeout, retry=retry, raise_for_status=True, route=route,
-            wait=wait, priority=priority, tenant=tenant,
-        )  # fmt: skip
-        return Events(
-            lambda last_id: call(headers=_with_id(asked, last_id)),
-            self._policy if retry is UNSET else policy_of(retry),
-            self._clock,
-            model=model, last_id=last_id, until=until, max_event=max_event,
-        )  # fmt: skip
+    headers = CIMultiDict(_ASKED)
+    headers.update(checked_headers(options.pop("headers", None)))
+    retry = options.get("retry", UNSET)
+    connect = partial(stream, "GET", url, raise_for_status=True, **options)
+    return Events(
+        lambda last_id: connect(headers=_with_id(headers, last_id)),
+        policy if retry is UNSET else policy_of(retry),
+        clock,
+        **how,
+    )
 
 
 def _with_id(asked: CIMultiDict[str], last_id: str) -> CIMultiDict[str]:

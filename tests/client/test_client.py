@@ -161,7 +161,7 @@ def test_explain_prints_the_chain_with_its_settings(capsys):
     assert "7 attempts at a time" in told
     assert "50 per 1 s" in told
     assert "canary" not in told
-    assert "stale connection is replayed" in told
+    assert "for a kept connection that proves closed" in told
 
 
 async def test_hooks_get_a_record_of_every_attempt_and_may_fail(caplog):
