@@ -114,20 +114,21 @@ class Builder:
         *,
         params: Params | None = None,
         headers: Headers | None = None,
-        cookies: Mapping[str, str] | None = None,
-        auth: Any = UNSET,
         json: Any = None,
+        timeout: Any = UNSET,
+        retry: Any = UNSET,
+        idempotency_key: str | bool | None = None,
+        route: str | None = None,
+        raise_for_status: bool | None = None,  # noqa: ARG002 - for who sends it
+        auth: Any = UNSET,
         data: Any = None,
         content: Any = None,
         files: Any = None,
-        timeout: Any = UNSET,
-        retry: Any = UNSET,
-        redirects: int | None = None,
-        idempotency_key: str | bool | None = None,
-        route: str | None = None,
         wait: bool | float | Unset = UNSET,
         priority: int | None = None,
         tenant: str | None = None,
+        cookies: Mapping[str, str] | None = None,
+        redirects: int | None = None,
     ) -> Request:
         """The request as it goes down the layers.
 

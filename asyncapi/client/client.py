@@ -148,6 +148,7 @@ class Client(CallMethods):
         self._builder = Builder(
             base_url, headers=headers, params=params, timeout=limits, retry=policy_of(retries), wait=wait, clock=clock
         )
+        self._build = self._builder.build
         settings = LayerSettings(
             base=self._builder.base,
             auth=auth,
