@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt, Call
     from asyncapi.messages.request import Body, Request
-    from asyncapi.messages.response import Outcome, Response
+    from asyncapi.messages.response import Failure, Outcome, Response, Success
 
 __all__ = [
-    "UNSET", "Attempt", "Body", "Call", "Content", "Headers", "Layer", "Outcome", "Params", "Request", "Response",
-    "Send", "Transport", "Unset", "stack",
+    "UNSET", "Attempt", "Body", "Call", "Content", "Failure", "Headers", "Layer", "Outcome", "Params", "Request",
+    "Response", "Send", "Success", "Transport", "Unset", "stack",
 ]  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def stack(transport: Send, *layers: Layer) -> Send:
 
 _HANDED_ON = {
     "Attempt": "call", "Call": "call", "Body": "request", "Request": "request", "Outcome": "response",
-    "Response": "response",
+    "Response": "response", "Success": "response", "Failure": "response",
 }  # fmt: skip
 
 

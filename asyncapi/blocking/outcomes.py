@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from asyncapi.blocking.portal import Portal
     from asyncapi.fanout.outcomes import Item, Source
     from asyncapi.fanout.outcomes import Outcomes as AsyncOutcomes
-    from asyncapi.messages.response import Outcome
+    from asyncapi.messages.response import Failure, Success
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Outcomes(Generic[T]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[Outcome[T]]:
+    def __iter__(self) -> Iterator[Success[T] | Failure[T]]:
         if self._open:
             yield from self._each()
         else:
@@ -94,7 +94,7 @@ class Outcomes(Generic[T]):
             if inspect.isgenerator(self._items):
                 self._items.close()
 
-    def _each(self) -> Iterator[Outcome[T]]:
+    def _each(self) -> Iterator[Success[T] | Failure[T]]:
         hungry, bridge = True, self._bridge
         while True:
             batch = self._pull() if hungry and not self._exhausted else []
@@ -141,7 +141,7 @@ class _Bridge(Generic[T]):
         self._portal = portal
         self.error: Exception | None = None
         self._items: deque[Item] = deque()
-        self._ready: deque[Outcome[T]] = deque()
+        self._ready: deque[Success[T] | Failure[T]] = deque()
         self._ended = self._hungry = self._over = False
         self._more, self._news, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._collector: asyncio.Task[None] | None = None
@@ -152,7 +152,7 @@ class _Bridge(Generic[T]):
         await self.outcomes.__aenter__()
         self._collector = asyncio.get_running_loop().create_task(self._collect())
 
-    async def step(self, batch: list[Item], *, ended: bool) -> tuple[list[Outcome[T]], bool, bool]:
+    async def step(self, batch: list[Item], *, ended: bool) -> tuple[list[Success[T] | Failure[T]], bool, bool]:
         """Take items over, wait for news: (outcomes, whether more items are wanted, whether it is over)."""
         self._items.extend(batch)
         self._ended = ended

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.types import Headers, Params
 
+NO_LIMITS = Timeout(None, connect=None, read=None)
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 # RFC 9110 section 5.5, and what has no bytes; U+DC80 to U+DCFF have: response headers keep them so (PEP 383).
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
@@ -143,6 +144,19 @@ def cookie_header(cookies: Any, before: str = "") -> str:
     return "; ".join([*kept, *(f"{name}={value}" for name, value in cookies.items())])
 
 
+def timeout_of(timeout: Any) -> Timeout:
+    """The limits of what a user gives as a timeout: a Timeout, seconds in all, or None for no limit.
+
+    Raises:
+        ConfigError: It is none of the three.
+    """
+    if isinstance(timeout, Timeout):
+        return timeout
+    if isinstance(timeout, tuple | list):  # as requests and aiohttp's old versions take them
+        raise ConfigError(f"timeout={timeout!r}: give seconds in all, or Timeout(total=..., connect=..., read=...)")
+    return NO_LIMITS if timeout is None else Timeout(timeout)
+
+
 def limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
     """(total, connect, attempt) of what a user gives as a timeout: a Timeout, seconds in all, or None."""
     try:
@@ -172,11 +186,8 @@ def policy_of(retry: Any) -> Retry | None:
 
 @lru_cache(maxsize=256)
 def _limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
-    if timeout is None:
-        return None, None, None
-    if not isinstance(timeout, Timeout):
-        timeout = Timeout(timeout)
-    return timeout.total, timeout.connect, timeout.attempt
+    limits = timeout_of(timeout)
+    return limits.total, limits.connect, limits.attempt
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
-from asyncapi.calls.arguments import policy_of
+from asyncapi.calls.arguments import policy_of, timeout_of
 from asyncapi.calls.builder import Builder
 from asyncapi.client.dispatch import Dispatch
 from asyncapi.client.layer_settings import LayerSettings
@@ -13,6 +13,7 @@ from asyncapi.client.methods import CallMethods
 from asyncapi.client.state import ClientState
 from asyncapi.client.stats import Stats, snapshot
 from asyncapi.clock import SYSTEM
+from asyncapi.errors import ConfigError
 from asyncapi.layers.watch import watchers_of
 from asyncapi.options import says_settings
 from asyncapi.redact import redact_url
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from asyncapi.types import Headers, Layer, Params, Transport
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
-_NO_LIMITS = Timeout(None, connect=None, read=None)
 _DEFAULT_RETRY = Retry()
+_COOKIES = "Client(cookies={!r}): True keeps cookies between calls; to send some, give cookies= to a call"
 _WORKERS = 100  # of a map, where the client itself has no bound
 
 
@@ -144,7 +145,9 @@ class Client(CallMethods):
         clock: Clock = SYSTEM,
     ) -> None:
         retries = retry if retry is None or isinstance(retry, Retry) else Retry(retry)
-        limits = _NO_LIMITS if timeout is None else timeout if isinstance(timeout, Timeout) else Timeout(timeout)
+        limits = timeout_of(timeout)
+        if not isinstance(cookies, bool):
+            raise ConfigError(_COOKIES.format(cookies))
         self._builder = Builder(
             base_url, headers=headers, params=params, timeout=limits, retry=policy_of(retries), wait=wait, clock=clock
         )

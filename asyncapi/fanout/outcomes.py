@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.messages.call import Attempt
+    from asyncapi.messages.response import Failure, Success
 
 T = TypeVar("T")
 
@@ -133,13 +134,13 @@ class Outcomes(Generic[T]):
             )
         return self
 
-    async def __anext__(self) -> Outcome[T]:
+    async def __anext__(self) -> Success[T] | Failure[T]:
         while True:
             if self._fatal is not None:
                 raise self._fatal
             if self._ready:
                 self._window.leave()
-                return self._ready.popleft()
+                return self._ready.popleft()  # type: ignore[return-value]  # every Outcome is one of the two
             if not self._live:
                 if self._source_error is not None:
                     raise self._source_error
