@@ -38,6 +38,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.messages import decoding
 from asyncapi.messages.encoding import plain
 from asyncapi.messages.response import Response
+from asyncapi.options import SHARED
 from asyncapi.pagination.pages import Pages
 from asyncapi.sansio.http.sse import ServerSentEvent
 from asyncapi.streaming.events import Events
@@ -45,9 +46,9 @@ from asyncapi.streaming.stream import JSONLines, Stream
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_PAGE_OPTIONS = frozenset({"timeout", "retry", "priority", "tenant"})
-_OPTIONS = _PAGE_OPTIONS | {"wait", "idempotency_key"}
-_OPTIONS_OF: dict[Any, frozenset[str]] = {Pages: _PAGE_OPTIONS, Events: _PAGE_OPTIONS | {"wait"}}
+_LIST_OPTIONS = SHARED - {"params", "headers", "route"}  # which the declaration itself says
+_OPTIONS = _LIST_OPTIONS | {"idempotency_key"}
+_OPTIONS_OF: dict[Any, frozenset[str]] = {Pages: _LIST_OPTIONS, Events: _LIST_OPTIONS}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _LAZY: dict[Any, Any] = {Pages: Any, JSONLines: Any, Events: None, Stream: None}  # and what they are of, if not said
 _MISSING: Any = object()

@@ -23,6 +23,7 @@ from typing_extensions import TypedDict
 
 from asyncapi import (
     API,
+    Bearer,
     Client,
     ConfigError,
     Cursor,
@@ -638,8 +639,36 @@ def test_options_of_a_call_hold_for_each_page():
     run(scenario())
 
 
+class Several(API):
+    @get("/me")
+    async def me(
+        self,
+        *,
+        auth: Annotated[Any, Option()] = None,
+        cookies: Annotated[dict[str, str] | None, Option()] = None,
+        redirects: Annotated[int | None, Option()] = None,
+    ) -> dict[str, Any]: ...
+
+    @get("/all", by=PageNumber())
+    def all(self, *, auth: Annotated[Any, Option()] = None) -> Pages[Any]: ...
+
+
+async def test_a_method_takes_a_credential_cookies_and_redirects_as_options():
+    seen = []
+
+    def handler(request):
+        seen.append((request.headers.get("Authorization"), request.headers.get("Cookie"), request.redirects))
+        return reply(json=[] if request.url.path == "/all" else {})
+
+    async with Several(Client("https://h", transport=MockTransport(handler))) as several:
+        await several.me(auth=Bearer("mine"), cookies={"a": "b"}, redirects=0)
+        await several.me()
+        assert [one async for one in several.all(auth=Bearer("mine"))] == []
+    assert seen == [("Bearer mine", "a=b", 0), (None, None, None), ("Bearer mine", None, None)]
+
+
 async def unknown_option(self, colour: Annotated[str, Option()]) -> User: ...
-def option_of_a_call(self, wait: Annotated[bool, Option()]) -> Pages[User]: ...
+def option_of_a_call(self, key: Annotated[str, Option("idempotency_key")]) -> Pages[User]: ...
 async def lost(self, a: Annotated[int, Query("q")], b: Annotated[int, Query("q")]) -> User: ...
 async def lost_header(self, a: Annotated[str, Header("X-A")], b: Annotated[str, Header("x-a")]) -> User: ...
 async def lost_field(self, a: Annotated[str, Form("f")], b: Annotated[bytes, Upload("f")]) -> User: ...
@@ -652,7 +681,7 @@ async def file_on_get(self, b: Annotated[bytes, Upload()]) -> User: ...
     ("decorator", "function", "said"),
     [
         (get("/"), unknown_option, "'colour' is no option of a call"),
-        (get("/", by=PageNumber()), option_of_a_call, "'wait' is no option of Pages"),
+        (get("/", by=PageNumber()), option_of_a_call, "'idempotency_key' is no option of Pages"),
         (get("/"), lost, "a and b are both 'q'"),
         (get("/"), lost_header, "a and b are both 'x-a'"),
         (post("/"), lost_field, "a and b are both 'f'"),
