@@ -319,3 +319,60 @@ async def test_an_api_key_in_the_query_is_not_shown_by_the_response():
     assert "canary" not in str(response.url)
     with pytest.raises(Unauthorized):
         await client(Server(lambda request: reply(401))).get("/me", auth=ApiKey("canary-0123456789", query="key"))
+
+
+class Changing:
+    """A credential whose user changes each time that it is asked for."""
+
+    max_resends = 0
+
+    def __init__(self):
+        self._bearer = Bearer("changing")
+        self.cached_signature, self.fetch_signature = self._bearer.cached_signature, self._bearer.fetch_signature
+        self.on_response, self.describe = self._bearer.on_response, self._bearer.describe
+        self._users = iter("abcdefgh")
+
+    async def principal(self):
+        return next(self._users)
+
+
+async def test_a_response_is_not_kept_where_its_user_has_changed_meanwhile():
+    up = True
+    server = Server(lambda request: fresh(request) if up else reply(503))
+    mine = Changing()
+    api = client(server, cache=Cache(), fallback=Fallback(stale=60), retry=None)
+    await who(api, auth=mine)
+    mine._users = iter("aaaa")
+    up = False
+    with pytest.raises(ServerError):
+        await who(api, auth=mine)
+
+
+def test_a_call_that_follows_no_redirects_joins_no_flight_of_one_that_does():
+    async def main():
+        async def slow(request):
+            await clock.sleep(1)
+            return reply(302, headers={"Location": "/there"}) if request.url.path == "/me" else reply(200)
+
+        api = Client("https://h", transport=MockTransport(slow, clock=clock), clock=clock, single_flight=True)
+        return [
+            response.status
+            for response in await asyncio.gather(api.get("/me"), api.get("/me", redirects=0), api.get("/me"))
+        ]
+
+    clock = FakeClock()
+    assert run(main()) == [200, 302, 200]
+
+
+def test_a_write_with_a_calls_credential_overtakes_a_question_under_way():
+    async def main():
+        async def slow(request):
+            await clock.sleep(2 if request.method == "GET" else 1)
+            return fresh(request)
+
+        api = Client("https://h", transport=MockTransport(slow, clock=clock), clock=clock, cache=Cache())
+        await asyncio.gather(api.get("/me"), api.put("/me", json={}, auth=Bearer("mine")))
+        return (await api.get("/me")).from_cache
+
+    clock = FakeClock()
+    assert run(main()) == ""
