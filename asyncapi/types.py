@@ -1,4 +1,4 @@
-"""The types that the whole package speaks: what a layer and a transport are, and what arguments may be.
+"""Define the types that the whole package shares: layers, transports, and what arguments may be.
 
 `Request`, `Response`, `Attempt`, `Outcome`, `Body` and `Call` are defined in `asyncapi/messages/` and handed on here.
 """
@@ -48,7 +48,7 @@ Layer = Callable[["Send"], "Send"]
 
 
 class Transport(Protocol):
-    """What carries an attempt: keeps the attempt's time limit, follows no redirect, retries nothing."""
+    """Carries an attempt: keeps the attempt's time limit, follows no redirect, retries nothing."""
 
     async def send(self, request: Request) -> Response:
         """Carry one attempt.
@@ -77,7 +77,7 @@ _HANDED_ON = {
 
 
 def __getattr__(name: str) -> Any:
-    """What this module hands on is loaded when it is asked for: messages are built of these types."""
+    """Load the classes of `messages` when they are asked for: they are themselves built of these types."""
     if name not in _HANDED_ON:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"asyncapi.messages.{_HANDED_ON[name]}"), name)

@@ -31,9 +31,9 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 
 
 def place_of(priority: Any, tenant: Any) -> tuple[int, str]:
-    """What a user gives as priority and tenant."""
+    """Check a priority and a tenant; return them with their defaults."""
     if priority is not None and (not isinstance(priority, int) or isinstance(priority, bool)):
-        raise ConfigError(f"priority={priority!r}: give a whole number; the higher goes first, 0 is usual")
+        raise ConfigError(f"priority={priority!r}: give a whole number: the higher goes first, 0 is usual")
     if tenant is not None and not isinstance(tenant, str):
         raise ConfigError(f"tenant={tenant!r}: give text")
     return priority or 0, tenant or ""
@@ -47,7 +47,7 @@ _NONE_OPTIONS = (
 
 
 def own_options(original: Request, shared: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a Request that the user made, and those of `shared` that it does not set itself."""
+    """Return the options of a Request that the user made, and those of `shared` that it does not set itself."""
     options = dict(shared)
     for name in _UNSET_OPTIONS:
         if (value := getattr(original, name)) is not UNSET:
@@ -63,10 +63,10 @@ def own_options(original: Request, shared: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shared_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options for more than one call: checked once, and nothing in them that only the first call could read.
+    """Check options for more than one call, and read what only the first call could read (an iterator).
 
     Raises:
-        ConfigError: One makes no sense.
+        ConfigError: An option makes no sense.
     """
     shared = dict(options)
     if (headers := shared.get("headers")) is not None:
@@ -105,10 +105,10 @@ def _join(options: dict[str, Any], original: Request, shared: Mapping[str, Any])
 
 
 def checked_auth(auth: Any) -> Any:
-    """A credential of one call, None for none, or UNSET for the client's.
+    """Check the credential of one call: None for none, UNSET for the client's.
 
     Raises:
-        ConfigError: It is no credential.
+        ConfigError: It isn't a credential.
     """
     if auth is UNSET or auth is None:
         return auth
@@ -118,20 +118,20 @@ def checked_auth(auth: Any) -> Any:
 
 
 def check_redirects(redirects: Any) -> None:
-    """Refuse what is no number of redirects.
+    """Refuse what isn't a number of redirects.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It isn't a whole number, 0 or more.
     """
     if not isinstance(redirects, int) or isinstance(redirects, bool) or redirects < 0:
         raise ConfigError(f"redirects={redirects!r}: give the most redirects to follow; 0 returns them")
 
 
 def cookie_header(cookies: Any, before: str = "") -> str:
-    """The Cookie header of these cookies, verbatim, behind what is there `before`, less those of the same names.
+    """Write the Cookie header of these cookies, verbatim, after those of `before` with other names.
 
     Raises:
-        ConfigError: They are no mapping, or one would end before its end, or end the header.
+        ConfigError: They are not a mapping of texts, or one holds a character that would end it.
     """
     if not isinstance(cookies, Mapping):
         raise ConfigError(f"cookies: give a mapping of names to values, not {type(cookies).__name__}")
@@ -140,12 +140,12 @@ def cookie_header(cookies: Any, before: str = "") -> str:
             raise ConfigError(f"cookies: {name!r} can't be the name of a cookie: letters, digits, '-' and '_' can")
         if not isinstance(value, str) or ";" in value or _FORBIDDEN.search(value) is not None:
             raise ConfigError(f"cookies[{name!r}]: its value must be text without ';' or a control character")
-    kept = [pair for pair in before.split("; ") if pair and pair.partition("=")[0] not in cookies]
-    return "; ".join([*kept, *(f"{name}={value}" for name, value in cookies.items())])
+    others = [pair for pair in before.split("; ") if pair and pair.partition("=")[0] not in cookies]
+    return "; ".join([*others, *(f"{name}={value}" for name, value in cookies.items())])
 
 
 def timeout_of(timeout: Any) -> Timeout:
-    """The limits of what a user gives as a timeout: a Timeout, seconds in all, or None for no limit.
+    """Turn `timeout=` (a Timeout, seconds in all, or None for no limit) into a Timeout.
 
     Raises:
         ConfigError: It is none of the three.
@@ -158,26 +158,26 @@ def timeout_of(timeout: Any) -> Timeout:
 
 
 def limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
-    """(total, connect, attempt) of what a user gives as a timeout: a Timeout, seconds in all, or None."""
+    """Turn a timeout (a Timeout, seconds in all, or None) into (total, connect, attempt)."""
     try:
         return _limits_of(timeout)
-    except TypeError:  # it can't be hashed: none of the three
+    except TypeError:  # it can't be hashed, so it is none of the three
         raise ConfigError(f"timeout={timeout!r}: give seconds, Timeout(...) or None") from None
 
 
 def max_wait_of(wait: Any) -> float | None:
-    """Seconds to stand in line, None for as long as the deadline allows, of what a user gives as wait."""
+    """Turn `wait=` into the most seconds in a queue, None for as long as the deadline allows."""
     if wait is True:
         return None
     if wait is False:
         return 0.0
     if not isinstance(wait, int | float) or not wait >= 0:
-        raise ConfigError(f"wait={wait!r}: True, False, or a number of seconds")
+        raise ConfigError(f"wait={wait!r}: give True, False, or a number of seconds")
     return float(wait)
 
 
 def policy_of(retry: Any) -> Retry | None:
-    """The policy of what a user gives as retry: a Retry, attempts in all, or None."""
+    """Turn `retry=` (a Retry, the attempts in all, or None) into a policy."""
     try:
         return _policy_of(retry)
     except TypeError:
@@ -198,12 +198,12 @@ def _policy_of(retry: Any) -> Retry | None:
 
 
 def checked_headers(headers: Headers | None) -> CIMultiDict[str]:
-    """A copy of `headers` that is safe to send.
+    """Return a copy of `headers` that is safe to send.
 
     Raises:
-        ConfigError: A name or value that would break out of its line, or is no text.
+        ConfigError: A name or value would break out of its line, or isn't text.
     """
-    made: CIMultiDict[str] = CIMultiDict()
+    checked: CIMultiDict[str] = CIMultiDict()
     for name, value in encoding.pairs("headers", headers) if headers is not None else ():
         if not TOKEN.fullmatch(name):
             raise ConfigError(f"header name {name!r}: only letters, digits and !#$%&'*+-.^_`|~ are allowed")
@@ -212,15 +212,15 @@ def checked_headers(headers: Headers | None) -> CIMultiDict[str]:
         if (found := _FORBIDDEN.search(value)) is not None:
             what = "line break or control character" if found[0] < "\ud800" else "lone surrogate"
             raise ConfigError(f"header {name}: a {what} in its value (header injection?): remove it")
-        made.add(name, value)
-    return made
+        checked.add(name, value)
+    return checked
 
 
 def flat_params(params: Params | None) -> Iterable[tuple[str, str]]:
     """Query parameters as text pairs: None is left out, a list repeats its key, booleans are true and false.
 
     Raises:
-        ConfigError: A value that has no plain text form, or text that has no bytes.
+        ConfigError: A value has no plain text form, or a text can't be encoded.
     """
     if isinstance(params, str):
         raise ConfigError("params= takes a mapping or pairs; a query string goes into the URL")

@@ -1,4 +1,4 @@
-"""From what the user asks for to the Request that goes down the layers.
+"""Build the Request that goes down the layers from what the user asks for.
 
 Everything that can be wrong with a request is found here, before anything is sent, as a `ConfigError`. The common
 case, a path joined to the base URL with no headers, parameters or body of its own, costs one URL parse.
@@ -64,7 +64,7 @@ class Builder:
         params: Added to every URL.
         timeout: The client's limits.
         retry: The client's retries.
-        wait: How long its calls stand in line.
+        wait: How long its calls may wait in a queue.
         clock: Dates the calls.
 
     Attributes:
@@ -88,7 +88,7 @@ class Builder:
         self._headers = checked_headers(headers)
         for name in _FRAMING:
             if name in self._headers:
-                raise ConfigError(f"header {name}: it is each request's own, and is set where there is a body")
+                raise ConfigError(f"header {name}: each request sets its own where it has a body; leave it out")
         self._headers.setdefault("User-Agent", _USER_AGENT)
         self._params = tuple(flat_params(params))
         self._timeout = (timeout.total, timeout.connect, timeout.attempt)
@@ -130,7 +130,7 @@ class Builder:
         cookies: Mapping[str, str] | None = None,
         redirects: int | None = None,
     ) -> Request:
-        """The request as it goes down the layers.
+        """Build the request as it goes down the layers.
 
         Raises:
             ConfigError: It can't be sent as it is.
@@ -192,7 +192,7 @@ class Builder:
         return call
 
     def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:
-        """The whole URL and its host."""
+        """Join the URL to the base and add the parameters; return it and its host."""
         if self.base and type(url) is str and url[:1] == "/":  # the common case: its host is known
             target, host = self._below(url, ""), self._host
         else:
@@ -205,13 +205,13 @@ class Builder:
         pairs = (*self._params, *flat_params(params))
         return (with_pairs(target, pairs) if pairs else target), host
 
-    def _join(self, given: Any) -> URL:
-        if not self.base or not isinstance(given, str | URL) or _ABSOLUTE.match(url := str(given)):
-            return parse_url(given)
+    def _join(self, relative: Any) -> URL:
+        if not self.base or not isinstance(relative, str | URL) or _ABSOLUTE.match(url := str(relative)):
+            return parse_url(relative)
         return self._below(url, "" if not url or url.startswith(("/", "?", "#")) else "/")
 
     def _below(self, url: str, slash: str) -> URL:
-        """The URL below the base; anything that servers would read as another path is refused, never rewritten."""
+        """Join a URL to the base; what servers would read as another path is refused, never rewritten."""
         if has_dot_segments(url):
             why = "a '.' or '..' between slashes would make it another path: leave it out, or give the whole URL"
             raise ConfigError(f"{redact_broken(url)!r}: {why}")
@@ -227,7 +227,7 @@ class Builder:
         content, kind = encoding.encode(built)
         headers = CIMultiDict(built.headers)
         if built.files is not None and kind is not None:
-            headers["Content-Type"] = kind  # what was given by hand, with the boundary
+            headers["Content-Type"] = kind  # the user's own type, with the boundary
         elif kind is not None:
             headers.setdefault("Content-Type", kind)
         length = content.length if isinstance(content, Body) else len(content or b"")
@@ -248,23 +248,23 @@ def _check_method(method: str) -> None:
 
 
 def _check_framing(headers: CIMultiDict[str], length: int | None) -> int | None:
-    """The length of the body: as known, or as promised for a stream by a Content-Length given by hand.
+    """Return the length of the body: as known, or as the user's own Content-Length promises for a stream.
 
     Raises:
-        ConfigError: A header that frames the body says something else than the body.
+        ConfigError: A header that frames the body contradicts it.
     """
     if "Transfer-Encoding" in headers:
         raise ConfigError("header Transfer-Encoding: leave it out; a body of unknown length is sent chunked by itself")
-    given = headers.get("Content-Length")
-    if given is None:
+    promised = headers.get("Content-Length")
+    if promised is None:
         return length
-    if not (given.isascii() and given.isdecimal()) or length not in {None, int(given)}:
-        raise ConfigError(f"header Content-Length: {given!r}, but the body has {length} bytes: leave it out")
-    return int(given)
+    if not (promised.isascii() and promised.isdecimal()) or length not in {None, int(promised)}:
+        raise ConfigError(f"header Content-Length: {promised!r}, but the body has {length} bytes: leave it out")
+    return int(promised)
 
 
 def _add_key(built: Request) -> None:
-    """Make the idempotency key, once for all attempts; a header of that name given by hand counts as one."""
+    """Make the idempotency key, once for all attempts; the user's own header of that name counts as one."""
     key = built.idempotency_key
     if key is None or key is False:
         built.idempotency_key = found = built.headers.get(_KEY_HEADER)
@@ -277,25 +277,23 @@ def _add_key(built: Request) -> None:
 
 
 def _check_key(key: Any) -> str:
-    """A key that every server reads as it was meant. An empty one would be none, and the call not safe to resend."""
+    """Return a key that every server reads as it was meant; an empty one would not make the call safe to resend."""
     if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise ConfigError(
-            f"idempotency_key={key!r}: give True, or text of visible ASCII characters (none at all: None)"
-        )
+        raise ConfigError(f"idempotency_key={key!r}: give True, or text of visible ASCII characters; None for no key")
     return key
 
 
 def _base(base_url: str | URL) -> tuple[str, str]:
-    """The base URL without its last slash, and its host."""
+    """Return the base URL without its last slash, and its host."""
     if not base_url:
         return "", ""
     url = parse_url(base_url)
     if url.scheme not in {"http", "https"} or not url.host_port_subcomponent:
         raise ConfigError(f"base_url={redact_url(url)!r}: give an absolute URL, like https://api.example.com/v1")
     if url.raw_query_string or url.raw_fragment or url.raw_path.endswith("?"):
-        raise ConfigError(f"base_url={redact_url(url)!r}: no query or fragment here; give params= instead")
+        raise ConfigError(f"base_url={redact_url(url)!r}: it has a query or fragment; give params= instead")
     if has_dot_segments(url.raw_path):
-        raise ConfigError(f"base_url={redact_url(url)!r}: a '.' or '..' in its path: write the path that is meant")
+        raise ConfigError(f"base_url={redact_url(url)!r}: a '.' or '..' in its path: write the path that you mean")
     return str(url).rstrip("/"), url.host_port_subcomponent
 
 
@@ -304,5 +302,5 @@ def _unusable(url: URL) -> str:
     if not url.scheme:
         return f"{shown} is relative and the client has no base_url: give Client('https://...') or an absolute URL"
     if url.scheme not in {"http", "https"}:
-        return f"{shown}: unknown scheme {url.scheme!r}, only http and https are spoken"
+        return f"{shown}: unknown scheme {url.scheme!r}: only http and https can be used"
     return f"{shown} has no host: write {url.scheme}://host/path"

@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     from asyncapi.settings import RateLimit
     from asyncapi.types import Layer
 
-PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for
+PROBE_EVERY = 5.0  # seconds between two probes of a host that a fallback replaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def own_chain(state: ClientState, usual: Sequence[Step]) -> list[Step]:
     return [shared.get((step.name, step.settings), step) for step in steps]
 
 
-_OF_ONE_USER = frozenset({"principal", "cache", "fallback"})  # which have to know whose a response is
+_OF_ONE_USER = frozenset({"principal", "cache", "fallback"})  # these decide by the principal of a call
 
 
 def _own(state: ClientState) -> Iterator[Step]:
@@ -125,7 +125,9 @@ def _watch_calls(state: ClientState) -> Iterator[Step]:
     watchers = state.settings.watch
     if watchers:
         yield Step(
-            "watch (calls)", ", ".join(type(one).__name__ for one in watchers), watch_calls(watchers, state.clock)
+            "watch (calls)",
+            ", ".join(type(watcher).__name__ for watcher in watchers),
+            watch_calls(watchers, state.clock),
         )
 
 
@@ -144,7 +146,9 @@ def _deadline(state: ClientState) -> Iterator[Step]:
 def _principal(state: ClientState) -> Iterator[Step]:
     settings, users = state.settings, state.principals
     shares = (
-        settings.cache is not None or settings.single_flight or any(one.stale is not None for one in settings.fallback)
+        settings.cache is not None
+        or settings.single_flight
+        or any(fallback.stale is not None for fallback in settings.fallback)
     )
     if users is not None and shares:
         yield Step("principal", "what is cached or shared belongs to one user", principal(users))
@@ -175,9 +179,11 @@ def _single_flight(state: ClientState) -> Iterator[Step]:
 def _fallback(state: ClientState) -> Iterator[Step]:
     settings = state.settings
     if settings.fallback:
-        kept = Kept(state.answers, None if state.principals is None else state.principals.unchanged)
-        layer = fallback(settings.fallback, settings.base, kept, state.watchdog, state.clock, probe_every=PROBE_EVERY)
-        yield Step("fallback", ", ".join(one.describe() for one in settings.fallback), layer)
+        last_good = Kept(state.answers, None if state.principals is None else state.principals.unchanged)
+        layer = fallback(
+            settings.fallback, settings.base, last_good, state.watchdog, state.clock, probe_every=PROBE_EVERY
+        )
+        yield Step("fallback", ", ".join(each.describe() for each in settings.fallback), layer)
 
 
 def _retry(state: ClientState) -> Iterator[Step]:
@@ -216,9 +222,9 @@ def _rate(state: ClientState) -> Iterator[Step]:
 
 def _pace(state: ClientState) -> Iterator[Step]:
     if state.paces is not None:
-        given = state.settings.pace
-        key = given if callable(given) else None
-        infer = given == "learn"
+        setting = state.settings.pace
+        key = setting if callable(setting) else None
+        infer = setting == "learn"
         layer = pace(state.paces, state.clock, key=key, max_queue=state.settings.max_queue, infer=infer)
         who = "each host" if key is None else "each key"
         learned = "; a rate is inferred for every call" if infer else ""
@@ -234,10 +240,10 @@ def _weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:
 
 
 def _checked(weight: float) -> float:
-    """What a user's `weight` function gives.
+    """Check what a user's `weight` function returned.
 
     Raises:
-        ConfigError: It is no weight: a limit would be broken for good.
+        ConfigError: It isn't a weight: the limit would be broken for good.
     """
     if not 0 <= weight < inf:
         raise ConfigError(f"RateLimit(weight=...) gave {weight!r}: it must be a number, 0 or more")
@@ -255,8 +261,8 @@ def _concurrency(state: ClientState) -> Iterator[Step]:
 
 
 def _breaker_again(state: ClientState) -> Iterator[Step]:
-    lines = state.limiters or state.paces is not None or state.gate is not None or state.gates is not None
-    if lines and state.settings.breaker is not None and state.circuits is not None:
+    queues = state.limiters or state.paces is not None or state.gate is not None or state.gates is not None
+    if queues and state.settings.breaker is not None and state.circuits is not None:
         layer = breaker_again(state.circuits, state.settings.breaker, state.clock)
         yield Step("breaker (again)", "after waiting in the queue", layer)
 

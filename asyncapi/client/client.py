@@ -1,4 +1,4 @@
-"""The client: its settings, its life, and the way of one call: build, down the layers, decode."""
+"""The client: its settings, its life, and what it says of itself. The ways to call are in `methods.py`."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ class Client(CallMethods):
         retry: A `Retry`, the attempts in all, or None for a single attempt.
         concurrency: Attempts at a time, shared by every call; `Adaptive()` learns it for each host; None for no bound.
         rate: One `RateLimit` or several that all hold.
-        pace: Whether to go as fast as each host tells (`RateLimit`, `X-RateLimit-*`, Retry-After): slow down before its
-            429, and pause everybody where a limit is seen to be shared. `map`, `gather` and jobs also infer a rate from
-            refusals alone; "learn" has single calls keep to it, too. A function of the Request gives another key than
-            its host.
-        wait: Whether calls stand in line for a place or a token (as long as their deadline allows), or for how many
-            seconds at the most; else they are refused at once, with when to come back.
-        max_queue: How many may stand in one line; beyond, calls are refused with `QueueFull`.
+        pace: Whether to keep to the limits that each host announces (`RateLimit`, `X-RateLimit-*`, Retry-After): slow
+            down before its 429, and pause all calls where a limit is seen to be shared. `map`, `gather` and jobs also
+            infer a rate from refusals alone; "learn" has single calls keep to it, too. A function of the Request gives
+            another key than its host.
+        wait: Whether calls wait in a queue for a slot or a token (as long as their deadline allows), or for how many
+            seconds at most; else they are refused at once, and the error says when to come back.
+        max_queue: How many may wait in one queue; beyond, calls are refused with `QueueFull`.
         tls: True (verify, trusting what the system trusts), False (don't; warns), a file or folder of authorities, or
             `TLS(...)`.
         egress: Where it may connect: "public" for public addresses alone, or an `Egress`; None for anywhere.
@@ -81,19 +81,20 @@ class Client(CallMethods):
         max_headers: The largest header section accepted, bytes; by default 256 KiB.
         cookies: Keep cookies between calls. Off, because a client shared by many users must not mix them.
         hooks: Functions called with the `Attempt` record of every attempt.
-        watch: What is told of every call and attempt: `OpenTelemetry()`, `Prometheus()`, `Logs()` of `asyncapi.watch`,
+        watch: What records every call and attempt: `OpenTelemetry()`, `Prometheus()`, `Logs()` of `asyncapi.watch`,
             `Alert(...)`, or a `Watcher` of your own.
         proxy: Proxy URL.
         unix_socket: Path of a Unix socket to connect to instead of the URL's host.
         trust_env: Take proxies from HTTP_PROXY and friends, and passwords from ~/.netrc.
         breaker: A `Breaker`: leave a host alone for a while when most of what is sent to it fails.
-        hedge: A `Hedge`: send a second copy of what is late and safe to send twice, take the first answer.
-        cache: A `Cache`: keep answers as their headers allow, and use them again.
+        hedge: A `Hedge`: send a second copy of what is late and safe to send twice, take the first response.
+        cache: A `Cache`: store responses as their headers allow, and use them again.
         single_flight: Let identical GETs that are under way at the same time share one attempt.
         fallback: What to do when a call fails: one `Fallback`, or several to be tried in order.
-        deadline_header: Tell the peer the time left in this header; its name says the form: `Request-Timeout` seconds,
+        deadline_header: Send the time left in this header; its name says the form: `Request-Timeout` seconds,
             `x-envoy-upstream-rq-timeout-ms` milliseconds, `grpc-timeout` gRPC's.
-        attempt_header: Tell the peer which attempt this is, as in `X-Retry-Attempt`, so that it does not retry too.
+        attempt_header: Send the number of the attempt in this header, as in `X-Retry-Attempt`, so that the server does
+            not retry too.
         session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
         transport: What carries the attempts instead of aiohttp, such as `asyncapi.testing.MockTransport`.
         layers: Layers of your own, outermost first, around all others: `send -> send`, as in `asyncapi.types.Layer`.
@@ -157,7 +158,7 @@ class Client(CallMethods):
             auth=auth,
             retry=retries,
             concurrency=concurrency,
-            rate=rate,  # type: ignore[arg-type]  # one or several: made several there
+            rate=rate,  # type: ignore[arg-type]  # one or several: a tuple there
             pace=pace,
             max_queue=max_queue,
             hooks=hooks,  # type: ignore[arg-type]  # any sequence
@@ -178,8 +179,8 @@ class Client(CallMethods):
             max_body=max_body, max_headers=max_headers, tls=tls, egress=egress, session=session, cookies=cookies,
             proxy=proxy, unix_socket=unix_socket, trust_env=trust_env,
         )  # fmt: skip
-        kept = getattr(self._transport, "cookies_of", None)
-        self._state = ClientState(settings, clock, self._transport.send, self._builder.used, cookies=kept)
+        cookies_for = getattr(self._transport, "cookies_of", None)
+        self._state = ClientState(settings, clock, self._transport.send, self._builder.used, cookies=cookies_for)
         self._timeout = limits
         self._retry = policy_of(retries)
         self._workers = _workers_of(settings)
@@ -202,10 +203,10 @@ class Client(CallMethods):
         await self.aclose()
 
     async def authorize(self) -> None:
-        """Get the credentials of `auth=` ready now instead of at the first call: a token, a login; as long as it takes.
+        """Fetch the credentials of `auth=` now instead of at the first call: a token, a login; as long as it takes.
 
         Raises:
-            AuthError: One could not be had.
+            AuthError: A credential could not be had.
         """
         self._home.enter()
         if self._state.keyring is not None:
@@ -214,7 +215,7 @@ class Client(CallMethods):
     async def aclose(self) -> None:
         """Close every connection; calls under way fail with `ProtocolError`. May be called twice.
 
-        In a process that was forked while it was open, it leaves all to the parent.
+        In a process that was forked while the client was open, it leaves everything to the parent.
         """
         self._home.closed = True
         if self._home.is_elsewhere:  # closing would take the parent's sockets from its selector
@@ -231,7 +232,7 @@ class Client(CallMethods):
 
     @property
     def stats(self) -> Stats:
-        """What the client has done and is doing: a snapshot."""
+        """A snapshot of what the client has done and is doing."""
         return snapshot(self._state)
 
     def explain(self) -> str:

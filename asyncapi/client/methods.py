@@ -105,9 +105,9 @@ class CallMethods:
             StatusError: 4xx or 5xx, once retries are spent.
             TransportError: Nothing usable came back; `OutcomeUnknown` where it had an idempotency key and may be done.
             DecodeError: The body isn't JSON, or (SchemaError) does not fit the model.
-            RejectedError: It was not sent, for a reason of ours (`QueueFull`, `CircuitOpen`, `DeadlineExceeded` ...).
+            RejectedError: The client refused to send it (`QueueFull`, `CircuitOpen`, `DeadlineExceeded` ...).
             ConfigError: It can't be sent as it is.
-            TypeError: An option that there is not.
+            TypeError: There is no such option.
         """
         return self._call(method.upper(), url, model, options, "request")
 
@@ -226,7 +226,7 @@ class CallMethods:
             `request` raises.
 
         Raises:
-            TypeError: An option that there is not.
+            TypeError: There is no such option.
         """
         check_options("stream", options, CALL)
         opener = Opener(self._streams, self._carry, self._status_error, method=method, url=url, options=dict(options))
@@ -284,7 +284,7 @@ class CallMethods:
             Events: `async with` it, then `async for` over it.
 
         Raises:
-            TypeError: An option that there is not.
+            TypeError: There is no such option.
         """
         check_options("events", options, SHARED)
         return subscribe(
@@ -365,7 +365,7 @@ class CallMethods:
 
         Raises:
             ConfigError: An argument makes no sense.
-            TypeError: An option that there is not.
+            TypeError: There is no such option.
         """
         check_options("paginate", options, SHARED)
         each = shared_options(options)
@@ -434,7 +434,7 @@ class CallMethods:
 
         Raises:
             ConfigError: An argument makes no sense.
-            TypeError: An option that there is not.
+            TypeError: There is no such option.
         """
         check_options("map", options, MAPPED)
         each = shared_options(options)
@@ -514,7 +514,7 @@ class CallMethods:
 
         Raises:
             AsyncAPIError: The first failure, as in `request`.
-            TypeError: An option that there is not.
+            TypeError: There is no such option.
         """
         check_options("gather", options, MAPPED)
         on_error: fanout.OnError = "yield" if return_exceptions else "raise"
@@ -524,7 +524,7 @@ class CallMethods:
     async def _fetch(
         self, model: Any, raises: bool, options: dict[str, Any], item: fanout.Item, fan_out: fanout.Outcomes[Any]
     ) -> tuple[Any, Response]:
-        """One item of a fan-out: its value and its response."""
+        """Fetch one item of a fan-out: its value and its response."""
         if isinstance(item, str):
             request = self._build("GET", item, **options)
         elif isinstance(item, Request):
@@ -559,7 +559,7 @@ class CallMethods:
 
 
 def _decode(model: Any, response: Response) -> Any:
-    """The answer as a value of `model`."""
+    """Decode the response as a value of `model`."""
     try:
         return decoding.reader(model)(response.content)
     except pydantic.ValidationError:
@@ -567,6 +567,6 @@ def _decode(model: Any, response: Response) -> Any:
 
 
 async def _values(outcomes: fanout.Outcomes[Any]) -> list[Any]:
-    """All values, failures in their place."""
+    """Collect all values, failures in their place."""
     async with outcomes:
         return [outcome.value if outcome.error is None else outcome.error async for outcome in outcomes]

@@ -1,18 +1,18 @@
-"""Streamed answers: the body is handed over as it comes, and the server waits where its reader is slow.
+"""Stream responses: read the body while it arrives; a slow reader slows the server down.
 
     async with api.stream("GET", "/export") as response:
         async for row in response.json_lines(model=Row): ...
 
 Rules:
-- Up to the headers it is a call like any other: every limit, retry, redirect and credential of the client. An answer
-  below 200 or above 299 is read whole, and raises or is returned as always.
-- From there nothing is sent again: a body that breaks off is a `ProtocolError`, a silent one a `RequestTimeout` in the
-  phase "body". The call's place is held, and the call is in flight, until the body closes.
-- The body closes at its end, by its failure, or with the `async with` block, and then at once: closing waits for
-  nothing. Its connection is used again if it was read to its end, else it is closed.
-- The client's `total` ends with the headers, because many streams are meant to last; after that, `Timeout.read` bounds
-  each silence. A `timeout=` of the call's own and a `deadline()` scope bound all of it.
-- A read that is cancelled loses nothing: the next one goes on.
+1. Up to the headers it is a call like any other: every limit, retry, redirect and credential of the client. A response
+   below 200 or above 299 is read whole, and raises or is returned as always.
+2. After the headers nothing is sent again: a body that breaks off is a `ProtocolError`, a silent one a `RequestTimeout`
+   in the phase "body". The call holds its slot, and is in flight, until the body closes.
+3. The body closes at its end, by its failure, or with the `async with` block, and then at once: closing waits for
+   nothing. Its connection is reused if the body was read to its end, else it is closed.
+4. The client's `total` ends with the headers, because many streams are meant to last; after that, `Timeout.read` bounds
+   each silence. A `timeout=` of the call's own and a `deadline()` scope bound the whole.
+5. A cancelled read loses nothing: the next one resumes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class Stream:
-    """A call whose answer is streamed: `async with` it for its `StreamedResponse`, once."""
+    """A call whose response is streamed: `async with` it for its `StreamedResponse`, once."""
 
     __slots__ = ("_open", "_response", "_used")
 
@@ -61,7 +61,7 @@ class Stream:
 
     async def __aenter__(self) -> StreamedResponse:
         if self._used:
-            raise ConfigError("a stream is opened once: call client.stream(...) for each")
+            raise ConfigError("a stream can be opened once: call client.stream(...) again")
         self._used = True
         self._response = await self._open()
         return self._response
@@ -75,7 +75,7 @@ class Stream:
 
 
 class JSONLines(Generic[T]):
-    """A call whose answer is streamed as NDJSON: `async with` it for an iterator over the values, once."""
+    """A call whose response is streamed as NDJSON: `async with` it for an iterator over the values, once."""
 
     __slots__ = ("_model", "_stream")
 
@@ -154,13 +154,13 @@ class Opener:
         self._due: float | None = None
 
     async def open(self) -> StreamedResponse:
-        """Send it, up to the headers of the response."""
+        """Make the call, up to the headers of the response."""
         request = self._settings.builder.build(self._method, self._url, **self._options)
         self._due = deadline.current.get() if self._timeout is UNSET else request.deadline
         return await self._send(request, raises=self._raises)
 
     async def reopen(self, more: Headers) -> StreamedResponse:
-        """The same call again, with more headers, within the time of the first."""
+        """Make the same call again with more headers, within the time of the first."""
         headers = checked_headers(self._options.get("headers"))
         headers.update(more)
         request = self._settings.builder.build(self._method, self._url, **{**self._options, "headers": headers})
@@ -171,15 +171,15 @@ class Opener:
     async def _send(self, request: Request, *, raises: bool) -> StreamedResponse:
         bodies: list[OpenBody] = []
         request.call.open_bodies = bodies
-        kept = None
+        current = None
         try:
             response = await self._carry(request)
             if response.status >= 400 and raises:  # noqa: PLR2004 - where errors begin
                 raise self._status_error(response)
-            kept = response.open_body
+            current = response.open_body
         finally:
             request.call.open_bodies = None
             for body in bodies:
-                if body is not kept:
+                if body is not current:
                     body.close()
         return StreamedResponse(response, self._settings.limits(self._timeout), self._due, self.reopen)

@@ -170,7 +170,7 @@ def test_until_leaves_the_rest_unread_and_ends_for_good():
 @pytest.mark.parametrize(
     ("misuse", "message"),
     [
-        (lambda r: (r.lines(), r.bytes()), "bytes\\(\\): the body is read by lines\\(\\) already"),
+        (lambda r: (r.lines(), r.bytes()), "bytes\\(\\): the body is already being read by lines\\(\\)"),
         (lambda r: r.bytes(0), "size of a piece"),
         (lambda r: r.bytes(True), "size of a piece"),
         (lambda r: r.json_lines(model=print), "no type that pydantic"),
@@ -208,7 +208,7 @@ def test_a_stream_is_opened_once_read_inside_its_block_and_by_one_task():
                 with pytest.raises(ConfigError, match="two tasks read one stream"):
                     await anext(pieces)
                 assert await other == b"b"
-            with pytest.raises(ConfigError, match="opened once"):
+            with pytest.raises(ConfigError, match="can be opened once"):
                 async with stream:
                     pass
         async with client_of(Source(b"a", b"b")) as api:
