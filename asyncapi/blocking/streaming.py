@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.http.sse import ServerSentEvent
     from asyncapi.streaming import events, stream
     from asyncapi.streaming import response as streamed
+    from asyncapi.streaming.items import Items
 
 T = TypeVar("T")
 
@@ -152,14 +153,14 @@ class StreamedResponse:
         if self._portal.running:
             self._portal.call(self._response.aclose)
 
-    def _each(self, items: streamed.Items[T]) -> Iterator[T]:
+    def _each(self, items: Items[T]) -> Iterator[T]:
         return _Each(self._portal, items)
 
 
 class _Each(Generic[T]):
     """The items of a stream; a loop that was left is gone on with by another one."""
 
-    def __init__(self, portal: Portal, items: streamed.Items[T]) -> None:
+    def __init__(self, portal: Portal, items: Items[T]) -> None:
         self._portal = portal
         self._items = items
         self._ready: deque[Any] = deque()

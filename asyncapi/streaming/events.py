@@ -30,7 +30,7 @@ from asyncapi.sansio.failures.backoff import full_jitter
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.sansio.http.sse import EventParser, ServerSentEvent, sendable
 from asyncapi.scheduling.ownership import refuse_copy
-from asyncapi.streaming.response import item_reader
+from asyncapi.streaming.items import item_reader
 from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.settings import Retry
-    from asyncapi.streaming.response import Items, StreamedResponse
+    from asyncapi.streaming.items import Items
+    from asyncapi.streaming.response import StreamedResponse
     from asyncapi.streaming.stream import Stream
 
 log = logging.getLogger("asyncapi")

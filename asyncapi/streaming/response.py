@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
-
-import pydantic
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_error
 from asyncapi.layers import deadline
@@ -19,10 +16,11 @@ from asyncapi.sansio.http.ndjson import MOST, ChunkParser, LineParser
 from asyncapi.sansio.http.sse import EventParser, ServerSentEvent
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.streaming import download
+from asyncapi.streaming.items import Items, item_reader
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
     from os import PathLike
 
     from typing_extensions import TypeForm
@@ -45,66 +43,6 @@ class Limits:
     max_body: int | None
     watchdog: Watchdog
     clock: Clock
-
-
-class Items(Generic[T]):
-    """The items of an open stream, one by one: `async for` over it.
-
-    Another loop over the same object resumes where the last one was left, with the next item.
-    """
-
-    __slots__ = ("_end", "_feed", "_last", "_over", "_read", "_ready", "convert")
-
-    def __init__(
-        self,
-        read: Callable[[], Awaitable[bytes]],
-        feed: Callable[[bytes], Iterable[Any]],
-        end: Callable[[], Iterable[Any]],
-        convert: Callable[[Any], T],
-        last: Callable[[Any], bool] | None = None,
-    ) -> None:
-        self._read = read
-        self._feed = feed
-        self._end = end
-        self._last = last
-        self._ready: deque[Any] = deque()
-        self._over = False
-        self.convert = convert
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        if not self._ready:
-            await self._fill()
-        return self.convert(self._ready.popleft())
-
-    async def some(self) -> list[Any]:
-        """Return all buffered items, unconverted, waiting for at least one; [] at the end."""
-        if not self._ready:
-            try:
-                await self._fill()
-            except StopAsyncIteration:
-                return []
-        found, self._ready = list(self._ready), deque()
-        return found
-
-    async def _fill(self) -> None:
-        """Read until there is an item.
-
-        Raises:
-            StopAsyncIteration: The stream has ended.
-        """
-        while not self._ready:
-            if self._over:
-                raise StopAsyncIteration
-            piece = await self._read()
-            self._over = not piece
-            for item in self._feed(piece) if piece else self._end():
-                if self._last is not None and self._last(item):
-                    self._over = True
-                    break
-                self._ready.append(item)
 
 
 class StreamedResponse:
@@ -396,28 +334,6 @@ class StreamedResponse:
         except AsyncAPIError as error:
             self.with_call(error)
             raise
-
-
-def item_reader(model: Any, kind: str) -> Callable[[bytes], Any]:
-    """Return a function that parses one item of JSON, and numbers items for its errors."""
-    fast = None if model is None else decoding.reader(model)
-    number = 0
-
-    def parse(item: bytes) -> Any:
-        nonlocal number
-        number += 1
-        try:
-            if fast is None:
-                return decoding.json(item, kind)
-            try:
-                return fast(item)
-            except pydantic.ValidationError:
-                return decoding.parse(model, item, kind)  # slower, but says what is wrong
-        except AsyncAPIError as error:
-            error.message = f"item {number}: {error.message}"
-            raise
-
-    return parse
 
 
 def _same(item: T) -> T:

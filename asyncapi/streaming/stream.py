@@ -26,7 +26,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.settings import Timeout
-from asyncapi.streaming.response import Items, Limits, StreamedResponse
+from asyncapi.streaming.response import Limits, StreamedResponse
 from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.scheduling.watchdog import Watchdog
+    from asyncapi.streaming.items import Items
     from asyncapi.types import Headers
 
 T = TypeVar("T")

@@ -370,7 +370,7 @@ async def test_an_answer_that_does_not_fit_says_where_and_on_which_page():
         ("data.items", {"data": {"rows": []}}, "data.items"),
         ("items", {"items": {"a": 1}}, "valid array"),
         ("", {"items": []}, "valid array"),
-        (None, {"rows": []}, r"no list of items found in the answer \('rows'\)"),
+        (None, {"rows": []}, r"no list of items found in the response \('rows'\)"),
         (None, 5, "a int"),
         ("items", "<html>", "not JSON"),
     ],
