@@ -1,12 +1,12 @@
-"""The client without `await`; its event loop runs in a thread of its own.
+"""Call without `await`: the async client, whose event loop runs in a thread of its own.
 
 Rules:
-- One thread of the client's own runs its event loop; any number of threads may call it.
-- Sources of `map` and `gather` are pulled, and closed, in the thread that iterates; hooks and the like run in the
-  client's.
-- Outcomes and pages are fetched as they are asked for: at most a window of them, or one page, is ahead.
-- Streams are read in the client's thread, as they are asked for.
-- Ctrl-C in the waiting thread cancels what it waits for, and leaves through the `with` blocks as always.
+1. One thread of the client's own runs its event loop; any number of threads may call the client.
+2. Sources of `map` and `gather` are pulled, and closed, in the thread that iterates; hooks and the like run in the
+   client's thread.
+3. Outcomes and pages are fetched on demand: at most a window of outcomes, or one page, is ahead.
+4. Streams are read in the client's thread, on demand.
+5. Ctrl-C in the waiting thread cancels what that thread waits for, and leaves through the `with` blocks as always.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 def _settings_of(model: Callable[P, object]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
-    """Gives a constructor the settings of another class, for readers and for type checkers."""
+    """Give a constructor the settings of another class, for readers and for type checkers."""
     return functools.wraps(model.__init__, assigned=("__doc__",))
 
 
@@ -82,19 +82,19 @@ class Client:
         self.close()
 
     def authorize(self) -> None:
-        """Get the credentials of `auth=` ready now instead of at the first call: a token, a login; as long as it takes.
+        """Fetch the credentials of `auth=` now instead of at the first call: a token, a login; as long as it takes.
 
         Raises:
-            AuthError: One could not be had.
+            AuthError: A credential could not be had.
         """
         self._portal.call(self._client.authorize)
 
     def close(self) -> None:
-        """Cancel what is under way, close every connection and end the thread. May be called twice."""
+        """Cancel calls under way, close every connection and end the thread. May be called twice."""
         try:
             self._portal.close()
         except KeyboardInterrupt:
-            self._portal.close(0.0)  # in case the first did not get as far as telling the thread
+            self._portal.close(0.0)  # in case the first did not get as far as asking the thread to end
             raise
         finally:
             self._end.detach()
@@ -354,7 +354,7 @@ class Client:
 
     @property
     def stats(self) -> Stats:
-        """What the client has done and is doing: a snapshot."""
+        """A snapshot of what the client has done and is doing."""
         return self._portal.call(self._snapshot) if self._portal.running else self._client.stats
 
     async def _snapshot(self) -> Stats:
@@ -369,7 +369,7 @@ class Pages(Generic[T]):
     """The items of a list that comes in pages: iterate over it, or over `.pages()`.
 
     The next page is fetched while you work on the last one. Leaving a loop early leaves nothing behind, and the next
-    loop goes on from there.
+    loop resumes there.
     """
 
     __reduce_ex__ = refuse_copy
@@ -379,7 +379,7 @@ class Pages(Generic[T]):
         self._pages = pages
 
     def __iter__(self) -> Iterator[T]:
-        """The items, one after another."""
+        """Iterate over the items."""
         progress = self._pages.progress
         for page in self.pages():
             progress.handed = 0
@@ -388,7 +388,7 @@ class Pages(Generic[T]):
                 yield item
 
     def pages(self) -> Iterator[Page[T]]:
-        """The pages, one after another."""
+        """Iterate over the pages."""
         turns = self._pages.pages()
         try:
             while (page := self._portal.call(partial(_next, turns))) is not None:
@@ -404,17 +404,17 @@ class Pages(Generic[T]):
         self.close()
 
     def close(self) -> None:
-        """Cancel what is under way and wait until it is gone. May be called twice."""
+        """Cancel what is under way and wait until it has ended. May be called twice."""
         self._portal.finish(self._pages.aclose)
 
     @property
     def position(self) -> Position:
-        """Where to go on from, as plain JSON data; see `asyncapi.Client.paginate`."""
+        """Where to resume, as plain JSON data; see `asyncapi.Client.paginate`."""
         return self._pages.position
 
     @property
     def stopped(self) -> str | None:
-        """Why it ended before the list did, or None."""
+        """Why the iteration ended before the list did, or None."""
         return self._pages.stopped
 
 

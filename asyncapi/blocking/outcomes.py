@@ -1,10 +1,10 @@
-"""The fan-out for code that does not await: the caller's thread pulls the source, the portal's loop does the rest.
+"""Fan out without `await`: the caller's thread pulls the source, the portal's loop does the rest.
 
 Rules:
-- The source is pulled in the thread that iterates, only when a worker asks for more, and never further ahead than the
-  fan-out's window. What it yields goes over in batches, of as many as come within two milliseconds.
-- Outcomes come back in batches too: everything that is done.
-- When the source raises, what was pulled is handed over first.
+1. The source is pulled in the thread that iterates, only when a worker asks for more, and never further ahead than the
+   fan-out's window. Items cross in batches, of as many as arrive within two milliseconds.
+2. Outcomes come back in batches, too: all that are done.
+3. When the source raises, the outcomes of the items already pulled come first.
 """
 
 from __future__ import annotations
@@ -75,16 +75,16 @@ class Outcomes(Generic[T]):
 
     @property
     def stopped(self) -> str | None:
-        """Why it ended before the source did, or None."""
+        """Why the fan-out ended before the source did, or None."""
         return self._bridge.outcomes.stopped
 
     def stop(self, why: str = "stopped") -> None:
-        """Pull no more; what has been pulled is still sent and handed over."""
+        """Pull no more items; those already pulled are still sent, and you get their outcomes."""
         self._exhausted = True
         self._portal.call(partial(self._bridge.stop, why))
 
     def close(self) -> None:
-        """End it now: cancel what is under way, wait until it is gone, and close the source."""
+        """End the fan-out now: cancel what is under way, wait until it has ended, and close the source."""
         self._exhausted = True
         try:
             if self._open:
@@ -111,7 +111,7 @@ class Outcomes(Generic[T]):
             raise self._error
 
     def _pull(self) -> list[Item]:
-        """As many items as there is room for and come at once, but at least one."""
+        """Pull as many items as the window takes and arrive at once, but at least one (rule 1)."""
         batch: list[Item] = []
         until = time.monotonic() + _BATCH
         while self._outstanding < self._bridge.outcomes.window:
@@ -130,11 +130,11 @@ class Outcomes(Generic[T]):
 
 
 class _Bridge(Generic[T]):
-    """The side in the loop: feeds the fan-out with what comes over, and collects what is done.
+    """The part in the loop: feeds items to the fan-out, and collects its outcomes.
 
     Attributes:
         outcomes: The fan-out.
-        error: What ended it, or None.
+        error: The failure that ended it, or None.
     """
 
     def __init__(self, portal: Portal, start: Callable[[Source], AsyncOutcomes[T]], source: Source | None) -> None:
@@ -153,7 +153,7 @@ class _Bridge(Generic[T]):
         self._collector = asyncio.get_running_loop().create_task(self._collect())
 
     async def step(self, batch: list[Item], *, ended: bool) -> tuple[list[Success[T] | Failure[T]], bool, bool]:
-        """Take items over, wait for news: (outcomes, whether more items are wanted, whether it is over)."""
+        """Take over items and wait; return (outcomes, whether more items are wanted, whether it is over)."""
         self._items.extend(batch)
         self._ended = ended
         if batch or ended:
@@ -191,7 +191,7 @@ class _Bridge(Generic[T]):
             await self._more.wait()
 
     async def _collect(self) -> None:
-        """Collect outcomes; where the source is an async one, its window holds it back here."""
+        """Collect outcomes; an async source is held back here, by the window."""
         try:
             async for outcome in self.outcomes:
                 self._ready.append(outcome)

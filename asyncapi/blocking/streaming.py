@@ -1,12 +1,12 @@
-"""Streamed answers for code that does not await: what `client.stream` and `client.events` of `asyncapi.blocking` give.
+"""Stream responses without `await`: what `client.stream` and `client.events` of `asyncapi.blocking` return.
 
     with api.stream("GET", "/export") as response:
         for row in response.json_lines(model=Row): ...
 
 Rules:
-- The body is read in the client's thread, as it is asked for: a slow loop holds the server back.
-- Items that have come with one piece cross in one go, and are decoded in the thread that iterates.
-- A stream ends with its block, and with its client.
+1. The body is read in the client's thread, on demand: a slow loop slows the server down.
+2. Items that arrived with one piece cross in one go, and are decoded in the thread that iterates.
+3. A stream ends with its block, and with its client.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class Stream:
-    """A call whose answer is streamed: `with` it for its `StreamedResponse`, once."""
+    """A call whose response is streamed: `with` it for its `StreamedResponse`, once."""
 
     __reduce_ex__ = refuse_copy
 
@@ -57,7 +57,7 @@ class Stream:
 
 
 class StreamedResponse:
-    """An answer whose body is read as it comes, in one of the ways below, once; as `asyncapi.StreamedResponse`."""
+    """A response whose body is read while it arrives, in one of the ways below; see `asyncapi.StreamedResponse`."""
 
     __reduce_ex__ = refuse_copy
 
@@ -87,7 +87,7 @@ class StreamedResponse:
 
     @property
     def request(self) -> Request | None:
-        """The request it answers."""
+        """The request that it answers."""
         return self._response.request
 
     @property
@@ -158,7 +158,7 @@ class StreamedResponse:
 
 
 class _Each(Generic[T]):
-    """The items of a stream; a loop that was left is gone on with by another one."""
+    """The items of a stream; another loop resumes where the last one was left."""
 
     def __init__(self, portal: Portal, items: Items[T]) -> None:
         self._portal = portal
@@ -187,7 +187,7 @@ class Events(Generic[T]):
 
     @property
     def last_id(self) -> str:
-        """The id of the last event handed over."""
+        """The id of the last event that you got."""
         return self._events.last_id
 
     def __enter__(self) -> Self:

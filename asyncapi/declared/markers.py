@@ -1,4 +1,4 @@
-"""Where a parameter of a declared method goes: `team: Annotated[str, Query("team_id")]`."""
+"""Say where a parameter of a declared method goes: `team: Annotated[str, Query("team_id")]`."""
 
 from __future__ import annotations
 

@@ -387,12 +387,12 @@ class Endless:
         (get("/users"), pages_of_items, "go together"),
         (get("/users", by=PageNumber()), no_parameter, "go together"),
         (get("/users"), not_async, "async def"),
-        (get("/users/{id"), an_id, "no template"),
-        (get("/users/id}"), an_id, "no template"),
-        (get("/users/{{id}}"), an_id, "no template"),
-        (get("/users?id={id}"), an_id, "no template|no parameter"),
-        (get("https://{id}.example.com/"), an_id, "no template"),
-        (get(""), no_parameter, "no template"),
+        (get("/users/{id"), an_id, "not a template"),
+        (get("/users/id}"), an_id, "not a template"),
+        (get("/users/{{id}}"), an_id, "not a template"),
+        (get("/users?id={id}"), an_id, "not a template|no parameter"),
+        (get("https://{id}.example.com/"), an_id, "not a template"),
+        (get(""), no_parameter, "not a template"),
     ],
 )
 def test_a_signature_that_cannot_be_sent_is_told_when_the_class_is_made(decorator, function, said):
@@ -680,8 +680,8 @@ async def file_on_get(self, b: Annotated[bytes, Upload()]) -> User: ...
 @pytest.mark.parametrize(
     ("decorator", "function", "said"),
     [
-        (get("/"), unknown_option, "'colour' is no option of a call"),
-        (get("/", by=PageNumber()), option_of_a_call, "'idempotency_key' is no option of Pages"),
+        (get("/"), unknown_option, "'colour' is not an option of a call"),
+        (get("/", by=PageNumber()), option_of_a_call, "'idempotency_key' is not an option of Pages"),
         (get("/"), lost, "a and b are both 'q'"),
         (get("/"), lost_header, "a and b are both 'x-a'"),
         (post("/"), lost_field, "a and b are both 'f'"),

@@ -445,7 +445,7 @@ async def test_null_says_nothing_about_where_the_items_are():
 )
 async def test_null_beside_a_reason_is_an_error_and_no_empty_list(items, body):
     async with Client("https://h", transport=MockTransport(lambda _: reply(json=body))) as api:
-        with pytest.raises(DecodeError, match=r"no (list of )?items .* the answer"):
+        with pytest.raises(DecodeError, match=r"no (list of )?items .* the response"):
             await anext(aiter(api.paginate("/n", by=Cursor(), items=items)))
 
 
@@ -590,7 +590,7 @@ async def test_a_foreign_origin_is_not_asked(url, way):
         if way == "saved" and url.startswith("//"):
             return
         start = {"url": url} if way == "saved" else None
-        with pytest.raises(RejectedError, match="not on https://h: not asked") as caught:
+        with pytest.raises(RejectedError, match="not on https://h: not requested") as caught:
             await into([], api.paginate("/n", by=by, start=start))
     assert len(asked) == (way != "saved")
     assert "allow_origins" in str(caught.value)
@@ -701,7 +701,7 @@ async def test_max_pages_is_no_event_where_the_list_ends_there():
 async def test_a_server_that_does_not_know_the_number_is_told_of(caplog):
     async with Client("https://h", transport=MockTransport(lambda _: reply(json=[1, 2]))) as api:
         assert [item async for item in api.paginate("/n", by=PageNumber("pgae"), max_pages=4)] == [1, 2] * 4
-    said = [record.getMessage() for record in caplog.records if "the same page again" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "the same page as for" in record.getMessage()]
     assert len(said) == 1
     assert "pgae=2" in said[0]
 
@@ -930,7 +930,7 @@ async def test_left_and_failed_at_random_and_resumed_from_saved_text_no_item_is_
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"by": PageNumber}, r"by=PageNumber: PageNumber\(\)"),
+        ({"by": PageNumber}, r"by=PageNumber: give PageNumber\(\)"),
         ({"by": "page"}, "by='page'"),
         ({"by": None}, "by=None"),
         ({"by": Cursor(), "prefetch": -1}, "prefetch=-1"),
@@ -947,8 +947,8 @@ async def test_left_and_failed_at_random_and_resumed_from_saved_text_no_item_is_
         ({"by": PageNumber(), "start": {"page": 2, "size": 0}}, "no position of these pages"),
         ({"by": PageNumber(size_param="n")}, "give size="),
         ({"by": NextUrl(), "allow_origins": "https://x"}, "give a list"),
-        ({"by": NextUrl(), "allow_origins": ["x.example"]}, "is no origin"),
-        ({"by": NextUrl(), "allow_origins": ["https://x/path"]}, "is no origin"),
+        ({"by": NextUrl(), "allow_origins": ["x.example"]}, "is not an origin"),
+        ({"by": NextUrl(), "allow_origins": ["https://x/path"]}, "is not an origin"),
         ({"by": NextUrl(), "headers": {"a b": "c"}}, "header name"),
         ({"by": NextUrl(), "params": "a=b"}, "params="),
     ],
