@@ -38,7 +38,7 @@ from asyncapi.layers.singleflight import _Flight
 from asyncapi.sansio.failures.circuit import Circuit
 from asyncapi.sansio.failures.retry_budget import RetryBudget
 from asyncapi.scheduling.token_queue import Limiter
-from asyncapi.scheduling.wait_queue import Line
+from asyncapi.scheduling.wait_queue import WaitQueue
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.testing import Chaos, FakeClock, MockTransport, reply
 from asyncapi.watch import Logs
@@ -46,7 +46,7 @@ from stepping import each_cancellation
 
 FLOOR = 50.0
 QUOTA = 10_000
-KINDS = (_Cache, Circuit, Gate, Limiter, Line, Watchdog)
+KINDS = (_Cache, Circuit, Gate, Limiter, WaitQueue, Watchdog)
 
 
 class Made:
@@ -174,7 +174,7 @@ class World:
         assert stats.calls == sum(stats.by_status.values()) + sum(stats.by_error.values())
         for gate in self.made.of(Gate):
             assert gate.free == gate.limit
-        for line in self.made.of(Line):
+        for line in self.made.of(WaitQueue):
             assert (line.length, line.head(), line._asked) == (0, None, {})
         for limiter in self.made.of(Limiter):
             assert (limiter._timer, limiter.queue.length) == (None, 0)
@@ -262,7 +262,7 @@ LEAKS = {
     "hedges": (Hedges, "leave", lambda *_: None),
     "flights": (_Flight, "_land", lambda *_: None),
     "a flight nobody waits for": (_Flight, "_end", not_waited_for),
-    "the count of a line": (Line, "_count", lambda line, *_: setattr(line, "length", line.length + 1)),
+    "the count of a line": (WaitQueue, "_count", lambda line, *_: setattr(line, "length", line.length + 1)),
 }
 
 
