@@ -203,9 +203,9 @@ async def test_a_call_s_time_limits_replace_the_client_s(given, limits):
 
 async def test_a_call_s_retries_replace_the_client_s():
     assert (await sent()).call.retry.max_attempts == 4
-    assert (await sent(retry=2)).call.retry.attempts == 2
+    assert (await sent(retry=2)).call.retry.max_attempts == 2
     assert (await sent(retry=None)).call.retry is None
-    assert (await sent(client={"retry": None}, retry=3)).call.retry.attempts == 3
+    assert (await sent(client={"retry": None}, retry=3)).call.retry.max_attempts == 3
 
 
 @pytest.mark.parametrize("setting", [{"timeout": [1]}, {"retry": {}}, {"timeout": "x"}, {"retry": "x"}])

@@ -318,7 +318,7 @@ def assert_nothing_is_left(client: Client) -> None:
     assert not connector._waiters
 
 
-async def test_twenty_thousand_random_cancellations_leave_nothing_behind():
+async def test_twenty_thousand_random_cancellations_leave_no_place_token_socket_timer_or_task():
     loop, draw, complaints = asyncio.get_running_loop(), random.Random(9), []
     loop.set_exception_handler(lambda _, context: complaints.append(context))
     async with wire(draw) as (url, connections):

@@ -341,7 +341,7 @@ def full_listener() -> tuple[socket.socket, list[socket.socket]]:
 
 
 @pytest.mark.parametrize("limit", [None, 20])
-async def test_hundreds_of_calls_over_a_network_end_by_their_deadline_and_say_why(limit):
+async def test_hundreds_of_calls_over_a_real_network_end_by_their_deadline_and_name_what_spent_it(limit):
     loop, draw, seen = asyncio.get_running_loop(), random.Random(4), set()
     way = ["queue", "connect", "send", "headers", "body"]  # a busy machine may spend the time on the way there
 

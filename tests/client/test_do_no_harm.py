@@ -38,7 +38,7 @@ def test_single_calls_of_many_callers_are_not_lost_to_a_limit_and_hardly_refused
     assert seen.early == 0
 
 
-def test_demand_beyond_a_limit_fails_hardly_more_than_where_each_call_waits_alone():
+def test_what_is_wanted_beyond_a_limit_fails_hardly_more_than_where_each_waits_for_itself():
     on, off = (
         open_loop(120, lambda: Host(3, bucket=100.0), seed=3, seconds=40, **more) for more in ({}, {"pace": False})
     )

@@ -153,7 +153,7 @@ def test_the_higher_priority_goes_first_and_tenants_take_turns(limit):
     assert run(scenario()) == ["first", "high", "a1", "b1", "a2", "low"]
 
 
-def test_an_urgent_call_of_less_weight_does_not_wait_for_the_first_in_the_queue():
+def test_an_urgent_call_that_asks_for_less_does_not_wait_for_the_tokens_of_the_first_in_line():
     async def scenario():
         host = Host(rate=RateLimit(10, per=10, weight=lambda request: 10.0 if request.url.name == "big" else 1.0))
         async with host.api:
@@ -190,7 +190,7 @@ def test_a_bulk_job_delays_an_urgent_call_by_one_service_time_at_most():
     assert max(run(scenario())) <= SERVICE + 1e-9
 
 
-def test_a_queue_of_a_hundred_thousand_hardly_delays_an_urgent_call():
+def test_a_job_of_a_hundred_thousand_in_line_delays_no_urgent_call_by_more_than_what_is_under_way():
     """One place, all of it waiting: an urgent call is the very next, every time; cancelling the job leaves nothing."""
 
     async def scenario():

@@ -449,7 +449,7 @@ def test_what_was_not_sent_after_all_takes_nothing_from_what_the_server_leaves()
 # What a record says of the limits and the breaker.
 
 
-def test_an_attempt_that_waited_or_failed_records_the_limits_and_the_breaker():
+def test_every_attempt_but_a_first_that_goes_well_at_once_says_how_limits_and_breaker_were():
     redirected = reply(302, headers={"Location": "/"})
     answers = {"/again": iter([reply(503), reply()]), "/on": iter([redirected])}
 
@@ -555,7 +555,7 @@ def test_a_stream_is_opened_with_the_next_key_where_one_is_refused_or_at_its_lim
     )  # fmt: skip
 
 
-def test_after_a_429_on_opening_a_stream_one_goes_first_and_its_headers_count():
+def test_after_a_429_on_opening_a_stream_one_goes_first_and_its_headers_are_read_while_it_is_open():
     async def scenario(served):
         def handler(request, number):
             if number == 1:

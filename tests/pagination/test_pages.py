@@ -732,7 +732,7 @@ def lists(total, size, fail):
 
 
 @pytest.mark.parametrize("kind", range(10))
-async def test_resumed_from_saved_text_at_random_no_item_is_lost_or_comes_twice(kind):
+async def test_left_and_failed_at_random_and_resumed_from_saved_text_no_item_is_lost_or_twice(kind):
     for seed in range(25):
         draw = random.Random(seed)
         total, size = draw.randrange(40), draw.randrange(1, 9)

@@ -269,7 +269,7 @@ def test_a_thousand_reads_share_one_timer():
 # -- the layers -------------------------------------------------------------------------------------------------------
 
 
-def test_a_failure_before_the_headers_is_retried_and_one_after_them_is_not():
+def test_what_fails_before_the_headers_is_retried_and_what_breaks_off_after_them_is_not():
     async def scenario():
         cut = Source(b"a", ConnectionResetError("gone"))
         async with client_of(reply(503), reply(429, headers={"Retry-After": "3"}), cut, Source(b"no")) as api:
@@ -458,7 +458,7 @@ class Watcher:
 
 
 @pytest.mark.parametrize("end", ["whole", "cut", "left"])
-def test_a_watcher_sees_an_attempt_end_at_its_headers_and_the_call_with_its_body(end):
+def test_a_watcher_is_told_of_the_call_when_its_body_closes_and_of_the_attempt_at_its_headers(end):
     async def scenario():
         watcher = Watcher()
         source = Source(b"a", 5.0, *([ConnectionResetError("x")] if end == "cut" else []))
