@@ -1,9 +1,11 @@
 # Every target sets up what it needs: .ci/bootstrap makes the virtual environment (.venv, or .venv-3.12 and so on when
 # PYTHON names an interpreter), installs the project into it once, and runs the command there.
 #   make test ARGS='-k retry -x'      make test PYTHON=python3.12
+# Tests run in one process for each core; ARGS=-n0 runs them in this one, as a debugger wants it.
 
 RUN := .ci/bootstrap
 ARGS ?=
+WORKERS = $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist worksteal)
 # What `make test-floors` runs: what touches the packages that the project needs.
 FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_bad_input.py \
 	tests/client/test_client.py tests/credentials/oauth/test_client_credentials.py tests/declared/test_api.py \
@@ -13,7 +15,8 @@ FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_b
 	tests/watch
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-uvloop test-floors soak lock check lint format types architecture bench demo clean distclean
+.PHONY: help setup test test-all test-uvloop test-floors soak dist-check lock check lint format types architecture bench \
+	demo docs docs-serve clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -22,14 +25,17 @@ help: ## list the targets
 setup: ## make the virtual environment and install the project with its tools
 	@$(RUN) true
 
-test: ## run the whole test suite (ARGS='-k name' to choose)
-	@$(RUN) python -m pytest $(ARGS)
+test: ## run the test suite without its longest cases (ARGS='-k name' to choose)
+	@$(RUN) python -m pytest $(WORKERS) -m 'not soak' $(ARGS)
+
+test-all: ## run the whole test suite, long, heavy and repeated cases too
+	@$(RUN) python -m pytest $(WORKERS) $(ARGS)
 
 test-uvloop: ## the tests that open sockets, on uvloop's event loop
-	@TEST_LOOP=uvloop $(RUN) python -m pytest tests/transports tests/real tests/client/test_deadline.py $(ARGS)
+	@TEST_LOOP=uvloop $(RUN) python -m pytest $(WORKERS) tests/transports tests/real tests/client/test_deadline.py $(ARGS)
 
 test-floors: ## a quick part of it with the lowest versions that pyproject.toml allows (Python 3.11)
-	@PYTHON=python3.11 LOCK=requirements/floors.lock $(RUN) python -m pytest -q $(FLOORS) $(ARGS)
+	@PYTHON=python3.11 LOCK=requirements/floors.lock $(RUN) python -m pytest -q $(WORKERS) $(FLOORS) $(ARGS)
 
 soak: ## everything on under load for ten minutes: nothing may grow (ARGS='--seconds 60 --rate 500')
 	@$(RUN) python tests/soak/soak.py $(ARGS)
@@ -47,6 +53,9 @@ types:
 architecture:
 	@$(RUN) python -m pytest -q tests/test_architecture.py
 
+dist-check: ## build the wheel and the sdist, and try them in fresh environments; see that they are typed
+	@$(RUN) .ci/dist-check
+
 lock: ## renew the lists of packages, with hashes, in requirements/
 	@ALSO=requirements/lock.in $(RUN) .ci/lock
 
@@ -60,8 +69,14 @@ bench: ## run the benchmarks against sync and async peers
 demo: ## fetch 5,000 rows through a server that misbehaves; results in demo-out/
 	@$(RUN) python examples/demo.py $(ARGS)
 
-clean: ## remove caches, build output and demo-out/
-	rm -rf demo-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+docs: ## build the manual into site/; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 ALSO=requirements/docs.lock $(RUN) mkdocs build --strict $(ARGS)
+
+docs-serve: ## show the manual at http://127.0.0.1:8001 while you write it
+	@NO_MKDOCS_2_WARNING=1 ALSO=requirements/docs.lock $(RUN) mkdocs serve --dev-addr 127.0.0.1:8001 $(ARGS)
+
+clean: ## remove caches, build output, the built manual and demo-out/
+	rm -rf demo-out build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find asyncapi tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## the same, and the virtual environments

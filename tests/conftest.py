@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import warnings
@@ -36,3 +37,15 @@ if os.environ.get("TEST_LOOP") == "uvloop":
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("busy"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "busy")
+
+
+def pytest_collectstart():
+    """Collect no garbage while tests are found: there is none yet."""
+    gc.disable()
+
+
+def pytest_collection_finish():
+    """Leave what was found out of garbage collections: a test that asks for one walks its own objects alone."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()

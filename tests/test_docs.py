@@ -1,14 +1,17 @@
-"""The documentation is true: every Python block of README.md and docs/*.md runs, against a real local server.
+"""The documentation is true: every Python block of README.md and docs/**/*.md runs, against a real local server.
 
 What follows the language of a fenced block says how it is tested:
 
     ```python                      runs; `await` at the top level is fine; blocks of a page share their names
     ```python no-run: reason       only has to compile
     ```console run                 the lines that begin with `$ ` run with bash and end with 0
+    ```console run shows           and print the other lines of the block; `...` stands for anything
     ```bash run exits=1            every line runs; the block ends with that status
     ```csv file=ids.csv            any language: written to that file first (python file=models.py also)
 
-https://api.example.com is the server below, over TLS, in every process the page starts: see `documented/site`.
+https://api.example.com is the server of `asyncapi serve`, over TLS, in every process the page starts, and
+http://127.0.0.1:8000 is another one, as it is for a reader who has started it: see `documented/site`. So a reader can run
+any sample against `asyncapi serve` with no more than its base URL changed.
 """
 
 from __future__ import annotations
@@ -26,14 +29,20 @@ from pathlib import Path
 
 import pytest
 import trustme
-from aiohttp import web
+
+from asyncapi.serve import FaultServer
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTED = Path(__file__).parent / "documented"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PATIENCE = 150
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)``` *$", re.MULTILINE | re.DOTALL)
+
+
+def named(page):
+    """The path of a page, from the top of the project."""
+    return page.relative_to(ROOT).as_posix()
 
 
 @dataclass(frozen=True)
@@ -83,115 +92,26 @@ def part_of(block):
     if block.language == "python" and block.not_run is None:
         return {**about, "kind": "python", "text": block.text}
     if block.language in {"console", "bash", "sh"} and re.match(r"run\b", block.options):
-        text = commands_of(block.text) if block.language == "console" else block.text
-        return {**about, "kind": "shell", "text": text, "exits": block.exits}
+        console = block.language == "console"
+        commands, output = parts_of(block.text) if console else (block.text, "")
+        shows = output if console and re.search(r"\bshows\b", block.options) else None
+        return {**about, "kind": "shell", "text": commands, "exits": block.exits, "shows": shows}
     return None
 
 
-def commands_of(text):
-    """The commands of a console block: lines after `$ `, and the lines that continue them."""
-    commands, goes_on = [], False
-    for line in text.splitlines():
+def parts_of(text):
+    """A console block as its commands (lines after `$ `, and the lines that continue them) and what they print."""
+    commands, output, goes_on = [], [], False
+    for line in text.splitlines(keepends=True):
         if line.startswith("$ ") or goes_on:
             commands.append(line if goes_on else line[2:])
-            goes_on = line.endswith("\\")
-    return "\n".join(commands) + "\n"
+            goes_on = line.endswith("\\\n")
+        else:
+            output.append(line)
+    return "".join(commands), "".join(output)
 
 
 # --- the server that api.example.com is ------------------------------------------------------------------------
-
-
-def thing(kind, number):
-    """One resource: has what the pages' models ask of users, items and orders alike."""
-    return {
-        "id": number,
-        "name": f"{kind} {number}",
-        "email": f"{kind}{number}@example.com",
-        "price": number * 1.5,
-        "active": number % 2 == 1,
-        "tags": ["a", "b"],
-    }
-
-
-async def listing(request):
-    return web.json_response([thing(request.match_info["kind"], number) for number in range(1, 11)])
-
-
-async def orders(request):
-    """A list in pages of three, by number or by offset: the numbers and URLs of each kind of pagination are there."""
-    size, total = int(request.query.get("limit", 3)), 8
-    page = int(request.query.get("page", 1))
-    low = int(request.query.get("offset", (page - 1) * size))
-    rows = [thing("order", number) for number in range(low + 1, min(low + size, total) + 1)]
-    following = str(request.url.update_query(page=page + 1)) if low + size < total else None
-    link = {"Link": f'<{following}>; rel="next"'} if following else {}
-    return web.json_response({"items": rows, "total": total, "next": following}, headers=link)
-
-
-async def one(request):
-    name = request.match_info["id"]
-    if not name.isdigit() or int(name) == 404:
-        return web.json_response({"error": f"no {request.match_info['kind']} {name}"}, status=404)
-    return web.json_response(thing(request.match_info["kind"], int(name)))
-
-
-async def made(request):
-    sent = await request.read()
-    known = json.loads(sent) if request.content_type == "application/json" and sent else {}
-    known = known if isinstance(known, dict) else {}
-    return web.json_response({**thing(request.match_info["kind"], 1), **known, "id": 1}, status=201)
-
-
-async def changed(request):
-    sent = await request.json() if request.can_read_body else {}
-    return web.json_response({**thing(request.match_info["kind"], int(request.match_info["id"])), **sent})
-
-
-async def rows(request):
-    answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-    await answer.prepare(request)
-    for number in range(1, 51):
-        await answer.write(json.dumps(thing("row", number)).encode() + b"\n")
-    return answer
-
-
-async def prices(request):
-    answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-    await answer.prepare(request)
-    start = int(request.headers.get("Last-Event-ID", "100"))
-    for number in range(start + 1, start + 3):
-        await answer.write(f'retry: 1\nid: {number}\ndata: {{"cents": {number}}}\n\n'.encode())
-    return answer
-
-
-async def chat(_):
-    chunks = "".join(f'data: {{"text": "{word}"}}\n\n' for word in ("Hel", "lo"))
-    return web.Response(text=chunks + "data: [DONE]\n\n", content_type="text/event-stream")
-
-
-async def export(_):
-    return web.Response(body=bytes(100_000), headers={"ETag": '"1"'})
-
-
-async def removed(request):
-    return web.Response(status=204)
-
-
-def api():
-    app = web.Application()
-    for prefix in ("", "/v1"):
-        app.router.add_get(prefix + "/orders", orders)
-        app.router.add_get(prefix + "/rows", rows)
-        app.router.add_get(prefix + "/prices", prices)
-        app.router.add_post(prefix + "/chat", chat)
-        app.router.add_get(prefix + "/export", export)
-        app.router.add_get(prefix + "/{kind}", listing)
-        app.router.add_post(prefix + "/{kind}", made)
-        app.router.add_get(prefix + "/{kind}/{id}", one)
-        app.router.add_put(prefix + "/{kind}/{id}", changed)
-        app.router.add_patch(prefix + "/{kind}/{id}", changed)
-        app.router.add_delete(prefix + "/{kind}/{id}", removed)
-    return app
 
 
 @asynccontextmanager
@@ -202,21 +122,16 @@ async def served(folder):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    runner = web.AppRunner(api(), access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    try:
+    async with FaultServer(tls=context) as server, FaultServer() as plain:
         yield {
             **os.environ,
-            "DOCUMENTED_PORT": str(site._server.sockets[0].getsockname()[1]),
+            "DOCUMENTED_PORT": str(server.port),
+            "DOCUMENTED_PLAIN_PORT": str(plain.port),
             "DOCUMENTED_CA": str(folder / "ca.pem"),
             "PYTHONPATH": str(DOCUMENTED / "site"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "120",
         }
-    finally:
-        await runner.cleanup()
 
 
 async def run(text, page, folder):
@@ -247,26 +162,43 @@ async def run(text, page, folder):
 # --- the pages keep their word ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 async def test_what_a_page_shows_works(page, tmp_path):
-    status, said = await run(page.read_text(encoding="utf-8"), page.relative_to(ROOT).as_posix(), tmp_path)
+    status, said = await run(page.read_text(encoding="utf-8"), named(page), tmp_path)
     assert status == 0, said
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_what_does_not_run_gives_its_reason_and_compiles(page):
-    for block in blocks_of(page.read_text(encoding="utf-8"), page.name):
+    for block in blocks_of(page.read_text(encoding="utf-8"), named(page)):
         if block.language == "python":
             assert block.not_run != "", f"{block.where}: no-run wants a reason"
             assert block.options == "" or block.file or block.not_run, f"{block.where}: what is {block.options!r}?"
             compile(block.text, block.where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_between_pages_lead_somewhere(page):
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", text):
-        assert (page.parent / target).exists(), f"{page.name}: {target} is missing"
+        assert (page.parent / target).exists(), f"{named(page)}: {target} is missing"
+
+
+def anchors(page):
+    """The headings of a page as links name them, on the code host and in the built manual."""
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    for heading in re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE):
+        words = re.sub(r"[^\w\s-]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)).strip().lower()
+        yield re.sub(r"\s", "-", words)
+        yield re.sub(r"[-\s]+", "-", words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_to_a_heading_find_it(page):
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)#([^)\s]+)\)", text):
+        there = page.parent / target if target else page
+        assert anchor in set(anchors(there)), f"{named(page)}: {target}#{anchor} is no heading"
 
 
 # --- and they could break it -----------------------------------------------------------------------------------
@@ -334,6 +266,14 @@ class User(BaseModel):
     id: int
 ```
 
+```console run shows
+$ python -c "import sys; print('one'); print('some two'); print('3'); print('last', file=sys.stderr)"
+one
+... two
+...
+last
+```
+
 ```console run
 $ asyncapi serve --port 0 --port-file port >/dev/null &
 $ asyncapi fetch urls.txt -o users.jsonl \\
@@ -366,6 +306,8 @@ async def test_commands_of_a_page_run_and_may_stay_in_the_background(tmp_path):
         ("```python\nimport warnings\nwarnings.warn('old')\n```\n", "UserWarning: old"),
         ("```python\nimport socket\nsocket.getaddrinfo('example.org', 80)\n```\n", "know no host 'example.org'"),
         ("```console run\n$ echo something; false\n```\n", "bad.md:2: exit 1 instead of 0"),
+        ("```console run shows\n$ echo one two\none three\n```\n", "bad.md:2: does not print what the page shows"),
+        ("```console run shows\n$ echo one two\n```\n", "bad.md:2: does not print what the page shows"),
         ("```python\nassert open('ids.txt').read() == 'x'\n```\n", "FileNotFoundError"),
     ],
 )

@@ -274,7 +274,7 @@ def test_an_error_is_one_line_however_its_text_came_into_it():
         b'HTTP/1.1 200 OK\r\nContent-Type: application/json; charset="%s"\r\nContent-Length: 2\r\n\r\n\xff\xfe',
         b"HTTP/1.1 302 F\r\nLocation: ftp://%s\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 500 %s\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 500 E\r\nContent-Length: 24\r\n\r\n%s",
+        b"HTTP/1.1 500 E\r\nContent-Length: 20\r\n\r\n%s",
         b"%s\r\n\r\n",
     ],
 )

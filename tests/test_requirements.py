@@ -12,7 +12,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
-LISTS = {name: (ROOT / "requirements" / name).read_text(encoding="utf-8") for name in ("dev.lock", "floors.lock")}
+LISTS = {
+    name: (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    for name in ("dev.lock", "docs.lock", "floors.lock")
+}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 RUN = [*PROJECT["dependencies"], *(line for name, extra in EXTRAS.items() if name != "dev" for line in extra)]
@@ -44,6 +47,12 @@ def test_every_package_of_a_list_has_hashes_and_none_an_index(text):
     for entry in re.split(r"\n(?=\S)", text.strip()):
         assert re.match(r"[A-Za-z0-9._-]+==\S+( ; [^\n]+)? \\\n( +--hash=sha256:[0-9a-f]{64}( \\)?\n?)+$", entry), entry
     assert "://" not in text
+
+
+def test_the_manual_is_built_with_the_versions_that_the_tests_have():
+    """`make docs` installs into the same environment: it must not change what is there."""
+    developed, documented = pinned(LISTS["dev.lock"]), pinned(LISTS["docs.lock"])
+    assert all(documented[name] <= developed[name] for name in documented.keys() & developed.keys())
 
 
 def test_the_floors_are_tested_as_they_are_declared():

@@ -23,8 +23,10 @@ from asyncapi.blocking.streaming import Events, Stream
 from asyncapi.client import client
 from asyncapi.errors import ConfigError
 from asyncapi.options import MAPPED, check_options
+from asyncapi.redact import redact_url
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.scheduling.ownership import refuse_copy
+from asyncapi.transports import unclosed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -68,7 +70,11 @@ class Client:
             raise ConfigError("session= belongs to another event loop: leave it out, or use asyncapi.Client")
         self._client = client.Client(*args, **settings)
         self._portal = Portal(self._client.aclose)
-        self._end = weakref.finalize(self, self._portal.close, 0.0)  # waiting there would swallow a Ctrl-C
+        self._end = weakref.finalize(self, _left_open, self._portal, self._client._transport)  # noqa: SLF001
+
+    def __repr__(self) -> str:
+        state = "closed" if self._portal.closed else "open" if self._portal.running else "not opened yet"
+        return f"<blocking.{type(self).__name__} {redact_url(self._client.base_url) or 'without a base URL'} ({state})>"
 
     def __enter__(self) -> Self:
         try:
@@ -361,8 +367,20 @@ class Client:
         return self._client.stats
 
     def explain(self) -> str:
-        """Print the chain that every call goes through, with its settings, and return the text."""
+        """Print the chain that every call goes through, with its settings, and return the text, whose repr is short."""
         return self._client.explain()
+
+
+def _left_open(portal: Portal, transport: object) -> None:
+    """End the thread of a client that nobody closed, and say so: once, and not for the async client behind it."""
+    left = portal.running or portal.outlasted
+    portal.close(0.0)  # waiting here would swallow a Ctrl-C
+    if left:
+        if (other := getattr(transport, "unclosed", None)) is not None:
+            other.detach()
+        unclosed.warn(
+            "unclosed asyncapi.blocking.Client: use `with Client(...) as api:`, or `api.close()` at the end of its life"
+        )
 
 
 class Pages(Generic[T]):

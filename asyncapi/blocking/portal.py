@@ -43,15 +43,18 @@ class Portal:
 
     Attributes:
         closers: What is open in the loop and must end before it does; touched in the loop alone.
+        closed: Whether it is, or is about to be.
+        outlasted: Whether nobody had closed it when the program ended.
     """
 
     def __init__(self, last: Callable[[], Awaitable[Any]]) -> None:
         self.closers: set[Callable[[], Awaitable[None]]] = set()
+        self.closed = False
+        self.outlasted = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._portal: Future[BlockingPortal] = Future()
         self._process = os.getpid()
-        self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leave = asyncio.Event()
         self._last = last
@@ -60,7 +63,7 @@ class Portal:
     @property
     def running(self) -> bool:
         """Whether the thread was started in this process and is not ending."""
-        return self._thread is not None and not self._closed and os.getpid() == self._process
+        return self._thread is not None and not self.closed and os.getpid() == self._process
 
     def call(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run the coroutine that `work` makes, and wait for it.
@@ -76,7 +79,7 @@ class Portal:
             raise ConfigError(_CLOSED_MEANWHILE) from None
         except BaseException as error:
             turn.abandon(portal)  # a turn that is over raised this exception itself
-            if isinstance(error, RuntimeError) and not turn.began and self._closed:
+            if isinstance(error, RuntimeError) and not turn.began and self.closed:
                 raise ConfigError(_CLOSED_MEANWHILE) from None
             raise
         return answer
@@ -96,7 +99,7 @@ class Portal:
         except CancelledError:
             return  # the client is closing, which cleans up, too
         except RuntimeError:
-            if not self._closed:
+            if not self.closed:
                 raise
         except KeyboardInterrupt:
             portal.start_task_soon(work)
@@ -110,7 +113,7 @@ class Portal:
         Args:
             timeout: Seconds to wait for the thread's end; None for as long as it takes.
         """
-        self._closed, thread = True, self._thread  # in this order: a thread that is just starting sees it
+        self.closed, thread = True, self._thread  # in this order: a thread that is just starting sees it
         if thread is None or os.getpid() != self._process:
             return
         if self._loop is not None:
@@ -125,6 +128,7 @@ class Portal:
             raise failure
 
     def _at_exit(self) -> None:
+        self.outlasted = self.running
         self.close(_EXIT_WAIT)
 
     def _started(self) -> BlockingPortal:
@@ -133,7 +137,7 @@ class Portal:
                 "this client was made before a fork, and its thread is in the parent: make a client in each process"
             )
         with self._lock:
-            if self._closed:
+            if self.closed:
                 raise ConfigError(_CLOSED)
             if self._thread is None or not self._thread.is_alive():
                 ready: Future[BlockingPortal] = Future()
@@ -146,9 +150,9 @@ class Portal:
     def _live(self, ready: Future[BlockingPortal]) -> None:
         """Run the loop; do nothing where the starter was interrupted and another thread has started since."""
         with self._lock:
-            if self._closed:
+            if self.closed:
                 ready.set_exception(ConfigError(_CLOSED))
-            if self._closed or self._portal is not ready:
+            if self.closed or self._portal is not ready:
                 return
         try:
             anyio.run(self._serve, ready)
@@ -161,7 +165,7 @@ class Portal:
     async def _serve(self, ready: Future[BlockingPortal]) -> None:
         async with BlockingPortal() as portal:
             self._leave, self._loop = asyncio.Event(), asyncio.get_running_loop()
-            if self._closed:
+            if self.closed:
                 self._leave.set()
             ready.set_result(portal)
             await self._leave.wait()

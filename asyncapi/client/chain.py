@@ -95,6 +95,19 @@ class Step:
     layer: Layer
 
 
+class Explanation(str):
+    """The text that `explain()` has printed.
+
+    It is text in every way but one: its repr is short, so that an interactive session, which shows what a call returns,
+    does not show all of it a second time.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<Explanation, {len(self.splitlines())} lines>"
+
+
 def chain(state: ClientState) -> list[Step]:
     """The layers that the settings ask for, outermost first."""
     return [step for place in ORDER for step in place(state)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from asyncapi.calls.arguments import policy_of, timeout_of
 from asyncapi.calls.builder import Builder
+from asyncapi.client.chain import Explanation
 from asyncapi.client.dispatch import Dispatch
 from asyncapi.client.layer_settings import LayerSettings
 from asyncapi.client.methods import CallMethods
@@ -193,6 +194,9 @@ class Client(CallMethods):
 
     __reduce_ex__ = refuse_copy
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {redact_url(self.base_url) or 'without a base URL'} ({self._home.state})>"
+
     async def __aenter__(self) -> Self:
         self._home.enter()
         return self
@@ -236,8 +240,11 @@ class Client(CallMethods):
         return snapshot(self._state)
 
     def explain(self) -> str:
-        """Print the chain that every call goes through, with its settings, and return the text."""
-        text = "\n".join(self._explained())
+        """Print the chain that every call goes through, with its settings, and return the text.
+
+        The text has a short repr, so an interactive session shows it once.
+        """
+        text = Explanation("\n".join(self._explained()))
         print(text)  # noqa: T201 - that is what it is for
         return text
 

@@ -1,6 +1,5 @@
-"""Credentials: what `Client(auth=...)` takes."""
+"""Credentials: what `Client(auth=...)` takes, to identify itself to an API."""
 
-import warnings
 from typing import Any
 
 from asyncapi.credentials.aws import AWSSigV4
@@ -8,10 +7,12 @@ from asyncapi.credentials.base import AuthContext, Credential, Signature
 from asyncapi.credentials.digest import Digest
 from asyncapi.credentials.key_pool import Key, KeyPool
 from asyncapi.credentials.oauth.assertions import OAuth2JWTBearer, OAuth2TokenExchange
-from asyncapi.credentials.oauth.authorization_code import OAuth2AuthorizationCode, OAuth2RefreshToken
+from asyncapi.credentials.oauth.authorization_code import OAuth2AuthorizationCode
 from asyncapi.credentials.oauth.client_credentials import OAuth2ClientCredentials
 from asyncapi.credentials.oauth.device import OAuth2DeviceCode
+from asyncapi.credentials.oauth.refresh_token import OAuth2RefreshToken
 from asyncapi.credentials.oauth.server import Issuer
+from asyncapi.credentials.renamed import warn
 from asyncapi.credentials.sources import Env, File
 from asyncapi.credentials.static import ApiKey, Basic, Bearer
 
@@ -39,8 +40,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`Means` was the name of `AuthContext` in 0.1; it goes with the next minor release."""
+    """Find `AuthContext` by its name of 0.1, `Means`, for one more minor release."""
     if name == "Means":
-        warnings.warn("asyncapi.credentials.Means is now AuthContext", DeprecationWarning, stacklevel=2)
+        warn("asyncapi.credentials.Means is now AuthContext")
         return AuthContext
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
-"""AWS keys from botocore's own search: environment, profile, single sign-on, assumed roles, container, instance.
+"""Find AWS keys by botocore's own search: environment, profile, single sign-on, assumed roles, container, instance.
 
-It reads files, starts programs and asks servers, and blocks meanwhile: it is asked in a thread.
+The search reads files, starts programs and calls servers, and blocks meanwhile: it runs in a thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Keys:
-    """One set of keys; times in seconds, `expires_at` since the Unix epoch."""
+    """A set of AWS keys; times in seconds, `expires_at` since the Unix epoch."""
 
     access: str
     secret: str
@@ -30,35 +30,36 @@ class Keys:
 
 
 class Chain:
-    """Finds keys.
+    """Find keys by botocore's search.
 
     Args:
-        profile: The profile to take them from, or None for the usual search.
-        given: A botocore credentials object to take them from instead.
-
-    Attributes:
-        told: Where they come from, in a few words.
+        profile: The profile to take keys from, or None for the usual search.
+        credentials: A botocore credentials object to take keys from instead.
     """
 
-    def __init__(self, profile: str | None, given: Any) -> None:
+    def __init__(self, profile: str | None, credentials: Any) -> None:
         self._profile = profile
-        self._given = given
-        self._found = given
-        where = f"of the profile {profile}" if profile else "of botocore's chain"
-        self.told = "of the credentials given" if given is not None else where
+        self._own = credentials
+        self._found = credentials
+
+    def describe(self) -> str:
+        """Say where the keys come from."""
+        if self._own is not None:
+            return "of the credentials given"
+        return f"of the profile {self._profile}" if self._profile else "of botocore's chain"
 
     async def find(self, old: Keys | None, context: AuthContext) -> Keys:  # noqa: ARG002 - it needs no old ones
-        """The keys as they are now.
+        """Find the keys as they are now.
 
         Raises:
-            AuthError: There are none.
+            AuthError: The search found none, or failed.
         """
         return await asyncio.to_thread(self._find, context.clock.wall())
 
     def forget(self) -> bool:
-        """Look anew the next time: files may have changed. Whether there may be others."""
-        self._found = self._given
-        return self._given is None or hasattr(self._given, "refresh_needed")
+        """Search again the next time, as files may have changed; return whether that may find other keys."""
+        self._found = self._own
+        return self._own is None or hasattr(self._own, "refresh_needed")
 
     def _find(self, now: float) -> Keys:
         errors = botocore("exceptions")
@@ -66,13 +67,14 @@ class Chain:
             found = self._found or _session(self._profile).get_credentials()
             if found is None:
                 raise AuthError(
-                    "there are none: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give profile= or access_key="
+                    "the search found none: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+                    "or give profile= or access_key="
                 )
             self._found = found
             frozen = found.get_frozen_credentials()
         except (errors.BotoCoreError, errors.ClientError) as error:
             raise AuthError(f"{type(error).__name__}: {error}") from error
-        end = getattr(found, "_expiry_time", None)  # botocore tells it nowhere else
+        end = getattr(found, "_expiry_time", None)  # botocore has no public name for it
         expires = inf if end is None else end.timestamp()
         return Keys(frozen.access_key, frozen.secret_key, frozen.token or "", expires, max(0.0, expires - now))
 
@@ -82,12 +84,12 @@ def _session(profile: str | None) -> Any:
 
 
 def region_of(profile: str | None) -> str:
-    """The region of the profile, or of the environment.
+    """Find the region in the environment or the profile.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: Neither names a region.
     """
-    if profile is None and (found := os.environ.get("AWS_REGION")):  # botocore reads AWS_DEFAULT_REGION alone
+    if profile is None and (found := os.environ.get("AWS_REGION")):  # botocore itself reads AWS_DEFAULT_REGION alone
         return found
     errors = botocore("exceptions")
     try:
@@ -100,10 +102,10 @@ def region_of(profile: str | None) -> str:
 
 
 def botocore(module: str) -> Any:
-    """One of its modules.
+    """Import a module of botocore.
 
     Raises:
-        ConfigError: It is not installed.
+        ConfigError: botocore is not installed.
     """
     try:
         return import_module(f"botocore.{module}")

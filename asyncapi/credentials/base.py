@@ -1,11 +1,11 @@
-"""What a credential is: it gives every attempt a `Signature`, and looks at every answer.
+"""Define what a credential is: it gives every attempt a `Signature`, and looks at every response.
 
 Rules:
-1. A credential is asked anew for each attempt, after every wait of ours: what it gives is fresh.
-2. A `Signature` is data. It is written onto a copy of the request just above the transport, and taken out of what
-   comes back, so that no record, hook, error or layer ever holds it.
-3. What a credential needs of its client (the bare transport, the clock, tasks that end with the client) are its
-   `AuthContext`, handed in with each question: one credential may serve several clients.
+1. A credential is asked again for each attempt, after every wait of ours: the signature is fresh.
+2. A `Signature` is data. It is written onto a copy of the request just above the transport, and erased from the
+   response, so that no record, hook, error or layer ever holds it.
+3. What a credential may use of its client (the bare transport, the clock, tasks that end with the client) is the
+   `AuthContext` that is passed to each of its methods: one credential may serve several clients.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from json import dumps
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from asyncapi.credentials.renamed import alias, warn
 from asyncapi.errors import AuthError
 from asyncapi.messages.uri import with_pairs
 from asyncapi.redact import MASK
@@ -38,40 +39,68 @@ Pairs = tuple[tuple[str, str], ...]
 
 _ECHOES = ("Location", "Content-Location", "Link", "Refresh")  # headers in which a server repeats a URL
 _QUERY = re.compile(r"\?([^#>\s\"]*)")
-_IN_QUERY = "-._~!$'()*,/:;?@"  # what URLs leave as it is there
-_GRACE = 5.0  # seconds that closing waits for what should not be cut
-_TELLING = 6  # characters: anything shorter may stand in a text by chance
+_IN_QUERY = "-._~!$'()*,/:;?@"  # characters that URLs leave unquoted in a query
+_GRACE = 5.0  # seconds that closing waits for what should not be cancelled
+_SHORTEST_SECRET = 6  # characters: anything shorter may occur in a text by chance
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Signature:
-    """What one attempt carries of a credential.
+    """What a credential adds to one attempt.
 
     Attributes:
         headers: Set on the request.
         params: Added to the query.
         cookies: Added to the `Cookie` header.
-        secrets: What must not be shown of it.
-        by: What its maker knows it by: which key, which token.
-        of_many: Whether it is one of several keys: the limits that an answer tells are then this key's, not the host's.
-        sign: Changes the copy that carries all this once more, where a credential depends on what is sent: called just
-            above the transport with the copy and the time (seconds since the Unix epoch), and gives another copy.
+        secrets: The parts of it that nothing may show.
+        source: What the credential made it from: which key, which token.
+        pooled: Whether it is one of several keys. The limits that a response states are then the key's, not the host's.
+        sign: Signs the copy that carries all this, for a credential that depends on what is sent: called just above the
+            transport with the copy and the time (seconds since the Unix epoch), and returns another copy.
     """
 
     headers: Pairs = ()
     params: Pairs = ()
     cookies: Pairs = ()
     secrets: tuple[str, ...] = ()
-    by: Any = None
-    of_many: bool = False
+    source: Any = None
+    pooled: bool = False
     sign: Callable[[Request, float], Request] | None = None
+
+    def __init__(  # noqa: PLR0917 - the fields in their order
+        self,
+        headers: Pairs = (),
+        params: Pairs = (),
+        cookies: Pairs = (),
+        secrets: tuple[str, ...] = (),
+        source: Any = None,
+        pooled: bool = False,
+        sign: Callable[[Request, float], Request] | None = None,
+        *,
+        by: Any = None,
+        of_many: bool = False,
+    ) -> None:
+        if by is not None or of_many:
+            warn("Signature(by=, of_many=) are now source= and pooled=")
+            source, pooled = by if source is None else source, pooled or of_many
+        put = object.__setattr__
+        put(self, "headers", headers)
+        put(self, "params", params)
+        put(self, "cookies", cookies)
+        put(self, "secrets", secrets)
+        put(self, "source", source)
+        put(self, "pooled", pooled)
+        put(self, "sign", sign)
+
+    by: ClassVar[property] = alias("by", "source")
+    of_many: ClassVar[property] = alias("of_many", "pooled")
 
     def __repr__(self) -> str:
         names = [name for name, _ in (*self.headers, *self.params, *self.cookies)]
         return f"<Signature {', '.join(names) or '(none)'}>"
 
     def conflicts(self, request: Request) -> bool:
-        """Whether the request carries a credential of its own in the same place."""
+        """Whether the request has a credential of its own in the same place."""
         return (
             any(name in request.headers for name, _ in self.headers)
             or any(name in request.url.query for name, _ in self.params)
@@ -79,23 +108,24 @@ class Signature:
         )
 
     def write(self, request: Request, now: float) -> Request:
-        """A copy of the request that carries it; `now` in seconds since the Unix epoch."""
+        """Return a signed copy of the request; `now` in seconds since the Unix epoch."""
         url, headers = request.url, CIMultiDict(request.headers)
         for name, value in self.headers:
             headers[name] = value
             if url.raw_user is not None and name == "Authorization":
-                url = url.with_user(None)
+                url = url.with_user(None)  # transports write user-info into the same header
         if self.cookies:
             own = [headers["Cookie"]] if "Cookie" in headers else []
             headers["Cookie"] = "; ".join([*own, *(f"{name}={value}" for name, value in self.cookies)])
         if self.params:
             url = with_pairs(url, self.params)
-        made = request.copy(url=url, headers=headers)
-        return made if self.sign is None else self.sign(made, now)
+        signed = request.copy(url=url, headers=headers)
+        return signed if self.sign is None else self.sign(signed, now)
 
     def erase(self, response: Response, request: Request) -> None:
-        """Take it out of what came back: the request, repeated URLs, and the text of an error."""
-        response.request = request
+        """Remove it from a response: from its request, from URLs it repeats, and from the text of an error."""
+        response.request = request  # rule 2
+        # The URL of the response is the one that was sent: with our parameters, or as `sign` has written it.
         if self.params or self.sign is not None:
             response.url = request.url
         if self.params and any(name in response.headers for name in _ECHOES):
@@ -104,7 +134,7 @@ class Signature:
             response.content = self.mask(response.content)
 
     def mask(self, content: bytes) -> bytes:
-        """Text that may repeat it, without its secrets."""
+        """Mask its secrets in text that may repeat them."""
         return mask(content, self.secrets)
 
     def _without_echoes(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
@@ -117,8 +147,8 @@ class Signature:
         )
 
     def _without_ours(self, query: re.Match[str]) -> str:
-        kept = "&".join(pair for pair in query[1].split("&") if not self._is_ours(pair))
-        return f"?{kept}" if kept else ""
+        others = "&".join(pair for pair in query[1].split("&") if not self._is_ours(pair))
+        return f"?{others}" if others else ""
 
     def _is_ours(self, pair: str) -> bool:
         name, _, value = pair.partition("=")
@@ -126,31 +156,31 @@ class Signature:
 
 
 def _cookies(request: Request) -> set[str]:
-    """The names in its Cookie header."""
+    """Return the names in the request's Cookie header."""
     return {pair.partition("=")[0].strip() for pair in request.headers.get("Cookie", "").split(";")}
 
 
 def mask(content: bytes, secrets: Iterable[str]) -> bytes:
-    """The content without these secrets: as they are, and as URLs, forms, JSON and HTML write them."""
+    """Mask secrets in content: as they are, and as URLs, forms, JSON and HTML write them."""
     for secret in secrets:
-        if len(secret) >= _TELLING:
-            written = {quoted(secret, safe=safe) for quoted in (quote, quote_plus) for safe in ("", "/", _IN_QUERY)}
-            written |= {secret, dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1], escape(secret)}
-            for form in sorted(written, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            forms = {quoted(secret, safe=safe) for quoted in (quote, quote_plus) for safe in ("", "/", _IN_QUERY)}
+            forms |= {secret, dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1], escape(secret)}
+            for form in sorted(forms, key=len, reverse=True):  # a form may be part of a longer one
                 content = content.replace(form.encode(), MASK.encode())
     return content
 
 
 def carried(signature: Signature) -> Any:
-    """What it is known by, beneath a pool of several."""
-    by = signature.by
-    while isinstance(inner := getattr(by, "inner", None), Signature):
-        by = inner.by
-    return by
+    """Return the source of a signature: for one of a pool, the source of the key's own signature."""
+    found = signature.source
+    while isinstance(inner := getattr(found, "inner", None), Signature):
+        found = inner.source
+    return found
 
 
 def route(response: Response) -> Hashable:
-    """What was asked, as `sansio/auth/rejections.py` tells routes apart."""
+    """Return the route of a response's request, as `sansio/auth/rejections.py` tells routes apart."""
     request = response.request
     if request is None:
         return None
@@ -158,15 +188,15 @@ def route(response: Response) -> Hashable:
 
 
 NOTHING = Signature()
-"""What an attempt carries that needs no credential (yet)."""
+"""The signature of an attempt that needs no credential (yet)."""
 
 
 class AuthContext:
-    """What a credential may use of the client that asks it.
+    """What a credential may use of the client that calls it (rule 3).
 
     Args:
-        send: Carries one attempt: the transport alone, no layer above it.
-        clock: The client's.
+        send: Sends one attempt: the bare transport, without a layer above it.
+        clock: The client's clock.
     """
 
     __slots__ = ("_at_close", "_closed", "_finishing", "_tasks", "clock", "send")
@@ -181,11 +211,11 @@ class AuthContext:
 
     @property
     def closed(self) -> bool:
-        """Whether the client is closed, or closing: nothing new may be started."""
+        """Whether the client is closed or closing: no task may be started."""
         return self._closed
 
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run it in a task that ends with the client at the latest.
+        """Start a task that ends with the client at the latest.
 
         Raises:
             AuthError: The client is closed.
@@ -200,7 +230,7 @@ class AuthContext:
 
     @contextmanager
     def finishing(self) -> Iterator[None]:
-        """What this task does now should come to its end, as a server has done its part: closing waits a little."""
+        """Have closing wait a few seconds for this block: the server may have done its part already."""
         task = asyncio.current_task()
         if task is not None:
             self._finishing.add(task)
@@ -211,15 +241,16 @@ class AuthContext:
                 self._finishing.discard(task)
 
     def at_close(self, last: Callable[[], Awaitable[object]]) -> None:
-        """Have it called when the client closes; once, however often it is given. It bounds its own time."""
+        """Register a function to be called once when the client closes. It has to bound its own time."""
         self._at_close[last] = None
 
     async def aclose(self) -> None:
-        """Let what must not be cut end, cancel what else still runs, and wait until it is gone."""
+        """Wait a few seconds for the blocks in `finishing`, then cancel all tasks and wait until they have ended."""
         self._closed = True
         try:
             if self._finishing:
                 await asyncio.wait(list(self._finishing), timeout=_GRACE)
+            # Before the tasks are cancelled: what runs last may save what they have fetched.
             while self._at_close:
                 last, _ = self._at_close.popitem()
                 await last()
@@ -232,43 +263,43 @@ class AuthContext:
 
 
 class Credential(Protocol):
-    """What `auth=` takes. Write your own by these four methods.
+    """What `auth=` takes: one attribute and four methods, for credentials of your own too.
 
-    It may have a `principal` beside them: None if it acts for one user alone, or an async method that returns a text
-    for the user that it acts for now. Without it, responses are neither cached nor shared.
+    It may also have a `principal`: None if it always acts for the same user, or an async method that returns a text
+    that identifies the user it acts for now. Without it, responses are neither cached nor shared.
 
     Attributes:
-        max_resends: How often, at the most, one call is sent again at once because this credential was refused.
+        max_resends: How often, at most, one call is sent again at once because this credential was refused.
     """
 
     max_resends: int
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
-        """The signature for this attempt if it is at hand, else None.
+        """Return the signature for this attempt, or None if it has to be waited for.
 
         Raises:
-            AuthError: There is none, and there will be none.
+            AuthError: There is no signature, and waiting would not help.
         """
         ...
 
     async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:
-        """The same, where it has to be waited for.
+        """Wait for the signature for this attempt: called after `cached_signature` has returned None.
 
         Raises:
-            AuthError: None could be had.
+            AuthError: There is no signature to be had.
         """
         ...
 
     def on_response(
         self, signature: Signature, response: Response, refused: Sequence[Signature], context: AuthContext
     ) -> str:
-        """Look at an answer, to learn from it.
+        """Look at a response, and say whether the call should be sent again at once.
 
         Args:
-            signature: What the attempt carried.
-            response: Its answer, whatever the status.
-            refused: Signatures that this call has already been sent again for.
-            context: As above.
+            signature: The attempt's signature.
+            response: The attempt's response, whatever its status.
+            refused: The signatures of this call's earlier attempts that were refused, and sent again for that.
+            context: What may be used of the client.
 
         Returns:
             Why the call should be sent again at once ("401, a new token"), or "".
@@ -276,5 +307,5 @@ class Credential(Protocol):
         ...
 
     def describe(self) -> str:
-        """One line for `explain()`, without a secret."""
+        """Describe the credential in one line for `explain()`, without a secret."""
         ...

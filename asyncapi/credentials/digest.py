@@ -1,7 +1,7 @@
-"""Digest authentication (RFC 7616): a user and a password, answered to the server's challenge.
+"""Answer a server's digest challenges with a user and a password (RFC 7616).
 
-The first request goes without; its 401 brings the challenge, and the call is sent again at once. From then on every
-request carries an answer to it, with its own count, until the server sends another.
+The first request goes out without; its 401 brings the challenge, and the call is sent again at once. From then on every
+request answers that challenge, with its own count, until the server sends another.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from asyncapi.credentials.base import NOTHING, Signature
+from asyncapi.credentials.renamed import with_old_names
 from asyncapi.credentials.sources import principal_of, sendable, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.digest import Challenge, answer, read, read_nextnonce
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
 
 _UNAUTHORIZED = 401
-_MOST = 1000  # origins whose challenges are kept
+_MAX_ORIGINS = 1000  # whose challenges are remembered
 
 
 class _Nonce:
-    """A challenge, how often it has been answered, and whether that was ever right."""
+    """A challenge, how often it was answered, and whether an answer was ever accepted."""
 
     __slots__ = ("challenge", "count", "worked")
 
@@ -38,18 +39,19 @@ class _Nonce:
         self.worked = False
 
 
+@with_old_names
 class Digest:
     """A user and a password by the Digest scheme (RFC 7616): SHA-512-256, SHA-256 and MD5.
 
     Args:
         user: Text, `Env("NAME")`, `File("path")` or a function, which may be async.
-        password: The same.
+        password: As for `user`.
 
     Raises:
-        ConfigError: One of them is empty, or has a control character.
+        ConfigError: The user or password is empty, or has a control character.
     """
 
-    max_resends = 2  # the challenge, and once more where its nonce is stale by then
+    max_resends = 2  # for the challenge, and once more if its nonce is stale by then
 
     def __init__(self, user: Value, password: Value) -> None:
         for value in (user, password):
@@ -60,7 +62,7 @@ class Digest:
         self._nonces: dict[Origin, _Nonce] = {}
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:  # noqa: ARG002 - it needs none
-        """The answer to the server's last challenge; nothing before the first."""
+        """Return the answer to the server's last challenge; nothing before the first."""
         nonce = self._nonces.get(origin(request.url))
         if nonce is None:
             return NOTHING
@@ -68,7 +70,7 @@ class Digest:
         return None if user is None or password is None else _signed(nonce, user, password, request)
 
     async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:  # noqa: ARG002 - it needs none
-        """The same, where user or password have to be fetched."""
+        """Fetch user and password, and return the answer to the server's last challenge."""
         nonce = self._nonces[origin(request.url)]
         return _signed(nonce, await self._user.fetch(), await self._password.fetch(), request)
 
@@ -79,30 +81,32 @@ class Digest:
         refused: Sequence[Signature],
         context: AuthContext,  # noqa: ARG002 - it needs none
     ) -> str:
-        """Keep the challenge, or the next nonce; answer a challenge that was not refused already."""
+        """Remember a challenge or the next nonce, and have the call sent again with an answer that may be accepted."""
         request = response.request
-        if request is None or "Authorization" in request.headers:
+        if request is None or "Authorization" in request.headers:  # the call has a credential of its own
             return ""
-        place, sent = origin(request.url), signature.by
+        place, sent = origin(request.url), signature.source
         if response.status != _UNAUTHORIZED:
             self._learn(place, sent, response)
             return ""
         challenge = read(response.headers.getall("WWW-Authenticate", ()))
         if challenge is None:
             return ""
-        if self._nonces.get(place) in {None, sent}:  # else another call has brought a newer one
+        # Else another call has brought a newer challenge meanwhile, and this call is sent again with that.
+        if self._nonces.get(place) in {None, sent}:
             self._nonces.pop(place, None)
             self._nonces[place] = _Nonce(challenge)
-            if len(self._nonces) > _MOST:
+            if len(self._nonces) > _MAX_ORIGINS:
                 del self._nonces[next(iter(self._nonces))]
         if sent is None:
             return "401, a digest challenge"
-        if any(each.by is not None for each in refused):
+        if any(each.source is not None for each in refused):
             return ""
-        return "401, a new digest nonce" if challenge.stale or sent.worked else ""  # else user or password are wrong
+        # RFC 7616 section 3.3: without `stale`, user or password are wrong; some servers leave it out.
+        return "401, a new digest nonce" if challenge.stale or sent.worked else ""
 
     def describe(self) -> str:
-        """One line for `explain()`."""
+        """Describe the credential in one line for `explain()`, without a secret."""
         return f"Digest, password from {self._password!r}"
 
     def __repr__(self) -> str:
@@ -112,7 +116,7 @@ class Digest:
         if sent is None:
             return
         sent.worked = True
-        following = read_nextnonce(response.headers.get("Authentication-Info", ""))
+        following = read_nextnonce(response.headers.get("Authentication-Info", ""))  # RFC 7616 section 3.5
         if following and self._nonces.get(place) is sent:
             self._nonces[place] = _Nonce(sent.challenge.with_nonce(following))
 
@@ -124,11 +128,13 @@ def _signed(nonce: _Nonce, user: str, password: str, request: Request) -> Signat
     body = b""
     if nonce.challenge.qop == "auth-int" and content is not None:
         if not isinstance(content, bytes):
-            raise AuthError("Digest: the server asks for a digest of the body (auth-int), which a streamed one has not")
+            raise AuthError(
+                "Digest: the server asks for a digest of the body (auth-int), and a stream has none: send bytes"
+            )
         body = content
-    nonce.count += 1
+    nonce.count += 1  # RFC 7616 section 3.4: `nc` counts the requests with this nonce
     value = answer(
         nonce.challenge, user, password,
         method=request.method, uri=request.url.raw_path_qs, cnonce=secrets.token_hex(8), count=nonce.count, body=body,
     )  # fmt: skip
-    return Signature(headers=(("Authorization", value),), secrets=(password,), by=nonce)
+    return Signature(headers=(("Authorization", value),), secrets=(password,), source=nonce)

@@ -1,14 +1,14 @@
-"""Several keys to one API, used in turn: what one may not do, another does, and no request fails for it.
+"""Use several keys of one API in turn: when one is refused, another takes over, and no request fails for it.
 
-    no value    the key goes into quarantine, and another one is taken
-    401, 403    the key goes into quarantine, and the call goes on at once with another key
-    429         the key rests until it may come back, and the call goes on at once with another key; the same for a 403
-                that is a rate limit's (GitHub's)
-    otherwise   every key within its own rate limit and quota, and within what the server tells of them (`RateLimit`,
-                `X-RateLimit-*` ...): a key that runs low slows down, and others go meanwhile
-
-A 403 from every key is the request's fault, not the keys': none stays in quarantine for it. A 401 from every key is so
-too, for those that the server has taken before: one route that refuses them all does not take the pool from the others.
+1. A key without a value goes into quarantine, and the call takes another key.
+2. After a 401 or 403 the key goes into quarantine, and the call is sent again at once with another key.
+3. After a 429, or a 403 that is a rate limit's (GitHub's), the key rests until the server takes it again, and the call
+   is sent again at once with another key.
+4. Every key keeps to its own rate limit and quota, and to the limits that the server's responses state (`RateLimit`,
+   `X-RateLimit-*` ...): a key that runs low slows down, and others are used meanwhile.
+5. A 403 for every key is the request's fault: no key stays in quarantine for it. Nor for a 401 for every key, if the
+   server has accepted the key before: one route that refuses all keys does not take the pool from the other routes.
+6. When no key may be used now, calls wait in a queue, by priority, then tenant; the first in it waits for a key.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from asyncapi.credentials.renamed import with_new_names
+from asyncapi.credentials.renamed import with_new_names, with_old_names
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.limits.bucket import TOLERANCE
 from asyncapi.sansio.limits.key_rotation import KeyState, Ring, limit_told
@@ -37,10 +37,10 @@ _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
 
 
 class Limit(Protocol):
-    """What a key takes as its rate: `asyncapi.RateLimit`."""
+    """The rate of a key: `asyncapi.RateLimit`."""
 
     def start(self) -> Bucket:
-        """A running bucket."""
+        """Start a token bucket."""
         ...
 
 
@@ -51,8 +51,8 @@ class Key:
     Attributes:
         credential: `ApiKey(...)`, `Bearer(...)` or any other.
         rate: One `RateLimit` or several that all hold for this key; `RateLimit(10_000, per=86400)` is a daily quota.
-        quota: Attempts in all that the key is good for.
-        name: What messages call it.
+        quota: How many attempts the key may make in all.
+        name: The name of the key in messages.
     """
 
     credential: Credential
@@ -62,12 +62,12 @@ class Key:
 
     def __post_init__(self) -> None:
         if self.quota is not None and self.quota < 1:
-            raise ConfigError(f"Key(quota={self.quota}): at least 1, or None for any number")
+            raise ConfigError(f"Key(quota={self.quota}): give at least 1, or None for no quota")
 
 
 @dataclass(slots=True)
 class _Use:
-    """What a signature of the pool is known by: which key, its own signature, and what became of it."""
+    """The source of a pool's signature: which key, the key's own signature, and the status it got."""
 
     index: int
     inner: Signature
@@ -76,6 +76,7 @@ class _Use:
     status: int = 0
 
 
+@with_old_names
 class KeyPool:
     """Several keys that take turns.
 
@@ -84,11 +85,11 @@ class KeyPool:
     Args:
         keys: Credentials, or `Key`s with limits of their own.
         strategy: "round-robin" takes each in turn, "least-used" the one that has been used least.
-        quarantine: Seconds a key is left alone after a 401 or 403; None for good.
-        pace: Whether each key keeps to the limits that the server tells in its answers to it.
+        quarantine: Seconds for which a key is not used after a 401 or 403; None for good.
+        pace: Whether each key keeps to the limits that the server's responses to it state.
 
     Raises:
-        ConfigError: There is no key, or a setting makes no sense.
+        ConfigError: There is no key, or a setting is out of range.
     """
 
     def __init__(
@@ -100,35 +101,36 @@ class KeyPool:
         pace: bool = True,
     ) -> None:
         if strategy not in {"round-robin", "least-used"}:
-            raise ConfigError(f"KeyPool(strategy={strategy!r}): 'round-robin' or 'least-used'")
+            raise ConfigError(f"KeyPool(strategy={strategy!r}): give 'round-robin' or 'least-used'")
         if quarantine is not None and not quarantine >= 0:
-            raise ConfigError(f"KeyPool(quarantine={quarantine!r}): seconds, or None for good")
-        given = [_key(each) for each in keys]
-        if not given:
+            raise ConfigError(f"KeyPool(quarantine={quarantine!r}): give seconds, or None for good")
+        pool = [_key(each) for each in keys]
+        if not pool:
             raise ConfigError("KeyPool: give a list of credentials, like [ApiKey(Env('A')), ApiKey(Env('B'))]")
-        self._credentials = [key.credential for key in given]
+        self._credentials = [key.credential for key in pool]
         self._ring = Ring(
-            [KeyState(key.name or f"key {n}", _buckets(key), key.quota, pace=pace) for n, key in enumerate(given, 1)],
+            [KeyState(key.name or f"key {n}", _buckets(key), key.quota, pace=pace) for n, key in enumerate(pool, 1)],
             least_used=strategy == "least-used",
         )
         self._queue = WaitQueue(1)
-        self._held = False  # somebody waits for a key: the first in line
+        self._waiting = False  # whether a call, the first of the queue, waits for a key (rule 6)
         self._strategy = strategy
         self._quarantine = inf if quarantine is None else quarantine
-        self.principal = None  # several keys of one user
-        self.max_resends = sum(one.max_resends for one in self._credentials) + len(given) - 1
+        self.principal = None  # the keys belong to one user
+        self.max_resends = sum(each.max_resends for each in self._credentials) + len(pool) - 1
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
-        """The signature of the next key, if one may go now and nobody waits for it."""
+        """Return the signature of the next key, or None if a key or its value has to be waited for."""
         now = context.clock.now()
-        while not self._held:
+        # Rule 6: while calls wait for a key, nobody overtakes them.
+        while not self._waiting:
             index = self._choose(now)
             state = self._ring.keys[index]
             if state.wait(now) > TOLERANCE:
                 return None
             try:
                 inner = self._credentials[index].cached_signature(request, context)
-            except AuthError as error:
+            except AuthError as error:  # rule 1
                 state.bar(now + self._quarantine, error.message)
                 continue
             if inner is None:
@@ -138,12 +140,12 @@ class KeyPool:
         return None
 
     async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:
-        """The signature of the key that may go first, waited for in line.
+        """Wait in the queue for a key, and return its signature.
 
         Raises:
             AuthError: No key is left.
-            RateExceeded: The call does not want to wait that long.
-            RequestTimeout: The wait would pass its deadline.
+            RateExceeded: The wait would be longer than the call's `wait=`.
+            RequestTimeout: The wait would pass the call's deadline.
         """
         while True:
             index = await self._take(request, context)
@@ -154,21 +156,21 @@ class KeyPool:
                 )
                 used = True
                 return self._signature(index, inner, context.clock.now())
-            except AuthError as error:
+            except AuthError as error:  # rule 1
                 state.bar(context.clock.now() + self._quarantine, error.message)
             finally:
                 if not used:
                     state.give_back()
 
     async def _take(self, request: Request, context: AuthContext) -> int:
-        """The first in line waits for a key; those behind, by priority, tenant and arrival, for the first."""
+        """Take a key: the first of the queue waits for one, the others for the first (rule 6)."""
         call, began = request.call, context.clock.now()
         self._choose(began)
-        if self._held:
+        if self._waiting:
             forecast = self._ring.forecast(began, 1.0 + self._queue.ahead(call.priority)[0])
             refuse(request, forecast, began, who="keys'")
             await self._queue.wait(self._hand_on, (1.0,), priority=call.priority, tenant=call.tenant)
-        self._held = True
+        self._waiting = True
         try:
             while True:
                 now = context.clock.now()
@@ -180,31 +182,33 @@ class KeyPool:
                 refuse(request, now - began + wait, began, who="keys'")
                 await context.clock.sleep(wait)
         finally:
+            # Also when this call has left, or was refused: the next one of the queue becomes the first.
             self._hand_on()
 
     def _hand_on(self, _: object = None) -> None:
-        """The next in line is the first."""
-        self._held = self._queue.call()
+        """Make the next call of the queue its first."""
+        self._waiting = self._queue.call()
 
     def on_response(
         self, signature: Signature, response: Response, refused: Sequence[Signature], context: AuthContext
     ) -> str:
-        """Quarantine, or rest; and whether another key may do better at once."""
-        use: _Use = signature.by
+        """Put a refused key into quarantine or to rest, and have the call sent again with another key."""
+        use: _Use = signature.source
         use.status = response.status
         state, now = self._ring.keys[use.index], context.clock.now()
-        told = quotas(response.headers, context.clock.wall())
-        state.learn(now, told, number=use.number, sent_at=use.sent_at)
-        earlier: list[_Use] = [each.by for each in refused]
+        limits = quotas(response.headers, context.clock.wall())  # rule 4
+        state.learn(now, limits, number=use.number, sent_at=use.sent_at)
+        earlier: list[_Use] = [each.source for each in refused]
         before = [each.inner for each in earlier if each.index == use.index]
         why = self._credentials[use.index].on_response(use.inner, response, before, context)
+        # The key itself knows better, as Digest does of a 401 with a challenge: the same key once more.
         if why:
             return why
         limited, seconds = limit_told(response.status, response.headers, response.content, context.clock.wall())
-        if limited:
+        if limited:  # rule 3
             use.status = _TOO_MANY
             state.rest(now, seconds, str(response.status))
-        elif response.status in {_UNAUTHORIZED, _FORBIDDEN}:
+        elif response.status in {_UNAUTHORIZED, _FORBIDDEN}:  # rule 2
             state.bar(now + self._quarantine, str(response.status))
         else:
             state.served()
@@ -215,12 +219,12 @@ class KeyPool:
         return ""
 
     def unused(self, signature: Signature) -> None:
-        """The attempt carries a credential of its own: the key was not used."""
-        use: _Use = signature.by
+        """Give a key back: the attempt has a credential of its own."""
+        use: _Use = signature.source
         self._ring.keys[use.index].give_back(use.number)
 
     def describe(self) -> str:
-        """One line for `explain()`."""
+        """Describe the credential in one line for `explain()`, without a secret."""
         return f"KeyPool of {len(self._credentials)}, {self._strategy}"
 
     def __repr__(self) -> str:
@@ -228,17 +232,17 @@ class KeyPool:
 
     def _signature(self, index: int, inner: Signature, now: float) -> Signature:
         number = self._ring.keys[index].begin()
-        return replace(inner, by=_Use(index, inner, number, now), of_many=True)
+        return replace(inner, source=_Use(index, inner, number, now), pooled=True)
 
     def _choose(self, now: float) -> int:
         index = self._ring.choose(now)
         if index is None:
             keys = "; ".join(f"{key.name}: {key.describe(now)}" for key in self._ring.keys)
-            raise AuthError(f"no key of the pool may be used any more: {keys}")
+            raise AuthError(f"no key of the pool can be used: {keys}")
         return index
 
     def _pardon(self, uses: Sequence[_Use]) -> None:
-        """Where every key has had a 403 for this call, it is the request that is forbidden; a 401, as good as."""
+        """Take the keys out of quarantine if every one was refused for this call (rule 5)."""
         statuses = {use.status for use in uses}
         if len({use.index for use in uses}) < len(self._credentials) or not statuses <= {_UNAUTHORIZED, _FORBIDDEN}:
             return
@@ -246,12 +250,12 @@ class KeyPool:
             (state.free if statuses == {_FORBIDDEN} else state.pardon)()
 
 
-def _key(given: Credential | Key) -> Key:
-    key = given if isinstance(given, Key) else Key(given)
+def _key(credential: Credential | Key) -> Key:
+    key = credential if isinstance(credential, Key) else Key(credential)
     key = replace(key, credential=with_new_names(key.credential))
     if not hasattr(key.credential, "on_response") or isinstance(key.credential, type):
         raise ConfigError(
-            f"KeyPool: {type(key.credential).__name__} is no credential: wrap each key, as in ApiKey('...')"
+            f"KeyPool: {type(key.credential).__name__} is not a credential: wrap each key, as in ApiKey('...')"
         )
     return key
 

@@ -1,10 +1,10 @@
-"""The redirect back from a browser: a server on loopback that waits for one request (RFC 8252 section 7.3).
+"""Receive the redirect back from a browser: a server on loopback that waits for one request (RFC 8252 section 7.3).
 
-1. The request line alone decides. Once it has come whole, the answer counts: whether the browser stays for the page,
-   sends the rest of its headers or has its connection reset makes no difference.
-2. `GET` alone brings an answer: a link checker's `HEAD` does not.
-3. Anybody on the machine may connect. A request line, a head, the time a connection may take and the number of
-   connections are bounded; the oldest makes room.
+1. The request line alone decides. Once it is complete, the redirect counts, whether or not the browser stays for the
+   page, sends the rest of its headers or resets the connection.
+2. Only a `GET` counts: a link checker's `HEAD` does not.
+3. Anybody on the machine may connect. So the length of a request line and of a head, the time for a connection and the
+   number of connections are bounded; the oldest connection makes room for a new one.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST_LINE = 16 * 1024  # bytes of a request line
-_LONGEST_HEAD = 256 * 1024  # bytes in all: browsers send this machine's cookies along
-_MOST_FIELDS = 100  # of a query
-_MOST = 64  # connections at a time
-_PATIENCE = 10.0  # seconds for a request to arrive whole
-_FAREWELL = 2.0  # seconds that a browser whose answer is there may take for the rest of its head
+_LONGEST_HEAD = 256 * 1024  # bytes in all; generous, as browsers send all cookies of 127.0.0.1 along
+_MAX_FIELDS = 100  # fields of a query
+_MAX_CONNECTIONS = 64  # connections at a time
+_REQUEST_TIME = 10.0  # seconds for a whole request
+_REST_TIME = 2.0  # seconds for the rest of the head, once the request line counts
 
 _PAGE = (
     "<!doctype html><meta charset=utf-8><title>{title}</title>"
@@ -33,12 +33,12 @@ Page = tuple[str, str]
 
 
 class Listener:
-    """Listens on 127.0.0.1 until a request brings what `accept` takes.
+    """Listen on 127.0.0.1 until `accept` accepts the query of a request.
 
     Args:
-        path: The path of the redirect; everything else is 404.
+        path: The path of the redirect; every other path is a 404.
         port: The port, or 0 for any free one.
-        accept: Called with the query; returns what the person is told, a title and a text, or None to go on waiting.
+        accept: Called with the query; returns the title and the text of the page to show, or None to wait on.
     """
 
     def __init__(self, path: str, port: int, accept: Callable[[dict[str, str]], Page | None]) -> None:
@@ -47,10 +47,10 @@ class Listener:
         self._accept = accept
         self._server: asyncio.Server | None = None
         self._done = asyncio.Event()
-        self._visits: dict[_Visit, None] = {}  # in the order in which they came
+        self._visits: dict[_Visit, None] = {}  # the oldest first
 
     async def start(self) -> str:
-        """Listen; the URL to be redirected to.
+        """Start to listen, and return the URL that the server has to redirect to.
 
         Raises:
             OSError: The port is taken.
@@ -61,7 +61,7 @@ class Listener:
         return f"http://127.0.0.1:{port}{self._path}"
 
     async def wait(self) -> None:
-        """Until it has come, and the browser has its page or has left."""
+        """Wait until a request was accepted, and the browser has its page or has left."""
         await self._done.wait()
 
     def close(self) -> None:
@@ -72,7 +72,8 @@ class Listener:
             visit.end()
 
     def _visit(self) -> _Visit:
-        if len(self._visits) >= _MOST:
+        # Rule 3: the oldest connection makes room, so that idle ones do not keep the browser out.
+        if len(self._visits) >= _MAX_CONNECTIONS:
             next(iter(self._visits)).end(abort=True)
         visit = _Visit(self._read, self._left)
         self._visits[visit] = None
@@ -84,31 +85,31 @@ class Listener:
             self._done.set()
 
     def _read(self, line: str) -> tuple[int, Page, bool]:
-        """Status and page for a request line, and whether it has brought the answer."""
+        """Return status and page for a request line, and whether `accept` has accepted it."""
         method, _, rest = line.partition(" ")
         try:
             target = urlsplit(rest.partition(" ")[0])
-            fields = parse_qsl(target.query, max_num_fields=_MOST_FIELDS)
+            fields = parse_qsl(target.query, max_num_fields=_MAX_FIELDS)
         except ValueError:
             return 404, _NOT_HERE, False
         query = dict(fields)
-        if target.path != self._path or len(query) < len(fields):  # none may come twice: RFC 6749 section 3.1
+        if target.path != self._path or len(query) < len(fields):  # RFC 6749 section 3.1: no field twice
             return 404, _NOT_HERE, False
-        if method != "GET":
+        if method != "GET":  # rule 2
             return 405, _NOT_HERE, False
-        told = self._accept(query)
-        return (404, _NOT_HERE, False) if told is None else (200, told, True)
+        page = self._accept(query)
+        return (404, _NOT_HERE, False) if page is None else (200, page, True)
 
 
 class _Visit(asyncio.Protocol):
-    """One connection. What has come is looked at as it comes: a reset right behind it takes nothing back.
+    """One connection. It reads bytes as they arrive, so that a reset right behind them takes nothing back (rule 1).
 
     Args:
-        read: Status and page for the request line, and whether it counts.
-        left: Called once when the page is written, or cannot be.
+        read: Returns status and page for the request line, and whether the request counts.
+        left: Called when the page is written, or can't be.
 
     Attributes:
-        counts: Whether it has brought the answer.
+        counts: Whether its request was accepted.
     """
 
     def __init__(self, read: Callable[[str], tuple[int, Page, bool]], left: Callable[[_Visit], None]) -> None:
@@ -119,17 +120,18 @@ class _Visit(asyncio.Protocol):
         self._line = bytearray()
         self._end = b"\r\n"  # the last bytes since the line: the head ends with an empty one
         self._size = 0
-        self._answer = b""
+        self._response = b""
         self.counts = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # a socket's is one
-        self._within(_PATIENCE)
+        self._transport = transport  # type: ignore[assignment]  # a socket has one
+        self._within(_REQUEST_TIME)
 
     def data_received(self, data: bytes) -> None:
         self._size += len(data)
-        if not self._answer:
+        if not self._response:
             self._line += data
+            # Rule 1: decided as soon as the line is there, though the rest of the head may never come.
             line, newline, rest = self._line.partition(b"\n")
             if not newline and len(self._line) > _LONGEST_LINE:
                 self.end(abort=True)
@@ -138,6 +140,7 @@ class _Visit(asyncio.Protocol):
             self._decide(bytes(line))
             self._line.clear()
             data = bytes(rest)
+        # The page is written when the head is complete: closing earlier would reset the connection, and lose the page.
         self._end += data
         if b"\r\n\r\n" in self._end or b"\n\n" in self._end or self._size > _LONGEST_HEAD:
             self.end()
@@ -151,23 +154,23 @@ class _Visit(asyncio.Protocol):
         allow = "Allow: GET\r\n" if status == 405 else ""  # noqa: PLR2004 - RFC 9110 section 15.5.6
         head = f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{allow}Content-Type: text/html; charset=utf-8\r\n"
         head += f"Content-Length: {len(page)}\r\nCache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n"
-        self._answer = f"{head}Connection: close\r\n\r\n".encode() + page
+        self._response = f"{head}Connection: close\r\n\r\n".encode() + page
         if self.counts:
-            self._within(_FAREWELL)
+            self._within(_REST_TIME)
 
     def eof_received(self) -> bool:
         self.end()
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - whatever it was, it is gone
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the reason changes nothing
         self._leave()
 
     def end(self, *, abort: bool = False) -> None:
-        """Write the page, if there is one yet, and close."""
+        """Write the response, if there is one yet, and close."""
         transport, self._transport = self._transport, None
         if transport is not None:
-            if self._answer and not abort:
-                transport.write(self._answer)
+            if self._response and not abort:
+                transport.write(self._response)
             (transport.abort if abort else transport.close)()
         self._leave()
 

@@ -1,9 +1,9 @@
-"""Where the value of a credential comes from: text, an environment variable, a file, or a function.
+"""Read the value of a credential from its source: text, an environment variable, a file, or a function.
 
     text, SecretStr      as it is
     Env("NAME")          read at every attempt
     File("/run/key")     read again when the file changes, as mounted secrets do
-    a function           called at every attempt; may be async, and keeps its own cache
+    a function           called at every attempt; may be async; should cache what is slow
 
 No value ever shows in a repr or a message.
 """
@@ -39,10 +39,10 @@ class Env:
         self.name = name
 
     def now(self) -> str:
-        """The value.
+        """Return the variable's value.
 
         Raises:
-            AuthError: It is not set, or empty.
+            AuthError: The variable is not set, or empty.
         """
         value = os.environ.get(self.name)
         if not value:
@@ -51,11 +51,11 @@ class Env:
         return value
 
     async def fetch(self) -> str:
-        """The same."""
+        """Return the value, as `now` does."""
         return self.now()
 
     def renewed(self, sent: str) -> bool:
-        """Whether it is another one than was sent."""
+        """Whether the variable's value differs from what was sent."""
         return self.now() != sent
 
     def __repr__(self) -> str:
@@ -65,10 +65,10 @@ class Env:
 class File:
     """The content of a file without its last line break, read again when the file changes.
 
-    While it is missing or empty, as in the middle of being replaced, the last value goes on.
+    While the file is missing or empty, as in the middle of being replaced, its last content is used.
 
     Args:
-        path: Where it is.
+        path: The file's path.
     """
 
     __slots__ = ("_seen", "_value", "path")
@@ -79,13 +79,14 @@ class File:
         self._value = ""
 
     def now(self) -> str:
-        """The value.
+        """Return the file's content.
 
         Raises:
-            AuthError: It can't be read and never could, or is empty.
+            AuthError: The file is empty or can't be read, and has had no content yet.
         """
         why: str | None = ""
         try:
+            # Size and inode too: a mounted secret is swapped by its link, maybe within the resolution of the time.
             stat = self.path.stat()
             seen = stat.st_mtime_ns, stat.st_size, stat.st_ino
             if seen != self._seen:
@@ -93,19 +94,19 @@ class File:
                 self._seen = seen
         except OSError as error:
             why = error.strerror
-        except UnicodeDecodeError:  # it holds the file's bytes: it must not be the context of what is raised
+        except UnicodeDecodeError:  # raised below, outside: this error holds the file's bytes
             why = "it is not UTF-8 text"
         if not self._value:
             raise AuthError(f"the credential file {self.path} " + (f"can't be read: {why}" if why else "is empty"))
         return self._value
 
     async def fetch(self) -> str:
-        """The same."""
+        """Return the value, as `now` does."""
         return self.now()
 
     def renewed(self, sent: str) -> bool:
-        """Whether it is another one than was sent; the file is read again to tell."""
-        self._seen = None
+        """Whether the content differs from what was sent."""
+        self._seen = None  # read again: a file may change without a new time, size or inode
         return self.now() != sent
 
     def __repr__(self) -> str:
@@ -116,23 +117,23 @@ Value = str | SecretStr | Env | File | Callable[[], Given | Awaitable[Given]]
 
 
 class Source(Protocol):
-    """One of the four."""
+    """Where a value comes from."""
 
     def now(self) -> str | None:
-        """The value, or None where only `fetch` can tell."""
+        """Return the value, or None if only `fetch` can get it."""
         ...
 
     async def fetch(self) -> str:
-        """The value."""
+        """Return the value, waiting for it if need be."""
         ...
 
     def renewed(self, sent: str) -> bool:
-        """Whether asking again may give another value than was sent."""
+        """Whether reading the source again may give another value than was sent."""
         ...
 
 
 class Constant:
-    """Text that was given."""
+    """A value that never changes."""
 
     __slots__ = ("_value",)
 
@@ -140,15 +141,15 @@ class Constant:
         self._value = value
 
     def now(self) -> str:
-        """The text."""
+        """Return the text."""
         return self._value
 
     async def fetch(self) -> str:
-        """The same."""
+        """Return the value, as `now` does."""
         return self._value
 
     def renewed(self, sent: str) -> bool:
-        """Never."""
+        """Whether the text differs from what was sent: never."""
         return sent != self._value
 
     def __repr__(self) -> str:
@@ -165,14 +166,15 @@ class _Called:
         return None
 
     async def fetch(self) -> str:
-        given: Any = self._function()
-        value = await given if inspect.isawaitable(given) else given
+        value: Any = self._function()
+        value = await value if inspect.isawaitable(value) else value
         value = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(value, str) or not value:
-            raise AuthError(f"{self} gave {'empty text' if value == '' else type(value).__name__}, not a credential")
+            found = "empty text" if value == "" else type(value).__name__
+            raise AuthError(f"{self} returned {found}, not a credential")
         return value
 
-    def renewed(self, sent: str) -> bool:  # noqa: ARG002 - it is asked again: who knows
+    def renewed(self, sent: str) -> bool:  # noqa: ARG002 - only calling it again can tell
         return True
 
     def __repr__(self) -> str:
@@ -180,10 +182,10 @@ class _Called:
 
 
 def source(value: Any, what: str) -> Source:
-    """The source of a value; `what` names it in messages.
+    """Return the source of a value; `what` names the value in messages.
 
     Raises:
-        ConfigError: It is empty, or none of the kinds above.
+        ConfigError: The value is empty, or of no kind listed above.
     """
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
@@ -199,32 +201,32 @@ def source(value: Any, what: str) -> Source:
 
 
 def sendable(value: str, what: str) -> str:
-    """The value, if it is text that has an encoding; `what` names it in messages.
+    """Return the value if it can be encoded; `what` names it in messages.
 
     Raises:
-        AuthError: It has half of a surrogate pair, as variables and files have that are not UTF-8. (Python's own error
+        AuthError: The value has half of a surrogate pair, as variables that are not UTF-8 have. (Python's own error
             would hold the value.)
     """
-    if not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
-        raise AuthError(f"{what} is not text in UTF-8: it can't be sent")
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise AuthError(f"{what} is not UTF-8 text and can't be sent")
     return value
 
 
 PrincipalOf = Callable[[], Awaitable[str | None]]
-"""Tells the user that a credential acts for now: a text that is another one for another user; None if it can't tell."""
+"""Returns a text that identifies the user that a credential acts for now; None if that is unknown."""
 
 
 def principal_of(*sources: Source) -> PrincipalOf | None:
-    """The user by the values of these sources: a hash; None where they never change, and so there is one user."""
-    if all(isinstance(one, Constant) for one in sources):
+    """Return a function that identifies the user by the values of sources; None if they never change: one user."""
+    if all(isinstance(each, Constant) for each in sources):
         return None
 
-    async def told() -> str:
-        return hashed(*[await one.fetch() for one in sources])
+    async def principal() -> str:
+        return hashed(*[await each.fetch() for each in sources])
 
-    return told
+    return principal
 
 
 def hashed(*values: str) -> str:
-    """What tells them apart and shows none."""
+    """Hash values: equal for equal values, without showing any."""
     return sha256(repr(values).encode("utf-8", "surrogatepass")).hexdigest()

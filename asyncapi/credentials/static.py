@@ -1,8 +1,8 @@
-"""Credentials that are written as they are: API keys, bearer tokens (RFC 6750), Basic (RFC 7617).
+"""Sign with values as they are: API keys, bearer tokens (RFC 6750), Basic (RFC 7617).
 
-A 401 is answered by one more try where the value's source may have a newer one: a file or variable that has changed, a
-function. The same text sent again would be refused again: where asking a function anew does not help, it is not asked
-for each call (`sansio/auth/rejections.py`).
+After a 401 the call is sent once more if the value's source may have a newer value: a file or variable that has
+changed, or a function. The same text would be refused again. A function whose new values don't help is not called again
+for each 401 (`sansio/auth/rejections.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.credentials.base import Signature, route
+from asyncapi.credentials.renamed import with_old_names
 from asyncapi.credentials.sources import Constant, principal_of, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.rejections import Doubts
@@ -32,16 +33,23 @@ _IN_COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+")  # RFC 6
 _IN_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
 
 
-class Written:
-    """A credential made of values: the work behind the classes below.
+@with_old_names
+class _ValueCredential:
+    """Sign with values as they are: the base of the classes below.
 
     Args:
-        name: Its class, for messages.
+        name: The credential's class, for messages.
         sources: Where the values come from.
-        write: The signature of values.
+        write: Makes the signature of the values.
+
+    Attributes:
+        principal: The user by the values, as a hash; None if they are constants, which belong to one user.
     """
 
+    # Slots, so that `vars(credential)`, which debuggers and error trackers print, shows none of the values.
     __slots__ = ("_doubts", "_name", "_sent", "_signature", "_sources", "_write", "principal")
+
+    max_resends = 1
 
     def __init__(self, name: str, sources: Sequence[Source], write: Callable[[Sequence[str]], Signature]) -> None:
         self._name = name
@@ -51,27 +59,27 @@ class Written:
         self._doubts = Doubts()
         self._signature: Signature | None = None
         self.principal = principal_of(*sources)
-        constant = [one.now() for one in sources if isinstance(one, Constant)]
-        if len(constant) == len(sources):  # what is wrong with it is said at once
+        constant = [each.now() for each in sources if isinstance(each, Constant)]
+        if len(constant) == len(sources):  # a mistake in constants shows when the credential is made
             try:
                 self._signed(constant)
             except AuthError as error:
                 raise ConfigError(error.message) from None
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:  # noqa: ARG002 - the same for all
-        """The signature, if all values are at hand."""
+        """Return the signature, or None if a value has to be fetched."""
         values = []
-        for one in self._sources:
-            value = one.now()
+        for each in self._sources:
+            value = each.now()
             if value is None:
                 return None
             values.append(value)
         return self._signed(values)
 
     async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:  # noqa: ARG002 - the same for all
-        """The signature, from values that have to be fetched."""
+        """Fetch the values, and return their signature."""
         try:
-            return self._signed([await one.fetch() for one in self._sources])
+            return self._signed([await each.fetch() for each in self._sources])
         except AuthError:
             raise
         except Exception as error:
@@ -84,16 +92,16 @@ class Written:
         refused: Sequence[Signature],
         context: AuthContext,
     ) -> str:
-        """A 401 is worth another try once, where there may be another value."""
+        """After a 401, have the call sent once more if there may be another value."""
         if response.status != _UNAUTHORIZED or refused:
             if refused and response.status == _UNAUTHORIZED:
                 self._doubts.unhelped(route(response), object(), context.clock.now())
             elif refused:
                 self._doubts.helped(route(response))
             return ""
-        sent: list[str] = signature.by
-        renewed = [one for one, value in zip(self._sources, sent, strict=True) if one.renewed(value)]
-        known = any(one.now() is not None for one in renewed)  # else only asking can tell
+        sent: list[str] = signature.source
+        renewed = [each for each, value in zip(self._sources, sent, strict=True) if each.renewed(value)]
+        known = any(each.now() is not None for each in renewed)  # else only calling the function can tell
         if not renewed or not (known or self._doubts.believe(route(response), context.clock.now())):
             return ""
         return f"401, {self._name} read again"
@@ -104,7 +112,7 @@ class Written:
         return self._signature
 
 
-class ApiKey:
+class ApiKey(_ValueCredential):
     """An API key in a header, a query parameter or a cookie.
 
         ApiKey(Env("KEY"))                              X-Api-Key: ...
@@ -112,7 +120,7 @@ class ApiKey:
 
     Args:
         value: Text, `Env("NAME")`, `File("path")` or a function, which may be async.
-        header: Name of the header; `X-Api-Key` where no other place is given.
+        header: Name of the header; `X-Api-Key` if no other place is given.
         query: Name of the query parameter.
         cookie: Name of the cookie.
 
@@ -120,50 +128,42 @@ class ApiKey:
         ConfigError: More than one place, no name, or a value that does not fit there.
     """
 
-    max_resends = 1
-
     def __init__(
         self, value: Value, *, header: str | None = None, query: str | None = None, cookie: str | None = None
     ) -> None:
-        given = {"header": header, "query": query, "cookie": cookie}
-        places = {place: name for place, name in given.items() if name is not None} or {"header": "X-Api-Key"}
+        names = {"header": header, "query": query, "cookie": cookie}
+        places = {place: name for place, name in names.items() if name is not None} or {"header": "X-Api-Key"}
         if len(places) > 1:
-            raise ConfigError(f"ApiKey: {' and '.join(places)} are given; a key goes into one place")
-        [(self._place, self._name)] = places.items()
-        if not _NAME.fullmatch(self._name) and (self._place != "query" or not self._name):
-            raise ConfigError(f"ApiKey({self._place}={self._name!r}): this is no name of a {self._place}")
+            raise ConfigError(f"ApiKey: give one of {' and '.join(places)}: a key goes into one place")
+        [(self._place, self._field)] = places.items()
+        if not _NAME.fullmatch(self._field) and (self._place != "query" or not self._field):
+            raise ConfigError(f"ApiKey({self._place}={self._field!r}): this is not a valid name of a {self._place}")
         self._source = source(value, "ApiKey's value")
-        written = Written("ApiKey", [self._source], self._write)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            written.cached_signature,
-            written.fetch_signature,
-            written.on_response,
-        )
-        self.principal = written.principal
+        super().__init__("ApiKey", [self._source], self._in_place)
 
-    def _write(self, values: Sequence[str]) -> Signature:
+    def _in_place(self, values: Sequence[str]) -> Signature:
         [value] = values
-        pair = ((self._name, value),)
+        pair = ((self._field, value),)
         match self._place:
             case "header":
                 _check("ApiKey", value, _IN_HEADER)
-                return Signature(headers=pair, secrets=(value,), by=values)
+                return Signature(headers=pair, secrets=(value,), source=values)
             case "query":
                 _check("ApiKey", value, _IN_TEXT)
-                return Signature(params=pair, secrets=(value,), by=values)
+                return Signature(params=pair, secrets=(value,), source=values)
             case _:
                 _check("ApiKey", value, _IN_COOKIE)
-                return Signature(cookies=pair, secrets=(value,), by=values)
+                return Signature(cookies=pair, secrets=(value,), source=values)
 
     def describe(self) -> str:
-        """One line for `explain()`."""
-        return f"ApiKey in the {self._place} {self._name}, from {self._source!r}"
+        """Describe the credential in one line for `explain()`, without a secret."""
+        return f"ApiKey in the {self._place} {self._field}, from {self._source!r}"
 
     def __repr__(self) -> str:
-        return f"ApiKey({self._source!r}, {self._place}={self._name!r})"
+        return f"ApiKey({self._source!r}, {self._place}={self._field!r})"
 
 
-class Bearer:
+class Bearer(_ValueCredential):
     """A bearer token: `Authorization: Bearer ...` (RFC 6750).
 
     Args:
@@ -173,51 +173,34 @@ class Bearer:
         ConfigError: The value is empty, or has spaces or other characters that no token has.
     """
 
-    max_resends = 1
-
     def __init__(self, value: Value) -> None:
         self._source = source(value, "Bearer's value")
-        written = Written("Bearer", [self._source], _bearer)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            written.cached_signature,
-            written.fetch_signature,
-            written.on_response,
-        )
-        self.principal = written.principal
+        super().__init__("Bearer", [self._source], _bearer)
 
     def describe(self) -> str:
-        """One line for `explain()`."""
+        """Describe the credential in one line for `explain()`, without a secret."""
         return f"Bearer, from {self._source!r}"
 
     def __repr__(self) -> str:
         return f"Bearer({self._source!r})"
 
 
-class Basic:
-    """A user and a password: `Authorization: Basic ...`, in UTF-8 (RFC 7617).
+class Basic(_ValueCredential):
+    """A user and a password: `Authorization: Basic ...`, in UTF-8 (RFC 7617 section 2.1).
 
     Args:
         user: Text, `Env("NAME")`, `File("path")` or a function, which may be async.
-        password: The same.
+        password: As for `user`.
 
     Raises:
-        ConfigError: The user has a colon, or one of them a control character.
+        ConfigError: The user has a colon, or the user or password a control character.
     """
 
-    max_resends = 1
-
     def __init__(self, user: Value, password: Value) -> None:
-        self._sources = source(user, "Basic's user"), source(password, "Basic's password")
-        written = Written("Basic", self._sources, _basic)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            written.cached_signature,
-            written.fetch_signature,
-            written.on_response,
-        )
-        self.principal = written.principal
+        super().__init__("Basic", [source(user, "Basic's user"), source(password, "Basic's password")], _basic)
 
     def describe(self) -> str:
-        """One line for `explain()`."""
+        """Describe the credential in one line for `explain()`, without a secret."""
         return f"Basic, password from {self._sources[1]!r}"
 
     def __repr__(self) -> str:
@@ -226,40 +209,40 @@ class Basic:
 
 def _bearer(values: Sequence[str]) -> Signature:
     [token] = values
-    return bearer(token, by=values)
+    return bearer(token, source=values)
 
 
-def bearer(token: str, *, by: Any = None) -> Signature:
-    """The signature of a bearer token.
+def bearer(token: str, *, source: Any = None) -> Signature:
+    """Make the signature of a bearer token (RFC 6750 section 2.1).
 
     Raises:
-        AuthError: It could not be sent.
+        AuthError: The token can't be sent.
     """
     check_token("Bearer", token)
-    return Signature(headers=(("Authorization", f"Bearer {token}"),), secrets=(token,), by=by)
+    return Signature(headers=(("Authorization", f"Bearer {token}"),), secrets=(token,), source=source)
 
 
 def check_token(name: str, value: str) -> None:
-    """Refuse what is no token.
+    """Refuse a token that can't be sent in a header; `name` is the credential's.
 
     Raises:
-        AuthError: It could not be sent.
+        AuthError: The token has a space, a control character or a character beyond ASCII.
     """
     _check(name, value, _IN_TOKEN)
 
 
 def basic(user: str, password: str) -> str:
-    """The value of the header (RFC 7617)."""
+    """Make the value of the Authorization header (RFC 7617 section 2)."""
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def _basic(values: Sequence[str]) -> Signature:
     user, password = values
     _check("Basic", user + password, _IN_TEXT)
-    if ":" in user:
-        raise AuthError("Basic: the user has a colon, which ends the user; it can't be sent")
+    if ":" in user:  # RFC 7617 section 2
+        raise AuthError("Basic: the user has a colon, which would end it: it can't be sent")
     value = basic(user, password)
-    return Signature(headers=(("Authorization", value),), secrets=(password, value[6:]), by=values)
+    return Signature(headers=(("Authorization", value),), secrets=(password, value[6:]), source=values)
 
 
 def _check(name: str, value: str, allowed: re.Pattern[str]) -> None:

@@ -1,12 +1,12 @@
 """The server's limits: what a host tells of its quotas, and its 429s, slow us down before it has to refuse.
 
-One `Pacer` per host decides (sansio/limits/pacing.py): attempts go as they come while nothing is told; they are spaced
-over what is left of a window when it runs low; a limit that is seen to be shared is one pause for everybody. There are two
-lines before it: single calls wait for what the host has told, a backlog (`map`, `gather`, a job) also for the rate that
-is inferred from its refusals. A told wait over the cap is refused to single calls at once; a backlog waits. A host that
-has told nothing in its first answers and refuses nothing costs a comparison and a count; the headers of one answer in
-sixteen are looked at then. An attempt that was not sent after all (cancelled, refused or late in another line of ours)
-gives back what it took.
+One `Pacer` per host decides (sansio/limits/pacing.py): attempts go as they come while nothing is told; they are
+spaced over what is left of a window when it runs low; a limit that is seen to be shared is one pause for everybody.
+There are two queues before it: single calls wait for what the host has told, a backlog (`map`, `gather`, a job) also
+for the rate that is inferred from its refusals. A told wait over the cap is refused to single calls at once; a
+backlog waits. A host that has told nothing in its first answers and refuses nothing costs a comparison and a count;
+the headers of one answer in sixteen are looked at then. An attempt that was not sent after all (cancelled, refused or
+late in another line of ours) gives back what it took.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Pace:
         """Take in an answer that may tell of limits."""
         status, headers, wait = response.status, response.headers, None
         signature = request.call.signature
-        if signature is not None and signature.of_many:  # one key's limits, not the host's: its pool keeps them
+        if signature is not None and signature.pooled:  # one key's limits, not the host's: its pool keeps them
             status, headers = _OK if status in _REFUSALS else status, _NONE
         told = quotas(headers, self._clock.wall())
         if status in _REFUSALS:

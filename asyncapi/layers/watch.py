@@ -122,7 +122,7 @@ def watchers_of(given: Watcher | Iterable[Watcher]) -> tuple[Watcher, ...]:
             method = getattr(watcher, name, None)
             if isinstance(watcher, type) or not callable(method) or inspect.iscoroutinefunction(method):
                 raise ConfigError(
-                    f"watch: {watcher!r} is no watcher: it needs a plain method {name} (see docs/monitoring.md)"
+                    f"watch: {watcher!r} is no watcher: it needs a plain method {name} (see docs/observability.md)"
                 )
     return watchers
 

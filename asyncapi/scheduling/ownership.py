@@ -34,6 +34,11 @@ class Home:
         """Whether this process was forked since."""
         return self._forks != _forks
 
+    @property
+    def state(self) -> str:
+        """How the client is, for its repr."""
+        return "closed" if self.closed else "not opened yet" if self._loop is None else "open"
+
     def enter(self) -> None:
         """What every call begins with.
 

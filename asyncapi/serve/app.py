@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from aiohttp import web
 
 from asyncapi.errors import ConfigError
-from asyncapi.serve import bodies, trouble
+from asyncapi.serve import bodies, shop, trouble, vendors
 from asyncapi.serve.bucket import Bucket
 from asyncapi.serve.echo import echo
 from asyncapi.serve.faults import NO_FAULT, Fault, Faults, asked, decide
-from asyncapi.serve.items import items
+from asyncapi.serve.items import Listing
 from asyncapi.serve.oauth import CLIENT_ID, CLIENT_SECRET, Tokens
 from asyncapi.serve.payments import Ledger
 from asyncapi.serve.replies import (
@@ -37,6 +37,7 @@ from asyncapi.serve.replies import (
     stalled,
 )
 from asyncapi.serve.stats import Stats
+from asyncapi.serve.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 Handler = Callable[[web.BaseRequest, str], Awaitable[Answer]]
 
 _MANY_PATHS = 1_000_000
+_VERSION = "v1"  # /v1/users is /users: samples with a versioned base URL work too
 
 
 class Route(NamedTuple):
@@ -84,6 +86,8 @@ class App:
         raw = request.raw_path
         path = raw.partition("?")[0] if raw.startswith("/") else request.rel_url.raw_path
         name, _, rest = path[1:].partition("/")
+        if name == _VERSION:
+            name, _, rest = rest.partition("/")
         route = self._routes.get(name)
         if route is not None and route.kind == "control":
             return await send(await self._call(route, request, rest), request, self._outcomes)
@@ -188,11 +192,30 @@ class App:
         get, any_ = ("GET", "HEAD"), ()
         return {
             "": Route("control", get, self._index, {"/": "this list"}),
-            "items": Route("plain", get, items, {
+            "users": Route("plain", any_, Users(), {
+                "/users": "GET lists, ?page=&per_page= or ?offset=&limit=, ?team=; POST creates (Idempotency-Key)",
+                "/users/{id}": "GET, PUT, PATCH, DELETE; 1 to 1000 never change, 404 does not exist",
+            }),
+            "items": Route("plain", get, Listing(total=1_000, per_page=20), {
                 "/items/{id}": "one typed row, always the same for an id",
                 "/items?page=&per_page=": "numbered pages, with total and a Link header",
                 "/items?cursor=": "cursor pages: next_cursor and next are null on the last",
                 "/items?offset=&limit=": "a slice, with total; ?total= sets how many rows there are",
+            }),
+            "orders": Route("plain", get, shop.orders, {"/orders": "a short list, in pages as /items"}),
+            "rows": Route("plain", any_, shop.rows, {"/rows": "50 JSON lines; ?pause="}),
+            "prices": Route("plain", get, shop.prices, {
+                "/prices": "server-sent events, resumed behind Last-Event-ID; ?events= a connection, ?pause=",
+            }),
+            "chat": Route("plain", ("POST",), vendors.Completions(shop.chat), {
+                "/chat/completions": "POST as to a language model; stream: true for server-sent events; ?pause=",
+                "/chat": 'POST {"prompt": ...}: server-sent events, word by word, then [DONE]; ?pause=',
+            }),
+            "export": Route("plain", get, shop.export, {"/export": "100,000 bytes with an ETag; takes Range"}),
+            "photos": Route("plain", ("POST",), shop.photos, {"/photos": "POST a form with files"}),
+            "login": Route("plain", ("POST",), shop.login, {"/login": "POST the form fields name and password"}),
+            "repos": Route("plain", ("GET", "HEAD", "POST"), vendors.Repositories(), {
+                "/repos/{owner}/{name}": "a repository with an ETag; /issues lists in pages by Link, POST opens one",
             }),
             "echo": Route("plain", any_, echo, {"/echo": "any method: the request as the server saw it"}),
             "payments": Route("plain", ("GET", "HEAD", "POST"), Ledger(), {

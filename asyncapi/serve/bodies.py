@@ -7,12 +7,11 @@ import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from aiohttp import HttpVersion11
 from pydantic_core import to_json
 
 from asyncapi.serve.items import row
 from asyncapi.serve.query import header_value, seconds_in, whole, whole_in
-from asyncapi.serve.replies import JSON, Answer, Refusal, Reply, Script, head
+from asyncapi.serve.replies import JSON, Answer, Refusal, Reply, Script, head, streamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,17 +63,12 @@ async def stream(request: web.BaseRequest, rest: str) -> Script:
     """`/stream/{n}`: n rows as JSON lines, each a chunk of its own."""
     count = whole(rest, "the number of lines", 0, 10_000_000)
     pause = seconds_in(request.query, "pause", 0.0)
-    if request.version < HttpVersion11:
-        raise Refusal(505, "chunks need HTTP/1.1")
-    headers = [("Content-Type", "application/x-ndjson"), ("Transfer-Encoding", "chunked")]
-    return Script(200, [(0.0, head(200, headers, None))], _chunks(count, pause))
+    return streamed(request, "application/x-ndjson", _lines(count, pause))
 
 
-def _chunks(count: int, pause: float) -> Iterator[tuple[float, bytes]]:
+def _lines(count: int, pause: float) -> Iterator[tuple[float, bytes]]:
     for number in range(1, count + 1):
-        line = to_json(row(number)) + b"\n"
-        yield (pause if number > 1 else 0.0), b"%x\r\n%b\r\n" % (len(line), line)
-    yield 0.0, b"0\r\n\r\n"
+        yield (pause if number > 1 else 0.0), to_json(row(number)) + b"\n"
 
 
 async def gzipped(_request: web.BaseRequest, _rest: str) -> Reply:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _TAGS = ("new", "fragile", "organic", "handmade", "imported", "seasonal", "limited-edition", "refurbished", "bulky")
 _HIGHEST = 10**12
-_TOTAL, _MOST = 1_000, 10_000_000
-_PER_PAGE, _LARGEST_PAGE = 20, 1_000
+_MOST = 10_000_000
+_LARGEST_PAGE = 1_000
 
 
 def row(number: int) -> dict[str, Any]:
@@ -31,48 +31,76 @@ def row(number: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=16_384)
 def row_reply(text: str) -> Reply:
-    """The ready-made answer of `/items/{text}`."""
+    """The ready-made response of `/items/{text}`."""
     return json_reply(row(whole(text, "an item's id", 0, _HIGHEST)))
 
 
-async def items(request: web.BaseRequest, rest: str) -> Reply:
-    """`/items/{id}`, or a page of `/items`."""
-    if rest:
-        return row_reply(rest)
-    query = request.query
-    total = whole_in(query, "total", _TOTAL, 0, _MOST)
-    if "cursor" in query:
-        return _by_cursor(request, query, total)
-    if "offset" in query or "limit" in query:
-        return _by_offset(query, total)
-    return _by_page(request, query, total)
+class Listing:
+    """A list of rows, singly and in pages of every common kind.
+
+    Args:
+        total: How many rows there are, unless `?total=` says otherwise.
+        per_page: The size of a page, unless `?per_page=` or `?limit=` says otherwise.
+    """
+
+    def __init__(self, *, total: int, per_page: int) -> None:
+        self.total = total
+        self.per_page = per_page
+
+    async def __call__(self, request: web.BaseRequest, rest: str) -> Reply:
+        """One row, or a page: by cursor, by offset, or by number."""
+        if rest:
+            return row_reply(rest)
+        query = request.query
+        total = whole_in(query, "total", self.total, 0, _MOST)
+        if "cursor" in query:
+            return self._by_cursor(request, query, total)
+        if "offset" in query or "limit" in query:
+            return self._by_offset(query, total)
+        return self._by_page(request, query, total)
+
+    def _by_page(self, request: web.BaseRequest, query: Mapping[str, str], total: int) -> Reply:
+        page, per_page = numbered_page(query, self.per_page)
+        links = page_links(request, page, pages_of(total, per_page))
+        data = {
+            "items": _rows((page - 1) * per_page, per_page, total),
+            "page": page, "per_page": per_page, "pages": pages_of(total, per_page), "total": total,
+            "next": links.get("next"),
+        }  # fmt: skip
+        return json_reply(data, headers=[link_header(links)])
+
+    def _by_offset(self, query: Mapping[str, str], total: int) -> Reply:
+        offset = whole_in(query, "offset", 0, 0, _MOST)
+        limit = whole_in(query, "limit", self.per_page, 1, _LARGEST_PAGE)
+        return json_reply({"items": _rows(offset, limit, total), "offset": offset, "limit": limit, "total": total})
+
+    def _by_cursor(self, request: web.BaseRequest, query: Mapping[str, str], total: int) -> Reply:
+        start = _read_cursor(query["cursor"])
+        end = start + whole_in(query, "per_page", self.per_page, 1, _LARGEST_PAGE)
+        cursor = _write_cursor(end) if end < total else None
+        following = None if cursor is None else _turn(request, cursor=cursor)
+        return json_reply({"items": _rows(start, end - start, total), "next_cursor": cursor, "next": following})
 
 
-def _by_page(request: web.BaseRequest, query: Mapping[str, str], total: int) -> Reply:
-    per_page = whole_in(query, "per_page", _PER_PAGE, 1, _LARGEST_PAGE)
-    page = whole_in(query, "page", 1, 1, _MOST)
-    pages = max(1, -(-total // per_page))
+def numbered_page(query: Mapping[str, str], per_page: int) -> tuple[int, int]:
+    """The page that `?page=` and `?per_page=` ask for: its number and its size."""
+    return whole_in(query, "page", 1, 1, _MOST), whole_in(query, "per_page", per_page, 1, _LARGEST_PAGE)
+
+
+def pages_of(total: int, per_page: int) -> int:
+    """How many pages so many rows take: at least one."""
+    return max(1, -(-total // per_page))
+
+
+def page_links(request: web.BaseRequest, page: int, pages: int) -> dict[str, str]:
+    """The URLs of the first, previous, next and last page; those that do not exist are left out."""
     turns = {"first": 1, "prev": page - 1, "next": page + 1, "last": pages}
-    links = {rel: _turn(request, page=turn) for rel, turn in turns.items() if 1 <= turn <= pages}
-    data = {
-        "items": _rows((page - 1) * per_page, per_page, total),
-        "page": page, "per_page": per_page, "pages": pages, "total": total, "next": links.get("next"),
-    }  # fmt: skip
-    return json_reply(data, headers=[("Link", ", ".join(f'<{url}>; rel="{rel}"' for rel, url in links.items()))])
+    return {rel: _turn(request, page=turn) for rel, turn in turns.items() if 1 <= turn <= pages}
 
 
-def _by_offset(query: Mapping[str, str], total: int) -> Reply:
-    offset = whole_in(query, "offset", 0, 0, _MOST)
-    limit = whole_in(query, "limit", _PER_PAGE, 1, _LARGEST_PAGE)
-    return json_reply({"items": _rows(offset, limit, total), "offset": offset, "limit": limit, "total": total})
-
-
-def _by_cursor(request: web.BaseRequest, query: Mapping[str, str], total: int) -> Reply:
-    start = _read_cursor(query["cursor"])
-    end = start + whole_in(query, "per_page", _PER_PAGE, 1, _LARGEST_PAGE)
-    cursor = _write_cursor(end) if end < total else None
-    following = None if cursor is None else _turn(request, cursor=cursor)
-    return json_reply({"items": _rows(start, end - start, total), "next_cursor": cursor, "next": following})
+def link_header(links: Mapping[str, str]) -> tuple[str, str]:
+    """The `Link` header (RFC 8288) of these URLs."""
+    return "Link", ", ".join(f'<{url}>; rel="{rel}"' for rel, url in links.items())
 
 
 def _rows(start: int, count: int, total: int) -> list[dict[str, Any]]:
@@ -80,7 +108,7 @@ def _rows(start: int, count: int, total: int) -> list[dict[str, Any]]:
 
 
 def _turn(request: web.BaseRequest, **changes: str | int) -> str:
-    return str(URL(f"http://{request.host}").join(request.rel_url).update_query(changes))
+    return str(URL(f"{request.scheme}://{request.host}").join(request.rel_url).update_query(changes))
 
 
 def _write_cursor(start: int) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
 
 from asyncapi.serve.replies import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aiohttp import web
 
 
 def whole(text: str, name: str, low: int, high: int) -> int:
@@ -49,6 +53,21 @@ def seconds_in(query: Mapping[str, str], name: str, default: float) -> float:
     """The seconds at `name` in the query, or the default."""
     text = query.get(name)
     return default if text is None else seconds(text, name)
+
+
+async def json_object(request: web.BaseRequest, name: str) -> dict[str, Any]:
+    """The body of the request: a JSON object.
+
+    Raises:
+        Refusal: It is none.
+    """
+    try:
+        data = from_json(await request.read())
+    except ValueError as error:
+        raise Refusal(400, f"{name} is a JSON object: {error}") from None
+    if not isinstance(data, dict):
+        raise Refusal(400, f"{name} is a JSON object, not {type(data).__name__}")
+    return data
 
 
 def header_value(text: str, name: str) -> str:

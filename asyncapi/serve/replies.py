@@ -127,6 +127,24 @@ def json_reply(data: Any, status: int = 200, headers: Headers = ()) -> Reply:
     return Reply(status, (JSON, *headers), to_json(data))
 
 
+def streamed(request: web.BaseRequest, content_type: str, pieces: Steps) -> Script:
+    """`pieces` as a response in chunks, each written after its pause.
+
+    Raises:
+        Refusal: The client speaks HTTP/1.0, which has no chunks.
+    """
+    if request.version < HttpVersion11:
+        raise Refusal(505, "chunks need HTTP/1.1")
+    headers = [("Content-Type", content_type), ("Transfer-Encoding", "chunked")]
+    return Script(200, [(0.0, head(200, headers, None))], _chunks(pieces))
+
+
+def _chunks(pieces: Steps) -> Steps:
+    for pause, piece in pieces:
+        yield pause, b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield 0.0, b"0\r\n\r\n"
+
+
 def http_date(seconds: float, now: float) -> tuple[tuple[str, str], tuple[str, str]]:
     """Retry-After as an HTTP-date (RFC 9110 section 10.2.3) at least `seconds` after `now`, and the Date it goes by."""
     return ("Retry-After", formatdate(math.ceil(now + seconds), usegmt=True)), ("Date", formatdate(now, usegmt=True))

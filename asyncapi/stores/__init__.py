@@ -1,4 +1,4 @@
-"""What is kept outside of a client: tokens, so that a person logs in once."""
+"""Stores that outlive a client: for tokens, so that a person logs in once."""
 
 from asyncapi.stores.tokens import FileStore, KeyringStore, MemoryStore, TokenStore
 

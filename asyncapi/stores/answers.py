@@ -1,8 +1,8 @@
-"""Answers in memory: at most so many bytes, the least recently used forgotten first.
+"""Store responses in memory: bounded in bytes, the least recently used are forgotten first.
 
-A full store has many thousands of them. Give it keys that are text or bytes, and values that are plain tuples of text,
-bytes and numbers, or of such tuples: Python's garbage collector forgets those once they have survived, where it would
-walk through every object of every answer at each full collection, and stop the loop for as long.
+A full store holds many thousands of responses. Keys should be text or bytes, and values plain tuples of text, bytes and
+numbers, or of such tuples: Python's garbage collector stops tracking those once they have survived. Other objects it
+would walk through at each full collection, and block the event loop meanwhile.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ class Answers(Generic[V]):
     """A dictionary of tuples that is bounded in bytes.
 
     Args:
-        room: Bytes, as its users count them.
+        max_bytes: The bound, in bytes as the caller counts them.
 
     Attributes:
-        size: Bytes kept now.
+        size: The bytes of all values now.
     """
 
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._kept: OrderedDict[Hashable, tuple[Any, ...]] = OrderedDict()  # their sizes, and what they hold
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[Hashable, tuple[Any, ...]] = OrderedDict()  # (size, *value); the oldest first
         self.size = 0
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)
 
     def get(self, key: Hashable) -> V | None:
-        """What is kept under this key."""
-        kept = self._kept.get(key)
-        if kept is None:
+        """Return the value of this key, or None."""
+        entry = self._entries.get(key)
+        if entry is None:
             return None
-        self._kept.move_to_end(key)
-        return cast("V", kept[1:])
+        self._entries.move_to_end(key)
+        return cast("V", entry[1:])
 
     def put(self, key: Hashable, value: V, size: int) -> None:
-        """Keep it in place of what was there, unless it is an eighth of the room or more; then nothing is."""
+        """Replace the value of this key; by nothing if the new value is larger than an eighth of the bound."""
         self.drop(key)
-        if size > self._room // 8:
+        if size > self._max_bytes // 8:
             return
-        self._kept[key] = (size, *value)  # one tuple: the collector takes one look for each that stands in another
+        self._entries[key] = (size, *value)  # one flat tuple: each nested one would take the collector another pass
         self.size += size
-        while self.size > self._room:
-            self.drop(next(iter(self._kept)))
+        while self.size > self._max_bytes:
+            self.drop(next(iter(self._entries)))
 
     def drop(self, key: Hashable) -> None:
-        """Forget it."""
-        kept = self._kept.pop(key, None)
-        if kept is not None:
-            self.size -= kept[0]
+        """Forget the value of this key."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.size -= entry[0]

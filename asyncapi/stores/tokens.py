@@ -1,12 +1,13 @@
-"""Where tokens are kept between calls, or between runs of a program.
+"""Store tokens between calls, or between runs of a program.
 
     MemoryStore     as long as the process lives
     FileStore       one encrypted file (Fernet), readable by its owner alone (0600), replaced atomically
     KeyringStore    the system's keyring (extra `keyring`)
 
-Whoever renews a token holds the store's lock meanwhile and reads it first: of two processes that share a file, one
-renews, the other takes what it finds. With rotating refresh tokens that is the difference between working and being
-logged out. The contents are secrets: nothing of them is ever logged or put into a message.
+1. Whoever renews a token holds the store's lock and reads the store first: of two processes that share a file, one
+   renews the token, the other takes the new one. Without that, a server that rotates refresh tokens would end the
+   session of one of them.
+2. The contents are secrets: nothing of them is ever logged or put into a message.
 """
 
 from __future__ import annotations
@@ -30,29 +31,29 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
-except ImportError:  # Windows: its processes do not wait for each other
+except ImportError:  # Windows has no flock: its processes do not wait for each other
     fcntl = None  # type: ignore[assignment]
 
 _POLL = 0.05  # seconds between two looks at a lock that another process holds
 
 
 class TokenStore(Protocol):
-    """Keeps text by name."""
+    """Save text by name: four methods, for stores of your own too."""
 
     async def load(self, name: str) -> str | None:
-        """What was saved, or None."""
+        """Return the text that was saved under this name, or None."""
         ...
 
     async def save(self, name: str, text: str) -> None:
-        """Keep it."""
+        """Save the text under this name, in place of what was there."""
         ...
 
     async def delete(self, name: str) -> None:
-        """Forget it."""
+        """Delete what was saved under this name, if anything."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Held by whoever renews a token."""
+        """Lock the store against other processes, while a token is renewed (rule 1)."""
         ...
 
 
@@ -62,25 +63,25 @@ async def _no_lock() -> AsyncIterator[None]:
 
 
 class MemoryStore:
-    """Keeps tokens as long as the process lives."""
+    """Store tokens as long as the process lives."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
 
     async def load(self, name: str) -> str | None:
-        """What was saved, or None."""
-        return self._kept.get(name)
+        """Return the text that was saved under this name, or None."""
+        return self._texts.get(name)
 
     async def save(self, name: str, text: str) -> None:
-        """Keep it."""
-        self._kept[name] = text
+        """Save the text under this name."""
+        self._texts[name] = text
 
     async def delete(self, name: str) -> None:
-        """Forget it."""
-        self._kept.pop(name, None)
+        """Delete what was saved under this name, if anything."""
+        self._texts.pop(name, None)
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Nobody else is there."""
+        """Do nothing: no other process shares this store."""
         return _no_lock()
 
     def __repr__(self) -> str:
@@ -88,17 +89,17 @@ class MemoryStore:
 
 
 class FileStore:
-    """Keeps tokens in one encrypted file, for its owner alone.
+    """Store tokens in one encrypted file, for its owner alone.
 
         FileStore("~/.config/tool/tokens", key=Env("TOOL_TOKEN_KEY"))
 
     Args:
-        path: The file; its folder is made if need be.
+        path: The file; its folder is created if need be.
         key: A Fernet key (`FileStore.new_key()`), as text, `SecretStr`, or a source such as `Env` or `File`. Without
-            one, a key file is made beside it (0600): that keeps out those who get the file alone, as in a backup.
+            one, a key file is created beside it (0600): it protects the file when it is copied alone, as in a backup.
 
     Raises:
-        ConfigError: `cryptography` is not installed (extra `auth`), or the key is no Fernet key.
+        ConfigError: `cryptography` is not installed (extra `auth`), or the key is not a Fernet key.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, key: Any = None) -> None:
@@ -111,11 +112,11 @@ class FileStore:
 
     @staticmethod
     def new_key() -> str:
-        """A new random key."""
+        """Make a random key."""
         return str(_cryptography().Fernet.generate_key().decode())
 
     async def load(self, name: str) -> str | None:
-        """What was saved, or None.
+        """Return the text that was saved under this name, or None.
 
         Raises:
             AuthError: The file can't be read, or was written with another key.
@@ -123,26 +124,27 @@ class FileStore:
         return (await asyncio.to_thread(self._read)).get(name)
 
     async def save(self, name: str, text: str) -> None:
-        """Keep it.
+        """Save the text under this name.
 
         Raises:
             AuthError: The file can't be written.
         """
-        await asyncio.to_thread(self._change, lambda kept: kept.__setitem__(name, text))
+        await asyncio.to_thread(self._change, lambda texts: texts.__setitem__(name, text))
 
     async def delete(self, name: str) -> None:
-        """Forget it."""
-        await asyncio.to_thread(self._change, lambda kept: kept.pop(name, None))
+        """Delete what was saved under this name, if anything."""
+        await asyncio.to_thread(self._change, lambda texts: texts.pop(name, None))
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[None]:
-        """One process at a time, by a lock on a file beside it."""
+        """Lock a file beside it, so that one process at a time renews a token."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise AuthError(f"the token file {self._path} can't be locked: {error.strerror}") from None
         try:
+            # The lock ends with the process that holds it, however it ends.
             while not _locked(handle):  # noqa: ASYNC110 - another process holds it
                 await asyncio.sleep(_POLL)
             yield
@@ -163,12 +165,13 @@ class FileStore:
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{path.name}.")  # 0600
             with os.fdopen(handle, "w") as file:
                 file.write(self.new_key())
-            with suppress(FileExistsError):  # another process was first
+            # A link fails if the file exists, where a rename would replace it: the first process' key counts.
+            with suppress(FileExistsError):
                 os.link(name, path)
             Path(name).unlink()
             return path.read_text(encoding="latin-1").strip()
         except OSError as error:
-            raise AuthError(f"the key file {path} can't be read or made: {error.strerror}") from None
+            raise AuthError(f"the key file {path} can't be read or created: {error.strerror}") from None
 
     def _read(self) -> dict[str, str]:
         try:
@@ -180,20 +183,21 @@ class FileStore:
         cipher = self._cipher()
         with suppress(_cryptography().InvalidToken, ValueError, TypeError, RecursionError):
             return dict(json.loads(cipher.decrypt(sealed)))
-        raise AuthError(  # with no context: a parser's own error holds what is decrypted
+        raise AuthError(  # outside of the `with`: a parser's own error holds the decrypted text (rule 2)
             f"the token file {self._path} was written with another key, or is damaged: give that key, or delete it"
         )
 
     def _change(self, change: Callable[[dict[str, str]], object]) -> None:
-        kept = self._read()
-        change(kept)
-        sealed = self._cipher().encrypt(json.dumps(kept).encode())
+        texts = self._read()
+        change(texts)
+        sealed = self._cipher().encrypt(json.dumps(texts).encode())
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")  # 0600
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(sealed)
+                    # On the disk before the rename: after a power failure the file is the old one or the new one.
                     file.flush()
                     os.fsync(file.fileno())
                 Path(name).replace(self._path)
@@ -208,10 +212,10 @@ class FileStore:
 
 
 class KeyringStore:
-    """Keeps tokens in the system's keyring (macOS Keychain, Secret Service, Windows Credential Locker).
+    """Store tokens in the system's keyring (macOS Keychain, Secret Service, Windows Credential Locker).
 
     Args:
-        service: The name under which they are found there.
+        service: The name under which the keyring lists them.
 
     Raises:
         ConfigError: `keyring` is not installed (extra `keyring`).
@@ -225,7 +229,7 @@ class KeyringStore:
         self._service = service
 
     async def load(self, name: str) -> str | None:
-        """What was saved, or None.
+        """Return the text that was saved under this name, or None.
 
         Raises:
             AuthError: There is no keyring, or it is locked.
@@ -233,7 +237,7 @@ class KeyringStore:
         return await self._ask("read", self._keyring.get_password, name)  # type: ignore[no-any-return]
 
     async def save(self, name: str, text: str) -> None:
-        """Keep it.
+        """Save the text under this name.
 
         Raises:
             AuthError: There is no keyring, or it is locked.
@@ -241,12 +245,12 @@ class KeyringStore:
         await self._ask("written", self._keyring.set_password, name, text)
 
     async def delete(self, name: str) -> None:
-        """Forget it."""
+        """Delete what was saved under this name, if anything."""
         if await self.load(name) is not None:
             await self._ask("written", self._keyring.delete_password, name)
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Keyrings have none."""
+        """Do nothing: keyrings have no locks."""
         return _no_lock()
 
     async def _ask(self, what: str, function: Callable[..., Any], *args: str) -> Any:
@@ -279,4 +283,4 @@ def _cryptography() -> Any:
 def _fernet(key: str) -> Any:
     with suppress(ValueError):
         return _cryptography().Fernet(key)
-    raise ConfigError("FileStore: its key is no Fernet key: make one with FileStore.new_key()")
+    raise ConfigError("FileStore: the key is not a Fernet key: make one with FileStore.new_key()")

@@ -46,8 +46,10 @@ from asyncapi.transports.aiohttp_expect import hurried
 from asyncapi.transports.aiohttp_handler import MOST, headers_of
 from asyncapi.transports.aiohttp_request import ByteExactRequest
 from asyncapi.transports.tls import Handshakes
+from asyncapi.transports.unclosed import watch_over
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Callable, Mapping, Sized
 
     from multidict import CIMultiDict
@@ -86,6 +88,9 @@ class AioHTTPTransport:
         keepalive: Seconds an idle connection is kept.
         max_headers: Most bytes of an answer's status line and headers; None for 256 KiB, or for what the session says.
 
+    Attributes:
+        unclosed: Warns where the session of its own is never closed; None until there is one.
+
     Raises:
         ConfigError: A setting makes no sense, or is the shared session's to make.
     """
@@ -120,6 +125,7 @@ class AioHTTPTransport:
         self._insecure = not self._tls.verify
         self._guard = guard
         self._session = session
+        self.unclosed: weakref.finalize[..., object] | None = None
         self._owned = session is None
         self._jar = outgoing.Cookies(clock) if cookies else None
         self._environment = outgoing.Environment(proxies=unix_socket is None and proxy is None) if trust_env else None
@@ -141,7 +147,7 @@ class AioHTTPTransport:
             ConfigError: aiohttp can't send such a request; nothing was sent.
         """
         call = request.call
-        session = self._session or self._open()
+        session = self._session or self._begin(request)
         if self._insecure and request.url.scheme == "https":
             self._warn(request)
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
@@ -227,7 +233,14 @@ class AioHTTPTransport:
             body.close(ProtocolError("the client was closed while its body was open"))
         self._watchdog.close()
         if self._owned and self._session is not None:
+            if self.unclosed is not None:
+                self.unclosed.detach()
             await self._session.close()
+
+    def _begin(self, request: Request) -> aiohttp.ClientSession:
+        session = self._open()
+        self.unclosed = watch_over(self, session, request.url.host_port_subcomponent or "")
+        return session
 
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:

@@ -161,7 +161,8 @@ def test_a_client_that_nobody_keeps_takes_its_thread_along(server):
     client.get("/items/1")
     gone, [thread] = weakref.ref(client), ours()
     del client
-    gc.collect()
+    with pytest.warns(ResourceWarning, match=r"unclosed asyncapi\.blocking\.Client: use `with Client"):
+        gc.collect()
     assert gone() is None
     thread.join(60)
     assert ours() == []

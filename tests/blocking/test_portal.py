@@ -71,13 +71,16 @@ def script(server, body, **more):
 
 def test_a_script_that_does_not_close_ends_all_the_same(server):
     process = script(server, """
+        import warnings
+        warnings.simplefilter("ignore", ResourceWarning)  # which the log has as well
         api = Client(URL)
         print(api.get("/items/1").status)
         it = iter(api.map("/items/1" for _ in range(1000)))
         next(it)
     """)  # fmt: skip
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (0, "200\n", "")
+    [told] = err.splitlines()
+    assert (process.returncode, out, told.partition(":")[0]) == (0, "200\n", "unclosed asyncapi.blocking.Client")
 
 
 def until_asked(server):
@@ -169,6 +172,11 @@ def test_ctrl_c_at_any_moment_neither_hangs_nor_leaves_a_thread_or_a_task_behind
             {body}
             struck.wait()
 
+        def ignored(told):  # a signal inside a WeakSet's own callback goes nowhere, whoever's fault: Python says so there
+            if (told.exc_type, getattr(told.object, "__module__", "")) != (KeyboardInterrupt, "_weakrefset"):
+                sys.__unraisablehook__(told)
+
+        sys.unraisablehook = ignored
         go, struck = threading.Event(), threading.Event()
         api = Client("https://h", transport=MockTransport(answer), max_queue=None)
         api.get("/x")

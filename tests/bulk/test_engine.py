@@ -484,9 +484,9 @@ async def test_an_empty_input_is_a_job_without_rows(inputs, out):
 
 
 @pytest.mark.parametrize(("pace", "paused"), [(True, 1), (False, 0)])
-async def test_a_shared_limit_pauses_the_whole_job_or_else_each_row_itself_and_the_summary_tells(
-    inputs, out, server, pace, paused
-):
+async def test_a_shared_limit_pauses_the_whole_job_and_the_summary_says_how_long(inputs, out, server, pace, paused):
+    """Without pacing each row waits for itself, and the job is not paused."""
+
     def answer(request):
         first = [path for _, path, _, _ in server.seen].count(request.path) == 1
         if request.path in {"/items/0", "/items/1", "/items/2"} and first:

@@ -91,7 +91,8 @@ def scenario_of(headers, *, most=None, handler=None, **settings):
     return run(scenario())
 
 
-def test_calls_inside_make_one_attempt_where_the_caller_retries_and_the_usual_outside():
+def test_calls_inside_make_one_attempt_where_the_caller_retries():
+    """Outside they make the usual attempts."""
     inside, outside, _ = scenario_of({"X-Retry-Attempt": "1"}, retry=Retry(3))
     assert (len(inside.attempts), len(outside.attempts)) == (1, 3)
 

@@ -37,7 +37,10 @@ def read_output(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize(("name", "kills"), [("out.jsonl", 30), ("out.sqlite", 8)])
+@pytest.mark.parametrize(("name", "kills"), [
+    ("out.jsonl", 6), ("out.sqlite", 3),
+    pytest.param("out.jsonl", 30, marks=pytest.mark.soak), pytest.param("out.sqlite", 8, marks=pytest.mark.soak),
+])  # fmt: skip
 async def test_killed_at_random_moments_and_resumed(tmp_path, server, start, name, kills):
     """Moments are counted in requests that the server has seen, so that each kill hits the job at work."""
     draw = random.Random(kills)

@@ -318,7 +318,9 @@ def assert_nothing_is_left(client: Client) -> None:
     assert not connector._waiters
 
 
-async def test_twenty_thousand_random_cancellations_leave_no_place_token_socket_timer_or_task():
+@pytest.mark.parametrize("calls", [1_200, pytest.param(8_000, marks=pytest.mark.soak)])
+async def test_random_cancellations_leave_no_place_token_socket_timer_or_task(calls):
+    """Thousands of them, twenty thousand in the long case: single and double, few and many side by side."""
     loop, draw, complaints = asyncio.get_running_loop(), random.Random(9), []
     loop.set_exception_handler(lambda _, context: complaints.append(context))
     async with wire(draw) as (url, connections):
@@ -332,15 +334,15 @@ async def test_twenty_thousand_random_cancellations_leave_no_place_token_socket_
         async with client:
             await client.get("/fast")
             storm, before = Storm(client, draw), asyncio.all_tasks()
-            for calls, side_by_side in ((8_000, 10), (8_000, 60), (8_000, 300)):
+            for side_by_side in (10, 60, 300):
                 await storm.rage(calls, side_by_side)
                 await asyncio.sleep(0.05)  # connections that were cut tell the server
                 assert asyncio.all_tasks() == before
                 assert_nothing_is_left(client)
                 assert len(await client.gather(["/fast", "/slow"] * 100)) == 200
                 assert_nothing_is_left(client)
-            assert storm.cancels + storm.doubles >= 20_000
-            assert storm.doubles >= 1_000
+            assert storm.cancels + storm.doubles >= 2.5 * calls
+            assert storm.doubles >= calls / 8
             assert storm.cancelled == storm.cancels  # none swallowed
         for _ in range(100):
             if not connections:

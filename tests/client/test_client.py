@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import code
 
 import pytest
 from aiohttp import web
@@ -162,6 +163,27 @@ def test_explain_prints_the_chain_with_its_settings(capsys):
     assert "50 per 1 s" in told
     assert "canary" not in told
     assert "for a kept connection that proves closed" in told
+
+
+def test_an_interactive_session_shows_the_explanation_once(capsys):
+    interpreter = code.InteractiveInterpreter({"api": Client("https://h")})
+    interpreter.runsource("api.explain()")
+    shown = capsys.readouterr().out
+    assert shown.count("outermost first") == 1
+    assert shown.splitlines()[-1] == f"<Explanation, {len(shown.splitlines()) - 1} lines>"
+
+
+async def test_the_repr_of_a_client_says_its_base_url_and_its_state():
+    def of(base):
+        return Client(base, transport=MockTransport(lambda _: reply()))
+
+    assert repr(of("")) == "<Client without a base URL (not opened yet)>"
+    api = of("https://user:canary@h/v1")
+    assert repr(api) == "<Client https://***@h/v1 (not opened yet)>"
+    await api.get("/")
+    assert repr(api) == "<Client https://***@h/v1 (open)>"
+    await api.aclose()
+    assert repr(api) == "<Client https://***@h/v1 (closed)>"
 
 
 async def test_hooks_get_a_record_of_every_attempt_and_may_fail(caplog):

@@ -38,7 +38,8 @@ def test_single_calls_of_many_callers_are_not_lost_to_a_limit_and_hardly_refused
     assert seen.early == 0
 
 
-def test_what_is_wanted_beyond_a_limit_fails_hardly_more_than_where_each_waits_for_itself():
+def test_pacing_beyond_a_limit_fails_hardly_more_calls_than_waiting_alone():
+    """Calls beyond the limit, compared with a client in which each call waits for itself."""
     on, off = (
         open_loop(120, lambda: Host(3, bucket=100.0), seed=3, seconds=40, **more) for more in ({}, {"pace": False})
     )

@@ -198,7 +198,8 @@ async def test_a_charge_from_a_file_that_changes_meanwhile_is_settled_as_it_was(
 
 
 @pytest.mark.parametrize("direction", [UP, DOWN])
-async def test_without_a_retry_a_cut_charge_is_unknown_never_guessed_and_its_key_finds_out(direction):
+async def test_without_a_retry_the_outcome_of_a_cut_charge_is_unknown(direction):
+    """It is never guessed, and the idempotency key finds it out."""
     async with bank() as (relay, straight):
         most = (await sizes(relay))[direction]
         unknown, in_truth = [], set()

@@ -286,12 +286,10 @@ def test_another_login_is_another_user_and_a_refreshed_token_is_the_same():
     class Login(_Own):
         def __init__(self):
             self.session = session = Session(Server(), login, None, "", None)
-            self.cached_signature, self.fetch_signature, self.on_response = (
-                session.cached_signature,
-                session.fetch_signature,
-                session.on_response,
-            )
-            self.max_resends, self.principal = session.max_resends, session.principal
+            tokens = session.tokens
+            self.cached_signature, self.fetch_signature = tokens.cached_signature, tokens.fetch_signature
+            self.on_response, self.max_resends = tokens.on_response, tokens.max_resends
+            self.principal = session.principal
 
     async def scenario(served):
         seen = []
@@ -449,7 +447,8 @@ def test_what_was_not_sent_after_all_takes_nothing_from_what_the_server_leaves()
 # What a record says of the limits and the breaker.
 
 
-def test_every_attempt_but_a_first_that_goes_well_at_once_says_how_limits_and_breaker_were():
+def test_attempts_record_the_state_of_limits_and_breaker():
+    """All but a first attempt that succeeds at once."""
     redirected = reply(302, headers={"Location": "/"})
     answers = {"/again": iter([reply(503), reply()]), "/on": iter([redirected])}
 
@@ -555,7 +554,9 @@ def test_a_stream_is_opened_with_the_next_key_where_one_is_refused_or_at_its_lim
     )  # fmt: skip
 
 
-def test_after_a_429_on_opening_a_stream_one_goes_first_and_its_headers_are_read_while_it_is_open():
+def test_after_a_429_to_a_stream_one_goes_first_and_its_headers_count():
+    """Its headers are read while its body is still open."""
+
     async def scenario(served):
         def handler(request, number):
             if number == 1:

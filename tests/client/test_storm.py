@@ -60,7 +60,17 @@ def allowed(service: Service, seconds: float) -> float:
     return (1 + RATIO) * service.offered + FLOOR * (1 + seconds / 300.0)
 
 
-@pytest.mark.parametrize(("per_second", "concurrency"), [(1, 1), (1, 100), (20, 10), (20, None), (80, 1), (80, 100)])
+@pytest.mark.parametrize(
+    ("per_second", "concurrency"),
+    [
+        (1, 1),
+        (1, 100),
+        (20, 10),
+        (20, None),
+        pytest.param(80, 1, marks=pytest.mark.soak),
+        pytest.param(80, 100, marks=pytest.mark.soak),
+    ],
+)
 def test_a_minute_of_503_receives_at_most_1_2_times_what_was_offered_plus_the_floor(per_second, concurrency):
     async def scenario():
         service = Service(takes=0.001, concurrency=concurrency)

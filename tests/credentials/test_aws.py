@@ -1,4 +1,4 @@
-"""AWS Signature V4: the signatures of AWS' documentation, of botocore, and where keys come from."""
+"""AWS Signature V4: the signatures of AWS' documentation and of botocore, clocks, and what is hashed."""
 
 from __future__ import annotations
 
@@ -14,67 +14,19 @@ from email.utils import formatdate
 
 import pytest
 
-from asyncapi import AuthError, AWSSigV4, Client, ConfigError, Env, File, Forbidden, KeyPool, Retry
-from asyncapi.credentials.aws_keys import Keys
-from asyncapi.testing import FakeClock, MockTransport, reply, run
+from asyncapi import AWSSigV4, Client, ConfigError, Env, File, Forbidden, KeyPool, Retry
+from asyncapi.testing import MockTransport, reply, run
+from aws_bucket import ID, SECRET, Bucket, given, key_of, signature
 
 botocore = pytest.importorskip("botocore")
 
 from botocore import auth as botocore_auth  # noqa: E402
 from botocore.awsrequest import AWSRequest  # noqa: E402
-from botocore.credentials import Credentials, RefreshableCredentials  # noqa: E402
+from botocore.credentials import Credentials  # noqa: E402
 
-ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # of AWS' documentation
 CANARY = "canary" + "bird"
 
-
-@pytest.fixture(autouse=True)
-def no_keys_around(monkeypatch, tmp_path):
-    """Nothing of the machine's own AWS settings reaches a test, and no test asks the network for keys."""
-    for name in (
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "AWS_PROFILE",
-        "AWS_DEFAULT_REGION",
-        "AWS_REGION",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    return tmp_path
-
-
-class Bucket:
-    """What came, at the transport."""
-
-    def __init__(self, *answers, epoch=1_700_000_000.0) -> None:
-        self.clock = FakeClock(epoch=epoch)
-        self.seen = []
-        self.bodies = []
-        self.answers = list(answers)
-
-    async def __call__(self, request):
-        self.seen.append(request)
-        content = request.content
-        self.bodies.append(
-            b"".join([piece async for piece in content.open()]) if hasattr(content, "open") else content or b""
-        )
-        answer = self.answers.pop(0) if self.answers else 200
-        return reply(answer) if isinstance(answer, int) else answer
-
-    def client(self, auth, base="https://h", **settings) -> Client:
-        settings.setdefault("timeout", None)  # threads take real time, in which virtual time would pass
-        return Client(base, auth=auth, transport=MockTransport(self, clock=self.clock), clock=self.clock, **settings)
-
-
-def given(service="s3", region="us-east-1", **settings) -> AWSSigV4:
-    return AWSSigV4(service, region, access_key=ID, secret_key=SECRET, **settings)
-
-
-def signature(request) -> str:
-    return request.headers["Authorization"].rpartition("Signature=")[2]
+pytestmark = pytest.mark.usefixtures("no_aws_around")
 
 
 # -- signatures ----------------------------------------------------------------------------------------------------
@@ -242,7 +194,7 @@ def test_a_stream_that_can_not_be_read_twice_is_refused_where_its_hash_is_needed
 
 
 @pytest.mark.parametrize(("body", "said"), [(["text"], "gives str, not bytes"), ([b"a", None], "gives NoneType")])
-def test_a_body_that_fails_while_it_is_hashed_is_said(body, said):
+def test_a_body_that_fails_while_it_is_hashed_is_a_config_error(body, said):
     async def scenario():
         bucket = Bucket()
         async with bucket.client(given("es")) as api:
@@ -309,7 +261,7 @@ def test_a_clock_that_is_refused_is_corrected_once_for_all():
     run(scenario())
 
 
-def test_a_server_whose_date_is_never_right_is_asked_twice():
+def test_a_server_whose_date_is_never_right_gets_two_attempts():
     async def scenario():
         dates = iter([formatdate(n * 1e6, usegmt=True) for n in range(9)])
         bucket = Bucket(*(reply(403, headers={"Date": next(dates)}) for _ in range(4)))
@@ -338,10 +290,6 @@ def test_what_is_signed_already_is_left_alone(own):
 
 
 # -- keys ----------------------------------------------------------------------------------------------------------
-
-
-def key_of(request) -> str:
-    return re.search(r"Credential=([^/]+)/", request.headers["Authorization"])[1]
 
 
 def test_given_keys_are_read_where_they_are_and_again_when_they_are_refused(monkeypatch, tmp_path):
@@ -378,174 +326,6 @@ def test_given_keys_that_do_not_change_are_not_tried_twice():
     run(scenario())
 
 
-def test_keys_come_from_the_environment_or_a_profile(monkeypatch, tmp_path):
-    (tmp_path / "config").write_text("[profile work]\nregion = eu-north-1\n[default]\nregion = us-west-1\n")
-    (tmp_path / "credentials").write_text(
-        "[work]\naws_access_key_id = worker\naws_secret_access_key = s\naws_session_token = t\n"
-    )
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "around")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
-
-    async def scenario(auth):
-        bucket = Bucket()
-        async with bucket.client(auth) as api:
-            await api.gather(["/"] * 5)
-        return re.search(r"Credential=(\S+?)/\d+/(\S+?)/", bucket.seen[0].headers["Authorization"]).groups()
-
-    assert run(scenario(AWSSigV4("s3", profile="work"))) == ("worker", "eu-north-1")
-    assert run(scenario(AWSSigV4("s3"))) == ("around", "us-west-1")
-    monkeypatch.setenv("AWS_REGION", "sa-east-1")
-    assert run(scenario(AWSSigV4("s3"))) == ("around", "sa-east-1")
-    assert run(scenario(AWSSigV4("s3", "given"))) == ("around", "given")
-
-
-def test_keys_that_were_replaced_in_their_file_are_found_after_a_refusal(tmp_path):
-    def write(key):
-        (tmp_path / "credentials").write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = s\n")
-
-    async def scenario():
-        write("old")
-        valid, seen = "old", []
-
-        async def server(request):
-            seen.append(key_of(request))
-            await asyncio.sleep(0)
-            return reply() if seen[-1] == valid else reply(400, content=b"<Code>ExpiredToken</Code>")
-
-        async with Client("https://h", auth=AWSSigV4("s3", "r"), transport=MockTransport(server)) as api:
-            await api.get("/")
-            write("new")
-            valid = "new"
-            answers = await api.gather(["/"] * 10)
-        assert {answer.status for answer in answers} == {200}
-        assert seen.count("new") == 10
-        assert 2 <= seen.count("old") <= 11
-
-    asyncio.run(scenario())
-
-
-def test_keys_that_are_always_said_to_be_outdated_are_not_looked_for_at_each_call():
-    """The chain asks STS, a container or an instance for them."""
-
-    async def scenario():
-        clock, seen = FakeClock(), []
-
-        def server(request):
-            seen.append(request.url.path)
-            return reply(400, content=b"<Code>ExpiredToken</Code>") if request.url.path == "/x" else reply()
-
-        async def find(old, means):
-            looked.append(old)
-            return Keys("a", "s")
-
-        auth, looked = AWSSigV4("s3", "r"), []
-        auth._keys._fetch = find
-        transport = MockTransport(server, clock=clock)
-        async with Client("https://h", auth=auth, transport=transport, clock=clock, raise_for_status=False) as api:
-            for _ in range(100):
-                assert (await api.get("/x")).status == 400
-                assert (await api.get("/")).status == 200
-                await clock.sleep(0.1)
-        assert len(looked) <= 6
-
-    run(scenario())
-
-
-class Role:
-    """Keys of a role: each renewal gives the next, for a quarter of an hour."""
-
-    def __init__(self, clock) -> None:
-        self.clock = clock
-        self.given = 0
-        self.threads = set()
-        self.down = False
-        self.credentials = RefreshableCredentials.create_from_metadata(self.renew(), self.renew, "test")
-        self.credentials._time_fetcher = self.now
-
-    def now(self):
-        return dt.datetime.fromtimestamp(self.clock.wall_now, dt.UTC)
-
-    def renew(self):
-        self.threads.add(threading.current_thread())
-        if self.down:
-            raise botocore.exceptions.EndpointConnectionError(endpoint_url="http://sts")
-        self.given += 1
-        end = dt.datetime.fromtimestamp(self.clock.wall_now + 900, dt.UTC)
-        return {
-            "access_key": f"role{self.given}",
-            "secret_key": CANARY,
-            "token": f"{CANARY}{self.given}",
-            "expiry_time": end.isoformat(),
-        }
-
-
-class Wall(FakeClock):
-    """Threads can ask it too."""
-
-    wall_now = 1_700_000_000.0
-
-    def wall(self):
-        self.wall_now = super().wall()
-        return self.wall_now
-
-
-def test_keys_that_expire_are_renewed_in_a_thread_beside_the_calls_and_once():
-    async def scenario():
-        bucket = Bucket()
-        bucket.clock = Wall()
-        bucket.clock.wall()
-        role = Role(bucket.clock)
-        auth = AWSSigV4("s3", "r", credentials=role.credentials)
-        async with bucket.client(auth, concurrency=None) as api:
-            role.threads.clear()
-            await api.gather(["/"] * 100)
-            assert role.given == 1
-            await bucket.clock.sleep(700)
-            before = bucket.clock.now()
-            await api.gather(["/"] * 100)
-            assert bucket.clock.now() == before
-            assert {key_of(request) for request in bucket.seen} == {"role1"}
-            await auth._keys._task  # its thread takes real time
-            await api.get("/")
-            assert (key_of(bucket.seen[-1]), role.given) == ("role2", 2)
-            await bucket.clock.sleep(2000)  # long expired: waited for
-            await api.gather(["/"] * 1000, concurrency=1000)
-            assert (key_of(bucket.seen[-1]), role.given) == ("role3", 3)
-            assert len({signature(request) for request in bucket.seen}) > 1
-            await bucket.clock.sleep(700)
-            role.down = True
-            for _ in range(5):
-                assert (await api.get("/")).status == 200
-                await auth._keys._task
-                await bucket.clock.sleep(30)
-            await bucket.clock.sleep(1000)
-            with pytest.raises(AuthError, match="no AWS keys could be had: EndpointConnectionError"):
-                await api.get("/")
-        assert threading.main_thread() not in role.threads
-
-    run(scenario())
-
-
-def test_without_keys_one_clear_line_says_what_to_set():
-    async def scenario():
-        async with Bucket().client(AWSSigV4("s3", "r")) as api:
-            with pytest.raises(AuthError, match="no AWS keys could be had: there are none: set AWS_ACCESS_KEY_ID"):
-                await api.get("/")
-
-    run(scenario())
-
-
-def test_half_a_pair_in_the_environment_is_said(monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-
-    async def scenario():
-        async with Bucket().client(AWSSigV4("s3", "r")) as api:
-            with pytest.raises(AuthError, match="PartialCredentialsError"):
-                await api.get("/")
-
-    run(scenario())
-
-
 def test_a_pool_of_aws_keys_goes_on_with_another():
     async def scenario():
         bucket = Bucket(403, 200)
@@ -562,20 +342,20 @@ def test_a_pool_of_aws_keys_goes_on_with_another():
     [
         (lambda: AWSSigV4(""), "give the service's signing name"),
         (lambda: AWSSigV4("s3"), "no region: give it"),
-        (lambda: AWSSigV4("s3", "eu west"), "no names of a service and a region"),
-        (lambda: AWSSigV4("s3/x", "r"), "no names of a service and a region"),
+        (lambda: AWSSigV4("s3", "eu west"), "not valid names of a service and a region"),
+        (lambda: AWSSigV4("s3/x", "r"), "not valid names of a service and a region"),
         (lambda: AWSSigV4("s3", "r", access_key="a", secret_key=f"{CANARY}\n"), "was something else copied with it"),
         (lambda: given(session_token=f"{CANARY}\r\nX: y"), "was something else copied with it"),
         (lambda: AWSSigV4("s3", "r", access_key=CANARY), "access_key and secret_key go together"),
         (lambda: AWSSigV4("s3", "r", session_token=CANARY), "session_token with them"),
-        (lambda: given(profile="x"), "one of the three"),
-        (lambda: given(credentials=Credentials("a", CANARY)), "one of the three"),
+        (lambda: given(profile="x"), "only one of the three"),
+        (lambda: given(credentials=Credentials("a", CANARY)), "only one of the three"),
         (lambda: AWSSigV4("s3", "r", credentials=CANARY), r"credentials is str: give boto3\.Session\(\)"),
         (lambda: AWSSigV4("s3", profile="nobody"), "nobody"),
         (lambda: AWSSigV4("s3", "r", access_key="a", secret_key=""), "secret_key is empty"),
     ],
 )
-def test_settings_that_make_no_sense(make, said):
+def test_settings_that_do_not_go_together(make, said):
     with pytest.raises(ConfigError, match=said) as caught:
         make()
     assert CANARY not in str(caught.value)

@@ -94,7 +94,7 @@ async def test_a_key_file_that_is_damaged(key, tmp_path):
     pytest.importorskip("cryptography")
     (tmp_path / "tokens.key").write_bytes(key)
     (tmp_path / "tokens").write_bytes(b"x")
-    with pytest.raises(ConfigError, match="is no Fernet key") as caught:
+    with pytest.raises(ConfigError, match="is not a Fernet key") as caught:
         await FileStore(tmp_path / "tokens").load("a")
     assert CANARY not in links(caught.value)
 

@@ -65,7 +65,7 @@ class Door:
 
 @pytest.mark.parametrize("retry", [None, 4])
 @pytest.mark.parametrize("qop", ["auth", "auth-int", "auth-int,auth"])
-async def test_the_challenge_is_answered_at_once_and_kept(retry, qop):
+async def test_the_challenge_is_answered_at_once_and_remembered(retry, qop):
     door = Door(qop=qop)
     async with door.client(retry=retry) as api:
         first = await api.post("/a b?c=d&e=%2F", content=b"body")

@@ -111,7 +111,7 @@ def test_quarantine_for_good():
     run(scenario())
 
 
-async def test_without_a_key_left_the_server_is_not_asked_and_the_error_says_how_each_is():
+async def test_without_a_key_left_nothing_is_sent_and_the_error_describes_each():
     door = Door(a=401, b=401)
     async with door.client(Key(ApiKey("a"), name="ours"), Key(ApiKey("b"), quota=1), quarantine=None) as api:
         with pytest.raises(Unauthorized):
@@ -193,7 +193,7 @@ def test_a_key_whose_limit_is_used_up_rests_until_it_is_whole_again(status, told
     run(scenario())
 
 
-def test_keys_that_a_route_refuses_one_and_all_serve_the_others_on():
+def test_keys_that_one_route_refuses_are_still_used_for_others():
     async def scenario():
         door = Door(a=lambda request: 401 if request.url.path == "/admin" else 200)
         door.verdicts["b"] = door.verdicts["a"]
@@ -205,7 +205,7 @@ def test_keys_that_a_route_refuses_one_and_all_serve_the_others_on():
     run(scenario())
 
 
-def test_keys_that_are_revoked_one_and_all_are_left_alone_in_the_end():
+def test_keys_that_are_all_revoked_are_not_used_any_more():
     async def scenario():
         door = Door()
         async with door.client("a", "b", quarantine=None, raise_for_status=False) as api:
@@ -213,7 +213,7 @@ def test_keys_that_are_revoked_one_and_all_are_left_alone_in_the_end():
             door.verdicts = {"a": 401, "b": 401}
             for _ in range(11):  # ten times it may be the route's fault
                 assert (await api.get("/")).status == 401
-            with pytest.raises(AuthError, match="no key of the pool may be used any more"):
+            with pytest.raises(AuthError, match="no key of the pool can be used"):
                 await api.get("/")
         assert len(door.seen) < 30
 
@@ -276,7 +276,7 @@ def test_each_key_keeps_its_own_limit():
     run(scenario())
 
 
-def test_those_who_leave_the_line_give_their_turn_back():
+def test_calls_that_leave_the_queue_give_their_turn_back():
     async def scenario():
         door = Door()
         async with door.client(Key(ApiKey("a"), rate=RateLimit(1, per=10.0))) as api:
@@ -331,14 +331,14 @@ def test_a_single_key_is_a_pool_too_and_comes_back_for_a_forbidden_page():
     ("make", "said"),
     [
         (lambda: KeyPool([]), "give a list of credentials"),
-        (lambda: KeyPool(["secret-text"]), "str is no credential: wrap each key"),
-        (lambda: KeyPool([ApiKey]), "type is no credential"),
+        (lambda: KeyPool(["secret-text"]), "str is not a credential: wrap each key"),
+        (lambda: KeyPool([ApiKey]), "type is not a credential"),
         (lambda: KeyPool([Bearer("a")], strategy="random"), "'round-robin' or 'least-used'"),
         (lambda: KeyPool([Bearer("a")], quarantine=-1), "seconds, or None for good"),
         (lambda: Key(Bearer("a"), quota=0), "at least 1"),
     ],
 )
-def test_settings_that_make_no_sense(make, said):
+def test_settings_that_do_not_go_together(make, said):
     with pytest.raises(ConfigError, match=said) as caught:
         make()
     assert "secret-text" not in str(caught.value)
@@ -422,7 +422,7 @@ def test_a_key_that_runs_low_leaves_the_calls_to_another():
     run(scenario())
 
 
-def test_what_a_server_tells_may_be_ignored():
+def test_the_limits_that_a_server_states_may_be_ignored():
     async def scenario():
         door = Counted(10, 1000.0, lambda *_: x_ratelimit(10, 0, 900))
         pool = KeyPool([ApiKey("a")], pace=False)

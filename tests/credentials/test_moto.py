@@ -171,8 +171,8 @@ async def test_what_is_changed_on_the_way_is_refused(aws, user):
             max_resends = 0
             fetch_signature, on_response, describe = signed.fetch_signature, signed.on_response, signed.describe
 
-            def cached_signature(self, request, means, change=change):
-                signature = signed.cached_signature(request, means)
+            def cached_signature(self, request, context, change=change):
+                signature = signed.cached_signature(request, context)
                 return replace(signature, sign=lambda made, now: change(signature.sign(made, now)))
 
         async with Client(aws, auth=Meddled(), retry=None) as api:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import logging
 import pickle
@@ -13,7 +14,7 @@ from urllib.parse import quote
 import pytest
 from aiohttp import web
 
-from asyncapi import Alert, AsyncAPIError, Cache, Client, Retry
+from asyncapi import Alert, ApiKey, AsyncAPIError, BadRequest, Basic, Bearer, Cache, Client, Retry
 from asyncapi.clock import SYSTEM
 from asyncapi.trace import Recorder
 from asyncapi.transports.aiohttp import AioHTTPTransport
@@ -271,3 +272,33 @@ async def test_a_jobs_token_goes_to_the_origin_of_its_base_url_alone(tmp_path, m
     assert CANARY in here.came
     assert there.came
     assert CANARY not in there.came
+
+
+ODD = 'c@nary/bird +"é"&='  # written otherwise in a URL, a form, JSON and HTML
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ApiKey(ODD.replace("é", "e"), header="X-Odd"),
+        lambda: ApiKey(ODD, query="odd"),
+        lambda: Basic("me", ODD),
+        lambda: Bearer(ODD.replace(" ", "").replace("é", "e")),
+    ],
+)
+async def test_an_api_that_repeats_what_it_refuses_does_not_make_it_show(make):
+    async def me(request):
+        form = (
+            json.dumps(dict(request.headers))
+            + str(request.query)
+            + request.raw_path
+            + html.escape(str(request.headers))
+        )
+        return web.Response(status=400, text=form + ODD)
+
+    auth = make()
+    async with application(web.get("/", me)) as url, Client(url, auth=auth) as api:
+        with pytest.raises(BadRequest) as caught:
+            await api.get("/")
+    assert "bird" not in caught.value.response.text.replace(ODD, "")
+    assert "127.0.0.1" in caught.value.response.text

@@ -71,7 +71,7 @@ async def test_the_browser_gets_its_page():
     ids=["whole", "head not ended", "request line alone"],
 )
 @pytest.mark.parametrize("end", [reset, socket.socket.close, lambda connection: connection.shutdown(socket.SHUT_WR)])
-async def test_an_answer_counts_though_the_browser_has_left_before_its_page(request_, end):
+async def test_a_redirect_counts_though_the_browser_left_before_its_page(request_, end):
     async with Waiting() as waiting:
         connection = waiting.connect()
         connection.sendall(request_)
@@ -81,7 +81,7 @@ async def test_an_answer_counts_though_the_browser_has_left_before_its_page(requ
     assert waiting.codes == ["abc"]
 
 
-async def test_an_answer_in_single_bytes_counts_once():
+async def test_a_redirect_in_single_bytes_counts_once():
     async with Waiting() as waiting:
         reader, writer = await asyncio.open_connection("127.0.0.1", waiting.port)
         for byte in RIGHT:
@@ -93,7 +93,7 @@ async def test_an_answer_in_single_bytes_counts_once():
     assert waiting.codes == ["abc"]
 
 
-async def test_an_answer_that_is_cut_within_its_line_does_not_count():
+async def test_a_redirect_that_is_cut_within_its_line_does_not_count():
     async with Waiting() as waiting:
         connection = waiting.connect()
         connection.sendall(b"GET /callback?state=right&code=ab")
@@ -119,7 +119,7 @@ async def test_an_answer_that_is_cut_within_its_line_does_not_count():
         (b"GET /" + b"a" * 16_500 + b" HTTP/1.1\r\n\r\n", b"414"),
     ],
 )
-async def test_what_is_not_the_answer_is_told_so_and_the_wait_goes_on(request_, status):
+async def test_another_request_gets_an_error_page_and_the_wait_continues(request_, status):
     async with Waiting() as waiting:
         answer = await waiting.ask(request_)
         assert answer.split(b" ")[1] == status

@@ -125,7 +125,7 @@ async def test_a_function_is_asked_for_every_attempt_and_once_more_after_a_401()
 @pytest.mark.parametrize("given", [None, "", 3, b"x"])
 async def test_a_function_that_gives_no_text_is_an_auth_error(given):
     async with Door().client(lambda: given) as api:
-        with pytest.raises(AuthError, match=r"gave (empty text|NoneType|int|bytes), not a credential"):
+        with pytest.raises(AuthError, match=r"returned (empty text|NoneType|int|bytes), not a credential"):
             await api.get("/")
 
 
@@ -163,7 +163,7 @@ def test_reprs_say_where_a_value_comes_from_and_never_what_it_is(monkeypatch, tm
     assert f"File({str(path)!r})" in said
 
 
-def test_a_route_that_refuses_every_value_does_not_have_a_function_asked_anew_for_each_call():
+def test_a_route_that_refuses_every_value_does_not_call_the_function_each_time():
     async def scenario():
         clock, seen = FakeClock(), []
 

@@ -106,7 +106,7 @@ def test_a_key_has_one_place(places):
     "place", [{"header": ""}, {"header": "a b"}, {"header": "a:"}, {"cookie": "a=b"}, {"query": ""}]
 )
 def test_a_place_has_a_name(place):
-    with pytest.raises(ConfigError, match="this is no name of a"):
+    with pytest.raises(ConfigError, match="this is not a valid name of a"):
         ApiKey("k", **place)
 
 

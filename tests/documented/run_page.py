@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,7 +83,22 @@ def run_shell(part, folder):
     if process.returncode != part["exits"]:
         end(process.pid)
         sys.exit(f"{where}: {outcome}:\n{part['text']}\n{output.read_text(errors='replace')}")
+    printed = output.read_text(errors="replace")
+    if part["shows"] is not None and not pattern(part["shows"]).fullmatch(printed):
+        end(process.pid)
+        sys.exit(f"{where}: does not print what the page shows, but:\n{printed}")
     return process.pid
+
+
+def pattern(shown):
+    """What a page shows as a regular expression: `...` is anything in a line, and a line of its own any lines."""
+    lines = ["(?:.*\n)*?" if line.strip() == "..." else line_pattern(line) for line in shown.splitlines()]
+    return re.compile("".join(lines))
+
+
+def line_pattern(line):
+    """One line, whatever blanks it ends with."""
+    return ".*".join(re.escape(part) for part in line.rstrip().split("...")) + " *\n"
 
 
 def end(group):

@@ -240,7 +240,7 @@ def test_a_consumer_that_stands_still_holds_the_source_back(kind):
     in_virtual_time(scenario)
 
 
-def test_a_slow_head_of_line_holds_ordered_results_back_to_the_window_and_no_further():
+def test_a_slow_head_of_line_delays_ordered_results_by_the_window_at_most():
     async def scenario():
         host, source = Host(lambda path: 1000.0 if path == "/0" else 1.0, concurrency=5), Source(100, kind="generator")
         async with host.client.map(source.open(), ordered=True) as outcomes:
@@ -288,7 +288,15 @@ def test_a_map_may_have_a_concurrency_of_its_own():
     in_virtual_time(scenario)
 
 
-@pytest.mark.parametrize(("count", "ordered"), [(100_000, False), (30_000, True)])
+@pytest.mark.parametrize(
+    ("count", "ordered"),
+    [
+        (20_000, False),
+        (20_000, True),
+        pytest.param(100_000, False, marks=pytest.mark.soak),
+        pytest.param(30_000, True, marks=pytest.mark.soak),
+    ],
+)
 def test_a_hundred_thousand_items_pass_in_constant_memory(count, ordered):
     """Memory is looked at over the last items only: looking is slow, and a leak would show in any of them."""
 
@@ -340,7 +348,7 @@ def test_an_async_iterator_that_is_no_generator_will_do():
 
 @every_kind
 @both_orders
-def test_an_error_of_the_source_is_raised_after_all_that_was_pulled_has_been_handed_over(kind, ordered):
+def test_an_error_of_the_source_is_raised_after_all_outcomes_of_what_was_pulled(kind, ordered):
     async def scenario():
         host, source, seen = Host(concurrency=4), Source(100, kind=kind, fails_at=30), []
 
@@ -402,7 +410,9 @@ def test_on_error_raise_raises_the_first_failure_and_cancels_the_rest(kind, orde
     in_virtual_time(scenario)
 
 
-def test_on_error_raise_sends_no_more_once_a_failure_is_known_though_the_consumer_is_busy():
+def test_on_error_raise_sends_no_more_once_a_failure_is_known():
+    """The consumer may be busy at that moment."""
+
     async def scenario():
         host = Host(lambda _: 1.0, concurrency=2)
         async with host.client.map([f"/503/{n}" for n in range(100)], on_error="raise") as outcomes:
@@ -499,7 +509,9 @@ def test_an_exception_in_the_consumer_passes_through_and_leaves_nothing_behind(k
 @every_kind
 @both_orders
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_cancelling_the_consumer_even_again_while_it_cleans_up_leaves_nothing_behind(kind, ordered, times):
+def test_cancelling_the_consumer_leaves_nothing_behind(kind, ordered, times):
+    """Once, or again while it cleans up."""
+
     async def scenario():
         host, source = Host(concurrency=3), Source(1000, kind=kind)
 

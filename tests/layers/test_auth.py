@@ -56,7 +56,7 @@ class Fresh:
 
     def _next(self):
         self.given += 1
-        return Signature(headers=(("Authorization", f"Bearer {self.given}"),), by=self.given)
+        return Signature(headers=(("Authorization", f"Bearer {self.given}"),), source=self.given)
 
 
 def client(handler, **settings) -> Client:
@@ -245,7 +245,8 @@ async def test_a_stream_that_can_not_be_rewound_is_not_sent_again():
     assert auth.given == 1
 
 
-async def test_a_post_that_was_done_and_redirected_is_not_done_again_for_the_401_of_its_next_page():
+async def test_a_redirected_post_is_not_sent_again_for_a_401_of_the_next_hop():
+    """The host did what the POST asked for before it redirected."""
     seen = []
 
     def handler(request):

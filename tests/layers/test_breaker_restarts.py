@@ -65,7 +65,7 @@ def test_a_post_waits_too_for_nothing_was_sent():
     run(scenario())
 
 
-def test_a_hundred_calls_wait_out_a_restart_and_send_the_host_no_more_than_probes_meanwhile():
+def test_a_hundred_calls_wait_out_a_restart_and_send_only_probes_meanwhile():
     async def scenario():
         host = await Host().open()
         calls = [asyncio.create_task(host.client.get("/")) for _ in range(100)]

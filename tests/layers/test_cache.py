@@ -125,7 +125,7 @@ def test_one_users_answer_is_not_anothers(name):
         for user in ("lynn", "hugo", "lynn", "hugo"):
             await origin.api.get("/me", headers={name: user})
         await origin.api.get("/me")
-        return [headers.get(name) for *_, headers in origin.asked], repr(origin.api._state.answers._kept)
+        return [headers.get(name) for *_, headers in origin.asked], repr(origin.api._state.answers._entries)
 
     asked, kept = played(scenario)
     assert asked == ["lynn", "hugo", None]
@@ -136,7 +136,7 @@ def test_the_credential_of_the_client_is_one_user():
     async def scenario(origin):
         for _ in range(2):
             await origin.api.get("/me")
-        return [headers["X-Api-Key"] for *_, headers in origin.asked], repr(origin.api._state.answers._kept)
+        return [headers["X-Api-Key"] for *_, headers in origin.asked], repr(origin.api._state.answers._entries)
 
     asked, kept = played(scenario, auth=ApiKey("s3cr3t"))
     assert asked == ["s3cr3t"]
@@ -312,7 +312,7 @@ def test_variants_of_one_url_are_bounded():
         origin.headers["Vary"] = "X-N"
         for number in range(100):
             await origin.api.get("/x", headers={"X-N": str(number)})
-        (kept,) = origin.api._state.answers._kept.values()
+        (kept,) = origin.api._state.answers._entries.values()
         return len(kept[1:])
 
     assert played(scenario) == 32

@@ -195,7 +195,7 @@ def test_a_dropped_connection_is_an_error_that_retries_know():
     played(scenario, Chaos(drops=1.0))
 
 
-def test_a_cut_body_is_a_connection_that_broke_in_the_middle_and_never_half_an_answer():
+def test_a_cut_body_is_a_broken_connection_and_never_half_a_response():
     async def scenario(host):
         told = set()
         for number in range(50):

@@ -79,7 +79,7 @@ def test_waiting_for_a_place_is_told_apart_from_the_hosts_own_time():
     run(scenario())
 
 
-def test_a_call_whose_deadline_comes_while_it_waits_names_the_queue_and_sends_nothing():
+def test_a_deadline_in_the_wait_queue_names_the_queue_and_sends_nothing():
     async def scenario():
         host = Host(1, timeout=5.0, takes=lambda: 100.0)
         first = asyncio.create_task(host.client.get("/1", timeout=None))
@@ -154,7 +154,9 @@ def test_a_place_handed_to_a_task_that_was_just_cancelled_goes_to_the_next():
     run(scenario())
 
 
-def test_in_any_storm_of_arrivals_failures_and_cancellations_no_place_is_lost_or_made():
+def test_no_place_is_lost_or_made_in_any_storm_of_calls():
+    """Arrivals, failures, and cancellations in random order."""
+
     async def scenario(seed: int):
         draw = random.Random(seed)
         host = Host(5, takes=lambda: draw.choice((0, 0, 0.5, 1, 3)), timeout=draw.choice((None, 2.0)), retry=None)

@@ -83,7 +83,9 @@ def test_scopes_and_timeouts_only_shorten(outer, inner, timeout, expected):
     run(scenario())
 
 
-def test_leaving_an_inner_scope_brings_the_outer_one_back_and_leaving_that_brings_none():
+def test_leaving_an_inner_scope_restores_the_outer_one():
+    """Leaving the outer scope leaves no deadline."""
+
     async def scenario():
         host = Host()
         with host.scope(9.0) as outer:
@@ -179,7 +181,7 @@ def test_the_record_of_an_attempt_that_the_deadline_ended_says_so():
     run(scenario())
 
 
-def test_a_deadline_in_the_queue_leaves_the_records_of_earlier_failures_as_they_were():
+def test_a_deadline_in_the_queue_leaves_the_records_of_earlier_failures_alone():
     async def scenario():
         clock, seen = FakeClock(), []
 

@@ -292,7 +292,9 @@ def test_credentials_in_headers_stay_with_their_origin():
     assert headers["Accept"] == "text/x"
 
 
-def test_a_credential_of_the_client_goes_to_its_own_origin_and_each_place_may_have_one():
+def test_the_clients_credential_goes_to_its_own_origin_alone():
+    """Each fallback host may have a credential of its own."""
+
     async def scenario(auth):
         seen = {}
 
@@ -389,7 +391,7 @@ def test_no_credential_is_kept_beside_a_stale_answer():
     kept.put(requests[0], reply(200, content=b"x"), 0.0)
     assert kept.get(requests[0], 0.0)
     assert kept.get(requests[1], 0.0) is None
-    assert "lynn" not in repr(answers._kept)
+    assert "lynn" not in repr(answers._entries)
 
 
 def test_stale_answers_are_kept_within_a_bound_of_bytes_and_the_unused_go_first():

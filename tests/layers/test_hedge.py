@@ -138,7 +138,9 @@ def test_a_late_answer_is_overtaken_by_the_second_copy():
     played(scenario, Does(1.0), Does(0.05))
 
 
-def test_the_first_copy_may_still_win_and_the_second_is_closed_before_the_call_returns():
+def test_the_first_copy_may_still_win():
+    """The second copy is closed before the call returns."""
+
     async def scenario(host):
         request = host.request()
         response = await host.send(request)
@@ -166,7 +168,9 @@ def test_an_answer_in_time_costs_no_task_and_no_timer_of_its_own():
     played(scenario, Does(0.01))
 
 
-def test_at_a_two_percent_slow_server_p99_falls_by_more_than_half_for_at_most_five_percent_more_requests():
+def test_p99_falls_by_half_where_two_percent_of_responses_are_slow():
+    """It costs at most 5 % more requests."""
+
     def latency(draw):
         return draw.uniform(1.0, 2.0) if draw.random() < 0.02 else draw.lognormvariate(-3.5, 0.4)
 
@@ -316,7 +320,9 @@ def test_a_fast_failure_before_the_delay_goes_to_the_retry_layer_as_it_is():
         (QueueFull("a"), ProtocolError("b"), QueueFull),
     ],
 )
-def test_when_all_copies_fail_an_answer_goes_before_an_error_and_the_first_before_the_second(first, second, what):
+def test_when_all_copies_fail_a_response_goes_before_an_error(first, second, what):
+    """Of two of a kind, the first copy's is returned."""
+
     async def scenario(host):
         request = host.request()
         try:
@@ -514,7 +520,9 @@ def test_the_deadline_ends_all_copies():
     played(scenario, Does(9.0))
 
 
-def test_a_deadline_at_the_moment_of_the_win_is_a_time_out_and_no_stray_cancellation():
+def test_a_deadline_at_the_moment_of_the_win_leaves_no_stray_cancellation():
+    """The call ends with a response or a time-out."""
+
     async def scenario(host):
         for within in (0.15, 0.15 + 1e-9, 0.15 - 1e-9):
             host.attempts = 0
@@ -540,7 +548,9 @@ def test_a_call_that_is_being_given_up_is_not_hedged_and_closes_in_peace(given_u
     played(scenario, Does(1.0, closing=0.2), Does(0.05))
 
 
-def test_a_first_copy_that_answers_although_it_was_cancelled_leaves_no_stray_cancellation():
+def test_a_copy_that_swallows_its_cancellation_leaves_no_stray_one():
+    """The first copy is cancelled and returns a response all the same."""
+
     async def scenario(host):
         first = True
 

@@ -42,7 +42,7 @@ async def meet(host, *, calls=3):
     return await asyncio.gather(*(host.client.get(f"/met/{number}") for number in range(calls)), return_exceptions=True)
 
 
-def test_a_limit_that_all_share_pauses_everybody_and_then_they_come_back_one_before_the_rest():
+def test_a_shared_limit_pauses_everybody_and_one_comes_back_before_the_rest():
     async def scenario():
         host = Host(busy("2"), busy("2"), busy("2"))
         async with host.client as api:
@@ -181,7 +181,7 @@ def test_a_pause_that_outlasts_the_deadline_is_told_at_once_with_when_to_come_ba
     assert run(scenario()) == (50.0, "50")
 
 
-def test_a_told_wait_over_the_cap_is_refused_to_a_single_call_and_waited_for_by_a_backlog():
+def test_a_retry_after_over_the_cap_refuses_single_calls_and_delays_a_backlog():
     async def scenario():
         host = Host(*[busy("300")] * 3, retry=None, raise_for_status=False)
         async with host.client as api:
@@ -226,8 +226,8 @@ def test_who_does_not_wait_is_told_at_once():
     assert run(scenario()) == 7.0
 
 
-def test_what_a_host_refuses_for_its_limit_costs_no_retry_budget_and_every_row_comes_home():
-    """A burst far over the budget's floor is turned away: all of it is sent again, at the host's pace."""
+def test_what_a_host_refuses_for_its_limit_costs_no_retry_budget():
+    """A burst far over the budget's floor is turned away: all of it is sent again, at the host's pace, and succeeds."""
 
     async def scenario():
         loop, level, refused = asyncio.get_running_loop(), [20.0, 0.0], 0

@@ -319,7 +319,7 @@ def test_a_waiter_that_is_cancelled_just_as_its_token_comes_hands_it_on():
     run(scenario())
 
 
-def test_those_behind_a_heavy_one_that_leaves_are_served_when_their_own_tokens_are_due():
+def test_calls_behind_a_heavy_one_that_leaves_go_when_their_own_tokens_are_due():
     async def scenario():
         host = Host(RateLimit(1, per=1.0, burst=10, weight=weight_of))
         await host.client.get("/", headers={"Weight": "10"})

@@ -120,27 +120,31 @@ def expected_waits(method: str, status: int, form: str, *, keyed: bool, verdict:
     return FORMS[form][1] if worth_it and safe else ()
 
 
-@pytest.mark.parametrize("verdict", VERDICTS, ids=lambda v: f"verdict {v}")
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("method", "keyed"), list(product(("GET", "PUT", "POST", "PATCH"), (False, True))))
 @pytest.mark.parametrize("status", WORTH_IT)
-def test_a_status(status, method, keyed, form, verdict):
-    async def scenario():
+def test_a_status(status, method, keyed):
+    """With every form of Retry-After and every verdict of the server's: one case, because there are thousands."""
+
+    async def scenario(form, verdict):
         def answer(_):
             return reply(status, headers=FORMS[form][0](host.clock.wall()) | VERDICTS[verdict])
 
         host = Host(answer)
         error = await host.fails(method, idempotency_key="k" if keyed else None)
         assert type(error) is type_of(status)
-        assert host.waits == pytest.approx(expected_waits(method, status, form, keyed=keyed, verdict=verdict), abs=1e-6)
-        assert [attempt.status for attempt in error.attempts] == [status] * len(host.times)
+        expected = expected_waits(method, status, form, keyed=keyed, verdict=verdict)
+        assert host.waits == pytest.approx(expected, abs=1e-6), (form, verdict)
+        assert [attempt.status for attempt in error.attempts] == [status] * len(host.times), (form, verdict)
 
-    run(scenario())
+    for form, verdict in product(FORMS, VERDICTS):
+        run(scenario(form, verdict))
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("status", BEHIND_A_PROXY)
-def test_what_a_proxy_says_of_the_host_behind_it_is_retried_and_a_post_where_the_host_saw_nothing(status, method):
+def test_a_proxys_error_about_the_host_behind_it_is_retried(status, method):
+    """A POST is retried only where the proxy's error says that the host saw nothing of it."""
+
     async def scenario():
         host = Host(lambda _: reply(status))
         await host.fails(method)
@@ -337,7 +341,9 @@ def test_a_wait_over_max_retry_after_raises_at_once_with_the_wait():
     run(scenario())
 
 
-def test_max_retry_after_bounds_what_servers_ask_for_beside_a_wait_strategy_and_not_our_own_waits():
+def test_max_retry_after_bounds_what_servers_ask_for_and_not_our_own_waits():
+    """Beside a tenacity wait strategy."""
+
     async def scenario():
         host = Host(lambda _: reply(503, headers={"Retry-After": "3600"}), timeout=None, retry=Retry(wait=lambda _: 1))
         await host.fails()
@@ -442,8 +448,8 @@ def test_a_limit_that_says_at_once_is_no_storm_where_nothing_else_holds_it():
     run(scenario())
 
 
-def test_where_nearly_everything_times_out_time_outs_are_not_retried_until_the_host_answers_others():
-    """A retry of a time-out would be work on top of what the host is busy with: it waits, looks, and gives up."""
+def test_timeouts_are_not_retried_where_nearly_everything_times_out():
+    """They are again once the host answers other calls."""
 
     async def scenario():
         hangs, times = True, 0
@@ -521,8 +527,8 @@ def test_a_failed_attempts_own_cause_is_kept():
     run(scenario())
 
 
-def test_a_refusal_of_our_own_before_the_first_attempt_is_retried_without_a_record_to_write_on():
-    """A transport-shaped error with no attempt behind it (a wait in a queue that failed) breaks nothing."""
+def test_our_own_refusal_before_the_first_attempt_is_retried():
+    """There is no attempt record to write the reason on."""
     from asyncapi.layers.retry import retry
     from asyncapi.sansio.failures.retry_budget import RetryBudget
     from asyncapi.sansio.limits.keyed import Keyed

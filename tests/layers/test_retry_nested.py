@@ -120,7 +120,7 @@ def test_a_fan_out_inside_a_retrying_call_is_nested():
 
 
 @pytest.mark.parametrize("how", ["succeeds", "fails", "is cancelled"])
-def test_a_background_task_started_inside_retries_normally_once_the_outer_call_has_ended(how):
+def test_a_background_task_retries_normally_once_the_outer_call_has_ended(how):
     async def scenario():
         clock, inner, tasks = FakeClock(), [], []
 
@@ -153,7 +153,7 @@ def test_a_background_task_started_inside_retries_normally_once_the_outer_call_h
     run(scenario())
 
 
-def test_a_background_task_that_calls_while_the_outer_call_still_runs_makes_one_attempt():
+def test_a_background_task_makes_one_attempt_while_the_outer_call_still_runs():
     async def scenario():
         clock, inner = FakeClock(), []
 
@@ -257,7 +257,8 @@ def test_a_call_that_a_hook_starts_makes_one_attempt_while_the_outer_one_goes_on
     assert run(scenario()) == (2, 1 + 5)  # what was started with the last attempt outlives the outer call
 
 
-def test_a_call_in_another_thread_with_the_same_context_is_nested_and_ends_by_the_same_deadline():
+def test_a_call_in_another_thread_with_the_same_context_is_nested():
+    """It ends by the outer call's deadline."""
     counts = []
 
     def leaf(_):

@@ -267,7 +267,7 @@ def test_a_wait_strategys_wait_is_held_against_the_deadline():
     assert host.result.phase == "backoff"
 
 
-def test_a_strategy_says_whether_a_failure_is_worth_another_try_but_never_makes_a_payment_twice():
+def test_a_strategy_chooses_what_is_retried_but_never_makes_a_payment_twice():
     async def scenario():
         host = Host(Retry(retry=retry_always), reply(503))
         with pytest.raises(ServerError):

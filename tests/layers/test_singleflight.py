@@ -244,7 +244,7 @@ def test_the_last_waiters_deadline_ends_it_and_its_record_says_so():
 
 
 @pytest.mark.parametrize("later", [None, 100.0])
-def test_a_retry_that_is_too_late_for_the_first_waiter_is_made_for_one_with_more_time(later):
+def test_a_retry_too_late_for_the_first_waiter_is_made_for_one_with_more_time(later):
     async def scenario(host):
         policy = Retry(2, wait=lambda _: 5.0)
         first, second = host.start(within=3.0, policy=policy), host.start(within=later, policy=policy)

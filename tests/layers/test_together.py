@@ -87,7 +87,9 @@ class World:
 TROUBLE = Chaos(latency=(0.05, 0.6), slow=0.4, drops=0.2, errors=0.2, throttle=0.05, truncate=0.1, seed=11)
 
 
-def test_a_thousand_calls_through_trouble_end_with_an_answer_or_an_error_and_leave_nothing():
+def test_a_thousand_calls_through_trouble_end_and_leave_nothing():
+    """Each ends with a response or an error."""
+
     def story():
         async def scenario():
             world, trace = World(TROUBLE, places=20), []

@@ -21,7 +21,9 @@ def probing_often(monkeypatch):
     monkeypatch.setattr("asyncapi.client.chain.PROBE_EVERY", PROBE_EVERY)
 
 
-async def test_a_killed_primary_costs_no_call_and_is_used_again_one_probe_after_its_return(upstream, probing_often):
+async def test_a_killed_primary_costs_no_call(upstream, probing_often):
+    """It is used again one probe after its return."""
+
     async def takes_its_time(request, arrival):
         await asyncio.sleep(0.02)
         return await plain(request, arrival)

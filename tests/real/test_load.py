@@ -15,7 +15,8 @@ from upstream import plain
 CALLS = 1500
 
 
-async def test_hedging_halves_the_p99_of_a_server_with_a_slow_tail_for_a_twentieth_more_requests(upstream):
+async def test_hedging_halves_the_p99_of_a_server_with_a_slow_tail(upstream):
+    """It costs a twentieth more requests."""
     draws = {"/hedged": random.Random(1), "/plain": random.Random(1)}
 
     async def has_a_tail(request, arrival):
@@ -82,6 +83,7 @@ def rate_of(ended, since, until):
     return good / (until - since), 1 - good / len(seen)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("algorithm", ["gradient2", "aimd"])
 async def test_an_adaptive_limit_finds_what_a_small_server_takes_and_loses_no_throughput(upstream, algorithm):
     async def works(request, arrival):

@@ -87,7 +87,9 @@ async def learns(behind, retry_after, seconds=9):
     return [counts[second, 200] for second in range(seconds)], [counts[second, 429] for second in range(seconds)]
 
 
-async def test_a_client_that_is_to_learn_finds_the_rate_from_429s_alone_and_from_retry_after(upstream):
+@pytest.mark.soak
+async def test_a_learning_client_finds_the_rate_from_429s_alone(upstream):
+    """With and without Retry-After."""
     plain, told = await asyncio.gather(learns(upstream.address, ""), learns(upstream.address, "1"))
     for good, refused in (plain, told):
         assert statistics.median(good[3:]) >= 0.6 * RATE  # the second of a pause is one of the others

@@ -52,7 +52,7 @@ def _is_linear(read: Callable[[Any], Any], small: Any, large: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-@pytest.mark.parametrize(("little", "much"), [(SMALL // 4, SMALL), (SMALL, LARGE)])
+@pytest.mark.parametrize(("little", "much"), [(SMALL // 4, SMALL), pytest.param(SMALL, LARGE, marks=pytest.mark.soak)])
 def test_four_times_the_text_takes_about_four_times_as_long(name, little, much):
     parser = PARSERS[name]
 

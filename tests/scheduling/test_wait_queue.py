@@ -131,8 +131,8 @@ async def test_ten_thousand_who_left_from_the_middle_are_forgotten():
     assert served == [0]
 
 
-def test_in_any_order_of_arrivals_calls_and_cancellations_nothing_is_lost_and_nobody_overtakes():
-    """A limit of three places over the line, against the one rule: places held plus places free is three."""
+def test_in_any_order_of_events_no_place_is_lost_and_nobody_overtakes():
+    """A limit of three places over the queue, against the one rule: places held plus places free is three."""
 
     async def scenario(seed: int) -> None:
         draw, line = random.Random(seed), WaitQueue(1)

@@ -186,7 +186,7 @@ def test_an_outer_asyncio_timeout_at_the_same_instant_gets_its_own_timeout(offse
     in_virtual_time(scenario)
 
 
-def test_a_task_that_is_being_cancelled_already_can_still_use_deadlines_in_its_clean_up():
+def test_a_task_that_is_being_cancelled_can_use_deadlines_in_its_clean_up():
     async def scenario(clock, watchdog):
         seen = []
 
@@ -211,7 +211,9 @@ def test_a_task_that_is_being_cancelled_already_can_still_use_deadlines_in_its_c
     in_virtual_time(scenario)
 
 
-def test_work_that_turns_the_cancellation_into_its_own_error_keeps_that_error_and_a_clean_task():
+def test_work_that_turns_the_cancellation_into_its_own_error_keeps_that_error():
+    """The task is left clean."""
+
     async def scenario(clock, watchdog):
         async def rude() -> None:
             try:
@@ -274,7 +276,9 @@ def test_a_deadline_in_a_loop_callback_is_told_that_it_needs_a_task():
     in_virtual_time(scenario)
 
 
-def test_random_crowds_of_guards_cancels_and_nested_guards_never_lose_or_invent_a_cancellation():
+def test_crowds_of_guards_never_lose_or_invent_a_cancellation():
+    """Guards, nested guards, and cancellations at random."""
+
     async def scenario(clock, watchdog):
         draw = random.Random(7)
 

@@ -51,7 +51,7 @@ async def _by_fallback(answers, requests):
 
 
 @pytest.mark.parametrize("keep", [_by_cache, _by_fallback])
-def test_twenty_thousand_answers_add_no_object_that_is_walked(keep):
+def test_twenty_thousand_responses_add_no_object_that_is_tracked(keep):
     """Each full collection stops the loop, for as long as there are objects to walk: seven an answer before."""
     answers = Answers(64 * 1024 * 1024)
     gc.collect()

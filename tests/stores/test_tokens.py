@@ -89,18 +89,18 @@ async def test_a_key_may_be_given(tmp_path, monkeypatch):
     assert not (tmp_path / "t.key").exists()
     with pytest.raises(AuthError, match="written with another key"):
         await FileStore(tmp_path / "t", key=FileStore.new_key()).load("a")
-    with pytest.raises(ConfigError, match="no Fernet key"):
+    with pytest.raises(ConfigError, match="is not a Fernet key"):
         FileStore(tmp_path / "t", key="short")
 
 
-async def test_a_damaged_file_is_said(file_store, tmp_path):
+async def test_a_damaged_file_is_an_auth_error(file_store, tmp_path):
     await file_store.save("a", "1")
     (tmp_path / "folder" / "tokens").write_bytes(b"half of it")
     with pytest.raises(AuthError, match="or is damaged"):
         await file_store.load("a")
 
 
-async def test_a_place_that_can_not_be_written_is_said(tmp_path):
+async def test_a_place_that_can_not_be_written_is_an_auth_error(tmp_path):
     pytest.importorskip("cryptography")
     (tmp_path / "file").write_text("")
     store = FileStore(tmp_path / "file" / "tokens", key=FileStore.new_key())
@@ -150,7 +150,7 @@ async def test_a_full_write_replaces_the_file_or_nothing(file_store, tmp_path, m
     assert sorted(path.name for path in (tmp_path / "folder").iterdir()) == ["tokens", "tokens.key"]
 
 
-async def test_a_keyring_that_is_not_there_is_said(keyring, monkeypatch):
+async def test_a_keyring_that_is_not_there_is_an_auth_error(keyring, monkeypatch):
     from keyring.backends.fail import Keyring
 
     keyring.set_keyring(Keyring())

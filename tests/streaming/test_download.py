@@ -209,7 +209,8 @@ UNSURE = {
 
 
 @pytest.mark.parametrize("rest", UNSURE.values(), ids=UNSURE)
-async def test_what_is_not_sure_to_belong_to_it_is_never_joined_but_all_of_it_is_asked_for_anew(tmp_path, rest):
+async def test_a_part_not_sure_to_belong_is_never_joined(tmp_path, rest):
+    """The whole body is requested anew."""
     async with scripted(answering(CUT, rest)) as server:
         assert await saved(server, tmp_path / "f") == 9
         assert [seen.headers.get("Range") for seen in server.seen] == [None, "bytes=10-", None]
@@ -254,7 +255,8 @@ async def test_a_server_that_never_comes_to_the_end_is_given_up(tmp_path, rest):
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_body_without_a_length_whose_parts_tell_no_total_is_whole_only_when_it_comes_whole(tmp_path):
+async def test_a_body_without_a_length_is_whole_only_when_it_comes_whole(tmp_path):
+    """Its parts name no total."""
     first = CUT.replace(b"Content-Length: 44", b"Transfer-Encoding: chunked").replace(BODY[:10], b"a\r\n" + BODY[:10])
     gone = b"HTTP/1.1 416 R\r\nContent-Length: 0\r\n\r\n"
     async with scripted(answering(first, lambda at: part(at, 44, total="*") if at < 44 else gone)) as server:
@@ -262,7 +264,8 @@ async def test_a_body_without_a_length_whose_parts_tell_no_total_is_whole_only_w
         assert [seen.headers.get("Range") for seen in server.seen] == [None, "bytes=10-", "bytes=44-", None]
 
 
-async def test_a_part_that_nobody_asked_for_is_gone_on_with_if_it_is_the_first_else_an_error(tmp_path):
+async def test_a_part_that_nobody_asked_for_is_resumed_if_it_is_the_first(tmp_path):
+    """Any other is an error."""
     async with scripted(answering(part(0, 10), part(10, 44))) as server:
         assert await saved(server, tmp_path / "f") == 44
     assert (tmp_path / "f").read_bytes() == BODY

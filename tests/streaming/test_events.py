@@ -156,7 +156,7 @@ def test_it_waits_as_the_server_told_and_a_little_more_so_that_not_all_come_at_o
     run(scenario())
 
 
-def test_connections_without_an_event_are_counted_and_an_event_begins_the_count_again():
+def test_connections_without_an_event_are_counted_until_an_event_comes():
     async def scenario():
         empty = b": nothing\n\n"
         server = Server(empty, empty, b"data: a\n\n", empty, empty, empty, retry=Retry(3))

@@ -269,7 +269,7 @@ def test_a_thousand_reads_share_one_timer():
 # -- the layers -------------------------------------------------------------------------------------------------------
 
 
-def test_what_fails_before_the_headers_is_retried_and_what_breaks_off_after_them_is_not():
+def test_a_stream_is_retried_before_its_headers_and_not_after_them():
     async def scenario():
         cut = Source(b"a", ConnectionResetError("gone"))
         async with client_of(reply(503), reply(429, headers={"Retry-After": "3"}), cut, Source(b"no")) as api:
@@ -458,7 +458,9 @@ class Watcher:
 
 
 @pytest.mark.parametrize("end", ["whole", "cut", "left"])
-def test_a_watcher_is_told_of_the_call_when_its_body_closes_and_of_the_attempt_at_its_headers(end):
+def test_a_watcher_sees_the_attempt_at_its_headers_and_the_call_at_its_end(end):
+    """The call ends when its body closes."""
+
     async def scenario():
         watcher = Watcher()
         source = Source(b"a", 5.0, *([ConnectionResetError("x")] if end == "cut" else []))

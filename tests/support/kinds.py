@@ -29,7 +29,7 @@ class Signed:
 
     max_resends = 0
 
-    def cached_signature(self, request, means):
+    def cached_signature(self, request, context):
         return Signature(
             headers=(("X-One", CANARY),),
             params=(("two", CANARY),),
@@ -38,10 +38,10 @@ class Signed:
             sign=lambda made, now: made.copy(headers=CIMultiDict({**made.headers, "X-Four": CANARY})),
         )
 
-    async def fetch_signature(self, request, means):
-        return self.cached_signature(request, means)
+    async def fetch_signature(self, request, context):
+        return self.cached_signature(request, context)
 
-    def on_response(self, signature, response, refused, means):
+    def on_response(self, signature, response, refused, context):
         return ""
 
     def describe(self):

@@ -6,11 +6,16 @@ import asyncio
 import json
 from urllib.parse import parse_qsl
 
-from asyncapi import Client
+from asyncapi import Client, OAuth2ClientCredentials
 from asyncapi.errors import ConnectError
 from asyncapi.testing import FakeClock, MockTransport, reply
 
 CANARY = "canary" + "bird"
+
+
+def service(**settings) -> OAuth2ClientCredentials:
+    """The credential of a service that the provider knows."""
+    return OAuth2ClientCredentials("https://h/token", "me", settings.pop("secret", CANARY), **settings)
 
 
 class Provider:

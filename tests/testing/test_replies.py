@@ -215,7 +215,7 @@ def test_a_virtual_loop_closes_like_any_other():
     loop.close()
 
 
-def test_virtual_timers_run_at_their_very_own_time_and_ties_in_the_order_in_which_they_were_set():
+def test_virtual_timers_run_at_their_time_and_ties_in_the_order_they_were_set():
     async def scenario():
         loop, ran = asyncio.get_running_loop(), []
         await asyncio.sleep(0.1)

@@ -272,7 +272,9 @@ def test_two_users_are_two_users_in_a_trace_and_one_is_one():
     assert ada.url != bob.url
 
 
-def test_credentials_got_ready_outside_of_calls_are_recorded_and_replayed_and_their_tokens_are_no_part_of_the_trace():
+def test_credentials_authorized_outside_of_calls_are_recorded_and_replayed():
+    """Their tokens are no part of the trace."""
+
     def credential():
         return OAuth2ClientCredentials("https://h/token", "me", "s3cr3t-of-mine")
 

@@ -274,7 +274,8 @@ TOO_MUCH = {
 
 
 @pytest.mark.parametrize("name", TOO_MUCH)
-async def test_headers_over_the_bound_are_an_error_that_names_the_setting_and_is_not_retried(name):
+async def test_headers_over_the_bound_are_an_error_that_names_the_setting(name):
+    """The error is not retried."""
     async with scripted(always(TOO_MUCH[name])) as server, Client(server.url, retry=Retry(3, base=0)) as api:
         with pytest.raises(ProtocolError, match="raise max_headers if you expect that") as caught:
             await api.get("/")

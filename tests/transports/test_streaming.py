@@ -79,7 +79,9 @@ async def test_an_answer_without_a_body_ends_at_once(method):
         assert len(server.peers) == 1
 
 
-async def test_a_connection_whose_body_was_read_is_used_again_and_one_that_was_left_is_closed():
+async def test_a_connection_is_used_again_once_its_body_was_read():
+    """A connection whose body was left unread is closed."""
+
     async def script(peer):
         while await peer.request() is not None:
             await peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")

@@ -287,7 +287,7 @@ async def test_a_redirects_second_hop_is_not_taken_for_the_route():
     assert collected.spans[1].attributes["http.request.resend_count"] == 1
 
 
-def test_methods_that_a_house_knows_besides_are_named_in_the_conventions_own_variable(monkeypatch):
+def test_further_known_methods_are_named_in_the_conventions_own_variable(monkeypatch):
     monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET,PURGE")
     collected = Collected()
     for method in ("PURGE", "POST"):
@@ -323,7 +323,8 @@ def test_an_attempt_that_was_late_is_told_as_late_in_its_span_too():
     assert [span.attributes["error.type"] for span in collected.spans] == ["RequestTimeout"] * 2
 
 
-def test_servers_and_routes_together_make_a_bounded_number_of_series_and_spans_have_them_all():
+def test_servers_and_routes_together_make_a_bounded_number_of_series():
+    """Spans name them all."""
     collected = Collected()
 
     async def scenario():

@@ -1,7 +1,7 @@
-"""OAuth 2 by what one has already: a key that signs who one is, or a token of somewhere else.
+"""OAuth 2 by an assertion: exchange what a program holds already, a private key or another token, for an access token.
 
-OAuth2JWTBearer        a JWT of our own, signed with a private key (RFC 7523): Google's service accounts, Salesforce
-OAuth2TokenExchange    another token for a token (RFC 8693): workload identity, on behalf of a user
+OAuth2JWTBearer        a JWT signed with the program's own key (RFC 7523): Google's service accounts, Salesforce
+OAuth2TokenExchange    another token (RFC 8693): workload identity, on behalf of a user
 """
 
 from __future__ import annotations
@@ -9,27 +9,29 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from asyncapi.credentials.oauth.client_credentials import scope_of
+from asyncapi.credentials.oauth.credential import _OAuthCredential
 from asyncapi.credentials.oauth.jose import sign_jwt
+from asyncapi.credentials.oauth.options import OAuthOptions, TokenOptions, complete, scope_of
 from asyncapi.credentials.oauth.server import AuthServer
 from asyncapi.credentials.sources import principal_of, source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     from asyncapi.credentials.base import AuthContext
-    from asyncapi.credentials.oauth.server import AuthMethod, Issuer
+    from asyncapi.credentials.oauth.server import Issuer
     from asyncapi.credentials.sources import Value
     from asyncapi.sansio.auth.oauth import Token
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _TOKEN_TYPES = "urn:ietf:params:oauth:token-type:"  # noqa: S105 - the name of a kind
-_LIFETIME = 300.0  # seconds an assertion is good for
+_LIFETIME = 300.0  # seconds for which an assertion is valid
 
 
-class OAuth2JWTBearer:
-    """A token for a JWT that is signed with one's own key (RFC 7523 section 2.1; extra `auth`).
+class OAuth2JWTBearer(_OAuthCredential, options=TokenOptions):
+    """Access tokens for a JWT that the program signs with its own key (RFC 7523 section 2.1; extra `auth`).
 
     Args:
         token_url: The token endpoint, or `Issuer("https://login.example.com")`.
@@ -37,13 +39,16 @@ class OAuth2JWTBearer:
         private_key: A PEM or JWK: text, `Env("NAME")`, `File("path")` or a function.
         subject: On whose behalf (`sub`); the issuer by default.
         audience: For whom the JWT is (`aud`); the token endpoint by default.
-        scope: What the token is for: in the form and, as Google wants it, among the claims.
+        scope: The scopes to ask for: in the form and, as Google wants it, among the claims.
         claims: Further claims.
-        algorithm: As in RFC 7518; what fits the key by default.
+        algorithm: The `alg` of RFC 7518; by default the one that fits the key.
         key_id: The key's `kid`.
-        dpop: Whether the token is bound to a key of its own (DPoP), as in `OAuth2ClientCredentials`.
-        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
+        dpop: Bind the token to a key that every request proves to hold (DPoP, RFC 9449).
+        token_type: The server's name for its bearer tokens, if that is not "Bearer".
     """
+
+    _grant = "JWT bearer"
+    principal = None  # its subject is fixed
 
     def __init__(
         self,
@@ -57,28 +62,22 @@ class OAuth2JWTBearer:
         claims: Mapping[str, str] | None = None,
         algorithm: str = "",
         key_id: str = "",
-        dpop: bool = False,
-        token_type: str = "",
+        **options: Unpack[TokenOptions],
     ) -> None:
-        self._server = AuthServer(
-            "OAuth2JWTBearer", token_url, issuer, None, auth_method="none", dpop=dpop, token_type=token_type
-        )
+        settings = complete(OAuth2JWTBearer, options)
+        settings["auth_method"] = "none"  # the assertion itself authenticates (RFC 7523 section 2.1)
+        server = AuthServer("OAuth2JWTBearer", token_url, issuer, None, settings)
         self._key = source(private_key, "OAuth2JWTBearer's private_key")
         self._scope = scope_of(scope)
         self._claims = {"iss": issuer, "sub": subject or issuer, "aud": audience, **(claims or {})}
         self._algorithm, self._key_id = algorithm, key_id
-        tokens, _ = self._server.tokens(self._fetch)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            tokens.cached_signature,
-            tokens.fetch_signature,
-            tokens.on_response,
-        )
-        self.max_resends = tokens.max_resends
-        self.principal = None  # its subject is fixed
+        tokens, _ = server.tokens(self._fetch)
+        super().__init__(server, tokens)
 
     async def _fetch(self, old: Token | None, context: AuthContext) -> Token:
         now = context.clock.wall()
         url = await self._server.find(self._server.where, "token_endpoint", context)
+        # RFC 7523 section 3: who, for whom, until when; a new `jti` each time, as servers may refuse a repetition.
         claims = self._claims | {"jti": str(uuid.uuid4()), "iat": int(now), "exp": int(now + _LIFETIME)}
         claims["aud"] = claims["aud"] or url
         if self._scope:
@@ -88,16 +87,9 @@ class OAuth2JWTBearer:
         form = {"grant_type": _JWT_BEARER, "assertion": assertion, "scope": self._scope}
         return await self._server.token(context, form, key=old.key if old is not None else "")
 
-    def describe(self) -> str:
-        """One line for `explain()`."""
-        return f"OAuth 2 JWT bearer, {self._server.describe()}"
 
-    def __repr__(self) -> str:
-        return f"<OAuth2JWTBearer {self._server.describe()}>"
-
-
-class OAuth2TokenExchange:
-    """Another token for a token that one has (RFC 8693).
+class OAuth2TokenExchange(_OAuthCredential, options=OAuthOptions):
+    """Access tokens in exchange for another token (RFC 8693).
 
         OAuth2TokenExchange("https://login.example.com/token", "my-service", File("/var/run/secrets/token"),
                             subject_token_type="jwt", audience="https://api.example.com")
@@ -105,19 +97,21 @@ class OAuth2TokenExchange:
     Args:
         token_url: The token endpoint, or `Issuer("https://login.example.com")`.
         client_id: The client's id.
-        subject_token: The token that one has: text, `Env("NAME")`, `File("path")` or a function.
+        subject_token: The token to exchange: text, `Env("NAME")`, `File("path")` or a function.
         client_secret: The client's secret, if it has one.
         subject_token_type: "access_token", "refresh_token", "id_token", "jwt", "saml2", or a URI.
-        actor_token: Who acts on the subject's behalf, if that is told.
-        actor_token_type: As above.
+        actor_token: A token of whoever acts on the subject's behalf, if the server is to know.
+        actor_token_type: The type of `actor_token`, as for `subject_token_type`.
         audience: For whom the new token is.
-        resource: The URL it is for.
-        scope: What it is for.
-        requested_token_type: As above; "" leaves it to the server.
-        auth_method: As in `OAuth2ClientCredentials`.
-        dpop: The same.
-        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
+        resource: The URL that the new token is for.
+        scope: The scopes to ask for: text, or a list.
+        requested_token_type: The type of the new token; "" leaves it to the server.
+        auth_method: How the client authenticates; by default, what fits.
+        dpop: Bind the token to a key that every request proves to hold (DPoP, RFC 9449; extra `auth`).
+        token_type: The server's name for its bearer tokens, if that is not "Bearer".
     """
+
+    _grant = "token exchange"
 
     def __init__(
         self,
@@ -128,33 +122,25 @@ class OAuth2TokenExchange:
         client_secret: Value | None = None,
         subject_token_type: str = "access_token",  # noqa: S107 - the name of a kind
         actor_token: Value | None = None,
-        actor_token_type: str = "access_token",  # noqa: S107 - the same
+        actor_token_type: str = "access_token",  # noqa: S107 - the name of a kind
         audience: str = "",
         resource: str = "",
         scope: str | Sequence[str] = "",
         requested_token_type: str = "",
-        auth_method: AuthMethod | None = None,
-        dpop: bool = False,
-        token_type: str = "",
+        **options: Unpack[OAuthOptions],
     ) -> None:
         name = "OAuth2TokenExchange"
-        self._server = AuthServer(
-            name, token_url, client_id, client_secret, auth_method=auth_method, dpop=dpop, token_type=token_type
-        )
+        server = AuthServer(name, token_url, client_id, client_secret, complete(OAuth2TokenExchange, options))
         self._subject = source(subject_token, f"{name}'s subject_token")
         self._actor = None if actor_token is None else source(actor_token, f"{name}'s actor_token")
-        self._actor_type = _type(actor_token_type)
+        self._actor_type = _type_uri(actor_token_type)
+        # RFC 8693 section 2.1; the form leaves out what is empty.
         self._form = {
-            "grant_type": _EXCHANGE, "subject_token_type": _type(subject_token_type), "audience": audience,
-            "resource": resource, "scope": scope_of(scope), "requested_token_type": _type(requested_token_type),
+            "grant_type": _EXCHANGE, "subject_token_type": _type_uri(subject_token_type), "audience": audience,
+            "resource": resource, "scope": scope_of(scope), "requested_token_type": _type_uri(requested_token_type),
         }  # fmt: skip
-        tokens, _ = self._server.tokens(self._fetch)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            tokens.cached_signature,
-            tokens.fetch_signature,
-            tokens.on_response,
-        )
-        self.max_resends = tokens.max_resends
+        tokens, _ = server.tokens(self._fetch)
+        super().__init__(server, tokens)
         constant = principal_of(self._subject, *([] if self._actor is None else [self._actor])) is None
         self.principal = None if constant else tokens.principal
 
@@ -164,13 +150,7 @@ class OAuth2TokenExchange:
             form |= {"actor_token": await self._actor.fetch(), "actor_token_type": self._actor_type}
         return await self._server.token(context, form, key=old.key if old is not None else "")
 
-    def describe(self) -> str:
-        """One line for `explain()`."""
-        return f"OAuth 2 token exchange, {self._server.describe()}"
 
-    def __repr__(self) -> str:
-        return f"<OAuth2TokenExchange {self._server.describe()}>"
-
-
-def _type(given: str) -> str:
-    return f"{_TOKEN_TYPES}{given}" if given and ":" not in given else given
+def _type_uri(name: str) -> str:
+    """Return the URI of a token type by its short name (RFC 8693 section 3)."""
+    return f"{_TOKEN_TYPES}{name}" if name and ":" not in name else name

@@ -1,11 +1,7 @@
-"""OAuth 2 for people: somebody logs in once, then the refresh token renews what they agreed to.
+"""OAuth 2 with a browser on this machine: the authorization code grant with PKCE.
 
-    OAuth2AuthorizationCode    in a browser on this machine (RFC 6749 section 4.1, PKCE by RFC 7636, RFC 8252)
-    OAuth2DeviceCode           in a browser anywhere: the person types a code (RFC 8628); in `device.py`
-    OAuth2RefreshToken         somebody has logged in elsewhere, and this is their refresh token
-
-A login takes as long as a person does: `await client.authorize()` waits for it, without the limits of a call. With a
-store, it happens once. A refresh token that the server replaces (rotation) is replaced here and in the store.
+RFC 6749 section 4.1 (the grant), RFC 7636 (PKCE), RFC 8252 (native apps), RFC 9207 (`iss`), RFC 9700 (best practice).
+A login takes as long as a person does: `await client.authorize()` waits for it, without the time limits of a call.
 """
 
 from __future__ import annotations
@@ -14,111 +10,56 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING
 
-from asyncapi.credentials.oauth.client_credentials import scope_of
-from asyncapi.credentials.oauth.server import AuthServer, Issuer
-from asyncapi.credentials.oauth.user_session import PATIENCE, Session, show_person
+from asyncapi.credentials.oauth.credential import _OAuthCredential
+from asyncapi.credentials.oauth.options import LoginOptions, complete, scope_of
+from asyncapi.credentials.oauth.server import Issuer
+from asyncapi.credentials.oauth.user_session import PATIENCE, Session, login_server
 from asyncapi.credentials.redirect_listener import Listener
-from asyncapi.credentials.sources import source
 from asyncapi.errors import AuthError
 from asyncapi.sansio.auth.oauth import Refused, Token, authorization_url, challenge, is_ours, read_redirect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
+    from typing import Unpack
 
     from asyncapi.credentials.base import AuthContext
-    from asyncapi.credentials.oauth.server import AuthMethod
     from asyncapi.credentials.sources import Value
-    from asyncapi.stores.tokens import TokenStore
 
 _DONE = "Logged in", "You can close this page and go back."
 _FAILED = "Not logged in", "The login did not succeed. You can close this page."
 
 
-class OAuth2RefreshToken:
-    """The token of somebody who has logged in elsewhere: it is renewed by their refresh token (RFC 6749 section 6).
-
-    Args:
-        token_url: The token endpoint, or `Issuer("https://login.example.com")`.
-        client_id: The client's id.
-        client_secret: Its secret, if it has one.
-        refresh_token: Text, `Env("NAME")`, `File("path")` or a function: what the first renewal is made with.
-        auth_method: As in `OAuth2ClientCredentials`.
-        store: Where later refresh tokens are kept. A server that replaces refresh tokens (rotation) makes the first one
-            useless: without a store, the next run has none.
-        revocation_url: The revocation endpoint, for `revoke`, where no issuer is given.
-        dpop: Whether tokens are bound to a key that is kept with them (DPoP), as in `OAuth2ClientCredentials`.
-        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
-    """
-
-    def __init__(
-        self,
-        token_url: str | Issuer,
-        client_id: str,
-        client_secret: Value | None = None,
-        *,
-        refresh_token: Value,
-        auth_method: AuthMethod | None = None,
-        store: TokenStore | None = None,
-        revocation_url: str | None = None,
-        dpop: bool = False,
-        token_type: str = "",
-    ) -> None:
-        self._first = source(refresh_token, "OAuth2RefreshToken's refresh_token")
-        self._server = AuthServer(
-            "OAuth2RefreshToken",
-            token_url,
-            client_id,
-            client_secret,
-            auth_method=auth_method,
-            dpop=dpop,
-            token_type=token_type,
-        )
-        self._session = session = Session(self._server, self._begin, store, "", revocation_url)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            session.cached_signature,
-            session.fetch_signature,
-            session.on_response,
-        )
-        self.max_resends, self.revoke, self.principal = session.max_resends, session.revoke, session.principal
-
-    async def _begin(self, context: AuthContext) -> Token:
-        return await self._session.refresh(await self._first.fetch(), context)
-
-    def describe(self) -> str:
-        """One line for `explain()`."""
-        return f"OAuth 2 refresh token, {self._server.describe()}"
-
-    def __repr__(self) -> str:
-        return f"<OAuth2RefreshToken {self._server.describe()}>"
-
-
-class OAuth2AuthorizationCode:
-    """The token of a person who logs in with a browser on this machine, by the authorization code grant with PKCE.
+class OAuth2AuthorizationCode(_OAuthCredential, options=LoginOptions):
+    """Access tokens for a person who logs in with a browser on this machine (authorization code grant with PKCE).
 
         auth = OAuth2AuthorizationCode(Issuer("https://login.example.com"), "my-tool", store=FileStore("~/.my-tool"))
         async with Client("https://api.example.com", auth=auth) as api:
             await api.authorize()               # prints the URL to open, waits until the person is back
 
+    The refresh token then renews the access token, and is replaced here and in the store if the server replaces it.
+
     Args:
         authorization_url: The authorization endpoint, or the `Issuer` whose metadata name all endpoints.
         client_id: The client's id.
-        client_secret: Its secret, if it has one; tools on people's machines have none.
-        token_url: The token endpoint, where no issuer is given.
-        scope: What is asked for: text, or a list of scopes.
-        auth_method: As in `OAuth2ClientCredentials`.
-        redirect_port: The port that the server redirects back to, on 127.0.0.1; any free one by default.
-        redirect_path: The path of it.
-        params: Further fields of the authorization URL, as `{"prompt": "consent"}`.
-        show: Called with the text that has the URL; prints it to standard error by default.
+        client_secret: The client's secret, if it has one; tools on people's machines have none.
+        redirect_port: The port of 127.0.0.1 that the server redirects back to; any free one by default.
+        redirect_path: The path that the server redirects back to.
+        params: Further parameters of the authorization URL, as `{"prompt": "consent"}`.
         patience: Seconds the person may take.
-        store: Where the tokens are kept, so that people log in once.
-        revocation_url: The revocation endpoint, for `revoke`, where no issuer is given.
-        dpop: Whether tokens are bound to a key that is kept with them (DPoP), as in `OAuth2ClientCredentials`.
-        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
+        token_url: The token endpoint, if no issuer is given.
+        scope: The scopes to ask for: text, or a list.
+        auth_method: How the client authenticates; by default, what fits.
+        show: Called with the text that has the URL; prints it to standard error by default.
+        store: Where the tokens are saved, so that people log in once.
+        revocation_url: The revocation endpoint, for `revoke`, if no issuer is given.
+        dpop: Bind tokens to a key (DPoP, RFC 9449), which is saved with them.
+        token_type: The server's name for its bearer tokens, if that is not "Bearer".
 
     Raises:
-        ConfigError: They don't go together.
+        ConfigError: The settings don't go together.
     """
+
+    _grant = "authorization code"
 
     def __init__(
         self,
@@ -126,63 +67,58 @@ class OAuth2AuthorizationCode:
         client_id: str,
         client_secret: Value | None = None,
         *,
-        token_url: str | Issuer | None = None,
-        scope: str | Sequence[str] = "",
-        auth_method: AuthMethod | None = None,
         redirect_port: int = 0,
         redirect_path: str = "/callback",
         params: Mapping[str, str] | None = None,
-        show: Callable[[str], object] = show_person,
         patience: float = PATIENCE,
-        store: TokenStore | None = None,
-        revocation_url: str | None = None,
-        dpop: bool = False,
-        token_type: str = "",
+        **options: Unpack[LoginOptions],
     ) -> None:
-        where = token_url or (authorization_url if isinstance(authorization_url, Issuer) else "")
-        self._server = AuthServer(
-            "OAuth2AuthorizationCode",
-            where,
-            client_id,
-            client_secret,
-            auth_method=auth_method,
-            dpop=dpop,
-            token_type=token_type,
-        )
-        self._authorization = authorization_url
-        self._scope, self._params = scope_of(scope), dict(params or {})
-        self._port, self._path = redirect_port, redirect_path
-        self._show, self._patience = show, patience
-        self._session = session = Session(self._server, self._login, store, self._scope, revocation_url)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            session.cached_signature,
-            session.fetch_signature,
-            session.on_response,
-        )
-        self.max_resends, self.revoke, self.principal = session.max_resends, session.revoke, session.principal
+        settings = complete(OAuth2AuthorizationCode, options)
+        server = login_server("OAuth2AuthorizationCode", authorization_url, client_id, client_secret, settings)
+        self._scope, self._show = scope_of(settings["scope"]), settings["show"]
+        self._session = Session(server, self._login, settings["store"], self._scope, settings["revocation_url"])
+        super().__init__(server, self._session.tokens)
+        self._authorization, self._params = authorization_url, dict(params or {})
+        self._port, self._path, self._patience = redirect_port, redirect_path, patience
+
+    async def principal(self) -> str | None:
+        """Return the user, as a hash; None before the first login."""
+        return await self._session.principal()
+
+    async def revoke(self) -> None:
+        """Log out: revoke the tokens at the server (RFC 7009), and forget them here and in the store.
+
+        Raises:
+            AuthError: The tokens are forgotten here, but could not be revoked at the server.
+        """
+        await self._session.revoke()
 
     async def _login(self, context: AuthContext) -> Token:
+        # RFC 7636 section 4.1 wants 43 to 128 characters of verifier, RFC 6749 section 10.10 a `state` nobody guesses.
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
         url = await self._server.find(self._authorization, "authorization_endpoint", context)
-        issuer = next((one for one in (self._authorization, self._server.where) if isinstance(one, Issuer)), None)
+        places = (self._authorization, self._server.where)
+        issuer = next((place for place in places if isinstance(place, Issuer)), None)
         announced = issuer is not None and await issuer.names_itself(context)
+        # RFC 9207 section 2.4: a redirect of another issuer is a mix-up attack, and refused.
         issuers = frozenset[str]() if issuer is None else issuer.spellings
-        came: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        code: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def accept(query: dict[str, str]) -> tuple[str, str] | None:
-            if not is_ours(query, state):
+            if not is_ours(query, state):  # RFC 6749 section 10.12: not the redirect of this login
                 return None
-            if not came.done():  # browsers ask twice; the first time counts
+            if not code.done():  # browsers may send the request twice; the first counts
                 try:
-                    came.set_result(read_redirect(query, state=state, issuers=issuers, announced=announced))
+                    code.set_result(read_redirect(query, state=state, issuers=issuers, announced=announced))
                 except Refused as refusal:
-                    came.set_exception(refusal)
-            return _FAILED if came.exception() is not None else _DONE
+                    code.set_exception(refusal)
+            return _FAILED if code.exception() is not None else _DONE
 
         listener = Listener(self._path, self._port, accept)
         try:
-            back = await listener.start()
-            query = {"response_type": "code", "client_id": self._server.client_id, "redirect_uri": back,
+            redirect_uri = await listener.start()
+            # RFC 6749 section 4.1.1, with the challenge of RFC 7636 section 4.3; `plain` is never offered.
+            query = {"response_type": "code", "client_id": self._server.client_id, "redirect_uri": redirect_uri,
                      "scope": self._scope, "state": state, "code_challenge": challenge(verifier),
                      "code_challenge_method": "S256", **self._bound(), **self._params}  # fmt: skip
             self._show(f"To log in, open this page in a browser:\n\n    {authorization_url(url, query)}\n")
@@ -194,16 +130,10 @@ class OAuth2AuthorizationCode:
             raise AuthError(f"can't listen on port {self._port} of 127.0.0.1: {error.strerror}") from None
         finally:
             listener.close()
-        form = {"grant_type": "authorization_code", "code": await came, "redirect_uri": back, "code_verifier": verifier}
+        form = {"grant_type": "authorization_code", "code": await code, "redirect_uri": redirect_uri}
+        form["code_verifier"] = verifier  # RFC 7636 section 4.5
         return await self._server.token(context, form)
 
     def _bound(self) -> dict[str, str]:
-        """Binds the code to the key already (RFC 9449 section 10)."""
+        """Return the field that binds the code itself to the key (RFC 9449 section 10)."""
         return {} if self._server.proofs is None else {"dpop_jkt": self._server.proofs.thumbprint}
-
-    def describe(self) -> str:
-        """One line for `explain()`."""
-        return f"OAuth 2 authorization code, {self._server.describe()}"
-
-    def __repr__(self) -> str:
-        return f"<OAuth2AuthorizationCode {self._server.describe()}>"

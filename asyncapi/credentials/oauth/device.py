@@ -1,4 +1,4 @@
-"""OAuth 2 for people on machines without a browser: the device authorization grant (RFC 8628)."""
+"""OAuth 2 on a machine without a browser: the device authorization grant (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -6,119 +6,103 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from asyncapi.credentials.oauth.client_credentials import scope_of
-from asyncapi.credentials.oauth.server import AuthServer, Issuer
-from asyncapi.credentials.oauth.user_session import PATIENCE, Session, show_person
+from asyncapi.credentials.oauth.credential import _OAuthCredential
+from asyncapi.credentials.oauth.options import LoginOptions, complete, scope_of
+from asyncapi.credentials.oauth.user_session import PATIENCE, Session, login_server
 from asyncapi.errors import AuthError
 from asyncapi.sansio.auth.oauth import Refused, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from typing import Unpack
 
     from asyncapi.credentials.base import AuthContext
-    from asyncapi.credentials.oauth.server import AuthMethod
+    from asyncapi.credentials.oauth.server import Issuer
     from asyncapi.credentials.sources import Value
-    from asyncapi.stores.tokens import TokenStore
 
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-_LONGEST = 3600.0  # seconds that codes are asked for
-_SLOWER = 5.0  # seconds that `slow_down` adds (RFC 8628 section 3.5)
+_LONGEST = 3600.0  # seconds for which a code is polled, whatever lifetime the server gives it
+_SLOWER = 5.0  # seconds that `slow_down` adds to the interval (RFC 8628 section 3.5)
 
 
-class OAuth2DeviceCode:
-    """The token of a person who logs in with a browser on another device, and types a code there (RFC 8628).
+class OAuth2DeviceCode(_OAuthCredential, options=LoginOptions):
+    """Access tokens for a person who logs in with a browser on another device, and types a code there (RFC 8628).
 
     For machines without a browser: `await client.authorize()` prints where to go and what to type.
 
     Args:
         device_url: The device authorization endpoint, or the `Issuer` whose metadata name all endpoints.
         client_id: The client's id.
-        client_secret: Its secret, if it has one.
-        token_url: The token endpoint, where no issuer is given.
-        scope: What is asked for: text, or a list of scopes.
-        auth_method: As in `OAuth2ClientCredentials`.
+        client_secret: The client's secret, if it has one.
+        token_url: The token endpoint, if no issuer is given.
+        scope: The scopes to ask for: text, or a list.
+        auth_method: How the client authenticates; by default, what fits.
         show: Called with the text for the person; prints it to standard error by default.
-        store: Where the tokens are kept, so that people log in once.
-        revocation_url: The revocation endpoint, for `revoke`, where no issuer is given.
-        dpop: Whether tokens are bound to a key that is kept with them (DPoP), as in `OAuth2ClientCredentials`.
-        token_type: What the server calls its bearer tokens, as in `OAuth2ClientCredentials`.
+        store: Where the tokens are saved, so that people log in once.
+        revocation_url: The revocation endpoint, for `revoke`, if no issuer is given.
+        dpop: Bind tokens to a key (DPoP, RFC 9449), which is saved with them.
+        token_type: The server's name for its bearer tokens, if that is not "Bearer".
 
     Raises:
-        ConfigError: They don't go together.
+        ConfigError: The settings don't go together.
     """
+
+    _grant = "device code"
 
     def __init__(
         self,
         device_url: str | Issuer,
         client_id: str,
         client_secret: Value | None = None,
-        *,
-        token_url: str | Issuer | None = None,
-        scope: str | Sequence[str] = "",
-        auth_method: AuthMethod | None = None,
-        show: Callable[[str], object] = show_person,
-        store: TokenStore | None = None,
-        revocation_url: str | None = None,
-        dpop: bool = False,
-        token_type: str = "",
+        **options: Unpack[LoginOptions],
     ) -> None:
-        where = token_url or (device_url if isinstance(device_url, Issuer) else "")
-        self._server = AuthServer(
-            "OAuth2DeviceCode",
-            where,
-            client_id,
-            client_secret,
-            auth_method=auth_method,
-            dpop=dpop,
-            token_type=token_type,
-        )
+        settings = complete(OAuth2DeviceCode, options)
+        server = login_server("OAuth2DeviceCode", device_url, client_id, client_secret, settings)
+        self._scope, self._show = scope_of(settings["scope"]), settings["show"]
+        self._session = Session(server, self._login, settings["store"], self._scope, settings["revocation_url"])
+        super().__init__(server, self._session.tokens)
         self._device = device_url
-        self._scope = scope_of(scope)
-        self._show = show
-        self._session = session = Session(self._server, self._login, store, self._scope, revocation_url)
-        self.cached_signature, self.fetch_signature, self.on_response = (
-            session.cached_signature,
-            session.fetch_signature,
-            session.on_response,
-        )
-        self.max_resends, self.revoke, self.principal = session.max_resends, session.revoke, session.principal
+
+    async def principal(self) -> str | None:
+        """Return the user, as a hash; None before the first login."""
+        return await self._session.principal()
+
+    async def revoke(self) -> None:
+        """Log out: revoke the tokens at the server (RFC 7009), and forget them here and in the store.
+
+        Raises:
+            AuthError: The tokens are forgotten here, but could not be revoked at the server.
+        """
+        await self._session.revoke()
 
     async def _login(self, context: AuthContext) -> Token:
         url = await self._server.find(self._device, "device_authorization_endpoint", context)
-        asked = {"client_id": self._server.client_id, "scope": self._scope}
-        given = await self._server.object(context, url, asked, who="the device endpoint")
-        code, person, page = (str(given.get(name) or "") for name in ("device_code", "user_code", "verification_uri"))
-        page = page or str(given.get("verification_url") or "")  # Google's name
-        if not (code and person and person.isprintable() and _is_web(page)):  # they go to a terminal
-            raise AuthError("the device endpoint's answer has no device_code, user_code or verification_uri")
-        self._show(f"To log in, open {page} in a browser and enter the code {person}")
-        interval = max(1.0, _number(given.get("interval"), 5.0))
-        until = context.clock.now() + min(_LONGEST, _number(given.get("expires_in"), PATIENCE))
+        form = {"client_id": self._server.client_id, "scope": self._scope}
+        reply = await self._server.object(context, url, form, who="the device endpoint")
+        code, typed, page = (str(reply.get(name) or "") for name in ("device_code", "user_code", "verification_uri"))
+        page = page or str(reply.get("verification_url") or "")  # Google's name
+        if not (code and typed and typed.isprintable() and _is_web(page)):  # both are shown in a terminal
+            raise AuthError("the device endpoint's response has no device_code, user_code or verification_uri")
+        self._show(f"To log in, open {page} in a browser and enter the code {typed}")
+        interval = max(1.0, _number(reply.get("interval"), 5.0))  # RFC 8628 section 3.2: 5 s by default
+        until = context.clock.now() + min(_LONGEST, _number(reply.get("expires_in"), PATIENCE))
         while context.clock.now() + interval < until:
             await context.clock.sleep(interval)
             try:
                 return await self._server.token(context, {"grant_type": _DEVICE_GRANT, "device_code": code})
             except Refused as refusal:
-                if refusal.error not in {"authorization_pending", "slow_down"}:
+                if refusal.error not in {"authorization_pending", "slow_down"}:  # RFC 8628 section 3.5
                     raise
                 interval += _SLOWER if refusal.error == "slow_down" else 0.0
-            except AuthError:  # not reached: RFC 8628 section 3.5 wants us slower
+            except AuthError:  # no response: RFC 8628 section 3.5 wants exponential backoff then
                 interval *= 2
         raise AuthError("nobody entered the code in time")
 
-    def describe(self) -> str:
-        """One line for `explain()`."""
-        return f"OAuth 2 device code, {self._server.describe()}"
 
-    def __repr__(self) -> str:
-        return f"<OAuth2DeviceCode {self._server.describe()}>"
-
-
-def _number(given: Any, usual: float) -> float:
+def _number(value: Any, default: float) -> float:
     try:
-        return float(given)
+        return float(value)
     except (TypeError, ValueError, OverflowError):
-        return usual
+        return default
 
 
 def _is_web(url: str) -> bool:

@@ -1,7 +1,7 @@
-"""DPoP: tokens that serve only who holds their key (RFC 9449; extra `auth`).
+"""Bind tokens to a key by DPoP: only who holds the key can use the token (RFC 9449; extra `auth`).
 
-Every request proves it anew: a small JWT, signed with the key, says the method, the URL, the time and which token it is
-for. A server that wants its own nonce in it says so once; every answer may bring the next.
+Every request carries a proof: a small JWT, signed with the key, of the method, the URL, the time and the token. A
+server that wants its own nonce in the proof asks for it once; every response may bring the next one.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
-_MOST = 1000  # origins whose nonces are kept
+_MAX_NONCES = 1000  # of as many servers; the oldest is forgotten
 _ASKED = frozenset({400, 401})
 _ASKS = "use_dpop_nonce"
-_NONCE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,2048}")  # section 8.1; a longer one would fill every request's headers
+_NONCE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,2048}")  # RFC 9449 section 8.1; a longer one would fill the headers
 
 
 class Proofs:
-    """What one credential proves, with the nonce of each server.
+    """Make the proofs of one credential, with the nonce of each server.
 
     Attributes:
-        key: The key that was used last, a private JWK as text: what the next token is bound to, if no other is given.
+        key: The key that was used last, a private JWK as text: the next token is bound to it, if no other is given.
 
     Raises:
         ConfigError: joserfc is not installed.
@@ -44,30 +44,32 @@ class Proofs:
     __slots__ = ("_nonces", "_proof_key", "key")
 
     def __init__(self) -> None:
-        self.key = new_key()  # what is missing is said at once
+        self.key = new_key()  # made now, so that a missing package shows when the credential is made
         self._proof_key = ProofKey(self.key)
-        self._nonces: dict[tuple[Origin, bool], str] = {}  # a token endpoint's are not those of an API beside it
+        self._nonces: dict[tuple[Origin, bool], str] = {}  # by (server, whether an API's)
 
     def write(self, token: str, key: str) -> Signature:
-        """The signature of a token that is bound to this key.
+        """Make the signature of a token that is bound to this key (RFC 9449 section 7.1).
 
         Raises:
-            AuthError: It could not be sent, or the key can't be read.
+            AuthError: The token can't be sent, or the key can't be read.
         """
         self._read(key)
-        [(name, _)] = bearer(token).headers  # it is checked there
+        [(name, _)] = bearer(token).headers  # which checks the token
         return Signature(headers=((name, f"DPoP {token}"),), secrets=(token,), sign=self.prover(key, token))
 
     def prover(self, key: str, token: str = "") -> Callable[[Request, float], Request]:
-        """`prove` for this key and token. No partial: its repr would show them."""
+        """Return `prove` for this key and token; not a `partial`, whose repr would show them."""
         return lambda request, now: self.prove(key, request, now, token=token)
 
     def prove(self, key: str, request: Request, now: float, *, token: str = "") -> Request:
-        """A copy of the request with its proof (section 4.2); `now` in seconds since the Unix epoch."""
+        """Return a copy of the request with its proof (RFC 9449 section 4.2); `now` in seconds since the Unix epoch."""
+        # `htu` is the URL without query and fragment (RFC 9449 section 4.2).
         claims: dict[str, Any] = {
             "jti": str(uuid.uuid4()), "htm": request.method, "iat": int(now),
             "htu": str(request.url.with_user(None).with_query(None).with_fragment(None)).removesuffix("?"),
         }  # fmt: skip
+        # The hash binds the proof to this token (RFC 9449 section 4.2); the token endpoint gets a proof without.
         if token:
             claims["ath"] = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=").decode()
         if nonce := self._nonces.get((origin(request.url), bool(token))):
@@ -77,7 +79,7 @@ class Proofs:
         return request.copy(headers=headers)
 
     def learn(self, response: Response, *, api: bool = True) -> str:
-        """Keep the nonce that an answer of the API, or else the token endpoint, brings (sections 8.2 and 9).
+        """Remember the nonce in a response of the API, or of the token endpoint (RFC 9449 sections 8.2 and 9).
 
         Returns:
             Why the request should be sent again with it, or "".
@@ -85,21 +87,22 @@ class Proofs:
         nonce = response.headers.get("DPoP-Nonce")
         if nonce is None or not _NONCE.fullmatch(nonce):
             return ""
+        # Popped first, so that the nonce moves to the end: the server whose nonce is the oldest is forgotten.
         self._nonces.pop((origin(response.url), api), None)
         self._nonces[origin(response.url), api] = nonce
-        if len(self._nonces) > _MOST:
+        if len(self._nonces) > _MAX_NONCES:
             del self._nonces[next(iter(self._nonces))]
-        asked = response.status in _ASKED and (
+        wanted = response.status in _ASKED and (
             _ASKS in " ".join(response.headers.getall("WWW-Authenticate", ())) or _ASKS.encode() in response.content
         )
-        return f"{response.status}, a DPoP nonce" if asked else ""
+        return f"{response.status}, a DPoP nonce" if wanted else ""
 
     @property
     def thumbprint(self) -> str:
-        """What names the key to a server (RFC 7638)."""
+        """The thumbprint that names the key to a server (RFC 7638)."""
         return self._proof_key.thumbprint
 
     def _read(self, key: str) -> ProofKey:
-        if key != self.key:  # reading one costs as much as a signature
+        if key != self.key:  # reading a key takes as long as a signature
             self._proof_key, self.key = ProofKey(key), key
         return self._proof_key

@@ -1,4 +1,4 @@
-"""Signed JWTs (RFC 7519) by joserfc, which is loaded when the first one is signed (extra `auth`)."""
+"""Sign JWTs (RFC 7519) with joserfc, which is loaded when the first one is signed (extra `auth`)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _BY_CURVE = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
-_PUBLIC = ("kty", "crv", "x", "y")  # of a key's parts
+_PUBLIC = ("kty", "crv", "x", "y")  # the public parts of an EC key (RFC 7518 section 6.2.1)
 
 
 def sign_jwt(key: str, claims: Mapping[str, Any], *, algorithm: str = "", key_id: str = "") -> str:
-    """A signed JWT.
+    """Sign claims as a JWT.
 
     Args:
         key: A private key as PEM or JWK.
-        claims: What it says.
-        algorithm: As in RFC 7518; "" for what fits the key: RS256, ES256 (384, 512), EdDSA.
-        key_id: The key's `kid`; a JWK's own where there is none.
+        claims: The claims.
+        algorithm: The `alg` of RFC 7518; "" for the one that fits the key: RS256, ES256 (384, 512), EdDSA.
+        key_id: The key's `kid`; by default the JWK's own.
 
     Raises:
         ConfigError: joserfc is not installed.
@@ -32,26 +32,26 @@ def sign_jwt(key: str, claims: Mapping[str, Any], *, algorithm: str = "", key_id
     jwk, jwt, joserfc_error = _joserfc("jwk"), _joserfc("jwt"), _joserfc("errors").JoseError
     why = ""
     try:
-        made = _read(jwk, key)
-        chosen = algorithm or _fitting(made)
-        kid = key_id or made.get("kid") or ""
+        private = _read(jwk, key)
+        chosen = algorithm or _fitting(private)
+        kid = key_id or private.get("kid") or ""
         header = {"alg": chosen, "typ": "JWT"} | ({"kid": kid} if kid else {})
-        with warnings.catch_warnings():  # EdDSA has a newer name, which few servers know yet (RFC 9864)
+        with warnings.catch_warnings():  # RFC 9864 deprecates the name EdDSA, but few servers know its successor
             warnings.simplefilter("ignore")
-            return str(jwt.encode(header, dict(claims), made, algorithms=[chosen]))
+            return str(jwt.encode(header, dict(claims), private, algorithms=[chosen]))
     except (ValueError, TypeError, KeyError, RecursionError, joserfc_error) as error:
-        why = type(error).__name__  # raised below: Python's and the parsers' own errors hold the key
+        why = type(error).__name__  # raised below, outside: these errors hold the key
     raise AuthError(f"the private key can't sign: {why}; give a PEM or JWK private key")
 
 
 class ProofKey:
-    """A key that proves who holds it (RFC 9449 section 4.2).
+    """A key that signs DPoP proofs (RFC 9449 section 4.2).
 
     Args:
         text: A private JWK for ES256, as `new_key` makes it.
 
     Raises:
-        AuthError: It is none.
+        AuthError: The text is not such a key.
     """
 
     __slots__ = ("_encode", "_header", "_key", "thumbprint")
@@ -69,12 +69,12 @@ class ProofKey:
             raise AuthError(f"the key that the token is bound to can't be read: {why}")
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """A proof that says this."""
+        """Sign claims as a proof."""
         return str(self._encode(self._header, dict(claims), self._key, algorithms=["ES256"]))
 
 
 def new_key() -> str:
-    """A new private key for proofs, a JWK as text.
+    """Make a private key for proofs, a JWK as text.
 
     Raises:
         ConfigError: joserfc is not installed.
@@ -93,9 +93,9 @@ def _read(jwk: Any, key: str) -> Any:
     if key.lstrip().startswith("{"):
         return jwk.import_key(json.loads(key))
     primitives = "cryptography.hazmat.primitives"
-    made = import_module(f"{primitives}.serialization").load_pem_private_key(key.encode(), None)
-    is_rsa = isinstance(made, import_module(f"{primitives}.asymmetric.rsa").RSAPrivateKey)
-    is_curve = isinstance(made, import_module(f"{primitives}.asymmetric.ec").EllipticCurvePrivateKey)
+    private = import_module(f"{primitives}.serialization").load_pem_private_key(key.encode(), None)
+    is_rsa = isinstance(private, import_module(f"{primitives}.asymmetric.rsa").RSAPrivateKey)
+    is_curve = isinstance(private, import_module(f"{primitives}.asymmetric.ec").EllipticCurvePrivateKey)
     return jwk.import_key(key, "RSA" if is_rsa else "EC" if is_curve else "OKP")
 
 

@@ -1,8 +1,8 @@
-"""Asking an authorization server: forms over the bare transport of the client, a few tries, no layer above.
+"""Send requests to an authorization server: over the client's bare transport, in a few attempts, without its layers.
 
-A try is repeated where another may mend it: no connection, a connection cut, 429, 5xx. A refresh token whose answer was
-lost is sent again too: it is either still good, or lost in any case. Who is told to come back later than that
-(`Retry-After`) is given up here, and asked again by whoever has the time (`tokens.py`).
+An attempt is repeated if that may help: after a failed or cut connection, a 408, a 429 or a 5xx. A refresh token whose
+response was lost is sent again too: it is either still valid, or lost in any case. A `Retry-After` that is longer than
+the pauses here ends the attempts; `tokens.py` waits for it if the calls have the time.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from asyncapi.credentials.base import AuthContext
     from asyncapi.messages.response import Response
 
-TRIES = 3
-_CONNECT, _ATTEMPT = 5.0, 10.0  # seconds
-_BASE, _LONGEST_WAIT = 0.5, 5.0  # seconds between two tries
-_MENDABLE = frozenset({408, 429, 500, 502, 503, 504})
+ATTEMPTS = 3
+_CONNECT, _ATTEMPT = 5.0, 10.0  # seconds to connect, and for an attempt in all
+_BASE, _LONGEST_WAIT = 0.5, 5.0  # seconds between two attempts
+_RETRIABLE = frozenset({408, 429, 500, 502, 503, 504})
 _HEADERS = {"Accept": "application/json", "User-Agent": f"asyncapi-sdk/{VERSION}"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-class NoAnswer(AuthError):
-    """No answer came, or only of the kind that another try might have mended.
+class EndpointFailed(AuthError):
+    """No attempt got a response, or only responses that a later attempt might have changed.
 
     Attributes:
-        retry_after: Seconds after which the server wants to be asked again, or None.
+        retry_after: The server's `Retry-After` in seconds, or None.
     """
 
     def __init__(self, message: str, retry_after: float | None) -> None:
@@ -63,57 +63,60 @@ async def post(
     """Post a form.
 
     Args:
-        context: The client's.
-        url: Where to.
-        form: The fields; empty ones are left out.
-        headers: Such as the client's authentication.
-        who: What is asked, for messages ("the token endpoint").
-        secrets: What is masked where the answer repeats it: errors show what it says.
-        sign: Signs each try anew, as in `Signature`.
+        context: The client's context.
+        url: The endpoint.
+        form: The fields; empty ones are left out (RFC 6749 section 3.2).
+        headers: Further headers, such as the client's authentication.
+        who: The endpoint's name in messages ("the token endpoint").
+        secrets: Masked if the response repeats them, because errors show its text.
+        sign: Signs each attempt, as in `Signature`.
 
     Raises:
-        AuthError: No answer came, or only of the kind that another try might have mended.
+        AuthError: No attempt got a response that is final.
     """
     content = urlencode([(name, value) for name, value in form.items() if value]).encode()
     request = Request("POST", url, headers=_HEADERS | _FORM | dict(headers), content=content)
-    return await _ask(context, request, who, Signature(secrets=secrets, sign=sign))
+    return await _send(context, request, who, Signature(secrets=secrets, sign=sign))
 
 
 async def get(context: AuthContext, url: str, *, who: str) -> Response:
     """Get a document.
 
     Raises:
-        AuthError: As for `post`.
+        AuthError: No attempt got a response that is final.
     """
-    return await _ask(context, Request("GET", url, headers=_HEADERS), who, NOTHING)
+    return await _send(context, Request("GET", url, headers=_HEADERS), who, NOTHING)
 
 
-async def _ask(context: AuthContext, request: Request, who: str, signature: Signature) -> Response:
+async def _send(context: AuthContext, request: Request, who: str, signature: Signature) -> Response:
     host = request.url.host_port_subcomponent or ""
     failure: TransportError | EgressDenied | None = None
-    told: float | None = None
-    for number in range(1, TRIES + 1):
+    wanted: float | None = None  # the last response's Retry-After
+    for number in range(1, ATTEMPTS + 1):
         request.call = Call(context.clock.now(), host, _CONNECT, _ATTEMPT, None)
+        # The transport reads both: whom to cancel when the time is up, and what to mask in errors.
         request.call.task, request.call.signature = asyncio.current_task(), signature
-        told = None
+        wanted = None
         try:
             response = await context.send(signature.write(request, context.clock.wall()))
         except (TransportError, EgressDenied) as error:
-            failure, said = error, error.message
+            failure, why = error, error.message
+            # A destination that policy denies, or a certificate that is wrong, stays so.
             if isinstance(error, EgressDenied) or error.final:
                 break
         else:
             signature.erase(response, request)
-            if response.status not in _MENDABLE:
+            if response.status not in _RETRIABLE:
                 return response
-            failure, said = None, f"{response.status}{read_refusal(response.content).before()}"
-            told = retry_after(response.headers, context.clock.wall())
+            failure, why = None, f"{response.status}{read_refusal(response.content).before()}"
+            wanted = retry_after(response.headers, context.clock.wall())
         finally:
             request.call.task = None
-        if number < TRIES:
-            wait = full_jitter(number, context.clock.random(), base=_BASE, cap=_LONGEST_WAIT) if told is None else told
+        if number < ATTEMPTS:
+            jittered = full_jitter(number, context.clock.random(), base=_BASE, cap=_LONGEST_WAIT)
+            wait = jittered if wanted is None else wanted
             if wait > _LONGEST_WAIT:
                 break
             await context.clock.sleep(wait)
-    later = f"; it asks to come back in {told:.3g} s" if told else ""
-    raise NoAnswer(f"{who} at {request.url.origin()} gave no answer: {said}{later}", told) from failure
+    later = f"; it asks to retry after {wanted:.3g} s" if wanted else ""
+    raise EndpointFailed(f"{who} at {request.url.origin()} failed: {why}{later}", wanted) from failure

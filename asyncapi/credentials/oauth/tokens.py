@@ -1,18 +1,18 @@
-"""One token for any number of callers, renewed before anybody has to wait for it.
+"""Hold one token for any number of callers, and renew it before anybody has to wait.
 
     age of the token                     a caller gets
-    fresh                                it, at once
-    in its last quarter (5 min at most)  it, at once; the first to notice starts a renewal beside it
-    expired, or none yet                 the one that is being fetched, waited for together
+    fresh                                the token, at once
+    in its last quarter (5 min at most)  the token, at once; the first caller to notice starts a renewal beside it
+    expired, or none yet                 the token that is being fetched; all callers wait for the same one
 
-1. One renewal is under way for any number of callers. It is a task of its own: a caller that leaves does not end it.
-2. While the old token serves, a renewal that fails is nobody's error: it is tried again after a pause that grows.
-3. A 401 has a new token fetched, once for all calls that were refused with the old one: they wait for it. Other calls
-   go on with the old one meanwhile, for it may be the route that refuses every token; `sansio/auth/rejections.py` says
-   when a 401 is believed.
-4. Where the token endpoint says when to come back, calls wait for it within their deadline, and nobody asks before.
+1. One renewal at a time serves any number of callers. It is a task of its own: a caller that leaves does not end it.
+2. While the old token is valid, a failed renewal fails no call: it is retried after a pause that grows.
+3. After a 401 a new token is fetched, once for all calls that were refused with the old one: they wait for it. Other
+   calls use the old token meanwhile, because the route may refuse every token; `sansio/auth/rejections.py` decides when
+   a 401 is believed.
+4. If the token endpoint sends `Retry-After`, calls wait for that within their deadline, and nobody asks before.
 
-A token is whatever has a lifetime and can be written into a signature: an OAuth 2 token, a set of AWS keys.
+A token is anything with a lifetime that can be written into a signature: an OAuth 2 token, a set of AWS keys.
 """
 
 from __future__ import annotations
@@ -40,19 +40,24 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncapi")
 
 _UNAUTHORIZED = 401
-_SHARE, _AHEAD = 0.25, 300.0  # renewed in the last quarter of a token's life, at most so many seconds ahead
-_SAFETY_SHARE, _SAFETY = 0.1, 5.0  # what is about to expire would on the way
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds after a renewal that failed
-_LONGEST_TOLD = 300.0  # seconds that a token endpoint may send us away for
-_LONGEST_WAIT, _ROUNDS = 60.0, 3  # seconds that a call waits for it to be asked again, and how often
+# A token is renewed in this last share of its lifetime, and at most so many seconds before it expires.
+_RENEWAL_SHARE, _RENEWAL_AHEAD = 0.25, 300.0
+# A token is not sent in this last share of its lifetime, at most so many seconds: it could expire under way.
+_SAFETY_SHARE, _SAFETY = 0.1, 5.0
+# A failed renewal is retried after so many seconds, which double each time.
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+# A Retry-After of the token endpoint that is longer, in seconds, is cut to this.
+_LONGEST_RETRY_AFTER = 300.0
+# A call waits out a Retry-After of at most so many seconds, and so many times.
+_LONGEST_WAIT, _MAX_WAITS = 60.0, 3
 
 
 class Renewable(Protocol):
-    """What has a lifetime."""
+    """A token or a set of keys with a lifetime."""
 
     @property
     def lifetime(self) -> float:
-        """Seconds; infinite where nobody says."""
+        """Seconds; infinite if unknown."""
         ...
 
     @property
@@ -70,7 +75,7 @@ class _Failed:
 
     message: str
     cause: BaseException
-    told: bool = False  # the token endpoint has said when to come back
+    has_retry_after: bool = False  # whether the token endpoint has sent Retry-After
 
 
 class Tokens(Generic[T]):
@@ -79,13 +84,13 @@ class Tokens(Generic[T]):
     Args:
         name: The credential's class, for messages.
         fetch: Gets a new token, given the old one or None.
-        write: The signature of a token.
-        look: Looks at every answer first, and says why a call should be sent again with the token that it had.
-        what: What messages call it.
+        write: Makes the signature of a token.
+        look: Called with every response first; returns why the call should be sent again with the same token, or "".
+        what: The token's name in messages.
 
     Attributes:
         max_resends: How often a call may be sent again, as in `Credential`.
-        context: Those of the client that last had it renewed.
+        context: The context of the client that last started a renewal.
     """
 
     def __init__(
@@ -105,64 +110,74 @@ class Tokens(Generic[T]):
         self._what = what
         self._token: T | None = None
         self._signature: Signature | None = None
-        self._renew_at = -inf  # seconds since the epoch
+        # By the wall clock, seconds since the Unix epoch, as servers state them.
+        self._renew_at = -inf
         self._usable_until = -inf
         self._task: asyncio.Task[T | _Failed] | None = None
         self._failures = 0
-        self._paused_until = -inf  # no renewal ahead of time before, by the clock that nobody sets
-        self._refused_until = -inf  # no other either: who asks now is told what the last one came to
+        # By the monotonic clock, which nobody sets: no renewal in the background before the first, none at all before
+        # the second.
+        self._paused_until = -inf
+        self._refused_until = -inf
         self._failed: _Failed | None = None
         self._doubts = Doubts()
-        self._doubted: T | None = None  # the token that is being renewed because it was refused,
-        self._doubted_at: Hashable = None  # and by which route
+        self._doubted: T | None = None  # the token that is being renewed because a route refused it
+        self._doubted_at: Hashable = None  # the route that refused `_doubted`
         self.context: AuthContext | None = None
 
     @property
     def token(self) -> T | None:
-        """The one that is used now."""
+        """The current token."""
         return self._token
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
-        """The signature with the token, while it serves; none for a call that was refused with it."""
+        """Return the signature with the current token; None if it has expired, or was refused for this call."""
         now = context.clock.wall()
         if now >= self._usable_until:
             return None
         if self._doubted is not None and self._doubted is self._token and self._was_refused(request):
+            # Rule 3: calls that were refused wait for the new token; all others use the old one.
             return None
         if now >= self._renew_at and context.clock.now() >= self._paused_until and not self._under_way():
+            # Rule 2: in the background, while the old token is valid.
             self._start(context)
         return self._signature
 
     def _was_refused(self, request: Request) -> bool:
-        return any(carried(each) is self._token for each in request.call.refused)
+        return any(carried(signature) is self._token for signature in request.call.refused)
 
     async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:
-        """The same, waited for.
+        """Wait for a token, and return the signature with it.
 
         Raises:
-            AuthError: None could be had.
+            AuthError: No token could be fetched.
         """
-        rounds = 0
+        waits = 0
         while True:
             left = self._refused_until - context.clock.now()
             if self._failed is not None and left > 0:
-                rounds += 1
-                if not (self._failed.told and rounds <= _ROUNDS and _worth_waiting(left, request, context)):
+                waits += 1
+                if not (
+                    self._failed.has_retry_after and waits <= _MAX_WAITS and _worth_waiting(left, request, context)
+                ):
                     raise self._error(self._failed)
+                # Rule 4: this call has the time, and asks again when the token endpoint takes requests.
                 await context.clock.sleep(left)
             task = self._task if self._task is not None and self._under_way() else self._start(context)
+            # Rule 1: `wait` does not cancel the task when this caller is cancelled, as `await task` would.
             await asyncio.wait((task,))
-            if task.cancelled():  # the client that had started it was closed
+            if task.cancelled():  # the client that started it was closed
                 continue
             outcome = task.result()
             if isinstance(outcome, _Failed):
-                signature = self.cached_signature(request, context)  # it may have served a little longer
+                # Rule 2: the old token may be valid after all, for a call that was not refused with it.
+                signature = self.cached_signature(request, context)
                 if signature is not None:
                     return signature
-                if not outcome.told or self._failed is None:
+                if not outcome.has_retry_after or self._failed is None:
                     raise self._error(outcome)
                 continue
-            if self._signature is None:  # spoilt already
+            if self._signature is None:  # the new token was refused already
                 continue
             return self._signature
 
@@ -173,11 +188,11 @@ class Tokens(Generic[T]):
         refused: Sequence[Signature],
         context: AuthContext,
     ) -> str:
-        """A 401 that is believed has a new token fetched, and is worth one try with it."""
+        """After a 401 that is believed, have a new token fetched, and the call sent again with it (rule 3)."""
         if self._look is not None and (why := self._look(response)):
             return why
-        token: T = signature.by
-        renewed = any(each.by is not token for each in refused)
+        token: T = signature.source
+        renewed = any(earlier.source is not token for earlier in refused)
         if response.status != _UNAUTHORIZED:
             if renewed:
                 self._doubts.helped(route(response))
@@ -188,43 +203,45 @@ class Tokens(Generic[T]):
         return "401, a new token" if self._is_renewed(token, response, context) else ""
 
     def _is_renewed(self, token: T, response: Response, context: AuthContext) -> bool:
-        """Whether there is another than the one that was refused, or one is on its way."""
+        """Whether there is another token than the one that was refused, or one is being fetched."""
         if not self.serves(token):
             return True
+        # A renewal for another reason counts too: the refused call waits for its token.
         if self._under_way():
             self._doubted = token
             return True
-        now, place = context.clock.now(), route(response)
-        if context.closed or now < self._refused_until or not self._doubts.believe(place, now):
+        now, refusing = context.clock.now(), route(response)
+        if context.closed or now < self._refused_until or not self._doubts.believe(refusing, now):
             return False
-        self._doubted, self._doubted_at = token, place
+        self._doubted, self._doubted_at = token, refusing
         self._start(context)
         return True
 
     async def principal(self) -> str | None:
-        """The user, where each token may be another one's: as many as there are tokens."""
+        """Identify the user, if each token may be another user's: by the token, as a hash."""
         return None if self._token is None else hashed(repr(self._token))
 
     def serves(self, token: T) -> bool:
-        """Whether this is the one that is used now."""
+        """Whether this is the current token, and valid."""
         return self._token is token and self._signature is not None
 
     def refused(self, token: T) -> None:
-        """The server refused this one: it serves no more, if it still does."""
+        """Stop using a token that the server refused, unless another has replaced it."""
         if self._token is token:
-            self.spoil()
-
-    def spoil(self) -> None:
-        """The token serves no more; what renews it is kept."""
-        self._signature, self._usable_until = None, -inf
+            self.invalidate()
 
     def forget(self) -> None:
-        """Forget the token and what renews it."""
+        """Forget the token, and with it what would renew it."""
         self._token = None
-        self.spoil()
+        self.invalidate()
+
+    def invalidate(self) -> None:
+        """Send the current token no more, but keep what renews it."""
+        self._signature, self._usable_until = None, -inf
 
     def _under_way(self) -> bool:
         task = self._task
+        # A task of another event loop can't be awaited here: one credential may serve clients of several loops.
         return task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop()
 
     def _start(self, context: AuthContext) -> asyncio.Task[T | _Failed]:
@@ -235,10 +252,10 @@ class Tokens(Generic[T]):
     async def _renew(self, context: AuthContext) -> T | _Failed:
         try:
             token = await self._fetch(self._token, context)
-            signature = replace(self._write(token), by=token)
+            signature = replace(self._write(token), source=token)
         except (AuthError, Refused) as error:
             return self._fail(context, error)
-        except Exception as error:  # a callback of the user's
+        except Exception as error:  # from a callback or a store of the user's
             return self._fail(context, error)
         self._adopt(token, signature)
         return token
@@ -246,36 +263,38 @@ class Tokens(Generic[T]):
     def _adopt(self, token: T, signature: Signature) -> None:
         self._token, self._signature = token, signature
         self._usable_until = usable_until(token)
-        self._renew_at = token.expires_at - min(_AHEAD, token.lifetime * _SHARE) if token.lifetime < inf else inf
+        ahead = min(_RENEWAL_AHEAD, token.lifetime * _RENEWAL_SHARE)
+        self._renew_at = token.expires_at - ahead if token.lifetime < inf else inf
         self._failures, self._failed = 0, None
         self._paused_until = self._refused_until = -inf
         self._doubted = None
 
     def _fail(self, context: AuthContext, error: Exception) -> _Failed:
-        said = one_line(error.message) if isinstance(error, AuthError | Refused) else type(error).__name__
-        told = min(_LONGEST_TOLD, getattr(error, "retry_after", None) or 0.0)
-        failed = _Failed(said, error, told > 0)
-        pause = max(told, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**self._failures))
+        why = one_line(error.message) if isinstance(error, AuthError | Refused) else type(error).__name__
+        retry_after = min(_LONGEST_RETRY_AFTER, getattr(error, "retry_after", None) or 0.0)
+        failed = _Failed(why, error, retry_after > 0)
+        pause = max(retry_after, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**self._failures))  # rule 2
         self._failures += 1
         now = context.clock.now()
-        self._failed, self._paused_until, self._refused_until = failed, now + pause, now + max(told, _FIRST_PAUSE)
+        self._failed, self._paused_until = failed, now + pause
+        self._refused_until = now + max(retry_after, _FIRST_PAUSE)  # rule 4
         left = self._usable_until - context.clock.wall()
         if self._doubted is not None:
             self._doubts.unhelped(self._doubted_at, failed, now)
-            log.warning("%s: no new %s yet (%s), though the server refuses the old", self._name, self._what, said)
+            log.warning("%s: no new %s yet (%s), and a route refuses the old", self._name, self._what, why)
         elif left > 0:
-            log.warning("%s: no new %s yet (%s); the old serves %.0f s more", self._name, self._what, said, left)
+            log.warning("%s: no new %s yet (%s); the old is valid for %.0f s more", self._name, self._what, why, left)
         return failed
 
     def _error(self, failed: _Failed) -> AuthError:
-        """An error of one's own for each caller."""
-        error = AuthError(f"{self._name}: no {self._what} could be had: {failed.message}")
+        """Make an error for one caller: each gets its own, as an error collects its caller's traceback."""
+        error = AuthError(f"{self._name}: could not get the {self._what}: {failed.message}")
         error.__cause__ = failed.cause
         return error
 
 
 def _worth_waiting(seconds: float, request: Request, context: AuthContext) -> bool:
-    """Whether the call has time until the token endpoint may be asked again."""
+    """Whether the call has the time to wait until the token endpoint takes a request again."""
     max_wait, due = request.call.max_wait, request.deadline
     return (
         seconds <= _LONGEST_WAIT
@@ -285,7 +304,7 @@ def _worth_waiting(seconds: float, request: Request, context: AuthContext) -> bo
 
 
 def usable_until(token: Renewable) -> float:
-    """Until when it may be sent, seconds since the Unix epoch."""
+    """Return the time until which a token may be sent, seconds since the Unix epoch."""
     if token.lifetime == inf:
         return inf
     return token.expires_at - min(_SAFETY, token.lifetime * _SAFETY_SHARE)

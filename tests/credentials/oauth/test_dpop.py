@@ -53,7 +53,8 @@ async def test_every_request_proves_that_it_holds_the_key_of_its_token():
     assert server.seen == [("/token", 200)] + [("/me", 200)] * 54
 
 
-async def test_a_nonce_is_sent_once_a_server_asks_for_it_and_the_next_one_as_soon_as_it_comes():
+async def test_a_nonce_is_sent_once_a_server_asks_for_it():
+    """The next nonce is used as soon as a response brings it."""
     async with guarded() as (server, _, api):
         server.nonces = {"/token": "token-nonce", "/me": "nonce-1"}
         answer = await api.get("/me")
@@ -79,7 +80,7 @@ def test_what_is_no_nonce_is_not_sent_back(nonce, kept):
     assert claims.get("nonce") == (nonce if kept else None)
 
 
-async def test_a_nonce_and_then_a_token_that_is_spoilt_are_two_tries_and_no_more():
+async def test_a_call_is_sent_again_for_a_nonce_and_for_a_token_and_no_more():
     async with guarded() as (server, _, api):
         await api.get("/me")
         server.nonces["/me"] = "nonce"
@@ -131,7 +132,7 @@ async def test_renewals_keep_the_key(tmp_path):
                     server.refreshable["first"] = Anything()
                 for _ in range(3):
                     await api.get("/me")
-                    auth._session.tokens.spoil()
+                    auth._session.tokens.invalidate()
                     await api.get("/me")
     assert len({*server.keys}) == 1
     assert len(server.keys) >= 6
@@ -171,7 +172,7 @@ async def test_a_server_that_does_not_bind_tokens_is_refused():
             await api.get("/me")
 
 
-async def test_a_server_that_binds_them_unasked_is_told_of():
+async def test_a_server_that_wants_proofs_refuses_a_client_without_dpop():
     async with guarded() as (_, url, _), Client(url, auth=OAuth2ClientCredentials(f"{url}/token", "me", "s")) as api:
         with pytest.raises(AuthError, match="invalid_dpop_proof: no proof"):
             await api.get("/me")
@@ -181,13 +182,13 @@ async def test_tokens_bound_and_not_bound_do_not_share_a_place_in_a_store():
     store = MemoryStore()
     async with guarded(store=store) as (_, url, api):
         await api.get("/me")
-        bound = [*store._kept]
+        bound = [*store._texts]
         plain = OAuth2ClientCredentials(f"{url}/token", "me", "secret", store=store)
         with pytest.raises(AuthError):
             async with Client(url, auth=plain) as other:
                 await other.get("/me")
-    assert [*store._kept] == bound
-    [text] = store._kept.values()
+    assert [*store._texts] == bound
+    [text] = store._texts.values()
     kept = Token.load(text)
     assert json.loads(kept.key)["crv"] == "P-256"
 
@@ -213,5 +214,5 @@ async def test_nothing_secret_shows(caplog):
     text = " ".join(said) + caplog.text
     assert "DPoP" in text
     assert CANARY not in text
-    [kept] = store._kept.values()
+    [kept] = store._texts.values()
     assert json.loads(json.loads(kept)["key"])["d"] not in text

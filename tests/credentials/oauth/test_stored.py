@@ -42,7 +42,7 @@ class Failing(MemoryStore):
 
     @property
     def kept(self) -> list[str]:
-        return [Token.load(text).refresh_token.removeprefix(f"{CANARY}-refresh-") for text in self._kept.values()]
+        return [Token.load(text).refresh_token.removeprefix(f"{CANARY}-refresh-") for text in self._texts.values()]
 
 
 class _Lock:
@@ -94,7 +94,7 @@ def test_a_token_that_can_not_be_saved_is_used_and_saved_later(error, caplog):
     assert CANARY not in message
 
 
-def test_a_store_that_fails_for_a_while_is_behind_and_not_taken_at_its_word():
+def test_a_store_that_failed_for_a_while_is_behind_and_not_believed():
     """The store still has an older token: its refresh token is not sent again, and its access token not used again."""
 
     async def scenario():
@@ -133,7 +133,7 @@ def test_what_could_not_be_saved_is_saved_when_the_client_closes():
     run(scenario())
 
 
-def test_a_token_that_is_lost_at_the_end_is_said(caplog):
+def test_a_token_that_is_lost_with_the_program_is_logged(caplog):
     async def scenario():
         provider, store = rotating(), Failing(save=99)
         async with provider.client(tool(store)) as api:
@@ -141,7 +141,7 @@ def test_a_token_that_is_lost_at_the_end_is_said(caplog):
 
     with caplog.at_level(logging.WARNING, "asyncapi"):
         run(scenario())
-    assert "the last token could not be saved (the token file can't be written" in caplog.messages[-1]
+    assert "the last token can't be saved (the token file can't be written" in caplog.messages[-1]
 
 
 def test_what_another_program_has_saved_meanwhile_is_newer_and_stays():
@@ -152,9 +152,9 @@ def test_what_another_program_has_saved_meanwhile_is_newer_and_stays():
             store.fails["save"] = 1000
             await provider.clock.sleep(101)
             await api.get("/")
-            [name] = store._kept
+            [name] = store._texts
             theirs = Token("theirs", provider.clock.wall(), 1000.0, refresh_token="theirs")
-            store._kept[name] = theirs.dump()
+            store._texts[name] = theirs.dump()
             provider.alive["theirs"] = provider.clock.wall() + 1000.0
             store.fails["save"] = 0
             await provider.clock.sleep(61)
@@ -183,7 +183,7 @@ def test_a_store_that_can_not_be_read_at_the_start_does_not_have_the_session_ris
 
 
 @pytest.mark.parametrize("what", ["load", "lock", "unlock"])
-def test_a_store_that_can_not_be_read_or_locked_later_stops_nobody(what, caplog):
+def test_a_store_that_can_not_be_read_or_locked_later_stops_no_call(what, caplog):
     async def scenario():
         provider, store = rotating(), Failing()
         async with provider.client(tool(store)) as api:
@@ -213,13 +213,13 @@ def test_a_services_token_needs_no_store(what):
     "text",
     ["", "{", "\x00", '{"access_token": "a b", "lifetime": 1e9}', '{"access_token": "a\\nb"}', "[" * 100_000],
 )
-def test_what_a_store_has_that_is_no_token_is_taken_as_empty(text):
+def test_a_store_whose_text_is_not_a_token_is_taken_as_empty(text):
     async def scenario():
         provider, store = rotating(), MemoryStore()
         async with provider.client(tool(store)) as api:
             await api.get("/")
-        [name] = store._kept
-        store._kept[name] = text
+        [name] = store._texts
+        store._texts[name] = text
         provider.refreshable.add("first")
         async with provider.client(tool(store)) as api:
             assert (await api.get("/")).status == 200
@@ -245,7 +245,7 @@ def test_a_store_that_hangs_holds_calls_for_a_moment_only():
     run(scenario())
 
 
-def test_closing_lets_a_refresh_end_whose_answer_would_be_lost():
+def test_closing_waits_for_a_refresh_whose_response_would_be_lost():
     async def scenario():
         provider, store = rotating(), MemoryStore()
         async with provider.client(tool(store)) as api:
@@ -254,7 +254,7 @@ def test_closing_lets_a_refresh_end_whose_answer_would_be_lost():
             await provider.clock.sleep(80)  # renewed beside the calls
             await api.get("/")
             await provider.clock.sleep(0.1)
-        [text] = store._kept.values()
+        [text] = store._texts.values()
         assert Token.load(text).refresh_token == f"{CANARY}-refresh-2"
 
     run(scenario())
@@ -275,7 +275,7 @@ def test_closing_waits_for_no_refresh_without_end():
     run(scenario())
 
 
-async def test_a_folder_that_can_not_be_made_is_said(tmp_path):
+async def test_a_folder_that_can_not_be_created_is_an_auth_error(tmp_path):
     pytest.importorskip("cryptography")
     (tmp_path / "file").write_text("")
     provider = rotating()

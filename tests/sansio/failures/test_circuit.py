@@ -160,7 +160,8 @@ def test_a_lost_probe_holds_others_up_no_longer_than_its_lease():
     assert (one.state, one.probing) == ("closed", set())
 
 
-def test_a_probe_that_comes_back_after_its_lease_still_counts_but_does_not_end_the_next_ones():
+def test_a_probe_that_ends_after_its_lease_still_counts():
+    """It does not end the lease of the next probe."""
     one = opened()
     late = one.enter(10.0, "late")
     one.enter(15.0, "b")
@@ -184,7 +185,8 @@ def test_what_began_before_a_change_of_state_is_old_news():
     assert one.state == "closed"
 
 
-def test_in_its_first_seconds_it_tells_when_to_ask_again_and_of_a_longer_outage_nothing():
+def test_an_open_circuit_says_when_to_ask_again_in_its_first_seconds_alone():
+    """In a longer outage it says nothing of when."""
     one = opened(open_for=2.0, open_cap=2.0, jitter=0.0)
     assert one.probe_in(0.5) == 1.5
     assert one.enter(2.0, "probe")

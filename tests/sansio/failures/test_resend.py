@@ -121,7 +121,7 @@ def test_a_body_that_is_gone_is_an_obstacle_for_every_method_and_failure():
 
 
 @pytest.mark.parametrize("known_by", ["the failure", "the records"])
-def test_a_post_that_was_answered_with_a_redirect_is_not_sent_again_for_a_failure_of_the_get_after_it(known_by):
+def test_a_redirected_post_is_not_sent_again_for_a_failure_of_the_next_get(known_by):
     asked = request("POST")
     asked.call.attempts = [attempt("POST"), attempt("GET")]
     hop = asked.copy(method="GET")

@@ -98,7 +98,8 @@ def test_a_quiet_client_retries_time_outs_from_its_floor():
     assert not timed_out(RetryBudget(0.2, 10), 20, rate=1).crowded(0.0)
 
 
-def test_time_outs_of_a_burst_are_retried_for_nobody_else_will_tell_whether_the_host_is_back():
+def test_timeouts_of_a_burst_are_retried():
+    """Nothing else would show whether the host is back."""
     budget = RetryBudget(0.2, 10)
     for _ in range(20):
         budget.deposit(0.0)
@@ -118,7 +119,8 @@ def test_one_answer_in_time_tells_that_not_all_is_lost():
         assert not budget.crowded(0.0)
 
 
-def test_where_most_have_timed_out_it_takes_many_answers_or_ten_seconds_with_few_time_outs():
+def test_retries_of_timeouts_return_after_many_responses_or_ten_quiet_seconds():
+    """Where most attempts have timed out, it takes many responses or ten seconds with few time-outs."""
     budget = timed_out(RetryBudget(0.2, 10), 60)
     for _ in range(150):
         budget.succeeded(0.0)
@@ -151,7 +153,8 @@ def test_time_outs_of_long_ago_are_forgotten():
     assert not timed_out(budget, 1, now=60.0).crowded(60.0)
 
 
-def test_a_cost_budget_is_used_up_by_retries_faster_by_timeouts_and_paid_back_by_successes():
+def test_a_cost_budget_is_spent_by_retries_and_paid_back_by_successes():
+    """Retries of time-outs cost more."""
     budget = CostBudget(20, 5, 10, 1)
     assert [budget.withdraw(0.0), budget.withdraw(0.0, timed_out=True), budget.withdraw(0.0)] == [5, 10, 5]
     assert budget.withdraw(0.0) == 0

@@ -40,9 +40,10 @@ def feed(limit, *, now=0.0, latency=0.1, rounds=1, in_flight=None, dropped=False
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_hidden_limit_of_50_then_500_then_20_is_used_to_nine_tenths_within_ten_seconds_and_rejects_under_one_percent(
+def test_a_hidden_limit_that_changes_is_used_to_nine_tenths_within_ten_seconds(
     name,
 ):
+    """The limit is 50, then 500, then 20 attempts at a time; under 1 % of attempts are rejected."""
     seen = simulate(name)
     for start, end in ((0, 30), (30, 60), (60, 90)):
         assert seen.settled(start, start + 15) <= 10
@@ -54,13 +55,13 @@ def test_a_hidden_limit_of_50_then_500_then_20_is_used_to_nine_tenths_within_ten
     "server",
     [
         {"shape": closed_loop.exponential},
-        {"shape": closed_loop.tailed},
+        pytest.param({"shape": closed_loop.tailed}, marks=pytest.mark.soak),
         {"queue": 0.2},
-        {"queue": 0.2, "shape": closed_loop.exponential},
+        pytest.param({"queue": 0.2, "shape": closed_loop.exponential}, marks=pytest.mark.soak),
         {"queue": 0.0},
-        {"queue": 0.0, "shape": closed_loop.exponential},
+        pytest.param({"queue": 0.0, "shape": closed_loop.exponential}, marks=pytest.mark.soak),
         {"queue": 0.0, "shape": closed_loop.tailed},
-        {"queue": 5.0},
+        pytest.param({"queue": 5.0}, marks=pytest.mark.soak),
         {"service": 0.3},
     ],
     ids=[
@@ -77,7 +78,9 @@ def test_whatever_the_server_is_like_it_is_used_and_hardly_rejects(name, server)
 
 
 @pytest.mark.parametrize("queue", [1.0, 0.0], ids=["queues", "refuses at once"])
-@pytest.mark.parametrize(("size", "seconds"), [(1, 90), (2, 60), (5, 60), (20, 40), (2000, 16)])
+@pytest.mark.parametrize(
+    ("size", "seconds"), [(1, 90), (2, 60), (5, 60), (20, 40), pytest.param(2000, 16, marks=pytest.mark.soak)]
+)
 @pytest.mark.parametrize("name", EVERY)
 def test_a_server_of_any_size_is_used_and_hardly_rejects(name, size, seconds, queue):
     seen = ClosedLoop(limit_of(name, maximum=5000), [Phase(0, size)], queue=queue).run(seconds)
@@ -87,7 +90,7 @@ def test_a_server_of_any_size_is_used_and_hardly_rejects(name, size, seconds, qu
 
 @pytest.mark.parametrize("queue", [1.0, 0.0], ids=["queues", "refuses at once"])
 @pytest.mark.parametrize("name", EVERY)
-def test_a_server_that_refuses_one_in_a_hundred_whatever_the_load_is_used_all_the_same(name, queue):
+def test_a_server_that_refuses_one_in_a_hundred_at_any_load_is_used_in_full(name, queue):
     seen = ClosedLoop(limit_of(name), [Phase(0, 100)], queue=queue, errors=0.01).run(30)
     assert seen.utilisation(10, 30) >= 0.9
     assert seen.rejections(10, 30) < 0.02
@@ -194,7 +197,8 @@ def test_a_drop_right_after_a_raise_takes_the_raise_back_and_is_remembered(name)
     assert limit.limit > raised
 
 
-def test_at_the_ceiling_one_more_is_tried_after_many_good_answers_and_the_wait_doubles():
+def test_at_the_ceiling_one_more_is_tried_and_the_wait_before_it_doubles():
+    """It is tried after many successes."""
     limit, now, probes = limit_of("gradient2", initial=20), 0.0, []
     limit.on_sample(now, 0.005, 20, False)
     while now < 30:

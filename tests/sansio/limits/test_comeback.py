@@ -6,7 +6,8 @@ from asyncapi.sansio.limits.background import Background
 from asyncapi.sansio.limits.comeback import Helpfulness, Return
 
 
-def test_what_was_taken_for_long_is_where_it_begins_and_then_it_rises_gently_and_soon_doubles():
+def test_a_comeback_begins_at_the_rate_that_was_long_accepted():
+    """From there the rate rises gently, and soon doubles."""
     back = Return(0.0, 100.0, known=True)
     assert [back.rate(second) for second in (0.0, 2.0, 4.0)] == pytest.approx([100.0, 110.0, 120.0])
     assert back.rate(6.0) == pytest.approx(480.0)

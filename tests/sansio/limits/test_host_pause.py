@@ -61,7 +61,7 @@ def test_while_in_doubt_one_probe_goes_and_one_more_for_each_that_was_taken():
     assert not doubt("tt").admits(3)
 
 
-def test_a_pause_is_as_long_as_the_longest_time_told_and_is_asked_about_once_a_minute():
+def test_a_pause_lasts_the_longest_retry_after_and_is_probed_once_a_minute():
     pause = HostPause()
     pause.begin(0.0, 300.0)
     pause.refused(1.0, 0.5, 10.0)
@@ -74,7 +74,8 @@ def test_a_pause_is_as_long_as_the_longest_time_told_and_is_asked_about_once_a_m
     assert pause.wait(60.1) < 0
 
 
-def test_what_was_sent_before_a_pause_does_not_end_it_and_can_show_that_it_was_chance():
+def test_what_was_sent_before_a_pause_does_not_end_it():
+    """It can show that the refusal was chance."""
     pause = HostPause()
     pause.doubt = doubt("rr")
     pause.begin(1.0, 30.0)

@@ -30,7 +30,8 @@ def test_an_idle_while_is_no_time():
     assert rate.at(91.0) == 10
 
 
-def test_after_a_refusal_it_comes_back_to_what_went_through_stays_there_and_then_grows():
+def test_after_a_refusal_the_rate_returns_to_what_was_accepted():
+    """It stays there for a while, and then grows."""
     rate = LearnedRate(0.0, 100.0)
     rate.refused(1.0, 150.0)
     curve = [rate.at(1.0 + second) for second in range(61)]

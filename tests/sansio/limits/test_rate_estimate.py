@@ -15,7 +15,7 @@ def run(server, seconds, *, workers=100, round_trip=0.05, seed=1, pacer=None):
     return Workers(pacer or Pacer(), server, workers=workers, round_trip=round_trip, seed=seed).run(seconds)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (2, 3))])
 @pytest.mark.parametrize("retry_after", ["1", None])
 @pytest.mark.parametrize("share", [0.002, 0.01, 0.05])
 def test_a_host_that_refuses_a_share_whatever_the_rate_is_used_as_without_pacing(share, retry_after, seed):
@@ -24,7 +24,7 @@ def test_a_host_that_refuses_a_share_whatever_the_rate_is_used_as_without_pacing
     assert sum(ours.ok) >= 0.9 * sum(alone.ok)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("retry_after", [True, False])
 @pytest.mark.parametrize(("share", "least"), [(0.01, 0.8), (0.05, 0.6)])
 def test_a_bucket_that_also_refuses_a_share_is_used_all_the_same(share, least, retry_after, seed):
@@ -44,7 +44,7 @@ def test_also_without_retry_after_and_however_many_ask(workers, round_trip):
 
 
 @pytest.mark.parametrize("burst", [20, 90, 1000])
-@pytest.mark.parametrize("round_trip", [0.05, 0.3])
+@pytest.mark.parametrize("round_trip", [0.05, pytest.param(0.3, marks=pytest.mark.soak)])
 def test_a_bucket_however_deep_is_never_taken_for_such_a_host(burst, round_trip):
     pacer = Pacer()
     seen = run(TokenBucket(burst=burst), 300, workers=200, round_trip=round_trip, pacer=pacer)
