@@ -82,7 +82,7 @@ MAPPED: frozenset[str] = MapOptions.__optional_keys__
 CALL: frozenset[str] = CallOptions.__optional_keys__
 
 # Settings of a client that no call takes.
-SETTINGS = frozenset(
+SETTINGS: frozenset[str] = frozenset(
     {
         "attempt_header", "breaker", "cache", "chaos", "clock", "concurrency", "deadline_header", "egress",
         "fallback", "hedge", "hooks", "layers", "max_body", "max_headers", "max_queue", "pace", "proxy", "rate",

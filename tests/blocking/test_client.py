@@ -160,8 +160,8 @@ def test_a_client_that_nobody_keeps_takes_its_thread_along(server):
     client = Client(server.url)
     client.get("/items/1")
     gone, [thread] = weakref.ref(client), ours()
-    del client
     with pytest.warns(ResourceWarning, match=r"unclosed asyncapi\.blocking\.Client: use `with Client"):
+        del client
         gc.collect()
     assert gone() is None
     thread.join(60)
