@@ -162,7 +162,7 @@ def test_a_client_that_nobody_keeps_takes_its_thread_along(server):
     gone, [thread] = weakref.ref(client), ours()
     with pytest.warns(ResourceWarning, match=r"unclosed asyncapi\.blocking\.Client: use `with Client"):
         del client
-        gc.collect()
+    gc.collect()
     assert gone() is None
     thread.join(60)
     assert ours() == []

@@ -197,7 +197,7 @@ class World:
             assert parts.keyring.context._tasks == set()
             for credential in parts.keyring._by_origin.values():
                 if isinstance(credential, KeyPool):
-                    assert not credential._held
+                    assert not credential._waiting
 
 
 def elsewhere(inner):
