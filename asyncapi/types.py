@@ -1,4 +1,4 @@
-"""The types that the whole package speaks: what a layer and a transport are, and what arguments may be.
+"""Define the types that the whole package shares: layers, transports, and what arguments may be.
 
 `Request`, `Response`, `Attempt`, `Outcome`, `Body` and `Call` are defined in `asyncapi/messages/` and handed on here.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from importlib import import_module
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt, Call
     from asyncapi.messages.request import Body, Request
-    from asyncapi.messages.response import Outcome, Response
+    from asyncapi.messages.response import Failure, Outcome, Response, Success
 
 __all__ = [
-    "UNSET", "Attempt", "Body", "Call", "Content", "Headers", "Layer", "Outcome", "Params", "Request", "Response",
-    "Send", "Transport", "Unset", "stack",
+    "UNSET", "Attempt", "Body", "Call", "Content", "Failure", "Headers", "Layer", "Outcome", "Params", "Request",
+    "Response", "Send", "Success", "Transport", "Unset", "stack",
 ]  # fmt: skip
 
 
@@ -31,12 +32,15 @@ class Unset:
     def __bool__(self) -> bool:
         return False
 
+    def __reduce__(self) -> str:
+        return "UNSET"  # one object in every process: it is compared by identity
+
 
 UNSET: Final = Unset()
 
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
-Content = bytes | bytearray | memoryview | str | AsyncIterable[bytes] | Iterable[bytes]
+Content = bytes | bytearray | memoryview | str | PathLike[str] | AsyncIterable[bytes] | Iterable[bytes]
 
 
 Send = Callable[["Request"], Awaitable["Response"]]
@@ -44,7 +48,7 @@ Layer = Callable[["Send"], "Send"]
 
 
 class Transport(Protocol):
-    """What carries an attempt: keeps the attempt's time limit, follows no redirect, retries nothing."""
+    """Carries an attempt: keeps the attempt's time limit, follows no redirect, retries nothing."""
 
     async def send(self, request: Request) -> Response:
         """Carry one attempt.
@@ -68,12 +72,12 @@ def stack(transport: Send, *layers: Layer) -> Send:
 
 _HANDED_ON = {
     "Attempt": "call", "Call": "call", "Body": "request", "Request": "request", "Outcome": "response",
-    "Response": "response",
+    "Response": "response", "Success": "response", "Failure": "response",
 }  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """What this module hands on is loaded when it is asked for: messages are built of these types."""
+    """Load the classes of `messages` when they are asked for: they are themselves built of these types."""
     if name not in _HANDED_ON:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"asyncapi.messages.{_HANDED_ON[name]}"), name)

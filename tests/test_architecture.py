@@ -42,8 +42,8 @@ ORDER = (
     "scheduling", "stores", "settings", "config",
     # what carries an attempt, who we say we are, one concern a layer
     "transports", "credentials", "layers",
-    # one call, many calls, bodies that arrive bit by bit, lists of many pages; and the client that holds them
-    "calls", "fanout", "streaming", "pagination", "client",
+    # the options of a call; one call, many calls, bodies that arrive bit by bit, lists of many pages; and the client that holds them
+    "options", "calls", "fanout", "streaming", "pagination", "client",
     # protocols and facades over a client; the same without `await`; tests, traces and watchers
     "speakers", "declared", "blocking", "testing", "trace", "watch",
     # jobs, and the command line
@@ -76,6 +76,7 @@ FUNCTION_LINES = 45
 # What may be longer, and why.
 LONGER = {
     "serve.app:_table": "the table of endpoints: rows, no code",
+    "calls.builder:build": "a signature of twenty options, each with its place in the request",
     "client.client:__init__": "a signature of twenty settings, each handed on to where it belongs",
 }
 

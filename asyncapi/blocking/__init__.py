@@ -1,4 +1,4 @@
-"""The client for code that does not await: scripts and notebooks. The async client does all the work.
+"""Call without `await`, in scripts and notebooks: the async client does all the work.
 
 from asyncapi.blocking import Client
 

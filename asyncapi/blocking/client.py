@@ -1,66 +1,56 @@
-"""The client without `await`; its event loop runs in a thread of its own.
+"""Call without `await`: the async client, whose event loop runs in a thread of its own.
 
 Rules:
-- One thread of the client's own runs its event loop; any number of threads may call it.
-- Sources of `map` and `gather` are pulled, and closed, in the thread that iterates; hooks and the like run in the
-  client's.
-- Outcomes and pages are fetched as they are asked for: at most a window of them, or one page, is ahead.
-- Streams are read in the client's thread, as they are asked for.
-- Ctrl-C in the waiting thread cancels what it waits for, and leaves through the `with` blocks as always.
+1. One thread of the client's own runs its event loop; any number of threads may call the client.
+2. Sources of `map` and `gather` are pulled, and closed, in the thread that iterates; hooks and the like run in the
+   client's thread.
+3. Outcomes and pages are fetched on demand: at most a window of outcomes, or one page, is ahead.
+4. Streams are read in the client's thread, on demand.
+5. Ctrl-C in the waiting thread cancels what that thread waits for, and leaves through the `with` blocks as always.
 """
 
 from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from asyncapi.blocking.outcomes import Outcomes
 from asyncapi.blocking.portal import Portal
 from asyncapi.blocking.streaming import Events, Stream
 from asyncapi.client import client
 from asyncapi.errors import ConfigError
+from asyncapi.options import MAPPED, check_options
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.scheduling.ownership import refuse_copy
-from asyncapi.streaming import stream
 from asyncapi.transports import unclosed
-from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
     from typing_extensions import TypeForm
     from yarl import URL
 
     from asyncapi.client.stats import Stats
+    from asyncapi.errors import AsyncAPIError
     from asyncapi.fanout import outcomes as fanout
-    from asyncapi.messages.request import Body
     from asyncapi.messages.response import Response
+    from asyncapi.options import CallOptions, MapOptions, SharedOptions
     from asyncapi.pagination import pages as paginate
     from asyncapi.sansio.http.pages import Page, Position
     from asyncapi.sansio.http.sse import ServerSentEvent
-    from asyncapi.settings import Retry, Timeout
-    from asyncapi.types import Content, Headers, Params
 
 P = ParamSpec("P")
-R = TypeVar("R")
 T = TypeVar("T")
 
 
 def _settings_of(model: Callable[P, object]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
-    """Gives a constructor the settings of another class, for readers and for type checkers."""
+    """Give a constructor the settings of another class, for readers and for type checkers."""
     return functools.wraps(model.__init__, assigned=("__doc__",))
-
-
-def _arguments_of(
-    model: Callable[Concatenate[Any, P], object],
-) -> Callable[[Callable[..., R]], Callable[Concatenate[Any, P], R]]:
-    """Gives a method the arguments of another one, for readers and for type checkers."""
-    return functools.wraps(model, assigned=("__annotations__",))
 
 
 class Client:
@@ -72,14 +62,6 @@ class Client:
         ConfigError: A setting makes no sense.
     """
 
-    get: Verb
-    post: Verb
-    put: Verb
-    patch: Verb
-    delete: Verb
-    head: Verb
-    options: Verb
-
     __reduce_ex__ = refuse_copy
 
     @_settings_of(client.Client)
@@ -89,8 +71,6 @@ class Client:
         self._client = client.Client(*args, **settings)
         self._portal = Portal(self._client.aclose)
         self._end = weakref.finalize(self, _left_open, self._portal, self._client._transport)  # noqa: SLF001
-        for verb in ("get", "post", "put", "patch", "delete", "head", "options"):
-            setattr(self, verb, partial(self.request, verb.upper()))
 
     def __repr__(self) -> str:
         state = "closed" if self._portal.closed else "open" if self._portal.running else "not opened yet"
@@ -108,76 +88,108 @@ class Client:
         self.close()
 
     def authorize(self) -> None:
-        """Get the credentials of `auth=` ready now instead of at the first call: a token, a login; as long as it takes.
+        """Fetch the credentials of `auth=` now instead of at the first call: a token, a login; as long as it takes.
 
         Raises:
-            AuthError: One could not be had.
+            AuthError: A credential could not be had.
         """
         self._portal.call(self._client.authorize)
 
     def close(self) -> None:
-        """Cancel what is under way, close every connection and end the thread. May be called twice."""
+        """Cancel calls under way, close every connection and end the thread. May be called twice."""
         try:
             self._portal.close()
         except KeyboardInterrupt:
-            self._portal.close(0.0)  # in case the first did not get as far as telling the thread
+            self._portal.close(0.0)  # in case the first did not get as far as asking the thread to end
             raise
         finally:
             self._end.detach()
 
     @overload
     def request(
-        self,
-        method: str,
-        url: str | URL,
-        *,
-        model: None = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        json: Any = None,
-        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        content: Content | Body | None = None,
-        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        idempotency_key: str | bool | None = None,
-        raise_for_status: bool | None = None,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
+        self, method: str, url: str | URL, *, model: None = None, **options: Unpack[CallOptions]
     ) -> Response: ...
 
     @overload
-    def request(
-        self,
-        method: str,
-        url: str | URL,
-        *,
-        model: TypeForm[T],
-        params: Params | None = None,
-        headers: Headers | None = None,
-        json: Any = None,
-        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        content: Content | Body | None = None,
-        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        idempotency_key: str | bool | None = None,
-        raise_for_status: bool | None = None,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> T: ...
+    def request(self, method: str, url: str | URL, *, model: TypeForm[T], **options: Unpack[CallOptions]) -> T: ...
 
-    def request(self, method: str, url: str | URL, **call: Any) -> Any:
-        """Make one call and wait for its answer: arguments, answer and errors are those of `asyncapi.Client.request`.
+    def request(self, method: str, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
+        """Make one call and wait for its response: arguments, result and errors are those of `asyncapi.Client.request`.
 
         Raises:
             ConfigError: Called inside a running event loop, or as in `asyncapi.Client.request`.
         """
-        return self._portal.call(partial(self._client.request, method, url, **call))
+        return self._portal.call(partial(self._client.request, method, url, model=model, **options))
+
+    @overload
+    def get(self, url: str | URL, *, model: None = None, **options: Unpack[CallOptions]) -> Response: ...
+
+    @overload
+    def get(self, url: str | URL, *, model: TypeForm[T], **options: Unpack[CallOptions]) -> T: ...
+
+    def get(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
+        """Make a GET call; as in `request`."""
+        return self._portal.call(partial(self._client.get, url, model=model, **options))
+
+    @overload
+    def post(self, url: str | URL, *, model: None = None, **options: Unpack[CallOptions]) -> Response: ...
+
+    @overload
+    def post(self, url: str | URL, *, model: TypeForm[T], **options: Unpack[CallOptions]) -> T: ...
+
+    def post(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
+        """Make a POST call; as in `request`."""
+        return self._portal.call(partial(self._client.post, url, model=model, **options))
+
+    @overload
+    def put(self, url: str | URL, *, model: None = None, **options: Unpack[CallOptions]) -> Response: ...
+
+    @overload
+    def put(self, url: str | URL, *, model: TypeForm[T], **options: Unpack[CallOptions]) -> T: ...
+
+    def put(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
+        """Make a PUT call; as in `request`."""
+        return self._portal.call(partial(self._client.put, url, model=model, **options))
+
+    @overload
+    def patch(self, url: str | URL, *, model: None = None, **options: Unpack[CallOptions]) -> Response: ...
+
+    @overload
+    def patch(self, url: str | URL, *, model: TypeForm[T], **options: Unpack[CallOptions]) -> T: ...
+
+    def patch(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
+        """Make a PATCH call; as in `request`."""
+        return self._portal.call(partial(self._client.patch, url, model=model, **options))
+
+    @overload
+    def delete(self, url: str | URL, *, model: None = None, **options: Unpack[CallOptions]) -> Response: ...
+
+    @overload
+    def delete(self, url: str | URL, *, model: TypeForm[T], **options: Unpack[CallOptions]) -> T: ...
+
+    def delete(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
+        """Make a DELETE call; as in `request`."""
+        return self._portal.call(partial(self._client.delete, url, model=model, **options))
+
+    @overload
+    def head(self, url: str | URL, *, model: None = None, **options: Unpack[CallOptions]) -> Response: ...
+
+    @overload
+    def head(self, url: str | URL, *, model: TypeForm[T], **options: Unpack[CallOptions]) -> T: ...
+
+    def head(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
+        """Make a HEAD call; as in `request`."""
+        return self._portal.call(partial(self._client.head, url, model=model, **options))
+
+    @overload
+    def options(self, url: str | URL, *, model: None = None, **options: Unpack[CallOptions]) -> Response: ...
+
+    @overload
+    def options(self, url: str | URL, *, model: TypeForm[T], **options: Unpack[CallOptions]) -> T: ...
+
+    def options(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
+        """Make a OPTIONS call; as in `request`."""
+        return self._portal.call(partial(self._client.options, url, model=model, **options))
 
     @overload
     def map(
@@ -189,8 +201,7 @@ class Client:
         on_error: fanout.OnError = "yield",
         max_errors: int | None = None,
         concurrency: int | None = None,
-        priority: int | None = None,
-        tenant: str | None = None,
+        **options: Unpack[MapOptions],
     ) -> Outcomes[Response]: ...
 
     @overload
@@ -203,8 +214,7 @@ class Client:
         on_error: fanout.OnError = "yield",
         max_errors: int | None = None,
         concurrency: int | None = None,
-        priority: int | None = None,
-        tenant: str | None = None,
+        **options: Unpack[MapOptions],
     ) -> Outcomes[T]: ...
 
     def map(self, source: fanout.Source, **how: Any) -> Outcomes[Any]:
@@ -221,22 +231,55 @@ class Client:
 
     @overload
     def gather(
-        self, source: fanout.Source, *, model: None = None, concurrency: int | None = None
+        self,
+        source: fanout.Source,
+        *,
+        model: None = None,
+        concurrency: int | None = None,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[MapOptions],
     ) -> list[Response]: ...
 
     @overload
-    def gather(self, source: fanout.Source, *, model: TypeForm[T], concurrency: int | None = None) -> list[T]: ...
+    def gather(
+        self,
+        source: fanout.Source,
+        *,
+        model: None = None,
+        concurrency: int | None = None,
+        return_exceptions: Literal[True],
+        **options: Unpack[MapOptions],
+    ) -> list[Response | AsyncAPIError]: ...
 
-    def gather(self, source: fanout.Source, *, model: Any = None, concurrency: int | None = None) -> list[Any]:
-        """All answers, in the order of the source; the first failure cancels the rest and is raised.
+    @overload
+    def gather(
+        self,
+        source: fanout.Source,
+        *,
+        model: TypeForm[T],
+        concurrency: int | None = None,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[MapOptions],
+    ) -> list[T]: ...
 
-        Args:
-            source: URLs (fetched with GET) and Requests.
-            model: As in `request`.
-            concurrency: As in `map`.
-        """
-        with self.map(source, model=model, ordered=True, on_error="raise", concurrency=concurrency) as outcomes:
-            return [outcome.value for outcome in outcomes]
+    @overload
+    def gather(
+        self,
+        source: fanout.Source,
+        *,
+        model: TypeForm[T],
+        concurrency: int | None = None,
+        return_exceptions: Literal[True],
+        **options: Unpack[MapOptions],
+    ) -> list[T | AsyncAPIError]: ...
+
+    def gather(self, source: fanout.Source, *, return_exceptions: bool = False, **how: Any) -> list[Any]:
+        """Fetch all, and return the values in the order of the source: arguments as in `asyncapi.Client.gather`."""
+        own = {"model", "concurrency"}
+        check_options("gather", {name: value for name, value in how.items() if name not in own}, MAPPED)
+        on_error: fanout.OnError = "yield" if return_exceptions else "raise"
+        with self.map(source, ordered=True, on_error=on_error, **how) as outcomes:
+            return [outcome.value if outcome.error is None else outcome.error for outcome in outcomes]
 
     @overload
     def paginate(
@@ -246,18 +289,12 @@ class Client:
         by: paginate.By,
         items: str | None = None,
         model: None = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
         prefetch: int = 1,
         concurrency: int = 8,
         max_pages: int | None = 10_000,
         start: Mapping[str, Any] | None = None,
         allow_origins: Iterable[str] = (),
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        priority: int | None = None,
-        tenant: str | None = None,
+        **options: Unpack[SharedOptions],
     ) -> Pages[Any]: ...
 
     @overload
@@ -268,32 +305,25 @@ class Client:
         by: paginate.By,
         items: str | None = None,
         model: TypeForm[T],
-        params: Params | None = None,
-        headers: Headers | None = None,
         prefetch: int = 1,
         concurrency: int = 8,
         max_pages: int | None = 10_000,
         start: Mapping[str, Any] | None = None,
         allow_origins: Iterable[str] = (),
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        priority: int | None = None,
-        tenant: str | None = None,
+        **options: Unpack[SharedOptions],
     ) -> Pages[T]: ...
 
     def paginate(self, url: str | URL, *, by: paginate.By, **how: Any) -> Pages[Any]:
         """Iterate over a list that comes in pages: arguments as in `asyncapi.Client.paginate`."""
         return Pages(self._portal, self._client.paginate(url, by=by, **how))
 
-    @_arguments_of(stream.Streams.__call__)
-    def stream(self, *args: Any, **call: Any) -> Stream:
-        """Make one call and read its answer as it comes: arguments as in `asyncapi.Client.stream`.
+    def stream(self, method: str, url: str | URL, **options: Unpack[CallOptions]) -> Stream:
+        """Make one call and read its response as it comes: arguments as in `asyncapi.Client.stream`.
 
         with api.stream("GET", "/export") as response:
             for chunk in response.bytes(): ...
         """
-        return Stream(self._portal, self._client.stream(*args, **call))
+        return Stream(self._portal, self._client.stream(method, url, **options))
 
     @overload
     def events(
@@ -301,17 +331,10 @@ class Client:
         url: str | URL,
         *,
         model: None = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
         last_id: str = "",
         until: str | None = None,
         max_event: int = MOST,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
+        **options: Unpack[SharedOptions],
     ) -> Events[ServerSentEvent]: ...
 
     @overload
@@ -320,17 +343,10 @@ class Client:
         url: str | URL,
         *,
         model: TypeForm[T],
-        params: Params | None = None,
-        headers: Headers | None = None,
         last_id: str = "",
         until: str | None = None,
         max_event: int = MOST,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
+        **options: Unpack[SharedOptions],
     ) -> Events[T]: ...
 
     def events(self, url: str | URL, **how: Any) -> Events[Any]:
@@ -344,7 +360,7 @@ class Client:
 
     @property
     def stats(self) -> Stats:
-        """What the client has done and is doing: a snapshot."""
+        """A snapshot of what the client has done and is doing."""
         return self._portal.call(self._snapshot) if self._portal.running else self._client.stats
 
     async def _snapshot(self) -> Stats:
@@ -371,7 +387,7 @@ class Pages(Generic[T]):
     """The items of a list that comes in pages: iterate over it, or over `.pages()`.
 
     The next page is fetched while you work on the last one. Leaving a loop early leaves nothing behind, and the next
-    loop goes on from there.
+    loop resumes there.
     """
 
     __reduce_ex__ = refuse_copy
@@ -381,7 +397,7 @@ class Pages(Generic[T]):
         self._pages = pages
 
     def __iter__(self) -> Iterator[T]:
-        """The items, one after another."""
+        """Iterate over the items."""
         progress = self._pages.progress
         for page in self.pages():
             progress.handed = 0
@@ -390,7 +406,7 @@ class Pages(Generic[T]):
                 yield item
 
     def pages(self) -> Iterator[Page[T]]:
-        """The pages, one after another."""
+        """Iterate over the pages."""
         turns = self._pages.pages()
         try:
             while (page := self._portal.call(partial(_next, turns))) is not None:
@@ -406,67 +422,19 @@ class Pages(Generic[T]):
         self.close()
 
     def close(self) -> None:
-        """Cancel what is under way and wait until it is gone. May be called twice."""
+        """Cancel what is under way and wait until it has ended. May be called twice."""
         self._portal.finish(self._pages.aclose)
 
     @property
     def position(self) -> Position:
-        """Where to go on from, as plain JSON data; see `asyncapi.Client.paginate`."""
+        """Where to resume, as plain JSON data; see `asyncapi.Client.paginate`."""
         return self._pages.position
 
     @property
     def stopped(self) -> str | None:
-        """Why it ended before the list did, or None."""
+        """Why the iteration ended before the list did, or None."""
         return self._pages.stopped
 
 
 async def _next(turns: Any) -> Any:
     return await anext(turns, None)
-
-
-class Verb(Protocol):
-    """One HTTP verb of a client: `client.get("/users/1", model=User)`."""
-
-    @overload
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        model: None = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        json: Any = None,
-        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        content: Content | Body | None = None,
-        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        idempotency_key: str | bool | None = None,
-        raise_for_status: bool | None = None,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Response: ...
-
-    @overload
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        model: TypeForm[T],
-        params: Params | None = None,
-        headers: Headers | None = None,
-        json: Any = None,
-        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        content: Content | Body | None = None,
-        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        idempotency_key: str | bool | None = None,
-        raise_for_status: bool | None = None,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> T: ...

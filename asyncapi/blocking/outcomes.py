@@ -1,10 +1,10 @@
-"""The fan-out for code that does not await: the caller's thread pulls the source, the portal's loop does the rest.
+"""Fan out without `await`: the caller's thread pulls the source, the portal's loop does the rest.
 
 Rules:
-- The source is pulled in the thread that iterates, only when a worker asks for more, and never further ahead than the
-  fan-out's window. What it yields goes over in batches, of as many as come within two milliseconds.
-- Outcomes come back in batches too: everything that is done.
-- When the source raises, what was pulled is handed over first.
+1. The source is pulled in the thread that iterates, only when a worker asks for more, and never further ahead than the
+   fan-out's window. Items cross in batches, of as many as arrive within two milliseconds.
+2. Outcomes come back in batches, too: all that are done.
+3. When the source raises, the outcomes of the items already pulled come first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from asyncapi.blocking.portal import Portal
     from asyncapi.fanout.outcomes import Item, Source
     from asyncapi.fanout.outcomes import Outcomes as AsyncOutcomes
-    from asyncapi.messages.response import Outcome
+    from asyncapi.messages.response import Failure, Success
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Outcomes(Generic[T]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[Outcome[T]]:
+    def __iter__(self) -> Iterator[Success[T] | Failure[T]]:
         if self._open:
             yield from self._each()
         else:
@@ -75,16 +75,16 @@ class Outcomes(Generic[T]):
 
     @property
     def stopped(self) -> str | None:
-        """Why it ended before the source did, or None."""
+        """Why the fan-out ended before the source did, or None."""
         return self._bridge.outcomes.stopped
 
     def stop(self, why: str = "stopped") -> None:
-        """Pull no more; what has been pulled is still sent and handed over."""
+        """Pull no more items; those already pulled are still sent, and you get their outcomes."""
         self._exhausted = True
         self._portal.call(partial(self._bridge.stop, why))
 
     def close(self) -> None:
-        """End it now: cancel what is under way, wait until it is gone, and close the source."""
+        """End the fan-out now: cancel what is under way, wait until it has ended, and close the source."""
         self._exhausted = True
         try:
             if self._open:
@@ -94,7 +94,7 @@ class Outcomes(Generic[T]):
             if inspect.isgenerator(self._items):
                 self._items.close()
 
-    def _each(self) -> Iterator[Outcome[T]]:
+    def _each(self) -> Iterator[Success[T] | Failure[T]]:
         hungry, bridge = True, self._bridge
         while True:
             batch = self._pull() if hungry and not self._exhausted else []
@@ -111,7 +111,7 @@ class Outcomes(Generic[T]):
             raise self._error
 
     def _pull(self) -> list[Item]:
-        """As many items as there is room for and come at once, but at least one."""
+        """Pull as many items as the window takes and arrive at once, but at least one (rule 1)."""
         batch: list[Item] = []
         until = time.monotonic() + _BATCH
         while self._outstanding < self._bridge.outcomes.window:
@@ -130,18 +130,18 @@ class Outcomes(Generic[T]):
 
 
 class _Bridge(Generic[T]):
-    """The side in the loop: feeds the fan-out with what comes over, and collects what is done.
+    """The part in the loop: feeds items to the fan-out, and collects its outcomes.
 
     Attributes:
         outcomes: The fan-out.
-        error: What ended it, or None.
+        error: The failure that ended it, or None.
     """
 
     def __init__(self, portal: Portal, start: Callable[[Source], AsyncOutcomes[T]], source: Source | None) -> None:
         self._portal = portal
         self.error: Exception | None = None
         self._items: deque[Item] = deque()
-        self._ready: deque[Outcome[T]] = deque()
+        self._ready: deque[Success[T] | Failure[T]] = deque()
         self._ended = self._hungry = self._over = False
         self._more, self._news, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._collector: asyncio.Task[None] | None = None
@@ -152,8 +152,8 @@ class _Bridge(Generic[T]):
         await self.outcomes.__aenter__()
         self._collector = asyncio.get_running_loop().create_task(self._collect())
 
-    async def step(self, batch: list[Item], *, ended: bool) -> tuple[list[Outcome[T]], bool, bool]:
-        """Take items over, wait for news: (outcomes, whether more items are wanted, whether it is over)."""
+    async def step(self, batch: list[Item], *, ended: bool) -> tuple[list[Success[T] | Failure[T]], bool, bool]:
+        """Take over items and wait; return (outcomes, whether more items are wanted, whether it is over)."""
         self._items.extend(batch)
         self._ended = ended
         if batch or ended:
@@ -191,7 +191,7 @@ class _Bridge(Generic[T]):
             await self._more.wait()
 
     async def _collect(self) -> None:
-        """Collect outcomes; where the source is an async one, its window holds it back here."""
+        """Collect outcomes; an async source is held back here, by the window."""
         try:
             async for outcome in self.outcomes:
                 self._ready.append(outcome)

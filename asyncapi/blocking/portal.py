@@ -1,12 +1,12 @@
-"""One thread with one event loop, for code that does not await: the ground of `asyncapi.blocking`.
+"""Run an event loop in a thread of its own, for code that does not await: the basis of `asyncapi.blocking`.
 
-- The thread starts with the first call and is a daemon: a script that forgets to close still ends.
-- A call waits for its coroutine. Ctrl-C in the waiting thread cancels the coroutine, waits until it has cleaned up,
-  and goes on as KeyboardInterrupt; a second Ctrl-C does not wait.
-- Ctrl-C may come between any two steps, in the start and in the end as well. So both are the thread's own work: whoever
-  waits for them may stop waiting, and nothing is left half done.
-- Inside a running event loop a call is refused, because everything in that loop would stand still. A notebook's own
-  loop, in which the code of every cell runs, is no reason.
+1. The thread starts with the first call and is a daemon: a script that forgets to close still ends.
+2. A call waits for its coroutine. Ctrl-C in the waiting thread cancels the coroutine, waits until it has cleaned up,
+   and is then raised as KeyboardInterrupt; a second Ctrl-C does not wait.
+3. Ctrl-C may arrive between any two steps, also while the thread starts or ends. So starting and ending are the
+   thread's own work: a caller may stop waiting for them, and nothing is left half done.
+4. Inside a running event loop a call is refused, because everything in that loop would stop. A notebook's own loop, in
+   which the code of every cell runs, does not count.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PATIENCE = 2.0  # seconds that a client which nobody has closed may hold up the end of a script
+_EXIT_WAIT = 2.0  # seconds that an unclosed client may delay the end of a script
 _CLOSED = "this client is closed: make a new Client (its connections are gone)"
 _CLOSED_MEANWHILE = "the client was closed while this call was under way"
 
 
 class Portal:
-    """Runs coroutines in a thread of its own, any number of threads may call.
+    """Runs coroutines in a thread of its own; any number of threads may call it.
 
     Args:
         last: Makes the coroutine that the loop ends with.
@@ -62,7 +62,7 @@ class Portal:
 
     @property
     def running(self) -> bool:
-        """Whether the thread has been started here, and is not to end; a fork has none."""
+        """Whether the thread was started in this process and is not ending."""
         return self._thread is not None and not self.closed and os.getpid() == self._process
 
     def call(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -78,14 +78,14 @@ class Portal:
         except CancelledError:
             raise ConfigError(_CLOSED_MEANWHILE) from None
         except BaseException as error:
-            turn.abandon(portal)  # unless it is over: then the exception is its own
+            turn.abandon(portal)  # a turn that is over raised this exception itself
             if isinstance(error, RuntimeError) and not turn.began and self.closed:
                 raise ConfigError(_CLOSED_MEANWHILE) from None
             raise
         return answer
 
     def finish(self, work: Callable[[], Awaitable[Any]]) -> None:
-        """Run a coroutine that cleans up, if there is anything to clean. Ctrl-C ends the waiting, not the coroutine.
+        """Run a coroutine that cleans up, if the thread runs. Ctrl-C ends the waiting, not the coroutine.
 
         Args:
             work: Makes it; may be called twice.
@@ -97,7 +97,7 @@ class Portal:
         try:
             portal.start_task_soon(work).result()
         except CancelledError:
-            return  # the client is being closed, and this with it
+            return  # the client is closing, which cleans up, too
         except RuntimeError:
             if not self.closed:
                 raise
@@ -106,34 +106,36 @@ class Portal:
             raise
 
     def close(self, timeout: float | None = None) -> None:
-        """End what is open, run the last coroutine, cancel what is still under way, and end the thread.
+        """Close what is open, run the last coroutine, cancel what is still under way, and end the thread.
 
         May be called twice.
 
         Args:
             timeout: Seconds to wait for the thread's end; None for as long as it takes.
         """
-        self.closed, thread = True, self._thread  # in this order: a thread that is only just beginning sees it
+        self.closed, thread = True, self._thread  # in this order: a thread that is just starting sees it
         if thread is None or os.getpid() != self._process:
             return
         if self._loop is not None:
-            with suppress(RuntimeError):  # it has ended already
+            with suppress(RuntimeError):  # the loop has already ended
                 self._loop.call_soon_threadsafe(self._leave.set)
         if thread is threading.current_thread() or thread.ident is None:
-            return  # the garbage collector came by in the loop's own thread, or it was never started
+            return  # called by the garbage collector in the loop's own thread, or never started
         atexit.unregister(self._at_exit)
-        thread.join(timeout)  # it may have ended by now: what went wrong is told all the same, once
+        thread.join(timeout)  # it may have ended by now: its failure is raised all the same, once
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
 
     def _at_exit(self) -> None:
         self.outlasted = self.running
-        self.close(_PATIENCE)
+        self.close(_EXIT_WAIT)
 
     def _started(self) -> BlockingPortal:
         if os.getpid() != self._process:
-            raise ConfigError("this client was made before a fork, its thread is not here: make one in each process")
+            raise ConfigError(
+                "this client was made before a fork, and its thread is in the parent: make a client in each process"
+            )
         with self._lock:
             if self.closed:
                 raise ConfigError(_CLOSED)
@@ -146,7 +148,7 @@ class Portal:
         return self._portal.result()
 
     def _live(self, ready: Future[BlockingPortal]) -> None:
-        """The thread. It does nothing if its starter was interrupted, and another has been started since."""
+        """Run the loop; do nothing where the starter was interrupted and another thread has started since."""
         with self._lock:
             if self.closed:
                 ready.set_exception(ConfigError(_CLOSED))
@@ -172,7 +174,7 @@ class Portal:
                     await close()
                 await self._last()
             except Exception as error:
-                self._failure = error  # for whoever closes; raised here, it would come in an ExceptionGroup
+                self._failure = error  # raised by close(); raised here, it would be inside an ExceptionGroup
             finally:
                 await portal.stop(cancel_remaining=True)
 
@@ -189,7 +191,7 @@ class Portal:
 
 
 class _Turn:
-    """One coroutine in the portal's loop, that the waiting thread may give up on.
+    """One coroutine in the portal's loop, which the waiting thread may abandon.
 
     Attributes:
         began: Whether it has been begun.
@@ -211,19 +213,19 @@ class _Turn:
             self._over.set()
 
     def abandon(self, portal: BlockingPortal) -> None:
-        """Cancel it, and wait until it is gone."""
+        """Cancel the coroutine, and wait until it has ended."""
         if self._over.is_set():
             return
         self._abandoned = True
         try:
             portal.call(self._cancel)
-        except (RuntimeError, CancelledError):  # the loop has ended, and it with it
+        except (RuntimeError, CancelledError):  # the loop has ended, and the coroutine with it
             return
         self._over.wait()
 
     def _cancel(self) -> None:
         if self._task is None:
-            self._over.set()  # it has not begun, and will not
+            self._over.set()  # the coroutine has not begun, and will not
         elif not self._over.is_set():
             self._task.cancel()
 

@@ -1,12 +1,12 @@
-"""Streamed answers for code that does not await: what `client.stream` and `client.events` of `asyncapi.blocking` give.
+"""Stream responses without `await`: what `client.stream` and `client.events` of `asyncapi.blocking` return.
 
     with api.stream("GET", "/export") as response:
         for row in response.json_lines(model=Row): ...
 
 Rules:
-- The body is read in the client's thread, as it is asked for: a slow loop holds the server back.
-- Items that have come with one piece cross in one go, and are decoded in the thread that iterates.
-- A stream ends with its block, and with its client.
+1. The body is read in the client's thread, on demand: a slow loop slows the server down.
+2. Items that arrived with one piece cross in one go, and are decoded in the thread that iterates.
+3. A stream ends with its block, and with its client.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ if TYPE_CHECKING:
     from asyncapi.sansio.http.sse import ServerSentEvent
     from asyncapi.streaming import events, stream
     from asyncapi.streaming import response as streamed
+    from asyncapi.streaming.items import Items
 
 T = TypeVar("T")
 
 
 class Stream:
-    """A call whose answer is streamed: `with` it for its `StreamedResponse`, once."""
+    """A call whose response is streamed: `with` it for its `StreamedResponse`, once."""
 
     __reduce_ex__ = refuse_copy
 
@@ -56,7 +57,7 @@ class Stream:
 
 
 class StreamedResponse:
-    """An answer whose body is read as it comes, in one of the ways below, once; as `asyncapi.StreamedResponse`."""
+    """A response whose body is read while it arrives, in one of the ways below; see `asyncapi.StreamedResponse`."""
 
     __reduce_ex__ = refuse_copy
 
@@ -86,7 +87,7 @@ class StreamedResponse:
 
     @property
     def request(self) -> Request | None:
-        """The request it answers."""
+        """The request that it answers."""
         return self._response.request
 
     @property
@@ -152,14 +153,14 @@ class StreamedResponse:
         if self._portal.running:
             self._portal.call(self._response.aclose)
 
-    def _each(self, items: streamed.Items[T]) -> Iterator[T]:
+    def _each(self, items: Items[T]) -> Iterator[T]:
         return _Each(self._portal, items)
 
 
 class _Each(Generic[T]):
-    """The items of a stream; a loop that was left is gone on with by another one."""
+    """The items of a stream; another loop resumes where the last one was left."""
 
-    def __init__(self, portal: Portal, items: streamed.Items[T]) -> None:
+    def __init__(self, portal: Portal, items: Items[T]) -> None:
         self._portal = portal
         self._items = items
         self._ready: deque[Any] = deque()
@@ -186,7 +187,7 @@ class Events(Generic[T]):
 
     @property
     def last_id(self) -> str:
-        """The id of the last event handed over."""
+        """The id of the last event that you got."""
         return self._events.last_id
 
     def __enter__(self) -> Self:

@@ -26,7 +26,7 @@ from typing_extensions import TypedDict
 
 from asyncapi.bulk.lines import Lines
 from asyncapi.bulk.tables import BadTable, records
-from asyncapi.calls.builder import checked_headers, flat_params
+from asyncapi.calls.arguments import checked_headers, flat_params
 from asyncapi.errors import ConfigError
 from asyncapi.messages import json_text
 from asyncapi.messages.request import Request

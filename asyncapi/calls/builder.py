@@ -1,4 +1,4 @@
-"""From what the user asks for to the Request that goes down the layers.
+"""Build the Request that goes down the layers from what the user asks for.
 
 Everything that can be wrong with a request is found here, before anything is sent, as a `ConfigError`. The common
 case, a path joined to the base URL with no headers, parameters or body of its own, costs one URL parse.
@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import re
 import uuid
-from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
 from yarl import URL
 
+from asyncapi.calls.arguments import (
+    TOKEN,
+    check_redirects,
+    checked_auth,
+    checked_headers,
+    cookie_header,
+    flat_params,
+    limits_of,
+    max_wait_of,
+    own_options,
+    place_of,
+    policy_of,
+)
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.layers.retry import inside_retrying_call
@@ -25,20 +38,17 @@ from asyncapi.messages.uri import has_dot_segments, with_pairs
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.failures.idempotency import UsedKeys
 from asyncapi.sansio.failures.resend import METHODS
-from asyncapi.settings import Retry, Timeout
 from asyncapi.types import UNSET, Unset
 from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from asyncapi.clock import Clock
+    from asyncapi.settings import Retry, Timeout
     from asyncapi.types import Headers, Params
 
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://|https?:", re.IGNORECASE)
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-# RFC 9110 section 5.5, and what has no bytes; U+DC80 to U+DCFF have: the headers of answers keep them so (PEP 383).
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 _FRAMING = ("Content-Length", "Transfer-Encoding")
 _USER_AGENT = f"asyncapi-sdk/{VERSION}"
 _KEY_HEADER = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
@@ -54,7 +64,7 @@ class Builder:
         params: Added to every URL.
         timeout: The client's limits.
         retry: The client's retries.
-        wait: How long its calls stand in line.
+        wait: How long its calls may wait in a queue.
         clock: Dates the calls.
 
     Attributes:
@@ -77,7 +87,7 @@ class Builder:
         self._headers = checked_headers(headers)
         for name in _FRAMING:
             if name in self._headers:
-                raise ConfigError(f"header {name}: it is each request's own, and is set where there is a body")
+                raise ConfigError(f"header {name}: each request sets its own where it has a body; leave it out")
         self._headers.setdefault("User-Agent", _USER_AGENT)
         self._params = tuple(flat_params(params))
         self._total = timeout.total
@@ -85,26 +95,15 @@ class Builder:
         self._now = clock.now
         self.used = UsedKeys()
 
-    def rebuild(self, asked: Request) -> Request:
-        """A Request that the user made, as it goes down the layers; `asked` itself is left as it is."""
-        built = self.build(
-            asked.method,
-            asked.url,
-            params=asked.params,
-            headers=asked.headers or None,
-            json=asked.json,
-            data=asked.data,
-            content=asked.content,
-            files=asked.files,
-            timeout=asked.timeout,
-            retry=asked.retry,
-            idempotency_key=asked.idempotency_key,
-            route=asked.route,
-            wait=asked.wait,
-            priority=asked.priority,
-            tenant=asked.tenant,
-        )
-        built.id = asked.id
+    def rebuild(self, original: Request, shared: Mapping[str, Any] = MappingProxyType({})) -> Request:
+        """Build a Request that the user made; `original` itself is left as it is.
+
+        Args:
+            original: As the user wrote it.
+            shared: What `shared_options` gives: holds where the Request says nothing of its own.
+        """
+        built = self.build(original.method, original.url, **own_options(original, shared))
+        built.id = original.id
         return built
 
     def build(
@@ -115,18 +114,22 @@ class Builder:
         params: Params | None = None,
         headers: Headers | None = None,
         json: Any = None,
-        data: Any = None,
-        content: Any = None,
-        files: Any = None,
         timeout: Any = UNSET,
         retry: Any = UNSET,
         idempotency_key: str | bool | None = None,
         route: str | None = None,
+        raise_for_status: bool | None = None,  # noqa: ARG002 - for who sends it
+        auth: Any = UNSET,
+        data: Any = None,
+        content: Any = None,
+        files: Any = None,
         wait: bool | float | Unset = UNSET,
         priority: int | None = None,
         tenant: str | None = None,
+        cookies: Mapping[str, str] | None = None,
+        redirects: int | None = None,
     ) -> Request:
-        """The request as it goes down the layers.
+        """Build the request as it goes down the layers.
 
         Raises:
             ConfigError: It can't be sent as it is.
@@ -137,7 +140,10 @@ class Builder:
         built.method = method
         built.url, host = self._target(url, params)
         built.headers = self._headers if headers is None else self._merged(headers)
-        built.params = built.id = None
+        built.params = built.id = built.cookies = None
+        built.auth, built.redirects = auth, redirects
+        if auth is not UNSET or cookies is not None or redirects is not None:
+            self._set_own(built, cookies)
         built.json, built.data, built.content, built.files = json, data, content, files
         built.timeout, built.retry, built.route = timeout, retry, route
         built.idempotency_key = idempotency_key
@@ -152,6 +158,20 @@ class Builder:
             if idempotency_key is not True and not self.used.fits(built):
                 raise ConfigError(self.used.describe(built), request=built)
         return built
+
+    def _set_own(self, built: Request, cookies: Mapping[str, str] | None) -> None:
+        """Set the credential, the cookies and the redirects of the call's own."""
+        built.auth = checked_auth(built.auth)
+        if built.redirects is not None:
+            check_redirects(built.redirects)
+        if cookies is not None:
+            usual = self._headers.get("Cookie", "")
+            if built.headers.get("Cookie", "") != usual:
+                raise ConfigError("cookies= and a Cookie header: give one of the two")
+            written = cookie_header(cookies, usual)
+            if written:
+                built.headers = CIMultiDict(built.headers)
+                built.headers["Cookie"] = written
 
     def _begin(self, built: Request, host: str) -> None:
         """Start the clock of the call that `built` makes."""
@@ -173,12 +193,12 @@ class Builder:
         limits = (self._total, client.connect, client.attempt) if limits is UNSET else limits_of(limits)
         policy = client.retry if built.retry is UNSET else policy_of(built.retry)
         max_wait = client.max_wait if built.wait is UNSET else max_wait_of(built.wait)
-        priority, tenant = _place(built.priority, built.tenant)
+        priority, tenant = place_of(built.priority, built.tenant)
         total, connect, attempt = limits
         return total, CallSettings(connect, attempt, policy, max_wait, priority, tenant)
 
     def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:
-        """The whole URL and its host."""
+        """Join the URL to the base and add the parameters; return it and its host."""
         if self.base and type(url) is str and url[:1] == "/":  # the common case: its host is known
             target, host = self._below(url, ""), self._host
         else:
@@ -191,13 +211,13 @@ class Builder:
         pairs = (*self._params, *flat_params(params))
         return (with_pairs(target, pairs) if pairs else target), host
 
-    def _join(self, given: Any) -> URL:
-        if not self.base or not isinstance(given, str | URL) or _ABSOLUTE.match(url := str(given)):
-            return parse_url(given)
+    def _join(self, relative: Any) -> URL:
+        if not self.base or not isinstance(relative, str | URL) or _ABSOLUTE.match(url := str(relative)):
+            return parse_url(relative)
         return self._below(url, "" if not url or url.startswith(("/", "?", "#")) else "/")
 
     def _below(self, url: str, slash: str) -> URL:
-        """The URL below the base; anything that servers would read as another path is refused, never rewritten."""
+        """Join a URL to the base; what servers would read as another path is refused, never rewritten."""
         if has_dot_segments(url):
             why = "a '.' or '..' between slashes would make it another path: leave it out, or give the whole URL"
             raise ConfigError(f"{redact_broken(url)!r}: {why}")
@@ -213,7 +233,7 @@ class Builder:
         content, kind = encoding.encode(built)
         headers = CIMultiDict(built.headers)
         if built.files is not None and kind is not None:
-            headers["Content-Type"] = kind  # what was given by hand, with the boundary
+            headers["Content-Type"] = kind  # the user's own type, with the boundary
         elif kind is not None:
             headers.setdefault("Content-Type", kind)
         length = content.length if isinstance(content, Body) else len(content or b"")
@@ -226,7 +246,7 @@ class Builder:
 
 
 def _check_method(method: str) -> None:
-    if not _TOKEN.fullmatch(method) or method == "CONNECT":
+    if not TOKEN.fullmatch(method) or method == "CONNECT":
         raise ConfigError(
             f"method {method!r}: give an HTTP method, such as GET"
             + ("; tunnels are made by proxy=" if method == "CONNECT" else "")
@@ -234,23 +254,23 @@ def _check_method(method: str) -> None:
 
 
 def _check_framing(headers: CIMultiDict[str], length: int | None) -> int | None:
-    """The length of the body: as known, or as promised for a stream by a Content-Length given by hand.
+    """Return the length of the body: as known, or as the user's own Content-Length promises for a stream.
 
     Raises:
-        ConfigError: A header that frames the body says something else than the body.
+        ConfigError: A header that frames the body contradicts it.
     """
     if "Transfer-Encoding" in headers:
         raise ConfigError("header Transfer-Encoding: leave it out; a body of unknown length is sent chunked by itself")
-    given = headers.get("Content-Length")
-    if given is None:
+    promised = headers.get("Content-Length")
+    if promised is None:
         return length
-    if not (given.isascii() and given.isdecimal()) or length not in {None, int(given)}:
-        raise ConfigError(f"header Content-Length: {given!r}, but the body has {length} bytes: leave it out")
-    return int(given)
+    if not (promised.isascii() and promised.isdecimal()) or length not in {None, int(promised)}:
+        raise ConfigError(f"header Content-Length: {promised!r}, but the body has {length} bytes: leave it out")
+    return int(promised)
 
 
 def _add_key(built: Request) -> None:
-    """Make the idempotency key, once for all attempts; a header of that name given by hand counts as one."""
+    """Make the idempotency key, once for all attempts; the user's own header of that name counts as one."""
     key = built.idempotency_key
     if key is None or key is False:
         built.idempotency_key = found = built.headers.get(_KEY_HEADER)
@@ -263,108 +283,23 @@ def _add_key(built: Request) -> None:
 
 
 def _check_key(key: Any) -> str:
-    """A key that every server reads as it was meant. An empty one would be none, and the call not safe to resend."""
+    """Return a key that every server reads as it was meant; an empty one would not make the call safe to resend."""
     if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise ConfigError(
-            f"idempotency_key={key!r}: give True, or text of visible ASCII characters (none at all: None)"
-        )
+        raise ConfigError(f"idempotency_key={key!r}: give True, or text of visible ASCII characters; None for no key")
     return key
 
 
-def _place(priority: Any, tenant: Any) -> tuple[int, str]:
-    """What a user gives as priority and tenant."""
-    if priority is not None and (not isinstance(priority, int) or isinstance(priority, bool)):
-        raise ConfigError(f"priority={priority!r}: give a whole number; the higher goes first, 0 is usual")
-    if tenant is not None and not isinstance(tenant, str):
-        raise ConfigError(f"tenant={tenant!r}: give text")
-    return priority or 0, tenant or ""
-
-
-def limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
-    """(total, connect, attempt) of what a user gives as a timeout: a Timeout, seconds in all, or None."""
-    try:
-        return _limits_of(timeout)
-    except TypeError:  # it can't be hashed: none of the three
-        raise ConfigError(f"timeout={timeout!r}: give seconds, Timeout(...) or None") from None
-
-
-def max_wait_of(wait: Any) -> float | None:
-    """Seconds to stand in line, None for as long as the deadline allows, of what a user gives as wait."""
-    if wait is True:
-        return None
-    if wait is False:
-        return 0.0
-    if not isinstance(wait, int | float) or not wait >= 0:
-        raise ConfigError(f"wait={wait!r}: True, False, or a number of seconds")
-    return float(wait)
-
-
-def policy_of(retry: Any) -> Retry | None:
-    """The policy of what a user gives as retry: a Retry, attempts in all, or None."""
-    try:
-        return _policy_of(retry)
-    except TypeError:
-        raise ConfigError(f"retry={retry!r}: give the attempts in all, Retry(...) or None") from None
-
-
-@lru_cache(maxsize=256)
-def _limits_of(timeout: Any) -> tuple[float | None, float | None, float | None]:
-    if timeout is None:
-        return None, None, None
-    if not isinstance(timeout, Timeout):
-        timeout = Timeout(timeout)
-    return timeout.total, timeout.connect, timeout.attempt
-
-
-@lru_cache(maxsize=256)
-def _policy_of(retry: Any) -> Retry | None:
-    if retry is None:
-        return None
-    return retry if isinstance(retry, Retry) else Retry(retry)
-
-
-def checked_headers(headers: Headers | None) -> CIMultiDict[str]:
-    """A copy of `headers` that is safe to send.
-
-    Raises:
-        ConfigError: A name or value that would break out of its line, or is no text.
-    """
-    made: CIMultiDict[str] = CIMultiDict()
-    for name, value in encoding.pairs("headers", headers) if headers is not None else ():
-        if not _TOKEN.fullmatch(name):
-            raise ConfigError(f"header name {name!r}: only letters, digits and !#$%&'*+-.^_`|~ are allowed")
-        if not isinstance(value, str):
-            raise ConfigError(f"header {name}: its value is {type(value).__name__}, give text")
-        if (found := _FORBIDDEN.search(value)) is not None:
-            what = "line break or control character" if found[0] < "\ud800" else "lone surrogate"
-            raise ConfigError(f"header {name}: a {what} in its value (header injection?): remove it")
-        made.add(name, value)
-    return made
-
-
-def flat_params(params: Params | None) -> Iterable[tuple[str, str]]:
-    """Query parameters as text pairs: None is left out, a list repeats its key, booleans are true and false.
-
-    Raises:
-        ConfigError: A value that has no plain text form, or text that has no bytes.
-    """
-    if isinstance(params, str):
-        raise ConfigError("params= takes a mapping or pairs; a query string goes into the URL")
-    for name, value in encoding.flatten("params", params) if params is not None else ():
-        yield name, encoding.to_text("params", name, value)
-
-
 def _base(base_url: str | URL) -> tuple[str, str]:
-    """The base URL without its last slash, and its host."""
+    """Return the base URL without its last slash, and its host."""
     if not base_url:
         return "", ""
     url = parse_url(base_url)
     if url.scheme not in {"http", "https"} or not url.host_port_subcomponent:
         raise ConfigError(f"base_url={redact_url(url)!r}: give an absolute URL, like https://api.example.com/v1")
     if url.raw_query_string or url.raw_fragment or url.raw_path.endswith("?"):
-        raise ConfigError(f"base_url={redact_url(url)!r}: no query or fragment here; give params= instead")
+        raise ConfigError(f"base_url={redact_url(url)!r}: it has a query or fragment; give params= instead")
     if has_dot_segments(url.raw_path):
-        raise ConfigError(f"base_url={redact_url(url)!r}: a '.' or '..' in its path: write the path that is meant")
+        raise ConfigError(f"base_url={redact_url(url)!r}: a '.' or '..' in its path: write the path that you mean")
     return str(url).rstrip("/"), url.host_port_subcomponent
 
 
@@ -373,5 +308,5 @@ def _unusable(url: URL) -> str:
     if not url.scheme:
         return f"{shown} is relative and the client has no base_url: give Client('https://...') or an absolute URL"
     if url.scheme not in {"http", "https"}:
-        return f"{shown}: unknown scheme {url.scheme!r}, only http and https are spoken"
+        return f"{shown}: unknown scheme {url.scheme!r}: only http and https can be used"
     return f"{shown} has no host: write {url.scheme}://host/path"

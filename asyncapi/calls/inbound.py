@@ -1,4 +1,4 @@
-"""What a service inherits from the request it serves: its deadline, and that somebody above retries already."""
+"""Let a service inherit from the request that it serves: its deadline, and that its caller already retries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def inbound(headers: Mapping[str, str], *, most: float | None = None, clock: Clock = SYSTEM) -> Iterator[None]:
-    """A scope for serving one request: the calls inside end within the caller's time, and don't multiply its retries.
+    """Open a scope for serving one request: calls inside end within the caller's time and don't multiply its retries.
 
         async def handler(request):
             with inbound(request.headers, most=10.0):
@@ -27,7 +27,7 @@ def inbound(headers: Mapping[str, str], *, most: float | None = None, clock: Clo
 
     Args:
         headers: The headers of the request being served, case-insensitive.
-        most: Seconds at the most, and where the caller names none.
+        most: Seconds at most, and the seconds where the caller names none.
         clock: The clock of the client inside.
 
     Raises:
@@ -39,8 +39,7 @@ def inbound(headers: Mapping[str, str], *, most: float | None = None, clock: Clo
         usable = False
     if not usable:
         raise ConfigError(f"inbound(most={most!r}): give a positive number of seconds, or None")
-    told = read_timeout(headers)
-    limits = [seconds for seconds in (told, most) if seconds is not None]
+    limits = [seconds for seconds in (read_timeout(headers), most) if seconds is not None]
     with ExitStack() as scope:
         if limits:
             scope.enter_context(deadline(max(min(limits), _LEAST), clock=clock))

@@ -1,42 +1,44 @@
-"""THE ORDER of the layers, outermost first, and why each stands where it does.
+"""The order of the layers that a call goes through, outermost first, and why each has its place.
 
-    0  the user's own        see what the user sees
-    1  watch (calls)         outside telemetry, which completes what it tells of
-    2  telemetry (calls)     sees the final outcome
-    3  outcome               a call with a key is known to be done or not, or unknown; the deadline cuts off too
-    4  deadline              covers queueing, all attempts, all waits, the body
-    5  principal             what is kept or shared below is one user's, where a client may act for several
-    6  cache                 a hit spends nothing below
-    7  body snapshot         a call with a key sends the same bytes each time; the deadline covers their reading
-    8  single-flight         identical calls share all that is below; each keeps its own deadline
-    9  fallback              what is left when retries are spent, within the deadline
-    10 retry                 owns the budget and Retry-After
-    11 hedge                 a further copy of an attempt that is late; idempotent only
+    0  your own              layers given as `layers=`: outside all others, they see what the caller sees
+    1  watch (calls)         outside telemetry, which completes the records that watchers get
+    2  telemetry (calls)     counts the final outcome of each call
+    3  outcome               says of a call with an idempotency key whether it is done, not done, or unknown; the
+                             deadline, below, may cut it off
+    4  deadline              bounds all below it: the queues, every attempt, every wait between them, the body
+    5  principal             names the user of the call, so that nothing cached or shared below crosses users
+    6  cache                 a hit costs nothing below
+    7  body snapshot         a call with an idempotency key sends the same bytes in each attempt; inside the deadline,
+                             because it reads the body
+    8  single-flight         identical calls share everything below; each keeps its own deadline
+    9  fallback              what to do once retries are spent, within the deadline
+    10 retry                 owns the retry budget and Retry-After
+    11 hedge                 sends a second copy of an attempt that is late, where that is safe
     12 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    13 breaker               refuses before a token or a place is spent
-    14 rate                  our own limits; servers count attempts, not calls
-    15 pace                  the server's limits, as it tells them
-    16 concurrency           after both: waiting for a token must not hold a place
-    17 breaker (again)       turns back those who stood in line until their circuit opened
-    18 propagation           the time left, after every wait of ours
-    19 auth                  a credential for its own origin, fresh after every wait
-    20 watch (attempts)      a span per attempt, and the headers that carry it on
-    21 telemetry (attempts)  one record per attempt, with its `why`
-    22 auth (sign)           what nobody above may see is written for the transport alone
-    23 chaos                 tests' own faults, met by every layer as real ones would be
+    13 breaker               refuses an attempt before it takes a token or a slot
+    14 rate                  our own rate limits; per attempt, because servers count attempts and not calls
+    15 pace                  the rate limits that the server announces
+    16 concurrency           after both: an attempt that waits for a token must not hold a slot
+    17 breaker (again)       refuses attempts whose circuit opened while they waited in a queue
+    18 propagation           writes the time left into a header, after every wait of ours
+    19 auth                  gets the credential for the attempt's origin, fresh after every wait
+    20 watch (attempts)      a span per attempt, and the headers that carry the trace on
+    21 telemetry (attempts)  one record per attempt, with the reason why it was sent
+    22 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
+    23 chaos                 injects the faults of tests, which every layer meets as real ones
     24 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/client/test_chain.py and the tests of each layer):
 
     1. Only retry, hedge, redirect, fallback and cache (after a useless 304) call `inner` more than once. Where a
-       credential was refused, auth says in `call.resend` why another try may do; retry makes it.
-    2. No layer changes a Request it was given; it copies.
+       credential was refused, auth says in `call.resend` why another try may succeed; retry makes it.
+    2. No layer changes a Request that it was given; it copies.
     3. Idempotency keys are made when the Request is built: every attempt carries the same one.
     4. A refusal of ours (circuit open, deadline passed, queue full) and a cancellation are no failure of the host.
        A 429 feeds the limits, not the breaker.
-    5. A place or a token is given back in `finally`, synchronously. Bodies are read inside the attempt; where one is
-       streamed, its place is given back, and its call ends, when the body closes (a learned limit's: at the headers).
+    5. A slot or a token is given back in `finally`, synchronously. Bodies are read inside the attempt; where one is
+       streamed, its slot is given back, and its call ends, when the body closes (a learned limit's: at the headers).
     6. `CancelledError` is never retried, wrapped or swallowed, save by the guard that caused it.
     7. Validation is no layer: the client decodes after the stack, and a mismatch is never retried.
 
@@ -81,7 +83,7 @@ if TYPE_CHECKING:
     from asyncapi.settings import RateLimit
     from asyncapi.types import Layer
 
-PROBE_EVERY = 5.0  # seconds between two tries of a place that a fallback stands in for
+PROBE_EVERY = 5.0  # seconds between two probes of a host that a fallback replaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +113,34 @@ def chain(state: ClientState) -> list[Step]:
     return [step for place in ORDER for step in place(state)]
 
 
+def own_chain(state: ClientState, usual: Sequence[Step]) -> list[Step]:
+    """The layers for calls with a credential or redirects of their own; those that it shares with `usual` are the same.
+
+    Layers of the user's own are left out: they are composed once, around both chains.
+    """
+    shared = {(step.name, step.settings): step for step in usual if step.name not in _OF_ONE_USER}
+    own = state.for_own_options()
+    steps = [step for place in ORDER if place is not _own for step in place(own)]
+    return [shared.get((step.name, step.settings), step) for step in steps]
+
+
+_OF_ONE_USER = frozenset({"principal", "cache", "fallback"})  # these decide by the principal of a call
+
+
 def _own(state: ClientState) -> Iterator[Step]:
     for layer in state.settings.layers:
         yield Step(getattr(layer, "__name__", "layer"), "your own", layer)
     if state.settings.layers:
-        yield Step("task", "the one your own layers go on in", in_this_task)
+        yield Step("task", "continues in the task of your own layers", in_this_task)
 
 
 def _watch_calls(state: ClientState) -> Iterator[Step]:
     watchers = state.settings.watch
     if watchers:
         yield Step(
-            "watch (calls)", ", ".join(type(one).__name__ for one in watchers), watch_calls(watchers, state.clock)
+            "watch (calls)",
+            ", ".join(type(watcher).__name__ for watcher in watchers),
+            watch_calls(watchers, state.clock),
         )
 
 
@@ -131,7 +149,7 @@ def _calls(state: ClientState) -> Iterator[Step]:
 
 
 def _outcome(_: ClientState) -> Iterator[Step]:
-    yield Step("outcome", "of calls with an idempotency key", outcome)
+    yield Step("outcome", "done, not done or unknown, of calls with an idempotency key", outcome)
 
 
 def _deadline(state: ClientState) -> Iterator[Step]:
@@ -141,79 +159,89 @@ def _deadline(state: ClientState) -> Iterator[Step]:
 def _principal(state: ClientState) -> Iterator[Step]:
     settings, users = state.settings, state.principals
     shares = (
-        settings.cache is not None or settings.single_flight or any(one.stale is not None for one in settings.fallback)
+        settings.cache is not None
+        or settings.single_flight
+        or any(fallback.stale is not None for fallback in settings.fallback)
     )
     if users is not None and shares:
-        yield Step("principal", "what is kept or shared is one user's", principal(users))
+        yield Step("principal", "what is cached or shared belongs to one user", principal(users))
 
 
 def _cache(state: ClientState) -> Iterator[Step]:
     settings = state.settings.cache
     if settings is not None and state.cached is not None:
         unchanged = None if state.principals is None else state.principals.unchanged
-        yield Step("cache", settings.describe(), cache(state.answers, settings, state.cached, state.clock, unchanged))
+        yield Step(
+            "cache",
+            settings.describe(),
+            cache(state.answers, settings, state.cached, state.clock, unchanged, fetching=state.fetching),
+        )
 
 
 def _body_snapshot(state: ClientState) -> Iterator[Step]:
-    yield Step("body snapshot", "bodies of calls with an idempotency key", body_snapshot(state.used))
+    yield Step("body snapshot", "one copy of the body, of calls with an idempotency key", body_snapshot(state.used))
 
 
 def _single_flight(state: ClientState) -> Iterator[Step]:
     if state.flights is not None:
-        yield Step("single-flight", "identical GETs and HEADs share one", singleflight(state.flights))
+        yield Step(
+            "single-flight", "identical GETs and HEADs under way share one response", singleflight(state.flights)
+        )
 
 
 def _fallback(state: ClientState) -> Iterator[Step]:
     settings = state.settings
     if settings.fallback:
-        kept = LastGood(state.answers, None if state.principals is None else state.principals.unchanged)
-        layer = fallback(settings.fallback, settings.base, kept, state.watchdog, state.clock, probe_every=PROBE_EVERY)
-        yield Step("fallback", ", ".join(one.describe() for one in settings.fallback), layer)
+        last_good = LastGood(state.answers, None if state.principals is None else state.principals.unchanged)
+        layer = fallback(
+            settings.fallback, settings.base, last_good, state.watchdog, state.clock, probe_every=PROBE_EVERY
+        )
+        yield Step("fallback", ", ".join(each.describe() for each in settings.fallback), layer)
 
 
 def _retry(state: ClientState) -> Iterator[Step]:
     settings = state.settings.retry
-    told = "none, but a stale connection is replayed" if settings is None else settings.describe()
+    text = "none, but for a kept connection that proves closed" if settings is None else settings.describe()
     counted = settings is not None and isinstance(settings.budget, CostBudget)  # as the AWS SDKs count throttling
     layer = retry(state.budgets, state.clock, paced=state.paces is not None, counted=counted)
-    yield Step("retry", told, layer)
+    yield Step("retry", text, layer)
 
 
 def _hedge(state: ClientState) -> Iterator[Step]:
     if state.settings.hedge is not None and state.hedges is not None:
-        told = f"after {state.settings.hedge.after}, {state.settings.hedge.budget:.0%} more at the most"
-        yield Step("hedge", told, hedge(state.hedges, state.settings.hedge))
+        text = f"after {state.settings.hedge.after}, {state.settings.hedge.budget:.0%} more at most"
+        yield Step("hedge", text, hedge(state.hedges, state.settings.hedge))
 
 
 def _redirect(state: ClientState) -> Iterator[Step]:
-    if state.settings.redirects:
+    if state.settings.redirects or state.own:
         yield Step("redirect", f"at most {state.settings.redirects}", redirect(state.settings.redirects))
 
 
 def _breaker(state: ClientState) -> Iterator[Step]:
     settings = state.settings.breaker
     if settings is not None and state.circuits is not None:
-        told = f"opens at {settings.failure_rate:.0%} failures, for {settings.open_for:g} s"
-        yield Step("breaker", told, breaker(state.circuits, settings, state.clock))
+        text = f"opens at {settings.failure_rate:.0%} failures, for {settings.open_for:g} s"
+        yield Step("breaker", text, breaker(state.circuits, settings, state.clock))
 
 
 def _rate(state: ClientState) -> Iterator[Step]:
     for by, limits, limiters in state.limiters:
-        told = ", ".join(f"{one.amount:g} per {one.per:g} s" for one in limits)
+        text = ", ".join(f"{limit.amount:g} per {limit.per:g} s" for limit in limits)
         by_host = by == "host"
         layer = rate(limiters, _weigh(limits), state.clock, by_host=by_host, max_queue=state.settings.max_queue)
-        yield Step("rate", f"{told} for {'each host' if by_host else 'the client'}", layer)
+        yield Step("rate", f"{text} for {'each host' if by_host else 'the client'}", layer)
 
 
 def _pace(state: ClientState) -> Iterator[Step]:
     if state.paces is not None:
-        given = state.settings.pace
-        key = given if callable(given) else None
-        infer = given == "learn"
+        setting = state.settings.pace
+        key = setting if callable(setting) else None
+        infer = setting == "learn"
         layer = pace(state.paces, state.clock, key=key, max_queue=state.settings.max_queue, infer=infer)
         who = "each host" if key is None else "each key"
         learned = "; a rate is inferred for every call" if infer else ""
-        yield Step("pace", f"as {who} tells: Retry-After, RateLimit, X-RateLimit{learned}", layer)
+        yield Step("pace", f"limits announced for {who}: Retry-After, RateLimit, X-RateLimit{learned}", layer)
 
 
 def _weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:
@@ -225,10 +253,10 @@ def _weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:
 
 
 def _checked(weight: float) -> float:
-    """What a user's `weight` function gives.
+    """Check what a user's `weight` function returned.
 
     Raises:
-        ConfigError: It is no weight: a limit would be broken for good.
+        ConfigError: It isn't a weight: the limit would be broken for good.
     """
     if not 0 <= weight < inf:
         raise ConfigError(f"RateLimit(weight=...) gave {weight!r}: it must be a number, 0 or more")
@@ -241,15 +269,15 @@ def _concurrency(state: ClientState) -> Iterator[Step]:
         usual = partial(state.meter.latencies.all.quantile, 0.5)
         layer = concurrency(gates, state.clock, state.watchdog, max_queue=state.settings.max_queue, typical=usual)
         limit = state.settings.concurrency
-        told = f"{limit.algorithm}, learned per host" if isinstance(limit, Adaptive) else f"{limit} attempts at a time"
-        yield Step("concurrency", told, layer)
+        text = f"{limit.algorithm}, learned per host" if isinstance(limit, Adaptive) else f"{limit} attempts at a time"
+        yield Step("concurrency", text, layer)
 
 
 def _breaker_again(state: ClientState) -> Iterator[Step]:
-    lines = state.limiters or state.paces is not None or state.gate is not None or state.gates is not None
-    if lines and state.settings.breaker is not None and state.circuits is not None:
+    queues = state.limiters or state.paces is not None or state.gate is not None or state.gates is not None
+    if queues and state.settings.breaker is not None and state.circuits is not None:
         layer = breaker_again(state.circuits, state.settings.breaker, state.clock)
-        yield Step("breaker (again)", "after standing in line", layer)
+        yield Step("breaker (again)", "after waiting in the queue", layer)
 
 
 def _propagation(state: ClientState) -> Iterator[Step]:
@@ -269,19 +297,19 @@ def _auth(state: ClientState) -> Iterator[Step]:
 
 def _watch_attempts(state: ClientState) -> Iterator[Step]:
     if state.settings.watch:
-        yield Step("watch (attempts)", "the same, and trace headers", watch_attempts())
+        yield Step("watch (attempts)", "a span per attempt, and trace headers", watch_attempts())
 
 
 def _attempts(state: ClientState) -> Iterator[Step]:
     hooks = state.settings.hooks
-    told = f"{len(hooks)} hooks" if hooks else "no hooks"
+    text = f"{len(hooks)} hooks" if hooks else "no hooks"
     layer = telemetry.attempts(state.meter, state.clock, hooks, state.of_request)
-    yield Step("telemetry (attempts)", told, layer)
+    yield Step("telemetry (attempts)", text, layer)
 
 
 def _sign(state: ClientState) -> Iterator[Step]:
     if state.keyring is not None:
-        yield Step("auth (sign)", "written for the transport alone", sign(state.clock))
+        yield Step("auth (sign)", "writes the credential just above the transport", sign(state.clock))
 
 
 def _chaos(state: ClientState) -> Iterator[Step]:

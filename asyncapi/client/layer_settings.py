@@ -1,4 +1,4 @@
-"""What a client's settings say about its layers, checked once: every wrong one is a `ConfigError` that names it."""
+"""Check a client's settings that concern its layers: every wrong one is a `ConfigError` that names it."""
 
 import inspect
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from asyncapi.settings import Adaptive, Breaker, Cache, Chaos, Fallback, Hedge, 
 from asyncapi.settings.base import settings
 
 
-def _several(given: Any) -> Any:
-    """One setting, or several of its kind."""
-    return tuple(given) if isinstance(given, list | tuple) else () if given is None else (given,)
+def _several(setting: Any) -> Any:
+    """Turn one setting, or several of its kind, into a tuple."""
+    return tuple(setting) if isinstance(setting, list | tuple) else () if setting is None else (setting,)
 
 
 def _plain_function(hook: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(getattr(hook, "__call__", None)):  # noqa: B004
-        raise ValueError(f"{hook!r} is no plain function; start a task in it for async work")
+        raise ValueError(f"{hook!r} is not a plain function: start a task in it for async work")
     return hook
 
 

@@ -1,14 +1,15 @@
-"""What runs behind the layers of one client: limits, circuits, budgets, counts; and what there is to say of them."""
+"""Hold the running state behind the layers of one client: limits, circuits, budgets, counts."""
 
 from __future__ import annotations
 
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.credentials.base import AuthContext
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import Keyring
-from asyncapi.layers.cache import Counts
+from asyncapi.layers.cache import Counts, Fetch
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
@@ -41,12 +42,17 @@ class ClientState:
     """The running state behind the layers of one client: what `stats` looks at.
 
     Args:
-        settings: Those of its layers.
+        settings: The settings of its layers.
         clock: Times everything.
-        bare: The transport's `send`: what credentials ask for their tokens over.
+        bare: The transport's `send`: credentials fetch their tokens over it.
         used: What idempotency keys were used for.
-        cookies: What the transport would send of those that it keeps; None where it keeps none.
+        cookies: Gives the kept cookies that the transport would send to a URL; None where it keeps none.
+
+    Attributes:
+        own: Whether this is the view for calls with a credential or redirects of their own.
     """
+
+    own = False
 
     def __init__(
         self,
@@ -60,9 +66,10 @@ class ClientState:
         self.settings = settings
         self.used = used
         self.clock = clock
-        self.keyring = (
-            Keyring(settings.auth, settings.base, AuthContext(bare, clock)) if settings.auth is not None else None
-        )
+        self._bare, self._cookies = bare, cookies
+        self.keyring: Keyring | None = None
+        if settings.auth is not None:
+            self.keyring = Keyring(settings.auth, settings.base, AuthContext(bare, clock))
         self.principals = _principals(self.keyring, cookies)
         self.meter = telemetry.Meter()
         self.watchdog = Watchdog(clock)
@@ -75,23 +82,33 @@ class ClientState:
         self.limiters = [
             (by, limits, Keyed(partial(_limiter, limits, clock), busy=lambda limiter: limiter.busy))
             for by in ("client", "host")
-            if (limits := [one for one in settings.rate if one.by == by])
+            if (limits := [limit for limit in settings.rate if limit.by == by])
         ]
         self.paces: Keyed[Pace] | None = (
-            Keyed(partial(Pace, clock), busy=lambda one: one.busy) if settings.pace else None
+            Keyed(partial(Pace, clock), busy=lambda pace: pace.busy) if settings.pace else None
         )
         self.circuits: Keyed[Circuit] | None = None
         if settings.breaker is not None:
             self.circuits = Keyed(
-                partial(settings.breaker.start, clock.random), busy=lambda one: one.holds(clock.now())
+                partial(settings.breaker.start, clock.random), busy=lambda circuit: circuit.holds(clock.now())
             )
         self.hedges = Hedges(Keyed(settings.hedge.start), clock) if settings.hedge is not None else None
         self.flights = Flights() if settings.single_flight else None
         self.cached = Counts() if settings.cache is not None else None
+        self.fetching: dict[str, set[Fetch]] = {}
         self.answers: Answers[Any] = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
 
+    def for_own_options(self) -> ClientState:
+        """Return a view of the same state for calls with `auth=` or `redirects=`, which may act for any user."""
+        if self.keyring is None:  # closed with the client, like any
+            self.keyring = Keyring({}, self.settings.base, AuthContext(self._bare, self.clock))
+        twin = copy(self)
+        twin.own = True
+        twin.principals = PrincipalSource(self.keyring.principal, self._cookies)
+        return twin
+
     def of_request(self, request: Request) -> dict[str, Any]:
-        """How the limits and the breaker are for this request: what an attempt's record shows."""
+        """Describe the limits and the breaker as they are for this request, for the record of an attempt."""
         host = request.url.host_port_subcomponent or ""
         now = self.clock.now()
         seen: dict[str, Any] = {}
@@ -99,11 +116,11 @@ class ClientState:
             seen["retry budget"] = round(budget.tokens, 3)
         gate = self.gate or (self.gates[host] if self.gates is not None else None)
         if gate is not None:
-            seen["concurrency"] = f"{gate.limit - gate.free} of {gate.limit}, {gate.queue.length} in line"
+            seen["concurrency"] = f"{gate.limit - gate.free} of {gate.limit}, {gate.queue.length} waiting"
         for by, _, limiters in self.limiters:
             limiter = limiters[host if by == "host" else ""]
             tokens = ", ".join(f"{bucket.available(now):.3g}" for bucket in limiter.buckets)
-            seen[f"rate ({by})"] = f"{tokens} left, {limiter.queue.length} in line"
+            seen[f"rate ({by})"] = f"{tokens} left, {limiter.queue.length} waiting"
         paced_by = host if not callable(self.settings.pace) else self.settings.pace(request)
         if self.paces is not None and (pacer := self.paces[paced_by].pacer).active:
             seen["server's limit"] = f"next in {max(0.0, pacer.delay(now)):.3g} s"
@@ -114,7 +131,7 @@ class ClientState:
         return seen
 
     async def aclose(self) -> None:
-        """Take the timers back, and end what credentials have under way."""
+        """Cancel the timers, and end what credentials have under way."""
         self.watchdog.close()
         if self.hedges is not None:
             self.hedges.close()
@@ -123,7 +140,7 @@ class ClientState:
 
 
 def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None) -> PrincipalSource | None:
-    """Who calls act for, where the client may act for several."""
+    """The source of principals, where the client may act for several users."""
     ask = None if keyring is None or keyring.one_user else keyring.principal
     return None if ask is None and cookies is None else PrincipalSource(ask, cookies)
 

@@ -47,7 +47,7 @@ class Stats:
         attempts: Attempts begun.
         retries: Attempts that repeated a failed one.
         in_flight: Calls under way.
-        queued: Attempts waiting in line for a token or a place.
+        queued: Attempts waiting in a queue for a token or a slot.
         p50: Median latency of answered calls, waits and retries included; None before the first.
         p95: Its 95th percentile.
         p99: Its 99th percentile.
@@ -115,11 +115,11 @@ def snapshot(state: ClientState) -> Stats:
         in_flight=meter.in_flight,
         queued=sum(gate.queue.length for gate in gates)
         + sum(limiter.queue.length for _, limiter in limiters)
-        + sum(one.waiting for one in paces.values()),
+        + sum(pace.waiting for pace in paces.values()),
         p50=meter.latencies.all.quantile(0.50),
         p95=meter.latencies.all.quantile(0.95),
         p99=meter.latencies.all.quantile(0.99),
-        routes={_name(key): _latency(one) for key, one in meter.latencies.by_key.items()},
+        routes={_name(key): _latency(histogram) for key, histogram in meter.latencies.by_key.items()},
         degraded=meter.degraded,
         cache={} if state.cached is None else {**asdict(state.cached), "bytes": state.answers.size},
         shared=state.flights.shared if state.flights is not None else 0,
@@ -128,8 +128,8 @@ def snapshot(state: ClientState) -> Stats:
         limits={host: gate.limit for host, gate in learned.items()},
         circuits={key: circuit.snapshot(now) for key, circuit in (state.circuits or {}).items()},
         rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
-        paused={host: wait for host, one in paces.items() if (wait := one.pacer.delay(now)) > 0},
-        pauses={host: one.pacer.pause.total for host, one in paces.items() if one.pacer.pause.total},
+        paused={host: wait for host, pace in paces.items() if (wait := pace.pacer.delay(now)) > 0},
+        pauses={host: pace.pacer.pause.total for host, pace in paces.items() if pace.pacer.pause.total},
         budget={host: budget.tokens for host, budget in state.budgets.items()},
         held_back=dict(sorted(meter.held.items())),
     )
@@ -139,6 +139,6 @@ def _name(key: tuple[str, str]) -> str:
     return "other" if key == OTHERS else " ".join(key)
 
 
-def _latency(one: Histogram) -> Latency:
-    p50, p95, p99 = (one.quantile(share) or 0.0 for share in (0.50, 0.95, 0.99))
-    return Latency(one.count, one.total / one.count, p50, p95, p99)
+def _latency(times: Histogram) -> Latency:
+    p50, p95, p99 = (times.quantile(share) or 0.0 for share in (0.50, 0.95, 0.99))
+    return Latency(times.count, times.total / times.count, p50, p95, p99)

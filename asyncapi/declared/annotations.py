@@ -1,4 +1,4 @@
-"""What an annotation says: what kind of thing it is, and what type variables stand for in it."""
+"""Read an annotation: what kind of type it is, and what its type variables stand for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LISTS = (list, tuple, set, frozenset, Sequence, Collection, Iterable)
 
 
 def hints_of(where: str, function: Any, names: Mapping[str, Any]) -> dict[str, Any]:
-    """The annotations of a function.
+    """Return the annotations of a function.
 
     Args:
         where: How errors call it.
@@ -42,7 +42,7 @@ def hints_of(where: str, function: Any, names: Mapping[str, Any]) -> dict[str, A
         names: What they may refer to besides the function's own module.
 
     Raises:
-        ConfigError: One refers to what is not there.
+        ConfigError: An annotation refers to a name that does not exist.
     """
     try:
         return get_type_hints(function, localns=dict(names), include_extras=True)
@@ -50,15 +50,15 @@ def hints_of(where: str, function: Any, names: Mapping[str, Any]) -> dict[str, A
         raise ConfigError(f"{where}: an annotation can't be read: {error}") from None
 
 
-def given_by(types: Mapping[Any, Any], base: Any) -> dict[Any, Any]:
-    """What type variables stand for in a class derived from `base`, which may say so: `Crud[User]`."""
+def types_given_by(types: Mapping[Any, Any], base: Any) -> dict[Any, Any]:
+    """Return what type variables stand for in a class derived from `base`, such as `Crud[User]`."""
     origin = get_origin(base)
     given = dict(zip(getattr(origin, "__parameters__", ()), get_args(base), strict=False))
-    return {**given, **{variable: filled(kind, given) for variable, kind in types.items()}}
+    return {**given, **{variable: with_types(kind, given) for variable, kind in types.items()}}
 
 
-def filled(hint: Any, types: Mapping[Any, Any]) -> Any:
-    """The annotation with its type variables replaced."""
+def with_types(hint: Any, types: Mapping[Any, Any]) -> Any:
+    """Replace the type variables of an annotation."""
     if isinstance(hint, TypeVar):
         return types.get(hint, hint)
     model = getattr(hint, "__pydantic_generic_metadata__", None)  # Batch[T] is a class, or Batch itself
@@ -70,40 +70,40 @@ def filled(hint: Any, types: Mapping[Any, Any]) -> Any:
 
 
 def is_open(kind: Any) -> bool:
-    """Whether it holds a type variable that nobody has given yet."""
+    """Whether the type holds a type variable without a type."""
     return isinstance(kind, TypeVar) or any(is_open(one) for one in get_args(kind))
 
 
-def dated(value: Any) -> Any:
-    """Dates and times as ISO 8601, within lists too; everything else as it is."""
+def iso_dates(value: Any) -> Any:
+    """Write dates and times as ISO 8601, within lists too; return everything else as it is."""
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, list | tuple | set | frozenset):
-        return [dated(one) for one in value]
+        return [iso_dates(one) for one in value]
     return value
 
 
 def notes(hint: Any) -> list[Marker]:
-    """The markers of an Annotated; a class counts as its usual value."""
+    """Return the markers of an Annotated; a class counts as its default instance."""
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     made = [note() if isinstance(note, type) and issubclass(note, MARKERS) else note for note in notes]
     return [note for note in made if isinstance(note, MARKERS)]
 
 
 def alternatives(kind: Any) -> tuple[Any, ...]:
-    """The members of a union, or the type itself."""
+    """Return the members of a union, or the type itself."""
     return get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
 
 
 def bare(kind: Any) -> Any:
-    """The type below Annotated and NewType."""
+    """Return the type below Annotated and NewType."""
     while get_origin(kind) is Annotated or isinstance(kind, NewType):
         kind = kind.__supertype__ if isinstance(kind, NewType) else get_args(kind)[0]
     return kind
 
 
 def is_plain(kind: Any, *, lists: bool) -> bool:
-    """Whether it has one plain text form, or, with `lists`, may be a list of such."""
+    """Whether a value of the type has one plain text form, or, with `lists`, may be a list of such."""
     kind = bare(kind)
     if kind is Any or get_origin(kind) is Literal:
         return True
@@ -118,7 +118,7 @@ def is_plain(kind: Any, *, lists: bool) -> bool:
 
 
 def is_model(kind: Any) -> bool:
-    """Whether it is, holds, or may be a model."""
+    """Whether the type is, holds, or may be a model."""
     kind = bare(kind)
     if get_origin(kind) is not None:
         return any(is_model(one) for one in get_args(kind)) or get_origin(kind) in {dict, Mapping}
@@ -128,13 +128,13 @@ def is_model(kind: Any) -> bool:
 
 
 def is_raw(kind: Any) -> bool:
-    """Whether it is sent as it is: bytes, a file's path, an iterable of bytes."""
+    """Whether a value of the type is sent as it is: bytes, the path of a file, an iterable of bytes."""
     options = [one for one in map(bare, alternatives(bare(kind))) if one is not type(None)]
     return bool(options) and all(one in RAW or get_args(one)[:1] == (bytes,) for one in options)
 
 
 def has_dates(kind: Any) -> bool:
-    """Whether a value of it may be, or hold, a date or a time."""
+    """Whether a value of the type may be, or hold, a date or a time."""
     kind = bare(kind)
     if kind is Any or isinstance(kind, TypeVar):
         return True

@@ -1,4 +1,4 @@
-"""Declared clients: a class that reads like the API's documentation.
+"""Declare a client as a class that reads like the API's documentation.
 
     class Shop(API):
         @get("/users/{id}")
@@ -17,12 +17,13 @@
         user = await shop.user(1)
 
 Rules:
-- Signatures are checked when the class is made (`asyncapi/declared/endpoint.py` has the rules); bodies of methods never
-  run.
-- What comes bit by bit is a plain `def`: `Pages[Item]`; and, for `async with`, `Stream` (the answer as it comes),
-  `JSONLines[Row]`, `Events[Price]` (on a GET a subscription, which reconnects; else the events of one answer).
-- A method keeps its signature for readers and type checkers; what it returns is the model of the answer.
-- The template is the route: the call's name in metrics.
+1. Signatures are checked when the class is made (`asyncapi/declared/endpoint.py` has the rules); the bodies of methods
+   never run.
+2. A method whose result arrives bit by bit is a plain `def`: `Pages[Item]`; and, for `async with`, `Stream` (the
+   response while it arrives), `JSONLines[Row]`, `Events[Price]` (on a GET a subscription, which reconnects; else the
+   events of one response).
+3. A method keeps its signature for readers and type checkers; its return type is the model of the response.
+4. The template is the route: the call's name in metrics.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, get_origin
 
 from yarl import URL
 
-from asyncapi.calls.builder import checked_headers, limits_of, policy_of
+from asyncapi.calls.arguments import checked_headers, limits_of, policy_of
 from asyncapi.client.client import Client
-from asyncapi.declared.annotations import dated, filled, given_by, hints_of
+from asyncapi.declared.annotations import hints_of, iso_dates, types_given_by, with_types
 from asyncapi.declared.endpoint import Endpoint
 from asyncapi.declared.markers import Body, Form, Header, Option, Path, Query, Upload
 from asyncapi.errors import ConfigError
@@ -50,7 +51,7 @@ from asyncapi.types import UNSET, Unset
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from asyncapi.declared.endpoint import Part
+    from asyncapi.declared.endpoint import Parameter
     from asyncapi.pagination.pages import By
     from asyncapi.settings import Retry, Timeout
     from asyncapi.types import Headers
@@ -80,14 +81,14 @@ class API:
     """The base of declared clients.
 
     Args:
-        client: The client that makes the calls, or the base URL of a new one with usual settings. Several APIs may
+        client: The client that makes the calls, or the base URL of a new one with default settings. Several APIs may
             share a client; leaving the `async with` block of one closes it.
 
     Attributes:
         client: The client.
 
     Raises:
-        ConfigError: It is neither.
+        ConfigError: `client` is neither.
     """
 
     def __init__(self, client: Client | str | URL) -> None:
@@ -145,7 +146,7 @@ def get(
 
     Args:
         path: The template: "/users/{id}".
-        by: For a list that comes in pages, a plain `def` that returns `Pages[Item]`: how they follow each other.
+        by: For a list that comes in pages, a plain `def` that returns `Pages[Item]`: how the pages follow each other.
         items: Of pages, as in `Client.paginate`.
         prefetch: Of pages, as in `Client.paginate`.
         concurrency: Of pages, as in `Client.paginate`.
@@ -156,7 +157,7 @@ def get(
         retry: As in `Client.request`.
 
     Raises:
-        ConfigError: When the class is made: the signature says what can't be sent.
+        ConfigError: When the class is made: the signature names what can't be sent.
     """
     pages = {"by": by, "items": items, "prefetch": prefetch, "concurrency": concurrency, "max_pages": max_pages}
     fixed = {"timeout": timeout, "retry": retry}
@@ -228,7 +229,9 @@ def _declare(
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def outside(*_: Any, **__: Any) -> Any:
-            raise ConfigError(f"{function.__qualname__}: @{method.lower()} is for methods of a class derived from API")
+            raise ConfigError(
+                f"{function.__qualname__}: @{method.lower()} declares a method of a class derived from API"
+            )
 
         setattr(outside, _DECLARED, _Declared(method, path, sent, fixed, pages, until, function))
         return outside  # type: ignore[return-value]  # what takes its place has the same signature
@@ -238,7 +241,7 @@ def _declare(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Declared:
-    """What a decorator said, and what its class says of it; `method_of` is the method that takes its place."""
+    """An endpoint as its decorator and its class declare it; `method_of` makes the method that takes its place."""
 
     method: str
     path: str
@@ -251,20 +254,20 @@ class _Declared:
     types: Mapping[Any, Any] = field(default_factory=dict)
 
     def within(self, where: str, names: Mapping[str, Any], bases: Sequence[Any]) -> _Declared:
-        """The same in a class that inherits it from `bases`, or declares it; itself where that makes no difference."""
+        """Return the declaration for a class that declares or inherits it; itself where that makes no difference."""
         hints = self.hints if self.hints is not None else hints_of(where, self.function, names)
-        types = given_by(self.types, bases[0]) if bases else self.types
+        types = types_given_by(self.types, bases[0]) if bases else self.types
         if hints is self.hints and types == self.types:
             return self
         return replace(self, hints=hints, types=types)
 
     def method_of(self, where: str) -> Any:
-        hints = {name: filled(hint, self.types) for name, hint in (self.hints or {}).items()}
+        hints = {name: with_types(hint, self.types) for name, hint in (self.hints or {}).items()}
         endpoint = Endpoint(where, self.method, self.path, self.function, hints)
         if (endpoint.lazy is Pages) != (self.pages is not None):
-            raise ConfigError(f"{where}: Pages[...] as its answer and by= in its decorator go together")
+            raise ConfigError(f"{where}: Pages[...] as its return type and by= in its decorator go together")
         if self.until is not None and endpoint.lazy is not Events:
-            raise ConfigError(f"{where}: until= in its decorator is for Events[...] as its answer")
+            raise ConfigError(f"{where}: until= in its decorator needs Events[...] as its return type")
         arguments = _arguments(endpoint, self.headers)
         fixed = {**self.fixed, "route": self.path}
         if endpoint.lazy is None:
@@ -298,7 +301,7 @@ class _Declared:
         return method
 
     def _start(self, endpoint: Endpoint) -> Start:
-        """What is done with the client, a URL and what else the call takes."""
+        """Return the function that starts the call: of the client, the URL and the options of the call."""
         verb, model, until = self.method, endpoint.model, self.until
         if endpoint.lazy is Pages:
             return lambda client, url, **call: client.paginate(url, model=model, **call)
@@ -308,11 +311,11 @@ class _Declared:
             return lambda client, url, **call: client.stream(verb, url, **call)
         if verb == "GET":
             return lambda client, url, **call: client.events(url, model=model, until=until, **call)
-        return lambda client, url, **call: client.events.once(client.stream(verb, url, **call), model, until)
+        return lambda client, url, **call: Events.of(client.stream(verb, url, **call), model, until)
 
 
 def _has(base: Any, name: str, value: Any) -> bool:
-    """Whether this is what a class has under this name."""
+    """Whether a class has this value under this name."""
     return isinstance(base, type) and inspect.getattr_static(base, name, None) is value
 
 
@@ -321,7 +324,7 @@ Start = Callable[..., Any]
 
 
 def _arguments(endpoint: Endpoint, headers: dict[str, str]) -> Arguments | None:
-    """The function that makes what `client.request` takes besides the URL, or None if there is nothing."""
+    """Return a function that makes the options of `client.request` from values, or None where there are none."""
     texts = [(word, parts) for word, parts in (("params", endpoint.query), ("data", endpoint.form)) if parts]
     plain_texts = [(word, _places(parts), any(part.dated for part in parts)) for word, parts in texts]
     heads, body = _places(endpoint.headers), endpoint.body
@@ -333,7 +336,7 @@ def _arguments(endpoint: Endpoint, headers: dict[str, str]) -> Arguments | None:
         made: dict[str, Any] = {} if body is None else {body[1]: values[body[0]]}
         for word, places, has_dates in plain_texts:
             if has_dates:
-                made[word] = {name: dated(values[at]) for name, at in places}
+                made[word] = {name: iso_dates(values[at]) for name, at in places}
             else:
                 made[word] = {name: values[at] for name, at in places}
         if (heads or headers) and (sent := _header_values(values, heads, headers)):
@@ -355,16 +358,16 @@ def _header_values(values: Any, places: list[tuple[str, int]], headers: dict[str
         if type(value) is str:
             made[name] = value
         elif value is not None:
-            made[name] = to_text("headers", name, dated(value))
+            made[name] = to_text("headers", name, iso_dates(value))
     return made
 
 
-def _places(parts: list[Part]) -> list[tuple[str, int]]:
+def _places(parts: list[Parameter]) -> list[tuple[str, int]]:
     return [(part.name, part.at) for part in parts]
 
 
 def _names_around(frame: Any) -> dict[str, Any]:
-    """The local names where the class is made, for models that are defined in a function."""
+    """Return the local names where the class is made, for models that are defined in a function."""
     while frame is not None and frame.f_code.co_name == "__init_subclass__":
         frame = frame.f_back
     return {} if frame is None else dict(frame.f_locals)

@@ -1,4 +1,4 @@
-"""From the signature of a declared method to the call it makes: checked once, when its class is made.
+"""Turn the signature of a declared method into the call that it makes; checked once, when its class is made.
 
 Where a parameter goes, if no marker says so:
 1. Into the path, where a placeholder has its name.
@@ -7,7 +7,8 @@ Where a parameter goes, if no marker says so:
 Anything else is an error. So is what could not be sent: a placeholder without a parameter, two bodies, a body on GET,
 two parameters of one name.
 
-In a generic class a type variable is what a subclass says it is (`class Users(Crud[User])`); before that it is a body.
+In a generic class a type variable stands for what a subclass names (`class Users(Crud[User])`); before that it is a
+body.
 
 What is put into the path is percent-encoded whole, and refused where it would change the path: "", "." and "..".
 """
@@ -21,16 +22,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import quote
 
-from asyncapi.calls.builder import checked_headers
+from asyncapi.calls.arguments import checked_headers
 from asyncapi.declared.annotations import (
     RAW,
     alternatives,
-    dated,
     has_dates,
     is_model,
     is_open,
     is_plain,
     is_raw,
+    iso_dates,
     notes,
 )
 from asyncapi.declared.markers import Body, Header, Marker, Option, Path, Query, Upload
@@ -38,6 +39,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.messages import decoding
 from asyncapi.messages.encoding import to_text
 from asyncapi.messages.response import Response
+from asyncapi.options import SHARED
 from asyncapi.pagination.pages import Pages
 from asyncapi.sansio.http.sse import ServerSentEvent
 from asyncapi.streaming.events import Events
@@ -45,16 +47,16 @@ from asyncapi.streaming.stream import JSONLines, Stream
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_PAGE_OPTIONS = frozenset({"timeout", "retry", "priority", "tenant"})
-_OPTIONS = _PAGE_OPTIONS | {"wait", "idempotency_key"}
-_OPTIONS_OF: dict[Any, frozenset[str]] = {Pages: _PAGE_OPTIONS, Events: _PAGE_OPTIONS | {"wait"}}
+_LIST_OPTIONS = SHARED - {"params", "headers", "route"}  # which the declaration itself says
+_OPTIONS = _LIST_OPTIONS | {"idempotency_key"}
+_OPTIONS_OF: dict[Any, frozenset[str]] = {Pages: _LIST_OPTIONS, Events: _LIST_OPTIONS}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _LAZY: dict[Any, Any] = {Pages: Any, JSONLines: Any, Events: None, Stream: None}  # and what they are of, if not said
 _MISSING: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Parameter:
     """One parameter: its place in the signature, where it goes, and under which name."""
 
     at: int
@@ -73,13 +75,13 @@ class Endpoint:
         hints: Its annotations, with type variables replaced.
 
     Attributes:
-        model: What the answer becomes: a type, or None for the Response itself.
-        discards: Whether the answer is thrown away (`-> None`).
-        raw: Whether it is the answer's own bytes (`-> bytes`).
+        model: What the response becomes: a type, or None for the Response itself.
+        discards: Whether the response is discarded (`-> None`).
+        raw: Whether the method returns the bytes of the response (`-> bytes`).
         lazy: `Pages`, `Stream`, `JSONLines` or `Events`, where it returns one of these; else None.
 
     Raises:
-        ConfigError: The signature says what can't be sent.
+        ConfigError: The signature names what can't be sent.
     """
 
     def __init__(self, where: str, method: str, path: str, function: Any, hints: Mapping[str, Any]) -> None:
@@ -89,12 +91,12 @@ class Endpoint:
         self.signature = inspect.signature(function)
         hints = dict(hints)
         self._read_return(hints, is_async=inspect.iscoroutinefunction(function))
-        self.query: list[Part] = []
-        self.headers: list[Part] = []
-        self.form: list[Part] = []
-        self.files: list[Part] = []
-        self.options: list[Part] = []
-        self.in_path: dict[str, Part] = {}
+        self.query: list[Parameter] = []
+        self.headers: list[Parameter] = []
+        self.form: list[Parameter] = []
+        self.files: list[Parameter] = []
+        self.options: list[Parameter] = []
+        self.in_path: dict[str, Parameter] = {}
         self.body: tuple[int, str] | None = None
         self._read_parameters(hints)
         self._head, *rest = self._split()
@@ -103,10 +105,10 @@ class Endpoint:
     # --- what a call does ---------------------------------------------------------------------------------------
 
     def bind(self, me: object, args: tuple[Any, ...], given: dict[str, Any]) -> Sequence[Any]:
-        """The values of the parameters, in their order.
+        """Return the values of the parameters, in their order.
 
         Raises:
-            TypeError: They do not fit the signature.
+            TypeError: The arguments do not fit the signature.
         """
         if not given and len(args) == self._count == self._positional:
             return args
@@ -129,7 +131,7 @@ class Endpoint:
         raise TypeError(f"{self.where}: {args!r:.80}, {given!r:.80}")
 
     def url(self, values: Sequence[Any]) -> str:
-        """The path with its placeholders filled.
+        """Fill the placeholders of the path.
 
         Raises:
             ConfigError: A value that can't be in a path.
@@ -148,7 +150,7 @@ class Endpoint:
     def _segment(self, name: str, value: Any) -> str:
         text = value if type(value) is str else self._text(name, value)
         if text in {"", ".", ".."}:
-            raise self._wrong(f"{name}={value!r} can't be in the path: it would make it another one")
+            raise self._wrong(f"{name}={value!r} can't be in the path: it would change the path")
         try:
             return quote(text, safe="")
         except UnicodeEncodeError:
@@ -157,7 +159,7 @@ class Endpoint:
     def _text(self, name: str, value: Any) -> str:
         if value is None:
             raise self._wrong(f"{name}=None can't be in the path")
-        return to_text("path", name, dated(value))
+        return to_text("path", name, iso_dates(value))
 
     # --- what the signature says --------------------------------------------------------------------------------
 
@@ -209,7 +211,7 @@ class Endpoint:
 
     def _check_names(self) -> None:
         for parts in (self.query, self.form + self.files, self.headers, self.options):
-            seen: dict[str, Part] = {}
+            seen: dict[str, Parameter] = {}
             for part in parts:
                 name = part.name.lower() if parts is self.headers else part.name
                 if name in seen:
@@ -228,24 +230,24 @@ class Endpoint:
                 raise self._wrong(f"{self._names(self.body[0])} and {name} are both the body: put them into one model")
             self.body = index, "content" if is_raw(kind) else "json"
             return
-        part = Part(index, marker.name or name, has_dates(kind))
+        part = Parameter(index, marker.name or name, has_dates(kind))
         self._put(part, marker, name, kind)
 
-    def _put(self, part: Part, marker: Marker, name: str, kind: Any) -> None:
+    def _put(self, part: Parameter, marker: Marker, name: str, kind: Any) -> None:
         if isinstance(marker, Path):
             if part.name not in _PLACEHOLDER.findall(self.path):
                 raise self._wrong(f"{name} is for the path, but there is no {{{part.name}}} in {self.path!r}")
             if type(None) in get_args(kind):
-                raise self._wrong(f"{name}: what is in the path can't be None")
+                raise self._wrong(f"{name}: a value in the path can't be None")
             self.in_path[part.name] = part
         elif isinstance(marker, Header):
-            part = Part(part.at, marker.name or name.replace("_", "-"), part.dated)
+            part = Parameter(part.at, marker.name or name.replace("_", "-"), part.dated)
             self._try(checked_headers, {part.name: ""})
             self.headers.append(part)
         elif isinstance(marker, Option):
             if part.name not in _OPTIONS_OF.get(self.lazy, _OPTIONS):
                 what = "a call" if self.lazy is None else self.lazy.__name__
-                raise self._wrong(f"{part.name!r} is no option of {what}: see Option")
+                raise self._wrong(f"{part.name!r} is not an option of {what}: see Option")
             self.options.append(part)
         else:
             places = (
@@ -286,10 +288,12 @@ class Endpoint:
         return list(self.signature.parameters)[1 + index]
 
     def _split(self) -> list[str]:
-        """The template as literals and placeholders in turn."""
+        """Split the template into literals and placeholders, in turn."""
         address = self.path.partition("?")[0]
         head = address.partition("://")[2].partition("/")[0] if "://" in address else ""
         bare = _PLACEHOLDER.sub("", address)
         if not self.path or "{" in head or set("{}") & set(bare + self.path[len(address) :]):
-            raise self._wrong(f"{self.path!r} is no template: write /users/{{id}}, with placeholders in the path alone")
+            raise self._wrong(
+                f"{self.path!r} is not a template: write /users/{{id}}, with placeholders in the path alone"
+            )
         return _PLACEHOLDER.split(self.path)

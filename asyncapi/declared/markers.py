@@ -1,4 +1,4 @@
-"""Where a parameter of a declared method goes: `team: Annotated[str, Query("team_id")]`."""
+"""Say where a parameter of a declared method goes: `team: Annotated[str, Query("team_id")]`."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """No part of the request: the call's own `timeout`, `retry`, `idempotency_key`, `wait`, `priority` or `tenant`.
+    """An option of the call, and no part of the request; by default the one of the parameter's name.
 
-    By default the one of the parameter's name. None leaves what the decorator or the client says.
+    It is `auth`, `cookies`, `timeout`, `retry`, `redirects`, `idempotency_key`, `wait`, `priority` or `tenant`. None
+    leaves what the decorator or the client says.
     """
 
     name: str | None = None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from asyncapi.clock import Clock
-    from asyncapi.messages.response import Outcome, Response
+    from asyncapi.messages.response import Failure, Outcome, Response, Success
 
 T = TypeVar("T")
 
@@ -120,13 +120,13 @@ class Outcomes(Generic[T]):
             )
         return self
 
-    async def __anext__(self) -> Outcome[T]:
+    async def __anext__(self) -> Success[T] | Failure[T]:
         while True:
             if self._failure is not None:
                 raise self._failure
             if self._ready:
                 self._puller.window.leave()  # rule 1: handed over
-                return self._ready.popleft()
+                return self._ready.popleft()  # type: ignore[return-value]  # every Outcome is one of the two
             if not self._workers.tasks:
                 if self._puller.error is not None:
                     raise self._puller.error  # rule 4

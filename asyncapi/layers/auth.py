@@ -12,12 +12,16 @@ Rules:
 4. Waiting for a credential is queue time: no attempt's, and never the host's latency.
 5. An error that comes from where secrets are (a credential, the transport) is not to bring them along: the variables of
    the frames that it has left are emptied.
+6. A call may have a credential of its own, or none (`Request.auth`). It goes to the origin of the URL that the call
+   names (rule 1), and replaces the headers that rule 2 would respect. What is cached or shared with it is kept by what
+   it writes, or not at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from yarl import URL
@@ -29,6 +33,7 @@ from asyncapi.messages.call import Call
 from asyncapi.messages.request import Request
 from asyncapi.redact import forget_variables, redact_broken
 from asyncapi.sansio.http.origin import Origin, origin
+from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
@@ -57,18 +62,21 @@ class Keyring:
         self._by_origin: dict[Origin, Credential] = {}
         if isinstance(given, Mapping):
             for place, credential in given.items():
-                self._by_origin[_place(place)] = _checked(credential)
+                self._by_origin[_place(place)] = checked(credential)
         elif base:
-            self._by_origin[origin(URL(base))] = _checked(given)
+            self._by_origin[origin(URL(base))] = checked(given)
         else:
-            self._anywhere = _checked(given)
+            self._anywhere = checked(given)
 
     def of(self, request: Request) -> Credential | None:
-        """Return the credential of this request's origin, or None (rule 1)."""
-        if self._anywhere is None:
+        """Return the credential for this request, or None (rule 1)."""
+        credential: Credential | None = self._anywhere
+        if request.auth is not UNSET:
+            credential = request.auth
+        elif credential is None:
             return self._by_origin.get(origin(request.url))
         first = request.call.original_url
-        return self._anywhere if request.url is first or origin(request.url) == origin(first) else None
+        return credential if request.url is first or origin(request.url) == origin(first) else None
 
     async def authorize(self) -> None:
         """Fetch the signature of every credential now.
@@ -98,8 +106,10 @@ class Keyring:
         Raises:
             AuthError: A credential has no value.
         """
-        credential = self.of(request)
+        credential, own = self.of(request), request.auth is not UNSET
         ask = None if credential is None else getattr(credential, "principal", _unknown)
+        if own and ask is None:
+            return self._principal_of_own(credential, request)
         if ask is None:
             return ""
         try:
@@ -111,7 +121,24 @@ class Keyring:
             failed = AuthError(f"{type(credential).__name__}: its value could not be read: {type(error).__name__}")
             forget_variables(error)
             raise failed from error
-        return user
+        return f"own {type(credential).__qualname__} {user}" if own and user is not None else user
+
+    def _principal_of_own(self, credential: Credential | None, request: Request) -> str | None:
+        """The user of a credential of the call's own that acts for one user alone (rule 6): told by what it writes."""
+        if credential is None:
+            return "nobody" if self.in_use else ""
+        if isinstance(credential, KeyPool):  # which would count a key as sent
+            return None
+        signature = credential.cached_signature(request, self.context)
+        if signature is None or signature.sign is not None:
+            return None
+        written = repr((signature.headers, signature.params, signature.cookies))
+        return f"own {sha256(written.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the client has a credential."""
+        return self._anywhere is not None or bool(self._by_origin)
 
     def describe(self) -> str:
         """One line for `explain()`."""
@@ -140,7 +167,14 @@ def _place(given: str) -> Origin:
     return place
 
 
-def _checked(given: object) -> Credential:
+def checked(given: object) -> Credential:
+    """What a user gives as a credential.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if isinstance(given, tuple | list) and len(given) == 2:  # noqa: PLR2004 - as requests and httpx take them
+        raise ConfigError(f"auth: a {type(given).__name__} is no credential: give Basic(user, password)")
     given = with_new_names(given)
     if isinstance(given, type) or not all(
         hasattr(given, name) for name in ("cached_signature", "fetch_signature", "on_response", "max_resends")
@@ -172,7 +206,7 @@ def auth(keyring: Keyring) -> Layer:
             except Exception as error:
                 forget_variables(error)
                 raise
-            if credential is None or signature is None or _has_own(request, signature):
+            if credential is None or signature is None or (request.auth is UNSET and _has_own(request, signature)):
                 call.signature = None
                 if isinstance(credential, KeyPool) and signature is not None:
                     credential.unused(signature)

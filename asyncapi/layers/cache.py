@@ -51,6 +51,7 @@ _NOT_MODIFIED = 304
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
 _is_secret = lru_cache(maxsize=1024)(is_secret)  # called for every header of every call
 _MOST_VARIANTS = 32  # of one URL
+_NOBODY_KNOWS = "?"  # the identity of no stored response
 _EVERYBODY = "public"  # the principal of responses that say `public`
 
 
@@ -79,6 +80,8 @@ def cache(
     counts: Counts,
     clock: Clock,
     unchanged: Callable[[Request], Awaitable[bool]] | None = None,
+    *,
+    fetching: dict[str, set[Fetch]] | None = None,
 ) -> Layer:
     """Respond from the store where that is allowed.
 
@@ -88,15 +91,17 @@ def cache(
         counts: Counts hits and misses.
         clock: Its date is what ages are counted by.
         unchanged: Whether `auth=` still acts for `call.principal`; None for a client with one user.
+        fetching: Requests under way by key, where another chain of the same client shares them.
     """
+    shared: dict[str, set[Fetch]] = {} if fetching is None else fetching
 
     def layer(inner: Send) -> Send:
-        return _Cache(inner, answers, settings, counts, clock, unchanged=unchanged).send
+        return _Cache(inner, answers, settings, counts, clock, fetching=shared, unchanged=unchanged).send
 
     return layer
 
 
-class _Fetch:
+class Fetch:
     """A request under way, and whether a write to its URL has overtaken it (rule 3)."""
 
     __slots__ = ("overtaken",)
@@ -114,6 +119,7 @@ class _Cache:
         counts: Counts,
         clock: Clock,
         *,
+        fetching: dict[str, set[Fetch]],
         unchanged: Callable[[Request], Awaitable[bool]] | None,
     ) -> None:
         self._unchanged = unchanged
@@ -122,7 +128,7 @@ class _Cache:
         self._settings = settings
         self._counts = counts
         self._now = clock.wall
-        self._fetching: dict[str, set[_Fetch]] = {}
+        self._fetching = fetching
 
     async def send(self, request: Request) -> Response:
         if request.method not in SAFE:
@@ -131,6 +137,8 @@ class _Cache:
             response = await self._inner(request)
             self._compare(request, response)
             return response
+        if request.redirects is not None:  # what it gets is no response for calls that follow as many as usual
+            return await self._inner(request)
         if request.content is not None or not caching.concerns(request.method, request.headers):  # rule 4
             return await self._inner(request)
         identity, key = _identity(request, request.call.principal), _key(request)
@@ -144,7 +152,7 @@ class _Cache:
         # section 5.2.1.7: no stored response may be used, and none may be fetched
         if "only-if-cached" in directives(request.headers):
             return Response(504, url=request.url, request=request)
-        fetch = _Fetch()
+        fetch = Fetch()
         self._fetching.setdefault(key, set()).add(fetch)
         try:
             return await self._ask(request, stored, fetch)
@@ -175,7 +183,7 @@ class _Cache:
             if stored is not None and caching.outdated(stored, response.headers):
                 self._keep(request, None, replaces=stored)
 
-    async def _ask(self, request: Request, stored: Stored | None, fetch: _Fetch) -> Response:
+    async def _ask(self, request: Request, stored: Stored | None, fetch: Fetch) -> Response:
         """Ask the server for the whole response, or to confirm the stored one."""
         began = self._now()
         conditions = {} if stored is None else caching.conditions(stored)
@@ -311,6 +319,8 @@ def _key(request: Request, url: URL | None = None) -> str:
 
 def _identity(request: Request, user: str | None) -> str:
     """Hash the credentials in a request's headers and the user of `auth=`; "" without any (rule 2)."""
+    if user is None:
+        return _NOBODY_KNOWS
     secrets = [(name.lower(), value) for name, value in request.headers.items() if _is_secret(name)]
     # the same key for all requests without credentials
     if not secrets and not user:

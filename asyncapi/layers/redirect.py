@@ -33,7 +33,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 def redirect(most: int) -> Layer:
-    """Follow at most `most` redirects.
+    """Follow at most `most` redirects, or as many as the request says itself.
 
     Raises (from the layer):
         ProtocolError: Too many, to an unusable place, from https to http, or with a body that can't be resent.
@@ -44,7 +44,10 @@ def redirect(most: int) -> Layer:
             response = await inner(request)
             if response.status not in _REDIRECTS:
                 return response
-            for _ in range(most):
+            limit = most if request.redirects is None else request.redirects
+            if not limit:
+                return response
+            for _ in range(limit):
                 if "Location" not in response.headers:
                     return response
                 request = follow(request, response)
@@ -53,7 +56,7 @@ def redirect(most: int) -> Layer:
                 if response.status not in _REDIRECTS:
                     return response
             last = redact_broken(response.headers.get("Location", "nowhere"))
-            raise final_error(f"more than {most} redirects, the last to {last!r}", request)
+            raise final_error(f"more than {limit} redirects, the last to {last!r}", request)
 
         return send
 

@@ -54,6 +54,8 @@ class Request:
         url: Absolute, or relative to the client's base URL.
         params: Query parameters, added to those in `url`. A None value is left out, a list repeats the key.
         headers: Added to the client's, replacing those of the same name.
+        cookies: Cookies for this request alone: name -> value, sent verbatim, never stored.
+        auth: A credential instead of the client's, for the origin of `url` alone; None for none.
         json: A JSON body: plain data or a pydantic model.
         data: A form body (`application/x-www-form-urlencoded`), or the fields beside `files`.
         content: A raw body: bytes, text, a file object, or an (async) iterable of bytes.
@@ -63,6 +65,7 @@ class Request:
         idempotency_key: True makes one; a string is sent as it is (header `Idempotency-Key`).
         timeout: Seconds for the whole call or a `Timeout`, for this request only; None for no limit.
         retry: Most attempts or a `Retry`, for this request only; None for a single attempt.
+        redirects: The most redirects followed, for this request only; 0 returns them.
         route: The template of the URL (`/users/{id}`): its label in metrics.
         wait: Whether, or for how many seconds, to wait in a queue for a place or a token.
         priority: Higher goes first in every queue; 0 is usual.
@@ -70,8 +73,8 @@ class Request:
     """
 
     __slots__ = (
-        "call", "content", "data", "deadline", "files", "headers", "id", "idempotency_key", "json", "method",
-        "params", "priority", "retry", "route", "tenant", "timeout", "url", "wait",
+        "auth", "call", "content", "cookies", "data", "deadline", "files", "headers", "id", "idempotency_key", "json",
+        "method", "params", "priority", "redirects", "retry", "route", "tenant", "timeout", "url", "wait",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +84,8 @@ class Request:
         *,
         params: Params | None = None,
         headers: Headers | None = None,
+        cookies: Mapping[str, str] | None = None,
+        auth: Any = UNSET,
         json: Any = None,
         data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
         content: Content | Body | None = None,
@@ -89,6 +94,7 @@ class Request:
         idempotency_key: str | bool | None = None,
         timeout: Any = UNSET,
         retry: Any = UNSET,
+        redirects: int | None = None,
         route: str | None = None,
         wait: bool | float | Unset = UNSET,
         priority: int | None = None,
@@ -98,6 +104,8 @@ class Request:
         self.url = decoding.parse_url(url)
         self.params = params
         self.headers: CIMultiDict[str] = CIMultiDict(headers or ())
+        self.cookies = cookies
+        self.auth = auth
         self.json = json
         self.data = data
         self.content = content
@@ -106,6 +114,7 @@ class Request:
         self.idempotency_key = idempotency_key
         self.timeout = timeout
         self.retry = retry
+        self.redirects = redirects
         self.route = route
         self.wait = wait
         self.priority = priority
@@ -121,11 +130,11 @@ class Request:
         return twin
 
     def redacted(self) -> Request:
-        """Copy the request for display: secrets in the URL and headers masked, the body left out."""
+        """Copy the request for display: secrets are masked; body, cookies and credential are left out."""
         return self.copy(
             url=URL(redact_url(self.url), encoded=True),
             headers=redact_headers(self.headers),
-            params=None, json=None, data=None, content=None, files=None, call=NO_CALL,
+            auth=UNSET, cookies=None, params=None, json=None, data=None, content=None, files=None, call=NO_CALL,
         )  # fmt: skip
 
     def __repr__(self) -> str:

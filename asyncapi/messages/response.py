@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 import pydantic
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -141,7 +141,10 @@ class Response:
 
 @dataclass(slots=True)
 class Outcome(Generic[T_co]):
-    """What became of one item of a fan-out.
+    """What became of one item of a fan-out: always a `Success` or a `Failure`.
+
+    After `if o.ok:`, mypy knows that `o.value` is there. After `if o.error is None:`, `if o.ok is True:` or
+    `match o: case Success():`, pyright does, too.
 
     Attributes:
         index: Its place in the source, from 0.
@@ -163,10 +166,39 @@ class Outcome(Generic[T_co]):
     status: int | None = None
     degraded: str = ""
 
+    def __post_init__(self) -> None:
+        self.__class__ = Success if self.error is None else Failure
+
     @property
     def ok(self) -> bool:
         """Whether there is a value."""
         return self.error is None
+
+
+class Success(Outcome[T_co]):
+    """The outcome of an item that has a value."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        value: T_co
+        error: None
+
+        @property
+        def ok(self) -> Literal[True]: ...  # noqa: D102 - as above
+
+
+class Failure(Outcome[T_co]):
+    """The outcome of an item that has an error."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        value: None
+        error: AsyncAPIError
+
+        @property
+        def ok(self) -> Literal[False]: ...  # noqa: D102 - as above
 
 
 class error_context:  # noqa: N801 - reads as a word in a with statement

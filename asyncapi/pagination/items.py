@@ -1,7 +1,7 @@
-"""What is in the answer of a page: its items as values of a model, and everything else as plain data, read in one go.
+"""Read the response of a page: its items as values of a model, and everything else as plain data, in one go.
 
 The place of the items ("data.items") becomes a typed dictionary around `list[Model]` that lets everything else
-through, so that the bytes are parsed once and a mismatch is told with its place in the answer.
+through, so that the bytes are parsed once, and the error of a mismatch names its place in the response.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _FAILURES = frozenset({"error", "errors"})
 _REASONS = _FAILURES | {"message", "msg", "detail", "details", "code", "exception", "fault", "reason", "error_code"}
 
 
-class Contents:
-    """Reads the answers of one list.
+class ItemsReader:
+    """Reads the responses of one list.
 
     Args:
-        items: The place of the items: keys joined by dots, "" where the answer itself is the list, with a "?" at its
-            end where the server may leave it out. None takes the answer itself, or its "items", "results" or "data",
-            whichever is a list in the first answer.
+        items: The place of the items: keys joined by dots, "" where the response itself is the list, with a "?" at its
+            end where the server may leave it out. None takes the response itself, or its "items", "results" or "data",
+            whichever is a list in the first response.
         model: What an item is, or None for plain data.
 
     Raises:
-        ConfigError: The place can't be read, or the model is none.
+        ConfigError: The place can't be read, or pydantic can't validate the model.
     """
 
     def __init__(self, items: str | None, model: Any) -> None:
@@ -46,13 +46,13 @@ class Contents:
             path = tuple(bare.split(".")) if bare else ()
             if not all(path):
                 raise ConfigError(f"items={items!r}: give the keys that lead to the list, like 'data.items'")
-            self._go(path, optional=items.endswith("?"))
+            self._settle_on(path, optional=items.endswith("?"))
 
     def read(self, response: Response) -> tuple[Any, list[Any]]:
-        """The whole answer, and its items.
+        """Return the whole response as plain data, and its items.
 
         Raises:
-            DecodeError: It is no JSON, or (SchemaError) has not what it should.
+            DecodeError: It isn't valid JSON, or (SchemaError) does not fit.
         """
         if response.status == 204:  # noqa: PLR2004 - No Content
             return None, []
@@ -60,15 +60,15 @@ class Contents:
             place = _found(response)
             if place is None:
                 return response.json(), []
-            self._go(place, optional=False)
+            self._settle_on(place, optional=False)
         data = items = response.parse(self._shape)
         for key in self._path or ():
             items = None if items is None else items.get(key)
-        if items is None and (failure := _telling(data, _FAILURES)) is not None:
-            raise _no_list(response, f"no items in the answer, but {failure!r}")
+        if items is None and (failure := _reason(data, _FAILURES)) is not None:
+            raise _no_list(response, f"no items in the response, but {failure!r}")
         return data, items or []
 
-    def _go(self, path: tuple[str, ...], *, optional: bool) -> None:
+    def _settle_on(self, path: tuple[str, ...], *, optional: bool) -> None:
         self._path = path
         try:
             self._shape = _cached_shape(path, self._model, optional)
@@ -77,7 +77,7 @@ class Contents:
 
 
 def _found(response: Response) -> tuple[str, ...] | None:
-    """Where the list is, seen from an answer; None where it is null, and nothing beside it says why."""
+    """Find the list in a response; None where it is null and nothing beside it says why."""
     data = response.json()
     if isinstance(data, list):
         return ()
@@ -85,21 +85,21 @@ def _found(response: Response) -> tuple[str, ...] | None:
     place = next((key for key in _USUAL if isinstance(keys.get(key), list)), None)
     if place is not None:
         return (place,)
-    if any(key in keys and keys[key] is None for key in _USUAL) and not _telling(keys, _REASONS):
+    if any(key in keys and keys[key] is None for key in _USUAL) and not _reason(keys, _REASONS):
         return None
     shown = ", ".join(map(repr, list(keys)[:_SHOWN])) or f"a {type(data).__name__}"
-    raise _no_list(response, f"no list of items found in the answer ({shown})")
+    raise _no_list(response, f"no list of items found in the response ({shown})")
 
 
-def _telling(data: Any, names: frozenset[str]) -> str | None:
-    """A key of the answer that may say why there are no items."""
+def _reason(data: Any, names: frozenset[str]) -> str | None:
+    """Find a key of the response that may say why there are no items."""
     keys = data if isinstance(data, dict) else {}
     return next((key for key, value in keys.items() if value and key.lower() in names), None)
 
 
 def _no_list(response: Response, message: str) -> DecodeError:
     return DecodeError(
-        f"{message}: say where it is, like items='data.items'",
+        f"{message}: name its place, like items='data.items'",
         body=response.content,
         request=response.request,
         attempts=response.attempts,
@@ -115,9 +115,9 @@ def _make_shape(path: tuple[str, ...], model: Any, optional: bool) -> Any:
     name = f"a page of {model.__name__ if isinstance(model, type) else model}"
     for key in reversed(path):
         field: Any = NotRequired[shape] if optional else Required[shape]
-        made = _typed_dict(name, {key: field})
-        made.__pydantic_config__ = pydantic.ConfigDict(extra="allow")
-        shape = made | None if optional else made
+        page = _typed_dict(name, {key: field})
+        page.__pydantic_config__ = pydantic.ConfigDict(extra="allow")
+        shape = page | None if optional else page
     return shape
 
 

@@ -1,14 +1,14 @@
-"""Lists that come in pages: an async iterator over their items, or over the pages.
+"""Iterate over a list that comes in pages: over its items, or over the pages.
 
 Rules:
-- Each page is one call of the client: its limits, retries and deadline apply to each alone.
-- Pages are handed over in their order. At most `prefetch` are asked for ahead of the consumer; where it is known
-  which pages there are, `concurrency`. What has been handed over is let go: memory does not grow.
-- `position` says how far the consumer is, as plain JSON data; `start=` goes on from there.
-- A failure is raised when its page's turn comes. It carries `.position`, and a note that names the page.
-- Only the origin of the list is asked, and those in `allow_origins`: the client's headers, parameters and credentials
-  go with every page, and an answer must not send them elsewhere.
-- Leaving early, by break, exception or cancellation, cancels what is under way.
+1. Each page is one call of the client: its limits, retries and deadline apply to each page alone.
+2. Pages come in their order. At most `prefetch` pages are requested ahead of the consumer, or `concurrency` where it is
+   known which pages there are. Pages that were consumed are released: memory does not grow.
+3. `position` says how far the consumer is, as plain JSON data; `start=` resumes there.
+4. A failure is raised when its page's turn comes. It carries `.position`, and a note that names the page.
+5. Requests go to the origin of the list and to those in `allow_origins` alone: the client's headers, parameters and
+   credentials go with every page, and a response must not send them elsewhere.
+6. Leaving early, by break, exception or cancellation, cancels what is under way.
 """
 
 from __future__ import annotations
@@ -16,33 +16,28 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from yarl import URL
 
-from asyncapi.calls.builder import checked_headers, flat_params
+from asyncapi.calls.arguments import flat_params
 from asyncapi.errors import ConfigError, RejectedError
 from asyncapi.messages.decoding import parse_url
 from asyncapi.messages.uri import with_pairs, with_replaced, with_user_info
-from asyncapi.pagination.items import Contents
-from asyncapi.pagination.prefetch import Run, tell
+from asyncapi.pagination.items import ItemsReader
+from asyncapi.pagination.prefetch import Prefetcher, note_position
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.origin import Origin, origin
 from asyncapi.sansio.http.pages import Linked, Page, PageStrategy, Position, Progress, Turn, start_of, without_echo
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
-from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
     from types import TracebackType
 
-    from typing_extensions import TypeForm
-
     from asyncapi.messages.response import Response
-    from asyncapi.settings import Retry, Timeout
-    from asyncapi.types import Headers, Params
+    from asyncapi.types import Params
 
 T = TypeVar("T")
 
@@ -55,12 +50,12 @@ log = logging.getLogger("asyncapi")
 class Pages(Generic[T]):
     """The items of a list that comes in pages: `async for` over it, or over `.pages()`.
 
-    One loop at a time; the next one goes on where the last was left. `async with` it, or `aclose` it, where leaving a
-    loop must have ended what was under way before the next line runs.
+    One loop at a time; the next loop resumes where the last one was left. Use `async with`, or call `aclose`, where
+    what was under way must have ended before the next line runs.
 
     Attributes:
-        stopped: Why it ended before the list did, or None.
-        progress: How much has been handed over; `position` tells it.
+        stopped: Why the iteration ended before the list did, or None.
+        progress: How much the consumer has got; `position` is made of it.
     """
 
     __reduce_ex__ = refuse_copy
@@ -91,27 +86,27 @@ class Pages(Generic[T]):
         self._list = _list_url(url, params)
         self._home = self._list if self._list.absolute else parse_url(base_url)
         self._origins = {origin(self._home), *_origins(allow_origins)}
-        self._contents = Contents(items, model)
-        self._way = _way_of(by)
+        self._reader = ItemsReader(items, model)
+        self._strategy = _strategy_of(by)
         self._prefetch = prefetch
         self._concurrency = concurrency
         self._max_pages = max_pages
-        self.progress: Progress[T] = Progress(start_of(start, self._way.key))
-        self._run: Run[T] | None = None
+        self.progress: Progress[T] = Progress(start_of(start, self._strategy.key))
+        self._run: Prefetcher[T] | None = None
         self._first_answer: int | None = None
         self._first_url: str | None = None
 
     @property
     def position(self) -> Position:
-        """Where to go on from, as plain JSON data: all that was handed over lies before it.
+        """Where to resume, as plain JSON data: all that you got lies before it.
 
-        It counts the item in your hand: save it when you are done with that, and give it to `paginate(start=...)`.
+        It counts the current item: save it when you are done with that item, and give it to `paginate(start=...)`.
         It may hold a URL or a cursor of the server's: keep it as safe as the list itself.
         """
         return self.progress.position
 
     async def __aiter__(self) -> AsyncGenerator[T, None]:
-        """The items, one after another."""
+        """Iterate over the items."""
         progress, run = self.progress, await self._begin()
         try:
             while (page := await run.next()) is not None:
@@ -123,7 +118,7 @@ class Pages(Generic[T]):
             await run.aclose()
 
     async def pages(self) -> AsyncGenerator[Page[T], None]:
-        """The pages, one after another; an empty one that only marks the end is left out."""
+        """Iterate over the pages; an empty one that only marks the end is left out."""
         progress, run = self.progress, await self._begin()
         try:
             while (page := await run.next()) is not None:
@@ -146,15 +141,15 @@ class Pages(Generic[T]):
         if self._run is not None:
             await self._run.aclose()
 
-    async def _begin(self) -> Run[T]:
-        """A new run from where the last one was left; what that had under way is ended."""
+    async def _begin(self) -> Prefetcher[T]:
+        """Begin a new run where the last one was left, and end what that had under way."""
         if self._run is not None:
             if self._run.waiting:
                 raise ConfigError("two loops over the same pages: call client.paginate(...) for each")
             await self._run.aclose()
-        self._run = Run(
+        self._run = Prefetcher(
             self._fetch,
-            self._way,
+            self._strategy,
             self.progress.position,
             prefetch=self._prefetch,
             concurrency=self._concurrency,
@@ -165,29 +160,29 @@ class Pages(Generic[T]):
 
     def _stop(self) -> None:
         self.stopped = f"{self._max_pages} pages (max_pages)"
-        log.warning("%s: ended after %s pages (max_pages), the list goes on", redact_url(self._list), self._max_pages)
+        log.warning("%s: ended after %s pages (max_pages); the list has more", redact_url(self._list), self._max_pages)
 
     async def _fetch(self, position: Position, number: int) -> Page[T]:
-        """One page, and where the next one is."""
+        """Fetch one page, and find where the next one is."""
         try:
             url = self._url(position)
             response = await self._ask(url)
-            data, items = self._contents.read(response)
+            data, items = self._reader.read(response)
             skip = position.get("skip", 0)
             here = {key: value for key, value in position.items() if key != "skip"}
             page = Page(number, items[skip:], here, data, response, min(skip, len(items)))
-            if self._way.key in {"page", "offset"} and items and number <= 2:  # noqa: PLR2004 - the first two
+            if self._strategy.key in {"page", "offset"} and items and number <= 2:  # noqa: PLR2004 - the first two
                 self._compare(url, response.content)
             page.next = self._next(page, url)
         except Exception as error:
-            tell(error, position, number)
+            note_position(error, position, number)
             raise
         return page
 
     def _next(self, page: Page[T], asked: URL) -> Position | None:
-        """Where the page after this one is."""
-        found, sent = self._way.after(page), page.response.url
-        if self._way.key != "url":
+        """Find where the page after this one is."""
+        found, sent = self._strategy.after(page), page.response.url
+        if self._strategy.key != "url":
             return found
         here = without_echo(str(sent), sent=sent, original=asked)
         if not any(page.position.values()):
@@ -197,7 +192,7 @@ class Pages(Generic[T]):
         following = without_echo(found["url"], sent=sent, original=asked)
         if following == here and not page.count:
             return None
-        return {"url": None if following == self._first_url else following}  # None is known, as where the run began
+        return {"url": None if following == self._first_url else following}  # None leads back to where the run began
 
     def _compare(self, url: URL, content: bytes) -> None:
         """Warn if the first two numbers give the same page: most likely the server does not know the parameter."""
@@ -205,163 +200,45 @@ class Pages(Generic[T]):
             self._first_answer = hash(content)
         elif self._first_answer == hash(content):
             log.warning(
-                "%s: the same page again, to the byte, as for the number before: does the server know the parameter?",
+                "%s: byte for byte the same page as for the number before: does the server know the parameter?",
                 redact_url(url),
             )
 
     def _url(self, position: Position) -> URL:
-        """What to ask for.
+        """Return the URL of the page at a position.
 
         Raises:
-            RejectedError: It is of another origin.
+            RejectedError: It has another origin (rule 5).
         """
-        given, params = self._way.ask(position)
-        if given is None:
+        target, params = self._strategy.ask(position)
+        if target is None:
             return with_replaced(self._list, tuple(flat_params(params))) if params else self._list
-        url = parse_url(given)
+        url = parse_url(target)
         if origin(url) not in self._origins:
             raise RejectedError(
-                f"the next page is at {redact_url(url)!r}, not on {_shown(self._home)}: not asked, because this "
-                f"client's headers and credentials would go with it; allow_origins=[{_shown(url)!r}] if you trust it"
+                f"the next page is at {redact_url(url)!r}, not on {_shown(self._home)}: not requested, because this "
+                f"client's headers and credentials would go there; allow_origins=[{_shown(url)!r}] if you trust it"
             )
         if self._home.raw_user is not None and origin(url) == origin(self._home):
             url = with_user_info(url, self._home)
         return url
 
 
-class Paginate:
-    """The type of `client.paginate`.
-
-    Args:
-        request: The client's.
-        base_url: The client's.
-    """
-
-    def __init__(self, request: Callable[..., Awaitable[Response]], base_url: str) -> None:
-        self._request = request
-        self._base_url = base_url
-
-    @overload
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        by: By,
-        items: str | None = None,
-        model: None = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        prefetch: int = 1,
-        concurrency: int = 8,
-        max_pages: int | None = 10_000,
-        start: Mapping[str, Any] | None = None,
-        allow_origins: Iterable[str] = (),
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Pages[Any]: ...
-
-    @overload
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        by: By,
-        items: str | None = None,
-        model: TypeForm[T],
-        params: Params | None = None,
-        headers: Headers | None = None,
-        prefetch: int = 1,
-        concurrency: int = 8,
-        max_pages: int | None = 10_000,
-        start: Mapping[str, Any] | None = None,
-        allow_origins: Iterable[str] = (),
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Pages[T]: ...
-
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        by: By,
-        items: str | None = None,
-        model: Any = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        prefetch: int = 1,
-        concurrency: int = 8,
-        max_pages: int | None = 10_000,
-        start: Mapping[str, Any] | None = None,
-        allow_origins: Iterable[str] = (),
-        timeout: Any = UNSET,
-        retry: Any = UNSET,
-        route: str | None = None,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Pages[Any]:
-        """Iterate over a list that comes in pages.
-
-            async for item in api.paginate("/items", by=Cursor(), items="data.items", model=Item): ...
-
-        Each page is one GET with the client's limits and retries; pages come in order and memory does not grow.
-
-        Args:
-            url: Of the list: absolute, or relative to the base URL.
-            by: How pages follow each other: `PageNumber()`, `Offset()`, `Cursor()`, `LinkHeader()`, `NextUrl()`, or a
-                function of the `Page` that gives the next URL, or parameters to set in `url`, or None at the end.
-            items: Where the answer has the items: keys joined by dots, "" for the answer itself, "files?" if it may be
-                missing. By default the answer itself, or its "items", "results" or "data".
-            model: What an item is, as in `request`; plain data by default.
-            params: Query parameters of the list.
-            headers: Sent with every page.
-            prefetch: Pages asked for ahead of your loop; 0 for none.
-            concurrency: Pages asked for side by side where numbers or offsets and the total are known.
-            max_pages: Ends the run after so many pages, with a warning in the log; `.stopped` then says so.
-            start: A saved `.position` to go on from.
-            allow_origins: Other origins that next URLs may lead to, as "https://host". The client's headers, parameters
-                and credentials go there too.
-            timeout: For each page, as in `request`.
-            retry: For each page, as in `request`.
-            route: As in `request`.
-            priority: As in `request`.
-            tenant: As in `request`.
-
-        Returns:
-            Pages: `async for` over it for items, over its `.pages()` for pages. Failures are those of `request`, and
-            carry `.position`; a loop and a foreign origin are a `RejectedError`.
-
-        Raises:
-            ConfigError: An argument makes no sense.
-        """
-        ask = partial(
-            self._request, "GET", headers=None if headers is None else checked_headers(headers),
-            timeout=timeout, retry=retry, raise_for_status=True, route=route, priority=priority, tenant=tenant,
-        )  # fmt: skip
-        return Pages(
-            ask, url, by=by, items=items, model=model, params=params, base_url=self._base_url, prefetch=prefetch,
-            concurrency=concurrency, max_pages=max_pages, start=start, allow_origins=allow_origins,
-        )  # fmt: skip
-
-
-def _way_of(by: Any) -> PageStrategy:
+def _strategy_of(by: Any) -> PageStrategy:
     if isinstance(by, PageNumber | Offset | Cursor | LinkHeader | NextUrl):
         return by.strategy()
     if isinstance(by, type) or not callable(by) or inspect.iscoroutinefunction(by):
-        shown = f"{by.__name__}: {by.__name__}()" if isinstance(by, type) else f"{by!r:.80}: PageNumber(), Cursor()"
-        raise ConfigError(f"by={shown}, or a plain function of the page that gives the next URL, is what it takes")
+        name, known = (
+            (by.__name__, f"{by.__name__}()") if isinstance(by, type) else (repr(by)[:80], "PageNumber(), Cursor()")
+        )
+        raise ConfigError(f"by={name}: give {known}, or a plain function of the page that returns the next URL")
     return Linked(by)
 
 
 def _list_url(url: str | URL, params: Params | None) -> URL:
-    made = parse_url(url)
+    list_url = parse_url(url)
     pairs = () if params is None else tuple(flat_params(params))
-    return with_pairs(made, pairs) if pairs else made
+    return with_pairs(list_url, pairs) if pairs else list_url
 
 
 def _origins(allowed: Iterable[str]) -> Iterable[Origin]:
@@ -370,7 +247,9 @@ def _origins(allowed: Iterable[str]) -> Iterable[Origin]:
     for text in allowed:
         url = parse_url(text)
         if url.scheme not in {"http", "https"} or not url.raw_host or url.raw_path != "/" or url.raw_query_string:
-            raise ConfigError(f"allow_origins: {redact_url(url)!r} is no origin; write https://host, without a path")
+            raise ConfigError(
+                f"allow_origins: {redact_url(url)!r} is not an origin: write https://host, without a path"
+            )
         yield origin(url)
 
 

@@ -1,4 +1,4 @@
-"""One run over pages: what is asked for ahead of the consumer, and the end of all of it.
+"""Fetch pages ahead of the consumer, in order, and end what is under way.
 
 Each page is a task, in order. Where positions are known ahead, tasks fetch side by side; else each waits for the one
 before it, to learn from its page where the next one is.
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SHOWN = 100
+_LONGEST = 100
 
 
-class Run(Generic[T]):
-    """What is under way, in order.
+class Prefetcher(Generic[T]):
+    """One run over the pages of a list: the pages under way, in order.
 
     Args:
         fetch: Fetches the page at a position; its second argument is the page's number in this run.
-        way: Knows which position comes next.
+        strategy: Knows which position comes next.
         start: The first position.
         prefetch: Pages ahead of the consumer.
-        concurrency: The same, where positions are known ahead.
+        concurrency: Pages ahead of the consumer where positions are known ahead.
         max_pages: Pages in all, or None.
 
     Attributes:
@@ -41,7 +41,7 @@ class Run(Generic[T]):
     def __init__(
         self,
         fetch: Callable[[Position, int], Coroutine[Any, Any, Page[T]]],
-        way: PageStrategy,
+        strategy: PageStrategy,
         start: Position,
         *,
         prefetch: int,
@@ -51,7 +51,7 @@ class Run(Generic[T]):
         self.waiting = False
         self.when_full: Callable[[], object] = bool
         self._fetch = fetch
-        self._way = way
+        self._strategy = strategy
         self._prefetch = prefetch
         self._concurrency = concurrency
         self._max_pages = max_pages
@@ -64,9 +64,9 @@ class Run(Generic[T]):
         self._closed = False
 
     async def next(self) -> Page[T] | None:
-        """The next page, or None at the end; the last one may be empty."""
+        """Return the next page, or None at the end; the last page may be empty."""
         if self._closed and not self._ended:
-            raise ConfigError("this loop over the pages has ended: another one has begun, or they were closed")
+            raise ConfigError("this loop over the pages has ended: another loop has begun, or the pages were closed")
         if self._ended or not (self._tasks or self._extend()):
             return None
         self.waiting = True
@@ -83,12 +83,12 @@ class Run(Generic[T]):
         return page
 
     def _room(self) -> int:
-        """How many pages may be asked for ahead of the consumer."""
-        certain = self._prefetch and self._tail is not None and self._way.ahead(self._tail) is not None
+        """Return how many pages may be requested ahead of the consumer."""
+        certain = self._prefetch and self._tail is not None and self._strategy.ahead(self._tail) is not None
         return max(self._prefetch, self._concurrency) if certain else self._prefetch
 
     def _extend(self) -> bool:
-        """Start on one more page, if there may be one."""
+        """Start fetching one more page, if there may be one."""
         if self._number == self._max_pages:
             if not self._tasks:
                 self._ended = True
@@ -99,7 +99,7 @@ class Run(Generic[T]):
         if self._newest is None and self._tail is not None:
             self._seen.again(self._tail)
             work = self._fetch(self._tail, self._number)
-        elif self._tail is not None and (sure := self._way.ahead(self._tail)) is not None:
+        elif self._tail is not None and (sure := self._strategy.ahead(self._tail)) is not None:
             self._tail = sure
             work = self._fetch(sure, self._number)
         else:
@@ -110,7 +110,7 @@ class Run(Generic[T]):
         return True
 
     async def _follow(self, before: asyncio.Task[Page[T] | None] | None, number: int) -> Page[T] | None:
-        """The page after another one, whose task may still be under way."""
+        """Fetch the page after another one, whose task may still be under way."""
         page = await before if before is not None else None
         position = None if page is None else page.next
         del page, before
@@ -118,9 +118,9 @@ class Run(Generic[T]):
             return None
         if number == self._number:
             self._tail = position
-        if self._way.key not in {"page", "offset"} and self._seen.again(position):
-            error = RejectedError(f"the pages go round in a loop: the server names {_told_position(position)} again")
-            tell(error, position, number)
+        if self._strategy.key not in {"page", "offset"} and self._seen.again(position):
+            error = RejectedError(f"the pages form a loop: the server names {_shown(position)} again")
+            note_position(error, position, number)
             raise error
         return await self._fetch(position, number)
 
@@ -137,21 +137,21 @@ class Run(Generic[T]):
                 cancelled = error
         for task in self._tasks:
             if not task.cancelled():
-                task.exception()  # seen: nobody will ask for that page any more
+                task.exception()  # retrieved: nobody will ask for that page any more
         self._tasks.clear()
         self._newest = None
         if cancelled is not None:
             raise cancelled
 
 
-def tell(error: Exception, position: Position, number: int) -> None:
-    """Have the error say which page failed, and where to go on from."""
+def note_position(error: Exception, position: Position, number: int) -> None:
+    """Add to the error which page failed, and where to resume."""
     if isinstance(error, AsyncAPIError):
         error.position = position
-    error.add_note(f"page {number} of this run failed, {_told_position(position)}: go on from there with start=")
+    error.add_note(f"page {number} of this run failed, {_shown(position)}: resume there with start=")
 
 
-def _told_position(position: Position) -> str:
+def _shown(position: Position) -> str:
     shown = {key: redact_url(value) if key == "url" and value else value for key, value in position.items()}
     text = repr(shown)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

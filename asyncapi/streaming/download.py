@@ -1,14 +1,14 @@
-"""A streamed body into a file, which is there whole or not at all.
+"""Save a streamed body into a file, which is there whole or not at all.
 
 Rules:
-- It is written beside its place under a name of its own, and renamed at the end; what fails or is cancelled leaves
-  nothing.
-- A body that breaks off is gone on with where the server can give the rest of the very same one (Range and If-Range):
-  of a plain GET with a strong validator, with the retries of the call, counted from the last byte that came.
-- A server may give less than the rest (RFC 9110 section 15.3.7): it is asked again, until all has come.
-- An answer that is not sure to belong to what is there (another validator or none, another total, a body that is not
-  as long as it says) is never joined: the file is asked for anew, whole, as often as the call has attempts.
-- Bytes are written by worker threads, a mebibyte at a time.
+1. The bytes go into a file of another name beside the target, which is renamed at the end; a download that fails or is
+   cancelled leaves nothing.
+2. A body that breaks off is resumed where the server can send the rest of the very same one (Range and If-Range): of a
+   plain GET with a strong validator. The retries of the call are counted from the last byte received.
+3. A server may send less than the rest (RFC 9110 section 15.3.7): it is asked again, until all has arrived.
+4. A response that may belong to another file (another validator or none, another total, a body that is not as long as
+   it says) is never joined: the file is requested anew, whole, as often as the call has attempts.
+5. Worker threads write the bytes, a mebibyte at a time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _PIECE = 1024 * 1024  # bytes
 _OK, _PARTIAL = 200, 206
-_NO_RANGE = (412, 416)  # Precondition Failed, Range Not Satisfiable: what is there now is another one
+_NO_RANGE = (412, 416)  # Precondition Failed, Range Not Satisfiable: the file has changed
 
 
 async def save(
@@ -47,31 +47,31 @@ async def save(
     reopen: Reopen | None,
     clock: Clock,
 ) -> int:
-    """Save the body; gives its bytes.
+    """Save the body; return its size in bytes.
 
     Raises:
-        TransportError: It broke off for good.
-        ConfigError: There can be no such file.
-        OSError: It can't be written to its end.
+        TransportError: The body broke off for good.
+        ConfigError: The file can't be created.
+        OSError: The file can't be written to its end.
     """
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        file = beside.open("xb")
+        file = partial.open("xb")  # rule 1
     except (OSError, ValueError) as error:
         raise ConfigError(f"save({str(path)!r}): {error}") from error
     try:
         with file:
             saved = await _Saving(file, response, progress, reopen, clock).run()
-        beside.replace(target)
+        partial.replace(target)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
     return saved
 
 
 class _Saving:
-    """One file being written, over one connection or several.
+    """Writes one file, over one connection or several.
 
     Attributes:
         done: Bytes so far.
@@ -96,7 +96,7 @@ class _Saving:
         self._begin(response)
 
     async def run(self) -> int:
-        """All of it."""
+        """Write the file to its end."""
         try:
             while (failure := await self._copy()) is not None or not (self._to_the_end or self.done == self._total):
                 await self._go_on(failure)
@@ -107,29 +107,29 @@ class _Saving:
         return self.done
 
     def _begin(self, response: StreamedResponse) -> None:
-        """Take the answer for the beginning of the file.
+        """Take the response for the beginning of the file.
 
         Raises:
-            ProtocolError: It is a part that nobody asked for, and not the first.
+            ProtocolError: It is a part that was not requested, and not the first.
         """
         self._source = response
         part = part_of(response.status, response.headers)
         own = "Range" in self._headers and (response.status == _PARTIAL or "Content-Range" in response.headers)
-        if own:  # the caller's own range: what was asked for is all
+        if own:  # the caller's own range: the file is that range
             size = None if part is None or part.stop is None else part.stop - part.start
             part = Part(0, size, size)
         if part is None or part.start:
-            raise self._wrong("the server gave a part that was not asked for, or does not say which (Content-Range)")
+            raise self._wrong("the server sent a part that was not requested, or does not say which (Content-Range)")
         with_body = response.status in {_OK, _PARTIAL} and (
             response.request is None or response.request.method != "HEAD"
         )
-        self.done = self._most = self._tries = 0
+        self.done = self._furthest = self._tries = 0
         self._stop, self._total, self._to_the_end = part.stop if with_body else None, part.total, part.whole
         self._validator = validator(response.headers) if with_body and not own else None
-        self._spoilt = False  # whether what has come can't be trusted
+        self._spoilt = False  # whether the bytes so far can't be trusted
 
     async def _copy(self) -> ProtocolError | RequestTimeout | None:
-        """Write what the answer in hand holds; gives what it was cut off by."""
+        """Write the body of the current response; return the failure that cut it off, or None."""
         pieces: list[bytes] = []
         size = 0
         try:
@@ -152,19 +152,19 @@ class _Saving:
     def _count(self, piece: bytes) -> None:
         if self._stop is not None and self.done + len(piece) > self._stop:
             self._spoilt = True
-            raise self._wrong(f"the body goes on after the {self._stop:,} bytes that the server told")
+            raise self._wrong(f"the body continues after the {self._stop:,} bytes that the server announced")
         self.done += len(piece)
         if self._progress is not None:
             self._progress(self.done, self._total)
 
     async def _go_on(self, failure: ProtocolError | RequestTimeout | None) -> None:
-        """Open the rest, or the whole anew; raise the failure where neither can be."""
-        error = failure or self._wrong(f"only {self.done:,} bytes came of {self._total or 'more'}")
+        """Request the rest (rule 2), or the whole anew (rule 4); raise the failure where neither can be had."""
+        error = failure or self._wrong(f"only {self.done:,} of {self._total or 'more'} bytes arrived")
         policy = self._policy
         if policy is None or self._reopen is None or self._validator is None or error.final:
             raise error
-        further = self.done > self._most
-        self._most = max(self._most, self.done)
+        further = self.done > self._furthest
+        self._furthest = max(self._furthest, self.done)
         self._tries = 0 if further else self._tries
         if failure is not None or not further:
             self._tries += 1
@@ -177,64 +177,64 @@ class _Saving:
             self._start_again(await self._ask({}, error), error)
 
     async def _open_rest(self, known: str, error: ProtocolError | RequestTimeout) -> bool:
-        """Ask for the rest; gives whether the answer is of use: the rest or some of it, or the whole."""
-        asked = {"Range": f"bytes={self.done}-", "If-Range": known}
+        """Request the rest; return whether the response is usable: the rest or some of it, or the whole."""
+        headers = {"Range": f"bytes={self.done}-", "If-Range": known}
         if "Accept-Encoding" not in self._headers:
-            asked["Accept-Encoding"] = "identity"  # as in browsers: ranges count the bytes of a coding, too
+            headers["Accept-Encoding"] = "identity"  # as in browsers: ranges count the bytes of the coding
         try:
-            answer = await self._ask(asked, error)
+            response = await self._ask(headers, error)
         except StatusError as refusal:
             if refusal.status in _NO_RANGE:
                 return False
             raise
-        part = part_of(answer.status, answer.headers)
-        if part is not None and continues_at(part, answer.headers, at=self.done, total=self._total, known=known):
-            self._source, self._stop, self._total = answer, part.stop, self._total or part.total
+        part = part_of(response.status, response.headers)
+        if part is not None and continues_at(part, response.headers, at=self.done, total=self._total, known=known):
+            self._source, self._stop, self._total = response, part.stop, self._total or part.total
             self.done, self._to_the_end = part.start, False
             self._file.seek(part.start)
             self._file.truncate()
             return True
-        if part is not None and part.whole and answer.status in {_OK, _PARTIAL}:
-            self._source = answer
+        if part is not None and part.whole and response.status in {_OK, _PARTIAL}:
+            self._source = response
             self._restart(error)
-            self._start_again(answer, error)
+            self._start_again(response, error)
             return True
-        answer.close()
+        response.close()
         return False
 
     def _restart(self, error: ProtocolError | RequestTimeout) -> None:
-        """Count a start from the beginning, which must be among the call's attempts."""
+        """Count one more start from the beginning, which must be among the call's attempts."""
         self._restarts += 1
-        most = None if self._policy is None else self._policy.max_attempts
-        if most is not None and self._restarts >= most:
+        max_attempts = None if self._policy is None else self._policy.max_attempts
+        if max_attempts is not None and self._restarts >= max_attempts:
             raise error
 
-    def _start_again(self, answer: StreamedResponse, error: ProtocolError | RequestTimeout) -> None:
-        """From the beginning, with an answer that has one."""
-        self._source = answer
-        if answer.status not in {_OK, _PARTIAL}:
+    def _start_again(self, response: StreamedResponse, error: ProtocolError | RequestTimeout) -> None:
+        """Write the file from its beginning, with the body of this response."""
+        self._source = response
+        if response.status not in {_OK, _PARTIAL}:
             raise error
         self._file.seek(0)
         self._file.truncate()
-        self._begin(answer)
+        self._begin(response)
 
     async def _ask(self, more: Mapping[str, str], error: ProtocolError | RequestTimeout) -> StreamedResponse:
         if self._reopen is None:
             raise error
         try:
             return await self._reopen(more)
-        except RejectedError as refusal:  # ours: what the caller should know is the failure before it
+        except RejectedError as refusal:  # ours: the caller should see the failure before it
             raise error from refusal
 
     def _wrong(self, message: str) -> ProtocolError:
-        """An error about the answer in hand."""
+        """Make an error about the current response."""
         error = ProtocolError(message)
         self._source.with_call(error)
         return error
 
 
 def _policy_of(response: StreamedResponse) -> Retry | None:
-    """The retries of a call that may be asked for its rest."""
+    """Return the retries of a call that may be resumed, else None."""
     request = response.request
     if request is None or request.method != "GET" or request.content is not None:
         return None

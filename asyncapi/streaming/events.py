@@ -1,49 +1,49 @@
-"""Server-sent events that go on after the connection ends: a subscription (WHATWG HTML, sections 9.2.2 and 9.2.3).
+"""Subscribe to server-sent events, and reconnect when the connection ends (WHATWG HTML, sections 9.2.2 and 9.2.3).
 
     async with api.events("/prices", model=Price) as events:
         async for price in events: ...
 
 Rules:
-- Each connection is a stream of the client, with its limits, retries and credentials. It says in `Last-Event-ID` which
-  event was the last, and the server goes on from there. An id with control characters, which no header may have, is
-  not sent, and that is logged: the server begins where it does without one.
-- Whatever ends a connection that was answered (its end, a cut, silence) is followed by another one, after the time the
-  server told (`retry:`), else after the backoff of the call's retry policy, which also says how many connections in a
-  row may bring no event.
-- 204 ends the subscription for good; any other answer than 200 with `text/event-stream` is an error.
-- Without retries (`retry=None`) there is one connection, whose end is the end.
+1. Each connection is a stream of the client, with its limits, retries and credentials. It names the last event in
+   `Last-Event-ID`, and the server resumes after it. An id with control characters, which no header may have, is not
+   sent, and that is logged: the server then begins where it does without one.
+2. Whatever ends a connection after its headers (its end, a cut, silence) is followed by another connection, after the
+   time that the server asks for (`retry:`) and the backoff of the call's retry policy, which also says how many
+   connections in a row may bring no event.
+3. 204 ends the subscription for good; any other response than 200 with `text/event-stream` is an error.
+4. Without retries (`retry=None`) there is one connection; the subscription ends with it.
 """
 
 from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from multidict import CIMultiDict
 
-from asyncapi.calls.builder import checked_headers, policy_of
+from asyncapi.calls.arguments import checked_headers, policy_of
+from asyncapi.clock import SYSTEM
 from asyncapi.errors import ConfigError, RequestTimeout, TransportError, final_error
 from asyncapi.layers import deadline
 from asyncapi.sansio.failures.backoff import full_jitter
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.sansio.http.sse import EventParser, ServerSentEvent, sendable
 from asyncapi.scheduling.ownership import refuse_copy
-from asyncapi.streaming.response import item_reader
-from asyncapi.types import UNSET, Unset
+from asyncapi.streaming.items import item_reader
+from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from typing_extensions import TypeForm
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.settings import Retry, Timeout
-    from asyncapi.streaming.response import Items, StreamedResponse
-    from asyncapi.streaming.stream import Stream, Streams
-    from asyncapi.types import Headers, Params
+    from asyncapi.settings import Retry
+    from asyncapi.streaming.items import Items
+    from asyncapi.streaming.response import StreamedResponse
+    from asyncapi.streaming.stream import Stream
 
 log = logging.getLogger("asyncapi")
 
@@ -57,8 +57,8 @@ class Events(Generic[T]):
     """A subscription: `async with` it, then `async for` over it. It connects as the block begins.
 
     Attributes:
-        last_id: The id of the last event handed over: `last_id=` of another subscription goes on behind it.
-        connections: How many there have been.
+        last_id: The id of the last event that you got: `last_id=` of another subscription resumes after it.
+        connections: How many connections have been opened.
     """
 
     __reduce_ex__ = refuse_copy
@@ -83,13 +83,18 @@ class Events(Generic[T]):
         self._until = until
         self._max_event = max_event
         self._open: tuple[Stream, StreamedResponse, EventParser, Items[ServerSentEvent]] | None = None
-        self._told: float | None = None  # seconds that the server wants us to wait
+        self._retry_after: float | None = None  # seconds that the server asks us to wait
         self._fruitless = 0  # connections in a row without an event
         self._state = "new"
 
+    @staticmethod
+    def of(stream: Stream, model: Any, until: str | None) -> Events[Any]:
+        """Read the events of one response, such as a POST's; they end with it (rule 4)."""
+        return Events(lambda _: stream, None, SYSTEM, model=model, until=until)
+
     async def __aenter__(self) -> Self:
         if self._state != "new":
-            raise ConfigError("a subscription is opened once: call client.events(...) for each")
+            raise ConfigError("a subscription can be opened once: call client.events(...) again")
         self._state = "running"
         await self._connect()
         return self
@@ -98,24 +103,24 @@ class Events(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._state = "closed"
-        opened, self._open = self._open, None
-        if opened is not None:
-            await opened[0].__aexit__(kind, error, tb)
+        connection, self._open = self._open, None
+        if connection is not None:
+            await connection[0].__aexit__(kind, error, tb)
 
     async def aclose(self) -> None:
-        """End it. May be called twice."""
+        """End the subscription. May be called twice."""
         await self.__aexit__(None, None, None)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
-        """The next event, of this connection or of another.
+        """Return the next event, of this connection or of another.
 
         Raises:
             TransportError: No connection could be had, or several in a row brought no event.
-            StatusError: A new connection was answered with a 4xx or 5xx.
-            DecodeError: The data is not JSON, or (SchemaError) does not fit. The next round goes on behind it.
+            StatusError: The response of a new connection is a 4xx or 5xx.
+            DecodeError: The data is not JSON, or (SchemaError) does not fit. The next round resumes after it.
         """
         if self._state in {"new", "closed"}:
             raise ConfigError("a subscription is read inside its block: async with client.events(...) as events")
@@ -143,7 +148,7 @@ class Events(Generic[T]):
         """Open the next connection.
 
         Raises:
-            ProtocolError: What is there is no event stream.
+            ProtocolError: The response is not an event stream.
         """
         stream = self._stream(self.last_id)
         response = await stream.__aenter__()
@@ -156,36 +161,35 @@ class Events(Generic[T]):
             response.close()
             what = f"{response.status}, {kind or 'no Content-Type'}"
             raise response.with_call(
-                final_error(f"no event stream is there ({what}): it takes 200 and text/event-stream")
+                final_error(f"the response is not an event stream ({what}): that is 200 with text/event-stream")
             )
         else:
             parser = EventParser(self._max_event, self.last_id)
             self._open = stream, response, parser, response.events_of(parser, None, None)
 
     async def _lost(self, error: TransportError | None) -> None:
-        """A connection has ended: wait until the next one is due."""
-        opened, self._open, policy = self._open, None, self._policy
-        if opened is None:
+        """Wait until the next connection is due, after one has ended (rule 2)."""
+        ended, self._open, policy = self._open, None, self._policy
+        if ended is None:
             return
-        _, response, parser, _ = opened
+        _, response, parser, _ = ended
         self.last_id = parser.last_id
-        self._told = parser.retry if parser.retry is not None else self._told
+        self._retry_after = parser.retry if parser.retry is not None else self._retry_after
         if error is not None and (policy is None or error.final):
             raise error
         if policy is None:
             self._end()
             return
         self._fruitless += 1
-        told, due = self._told or 0.0, deadline.current.get()
-        wait = told + full_jitter(self._fruitless, self._clock.random(), base=policy.base, cap=policy.cap)
+        retry_after, due = self._retry_after or 0.0, deadline.current.get()
+        wait = retry_after + full_jitter(self._fruitless, self._clock.random(), base=policy.base, cap=policy.cap)
         if policy.max_attempts is not None and self._fruitless >= policy.max_attempts:
             raise error or response.with_call(
                 final_error(f"{self._fruitless} connections in a row ended without an event")
             )
-        if told > policy.max_retry_after:
-            most = policy.max_retry_after
+        if retry_after > (longest := policy.max_retry_after):
             raise error or response.with_call(
-                final_error(f"the server's retry is {told:.3g} s, over max_retry_after={most:g}")
+                final_error(f"the server's retry is {retry_after:.3g} s, over max_retry_after={longest:g}")
             )
         if due is not None and self._clock.now() + wait >= due:
             late = RequestTimeout(f"a wait of {wait:.3g} s would pass the deadline", phase="backoff")
@@ -194,129 +198,48 @@ class Events(Generic[T]):
 
     def _end(self) -> None:
         self._state = "ended"
-        opened, self._open = self._open, None
-        if opened is not None:
-            opened[1].close()
+        connection, self._open = self._open, None
+        if connection is not None:
+            connection[1].close()
 
 
-class Subscribe:
-    """The type of `client.events`.
+def subscribe(
+    stream: Callable[..., Stream],
+    policy: Retry | None,
+    clock: Clock,
+    url: str | URL,
+    options: dict[str, Any],
+    **how: Any,
+) -> Events[Any]:
+    """Make a subscription to a URL, requested with GET.
 
     Args:
-        stream: The client's.
+        stream: `Client.stream`.
         policy: The client's retries.
         clock: Times and draws the waits.
+        url: As in `Client.request`.
+        options: The options of each connection.
+        how: The other arguments of `Events`.
     """
-
-    def __init__(self, stream: Streams, policy: Retry | None, clock: Clock) -> None:
-        self._stream = stream
-        self._policy = policy
-        self._clock = clock
-
-    def once(self, stream: Stream, model: Any, until: str | None) -> Events[Any]:
-        """The events of one answer, such as a POST's: its end is the end."""
-        return Events(lambda _: stream, None, self._clock, model=model, until=until)
-
-    @overload
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        model: None = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        last_id: str = "",
-        until: str | None = None,
-        max_event: int = MOST,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Events[ServerSentEvent]: ...
-
-    @overload
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        model: TypeForm[T],
-        params: Params | None = None,
-        headers: Headers | None = None,
-        last_id: str = "",
-        until: str | None = None,
-        max_event: int = MOST,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Events[T]: ...
-
-    def __call__(
-        self,
-        url: str | URL,
-        *,
-        model: Any = None,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        last_id: str = "",
-        until: str | None = None,
-        max_event: int = MOST,
-        timeout: Any = UNSET,
-        retry: Any = UNSET,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Events[Any]:
-        """Subscribe to server-sent events; when the connection ends, connect again and go on.
-
-            async with api.events("/prices", model=Price) as events:
-                async for price in events: ...
-
-        Args:
-            url: As in `Client.request`; asked with GET.
-            model: What the data of each event is, as JSON; without it, `ServerSentEvent`s come.
-            params: As in `Client.request`.
-            headers: As in `Client.request`.
-            last_id: A saved `.last_id` to go on behind.
-            until: The data that ends it; it is not handed over.
-            max_event: The longest event that is taken, in bytes.
-            timeout: Of each connection, as in `Client.stream`.
-            retry: Of each connection, as in `Client.request`; and how many in a row may bring no event. None for a
-                single one.
-            route: As in `Client.request`.
-            wait: As in `Client.request`.
-            priority: As in `Client.request`.
-            tenant: As in `Client.request`.
-
-        Returns:
-            Events: `async with` it, then `async for` over it.
-        """
-        asked = CIMultiDict(_ASKED)
-        asked.update(checked_headers(headers))
-        call = partial(
-            self._stream, "GET", url, params=params, timeout=timeout, retry=retry, raise_for_status=True, route=route,
-            wait=wait, priority=priority, tenant=tenant,
-        )  # fmt: skip
-        return Events(
-            lambda last_id: call(headers=_with_id(asked, last_id)),
-            self._policy if retry is UNSET else policy_of(retry),
-            self._clock,
-            model=model, last_id=last_id, until=until, max_event=max_event,
-        )  # fmt: skip
+    headers = CIMultiDict(_ASKED)
+    headers.update(checked_headers(options.pop("headers", None)))
+    retry = options.get("retry", UNSET)
+    connect = partial(stream, "GET", url, raise_for_status=True, **options)
+    return Events(
+        lambda last_id: connect(headers=_with_id(headers, last_id)),
+        policy if retry is UNSET else policy_of(retry),
+        clock,
+        **how,
+    )
 
 
-def _with_id(asked: CIMultiDict[str], last_id: str) -> CIMultiDict[str]:
-    """The headers that also say which event was the last, where they can."""
+def _with_id(headers: CIMultiDict[str], last_id: str) -> CIMultiDict[str]:
+    """Add the id of the last event to the headers, where a header can carry it (rule 1)."""
     if not last_id:
-        return asked
+        return headers
     if not sendable(last_id):
         log.warning("Last-Event-ID left out: %r has control characters, which no header may have", last_id)
-        return asked
-    headers = asked.copy()
+        return headers
+    headers = headers.copy()
     headers["Last-Event-ID"] = last_id
     return headers

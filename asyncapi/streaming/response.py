@@ -1,14 +1,11 @@
-"""An answer that is read as it comes: its ways of reading, each an iterator over what the body holds."""
+"""Read a response while it arrives: as bytes, lines, JSON lines or events, each an iterator, or into a file."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
-
-import pydantic
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_error
 from asyncapi.layers import deadline
@@ -19,10 +16,11 @@ from asyncapi.sansio.http.ndjson import MOST, ChunkParser, LineParser
 from asyncapi.sansio.http.sse import EventParser, ServerSentEvent
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.streaming import download
+from asyncapi.streaming.items import Items, item_reader
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
     from os import PathLike
 
     from typing_extensions import TypeForm
@@ -39,7 +37,7 @@ _WIDE = ("utf-16", "utf-32", "utf_16", "utf_32", "ucs")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What bounds the reading of a body: seconds of silence, bytes read at once, and what ends waits."""
+    """Bounds the reading of a body: seconds of silence, bytes of `read()`, and what ends a wait."""
 
     read: float | None
     max_body: int | None
@@ -47,74 +45,14 @@ class Limits:
     clock: Clock
 
 
-class Items(Generic[T]):
-    """What is read from an open stream, one by one: `async for` over it.
-
-    A loop that was left is gone on with by another loop over the same object, which begins with the next item.
-    """
-
-    __slots__ = ("_end", "_feed", "_last", "_over", "_read", "_ready", "convert")
-
-    def __init__(
-        self,
-        read: Callable[[], Awaitable[bytes]],
-        feed: Callable[[bytes], Iterable[Any]],
-        end: Callable[[], Iterable[Any]],
-        convert: Callable[[Any], T],
-        last: Callable[[Any], bool] | None = None,
-    ) -> None:
-        self._read = read
-        self._feed = feed
-        self._end = end
-        self._last = last
-        self._ready: deque[Any] = deque()
-        self._over = False
-        self.convert = convert
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        if not self._ready:
-            await self._fill()
-        return self.convert(self._ready.popleft())
-
-    async def some(self) -> list[Any]:
-        """What there is, at least one, not converted yet; nothing at the end."""
-        if not self._ready:
-            try:
-                await self._fill()
-            except StopAsyncIteration:
-                return []
-        found, self._ready = list(self._ready), deque()
-        return found
-
-    async def _fill(self) -> None:
-        """Read until there is an item.
-
-        Raises:
-            StopAsyncIteration: There is none.
-        """
-        while not self._ready:
-            if self._over:
-                raise StopAsyncIteration
-            piece = await self._read()
-            self._over = not piece
-            for item in self._feed(piece) if piece else self._end():
-                if self._last is not None and self._last(item):
-                    self._over = True
-                    break
-                self._ready.append(item)
-
-
 class StreamedResponse:
-    """An answer whose body is read as it comes, in one of the ways below, once.
+    """A response whose body is read while it arrives, in one of the ways below, once.
 
     Attributes:
         status: HTTP status code.
         headers: Case-insensitive multidict.
         url: Where it came from, after redirects.
-        request: The request it answers.
+        request: The request that it answers.
         http_version: As in `Response`.
         elapsed: Seconds from the call to the headers, waits and retries included.
         attempts: One `Attempt` record per attempt, oldest first.
@@ -123,8 +61,22 @@ class StreamedResponse:
     """
 
     __slots__ = (
-        "_body", "_content_type", "_deadline", "_limits", "_reading", "_reopen", "_way", "attempts", "degraded",
-        "elapsed", "from_cache", "headers", "http_version", "request", "status", "url",
+        "_body",
+        "_content_type",
+        "_deadline",
+        "_limits",
+        "_read_mode",
+        "_reading",
+        "_reopen",
+        "attempts",
+        "degraded",
+        "elapsed",
+        "from_cache",
+        "headers",
+        "http_version",
+        "request",
+        "status",
+        "url",
     )  # fmt: skip
 
     __reduce_ex__ = refuse_copy
@@ -147,7 +99,7 @@ class StreamedResponse:
         self._deadline = due
         self._reading = False
         self._reopen = reopen
-        self._way = ""
+        self._read_mode = ""
 
     @property
     def ok(self) -> bool:
@@ -158,10 +110,10 @@ class StreamedResponse:
         return f"<StreamedResponse {self.status} {redact_url(self.url)}>"
 
     def bytes(self, size: int | None = None) -> Items[builtins.bytes]:
-        """The decoded (decompressed) body in pieces.
+        """Iterate over the decoded (decompressed) body in pieces.
 
         Args:
-            size: Bytes of each piece but the last; by default they come as they came.
+            size: Bytes of each piece but the last; by default they have the sizes in which they arrive.
 
         Raises (the loop):
             TransportError: The body broke off, or time ran out.
@@ -175,21 +127,21 @@ class StreamedResponse:
         return Items(self._piece, chunks.feed, chunks.end, _same)
 
     def lines(self, *, max_line: int = MOST) -> Items[str]:
-        """The lines of a text, without their ends (LF or CRLF), in the charset that the server names, else UTF-8.
+        """Iterate over the lines of a text, without their ends (LF or CRLF); by the server's charset, else UTF-8.
 
         Args:
-            max_line: The longest line that is taken, in bytes.
+            max_line: The longest line accepted, in bytes.
 
         Raises (the loop):
             TransportError: The body broke off, time ran out, or a line is too long.
-            DecodeError: A line is not in the charset.
+            DecodeError: A line does not fit the charset.
         """
         named = decoding.charset(self._content_type)
         if named is not None and named.lower().startswith(_WIDE):
-            raise ConfigError(f"lines(): the answer is {named}, whose lines can't be told apart bytewise: read() it")
+            raise ConfigError(f"lines(): the response is {named}, whose line ends are not single bytes: read() it")
         self._take("lines()")
         lines = LineParser(max_line)
-        return Items(self._piece, self._telling(lines.feed), lines.end, self._text)
+        return Items(self._piece, self._closing_on_error(lines.feed), lines.end, self._text)
 
     @overload
     def json_lines(self, *, model: None = None, max_line: int = MOST) -> Items[Any]: ...
@@ -198,22 +150,22 @@ class StreamedResponse:
     def json_lines(self, *, model: TypeForm[T], max_line: int = MOST) -> Items[T]: ...
 
     def json_lines(self, *, model: Any = None, max_line: int = MOST) -> Items[Any]:
-        """The values of an NDJSON (JSON Lines) body; empty lines are passed over.
+        """Iterate over the values of an NDJSON (JSON Lines) body; empty lines are skipped.
 
         Args:
             model: What each line is, as in `Client.request`; plain data by default.
-            max_line: The longest line that is taken, in bytes.
+            max_line: The longest line accepted, in bytes.
 
         Raises (the loop):
             TransportError: The body broke off, time ran out, or a line is too long.
-            DecodeError: A line is not JSON, or (SchemaError) does not fit. The next round goes on behind it.
+            DecodeError: A line is not JSON, or (SchemaError) does not fit. The next round resumes after it.
         """
         parse = item_reader(model, "a line of NDJSON")
         self._take("json_lines()")
         lines = LineParser(max_line)
         return Items(
             self._piece,
-            self._telling(lambda piece: _filled(lines.feed(piece))),
+            self._closing_on_error(lambda piece: _filled(lines.feed(piece))),
             lambda: _filled(lines.end()),
             partial(self.value, parse),
         )
@@ -227,16 +179,16 @@ class StreamedResponse:
     def events(self, *, model: TypeForm[T], until: str | None = None, max_event: int = MOST) -> Items[T]: ...
 
     def events(self, *, model: Any = None, until: str | None = None, max_event: int = MOST) -> Items[Any]:
-        """Server-sent events (WHATWG HTML section 9.2), or the data of each as a value of `model`.
+        """Iterate over server-sent events (WHATWG HTML section 9.2), or over the data of each as a value of `model`.
 
         Args:
-            model: What the data of each event is, as JSON; without it, `ServerSentEvent`s come.
-            until: The data that ends the stream, such as "[DONE]"; it is not handed over.
-            max_event: The longest event that is taken, in bytes.
+            model: What the data of each event is, as JSON; without it, you get `ServerSentEvent`s.
+            until: The data that ends the stream, such as "[DONE]"; you don't get it.
+            max_event: The longest event accepted, in bytes.
 
         Raises (the loop):
             TransportError: The body broke off, time ran out, or an event is too long.
-            DecodeError: The data is not JSON, or (SchemaError) does not fit. The next round goes on behind it.
+            DecodeError: The data is not JSON, or (SchemaError) does not fit. The next round resumes after it.
         """
         parse = None if model is None else partial(self.value, item_reader(model, "the data of an event"))
         return self.events_of(EventParser(max_event), parse, until)
@@ -244,30 +196,32 @@ class StreamedResponse:
     def events_of(
         self, parser: EventParser, parse: Callable[[builtins.bytes], Any] | None, until: str | None
     ) -> Items[Any]:
-        """The events that this parser finds."""
+        """Iterate over the events that this parser finds."""
         self._take("events()")
         return Items(
             self._piece,
-            self._telling(parser.feed),
+            self._closing_on_error(parser.feed),
             parser.end,
             _same if parse is None else lambda event: parse(event.data.encode()),
             None if until is None else lambda event: event.data == until,
         )
 
     async def read(self) -> builtins.bytes:
-        """The whole body, within the client's `max_body`.
+        """Return the whole body, within the client's `max_body`.
 
         Raises:
             TransportError: The body broke off, time ran out, or it is too large.
         """
         self._take("read()")
-        pieces, size, most = [], 0, self._limits.max_body
+        pieces, size, max_body = [], 0, self._limits.max_body
         while piece := await self._piece():
             pieces.append(piece)
             size += len(piece)
-            if most is not None and size > most:
+            if max_body is not None and size > max_body:
                 raise self._failed(
-                    final_error(f"the body is over max_body={most:,} bytes: read it piece by piece, or raise max_body")
+                    final_error(
+                        f"the body is over max_body={max_body:,} bytes: read it piece by piece, or raise max_body"
+                    )
                 )
         return b"".join(pieces)
 
@@ -276,22 +230,22 @@ class StreamedResponse:
     ) -> int:
         """Write the body into a file, which is there whole or not at all.
 
-        A body that breaks off is gone on with where the server can give the rest of the very same one (Range and
-        If-Range), else asked for anew, within the call's retries.
+        A body that breaks off is resumed where the server can send the rest of the very same one (Range and If-Range),
+        else requested anew, within the call's retries.
 
         Args:
-            path: The file; one that is there is replaced at the end.
-            progress: Called with the bytes so far, and those in all or None, as they come.
+            path: The file; an existing one is replaced at the end.
+            progress: Called as bytes arrive, with the bytes so far, and those in all or None.
 
         Returns:
-            int: Its bytes.
+            int: The bytes of the file.
 
         Raises:
             TransportError: The body broke off for good, or time ran out.
-            ConfigError: There can be no such file.
-            OSError: It can't be written to its end.
+            ConfigError: The file can't be created.
+            OSError: The file can't be written to its end.
         """
-        if self._way:
+        if self._read_mode:
             self._take("save()")
         return await download.save(self, path, progress, self._reopen, self._limits.clock)
 
@@ -300,18 +254,18 @@ class StreamedResponse:
         self.close()
 
     def close(self, error: BaseException | None = None) -> None:
-        """The same without waiting, which it never does; `error` is what it ends by."""
+        """Close the body without waiting; `error` is the failure that ends it."""
         self._body.close(error)
 
-    def _take(self, way: str) -> None:
-        if self._way:
-            raise ConfigError(f"{way}: the body is read by {self._way} already; keep that iterator and go on with it")
-        self._way = way
+    def _take(self, read_mode: str) -> None:
+        if self._read_mode:
+            raise ConfigError(f"{read_mode}: the body is already being read by {self._read_mode}: keep that iterator")
+        self._read_mode = read_mode
 
     async def _piece(self) -> builtins.bytes:
-        """The next bytes, b"" at the end; the one place that reads."""
+        """Read the next bytes, b"" at the end; all ways of reading come here."""
         if self._reading:
-            raise ConfigError("two tasks read one stream: let one read it, and share what it reads")
+            raise ConfigError("two tasks read one stream: let one of them read it, and share what it reads")
         limits, due, now, scope = self._limits, self._deadline, self._limits.clock.now(), deadline.current.get()
         if scope is not None and (due is None or scope < due):
             due = scope
@@ -329,8 +283,8 @@ class StreamedResponse:
                 raise self._failed(RequestTimeout(why, phase="body")) from None
             raise
         except AsyncAPIError as error:
-            forget_variables(error)  # the transport's know what a credential has put into the URL
-            raise self._failed(error)  # noqa: B904 - the same one
+            forget_variables(error)  # the transport's frames hold the URL with its credential
+            raise self._failed(error)  # noqa: B904 - the same error
         finally:
             self._reading = False
             if guard is not None:
@@ -340,12 +294,12 @@ class StreamedResponse:
         return piece
 
     def _failed(self, error: AsyncAPIError) -> AsyncAPIError:
-        """The body ends by this error, which is told what call it is of."""
+        """Close the body with this error, and add the request and attempts to the error."""
         self.close(error)
         return self.with_call(error)
 
     def with_call(self, error: AsyncAPIError) -> AsyncAPIError:
-        """The error, which is told what call it is of."""
+        """Add the request and the attempts to the error."""
         if self.request is not None:
             error.message = unsaid(error.message, self.request)
             error.args = (error.message,)
@@ -353,16 +307,18 @@ class StreamedResponse:
         error.attempts = self.attempts
         return error
 
-    def _telling(self, feed: Callable[[builtins.bytes], Iterable[Any]]) -> Callable[[builtins.bytes], Iterable[Any]]:
-        """The same; what it refuses ends the body."""
+    def _closing_on_error(
+        self, feed: Callable[[builtins.bytes], Iterable[Any]]
+    ) -> Callable[[builtins.bytes], Iterable[Any]]:
+        """Wrap `feed` so that a parse error closes the body."""
 
-        def telling(piece: builtins.bytes) -> Iterable[Any]:
+        def checked(piece: builtins.bytes) -> Iterable[Any]:
             try:
                 return feed(piece)
             except AsyncAPIError as error:
-                raise self._failed(error)  # noqa: B904 - the same one
+                raise self._failed(error)  # noqa: B904 - the same error
 
-        return telling
+        return checked
 
     def _text(self, line: builtins.bytes) -> str:
         try:
@@ -372,34 +328,12 @@ class StreamedResponse:
             raise
 
     def value(self, parse: Callable[[builtins.bytes], Any], item: builtins.bytes) -> Any:
-        """What one item means; its error is told what call it is of."""
+        """Parse one item; add the request and the attempts to its error."""
         try:
             return parse(item)
         except AsyncAPIError as error:
             self.with_call(error)
             raise
-
-
-def item_reader(model: Any, kind: str) -> Callable[[bytes], Any]:
-    """The function that reads one item, a piece of JSON, and counts for its errors."""
-    fast = None if model is None else decoding.reader(model)
-    number = 0
-
-    def parse(item: bytes) -> Any:
-        nonlocal number
-        number += 1
-        try:
-            if fast is None:
-                return decoding.json(item, kind)
-            try:
-                return fast(item)
-            except pydantic.ValidationError:
-                return decoding.parse(model, item, kind)  # the slow way, that says what is wrong
-        except AsyncAPIError as error:
-            error.message = f"item {number}: {error.message}"
-            raise
-
-    return parse
 
 
 def _same(item: T) -> T:
@@ -411,10 +345,10 @@ def _filled(lines: list[bytes]) -> list[bytes]:
 
 
 def _read_already(content: bytes) -> OpenBody:
-    """A body that has been read, as one to be read."""
-    left = [content, b""]
+    """Wrap a body that has already been read."""
+    pieces = [content, b""]
 
     async def read() -> bytes:
-        return left.pop(0) if left else b""
+        return pieces.pop(0) if pieces else b""
 
     return OpenBody(read, lambda: None)

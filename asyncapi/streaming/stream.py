@@ -1,36 +1,36 @@
-"""Streamed answers: the body is handed over as it comes, and the server waits where its reader is slow.
+"""Stream responses: read the body while it arrives; a slow reader slows the server down.
 
     async with api.stream("GET", "/export") as response:
         async for row in response.json_lines(model=Row): ...
 
 Rules:
-- Up to the headers it is a call like any other: every limit, retry, redirect and credential of the client. An answer
-  below 200 or above 299 is read whole, and raises or is returned as always.
-- From there nothing is sent again: a body that breaks off is a `ProtocolError`, a silent one a `RequestTimeout` in the
-  phase "body". The call's place is held, and the call is in flight, until the body closes.
-- The body closes at its end, by its failure, or with the `async with` block, and then at once: closing waits for
-  nothing. Its connection is used again if it was read to its end, else it is closed.
-- The client's `total` ends with the headers, because many streams are meant to last; after that, `Timeout.read` bounds
-  each silence. A `timeout=` of the call's own and a `deadline()` scope bound all of it.
-- A read that is cancelled loses nothing: the next one goes on.
+1. Up to the headers it is a call like any other: every limit, retry, redirect and credential of the client. A response
+   below 200 or above 299 is read whole, and raises or is returned as always.
+2. After the headers nothing is sent again: a body that breaks off is a `ProtocolError`, a silent one a `RequestTimeout`
+   in the phase "body". The call holds its slot, and is in flight, until the body closes.
+3. The body closes at its end, by its failure, or with the `async with` block, and then at once: closing waits for
+   nothing. Its connection is reused if the body was read to its end, else it is closed.
+4. The client's `total` ends with the headers, because many streams are meant to last; after that, `Timeout.read` bounds
+   each silence. A `timeout=` of the call's own and a `deadline()` scope bound the whole.
+5. A cancelled read loses nothing: the next one resumes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from asyncapi.calls.builder import checked_headers
+from asyncapi.calls.arguments import checked_headers
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.settings import Timeout
-from asyncapi.streaming.response import Items, Limits, StreamedResponse
-from asyncapi.types import UNSET, Unset
+from asyncapi.streaming.response import Limits, StreamedResponse
+from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from yarl import URL
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.open_body import OpenBody
-    from asyncapi.messages.request import Body, Request
+    from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.scheduling.watchdog import Watchdog
-    from asyncapi.settings import Retry
-    from asyncapi.types import Content, Headers, Params
+    from asyncapi.streaming.items import Items
+    from asyncapi.types import Headers
 
 T = TypeVar("T")
 
 
 class Stream:
-    """A call whose answer is streamed: `async with` it for its `StreamedResponse`, once."""
+    """A call whose response is streamed: `async with` it for its `StreamedResponse`, once."""
 
     __slots__ = ("_open", "_response", "_used")
 
@@ -62,7 +62,7 @@ class Stream:
 
     async def __aenter__(self) -> StreamedResponse:
         if self._used:
-            raise ConfigError("a stream is opened once: call client.stream(...) for each")
+            raise ConfigError("a stream can be opened once: call client.stream(...) again")
         self._used = True
         self._response = await self._open()
         return self._response
@@ -76,7 +76,7 @@ class Stream:
 
 
 class JSONLines(Generic[T]):
-    """A call whose answer is streamed as NDJSON: `async with` it for an iterator over the values, once."""
+    """A call whose response is streamed as NDJSON: `async with` it for an iterator over the values, once."""
 
     __slots__ = ("_model", "_stream")
 
@@ -94,134 +94,93 @@ class JSONLines(Generic[T]):
         await self._stream.__aexit__(kind, error, tb)
 
 
-class Streams:
-    """The type of `client.stream`.
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """What the streams of one client have in common.
 
     Args:
         builder: The client's.
-        carry: The client's: down the layers.
-        status_error: The client's: what a 4xx or 5xx raises.
-        watchdog: Ends what takes too long.
-        clock: Times it.
         timeout: The client's limits.
         raises: Whether 4xx and 5xx raise.
         max_body: The most that `read()` gives.
+        watchdog: Ends what takes too long.
+        clock: Times it.
+    """
+
+    builder: Builder
+    timeout: Timeout
+    raises: bool
+    max_body: int | None
+    watchdog: Watchdog
+    clock: Clock
+
+    def limits(self, timeout: Any) -> Limits:
+        """What bounds the reading of a body: by the call's own timeout, else by the client's."""
+        limits = self.timeout if timeout is UNSET else timeout
+        read = None if limits is None else (limits if isinstance(limits, Timeout) else Timeout(limits)).read
+        return Limits(read, max_body=self.max_body, watchdog=self.watchdog, clock=self.clock)
+
+
+class Opener:
+    """Opens one streamed call, and opens it again where a download is resumed.
+
+    Args:
+        settings: The client's.
+        carry: Sends a request down the layers.
+        status_error: The error of a 4xx or 5xx.
+        method: HTTP method.
+        url: As in `Client.request`.
+        options: The call's own; taken over.
     """
 
     def __init__(
         self,
-        builder: Builder,
+        settings: StreamSettings,
         carry: Callable[[Request], Awaitable[Response]],
         status_error: Callable[[Response], AsyncAPIError],
         *,
-        watchdog: Watchdog,
-        clock: Clock,
-        timeout: Timeout,
-        raises: bool,
-        max_body: int | None,
-    ) -> None:
-        self._builder = builder
-        self._carry = carry
-        self._status_error = status_error
-        self._timeout = timeout
-        self._raises = raises
-        self._limits = partial(Limits, max_body=max_body, watchdog=watchdog, clock=clock)
-
-    def __call__(
-        self,
         method: str,
         url: str | URL,
-        *,
-        params: Params | None = None,
-        headers: Headers | None = None,
-        json: Any = None,
-        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        content: Content | Body | None = None,
-        files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        timeout: Timeout | float | Unset | None = UNSET,
-        retry: Retry | int | Unset | None = UNSET,
-        idempotency_key: str | bool | None = None,
-        raise_for_status: bool | None = None,
-        route: str | None = None,
-        wait: bool | float | Unset = UNSET,
-        priority: int | None = None,
-        tenant: str | None = None,
-    ) -> Stream:
-        """Make one call and read its answer as it comes: arguments as in `Client.request`.
+        options: dict[str, Any],
+    ) -> None:
+        raises = options.pop("raise_for_status", None)
+        self._raises = settings.raises if raises is None else raises
+        self._settings = settings
+        self._carry = carry
+        self._status_error = status_error
+        self._method = method.upper()
+        self._url = url
+        self._options = options
+        self._timeout = options.get("timeout", UNSET)
+        self._due: float | None = None
 
-            async with api.stream("GET", "/export") as response:
-                async for chunk in response.bytes(): ...
+    async def open(self) -> StreamedResponse:
+        """Make the call, up to the headers of the response."""
+        request = self._settings.builder.build(self._method, self._url, **self._options)
+        self._due = deadline.current.get() if self._timeout is UNSET else request.deadline
+        return await self._send(request, raises=self._raises)
 
-        Args:
-            method: Any HTTP method.
-            url: As in `Client.request`.
-            params: As in `Client.request`.
-            headers: As in `Client.request`.
-            json: As in `Client.request`.
-            data: As in `Client.request`.
-            content: As in `Client.request`.
-            files: As in `Client.request`.
-            timeout: Bounds the whole of it, the body included, if it has a total; its `read` each silence. Without it,
-                the client's total ends with the headers.
-            retry: As in `Client.request`; once the headers are there, nothing is sent again.
-            idempotency_key: As in `Client.request`.
-            raise_for_status: As in `Client.request`.
-            route: As in `Client.request`.
-            wait: As in `Client.request`.
-            priority: As in `Client.request`.
-            tenant: As in `Client.request`.
+    async def reopen(self, more: Headers) -> StreamedResponse:
+        """Make the same call again with more headers, within the time of the first."""
+        headers = checked_headers(self._options.get("headers"))
+        headers.update(more)
+        request = self._settings.builder.build(self._method, self._url, **{**self._options, "headers": headers})
+        if self._due is not None:
+            request.deadline = self._due if request.deadline is None else min(self._due, request.deadline)
+        return await self._send(request, raises=True)
 
-        Returns:
-            Stream: `async with` it for the `StreamedResponse`. The call is made there, and raises there what
-            `Client.request` raises.
-        """
-        build = partial(
-            self._builder.build, method.upper(), url, params=params, json=json, data=data, content=content, files=files,
-            timeout=timeout, retry=retry, idempotency_key=idempotency_key, route=route,
-            wait=wait, priority=priority, tenant=tenant,
-        )  # fmt: skip
-        raises = self._raises if raise_for_status is None else raise_for_status
-        return Stream(partial(self._open, build, headers, timeout, raises))
-
-    async def _open(
-        self,
-        build: Callable[..., Request],
-        headers: Headers | None,
-        timeout: Any,
-        raises: bool,
-        within: float | None = None,
-    ) -> StreamedResponse:
-        """Send it, up to the headers of the answer."""
-        request = build(headers=headers)
-        due = deadline.current.get() if timeout is UNSET else request.deadline
-        if within is not None:
-            due = within if due is None else min(within, due)
-            request.deadline = due if request.deadline is None else min(due, request.deadline)
+    async def _send(self, request: Request, *, raises: bool) -> StreamedResponse:
         bodies: list[OpenBody] = []
         request.call.open_bodies = bodies
-        kept = None
+        current = None
         try:
             response = await self._carry(request)
             if response.status >= 400 and raises:  # noqa: PLR2004 - where errors begin
                 raise self._status_error(response)
-            kept = response.open_body
+            current = response.open_body
         finally:
             request.call.open_bodies = None
             for body in bodies:
-                if body is not kept:
+                if body is not current:
                     body.close()
-        reopen = partial(self._reopen, build, headers, timeout, due)
-        return StreamedResponse(response, self._limits(self._silence(timeout)), due, reopen)
-
-    async def _reopen(
-        self, build: Callable[..., Request], headers: Headers | None, timeout: Any, due: float | None, more: Headers
-    ) -> StreamedResponse:
-        """The same call again, with more headers."""
-        asked = checked_headers(headers)
-        asked.update(more)
-        return await self._open(build, asked, timeout, raises=True, within=due)
-
-    def _silence(self, timeout: Any) -> float | None:
-        """The longest silence of a body, seconds."""
-        limits = self._timeout if timeout is UNSET else timeout
-        return None if limits is None else (limits if isinstance(limits, Timeout) else Timeout(limits)).read
+        return StreamedResponse(response, self._settings.limits(self._timeout), self._due, self.reopen)

@@ -44,7 +44,7 @@ async def test_a_relative_url_needs_a_base(url, message):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("ftp://h/x", "'ftp://h/x': unknown scheme 'ftp', only http and https are spoken"),
+        ("ftp://h/x", "'ftp://h/x': unknown scheme 'ftp': only http and https can be used"),
         ("ws://h/x", "unknown scheme 'ws'"),
         ("file:///etc/passwd", "unknown scheme 'file'"),
         ("http://", "has no host"),
@@ -139,7 +139,7 @@ async def test_a_wrong_method_is_told(method):
 
 @pytest.mark.parametrize("name", ["Content-Length", "Transfer-Encoding"])
 def test_a_client_s_headers_do_not_frame_bodies(name):
-    with pytest.raises(ConfigError, match=f"header {name}: it is each request's own"):
+    with pytest.raises(ConfigError, match=f"header {name}: each request sets its own"):
         Client("http://h", headers={name: "5"})
 
 
@@ -149,8 +149,8 @@ def test_a_client_s_headers_do_not_frame_bodies(name):
         ("example.com", "give an absolute URL, like https://api.example.com/v1"),
         ("ftp://h", "give an absolute URL"),
         ("https://", "give an absolute URL"),
-        ("https://h?x=1", "no query or fragment here; give params= instead"),
-        ("https://h#x", "no query or fragment here"),
+        ("https://h?x=1", "it has a query or fragment; give params= instead"),
+        ("https://h#x", "it has a query or fragment"),
         ("https://h:bad", "not a valid URL"),
         ("https://h/\n", "control characters"),
         (5, "a URL is text"),
@@ -235,7 +235,7 @@ async def test_a_hook_that_is_async_is_told():
             pass
 
     for wrong in (hook, Hook(), functools.partial(hook)):
-        with pytest.raises(ConfigError, match="is no plain function; start a task in it"):
+        with pytest.raises(ConfigError, match="is not a plain function: start a task in it"):
             Client("http://h", hooks=[wrong])
 
 

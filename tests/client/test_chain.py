@@ -41,7 +41,7 @@ def names(api: Client) -> list[str]:
 
 def documented() -> list[str]:
     """The names in the list at the top of the file, in its order."""
-    listed = re.findall(r"^ {4}\d+ {1,2}(\S+(?: \S+)*) {2}", asyncapi.client.chain.__doc__, re.MULTILINE)
+    listed = re.findall(r"^ {4}\d+ {1,2}(\S.*?)(?:  |$)", asyncapi.client.chain.__doc__, re.MULTILINE)
     return listed[: listed.index("transport") + 1]
 
 

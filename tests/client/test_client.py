@@ -162,7 +162,7 @@ def test_explain_prints_the_chain_with_its_settings(capsys):
     assert "7 attempts at a time" in told
     assert "50 per 1 s" in told
     assert "canary" not in told
-    assert "stale connection is replayed" in told
+    assert "for a kept connection that proves closed" in told
 
 
 def test_an_interactive_session_shows_the_explanation_once(capsys):

@@ -249,8 +249,8 @@ def test_an_attempts_record_says_what_held_it_and_how_the_limits_were():
     assert second.held == "concurrency 1 s behind 0"
     assert third.held == "rate 0.5 s behind 0, concurrency 1.5 s behind 1"
     assert second.state == {
-        "concurrency": "1 of 1, 1 in line",
-        "rate (host)": "1 left, 0 in line",
+        "concurrency": "1 of 1, 1 waiting",
+        "rate (host)": "1 left, 0 waiting",
     }
     assert "held: rate" in repr(third)
 

@@ -117,7 +117,7 @@ WRONG = {
     "Stream is declared with a plain def": lambda: get("/a")(coroutine_of(Stream)),
     "JSONLines is declared with a plain def": lambda: get("/a")(coroutine_of(JSONLines[Row])),
     "Events is declared with a plain def": lambda: get("/a")(coroutine_of(Events[Row])),
-    "until= in its decorator is for Events": lambda: get("/a", until="x")(plain_of(JSONLines[Row])),
+    "until= in its decorator needs Events": lambda: get("/a", until="x")(plain_of(JSONLines[Row])),
     "not a type that pydantic can validate": lambda: get("/a")(plain_of(JSONLines[Client])),
     "declare it with async def": lambda: get("/a")(plain_of(Response)),
 }

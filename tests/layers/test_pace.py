@@ -161,7 +161,7 @@ def test_they_may_go_by_a_key_of_the_users_own():
         async with host.client as api:
             await meet(host)
             await api.get("/users")
-            assert "as each key tells" in "\n".join(api._explained())
+            assert "announced for each key" in "\n".join(api._explained())
             return host.times, list(api.stats.paused)
 
     assert run(scenario()) == ([0.0] * 4, ["/met"])

@@ -9,11 +9,9 @@ import logging
 import random
 import sys
 import tracemalloc
-from decimal import Decimal
-from typing import Annotated
 
 import pytest
-from pydantic import BaseModel, Field, Strict
+from pydantic import BaseModel
 
 from asyncapi import (
     AsyncAPIError,
@@ -28,7 +26,6 @@ from asyncapi import (
     PageNumber,
     RateLimit,
     RejectedError,
-    SchemaError,
     ServerError,
 )
 from asyncapi.serve import FaultServer
@@ -256,44 +253,6 @@ async def settle():
         await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize(
-    ("told", "prefetch", "concurrency", "ahead"),
-    [(True, 1, 4, 4), (True, 6, 4, 6), (True, 1, 1, 1), (True, 0, 4, 0), (False, 1, 4, 1), (False, 3, 4, 1)],
-)
-async def test_so_many_pages_are_asked_for_ahead_and_no_more(told, prefetch, concurrency, ahead):
-    """Side by side where the total is known; one after another where each page must tell of the next."""
-    handler, _ = numbered(1000, 10, told=told)
-    gate = Gate(handler)
-    async with Client("https://h", transport=MockTransport(gate)) as api:
-        pages = api.paginate("/n", by=PageNumber(), prefetch=prefetch, concurrency=concurrency)
-        async with pages:
-            async for _ in pages.pages():
-                await settle()
-                assert gate.waiting == ahead
-                break
-
-
-async def test_prefetched_pages_wait_for_the_consumer():
-    handler, asked = numbered(1000, 10, told=False)
-    async with Client("https://h", transport=MockTransport(handler)) as api:
-        pages = api.paginate("/n", by=PageNumber(), prefetch=3)
-        async with pages:
-            async for page in pages.pages():
-                await settle()
-                assert max(asked) == page.number + 3
-                if page.number == 5:
-                    break
-
-
-async def test_nothing_is_asked_before_the_first_item_is_wanted():
-    handler, asked = numbered(10, 10)
-    async with Client("https://h", transport=MockTransport(handler)) as api:
-        pages = api.paginate("/n", by=PageNumber())
-        await settle()
-        assert asked == []
-        assert await anext(aiter(pages)) == 1
-
-
 def test_a_rate_limit_holds_for_each_page():
     async def scenario():
         clock = FakeClock()
@@ -349,133 +308,6 @@ async def test_a_failure_names_its_page_and_where_to_go_on_from(concurrency):
         broken.clear()
         rest = [item async for item in api.paginate("/n", by=PageNumber(), start=caught.value.position)]
         assert seen + rest == list(range(1, 101))
-
-
-async def test_an_answer_that_does_not_fit_says_where_and_on_which_page():
-    def also(page, body):
-        return reply(json={"data": {"items": [{"id": 1, "name": "a"}, {"id": "x" if page == 2 else 2, "name": "b"}]}})
-
-    handler, _ = numbered(100, 10, also=also)
-    async with Client("https://h", transport=MockTransport(handler)) as api:
-        with pytest.raises(SchemaError, match=r"a page of Item: .* at data\.items\.1\.id") as caught:
-            await anext(aiter(api.paginate("/n", by=PageNumber(), items="data.items", model=Item, start={"page": 2})))
-        assert caught.value.position == {"page": 2}
-        assert b'"x"' in caught.value.body
-        assert caught.value.request is not None
-
-
-@pytest.mark.parametrize(
-    ("items", "body", "said"),
-    [
-        ("data.items", {"data": {"rows": []}}, "data.items"),
-        ("items", {"items": {"a": 1}}, "valid array"),
-        ("", {"items": []}, "valid array"),
-        (None, {"rows": []}, r"no list of items found in the answer \('rows'\)"),
-        (None, 5, "a int"),
-        ("items", "<html>", "isn't valid JSON"),
-    ],
-)
-async def test_a_place_without_items_is_an_error_that_says_so(items, body, said):
-    def handler(request):
-        return reply(content=body.encode()) if body == "<html>" else reply(json=body)
-
-    async with Client("https://h", transport=MockTransport(handler)) as api:
-        with pytest.raises(DecodeError, match=said):
-            await anext(aiter(api.paginate("/n", by=LinkHeader(), items=items)))
-
-
-@pytest.mark.parametrize(
-    ("items", "body"),
-    [
-        ("", [1, 2]),
-        (None, [1, 2]),
-        (None, {"results": [1, 2], "data": None}),
-        ("data.items", {"data": {"items": [1, 2]}}),
-        ("a?", {"a": [1, 2]}),
-    ],
-)
-async def test_items_are_found(items, body):
-    async with Client("https://h", transport=MockTransport(lambda _: reply(json=body))) as api:
-        assert [n async for n in api.paginate("/n", by=LinkHeader(), items=items, model=int)] == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("items", "body"), [("items", {"items": None}), ("a.b?", {}), ("a.b?", {"a": None}), ("a.b?", {"a": {}})]
-)
-async def test_no_items_may_be_told_by_null_or_by_leaving_them_out(items, body):
-    async with Client("https://h", transport=MockTransport(lambda _: reply(json=body))) as api:
-        assert [n async for n in api.paginate("/n", by=LinkHeader(), items=items)] == []
-
-
-@pytest.mark.parametrize("key", ["items", "results", "data"])
-async def test_null_is_an_empty_list_where_nothing_speaks_against_it(key):
-    pages = {
-        None: {key: None, "next_cursor": "a"},
-        "a": {key: [1], "next_cursor": "b"},
-        "b": {key: None, "message": "ok"},
-    }
-
-    def handler(request):
-        return reply(json=pages[request.url.query.get("cursor")])
-
-    async with Client("https://h", transport=MockTransport(handler)) as api:
-        assert [n async for n in api.paginate("/n", by=Cursor())] == [1]
-
-
-async def test_null_says_nothing_about_where_the_items_are():
-    pages = {None: {"items": None, "next_cursor": "a"}, "a": {"items": None, "results": [1]}}
-
-    def handler(request):
-        return reply(json=pages[request.url.query.get("cursor")])
-
-    async with Client("https://h", transport=MockTransport(handler)) as api:
-        assert [n async for n in api.paginate("/n", by=Cursor())] == [1]
-
-
-@pytest.mark.parametrize(
-    ("items", "body"),
-    [
-        (None, {"data": None, "errors": [{"message": "no"}]}),
-        (None, {"data": None, "error": "no"}),
-        (None, {"data": None, "code": 403, "msg": "no"}),
-        (None, {"items": None, "Message": "no"}),
-        ("data", {"data": None, "errors": [{"message": "no"}]}),
-        ("data?", {"error": {"message": "no"}}),
-    ],
-)
-async def test_null_beside_a_reason_is_an_error_and_no_empty_list(items, body):
-    async with Client("https://h", transport=MockTransport(lambda _: reply(json=body))) as api:
-        with pytest.raises(DecodeError, match=r"no (list of )?items .* the answer"):
-            await anext(aiter(api.paginate("/n", by=Cursor(), items=items)))
-
-
-@pytest.mark.parametrize("items", [None, "items", "data.items"])
-@pytest.mark.parametrize(
-    "by", [Cursor(), PageNumber(), Offset(), LinkHeader(), NextUrl()], ids=lambda by: type(by).__name__
-)
-async def test_no_content_is_no_items(items, by):
-    async with Client("https://h", transport=MockTransport(lambda _: reply(204))) as api:
-        assert [n async for n in api.paginate("/n", by=by, items=items, model=int)] == []
-
-
-async def test_no_content_is_followed_where_it_names_a_next_page():
-    def handler(request):
-        if request.url.query.get("page") == "2":
-            return reply(json=[1])
-        return reply(204, headers={"Link": '</n?page=2>; rel="next"'})
-
-    async with Client("https://h", transport=MockTransport(handler)) as api:
-        assert [n async for n in api.paginate("/n", by=LinkHeader())] == [1]
-
-
-async def test_models_are_read_as_json_not_as_python():
-    class Price(BaseModel):
-        amount: Annotated[Decimal, Strict()] = Field(alias="a")
-
-    answer = {"items": [{"a": "1.50"}], "total": 1}
-    async with Client("https://h", transport=MockTransport(lambda _: reply(json=answer))) as api:
-        prices = [one async for one in api.paginate("/n", by=PageNumber(), model=Price)]
-    assert prices == [Price(a=Decimal("1.50"))]
 
 
 async def test_the_last_items_id_may_be_the_cursor():
@@ -590,7 +422,7 @@ async def test_a_foreign_origin_is_not_asked(url, way):
         if way == "saved" and url.startswith("//"):
             return
         start = {"url": url} if way == "saved" else None
-        with pytest.raises(RejectedError, match="not on https://h: not asked") as caught:
+        with pytest.raises(RejectedError, match="not on https://h: not requested") as caught:
             await into([], api.paginate("/n", by=by, start=start))
     assert len(asked) == (way != "saved")
     assert "allow_origins" in str(caught.value)
@@ -701,7 +533,7 @@ async def test_max_pages_is_no_event_where_the_list_ends_there():
 async def test_a_server_that_does_not_know_the_number_is_told_of(caplog):
     async with Client("https://h", transport=MockTransport(lambda _: reply(json=[1, 2]))) as api:
         assert [item async for item in api.paginate("/n", by=PageNumber("pgae"), max_pages=4)] == [1, 2] * 4
-    said = [record.getMessage() for record in caplog.records if "the same page again" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "the same page as for" in record.getMessage()]
     assert len(said) == 1
     assert "pgae=2" in said[0]
 
@@ -933,7 +765,7 @@ async def test_no_item_is_lost_or_twice_when_left_failed_and_resumed_at_random(k
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"by": PageNumber}, r"by=PageNumber: PageNumber\(\)"),
+        ({"by": PageNumber}, r"by=PageNumber: give PageNumber\(\)"),
         ({"by": "page"}, "by='page'"),
         ({"by": None}, "by=None"),
         ({"by": Cursor(), "prefetch": -1}, "prefetch=-1"),
@@ -950,8 +782,8 @@ async def test_no_item_is_lost_or_twice_when_left_failed_and_resumed_at_random(k
         ({"by": PageNumber(), "start": {"page": 2, "size": 0}}, "not a position of these pages"),
         ({"by": PageNumber(size_param="n")}, "give size="),
         ({"by": NextUrl(), "allow_origins": "https://x"}, "give a list"),
-        ({"by": NextUrl(), "allow_origins": ["x.example"]}, "is no origin"),
-        ({"by": NextUrl(), "allow_origins": ["https://x/path"]}, "is no origin"),
+        ({"by": NextUrl(), "allow_origins": ["x.example"]}, "is not an origin"),
+        ({"by": NextUrl(), "allow_origins": ["https://x/path"]}, "is not an origin"),
         ({"by": NextUrl(), "headers": {"a b": "c"}}, "header name"),
         ({"by": NextUrl(), "params": "a=b"}, "params="),
     ],

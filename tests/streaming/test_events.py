@@ -201,7 +201,7 @@ def test_a_204_and_the_last_data_end_it():
     ("answer", "error", "message"),
     [
         (reply(404), NotFound, "404"),
-        (reply(200, json=[]), ProtocolError, "no event stream is there .200, application/json"),
+        (reply(200, json=[]), ProtocolError, "the response is not an event stream .200, application/json"),
         (reply(200), ProtocolError, "200, no Content-Type"),
         (reply(206, headers=STREAM), ProtocolError, "206"),
         (b"retry: 3600000\n\n", ProtocolError, "retry is 3.6e\\+03 s, over max_retry_after=60"),

@@ -107,7 +107,7 @@ async def test_a_dot_segment_never_leads_out_of_the_base_url(path):
 
 
 def test_a_base_url_has_no_dot_segments():
-    with pytest.raises(ConfigError, match="write the path that is meant"):
+    with pytest.raises(ConfigError, match="write the path that you mean"):
         Client("http://h/v1/../v2")
 
 

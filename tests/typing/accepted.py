@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any, Generic, Literal, TypeVar, assert_type
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, assert_type
 
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -14,7 +14,10 @@ from asyncapi import (
     API,
     TLS,
     ApiKey,
+    AsyncAPIError,
     AWSSigV4,
+    Basic,
+    Bearer,
     Body,
     Client,
     Cursor,
@@ -61,6 +64,12 @@ from asyncapi.blocking import Client as BlockingClient
 from asyncapi.blocking import Outcomes as BlockingOutcomes
 from asyncapi.blocking import Pages as BlockingPages
 from asyncapi.testing import MockTransport, reply
+from asyncapi.types import Failure, Success
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asyncapi.options import CallOptions
 
 
 class User(BaseModel):
@@ -112,18 +121,70 @@ async def models(api: Client) -> None:
     assert_type(await api.get("/", model=Annotated[int, Field(gt=0)]), int)
 
 
+async def options(api: Client, sync: BlockingClient, photo: Path) -> None:
+    """Every option of a call, where it may be given."""
+    mine = Bearer("a")
+    await api.get("/", auth=mine, cookies={"a": "b"}, redirects=0, wait=1.5, priority=-1, tenant="t", route="/")
+    await api.get("/", auth=None, retry=None, timeout=None, raise_for_status=False, model=User)
+    await api.put("/photo", content=photo, headers=[("A", "b")])
+    await api.request("PUT", "/photo", content=photo, idempotency_key="k", auth=Basic("u", Env("PASSWORD")))
+    await api.head("/", params={"a": [1, 2]})
+    sync.put("/photo", content=photo, auth=mine, cookies={"a": "b"}, redirects=0)
+    sync.get("/", raise_for_status=False)
+    api.stream("PUT", "/photo", content=photo, auth=mine, cookies={"a": "b"}, redirects=1)
+    api.events("/", auth=mine, cookies={}, redirects=1, wait=False)
+    api.paginate("/", by=Cursor(), auth=mine, cookies={}, redirects=1, wait=False)
+    api.map(["/"], auth=mine, cookies={}, redirects=1, wait=False, headers={"a": "b"}, raise_for_status=False)
+    sync.map(["/"], auth=mine, retry=2, timeout=3.0, params={"a": 1}, route="/")
+    Request("GET", "/", auth=mine, cookies={"a": "b"}, redirects=0, content=photo)
+    given: CallOptions = {"timeout": 3.0, "json": {"a": 1}, "auth": mine}
+    assert_type(await api.post("/", **given), Response)
+    assert_type(await api.post("/", **given, model=User), User)
+
+
+def narrowed(outcome: Success[User] | Failure[User]) -> None:
+    """What is there is known after a look at either; `if outcome.ok:` is in narrowed_by_mypy.py."""
+    general: Outcome[User] = outcome
+    assert_type(general.value, User | None)
+    if outcome.error is None:
+        assert_type(outcome.value, User)
+    else:
+        assert_type(outcome.error, AsyncAPIError)
+    if outcome.ok is True:
+        assert_type(outcome.value, User)
+    match outcome:
+        case Success():
+            assert_type(outcome.value, User)
+        case Failure():
+            assert_type(outcome.error, AsyncAPIError)
+    assert isinstance(outcome, Outcome)
+    assert_type(Outcome(0, "/", User(id=1)), Outcome[User])
+
+
+async def gathered(api: Client, sync: BlockingClient) -> None:
+    """The values of a fan-out, or failures in their place."""
+    assert_type(await api.gather(["/a"], model=User, retry=2, timeout=3, headers={"a": "b"}), list[User])
+    assert_type(await api.gather(["/a"], return_exceptions=False), list[Response])
+    assert_type(await api.gather(["/a"], return_exceptions=True), list[Response | AsyncAPIError])
+    assert_type(await api.gather(["/a"], model=User, return_exceptions=True), list[User | AsyncAPIError])
+    assert_type(sync.gather(["/a"], model=User, return_exceptions=True), list[User | AsyncAPIError])
+    assert_type(sync.gather(["/a"], return_exceptions=True), list[Response | AsyncAPIError])
+    assert_type(sync.gather(["/a"], model=list[User], auth=None), list[list[User]])
+
+
 async def fan_out(api: Client, lazy: Iterator[Request], slow: AsyncIterator[str]) -> None:
     """The elements of a fan-out have the model's type."""
     assert_type(await api.gather(["/a", "/b"], model=User), list[User])
     assert_type(await api.gather(["/a", "/b"]), list[Response])
     async with api.map(lazy, model=User) as outcomes:
         async for outcome in outcomes:
-            assert_type(outcome, Outcome[User])
+            assert_type(outcome, Success[User] | Failure[User])
             assert_type(outcome.value, User | None)
             assert_type(outcome.request, Request | str)
+            narrowed(outcome)
     async with api.map(slow, ordered=True, on_error="raise", max_errors=3, concurrency=5) as answers:
         async for answer in answers:
-            assert_type(answer, Outcome[Response])
+            assert_type(answer, Success[Response] | Failure[Response])
     async with api.map(["/a"], model=list[User]) as pages:
         async for page in pages:
             assert_type(page.value, list[User] | None)
@@ -159,12 +220,18 @@ def without_await() -> None:
         assert_type(api.get("/users/1", model=User), User)
         assert_type(api.post("/users", json=User(id=1), idempotency_key=True), Response)
         assert_type(api.request("GET", "/users", model=list[User]), list[User])
+        assert_type(api.put("/users/1", data={"id": 1}, model=User), User)
+        assert_type(api.patch("/users/1", content=b"", model=User), User)
+        assert_type(api.delete("/users/1", model=User | None), User | None)
+        assert_type(api.options("/users/1", model=User), User)
+        assert_type(api.head("/users/1"), Response)
         assert_type(api.gather(["/a"], model=User), list[User])
         assert_type(api.gather(["/a"]), list[Response])
         with api.map(["/a"], model=User, ordered=True) as outcomes:
             assert_type(outcomes, BlockingOutcomes[User])
             for outcome in outcomes:
-                assert_type(outcome, Outcome[User])
+                assert_type(outcome, Success[User] | Failure[User])
+                narrowed(outcome)
         users = api.paginate("/users", by=PageNumber(), model=User)
         assert_type(users, BlockingPages[User])
         assert_type(list(users), list[User])

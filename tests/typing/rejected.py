@@ -51,6 +51,37 @@ async def calls(api: Client) -> None:
     await api.fetch("/")  # wrong
 
 
+async def options(api: Client, sync: BlockingClient) -> None:
+    """Of the options of calls."""
+    await api.get("/", auth=("user", "password"))  # wrong
+    await api.get("/", auth="token")  # wrong
+    await api.get("/", cookies={"a": 1})  # wrong
+    await api.get("/", redirects="no")  # wrong
+    await api.get("/", verify=False)  # wrong
+    await api.get("/", concurrency=3)  # wrong
+    await api.put("/", content=3)  # wrong
+    sync.get("/", follow_redirects=True)  # wrong
+    sync.get("/", auth="token")  # wrong
+    api.stream("GET", "/", tiemout=3)  # wrong
+    api.events("/", json={})  # wrong
+    api.events("/", raise_for_status=False)  # wrong
+    api.paginate("/", by=Cursor(), tiemout=3)  # wrong
+    api.paginate("/", by=Cursor(), json={})  # wrong
+    sync.paginate("/", by=Cursor(), tiemout=3)  # wrong
+    api.map(["/"], json={})  # wrong
+    api.map(["/"], timeout="5")  # wrong
+    sync.map(["/"], retry="3")  # wrong
+    await api.gather(["/"], ordered=True)  # wrong
+    await api.gather(["/"], return_exceptions="yes")  # wrong
+    sync.gather(["/"], idempotency_key=True)  # wrong
+    values: list[Response] = await api.gather(["/"], return_exceptions=True)  # wrong
+    print(values)
+    Client(verify=False)  # wrong
+    Client(max_connections=3)  # wrong
+    Client(cookies={"a": "b"})  # wrong
+    Request("GET", "/", redirects="0")  # wrong
+
+
 def connections() -> None:
     """Of settings of connections."""
     Client(egress="private")  # wrong

@@ -48,6 +48,10 @@ def test_right_code_passes(checker):
     assert checker(HERE / "accepted.py") == {}
 
 
+def test_mypy_narrows_an_outcome_by_ok():
+    assert mypy(HERE / "narrowed_by_mypy.py") == {}
+
+
 @pytest.mark.parametrize("checker", [mypy, pyright])
 def test_wrong_code_is_rejected_line_by_line(checker):
     path = HERE / "rejected.py"
