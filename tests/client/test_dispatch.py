@@ -297,8 +297,8 @@ async def test_items_of_a_map_keep_the_credential_that_they_set_themselves():
     ("wrong", "message"),
     [
         (("user", "password"), r"give Basic\(user, password\)"),
-        ("token", "is no credential: give Bearer"),
-        (Bearer, "is no credential: give Bearer"),
+        ("token", "is not a credential: give Bearer"),
+        (Bearer, "is not a credential: give Bearer"),
         ({"https://h": Bearer("x")}, "give one credential"),
     ],
 )

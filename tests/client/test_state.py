@@ -35,7 +35,7 @@ def test_calls_with_options_of_their_own_share_all_limits_and_counts():
     state = state_of(concurrency=3, breaker=Breaker(), rate=RateLimit(5))
     own = state.for_own_options()
     assert (own.own, state.own) == (True, False)
-    for name in ("gate", "circuits", "limiters", "budgets", "meter", "answers", "asking", "paces"):
+    for name in ("gate", "circuits", "limiters", "budgets", "meter", "answers", "fetching", "paces"):
         assert getattr(own, name) is getattr(state, name)
     assert own.principals is not None
     assert state.principals is None

@@ -61,7 +61,7 @@ async def test_an_answer_that_does_not_fit_says_where_and_on_which_page():
         ("", {"items": []}, "valid array"),
         (None, {"rows": []}, r"no list of items found in the response \('rows'\)"),
         (None, 5, "a int"),
-        ("items", "<html>", "not JSON"),
+        ("items", "<html>", "isn't valid JSON"),
     ],
 )
 async def test_a_place_without_items_is_an_error_that_says_so(items, body, said):

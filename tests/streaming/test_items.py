@@ -51,12 +51,12 @@ def test_a_line_that_does_not_fit_is_named_and_the_next_one_comes():
         ):
             rows = response.json_lines(model=Row)
             assert await anext(rows) == Row(id=1)
-            with pytest.raises(SchemaError, match="item 2: the answer does not fit Row") as caught:
+            with pytest.raises(SchemaError, match="item 2: the response doesn't match Row") as caught:
                 await anext(rows)
             assert caught.value.body == b'{"id": "x"}'
             assert len(caught.value.attempts) == 1
             assert "s3cret" not in str(caught.value)
-            with pytest.raises(DecodeError, match="item 3: not JSON"):
+            with pytest.raises(DecodeError, match="item 3: the response isn't valid JSON"):
                 await anext(rows)
             assert await anext(rows) == Row(id=4)
 

@@ -86,7 +86,7 @@ def test_every_way_of_reading():
         (lambda r: (r.lines(), r.bytes()), "bytes\\(\\): the body is already being read by lines\\(\\)"),
         (lambda r: r.bytes(0), "size of a piece"),
         (lambda r: r.bytes(True), "size of a piece"),
-        (lambda r: r.json_lines(model=print), "no type that pydantic"),
+        (lambda r: r.json_lines(model=print), "not a type that pydantic"),
     ],
 )
 def test_misuse_says_what_is_meant(misuse, message):
