@@ -1,11 +1,14 @@
-"""The suite can be read: the name of a test says its promise in a line, and a docstring has the rest."""
+"""The suite can be read: tests stand in the rooms of what they test, and their names say their promise in a line."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "asyncapi"
 NAME_CHARACTERS = 79
 
 
@@ -28,3 +31,25 @@ def test_names_of_tests_have_under_80_characters():
 def test_a_name_that_is_too_long_is_found():
     fits, long = "test_" + "a" * 74, "test_" + "b" * 75
     assert too_long(f"def {fits}(): ...\nclass TestIt:\n    async def {long}(self): ...\n") == [long]
+
+
+# Modules without a file of their own, and where their promises are tested.
+ELSEWHERE = {
+    "version.py": "test_exports.py",
+    "__main__.py": "cli/test_fetch.py",
+    "config.py": "credentials/test_renamed.py",
+    "serve/__main__.py": "cli/test_serve.py",
+}
+
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_has_its_test_file(module):
+    path = Path(module)
+    place = ELSEWHERE.get(module) or str(path.with_name(f"test_{path.name}"))
+    assert (TESTS / place).is_file(), f"asyncapi/{module} is to be tested in tests/{place}"
+
+
+def test_exceptions_are_still_needed():
+    assert set(ELSEWHERE) <= set(MODULES)

@@ -1,4 +1,4 @@
-"""Reading figures and words from paths and queries: a value, or a 400 that says what would be right."""
+"""Read values from paths, queries and bodies: a value, or a 400 that says what would be right."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def whole(text: str, name: str, low: int, high: int) -> int:
-    """`text` as a whole number from `low` to `high`.
+    """Read a whole number from `low` to `high`.
 
     Raises:
-        Refusal: It is none.
+        Refusal: The text is not such a number (400).
     """
     digits = text[1:] if text[:1] == "-" else text
     value = int(text) if digits.isascii() and digits.isdigit() and len(digits) <= len(str(high)) else None
@@ -29,10 +29,10 @@ def whole(text: str, name: str, low: int, high: int) -> int:
 
 
 def seconds(text: str, name: str, high: float = 3600.0) -> float:
-    """`text` as seconds from 0 to `high`.
+    """Read seconds from 0 to `high`.
 
     Raises:
-        Refusal: It is no such figure.
+        Refusal: The text is not such a number (400).
     """
     try:
         value = float(text)
@@ -56,10 +56,10 @@ def seconds_in(query: Mapping[str, str], name: str, default: float) -> float:
 
 
 async def json_object(request: web.BaseRequest, name: str) -> dict[str, Any]:
-    """The body of the request: a JSON object.
+    """Read the request body, a JSON object.
 
     Raises:
-        Refusal: It is none.
+        Refusal: The body is not a JSON object (400).
     """
     try:
         data = from_json(await request.read())
@@ -71,10 +71,10 @@ async def json_object(request: web.BaseRequest, name: str) -> dict[str, Any]:
 
 
 def header_value(text: str, name: str) -> str:
-    """`text`, fit to stand in a header.
+    """Return text that is safe in a header.
 
     Raises:
-        Refusal: It has control characters, or ones that a header cannot carry.
+        Refusal: The text has control characters, or characters that a header can't carry (400).
     """
     if not (text.isprintable() and text.isascii()):
         raise Refusal(400, f"{name} goes into a header: printable ASCII only, not {text!r}")
