@@ -1,7 +1,8 @@
-"""What the API reference shows of a settings class: its signature, with the defaults (a griffe extension).
+"""Signatures that the API reference shows, where griffe can't know them from the code (a griffe extension).
 
 The settings are dataclasses by a decorator of this package (`@settings`), which griffe does not know as one. And where
-a type says its bounds (`Annotated[float, Field(gt=0)]`), the reader sees the type.
+a type says its bounds (`Annotated[float, Field(gt=0)]`), the reader sees the type. The OAuth 2 credentials take shared
+options as `**options: Unpack[...]`; the reader sees each of them with its default, as in `help()`.
 """  # noqa: INP001 - a script of mkdocstrings, in no package
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import griffe
 
 # What stands for a type with bounds, by its name in the code.
 NAMED = {"Seconds": "float"}
+# Where the options that credentials share are declared, and have their defaults.
+SHARED = "credentials.oauth.options"
 
 
 class Signatures(griffe.Extension):
@@ -26,6 +29,36 @@ class Signatures(griffe.Extension):
         if "__init__" not in cls.members:
             init = griffe.Function("__init__", parameters=griffe.Parameters(*parameters(cls)), returns="None")
             cls.set_member("__init__", init)
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Called by griffe when all modules of a package are known."""
+        if "credentials" not in pkg.members:
+            return
+        defaults = pkg[f"{SHARED}.DEFAULTS"].value
+        values = dict(zip((str(key).strip("'\"") for key in defaults.keys), defaults.values, strict=True))
+        for module in pkg["credentials.oauth"].modules.values():
+            for cls in module.classes.values():
+                if (init := cls.members.get("__init__")) is not None:
+                    expand_options(init, pkg, values)
+
+
+def expand_options(init: griffe.Function, pkg: griffe.Module, defaults: dict[str, Any]) -> None:
+    """Put one parameter for each shared option in place of `**options`."""
+    last = list(init.parameters)[-1]
+    if last.kind is not griffe.ParameterKind.var_keyword:
+        return
+    fields: dict[str, Any] = {}
+    options = pkg[f"{SHARED}.{last.annotation.slice}"]
+    while True:  # from the TypedDict to those that it adds to
+        fields |= {each.name: each.annotation for each in options.attributes.values()}
+        if str(options.bases[0]) == "TypedDict":
+            break
+        options = pkg[f"{SHARED}.{options.bases[0]}"]
+    del init.parameters[last.name]
+    for name, default in defaults.items():
+        if name in fields:
+            kind = griffe.ParameterKind.keyword_only
+            init.parameters.add(griffe.Parameter(name, annotation=fields[name], kind=kind, default=default))
 
 
 def parameters(cls: griffe.Class) -> list[griffe.Parameter]:
