@@ -48,7 +48,7 @@ class SharedOptions(TypedDict, total=False):
     route: str | None
     """The template of the URL (`/users/{id}`): its name in metrics."""
     wait: bool | float | Unset
-    """Whether, or for how many seconds at the most, to wait in a queue for a slot or a token."""
+    """Whether, or for how many seconds at the most, to wait in a queue for a place or a token."""
     priority: int | None
     """The higher goes first in every queue; 0 is usual."""
     tenant: str | None
@@ -181,6 +181,8 @@ def unknown_option(method: str, options: Mapping[str, object], known: AbstractSe
 def _hint(method: str, name: str, known: AbstractSet[str]) -> str:
     if name in _OF_CALLS:
         return f": {_OF_CALLS[name]}"
+    if name == "raise_for_status":
+        return ": it always raises for an error status"
     if name in CALL:
         return ": its items are GETs; give Requests for anything else" if known is MAPPED else ": it sends plain GETs"
     if name in SETTINGS:

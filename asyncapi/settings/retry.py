@@ -41,9 +41,7 @@ class Budget:
 
 @settings
 class CostBudget:
-    """Limit the retries of each host as the AWS SDKs do: retries use up a quota that successes pay back.
-
-    The defaults are those of the "standard" retry mode of the AWS SDKs.
+    """Limit the retries of each host by a quota that retries use up and successes pay back, as in the AWS SDKs.
 
     Attributes:
         capacity: The full quota; 500 by default.

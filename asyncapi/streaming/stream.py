@@ -7,7 +7,7 @@ Rules:
 1. Up to the headers it is a call like any other: every limit, retry, redirect and credential of the client. A response
    below 200 or above 299 is read whole, and raises or is returned as always.
 2. After the headers nothing is sent again: a body that breaks off is a `ProtocolError`, a silent one a `RequestTimeout`
-   in the phase "body". The call holds its slot, and is in flight, until the body closes.
+   in the phase "body". The call holds its place, and is in flight, until the body closes.
 3. The body closes at its end, by its failure, or with the `async with` block, and then at once: closing waits for
    nothing. Its connection is reused if the body was read to its end, else it is closed.
 4. The client's `total` ends with the headers, because many streams are meant to last; after that, `Timeout.read` bounds
