@@ -174,7 +174,7 @@ def checked(given: object) -> Credential:
         ConfigError: It is none.
     """
     if isinstance(given, tuple | list) and len(given) == 2:  # noqa: PLR2004 - as requests and httpx take them
-        raise ConfigError(f"auth: a {type(given).__name__} is no credential: give Basic(user, password)")
+        raise ConfigError(f"auth: a {type(given).__name__} is not a credential: give Basic(user, password)")
     given = with_new_names(given)
     if isinstance(given, type) or not all(
         hasattr(given, name) for name in ("cached_signature", "fetch_signature", "on_response", "max_resends")

@@ -51,7 +51,7 @@ def test_any_other_wait_is_refused(wait):
 def test_retries_are_attempts_in_all_or_a_policy_or_none():
     policy = Retry(attempts=7)
     assert policy_of(3).max_attempts == 3
-    assert policy_of(policy) is policy
+    assert policy_of(policy) == policy
     assert policy_of(None) is None
     with pytest.raises(ConfigError, match="retry"):
         policy_of([3])
