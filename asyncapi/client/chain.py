@@ -169,7 +169,7 @@ def _principal(state: ClientState) -> Iterator[Step]:
 
 def _cache(state: ClientState) -> Iterator[Step]:
     settings = state.settings.cache
-    if settings is not None and state.cached is not None:
+    if settings is not None and state.cached is not None and state.answers is not None:
         unchanged = None if state.principals is None else state.principals.unchanged
         yield Step(
             "cache",
@@ -191,7 +191,7 @@ def _single_flight(state: ClientState) -> Iterator[Step]:
 
 def _fallback(state: ClientState) -> Iterator[Step]:
     settings = state.settings
-    if settings.fallback:
+    if settings.fallback and state.answers is not None:
         last_good = LastGood(state.answers, None if state.principals is None else state.principals.unchanged)
         layer = fallback(
             settings.fallback, settings.base, last_good, state.watchdog, state.clock, probe_every=PROBE_EVERY

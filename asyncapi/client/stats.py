@@ -121,7 +121,7 @@ def snapshot(state: ClientState) -> Stats:
         p99=meter.latencies.all.quantile(0.99),
         routes={_name(key): _latency(histogram) for key, histogram in meter.latencies.by_key.items()},
         degraded=meter.degraded,
-        cache={} if state.cached is None else {**asdict(state.cached), "bytes": state.answers.size},
+        cache=_cache(state),
         shared=state.flights.shared if state.flights is not None else 0,
         hedged=state.hedges.won if state.hedges is not None else 0,
         concurrency=state.gate.limit if state.gate is not None else None,
@@ -142,3 +142,10 @@ def _name(key: tuple[str, str]) -> str:
 def _latency(times: Histogram) -> Latency:
     p50, p95, p99 = (times.quantile(share) or 0.0 for share in (0.50, 0.95, 0.99))
     return Latency(times.count, times.total / times.count, p50, p95, p99)
+
+
+def _cache(state: ClientState) -> dict[str, int]:
+    """The counts of the cache, and the bytes that it holds; empty where there is none."""
+    if state.cached is None or state.answers is None:
+        return {}
+    return {**asdict(state.cached), "bytes": state.answers.size}

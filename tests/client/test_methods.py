@@ -94,7 +94,11 @@ async def test_options_of_a_map_hold_for_every_item():
         assert request.url.raw_query_string == "q=1&q=2"
         assert (request.headers["Cookie"], request.headers["Authorization"]) == ("c=d", "Bearer x")
         assert (request.route, request.call.settings.priority, request.call.settings.tenant) == ("/{name}", 3, "t")
-        assert (request.call.settings.retry.max_attempts, request.call.settings.max_wait, request.redirects) == (2, 1.0, 1)
+        assert (request.call.settings.retry.max_attempts, request.call.settings.max_wait, request.redirects) == (
+            2,
+            1.0,
+            1,
+        )
 
 
 async def test_a_request_keeps_what_it_sets_itself():
@@ -114,7 +118,12 @@ async def test_a_request_keeps_what_it_sets_itself():
     assert (request.method, request.headers["A"], request.headers["B"]) == ("PUT", "own", "2")
     assert (request.url.raw_query_string, request.headers["Cookie"]) == ("q=1&q=3", "c=own; e=f")
     assert (request.deadline, request.call.settings.retry, request.redirects) == (None, None, 0)
-    assert (request.call.settings.priority, request.call.settings.tenant, request.route, request.call.settings.max_wait) == (1, "own", "/own", 0.0)
+    assert (
+        request.call.settings.priority,
+        request.call.settings.tenant,
+        request.route,
+        request.call.settings.max_wait,
+    ) == (1, "own", "/own", 0.0)
 
 
 async def test_what_only_the_first_item_could_read_is_read_for_all():

@@ -33,6 +33,7 @@ for a backlog; `Pacer.singly` is the same for single calls.
 from __future__ import annotations
 
 from collections import deque
+from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -74,28 +75,47 @@ class Pacer:
         waiting: How many single calls wait; written by whoever has them wait.
     """
 
-    __slots__ = (
-        "_begun", "_comeback", "_ended", "_flow", "_for_backlog", "_last", "_quotas", "_sample", "_unsent", "_weight",
-        "active", "background", "estimate", "holding", "pause", "sent", "singly", "waiting",
-    )  # fmt: skip
-
     def __init__(self) -> None:
         self.sent = self._begun = self._ended = 0
         self.active = False
-        self.singly = SingleCalls(self)
-        self.pause = HostPause()
-        self.background = Background(seen=0)
-        self._flow = Flow()
-        self.estimate = RateEstimate(self._flow, self.background)
-        self.holding = Holding()
         self.waiting = 0
+        self._flow = Flow()
+        self._before = 0  # attempts taken before a limit was stated or an attempt refused
         self._comeback: Comeback | None = None
         self._for_backlog = False  # whether a backlog met the limit of this pause: the rate is learned from it
-        self._quotas = Quotas()
-        self._sample = Sample()
         self._last = -inf  # when the last attempt was sent, and what it weighed: the next one is spaced from it
         self._weight = 1.0
         self._unsent: deque[int] = deque(maxlen=_MOST_UNSENT)
+
+    # What follows is made once it is needed: a host that states nothing and refuses nothing needs none of it.
+
+    @cached_property
+    def singly(self) -> SingleCalls:  # noqa: D102 - an attribute
+        return SingleCalls(self)
+
+    @cached_property
+    def pause(self) -> HostPause:  # noqa: D102
+        return HostPause()
+
+    @cached_property
+    def background(self) -> Background:  # noqa: D102
+        return Background(seen=0)
+
+    @cached_property
+    def estimate(self) -> RateEstimate:  # noqa: D102
+        return RateEstimate(self._flow, self.background)
+
+    @cached_property
+    def holding(self) -> Holding:  # noqa: D102
+        return Holding()
+
+    @cached_property
+    def _quotas(self) -> Quotas:
+        return Quotas()
+
+    @cached_property
+    def _sample(self) -> Sample:
+        return Sample(self._before)
 
     # --- when may an attempt go? --------------------------------------------------------------------------------
 
@@ -238,7 +258,7 @@ class Pacer:
         self._flow.add(now, sent_at)
         self._ended += 1
         if not self.active:
-            self._sample.add(sent_at, refused=0)
+            self._before += 1
             return
         self._learn_background(now, sent_at, refused=0)
         pause = self.pause
