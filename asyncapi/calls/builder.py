@@ -32,9 +32,8 @@ from asyncapi.layers import deadline
 from asyncapi.layers.retry import inside_retrying_call
 from asyncapi.messages import encoding
 from asyncapi.messages.call import Call, CallSettings
-from asyncapi.messages.decoding import parse_url
 from asyncapi.messages.request import Body, Request
-from asyncapi.messages.uri import has_dot_segments, with_pairs
+from asyncapi.messages.uri import has_dot_segments, parse_url, with_pairs
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.failures.idempotency import UsedKeys
 from asyncapi.sansio.failures.resend import METHODS

@@ -102,6 +102,7 @@ def snapshot(state: ClientState) -> Stats:
     gates = [*learned.values(), *([state.gate] if state.gate is not None else [])]
     limiters = [(key, limiter) for _, _, keyed in state.limiters for key, limiter in keyed.items()]
     paces: dict[str, Pace] = state.paces or {}
+    limited = {host: pace.pacer for host, pace in paces.items() if pace.pacer.active}
     ok = sum(count for status, count in meter.by_status.items() if status < 400)  # noqa: PLR2004 - where errors begin
     answered = sum(meter.by_status.values())
     return Stats(
@@ -128,8 +129,8 @@ def snapshot(state: ClientState) -> Stats:
         limits={host: gate.limit for host, gate in learned.items()},
         circuits={key: circuit.snapshot(now) for key, circuit in (state.circuits or {}).items()},
         rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
-        paused={host: wait for host, pace in paces.items() if (wait := pace.pacer.delay(now)) > 0},
-        pauses={host: pace.pacer.pause.total for host, pace in paces.items() if pace.pacer.pause.total},
+        paused={host: wait for host, pacer in limited.items() if (wait := pacer.delay(now)) > 0},
+        pauses={host: pacer.pause.total for host, pacer in limited.items() if pacer.pause.total},
         budget={host: budget.tokens for host, budget in state.budgets.items()},
         held_back=dict(sorted(meter.held.items())),
     )

@@ -4,10 +4,10 @@
 transports report to each other. Who writes what (`tests/messages/test_call.py` holds this table):
 
     original_url, settings, started   nobody, once the call has begun
-    fan_out                           client.client, before the call is sent
+    fan_out                           client.methods, before the call is sent
     host                              layers.fallback: another base URL
     principal                         layers.principal
-    task                              client.client, credentials.oauth.token_endpoint, layers.deadline, layers.hedge,
+    task                              client.methods, credentials.oauth.token_endpoint, layers.deadline, layers.hedge,
                                       layers.singleflight, layers.telemetry: whoever starts or ends a task
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight

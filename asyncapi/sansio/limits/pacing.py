@@ -67,11 +67,6 @@ class Pacer:
     Attributes:
         sent: Attempts taken: the latest number that was given out, or will be.
         active: Whether a limit was stated or an attempt refused; while not, every delay is 0.
-        singly: The same, for single calls.
-        pause: What the host has asked everybody for.
-        background: What it refuses at random.
-        estimate: The rate that is inferred from its refusals.
-        holding: Whether single calls are held.
         waiting: How many single calls wait; written by whoever has them wait.
     """
 
@@ -83,30 +78,34 @@ class Pacer:
         self._before = 0  # attempts taken before a limit was stated or an attempt refused
         self._comeback: Comeback | None = None
         self._for_backlog = False  # whether a backlog met the limit of this pause: the rate is learned from it
-        self._last = -inf  # when the last attempt was sent, and what it weighed: the next one is spaced from it
-        self._weight = 1.0
+        self._last, self._weight = -inf, 1.0  # when the last attempt was sent, and its weight: they space the next one
         self._unsent: deque[int] = deque(maxlen=_MOST_UNSENT)
 
     # What follows is made once it is needed: a host that states nothing and refuses nothing needs none of it.
 
     @cached_property
-    def singly(self) -> SingleCalls:  # noqa: D102 - an attribute
+    def singly(self) -> SingleCalls:
+        """The same, for single calls."""
         return SingleCalls(self)
 
     @cached_property
-    def pause(self) -> HostPause:  # noqa: D102
+    def pause(self) -> HostPause:
+        """What the host has asked everybody for."""
         return HostPause()
 
     @cached_property
-    def background(self) -> Background:  # noqa: D102
+    def background(self) -> Background:
+        """What it refuses at random."""
         return Background(seen=0)
 
     @cached_property
-    def estimate(self) -> RateEstimate:  # noqa: D102
+    def estimate(self) -> RateEstimate:
+        """The rate that is inferred from its refusals."""
         return RateEstimate(self._flow, self.background)
 
     @cached_property
-    def holding(self) -> Holding:  # noqa: D102
+    def holding(self) -> Holding:
+        """Whether single calls are held."""
         return Holding()
 
     @cached_property
@@ -335,18 +334,14 @@ class Pacer:
         shared = suspicion.verdict(now, self.background, self.under_way, backlog=backlog)
         if shared is None:
             return False
-        wait = suspicion.until - now
-        if shared and (backlog or (wait > 0 and self._holds_single_calls(now))):
+        wait, again = suspicion.until - now, self._comeback is not None
+        if shared and (backlog or (wait > 0 and self.holding.holds(now, self.waiting, again=again))):
             self._pause(now, suspicion, wait if wait > 0 else None, backlog=backlog, explained=explained)
             return True
         self.pause.dismiss(now)
         if not backlog and not self.holding.at(now) and self._comeback is not None:
             self._comeback.let_go(now, self.waiting)
         return False
-
-    def _holds_single_calls(self, now: float) -> bool:
-        """Whether single calls are held for a limit that was met now."""
-        return self.holding.at(now) and self.holding.judge(now, self.waiting, again=self._comeback is not None)
 
     def _pause(
         self, now: float, suspicion: Suspicion, retry_after: float | None, *, backlog: bool, explained: bool
