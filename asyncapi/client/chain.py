@@ -55,7 +55,6 @@ from typing import TYPE_CHECKING
 from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
-from asyncapi.layers.body_snapshot import body_snapshot
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import cache
 from asyncapi.layers.chaos import chaos
@@ -63,7 +62,7 @@ from asyncapi.layers.concurrency import concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
 from asyncapi.layers.fallback import LastGood, fallback
 from asyncapi.layers.hedge import hedge
-from asyncapi.layers.outcome import outcome
+from asyncapi.layers.idempotency import body_snapshot, outcome
 from asyncapi.layers.pace import pace
 from asyncapi.layers.principal import principal
 from asyncapi.layers.propagation import propagation
