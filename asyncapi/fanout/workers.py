@@ -214,6 +214,8 @@ class Workers:
         while True:
             try:
                 if source.queue is None and window.free > 0:  # as `source.next`, without a coroutine
+                    if source.ended:
+                        return
                     window.free -= 1
                     item = source.take()
                 else:

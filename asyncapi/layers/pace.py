@@ -138,18 +138,19 @@ def pace(
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             state = paces[(request.url.host_port_subcomponent or "") if key is None else key(request)]
-            pacer, backlog = state.pacer, infer or request.call.backlog
+            pacer, call = state.pacer, request.call
+            backlog = infer or (call.fan_out is not None and call.backlog)
             taken = pacer.active
             if taken:
                 limiter = state.queue(backlog=backlog)
                 if not limiter.take(_ONE_TOKEN):
                     await _wait(request, state, limiter, clock, max_queue)
-            number, sent_at, records_before = pacer.begin(), now(), len(request.call.attempts)
+            number, sent_at, records_before = pacer.begin(), now(), len(call.attempts)
             try:
                 response = await inner(request)
             except BaseException:
                 pacer.lost()
-                if taken and len(request.call.attempts) == records_before:  # rule 5
+                if taken and len(call.attempts) == records_before:  # rule 5
                     state.give_back(number, sent_at)
                 if taken:
                     state.look_again()
@@ -157,7 +158,7 @@ def pace(
             # rule 4
             look = number <= _AT_FIRST or taken or not number % _NOW_AND_THEN
             if response.status in _REFUSALS or (look and _may_state_limits(tuple(response.headers))):
-                state.learn(request, response, number, sent_at, backlog=infer or request.call.backlog)
+                state.learn(request, response, number, sent_at, backlog=infer or call.backlog)
             else:
                 pacer.passed(now(), number, sent_at)
             if taken:
