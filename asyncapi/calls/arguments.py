@@ -204,7 +204,9 @@ def checked_headers(headers: Headers | None) -> CIMultiDict[str]:
         ConfigError: A name or value would break out of its line, or isn't text.
     """
     checked: CIMultiDict[str] = CIMultiDict()
-    for name, value in encoding.pairs("headers", headers) if headers is not None else ():
+    if headers is None or headers == {}:
+        return checked
+    for name, value in encoding.pairs("headers", headers):
         if not TOKEN.fullmatch(name):
             raise ConfigError(f"header name {name!r}: only letters, digits and !#$%&'*+-.^_`|~ are allowed")
         if not isinstance(value, str):

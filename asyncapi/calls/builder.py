@@ -29,12 +29,11 @@ from asyncapi.calls.arguments import (
 )
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
-from asyncapi.layers.retry import inside_retrying_call
+from asyncapi.layers.retry import retrying_call
 from asyncapi.messages import encoding
 from asyncapi.messages.call import Call, CallSettings
-from asyncapi.messages.decoding import parse_url
 from asyncapi.messages.request import Body, Request
-from asyncapi.messages.uri import has_dot_segments, with_pairs
+from asyncapi.messages.uri import has_dot_segments, parse_url, with_pairs
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.failures.idempotency import UsedKeys
 from asyncapi.sansio.failures.resend import METHODS
@@ -179,7 +178,8 @@ class Builder:
         limited = built.timeout is not UNSET or built.retry is not UNSET or built.wait is not UNSET
         if limited or built.priority is not None or built.tenant is not None:
             total, settings = self._own_settings(built)
-        if settings.retry is not None and inside_retrying_call():  # single-flight must not join the two kinds
+        outer = retrying_call.get()
+        if outer is not None and outer.running and settings.retry is not None:  # single-flight must not join the two
             settings = settings.without_retry()
         now = self._now()
         due = None if total is None else now + total

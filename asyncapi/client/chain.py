@@ -55,7 +55,6 @@ from typing import TYPE_CHECKING
 from asyncapi.errors import ConfigError
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
-from asyncapi.layers.body_snapshot import body_snapshot
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import cache
 from asyncapi.layers.chaos import chaos
@@ -63,7 +62,7 @@ from asyncapi.layers.concurrency import concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
 from asyncapi.layers.fallback import LastGood, fallback
 from asyncapi.layers.hedge import hedge
-from asyncapi.layers.outcome import outcome
+from asyncapi.layers.idempotency import body_snapshot, outcome
 from asyncapi.layers.pace import pace
 from asyncapi.layers.principal import principal
 from asyncapi.layers.propagation import propagation
@@ -169,7 +168,7 @@ def _principal(state: ClientState) -> Iterator[Step]:
 
 def _cache(state: ClientState) -> Iterator[Step]:
     settings = state.settings.cache
-    if settings is not None and state.cached is not None:
+    if settings is not None and state.cached is not None and state.answers is not None:
         unchanged = None if state.principals is None else state.principals.unchanged
         yield Step(
             "cache",
@@ -191,7 +190,7 @@ def _single_flight(state: ClientState) -> Iterator[Step]:
 
 def _fallback(state: ClientState) -> Iterator[Step]:
     settings = state.settings
-    if settings.fallback:
+    if settings.fallback and state.answers is not None:
         last_good = LastGood(state.answers, None if state.principals is None else state.principals.unchanged)
         layer = fallback(
             settings.fallback, settings.base, last_good, state.watchdog, state.clock, probe_every=PROBE_EVERY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from asyncapi.calls.arguments import policy_of, timeout_of
 from asyncapi.calls.builder import Builder
@@ -159,15 +159,15 @@ class Client(CallMethods):
             auth=auth,
             retry=retries,
             concurrency=concurrency,
-            rate=rate,  # type: ignore[arg-type]  # one or several: a tuple there
+            rate=_several(rate),
             pace=pace,
             max_queue=max_queue,
             hooks=hooks,  # type: ignore[arg-type]  # any sequence
-            watch=watchers_of(watch),
+            watch=() if watch == () else watchers_of(watch),
             redirects=redirects,
             breaker=breaker,
             hedge=hedge,
-            fallback=fallback,  # type: ignore[arg-type]  # the same
+            fallback=_several(fallback),
             cache=cache,
             single_flight=single_flight,
             deadline_header=deadline_header,
@@ -261,6 +261,11 @@ class Client(CallMethods):
         for number, step in enumerate(self._steps, 1):
             yield f"  {number:2}  {step.name:<22}{step.settings}"
         yield f"  {len(self._steps) + 1:2}  {'transport':<22}{type(self._transport).__name__}"
+
+
+def _several(setting: Any) -> tuple[Any, ...]:
+    """Turn one setting, or several of its kind, into a tuple."""
+    return tuple(setting) if isinstance(setting, list | tuple) else () if setting is None else (setting,)
 
 
 def _workers_of(settings: LayerSettings) -> int:

@@ -5,15 +5,10 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from asyncapi.settings import Adaptive, Breaker, Cache, Chaos, Fallback, Hedge, RateLimit, Retry
 from asyncapi.settings.base import settings
-
-
-def _several(setting: Any) -> Any:
-    """Turn one setting, or several of its kind, into a tuple."""
-    return tuple(setting) if isinstance(setting, list | tuple) else () if setting is None else (setting,)
 
 
 def _plain_function(hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +31,7 @@ class LayerSettings:
     base: str = ""
     retry: Retry | None = None
     concurrency: AtLeastOne | Adaptive | None = None
-    rate: Annotated[tuple[RateLimit, ...], BeforeValidator(_several)] = ()
+    rate: tuple[RateLimit, ...] = ()
     pace: bool | Literal["learn"] | Callable[[Any], str] = True
     max_queue: Annotated[int, Field(ge=0, strict=True)] | None = None
     hooks: tuple[Hook, ...] = ()
@@ -44,7 +39,7 @@ class LayerSettings:
     redirects: Annotated[int, Field(ge=0, strict=True)] = 0
     breaker: Breaker | None = None
     hedge: Hedge | None = None
-    fallback: Annotated[tuple[Fallback, ...], BeforeValidator(_several)] = ()
+    fallback: tuple[Fallback, ...] = ()
     cache: Cache | None = None
     single_flight: bool = False
     deadline_header: str | None = None

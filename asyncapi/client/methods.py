@@ -228,7 +228,8 @@ class CallMethods:
         Raises:
             TypeError: There is no such option.
         """
-        check_options("stream", options, CALL)
+        if options:
+            check_options("stream", options, CALL)
         opener = Opener(self._streams, self._carry, self._status_error, method=method, url=url, options=dict(options))
         return Stream(opener.open)
 
@@ -436,8 +437,10 @@ class CallMethods:
             ConfigError: An argument makes no sense.
             TypeError: There is no such option.
         """
-        check_options("map", options, MAPPED)
-        each = shared_options(options)
+        each: dict[str, Any] = {}
+        if options:
+            check_options("map", options, MAPPED)
+            each = shared_options(options)
         raises = each.pop("raise_for_status", None)
         return fanout.Outcomes(
             partial(self._fetch, model, self._raise if raises is None else raises, each),

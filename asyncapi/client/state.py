@@ -96,7 +96,9 @@ class ClientState:
         self.flights = Flights() if settings.single_flight else None
         self.cached = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
-        self.answers: Answers[Any] = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
+        self.answers: Answers[Any] | None = None
+        if settings.cache is not None or settings.fallback:
+            self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
 
     def for_own_options(self) -> ClientState:
         """Return a view of the same state for calls with `auth=` or `redirects=`, which may act for any user."""

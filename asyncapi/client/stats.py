@@ -102,6 +102,7 @@ def snapshot(state: ClientState) -> Stats:
     gates = [*learned.values(), *([state.gate] if state.gate is not None else [])]
     limiters = [(key, limiter) for _, _, keyed in state.limiters for key, limiter in keyed.items()]
     paces: dict[str, Pace] = state.paces or {}
+    limited = {host: pace.pacer for host, pace in paces.items() if pace.pacer.active}
     ok = sum(count for status, count in meter.by_status.items() if status < 400)  # noqa: PLR2004 - where errors begin
     answered = sum(meter.by_status.values())
     return Stats(
@@ -121,15 +122,15 @@ def snapshot(state: ClientState) -> Stats:
         p99=meter.latencies.all.quantile(0.99),
         routes={_name(key): _latency(histogram) for key, histogram in meter.latencies.by_key.items()},
         degraded=meter.degraded,
-        cache={} if state.cached is None else {**asdict(state.cached), "bytes": state.answers.size},
+        cache=_cache(state),
         shared=state.flights.shared if state.flights is not None else 0,
         hedged=state.hedges.won if state.hedges is not None else 0,
         concurrency=state.gate.limit if state.gate is not None else None,
         limits={host: gate.limit for host, gate in learned.items()},
         circuits={key: circuit.snapshot(now) for key, circuit in (state.circuits or {}).items()},
         rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
-        paused={host: wait for host, pace in paces.items() if (wait := pace.pacer.delay(now)) > 0},
-        pauses={host: pace.pacer.pause.total for host, pace in paces.items() if pace.pacer.pause.total},
+        paused={host: wait for host, pacer in limited.items() if (wait := pacer.delay(now)) > 0},
+        pauses={host: pacer.pause.total for host, pacer in limited.items() if pacer.pause.total},
         budget={host: budget.tokens for host, budget in state.budgets.items()},
         held_back=dict(sorted(meter.held.items())),
     )
@@ -142,3 +143,10 @@ def _name(key: tuple[str, str]) -> str:
 def _latency(times: Histogram) -> Latency:
     p50, p95, p99 = (times.quantile(share) or 0.0 for share in (0.50, 0.95, 0.99))
     return Latency(times.count, times.total / times.count, p50, p95, p99)
+
+
+def _cache(state: ClientState) -> dict[str, int]:
+    """The counts of the cache, and the bytes that it holds; empty where there is none."""
+    if state.cached is None or state.answers is None:
+        return {}
+    return {**asdict(state.cached), "bytes": state.answers.size}

@@ -2,7 +2,7 @@
 
 Rules, each with a place of its own:
 1. Items are pulled lazily: at most `window` are pulled and not yet handed to the consumer, so the consumer's pace
-   holds the source back, in completion order and in source order alike (source.py).
+   holds the source back, in completion order and in source order alike (workers.py).
 2. N workers at most, started only as items come; an item's failure is its outcome (workers.py). An item that `hold`
    holds back is no outcome yet: it is sent again (held_back.py).
 3. Outcomes leave as they complete, or in the order of the source (reorder.py).
@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
 from asyncapi.errors import ConfigError
 from asyncapi.fanout.held_back import HeldBack, Judge
 from asyncapi.fanout.reorder import ReorderBuffer
-from asyncapi.fanout.source import Item, Puller, Source
-from asyncapi.fanout.workers import Workers
+from asyncapi.fanout.workers import Item, Puller, Source, Workers
 from asyncapi.scheduling.ownership import refuse_copy
 
 if TYPE_CHECKING:

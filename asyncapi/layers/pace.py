@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil, inf
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from asyncapi.errors import RateExceeded
 from asyncapi.messages.response import Response
 from asyncapi.sansio.limits.pacing import Pacer
 from asyncapi.sansio.limits.rate_limited import wait_asked
-from asyncapi.sansio.limits.ratelimit_headers import quotas, states_limits
+from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.scheduling.token_queue import Limiter, wait_for_tokens
 
 if TYPE_CHECKING:
@@ -137,26 +138,27 @@ def pace(
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
             state = paces[(request.url.host_port_subcomponent or "") if key is None else key(request)]
-            pacer, backlog = state.pacer, infer or request.call.backlog
+            pacer, call = state.pacer, request.call
+            backlog = infer or (call.fan_out is not None and call.backlog)
             taken = pacer.active
             if taken:
                 limiter = state.queue(backlog=backlog)
                 if not limiter.take(_ONE_TOKEN):
                     await _wait(request, state, limiter, clock, max_queue)
-            number, sent_at, records_before = pacer.begin(), now(), len(request.call.attempts)
+            number, sent_at, records_before = pacer.begin(), now(), len(call.attempts)
             try:
                 response = await inner(request)
             except BaseException:
                 pacer.lost()
-                if taken and len(request.call.attempts) == records_before:  # rule 5
+                if taken and len(call.attempts) == records_before:  # rule 5
                     state.give_back(number, sent_at)
                 if taken:
                     state.look_again()
                 raise
             # rule 4
             look = number <= _AT_FIRST or taken or not number % _NOW_AND_THEN
-            if response.status in _REFUSALS or (look and states_limits(tuple(response.headers))):
-                state.learn(request, response, number, sent_at, backlog=infer or request.call.backlog)
+            if response.status in _REFUSALS or (look and _may_state_limits(tuple(response.headers))):
+                state.learn(request, response, number, sent_at, backlog=infer or call.backlog)
             else:
                 pacer.passed(now(), number, sent_at)
             if taken:
@@ -166,6 +168,12 @@ def pace(
         return send
 
     return layer
+
+
+@lru_cache(maxsize=512)  # a host's responses have the same names, one after the other
+def _may_state_limits(names: tuple[str, ...]) -> bool:
+    """Whether any of these header names may state a limit: in all dialects, such names have these words in them."""
+    return any("ratelimit" in name.lower().replace("-", "") for name in names)
 
 
 async def _wait(request: Request, state: Pace, limiter: Limiter, clock: Clock, max_queue: int | None) -> None:

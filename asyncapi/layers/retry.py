@@ -53,7 +53,7 @@ _RETRY_AFTER = "Retry-After"  # the source of a wait: the server
 _SPREAD = 0.25  # seconds; calls that wait for a probe return spread over these
 _REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 
-_retrying_call: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)
+retrying_call: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)  # which may have ended (rule 3)
 
 
 def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False) -> Layer:
@@ -72,12 +72,12 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
         async def send(request: Request) -> Response:
             call = request.call
             policy = call.settings.retry
-            outer = _retrying_call.get()
-            if policy is None or (outer is not None and outer.running):  # rule 3; `inside_retrying_call`, inlined
+            outer = retrying_call.get()
+            if policy is None or (outer is not None and outer.running):  # rule 3
                 return await _once(inner, request)
             budget = budgets[call.host]
             budget.deposit(now())
-            token = _retrying_call.set(call)
+            token = retrying_call.set(call)
             failure: Response | TransportError
             again: _Again | None = None
             try:
@@ -97,17 +97,11 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
                 again = again or _Again(inner, request, budget, clock, free)
                 return await again.send(failure)
             finally:
-                _retrying_call.reset(token)
+                retrying_call.reset(token)
 
         return send
 
     return layer
-
-
-def inside_retrying_call() -> bool:
-    """Whether the current code runs inside a call that retries, and still runs (rule 3)."""
-    outer = _retrying_call.get()
-    return outer is not None and outer.running
 
 
 async def _once(inner: Send, request: Request) -> Response:
@@ -157,12 +151,12 @@ async def _called(strategy: Callable[[RetryCallState], Any], state: RetryCallSta
 def no_retries() -> Iterator[None]:
     """Open a scope whose calls make one attempt each, because a caller above it retries already."""
     above = Call(0.0, "")
-    token = _retrying_call.set(above)
+    token = retrying_call.set(above)
     try:
         yield
     finally:
         above.running = False  # tasks that were started inside and outlive it retry again
-        _retrying_call.reset(token)
+        retrying_call.reset(token)
 
 
 class _GiveUp(Exception):

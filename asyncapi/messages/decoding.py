@@ -1,4 +1,4 @@
-"""Read what users and servers write: URLs, text, JSON and typed values.
+"""Read the bodies of responses: text, JSON and typed values.
 
 pydantic-core reads JSON as UTF-8 (RFC 8259 section 8.1 allows nothing else between systems). Only where that fails, a
 byte order mark is skipped, halves of surrogate pairs and deep nesting are accepted (`json_text.py`), and the charset is
@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, Any, cast, get_origin
 import pydantic
 from pydantic_core import from_json
 from typing_extensions import TypeForm, TypeVar
-from yarl import URL
 
 from asyncapi.errors import ConfigError, DecodeError, SchemaError
-from asyncapi.messages import json_text, uri
-from asyncapi.redact import redact_broken
+from asyncapi.messages import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,39 +27,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SHOWN = 60
-_NO_CHARACTER = (
-    re.compile(  # in a URL: control characters, those of text direction too. All others are sent percent-encoded
-        r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-    )
-)
-
 _PARAMETER = re.compile(
     r';\s*(?P<name>[^=;\s"]*)\s*(?:=\s*(?:"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)"?|(?P<token>[^;]*)))?'
 )
 _CHARSET_NAME = re.compile(r"[a-z0-9!#$%&'+^_`{}~.:-]{1,40}")  # as IANA registers them (RFC 2978 section 2.3)
 # Python codecs that are no charsets; idna and punycode take time that grows with the square of the body.
 _NO_CHARSET = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
-
-
-def parse_url(url: str | URL) -> URL:
-    """Read a URL into an object that keeps its text: what RFC 3986 allows is sent verbatim (`messages/uri.py`).
-
-    A `yarl.URL` is taken as it is. It has normalized its text already, unless it was made with `encoded=True`.
-
-    Raises:
-        ConfigError: The text is not a URL.
-    """
-    if type(url) is URL:
-        return url
-    if not isinstance(url, str):
-        raise ConfigError(f"a URL is text or a yarl.URL, not {type(url).__name__}")
-    if not url.isprintable() and (found := _NO_CHARACTER.search(url)) is not None:
-        what = "a lone surrogate, which is not a character," if found[0] >= "\ud800" else "control characters"
-        raise ConfigError(f"{what} in the URL {redact_broken(url)!r}: quote them (urllib.parse.quote) or remove them")
-    try:
-        return uri.parse(url)
-    except ValueError as error:
-        raise ConfigError(f"not a valid URL: {redact_broken(url)!r} ({error})") from None
 
 
 def charset(content_type: str) -> str | None:

@@ -30,7 +30,8 @@ class OpenBody:
     Args:
         read: Returns the next decoded bytes, b"" at the end; raises a `TransportError` where the body breaks off.
             Cancelling it loses nothing: the next call continues.
-        stop: Closes the connection, or returns it to the pool where the body was read to its end. It doesn't wait.
+        stop: Closes the connection, or returns it to the pool where the body was read to its end. It doesn't wait. None
+            where there is no connection.
 
     Attributes:
         read: As above.
@@ -39,9 +40,9 @@ class OpenBody:
 
     __slots__ = ("_releases", "_stop", "closed", "read")
 
-    def __init__(self, read: Callable[[], Awaitable[bytes]], stop: Callable[[], object]) -> None:
+    def __init__(self, read: Callable[[], Awaitable[bytes]], stop: Callable[[], object] | None) -> None:
         self.read = read
-        self._stop: Callable[[], object] | None = stop
+        self._stop = stop
         self._releases: list[Release] = []
         self.closed = False
 

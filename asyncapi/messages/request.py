@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 from yarl import URL
 
-from asyncapi.messages import decoding
+from asyncapi.messages import uri
 from asyncapi.messages.call import NO_CALL
 from asyncapi.redact import redact_headers, redact_url
 from asyncapi.types import UNSET
@@ -101,7 +101,7 @@ class Request:
         tenant: str | None = None,
     ) -> None:
         self.method = method.upper()
-        self.url = decoding.parse_url(url)
+        self.url = uri.parse_url(url)
         self.params = params
         self.headers: CIMultiDict[str] = CIMultiDict(headers or ())
         self.cookies = cookies

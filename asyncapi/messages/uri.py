@@ -22,6 +22,9 @@ from urllib.parse import quote_plus, unquote_plus
 
 from yarl import URL
 
+from asyncapi.errors import ConfigError
+from asyncapi.redact import redact_broken
+
 _UNRESERVED = r"A-Za-z0-9\-._~"
 _SUB_DELIMS = r"!$&'()*+,;="
 _USER = _UNRESERVED + _SUB_DELIMS + ":"
@@ -47,6 +50,9 @@ _FORBIDDEN_IN = {
     for part, characters in {"user": _USER, "path": _PATH, "query": _QUERY}.items()
 }
 _DOT_SEGMENT = re.compile(r"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)")
+_NO_CHARACTER = re.compile(  # control characters, those of text direction too; all others are percent-encoded
+    r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _BLANK = " \t\r\n"
 _PAIR_SAFE = "!$'()*,/:?@"  # what a name or a value of a query may hold beside unreserved characters
 
@@ -198,6 +204,27 @@ def parse(text: str) -> URL:
     if _PLAIN.fullmatch(text):
         return URL(text, encoded=True)
     return _build(_encoded(split(text)))
+
+
+def parse_url(url: str | URL) -> URL:
+    """Read a URL into an object that keeps its text: what RFC 3986 allows is sent verbatim.
+
+    A `yarl.URL` is taken as it is. It has normalized its text already, unless it was made with `encoded=True`.
+
+    Raises:
+        ConfigError: The text is not a URL.
+    """
+    if type(url) is URL:
+        return url
+    if not isinstance(url, str):
+        raise ConfigError(f"a URL is text or a yarl.URL, not {type(url).__name__}")
+    if not url.isprintable() and (found := _NO_CHARACTER.search(url)) is not None:
+        what = "a lone surrogate, which is not a character," if found[0] >= "\ud800" else "control characters"
+        raise ConfigError(f"{what} in the URL {redact_broken(url)!r}: quote them (urllib.parse.quote) or remove them")
+    try:
+        return parse(url)
+    except ValueError as error:
+        raise ConfigError(f"not a valid URL: {redact_broken(url)!r} ({error})") from None
 
 
 def _build(parts: Parts) -> URL:

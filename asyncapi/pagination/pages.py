@@ -22,8 +22,7 @@ from yarl import URL
 
 from asyncapi.calls.arguments import flat_params
 from asyncapi.errors import ConfigError, RejectedError
-from asyncapi.messages.decoding import parse_url
-from asyncapi.messages.uri import with_pairs, with_replaced, with_user_info
+from asyncapi.messages.uri import parse_url, with_pairs, with_replaced, with_user_info
 from asyncapi.pagination.items import ItemsReader
 from asyncapi.pagination.prefetch import Prefetcher, note_position
 from asyncapi.redact import redact_url

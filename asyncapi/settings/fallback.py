@@ -9,8 +9,8 @@ from pydantic_core import to_json
 from yarl import URL
 
 from asyncapi.errors import ConfigError
-from asyncapi.messages.decoding import parse_url
 from asyncapi.messages.response import Response
+from asyncapi.messages.uri import parse_url
 from asyncapi.redact import redact_url
 from asyncapi.settings.base import Seconds, settings
 from asyncapi.types import UNSET

@@ -255,7 +255,8 @@ class StreamedResponse:
 
     def close(self, error: BaseException | None = None) -> None:
         """Close the body without waiting; `error` is the failure that ends it."""
-        self._body.close(error)
+        if not self._body.closed:
+            self._body.close(error)
 
     def _take(self, read_mode: str) -> None:
         if self._read_mode:
@@ -351,4 +352,4 @@ def _read_already(content: bytes) -> OpenBody:
     async def read() -> bytes:
         return pieces.pop(0) if pieces else b""
 
-    return OpenBody(read, lambda: None)
+    return OpenBody(read, None)

@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from multidict import CIMultiDict
 
 from asyncapi.errors import ConfigError
-from asyncapi.messages.decoding import parse_url
+from asyncapi.messages.uri import parse_url
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.cookies import Jar
 from asyncapi.sansio.http.proxies import proxy_for

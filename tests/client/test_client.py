@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import BaseModel
 
-from asyncapi import Client, NotFound, RateLimit, RateLimited, Retry, ServerError
+from asyncapi import Client, ConfigError, NotFound, RateLimit, RateLimited, Retry, ServerError
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from servers import application, echo, scripted
 
@@ -232,3 +232,18 @@ async def test_nothing_is_left_behind_by_a_closed_client():
             task for task in asyncio.all_tasks() - before if "asyncapi" in repr(task) or "write_bytes" in repr(task)
         }
         assert not left
+
+
+@pytest.mark.parametrize("one", [RateLimit(5), [RateLimit(5)], (RateLimit(5),)])
+def test_one_setting_or_several_of_its_kind_become_a_tuple(one):
+    assert Client(rate=one, transport=MockTransport(reply))._state.settings.rate == (RateLimit(5),)
+
+
+def test_none_of_several_is_no_setting():
+    settings = Client(rate=None, fallback=None, transport=MockTransport(reply))._state.settings
+    assert (settings.rate, settings.fallback) == ((), ())
+
+
+def test_a_single_wrong_setting_of_several_is_named_as_the_clients():
+    with pytest.raises(ConfigError, match=r"^Client\(rate"):
+        Client(rate=5)

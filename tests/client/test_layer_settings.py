@@ -1,26 +1,16 @@
-"""The settings of the layers: one or several of a kind, and one error that names the wrong one."""
+"""The settings of the layers: one error that names the wrong one."""
 
 from __future__ import annotations
 
 import pytest
 
-from asyncapi import ConfigError, Fallback, RateLimit
+from asyncapi import ConfigError
 from asyncapi.client.layer_settings import LayerSettings
-
-
-@pytest.mark.parametrize("one", [RateLimit(5), [RateLimit(5)], (RateLimit(5),)])
-def test_one_setting_or_several_of_its_kind_become_a_tuple(one):
-    assert LayerSettings(rate=one).rate == (RateLimit(5),)
-
-
-def test_none_is_no_setting():
-    assert LayerSettings(rate=None, fallback=None).rate == ()
-    assert LayerSettings(fallback=Fallback(value={})).fallback[0].value == {}
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"concurrency": 0}, {"concurrency": "5"}, {"redirects": -1}, {"redirects": True}, {"max_queue": -1}, {"rate": 5}, {"retry": 3},
+    [{"concurrency": 0}, {"concurrency": "5"}, {"redirects": -1}, {"redirects": True}, {"max_queue": -1}, {"rate": (5,)}, {"retry": 3},
      {"cache": True}, {"layers": [1]}, {"hooks": [1]}],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_as_the_clients(wrong):

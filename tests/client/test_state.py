@@ -32,7 +32,7 @@ def test_a_learned_limit_is_kept_for_each_host_and_a_fixed_one_for_the_client():
 
 
 def test_calls_with_options_of_their_own_share_all_limits_and_counts():
-    state = state_of(concurrency=3, breaker=Breaker(), rate=RateLimit(5))
+    state = state_of(concurrency=3, breaker=Breaker(), rate=(RateLimit(5),))
     own = state.for_own_options()
     assert (own.own, state.own) == (True, False)
     for name in ("gate", "circuits", "limiters", "budgets", "meter", "answers", "fetching", "paces"):
@@ -51,7 +51,7 @@ async def test_what_credentials_of_calls_have_begun_ends_with_the_client():
 async def test_an_attempt_is_shown_the_limits_as_they_are():
     seen = []
     api = Client(
-        "https://h", concurrency=3, rate=RateLimit(5), breaker=Breaker(), transport=MockTransport(lambda _: reply(503)),
+        "https://h", concurrency=3, rate=(RateLimit(5),), breaker=Breaker(), transport=MockTransport(lambda _: reply(503)),
         clock=FakeClock(), hooks=[seen.append], retry=None, raise_for_status=False,
     )  # fmt: skip
     await api.get("/")

@@ -25,7 +25,7 @@ from asyncapi.credentials.oauth.tokens import Tokens
 from asyncapi.credentials.sources import sendable, source
 from asyncapi.credentials.static import basic, bearer
 from asyncapi.errors import AuthError, ConfigError
-from asyncapi.messages.decoding import parse_url
+from asyncapi.messages.uri import parse_url
 from asyncapi.redact import is_secret, redact_url
 from asyncapi.sansio.auth.oauth import (
     NO_BEARER,

@@ -44,6 +44,9 @@ class Background:
 class Sample:
     """Responses that the background is learned from, as they come in.
 
+    Args:
+        responses: How many came before, none of them a refusal.
+
     Attributes:
         responses: How many there are.
         refused: How many of them are refusals.
@@ -52,8 +55,9 @@ class Sample:
 
     __slots__ = ("_marked", "refused", "responses", "since")
 
-    def __init__(self) -> None:
-        self.responses = self.refused = 0
+    def __init__(self, responses: int = 0) -> None:
+        self.responses = responses
+        self.refused = 0
         self.since = -inf
         self._marked = 0, 0
 

@@ -43,6 +43,10 @@ class Holding:
         """Whether single calls are to be held."""
         return now >= self._until
 
+    def holds(self, now: float, waiting: int, *, again: bool) -> bool:
+        """Take in that a limit was met: whether single calls are held for it. The arguments are those of `judge`."""
+        return self.at(now) and self.judge(now, waiting, again=again)
+
     def judge(self, now: float, waiting: int, *, again: bool) -> bool:
         """Take in that a limit was met with so many waiting: whether holding them helps.
 

@@ -33,6 +33,7 @@ for a backlog; `Pacer.singly` is the same for single calls.
 from __future__ import annotations
 
 from collections import deque
+from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -66,36 +67,54 @@ class Pacer:
     Attributes:
         sent: Attempts taken: the latest number that was given out, or will be.
         active: Whether a limit was stated or an attempt refused; while not, every delay is 0.
-        singly: The same, for single calls.
-        pause: What the host has asked everybody for.
-        background: What it refuses at random.
-        estimate: The rate that is inferred from its refusals.
-        holding: Whether single calls are held.
         waiting: How many single calls wait; written by whoever has them wait.
     """
-
-    __slots__ = (
-        "_begun", "_comeback", "_ended", "_flow", "_for_backlog", "_last", "_quotas", "_sample", "_unsent", "_weight",
-        "active", "background", "estimate", "holding", "pause", "sent", "singly", "waiting",
-    )  # fmt: skip
 
     def __init__(self) -> None:
         self.sent = self._begun = self._ended = 0
         self.active = False
-        self.singly = SingleCalls(self)
-        self.pause = HostPause()
-        self.background = Background(seen=0)
-        self._flow = Flow()
-        self.estimate = RateEstimate(self._flow, self.background)
-        self.holding = Holding()
         self.waiting = 0
+        self._flow = Flow()
+        self._before = 0  # attempts taken before a limit was stated or an attempt refused
         self._comeback: Comeback | None = None
         self._for_backlog = False  # whether a backlog met the limit of this pause: the rate is learned from it
-        self._quotas = Quotas()
-        self._sample = Sample()
-        self._last = -inf  # when the last attempt was sent, and what it weighed: the next one is spaced from it
-        self._weight = 1.0
+        self._last, self._weight = -inf, 1.0  # when the last attempt was sent, and its weight: they space the next one
         self._unsent: deque[int] = deque(maxlen=_MOST_UNSENT)
+
+    # What follows is made once it is needed: a host that states nothing and refuses nothing needs none of it.
+
+    @cached_property
+    def singly(self) -> SingleCalls:
+        """The same, for single calls."""
+        return SingleCalls(self)
+
+    @cached_property
+    def pause(self) -> HostPause:
+        """What the host has asked everybody for."""
+        return HostPause()
+
+    @cached_property
+    def background(self) -> Background:
+        """What it refuses at random."""
+        return Background(seen=0)
+
+    @cached_property
+    def estimate(self) -> RateEstimate:
+        """The rate that is inferred from its refusals."""
+        return RateEstimate(self._flow, self.background)
+
+    @cached_property
+    def holding(self) -> Holding:
+        """Whether single calls are held."""
+        return Holding()
+
+    @cached_property
+    def _quotas(self) -> Quotas:
+        return Quotas()
+
+    @cached_property
+    def _sample(self) -> Sample:
+        return Sample(self._before)
 
     # --- when may an attempt go? --------------------------------------------------------------------------------
 
@@ -238,7 +257,7 @@ class Pacer:
         self._flow.add(now, sent_at)
         self._ended += 1
         if not self.active:
-            self._sample.add(sent_at, refused=0)
+            self._before += 1
             return
         self._learn_background(now, sent_at, refused=0)
         pause = self.pause
@@ -315,18 +334,14 @@ class Pacer:
         shared = suspicion.verdict(now, self.background, self.under_way, backlog=backlog)
         if shared is None:
             return False
-        wait = suspicion.until - now
-        if shared and (backlog or (wait > 0 and self._holds_single_calls(now))):
+        wait, again = suspicion.until - now, self._comeback is not None
+        if shared and (backlog or (wait > 0 and self.holding.holds(now, self.waiting, again=again))):
             self._pause(now, suspicion, wait if wait > 0 else None, backlog=backlog, explained=explained)
             return True
         self.pause.dismiss(now)
         if not backlog and not self.holding.at(now) and self._comeback is not None:
             self._comeback.let_go(now, self.waiting)
         return False
-
-    def _holds_single_calls(self, now: float) -> bool:
-        """Whether single calls are held for a limit that was met now."""
-        return self.holding.at(now) and self.holding.judge(now, self.waiting, again=self._comeback is not None)
 
     def _pause(
         self, now: float, suspicion: Suspicion, retry_after: float | None, *, backlog: bool, explained: bool

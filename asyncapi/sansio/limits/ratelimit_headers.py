@@ -104,12 +104,6 @@ def quotas(headers: Mapping[str, str], wall: float) -> tuple[Quota, ...]:
     return tuple(quota for quota in found if quota.limit is not None or quota.remaining is not None)[:_MOST]
 
 
-@lru_cache(maxsize=512)  # a host's responses have the same names, one after the other
-def states_limits(names: tuple[str, ...]) -> bool:
-    """Whether any of these header names states a limit."""
-    return any(_field_of(name) is not None for name in names)
-
-
 @lru_cache(maxsize=512)  # the same few headers come again
 def _field_of(header: str) -> tuple[str, str, str] | None:
     """(dialect, name of the limit, what the field states of it), or None for any other header."""
