@@ -46,9 +46,9 @@ class SystemClock:
 
     def __init__(self) -> None:
         # Bound as attributes, not wrapped in methods: each is called several times a request.
-        self.now = time.monotonic
-        self.wall = time.time
-        self.random = random.random
+        self.now: Callable[[], float] = time.monotonic
+        self.wall: Callable[[], float] = time.time
+        self.random: Callable[[], float] = random.random
 
     async def sleep(self, seconds: float) -> None:
         """Suspend the calling task for `seconds`."""

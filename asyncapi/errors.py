@@ -69,7 +69,7 @@ class AsyncAPIError(Exception):
         message = one_line(message if request is None else unsaid(message, request))
         super().__init__(message)
         self.message = message
-        self.request = None if request is None else request.redacted()
+        self.request: Request | None = None if request is None else request.redacted()
         self.attempts = attempts
         self.phase: Phase | None = None
 
@@ -158,7 +158,7 @@ class RequestTimeout(TransportError, TimeoutError):
         attempts: tuple[Attempt, ...] = (),
     ) -> None:
         super().__init__(message, request=request, attempts=attempts)
-        self.phase = phase
+        self.phase: Phase | None = phase
 
 
 class OutcomeUnknown(TransportError):
@@ -203,10 +203,10 @@ class StatusError(AsyncAPIError):
     ) -> None:
         super().__init__(_describe(response, request), request=request, attempts=attempts)
         self.response = response
-        self.status = response.status
+        self.status: int = response.status
         self.retry_after: float | None = retry_after
-        self.body = response.content
-        self.request_id = next(
+        self.body: bytes = response.content
+        self.request_id: str | None = next(
             (response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None
         )
 
@@ -364,14 +364,14 @@ class CircuitOpen(RejectedError):
             just now; None in a longer outage.
     """
 
-    held_by = "breaker"
+    held_by: str = "breaker"
     probe_in: float | None = None
 
 
 class DeadlineExceeded(RejectedError, TimeoutError):
     """The deadline had passed before the request could be sent; also a builtin `TimeoutError`."""
 
-    held_by = "deadline"
+    held_by: str = "deadline"
 
 
 class QueueFull(RejectedError):
@@ -381,7 +381,7 @@ class QueueFull(RejectedError):
         retry_after: Seconds after which there should be a place, or None if that isn't known.
     """
 
-    held_by = "queue"
+    held_by: str = "queue"
 
 
 class RateExceeded(RejectedError, RateLimited):
@@ -392,7 +392,7 @@ class RateExceeded(RejectedError, RateLimited):
         retry_after: Seconds until the call could be sent.
     """
 
-    held_by = "pace"
+    held_by: str = "pace"
 
     def __init__(
         self,
@@ -417,7 +417,7 @@ class EgressDenied(RejectedError):
 class BudgetSpent(RejectedError):
     """The retry budget of the host is spent: the `__cause__` of the failure that was not retried."""
 
-    held_by = "budget"
+    held_by: str = "budget"
 
 
 class ConfigError(AsyncAPIError, ValueError):

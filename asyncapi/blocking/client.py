@@ -15,7 +15,19 @@ import functools
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    NoReturn,
+    ParamSpec,
+    Self,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 from asyncapi.blocking.outcomes import Outcomes
 from asyncapi.blocking.portal import Portal
@@ -62,7 +74,7 @@ class Client:
         ConfigError: A setting makes no sense.
     """
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     @_settings_of(client.Client)
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -390,7 +402,7 @@ class Pages(Generic[T]):
     loop resumes there.
     """
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __init__(self, portal: Portal, pages: paginate.Pages[T]) -> None:
         self._portal = portal

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
 
 from asyncapi.errors import ConfigError
 from asyncapi.scheduling.ownership import refuse_copy
@@ -37,7 +37,7 @@ _BATCH = 0.002  # seconds
 class Outcomes(Generic[T]):
     """The outcomes of a fan-out: iterate over it, best in a `with` block."""
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __init__(self, portal: Portal, start: Callable[[Source], AsyncOutcomes[T]], source: Source) -> None:
         self._portal = portal

@@ -49,8 +49,8 @@ class Portal:
 
     def __init__(self, last: Callable[[], Awaitable[Any]]) -> None:
         self.closers: set[Callable[[], Awaitable[None]]] = set()
-        self.closed = False
-        self.outlasted = False
+        self.closed: bool = False
+        self.outlasted: bool = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._portal: Future[BlockingPortal] = Future()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overload
 
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.scheduling.ownership import refuse_copy
@@ -42,7 +42,7 @@ T = TypeVar("T")
 class Stream:
     """A call whose response is streamed: `with` it for its `StreamedResponse`, once."""
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __init__(self, portal: Portal, opening: stream.Stream) -> None:
         self._portal = portal
@@ -59,7 +59,7 @@ class Stream:
 class StreamedResponse:
     """A response whose body is read while it arrives, in one of the ways below; see `asyncapi.StreamedResponse`."""
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __init__(self, portal: Portal, response: streamed.StreamedResponse) -> None:
         self._portal = portal
@@ -179,7 +179,7 @@ class _Each(Generic[T]):
 class Events(Generic[T]):
     """A subscription: `with` it, then iterate over it; as `asyncapi.Events`."""
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __init__(self, portal: Portal, subscription: events.Events[T]) -> None:
         self._portal = portal

@@ -86,10 +86,10 @@ class Engine:
         self, job: Job, *, client: Client | None = None, progress: Callable[[Progress], object] | None = None
     ) -> None:
         self.job = job
-        self.tally = Tally()
+        self.tally: Tally = Tally()
         self.total: int | None = None
         self.stopped: str | None = None
-        self.code = 0
+        self.code: int = 0
         self._client = client
         self._progress = progress
         self._phase = "reading"

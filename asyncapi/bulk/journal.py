@@ -120,7 +120,7 @@ class Journal:
     __slots__ = ("_descriptor", "path")
 
     def __init__(self, path: Path, descriptor: int) -> None:
-        self.path = path
+        self.path: Path = path
         self._descriptor = descriptor
 
     @classmethod

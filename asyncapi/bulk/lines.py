@@ -42,10 +42,10 @@ class Lines:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.name = "stdin" if str(path) == "-" else str(path)
+        self.name: str = "stdin" if str(path) == "-" else str(path)
         self.path = path
         self.closed = False
-        self.regular = self._look()
+        self.regular: bool = self._look()
         self._digest = blake2b(digest_size=16)
 
     def _look(self) -> bool:

@@ -54,7 +54,7 @@ class Timeline:
     __slots__ = ("buckets", "width")
 
     def __init__(self) -> None:
-        self.width = _FIRST_WIDTH
+        self.width: float = _FIRST_WIDTH
         self.buckets: list[Bucket] = []
 
     def add(self, seconds: float, *, ok: bool, retries: int) -> None:
@@ -231,7 +231,7 @@ class RecentRate:
     def __init__(self, now: float) -> None:
         self._at = now
         self._done = 0
-        self.rate = 0.0
+        self.rate: float = 0.0
 
     def update(self, now: float, done: int) -> float:
         """Return the rate, given how many rows are done now."""

@@ -181,7 +181,7 @@ class JsonLines:
 class Csv(JsonLines):
     """Writes CSV with a header; `data` is JSON text, absent values are empty."""
 
-    header = csv_line(COLUMNS)
+    header: bytes = csv_line(COLUMNS)
 
     def encode(self, row: Row) -> bytes:
         return csv_line(cells(row))
@@ -244,7 +244,7 @@ class Parquet(JsonLines):
         super().__init__(path.with_name(path.name + ".part"))
         self._result = path
         self._convert = parquet.convert
-        self.files = (path, self.path)
+        self.files: tuple[Path, ...] = (path, self.path)
         self._finished = False
 
     def finish(self) -> None:

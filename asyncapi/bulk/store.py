@@ -93,7 +93,7 @@ class Store:
     __slots__ = ("_batch", "_broken", "_bytes", "_due", "_end", "_journal", "_locked_at", "_sink", "past")
 
     def __init__(self, sink: Sink, journal: Journal | None, past: Past, end: int) -> None:
-        self.past = past
+        self.past: Past = past
         self._sink = sink
         self._journal = journal
         self._end = end

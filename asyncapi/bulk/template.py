@@ -28,7 +28,7 @@ class Template:
     __slots__ = ("_state", "_tail", "fields", "text")
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text: str = text
         self._state: list[tuple[str, str, bool]] = []  # literal before, column, whether it is in the query
         self._tail = ""
         try:
@@ -45,7 +45,7 @@ class Template:
                 raise ConfigError(f"cannot read the URL template {text!r}: a field is {{column}}, nothing more")
             self._state.append((self._tail + literal, field, "?" in before))
             self._tail = ""
-        self.fields = tuple(dict.fromkeys(field for _, field, _ in self._state))
+        self.fields: tuple[str, ...] = tuple(dict.fromkeys(field for _, field, _ in self._state))
         if not self.fields:
             raise ConfigError(f"the URL template {text!r} has no {{column}}: every row would request the same URL")
 

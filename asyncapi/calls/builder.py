@@ -71,6 +71,8 @@ class Builder:
         used: What idempotency keys were used for.
     """
 
+    base: str
+
     def __init__(
         self,
         base_url: str | URL,
@@ -92,7 +94,7 @@ class Builder:
         self._total = timeout.total
         self._settings = CallSettings(timeout.connect, timeout.attempt, retry, max_wait=max_wait_of(wait))
         self._now = clock.now
-        self.used = UsedKeys()
+        self.used: UsedKeys = UsedKeys()
 
     def rebuild(self, original: Request, shared: Mapping[str, Any] = MappingProxyType({})) -> Request:
         """Build a Request that the user made; `original` itself is left as it is.

@@ -39,7 +39,7 @@ class _Group(TyperGroup):
         return _untyped(super().get_help_option(ctx))
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     cls=_Group,
     name="asyncapi",
     help="Send requests to HTTP APIs in bulk, or run a local server to try them against.",

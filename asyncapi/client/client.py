@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 from asyncapi.calls.arguments import policy_of, timeout_of
 from asyncapi.calls.builder import Builder
@@ -192,7 +192,7 @@ class Client(CallMethods):
         self._steps, self._send, self._send_own = dispatch.steps, dispatch.usual, dispatch.own
         self._streams = StreamSettings(self._builder, limits, raise_for_status, max_body, self._state.watchdog, clock)
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {redact_url(self.base_url) or 'without a base URL'} ({self._home.state})>"

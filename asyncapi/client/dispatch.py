@@ -41,7 +41,7 @@ class Dispatch:
     __slots__ = ("own", "steps", "usual")
 
     def __init__(self, state: ClientState, bare: Send) -> None:
-        self.steps = chain(state)
+        self.steps: list[Step] = chain(state)
         around = len(state.settings.layers) and len(state.settings.layers) + 1  # and the one that returns to the task
         fork = _Fork(state, bare, self.steps[around:])
         self.usual: Send = fork.usual

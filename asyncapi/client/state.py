@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from asyncapi.client.layer_settings import LayerSettings
     from asyncapi.clock import Clock
+    from asyncapi.layers.telemetry import Meter
     from asyncapi.messages.request import Request
     from asyncapi.sansio.failures.circuit import Circuit
     from asyncapi.sansio.failures.idempotency import UsedKeys
@@ -70,16 +71,16 @@ class ClientState:
         self.keyring: Keyring | None = None
         if settings.auth is not None:
             self.keyring = Keyring(settings.auth, settings.base, AuthContext(bare, clock))
-        self.principals = _principals(self.keyring, cookies)
-        self.meter = telemetry.Meter()
-        self.watchdog = Watchdog(clock)
+        self.principals: PrincipalSource | None = _principals(self.keyring, cookies)
+        self.meter: Meter = telemetry.Meter()
+        self.watchdog: Watchdog = Watchdog(clock)
         budget = (settings.retry.budget if settings.retry is not None else None) or Budget()
         self.budgets: Keyed[Retries] = Keyed(budget.start)
-        self.gate = Gate(settings.concurrency) if isinstance(settings.concurrency, int) else None
+        self.gate: Gate | None = Gate(settings.concurrency) if isinstance(settings.concurrency, int) else None
         self.gates: Keyed[Gate] | None = None
         if isinstance(settings.concurrency, Adaptive):
             self.gates = Keyed(partial(_learning_gate, settings.concurrency), busy=lambda gate: gate.busy)
-        self.limiters = [
+        self.limiters: list[tuple[str, list[RateLimit], Keyed[Limiter]]] = [
             (by, limits, Keyed(partial(_limiter, limits, clock), busy=lambda limiter: limiter.busy))
             for by in ("client", "host")
             if (limits := [limit for limit in settings.rate if limit.by == by])
@@ -92,9 +93,9 @@ class ClientState:
             self.circuits = Keyed(
                 partial(settings.breaker.start, clock.random), busy=lambda circuit: circuit.holds(clock.now())
             )
-        self.hedges = Hedges(Keyed(settings.hedge.start), clock) if settings.hedge is not None else None
-        self.flights = Flights() if settings.single_flight else None
-        self.cached = Counts() if settings.cache is not None else None
+        self.hedges: Hedges | None = Hedges(Keyed(settings.hedge.start), clock) if settings.hedge is not None else None
+        self.flights: Flights | None = Flights() if settings.single_flight else None
+        self.cached: Counts | None = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
         self.answers: Answers[Any] | None = None
         if settings.cache is not None or settings.fallback:

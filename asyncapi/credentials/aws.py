@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from asyncapi.credentials.base import AuthContext
-    from asyncapi.credentials.sources import Value
+    from asyncapi.credentials.sources import PrincipalOf, Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
@@ -106,7 +106,9 @@ class AWSSigV4:
         self._chain = Chain(profile, credentials)
         self._rejections = Rejections()  # whether other keys help a route that refuses these as outdated
         self._sources = [source(value, f"AWSSigV4's {name}") for name, value in values.items() if value is not None]
-        self.principal = principal_of(*self._sources)  # None with a chain: it finds the keys of one machine or role
+        self.principal: PrincipalOf | None = principal_of(
+            *self._sources
+        )  # None with a chain: it finds the keys of one machine or role
         self._keys: _ValueCredential | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
         if self._sources:
             self._keys = _ValueCredential("AWSSigV4", self._sources, self._write_given)

@@ -202,8 +202,8 @@ class AuthContext:
     __slots__ = ("_at_close", "_closed", "_finishing", "_tasks", "clock", "send")
 
     def __init__(self, send: Send, clock: Clock) -> None:
-        self.send = send
-        self.clock = clock
+        self.send: Send = send
+        self.clock: Clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
         self._finishing: set[asyncio.Task[Any]] = set()
         self._at_close: dict[Callable[[], Awaitable[object]], None] = {}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asyncapi.credentials.base import AuthContext
-    from asyncapi.credentials.sources import Value
+    from asyncapi.credentials.sources import PrincipalOf, Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
@@ -58,7 +58,7 @@ class Digest:
             if isinstance(value, str) and not value.isprintable():
                 raise ConfigError("Digest: a line break or control character in the user or password: remove it")
         self._user, self._password = source(user, "Digest's user"), source(password, "Digest's password")
-        self.principal = principal_of(self._user, self._password)
+        self.principal: PrincipalOf | None = principal_of(self._user, self._password)
         self._nonces: dict[Origin, _Nonce] = {}
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:  # noqa: ARG002 - it needs none

@@ -116,8 +116,8 @@ class KeyPool:
         self._waiting = False  # whether a call, the first of the queue, waits for a key (rule 6)
         self._strategy = strategy
         self._quarantine = inf if quarantine is None else quarantine
-        self.principal = None  # the keys belong to one user
-        self.max_resends = sum(each.max_resends for each in self._credentials) + len(pool) - 1
+        self.principal: None = None  # the keys belong to one user
+        self.max_resends: int = sum(each.max_resends for each in self._credentials) + len(pool) - 1
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
         """Return the signature of the next key, or None if a key or its value has to be waited for."""

@@ -36,7 +36,7 @@ class Env:
     def __init__(self, name: str) -> None:
         if not name:
             raise ConfigError("Env(''): give the name of an environment variable")
-        self.name = name
+        self.name: str = name
 
     def now(self) -> str:
         """Return the variable's value.
@@ -74,7 +74,7 @@ class File:
     __slots__ = ("_seen", "_value", "path")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._seen: tuple[int, int, int] | None = None
         self._value = ""
 

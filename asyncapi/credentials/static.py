@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from asyncapi.credentials.base import AuthContext
-    from asyncapi.credentials.sources import Source, Value
+    from asyncapi.credentials.sources import PrincipalOf, Source, Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
@@ -58,7 +58,7 @@ class _ValueCredential:
         self._sent: list[str] = []
         self._rejections = Rejections()
         self._signature: Signature | None = None
-        self.principal = principal_of(*sources)
+        self.principal: PrincipalOf | None = principal_of(*sources)
         constant = [each.now() for each in sources if isinstance(each, Constant)]
         if len(constant) == len(sources):  # a mistake in constants shows when the credential is made
             try:

@@ -84,11 +84,14 @@ class Endpoint:
         ConfigError: The signature names what can't be sent.
     """
 
+    discards: bool
+    raw: bool
+
     def __init__(self, where: str, method: str, path: str, function: Any, hints: Mapping[str, Any]) -> None:
         self.where = where
         self.method = method
         self.path = path
-        self.signature = inspect.signature(function)
+        self.signature: inspect.Signature = inspect.signature(function)
         hints = dict(hints)
         self._read_return(hints, is_async=inspect.iscoroutinefunction(function))
         self.query: list[Parameter] = []
@@ -173,7 +176,7 @@ class Endpoint:
                 "Pages[...], Stream, JSONLines[...] or Events[...]"
             )
         made = hints.pop("return")
-        self.lazy = next((kind for kind in _LAZY if kind in (made, get_origin(made))), None)
+        self.lazy: Any | None = next((kind for kind in _LAZY if kind in (made, get_origin(made))), None)
         if (self.lazy is None) != is_async:
             lazy = self.lazy and self.lazy.__name__
             raise self._wrong(f"{lazy} is declared with a plain def" if lazy else "declare it with async def")

@@ -102,7 +102,7 @@ class HostQueues:
     __slots__ = ("_looks", "_next_look", "_number", "_queues", "count")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int = 0
         self._queues: dict[str, list[tuple[float, int, Held]]] = {}
         self._next_look: dict[str, float] = {}  # when each queue is looked at next
         self._looks: list[tuple[float, str]] = []  # a heap of those; an entry that `_next_look` doesn't have is stale

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NoReturn, Self, TypeVar
 
 from asyncapi.errors import ConfigError
 from asyncapi.fanout.held_back import HeldBack, Judge
@@ -49,7 +49,7 @@ class Outcomes(Generic[T]):
 
     hold: Judge | None = None
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Outcomes(Generic[T]):
         if isinstance(source, str) or not isinstance(source, Iterable | AsyncIterable):
             raise ConfigError(f"a source is an iterable of URLs or Requests, not {type(source).__name__}")
         self.stopped: str | None = None
-        self.window = 2 * workers
+        self.window: int = 2 * workers
         self._clock = clock
         self._source = source
         self._puller = Puller(self.window)

@@ -55,8 +55,11 @@ class Puller:
 
     __slots__ = ("_feeding", "_items", "closed", "ended", "error", "feeder", "queue", "window")
 
+    closed: bool
+    ended: bool
+
     def __init__(self, window: int) -> None:
-        self.window = Gate(window)
+        self.window: Gate = Gate(window)
         self.ended = self.closed = False
         self.error: Exception | None = None
         self.queue: asyncio.Queue[Item | None] | None = None
@@ -174,8 +177,8 @@ class Workers:
     __slots__ = ("_call", "_now", "_pulled", "_source", "_wanted", "count", "held", "limit", "tasks")
 
     def __init__(self, call: Callable[..., Any], source: Puller, now: Callable[[], float], *, limit: int) -> None:
-        self.limit = limit
-        self.count = 0
+        self.limit: int = limit
+        self.count: int = 0
         self.held: HeldBack | None = None
         self.tasks: set[asyncio.Task[None]] = set()
         self._call = call

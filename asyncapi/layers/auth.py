@@ -57,7 +57,7 @@ class Keyring:
     __slots__ = ("_anywhere", "_by_origin", "context")
 
     def __init__(self, given: Credential | Mapping[str, Credential], base: str, context: AuthContext) -> None:
-        self.context = context
+        self.context: AuthContext = context
         self._anywhere: Credential | None = None
         self._by_origin: dict[Origin, Credential] = {}
         if isinstance(given, Mapping):

@@ -107,7 +107,7 @@ class Fetch:
     __slots__ = ("overtaken",)
 
     def __init__(self) -> None:
-        self.overtaken = False
+        self.overtaken: bool = False
 
 
 class _Cache:

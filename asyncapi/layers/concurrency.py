@@ -63,12 +63,12 @@ class Gate:
     __slots__ = ("free", "learned", "limit", "most", "queue", "streams")
 
     def __init__(self, limit: int, learned: Learned | None = None, most: float = inf) -> None:
-        self.limit = limit
-        self.free = limit
-        self.queue = WaitQueue()
-        self.learned = learned
-        self.most = most
-        self.streams = 0
+        self.limit: int = limit
+        self.free: int = limit
+        self.queue: WaitQueue = WaitQueue()
+        self.learned: Learned | None = learned
+        self.most: float = most
+        self.streams: int = 0
 
     @property
     def busy(self) -> bool:

@@ -29,6 +29,8 @@ from asyncapi.messages.request import Body
 from asyncapi.sansio.failures.resend import RETRY_STATUSES, safe
 
 if TYPE_CHECKING:
+    from contextvars import Context
+
     from asyncapi.clock import Clock
     from asyncapi.messages.call import Attempt, Call
     from asyncapi.messages.request import Request
@@ -55,9 +57,9 @@ class Hedges:
     __slots__ = ("_races", "_timer", "_wakes", "clock", "routes", "won")
 
     def __init__(self, routes: Keyed[Route], clock: Clock) -> None:
-        self.routes = routes
-        self.clock = clock
-        self.won = 0
+        self.routes: Keyed[Route] = routes
+        self.clock: Clock = clock
+        self.won: int = 0
         self._races: dict[_Race, None] = {}  # in the order of their calls, so that a replay wakes them alike
         self._timer: asyncio.TimerHandle | None = None
         self._wakes = inf
@@ -158,20 +160,24 @@ class _Race:
         "task",
     )  # fmt: skip
 
+    call: Call
+
     def __init__(self, hedges: Hedges, settings: Hedge, inner: Send, request: Request, route: Route) -> None:
         delay = route.begin()
-        self.hedges = hedges
-        self.settings = settings
-        self.inner = inner
-        self.request = request
-        self.route = route
-        self.delay = inf if delay is None else delay
-        self.due = inf if delay is None else hedges.clock.now() + delay
+        self.hedges: Hedges = hedges
+        self.settings: Hedge = settings
+        self.inner: Send = inner
+        self.request: Request = request
+        self.route: Route = route
+        self.delay: float = inf if delay is None else delay
+        self.due: float = inf if delay is None else hedges.clock.now() + delay
         self.call = call = request.call
-        self.records_before = len(call.attempts)
+        self.records_before: int = len(call.attempts)
         self.task: asyncio.Task[Any] = call.task or asyncio.current_task()  # type: ignore[assignment]
-        self.cancelling = self.task.cancelling()
-        self.context = copy_context()  # the caller's context: the timer that starts the copies runs in another one
+        self.cancelling: int = self.task.cancelling()
+        self.context: Context = (
+            copy_context()
+        )  # the caller's context: the timer that starts the copies runs in another one
         self.contest: _Contest | None = None
 
     def ring(self, now: float) -> None:
@@ -236,7 +242,7 @@ class _Contest:
         self._waiter: asyncio.Future[None] | None = None
         self._cancelled_first = False
         self.copies: list[_Copy] = []
-        self.first_runs = True
+        self.first_runs: bool = True
 
     def send_copy(self) -> None:
         """Start one more copy, as a task (rule 2), with a fork of the call (rule 7)."""

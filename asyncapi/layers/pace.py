@@ -54,7 +54,7 @@ class Pace:
     __slots__ = ("_clock", "_queues", "pacer")
 
     def __init__(self, clock: Clock) -> None:
-        self.pacer = Pacer()
+        self.pacer: Pacer = Pacer()
         self._queues: tuple[Limiter, Limiter] | None = None  # of single calls, of a backlog; a quiet host needs none
         self._clock = clock
 

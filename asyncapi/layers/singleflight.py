@@ -46,7 +46,7 @@ class Flights:
 
     def __init__(self) -> None:
         self.by_key: dict[Hashable, _Flight] = {}
-        self.shared = 0
+        self.shared: int = 0
 
     def __len__(self) -> int:
         """Flights under way."""

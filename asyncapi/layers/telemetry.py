@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
     from asyncapi.types import Layer, Send
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 
 class Meter:
@@ -48,14 +48,14 @@ class Meter:
     __slots__ = ("attempts", "by_error", "by_status", "calls", "degraded", "held", "in_flight", "latencies", "retries")
 
     def __init__(self) -> None:
-        self.calls = 0
-        self.in_flight = 0
-        self.attempts = 0
-        self.retries = 0
-        self.degraded = 0
+        self.calls: int = 0
+        self.in_flight: int = 0
+        self.attempts: int = 0
+        self.retries: int = 0
+        self.degraded: int = 0
         self.by_status: dict[int, int] = {}
         self.by_error: dict[str, int] = {}
-        self.latencies = Histograms()
+        self.latencies: Histograms = Histograms()
         self.held: dict[str, int] = {}
 
     def error(self, error: BaseException) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
     from asyncapi.types import Layer, Send
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 _ERRORS_BEGIN = 400  # RFC 9110 section 15.5
 

@@ -41,10 +41,10 @@ class OpenBody:
     __slots__ = ("_releases", "_stop", "closed", "read")
 
     def __init__(self, read: Callable[[], Awaitable[bytes]], stop: Callable[[], object] | None) -> None:
-        self.read = read
+        self.read: Callable[[], Awaitable[bytes]] = read
         self._stop = stop
         self._releases: list[Release] = []
-        self.closed = False
+        self.closed: bool = False
 
     def hold(self, release: Release) -> None:
         """Call `release` when the body closes, with the failure that closed it or None; at once if it is closed."""

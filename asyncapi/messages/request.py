@@ -41,9 +41,9 @@ class Body:
         length: int | None,
         rewindable: bool,
     ) -> None:
-        self.open = opener
-        self.length = length
-        self.rewindable = rewindable
+        self.open: Callable[[], AsyncIterator[bytes]] = opener
+        self.length: int | None = length
+        self.rewindable: bool = rewindable
 
 
 class Request:
@@ -100,25 +100,25 @@ class Request:
         priority: int | None = None,
         tenant: str | None = None,
     ) -> None:
-        self.method = method.upper()
-        self.url = uri.parse_url(url)
-        self.params = params
+        self.method: str = method.upper()
+        self.url: URL = uri.parse_url(url)
+        self.params: Params | None = params
         self.headers: CIMultiDict[str] = CIMultiDict(headers or ())
-        self.cookies = cookies
-        self.auth = auth
-        self.json = json
-        self.data = data
-        self.content = content
-        self.files = files
-        self.id = id
-        self.idempotency_key = idempotency_key
-        self.timeout = timeout
-        self.retry = retry
-        self.redirects = redirects
-        self.route = route
-        self.wait = wait
-        self.priority = priority
-        self.tenant = tenant
+        self.cookies: Mapping[str, str] | None = cookies
+        self.auth: Any = auth
+        self.json: Any = json
+        self.data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = data
+        self.content: Content | Body | None = content
+        self.files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = files
+        self.id: Any = id
+        self.idempotency_key: str | bool | None = idempotency_key
+        self.timeout: Any = timeout
+        self.retry: Any = retry
+        self.redirects: int | None = redirects
+        self.route: str | None = route
+        self.wait: bool | float | Unset = wait
+        self.priority: int | None = priority
+        self.tenant: str | None = tenant
         self.deadline: float | None = None
         self.call: Call = NO_CALL
 

@@ -49,6 +49,11 @@ class Response:
         "status", "url",
     )  # fmt: skip
 
+    content: bytes
+    degraded: str
+    from_cache: str
+    status: int
+
     def __init__(
         self,
         status: int,
@@ -63,10 +68,10 @@ class Response:
         self.headers: CIMultiDictProxy[str] = (
             headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
         )
-        self.url = url if type(url) is URL else uri.parse(str(url))
-        self.request = request
-        self.http_version = http_version
-        self.elapsed = 0.0
+        self.url: URL = url if type(url) is URL else uri.parse(str(url))
+        self.request: Request | None = request
+        self.http_version: str = http_version
+        self.elapsed: float = 0.0
         self.degraded = self.from_cache = ""
         self.attempts: tuple[Attempt, ...] = ()
         self.open_body: OpenBody | None = None
@@ -207,7 +212,7 @@ class error_context:  # noqa: N801 - reads as a word in a with statement
     __slots__ = ("response",)
 
     def __init__(self, response: Response) -> None:
-        self.response = response
+        self.response: Response = response
 
     def __enter__(self) -> None:
         pass

@@ -16,7 +16,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from yarl import URL
 
@@ -43,7 +43,7 @@ T = TypeVar("T")
 By = PageNumber | Offset | Cursor | LinkHeader | NextUrl | Turn
 Ask = Callable[[URL], "Awaitable[Response]"]
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 
 class Pages(Generic[T]):
@@ -57,7 +57,7 @@ class Pages(Generic[T]):
         progress: How much the consumer has got; `position` is made of it.
     """
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __init__(
         self,

@@ -48,7 +48,7 @@ class Prefetcher(Generic[T]):
         concurrency: int,
         max_pages: int | None,
     ) -> None:
-        self.waiting = False
+        self.waiting: bool = False
         self.when_full: Callable[[], object] = bool
         self._fetch = fetch
         self._strategy = strategy

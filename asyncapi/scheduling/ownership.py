@@ -27,7 +27,7 @@ class Home:
     def __init__(self) -> None:
         self._forks = _forks
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.closed = False
+        self.closed: bool = False
 
     @property
     def is_elsewhere(self) -> bool:

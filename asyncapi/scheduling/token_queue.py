@@ -67,9 +67,9 @@ class Limiter:
     __slots__ = ("_clock", "_due", "_only", "_timer", "buckets", "queue")
 
     def __init__(self, buckets: Sequence[Tokens], clock: Clock) -> None:
-        self.buckets = tuple(buckets)
+        self.buckets: tuple[Tokens, ...] = tuple(buckets)
         self._only = self.buckets[0] if len(self.buckets) == 1 else None
-        self.queue = WaitQueue(len(self.buckets))
+        self.queue: WaitQueue = WaitQueue(len(self.buckets))
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
         self._due = inf  # when the timer fires

@@ -29,8 +29,8 @@ class Ticket:
 
     def __init__(self, weights: Weights, priority: int) -> None:
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.weights = weights
-        self.priority = priority
+        self.weights: Weights = weights
+        self.priority: int = priority
 
 
 def _waits(ticket: Ticket) -> bool:
@@ -48,7 +48,7 @@ class WaitQueue:
 
     def __init__(self, kinds: int = 0) -> None:
         self._tickets: FairQueue[Ticket] | None = None  # most queues are never used: there is one per host
-        self.length = 0
+        self.length: int = 0
         self._kinds = kinds
         self._ahead: dict[int, list[float]] = {}  # by priority: the sum of weights, a figure per kind
 

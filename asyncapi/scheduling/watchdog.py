@@ -41,9 +41,9 @@ class Guard:
     def __init__(self, task: asyncio.Task[Any], due: float) -> None:
         self._task = task
         self._cancelling = task.cancelling()
-        self.due = due
-        self.expired = False
-        self.means = "the deadline passed"
+        self.due: float = due
+        self.expired: bool = False
+        self.means: str = "the deadline passed"
 
     def expire(self) -> None:
         """Cancel the task, once."""

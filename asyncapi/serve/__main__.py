@@ -5,6 +5,6 @@ import typer
 from asyncapi.cli.serve import EPILOG, serve
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False)
+    app: typer.Typer = typer.Typer(add_completion=False)
     app.command("serve", epilog=EPILOG)(serve)
     app(prog_name="python -m asyncapi.serve")

@@ -67,7 +67,7 @@ class App:
 
     def __init__(self, faults: Faults, log: Callable[[str], object] | None = None) -> None:
         self.faults = faults
-        self.stats = Stats()
+        self.stats: Stats = Stats()
         self._log = log
         self._outcomes = Outcomes()
         self.reset()

@@ -19,10 +19,10 @@ class Bucket:
     __slots__ = ("at", "burst", "level", "per_second")
 
     def __init__(self, rate: Rate, now: float) -> None:
-        self.per_second = rate.amount / rate.per
-        self.burst = rate.amount if rate.burst is None else rate.burst
-        self.level = self.burst
-        self.at = now
+        self.per_second: float = rate.amount / rate.per
+        self.burst: float = rate.amount if rate.burst is None else rate.burst
+        self.level: float = self.burst
+        self.at: float = now
 
     def take(self, now: float) -> float:
         """0.0 where a token was taken; else the seconds until there is one (nothing is taken)."""

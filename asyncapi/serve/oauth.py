@@ -34,7 +34,7 @@ class Tokens:
     """
 
     def __init__(self) -> None:
-        self.issued = 0
+        self.issued: int = 0
         self.access: dict[str, tuple[float, str]] = {}
         self.refresh: dict[str, str] = {}
 

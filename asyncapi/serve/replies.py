@@ -41,10 +41,10 @@ class Reply:
     __slots__ = ("body", "head", "status", "wire")
 
     def __init__(self, status: int, headers: Headers = (), body: bytes = b"") -> None:
-        self.status = status
-        self.body = b"" if status in _NO_BODY else body
-        self.head = head(status, headers, None if status in _NO_BODY else len(body))
-        self.wire = self.head + self.body
+        self.status: int = status
+        self.body: bytes = b"" if status in _NO_BODY else body
+        self.head: bytes = head(status, headers, None if status in _NO_BODY else len(body))
+        self.wire: bytes = self.head + self.body
 
 
 class Script:
@@ -62,9 +62,9 @@ class Script:
     def __init__(
         self, status: int, head: Steps, body: Steps = (), *, end: Literal["keep", "close", "reset"] = "keep"
     ) -> None:
-        self.status = status
-        self.head = head
-        self.body = body
+        self.status: int = status
+        self.head: Iterable[tuple[float, bytes]] = head
+        self.body: Iterable[tuple[float, bytes]] = body
         self.end = end
 
 
@@ -76,7 +76,7 @@ class Refusal(Exception):
 
     def __init__(self, status: int, message: str, headers: Headers = ()) -> None:
         super().__init__(message)
-        self.reply = json_reply({"error": message}, status, headers)
+        self.reply: Reply = json_reply({"error": message}, status, headers)
 
 
 class Sent(web.StreamResponse):
@@ -108,9 +108,9 @@ class Outcomes:
     __slots__ = ("close", "gone", "keep")
 
     def __init__(self) -> None:
-        self.keep = Sent(keep=True)
-        self.close = Sent(keep=False)
-        self.gone = Sent(keep=False, gone=True)
+        self.keep: Sent = Sent(keep=True)
+        self.close: Sent = Sent(keep=False)
+        self.gone: Sent = Sent(keep=False, gone=True)
 
 
 def head(status: int, headers: Headers, length: int | None) -> bytes:

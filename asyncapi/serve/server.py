@@ -66,9 +66,9 @@ class FaultServer:
     ) -> None:
         if not 0 <= port <= _HIGHEST_PORT:
             raise ConfigError(f"a port is a number from 0 to {_HIGHEST_PORT}, not {port}")
-        self.faults = faults or Faults()
+        self.faults: Faults = faults or Faults()
         self.host = host
-        self.port = port
+        self.port: int = port
         self.grace = grace
         self._tls = tls
         self._app = App(self.faults, log)

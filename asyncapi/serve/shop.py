@@ -25,7 +25,7 @@ _EXPORT = bytes(range(250)) * 400
 _FIRST_PRICE, _HIGHEST = 101, 10**12
 _FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 
-orders = Listing(total=8, per_page=3)
+orders: Listing = Listing(total=8, per_page=3)
 
 
 async def rows(request: web.BaseRequest, _rest: str) -> Script:

@@ -22,17 +22,17 @@ class Stats:
     __slots__ = ("by_prefix", "by_status", "connections", "faults", "in_flight", "max_in_flight", "requests")
 
     def __init__(self) -> None:
-        self.in_flight = 0
+        self.in_flight: int = 0
         self.clear()
 
     def clear(self) -> None:
         """Start over; what is in flight stays in flight."""
-        self.requests = 0
-        self.by_status = Counter[str]()
-        self.by_prefix = Counter[str]()
-        self.faults = Counter[str]()
-        self.max_in_flight = self.in_flight
-        self.connections = 0
+        self.requests: int = 0
+        self.by_status: Counter[str] = Counter[str]()
+        self.by_prefix: Counter[str] = Counter[str]()
+        self.faults: Counter[str] = Counter[str]()
+        self.max_in_flight: int = self.in_flight
+        self.connections: int = 0
 
     def shown(self) -> dict[str, Any]:
         """The counters as plain data."""

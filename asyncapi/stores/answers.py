@@ -29,7 +29,7 @@ class Answers(Generic[V]):
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._entries: OrderedDict[Hashable, tuple[Any, ...]] = OrderedDict()  # (size, *value); the oldest first
-        self.size = 0
+        self.size: int = 0
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from multidict import CIMultiDict
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from asyncapi.streaming.response import StreamedResponse
     from asyncapi.streaming.stream import Stream
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Events(Generic[T]):
         connections: How many connections have been opened.
     """
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class Events(Generic[T]):
         until: str | None = None,
         max_event: int = MOST,
     ) -> None:
-        self.last_id = last_id
-        self.connections = 0
+        self.last_id: str = last_id
+        self.connections: int = 0
         self._stream = stream
         self._policy = policy
         self._clock = clock

@@ -38,7 +38,7 @@ class Items(Generic[T]):
         self._last = last
         self._ready: deque[Any] = deque()
         self._over = False
-        self.convert = convert
+        self.convert: Callable[[Any], T] = convert
 
     def __aiter__(self) -> Self:
         return self

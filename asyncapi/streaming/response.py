@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from asyncapi.errors import AsyncAPIError, ConfigError, RequestTimeout, final_error
 from asyncapi.layers import deadline
@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from os import PathLike
 
+    from multidict import CIMultiDictProxy
     from typing_extensions import TypeForm
+    from yarl import URL
 
     from asyncapi.clock import Clock
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.scheduling.watchdog import Watchdog
 
@@ -79,20 +83,20 @@ class StreamedResponse:
         "url",
     )  # fmt: skip
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __init__(
         self, response: Response, limits: Limits, due: float | None, reopen: download.Reopen | None = None
     ) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        self.url = response.url
-        self.request = response.request
-        self.http_version = response.http_version
-        self.elapsed = response.elapsed
-        self.attempts = response.attempts
-        self.degraded = response.degraded
-        self.from_cache = response.from_cache
+        self.status: int = response.status
+        self.headers: CIMultiDictProxy[str] = response.headers
+        self.url: URL = response.url
+        self.request: Request | None = response.request
+        self.http_version: str = response.http_version
+        self.elapsed: float = response.elapsed
+        self.attempts: tuple[Attempt, ...] = response.attempts
+        self.degraded: str = response.degraded
+        self.from_cache: str = response.from_cache
         self._content_type = response.headers.get("Content-Type", "")
         self._body = response.open_body or _read_already(response.content)
         self._limits = limits

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from asyncapi.calls.arguments import checked_headers
 from asyncapi.errors import ConfigError
@@ -53,7 +53,7 @@ class Stream:
 
     __slots__ = ("_open", "_response", "_used")
 
-    __reduce_ex__ = refuse_copy
+    __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
     def __init__(self, opener: Callable[[], Awaitable[StreamedResponse]]) -> None:
         self._open = opener

@@ -101,7 +101,7 @@ class FakeClock:
     """
 
     def __init__(self, seed: int = 0, epoch: float = 1_700_000_000.0) -> None:
-        self.random = random.Random(seed).random
+        self.random: Callable[[], float] = random.Random(seed).random
         self.epoch = epoch
 
     def now(self) -> float:

@@ -20,6 +20,8 @@ from asyncapi.trace.format import RecordedCall, RecordedExchange, Trace
 from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from yarl import URL
 
     from asyncapi.clock import Clock
@@ -45,14 +47,14 @@ class Recorder:
     """
 
     def __init__(self, transport: Transport, *, clock: Clock = SYSTEM) -> None:
-        self.trace = Trace(clock.epoch if isinstance(clock, FakeClock) else clock.wall() - clock.now())
+        self.trace: Trace = Trace(clock.epoch if isinstance(clock, FakeClock) else clock.wall() - clock.now())
         self._transport = transport
         self._clock = clock
         self._masks = Masks()
-        self.now = clock.now
-        self.wall = clock.wall
-        self.sleep = clock.sleep
-        self.call_at = clock.call_at
+        self.now: Callable[[], float] = clock.now
+        self.wall: Callable[[], float] = clock.wall
+        self.sleep: Callable[[float], Coroutine[Any, Any, None]] = clock.sleep
+        self.call_at: Callable[[float, Callable[[], object]], asyncio.TimerHandle] = clock.call_at
 
     def client(self, base_url: str = "", **settings: Any) -> Client:
         """Make a client that is recorded; `settings` are those of `Client`, but for transport and clock."""

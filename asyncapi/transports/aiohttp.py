@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.sansio.http.egress import Guard
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 _VERSIONS = {aiohttp.HttpVersion10: "1.0", aiohttp.HttpVersion11: "1.1"}
 _RAISED = (*RAISED, TransportError, EgressDenied)  # the last two come from our own connector and decoders

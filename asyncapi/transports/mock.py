@@ -43,7 +43,7 @@ class MockTransport:
         self._handler = handler
         self._clock = clock
         self._watchdog = Watchdog(clock)
-        self.requests = 0
+        self.requests: int = 0
 
     async def send(self, request: Request) -> Response:
         """Pass one attempt to the handler."""

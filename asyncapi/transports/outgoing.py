@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 Head = CIMultiDict[str]
 

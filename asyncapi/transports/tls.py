@@ -29,7 +29,7 @@ import truststore
 from asyncapi.errors import ConfigError, TLSError
 from asyncapi.sansio.http.pins import pin
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 SETTLED = 1.0  # seconds after which a file that was written is taken to be complete
 NATIVE = sys.platform in {"darwin", "win32"}  # the system itself verifies, not OpenSSL

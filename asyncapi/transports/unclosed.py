@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import aiohttp
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 
 def watch_over(owner: object, session: aiohttp.ClientSession, origin: str) -> weakref.finalize[..., object]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 _MAX_NOTICES = 100  # that wait for a slow `notify`; beyond, the oldest are dropped
 _LOOKS = 10  # times that the timer judges a window of an episode

@@ -43,9 +43,9 @@ class _Place:
     __slots__ = ("attempts", "calls", "endings", "in_flight", "labels", "queued")
 
     def __init__(self, labels: tuple[str, str, str], in_flight: Gauge, queued: Histogram) -> None:
-        self.labels = labels
-        self.in_flight = in_flight
-        self.queued = queued
+        self.labels: tuple[str, str, str] = labels
+        self.in_flight: Gauge = in_flight
+        self.queued: Histogram = queued
         self.calls: dict[str, Histogram] = {}
         self.attempts: dict[tuple[str, str], Counter] = {}
         self.endings: set[str] = set()

@@ -7,7 +7,7 @@ OAuth2TokenExchange    another token (RFC 8693): workload identity, on behalf of
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncapi.credentials.oauth.credential import _OAuthCredential
 from asyncapi.credentials.oauth.jose import sign_jwt
@@ -16,7 +16,7 @@ from asyncapi.credentials.oauth.server import AuthServer
 from asyncapi.credentials.sources import principal_of, source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from typing import Unpack
 
     from asyncapi.credentials.base import AuthContext
@@ -142,7 +142,7 @@ class OAuth2TokenExchange(_OAuthCredential, options=OAuthOptions):
         tokens, _ = server.tokens(self._fetch)
         super().__init__(server, tokens)
         constant = principal_of(self._subject, *([] if self._actor is None else [self._actor])) is None
-        self.principal = None if constant else tokens.principal
+        self.principal: Callable[[], Coroutine[Any, Any, str | None]] | None = None if constant else tokens.principal
 
     async def _fetch(self, old: Token | None, context: AuthContext) -> Token:
         form = self._form | {"subject_token": await self._subject.fetch()}

@@ -40,7 +40,7 @@ class _OAuthCredential:
     def __init__(self, server: AuthServer, tokens: Tokens[Token]) -> None:
         self._server = server
         self._tokens = tokens
-        self.max_resends = tokens.max_resends
+        self.max_resends: int = tokens.max_resends
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
         """Return the signature with the current token; None if a token has to be fetched first."""

@@ -44,7 +44,7 @@ class Proofs:
     __slots__ = ("_nonces", "_proof_key", "key")
 
     def __init__(self) -> None:
-        self.key = new_key()  # made now, so that a missing package shows when the credential is made
+        self.key: str = new_key()  # made now, so that a missing package shows when the credential is made
         self._proof_key = ProofKey(self.key)
         self._nonces: dict[tuple[Origin, bool], str] = {}  # by (server, whether an API's)
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
     from asyncapi.stores.tokens import TokenStore
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 _METHODS = get_args(AuthMethod)
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -66,6 +66,9 @@ class Issuer:
     Args:
         url: The issuer, exactly as the server names itself.
     """
+
+    url: str
+    given: str
 
     def __init__(self, url: str) -> None:
         self.url, self.given = _url(url, "Issuer"), url
@@ -162,7 +165,7 @@ class AuthServer:
                 f"{name}(token_type={token_type!r}): give the server's name for its bearer tokens; DPoP is dpop=True"
             )
         self.name = name
-        self.where = where if isinstance(where, Issuer) else _url(where, name)
+        self.where: Issuer | str = where if isinstance(where, Issuer) else _url(where, name)
         self.client_id = client_id
         self._method = method
         self._secret = None if client_secret is None else source(client_secret, f"{name}'s client_secret")
@@ -170,7 +173,7 @@ class AuthServer:
         self._key_id = key_id
         self._token_type = token_type
         self._has_warned = False  # of a scope that was not granted
-        self.proofs = Proofs() if dpop else None
+        self.proofs: Proofs | None = Proofs() if dpop else None
 
     def tokens(
         self,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from asyncapi.credentials.base import AuthContext
     from asyncapi.stores.tokens import TokenStore
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 _READ = 5.0  # seconds to read the store while there is a token
 _FIRST_READ = 60.0  # seconds to read the store without a token: a person may have to unlock it

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
-log = logging.getLogger("asyncapi")
+log: logging.Logger = logging.getLogger("asyncapi")
 
 _UNAUTHORIZED = 401
 # A token is renewed in this last share of its lifetime, and at most so many seconds before it expires.

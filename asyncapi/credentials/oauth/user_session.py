@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from asyncapi.credentials.base import AuthContext
     from asyncapi.credentials.oauth.options import LoginOptions
+    from asyncapi.credentials.oauth.tokens import Tokens
     from asyncapi.credentials.sources import Value
     from asyncapi.sansio.auth.oauth import Token
     from asyncapi.stores.tokens import TokenStore
@@ -44,6 +45,8 @@ class Session:
     Attributes:
         tokens: The session's current token, and what renews it.
     """
+
+    tokens: Tokens[Token]
 
     def __init__(
         self,

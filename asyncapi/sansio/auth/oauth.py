@@ -40,7 +40,7 @@ class Refused(Exception):
 
     def __init__(self, message: str, error: str = "") -> None:
         super().__init__(one_line(message))
-        self.message = one_line(message)
+        self.message: str = one_line(message)
         self.error = error
 
 

@@ -60,6 +60,10 @@ class CountWindow:
 
     __slots__ = ("_at", "_ring", "failed", "slow", "total")
 
+    failed: int
+    slow: int
+    total: int
+
     def __init__(self, size: int) -> None:
         self._ring = bytearray(size)
         self.clear()
@@ -96,6 +100,10 @@ class TimeWindow:
     """
 
     __slots__ = ("_slice", "_slices", "_width", "failed", "slow", "total")
+
+    failed: int
+    slow: int
+    total: int
 
     def __init__(self, seconds: float) -> None:
         self._width = seconds / _SLICES
@@ -206,11 +214,11 @@ class Circuit:
         self._good = 0
         self._run, self._run_began = 0, 0.0  # failures in a row
         self.state: State = "closed"
-        self.permit = 1
+        self.permit: int = 1
         self.holder: object | None = None
-        self.probing = _NOBODY
-        self.openings = 0
-        self.reason = ""
+        self.probing: frozenset[object] = _NOBODY
+        self.openings: int = 0
+        self.reason: str = ""
 
     def enter(self, now: float, holder: object) -> int:
         """Ask to go: a permit for `holder`, to be handed in with the verdict; 0 if it may not go."""

@@ -81,9 +81,9 @@ class Route:
         self._rules = rules
         self._latencies = Latencies(_REMEMBERED)
         self._saved = 0.0
-        self.calls = 0
-        self.copies = 0
-        self.refused = 0
+        self.calls: int = 0
+        self.copies: int = 0
+        self.refused: int = 0
 
     def begin(self) -> float | None:
         """Begin a call: seconds after which a further copy is worth sending, None while too few latencies are known."""

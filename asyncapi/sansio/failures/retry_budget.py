@@ -186,7 +186,7 @@ class CostBudget:
         self._retry = retry
         self._timeout = timeout
         self._payback = payback
-        self.tokens = capacity
+        self.tokens: float = capacity
 
     def deposit(self, now: float) -> None:
         """Do nothing: only successes pay in."""

@@ -366,7 +366,7 @@ class Progress(Generic[T]):
     def __init__(self, start: Position) -> None:
         self._start = start
         self.page: Page[T] | None = None
-        self.handed = 0
+        self.handed: int = 0
 
     @property
     def position(self) -> Position:

@@ -88,6 +88,8 @@ class EventParser:
         "_after_cr", "_data", "_event", "_first", "_id", "_max_bytes", "_pieces", "_retry", "_size", "last_id", "retry",
     )  # fmt: skip
 
+    last_id: str
+
     def __init__(self, max_bytes: int = MOST, last_id: str = "") -> None:
         self.last_id = self._id = last_id
         self.retry: float | None = None

@@ -77,10 +77,13 @@ class Cut:
 
     __slots__ = ("answered", "at", "ignore_until", "streak")
 
+    at: float
+    ignore_until: float
+
     def __init__(self) -> None:
         self.at = self.ignore_until = -inf
-        self.answered = False
-        self.streak = 0
+        self.answered: bool = False
+        self.streak: int = 0
 
 
 class LatencyProbe:
@@ -152,7 +155,7 @@ class AdaptiveLimit:
         self._minimum = float(minimum)
         self._maximum = float(maximum)
         self._backoff = backoff
-        self.limit = float(initial)
+        self.limit: float = float(initial)
         self.state: Literal["held", "raised", "probing"] = "held"
         self._good = self.limit  # the last limit that has held
         self._window: Window | None = None

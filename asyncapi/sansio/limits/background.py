@@ -27,7 +27,7 @@ class Background:
     __slots__ = ("_seen", "share")
 
     def __init__(self, seen: int = _WEIGHT) -> None:
-        self.share = 0.0
+        self.share: float = 0.0
         self._seen = seen
 
     def learn(self, responses: int, refused: int) -> None:
@@ -56,9 +56,9 @@ class Sample:
     __slots__ = ("_marked", "refused", "responses", "since")
 
     def __init__(self, responses: int = 0) -> None:
-        self.responses = responses
-        self.refused = 0
-        self.since = -inf
+        self.responses: int = responses
+        self.refused: int = 0
+        self.since: float = -inf
         self._marked = 0, 0
 
     def add(self, sent_at: float, *, refused: int) -> None:

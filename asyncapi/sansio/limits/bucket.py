@@ -22,9 +22,9 @@ class Bucket:
     __slots__ = ("burst", "interval", "tat")
 
     def __init__(self, amount: float, per: float, burst: float) -> None:
-        self.interval = per / amount
-        self.burst = burst
-        self.tat = float("-inf")
+        self.interval: float = per / amount
+        self.burst: float = burst
+        self.tat: float = float("-inf")
 
     def delay(self, now: float, weight: float = 1.0) -> float:
         """Seconds until a request of this weight conforms; 0 or less if it does now.

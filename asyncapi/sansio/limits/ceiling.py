@@ -34,8 +34,8 @@ class Ceiling:
     __slots__ = ("_failed", "_good", "_hold", "_late", "_step", "at", "background")
 
     def __init__(self) -> None:
-        self.at = inf
-        self.background = Background()
+        self.at: float = inf
+        self.background: Background = Background()
         self._step = 1  # attempts more that the next trial takes
         self._failed = 0  # refused trials in a row
         self._good = 0  # responses since the last cut

@@ -40,7 +40,7 @@ class FairQueue(Generic[T]):
         self._arrivals = 0
         self._first: dict[int, int] = {}  # turns of a priority while a lower one waited, since that had one
         self._passed = 0  # the sum of these
-        self.size = 0  # items, with unwanted ones that are still in the queue
+        self.size: int = 0  # items, with unwanted ones that are still in the queue
 
     def push(self, item: T, priority: int = 0, tenant: str = "") -> None:
         """Put an item into the queue."""

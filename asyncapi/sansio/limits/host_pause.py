@@ -53,13 +53,16 @@ class Suspicion:
 
     __slots__ = ("_number", "awaited", "began", "ends", "refused", "taken", "until")
 
+    refused: int
+    taken: int
+
     def __init__(self, now: float, number: int, took: float, retry_after: float | None) -> None:
         self._number = number
-        self.awaited = 0
+        self.awaited: int = 0
         self.taken, self.refused = 0, 1
-        self.began = now
-        self.ends = now + max(_UNDECIDED, _ROUND_TRIPS * took)  # rule 5
-        self.until = -inf if retry_after is None else now + retry_after
+        self.began: float = now
+        self.ends: float = now + max(_UNDECIDED, _ROUND_TRIPS * took)  # rule 5
+        self.until: float = -inf if retry_after is None else now + retry_after
 
     def add(self, now: float, number: int, *, refused: bool = False, retry_after: float | None = None) -> None:
         """Take in the response to attempt `number`: evidence, if that was sent after the refused one."""
@@ -120,9 +123,15 @@ class HostPause:
         "until",
     )  # fmt: skip
 
+    began: float
+    dismissed_at: float
+    paused: bool
+    timed: bool
+    until: float
+
     def __init__(self) -> None:
         self.until = self.began = self.dismissed_at = -inf
-        self.total = 0.0
+        self.total: float = 0.0
         self.suspicion: Suspicion | None = None
         self.evidence: Suspicion | None = None
         self.timed = self.paused = False

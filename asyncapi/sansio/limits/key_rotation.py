@@ -87,14 +87,14 @@ class KeyState:
     def __init__(
         self, name: str, buckets: Sequence[Bucket] = (), quota: int | None = None, *, pace: bool = True
     ) -> None:
-        self.name = name
-        self.buckets = tuple(buckets)
-        self.quota = quota
-        self.uses = 0
-        self.rests_until = -inf
-        self.barred_until = -inf
-        self.slowed = 0
-        self.why = ""
+        self.name: str = name
+        self.buckets: tuple[Bucket, ...] = tuple(buckets)
+        self.quota: int | None = quota
+        self.uses: int = 0
+        self.rests_until: float = -inf
+        self.barred_until: float = -inf
+        self.slowed: int = 0
+        self.why: str = ""
         self._proved = False  # whether the server has ever taken it
         self._pardons = 0  # since the server last took it
         self._pacer = Pacer() if pace else None
@@ -191,7 +191,7 @@ class Ring:
     __slots__ = ("_least_used", "_next", "keys")
 
     def __init__(self, keys: Sequence[KeyState], *, least_used: bool = False) -> None:
-        self.keys = tuple(keys)
+        self.keys: tuple[KeyState, ...] = tuple(keys)
         self._least_used = least_used
         self._next = 0
 

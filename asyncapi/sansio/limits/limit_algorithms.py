@@ -33,8 +33,13 @@ class Window:
 
     __slots__ = ("_squares", "_total", "count", "drops", "late", "most", "opened_at")
 
+    count: int
+    drops: int
+    late: int
+    most: int
+
     def __init__(self, now: float) -> None:
-        self.opened_at = now
+        self.opened_at: float = now
         self.count = self.drops = self.late = self.most = 0
         self._total = self._squares = 0.0
 
@@ -84,7 +89,7 @@ class AIMD:
     __slots__ = ("_last", "_step", "probes_latency")
 
     def __init__(self) -> None:
-        self.probes_latency = False
+        self.probes_latency: bool = False
         self._step = 0.0
         self._last = 0.0
 
@@ -108,7 +113,7 @@ class IdleLatency:
     __slots__ = ("_variance", "_windows", "seconds")
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds: float = 0.0
         self._variance = 0.0
         self._windows = 0
 
@@ -135,7 +140,7 @@ class Vegas:
     __slots__ = ("_idle", "probes_latency")
 
     def __init__(self) -> None:
-        self.probes_latency = True
+        self.probes_latency: bool = True
         self._idle = IdleLatency()
 
     def next(self, limit: float, window: Window) -> float:
@@ -158,7 +163,7 @@ class Gradient2:
     __slots__ = ("_idle", "probes_latency")
 
     def __init__(self) -> None:
-        self.probes_latency = True
+        self.probes_latency: bool = True
         self._idle = IdleLatency()
 
     def next(self, limit: float, window: Window) -> float:

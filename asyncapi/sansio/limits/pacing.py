@@ -70,9 +70,11 @@ class Pacer:
         waiting: How many single calls wait; written by whoever has them wait.
     """
 
+    sent: int
+
     def __init__(self) -> None:
         self.sent = self._begun = self._ended = 0
-        self.active = False
+        self.active: bool = False
         self.waiting = 0
         self._flow = Flow()
         self._before = 0  # attempts taken before a limit was stated or an attempt refused

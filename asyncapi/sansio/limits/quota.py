@@ -40,9 +40,9 @@ class Level:
     )  # fmt: skip
 
     def __init__(self, *, counts_requests: bool) -> None:
-        self.left = inf
-        self.cost = 1.0 if counts_requests else 0.0
-        self.flips = 0
+        self.left: float = inf
+        self.cost: float = 1.0 if counts_requests else 0.0
+        self.flips: int = 0
         self._limit: float | None = None
         self._depth = 0.0  # the bucket's depth, as far as seen, or the window's quota
         self._remaining: float | None = None  # as the last response states

@@ -48,9 +48,9 @@ class Flow:
     __slots__ = ("began", "count", "recent")
 
     def __init__(self) -> None:
-        self.began = inf
-        self.count = 0
-        self.recent = Throughput()
+        self.began: float = inf
+        self.count: int = 0
+        self.recent: Throughput = Throughput()
 
     def add(self, now: float, sent_at: float) -> None:
         """Count an attempt that was taken."""

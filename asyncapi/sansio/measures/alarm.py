@@ -94,8 +94,8 @@ class Episodes:
     def __init__(self, rule: Rule, at_least: int) -> None:
         self._rule = rule
         self._at_least = at_least
-        self.under_way = False
-        self.value = 0.0
+        self.under_way: bool = False
+        self.value: float = 0.0
 
     def judge(self, window: Window) -> bool:
         """Judge a window: whether an episode begins or ends now."""

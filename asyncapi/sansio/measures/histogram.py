@@ -40,8 +40,8 @@ class Histogram:
 
     def __init__(self) -> None:
         self._buckets: dict[int, int] = {}
-        self.count = 0
-        self.total = 0.0
+        self.count: int = 0
+        self.total: float = 0.0
 
     def record(self, value: float) -> None:
         """Count one value."""
@@ -95,7 +95,7 @@ class Histograms:
 
     def __init__(self, max_keys: int = 256) -> None:
         self._max_keys = max_keys
-        self.all = Histogram()
+        self.all: Histogram = Histogram()
         self.by_key: dict[tuple[str, str], Histogram] = {}
 
     def record(self, key: tuple[str, str], value: float) -> None:
