@@ -70,10 +70,9 @@ class Pacer:
         waiting: How many single calls wait; written by whoever has them wait.
     """
 
-    sent: int
-
     def __init__(self) -> None:
-        self.sent = self._begun = self._ended = 0
+        self.sent: int = 0
+        self._begun = self._ended = 0
         self.active: bool = False
         self.waiting = 0
         self._flow = Flow()
