@@ -20,7 +20,7 @@ from asyncapi.errors import ConfigError, status_error
 from asyncapi.fanout import outcomes as fanout
 from asyncapi.messages import decoding
 from asyncapi.messages.request import Request
-from asyncapi.options import CALL, MAPPED, SHARED, check_options
+from asyncapi.options import CALL, MAPPED, SHARED, check_options, unknown_option
 from asyncapi.pagination.pages import Pages
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.sansio.http.retry_after import retry_after
@@ -109,7 +109,9 @@ class CallMethods:
             ConfigError: It can't be sent as it is.
             TypeError: There is no such option.
         """
-        return self._call(method.upper(), url, model, options, "request")
+        if options and not CALL.issuperset(options):
+            raise unknown_option("request", options, CALL)
+        return self._call(method.upper(), url, model, options)
 
     @overload
     async def get(self, url: str | URL, *, model: None = None, **options: Unpack[CallOptions]) -> Response: ...
@@ -120,6 +122,8 @@ class CallMethods:
     @coroutine_function
     def get(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
         """Make a GET call: `user = await api.get("/users/1", model=User)`. Everything else is as in `request`."""
+        if options and not CALL.issuperset(options):
+            raise unknown_option("get", options, CALL)
         return self._call("GET", url, model, options)
 
     @overload
@@ -131,6 +135,8 @@ class CallMethods:
     @coroutine_function
     def post(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
         """Make a POST call: `user = await api.post("/users", json=new, model=User)`. Else as in `request`."""
+        if options and not CALL.issuperset(options):
+            raise unknown_option("post", options, CALL)
         return self._call("POST", url, model, options)
 
     @overload
@@ -142,6 +148,8 @@ class CallMethods:
     @coroutine_function
     def put(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
         """Make a PUT call; as in `request`."""
+        if options and not CALL.issuperset(options):
+            raise unknown_option("put", options, CALL)
         return self._call("PUT", url, model, options)
 
     @overload
@@ -153,6 +161,8 @@ class CallMethods:
     @coroutine_function
     def patch(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
         """Make a PATCH call; as in `request`."""
+        if options and not CALL.issuperset(options):
+            raise unknown_option("patch", options, CALL)
         return self._call("PATCH", url, model, options)
 
     @overload
@@ -164,6 +174,8 @@ class CallMethods:
     @coroutine_function
     def delete(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
         """Make a DELETE call; as in `request`."""
+        if options and not CALL.issuperset(options):
+            raise unknown_option("delete", options, CALL)
         return self._call("DELETE", url, model, options)
 
     @overload
@@ -175,6 +187,8 @@ class CallMethods:
     @coroutine_function
     def head(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
         """Make a HEAD call, for the headers of a GET; as in `request`."""
+        if options and not CALL.issuperset(options):
+            raise unknown_option("head", options, CALL)
         return self._call("HEAD", url, model, options)
 
     @overload
@@ -186,15 +200,13 @@ class CallMethods:
     @coroutine_function
     def options(self, url: str | URL, *, model: Any = None, **options: Unpack[CallOptions]) -> Any:
         """Make an OPTIONS call; as in `request`."""
+        if options and not CALL.issuperset(options):
+            raise unknown_option("options", options, CALL)
         return self._call("OPTIONS", url, model, options)
 
-    async def _call(self, method: str, url: str | URL, model: Any, options: CallOptions, name: str = "") -> Any:
-        """One call. `name` is what the user called, where it isn't the verb."""
-        try:
-            request = self._build(method, url, **options)
-        except TypeError:  # costs nothing where all is well
-            check_options(name or method.lower(), options, CALL)
-            raise
+    async def _call(self, method: str, url: str | URL, model: Any, options: CallOptions) -> Any:
+        """Make one call; the names of the options are checked already, at the line that calls."""
+        request = self._build(method, url, **options)
         self._home.enter()  # from here to `send` as `_carry` does, less one function call on the way of every call
         request.call.task = current_task()
         send = self._send if request.auth is UNSET and request.redirects is None else self._send_own
