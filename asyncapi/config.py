@@ -1,4 +1,4 @@
-"""The name of `asyncapi.settings` in 0.1; it goes with the next minor release."""
+"""Deprecated: the name of `asyncapi.settings` in 0.1. It goes with the next minor release."""
 
 import warnings
 

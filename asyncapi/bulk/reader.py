@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
+from asyncapi.bulk.delimited import BadTable, records
 from asyncapi.bulk.lines import Lines
-from asyncapi.bulk.tables import BadTable, records
 from asyncapi.calls.arguments import checked_headers, flat_params
 from asyncapi.errors import ConfigError
 from asyncapi.messages import json_text

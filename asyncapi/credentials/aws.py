@@ -27,14 +27,14 @@ from multidict import CIMultiDict
 
 from asyncapi.credentials.aws_keys import Chain, Keys, botocore, region_of
 from asyncapi.credentials.base import NOTHING, Signature, route
-from asyncapi.credentials.oauth.tokens import Tokens
 from asyncapi.credentials.renamed import with_old_names
 from asyncapi.credentials.sources import principal_of, source
 from asyncapi.credentials.static import _ValueCredential, check_token
+from asyncapi.credentials.token_renewal import Tokens
 from asyncapi.errors import ConfigError
 from asyncapi.messages.request import Body
+from asyncapi.sansio.auth.aws_quirks import outdated, skew, strict_url
 from asyncapi.sansio.auth.rejections import Rejections
-from asyncapi.sansio.auth.sigv4 import outdated, skew, strict_url
 from asyncapi.transports.upload import checked
 
 if TYPE_CHECKING:

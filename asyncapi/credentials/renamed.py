@@ -1,10 +1,12 @@
-"""Keep the names of 0.1 working for one minor release, with a DeprecationWarning that names the new one.
+"""Keep the names of credentials of 0.1 working for one minor release, with a DeprecationWarning that names the new one.
 
     0.1          now                  0.1       now
     ready        cached_signature     told      describe
     obtain       fetch_signature      whose     principal
     answered     on_response          by        source     (of a Signature)
     resends      max_resends          of_many   pooled     (of a Signature)
+
+Old names elsewhere: `asyncapi/config.py`, `asyncapi/trace/__init__.py`, and `Means` in `credentials/__init__.py`.
 
 1. A credential of the user's own that has old names is wrapped in an adapter that has the new ones.
 2. Whoever calls a credential of ours by an old name, as a credential that wraps another does, reaches the new one.

@@ -12,7 +12,7 @@ from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, TransportError
 from asyncapi.layers import deadline
 from asyncapi.messages.open_body import release_at_end
-from asyncapi.sansio.auth.masks import Masks
+from asyncapi.sansio.auth.trace_masks import Masks
 from asyncapi.sansio.failures.resend import rewindable
 from asyncapi.settings import Retry, Timeout
 from asyncapi.testing.virtual_time import FakeClock

@@ -34,9 +34,9 @@ from asyncapi import (
 )
 from asyncapi.credentials.base import Signature
 from asyncapi.credentials.oauth.stored import Stored
-from asyncapi.credentials.oauth.tokens import Tokens
 from asyncapi.credentials.oauth.user_session import Session
 from asyncapi.credentials.static import bearer
+from asyncapi.credentials.token_renewal import Tokens
 from asyncapi.sansio.auth.oauth import Refused, Token
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from servers import application

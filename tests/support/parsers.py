@@ -19,8 +19,8 @@ from asyncapi.layers.redirect import follow
 from asyncapi.messages import decoding, json_text, uri
 from asyncapi.redact import redact_broken, redact_headers, redact_url
 from asyncapi.sansio.auth import digest, oauth, oauth_errors
-from asyncapi.sansio.auth.masks import Masks
-from asyncapi.sansio.auth.sigv4 import skew
+from asyncapi.sansio.auth.aws_quirks import skew
+from asyncapi.sansio.auth.trace_masks import Masks
 from asyncapi.sansio.failures.propagation import TIMEOUT_HEADERS, read_timeout
 from asyncapi.sansio.http import caching, codings, cookies, page_ends, proxies, sse
 from asyncapi.sansio.http.cache_control import directives

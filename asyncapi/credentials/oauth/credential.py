@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from asyncapi.credentials.base import AuthContext, Signature
     from asyncapi.credentials.oauth.server import AuthServer
-    from asyncapi.credentials.oauth.tokens import Tokens
+    from asyncapi.credentials.token_renewal import Tokens
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.auth.oauth import Token

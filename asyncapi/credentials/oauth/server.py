@@ -21,9 +21,9 @@ from asyncapi.credentials.oauth.dpop import Proofs
 from asyncapi.credentials.oauth.jose import sign_jwt
 from asyncapi.credentials.oauth.options import AuthMethod
 from asyncapi.credentials.oauth.stored import Stored
-from asyncapi.credentials.oauth.tokens import Tokens
 from asyncapi.credentials.sources import sendable, source
 from asyncapi.credentials.static import basic, bearer
+from asyncapi.credentials.token_renewal import Tokens
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.messages.uri import parse_url
 from asyncapi.redact import is_secret, redact_url

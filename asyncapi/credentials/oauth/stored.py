@@ -17,7 +17,7 @@ import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from asyncapi.credentials.oauth.tokens import usable_until
+from asyncapi.credentials.token_renewal import usable_until
 from asyncapi.errors import AuthError
 from asyncapi.sansio.auth.oauth import Token
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from asyncapi.credentials.base import AuthContext
     from asyncapi.credentials.oauth.options import LoginOptions
-    from asyncapi.credentials.oauth.tokens import Tokens
     from asyncapi.credentials.sources import Value
+    from asyncapi.credentials.token_renewal import Tokens
     from asyncapi.sansio.auth.oauth import Token
     from asyncapi.stores.tokens import TokenStore
 

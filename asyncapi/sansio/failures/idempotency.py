@@ -3,6 +3,8 @@
 A key stands for one request: the same method, URL and body. A server that sees it again responds as it did the first
 time; so the same key with another body is an error here, before a server has to guess which of the two was meant.
 
+Keys are made in `calls/builder.py`; `layers/idempotency.py` acts on what is decided here.
+
 What one attempt says about a call (draft-ietf-httpapi-idempotency-key-header section 2.6):
     2xx 3xx, most 4xx            it is settled: done, or refused for good (402: declined)
     307 308                      nothing yet, it is to be sent elsewhere; so are 301 and 302, save to a POST

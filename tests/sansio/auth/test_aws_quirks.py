@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from asyncapi.sansio.auth.sigv4 import outdated, skew, strict_url
+from asyncapi.sansio.auth.aws_quirks import outdated, skew, strict_url
 
 NOW = 1_700_000_000.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncapi.sansio.auth.masks import Masks
+from asyncapi.sansio.auth.trace_masks import Masks
 
 
 @pytest.mark.parametrize(

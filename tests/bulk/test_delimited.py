@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.bulk.tables import BadTable, records
+from asyncapi.bulk.delimited import BadTable, records
 
 
 def read(text, delimiter=","):
