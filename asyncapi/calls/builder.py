@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,8 @@ class Builder:
         self._params = tuple(flat_params(params))
         self._total = timeout.total
         self._settings = CallSettings(timeout.connect, timeout.attempt, retry, max_wait=max_wait_of(wait))
+        # Calls with the same options share their settings; by type too: wait=True is not wait=1.
+        self._known_settings = lru_cache(maxsize=128, typed=True)(partial(_settings_of, self._total, self._settings))
         self._now = clock.now
         self.used: UsedKeys = UsedKeys()
 
@@ -149,7 +152,14 @@ class Builder:
         built.timeout, built.retry, built.route = timeout, retry, route
         built.idempotency_key = idempotency_key
         built.wait, built.priority, built.tenant = wait, priority, tenant
-        self._begin(built, host)
+        total, settings = self._total, self._settings
+        limited = timeout is not UNSET or retry is not UNSET or wait is not UNSET
+        if limited or priority is not None or tenant is not None:
+            try:
+                total, settings = self._known_settings(timeout, retry, wait, priority, tenant)
+            except TypeError:  # one can't be hashed: say which
+                total, settings = _settings_of(total, settings, timeout, retry, wait, priority, tenant)
+        self._begin(built, host, total, settings)
         if json is not None or content is not None or data is not None or files is not None:
             self._add_body(built)
         elif headers is not None:
@@ -174,12 +184,8 @@ class Builder:
                 built.headers = CIMultiDict(built.headers)
                 built.headers["Cookie"] = written
 
-    def _begin(self, built: Request, host: str) -> None:
+    def _begin(self, built: Request, host: str, total: float | None, settings: CallSettings) -> None:
         """Start the clock of the call that `built` makes."""
-        total, settings = self._total, self._settings
-        limited = built.timeout is not UNSET or built.retry is not UNSET or built.wait is not UNSET
-        if limited or built.priority is not None or built.tenant is not None:
-            total, settings = self._own_settings(built)
         outer = retrying_call.get()
         if outer is not None and outer.running and settings.retry is not None:  # single-flight must not join the two
             settings = settings.without_retry()
@@ -189,20 +195,12 @@ class Builder:
         built.deadline = scope if due is None else due if scope is None else min(due, scope)
         built.call = Call(now, host, settings, built.url)
 
-    def _own_settings(self, built: Request) -> tuple[float | None, CallSettings]:
-        """The total and the settings of a call that has some of its own."""
-        client, limits = self._settings, built.timeout
-        limits = (self._total, client.connect, client.attempt) if limits is UNSET else limits_of(limits)
-        policy = client.retry if built.retry is UNSET else policy_of(built.retry)
-        max_wait = client.max_wait if built.wait is UNSET else max_wait_of(built.wait)
-        priority, tenant = place_of(built.priority, built.tenant)
-        total, connect, attempt = limits
-        return total, CallSettings(connect, attempt, policy, max_wait, priority, tenant)
-
     def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:
         """Join the URL to the base and add the parameters; return it and its host."""
         if self.base and type(url) is str and url[:1] == "/":  # the common case: its host is known
-            target, host = self._below(url, ""), self._host
+            host = self._host
+            plain = "." not in url and "%" not in url  # then it has no dot segments
+            target = parse_url(self.base + url) if plain else self._below(url, "")
         else:
             target = url if type(url) is URL and url.absolute else self._join(url)
             host = target.host_port_subcomponent or ""
@@ -245,6 +243,23 @@ class Builder:
             if isinstance(content, Body):
                 content = Body(content.open, length=promised, rewindable=content.rewindable)
         built.content, built.headers = content, headers
+
+
+def _settings_of(  # noqa: PLR0917 - by position it is quicker
+    usual_total: float | None,
+    usual: CallSettings,
+    timeout: Any,
+    retry: Any,
+    wait: Any,
+    priority: Any,
+    tenant: Any,
+) -> tuple[float | None, CallSettings]:
+    """The total and the settings of a call with these options; the client's `usual` ones for those that are unset."""
+    limits = (usual_total, usual.connect, usual.attempt) if timeout is UNSET else limits_of(timeout)
+    policy = usual.retry if retry is UNSET else policy_of(retry)
+    max_wait = usual.max_wait if wait is UNSET else max_wait_of(wait)
+    total, connect, attempt = limits
+    return total, CallSettings(connect, attempt, policy, max_wait, *place_of(priority, tenant))
 
 
 def _check_method(method: str) -> None:

@@ -212,3 +212,25 @@ async def test_a_call_s_retries_replace_the_client_s():
 async def test_limits_of_another_kind_are_told(setting):
     with pytest.raises(ConfigError, match=r"timeout|retry|Timeout|Retry"):
         await sent(**setting)
+
+
+def test_calls_with_the_same_options_share_their_settings():
+    build = Client("https://h", transport=MockTransport(reply))._build
+    one, other = build("GET", "/a", wait=2, retry=3), build("GET", "/b", wait=2, retry=3)
+    assert one.call.settings is other.call.settings
+
+
+def test_true_and_one_second_are_not_the_same_wait():
+    build = Client("https://h", transport=MockTransport(reply))._build
+    assert build("GET", "/", wait=True).call.settings.max_wait is None
+    assert build("GET", "/", wait=1).call.settings.max_wait == 1.0
+    assert build("GET", "/", wait=False).call.settings.max_wait == build("GET", "/", wait=0).call.settings.max_wait == 0
+
+
+@pytest.mark.parametrize(
+    "options", [{"timeout": [1, 2]}, {"retry": [3]}, {"wait": [1]}, {"priority": [1]}, {"tenant": ["a"]}]
+)
+def test_an_option_that_cannot_be_hashed_is_named(options):
+    build = Client("https://h", transport=MockTransport(reply))._build
+    with pytest.raises(ConfigError, match=rf"^{next(iter(options))}=\["):
+        build("GET", "/", **options)
