@@ -40,7 +40,7 @@ url = f"http://127.0.0.1:{server.getsockname()[1]}"
 def told_by(script: str) -> list[str]:
     """What a program says on its standard error."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore:.*fork:DeprecationWarning", "-c", SERVER + textwrap.dedent(script)],
+        [sys.executable, "-W", "ignore::DeprecationWarning:__main__", "-c", SERVER + textwrap.dedent(script)],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
