@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncapi.client.chain import chain, own_chain
-from asyncapi.types import UNSET
+from asyncapi.types import UNSET, stack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -47,7 +47,7 @@ class Dispatch:
         self.usual: Send = fork.usual
         self.own: Send = fork.send_own
         if around:
-            self.usual = self.own = _compose(fork.send, self.steps[:around])
+            self.usual = self.own = stack(fork.send, *(step.layer for step in self.steps[:around]))
 
 
 class _Fork:
@@ -58,7 +58,7 @@ class _Fork:
         self._bare = bare
         self._own: Send | None = None
         self._steps = steps
-        self.usual = _compose(bare, steps)
+        self.usual = stack(bare, *(step.layer for step in steps))
 
     def send(self, request: Request) -> Awaitable[Response]:
         if request.auth is UNSET and request.redirects is None:
@@ -67,12 +67,6 @@ class _Fork:
 
     def send_own(self, request: Request) -> Awaitable[Response]:
         if self._own is None:
-            self._own = _compose(self._bare, own_chain(self._state, self._steps))
+            steps = own_chain(self._state, self._steps)
+            self._own = stack(self._bare, *(step.layer for step in steps))
         return self._own(request)
-
-
-def _compose(send: Send, steps: list[Step]) -> Send:
-    """Compose the layers of these steps over `send`; the first is the outermost."""
-    for step in reversed(steps):
-        send = step.layer(send)
-    return send

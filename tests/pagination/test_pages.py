@@ -30,6 +30,7 @@ from asyncapi import (
 )
 from asyncapi.serve import FaultServer
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from gate import Gate, settle
 
 
 class Item(BaseModel):
@@ -220,37 +221,6 @@ async def test_a_total_may_be_in_a_header_and_numbers_may_begin_at_zero():
     async with Client("https://h", transport=MockTransport(handler)) as api:
         by = PageNumber("p", start=0, total="header:X-Total-Count")
         assert [n async for n in api.paginate("/n", by=by)] == list(range(8))
-
-
-class Gate:
-    """A handler that answers only when it is let; counts how many wait."""
-
-    def __init__(self, handler):
-        self.handler = handler
-        self.waiting = 0
-        self.most = 0
-        self.cancelled = 0
-        self.open = asyncio.Event()
-
-    async def __call__(self, request):
-        if int(request.url.query.get("page", 1)) == 1:
-            return self.handler(request)
-        self.waiting += 1
-        self.most = max(self.most, self.waiting)
-        try:
-            await self.open.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        finally:
-            self.waiting -= 1
-        return self.handler(request)
-
-
-async def settle():
-    """Let everything that can run, run."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 def test_a_rate_limit_holds_for_each_page():
