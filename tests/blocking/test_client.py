@@ -13,46 +13,15 @@ import weakref
 
 import anyio.from_thread
 import pytest
-from pydantic import BaseModel
 
 import asyncapi
 from asyncapi import ConfigError, Cursor, NotFound, PageNumber, RequestTimeout, Response, ServerError, deadline
 from asyncapi.blocking import Client
 from asyncapi.serve import FaultServer
 from asyncapi.testing import MockTransport, reply
+from blocking_client import Item, ours
 
-
-class Item(BaseModel):
-    id: int
-    name: str
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A real server, in a thread of its own."""
-    with (
-        anyio.from_thread.start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(FaultServer()) as running,
-    ):
-        yield running
-
-
-@pytest.fixture
-def api(server):
-    with Client(server.url, retry=None) as client:
-        yield client
-
-
-def ours():
-    return [thread for thread in threading.enumerate() if thread.name == "asyncapi-blocking"]
-
-
-@pytest.fixture(autouse=True)
-def no_thread_stays():
-    assert ours() == []
-    yield
-    gc.collect()
-    assert ours() == []
+pytestmark = pytest.mark.usefixtures("no_thread_stays")
 
 
 # --- calls ------------------------------------------------------------------------------------------------------
