@@ -100,6 +100,17 @@ def sockets() -> int:
     return sum(_target(entry).startswith("socket:") for entry in os.listdir("/proc/self/fd"))
 
 
+def sockets_once_settled(expected: int, patience: float = 30.0) -> int:
+    """Open sockets of this process, once there are `expected` at most, or after `patience` seconds.
+
+    A server in a thread of its own learns that its peers have hung up when that thread next runs.
+    """
+    end = time.monotonic() + patience
+    while (count := sockets()) > expected and time.monotonic() < end:
+        time.sleep(0.01)
+    return count
+
+
 def _target(entry: str) -> str:
     try:
         return os.readlink(f"/proc/self/fd/{entry}")
