@@ -18,6 +18,7 @@ import os
 import ssl
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
@@ -26,7 +27,7 @@ from typing import Any
 
 import truststore
 
-from asyncapi.errors import ConfigError, TLSError
+from asyncapi.errors import ConfigError, InsecureTLSWarning, TLSError
 from asyncapi.sansio.http.pins import pin
 
 log: logging.Logger = logging.getLogger("asyncapi")
@@ -77,6 +78,7 @@ class Handshakes:
         self._seen: list[Mark] | None = None
         self._digests: list[bytes] = []
         self._context: ssl.SSLContext | None = None
+        self._warned: set[str] = set()
         if self._paths or ca is not None:
             self.context()
 
@@ -101,6 +103,23 @@ class Handshakes:
     def unproven(self, host: str) -> bool:
         """Whether any server can pass for this host: no verification and no pins."""
         return not self.verify and not self.pins_of(host)
+
+    def warn(self, place: str, host: str) -> None:
+        """Warn, once for each place, that a server's certificate is not verified.
+
+        Args:
+            place: The host and port, as the warning names them.
+            host: The host alone, which pins may prove.
+        """
+        if place in self._warned:
+            return
+        self._warned.add(place)
+        if self.unproven(host):
+            message = (
+                f"tls=False: the certificate of {place} is not verified; anyone on the way can read and change this"
+            )
+            log.warning(message)
+            warnings.warn(message, InsecureTLSWarning, stacklevel=3)
 
     def check(self, host: str, transport: Any) -> None:
         """Check the key of a server before anything is sent to it, and hang up on a wrong one.
