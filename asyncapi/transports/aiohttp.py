@@ -148,7 +148,7 @@ class AioHTTPTransport:
         """
         call = request.call
         session = self._session or self._begin(request)
-        if self._insecure and request.url.scheme == "https":
+        if self._insecure and request.target.secure:
             self._warn(request)
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
         task = call.task
@@ -244,7 +244,7 @@ class AioHTTPTransport:
 
     def _begin(self, request: Request) -> aiohttp.ClientSession:
         session = self._open()
-        self.unclosed = watch_over(self, session, request.url.host_port_subcomponent or "")
+        self.unclosed = watch_over(self, session, request.target.host)
         return session
 
     def _open(self) -> aiohttp.ClientSession:
@@ -294,7 +294,7 @@ class AioHTTPTransport:
         return (*getattr(self._session, "_middlewares", ()), hurried)
 
     def _warn(self, request: Request) -> None:
-        host, name = request.url.host_port_subcomponent or "", request.url.raw_host or ""
+        host, name = request.target.host, request.url.raw_host or ""
         if host in self._warned:
             return
         self._warned.add(host)
@@ -316,7 +316,7 @@ class AioHTTPTransport:
 
 def _response(answer: aiohttp.ClientResponse, request: Request, content: bytes, body: OpenBody | None) -> Response:
     response = Response(
-        answer.status, answer.headers, content, url=request.url, request=request,
+        answer.status, answer.headers, content, url=request.target, request=request,
         http_version=_VERSIONS.get(answer.version, "") if answer.version is not None else "",
     )  # fmt: skip
     response.open_body = body
