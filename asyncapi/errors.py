@@ -214,7 +214,7 @@ class StatusError(AsyncAPIError):
         _, base, state = super().__reduce__()
         response, request = state.pop("response"), state["request"]
         headers = [*redact_headers(response.headers).items()]
-        answer = (type(response), self.status, headers, self.body, redact_url(response.url), response.http_version)
+        answer = (type(response), self.status, headers, self.body, redact_url(response.target), response.http_version)
         return _with_response, (*base, request, answer), state
 
 

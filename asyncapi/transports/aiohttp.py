@@ -145,8 +145,8 @@ class AioHTTPTransport:
         """
         call = request.call
         session = self._session or self._begin(request)
-        if self._insecure and request.url.scheme == "https":
-            self._tls.warn(request.url.host_port_subcomponent or "", request.url.raw_host or "")
+        if self._insecure and request.target.secure:
+            self._tls.warn(request.target.host, request.url.raw_host or "")
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
         task = call.task
         # the connector finds the call by its task, to set the phase "connect"
@@ -241,7 +241,7 @@ class AioHTTPTransport:
 
     def _begin(self, request: Request) -> aiohttp.ClientSession:
         session = self._open()
-        self.unclosed = watch_over(self, SessionConnections(session), request.url.host_port_subcomponent or "")
+        self.unclosed = watch_over(self, SessionConnections(session), request.target.host)
         return session
 
     def _open(self) -> aiohttp.ClientSession:
@@ -302,7 +302,7 @@ class AioHTTPTransport:
 
 def _response(answer: aiohttp.ClientResponse, request: Request, content: bytes, body: OpenBody | None) -> Response:
     response = Response(
-        answer.status, answer.headers, content, url=request.url, request=request,
+        answer.status, answer.headers, content, url=request.target, request=request,
         http_version=_VERSIONS.get(answer.version, "") if answer.version is not None else "",
     )  # fmt: skip
     response.open_body = body

@@ -218,7 +218,7 @@ def _cut(error: Exception, request: Request) -> ProtocolError:
     before = call.phase != "body"
     when = "before it sent a response" if before else "in the middle of the response body"
     why = f": {_reason(error)}" if isinstance(error, OSError) and error.errno else ""
-    hint = _MUTE if before and not call.reused and request.url.scheme == "https" else ""
+    hint = _MUTE if before and not call.reused and request.target.secure else ""
     cut = ProtocolError(f"the server closed the connection {when}{why}{hint}", request=request)
     cut.stale = before and call.reused
     return cut

@@ -58,7 +58,7 @@ class MockTransport:
             response = Response(response.status, response.headers, response.content)
         # as over a network, where each response belongs to its own request
         response.request = request
-        response.url = request.url
+        response.target = request.target
         return response
 
     async def aclose(self) -> None:
