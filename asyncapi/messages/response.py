@@ -12,6 +12,7 @@ from yarl import URL
 
 from asyncapi.errors import AsyncAPIError, ConfigError, masked, status_error
 from asyncapi.messages import decoding, uri
+from asyncapi.messages.open_body import NO_TRAILERS
 from asyncapi.redact import redact_url, unsaid
 
 if TYPE_CHECKING:
@@ -42,11 +43,14 @@ class Response:
         from_cache: "fresh", "revalidated" or "stale" for a response from the cache; "" otherwise.
         open_body: The body that is still to be read (`asyncapi/messages/open_body.py`), inside the layers only; None
             everywhere else.
+        trailers: The trailer fields, which come after the body (RFC 9110 section 6.5), a case-insensitive multidict;
+            empty where the server sent none or the transport can't read them. They are never merged into `headers`,
+            and not stored by a cache.
     """
 
     __slots__ = (
         "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "open_body", "request",
-        "status", "url",
+        "status", "trailers", "url",
     )  # fmt: skip
 
     content: bytes
@@ -63,6 +67,7 @@ class Response:
         url: URL | str = "",
         request: Request | None = None,
         http_version: str = "",
+        trailers: CIMultiDictProxy[str] | Headers | None = None,
     ) -> None:
         self.status, self.content = status, content
         self.headers: CIMultiDictProxy[str] = (
@@ -75,6 +80,7 @@ class Response:
         self.degraded = self.from_cache = ""
         self.attempts: tuple[Attempt, ...] = ()
         self.open_body: OpenBody | None = None
+        self.trailers: CIMultiDictProxy[str] = NO_TRAILERS if trailers is None else _proxy(trailers)
 
     @property
     def ok(self) -> bool:
@@ -135,13 +141,32 @@ class Response:
         request = None if self.request is None else self.request.redacted()
         base = Response, (self.status, CIMultiDict(self.headers), self.content)
         attempts = tuple(masked(attempt) for attempt in self.attempts)
-        state = {"url": URL(redact_url(self.url), encoded=True), "request": request, "http_version": self.http_version,
-                 "elapsed": self.elapsed, "attempts": attempts, "degraded": self.degraded,
-                 "from_cache": self.from_cache}  # fmt: skip
+        state: dict[str, Any] = {
+            "url": URL(redact_url(self.url), encoded=True),
+            "request": request,
+            "http_version": self.http_version,
+            "elapsed": self.elapsed,
+            "attempts": attempts,
+            "degraded": self.degraded,
+            "from_cache": self.from_cache,
+        }
+        if self.trailers:
+            state["_trailers"] = CIMultiDict(self.trailers)
         return *base, (None, state)
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            if name == "_trailers":  # a CIMultiDictProxy can't be pickled
+                self.trailers = CIMultiDictProxy(value)
+            else:
+                setattr(self, name, value)
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {redact_url(self.url)} {len(self.content)} bytes>"
+
+
+def _proxy(fields: CIMultiDictProxy[str] | Headers) -> CIMultiDictProxy[str]:
+    return fields if type(fields) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(fields))
 
 
 @dataclass(slots=True)
