@@ -97,7 +97,8 @@ class Client(CallMethods):
         attempt_header: Send the number of the attempt in this header, as in `X-Retry-Attempt`, so that the server does
             not retry too.
         session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
-        transport: What carries the attempts instead of aiohttp, such as `asyncapi.testing.MockTransport`.
+        transport: What carries the attempts: "aiohttp" (the default), "native" for the project's own HTTP, or an object
+            such as `asyncapi.testing.MockTransport`.
         layers: Layers of your own, outermost first, around all others: `send -> send`, as in `asyncapi.types.Layer`.
         chaos: Faults on purpose, for tests: `asyncapi.testing.Chaos`.
         clock: The clock of tests.
@@ -141,7 +142,7 @@ class Client(CallMethods):
         deadline_header: str | None = None,
         attempt_header: str | None = None,
         session: aiohttp.ClientSession | None = None,
-        transport: Transport | None = None,
+        transport: Transport | Literal["aiohttp", "native"] | None = None,
         layers: Sequence[Layer] = (),
         chaos: Chaos | None = None,
         clock: Clock = SYSTEM,

@@ -1,4 +1,4 @@
-"""Make a client's transport from its settings; aiohttp is imported only where a client needs it."""
+"""Make a client's transport from its settings; each lane is imported only where a client needs it."""
 
 from __future__ import annotations
 
@@ -9,25 +9,35 @@ from asyncapi.errors import ConfigError
 from asyncapi.settings import TLS, Egress
 
 if TYPE_CHECKING:
+    import aiohttp
+
     from asyncapi.clock import Clock
     from asyncapi.sansio.http.egress import Guard
     from asyncapi.transports.tls import Handshakes
     from asyncapi.types import Transport
 
+LANES = ("aiohttp", "native")  # the transports that have a name
+DEFAULT = "aiohttp"  # the one of a client that names none
 MAX_BODY = 64 * 1024 * 1024  # bytes of a decoded body, by default
 LEAST_HEADERS = 8192  # bytes of headers that servers rely on
 
 
 def choose_transport(
-    transport: Transport | None, clock: Clock, *, egress: Egress | Literal["public"] | None, **settings: Any
+    transport: Transport | str | None,
+    clock: Clock,
+    *,
+    egress: Egress | Literal["public"] | None,
+    session: aiohttp.ClientSession | None = None,
+    **settings: Any,
 ) -> Transport:
-    """Return the transport that a client was given, or make one over aiohttp with these settings.
+    """Return the transport that a client was given, or make the one that it names, with these settings.
 
     Raises:
-        ConfigError: `transport` has no `send` or `aclose`, or does not go with `egress`.
+        ConfigError: `transport` is no name of a transport, has no `send` or `aclose`, or does not go with `egress` or
+            `session`.
     """
-    if transport is None:
-        return http_transport(clock, egress=egress, **settings)
+    if transport is None or isinstance(transport, str):
+        return http_transport(clock, transport=transport, egress=egress, session=session, **settings)
     if not callable(getattr(transport, "send", None)) or not callable(getattr(transport, "aclose", None)):
         raise ConfigError(f"transport={transport!r}: it needs `send` and `aclose`, as MockTransport(handler) has them")
     if egress is not None and not getattr(transport, "offline", False):
@@ -40,30 +50,56 @@ def choose_transport(
 def http_transport(
     clock: Clock,
     *,
+    transport: str | None = None,
     tls: bool | str | PathLike[str] | TLS = True,
     egress: Egress | Literal["public"] | None = None,
+    session: aiohttp.ClientSession | None = None,
     **settings: Any,
 ) -> Transport:
-    """Make a transport over aiohttp.
+    """Make a transport over HTTP.
 
     Args:
         clock: Times the attempts.
+        transport: "aiohttp" or "native"; None for aiohttp with a session, else for the default.
         tls: As in `asyncapi.Client`.
         egress: As in `asyncapi.Client`.
-        settings: As in `AioHTTPTransport`.
+        session: As in `asyncapi.Client`.
+        settings: As in `AioHTTPTransport` and `NativeTransport`.
 
     Raises:
-        ConfigError: A TLS file is missing or is not what it should be; settings that don't go together.
+        ConfigError: There is no such transport; a TLS file is missing or is not what it should be; settings that don't
+            go together.
     """
-    from asyncapi.transports.aiohttp import AioHTTPTransport  # noqa: PLC0415
-
+    lane = transport if transport is not None else ("aiohttp" if session is not None else DEFAULT)
+    if lane not in LANES:
+        raise ConfigError(f"transport={lane!r}: give 'aiohttp', 'native', or an object with `send` and `aclose`")
+    if session is not None and lane == "native":
+        raise ConfigError("session= doesn't work with transport='native': aiohttp sends over a session; leave one out")
     max_body = settings["max_body"]
     if max_body is not None and (type(max_body) is not int or max_body < 1):
         raise ConfigError(f"max_body={max_body!r}: give a number of bytes, at least 1, or None for no bound")
     max_headers = settings.get("max_headers")
     if max_headers is not None and (type(max_headers) is not int or max_headers < LEAST_HEADERS):
         raise ConfigError(f"max_headers={max_headers!r}: give a number of bytes, at least {LEAST_HEADERS:,}, or None")
-    return AioHTTPTransport(clock=clock, tls=_handshakes(tls), guard=_guard(egress), **settings)
+    settings = {**settings, "clock": clock, "tls": _handshakes(tls), "guard": _guard(egress)}
+    return _native(settings) if lane == "native" else _aiohttp({**settings, "session": session})
+
+
+def _aiohttp(settings: dict[str, Any]) -> Transport:
+    from asyncapi.transports.aiohttp import AioHTTPTransport  # noqa: PLC0415
+
+    return AioHTTPTransport(**settings)
+
+
+def _native(settings: dict[str, Any]) -> Transport:
+    try:
+        from asyncapi.transports.native.transport import (  # type: ignore[import-not-found]  # noqa: PLC0415
+            NativeTransport,
+        )
+    except ImportError:
+        raise ConfigError("transport='native': this version has no native lane yet") from None
+    made: Transport = NativeTransport(**settings)
+    return made
 
 
 def _handshakes(tls: bool | str | PathLike[str] | TLS) -> Handshakes | None:
