@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
 
-from asyncapi.errors import ConfigError, ProtocolError, final_error
+from asyncapi.errors import ProtocolError, final_error
 from asyncapi.messages.request import Body
 from asyncapi.sansio.http.http1 import BadResponse, Reader
-from asyncapi.transports.native import failures, sending
+from asyncapi.transports import failures
+from asyncapi.transports.native import sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +89,7 @@ class Connection(asyncio.Protocol):
                 return
             fields = CIMultiDict(reader.fields)
             if reader.status < 200:  # noqa: PLR2004
-                self.fail(_final_interim(exchange, reader.status))
+                self.fail(_interim(exchange, reader.status))
                 return
             if reader.done and reader.plain and exchange.request.call.open_bodies is None:
                 self._release()
@@ -163,35 +165,41 @@ class Connection(asyncio.Protocol):
 
     # --- what the transport calls: it is a `Carrier` -----------------------------------------------------------------
 
-    def start(self, exchange: Exchange, head: bytes) -> None:
-        """Send a request that has no body or a small one."""
-        self.exchange = exchange
-        self._reader.begin(exchange.request.method)
+    def start(self, exchange: Exchange) -> None:
+        """Send a request that has no body, or a small one."""
+        head = self._begin(exchange)
         content = exchange.request.content
         if content is None:
             self._origin.pool.write_later(self, head)
         else:
-            self.transport.write(head + content)
+            self.transport.write(head + content)  # type: ignore[operator]  # the transport knows that it is bytes
 
-    async def upload(self, exchange: Exchange, head: bytes) -> None:
+    async def upload(self, exchange: Exchange) -> None:
         """Send a request with a body that is large, streamed or waits for `100 Continue`."""
-        self.exchange = exchange
-        self._reader.begin(exchange.request.method)
+        head = self._begin(exchange)
         self._sending = True
         self.transport.write(head)
-        if "Expect" in exchange.request.headers:
+        if "Expect" in exchange.headers:
             self._proceed = exchange.waiter.get_loop().create_future()
             await sending.wait_to_proceed(self._proceed, exchange)
             self._proceed = None
-        chunked = isinstance(exchange.request.content, Body) and "Content-Length" not in exchange.request.headers
-        try:
-            if await sending.send(exchange, self._write_chunk if chunked else self._write) and chunked:
-                self.transport.write(b"0\r\n\r\n")
-        except ConfigError:
-            self.abandon(exchange)
-            raise
+        chunked = isinstance(exchange.request.content, Body) and "Content-Length" not in exchange.headers
+        whole = await sending.send(exchange, self._write_chunk if chunked else self._write)
+        if whole and chunked:
+            self.transport.write(b"0\r\n\r\n")
         if self.exchange is exchange:  # else the response was there first, and the connection is closed
-            self._sending = False
+            self._sending = not whole
+
+    def _begin(self, exchange: Exchange) -> bytes:
+        """Begin an exchange; returns the head of its request."""
+        self.exchange = exchange
+        request, origin = exchange.request, self._origin
+        self._reader.begin(request.method)
+        if self.gone:  # the server has hung up in the turn in which the connection was made
+            self.exchange = None
+            exchange.fail(self._cut(exchange, None))
+        host = "" if "Host" in exchange.headers else origin.host
+        return origin.pool.heads.head(request, exchange.headers, host, proxied=origin.proxied)
 
     def abandon(self, exchange: Exchange) -> None:
         """Close the connection where the exchange still has it (rule 3)."""
@@ -236,9 +244,14 @@ class Connection(asyncio.Protocol):
 
     def _cut(self, exchange: Exchange, error: Exception | None) -> Exception:
         """Make the error of a connection that was lost under an exchange."""
+        request = exchange.request
         if self._origin.pool.closed:
-            return final_error("the client was closed while the request was under way", exchange.request)
-        return failures.cut(error, exchange.request, begun=self._reader.begun)
+            return final_error(failures.CLOSED, request)
+        if isinstance(error, ssl.SSLError | ssl.CertificateError):
+            return failures.tls_broke(error, request)
+        if exchange.headed and not isinstance(error, OSError):
+            return ProtocolError("the body broke off: the connection was closed before its end", request=request)
+        return failures.cut(error, request)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -258,6 +271,13 @@ class Connection(asyncio.Protocol):
         for future in (self._drained, self._proceed):
             if future is not None:
                 _set(future)
+
+
+def _interim(exchange: Exchange, status: int) -> ProtocolError:
+    """Make the error of a response that ends with an interim status (RFC 9110 section 15.2)."""
+    return ProtocolError(
+        f"the server sent {status} as the final status, which must be 200 or higher", request=exchange.request
+    )
 
 
 def _heard(transport: Any) -> Callable[[int], Any]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import ProtocolError, final_error
+from asyncapi.messages.open_body import NO_TRAILERS
 from asyncapi.messages.response import Response
 from asyncapi.sansio.http.codings import decoding
 from asyncapi.transports.native.incoming import IncomingBody
@@ -38,11 +39,21 @@ _BODILESS = frozenset({204, 304})  # RFC 9110 sections 15.3.5 and 15.4.5
 class Carrier(Protocol):
     """A connection, as an exchange and the transport see it."""
 
-    def start(self, exchange: Exchange, head: bytes) -> None:
-        """Send the head of an exchange's request, with the body where it is small."""
+    def start(self, exchange: Exchange) -> None:
+        """Send a request that has no body, or a small one.
 
-    async def upload(self, exchange: Exchange, head: bytes) -> None:
-        """Send the head and a body that is large or streamed; returns early where a response comes early."""
+        Raises:
+            ConfigError: Its head can't be sent.
+        """
+
+    async def upload(self, exchange: Exchange) -> None:
+        """Send a request with a body that is large, streamed or waits for `100 Continue`.
+
+        It returns early where a response comes early.
+
+        Raises:
+            ConfigError: Its head or its body can't be sent.
+        """
 
     def abandon(self, exchange: Exchange) -> None:
         """End an exchange that nobody waits for any more."""
@@ -58,12 +69,13 @@ class Exchange:
     """One request and its response.
 
     Args:
-        request: The request, as it is sent.
+        request: The request.
+        headers: Its headers, with what the transport has added.
         waiter: Its result is the `Response`, the exchange itself (a coded or a streamed response), or a failure.
         max_body: Most bytes of a body; None for no bound.
+        carrier: The connection that it is on.
 
     Attributes:
-        carrier: The connection that it is on.
         headed: Whether the final head has come.
         body: The body of a streamed call, from the head on.
         coding: What decodes the body; None where it came uncoded.
@@ -72,12 +84,20 @@ class Exchange:
     """
 
     __slots__ = (
-        "_limit", "_pieces", "_size", "body", "carrier", "coding", "fields", "framed", "headed", "max_body", "request",
-        "status", "trailers", "version", "waiter",
+        "_limit", "_pieces", "_size", "body", "carrier", "coding", "fields", "framed", "headed", "headers", "max_body",
+        "request", "status", "trailers", "version", "waiter",
     )  # fmt: skip
 
-    def __init__(self, request: Request, waiter: asyncio.Future[Any], max_body: int | None, carrier: Carrier) -> None:
+    def __init__(  # noqa: PLR0917 - made for every attempt: by position it is quicker
+        self,
+        request: Request,
+        headers: CIMultiDict[str],
+        waiter: asyncio.Future[Any],
+        max_body: int | None,
+        carrier: Carrier,
+    ) -> None:
         self.request: Request = request
+        self.headers: CIMultiDict[str] = headers
         self.waiter: asyncio.Future[Any] = waiter
         self.max_body: int | None = max_body
         self.carrier: Carrier = carrier
@@ -111,7 +131,7 @@ class Exchange:
         request = self.request
         self.headed = True
         self.status, self.version, self.fields, self.framed = status, version, fields, framed
-        self.trailers: Iterable[tuple[str, str]] | None = None
+        self.trailers: CIMultiDictProxy[str] = NO_TRAILERS
         request.call.phase = "body"
         if request.method == "HEAD" or status in _BODILESS:
             self.coding: Coding | None = None
@@ -141,8 +161,9 @@ class Exchange:
         return self._oversized("it goes on") if self._size > self._limit else None
 
     def end(self, trailers: Iterable[tuple[str, str]] | None = None) -> None:
-        """Take in the end of the response."""
-        self.trailers = trailers
+        """Take in the end of the response, with its trailer fields."""
+        if trailers:
+            self.trailers = CIMultiDictProxy(CIMultiDict(trailers))
         if self.body is not None:
             self.body.finish()
         else:
@@ -166,6 +187,7 @@ class Exchange:
         return Response(
             self.status, CIMultiDictProxy(self.fields), content,
             url=request.target, request=request, http_version=self.version,
+            trailers=self.trailers,
         )  # fmt: skip
 
     def raw(self) -> bytes:

@@ -6,7 +6,8 @@ Rules:
 3. The request that finds no idle connection waits for one of its own. Its origin is one object from then on, however
    many requests come at once.
 4. An origin without connections is forgotten: a client that calls a million hosts holds those in use.
-5. New TLS files retire the connections that were made with the old ones: idle ones at once, others after their response.
+5. New TLS files retire the connections that were made with the old ones: idle ones at once, the others after
+   their response.
 6. Small heads that are sent in one turn of the loop are written at its end, together: the process wakes its peers, and
    warms its caches, once.
 """
@@ -18,7 +19,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError, final_error
+from asyncapi.transports.failures import CLOSED
 from asyncapi.transports.native.connection import Connection
+from asyncapi.transports.native.head import Heads
 
 if TYPE_CHECKING:
     from asyncapi.messages.request import Request
@@ -33,8 +36,10 @@ class Origin:
         pool: The pool that it belongs to.
         key: What the pool knows it by.
         place: Where the connections lead to.
+        proxied: Scheme and host, where an HTTP proxy forwards the requests; else "".
 
     Attributes:
+        host: The line of `Host`.
         idle: Those that wait to be used again, the youngest last.
         open: All of them.
         dialing: How many requests wait for a new connection.
@@ -42,12 +47,12 @@ class Origin:
 
     __slots__ = ("dialing", "host", "idle", "key", "open", "place", "pool", "proxied")
 
-    def __init__(self, pool: Pool, key: Any, place: Place) -> None:
+    def __init__(self, pool: Pool, key: Any, place: Place, proxied: str) -> None:
         self.pool: Pool = pool
         self.key: Any = key
         self.place: Place = place
         self.host: str = f"Host: {place.authority}\r\n"
-        self.proxied: str = ""
+        self.proxied: str = proxied
         self.idle: list[Connection] = []
         self.open: set[Connection] = set()
         self.dialing: int = 0
@@ -88,37 +93,21 @@ class Origin:
         Raises:
             TransportError: It can't be made, or not in time.
             EgressDenied: The guard refuses the address.
+            ConfigError: Such a place can't be connected to.
         """
         call, pool = request.call, self.pool
         call.phase, call.reused = "connect", False
         self.dialing += 1
         pool.origins[self.key] = self  # `take` may have closed the last of its connections
-        task = pool.loop.create_task(self._dial(call.settings.connect))
-        pool.dials.add(task)
-        task.add_done_callback(pool.dials.discard)
         try:
-            await asyncio.wait((task,))
-        except asyncio.CancelledError:
-            task.add_done_callback(_close_unused)
-            task.cancel()
-            raise
+            _, connection = await pool.dialer.dial(
+                self.place, partial(Connection, self, pool.max_headers), limit=call.settings.connect
+            )
+            if not connection.gone:  # it may be lost in the turn in which it was made
+                self.open.add(connection)
         finally:
             self.dialing -= 1
             self.forget_if_unused()
-        if task.cancelled():
-            raise final_error("the client was closed while the request was under way", request)
-        connection = task.result()
-        call.phase = "headers"
-        return connection
-
-    async def _dial(self, limit: float | None) -> Connection:
-        pool = self.pool
-        factory = partial(Connection, self, pool.max_headers)
-        _, connection = await pool.dialer.dial(self.place, factory, limit=limit)
-        assert isinstance(connection, Connection)  # noqa: S101 - the factory's
-        self.open.add(connection)
-        if connection.gone:  # it was lost in the turn in which it was made
-            self.open.discard(connection)
         return connection
 
 
@@ -135,7 +124,7 @@ class Pool:
         loop: The loop that the connections live in.
         closed: Whether the transport is closed.
         alive: How many connections the system still has.
-        dials: The tasks that make new connections.
+        heads: Writes the heads of requests.
         sweeper: The timer that closes old idle connections; None while there are none.
     """
 
@@ -149,18 +138,18 @@ class Pool:
         self.closed: bool = False
         self.alive: int = 0
         self._quiet: asyncio.Future[None] | None = None
-        self.dials: set[asyncio.Task[Connection]] = set()
+        self.heads: Heads = Heads()
         self.sweeper: asyncio.TimerHandle | None = None
-        self._heads: list[tuple[Connection, bytes]] = []
+        self._unwritten: list[tuple[Connection, bytes]] = []
 
     def write_later(self, connection: Connection, head: bytes) -> None:
         """Write a head at the end of this turn of the loop (rule 6)."""
-        if not self._heads:
+        if not self._unwritten:
             self.loop.call_soon(self._write)
-        self._heads.append((connection, head))
+        self._unwritten.append((connection, head))
 
     def _write(self) -> None:
-        heads, self._heads = self._heads, []
+        heads, self._unwritten = self._unwritten, []
         for connection, head in heads:
             if not connection.gone:  # its exchange was cancelled meanwhile
                 connection.transport.write(head)
@@ -195,14 +184,11 @@ class Pool:
         if self.sweeper is not None:
             self.sweeper.cancel()
             self.sweeper = None
-        for task in self.dials:
-            task.cancel()
+        self.dialer.close()
         for origin in list(self.origins.values()):
             for connection in list(origin.open):
                 if (exchange := connection.exchange) is not None:
-                    connection.fail(
-                        final_error("the client was closed while the request was under way", exchange.request)
-                    )
+                    connection.fail(final_error(CLOSED, exchange.request))
                 else:
                     connection.close()
 
@@ -217,8 +203,6 @@ class Pool:
 
     async def wait_closed(self) -> None:
         """Wait until the system has closed every connection, which takes it a turn of the loop or two."""
-        if self.dials:
-            await asyncio.wait(self.dials)
         if self.alive:
             self._quiet = self.loop.create_future()
             await asyncio.wait((self._quiet,), timeout=1.0)
@@ -231,9 +215,3 @@ class Pool:
         """
         if self.closed:
             raise ConfigError("this client is closed: make a new one")
-
-
-def _close_unused(task: asyncio.Task[Connection]) -> None:
-    """Close a connection that was made although its request was cancelled."""
-    if not task.cancelled() and task.exception() is None:
-        task.result().close()

@@ -21,9 +21,8 @@ from asyncapi.transports import attempt_limit, outgoing, upload
 from asyncapi.transports.decoded import DecodedBody
 from asyncapi.transports.native.dialing import Dialer
 from asyncapi.transports.native.exchange import Exchange, oversized
-from asyncapi.transports.native.head import Heads
 from asyncapi.transports.native.origins import Origin, Pool
-from asyncapi.transports.native.place import place_of
+from asyncapi.transports.native.place import Place
 from asyncapi.transports.tls import Handshakes
 from asyncapi.transports.unclosed import watch_over
 
@@ -93,11 +92,9 @@ class NativeTransport:
         self._proxy = proxy
         self._unix_socket = unix_socket
         self._keepalive = keepalive
-        self._heads = Heads()
         self._pool: Pool | None = None
         self.unclosed: weakref.finalize[..., object] | None = None
         self._bodies: dict[OpenBody, None] = {}  # those that are left open
-        self._warned: set[str] = set()
         self._closed = False
 
     async def send(self, request: Request) -> Response:
@@ -108,36 +105,9 @@ class NativeTransport:
             ConfigError: Such a request can't be sent; nothing was sent.
         """
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
-        exchange: Exchange | None = None
         try:
-            target, headers, proxy = request.target, request.headers, self._proxy
-            if self._dresses or "@" in target.text or "%" in target.host:
-                headers, proxy = await self._dress(request)
-            pool = self._pool or self._begin(request)
-            key = (target.secure, target.host) if proxy is None else (target.secure, target.host, proxy)
-            origin = pool.origins.get(key) or self._origin(pool, key, request, proxy)
-            call = request.call
-            connection = origin.take()
-            if connection is None:
-                connection = await origin.connect(request)
-            else:
-                call.reused = True
-            call.phase = "headers"
-            waiter = pool.loop.create_future()
-            exchange = Exchange(request, waiter, self._max_body, connection)
-            host = "" if "Host" in headers else origin.host
-            head = self._heads.head(request, headers, host, proxied=origin.proxied)
-            content = request.content
-            if content is None or (type(content) is bytes and len(content) <= upload.LARGE and "Expect" not in headers):
-                connection.start(exchange, head)
-            else:
-                await connection.upload(exchange, head)
-            result = await waiter
-            if type(result) is not Response:
-                result = await self._finished(exchange, result)
+            return await self._attempt(request)
         except asyncio.CancelledError:
-            if exchange is not None:
-                exchange.carrier.abandon(exchange)
             if guard is not None and guard.fired():
                 raise attempt_limit.timed_out(request) from None
             raise
@@ -147,6 +117,35 @@ class NativeTransport:
         finally:
             if guard is not None:
                 self._watchdog.leave(guard)
+
+    async def _attempt(self, request: Request) -> Response:
+        target, headers, proxy = request.target, request.headers, self._proxy
+        if self._dresses or "@" in target.text or "%" in target.host:
+            headers, proxy = await self._dress(request)
+        pool = self._pool or self._begin(request)
+        key = (target.secure, target.host, proxy)
+        origin = pool.origins.get(key) or self._origin(pool, key, request, proxy)
+        call = request.call
+        carrier = origin.take()
+        if carrier is None:
+            carrier = await origin.connect(request)
+        else:
+            call.reused = True
+        call.phase = "headers"
+        waiter = pool.loop.create_future()
+        exchange = Exchange(request, headers, waiter, self._max_body, carrier)
+        content = request.content
+        try:
+            if content is None or (type(content) is bytes and len(content) <= upload.LARGE and "Expect" not in headers):
+                carrier.start(exchange)
+            else:
+                await carrier.upload(exchange)
+            result = await waiter
+            if type(result) is not Response:
+                result = await self._finished(exchange, result)
+        except BaseException:
+            carrier.abandon(exchange)
+            raise
         if self._jar is not None:
             self._jar.keep(result.headers, request.url)
         return result
@@ -205,10 +204,12 @@ class NativeTransport:
 
     def _origin(self, pool: Pool, key: Any, request: Request, proxy: str | None) -> Origin:
         pool.check_open()
-        place = place_of(request.target, proxy)
+        target = request.target
+        place = Place.of(target.host, secure=target.secure, proxy=proxy)
         if place.secure and not self._tls.verify:
-            self._tls.warn(place.authority, place.host)
-        made = pool.origins[key] = Origin(pool, key, place)
+            self._tls.warn(target.host, place.host)
+        proxied = f"http://{place.authority}" if proxy is not None and not place.secure else ""
+        made = pool.origins[key] = Origin(pool, key, place, proxied)
         return made
 
     def _begin(self, request: Request) -> Pool:
