@@ -46,8 +46,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_drained", "_heard", "_origin", "_paused", "_proceed", "_reader", "_sending", "exchange", "gone", "idle_since", "retired",
-        "transport",
+        "_drained", "_heard", "_origin", "_paused", "_proceed", "_reader", "_sending", "exchange", "gone", "idle_since",
+        "retired", "transport",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, max_headers: int) -> None:

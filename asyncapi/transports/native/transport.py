@@ -141,7 +141,7 @@ class NativeTransport:
             else:
                 await carrier.upload(exchange)
             result = await waiter
-            response = result if type(result) is Response else await self._finished(exchange, result)
+            response: Response = result if type(result) is Response else await self._finished(exchange, result)
         except BaseException:
             carrier.abandon(exchange)
             raise
@@ -151,7 +151,7 @@ class NativeTransport:
 
     async def _finished(self, exchange: Exchange, result: Any) -> Response:
         """Make the response of an exchange that has ended, or whose body is left open; raise what failed instead."""
-        if result is not exchange:
+        if isinstance(result, Exception):
             raise result
         if exchange.body is not None:
             return self._leave_open(exchange, exchange.body)
