@@ -16,6 +16,8 @@ import pytest
 from asyncapi import AsyncAPIError, Client, RateLimit, Request, Retry, Timeout, deadline
 from asyncapi.testing import FakeClock, MockTransport, VirtualTimeLoop, reply
 
+pytestmark = pytest.mark.lanes
+
 # -- at every step ----------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,8 @@ import pytest
 from asyncapi import AsyncAPIError, Client, ConnectError, ProtocolError, RequestTimeout, Retry, Timeout
 from servers import Peer, always, saying, scripted
 
+pytestmark = pytest.mark.lanes
+
 SECRET = "canary" + "bird"  # in two, so that a line of source in a traceback does not hold it
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 

@@ -11,6 +11,8 @@ from asyncapi import Client
 from asyncapi.transports import aiohttp_expect
 from servers import Peer, scripted
 
+pytestmark = pytest.mark.lanes
+
 EXPECT = {"Expect": "100-continue"}
 
 
@@ -42,6 +44,7 @@ async def test_a_server_that_does_not_know_it_gets_the_body_after_a_while(conten
         assert len(server.peers) == 1
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_over_a_shared_session_too_beside_its_own_middlewares(hasty):
     went = []
 

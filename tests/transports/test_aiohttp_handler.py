@@ -12,6 +12,8 @@ import trustme
 from asyncapi import Client, ConfigError, ProtocolError, Retry
 from servers import Peer, always, saying, scripted, tunnel
 
+pytestmark = pytest.mark.lanes
+
 MINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"
 STRAY = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nmine\r\n0\r\n\r\n"

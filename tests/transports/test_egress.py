@@ -43,7 +43,7 @@ def _has(address: str) -> bool:
         return False
 
 
-pytestmark = pytest.mark.skipif(not _has("127.0.0.2"), reason="this machine has no 127.0.0.2")
+pytestmark = [pytest.mark.lanes, pytest.mark.skipif(not _has("127.0.0.2"), reason="this machine has no 127.0.0.2")]
 OUTSIDE = Egress(allow=["127.0.0.2"])
 
 
@@ -277,6 +277,7 @@ def test_what_the_guard_cannot_hold_with_is_refused(settings, message):
         Client(**{"egress": "public", **settings})
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_session_or_transport_of_ones_own_cannot_be_guarded():
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ConfigError, match="egress= doesn't work with session=: the session makes the connections"):
