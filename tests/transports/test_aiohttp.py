@@ -170,17 +170,20 @@ async def test_a_request_is_replayed_once_only():
 
 async def test_a_closed_kept_connection_is_seen_before_it_is_used():
     """The usual case: the close arrives while the connection is idle. Nothing is lost, nothing replayed."""
+    closed = asyncio.Event()
 
     async def once(peer: Peer) -> None:
         await peer.request()
         await peer.write(OK)
+        peer.writer.write_eof()
+        await peer.gone()
+        closed.set()
 
     async with scripted(once) as server, Client(server.url, retry=None) as api:
         for number in range(5):
             assert len((await api.post("/")).attempts) == 1
-            pool = api._transport._session.connector._conns
-            while any(proto.is_connected() for kept in pool.values() for proto, _ in kept):
-                await asyncio.sleep(0)
+            await asyncio.wait_for(closed.wait(), 10)  # the client has hung up, too
+            closed.clear()
             assert len(server.peers) == number + 1
 
 
