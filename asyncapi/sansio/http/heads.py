@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
 Field = tuple[str, str]
 
@@ -40,7 +40,7 @@ class BadResponse(Exception):
         self.too_large = too_large
 
 
-class Framing(tuple[str, str]):
+class Framing(tuple[str, str]):  # noqa: SLOT001 - a tuple can't have slots that hold something
     """A field that says where the body ends, or whether the connection ends with it.
 
     Attributes:
@@ -148,3 +148,46 @@ def lines_of(section: bytes, first: int) -> list[bytes]:
         else:
             raise BadResponse("whitespace stands before its first header")
     return [parts[0] if len(parts) == 1 else b" ".join([parts[0].rstrip(b" \t"), *parts[1:]]) for parts in lines]
+
+
+def framing_of(fields: Iterable[Field]) -> tuple[str, tuple[str, ...], bool, bool, bool]:
+    """Return what a head says of its body and its connection.
+
+    They are its length, as it is written; its transfer codings; whether it has its length more than once; whether the
+    connection closes; and whether it is kept, if its version doesn't say so.
+
+    Raises:
+        BadResponse: It says two different things.
+    """
+    length = ""
+    codings: tuple[str, ...] = ()
+    again = closes = keeps = False
+    for field in fields:
+        if field.__class__ is Framing:
+            if field.length:
+                if length and length != field.length:
+                    raise BadResponse("its Content-Lengths differ")
+                again = again or bool(length) or field.length != field[1]
+                length = field.length
+            elif field.codings:
+                codings += field.codings
+            else:
+                closes, keeps = closes or field.closes, keeps or field.keeps
+    if codings:
+        if length:  # RFC 9112 section 6.3, rule 3
+            raise BadResponse("it has both a Content-Length and a Transfer-Encoding")
+        if codings.count("chunked") > 1:  # section 6.1
+            raise BadResponse("its Transfer-Encoding names chunked twice")
+    return length, codings, again, closes, keeps
+
+
+def one_length(fields: Iterable[Field], length: str) -> list[Field]:
+    """Merge equal Content-Lengths into one (RFC 9110 section 8.6)."""
+    merged: list[Field] = []
+    for field in fields:
+        if not isinstance(field, Framing) or not field.length:
+            merged.append(field)
+        elif length:
+            merged.append((field[0], length))
+            length = ""
+    return merged

@@ -8,7 +8,7 @@ Refused:
 3. Chunked twice (RFC 9112 section 6.1), codings with parameters (sections 7.1, 7.2), an empty list of them, and a list
    that ends in a comma, which some take for chunked and some do not.
 4. Whitespace between a header's name and its colon: section 5.1 has servers refuse it and proxies remove it, and says
-   nothing of clients; readers differ. So do they about whitespace before the first header (section 2.2: refuse, or skip).
+   nothing of clients; readers differ. So they do about whitespace before the first header (section 2.2: refuse, skip).
 5. NUL, CR and LF within a header (RFC 9110 section 5.5), and a CR without its LF anywhere (RFC 9112 section 2.2).
 6. A length or a coding in a trailer (RFC 9110 section 6.5.1) or in an interim response, which has no body (section 8.6;
    RFC 9112 section 6.1). `Content-Length: 0` says nothing else, and may stand there.
@@ -20,7 +20,7 @@ Read:
 10. Empty lines before the status line, a status line without a reason, and HTTP/1.2 and later as 1.1 (RFC 9110
     section 2.5). Section 2.2 has servers skip empty lines; a client that does so takes nothing for a response.
 11. Other control characters in a header's value: they may stay (RFC 9110 section 5.5), and aiohttp leaves them there.
-12. A coding other than chunked at the end: the body goes on to the end of the connection (RFC 9112 section 6.3, rule 4).
+12. A last coding other than chunked: the body goes on to the end of the connection (RFC 9112 section 6.3, rule 4).
 13. Chunked in a response of HTTP/1.0, whose connection then ends (section 6.1).
 14. Whatever follows a response that has no body (section 6.3, rules 1 and 2): it is `rest`, and no part of anything.
 
@@ -30,11 +30,11 @@ Values are UTF-8, with each byte that is not as a surrogate (PEP 383): no byte i
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncapi.sansio.http.chunks import Chunks
 from asyncapi.sansio.http.greetings import may_become_known, protocol_of
-from asyncapi.sansio.http.heads import FIELDS, STATUSES, BadResponse, Framing, lines_of
+from asyncapi.sansio.http.heads import FIELDS, STATUSES, BadResponse, Framing, framing_of, lines_of, one_length
 
 if TYPE_CHECKING:
     from asyncapi.sansio.http.heads import Field
@@ -117,7 +117,7 @@ class Reader:
         if self._held:
             self._held = bytearray()
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> bytes:  # noqa: C901 - a table of states
         """Take in bytes; return what they have of the body, without the chunks around it.
 
         Raises:
@@ -233,47 +233,29 @@ class Reader:
 
     def _final(self, status: int, version: str, fields: list[Field], data: bytes, at: int) -> bytes:
         """Take in the head of the response; return what `data` has of its body, from `at` on."""
-        length, codings, again = "", (), False
-        keep, closing = version == "1.1", self._closing
-        for field in fields:
-            if field.__class__ is Framing:
-                if field.length:
-                    if length and length != field.length:
-                        raise BadResponse("its Content-Lengths differ")
-                    again = again or bool(length) or field.length != field[1]
-                    length = field.length
-                elif field.codings:
-                    codings += field.codings
-                else:
-                    closing = closing or field.closes
-                    keep = keep or field.keeps
         self.status, self.version, self.fields, self.headed = status, version, fields, True
-        self.keep = keep and not closing
         if status == _SWITCHED or (self._method == "CONNECT" and status < 300):  # noqa: PLR2004 - rule 14
-            self.keep = False
             return self._bodiless(data, at)
-        if codings:
-            if length:
-                raise BadResponse("it has both a Content-Length and a Transfer-Encoding")  # rule 1
-            if codings.count("chunked") > 1:
-                raise BadResponse("its Transfer-Encoding names chunked twice")  # rule 3
+        length, codings, again, closes, keeps = framing_of(fields)
         if again:
-            self.fields = _one_length(fields, length)
+            self.fields = one_length(fields, length)
+        keep = (keeps or version == "1.1") and not closes and not self._closing
         if status in _BODILESS or self._method == "HEAD":
+            self.keep = keep
             return self._bodiless(data, at)
         if length:
-            left = self.length = int(length)
-            came = len(data) - at
-            if came >= left:
-                return self._finish(data, at + left, at)
-            self._left, self._state = left - came, _LENGTH
+            self.keep = keep
+            self.length = declared = int(length)
+            left = self._left = declared + at - len(data)
+            if left <= 0:
+                return self._finish(data, at + declared, at)
+            self._state = _LENGTH
             return data[at:]
         if codings and codings[-1] == "chunked":
-            if version == "1.0":
-                self.keep = False  # rule 13
+            self.keep = keep and version == "1.1"  # rule 13
             self._chunks, self._state = Chunks(self._max_head, self._max_fields), _CHUNKED
             return self._unchunked(data[at:])
-        self.keep, self._state = False, _TO_THE_END
+        self._state = _TO_THE_END
         return data[at:]
 
     def _bodiless(self, data: bytes, at: int) -> bytes:
@@ -281,9 +263,8 @@ class Reader:
         return b""
 
     def _unchunked(self, data: bytes) -> bytes:
-        chunks = self._chunks
-        assert chunks is not None
-        body = chunks.feed(data)
+        chunks: Any = self._chunks
+        body: bytes = chunks.feed(data)
         if chunks.trailers is not None:
             self.trailers = chunks.trailers
             self._chunks = None
@@ -297,15 +278,3 @@ class Reader:
             return data[at:]
         self.rest, self.keep = data[end:], False
         return data[at:end]
-
-
-def _one_length(fields: list[Field], length: str) -> list[Field]:
-    """Merge equal Content-Lengths into one (RFC 9110 section 8.6)."""
-    merged: list[Field] = []
-    for field in fields:
-        if not isinstance(field, Framing) or not field.length:
-            merged.append(field)
-        elif length:
-            merged.append((field[0], length))
-            length = ""
-    return merged
