@@ -79,6 +79,7 @@ def http_transport(
     streams = http2_of(http2)
     if streams is not None:
         transport = _native_for_http2(transport, session)
+        settings = {**settings, "http2": streams, "prior": http2 == "prior"}
     lane = transport if transport is not None else ("aiohttp" if session is not None else DEFAULT)
     if lane not in LANES:
         raise ConfigError(f"transport={lane!r}: give 'aiohttp', 'native', or an object with `send` and `aclose`")
