@@ -148,18 +148,17 @@ class NativeTransport:
             else:
                 await carrier.upload(exchange)
             result = await waiter
-            if type(result) is not Response:
-                result = await self._finished(exchange, result)
+            response: Response = result if type(result) is Response else await self._finished(exchange, result)
         except BaseException:
             carrier.abandon(exchange)
             raise
         if self._jar is not None:
-            self._jar.keep(result.headers, request.url)
-        return result
+            self._jar.keep(response.headers, request.url)
+        return response
 
     async def _finished(self, exchange: Exchange, result: Any) -> Response:
         """Make the response of an exchange that has ended, or whose body is left open; raise what failed instead."""
-        if result is not exchange:
+        if isinstance(result, Exception):
             raise result
         if exchange.body is not None:
             return self._leave_open(exchange, exchange.body)
@@ -251,14 +250,15 @@ class NativeTransport:
     async def aclose(self) -> None:
         """Close every connection; attempts under way fail."""
         self._closed = True
+        if self._pool is not None:
+            if self.unclosed is not None:
+                self.unclosed.detach()
+            self._pool.close()
         # each body removes itself from the dict as it closes
         for body in list(self._bodies):
             body.close(ProtocolError("the client was closed while its body was open"))
         self._watchdog.close()
         if self._pool is not None:
-            if self.unclosed is not None:
-                self.unclosed.detach()
-            self._pool.close()
             await self._pool.wait_closed()
 
 
