@@ -138,8 +138,22 @@ class Connection(asyncio.Protocol):
         if self.gone or self.transport.is_closing():
             return False
         if self._heard is None:
-            self._heard = _heard(self.transport)
+            self._heard = heard(self.transport)
         return not self._heard(0)
+
+    def retire(self) -> None:
+        """Hang up, after the exchange under way."""
+        if self.exchange is None:
+            self.close()
+        else:
+            self.retired = True
+
+    def shut(self) -> None:
+        """End the exchange under way, because the client is closed, and hang up."""
+        exchange = self.exchange
+        self.close()
+        if exchange is not None:
+            exchange.fail(final_error(failures.CLOSED, exchange.request))
 
     def close(self) -> None:
         """Hang up."""
@@ -294,7 +308,7 @@ def _interim(exchange: Exchange, status: int) -> ProtocolError:
     )
 
 
-def _heard(transport: Any) -> Callable[[int], Any]:
+def heard(transport: Any) -> Callable[[int], Any]:
     """Return a function that asks the system whether bytes, or the end, have come that the loop has not seen."""
     socket = transport.get_extra_info("socket")
     if _POLL is None or socket is None or socket.fileno() < 0:
