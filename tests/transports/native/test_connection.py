@@ -198,9 +198,7 @@ def test_a_connection_that_is_lost_as_soon_as_it_is_made_fails_its_call():
 def slow(line: Line) -> None:
     while head := request_of(line):
         body = head.split(b" ", 2)[1].rpartition(b"/")[2]
-        line.send_later(
-            b"HTTP/1.1 200 OK\r\nContent-Le", b"ngth: %d\r\n\r\n" % len(body), body[:1], body[1:], turns=2
-        )
+        line.send_later(b"HTTP/1.1 200 OK\r\nContent-Le", b"ngth: %d\r\n\r\n" % len(body), body[:1], body[1:], turns=2)
 
 
 @pytest.mark.parametrize("script", [echo, slow])
