@@ -5,13 +5,14 @@ here:
 1. Frames are counted before it sees them (`limits`): its own limits count by the clock, and one of them counts reads.
 2. A server that pushes breaks the connection; libnghttp2 would refuse each push.
 3. An error that ends the connection takes libnghttp2's session away. The GOAWAY is then written here.
-4. libnghttp2 refuses a malformed response without a word but the RST_STREAM, and forgets to give the room of the last
-   part of its body back: after a few of them the connection takes no more requests.
+4. libnghttp2 refuses a malformed response without a word but the RST_STREAM. If the body is shorter than it should be,
+   its last part is neither handed out nor given back to the connection's window: the window is made larger by as much.
 5. Once no more streams can come and none is open, it takes no more bytes, and `pure` neither.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import ngh2
@@ -45,13 +46,15 @@ class _Stream:
     Attributes:
         sending: The request's body has not ended.
         ended: The response has ended.
+        due: How many bytes of the body are to come, where Content-Length says.
     """
 
-    __slots__ = ("ended", "sending")
+    __slots__ = ("due", "ended", "sending")
 
     def __init__(self, *, sending: bool) -> None:
         self.sending = sending
         self.ended = False
+        self.due = 0
 
 
 class Ngh2Engine:
@@ -72,7 +75,8 @@ class Ngh2Engine:
         self._open: dict[int, _Stream] = {}
         self._stalled: dict[int, None] = {}
         self._settled = False
-        self._refused = 0
+        self._whole = max(window, frames.FIRST_WINDOW)
+        self._said = False  # libnghttp2 has written a GOAWAY itself
         self._sections = Sections(limits.head)
         self._heads: dict[Any, tuple[Lines, Lines]] = {}
         self._read: dict[Any, Section] = {}
@@ -110,7 +114,7 @@ class Ngh2Engine:
                 frames.MAX_HEADER_LIST_SIZE: self._limits.head,
             }
         )
-        self._session.set_local_window_size(max(self._window, frames.FIRST_WINDOW))
+        self._session.set_local_window_size(self._whole)
 
     def request(
         self, method: str, scheme: str, authority: str, path: str, fields: Iterable[tuple[str, str]], *, end: bool
@@ -243,7 +247,8 @@ class Ngh2Engine:
         self._stalled.clear()
         self.going = True
         self.fault = ev.Fault(broken.code, broken.why)
-        self._out.append(frames.goaway(0, broken.code))
+        if not self._said:
+            self._out.append(frames.goaway(0, broken.code))
         self._events.append(self.fault)
 
     def _wake(self) -> None:
@@ -268,6 +273,7 @@ class Ngh2Engine:
                 self._session.acknowledge_received_data(len(event.data), stream)
             return
         if event.data or end:
+            found.due -= len(event.data)
             self._events.append(Data(stream, event.data, end))
         if end:
             self._end(stream, found)
@@ -280,6 +286,7 @@ class Ngh2Engine:
         if section.why:
             self._refuse(event.stream_id, section.why)
         elif type(event) is ngh2.ResponseReceived:
+            found.due = section.length or 0
             self._events.append(Head(event.stream_id, section.status, section.fields, event.end_stream))
             if event.end_stream:
                 self._end(event.stream_id, found)
@@ -314,13 +321,16 @@ class Ngh2Engine:
 
     def _closed(self, event: ngh2.StreamClosed) -> None:
         """Take in that libnghttp2 has refused a response (rule 4); other ends are known already."""
-        if self._open.pop(event.stream_id, None) is None:
+        lost = self._gate.ends.pop(event.stream_id, 0)
+        found = self._open.pop(event.stream_id, None)
+        if found is None:
             return
         self._stalled.pop(event.stream_id, None)
         self._events.append(ev.Reset(event.stream_id, event.error_code, ours=True, why="it breaks the rules of HTTP/2"))
-        self._refused += 1
-        if 4 * self._refused * frames.LEAST_FRAME > self._window:
-            self.going = True
+        if 0 < lost < found.due:
+            self._whole += lost
+            with suppress(ngh2.ConnectionStateError):  # it may have ended since
+                self._session.set_local_window_size(self._whole)
 
     def _settings(self, event: ngh2.SettingsReceived) -> None:
         self.limit = event.settings.get(frames.MAX_CONCURRENT_STREAMS, self.limit if self._settled else _ANY_STREAMS)
@@ -340,6 +350,7 @@ class Ngh2Engine:
 
     def _broken(self, event: ngh2.ConnectionClosed) -> None:
         """Take in that libnghttp2 has ended the connection; its own words say why."""
+        self._said = True
         raise ConnectionFault(
             event.error_code, event.debug_data.decode("ascii", "replace") or "the server breaks the rules of HTTP/2"
         )
@@ -353,6 +364,8 @@ class _Gate:
         self._begun = b""  # a part of a frame's header
         self._left = 0  # bytes to come of the last frame's payload
         self._first = True
+        self.ends: dict[int, int] = {}  # the size of the last part of a body, by stream
+        self._padded = 0  # the stream of such a part whose padding isn't known yet
 
     def walk(self, data: bytes) -> tuple[int, ConnectionFault | None]:
         """Count the frames that begin in the data.
@@ -363,20 +376,32 @@ class _Gate:
         before = len(self._begun)
         if before:
             data = self._begun + data
+        elif self._padded and data:
+            self._unpad(data[0])
         at, end, unpack, count = self._left, len(data), frames.HEADER.unpack_from, self._meter.frame
         while end - at >= 9:  # noqa: PLR2004  # a frame's header
-            upper, lower, kind, flags, _ = unpack(data, at)
+            upper, lower, kind, flags, stream = unpack(data, at)
             size = upper << 8 | lower
+            if kind == frames.DATA and flags & frames.END_STREAM and size:
+                self.ends[stream] = size
+                if flags & frames.PADDED:
+                    self._padded = stream
             try:
                 if self._first or kind == frames.PUSH_PROMISE:
                     self._check(kind, flags)
                 count(kind, flags, size)
             except ConnectionFault as fault:
                 return max(0, at - before), fault
+            if self._padded and at + 9 < end:
+                self._unpad(data[at + 9])
             at += 9 + size
         self._begun = data[at:] if at < end else b""
         self._left = max(0, at - end)
         return end, None
+
+    def _unpad(self, padding: int) -> None:
+        self.ends[self._padded] -= 1 + padding
+        self._padded = 0
 
     def _check(self, kind: int, flags: int) -> None:
         if self._first and (kind != frames.SETTINGS or flags & frames.ACK):

@@ -41,7 +41,9 @@ class Stream:
         if status < 200:  # noqa: PLR2004  # 1xx
             if not status:
                 return "it has no :status"
-            return "an interim response is no end, and never 101" if end or status == 101 else ""  # noqa: PLR2004  # 8.6
+            if end or status == 101 or head.length is not None:  # noqa: PLR2004  # section 8.6; RFC 9110 section 8.6
+                return "an interim response is 101, has a Content-Length or ends the stream"
+            return ""
         self.headed = True
         self._due = head.length
         if self._nobody or status in _NO_BODY:
