@@ -15,7 +15,8 @@ Field = tuple[str, str]
 Status = tuple[int, str]  # with the version
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-_STATUS = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [^\0\r\n]*)?")
+_STATUS = re.compile(rb"HTTP/(0\.9|1\.[0-9]|2\.0) ([1-9][0-9]{2})(?: [^\0\r\n]*)?")
+_AS_1_0 = frozenset({b"0.9", b"1.0", b"2.0"})
 _NOT_A_VALUE = re.compile(rb"[\0\r\n]")  # RFC 9110 section 5.5; other control characters may stay, and do
 _LINE_END = re.compile(rb"\r?\n")
 _DIGITS = re.compile(r"0*([0-9]{1,19})")
@@ -102,7 +103,7 @@ class _Statuses(dict[bytes, Status]):
         found = _STATUS.fullmatch(line)
         if found is None:
             raise BadResponse("its status line is not valid")
-        status = int(found[2]), "1.0" if found[1] == b"0" else "1.1"  # a later one is read as 1.1: RFC 9110 section 2.5
+        status = int(found[2]), "1.0" if found[1] in _AS_1_0 else "1.1"
         if len(line) <= _KEPT_BYTES:
             if len(self) >= _KEPT:
                 self.clear()
