@@ -75,10 +75,29 @@ def field_of(line: bytes) -> Field:
     name, colon, value = line.partition(b":")
     text = name.decode("latin-1")
     if not colon or not _TOKEN.fullmatch(text):  # nor may whitespace stand between them: section 5.1
-        raise BadResponse("a header has no valid name")
+        raise BadResponse("has no valid name")
     if _NOT_A_VALUE.search(value) is not None:
-        raise BadResponse("a header has a control character in it: NUL, CR or LF")
+        raise BadResponse("has a control character in it: NUL, CR or LF")
     return text, value.decode("utf-8", "surrogateescape").strip(_SPACE)
+
+
+def fields_of(lines: Iterable[bytes], what: str) -> list[Field]:
+    """Read field lines one by one.
+
+    Args:
+        lines: The lines, without their ends.
+        what: What they are, to name the one at fault.
+
+    Raises:
+        BadResponse: One of them is none.
+    """
+    fields = []
+    for number, line in enumerate(lines, 1):
+        try:
+            fields.append(field_of(line))
+        except BadResponse as bad:
+            raise BadResponse(f"its {what} number {number} {bad.why}") from None
+    return fields
 
 
 class _Fields(dict[bytes, Field]):
@@ -132,7 +151,7 @@ def lines_of(section: bytes, first: int) -> list[bytes]:
         elif len(lines) > first:
             lines[-1].append(line.strip(b" \t"))
         else:
-            raise BadResponse("whitespace stands before its first header")
+            raise BadResponse("whitespace stands before its first header or trailer")
     return [parts[0] if len(parts) == 1 else b" ".join([parts[0].rstrip(b" \t"), *parts[1:]]) for parts in lines]
 
 

@@ -41,7 +41,7 @@ from asyncapi.sansio.http.heads import (
     STATUSES,
     USUAL,
     BadResponse,
-    field_of,
+    fields_of,
     framing_of,
     lines_of,
     one_length,
@@ -210,7 +210,7 @@ class Reader:
                 return b""
             lines = lines_of(bytes(held[at : blank.start()]), 1)
             first = STATUSES[lines[0]]
-            fields = [*map(field_of, lines[1:])]
+            fields = fields_of(lines[1:], "header")
             if len(fields) > self._max_fields:
                 raise BadResponse(f"it has over {self._max_fields:,} headers", too_large=True)
             self._room -= blank.end() - at
