@@ -47,9 +47,12 @@ async def test_a_connection_is_there_when_the_dialer_returns_it():
 
 
 async def test_small_writes_are_not_held_back():
+    async def resolve(host, port):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
     async with scripted(greeting) as server:
         for host in (f"127.0.0.1:{server.port}", f"localhost:{server.port}"):
-            transport, _ = await dialer().dial(place(f"http://{host}"), Wire, limit=20)
+            transport, _ = await dialer(resolve=resolve).dial(place(f"http://{host}"), Wire, limit=20)
             assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             transport.abort()
 
@@ -397,6 +400,31 @@ async def test_closing_ends_what_is_under_way(what, ours):
             await slow.dial(target, Wire, limit=1)
         await settled()
         assert not names_under_way(slow)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_closing_as_the_connection_comes_leaves_none(turns):
+    class Closing(Wire):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            later(turns)
+
+    def later(left):
+        if left:
+            asyncio.get_running_loop().call_soon(later, left - 1)
+        else:
+            closed.close()
+
+    async with scripted(greeting) as server:
+        closed = dialer()
+        try:
+            transport, _ = await closed.dial(place(server.url), Closing, limit=20)
+        except ProtocolError as error:
+            assert "the client was closed" in str(error)  # noqa: PT017 - or it was there before
+        else:
+            assert not closed._closed
+            transport.abort()
+        await hung_up(server)
 
 
 def names_under_way(slow) -> bool:
