@@ -303,6 +303,23 @@ async def test_new_files_retire_connections_before_the_next_is_made(ours, tmp_pa
         assert retired == [2]
 
 
+async def test_a_connection_that_is_outdated_as_it_comes_is_made_again(ours):
+    tls, context, handshakes = trusting(ours), ours.server("h.example"), []
+
+    def renewed_meanwhile(*_) -> None:
+        handshakes.append(1)
+        tls.renewals = 1
+
+    context.sni_callback = renewed_meanwhile
+    async with scripted(greeting, tls=context) as server:
+        secure = dialer(tls=tls, resolve=resolving(h_example=["127.0.0.1"]))
+        transport, wire = await secure.dial(place(f"https://h.example:{server.port}"), Wire, limit=20)
+        assert await wire.reads(5) == b"hello"
+        assert len(handshakes) == 2
+        transport.abort()
+        await hung_up(server)
+
+
 async def test_a_server_that_speaks_no_tls_is_told_with_what_to_do(ours):
     async with scripted(greeting) as server:
         with pytest.raises(TLSError, match=r"the server does not speak TLS on this port: should the URL begin with"):
