@@ -131,7 +131,7 @@ class HTTP2Connection(asyncio.Protocol):
             self.drained = None
             self.transport.resume_reading()
 
-    # --- what its streams call -----------------------------------------------------------------------------------------
+    # --- what its streams call ---------------------------------------------------------------------------------------
 
     def open_stream(self, stream: Stream, *, end: bool) -> None:
         """Open a stream for its exchange.
@@ -152,6 +152,8 @@ class HTTP2Connection(asyncio.Protocol):
         scheme = "https" if self._origin.place.secure else "http"
         stream.id = self.engine.request(request.method, scheme, authority, request.target.path, fields, end=end)
         stream.heard = self.heard
+        if not self.streams:
+            self._last_heard = self._loop.time()
         self.streams[stream.id] = stream
         self._unwritten.append(stream)
         self.opened += 1
@@ -415,6 +417,7 @@ class HTTP2Connection(asyncio.Protocol):
             if wait <= 0:
                 self.close()
                 return
+            wait = min(wait, self._ping or wait)  # so that no silence begins unseen
         elif self._ping is not None:
             if self._asked is not None and self._last_heard > self._asked:
                 self._asked = None

@@ -87,7 +87,7 @@ class Origin:
     def forget(self, connection: Connection | HTTP2Connection) -> None:
         """Take in that a connection is closed."""
         if connection in self.idle:
-            self.idle.remove(connection)  # type: ignore[arg-type]  # it is among them
+            self.idle.remove(connection)
         self.open.discard(connection)
         self.forget_if_unused()
 
