@@ -222,7 +222,7 @@ class HTTP2Connection(asyncio.Protocol):
         stream = self.streams.get(event.stream)
         if stream is None:
             return
-        if event.status == _MISDIRECTED and rewindable(stream.exchange.request):
+        if event.status == _MISDIRECTED and not self._owner.prior and rewindable(stream.exchange.request):
             self._owner.require_http1()
             self.engine.reset(event.stream)
             self._fail(stream, not_begun("it wants HTTP/1.1 for this host (421)", stream.exchange.request))
@@ -269,11 +269,14 @@ class HTTP2Connection(asyncio.Protocol):
         stream = self.streams.get(event.stream)
         if stream is None:
             return
-        if event.code == ev.HTTP_1_1_REQUIRED and not event.ours:
+        required = event.code == ev.HTTP_1_1_REQUIRED and not event.ours
+        if required and not self._owner.prior:
             self._owner.require_http1()
         if event.code == ev.REFUSED_STREAM and not event.ours:
             self._origin.pool.refused += 1
-        self._fail(stream, _reset(stream, event))
+        error = _reset(stream, event)
+        error.final = error.final or (required and self._owner.prior)
+        self._fail(stream, error)
 
     def _on_goaway(self, event: ev.GoAway) -> None:
         self.leaving = True

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
+from asyncapi.sansio.http2.engine import engine
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.transports import attempt_limit, outgoing, upload
 from asyncapi.transports.decoded import DecodedBody
@@ -23,7 +24,7 @@ from asyncapi.transports.native.dialing import Dialer
 from asyncapi.transports.native.exchange import Exchange, oversized
 from asyncapi.transports.native.origins import Origin, Pool
 from asyncapi.transports.native.place import Place
-from asyncapi.transports.tls import Handshakes
+from asyncapi.transports.tls import EITHER, HTTP_2, Handshakes
 from asyncapi.transports.unclosed import watch_over
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ class NativeTransport:
         self._unix_socket = unix_socket
         self._keepalive = keepalive
         self._http2, self._prior = http2, prior
+        if http2 is not None:
+            self._tls.context(HTTP_2 if prior else EITHER)
+            engine(window=http2.window)  # says now which package is missing
         self._pool: Pool | None = None
         self.unclosed: weakref.finalize[..., object] | None = None
         self._bodies: dict[OpenBody, None] = {}  # those that are left open
