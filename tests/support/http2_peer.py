@@ -326,7 +326,7 @@ class _Server:
         pad = random.randrange(256) if random.random() < 0.2 else None
         return data(stream, b"d" * size, end=random.random() < 0.4, pad=pad)
 
-    def other(self) -> bytes:  # noqa: PLR0911
+    def other(self) -> bytes:
         random = self.random
         kind = random.randrange(16)
         if kind < 3:

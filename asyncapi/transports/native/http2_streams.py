@@ -108,6 +108,14 @@ class Streams:
         """How many requests wait for a stream."""
         return sum(ticket.since is not None for ticket in self._queue)
 
+    def count(self, counts: dict[str, int]) -> None:
+        """Add what is open here to the counts of the client."""
+        for connection in self.origin.open:
+            if isinstance(connection, HTTP2Connection):
+                counts["connections"] += 1
+                counts["streams"] += len(connection.streams)
+        counts["waiting"] += self.waiting
+
     @property
     def unused(self) -> bool:
         """Whether nothing waits here."""

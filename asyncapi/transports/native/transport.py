@@ -255,6 +255,30 @@ class NativeTransport:
         """The function that returns the cookies to send to a URL; None where no cookies are kept."""
         return None if self._jar is None else self._jar.header
 
+    @property
+    def http2_counts(self) -> dict[str, int]:
+        """What is open over HTTP/2, as `Stats.http2` shows it; empty where it isn't spoken."""
+        if self._http2 is None:
+            return {}
+        counts = {"connections": 0, "streams": 0, "waiting": 0, "refused": 0}
+        if self._pool is not None:
+            counts["refused"] = self._pool.refused
+            for origin in self._pool.origins.values():
+                if origin.streams is not None:
+                    origin.streams.count(counts)
+        return counts
+
+    @property
+    def described(self) -> str:
+        """What `explain()` adds to its name."""
+        settings, counts = self._http2, self.http2_counts
+        if settings is None:
+            return ""
+        which = "HTTP/2 alone" if self._prior else "HTTP/2 where the server offers it"
+        ping = "no PING" if settings.ping is None else f"PING after {settings.ping:g} s of silence"
+        now = ", ".join(f"{count} {name}" for name, count in counts.items())
+        return f", {which}; {ping}; {now}"
+
     async def aclose(self) -> None:
         """Close every connection; attempts under way fail."""
         self._closed = True

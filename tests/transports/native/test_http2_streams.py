@@ -235,16 +235,15 @@ async def test_callers_that_leave_while_the_connection_is_made_leave_nothing(lea
 
 
 async def test_each_call_keeps_to_its_own_connect_limit():
-    async with scripted(mute) as server, client_to(secure(server), tls=False, http2=True) as api:
-        with pytest.warns(UserWarning, match="not verified"):
-            slow = asyncio.create_task(api.get("/slow", timeout=Timeout(5, connect=1.0)))
-            await asyncio.sleep(0)
-            quick = asyncio.create_task(api.get("/quick", timeout=Timeout(5, connect=0.1)))
-            with pytest.raises(RequestTimeout, match=r"no connection within 0\.1 s") as caught:
-                await quick
-            assert (caught.value.phase, slow.done()) == ("connect", False)
-            with pytest.raises(RequestTimeout, match="no connection within 1 s"):
-                await slow
+    async with scripted(mute) as server, client_to(secure(server), http2=True) as api:
+        slow = asyncio.create_task(api.get("/slow", timeout=Timeout(5, connect=1.0)))
+        await asyncio.sleep(0)
+        quick = asyncio.create_task(api.get("/quick", timeout=Timeout(5, connect=0.1)))
+        with pytest.raises(RequestTimeout, match=r"no connection within 0\.1 s") as caught:
+            await quick
+        assert (caught.value.phase, slow.done()) == ("connect", False)
+        with pytest.raises(RequestTimeout, match="no connection within 1 s"):
+            await slow
         assert not api._transport._pool.dials
         assert not api._transport._pool.origins
 
@@ -294,6 +293,8 @@ async def test_calls_wait_for_a_stream_first_come_first_served(by):
             await asyncio.sleep(0.05)
             assert len(gate.held) == 2
             assert api.stats.queued == 4
+            assert api.stats.http2 == {"connections": 1, "streams": 2, "waiting": 4, "refused": 0}
+            assert "1 connections, 2 streams, 4 waiting, 0 refused" in api.explain()
             order = []
             for _ in range(6):
                 await until(lambda: gate.held)
@@ -307,6 +308,7 @@ async def test_calls_wait_for_a_stream_first_come_first_served(by):
             assert record.held.endswith(" behind 3")
             assert record.elapsed < responses[-1].elapsed
             assert api.stats.queued == 0
+            assert api.stats.http2 == {"connections": 1, "streams": 0, "waiting": 0, "refused": 0}
 
 
 async def test_a_call_that_leaves_the_queue_gives_its_turn_to_the_next():
@@ -451,7 +453,7 @@ async def test_a_wrong_pin_closes_the_connection_before_anything_is_written(ours
                 await api.get("/")
             await server.quiet()
             assert not server.requests
-            assert not server.peers[0].got_settings
+            assert not any(peer.got_settings for peer in server.peers)
             assert not api._transport._pool.origins
 
 
