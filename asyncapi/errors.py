@@ -223,7 +223,7 @@ class StatusError(AsyncAPIError):
         response, request = state.pop("response"), state["request"]
         headers = [*redact_headers(response.headers).items()]
         trailers = [*redact_headers(response.trailers).items()]
-        url, version = redact_url(response.url), response.http_version
+        url, version = redact_url(response.target), response.http_version
         answer = (type(response), self.status, headers, self.body, url, version, trailers)
         return _with_response, (*base, request, answer), state
 

@@ -72,9 +72,9 @@ class NotingTransport:
         except TransportError as error:
             if not says_nothing(error):
                 why = f"{type(error).__name__}: {error.message}"
-                observer.failed(request.url.host_port_subcomponent or "", why, began, SYSTEM.now())
+                observer.failed(request.target.host, why, began, SYSTEM.now())
             raise
-        observer.answered(request.url.host_port_subcomponent or "", response, began, SYSTEM.now())
+        observer.answered(request.target.host, response, began, SYSTEM.now())
         return response
 
     async def aclose(self) -> None:

@@ -127,7 +127,7 @@ class Signature:
         response.request = request  # rule 2
         # The URL of the response is the one that was sent: with our parameters, or as `sign` has written it.
         if self.params or self.sign is not None:
-            response.url = request.url
+            response.target = request.target
         if self.params and any(name in response.headers for name in _ECHOES):
             response.headers = self._without_echoes(response.headers)
         if response.status >= 400:  # noqa: PLR2004 - whose body is shown in errors
@@ -184,7 +184,7 @@ def route(response: Response) -> Hashable:
     request = response.request
     if request is None:
         return None
-    return route_of(request.method, request.url.host_port_subcomponent or "", request.route or request.url.raw_path)
+    return route_of(request.method, request.target.host, request.route or request.url.raw_path)
 
 
 NOTHING = Signature()

@@ -105,7 +105,7 @@ def breaker_again(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> 
 
 
 def _host(request: Request) -> str:
-    return request.url.host_port_subcomponent or ""
+    return request.target.host
 
 
 def _probe(circuit: Circuit, key: str, call: Call, now: float) -> int:

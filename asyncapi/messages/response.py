@@ -13,6 +13,7 @@ from yarl import URL
 from asyncapi.errors import AsyncAPIError, ConfigError, masked, status_error
 from asyncapi.messages import decoding, uri
 from asyncapi.messages.open_body import NO_TRAILERS
+from asyncapi.messages.target import NOWHERE, Target
 from asyncapi.redact import redact_url, unsaid
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Response:
         status: HTTP status code.
         headers: The headers, a case-insensitive multidict.
         content: The decoded (decompressed) body.
-        url: The URL that it came from, after redirects.
+        url: The URL that it came from, after redirects: a `yarl.URL`, which is made when it is first read.
+        target: The same as text, with the parts that the layers need.
         request: The request that it belongs to.
         http_version: "1.0", "1.1", "2", "3", or "" where the transport doesn't say.
         elapsed: Seconds from the start of the call to the end of the body, waits and retries included.
@@ -50,7 +52,7 @@ class Response:
 
     __slots__ = (
         "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "open_body", "request",
-        "status", "trailers", "url",
+        "status", "target", "trailers",
     )  # fmt: skip
 
     content: bytes
@@ -64,7 +66,7 @@ class Response:
         headers: CIMultiDictProxy[str] | Headers | None = None,
         content: bytes = b"",
         *,
-        url: URL | str = "",
+        url: URL | str | Target = "",
         request: Request | None = None,
         http_version: str = "",
         trailers: CIMultiDictProxy[str] | Headers | None = None,
@@ -73,7 +75,7 @@ class Response:
         self.headers: CIMultiDictProxy[str] = (
             headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
         )
-        self.url: URL = url if type(url) is URL else uri.parse(str(url))
+        self.target: Target = url if type(url) is Target else _target_of(url)
         self.request: Request | None = request
         self.http_version: str = http_version
         self.elapsed: float = 0.0
@@ -81,6 +83,15 @@ class Response:
         self.attempts: tuple[Attempt, ...] = ()
         self.open_body: OpenBody | None = None
         self.trailers: CIMultiDictProxy[str] = NO_TRAILERS if trailers is None else _proxy(trailers)
+
+    @property
+    def url(self) -> URL:
+        """The URL that it came from, after redirects."""
+        return self.target.url
+
+    @url.setter
+    def url(self, url: URL | str) -> None:
+        self.target = _target_of(url)
 
     @property
     def ok(self) -> bool:
@@ -142,7 +153,7 @@ class Response:
         base = Response, (self.status, CIMultiDict(self.headers), self.content)
         attempts = tuple(masked(attempt) for attempt in self.attempts)
         state: dict[str, Any] = {
-            "url": URL(redact_url(self.url), encoded=True),
+            "url": URL(redact_url(self.target), encoded=True),
             "request": request,
             "http_version": self.http_version,
             "elapsed": self.elapsed,
@@ -162,7 +173,12 @@ class Response:
                 setattr(self, name, value)
 
     def __repr__(self) -> str:
-        return f"<Response {self.status} {redact_url(self.url)} {len(self.content)} bytes>"
+        return f"<Response {self.status} {redact_url(self.target)} {len(self.content)} bytes>"
+
+
+def _target_of(url: URL | str | Target) -> Target:
+    """Read a server's URL: it may have whatever `uri.parse` can encode."""
+    return Target.of(uri.parse(url) if isinstance(url, str) else url) if url != "" else NOWHERE
 
 
 def _proxy(fields: CIMultiDictProxy[str] | Headers) -> CIMultiDictProxy[str]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote_plus, unquote_plus
 
 from yarl import URL
@@ -39,6 +39,9 @@ _REFERENCE = re.compile(  # appendix B, with the grammar of the scheme
 def _text_of(characters: str) -> str:
     return rf"[{characters}]*+(?:%[0-9A-Fa-f]{{2}}[{characters}]*+)*+"
 
+
+PLAIN_PATH: Final = rf"/{_text_of(_PATH)}(?:\?(?=.){_text_of(_QUERY)})?"
+"""The pattern of nearly every path, with its query if it has one: valid as it is."""
 
 # Nearly every URL: valid as it is, and without a part that yarl would read in another way.
 _PLAIN = re.compile(
@@ -110,11 +113,16 @@ def _encoded(parts: Parts) -> Parts:
 
 
 def _code(part: str, text: str) -> str:
-    return _FORBIDDEN_IN[part].sub(_codes, text)
+    return _FORBIDDEN_IN[part].sub(lambda found: codes(found[0]), text)
 
 
-def _codes(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))  # rule 2
+def codes(text: str) -> str:
+    """Percent-encode every character of a text (rule 2).
+
+    Raises:
+        ValueError: The text has a lone surrogate that stands for no byte.
+    """
+    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogateescape"))
 
 
 def resolve(base: str, reference: str) -> str:
@@ -239,7 +247,8 @@ def _build(parts: Parts) -> URL:
     elif authority is not None and scheme is not None:
         return URL(compose(parts))  # a missing host: yarl raises its error, or the scheme needs no host
     if query == "":
-        path, query = f"{path}?", None  # yarl has no empty query, and would drop the question mark
+        # yarl has no empty query, and would drop the question mark
+        path, query = f"{path or '/'}?" if netloc else f"{path}?", None
     return URL.build(
         scheme=(scheme or "").lower(), authority=netloc, path=path, query_string=query or "", fragment=fragment or "",
         encoded=True,

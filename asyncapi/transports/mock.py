@@ -61,7 +61,7 @@ class MockTransport:
             response = Response(response.status, response.headers, response.content, trailers=response.trailers)
         # as over a network, where each response belongs to its own request
         response.request = request
-        response.url = request.url
+        response.target = request.target
         return response
 
     async def aclose(self) -> None:

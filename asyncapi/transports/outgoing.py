@@ -186,6 +186,35 @@ class Environment:
         return None if found is None else checked_proxy(found, f"the environment's proxy for {url.scheme}: ")
 
 
+def check(proxy: str | None, unix_socket: str | None) -> None:
+    """Check where a transport is to connect to.
+
+    Raises:
+        ConfigError: The proxy can't be used, or the socket is not a path.
+    """
+    if proxy is not None:
+        checked_proxy(proxy)
+    if unix_socket is not None and not isinstance(unix_socket, str | os.PathLike):
+        raise ConfigError(f"unix_socket={unix_socket!r}: give the path of a socket")
+
+
+def check_guarded(proxy: str | None, unix_socket: str | None, *, trust_env: bool) -> None:
+    """Check that the guard works: only where the transport itself resolves names and connects.
+
+    Raises:
+        ConfigError: A proxy or a socket makes the connections.
+    """
+    if proxy is not None or trust_env:
+        given = "proxy=" if proxy is not None else "trust_env="
+        raise ConfigError(
+            f"egress= doesn't work with {given}: the proxy makes the connections; set the restrictions there"
+        )
+    if unix_socket is not None:
+        raise ConfigError(
+            "egress= doesn't work with unix_socket=: every call goes to that socket; leave one of them out"
+        )
+
+
 def checked_proxy(proxy: str, said: str = "proxy=") -> str:
     """Check that a proxy's URL can be used.
 

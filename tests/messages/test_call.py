@@ -15,7 +15,7 @@ from asyncapi.messages import call as module
 from asyncapi.messages.call import NO_SETTINGS, Attempt, Call, CallSettings
 
 PACKAGE = Path(asyncapi.__file__).parent
-FIXED = {"settings", "started", "original_url"}
+FIXED = {"settings", "started", "original"}
 
 
 def writers_in_docstring() -> dict[str, set[str]]:
