@@ -4,10 +4,10 @@ Rules:
 1. A size is hexadecimal digits alone. Whitespace may follow it, as some servers pad it.
 2. An extension is a token, with a token or a quoted string as its value, or without (section 7.1.1); whitespace may
    stand around ";" and "=" (RFC 9110 section 5.6.3). What it says is ignored.
-3. A size line, and the data of a chunk, end in CRLF. Only what RFC 9112 section 2.2 names may end in LF alone: trailers.
+3. A size line, and the data of a chunk, end in CRLF. Only fields may end in LF alone (RFC 9112 section 2.2): trailers.
 4. A trailer is a field like those of the head, but none that says where a body ends (RFC 9110 section 6.5.1).
-5. Trailers are bounded, in bytes and in number. So is what chunks cost beyond their data: what their lines have above 16
-   bytes each, less twice the bytes of data.
+5. Trailers are bounded, in bytes and in number. So is what chunks cost beyond their data: what their lines have above
+   16 bytes each, less twice the bytes of data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from asyncapi.sansio.http.heads import FIELDS, BadResponse, Framing, lines_of
+from asyncapi.sansio.http.heads import BadResponse, field_of, lines_of, names_framing
 
 if TYPE_CHECKING:
     from asyncapi.sansio.http.heads import Field
@@ -139,7 +139,7 @@ class Chunks:
         lines = lines_of(bytes(self._section).removesuffix(b"\n").removesuffix(b"\r"), 0) if self._section else []
         if len(lines) > self._max_fields:
             raise BadResponse(f"it has over {self._max_fields:,} trailers", too_large=True)
-        trailers = [FIELDS[line] for line in lines]
-        if any(isinstance(field, Framing) and (field.length or field.codings) for field in trailers):
+        trailers = [field_of(line) for line in lines]
+        if names_framing(trailers):
             raise BadResponse("a trailer says where its body ends")  # rule 4
         self.trailers = trailers

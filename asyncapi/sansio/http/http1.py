@@ -8,7 +8,7 @@ Refused:
 3. Chunked twice (RFC 9112 section 6.1), codings with parameters (sections 7.1, 7.2), an empty list of them, and a list
    that ends in a comma, which some take for chunked and some do not.
 4. Whitespace between a header's name and its colon: section 5.1 has servers refuse it and proxies remove it, and says
-   nothing of clients; readers differ. So do they about whitespace before the first header (section 2.2: refuse, or skip).
+   nothing of clients; readers differ. So they do about whitespace before the first header (section 2.2: refuse, skip).
 5. NUL, CR and LF within a header (RFC 9110 section 5.5), and a CR without its LF anywhere (RFC 9112 section 2.2).
 6. A length or a coding in a trailer (RFC 9110 section 6.5.1) or in an interim response, which has no body (section 8.6;
    RFC 9112 section 6.1). `Content-Length: 0` says nothing else, and may stand there.
@@ -20,7 +20,7 @@ Read:
 10. Empty lines before the status line, a status line without a reason, and HTTP/1.2 and later as 1.1 (RFC 9110
     section 2.5). Section 2.2 has servers skip empty lines; a client that does so takes nothing for a response.
 11. Other control characters in a header's value: they may stay (RFC 9110 section 5.5), and aiohttp leaves them there.
-12. A coding other than chunked at the end: the body goes on to the end of the connection (RFC 9112 section 6.3, rule 4).
+12. A last coding other than chunked: the body goes on to the end of the connection (RFC 9112 section 6.3, rule 4).
 13. Chunked in a response of HTTP/1.0, whose connection then ends (section 6.1).
 14. Whatever follows a response that has no body (section 6.3, rules 1 and 2): it is `rest`, and no part of anything.
 
@@ -30,14 +30,25 @@ Values are UTF-8, with each byte that is not as a surrogate (PEP 383): no byte i
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncapi.sansio.http.chunks import Chunks
 from asyncapi.sansio.http.greetings import may_become_known, protocol_of
-from asyncapi.sansio.http.heads import FIELDS, STATUSES, BadResponse, Framing, lines_of
+from asyncapi.sansio.http.heads import (
+    FRAMINGS,
+    NO_FRAMING,
+    STATUSES,
+    USUAL,
+    BadResponse,
+    field_of,
+    framing_of,
+    lines_of,
+    one_length,
+    remembered,
+)
 
 if TYPE_CHECKING:
-    from asyncapi.sansio.http.heads import Field
+    from asyncapi.sansio.http.heads import Field, Framing, Status
 
 __all__ = ["BadResponse", "Reader"]
 
@@ -48,7 +59,7 @@ _BLANK = re.compile(rb"\r?\n\r?\n")  # ends a header section
 _EMPTY_LINES = re.compile(rb"(?:\r?\n)*+")
 _HEAD, _LENGTH, _CHUNKED, _TO_THE_END, _DONE = range(5)
 _SWITCHED = 101
-_BODILESS = frozenset({204, 304})
+_BODILESS = frozenset({_SWITCHED, 204, 304})
 
 
 class Reader:
@@ -74,8 +85,8 @@ class Reader:
     """
 
     __slots__ = (
-        "_chunks", "_closing", "_held", "_left", "_max_fields", "_max_head", "_method", "_room", "_seen", "_state",
-        "begun", "done", "fields", "headed", "interim", "keep", "length", "rest", "status", "trailers", "version",
+        "_asks_for_none", "_chunks", "_closing", "_held", "_left", "_max_fields", "_max_head", "_method", "_room", "_seen",
+        "_state", "begun", "done", "fields", "headed", "interim", "keep", "length", "rest", "status", "trailers", "version",
     )  # fmt: skip
 
     begun: bool
@@ -106,6 +117,7 @@ class Reader:
             method: That of the request: it decides whether there is a body.
         """
         self._method = method
+        self._asks_for_none = method in {"HEAD", "CONNECT"}
         self._state = _HEAD
         self._room = self._max_head
         self._closing = self.begun = self.headed = self.keep = self.done = False
@@ -125,22 +137,7 @@ class Reader:
         """
         state = self._state
         if state == _HEAD:
-            if self._held:
-                return self._pieced(data)
-            end = data.find(b"\r\n\r\n")
-            if end < 0 or end + 4 > self._room:
-                return self._pieced(data)
-            lines = data[:end].split(b"\r\n")
-            try:  # the usual head, which has nothing to be tolerant about
-                status, version = STATUSES[lines[0]]
-                del lines[0]
-                fields = [FIELDS[line] for line in lines]
-            except BadResponse:
-                return self._pieced(data)
-            if len(fields) > self._max_fields or 100 <= status < 200:  # noqa: PLR2004 - 1xx
-                return self._pieced(data)
-            self.begun = True
-            return self._final(status, version, fields, data, end + 4)
+            return self._pieced(data) if self._held else self._usual(data)
         if state == _LENGTH:
             left = self._left = self._left - len(data)
             if left > 0:
@@ -154,6 +151,24 @@ class Reader:
             self.rest += data
             self.keep = False
         return b""
+
+    def _usual(self, data: bytes) -> bytes:
+        """Take in a whole head that has nothing to be tolerant about; any other is for `_pieced`."""
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end + 4 > self._room:
+            return self._pieced(data)
+        lines = data[:end].split(b"\r\n")
+        try:
+            first = STATUSES[lines[0]]
+            del lines[0]
+            fields = [*map(remembered, lines)]
+            framing = FRAMINGS[tuple([field for field in fields if field[0] in USUAL])]
+        except BadResponse:
+            return self._pieced(data)
+        if first[0] < 200 or len(fields) > self._max_fields:  # noqa: PLR2004 - 1xx
+            return self._pieced(data)
+        self.begun = True
+        return self._final(first, fields, framing, data, end + 4)
 
     def end(self) -> None:
         """Take in that the server has closed the connection.
@@ -192,17 +207,18 @@ class Reader:
                 self._seen = max(0, len(held) - 3)
                 return b""
             lines = lines_of(bytes(held[at : blank.start()]), 1)
-            status, version = STATUSES[lines[0]]
-            fields = [FIELDS[line] for line in lines[1:]]
+            first = STATUSES[lines[0]]
+            fields = [*map(field_of, lines[1:])]
             if len(fields) > self._max_fields:
                 raise BadResponse(f"it has over {self._max_fields:,} headers", too_large=True)
             self._room -= blank.end() - at
             at = blank.end()
-            if status >= 200 or status == _SWITCHED:  # noqa: PLR2004 - what is not 1xx
+            if first[0] >= 200 or first[0] == _SWITCHED:  # noqa: PLR2004 - what is not 1xx
                 break
-            self._interim(status, fields)
+            self._interim(first[0], framing_of(fields))
         self._held = bytearray()
-        return self._final(status, version, fields, bytes(held), at)
+        tunnel = self._method == "CONNECT" and first[0] < 300  # noqa: PLR2004 - rule 14
+        return self._final(first, fields, NO_FRAMING if tunnel else framing_of(fields), bytes(held), at)
 
     def _skip_empty_lines(self, at: int) -> int:
         found = _EMPTY_LINES.match(self._held, at)
@@ -223,67 +239,40 @@ class Reader:
             raise BadResponse("its HTTP version is neither 1.0 nor 1.1")
         raise BadResponse("it doesn't begin with a status line")
 
-    def _interim(self, status: int, fields: list[Field]) -> None:
+    def _interim(self, status: int, framing: Framing) -> None:
+        if framing.length or framing.codings:  # rule 6
+            raise BadResponse("an interim response says that it has a body")
         self.interim, self._seen = status, 0
-        for field in fields:
-            if isinstance(field, Framing):
-                if field.codings or field.length.strip("0"):
-                    raise BadResponse("an interim response says that it has a body")  # rule 6
-                self._closing = self._closing or field.closes
+        self._closing = self._closing or framing.closes
 
-    def _final(self, status: int, version: str, fields: list[Field], data: bytes, at: int) -> bytes:
+    def _final(self, first: Status, fields: list[Field], framing: Framing, data: bytes, at: int) -> bytes:
         """Take in the head of the response; return what `data` has of its body, from `at` on."""
-        length, codings, again = "", (), False
-        keep, closing = version == "1.1", self._closing
-        for field in fields:
-            if field.__class__ is Framing:
-                if field.length:
-                    if length and length != field.length:
-                        raise BadResponse("its Content-Lengths differ")
-                    again = again or bool(length) or field.length != field[1]
-                    length = field.length
-                elif field.codings:
-                    codings += field.codings
-                else:
-                    closing = closing or field.closes
-                    keep = keep or field.keeps
-        self.status, self.version, self.fields, self.headed = status, version, fields, True
-        self.keep = keep and not closing
-        if status == _SWITCHED or (self._method == "CONNECT" and status < 300):  # noqa: PLR2004 - rule 14
-            self.keep = False
-            return self._bodiless(data, at)
-        if codings:
-            if length:
-                raise BadResponse("it has both a Content-Length and a Transfer-Encoding")  # rule 1
-            if codings.count("chunked") > 1:
-                raise BadResponse("its Transfer-Encoding names chunked twice")  # rule 3
-        if again:
-            self.fields = _one_length(fields, length)
-        if status in _BODILESS or self._method == "HEAD":
-            return self._bodiless(data, at)
-        if length:
-            left = self.length = int(length)
-            came = len(data) - at
-            if came >= left:
-                return self._finish(data, at + left, at)
-            self._left, self._state = left - came, _LENGTH
-            return data[at:]
-        if codings and codings[-1] == "chunked":
-            if version == "1.0":
-                self.keep = False  # rule 13
+        status, version = self.status, self.version = first
+        length, codings, repeated, closes, keeps = framing
+        self.fields = one_length(fields) if repeated else fields
+        self.headed = True
+        keep = (keeps or version == "1.1") and not closes and not self._closing
+        if status in _BODILESS or (self._asks_for_none and (status < 300 or self._method == "HEAD")):  # noqa: PLR2004
+            self.keep = keep and status != _SWITCHED and self._method != "CONNECT"
+            return self._finish(data, at, at)
+        if length is not None:
+            self.keep, self.length = keep, length
+            end = at + length
+            left = self._left = end - len(data)
+            if left <= 0:
+                return self._finish(data, end, at)
+            self._state = _LENGTH
+        elif codings and codings[-1] == "chunked":
+            self.keep = keep and version == "1.1"  # rule 13
             self._chunks, self._state = Chunks(self._max_head, self._max_fields), _CHUNKED
             return self._unchunked(data[at:])
-        self.keep, self._state = False, _TO_THE_END
+        else:
+            self._state = _TO_THE_END
         return data[at:]
 
-    def _bodiless(self, data: bytes, at: int) -> bytes:
-        self._finish(data, at, at)
-        return b""
-
     def _unchunked(self, data: bytes) -> bytes:
-        chunks = self._chunks
-        assert chunks is not None
-        body = chunks.feed(data)
+        chunks: Any = self._chunks
+        body: bytes = chunks.feed(data)
         if chunks.trailers is not None:
             self.trailers = chunks.trailers
             self._chunks = None
@@ -297,15 +286,3 @@ class Reader:
             return data[at:]
         self.rest, self.keep = data[end:], False
         return data[at:end]
-
-
-def _one_length(fields: list[Field], length: str) -> list[Field]:
-    """Merge equal Content-Lengths into one (RFC 9110 section 8.6)."""
-    merged: list[Field] = []
-    for field in fields:
-        if not isinstance(field, Framing) or not field.length:
-            merged.append(field)
-        elif length:
-            merged.append((field[0], length))
-            length = ""
-    return merged
