@@ -158,7 +158,7 @@ class Handshakes:
         if isinstance(context, truststore.SSLContext):
             return None
         found: list[bytes] = context.get_ca_certs(binary_form=True)
-        folder = self._ca if self._ca is not None else ssl.get_default_verify_paths().capath
+        folder: str | None = self._ca if self._ca is not None else ssl.get_default_verify_paths().capath
         if not found and folder is not None and Path(folder).is_dir():  # OpenSSL reads a folder when it needs it
             found = [certificate for path in sorted(Path(folder).iterdir()) for certificate in _certificates(path)]
         return list(dict.fromkeys(found))

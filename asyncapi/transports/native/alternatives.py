@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from asyncapi.errors import ConfigError, ConnectError
 from asyncapi.sansio.http.altsvc import Alternative, AltServices
@@ -30,9 +30,8 @@ from asyncapi.transports.native.http3_dialing import Unreachable, dial
 from asyncapi.transports.native.http3_trust import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
     from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.http.origin import Origin
     from asyncapi.transports.native.exchange import Carrier
     from asyncapi.transports.native.http3_connection import HTTP3Connection
@@ -43,7 +42,26 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger("asyncapi")
 
 HEAD_START = 0.25  # seconds (rule 2)
+_MISDIRECTED = 421
+_ROUNDS = 3  # new HTTP/3 connections of one request that end before they take it, until TCP gets it
 LIMIT = 5.0  # seconds after which an attempt has failed, whatever became of TCP
+
+
+class TCP(Protocol):
+    """The TCP connections of an origin (`origins.Origin`)."""
+
+    @property
+    def place(self) -> Place:
+        """Where they lead to."""
+
+    def take(self) -> Carrier | None:
+        """Return an idle one, or None."""
+
+    async def connect(self, request: Request) -> Carrier:
+        """Make a new one."""
+
+    def forget_if_unused(self) -> None:
+        """Leave the pool where nothing is left."""
 
 
 class _Attempt:
@@ -71,32 +89,26 @@ class Alternatives:
 
     Args:
         pool: The pool.
-        tls: Whom to trust.
+        tls: The client's TLS settings.
+        trust: The same, as HTTP/3's library takes them.
         prior: Whether HTTP/3 is tried without an offer (rule 1).
-
-    Raises:
-        ConfigError: The client certificate can't be used for HTTP/3.
     """
 
-    def __init__(self, pool: Pool, tls: Handshakes, *, prior: bool) -> None:
+    def __init__(self, pool: Pool, tls: Handshakes, trust: Trust | None, *, prior: bool) -> None:
         self._pool = pool
         self._tls = tls
-        self._trust = Trust(tls)
+        self._trust = trust or Trust(tls)
         self._prior = prior
         self._known = AltServices()
         self._connections: dict[Place, list[HTTP3Connection]] = {}
         self._attempts: dict[Place, _Attempt] = {}
 
-    def learn(self, place: Place, values: Sequence[str], age: str) -> None:
-        """Take over what a response of an origin says in its Alt-Svc field.
-
-        Args:
-            place: The origin.
-            values: The lines of the field.
-            age: The Age field, or "".
-        """
-        if _can(place):
+    def learn(self, place: Place, response: Response) -> None:
+        """Take over what a response of an origin says in its Alt-Svc field."""
+        if _can(place) and response.status != _MISDIRECTED:  # RFC 7838 section 6
+            age = response.headers.get("Age", "")
             seconds = float(age) if age.isascii() and age.isdigit() and len(age) < 10 else 0.0  # noqa: PLR2004
+            values = response.headers.getall("Alt-Svc")
             self._known.learn(_origin(place), values, self._pool.loop.time(), age=seconds)
 
     def ready(self, place: Place, request: Request) -> HTTP3Connection | None:
@@ -113,40 +125,35 @@ class Alternatives:
                 return connection
         return None
 
-    async def connection(
-        self,
-        place: Place,
-        request: Request,
-        take: Callable[[], Carrier | None],
-        connect: Callable[[], Awaitable[Carrier]],
-        unused: Callable[[Carrier], object],
-    ) -> Carrier:
+    async def connection(self, request: Request, tcp: TCP) -> Carrier:
         """Return a connection for a request, over HTTP/3 or TCP; `start` or `upload` has to follow in the same turn.
 
         Args:
-            place: The origin.
             request: The request.
-            take: Returns an idle TCP connection, or None.
-            connect: Makes a new TCP connection.
-            unused: Takes back a TCP connection that came too late.
+            tcp: The TCP connections of its origin.
 
         Raises:
             TransportError: There is none (rule 5).
         """
-        while True:
+        place = tcp.place
+        for _ in range(_ROUNDS):
             if (found := self.ready(place, request)) is not None:
-                request.call.reused = True
                 return found
             if request.call.open_bodies is None and (full := self._full(place)) is not None:
                 if await full.reserve(request):
+                    request.call.reused = True
                     return full
                 continue
             alternative = self._offered(place)
             if alternative is None:
-                return take() or await connect()
-            carrier = await self._race(place, alternative, request, take, connect, unused)
+                break
+            carrier = await self._race(alternative, request, tcp)
             if carrier is not None:
                 return carrier
+        if (idle := tcp.take()) is not None:
+            request.call.reused = True
+            return idle
+        return await tcp.connect(request)
 
     def retire(self) -> None:
         """Let go of all connections after what is under way: new TLS files are in use."""
@@ -170,17 +177,9 @@ class Alternatives:
 
     # --- the race ----------------------------------------------------------------------------------------------------
 
-    async def _race(
-        self,
-        place: Place,
-        alternative: Alternative,
-        request: Request,
-        take: Callable[[], Carrier | None],
-        connect: Callable[[], Awaitable[Carrier]],
-        unused: Callable[[Carrier], object],
-    ) -> Carrier | None:
+    async def _race(self, alternative: Alternative, request: Request, tcp: TCP) -> Carrier | None:
         """Return TCP's connection, or None where there is a new HTTP/3 connection to take."""
-        attempt = self._attempts.get(place) or self._begin(place, alternative)
+        attempt = self._attempts.get(tcp.place) or self._begin(alternative, tcp)
         call = request.call
         call.phase, call.reused = "connect", False
         limit = call.settings.connect
@@ -189,46 +188,50 @@ class Alternatives:
             await asyncio.wait((attempt.task,), timeout=head_start)
         if attempt.made:
             return None
-        if (idle := take()) is not None:  # rule 2; the attempt may go on, for later calls
+        if (idle := tcp.take()) is not None:  # rule 2; the attempt may go on, for later calls
             call.reused = True
             return idle
-        tcp = asyncio.ensure_future(connect())
-        late = True
+        dialing = asyncio.ensure_future(tcp.connect(request))
+        given_back = True
         try:
-            await asyncio.wait((attempt.task, tcp), return_when=asyncio.FIRST_COMPLETED)
-            if not tcp.done() or tcp.cancelled() or tcp.exception() is not None:
-                await asyncio.wait((attempt.task,))  # TCP has failed, or HTTP/3 has ended already
+            await asyncio.wait((attempt.task, dialing), return_when=asyncio.FIRST_COMPLETED)
+            if not _succeeded(dialing):  # TCP has failed, or HTTP/3 has ended already
+                await asyncio.wait((attempt.task,))
                 if attempt.made:
                     return None
-                await asyncio.wait((tcp,))
+                await asyncio.wait((dialing,))
             attempt.task.cancel()  # rule 2
-            late = False
-            return self._told(attempt, tcp)
+            given_back = False
+            return self._told(attempt, dialing)
         finally:
-            if late:
-                await _ended(tcp, unused)
+            if given_back:
+                dialing.cancel()
+                await asyncio.wait((dialing,))
+                if _succeeded(dialing):
+                    dialing.result().abandon(None)  # type: ignore[arg-type]  # it carries nothing yet
 
-    def _told(self, attempt: _Attempt, tcp: asyncio.Future[Carrier]) -> Carrier:
+    def _told(self, attempt: _Attempt, dialing: asyncio.Future[Carrier]) -> Carrier:
         """Return the result of TCP; where it has failed, too, say what became of HTTP/3 (rule 5).
 
         Raises:
             TransportError: TCP's error.
         """
         try:
-            return tcp.result()
+            return dialing.result()
         except ConnectError as error:
             if self._prior and attempt.why:
                 error.message = f"{error.message}; HTTP/3 failed, too: {attempt.why}"
                 error.args = (error.message,)
             raise
 
-    def _begin(self, place: Place, alternative: Alternative) -> _Attempt:
-        attempt = self._attempts[place] = _Attempt(self._pool.loop.time())
-        attempt.task = self._pool.loop.create_task(self._make(place, alternative, attempt))
+    def _begin(self, alternative: Alternative, tcp: TCP) -> _Attempt:
+        attempt = self._attempts[tcp.place] = _Attempt(self._pool.loop.time())
+        attempt.task = self._pool.loop.create_task(self._make(alternative, attempt, tcp))
         return attempt
 
-    async def _make(self, place: Place, alternative: Alternative, attempt: _Attempt) -> None:
+    async def _make(self, alternative: Alternative, attempt: _Attempt, tcp: TCP) -> None:
         """Make a connection, for all who wait for it (rule 4)."""
+        place = tcp.place
         origin, renewals = _origin(place), self._tls.renewals
         attempt.why = "TCP was faster"
         try:
@@ -242,7 +245,7 @@ class Alternatives:
             attempt.why = ""
             if self._tls.renewals != renewals:
                 self.retire()
-            self._adopt(place, alternative, made)
+            self._adopt(alternative, made, tcp)
         finally:
             del self._attempts[place]
             if attempt.why and not self._pool.closed:
@@ -250,9 +253,10 @@ class Alternatives:
                 log.debug("HTTP/3 to %s is not used for a while: %s", place.authority, attempt.why)
         attempt.made = not attempt.why
 
-    def _adopt(self, place: Place, alternative: Alternative, connection: HTTP3Connection) -> None:
+    def _adopt(self, alternative: Alternative, connection: HTTP3Connection, tcp: TCP) -> None:
         """Take a new connection among those that are used."""
-        origin, known = _origin(place), self._known
+        place, known = tcp.place, self._known
+        origin = _origin(place)
         connections = self._connections.setdefault(place, [])
         connections.append(connection)
 
@@ -260,6 +264,7 @@ class Alternatives:
             connections.remove(connection)
             if not connections and self._connections.get(place) is connections:
                 del self._connections[place]
+                tcp.forget_if_unused()
             if failed and not self._pool.closed:  # rule 3
                 known.failed(origin, alternative, self._pool.loop.time())
 
@@ -291,12 +296,17 @@ class Alternatives:
         return next(usable, None)
 
 
-async def _ended(tcp: asyncio.Future[Carrier], unused: Callable[[Carrier], object]) -> None:
-    """End the dialing of a connection that is not needed any more."""
-    tcp.cancel()
-    await asyncio.wait((tcp,))
-    if not tcp.cancelled() and tcp.exception() is None:
-        unused(tcp.result())
+def trust(tls: Handshakes) -> Trust:
+    """Hand TLS settings to HTTP/3's library.
+
+    Raises:
+        ConfigError: It can't use the client certificate.
+    """
+    return Trust(tls)
+
+
+def _succeeded(dialing: asyncio.Future[Carrier]) -> bool:
+    return dialing.done() and not dialing.cancelled() and dialing.exception() is None
 
 
 def _can(place: Place) -> bool:

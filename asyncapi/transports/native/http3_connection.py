@@ -17,7 +17,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import ConfigError, ProtocolError, final_error
+from asyncapi.errors import ConfigError, ProtocolError, QueueFull, final_error
 from asyncapi.sansio.http.field_sections import request_section
 from asyncapi.transports.failures import CLOSED, cut
 from asyncapi.transports.native import sending
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from qh3.quic.configuration import QuicConfiguration
 
+    from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
     from asyncapi.sansio.http.field_sections import Section
     from asyncapi.transports.native.exchange import Exchange
@@ -129,6 +130,9 @@ class HTTP3Connection:
         """Wait, in turn, until the server takes another request; False where it will take none.
 
         The place is that of the next `start` or `upload`, in the same turn of the loop.
+
+        Raises:
+            QueueFull: The call doesn't wait, or has waited for as long as it may.
         """
         if self.room > 0 and not self._queue:
             return True
@@ -136,23 +140,29 @@ class HTTP3Connection:
             return False
         call, began, before = request.call, self._loop.time(), len(self._queue)
         call.phase = "queue"
+        if call.settings.max_wait == 0.0:
+            raise self._no_room()
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._queue.append(waiter)
         try:
-            admitted = await waiter
-        except asyncio.CancelledError:
+            async with asyncio.timeout(call.settings.max_wait):
+                admitted = await waiter
+        except (asyncio.CancelledError, TimeoutError) as error:
             if waiter.cancelled():
                 self._queue.remove(waiter)
             else:
                 self._promised -= waiter.result()
                 self._admit()
+            if isinstance(error, TimeoutError):
+                raise self._no_room() from None
             raise
         finally:
-            waited = self._loop.time() - began
-            call.queued += waited
-            call.log_wait(f"stream {waited:.3g} s behind {before}")
+            _note_wait(call, self._loop.time() - began, before)
         self._promised -= admitted
         return admitted
+
+    def _no_room(self) -> QueueFull:
+        return QueueFull(f"all {len(self._streams)} streams of the connection to {self._authority} are in use")
 
     def close(self) -> None:
         """Say goodbye and hang up; exchanges under way fail."""
@@ -475,3 +485,14 @@ def _unprocessed(message: str, exchange: Exchange) -> ProtocolError:
     failure = ProtocolError(message, request=exchange.request)
     failure.unprocessed = True
     return failure
+
+
+def _note_wait(call: Call, waited: float, before: int) -> None:
+    """Move the wait for a stream from the attempt's duration to its `queued`: it is time in a queue of ours."""
+    if not call.attempts:
+        return
+    record = call.attempts[-1]
+    record.started += waited
+    record.queued += waited
+    text = f"stream {waited:.3g} s behind {before}"
+    record.held = f"{record.held}, {text}" if record.held else text

@@ -79,7 +79,7 @@ async def _opened(connection: HTTP3Connection, pool: Pool, address: Address) -> 
     family, _, _, _, peer = address
     wire = socket.socket(family, socket.SOCK_DGRAM)
     try:
-        wire.setblocking(False)
+        wire.settimeout(0)
         with contextlib.suppress(OSError):
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         for option in _DONT_FRAGMENT:
