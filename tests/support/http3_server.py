@@ -118,6 +118,7 @@ class Peer:
         self.h3: Any = None
         self.asked: dict[int, Asked] = {}
         self.closed: quic.ConnectionTerminated | None = None
+        self.left_out = 1 << 62
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, data: bytes) -> None:
@@ -140,14 +141,14 @@ class Peer:
 
     def _take(self, event: h3.H3Event) -> None:
         match event:
-            case h3.HeadersReceived():
+            case h3.HeadersReceived() if event.stream_id < self.left_out:
                 asked = self.asked[event.stream_id] = Asked(self, event.stream_id, event.headers)
                 self.server.seen.append(asked)
                 if event.stream_ended:
                     asked.ended.set()
                 task = self.server.loop.create_task(self.server.run(asked))
                 self.server.tasks.add(task)
-            case h3.DataReceived():
+            case h3.DataReceived() if event.stream_id in self.asked:
                 asked = self.asked[event.stream_id]
                 asked.body += event.data
                 if event.stream_ended:
@@ -166,6 +167,7 @@ class Peer:
 
     def goaway(self, stream: int) -> None:
         assert stream < 64
+        self.left_out = stream
         self.control(b"\x07\x01" + bytes([stream]))
 
     def close(self, code: int = NO_ERROR) -> None:

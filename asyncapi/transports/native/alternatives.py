@@ -43,7 +43,7 @@ log: logging.Logger = logging.getLogger("asyncapi")
 
 HEAD_START = 0.25  # seconds (rule 2)
 _MISDIRECTED = 421
-_ROUNDS = 3  # new HTTP/3 connections of one request that end before they take it, until TCP gets it
+_RACES = 3  # new HTTP/3 connections that are gone before a request takes them, until it goes over TCP
 LIMIT = 5.0  # seconds after which an attempt has failed, whatever became of TCP
 
 
@@ -135,8 +135,8 @@ class Alternatives:
         Raises:
             TransportError: There is none (rule 5).
         """
-        place = tcp.place
-        for _ in range(_ROUNDS):
+        place, races = tcp.place, 0
+        while True:
             if (found := self.ready(place, request)) is not None:
                 return found
             if request.call.open_bodies is None and (full := self._full(place)) is not None:
@@ -145,8 +145,9 @@ class Alternatives:
                     return full
                 continue
             alternative = self._offered(place)
-            if alternative is None:
+            if alternative is None or races == _RACES:
                 break
+            races += 1
             carrier = await self._race(alternative, request, tcp)
             if carrier is not None:
                 return carrier

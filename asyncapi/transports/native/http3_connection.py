@@ -48,7 +48,6 @@ SILENCE = 3.0  # seconds without a reply after which a connection is lost (rule 
 ROUND_TRIPS = 6  # of the handshake's, on a slow path
 QUIET = 10.0  # seconds without a datagram after which the server is asked for a sign of life
 UNSENT = 64 * 1024  # bytes of a body that may wait in the connection
-_IN_ORDER = frozenset({0, NO_ERROR})  # QUIC's code and HTTP/3's of an end that is none of a failure
 
 
 class HTTP3Connection:
@@ -287,7 +286,7 @@ class HTTP3Connection:
 
     def ended(self, why: Ended) -> None:
         """Take in that the connection has ended."""
-        self._fail(lambda exchange: self._lost(exchange, why), failed=why.code not in _IN_ORDER)
+        self._fail(lambda exchange: self._lost(exchange, why), failed=not why.remote and why.code != NO_ERROR)
         self._open(why.reason or f"code {why.code:#x}")
         self._hang_up()
 

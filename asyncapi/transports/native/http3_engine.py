@@ -102,6 +102,11 @@ class _Quic(QuicConnection):
         if not self.paused:
             super()._drain_core()
 
+    def send_stream_data(self, stream_id: int, data: Any, end_stream: bool = False) -> None:  # noqa: FBT001, FBT002
+        # a response may have come together with the end of the connection: it is read, although nothing can be sent
+        if self._close_event is None:
+            super().send_stream_data(stream_id, data, end_stream)
+
     def close(self, error_code: int = NO_ERROR, frame_type: int | None = None, reason_phrase: str = "") -> None:
         self.closing = self.closing or Ended(int(error_code), reason_phrase, remote=False)
         super().close(error_code, frame_type, reason_phrase)

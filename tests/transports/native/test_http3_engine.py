@@ -246,6 +246,18 @@ def test_the_servers_goodbye_is_heard_at_once(pair):
     assert (pair.engine.why.code, pair.engine.why.remote) == (0x100, True)
 
 
+def test_a_response_that_comes_together_with_the_goodbye_is_heard(pair):
+    stream = pair.get()
+    pair.h3.send_headers(stream, [(b":status", b"200"), (b"etag", b"a-value-that-is-worth-a-place")], False)
+    pair.h3.send_data(stream, b"whole", True)
+    sent = [data for data, _ in pair.quic.datagrams_to_send(pair.now)]
+    pair.quic.close(0x100)
+    sent += [data for data, _ in pair.quic.datagrams_to_send(pair.now)]
+    pair.engine.receive(sent, pair.now)
+    assert [each[0] for each in pair.heard.log] == ["connected", "section", "data", "ended"]
+    assert pair.engine.why.remote
+
+
 def test_the_clients_goodbye_is_sent(pair):
     pair.engine.close()
     pair.advance(10.0)
