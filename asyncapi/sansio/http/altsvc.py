@@ -179,6 +179,10 @@ class AltServices:
             if len(self._known) > ORIGINS:
                 self._known.popitem(last=False)
 
+    def knows(self, origin: Origin) -> bool:
+        """Whether an origin has named alternatives, fresh or not, and not taken them back."""
+        return origin in self._known
+
     def of(self, origin: Origin, now: float) -> Alternative | None:
         """Return the first alternative of an origin that is fresh and not broken."""
         known = self._known.get(origin)

@@ -109,7 +109,11 @@ class Alternatives:
             age = response.headers.get("Age", "")
             seconds = float(age) if age.isascii() and age.isdigit() and len(age) < 10 else 0.0  # noqa: PLR2004
             values = response.headers.getall("Alt-Svc")
-            self._known.learn(_origin(place), values, self._pool.loop.time(), age=seconds)
+            origin = _origin(place)
+            self._known.learn(origin, values, self._pool.loop.time(), age=seconds)
+            if not self._prior and not self._known.knows(origin):  # taken back: RFC 7838 section 3, `clear`
+                for connection in list(self._connections.get(place, ())):
+                    connection.retire()
 
     def ready(self, place: Place, request: Request) -> HTTP3Connection | None:
         """Return a connection that takes a request now, or None."""

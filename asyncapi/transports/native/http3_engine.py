@@ -102,7 +102,7 @@ class _Quic(QuicConnection):
         if not self.paused:
             super()._drain_core()
 
-    def send_stream_data(self, stream_id: int, data: Any, end_stream: bool = False) -> None:  # noqa: FBT001, FBT002
+    def send_stream_data(self, stream_id: int, data: Any, end_stream: bool = False) -> None:
         # a response may have come together with the end of the connection: it is read, although nothing can be sent
         if self._close_event is None:
             super().send_stream_data(stream_id, data, end_stream)

@@ -190,8 +190,10 @@ def test_only_https_origins_have_alternatives():
 def test_a_field_without_h3_forgets_the_origin(field):
     memory = AltServices()
     memory.learn(ORIGIN, FIELD, 0.0)
+    assert memory.knows(ORIGIN)
     memory.learn(ORIGIN, field, 1.0)
     assert memory.of(ORIGIN, 1.0) is None
+    assert not memory.knows(ORIGIN)
 
 
 def test_a_field_replaces_what_was_known():
