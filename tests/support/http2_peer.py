@@ -150,7 +150,9 @@ class Seen:
                 if flags & 1:
                     self.written["end", stream] = True
             elif kind == WINDOW_UPDATE:
-                self.written["window", stream] = self.written.get(("window", stream), 0) + int.from_bytes(payload, "big")
+                self.written["window", stream] = self.written.get(("window", stream), 0) + int.from_bytes(
+                    payload, "big"
+                )
             else:
                 self.written.setdefault((kind, flags, stream), []).append(payload[:8])
         if self.fault is not None:  # what else was written in time depends on the way the bytes were cut
@@ -345,7 +347,9 @@ class _Server:
         if kind == 7:
             return frame(PRIORITY, 0, self.stream() or 1, b"\0\0\0\0\x10")
         if kind == 8:
-            return frame(random.choice([0xB, 0xE, 0x42, 0xFF]), random.randrange(256), self.stream(), b"x" * random.randrange(9))
+            return frame(
+                random.choice([0xB, 0xE, 0x42, 0xFF]), random.randrange(256), self.stream(), b"x" * random.randrange(9)
+            )
         if kind == 9 and random.random() < 0.5:
             return goaway(random.choice([0, 1, 3, 5, 2**31 - 1]), random.choice([0, 0, 2, 11]), b"bye")
         if kind == 10 and random.random() < 0.2:
