@@ -270,11 +270,19 @@ async def test_a_proxy_that_the_user_names_goes_before_the_environment(monkeypat
     assert proxy.seen[0].target == "http://h.example/"
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://", "http://h:99999"])
+@pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:1080", "http://", "http://h:99999"])
 async def test_a_proxy_of_the_environment_that_is_none_is_told(monkeypatch, proxy):
     monkeypatch.setenv("ALL_PROXY", proxy)
     async with Client("http://127.0.0.1:1", trust_env=True, retry=None) as api:
-        with pytest.raises(ConfigError, match=r"SOCKS needs|not a valid URL"):
+        with pytest.raises(ConfigError, match=r"give http://host:port|not a valid URL"):
+            await api.get("/")
+
+
+@pytest.mark.lane("aiohttp", reason="the native lane speaks SOCKS")
+async def test_aiohttp_takes_no_socks_proxy_of_the_environment(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    async with Client("http://127.0.0.1:1", trust_env=True, retry=None) as api:
+        with pytest.raises(ConfigError, match="SOCKS needs"):
             await api.get("/")
 
 
