@@ -68,11 +68,11 @@ class Ngh2Engine:
         self._window = window
         self._limits = limits
         self._meter = Meter(limits)
-        self._gate = _Gate(self._meter)
         self._session = ngh2.Connection(ngh2.Role.CLIENT, _configuration(limits))
         self._out: list[bytes] = []
         self._events: list[Event] = []
         self._open: dict[int, _Stream] = {}
+        self._gate = _Gate(self._meter, self._open)
         self._stalled: dict[int, None] = {}
         self._settled = False
         self._whole = max(window, frames.FIRST_WINDOW)
@@ -227,11 +227,12 @@ class Ngh2Engine:
         except ngh2.NGH2Error:
             fatal = ConnectionFault(PROTOCOL_ERROR, "the server breaks the rules of HTTP/2")
         self._report()
-        if fatal is not None and not self._over:
+        if self._over:
+            return
+        if fatal is not None:
             raise fatal
-        if fatal is None:
-            self._drain()  # libnghttp2's refusals are reported when they are written
-            self._report()
+        self._drain()  # libnghttp2's refusals are reported when they are written
+        self._report()
 
     def _report(self) -> None:
         kinds = self._kinds
@@ -359,8 +360,9 @@ class Ngh2Engine:
 class _Gate:
     """Count the frames of a connection before libnghttp2 sees them (rules 1 and 2)."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, streams: dict[int, _Stream]) -> None:
         self._meter = meter
+        self._open = streams
         self._begun = b""  # a part of a frame's header
         self._left = 0  # bytes to come of the last frame's payload
         self._first = True
@@ -382,8 +384,8 @@ class _Gate:
         while end - at >= 9:  # noqa: PLR2004  # a frame's header
             upper, lower, kind, flags, stream = unpack(data, at)
             size = upper << 8 | lower
-            if kind == frames.DATA and flags & frames.END_STREAM and size:
-                self.ends[stream] = size
+            if kind == frames.DATA and flags & frames.END_STREAM and size and stream in self._open:
+                self.ends.setdefault(stream, size)
                 if flags & frames.PADDED:
                     self._padded = stream
             try:

@@ -168,8 +168,9 @@ class PureEngine:
 
     def ping(self, payload: bytes) -> None:
         """As of an `Engine`."""
-        self._out.append(frames.frame(frames.PING, 0, 0, payload))
-        self._meter.requested()
+        if self._open or not self.going:
+            self._out.append(frames.frame(frames.PING, 0, 0, payload))
+            self._meter.requested()
 
     def close(self, code: int = ev.NO_ERROR) -> None:
         """As of an `Engine`."""
