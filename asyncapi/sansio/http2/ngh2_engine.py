@@ -384,8 +384,8 @@ class _Gate:
         while end - at >= 9:  # noqa: PLR2004  # a frame's header
             upper, lower, kind, flags, stream = unpack(data, at)
             size = upper << 8 | lower
-            if kind == frames.DATA and flags & frames.END_STREAM and size and stream in self._open:
-                self.ends.setdefault(stream, size)
+            if kind == frames.DATA and flags & frames.END_STREAM and size and self._awaits(stream):
+                self.ends[stream] = size
                 if flags & frames.PADDED:
                     self._padded = stream
             try:
@@ -402,8 +402,12 @@ class _Gate:
         return end, None
 
     def _unpad(self, padding: int) -> None:
-        self.ends[self._padded] -= 1 + padding
+        if self._padded in self.ends:
+            self.ends[self._padded] -= 1 + padding
         self._padded = 0
+
+    def _awaits(self, stream: int) -> bool:
+        return stream in self._open and stream not in self.ends
 
     def _check(self, kind: int, flags: int) -> None:
         if self._first and (kind != frames.SETTINGS or flags & frames.ACK):

@@ -7,9 +7,10 @@ Cases that the sections leave open, or that decide what a caller sees:
    still being sent leaves the stream half open: the caller goes on, or resets it (section 8.1).
 3. A malformed response is refused (RST_STREAM), and the connection goes on (section 8.1.1).
 4. A WINDOW_UPDATE of 0 or beyond the largest window is a connection error, on a stream, too (section 5.4.1 allows it).
-5. Padding is given back at once: the reader never sees it.
-6. Our frames have at most 16 KiB, whatever the server allows: no upload holds up the others for long.
-7. Our settings count once the server has acknowledged them; until then the larger window does (section 6.5.3).
+5. DATA on a stream that has seen no head at all is a connection error, too.
+6. Padding is given back at once: the reader never sees it.
+7. Our frames have at most 16 KiB, whatever the server allows: no upload holds up the others for long.
+8. Our settings count once the server has acknowledged them; until then the larger window does (section 6.5.3).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class PureEngine:
         # what the server may send
         self._window = window
         self._whole = self._left = max(window, frames.FIRST_WINDOW)
-        self._first_left = self._whole  # case 7
+        self._first_left = self._whole  # case 8
         self._unread = 0
         self._unsettled = 0  # SETTINGS of ours that are not acknowledged
         # what must come next: the first frame is SETTINGS (section 3.4), CONTINUATION follows an unfinished head
@@ -255,13 +256,15 @@ class PureEngine:
         self._left -= size
         if self._left < 0:
             raise ConnectionFault(ev.FLOW_CONTROL_ERROR, "the server sent more than the connection's window allows")
-        if flags & PADDED:
-            payload = frames.unpadded(payload)
         if found is None:
             self._give_back(size)
             return
+        if flags & PADDED:
+            payload = frames.unpadded(payload)
         if found.ended:
             raise ConnectionFault(ev.STREAM_CLOSED, "the server sent DATA after the end of a response")
+        if not found.begun:
+            raise ConnectionFault(PROTOCOL_ERROR, "the server sent DATA where a response begins")
         end = flags & END_STREAM != 0
         found.left -= size
         why = found.data(len(payload)) or (found.complete() if end else "")
@@ -270,7 +273,7 @@ class PureEngine:
             code = PROTOCOL_ERROR if why else ev.FLOW_CONTROL_ERROR
             self._refuse(stream, code, why or "it is longer than its window allows")
             return
-        if size != len(payload):  # case 5
+        if size != len(payload):  # case 6
             self._give_back(size - len(payload))
             self._give_back_to(stream, found, size - len(payload))
         if payload or end:
@@ -378,8 +381,6 @@ class PureEngine:
         del flags
         frames.sized("WINDOW_UPDATE", payload, 4)
         more = frames.UINT32.unpack(payload)[0] & frames.LARGEST_WINDOW
-        if not more:
-            raise ConnectionFault(PROTOCOL_ERROR, "a WINDOW_UPDATE frame adds nothing")  # case 4
         if not stream:
             self._room = frames.grown(self._room, more)
             return
@@ -404,7 +405,7 @@ class PureEngine:
         self._events.append(ev.Settings())
 
     def _settled(self, payload: bytes) -> None:
-        """Take in that the server keeps our settings from now on (case 7)."""
+        """Take in that the server keeps our settings from now on (case 8)."""
         frames.sized("SETTINGS", payload, 0)
         if not self._unsettled:
             raise ConnectionFault(PROTOCOL_ERROR, "the server acknowledges settings that were not sent")
@@ -423,7 +424,7 @@ class PureEngine:
                 raise ConnectionFault(ev.FLOW_CONTROL_ERROR, "a setting makes the windows too large")
             more, self._first_room = value - self._first_room, value
             for found in self._open.values():
-                found.room = frames.grown(found.room, more)
+                found.room = frames.moved(found.room, more)
         elif setting == frames.MAX_FRAME_SIZE:
             if not frames.LEAST_FRAME <= value <= frames.LARGEST_FRAME:
                 raise ConnectionFault(PROTOCOL_ERROR, "a setting has a value that it may not")
