@@ -1,7 +1,9 @@
 """Measure one contestant, once, in this process, and print the figures as JSON.
 
     python benchmarks/measure.py httpx_pool http://127.0.0.1:8080 --concurrency 100 --loop uvloop
+    python benchmarks/measure.py asyncapi_lane:native:post http://127.0.0.1:8080
 
+What stands after a colon goes to the contestant, which says what it means.
 The contestant pulls URLs from a `Meter`, which watches the clock: what happens in the warm-up is not counted, then
 a window is measured while the load goes on, then the URLs end. Both ends of the window lie in the steady part, with
 the same number of requests in flight, so no start-up, connecting or winding down is in the figures.
@@ -24,7 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from row import Row
+from row import BODY, Row
 
 
 class Moment(NamedTuple):
@@ -42,6 +44,7 @@ class Meter:
         self._at_least = at_least
         self._given = 0
         self._done = 0
+        self._length = 0
         self._due = time.perf_counter() + warmup
         self._moments: list[Moment] = []
         self._lock = threading.Lock()
@@ -59,6 +62,13 @@ class Meter:
         """Count an answer."""
         if row.__class__ is not Row:
             raise TypeError(f"a Row was expected, not {row!r}")
+        self._done += 1
+
+    def took_bytes(self, body: bytes) -> None:
+        """Count an answer that is too large to be a Row: all of them have the same length."""
+        self._length = self._length or len(body)
+        if len(body) != self._length or len(body) <= len(BODY):
+            raise ValueError(f"a body of {self._length:,} bytes was expected, not {len(body):,}")
         self._done += 1
 
     def _mark(self) -> None:
@@ -103,11 +113,12 @@ def runner_of(loop: str):
     return asyncio.run if loop == "asyncio" else importlib.import_module("uvloop").run
 
 
-def raise_open_files() -> None:
+def raise_open_files(concurrency: int) -> None:
     """500 connections need more than the 256 files that some systems start with."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < 4096:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard) if hard > 0 else 4096, hard))
+    needed = max(4096, concurrency + 256)
+    if soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard) if hard > 0 else needed, hard))
 
 
 def main() -> None:
@@ -119,7 +130,7 @@ def main() -> None:
     parser.add_argument("--warmup", type=float, default=0.3)
     parser.add_argument("--seconds", type=float, default=0.7)
     options = parser.parse_args()
-    raise_open_files()
+    raise_open_files(options.concurrency)
     try:
         measured = measure(options)
     except Exception as error:
@@ -133,12 +144,13 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """The figures of one contestant, its peak memory, and the versions of what it is made of."""
-    contestant = importlib.import_module(f"contestants.{options.contestant}")
+    name, *how = options.contestant.split(":")
+    contestant = importlib.import_module(f"contestants.{name}")
     meter = Meter(options.url, warmup=options.warmup, seconds=options.seconds, at_least=options.concurrency)
     if inspect.iscoroutinefunction(contestant.run):
-        runner_of(options.loop)(contestant.run(meter, options.concurrency, meter.took))
+        runner_of(options.loop)(contestant.run(meter, options.concurrency, meter.took, *how))
     else:
-        contestant.run(meter, options.concurrency, meter.took)
+        contestant.run(meter, options.concurrency, meter.took, *how)
     versions = {name: version(name) for name in contestant.PACKAGES}
     return {**meter.figures(), "rss_mib": peak_rss_mib(), "versions": versions}
 
