@@ -24,7 +24,16 @@ from asyncapi.errors import (
     final_error,
 )
 from asyncapi.transports.aiohttp_handler import TOO_LARGE
-from asyncapi.transports.failures import cut, handshake_failed, place_name, reason, slow_connect, status_name, tls_broke
+from asyncapi.transports.failures import (
+    TOO_MUCH,
+    cut,
+    handshake_failed,
+    place_name,
+    reason,
+    slow_connect,
+    status_name,
+    tls_broke,
+)
 
 if TYPE_CHECKING:
     from asyncapi.messages.request import Request
@@ -33,10 +42,6 @@ RAISED = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, Val
 """What aiohttp may raise; anything else is a bug."""
 
 _CARRIES_REQUEST = (aiohttp.ClientError, http_exceptions.HttpProcessingError)
-_TOO_MUCH = (
-    "the response headers are too large, or too many: raise max_headers if you expect that "
-    "(over a session of your own: its max_field_size and max_headers)"
-)
 _OVER = ("Got more than", "Too many headers", "Too many trailers", TOO_LARGE)  # a bound of the header section
 _SAID = {  # the first bytes of a server, as aiohttp shows them, and the protocol that they belong to
     r"""b['"]SSH-""": "an SSH server",
@@ -79,7 +84,7 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
             return cut(error, request)
         case _ if _message(error).startswith(_OVER):
-            return final_error(_TOO_MUCH, request)
+            return final_error(TOO_MUCH, request)
         case aiohttp.ClientPayloadError() | http_exceptions.PayloadEncodingError():
             return ProtocolError(f"the body broke off: {_fault(error)}", request=request)
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError() if call.phase == "body":

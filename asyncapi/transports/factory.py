@@ -92,14 +92,9 @@ def _aiohttp(settings: dict[str, Any]) -> Transport:
 
 
 def _native(settings: dict[str, Any]) -> Transport:
-    try:
-        from asyncapi.transports.native.transport import (  # type: ignore[import-not-found]  # noqa: PLC0415
-            NativeTransport,
-        )
-    except ImportError:
-        raise ConfigError("transport='native': this version has no native lane yet") from None
-    made: Transport = NativeTransport(**settings)
-    return made
+    from asyncapi.transports.native.transport import NativeTransport  # noqa: PLC0415
+
+    return NativeTransport(**settings)
 
 
 def _handshakes(tls: bool | str | PathLike[str] | TLS) -> Handshakes | None:

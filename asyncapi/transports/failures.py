@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
 
 CLOSED = "the client was closed while the request was under way"
+TOO_MUCH = (
+    "the response headers are too large, or too many: raise max_headers if you expect that "
+    "(over a session of your own: its max_field_size and max_headers)"
+)
 
 _CUSTOM_CA = "for a private certificate authority give its file: tls='ca.pem'"
 _PLAIN = "the server does not speak TLS on this port: should the URL begin with http://?"

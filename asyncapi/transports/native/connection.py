@@ -91,11 +91,16 @@ class Connection(asyncio.Protocol):
             if reader.status < 200:  # noqa: PLR2004
                 self.fail(_interim(exchange, reader.status))
                 return
-            if reader.done and reader.plain and exchange.request.call.open_bodies is None:
+            if (
+                reader.done
+                and reader.length is not None
+                and "Content-Encoding" not in fields
+                and exchange.request.call.open_bodies is None
+            ):
                 self._release()
                 exchange.whole(reader.status, reader.version, fields, content)
                 return
-            failure = exchange.begin(reader.status, reader.version, fields, length=reader.length, framed=reader.framed)
+            failure = self._headed(exchange, fields)
             if failure is not None:
                 self.fail(failure)
                 return
@@ -118,9 +123,7 @@ class Connection(asyncio.Protocol):
             self.fail(self._cut(exchange, None))
             return
         if not exchange.headed:
-            exchange.begin(
-                reader.status, reader.version, CIMultiDict(reader.fields), length=reader.length, framed=reader.framed
-            )
+            self._headed(exchange, CIMultiDict(reader.fields))
         self.close()  # whatever was still to be sent: nobody reads it
         exchange.end(reader.trailers)
 
@@ -224,6 +227,12 @@ class Connection(asyncio.Protocol):
         self.close()
         if exchange is not None:
             exchange.fail(error)
+
+    def _headed(self, exchange: Exchange, fields: CIMultiDict[str]) -> ProtocolError | None:
+        reader = self._reader
+        coded: list[str] = fields.getall("Transfer-Encoding", [])
+        framed = reader.length is not None or bool(coded and coded[-1].lower().endswith("chunked"))
+        return exchange.begin(reader.status, reader.version, fields, length=reader.length, framed=framed)
 
     def _release(self) -> None:
         """Go back to the pool, or close: the response is whole (rule 2)."""

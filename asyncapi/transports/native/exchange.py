@@ -88,7 +88,7 @@ class Exchange:
         "request", "status", "trailers", "version", "waiter",
     )  # fmt: skip
 
-    def __init__(  # noqa: PLR0917 - made for every attempt: by position it is quicker
+    def __init__(
         self,
         request: Request,
         headers: CIMultiDict[str],
