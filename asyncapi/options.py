@@ -85,7 +85,7 @@ CALL: frozenset[str] = CallOptions.__optional_keys__
 SETTINGS: frozenset[str] = frozenset(
     {
         "attempt_header", "breaker", "cache", "chaos", "clock", "concurrency", "deadline_header", "egress",
-        "fallback", "hedge", "hooks", "layers", "max_body", "max_headers", "max_queue", "pace", "proxy", "rate",
+        "fallback", "hedge", "hooks", "http2", "layers", "max_body", "max_headers", "max_queue", "pace", "proxy", "rate",
         "session", "single_flight", "tls", "transport", "trust_env", "unix_socket", "watch",
     }
 )  # fmt: skip
@@ -159,6 +159,8 @@ _OF_CLIENTS = {
     "middleware": "say layers=[...]",
     "middlewares": "say layers=[...]",
     "circuit_breaker": "say breaker=Breaker()",
+    "http1": "leave it out: http2=True takes what the server offers, http2='prior' HTTP/2 alone",
+    "http_version": "say http2=True",
 }
 
 

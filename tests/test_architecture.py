@@ -36,8 +36,8 @@ PACKAGE = ROOT / "asyncapi"
 ORDER = (
     # the words everyone speaks
     "version", "redact", "errors", "clock", "types", "messages",
-    # pure decisions, in five shelves
-    "sansio", "sansio.measures", "sansio.http", "sansio.limits", "sansio.failures", "sansio.auth",
+    # pure decisions, in six shelves
+    "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.limits", "sansio.failures", "sansio.auth",
     # what waits, what is kept outside the process, what users set
     "scheduling", "stores", "settings", "config",
     # what carries an attempt, who we say we are, one concern a layer

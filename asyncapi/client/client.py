@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from asyncapi.layers.watch import Watcher
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
-    from asyncapi.settings import TLS, Breaker, Cache, Chaos, Egress, Hedge
+    from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Hedge
     from asyncapi.types import Headers, Layer, Params, Transport
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
@@ -99,6 +99,8 @@ class Client(CallMethods):
         session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
         transport: What carries the attempts: "aiohttp" (the default), "native" for the project's own HTTP, or an object
             such as `asyncapi.testing.MockTransport`.
+        http2: Speak HTTP/2 where the server offers it (TLS with ALPN), over the native transport; else HTTP/1.1. An
+            `HTTP2` has settings. "prior" speaks it without asking, over http:// too (h2c), and never HTTP/1.1.
         layers: Layers of your own, outermost first, around all others: `send -> send`, as in `asyncapi.types.Layer`.
         chaos: Faults on purpose, for tests: `asyncapi.testing.Chaos`.
         clock: The clock of tests.
@@ -143,6 +145,7 @@ class Client(CallMethods):
         attempt_header: str | None = None,
         session: aiohttp.ClientSession | None = None,
         transport: Transport | Literal["aiohttp", "native"] | None = None,
+        http2: bool | Literal["prior"] | HTTP2 = False,
         layers: Sequence[Layer] = (),
         chaos: Chaos | None = None,
         clock: Clock = SYSTEM,
@@ -179,7 +182,7 @@ class Client(CallMethods):
         self._transport = choose_transport(
             transport, clock,
             max_body=max_body, max_headers=max_headers, tls=tls, egress=egress, session=session, cookies=cookies,
-            proxy=proxy, unix_socket=unix_socket, trust_env=trust_env,
+            proxy=proxy, unix_socket=unix_socket, trust_env=trust_env, http2=http2,
         )  # fmt: skip
         cookies_for = getattr(self._transport, "cookies_of", None)
         self._state = ClientState(settings, clock, self._transport.send, self._builder.used, cookies=cookies_for)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from asyncapi.errors import ConfigError
 from asyncapi.settings import TLS, Egress
+from asyncapi.settings.http2 import http2_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -28,6 +29,7 @@ def choose_transport(
     *,
     egress: Egress | Literal["public"] | None,
     session: aiohttp.ClientSession | None = None,
+    http2: Any = False,
     **settings: Any,
 ) -> Transport:
     """Return the transport that a client was given, or make the one that it names, with these settings.
@@ -37,9 +39,11 @@ def choose_transport(
             `session`.
     """
     if transport is None or isinstance(transport, str):
-        return http_transport(clock, transport=transport, egress=egress, session=session, **settings)
+        return http_transport(clock, transport=transport, egress=egress, session=session, http2=http2, **settings)
     if not callable(getattr(transport, "send", None)) or not callable(getattr(transport, "aclose", None)):
         raise ConfigError(f"transport={transport!r}: it needs `send` and `aclose`, as MockTransport(handler) has them")
+    if http2_of(http2) is not None:
+        raise ConfigError("http2= doesn't work with transport=: it is the native transport's; leave one of them out")
     if egress is not None and not getattr(transport, "offline", False):
         raise ConfigError(
             "egress= doesn't work with transport=: the transport makes the connections; set the restrictions there"
@@ -54,6 +58,7 @@ def http_transport(
     tls: bool | str | PathLike[str] | TLS = True,
     egress: Egress | Literal["public"] | None = None,
     session: aiohttp.ClientSession | None = None,
+    http2: Any = False,
     **settings: Any,
 ) -> Transport:
     """Make a transport over HTTP.
@@ -64,12 +69,17 @@ def http_transport(
         tls: As in `asyncapi.Client`.
         egress: As in `asyncapi.Client`.
         session: As in `asyncapi.Client`.
+        http2: As in `asyncapi.Client`.
         settings: As in `AioHTTPTransport` and `NativeTransport`.
 
     Raises:
         ConfigError: There is no such transport; a TLS file is missing or is not what it should be; settings that don't
             go together.
     """
+    streams = http2_of(http2)
+    if streams is not None:
+        transport = _native_for_http2(transport, session)
+        settings = {**settings, "http2": streams, "prior": http2 == "prior"}
     lane = transport if transport is not None else ("aiohttp" if session is not None else DEFAULT)
     if lane not in LANES:
         raise ConfigError(f"transport={lane!r}: give 'aiohttp', 'native', or an object with `send` and `aclose`")
@@ -83,6 +93,15 @@ def http_transport(
         raise ConfigError(f"max_headers={max_headers!r}: give a number of bytes, at least {LEAST_HEADERS:,}, or None")
     settings = {**settings, "clock": clock, "tls": _handshakes(tls), "guard": _guard(egress)}
     return _native(settings) if lane == "native" else _aiohttp({**settings, "session": session})
+
+
+def _native_for_http2(transport: str | None, session: Any) -> str:
+    """Choose the transport of a client with `http2=`."""
+    if session is not None:
+        raise ConfigError("http2= doesn't work with session=: aiohttp speaks HTTP/1.1 alone; leave one of them out")
+    if transport == "aiohttp":
+        raise ConfigError("http2= doesn't work with transport='aiohttp', which speaks HTTP/1.1 alone: leave one out")
+    return transport or "native"
 
 
 def _aiohttp(settings: dict[str, Any]) -> Transport:

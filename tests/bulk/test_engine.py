@@ -108,6 +108,7 @@ async def test_a_model_must_fit_every_answer(inputs, out):
     assert [row["data"] for row in rows(out) if row["ok"]] == [{"n": 5}, {"n": 5}]
 
 
+@pytest.mark.lanes
 async def test_the_jobs_own_client_sends_what_the_job_says(inputs, out, server, monkeypatch):
     monkeypatch.setenv("API_TOKEN", "s3cret")
     job = Job(
@@ -237,6 +238,7 @@ async def test_cancelling_keeps_what_has_come(inputs, out):
     assert (again.skipped, again.ok) == (done, 50 - done)
 
 
+@pytest.mark.lanes
 async def test_an_unkeyed_post_in_flight_is_written_as_unknown_and_not_sent_again(inputs, out, server):
     """What was waiting for its turn was not sent, and so is not unknown."""
     engine = None
@@ -261,6 +263,7 @@ async def test_an_unkeyed_post_in_flight_is_written_as_unknown_and_not_sent_agai
     assert sorted(row["id"] for row in rows(out)) == list(range(30))
 
 
+@pytest.mark.lanes
 async def test_a_post_with_an_automatic_key_is_sent_again_with_the_same_key(inputs, out, server):
     engine = None
 
@@ -438,6 +441,7 @@ async def test_retries_are_counted(inputs, out):
     assert {row["attempts"] for row in rows(out)} == {2}
 
 
+@pytest.mark.lanes
 async def test_following_a_redirect_is_no_retry(inputs, out, server):
     def answer(request):
         if request.path == "/0":
@@ -467,6 +471,7 @@ async def test_an_empty_input_is_a_job_without_rows(inputs, out):
     assert (summary.total, summary.exit_code, rows(out)) == (0, 0, [])
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize(("pace", "paused"), [(True, 1), (False, 0)])
 async def test_a_shared_limit_pauses_the_whole_job_and_the_summary_says_how_long(inputs, out, server, pace, paused):
     """Without pacing each row waits for itself, and the job is not paused."""

@@ -17,12 +17,14 @@ from aiohttp import web
 from asyncapi import Alert, ApiKey, AsyncAPIError, BadRequest, Basic, Bearer, Cache, Client, Retry
 from asyncapi.clock import SYSTEM
 from asyncapi.trace import Recorder
-from asyncapi.transports.aiohttp import AioHTTPTransport
+from asyncapi.transports.factory import http_transport
 from asyncapi.watch import Logs, OpenTelemetry, Prometheus
 from servers import application
 
 pytest.importorskip("cryptography")
 from kinds import CANARY, KINDS, PRIVATE, make
+
+pytestmark = pytest.mark.lanes
 
 
 def secrets_of(auth) -> list[str]:
@@ -139,7 +141,7 @@ async def test_no_secret_shows(kind, outcome, caplog, capsys, tmp_path):
 
     async with application(*api.routes()) as url:
         auth = make(kind, f"{url}/token")
-        recorder = Recorder(AioHTTPTransport(clock=SYSTEM, max_body=1000))
+        recorder = Recorder(http_transport(SYSTEM, max_body=1000))
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             client = recorder.client(url, auth=auth, retry=Retry(2, base=0), watch=watched.all, hooks=[records.append])

@@ -32,6 +32,8 @@ from asyncapi import (
     Unauthorized,
 )
 
+pytestmark = pytest.mark.lanes
+
 STARTS_WITHIN = 20  # seconds
 COMMAND = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "32", "--bind", "127.0.0.1:0", "httpbin:app"]
 

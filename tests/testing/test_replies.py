@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from asyncapi import Client, ConnectError, NotFound, ProtocolError, RequestTimeout, Retry, SchemaError
 from asyncapi.testing import MockTransport, mocked_aiohttp, reply
 
+pytestmark = pytest.mark.lane("aiohttp", reason="aioresponses stands in for aiohttp's session")
+
 BASE = "https://api.example.com"
 
 

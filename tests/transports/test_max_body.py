@@ -13,6 +13,8 @@ import pytest
 from asyncapi import Client, ProtocolError
 from servers import Peer, scripted
 
+pytestmark = pytest.mark.lanes
+
 MEBI = 1024 * 1024
 BOMB = bytes(200 * MEBI)  # a fifth of a MiB on the wire
 

@@ -13,6 +13,8 @@ from asyncapi import Cache, Client, ConfigError, Fallback, LinkHeader, NextUrl, 
 from asyncapi.transports.outgoing import scoped
 from servers import IPV6, Peer, always, scripted
 
+pytestmark = pytest.mark.lanes
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 SIGNED = "/x%2f/%7e+;v=1?sig=a%2Fb%2Bc%3D&e=%40%3A+&b=@:/&c"
 
@@ -139,6 +141,7 @@ async def test_user_info_and_an_authorization_are_one_too_many():
             await api.get("http://u:p@127.0.0.1:1/", headers={"Authorization": "Bearer t"})
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_shared_session_sends_user_info_too():
     async with (
         scripted(always(OK)) as server,
@@ -194,12 +197,14 @@ async def test_what_was_read_of_a_header_is_sent_as_it_came(body):
     assert server.seen[2].body == b"\xf4\x8f\xbe\x80\r\n\r\n\xf4\x8f\xbe\x80"
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_shared_session_that_would_drop_them_is_not_let():
     async with aiohttp.ClientSession() as session, Client("http://127.0.0.1:1", session=session, retry=None) as api:
         with pytest.raises(ConfigError, match="header If-Match: aiohttp drops bytes"):
             await api.get("/", headers={"If-Match": '"\udce9"'})
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_shared_session_asks_in_full_instead():
     tagged = b'HTTP/1.1 200 OK\r\nETag: "\xe9"\r\nCache-Control: no-cache\r\nContent-Length: 0\r\n\r\n'
     async with (

@@ -19,6 +19,8 @@ from asyncapi.transports import tls as transport_tls
 from certificates import OK, Authority, aged
 from servers import Peer, always, scripted
 
+pytestmark = pytest.mark.lanes
+
 
 def shown(peer: Peer) -> str:
     """The name on the client's certificate."""

@@ -17,6 +17,8 @@ from asyncapi.transports import tls as transport_tls
 from certificates import OK
 from servers import always, scripted
 
+pytestmark = pytest.mark.lanes
+
 UNTRUSTED = "unable to get local issuer certificate"
 
 

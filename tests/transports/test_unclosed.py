@@ -18,6 +18,8 @@ from asyncapi import Client
 from asyncapi.testing import MockTransport, reply
 from servers import always, scripted
 
+pytestmark = pytest.mark.lanes
+
 OK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 SERVER = """

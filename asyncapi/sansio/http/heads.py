@@ -6,12 +6,13 @@ Lines that have been read before are not read again: most of the lines that a se
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Field = tuple[str, str]
+Status = tuple[int, str]  # with the version
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _STATUS = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [^\0\r\n]*)?")
@@ -40,80 +41,63 @@ class BadResponse(Exception):
         self.too_large = too_large
 
 
-class Framing(tuple[str, str]):  # noqa: SLOT001 - a tuple can't have slots that hold something
-    """A field that says where the body ends, or whether the connection ends with it.
+class Framing(NamedTuple):
+    """What a head says of its body and its connection.
 
     Attributes:
-        length: The number of a Content-Length as it is written; "" for another field.
-        codings: What a Transfer-Encoding names; empty for another field.
-        closes: Whether it is a Connection that names `close`.
-        keeps: Whether it is a Connection that names `keep-alive`.
+        length: The bytes of the body; None without a Content-Length.
+        codings: The transfer codings, in lower case.
+        repeated: Whether the Content-Length is there more than once.
+        closes: Whether the connection ends with the response.
+        keeps: Whether it does not, if the version doesn't say so.
     """
 
-    length: str = ""
-    codings: tuple[str, ...] = ()
-    closes: bool = False
-    keeps: bool = False
+    length: int | None
+    codings: tuple[str, ...]
+    repeated: bool
+    closes: bool
+    keeps: bool
 
 
-def _length(field: Framing) -> None:
-    """RFC 9110 section 8.6: digits; equal ones in a list count as one, as on several lines."""
-    lengths = {each.strip(_SPACE) for each in field[1].split(",")}
-    field.length = lengths.pop()
-    digits = _DIGITS.fullmatch(field.length)
-    if lengths or digits is None or int(digits[1]) > _MOST:
-        raise BadResponse("its Content-Length is no number of bytes" if not lengths else "its Content-Lengths differ")
+NO_FRAMING = Framing(None, (), repeated=False, closes=False, keeps=False)
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+USUAL = frozenset(each for name in _FRAMING for each in (name, name.title(), name.capitalize(), name.upper()))
 
 
-def _codings(field: Framing) -> None:
-    """RFC 9112 section 6.1. Those in use have no parameters, and one with some is an error (7.1 and 7.2)."""
-    field.codings = tuple(each.strip(_SPACE).lower() for each in field[1].split(","))
-    if not all(_TOKEN.fullmatch(each) for each in field.codings if each) or not field.codings[-1]:
-        raise BadResponse("its Transfer-Encoding is not a list of codings")
+def field_of(line: bytes) -> Field:
+    """Read one field line, without its end (RFC 9112 section 5).
 
-
-def _options(field: Framing) -> None:
-    """RFC 9110 section 7.6.1, RFC 9112 section 9.3."""
-    options = {each.strip(_SPACE).lower() for each in field[1].split(",")}
-    field.closes, field.keeps = "close" in options, "keep-alive" in options
-
-
-_READ = {"content-length": _length, "transfer-encoding": _codings, "connection": _options}
-
-
-def _field(line: bytes) -> Field:
-    """Read one field line, without its end (RFC 9112 section 5)."""
+    Raises:
+        BadResponse: It is not one.
+    """
     name, colon, value = line.partition(b":")
     text = name.decode("latin-1")
     if not colon or not _TOKEN.fullmatch(text):  # nor may whitespace stand between them: section 5.1
         raise BadResponse("a header has no valid name")
     if _NOT_A_VALUE.search(value) is not None:
         raise BadResponse("a header has a control character in it: NUL, CR or LF")
-    field = text, value.decode("utf-8", "surrogateescape").strip(_SPACE)
-    read = _READ.get(text.lower())
-    if read is None:
-        return field
-    framing = Framing(field)
-    read(framing)
-    return framing
+    return text, value.decode("utf-8", "surrogateescape").strip(_SPACE)
 
 
 class _Fields(dict[bytes, Field]):
-    """The field lines that have been read: what a line means does not depend on anything around it."""
+    """The field lines that have been read. They are valid as they are, and `usual` finds what they say of the body."""
 
     def __missing__(self, line: bytes) -> Field:
-        field = _field(line)
-        if len(line) <= _KEPT_BYTES and field[0].lower() != "set-cookie":  # which is a secret, and new each time
+        field = field_of(line)
+        name = field[0].lower()
+        if name in _FRAMING and field[0] not in USUAL:
+            raise BadResponse("unusual: to be read by `field_of`")
+        if len(line) <= _KEPT_BYTES and name != "set-cookie":  # which is a secret, and new each time
             if len(self) >= _KEPT:
                 self.clear()
             self[line] = field
         return field
 
 
-class _Statuses(dict[bytes, tuple[int, str]]):
+class _Statuses(dict[bytes, Status]):
     """The status lines that have been read: status and version (RFC 9112 section 4)."""
 
-    def __missing__(self, line: bytes) -> tuple[int, str]:
+    def __missing__(self, line: bytes) -> Status:
         found = _STATUS.fullmatch(line)
         if found is None:
             raise BadResponse("its status line is not valid")
@@ -125,7 +109,7 @@ class _Statuses(dict[bytes, tuple[int, str]]):
         return status
 
 
-FIELDS = _Fields()
+remembered = _Fields().__getitem__
 STATUSES = _Statuses()
 
 
@@ -150,44 +134,76 @@ def lines_of(section: bytes, first: int) -> list[bytes]:
     return [parts[0] if len(parts) == 1 else b" ".join([parts[0].rstrip(b" \t"), *parts[1:]]) for parts in lines]
 
 
-def framing_of(fields: Iterable[Field]) -> tuple[str, tuple[str, ...], bool, bool, bool]:
-    """Return what a head says of its body and its connection.
+class _Framings(dict[tuple[Field, ...], Framing]):
+    """What the fields that matter say, together, in their order."""
 
-    They are its length, as it is written; its transfer codings; whether it has its length more than once; whether the
-    connection closes; and whether it is kept, if its version doesn't say so.
+    def __missing__(self, fields: tuple[Field, ...]) -> Framing:
+        framing = _framing(fields)
+        if sum(len(name) + len(value) for name, value in fields) <= _KEPT_BYTES:
+            if len(self) >= _KEPT:
+                self.clear()
+            self[fields] = framing
+        return framing
+
+
+FRAMINGS = _Framings()
+
+
+def framing_of(fields: Iterable[Field]) -> Framing:
+    """Return what fields say of the body and the connection, however their names are written.
 
     Raises:
-        BadResponse: It says two different things.
+        BadResponse: They say nothing valid, or two different things.
     """
-    length = ""
-    codings: tuple[str, ...] = ()
-    again = closes = keeps = False
-    for field in fields:
-        if field.__class__ is Framing:
-            if field.length:
-                if length and length != field.length:
-                    raise BadResponse("its Content-Lengths differ")
-                again = again or bool(length) or field.length != field[1]
-                length = field.length
-            elif field.codings:
-                codings += field.codings
-            else:
-                closes, keeps = closes or field.closes, keeps or field.keeps
+    return _framing([field for field in fields if field[0].lower() in _FRAMING])
+
+
+def _framing(fields: Iterable[Field]) -> Framing:
+    lengths: list[str] = []
+    codings: list[str] = []
+    options: list[str] = []
+    lists = {"content-length": lengths, "transfer-encoding": codings, "connection": options}
+    for name, value in fields:
+        lists[name.lower()] += [each.strip(_SPACE).lower() for each in value.split(",")]
     if codings:
-        if length:  # RFC 9112 section 6.3, rule 3
+        if lengths:  # RFC 9112 section 6.3, rule 3
             raise BadResponse("it has both a Content-Length and a Transfer-Encoding")
-        if codings.count("chunked") > 1:  # section 6.1
-            raise BadResponse("its Transfer-Encoding names chunked twice")
-    return length, codings, again, closes, keeps
+        _check(codings)
+    length = _length(lengths) if lengths else None
+    return Framing(length, tuple(codings), len(lengths) > 1, "close" in options, "keep-alive" in options)
 
 
-def one_length(fields: Iterable[Field], length: str) -> list[Field]:
+def _check(codings: list[str]) -> None:
+    """RFC 9112 section 6.1. Those in use have no parameters, and one that has some is an error (7.1 and 7.2)."""
+    if not all(_TOKEN.fullmatch(each) for each in codings if each) or not codings[-1]:
+        raise BadResponse("its Transfer-Encoding is not a list of codings")
+    if codings.count("chunked") > 1:
+        raise BadResponse("its Transfer-Encoding names chunked twice")
+
+
+def _length(lengths: list[str]) -> int:
+    """RFC 9110 section 8.6: digits; equal ones, in a list or on several lines, count as one."""
+    if len(set(lengths)) > 1:
+        raise BadResponse("its Content-Lengths differ")
+    digits = _DIGITS.fullmatch(lengths[0])
+    if digits is None or (length := int(digits[1])) > _MOST:
+        raise BadResponse("its Content-Length is no number of bytes")
+    return length
+
+
+def names_framing(fields: Iterable[Field]) -> bool:
+    """Whether fields say where a body ends, in a place where they can't (RFC 9110 section 6.5.1)."""
+    return any(name.lower() in {"content-length", "transfer-encoding"} for name, _ in fields)
+
+
+def one_length(fields: Iterable[Field]) -> list[Field]:
     """Merge equal Content-Lengths into one (RFC 9110 section 8.6)."""
     merged: list[Field] = []
-    for field in fields:
-        if not isinstance(field, Framing) or not field.length:
-            merged.append(field)
-        elif length:
-            merged.append((field[0], length))
-            length = ""
+    found = False
+    for name, value in fields:
+        if name.lower() != "content-length":
+            merged.append((name, value))
+        elif not found:
+            merged.append((name, value.partition(",")[0].strip(_SPACE)))
+            found = True
     return merged

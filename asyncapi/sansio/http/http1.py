@@ -34,10 +34,21 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.sansio.http.chunks import Chunks
 from asyncapi.sansio.http.greetings import may_become_known, protocol_of
-from asyncapi.sansio.http.heads import FIELDS, STATUSES, BadResponse, Framing, framing_of, lines_of, one_length
+from asyncapi.sansio.http.heads import (
+    FRAMINGS,
+    NO_FRAMING,
+    STATUSES,
+    USUAL,
+    BadResponse,
+    field_of,
+    framing_of,
+    lines_of,
+    one_length,
+    remembered,
+)
 
 if TYPE_CHECKING:
-    from asyncapi.sansio.http.heads import Field
+    from asyncapi.sansio.http.heads import Field, Framing, Status
 
 __all__ = ["BadResponse", "Reader"]
 
@@ -48,7 +59,7 @@ _BLANK = re.compile(rb"\r?\n\r?\n")  # ends a header section
 _EMPTY_LINES = re.compile(rb"(?:\r?\n)*+")
 _HEAD, _LENGTH, _CHUNKED, _TO_THE_END, _DONE = range(5)
 _SWITCHED = 101
-_BODILESS = frozenset({204, 304})
+_BODILESS = frozenset({_SWITCHED, 204, 304})
 
 
 class Reader:
@@ -74,8 +85,8 @@ class Reader:
     """
 
     __slots__ = (
-        "_chunks", "_closing", "_held", "_left", "_max_fields", "_max_head", "_method", "_room", "_seen", "_state",
-        "begun", "done", "fields", "headed", "interim", "keep", "length", "rest", "status", "trailers", "version",
+        "_asks_for_none", "_chunks", "_closing", "_held", "_left", "_max_fields", "_max_head", "_method", "_room", "_seen",
+        "_state", "begun", "done", "fields", "headed", "interim", "keep", "length", "rest", "status", "trailers", "version",
     )  # fmt: skip
 
     begun: bool
@@ -106,6 +117,7 @@ class Reader:
             method: That of the request: it decides whether there is a body.
         """
         self._method = method
+        self._asks_for_none = method in {"HEAD", "CONNECT"}
         self._state = _HEAD
         self._room = self._max_head
         self._closing = self.begun = self.headed = self.keep = self.done = False
@@ -117,7 +129,7 @@ class Reader:
         if self._held:
             self._held = bytearray()
 
-    def feed(self, data: bytes) -> bytes:  # noqa: C901 - a table of states
+    def feed(self, data: bytes) -> bytes:
         """Take in bytes; return what they have of the body, without the chunks around it.
 
         Raises:
@@ -125,22 +137,7 @@ class Reader:
         """
         state = self._state
         if state == _HEAD:
-            if self._held:
-                return self._pieced(data)
-            end = data.find(b"\r\n\r\n")
-            if end < 0 or end + 4 > self._room:
-                return self._pieced(data)
-            lines = data[:end].split(b"\r\n")
-            try:  # the usual head, which has nothing to be tolerant about
-                status, version = STATUSES[lines[0]]
-                del lines[0]
-                fields = [FIELDS[line] for line in lines]
-            except BadResponse:
-                return self._pieced(data)
-            if len(fields) > self._max_fields or 100 <= status < 200:  # noqa: PLR2004 - 1xx
-                return self._pieced(data)
-            self.begun = True
-            return self._final(status, version, fields, data, end + 4)
+            return self._pieced(data) if self._held else self._usual(data)
         if state == _LENGTH:
             left = self._left = self._left - len(data)
             if left > 0:
@@ -154,6 +151,24 @@ class Reader:
             self.rest += data
             self.keep = False
         return b""
+
+    def _usual(self, data: bytes) -> bytes:
+        """Take in a whole head that has nothing to be tolerant about; any other is for `_pieced`."""
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end + 4 > self._room:
+            return self._pieced(data)
+        lines = data[:end].split(b"\r\n")
+        try:
+            first = STATUSES[lines[0]]
+            del lines[0]
+            fields = [*map(remembered, lines)]
+            framing = FRAMINGS[tuple([field for field in fields if field[0] in USUAL])]
+        except BadResponse:
+            return self._pieced(data)
+        if first[0] < 200 or len(fields) > self._max_fields:  # noqa: PLR2004 - 1xx
+            return self._pieced(data)
+        self.begun = True
+        return self._final(first, fields, framing, data, end + 4)
 
     def end(self) -> None:
         """Take in that the server has closed the connection.
@@ -192,17 +207,18 @@ class Reader:
                 self._seen = max(0, len(held) - 3)
                 return b""
             lines = lines_of(bytes(held[at : blank.start()]), 1)
-            status, version = STATUSES[lines[0]]
-            fields = [FIELDS[line] for line in lines[1:]]
+            first = STATUSES[lines[0]]
+            fields = [*map(field_of, lines[1:])]
             if len(fields) > self._max_fields:
                 raise BadResponse(f"it has over {self._max_fields:,} headers", too_large=True)
             self._room -= blank.end() - at
             at = blank.end()
-            if status >= 200 or status == _SWITCHED:  # noqa: PLR2004 - what is not 1xx
+            if first[0] >= 200 or first[0] == _SWITCHED:  # noqa: PLR2004 - what is not 1xx
                 break
-            self._interim(status, fields)
+            self._interim(first[0], framing_of(fields))
         self._held = bytearray()
-        return self._final(status, version, fields, bytes(held), at)
+        tunnel = self._method == "CONNECT" and first[0] < 300  # noqa: PLR2004 - rule 14
+        return self._final(first, fields, NO_FRAMING if tunnel else framing_of(fields), bytes(held), at)
 
     def _skip_empty_lines(self, at: int) -> int:
         found = _EMPTY_LINES.match(self._held, at)
@@ -223,44 +239,36 @@ class Reader:
             raise BadResponse("its HTTP version is neither 1.0 nor 1.1")
         raise BadResponse("it doesn't begin with a status line")
 
-    def _interim(self, status: int, fields: list[Field]) -> None:
+    def _interim(self, status: int, framing: Framing) -> None:
+        if framing.length or framing.codings:  # rule 6
+            raise BadResponse("an interim response says that it has a body")
         self.interim, self._seen = status, 0
-        for field in fields:
-            if isinstance(field, Framing):
-                if field.codings or field.length.strip("0"):
-                    raise BadResponse("an interim response says that it has a body")  # rule 6
-                self._closing = self._closing or field.closes
+        self._closing = self._closing or framing.closes
 
-    def _final(self, status: int, version: str, fields: list[Field], data: bytes, at: int) -> bytes:
+    def _final(self, first: Status, fields: list[Field], framing: Framing, data: bytes, at: int) -> bytes:
         """Take in the head of the response; return what `data` has of its body, from `at` on."""
-        self.status, self.version, self.fields, self.headed = status, version, fields, True
-        if status == _SWITCHED or (self._method == "CONNECT" and status < 300):  # noqa: PLR2004 - rule 14
-            return self._bodiless(data, at)
-        length, codings, again, closes, keeps = framing_of(fields)
-        if again:
-            self.fields = one_length(fields, length)
+        status, version = self.status, self.version = first
+        length, codings, repeated, closes, keeps = framing
+        self.fields = one_length(fields) if repeated else fields
+        self.headed = True
         keep = (keeps or version == "1.1") and not closes and not self._closing
-        if status in _BODILESS or self._method == "HEAD":
-            self.keep = keep
-            return self._bodiless(data, at)
-        if length:
-            self.keep = keep
-            self.length = declared = int(length)
-            left = self._left = declared + at - len(data)
+        if status in _BODILESS or (self._asks_for_none and (status < 300 or self._method == "HEAD")):  # noqa: PLR2004
+            self.keep = keep and status != _SWITCHED and self._method != "CONNECT"
+            return self._finish(data, at, at)
+        if length is not None:
+            self.keep, self.length = keep, length
+            end = at + length
+            left = self._left = end - len(data)
             if left <= 0:
-                return self._finish(data, at + declared, at)
+                return self._finish(data, end, at)
             self._state = _LENGTH
-            return data[at:]
-        if codings and codings[-1] == "chunked":
+        elif codings and codings[-1] == "chunked":
             self.keep = keep and version == "1.1"  # rule 13
             self._chunks, self._state = Chunks(self._max_head, self._max_fields), _CHUNKED
             return self._unchunked(data[at:])
-        self._state = _TO_THE_END
+        else:
+            self._state = _TO_THE_END
         return data[at:]
-
-    def _bodiless(self, data: bytes, at: int) -> bytes:
-        self._finish(data, at, at)
-        return b""
 
     def _unchunked(self, data: bytes) -> bytes:
         chunks: Any = self._chunks

@@ -46,13 +46,14 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_drained", "_heard", "_origin", "_proceed", "_reader", "_sending", "exchange", "gone", "idle_since", "retired",
-        "transport",
+        "_drained", "_heard", "_origin", "_paused", "_proceed", "_reader", "_sending", "exchange", "gone", "idle_since",
+        "retired", "transport",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, max_headers: int) -> None:
         self._origin = origin
         self._reader = Reader(max_headers)
+        self._paused = False  # whether the loop reads nothing from it
         self._sending = False  # whether a part of the request is still to be sent
         self._drained: asyncio.Future[None] | None = None  # there while asyncio's write buffer is full
         self._proceed: asyncio.Future[None] | None = None  # there while `100 Continue` is waited for
@@ -87,22 +88,7 @@ class Connection(asyncio.Protocol):
                 if self._proceed is not None and reader.interim == _CONTINUE:
                     _set(self._proceed)
                 return
-            fields = CIMultiDict(reader.fields)
-            if reader.status < 200:  # noqa: PLR2004
-                self.fail(_interim(exchange, reader.status))
-                return
-            if (
-                reader.done
-                and reader.length is not None
-                and "Content-Encoding" not in fields
-                and exchange.request.call.open_bodies is None
-            ):
-                self._release()
-                exchange.whole(reader.status, reader.version, fields, content)
-                return
-            failure = self._headed(exchange, fields)
-            if failure is not None:
-                self.fail(failure)
+            if not self._head(exchange, reader, content):
                 return
         if content and (failure := exchange.feed(content)) is not None:
             self.fail(failure)
@@ -122,8 +108,6 @@ class Connection(asyncio.Protocol):
         except BadResponse:
             self.fail(self._cut(exchange, None))
             return
-        if not exchange.headed:
-            self._headed(exchange, CIMultiDict(reader.fields))
         self.close()  # whatever was still to be sent: nobody reads it
         exchange.end(reader.trailers)
 
@@ -154,8 +138,22 @@ class Connection(asyncio.Protocol):
         if self.gone or self.transport.is_closing():
             return False
         if self._heard is None:
-            self._heard = _heard(self.transport)
+            self._heard = heard(self.transport)
         return not self._heard(0)
+
+    def retire(self) -> None:
+        """Hang up, after the exchange under way."""
+        if self.exchange is None:
+            self.close()
+        else:
+            self.retired = True
+
+    def shut(self) -> None:
+        """End the exchange under way, because the client is closed, and hang up."""
+        exchange = self.exchange
+        self.close()
+        if exchange is not None:
+            exchange.fail(final_error(failures.CLOSED, exchange.request))
 
     def close(self) -> None:
         """Hang up."""
@@ -212,11 +210,13 @@ class Connection(asyncio.Protocol):
     def pause(self, exchange: Exchange) -> None:
         """Read no more for now."""
         if self.exchange is exchange:
+            self._paused = True
             self.transport.pause_reading()
 
     def resume(self, exchange: Exchange, count: int) -> None:  # noqa: ARG002 - other carriers count
         """Read on."""
-        if self.exchange is exchange:
+        if self.exchange is exchange and self._paused:
+            self._paused = False
             self.transport.resume_reading()
 
     # --- the ends of an exchange -----------------------------------------------------------------------------------
@@ -228,11 +228,27 @@ class Connection(asyncio.Protocol):
         if exchange is not None:
             exchange.fail(error)
 
-    def _headed(self, exchange: Exchange, fields: CIMultiDict[str]) -> ProtocolError | None:
-        reader = self._reader
+    def _head(self, exchange: Exchange, reader: Reader, content: bytes) -> bool:
+        """Take in the final head; returns whether `content`, which came with it, is still to be taken in."""
+        if reader.status < 200:  # noqa: PLR2004
+            self.fail(_interim(exchange, reader.status))
+            return False
+        fields = CIMultiDict(reader.fields)
+        if (
+            reader.done
+            and reader.length is not None
+            and "Content-Encoding" not in fields
+            and exchange.request.call.open_bodies is None
+        ):
+            self._release()
+            exchange.whole(reader.status, reader.version, fields, content)
+            return False
         coded: list[str] = fields.getall("Transfer-Encoding", [])
         framed = reader.length is not None or bool(coded and coded[-1].lower().endswith("chunked"))
-        return exchange.begin(reader.status, reader.version, fields, length=reader.length, framed=framed)
+        failure = exchange.begin(reader.status, reader.version, fields, length=reader.length, framed=framed)
+        if failure is not None:
+            self.fail(failure)
+        return failure is None
 
     def _release(self) -> None:
         """Go back to the pool, or close: the response is whole (rule 2)."""
@@ -240,14 +256,17 @@ class Connection(asyncio.Protocol):
         self.exchange = None
         if not reader.keep or reader.rest or self._sending or self.retired:
             self.close()
-        else:
-            self._origin.put(self)
+            return
+        if self._paused:  # the end came with the bytes that were too many
+            self._paused = False
+            self.transport.resume_reading()
+        self._origin.put(self)
 
     def _refuse(self, exchange: Exchange, error: BadResponse) -> None:
-        if exchange.headed:
-            self.fail(ProtocolError(f"the body broke off: {error}", request=exchange.request))
-        elif error.too_large:
+        if error.too_large:
             self.fail(final_error(failures.TOO_MUCH, exchange.request))
+        elif exchange.headed:
+            self.fail(ProtocolError(f"the body broke off: {error}", request=exchange.request))
         else:
             self.fail(ProtocolError(f"the response isn't valid HTTP: {error}", request=exchange.request))
 
@@ -289,7 +308,7 @@ def _interim(exchange: Exchange, status: int) -> ProtocolError:
     )
 
 
-def _heard(transport: Any) -> Callable[[int], Any]:
+def heard(transport: Any) -> Callable[[int], Any]:
     """Return a function that asks the system whether bytes, or the end, have come that the loop has not seen."""
     socket = transport.get_extra_info("socket")
     if _POLL is None or socket is None or socket.fileno() < 0:

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohappyeyeballs
 
 from asyncapi.errors import ConfigError, EgressDenied, RequestTimeout, final_error
 from asyncapi.sansio.http.egress import is_odd
-from asyncapi.transports.failures import CLOSED, slow_connect
-from asyncapi.transports.native.failures import RAISED, named, no_address, no_connection
+from asyncapi.transports.failures import CLOSED, place_name, slow_connect
+from asyncapi.transports.native import tunnels
+from asyncapi.transports.native.failures import RAISED, no_address, no_connection
 from asyncapi.transports.native.names import Address, Names, Resolve
 from asyncapi.transports.tls import HTTP_1
 
@@ -144,10 +146,18 @@ class Dialer:
         self, place: Place, factory: Callable[[], P], protocols: tuple[str, ...], limit: float | None
     ) -> tuple[asyncio.Transport, P]:
         settings = self._settings(place.host, protocols, limit) if place.secure else {}
+        proxy = None if place.proxy is None else tunnels.proxy_of(place.proxy)
         if self._unix_socket is not None:
-            transport, protocol = await self._local(factory, settings)
+            made = await self._local(factory, settings)
+        elif proxy is None:
+            made = await self._reach(place.host, place.port, factory, settings)
+        elif proxy.is_socks:
+            made = await self._over_socks(proxy, place, factory, settings, limit)
+        elif place.secure:
+            made = await self._through(proxy, place, factory, settings, limit)
         else:
-            transport, protocol = await self._direct(place, factory, settings)
+            made = await self._to_proxy(proxy, factory, limit)
+        transport, protocol = made
         if self._closed:
             transport.abort()
             raise final_error(CLOSED)
@@ -168,12 +178,13 @@ class Dialer:
         try:
             return await asyncio.get_running_loop().create_unix_connection(factory, path, **settings)
         except RAISED as error:
-            raise no_connection(error, named("", 0, unix_socket=path)) from error
+            raise no_connection(error, f"the socket {path}") from error
 
-    async def _direct(
-        self, place: Place, factory: Callable[[], P], settings: dict[str, Any]
+    async def _reach(
+        self, host: str, port: int, factory: Callable[[], P], settings: dict[str, Any], proxy: str = ""
     ) -> tuple[asyncio.Transport, P]:
-        addresses = await self.addresses(place.host, place.port)
+        """Connect to a server, or to a proxy, which is named then."""
+        addresses = await self.addresses(host, port)
         first: Exception | None = None
         while True:
             peer = None
@@ -184,8 +195,57 @@ class Dialer:
                 first = first or error
             left = [address for address in addresses if address[4][:2] != peer]
             if peer is None or not left or len(left) == len(addresses):
-                raise no_connection(first, named(place.host, place.port)) from first
+                where = f"the proxy {proxy}" if proxy else place_name(host, port)
+                raise no_connection(first, where, proxy=proxy) from first
             addresses = left
+
+    async def _to_proxy(
+        self, proxy: tunnels.Proxy, factory: Callable[[], P], limit: float | None
+    ) -> tuple[asyncio.Transport, P]:
+        """Connect to an HTTP proxy; its key is checked where the pins name its host."""
+        settings = self._settings(proxy.host, HTTP_1, limit) if proxy.secure else {}
+        transport, protocol = await self._reach(proxy.host, proxy.port, factory, settings, proxy.where)
+        if proxy.secure and isinstance(self._tls.pins, Mapping):
+            self._tls.check(proxy.host, transport)
+        return transport, protocol
+
+    async def _through(
+        self,
+        proxy: tunnels.Proxy,
+        place: Place,
+        factory: Callable[[], P],
+        settings: dict[str, Any],
+        limit: float | None,
+    ) -> tuple[asyncio.Transport, P]:
+        """Speak TLS through a tunnel of an HTTP proxy."""
+        transport, asking = await self._to_proxy(proxy, tunnels.Asking, limit)
+        try:
+            await asking.open(transport, proxy, place.host, place.port)
+            return await tunnels.encrypted(transport, factory, settings)
+        except RAISED as error:
+            transport.abort()
+            raise no_connection(error, place_name(place.host, place.port)) from error
+        except BaseException:
+            transport.abort()
+            raise
+
+    async def _over_socks(
+        self,
+        proxy: tunnels.Proxy,
+        place: Place,
+        factory: Callable[[], P],
+        settings: dict[str, Any],
+        limit: float | None,
+    ) -> tuple[asyncio.Transport, P]:
+        host = place.host
+        if not proxy.looks_up:
+            found = await self.addresses(host, place.port)
+            host = tunnels.address_for(proxy, host, found)
+        wire = await tunnels.socks(proxy, await self.addresses(proxy.host, proxy.port), host, place.port, limit)
+        try:
+            return await asyncio.get_running_loop().create_connection(factory, sock=wire, **settings)
+        except RAISED as error:
+            raise no_connection(error, place_name(place.host, place.port)) from error
 
 
 def handshake(context: ssl.SSLContext, host: str, limit: float | None) -> dict[str, Any]:

@@ -7,13 +7,9 @@ and no error, cause or context holds its user-info.
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
 
 from asyncapi.errors import AsyncAPIError, ConfigError, ConnectError
-from asyncapi.transports.failures import handshake_failed, place_name, reason
-
-if TYPE_CHECKING:
-    from os import PathLike
+from asyncapi.transports.failures import handshake_failed, reason
 
 RAISED = (OSError, ssl.CertificateError, ValueError, RuntimeError)
 """What event loops, resolvers and OpenSSL raise while a connection is made; anything else is a bug."""
@@ -41,10 +37,3 @@ def no_connection(error: Exception, where: str, *, proxy: str = "") -> AsyncAPIE
     if isinstance(error, RuntimeError):  # uvloop, where a socket has gone
         return ConnectError(f"can't connect to {where}: {type(error).__name__}")
     return ConfigError(f"can't connect to {where}: {error}; check the host in the URL")
-
-
-def named(host: str, port: int, *, unix_socket: str | PathLike[str] | None = None, proxy: bool = False) -> str:
-    """Say what a connection leads to."""
-    if unix_socket is not None:
-        return f"the socket {unix_socket}"
-    return f"{'the proxy ' if proxy else ''}{place_name(host, port)}"

@@ -45,7 +45,7 @@ class Heads:
         Raises:
             ConfigError: A header has a line break or a NUL.
         """
-        version = getversion(headers)
+        version = getversion(headers)  # type: ignore[arg-type]  # of any multidict
         if headers is not self._headers or version != self._version:
             self._lines = lines(headers, request)
             self._headers, self._version = headers, version
@@ -55,7 +55,7 @@ class Heads:
             if request.method in _BODILY and "Content-Length" not in headers:
                 framing = "Content-Length: 0\r\n"
         else:
-            framing = _framing(content, headers)
+            framing = _framing(content, headers)  # type: ignore[arg-type]  # it is encoded by now
         text = f"{request.method} {proxied}{request.target.path} HTTP/1.1\r\n{host}{self._lines}{framing}\r\n"
         return text.encode("utf-8", "surrogateescape")  # bytes of a response that are sent again stay what they were
 

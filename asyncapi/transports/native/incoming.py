@@ -77,15 +77,13 @@ class IncomingBody:
         pieces.clear()
         self._size = 0
         self._paused = False
-        if not self.over:
-            self._exchange.carrier.resume(self._exchange, len(data))
+        self._exchange.carrier.resume(self._exchange, len(data))
         return data
 
     def stop(self) -> None:
         """Let go of the connection: it is used again only where the body was received to its end."""
-        if not self.over:
-            self.fail(ProtocolError("the stream was closed before its end", request=self._exchange.request))
-            self._exchange.carrier.abandon(self._exchange)
+        self.fail(ProtocolError("the stream was closed before its end", request=self._exchange.request))
+        self._exchange.carrier.abandon(self._exchange)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

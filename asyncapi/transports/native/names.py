@@ -28,7 +28,6 @@ Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 KEPT_SECONDS = 10.0
 KEPT_NAMES = 1000
-_LITERAL = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
 async def from_system(host: str, port: int) -> Sequence[Address]:
@@ -50,11 +49,14 @@ def address_of(host: str, port: int) -> list[Address] | None:
         OSError: Its zone names no interface.
     """
     try:
-        ip_address(host)
+        address = ip_address(host)
     except ValueError:
         return None
-    found: list[Any] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=_LITERAL)
-    return found
+    if address.version == 4:  # noqa: PLR2004
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
+    plain, _, zone = host.partition("%")
+    interface = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone) if zone else 0  # RFC 4007 section 11.2
+    return [(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (plain, port, 0, interface))]
 
 
 @dataclass(slots=True, eq=False)

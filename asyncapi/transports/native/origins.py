@@ -18,15 +18,20 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.errors import ConfigError, final_error
-from asyncapi.transports.failures import CLOSED
+from asyncapi.errors import ConfigError
 from asyncapi.transports.native.connection import Connection
 from asyncapi.transports.native.head import Heads
+from asyncapi.transports.native.http2_fields import FieldLines
 
 if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.transports.native.dialing import Dialer
+    from asyncapi.transports.native.exchange import Carrier
+    from asyncapi.transports.native.http2_connection import HTTP2Connection
+    from asyncapi.transports.native.http2_streams import Streams
     from asyncapi.transports.native.place import Place
+
+_REMEMBERED = 10_000  # origins that refuse HTTP/2
 
 
 class Origin:
@@ -43,9 +48,10 @@ class Origin:
         idle: Those that wait to be used again, the youngest last.
         open: All of them.
         dialing: How many requests wait for a new connection.
+        streams: Its HTTP/2; None where HTTP/1.1 alone is spoken.
     """
 
-    __slots__ = ("dialing", "host", "idle", "key", "open", "place", "pool", "proxied")
+    __slots__ = ("dialing", "host", "idle", "key", "open", "place", "pool", "proxied", "streams")
 
     def __init__(self, pool: Pool, key: Any, place: Place, proxied: str) -> None:
         self.pool: Pool = pool
@@ -54,11 +60,14 @@ class Origin:
         self.host: str = f"Host: {place.authority}\r\n"
         self.proxied: str = proxied
         self.idle: list[Connection] = []
-        self.open: set[Connection] = set()
+        self.open: set[Connection | HTTP2Connection] = set()
         self.dialing: int = 0
+        self.streams: Streams | None = None
 
-    def take(self) -> Connection | None:
-        """Return an idle connection (rule 1), or None."""
+    def take(self) -> Carrier | None:
+        """Return an idle connection (rule 1), or a stream of HTTP/2's; None where there is none."""
+        if self.streams is not None and (stream := self.streams.take()) is not None:
+            return stream
         idle, pool = self.idle, self.pool
         while idle:
             connection = idle.pop()
@@ -75,19 +84,21 @@ class Origin:
         if pool.sweeper is None:
             pool.sweep_later()
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Connection | HTTP2Connection) -> None:
         """Take in that a connection is closed."""
         if connection in self.idle:
-            self.idle.remove(connection)
+            self.idle.remove(connection)  # type: ignore[arg-type]  # it is among them
         self.open.discard(connection)
         self.forget_if_unused()
 
     def forget_if_unused(self) -> None:
         """Leave the pool where nothing is left (rule 4)."""
-        if not self.open and not self.dialing and self.pool.origins.get(self.key) is self:
+        if self.open or self.dialing or self.pool.origins.get(self.key) is not self:
+            return
+        if self.streams is None or self.streams.unused:
             del self.pool.origins[self.key]
 
-    async def connect(self, request: Request) -> Connection:
+    async def connect(self, request: Request) -> Carrier:
         """Make a new connection for a request (rule 3).
 
         Raises:
@@ -96,6 +107,8 @@ class Origin:
             ConfigError: Such a place can't be connected to.
         """
         call, pool = request.call, self.pool
+        if self.streams is not None:
+            return await self.streams.connect(request)
         call.phase, call.reused = "connect", False
         self.dialing += 1
         pool.origins[self.key] = self  # `take` may have closed the last of its connections
@@ -126,6 +139,10 @@ class Pool:
         alive: How many connections the system still has.
         heads: Writes the heads of requests.
         sweeper: The timer that closes old idle connections; None while there are none.
+        fields: Makes the header lines of requests over HTTP/2.
+        refused: How many streams the servers have refused.
+        http1: The origins that refuse HTTP/2, by their keys.
+        dials: The tasks that make connections for HTTP/2.
     """
 
     dialer: Dialer
@@ -140,6 +157,10 @@ class Pool:
         self._quiet: asyncio.Future[None] | None = None
         self.heads: Heads = Heads()
         self.sweeper: asyncio.TimerHandle | None = None
+        self.fields: FieldLines = FieldLines()
+        self.refused: int = 0
+        self.http1: dict[Any, None] = {}
+        self.dials: set[asyncio.Task[None]] = set()
         self._unwritten: list[tuple[Connection, bytes]] = []
 
     def write_later(self, connection: Connection, head: bytes) -> None:
@@ -159,10 +180,7 @@ class Pool:
         for origin in list(self.origins.values()):
             if origin.place.secure:
                 for connection in list(origin.open):
-                    if connection.exchange is None:
-                        connection.close()
-                    else:
-                        connection.retired = True
+                    connection.retire()
 
     def sweep_later(self) -> None:
         """Look after the idle connections in a while (rule 1)."""
@@ -187,10 +205,13 @@ class Pool:
         self.dialer.close()
         for origin in list(self.origins.values()):
             for connection in list(origin.open):
-                if (exchange := connection.exchange) is not None:
-                    connection.fail(final_error(CLOSED, exchange.request))
-                else:
-                    connection.close()
+                connection.shut()
+
+    def speaks_http1(self, key: Any) -> None:
+        """Remember an origin that refuses HTTP/2, for as long as the client lives."""
+        if len(self.http1) >= _REMEMBERED:
+            del self.http1[next(iter(self.http1))]
+        self.http1[key] = None
 
     def lost(self) -> None:
         """Take in that the system has closed a connection."""
@@ -203,6 +224,8 @@ class Pool:
 
     async def wait_closed(self) -> None:
         """Wait until the system has closed every connection, which takes it a turn of the loop or two."""
+        if self.dials:
+            await asyncio.wait(self.dials)
         if self.alive:
             self._quiet = self.loop.create_future()
             await asyncio.wait((self._quiet,), timeout=1.0)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
     from asyncapi.sansio.http.egress import Guard
+    from asyncapi.settings import HTTP2
+    from asyncapi.transports.native.http2_streams import Streams
     from asyncapi.transports.native.incoming import IncomingBody
 
 MAX_HEADERS = 256 * 1024  # bytes of a header section, by default
@@ -55,6 +57,8 @@ class NativeTransport:
         trust_env: Take proxies from the environment, and passwords from ~/.netrc.
         keepalive: Seconds an idle connection is kept.
         max_headers: Most bytes of a response's status line and headers; None for 256 KiB.
+        http2: How HTTP/2 connections are kept; None for HTTP/1.1 alone.
+        prior: Whether HTTP/2 is spoken without asking, over http:// too; never HTTP/1.1 then.
 
     Attributes:
         unclosed: Warns where the connections are never closed; None until there is one.
@@ -76,6 +80,8 @@ class NativeTransport:
         trust_env: bool = False,
         keepalive: float = 15.0,
         max_headers: int | None = None,
+        http2: HTTP2 | None = None,
+        prior: bool = False,
     ) -> None:
         outgoing.check(proxy, unix_socket)
         if guard is not None:
@@ -92,6 +98,7 @@ class NativeTransport:
         self._proxy = proxy
         self._unix_socket = unix_socket
         self._keepalive = keepalive
+        self._http2, self._prior = http2, prior
         self._pool: Pool | None = None
         self.unclosed: weakref.finalize[..., object] | None = None
         self._bodies: dict[OpenBody, None] = {}  # those that are left open
@@ -141,18 +148,17 @@ class NativeTransport:
             else:
                 await carrier.upload(exchange)
             result = await waiter
-            if type(result) is not Response:
-                result = await self._finished(exchange, result)
+            response: Response = result if type(result) is Response else await self._finished(exchange, result)
         except BaseException:
             carrier.abandon(exchange)
             raise
         if self._jar is not None:
-            self._jar.keep(result.headers, request.url)
-        return result
+            self._jar.keep(response.headers, request.url)
+        return response
 
     async def _finished(self, exchange: Exchange, result: Any) -> Response:
         """Make the response of an exchange that has ended, or whose body is left open; raise what failed instead."""
-        if result is not exchange:
+        if isinstance(result, Exception):
             raise result
         if exchange.body is not None:
             return self._leave_open(exchange, exchange.body)
@@ -177,10 +183,13 @@ class NativeTransport:
 
         async def read() -> bytes:
             try:
-                return await source()
+                piece = await source()
             except AsyncAPIError as error:
                 error.request = error.request or request.redacted()
                 raise
+            if not piece:
+                body.trailers = exchange.trailers
+            return piece
 
         body = OpenBody(read, incoming.stop)
         self._bodies[body] = None
@@ -210,7 +219,18 @@ class NativeTransport:
             self._tls.warn(target.host, place.host)
         proxied = f"http://{place.authority}" if proxy is not None and not place.secure else ""
         made = pool.origins[key] = Origin(pool, key, place, proxied)
+        if self._http2 is not None and key not in pool.http1 and (place.secure or self._prior):
+            made.streams = self._streams(made, self._http2)
         return made
+
+    def _streams(self, origin: Origin, settings: HTTP2) -> Streams:
+        from asyncapi.transports.native.http2_streams import Streams  # noqa: PLC0415 - where it is spoken
+
+        if origin.proxied:
+            raise ConfigError(
+                "http2='prior' doesn't work for http:// through an HTTP proxy, which forwards HTTP/1.1: use https://"
+            )
+        return Streams(origin, settings, prior=self._prior)
 
     def _begin(self, request: Request) -> Pool:
         if self._closed:
@@ -230,14 +250,15 @@ class NativeTransport:
     async def aclose(self) -> None:
         """Close every connection; attempts under way fail."""
         self._closed = True
+        if self._pool is not None:
+            if self.unclosed is not None:
+                self.unclosed.detach()
+            self._pool.close()
         # each body removes itself from the dict as it closes
         for body in list(self._bodies):
             body.close(ProtocolError("the client was closed while its body was open"))
         self._watchdog.close()
         if self._pool is not None:
-            if self.unclosed is not None:
-                self.unclosed.detach()
-            self._pool.close()
             await self._pool.wait_closed()
 
 
