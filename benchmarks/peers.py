@@ -71,6 +71,7 @@ def measure(
     *,
     concurrency: int,
     loop: str = "asyncio",
+    hosts: int = 1,
     warmup: float,
     seconds: float,
     python: Path | str = sys.executable,
@@ -84,6 +85,7 @@ def measure(
         [
             python, HERE / "measure.py", contestant, url,
             "--concurrency", concurrency, "--loop", loop, "--warmup", warmup, "--seconds", seconds,
+            "--hosts", hosts,
         ],
         timeout=60,
     )  # fmt: skip
