@@ -1,9 +1,9 @@
 """asyncapi with its full policy over one of its lanes, with one of the loads.
 
-    lane    "native" or "aiohttp"; "native-single" writes each head by itself, where the native lane writes those of one
-            turn of the loop together; "h2" and "h2-pure" are HTTP/2, with the engine in C and with the one in Python
-    load    "row": GET and read a Row; "map": the same by `client.map`; "post": send a Row as JSON, too; "bytes": GET and
-            read the whole body, which is no Row
+lane    "native" or "aiohttp"; "native-single" writes each head by itself, where the native lane writes those of one
+        turn of the loop together; "h2" and "h2-pure" are HTTP/2, with the engine in C and with the one in Python
+load    "row": GET and read a Row; "map": the same by `client.map`; "post": send a Row as JSON, too; "bytes": GET and
+        read the whole body, which is no Row
 """
 
 from __future__ import annotations
