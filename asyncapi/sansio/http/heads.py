@@ -59,6 +59,7 @@ class Framing(NamedTuple):
     keeps: bool
 
 
+_SECRET = frozenset({"set-cookie", "location"})  # and new each time
 NO_FRAMING = Framing(None, (), repeated=False, closes=False, keeps=False)
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 USUAL = frozenset(each for name in _FRAMING for each in (name, name.title(), name.capitalize(), name.upper()))
@@ -80,14 +81,14 @@ def field_of(line: bytes) -> Field:
 
 
 class _Fields(dict[bytes, Field]):
-    """The field lines that have been read. They are valid as they are, and `usual` finds what they say of the body."""
+    """The field lines that have been read, all of them valid as they are; `USUAL` finds those that matter here."""
 
     def __missing__(self, line: bytes) -> Field:
         field = field_of(line)
         name = field[0].lower()
         if name in _FRAMING and field[0] not in USUAL:
             raise BadResponse("unusual: to be read by `field_of`")
-        if len(line) <= _KEPT_BYTES and name != "set-cookie":  # which is a secret, and new each time
+        if len(line) <= _KEPT_BYTES and name not in _SECRET:
             if len(self) >= _KEPT:
                 self.clear()
             self[line] = field

@@ -85,8 +85,9 @@ class Reader:
     """
 
     __slots__ = (
-        "_asks_for_none", "_chunks", "_closing", "_held", "_left", "_max_fields", "_max_head", "_method", "_room", "_seen",
-        "_state", "begun", "done", "fields", "headed", "interim", "keep", "length", "rest", "status", "trailers", "version",
+        "_asks_for_none", "_chunks", "_closing", "_held", "_left", "_max_fields", "_max_head", "_method", "_room",
+        "_seen", "_state", "begun", "done", "fields", "headed", "interim", "keep", "length", "rest", "status",
+        "trailers", "version",
     )  # fmt: skip
 
     begun: bool

@@ -123,6 +123,12 @@ def engine(name: Name = "auto", *, window: int, limits: Limits | None = None) ->
         ConfigError: What the engine needs isn't installed.
     """
     limits = limits or Limits()
+    if name == "ngh2" or (name == "auto" and find_spec("ngh2") is not None):
+        try:
+            from asyncapi.sansio.http2.ngh2_engine import Ngh2Engine  # noqa: PLC0415  # optional
+        except ImportError:
+            raise ConfigError("the engine ngh2 isn't installed: pip install 'asyncapi-sdk[http2]'") from None
+        return Ngh2Engine(window=window, limits=limits)
     if find_spec("hpack") is None:
         raise ConfigError("HTTP/2 needs ngh2 or hpack: pip install 'asyncapi-sdk[http2]'")
     from asyncapi.sansio.http2.pure import PureEngine  # noqa: PLC0415  # optional

@@ -23,6 +23,7 @@ from asyncapi.transports.native.dialing import Dialer
 from asyncapi.transports.native.exchange import Exchange, oversized
 from asyncapi.transports.native.origins import Origin, Pool
 from asyncapi.transports.native.place import Place
+from asyncapi.transports.native.tunnels import check_socks
 from asyncapi.transports.tls import Handshakes
 from asyncapi.transports.unclosed import watch_over
 
@@ -83,7 +84,9 @@ class NativeTransport:
         http2: HTTP2 | None = None,
         prior: bool = False,
     ) -> None:
-        outgoing.check(proxy, unix_socket)
+        outgoing.check(proxy, unix_socket, socks=True)
+        if proxy is not None:
+            check_socks(proxy)
         if guard is not None:
             outgoing.check_guarded(proxy, unix_socket, trust_env=trust_env)
         self._clock = clock
@@ -93,7 +96,9 @@ class NativeTransport:
         self._tls = tls or Handshakes()
         self._guard = guard
         self._jar = outgoing.Cookies(clock) if cookies else None
-        self._environment = outgoing.Environment(proxies=unix_socket is None and proxy is None) if trust_env else None
+        self._environment = (
+            outgoing.Environment(proxies=unix_socket is None and proxy is None, socks=True) if trust_env else None
+        )
         self._dresses = cookies or trust_env
         self._proxy = proxy
         self._unix_socket = unix_socket
@@ -217,8 +222,7 @@ class NativeTransport:
         place = Place.of(target.host, secure=target.secure, proxy=proxy)
         if place.secure and not self._tls.verify:
             self._tls.warn(target.host, place.host)
-        proxied = f"http://{place.authority}" if proxy is not None and not place.secure else ""
-        made = pool.origins[key] = Origin(pool, key, place, proxied)
+        made = pool.origins[key] = Origin(pool, key, place)
         if self._http2 is not None and key not in pool.http1 and (place.secure or self._prior):
             made.streams = self._streams(made, self._http2)
         return made
