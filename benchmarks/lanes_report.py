@@ -112,7 +112,8 @@ def _cell(table: dict[str, Any], name: str) -> str:
 def render_many(tables: list[dict[str, Any]]) -> Iterator[str]:
     """The section of the page on many connections."""
     yield "### Many connections\n"
-    yield "|  |  | CPU, us a call | KiB a connection, beyond the first hundred | peak RSS, MiB |\n|---|---|---:|---:|---:|"
+    yield "|  |  | CPU, us a call | KiB a connection, beyond the first hundred | peak RSS, MiB |"
+    yield "|---|---|---:|---:|---:|"
     grown = {(table, name): kib for table, name, _, kib in _many(tables)}
     for table in tables:
         for name, result in table["results"].items():

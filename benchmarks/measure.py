@@ -28,7 +28,6 @@ from typing import Any, NamedTuple
 
 from row import BODY, Row
 
-
 HOST = "host-{}.test"  # RFC 6761: nobody's
 
 

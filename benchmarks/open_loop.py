@@ -4,7 +4,7 @@
     python benchmarks/open_loop.py native http://127.0.0.1:8080 --rate 5000 --deadline 0.05 --seconds 3
 
 A closed loop waits for a client that is slow; the users of a service don't. Arrivals are random (Poisson) and the same
-for all contestants. A call's time runs from its arrival, not from its sending: what a busy event loop starts late is late.
+for all contestants. A call's time runs from its arrival, not from its sending: what a busy loop starts late is late.
 The rates are shares of what bare aiohttp can do at most: that is measured first, in a closed loop of 100.
 """
 
@@ -77,11 +77,13 @@ def render(results: dict[str, Any]) -> Iterator[str]:
     if "error" in results:
         yield f"Not measured: {results['error']}"
         return
+    delay, deadline = results["delay_ms"], results["deadline_ms"]
     yield (
-        f"An open loop over a server that takes {results['delay_ms']} ms; each call has "
-        f"{results['deadline_ms']:.0f} ms from its arrival. In a closed loop, bare aiohttp can do {results['capacity']:,.0f} calls a second here.\n"
+        f"An open loop over a server that takes {delay} ms; each call has {deadline:.0f} ms from its arrival. "
+        f"In a closed loop, bare aiohttp can do {results['capacity']:,.0f} calls a second here.\n"
     )
-    yield "| calls a second |  | in time | p50, ms | p99, ms | of a core |\n|---|---|---:|---:|---:|---:|"
+    yield "| calls a second |  | in time | p50, ms | p99, ms | of a core |"
+    yield "|---|---|---:|---:|---:|---:|"
     for table in results["tables"]:
         for name, result in table["results"].items():
             rate = f"{table['rate']:,.0f} ({table['share']:.0%})"
