@@ -83,7 +83,7 @@ TABLES = (
     *(Table(GET, ("bare", "native", "single", "map"), loop, 500) for loop in LOOPS),
     *(Table(HTTP2, ("bare", "native", "h2", "h2-pure"), loop, tls=True) for loop in LOOPS),
     *(
-        Table(name, ("bare", "native", "aiohttp"), loop, tls=tls, path=path, load=load)
+        Table(name, ("bare", "native"), loop, tls=tls, path=path, load=load)
         for loop in LOOPS
         for name, (path, load, tls) in LOADS.items()
     ),
@@ -96,6 +96,7 @@ MANY = (
     Table(CONNECTIONS, ("bare", "native", "aiohttp"), concurrency=9000),
     Table(HOSTS, ("bare", "native", "aiohttp"), hosts=9000),
 )
+_LEAST = (1500, 300)  # requests of a measurement, however busy the machine is; of a quick one
 _SETTLED = 1000  # connections; more than that are made and settle down at so many a second, at least
 
 
@@ -140,6 +141,7 @@ def _measure(name: str, table: Table, served: Served, settings: Settings, python
         CONTESTANTS[name][1].format(load=table.load), f"{base}{table.path}",
         concurrency=table.concurrency, loop=table.loop, hosts=table.hosts, python=python,
         warmup=max(settings.warmup, connections / _SETTLED if connections > 100 else 0),
+        least=_LEAST[settings.quick],
         seconds=max(settings.seconds, connections / 3 / _SETTLED),
     )  # fmt: skip
 

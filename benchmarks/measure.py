@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=100)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     parser.add_argument("--hosts", type=int, default=1, help="call so many hosts in turn (asyncio only)")
+    parser.add_argument("--least", type=int, default=0, help="requests to measure at least")
     parser.add_argument("--warmup", type=float, default=0.3)
     parser.add_argument("--seconds", type=float, default=0.7)
     options = parser.parse_args()
@@ -162,7 +163,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     contestant = importlib.import_module(f"contestants.{name}")
     meter = Meter(
         options.url, warmup=options.warmup, seconds=options.seconds,
-        at_least=max(options.concurrency, options.hosts), hosts=options.hosts,
+        at_least=max(options.concurrency, options.hosts, options.least), hosts=options.hosts,
     )  # fmt: skip
     if inspect.iscoroutinefunction(contestant.run):
 

@@ -72,6 +72,7 @@ def measure(
     concurrency: int,
     loop: str = "asyncio",
     hosts: int = 1,
+    least: int = 0,
     warmup: float,
     seconds: float,
     python: Path | str = sys.executable,
@@ -85,7 +86,7 @@ def measure(
         [
             python, HERE / "measure.py", contestant, url,
             "--concurrency", concurrency, "--loop", loop, "--warmup", warmup, "--seconds", seconds,
-            "--hosts", hosts,
+            "--hosts", hosts, "--least", least,
         ],
         timeout=120,
     )  # fmt: skip
