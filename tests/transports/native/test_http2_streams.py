@@ -24,20 +24,13 @@ from asyncapi import (
 from asyncapi.transports.native.origins import Origin
 from certificates import OK
 from http2_engines import engine  # noqa: F401 - a fixture
-from http2_server import HTTP_1_1_REQUIRED, http2_server
+from http2_server import HTTP_1_1_REQUIRED, at_rest, client, connections, http2_server, until
 from servers import always, scripted, tunnel
 from socks_proxy import Socks
 
 pytestmark = pytest.mark.usefixtures("engine")
 
 ONCE = Retry(1)
-
-
-def client(server, **settings) -> Client:
-    settings.setdefault("retry", ONCE)
-    settings.setdefault("timeout", 20.0)
-    settings.setdefault("pace", False)
-    return Client(server.url, **{"http2": "prior", **settings})
 
 
 async def ok(peer, asked):
@@ -51,16 +44,6 @@ async def mute(peer):
 
 def secure(server) -> str:
     return server.url.replace("http://", "https://")
-
-
-def connections(api: Client) -> list[object]:
-    return [connection for origin in api._transport._pool.origins.values() for connection in origin.open]
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 # --- the protocol is chosen -------------------------------------------------------------------------------------------
@@ -230,7 +213,7 @@ async def test_callers_that_leave_while_the_connection_is_made_leave_nothing(lea
         assert sum(call.cancelled() for call in calls) in {10, 5, 1}
         assert (await api.get("/after")).text == "/after"
         assert len(connections(api)) == 1
-        assert not any(connection.streams or connection.reserved for connection in connections(api))
+        assert at_rest(api)
         assert not api._transport._pool.dials
 
 
@@ -325,7 +308,7 @@ async def test_a_call_that_leaves_the_queue_gives_its_turn_to_the_next():
         assert await gate.let_go() == ["/2"]
         await asyncio.wait(calls)
         assert [call.cancelled() for call in calls] == [False, True, False, True]
-        assert not any(connection.streams or connection.reserved for connection in connections(api))
+        assert at_rest(api)
 
 
 @pytest.mark.parametrize("turns", range(8))
@@ -346,7 +329,7 @@ async def test_a_call_cancelled_as_its_turn_comes_loses_no_stream(turns):
         gate.held = gate.held[-1:]
         await gate.let_go()
         assert (await third).text == "/2"
-        assert not any(connection.streams or connection.reserved for connection in connections(api))
+        assert at_rest(api)
 
 
 @pytest.mark.parametrize(("wait", "error"), [(False, QueueFull), (0.05, QueueFull), (True, RequestTimeout)])
