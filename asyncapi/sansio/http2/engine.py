@@ -27,16 +27,18 @@ class Engine(Protocol):
     After each call, bytes to write may wait in `outgoing`.
 
     Attributes:
-        limit: The most streams that the server allows at once; 100 until it has said so.
         going: No new stream may be opened: the server has sent GOAWAY, or the connection is closed or broken.
         last: The highest stream that the server says it may have worked on; 2**31 - 1 until a GOAWAY says less.
         fault: What broke the connection, or None.
     """
 
-    limit: int
     going: bool
     last: int
     fault: Fault | None
+
+    @property
+    def limit(self) -> int:
+        """The most streams that the server allows at once; 100 until it has said so."""
 
     @property
     def streams(self) -> int:

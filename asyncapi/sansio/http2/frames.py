@@ -94,7 +94,14 @@ def whole(kind: str, stream: int) -> None:
 
 
 def grown(room: int, more: int) -> int:
-    """Make a window larger."""
+    """Make a window larger by what WINDOW_UPDATE says."""
+    if not more:
+        raise ConnectionFault(PROTOCOL_ERROR, "a WINDOW_UPDATE frame adds nothing")
+    return moved(room, more)
+
+
+def moved(room: int, more: int) -> int:
+    """Make a window larger, or smaller."""
     room += more
     if room > LARGEST_WINDOW:  # section 6.9.1
         raise ConnectionFault(FLOW_CONTROL_ERROR, "the server makes a window too large")
