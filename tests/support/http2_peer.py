@@ -275,7 +275,9 @@ def _may_differ(key: tuple, one: Seen, other: Seen) -> bool:
         return abs(one.written.get(key, 0) - other.written.get(key, 0)) <= WINDOW  # 5
     if key in {(GOAWAY, 0, 0), (PING, 1, 0), (SETTINGS, 1, 0)}:
         return _over(one)  # 3
-    ends = [part if isinstance(part, str) else part[0] for side in (one, other) for part in side.streams.get(stream, [])]
+    ends = [
+        part if isinstance(part, str) else part[0] for side in (one, other) for part in side.streams.get(stream, [])
+    ]
     return kind == RST_STREAM and not {"unprocessed", "reset"}.isdisjoint(ends)  # 1
 
 
