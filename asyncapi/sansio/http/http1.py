@@ -45,7 +45,7 @@ from asyncapi.sansio.http.heads import (
     framing_of,
     lines_of,
     one_length,
-    remembered,
+    usual_field,
 )
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Reader:
         try:
             first = STATUSES[lines[0]]
             del lines[0]
-            fields = [*map(remembered, lines)]
+            fields = [*map(usual_field, lines)]
             framing = FRAMINGS[tuple([field for field in fields if field[0] in USUAL])]
         except BadResponse:
             return self._pieced(data)
