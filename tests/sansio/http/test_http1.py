@@ -462,7 +462,7 @@ def test_one_reader_reads_one_response_after_the_other():
 # The connection ends too early
 
 CUT = {
-    b"": ("the connection was closed before it began", False),
+    b"": ("the connection was closed before the first byte of a response", False),
     b"H": ("the connection was closed in the middle of its headers", False),
     OK: ("the connection was closed in the middle of its headers", False),
     OK + b"Content-Length: 2\r\n": ("the connection was closed in the middle of its headers", False),
