@@ -27,12 +27,12 @@ Read:
 
 Values are UTF-8; a byte that is not becomes a surrogate (PEP 383), so that none is lost. Names keep their case.
 
-The parser of aiohttp, as we use it, differs in this. It takes, and we refuse: chunked twice; whitespace before the first
-header, or before the colon of a length or a coding; a status below 100; a NUL in a reason; a coding in a trailer; a body
-of an interim response; LF alone after a chunk's data or extension, and extensions without a name. It refuses, and we
-read: HTTP/1.2; whitespace around a chunk's extension; an interim response of HTTP/1.0, or with `Connection: close`. It
-reads otherwise: codings that rule 3 refuses go on to the end of the connection, a tab after `chunked` included; a fold
-keeps all its spaces; chunked over HTTP/1.0 keeps the connection if that says so.
+The aiohttp lane differs. It takes, and we refuse: chunked twice, an empty list of codings, and codings with
+parameters; whitespace before the first header, or before the colon of a length or a coding; a NUL in a reason; a coding
+in a trailer; an interim response with a body; LF alone after a chunk's data or extension, and extensions without a
+name. It refuses, and we read: HTTP/1.2; whitespace around a chunk's extension; an interim response of HTTP/1.0, or one
+with `Connection: close`. It reads otherwise: a tab after `chunked` undoes it; a fold keeps all of its spaces; chunked
+over HTTP/1.0 keeps the connection, if the response says so.
 """
 
 from __future__ import annotations
