@@ -75,7 +75,8 @@ class HTTP2Connection(asyncio.Protocol):
         self._unwritten: list[Stream] = []
         self._writes = False  # whether they will be written at the end of this turn
         self._last_heard = self._idle_since = self._loop.time()
-        self._asked: float | None = None  # when the PING was sent that nothing has come after
+        self._asked: float | None = None  # when the last PING was sent
+        self._heard_before = 0  # how often something had been received then: clocks of loops can be coarse
         self._timer: asyncio.TimerHandle | None = None
         self._poll: Callable[[int], Any] | None = None
 
@@ -297,14 +298,14 @@ class HTTP2Connection(asyncio.Protocol):
                 return
             wait = min(wait, self._ping or wait)  # so that no silence begins unseen
         elif self._ping is not None:
-            if self._asked is not None and self._last_heard > self._asked:
+            if self.heard != self._heard_before:
                 self._asked = None
             wait = (self._asked or self._last_heard) + self._ping - now
             if wait <= 0 and self._asked is not None:
                 self.fail(lambda stream: silent(stream.exchange, self._ping or 0.0))
                 return
             if wait <= 0:
-                self._asked, wait = now, self._ping
+                self._asked, self._heard_before, wait = now, self.heard, self._ping
                 self.engine.ping(_PING)
                 self.write_soon()
             wait = min(wait, keepalive)
