@@ -192,6 +192,7 @@ class Ngh2Engine:
             return []
         events: list[Event] = []
         self._events = events
+        self._drain()  # what has not been written yet opens no stream
         passed, fault = self._gate.walk(data)
         try:
             self._feed(data if fault is None else data[:passed])
