@@ -347,7 +347,9 @@ def test_bodies_of_forgotten_and_refused_streams_use_up_no_window(name):
             pad = 20 if at % 8 == 1 else None
             one.receive(head(stream, too))
             one.receive(data(stream, b"x" * 5000, end=True, pad=pad))
-        given = sum(int.from_bytes(p, "big") for k, _, s, p in frames_in(one.outgoing()) if (k, s) == (WINDOW_UPDATE, 0))
+        given = sum(
+            int.from_bytes(p, "big") for k, _, s, p in frames_in(one.outgoing()) if (k, s) == (WINDOW_UPDATE, 0)
+        )
         assert one.fault is None
     assert given <= WINDOW
 
