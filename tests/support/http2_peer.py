@@ -394,7 +394,7 @@ class _Server:
         if kind == 6:
             return ACK if random.random() < 0.5 else b""
         if kind == 7:
-            return frame(PRIORITY, 0, self.stream() or 1, b"\0\0\0\0\x10")
+            return frame(PRIORITY, 0, self.stream(), b"\0\0\0\0\x10")
         if kind == 8:
             return frame(
                 random.choice([0xB, 0xE, 0x42, 0xFF]), random.randrange(256), self.stream(), b"x" * random.randrange(9)

@@ -5,8 +5,10 @@ Rules:
    of the loop has to say is written at its end, at once.
 2. One timer a connection asks a silent server whether it is still there (PING, section 6.7) while requests are under
    way, and closes the connection where nothing was under way for a while.
-3. What a server asks of us is bounded by the engine; while it doesn't read our answers, we don't read its frames.
-4. After a GOAWAY, and once it is retired, a connection takes no new streams, and closes after the last.
+3. A body that nobody reads holds back its own stream, and no other: the window of the connection is that of many
+   streams.
+4. What a server asks of us is bounded by the engine; while it doesn't read our answers, we don't read its frames.
+5. After a GOAWAY, and once it is retired, a connection takes no new streams, and closes after the last.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 ENGINE: Name = "auto"  # tests choose
 
 _PING = b"asyncapi"
+_WINDOWS = 64  # of streams that nobody reads, in that of the connection (rule 3)
+_MOST = 2**30
 
 
 class HTTP2Connection(asyncio.Protocol):
@@ -53,13 +57,14 @@ class HTTP2Connection(asyncio.Protocol):
         owner: What it belongs to.
         begun: Whether it may be written to (rule 1).
         gone: Whether it is closed, or being closed.
-        leaving: Whether it takes no new streams (rule 4).
+        leaving: Whether it takes no new streams (rule 5).
     """
 
     def __init__(self, streams: Streams) -> None:
         settings, pool = streams.settings, streams.origin.pool
         self.transport: Any = None
-        self.engine: Engine = engine(ENGINE, window=settings.window, limits=Limits(head=pool.max_headers))
+        limits = Limits(head=pool.max_headers)
+        self.engine: Engine = engine(ENGINE, window=settings.window, whole=_whole(settings.window), limits=limits)
         self.streams: dict[int, Stream] = {}
         self.reserved: int = 0
         self.opened: int = 0
@@ -75,7 +80,8 @@ class HTTP2Connection(asyncio.Protocol):
         self._unwritten: list[Stream] = []
         self._writes = False  # whether they will be written at the end of this turn
         self._last_heard = self._idle_since = self._loop.time()
-        self._asked: float | None = None  # when the PING was sent that nothing has come after
+        self._asked: float | None = None  # when the last PING was sent
+        self._heard_before = 0  # how often something had been received then: clocks of loops can be coarse
         self._timer: asyncio.TimerHandle | None = None
         self._poll: Callable[[int], Any] | None = None
 
@@ -110,7 +116,7 @@ class HTTP2Connection(asyncio.Protocol):
         self._origin.pool.lost()
 
     def pause_writing(self) -> None:
-        """Take in that asyncio's write buffer is full (rule 3)."""
+        """Take in that asyncio's write buffer is full (rule 4)."""
         self.drained = self._loop.create_future()
         self.transport.pause_reading()
 
@@ -184,7 +190,7 @@ class HTTP2Connection(asyncio.Protocol):
         return not self._poll(0)
 
     def retire(self) -> None:
-        """Take no new streams, and close after the last (rule 4)."""
+        """Take no new streams, and close after the last (rule 5)."""
         self.leave()
         if not self.streams:
             self.close()
@@ -297,15 +303,20 @@ class HTTP2Connection(asyncio.Protocol):
                 return
             wait = min(wait, self._ping or wait)  # so that no silence begins unseen
         elif self._ping is not None:
-            if self._asked is not None and self._last_heard > self._asked:
+            if self.heard != self._heard_before:
                 self._asked = None
             wait = (self._asked or self._last_heard) + self._ping - now
             if wait <= 0 and self._asked is not None:
                 self.fail(lambda stream: silent(stream.exchange, self._ping or 0.0))
                 return
             if wait <= 0:
-                self._asked, wait = now, self._ping
+                self._asked, self._heard_before, wait = now, self.heard, self._ping
                 self.engine.ping(_PING)
                 self.write_soon()
             wait = min(wait, keepalive)
         self._timer = self._loop.call_later(wait, self._tick)
+
+
+def _whole(window: int) -> int:
+    """Return how many unread bytes the server may send on a connection (rule 3)."""
+    return max(window, min(_MOST, _WINDOWS * window))

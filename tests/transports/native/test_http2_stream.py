@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 
 import pytest
@@ -221,3 +222,23 @@ async def test_a_header_that_could_break_out_is_refused_and_nothing_is_sent():
             await transport.send(request)
         assert len(server.requests) == 1
         assert at_rest(api)
+
+
+async def test_a_body_that_nobody_reads_holds_back_no_other_call():
+    """Rows of an export that are looked up over the same connection, one call each, while the export goes on."""
+
+    async def script(peer, asked):
+        if asked.path != "/export":
+            await peer.respond(asked.stream, body=b"x" * 5_000)
+            return
+        await peer.write(peer.head(asked.stream, [(":status", "200")]))
+        await peer.send(asked.stream, b"row\n" * 100_000)
+
+    async with http2_server(script) as server, client(server, http2=HTTP2(window=65_535)) as api:
+        async with asyncio.timeout(20), contextlib.AsyncExitStack() as stack:
+            exports = [await stack.enter_async_context(api.stream("GET", "/export")) for _ in range(10)]
+            await until(lambda: all(server.peers[0].room(asked.stream) == 0 for asked in server.requests))
+            for _ in range(20):
+                assert len((await api.get("/row")).content) == 5_000
+            assert {len(await export.read()) for export in exports} == {400_000}
+        assert len(server.peers) == 1
