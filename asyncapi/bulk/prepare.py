@@ -130,7 +130,7 @@ def client_for(job: Job, note: Callable[[int], None], observer: Observer | None 
     Raises:
         ConfigError: A setting is wrong.
     """
-    transport = http_transport(SYSTEM, max_body=MAX_BODY, tls=job.tls, proxy=job.proxy)
+    transport = http_transport(SYSTEM, transport=job.transport, max_body=MAX_BODY, tls=job.tls, proxy=job.proxy)
     return Client(
         job.base_url,
         headers=job.headers,

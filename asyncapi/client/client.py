@@ -246,7 +246,7 @@ class Client(CallMethods):
     @property
     def stats(self) -> Stats:
         """A snapshot of what the client has done and is doing."""
-        return snapshot(self._state)
+        return snapshot(self._state, getattr(self._transport, "http2_counts", {}))
 
     def explain(self) -> str:
         """Print the chain that every call goes through, with its settings, and return the text.
@@ -269,7 +269,8 @@ class Client(CallMethods):
         yield "  each call goes through, outermost first:"
         for number, step in enumerate(self._steps, 1):
             yield f"  {number:2}  {step.name:<22}{step.settings}"
-        yield f"  {len(self._steps) + 1:2}  {'transport':<22}{type(self._transport).__name__}"
+        described = getattr(self._transport, "described", "")
+        yield f"  {len(self._steps) + 1:2}  {'transport':<22}{type(self._transport).__name__}{described}"
 
 
 def _several(setting: Any) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.credentials.renamed import alias, warn
 from asyncapi.errors import AuthError
-from asyncapi.messages.uri import with_pairs
+from asyncapi.messages.target import Target
 from asyncapi.redact import MASK
 from asyncapi.sansio.auth.rejections import route_of
 
@@ -109,17 +109,17 @@ class Signature:
 
     def write(self, request: Request, now: float) -> Request:
         """Return a signed copy of the request; `now` in seconds since the Unix epoch."""
-        url, headers = request.url, CIMultiDict(request.headers)
+        target, headers = request.target, CIMultiDict(request.headers)
         for name, value in self.headers:
             headers[name] = value
-            if url.raw_user is not None and name == "Authorization":
-                url = url.with_user(None)  # transports write user-info into the same header
+            if name == "Authorization" and target.has_user:
+                target = Target.of(target.url.with_user(None))  # transports write user-info into the same header
         if self.cookies:
             own = [headers["Cookie"]] if "Cookie" in headers else []
             headers["Cookie"] = "; ".join([*own, *(f"{name}={value}" for name, value in self.cookies)])
         if self.params:
-            url = with_pairs(url, self.params)
-        signed = request.copy(url=url, headers=headers)
+            target = target.with_pairs(self.params)
+        signed = request.copy(target=target, headers=headers)
         return signed if self.sign is None else self.sign(signed, now)
 
     def erase(self, response: Response, request: Request) -> None:
@@ -184,7 +184,7 @@ def route(response: Response) -> Hashable:
     request = response.request
     if request is None:
         return None
-    return route_of(request.method, request.target.host, request.route or request.url.raw_path)
+    return route_of(request.method, request.target.host, request.route or request.target.path.partition("?")[0])
 
 
 NOTHING = Signature()

@@ -103,6 +103,7 @@ _sent_to: Final[Callable[[Attempt], Target | URL]] = Attempt.__dict__["target"].
 
 
 def _target_url(record: Attempt) -> URL:
+    """The URL that the attempt was sent to, secrets included: show `url` instead."""
     given = _sent_to(record)
     return given.url if isinstance(given, Target) else given
 

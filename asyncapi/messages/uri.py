@@ -58,6 +58,7 @@ _NO_CHARACTER = re.compile(  # control characters, those of text direction too; 
 )
 _BLANK = " \t\r\n"
 _PAIR_SAFE = "!$'()*,/:?@"  # what a name or a value of a query may hold beside unreserved characters
+_NEEDS_NO_CODE = re.compile(rf"[{_UNRESERVED}{_PAIR_SAFE}]*").fullmatch
 
 
 class Parts(NamedTuple):
@@ -180,7 +181,11 @@ def query_of(pairs: Iterable[tuple[str, str]]) -> str:
     Raises:
         ValueError: A name or a value has a lone surrogate.
     """
-    return "&".join(f"{quote_plus(name, _PAIR_SAFE)}={quote_plus(value, _PAIR_SAFE)}" for name, value in pairs)
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
+
+
+def _quoted(text: str) -> str:
+    return text if _NEEDS_NO_CODE(text) else quote_plus(text, _PAIR_SAFE)
 
 
 def replace_pairs(query: str, pairs: Sequence[tuple[str, str]]) -> str:

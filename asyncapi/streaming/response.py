@@ -72,6 +72,7 @@ class StreamedResponse:
         "_read_mode",
         "_reading",
         "_reopen",
+        "_target",
         "attempts",
         "degraded",
         "elapsed",
@@ -80,7 +81,6 @@ class StreamedResponse:
         "http_version",
         "request",
         "status",
-        "url",
     )  # fmt: skip
 
     __reduce_ex__: Callable[..., NoReturn] = refuse_copy
@@ -90,7 +90,7 @@ class StreamedResponse:
     ) -> None:
         self.status: int = response.status
         self.headers: CIMultiDictProxy[str] = response.headers
-        self.url: URL = response.url
+        self._target = response.target
         self.request: Request | None = response.request
         self.http_version: str = response.http_version
         self.elapsed: float = response.elapsed
@@ -106,6 +106,11 @@ class StreamedResponse:
         self._read_mode = ""
 
     @property
+    def url(self) -> URL:
+        """The URL that it came from, after redirects."""
+        return self._target.url
+
+    @property
     def ok(self) -> bool:
         """Whether the status is below 400."""
         return self.status < 400  # noqa: PLR2004 - where errors begin, RFC 9110 section 15.5
@@ -116,7 +121,7 @@ class StreamedResponse:
         return self._body.trailers
 
     def __repr__(self) -> str:
-        return f"<StreamedResponse {self.status} {redact_url(self.url)}>"
+        return f"<StreamedResponse {self.status} {redact_url(self._target)}>"
 
     def bytes(self, size: int | None = None) -> Items[builtins.bytes]:
         """Iterate over the decoded (decompressed) body in pieces.

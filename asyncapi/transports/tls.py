@@ -40,6 +40,10 @@ _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 HTTP_1: tuple[str, ...] = ("http/1.1",)
 """The offer of a connection that speaks HTTP/1.1 alone."""
+HTTP_2: tuple[str, ...] = ("h2",)
+"""The offer of a connection that speaks HTTP/2 alone."""
+EITHER: tuple[str, ...] = (*HTTP_2, *HTTP_1)
+"""The offer of a connection that speaks HTTP/2, or HTTP/1.1 where the server does not (RFC 9113 section 3.2)."""
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")

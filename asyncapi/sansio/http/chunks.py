@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from asyncapi.sansio.http.heads import BadResponse, field_of, lines_of, names_framing
+from asyncapi.sansio.http.heads import BadResponse, fields_of, lines_of, names_framing
 
 if TYPE_CHECKING:
     from asyncapi.sansio.http.heads import Field
@@ -139,7 +139,7 @@ class Chunks:
         lines = lines_of(bytes(self._section).removesuffix(b"\n").removesuffix(b"\r"), 0) if self._section else []
         if len(lines) > self._max_fields:
             raise BadResponse(f"it has over {self._max_fields:,} trailers", too_large=True)
-        trailers = [field_of(line) for line in lines]
+        trailers = fields_of(lines, "trailer")
         if names_framing(trailers):
             raise BadResponse("a trailer says where its body ends")  # rule 4
         self.trailers = trailers

@@ -15,7 +15,8 @@ Field = tuple[str, str]
 Status = tuple[int, str]  # with the version
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-_STATUS = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [^\0\r\n]*)?")
+_STATUS = re.compile(rb"HTTP/(0\.9|1\.[0-9]|2\.0) ([1-9][0-9]{2})(?: [^\0\r\n]*)?")
+_AS_1_0 = frozenset({b"0.9", b"1.0", b"2.0"})
 _NOT_A_VALUE = re.compile(rb"[\0\r\n]")  # RFC 9110 section 5.5; other control characters may stay, and do
 _LINE_END = re.compile(rb"\r?\n")
 _DIGITS = re.compile(r"0*([0-9]{1,19})")
@@ -59,6 +60,7 @@ class Framing(NamedTuple):
     keeps: bool
 
 
+_SECRET = frozenset({"set-cookie", "location"})  # and new each time
 NO_FRAMING = Framing(None, (), repeated=False, closes=False, keeps=False)
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 USUAL = frozenset(each for name in _FRAMING for each in (name, name.title(), name.capitalize(), name.upper()))
@@ -73,21 +75,40 @@ def field_of(line: bytes) -> Field:
     name, colon, value = line.partition(b":")
     text = name.decode("latin-1")
     if not colon or not _TOKEN.fullmatch(text):  # nor may whitespace stand between them: section 5.1
-        raise BadResponse("a header has no valid name")
+        raise BadResponse("has no valid name")
     if _NOT_A_VALUE.search(value) is not None:
-        raise BadResponse("a header has a control character in it: NUL, CR or LF")
+        raise BadResponse("has a control character in it: NUL, CR or LF")
     return text, value.decode("utf-8", "surrogateescape").strip(_SPACE)
 
 
+def fields_of(lines: Iterable[bytes], what: str) -> list[Field]:
+    """Read field lines one by one.
+
+    Args:
+        lines: The lines, without their ends.
+        what: What they are, to name the one at fault.
+
+    Raises:
+        BadResponse: One of them is none.
+    """
+    fields = []
+    for number, line in enumerate(lines, 1):
+        try:
+            fields.append(field_of(line))
+        except BadResponse as bad:
+            raise BadResponse(f"its {what} number {number} {bad.why}") from None
+    return fields
+
+
 class _Fields(dict[bytes, Field]):
-    """The field lines that have been read. They are valid as they are, and `usual` finds what they say of the body."""
+    """The field lines that have been read, all of them valid as they are; `USUAL` finds those that matter here."""
 
     def __missing__(self, line: bytes) -> Field:
         field = field_of(line)
         name = field[0].lower()
         if name in _FRAMING and field[0] not in USUAL:
             raise BadResponse("unusual: to be read by `field_of`")
-        if len(line) <= _KEPT_BYTES and name != "set-cookie":  # which is a secret, and new each time
+        if len(line) <= _KEPT_BYTES and name not in _SECRET:
             if len(self) >= _KEPT:
                 self.clear()
             self[line] = field
@@ -101,7 +122,7 @@ class _Statuses(dict[bytes, Status]):
         found = _STATUS.fullmatch(line)
         if found is None:
             raise BadResponse("its status line is not valid")
-        status = int(found[2]), "1.0" if found[1] == b"0" else "1.1"  # a later one is read as 1.1: RFC 9110 section 2.5
+        status = int(found[2]), "1.0" if found[1] in _AS_1_0 else "1.1"
         if len(line) <= _KEPT_BYTES:
             if len(self) >= _KEPT:
                 self.clear()
@@ -130,7 +151,7 @@ def lines_of(section: bytes, first: int) -> list[bytes]:
         elif len(lines) > first:
             lines[-1].append(line.strip(b" \t"))
         else:
-            raise BadResponse("whitespace stands before its first header")
+            raise BadResponse("whitespace stands before its first header or trailer")
     return [parts[0] if len(parts) == 1 else b" ".join([parts[0].rstrip(b" \t"), *parts[1:]]) for parts in lines]
 
 

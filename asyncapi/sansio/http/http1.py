@@ -17,8 +17,9 @@ Refused:
 
 Read:
 9. A line that is folded, as one with a space (section 5.2); lines that end in LF alone (section 2.2).
-10. Empty lines before the status line, a status line without a reason, and HTTP/1.2 and later as 1.1 (RFC 9110
-    section 2.5). Section 2.2 has servers skip empty lines; a client that does so takes nothing for a response.
+10. Empty lines before the status line: section 2.2 has servers skip them, and nothing is taken for what it is not. A
+    status line without a reason. HTTP/1.2 and later, as 1.1 (RFC 9110 section 2.5); and 0.9 and 2.0, which some
+    programs write over plain HTTP/1, as 1.0.
 11. Other control characters in a header's value: they may stay (RFC 9110 section 5.5), and aiohttp leaves them there.
 12. A last coding other than chunked: the body goes on to the end of the connection (RFC 9112 section 6.3, rule 4).
 13. Chunked in a response of HTTP/1.0, whose connection then ends (section 6.1).
@@ -40,7 +41,7 @@ from asyncapi.sansio.http.heads import (
     STATUSES,
     USUAL,
     BadResponse,
-    field_of,
+    fields_of,
     framing_of,
     lines_of,
     one_length,
@@ -54,7 +55,7 @@ __all__ = ["BadResponse", "Reader"]
 
 MAX_HEAD = 256 * 1024  # bytes, by default
 _FIELD_BYTES = 32  # of a field on average, at least: so many may be in a head
-_START = b"HTTP/1."
+_START = b"HTTP/"
 _BLANK = re.compile(rb"\r?\n\r?\n")  # ends a header section
 _EMPTY_LINES = re.compile(rb"(?:\r?\n)*+")
 _HEAD, _LENGTH, _CHUNKED, _TO_THE_END, _DONE = range(5)
@@ -85,8 +86,9 @@ class Reader:
     """
 
     __slots__ = (
-        "_asks_for_none", "_chunks", "_closing", "_held", "_left", "_max_fields", "_max_head", "_method", "_room", "_seen",
-        "_state", "begun", "done", "fields", "headed", "interim", "keep", "length", "rest", "status", "trailers", "version",
+        "_asks_for_none", "_chunks", "_closing", "_held", "_left", "_max_fields", "_max_head", "_method", "_room",
+        "_seen", "_state", "begun", "done", "fields", "headed", "interim", "keep", "length", "rest", "status",
+        "trailers", "version",
     )  # fmt: skip
 
     begun: bool
@@ -208,7 +210,7 @@ class Reader:
                 return b""
             lines = lines_of(bytes(held[at : blank.start()]), 1)
             first = STATUSES[lines[0]]
-            fields = [*map(field_of, lines[1:])]
+            fields = fields_of(lines[1:], "header")
             if len(fields) > self._max_fields:
                 raise BadResponse(f"it has over {self._max_fields:,} headers", too_large=True)
             self._room -= blank.end() - at
@@ -235,8 +237,6 @@ class Reader:
             return
         if who := protocol_of(first):
             raise BadResponse(f"{who} is on this port")
-        if first.startswith(b"HTTP/"):
-            raise BadResponse("its HTTP version is neither 1.0 nor 1.1")
         raise BadResponse("it doesn't begin with a status line")
 
     def _interim(self, status: int, framing: Framing) -> None:

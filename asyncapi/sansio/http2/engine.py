@@ -27,16 +27,18 @@ class Engine(Protocol):
     After each call, bytes to write may wait in `outgoing`.
 
     Attributes:
-        limit: The most streams that the server allows at once; 100 until it has said so.
         going: No new stream may be opened: the server has sent GOAWAY, or the connection is closed or broken.
         last: The highest stream that the server says it may have worked on; 2**31 - 1 until a GOAWAY says less.
         fault: What broke the connection, or None.
     """
 
-    limit: int
     going: bool
     last: int
     fault: Fault | None
+
+    @property
+    def limit(self) -> int:
+        """The most streams that the server allows at once; 100 until it has said so."""
 
     @property
     def streams(self) -> int:
@@ -123,6 +125,12 @@ def engine(name: Name = "auto", *, window: int, limits: Limits | None = None) ->
         ConfigError: What the engine needs isn't installed.
     """
     limits = limits or Limits()
+    if name == "ngh2" or (name == "auto" and find_spec("ngh2") is not None):
+        try:
+            from asyncapi.sansio.http2.ngh2_engine import Ngh2Engine  # noqa: PLC0415  # optional
+        except ImportError:
+            raise ConfigError("the engine ngh2 isn't installed: pip install 'asyncapi-sdk[http2]'") from None
+        return Ngh2Engine(window=window, limits=limits)
     if find_spec("hpack") is None:
         raise ConfigError("HTTP/2 needs ngh2 or hpack: pip install 'asyncapi-sdk[http2]'")
     from asyncapi.sansio.http2.pure import PureEngine  # noqa: PLC0415  # optional

@@ -1,8 +1,10 @@
-"""Write HTTP/2 frames, and name their types, flags and settings (RFC 9113 sections 4, 6 and 6.5.2)."""
+"""Write and check HTTP/2 frames, and name their types, flags and settings (RFC 9113 sections 4, 6 and 6.5.2)."""
 
 from __future__ import annotations
 
 from struct import Struct
+
+from asyncapi.sansio.http2.events import FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, PROTOCOL_ERROR, ConnectionFault
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # section 3.4
 
@@ -58,13 +60,49 @@ def goaway(last: int, code: int) -> bytes:
     return frame(GOAWAY, 0, 0, GOING.pack(last, code))
 
 
-def head(stream: int, block: bytes, largest: int, *, end: bool) -> bytes:
+def head(stream: int, block: bytes, *, end: bool) -> bytes:
     """Write a header block: a HEADERS frame, and CONTINUATION frames for what doesn't fit."""
     flags = END_STREAM if end else 0
-    if len(block) <= largest:
+    if len(block) <= LEAST_FRAME:
         return frame(HEADERS, flags | END_HEADERS, stream, block)
-    parts = [frame(HEADERS, flags, stream, block[:largest])]
-    for at in range(largest, len(block), largest):
-        last = at + largest >= len(block)
-        parts.append(frame(CONTINUATION, END_HEADERS if last else 0, stream, block[at : at + largest]))
+    parts = [frame(HEADERS, flags, stream, block[:LEAST_FRAME])]
+    for at in range(LEAST_FRAME, len(block), LEAST_FRAME):
+        last = at + LEAST_FRAME >= len(block)
+        parts.append(frame(CONTINUATION, END_HEADERS if last else 0, stream, block[at : at + LEAST_FRAME]))
     return b"".join(parts)
+
+
+def unpadded(payload: bytes) -> bytes:
+    """Take the padding off (section 6.1)."""
+    if not payload:
+        raise ConnectionFault(FRAME_SIZE_ERROR, "a frame is too short for its flags")
+    if payload[0] >= len(payload):
+        raise ConnectionFault(PROTOCOL_ERROR, "a frame's padding is longer than the frame")
+    return payload[1 : len(payload) - payload[0]]
+
+
+def sized(kind: str, payload: bytes, size: int) -> None:
+    """Hold the payload of a frame to its only size."""
+    if len(payload) != size:
+        raise ConnectionFault(FRAME_SIZE_ERROR, f"a {kind} frame has a wrong size")
+
+
+def whole(kind: str, stream: int) -> None:
+    """Hold a frame to stream 0: it is for the connection."""
+    if stream:
+        raise ConnectionFault(PROTOCOL_ERROR, f"a {kind} frame is for a stream, not for the connection")
+
+
+def grown(room: int, more: int) -> int:
+    """Make a window larger by what WINDOW_UPDATE says."""
+    if not more:
+        raise ConnectionFault(PROTOCOL_ERROR, "a WINDOW_UPDATE frame adds nothing")
+    return moved(room, more)
+
+
+def moved(room: int, more: int) -> int:
+    """Make a window larger, or smaller."""
+    room += more
+    if room > LARGEST_WINDOW:  # section 6.9.1
+        raise ConnectionFault(FLOW_CONTROL_ERROR, "the server makes a window too large")
+    return room

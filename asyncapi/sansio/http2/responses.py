@@ -1,4 +1,4 @@
-"""Check the head of a response, and its length (RFC 9113 sections 8.1.1, 8.2 and 8.3.2).
+"""Read the head and trailer sections of responses (RFC 9113 sections 8.1.1, 8.2 and 8.3.2).
 
 A response that breaks these rules is malformed: its stream is refused, the connection goes on.
 """
@@ -20,9 +20,8 @@ _STATUS = re.compile(rb"[1-9][0-9][0-9]")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _FORBIDDEN = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 _SPACE = b" \t"
+_MEMORY, _LONGEST = 256, 256  # lines and sections remembered; bytes of a value
 _ENTRY = 32  # what each field counts for beside its bytes: section 6.5.2
-
-NO_BODY = frozenset({204, 304})  # RFC 9110 section 6.4.1
 
 
 @dataclass(slots=True)
@@ -42,32 +41,60 @@ class Section:
     why: str
 
 
-def section(lines: Iterable[tuple[bytes, bytes]], most: int) -> Section:
-    """Read the lines of a head or trailer section.
+class Sections:
+    """Read the head and trailer sections of one connection, and remember the lines that are right.
 
     Args:
-        lines: Names and values as they came.
-        most: Most bytes, counted as in section 6.5.2.
+        most: Most bytes of a section, counted as in section 6.5.2.
     """
-    status, length, size, fields = 0, None, 0, []
-    for name, value in lines:
-        size += len(name) + len(value) + _ENTRY
-        if name[:1] == b":":
-            if fields or status or name != b":status" or _STATUS.fullmatch(value) is None:
-                return _bad("its pseudo-header fields are not one :status at the start")
-            status = int(value)
-            continue
-        why = wrong(name, value)
-        if why:
-            return _bad(why)
-        if name == b"content-length":
-            if length is not None or _LENGTH.fullmatch(value) is None:
-                return _bad("its Content-Length is not one number")
-            length = int(value)
-        fields.append((name.decode("ascii"), value.decode("utf-8", "surrogateescape")))
-    if size > most:
-        return _bad(TOO_LARGE)
-    return Section(status, tuple(fields), length, "")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[tuple[bytes, bytes], tuple[str, str]] = {}
+        self._sections: dict[tuple[tuple[bytes, bytes], ...], Section] = {}
+
+    def recall(self, lines: tuple[tuple[bytes, bytes], ...]) -> Section:
+        """Read lines that may have come before, in the same order."""
+        section = self._sections.get(lines)
+        if section is None:
+            if len(self._sections) >= _MEMORY:
+                self._sections.clear()
+            section = self._sections[lines] = self.read(lines)
+        return section
+
+    def read(self, lines: Iterable[tuple[bytes, bytes]]) -> Section:
+        """Read the lines of a head or trailer section, names and values as they came."""
+        known = self._known
+        fields: list[tuple[str, str]] = []
+        status, length, size = 0, None, 0
+        for line in lines:
+            name, value = line
+            size += len(name) + len(value) + _ENTRY
+            pair = known.get(line)
+            if pair is None:
+                if name[:1] == b":":
+                    if fields or status or name != b":status" or _STATUS.fullmatch(value) is None:
+                        return _bad("its pseudo-header fields are not one :status at the start")
+                    status = int(value)
+                    continue
+                why = wrong(name, value)
+                if why:
+                    return _bad(why)
+                pair = name.decode("ascii"), value.decode("utf-8", "surrogateescape")
+                if name == b"content-length":
+                    if length is not None or _LENGTH.fullmatch(value) is None:
+                        return _bad("its Content-Length is not one number")
+                    length = int(value)
+                else:
+                    self._remember(name, value, pair)
+            fields.append(pair)
+        return Section(status, tuple(fields), length, "") if size <= self._most else _bad(TOO_LARGE)
+
+    def _remember(self, name: bytes, value: bytes, pair: tuple[str, str]) -> None:
+        if len(value) <= _LONGEST:
+            if len(self._known) >= _MEMORY:
+                self._known.clear()
+            self._known[name, value] = pair
 
 
 TOO_LARGE = "its headers are too large"
@@ -86,58 +113,3 @@ def wrong(name: bytes, value: bytes) -> str:
     if name in _FORBIDDEN or (name == b"te" and value != b"trailers"):
         return "it has a header of HTTP/1.1's connections"  # section 8.2.2
     return ""
-
-
-class Body:
-    """What is known of one response: whether it may go on as it does.
-
-    Attributes:
-        headed: The final head has come.
-        left: How many bytes of the body are to come, or None where nobody said.
-    """
-
-    __slots__ = ("_nobody", "headed", "left")
-
-    def __init__(self, method: str) -> None:
-        self.headed = False
-        self.left: int | None = None
-        self._nobody = method == "HEAD"
-
-    def head(self, head: Section, *, end: bool) -> str:
-        """Take in a head, interim or final; return what is wrong, or ""."""
-        if head.why:
-            return head.why
-        status = head.status
-        if status < 200:  # noqa: PLR2004  # 1xx
-            if not status:
-                return "it has no :status"
-            return "an interim response is no end, and never 101" if end or status == 101 else ""  # noqa: PLR2004  # 8.6
-        self.headed = True
-        self.left = head.length
-        if self._nobody or status in NO_BODY:
-            if status == 204 and head.length:  # noqa: PLR2004  # RFC 9110 section 8.6
-                return "a response of status 204 has a Content-Length"
-            self.left = 0
-        return self.ended() if end else ""
-
-    def data(self, size: int) -> str:
-        """Take in a part of the body; return what is wrong, or ""."""
-        if not self.headed:
-            return "its body comes before its head"
-        if self.left is not None:
-            self.left -= size
-            if self.left < 0:
-                return "its body is longer than its head allows"
-        return ""
-
-    def trailers(self, trailers: Section, *, end: bool) -> str:
-        """Take in a trailer section; return what is wrong, or ""."""
-        if trailers.why:
-            return trailers.why
-        if trailers.status or not end or trailers.length is not None:
-            return "its trailers have what only a head may have, or don't end it"  # section 8.1
-        return self.ended()
-
-    def ended(self) -> str:
-        """Take in the end; return what is wrong, or ""."""
-        return "its body is shorter than its Content-Length" if self.left else ""

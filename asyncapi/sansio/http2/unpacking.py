@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 from hpack import Decoder, HPACKError, OversizedHeaderListError
 
 from asyncapi.sansio.http2.events import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, ConnectionFault
-from asyncapi.sansio.http2.responses import Section, section
+from asyncapi.sansio.http2.limits import BOMB
+from asyncapi.sansio.http2.responses import Section, Sections
 
 if TYPE_CHECKING:
     from asyncapi.sansio.http2.limits import Limits
 
 _MEMORY, _LONGEST = 256, 1_024  # blocks remembered; bytes of one
-_BOMB = 4  # times the limit: a head that large isn't read to its end
 
 
 class Unpacker:
     """The decoder of one connection."""
 
     def __init__(self, limits: Limits) -> None:
-        self._most = limits.head
-        self._decoder = Decoder(limits.head * _BOMB)
+        self._sections = Sections(limits.head)
+        self._decoder = Decoder(limits.head * BOMB)
         self._known: dict[bytes, Section] = {}
 
     def unpack(self, block: bytes) -> Section:
@@ -46,7 +46,7 @@ class Unpacker:
             raise ConnectionFault(ENHANCE_YOUR_CALM, "the headers of a response are much too large") from None
         except HPACKError:
             raise ConnectionFault(COMPRESSION_ERROR, "the headers of a response can't be unpacked") from None
-        read = section(lines, self._most)  # type: ignore[arg-type]  # raw: pairs of bytes
+        read = self._sections.read(lines)
         entries = table.dynamic_entries
         if (entries[0] if entries else None) is not newest or len(entries) != count or table.maxsize != size:
             self._known.clear()

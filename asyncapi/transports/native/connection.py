@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
             self.exchange = None
             exchange.fail(self._cut(exchange, None))
         host = "" if "Host" in exchange.headers else origin.host
-        return origin.pool.heads.head(request, exchange.headers, host, proxied=origin.proxied)
+        return origin.pool.heads.head(request, exchange.headers, host + origin.authorization, proxied=origin.proxied)
 
     def abandon(self, exchange: Exchange) -> None:
         """Close the connection where the exchange still has it (rule 3)."""

@@ -146,6 +146,7 @@ class Dialer:
         self, place: Place, factory: Callable[[], P], protocols: tuple[str, ...], limit: float | None
     ) -> tuple[asyncio.Transport, P]:
         settings = self._settings(place.host, protocols, limit) if place.secure else {}
+        renewals = self._tls.renewals
         proxy = None if place.proxy is None else tunnels.proxy_of(place.proxy)
         if self._unix_socket is not None:
             made = await self._local(factory, settings)
@@ -161,6 +162,9 @@ class Dialer:
         if self._closed:
             transport.abort()
             raise final_error(CLOSED)
+        if place.secure and renewals != self._tls.renewals:  # while it was made: it is outdated already
+            transport.abort()
+            return await self._made(place, factory, protocols, limit)
         if place.secure and self._tls.pins is not None:
             self._tls.check(place.host, transport)  # rule 2
         return transport, protocol

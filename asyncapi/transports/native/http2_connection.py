@@ -131,7 +131,7 @@ class HTTP2Connection(asyncio.Protocol):
             self.drained = None
             self.transport.resume_reading()
 
-    # --- what its streams call -----------------------------------------------------------------------------------------
+    # --- what its streams call ---------------------------------------------------------------------------------------
 
     def open_stream(self, stream: Stream, *, end: bool) -> None:
         """Open a stream for its exchange.
@@ -152,6 +152,8 @@ class HTTP2Connection(asyncio.Protocol):
         scheme = "https" if self._origin.place.secure else "http"
         stream.id = self.engine.request(request.method, scheme, authority, request.target.path, fields, end=end)
         stream.heard = self.heard
+        if not self.streams:
+            self._last_heard = self._loop.time()
         self.streams[stream.id] = stream
         self._unwritten.append(stream)
         self.opened += 1
@@ -220,7 +222,7 @@ class HTTP2Connection(asyncio.Protocol):
         stream = self.streams.get(event.stream)
         if stream is None:
             return
-        if event.status == _MISDIRECTED and rewindable(stream.exchange.request):
+        if event.status == _MISDIRECTED and not self._owner.prior and rewindable(stream.exchange.request):
             self._owner.require_http1()
             self.engine.reset(event.stream)
             self._fail(stream, not_begun("it wants HTTP/1.1 for this host (421)", stream.exchange.request))
@@ -267,11 +269,14 @@ class HTTP2Connection(asyncio.Protocol):
         stream = self.streams.get(event.stream)
         if stream is None:
             return
-        if event.code == ev.HTTP_1_1_REQUIRED and not event.ours:
+        required = event.code == ev.HTTP_1_1_REQUIRED and not event.ours
+        if required and not self._owner.prior:
             self._owner.require_http1()
         if event.code == ev.REFUSED_STREAM and not event.ours:
             self._origin.pool.refused += 1
-        self._fail(stream, _reset(stream, event))
+        error = _reset(stream, event)
+        error.final = error.final or (required and self._owner.prior)
+        self._fail(stream, error)
 
     def _on_goaway(self, event: ev.GoAway) -> None:
         self.leaving = True
@@ -415,6 +420,7 @@ class HTTP2Connection(asyncio.Protocol):
             if wait <= 0:
                 self.close()
                 return
+            wait = min(wait, self._ping or wait)  # so that no silence begins unseen
         elif self._ping is not None:
             if self._asked is not None and self._last_heard > self._asked:
                 self._asked = None

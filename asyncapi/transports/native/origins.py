@@ -22,6 +22,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.transports.native.connection import Connection
 from asyncapi.transports.native.head import Heads
 from asyncapi.transports.native.http2_fields import FieldLines
+from asyncapi.transports.native.tunnels import forwarder
 
 if TYPE_CHECKING:
     from asyncapi.messages.request import Request
@@ -42,24 +43,28 @@ class Origin:
         pool: The pool that it belongs to.
         key: What the pool knows it by.
         place: Where the connections lead to.
-        proxied: Scheme and host, where an HTTP proxy forwards the requests; else "".
 
     Attributes:
         host: The line of `Host`.
+        proxied: Scheme and host, where an HTTP proxy forwards the requests; else "".
+        authorization: The line of `Proxy-Authorization` for that proxy, or "".
         idle: Those that wait to be used again, the youngest last.
         open: All of them.
         dialing: How many requests wait for a new connection.
         streams: Its HTTP/2; None where HTTP/1.1 alone is spoken.
     """
 
-    __slots__ = ("dialing", "host", "idle", "key", "open", "place", "pool", "proxied", "streams")
+    __slots__ = ("authorization", "dialing", "host", "idle", "key", "open", "place", "pool", "proxied", "streams")
 
-    def __init__(self, pool: Pool, key: Any, place: Place, proxied: str) -> None:
+    def __init__(self, pool: Pool, key: Any, place: Place) -> None:
         self.pool: Pool = pool
         self.key: Any = key
         self.place: Place = place
         self.host: str = f"Host: {place.authority}\r\n"
-        self.proxied: str = proxied
+        proxy = None if place.proxy is None else forwarder(place)
+        self.proxied: str = "" if proxy is None else f"http://{place.authority}"
+        known = proxy is not None and proxy.authorization
+        self.authorization: str = f"Proxy-Authorization: {known}\r\n" if known else ""
         self.idle: list[Connection] = []
         self.open: set[Connection | HTTP2Connection] = set()
         self.dialing: int = 0
@@ -86,9 +91,7 @@ class Origin:
             pool.sweep_later()
 
     def forget(self, connection: Connection | HTTP2Connection) -> None:
-        """Take in that a connection is closed."""
-        if connection in self.idle:
-            self.idle.remove(connection)  # type: ignore[arg-type]  # it is among them
+        """Take in that a connection is closed; among the idle ones, where it may still be, nobody takes it."""
         self.open.discard(connection)
         self.forget_if_unused()
 
@@ -195,8 +198,10 @@ class Pool:
         self.sweeper = None
         oldest, left = self.loop.time() - self.keepalive, False
         for origin in list(self.origins.values()):
-            for connection in [each for each in origin.idle if each.idle_since <= oldest]:
-                connection.close()
+            for connection in origin.idle:
+                if connection.idle_since <= oldest:
+                    connection.close()
+            origin.idle = [each for each in origin.idle if not each.gone]
             left = left or bool(origin.idle)
         if left:
             self.sweep_later()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
+from asyncapi.sansio.http2.engine import engine
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.transports import attempt_limit, outgoing, upload
 from asyncapi.transports.decoded import DecodedBody
@@ -23,7 +24,8 @@ from asyncapi.transports.native.dialing import Dialer
 from asyncapi.transports.native.exchange import Exchange, oversized
 from asyncapi.transports.native.origins import Origin, Pool
 from asyncapi.transports.native.place import Place
-from asyncapi.transports.tls import Handshakes
+from asyncapi.transports.native.tunnels import check_socks
+from asyncapi.transports.tls import EITHER, HTTP_2, Handshakes
 from asyncapi.transports.unclosed import watch_over
 
 if TYPE_CHECKING:
@@ -86,7 +88,9 @@ class NativeTransport:
         prior: bool = False,
         http3: Literal[False, True, "prior"] = False,
     ) -> None:
-        outgoing.check(proxy, unix_socket)
+        outgoing.check(proxy, unix_socket, socks=True)
+        if proxy is not None:
+            check_socks(proxy)
         if guard is not None:
             outgoing.check_guarded(proxy, unix_socket, trust_env=trust_env)
         self._clock = clock
@@ -96,12 +100,17 @@ class NativeTransport:
         self._tls = tls or Handshakes()
         self._guard = guard
         self._jar = outgoing.Cookies(clock) if cookies else None
-        self._environment = outgoing.Environment(proxies=unix_socket is None and proxy is None) if trust_env else None
+        self._environment = (
+            outgoing.Environment(proxies=unix_socket is None and proxy is None, socks=True) if trust_env else None
+        )
         self._dresses = cookies or trust_env
         self._proxy = proxy
         self._unix_socket = unix_socket
         self._keepalive = keepalive
         self._http2, self._prior = http2, prior
+        if http2 is not None:
+            self._tls.context(HTTP_2 if prior else EITHER)
+            engine(window=http2.window)  # says now which package is missing
         self._http3 = http3
         self._trust: Trust | None = None if http3 is False else _trust(self._tls)
         self._pool: Pool | None = None
@@ -225,8 +234,7 @@ class NativeTransport:
         place = Place.of(target.host, secure=target.secure, proxy=proxy)
         if place.secure and not self._tls.verify:
             self._tls.warn(target.host, place.host)
-        proxied = f"http://{place.authority}" if proxy is not None and not place.secure else ""
-        made = pool.origins[key] = Origin(pool, key, place, proxied)
+        made = pool.origins[key] = Origin(pool, key, place)
         if self._http2 is not None and key not in pool.http1 and (place.secure or self._prior):
             made.streams = self._streams(made, self._http2)
         return made
@@ -258,6 +266,30 @@ class NativeTransport:
     def cookies_of(self) -> Callable[[URL], str] | None:
         """The function that returns the cookies to send to a URL; None where no cookies are kept."""
         return None if self._jar is None else self._jar.header
+
+    @property
+    def http2_counts(self) -> dict[str, int]:
+        """What is open over HTTP/2, as `Stats.http2` shows it; empty where it isn't spoken."""
+        if self._http2 is None:
+            return {}
+        counts = {"connections": 0, "streams": 0, "waiting": 0, "refused": 0}
+        if self._pool is not None:
+            counts["refused"] = self._pool.refused
+            for origin in self._pool.origins.values():
+                if origin.streams is not None:
+                    origin.streams.count(counts)
+        return counts
+
+    @property
+    def described(self) -> str:
+        """What `explain()` adds to its name."""
+        settings, counts = self._http2, self.http2_counts
+        if settings is None:
+            return ""
+        which = "HTTP/2 alone" if self._prior else "HTTP/2 where the server offers it"
+        ping = "no PING" if settings.ping is None else f"PING after {settings.ping:g} s of silence"
+        now = ", ".join(f"{count} {name}" for name, count in counts.items())
+        return f", {which}; {ping}; {now}"
 
     async def aclose(self) -> None:
         """Close every connection; attempts under way fail."""

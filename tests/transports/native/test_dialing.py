@@ -47,9 +47,12 @@ async def test_a_connection_is_there_when_the_dialer_returns_it():
 
 
 async def test_small_writes_are_not_held_back():
+    async def resolve(host, port):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
     async with scripted(greeting) as server:
         for host in (f"127.0.0.1:{server.port}", f"localhost:{server.port}"):
-            transport, _ = await dialer().dial(place(f"http://{host}"), Wire, limit=20)
+            transport, _ = await dialer(resolve=resolve).dial(place(f"http://{host}"), Wire, limit=20)
             assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             transport.abort()
 
@@ -300,6 +303,23 @@ async def test_new_files_retire_connections_before_the_next_is_made(ours, tmp_pa
         assert retired == [2]
 
 
+async def test_a_connection_that_is_outdated_as_it_comes_is_made_again(ours):
+    tls, context, handshakes = trusting(ours), ours.server("h.example"), []
+
+    def renewed_meanwhile(*_) -> None:
+        handshakes.append(1)
+        tls.renewals = 1
+
+    context.sni_callback = renewed_meanwhile
+    async with scripted(greeting, tls=context) as server:
+        secure = dialer(tls=tls, resolve=resolving(h_example=["127.0.0.1"]))
+        transport, wire = await secure.dial(place(f"https://h.example:{server.port}"), Wire, limit=20)
+        assert await wire.reads(5) == b"hello"
+        assert len(handshakes) == 2
+        transport.abort()
+        await hung_up(server)
+
+
 async def test_a_server_that_speaks_no_tls_is_told_with_what_to_do(ours):
     async with scripted(greeting) as server:
         with pytest.raises(TLSError, match=r"the server does not speak TLS on this port: should the URL begin with"):
@@ -397,6 +417,31 @@ async def test_closing_ends_what_is_under_way(what, ours):
             await slow.dial(target, Wire, limit=1)
         await settled()
         assert not names_under_way(slow)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_closing_as_the_connection_comes_leaves_none(turns):
+    class Closing(Wire):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            later(turns)
+
+    def later(left):
+        if left:
+            asyncio.get_running_loop().call_soon(later, left - 1)
+        else:
+            closed.close()
+
+    async with scripted(greeting) as server:
+        closed = dialer()
+        try:
+            transport, _ = await closed.dial(place(server.url), Closing, limit=20)
+        except ProtocolError as error:
+            assert "the client was closed" in str(error)  # noqa: PT017 - or it was there before
+        else:
+            assert not closed._closed
+            transport.abort()
+        await hung_up(server)
 
 
 def names_under_way(slow) -> bool:
