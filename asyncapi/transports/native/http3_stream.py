@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
-from asyncapi.errors import ProtocolError, final_error
-from asyncapi.sansio.http.field_sections import BadSection, content_length, response_section, trailer_section
-from asyncapi.transports.failures import TOO_MUCH
+from asyncapi.errors import ConfigError, ProtocolError, final_error
+from asyncapi.sansio.http.field_sections import (
+    BadSection,
+    content_length,
+    request_section,
+    response_section,
+    trailer_section,
+)
+from asyncapi.transports.failures import CLOSED, TOO_MUCH, cut
 
 if TYPE_CHECKING:
     import asyncio
@@ -147,8 +153,7 @@ class Stream:
                 future.set_result(None)
 
     def _misdirected(self) -> Broken:
-        failure = ProtocolError("the server does not serve this host over HTTP/3 (421)", request=self.exchange.request)
-        failure.unprocessed = True
+        failure = unprocessed("the server does not serve this host over HTTP/3 (421)", self.exchange)
         return Broken(failure, misdirected=True)
 
     def _refused(self, error: BadSection) -> Broken:
@@ -159,3 +164,54 @@ class Stream:
     def _malformed(self, why: str) -> Broken:
         what = "the body broke off" if self.exchange.headed else "the response isn't valid HTTP"
         return Broken(ProtocolError(f"{what}: {why}", request=self.exchange.request))
+
+
+def section_of(exchange: Exchange, authority: str) -> Section:
+    """Write the fields of a request.
+
+    Args:
+        exchange: The exchange.
+        authority: The origin's host and port.
+
+    Raises:
+        ConfigError: A header can't be sent.
+    """
+    request, content = exchange.request, exchange.request.content
+    length = len(content) if isinstance(content, bytes) else None
+    try:
+        return request_section(
+            request.method, authority, request.target.path, exchange.headers, length, body=content is not None
+        )
+    except ValueError as error:
+        raise ConfigError(str(error), request=request) from None
+
+
+def lost(exchange: Exchange, *, broken: bool, closed: bool) -> ProtocolError:
+    """Make the error of a request whose connection has ended.
+
+    Args:
+        exchange: The exchange.
+        broken: Whether the server broke the protocol.
+        closed: Whether the client was closed.
+    """
+    if closed:
+        return final_error(CLOSED, exchange.request)
+    if broken:
+        return ProtocolError("the server broke HTTP/3, and the connection was closed", request=exchange.request)
+    return cut(None, exchange.request)
+
+
+def unprocessed(message: str, exchange: Exchange) -> ProtocolError:
+    """Make the error of a request that the server has not begun: it may be sent again whatever its method."""
+    failure = ProtocolError(message, request=exchange.request)
+    failure.unprocessed = True
+    return failure
+
+
+def silent(exchange: Exchange, patience: float) -> ProtocolError:
+    """Make the error of a request whose connection has fallen silent for so many seconds."""
+    failure = ProtocolError(
+        f"the HTTP/3 connection fell silent: no reply for {patience:.3g} s", request=exchange.request
+    )
+    failure.stale = exchange.request.call.reused and not exchange.headed
+    return failure

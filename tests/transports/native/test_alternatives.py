@@ -14,7 +14,7 @@ import pytest
 import asyncapi
 from asyncapi import TLS, Client, ConfigError, ConnectError, Egress, ProtocolError, Retry, TLSError
 from asyncapi.sansio.http.pins import pin
-from asyncapi.transports.native import alternatives, http3_connection
+from asyncapi.transports.native import alternatives, http3_life
 from certificates import aged
 from daemons import free_port
 from http3_server import FALLBACK, http3_server
@@ -285,8 +285,8 @@ async def test_a_handshake_that_takes_longer_than_a_failing_tcp_is_waited_for(ou
 
 
 async def test_when_udp_dies_gets_go_on_over_tcp(serve, monkeypatch, dials):
-    monkeypatch.setattr(http3_connection, "SILENCE", 0.3)
-    monkeypatch.setattr(http3_connection, "ROUND_TRIPS", 0)
+    monkeypatch.setattr(http3_life, "SILENCE", 0.3)
+    monkeypatch.setattr(http3_life, "ROUND_TRIPS", 0)
     async with serve(retry=Retry(3)) as (origin, api):
         assert await texts(api, 3) == ["tcp", "udp", "udp"]
         origin.udp.path.dead = True
@@ -297,8 +297,8 @@ async def test_when_udp_dies_gets_go_on_over_tcp(serve, monkeypatch, dials):
 
 
 async def test_when_udp_dies_a_post_is_not_sent_twice(serve, monkeypatch):
-    monkeypatch.setattr(http3_connection, "SILENCE", 0.3)
-    monkeypatch.setattr(http3_connection, "ROUND_TRIPS", 0)
+    monkeypatch.setattr(http3_life, "SILENCE", 0.3)
+    monkeypatch.setattr(http3_life, "ROUND_TRIPS", 0)
     async with serve(retry=Retry(3)) as (origin, api):
         assert await texts(api, 2) == ["tcp", "udp"]
         origin.udp.path.dead = True
