@@ -14,20 +14,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import ConfigError, ProtocolError
+from asyncapi.errors import ConfigError
 from asyncapi.transports.failures import cut
 from asyncapi.transports.native import sending
-from asyncapi.transports.native.http3_engine import (
-    ID_ERROR,
-    NO_ERROR,
-    REQUEST_REJECTED,
-    VERSION_FALLBACK,
-    Ended,
-    Engine,
-)
+from asyncapi.transports.native.http3_engine import ID_ERROR, NO_ERROR, VERSION_FALLBACK, Ended, Engine
 from asyncapi.transports.native.http3_life import Life, Verdict
 from asyncapi.transports.native.http3_places import Places
-from asyncapi.transports.native.http3_stream import Broken, Stream, lost, section_of, silent, unprocessed
+from asyncapi.transports.native.http3_stream import Broken, Stream, lost, refused, section_of, silent, unprocessed
 from asyncapi.transports.native.http3_wire import Wire
 
 if TYPE_CHECKING:
@@ -37,6 +30,7 @@ if TYPE_CHECKING:
 
     from qh3.quic.configuration import QuicConfiguration
 
+    from asyncapi.errors import ProtocolError
     from asyncapi.sansio.http.field_sections import Section
     from asyncapi.transports.native.exchange import Exchange
     from asyncapi.transports.native.origins import Pool
@@ -203,14 +197,9 @@ class HTTP3Connection:
             return
         exchange = found.exchange
         self._drop(stream)
-        fallback = code == VERSION_FALLBACK
-        if fallback:
+        if code == VERSION_FALLBACK:
             self._misdirected()
-        if code == REQUEST_REJECTED or fallback:
-            exchange.fail(unprocessed("the server rejected the request before it began to process it", exchange))
-            return
-        when = "in the middle of the response body" if exchange.headed else "before it sent a response"
-        exchange.fail(ProtocolError(f"the server ended the stream {when} (code {code:#x})", request=exchange.request))
+        exchange.fail(refused(exchange, code))
 
     def unwanted(self, stream: int) -> None:
         """Take in that the server takes no more of a body."""

@@ -15,6 +15,7 @@ from asyncapi.sansio.http.field_sections import (
     trailer_section,
 )
 from asyncapi.transports.failures import CLOSED, TOO_MUCH, cut
+from asyncapi.transports.native.http3_engine import REQUEST_REJECTED, VERSION_FALLBACK
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.http.field_sections import Section
     from asyncapi.transports.native.exchange import Exchange
 
+_NOT_BEGUN = frozenset({REQUEST_REJECTED, VERSION_FALLBACK})  # RFC 9114 section 8.1
 MOST_INTERIM = 100  # 1xx responses of one request
 _CONTINUE, _FINAL, _NO_CONTENT, _NOT_MODIFIED, _MISDIRECTED = 100, 200, 204, 304, 421
 
@@ -184,6 +186,14 @@ def section_of(exchange: Exchange, authority: str) -> Section:
         )
     except ValueError as error:
         raise ConfigError(str(error), request=request) from None
+
+
+def refused(exchange: Exchange, code: int) -> ProtocolError:
+    """Make the error of a request whose stream the server has ended with this code."""
+    if code in _NOT_BEGUN:
+        return unprocessed("the server rejected the request before it began to process it", exchange)
+    when = "in the middle of the response body" if exchange.headed else "before it sent a response"
+    return ProtocolError(f"the server ended the stream {when} (code {code:#x})", request=exchange.request)
 
 
 def lost(exchange: Exchange, *, broken: bool, closed: bool) -> ProtocolError:
