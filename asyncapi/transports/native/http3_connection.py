@@ -144,7 +144,7 @@ class HTTP3Connection:
         number = self._ids.get(exchange)
         if number is None:
             return
-        self._life.gives_up(self._streams[number].began)
+        self._life.gives_up(self._streams[number].began, self._loop.time())
         self._drop(number)
         self.wire.flush_later()
 
@@ -290,8 +290,6 @@ class HTTP3Connection:
             stream.room = self._loop.create_future()
             await stream.room
         return stream.id in self._streams
-
-    # --- its life ----------------------------------------------------------------------------------------------------
 
     def _open(self, why: str) -> None:
         if not self.opened.done():

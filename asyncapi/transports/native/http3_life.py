@@ -68,9 +68,9 @@ class Life:
         """Take in that nothing is under way any more."""
         self._idle_since, self._asked = now, None
 
-    def gives_up(self, began: float) -> None:
-        """Take in that a request which began then is given up."""
-        if began > self.heard:
+    def gives_up(self, began: float, now: float) -> None:
+        """Take in that a request is given up which began then; one that had little time says nothing."""
+        if began > self.heard and now - began > self.patience / 4:
             self.silent = True
 
     def due(self, *, busy: bool) -> float:

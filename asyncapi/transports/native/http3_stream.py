@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict
 
 from asyncapi.errors import ConfigError, ProtocolError, final_error
+from asyncapi.sansio.failures.resend import rewindable
 from asyncapi.sansio.http.field_sections import (
     BadSection,
     content_length,
@@ -116,7 +117,7 @@ class Stream:
             raise self._refused(error) from None
         if status < _FINAL:
             raise self._malformed("its final status is an interim one")
-        if status == _MISDIRECTED and exchange.request.content is None:
+        if status == _MISDIRECTED and rewindable(exchange.request):
             raise self._misdirected()
         self._bodiless = self._bodiless or status in {_NO_CONTENT, _NOT_MODIFIED}
         if not self._bodiless:

@@ -582,7 +582,8 @@ async def test_a_slow_server_is_asked_for_a_sign_of_life_and_waited_for(serve, m
         assert (await api.get("/")).content == b"late"
 
 
-async def test_a_call_that_was_given_up_in_silence_does_not_get_the_next_one_stuck(serve):
+async def test_a_call_that_was_given_up_in_silence_does_not_get_the_next_one_stuck(serve, monkeypatch):
+    monkeypatch.setattr(http3_life, "SILENCE", 1.0)
     async with serve(hello, timeout=Timeout(attempt=0.3), retry=Retry(3)) as (server, api):
         await api.get("/")
         old = server.last
