@@ -220,8 +220,8 @@ class HTTP3Connection:
 
     def ended(self, why: Ended) -> None:
         """Take in that the connection has ended."""
-        broken, closed = not why.remote and why.code != NO_ERROR, self._pool.closed
-        self._fail(lambda exchange: lost(exchange, broken=broken, closed=closed), failed=broken)
+        closed = self._pool.closed
+        self._fail(lambda exchange: lost(exchange, why, closed=closed), failed=why.alert or why.broken)
         self._open(why.reason or f"code {why.code:#x}")
         self._hang_up()
 
