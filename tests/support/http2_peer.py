@@ -275,7 +275,9 @@ def _may_differ(key: tuple, one: Seen, other: Seen) -> bool:
         return abs(one.written.get(key, 0) - other.written.get(key, 0)) <= WINDOW  # 5
     if key in {(GOAWAY, 0, 0), (PING, 1, 0), (SETTINGS, 1, 0)}:
         return _over(one)  # 3
-    ends = [part if isinstance(part, str) else part[0] for side in (one, other) for part in side.streams.get(stream, [])]
+    ends = [
+        part if isinstance(part, str) else part[0] for side in (one, other) for part in side.streams.get(stream, [])
+    ]
     return kind == RST_STREAM and not {"unprocessed", "reset"}.isdisjoint(ends)  # 1
 
 
@@ -392,7 +394,7 @@ class _Server:
         if kind == 6:
             return ACK if random.random() < 0.5 else b""
         if kind == 7:
-            return frame(PRIORITY, 0, self.stream() or 1, b"\0\0\0\0\x10")
+            return frame(PRIORITY, 0, self.stream(), b"\0\0\0\0\x10")
         if kind == 8:
             return frame(
                 random.choice([0xB, 0xE, 0x42, 0xFF]), random.randrange(256), self.stream(), b"x" * random.randrange(9)

@@ -87,7 +87,7 @@ def sized(kind: str, payload: bytes, size: int) -> None:
         raise ConnectionFault(FRAME_SIZE_ERROR, f"a {kind} frame has a wrong size")
 
 
-def whole(kind: str, stream: int) -> None:
+def for_connection(kind: str, stream: int) -> None:
     """Hold a frame to stream 0: it is for the connection."""
     if stream:
         raise ConnectionFault(PROTOCOL_ERROR, f"a {kind} frame is for a stream, not for the connection")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from asyncapi.sansio.http2.limits import Meter
 
+_CHECKED = frozenset({frames.PRIORITY, frames.PUSH_PROMISE})
+
 
 class Gate:
     """Follow the frames of one connection by their headers.
@@ -51,8 +53,8 @@ class Gate:
             if kind == frames.DATA and flags & frames.END_STREAM and size:
                 self._last(stream, size, flags)
             try:
-                if self._first or kind == frames.PUSH_PROMISE:
-                    self._check(kind, flags)
+                if self._first or kind in _CHECKED:
+                    self._check(kind, flags, stream)
                 count(kind, flags, size)
             except ConnectionFault as fault:
                 return max(0, at - before), fault
@@ -74,9 +76,11 @@ class Gate:
             self.ends[self._padded] -= 1 + padding
         self._padded = 0
 
-    def _check(self, kind: int, flags: int) -> None:
+    def _check(self, kind: int, flags: int, stream: int) -> None:
         if self._first and (kind != frames.SETTINGS or flags & frames.ACK):
             raise ConnectionFault(PROTOCOL_ERROR, "the server begins without SETTINGS: it may not speak HTTP/2")
         self._first = False
         if kind == frames.PUSH_PROMISE:
             raise ConnectionFault(PROTOCOL_ERROR, "the server pushes, though our settings forbid it")
+        if kind == frames.PRIORITY and not stream & frames.LARGEST_STREAM:
+            raise ConnectionFault(PROTOCOL_ERROR, "a PRIORITY frame names no stream")

@@ -3,7 +3,7 @@
 libnghttp2 keeps the rules of RFC 9113. What it leaves to its user, or does in another way than `pure`, is made equal
 here:
 1. Frames are counted before it sees them (`limits`): its own limits count by the clock, and one of them counts reads.
-2. A server that pushes breaks the connection; libnghttp2 would refuse each push.
+2. A push, or a PRIORITY frame without a stream, breaks the connection; libnghttp2 would refuse or ignore it.
 3. An error that ends the connection takes libnghttp2's session away. The GOAWAY is then written here.
 4. libnghttp2 refuses a malformed response without a word but the RST_STREAM. If the body is shorter than it should be,
    its last part is neither handed out nor given back to the connection's window: the window is made larger by as much.
@@ -57,7 +57,7 @@ class _Stream:
 class Ngh2Engine:
     """An `Engine` over libnghttp2."""
 
-    def __init__(self, *, window: int, limits: Limits) -> None:
+    def __init__(self, *, window: int, whole: int, limits: Limits) -> None:
         self.limit = FEW_STREAMS
         self.going = False
         self.last = frames.LARGEST_STREAM
@@ -72,7 +72,7 @@ class Ngh2Engine:
         self._gate = Gate(self._meter, self._open)
         self._stalled: dict[int, None] = {}
         self._settled = False
-        self._whole = max(window, frames.FIRST_WINDOW)
+        self._whole = max(whole, window, frames.FIRST_WINDOW)
         self._said = False  # libnghttp2 has written a GOAWAY itself
         self._sections = Sections(limits.head)
         self._heads = Heads(ngh2.NeverIndexedHeader)
@@ -98,8 +98,6 @@ class Ngh2Engine:
     @property
     def _over(self) -> bool:
         return self.going and not self._open
-
-    # --- out ---------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
         """As of an `Engine`."""
@@ -141,7 +139,9 @@ class Ngh2Engine:
             self._drain()
         if taken < size:
             self._stalled[stream] = None
-        elif end and found.ended:
+            return taken
+        self._stalled.pop(stream, None)
+        if end and found.ended:
             self._open.pop(stream, None)
         return taken
 
@@ -186,14 +186,13 @@ class Ngh2Engine:
             if data:
                 self._out.append(data)
 
-    # --- in ----------------------------------------------------------------------------------------------------
-
     def receive(self, data: bytes) -> list[Event]:
         """As of an `Engine`."""
         if self._over:
             return []
         events: list[Event] = []
         self._events = events
+        self._drain()  # what has not been written yet opens no stream
         passed, fault = self._gate.walk(data)
         try:
             self._feed(data if fault is None else data[:passed])

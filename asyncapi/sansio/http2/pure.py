@@ -41,7 +41,7 @@ _DEBUG = 256  # bytes kept of a GOAWAY's debug data
 class PureEngine:
     """An `Engine` in Python."""
 
-    def __init__(self, *, window: int, limits: Limits) -> None:
+    def __init__(self, *, window: int, whole: int, limits: Limits) -> None:
         self.going = False
         self.last = frames.LARGEST_STREAM
         self.fault: Fault | None = None
@@ -56,7 +56,7 @@ class PureEngine:
         self._open: dict[int, Stream] = {}
         self._stalled: dict[int, None] = {}
         self._window = window
-        self._windows = Windows(window, self._out)
+        self._windows = Windows(window, whole, self._out)
         self._sides = Settings(limits.settings, self._windows, self._packer)
         self._blocks = Blocks()
         self._kinds: dict[int, Callable[[int, int, bytes], None]] = {
@@ -82,8 +82,6 @@ class PureEngine:
         if self.going or self._next > frames.LARGEST_STREAM:
             return 0
         return max(0, self._sides.limit - len(self._open))
-
-    # --- out ---------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
         """As of an `Engine`."""
@@ -122,12 +120,14 @@ class PureEngine:
             self._meter.sent()
         self._windows.room -= taken
         found.room -= taken
+        if not whole:
+            self._stalled[stream] = None
+            return taken
+        self._stalled.pop(stream, None)
         if end:
             found.sending = False
             if found.ended:
                 del self._open[stream]
-        elif not whole:
-            self._stalled[stream] = None
         return taken
 
     def reset(self, stream: int, code: int = ev.CANCEL) -> None:
@@ -161,8 +161,6 @@ class PureEngine:
         self._out.clear()
         self._meter.written()
         return data
-
-    # --- in ----------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> list[Event]:
         """As of an `Engine`."""
@@ -294,9 +292,9 @@ class PureEngine:
         self._events.append(ev.Reset(stream, code, ours=True, why=why))
 
     def _priority(self, _: int, stream: int, payload: bytes) -> None:
+        frames.sized("PRIORITY", payload, 5)
         if not stream:
             raise ConnectionFault(PROTOCOL_ERROR, "a PRIORITY frame names no stream")
-        frames.sized("PRIORITY", payload, 5)
 
     def _reset(self, _: int, stream: int, payload: bytes) -> None:
         frames.sized("RST_STREAM", payload, 4)
@@ -310,7 +308,7 @@ class PureEngine:
         raise ConnectionFault(PROTOCOL_ERROR, "the server pushes, though our settings forbid it")  # section 8.4
 
     def _ping(self, flags: int, stream: int, payload: bytes) -> None:
-        frames.whole("PING", stream)
+        frames.for_connection("PING", stream)
         frames.sized("PING", payload, 8)
         if flags & frames.ACK:
             self._events.append(ev.Pong(payload))
@@ -318,7 +316,7 @@ class PureEngine:
             self._out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
 
     def _goaway(self, _: int, stream: int, payload: bytes) -> None:
-        frames.whole("GOAWAY", stream)
+        frames.for_connection("GOAWAY", stream)
         if len(payload) < 8:  # noqa: PLR2004  # section 6.8
             raise ConnectionFault(ev.FRAME_SIZE_ERROR, "a GOAWAY frame is too short")
         last, code = frames.GOING.unpack_from(payload)
@@ -343,7 +341,7 @@ class PureEngine:
             found.room = frames.grown(found.room, more)
 
     def _settings(self, flags: int, stream: int, payload: bytes) -> None:
-        frames.whole("SETTINGS", stream)
+        frames.for_connection("SETTINGS", stream)
         answer = self._sides.receive(flags, payload, self._open.values())
         if answer:
             self._out.append(answer)

@@ -23,7 +23,8 @@ from asyncapi.errors import AsyncAPIError, QueueFull, RequestTimeout, TLSError
 from asyncapi.transports.failures import slow_connect
 from asyncapi.transports.native.connection import Connection
 from asyncapi.transports.native.http2_connection import HTTP2Connection
-from asyncapi.transports.native.http2_stream import Stream, not_begun
+from asyncapi.transports.native.http2_failures import NEW_ONE_CLOSED, not_begun
+from asyncapi.transports.native.http2_stream import Stream
 from asyncapi.transports.tls import EITHER, HTTP_2
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class Streams:
             return
         self.current = None
         if not connection.opened:  # a server that sends every connection away at once would be dialed for ever
-            self._refuse(lambda ticket: not_begun("it has closed a new connection", ticket.request))
+            self._refuse(lambda ticket: not_begun(NEW_ONE_CLOSED, ticket.request))
         if self._queue:
             self.advance()
 
@@ -238,7 +239,7 @@ class Streams:
             self._refuse(lambda _: None)
             return
         if made.gone or made.leaving:
-            self._refuse(lambda ticket: not_begun("it has closed a new connection", ticket.request))
+            self._refuse(lambda ticket: not_begun(NEW_ONE_CLOSED, ticket.request))
             return
         self.current = made
         self.advance()

@@ -209,6 +209,8 @@ class Pool:
     def close(self) -> None:
         """Close every connection; requests that wait for one fail."""
         self.closed = True
+        if self.loop.is_closed():  # a program that has ended without closing its client: the system closes the sockets
+            return
         if self.sweeper is not None:
             self.sweeper.cancel()
             self.sweeper = None

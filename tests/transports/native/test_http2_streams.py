@@ -24,20 +24,13 @@ from asyncapi import (
 from asyncapi.transports.native.origins import Origin
 from certificates import OK
 from http2_engines import engine  # noqa: F401 - a fixture
-from http2_server import HTTP_1_1_REQUIRED, http2_server
+from http2_server import HTTP_1_1_REQUIRED, at_rest, client, connections, http2_server, until
 from servers import always, scripted, tunnel
 from socks_proxy import Socks
 
 pytestmark = pytest.mark.usefixtures("engine")
 
 ONCE = Retry(1)
-
-
-def client(server, **settings) -> Client:
-    settings.setdefault("retry", ONCE)
-    settings.setdefault("timeout", 20.0)
-    settings.setdefault("pace", False)
-    return Client(server.url, **{"http2": "prior", **settings})
 
 
 async def ok(peer, asked):
@@ -51,16 +44,6 @@ async def mute(peer):
 
 def secure(server) -> str:
     return server.url.replace("http://", "https://")
-
-
-def connections(api: Client) -> list[object]:
-    return [connection for origin in api._transport._pool.origins.values() for connection in origin.open]
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 # --- the protocol is chosen -------------------------------------------------------------------------------------------
@@ -96,18 +79,20 @@ async def test_a_server_that_chooses_http1_keeps_its_connections_alive(ours):
 
 async def test_a_server_that_learns_http2_is_spoken_to_in_it(ours):
     gate = Gate()
-    async with http2_server(gate.script, tls=ours.server()) as server:
-        async with client(server, http2=True, tls=ours.file) as api:
-            calls = [asyncio.create_task(api.get("/old"))]
-            await until(lambda: gate.held)
-            [origin] = api._transport._pool.origins.values()
-            origin.streams.current.retire()
-            origin.streams.http1 = True  # as if it had chosen HTTP/1.1 last
-            calls += [asyncio.create_task(api.get(f"/{number}")) for number in range(2)]
-            await until(lambda: len(gate.held) == 3)
-            await gate.let_go(3)
-            assert {(await call).http_version for call in calls} == {"2"}
-            assert origin.streams.http1 is False
+    async with (
+        http2_server(gate.script, tls=ours.server()) as server,
+        client(server, http2=True, tls=ours.file) as api,
+    ):
+        calls = [asyncio.create_task(api.get("/old"))]
+        await until(lambda: gate.held)
+        [origin] = api._transport._pool.origins.values()
+        origin.streams.current.retire()
+        origin.streams.http1 = True  # as if it had chosen HTTP/1.1 last
+        calls += [asyncio.create_task(api.get(f"/{number}")) for number in range(2)]
+        await until(lambda: len(gate.held) == 3)
+        await gate.let_go(3)
+        assert {(await call).http_version for call in calls} == {"2"}
+        assert origin.streams.http1 is False
 
 
 async def test_plain_http_stays_http1_unless_it_is_said(ours):
@@ -145,28 +130,31 @@ async def test_a_server_that_refuses_http2_is_spoken_to_in_http1_from_then_on(ou
         while await peer.request():
             await peer.answer(b"hi")
 
-    async with http2_server(refuse, tls=ours.server()) as two, scripted(http1, tls=ours.server()) as one:
-        async with client(two, http2=True, tls=ours.file) as api:
-            dial = None
+    async with (
+        http2_server(refuse, tls=ours.server()) as two,
+        scripted(http1, tls=ours.server()) as one,
+        client(two, http2=True, tls=ours.file) as api,
+    ):
+        dial = None
 
-            async def dialed(place, factory, *, protocols=("http/1.1",), limit):
-                if "h2" not in protocols:
-                    place = type(place)(place.secure, place.host, one.port, place.authority)
-                return await dial(place, factory, protocols=protocols, limit=limit)
+        async def dialed(place, factory, *, protocols=("http/1.1",), limit):
+            if "h2" not in protocols:
+                place = type(place)(place.secure, place.host, one.port, place.authority)
+            return await dial(place, factory, protocols=protocols, limit=limit)
 
-            with pytest.raises(ConnectError):
-                await api.get("https://127.0.0.1:9/")  # makes the dialer
-            dialer = api._transport._pool.dialer
-            dial = dialer.dial
-            monkeypatch.setattr(dialer, "dial", dialed, raising=False)
-            response = await api.post("/", json={})
-            assert (response.content, response.http_version) == (b"hi", "1.1")
-            assert [attempt.status for attempt in response.attempts] == [None, 200]
-            assert (await api.get("/")).http_version == "1.1"
-            for connection in connections(api):
-                connection.close()  # the origin is forgotten, and what it said is not
-            assert (await api.get("/")).http_version == "1.1"
-            assert (len(two.requests), len(two.peers)) == (1, 1)
+        with pytest.raises(ConnectError):
+            await api.get("https://127.0.0.1:9/")  # makes the dialer
+        dialer = api._transport._pool.dialer
+        dial = dialer.dial
+        monkeypatch.setattr(dialer, "dial", dialed, raising=False)
+        response = await api.post("/", json={})
+        assert (response.content, response.http_version) == (b"hi", "1.1")
+        assert [attempt.status for attempt in response.attempts] == [None, 200]
+        assert (await api.get("/")).http_version == "1.1"
+        for connection in connections(api):
+            connection.close()  # the origin is forgotten, and what it said is not
+        assert (await api.get("/")).http_version == "1.1"
+        assert (len(two.requests), len(two.peers)) == (1, 1)
 
 
 async def test_a_421_without_a_way_back_is_the_response(ours):
@@ -230,7 +218,7 @@ async def test_callers_that_leave_while_the_connection_is_made_leave_nothing(lea
         assert sum(call.cancelled() for call in calls) in {10, 5, 1}
         assert (await api.get("/after")).text == "/after"
         assert len(connections(api)) == 1
-        assert not any(connection.streams or connection.reserved for connection in connections(api))
+        assert at_rest(api)
         assert not api._transport._pool.dials
 
 
@@ -325,7 +313,7 @@ async def test_a_call_that_leaves_the_queue_gives_its_turn_to_the_next():
         assert await gate.let_go() == ["/2"]
         await asyncio.wait(calls)
         assert [call.cancelled() for call in calls] == [False, True, False, True]
-        assert not any(connection.streams or connection.reserved for connection in connections(api))
+        assert at_rest(api)
 
 
 @pytest.mark.parametrize("turns", range(8))
@@ -346,7 +334,7 @@ async def test_a_call_cancelled_as_its_turn_comes_loses_no_stream(turns):
         gate.held = gate.held[-1:]
         await gate.let_go()
         assert (await third).text == "/2"
-        assert not any(connection.streams or connection.reserved for connection in connections(api))
+        assert at_rest(api)
 
 
 @pytest.mark.parametrize(("wait", "error"), [(False, QueueFull), (0.05, QueueFull), (True, RequestTimeout)])
@@ -459,16 +447,18 @@ async def test_a_wrong_pin_closes_the_connection_before_anything_is_written(ours
 
 async def test_new_tls_files_retire_the_connection_after_its_streams(ours):
     gate = Gate()
-    async with http2_server(gate.script, tls=ours.server()) as server:
-        async with client(server, http2=True, tls=ours.file) as api:
-            old = asyncio.create_task(api.get("/old"))
-            await until(lambda: gate.held)
-            api._transport._pool.retire()
-            new = asyncio.create_task(api.get("/new"))
-            await until(lambda: len(gate.held) == 2)
-            await gate.let_go(2)
-            assert [(await call).text for call in (old, new)] == ["/old", "/new"]
-            await until(lambda: server.open == 1)
+    async with (
+        http2_server(gate.script, tls=ours.server()) as server,
+        client(server, http2=True, tls=ours.file) as api,
+    ):
+        old = asyncio.create_task(api.get("/old"))
+        await until(lambda: gate.held)
+        api._transport._pool.retire()
+        new = asyncio.create_task(api.get("/new"))
+        await until(lambda: len(gate.held) == 2)
+        await gate.let_go(2)
+        assert [(await call).text for call in (old, new)] == ["/old", "/new"]
+        await until(lambda: server.open == 1)
 
 
 async def test_the_guard_holds_before_any_connection():
