@@ -100,6 +100,11 @@ class HTTP3Connection:
         return not self._streams and not self.places.waiting
 
     @property
+    def streams(self) -> int:
+        """How many requests are under way on it."""
+        return len(self._streams)
+
+    @property
     def silent(self) -> bool:
         """Whether a request was given up in silence: others need not try it (`http3_life.py`)."""
         return self._life.silent
