@@ -10,6 +10,7 @@ import pytest
 from yarl import URL
 
 from asyncapi import Cache, Client, ConfigError, Fallback, LinkHeader, NextUrl, Request
+from asyncapi.transports import outgoing
 from asyncapi.transports.outgoing import scoped
 from servers import IPV6, Peer, always, scripted
 
@@ -283,6 +284,22 @@ async def test_aiohttp_takes_no_socks_proxy_of_the_environment(monkeypatch):
     async with Client("http://127.0.0.1:1", trust_env=True, retry=None) as api:
         with pytest.raises(ConfigError, match="SOCKS needs"):
             await api.get("/")
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h", "http", "https"])
+def test_a_socks_proxy_is_taken_where_the_transport_speaks_socks(scheme, monkeypatch):
+    proxy = f"{scheme}://127.0.0.1:1080"
+    assert outgoing.checked_proxy(proxy, socks=True) == proxy
+    for name in ("ALL_PROXY", "https_proxy"):
+        with monkeypatch.context() as environment:
+            environment.setenv(name, proxy)
+            assert outgoing.Environment(proxies=True, socks=True).proxy(URL("https://h.example")) == proxy
+
+
+@pytest.mark.parametrize("proxy", ["socks://h:1080", "ftp://h", "socks5://", "h:1080"])
+def test_what_is_no_proxy_at_all_is_told_with_what_there_is(proxy):
+    with pytest.raises(ConfigError, match=r"give http://host:port or socks5://host:port"):
+        outgoing.checked_proxy(proxy, socks=True)
 
 
 @pytest.mark.parametrize("by", ["argument", "environment"])
