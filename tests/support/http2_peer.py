@@ -151,7 +151,9 @@ class Seen:
                 if flags & 1:
                     self.written["end", stream] = True
             elif kind == WINDOW_UPDATE:
-                self.written["window", stream] = self.written.get(("window", stream), 0) + int.from_bytes(payload, "big")
+                self.written["window", stream] = self.written.get(("window", stream), 0) + int.from_bytes(
+                    payload, "big"
+                )
             else:
                 self.written.setdefault((kind, flags, stream), []).append(payload[:8])
 
@@ -273,7 +275,9 @@ def _may_differ(key: tuple, one: Seen, other: Seen) -> bool:
         return abs(one.written.get(key, 0) - other.written.get(key, 0)) <= WINDOW  # 5
     if key in {(GOAWAY, 0, 0), (PING, 1, 0), (SETTINGS, 1, 0)}:
         return _over(one)  # 3
-    ends = [part if isinstance(part, str) else part[0] for side in (one, other) for part in side.streams.get(stream, [])]
+    ends = [
+        part if isinstance(part, str) else part[0] for side in (one, other) for part in side.streams.get(stream, [])
+    ]
     return kind == RST_STREAM and not {"unprocessed", "reset"}.isdisjoint(ends)  # 1
 
 
@@ -392,7 +396,9 @@ class _Server:
         if kind == 7:
             return frame(PRIORITY, 0, self.stream(), b"\0\0\0\0\x10")
         if kind == 8:
-            return frame(random.choice([0xB, 0xE, 0x42, 0xFF]), random.randrange(256), self.stream(), b"x" * random.randrange(9))
+            return frame(
+                random.choice([0xB, 0xE, 0x42, 0xFF]), random.randrange(256), self.stream(), b"x" * random.randrange(9)
+            )
         if kind == 9 and random.random() < 0.5:
             return goaway(random.choice([0, 1, 3, 5, 2**31 - 1]), random.choice([0, 0, 2, 11]), b"bye")
         if kind == 10 and random.random() < 0.2:

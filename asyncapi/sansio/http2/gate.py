@@ -63,7 +63,7 @@ class Gate:
             at += 9 + size
         self._begun = data[at:] if at < end else b""
         self._left = max(0, at - end)
-        return end, None
+        return end - before, None
 
     def _last(self, stream: int, size: int, flags: int) -> None:
         if stream in self._open and stream not in self.ends:

@@ -13,6 +13,11 @@ h2_connection = pytest.importorskip("h2.connection")
 import h2.config
 import h2.events
 import h2.settings
+
+from asyncapi.errors import ConfigError
+from asyncapi.sansio.http2 import engine as engine_module
+from asyncapi.sansio.http2 import events as ev
+from asyncapi.sansio.http2.engine import engine
 from http2_peer import (
     ACK,
     CONTINUATION,
@@ -40,11 +45,6 @@ from http2_peer import (
     number,
     settings,
 )
-
-from asyncapi.errors import ConfigError
-from asyncapi.sansio.http2 import engine as engine_module
-from asyncapi.sansio.http2 import events as ev
-from asyncapi.sansio.http2.engine import engine
 
 both = pytest.mark.parametrize("name", ENGINES)
 
@@ -347,7 +347,9 @@ def test_bodies_of_forgotten_and_refused_streams_use_up_no_window(name):
             pad = 20 if at % 8 == 1 else None
             one.receive(head(stream, too))
             one.receive(data(stream, b"x" * 5000, end=True, pad=pad))
-        given = sum(int.from_bytes(p, "big") for k, _, s, p in frames_in(one.outgoing()) if (k, s) == (WINDOW_UPDATE, 0))
+        given = sum(
+            int.from_bytes(p, "big") for k, _, s, p in frames_in(one.outgoing()) if (k, s) == (WINDOW_UPDATE, 0)
+        )
         assert one.fault is None
     assert given <= WINDOW
 
