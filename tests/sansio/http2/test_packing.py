@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-hpack = pytest.importorskip("hpack")
+pytest.importorskip("hpack")
+
+import hpack
 
 from asyncapi.sansio.http2.packing import Packer
 from asyncapi.sansio.http2.requests import lowered

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-hpack = pytest.importorskip("hpack")
+pytest.importorskip("hpack")
+
+import hpack
 
 from asyncapi.sansio.http2.events import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, ConnectionFault
 from asyncapi.sansio.http2.limits import Limits
