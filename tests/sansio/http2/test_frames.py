@@ -50,6 +50,7 @@ def test_padding_is_taken_off():
         (lambda: frames.unpadded(b"\3ab\0"[:3]), PROTOCOL_ERROR),
         (lambda: frames.sized("PING", b"1234567", 8), FRAME_SIZE_ERROR),
         (lambda: frames.for_connection("PING", 1), PROTOCOL_ERROR),
+        (lambda: frames.going(b"1234567"), FRAME_SIZE_ERROR),
         (lambda: frames.grown(1, 0), PROTOCOL_ERROR),
         (lambda: frames.grown(1, 2**31 - 1), FLOW_CONTROL_ERROR),
         (lambda: frames.moved(2**31 - 1, 1), FLOW_CONTROL_ERROR),
@@ -59,6 +60,10 @@ def test_what_a_frame_may_not_say_is_a_fault(check, code):
     with pytest.raises(ConnectionFault) as raised:
         check()
     assert raised.value.code == code
+
+
+def test_the_reserved_bit_of_a_goaway_is_not_looked_at():
+    assert frames.going(b"\x80\0\0\5\0\0\0\2more") == (5, 2)
 
 
 def test_windows_move_both_ways():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncapi.sansio.http2.responses import TOO_LARGE, Section, Sections, wrong
+from asyncapi.sansio.http2.responses import TOO_LARGE, CheckedSections, Section, Sections, wrong
 
 OK = (b":status", b"200")
 
@@ -81,15 +81,31 @@ def test_size_counts_names_values_and_32_a_field():
     assert read(OK, (b"a", b"b"), most=42 + 33).why is TOO_LARGE
 
 
-def test_lines_and_sections_that_come_again_are_remembered_and_bounded():
+def test_few_lines_are_remembered():
     sections = Sections(1_000)
-    lines = (OK, (b"a", b"b"))
-    assert sections.recall(lines) is sections.recall((OK, (b"a", b"b")))
-    assert sections.read(lines) == sections.read(lines) == sections.recall(lines)
     for at in range(2_000):
-        sections.recall((OK, (b"a", b"%d" % at)))
+        assert sections.read((OK, (b"a", b"%d" % at))).fields == (("a", str(at)),)
     assert len(sections._known) <= 256
-    assert len(sections._sections) <= 256
+
+
+def test_checked_sections_are_read_as_all_others():
+    checked, sections = CheckedSections(42 + 34 * 20), Sections(42 + 34 * 20)
+    for count in (0, 1, 5, 20, 21):
+        for first in ((OK,), ()):
+            lines = (*first, *[(b"a", b"\xff")] * count)
+            assert checked.read(lines) == checked.read(lines) == sections.read(lines)
+
+
+def test_few_checked_sections_are_remembered_and_no_long_ones():
+    checked = CheckedSections(10_000)
+    lines = (OK, (b"a", b"b"))
+    assert checked.read(lines) is checked.read((OK, (b"a", b"b")))
+    for at in range(2_000):
+        checked.read((OK, (b"a", b"%d" % at)))
+    assert len(checked._known) <= 256
+    long = (OK, *[(b"a", b"b")] * 20)
+    checked.read(long)
+    assert long not in checked._known
 
 
 def test_a_remembered_line_still_counts():
