@@ -1,4 +1,4 @@
-"""What a setting's annotation demands beside its type, without importing pydantic before a value has to be validated."""
+"""Say what a setting demands beside its type; pydantic is imported only when a value has to be validated."""
 
 from __future__ import annotations
 

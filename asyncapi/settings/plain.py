@@ -1,6 +1,6 @@
 """Take the arguments of a settings class that are plainly right, without pydantic.
 
-Every value that is taken here is taken by pydantic too, and becomes the same value (`tests/settings/test_plain.py` holds
+pydantic takes every value that is taken here too, and makes the same value of it (`tests/settings/test_plain.py` holds
 this). Whatever needs a closer look is `Unsure`: another type, a value that a function has to check, a wrong value.
 """
 
@@ -15,7 +15,7 @@ from asyncapi.settings.checks import Bounds
 _SIMPLE = frozenset({bool, int, float, str})
 
 
-class Unsure(Exception):  # noqa: N818 - not an error: pydantic decides
+class Unsure(Exception):
     """Only pydantic can tell."""
 
 
@@ -81,7 +81,8 @@ def _is(hint: Any, value: Any, kind: type) -> bool:
     if origin is Literal:
         return any(value == choice and kind is type(choice) for choice in get_args(hint))
     if origin is tuple:
-        return value == () and kind is tuple
+        item, *rest = get_args(hint)
+        return kind is tuple and rest == [...] and all(_is(item, each, type(each)) for each in value)
     base = _base(hint)
     if hint is Any:
         return True
