@@ -11,6 +11,7 @@ from yarl import URL
 
 from asyncapi.errors import AsyncAPIError, masked, status_error
 from asyncapi.messages import decoding, uri
+from asyncapi.messages.open_body import NO_TRAILERS
 from asyncapi.messages.target import NOWHERE, Target
 from asyncapi.redact import redact_url, unsaid
 
@@ -43,11 +44,14 @@ class Response:
         from_cache: "fresh", "revalidated" or "stale" for a response from the cache; "" otherwise.
         open_body: The body that is still to be read (`asyncapi/messages/open_body.py`), inside the layers only; None
             everywhere else.
+        trailers: The trailer fields, which come after the body (RFC 9110 section 6.5), a case-insensitive multidict;
+            empty where the server sent none or the transport can't read them. They are never merged into `headers`,
+            and not stored by a cache.
     """
 
     __slots__ = (
         "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "open_body", "request",
-        "status", "target",
+        "status", "target", "trailers",
     )  # fmt: skip
 
     content: bytes
@@ -64,6 +68,7 @@ class Response:
         url: URL | str | Target = "",
         request: Request | None = None,
         http_version: str = "",
+        trailers: CIMultiDictProxy[str] | Headers | None = None,
     ) -> None:
         self.status, self.content = status, content
         self.headers: CIMultiDictProxy[str] = (
@@ -76,6 +81,7 @@ class Response:
         self.degraded = self.from_cache = ""
         self.attempts: tuple[Attempt, ...] = ()
         self.open_body: OpenBody | None = None
+        self.trailers: CIMultiDictProxy[str] = NO_TRAILERS if trailers is None else _proxy(trailers)
 
     @property
     def url(self) -> URL:
@@ -145,10 +151,25 @@ class Response:
         request = None if self.request is None else self.request.redacted()
         base = Response, (self.status, CIMultiDict(self.headers), self.content)
         attempts = tuple(masked(attempt) for attempt in self.attempts)
-        url = URL(redact_url(self.target), encoded=True)
-        state = {"url": url, "request": request, "http_version": self.http_version, "elapsed": self.elapsed,
-                 "attempts": attempts, "degraded": self.degraded, "from_cache": self.from_cache}  # fmt: skip
+        state: dict[str, Any] = {
+            "url": URL(redact_url(self.target), encoded=True),
+            "request": request,
+            "http_version": self.http_version,
+            "elapsed": self.elapsed,
+            "attempts": attempts,
+            "degraded": self.degraded,
+            "from_cache": self.from_cache,
+        }
+        if self.trailers:
+            state["_trailers"] = CIMultiDict(self.trailers)
         return *base, (None, state)
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            if name == "_trailers":  # a CIMultiDictProxy can't be pickled
+                self.trailers = CIMultiDictProxy(value)
+            else:
+                setattr(self, name, value)
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {redact_url(self.target)} {len(self.content)} bytes>"
@@ -157,6 +178,10 @@ class Response:
 def _target_of(url: URL | str | Target) -> Target:
     """Read a server's URL: it may have whatever `uri.parse` can encode."""
     return Target.of(uri.parse(url) if isinstance(url, str) else url) if url != "" else NOWHERE
+
+
+def _proxy(fields: CIMultiDictProxy[str] | Headers) -> CIMultiDictProxy[str]:
+    return fields if type(fields) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(fields))
 
 
 @dataclass(slots=True)
