@@ -17,8 +17,8 @@ FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_b
 	tests/watch
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-uvloop test-floors soak dist-check lock check lint format types architecture bench \
-	demo docs docs-serve clean distclean
+.PHONY: help setup test test-all test-uvloop test-floors soak fuzz dist-check lock check lint format types architecture \
+	bench demo docs docs-serve clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ test-floors: ## a quick part of it with the lowest versions that pyproject.toml 
 
 soak: ## everything on under load for ten minutes: nothing may grow (ARGS='--seconds 60 --rate 500')
 	@$(RUN) python tests/soak/soak.py $(ARGS)
+
+fuzz: ## compare our HTTP/1.1 reader with three others for a minute (ARGS='--seconds 600')
+	@$(RUN) python tests/support/http1_fuzz.py $(ARGS)
 
 check: lint types architecture ## linter, formatter, type checkers and the architecture test
 

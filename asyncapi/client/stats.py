@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from asyncapi.sansio.measures.histogram import OTHERS
@@ -47,7 +47,7 @@ class Stats:
         attempts: Attempts begun.
         retries: Attempts that repeated a failed one.
         in_flight: Calls under way.
-        queued: Attempts waiting in a queue for a token or a slot.
+        queued: Attempts waiting in a queue for a token or a slot, or for a stream of HTTP/2.
         p50: Median latency of answered calls, waits and retries included; None before the first.
         p95: Its 95th percentile.
         p99: Its 99th percentile.
@@ -66,6 +66,8 @@ class Stats:
         budget: Retries left, by host.
         held_back: Waits and refusals by the setting that held a call back, in a word: "budget", "pace", "breaker" ...
             (docs/resilience.md has the table).
+        http2: What is open over HTTP/2: `connections`, `streams` (requests under way) and `waiting` (for a stream); and
+            `refused`, the streams that servers have refused so far. Empty without `http2=`.
     """
 
     calls: int
@@ -93,10 +95,11 @@ class Stats:
     pauses: dict[str, float]
     budget: dict[str, float]
     held_back: dict[str, int]
+    http2: dict[str, int] = field(default_factory=dict)
 
 
-def snapshot(state: ClientState) -> Stats:
-    """The state of a client's state now."""
+def snapshot(state: ClientState, http2: dict[str, int]) -> Stats:
+    """The state of a client's state now; `http2` is what its transport counts."""
     meter, now = state.meter, state.clock.now()
     learned: dict[str, Gate] = state.gates or {}
     gates = [*learned.values(), *([state.gate] if state.gate is not None else [])]
@@ -116,7 +119,8 @@ def snapshot(state: ClientState) -> Stats:
         in_flight=meter.in_flight,
         queued=sum(gate.queue.length for gate in gates)
         + sum(limiter.queue.length for _, limiter in limiters)
-        + sum(pace.waiting for pace in paces.values()),
+        + sum(pace.waiting for pace in paces.values())
+        + http2.get("waiting", 0),
         p50=meter.latencies.all.quantile(0.50),
         p95=meter.latencies.all.quantile(0.95),
         p99=meter.latencies.all.quantile(0.99),
@@ -133,6 +137,7 @@ def snapshot(state: ClientState) -> Stats:
         pauses={host: pacer.pause.total for host, pacer in limited.items() if pacer.pause.total},
         budget={host: budget.tokens for host, budget in state.budgets.items()},
         held_back=dict(sorted(meter.held.items())),
+        http2=http2,
     )
 
 

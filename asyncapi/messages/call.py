@@ -12,19 +12,24 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
     why                               layers.breaker, layers.fallback, layers.redirect, layers.retry
-    phase                             layers.auth, layers.concurrency, scheduling.token_queue: "queue"
+    phase                             layers.auth, layers.concurrency, scheduling.token_queue,
+                                      transports.native.http2_streams, transports.native.http3_connection: "queue"
                                       layers.retry: "backoff"
                                       transports.aiohttp, transports.aiohttp_connector, transports.mock,
-                                      transports.upload, layers.chaos: "connect" to "body"
+                                      transports.upload, transports.native.alternatives, transports.native.exchange,
+                                      transports.native.origins, transports.native.sending,
+                                      transports.native.transport, layers.chaos: "connect" to "body"
                                       layers.singleflight: that of the flight
     queued                            layers.auth, layers.concurrency, scheduling.token_queue: they add their waits
                                       layers.telemetry: moves the sum into the attempt's record
     wait_log                          layers.auth, layers.concurrency, scheduling.token_queue, layers.retry
                                       layers.telemetry: moves the text into the attempt's record
     attempts                          layers.telemetry, layers.singleflight: the records of the flight
-    reused                            transports.aiohttp, transports.aiohttp_connector
+    reused                            transports.aiohttp, transports.aiohttp_connector,
+                                      transports.native.alternatives, transports.native.http2_streams,
+                                      transports.native.origins, transports.native.transport
     open_bodies                       streaming.stream: the list, or None
-                                      transports.aiohttp, transports.mock: its bodies
+                                      transports.aiohttp, transports.mock, transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
     resend, refused                   layers.auth
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
@@ -103,6 +108,7 @@ _sent_to: Final[Callable[[Attempt], Target | URL]] = Attempt.__dict__["target"].
 
 
 def _target_url(record: Attempt) -> URL:
+    """The URL that the attempt was sent to, secrets included: show `url` instead."""
     given = _sent_to(record)
     return given.url if isinstance(given, Target) else given
 

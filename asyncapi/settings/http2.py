@@ -17,12 +17,11 @@ class HTTP2:
     """Say how HTTP/2 connections are kept, as `Client(http2=HTTP2(...))`.
 
     Attributes:
-        ping: Seconds of silence, while requests are under way, after which the server is asked with a PING whether it is
-            still there; it has as many seconds to respond before the connection counts as broken. 30 by default; None
-            never asks.
-        window: Bytes that the server may send before they are read, on each stream and on the connection as a whole:
-            16 MiB by default. It bounds the memory of bodies that nobody reads, and the speed over a long way: window /
-            round-trip time.
+        ping: Seconds of silence, while requests are under way, after which a PING asks the server whether it is still
+            there; it has as many seconds to respond before the connection counts as broken. 30 by default; None never
+            asks.
+        window: Bytes of one body that the server may send before they are read: 16 MiB by default. It bounds the memory
+            of a body that nobody reads, and the speed over a long way: window / round-trip time.
         streams: Most requests at a time on one connection; None, the default, for as many as the server allows. Others
             wait in a queue.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from asyncapi.errors import ConfigError
 from asyncapi.settings import TLS, Egress
 from asyncapi.settings.http2 import http2_of
+from asyncapi.settings.http3 import http3_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -30,6 +31,7 @@ def choose_transport(
     egress: Egress | Literal["public"] | None,
     session: aiohttp.ClientSession | None = None,
     http2: Any = False,
+    http3: Any = False,
     **settings: Any,
 ) -> Transport:
     """Return the transport that a client was given, or make the one that it names, with these settings.
@@ -39,11 +41,15 @@ def choose_transport(
             `session`.
     """
     if transport is None or isinstance(transport, str):
-        return http_transport(clock, transport=transport, egress=egress, session=session, http2=http2, **settings)
+        return http_transport(
+            clock, transport=transport, egress=egress, session=session, http2=http2, http3=http3, **settings
+        )
     if not callable(getattr(transport, "send", None)) or not callable(getattr(transport, "aclose", None)):
         raise ConfigError(f"transport={transport!r}: it needs `send` and `aclose`, as MockTransport(handler) has them")
     if http2_of(http2) is not None:
         raise ConfigError("http2= doesn't work with transport=: it is the native transport's; leave one of them out")
+    if http3_of(http3) is not False:
+        raise ConfigError("http3= doesn't work with transport=: it is the native transport's; leave one of them out")
     if egress is not None and not getattr(transport, "offline", False):
         raise ConfigError(
             "egress= doesn't work with transport=: the transport makes the connections; set the restrictions there"
@@ -59,6 +65,7 @@ def http_transport(
     egress: Egress | Literal["public"] | None = None,
     session: aiohttp.ClientSession | None = None,
     http2: Any = False,
+    http3: Any = False,
     **settings: Any,
 ) -> Transport:
     """Make a transport over HTTP.
@@ -70,15 +77,22 @@ def http_transport(
         egress: As in `asyncapi.Client`.
         session: As in `asyncapi.Client`.
         http2: As in `asyncapi.Client`.
+        http3: As in `asyncapi.Client`.
         settings: As in `AioHTTPTransport` and `NativeTransport`.
 
     Raises:
         ConfigError: There is no such transport; a TLS file is missing or is not what it should be; settings that don't
             go together.
     """
+    datagrams = http3_of(http3)
+    if datagrams is not False:
+        transport = _native_for("http3=", transport, session)
+        _check_http3(settings)
+        http2 = http2 or True  # what its TCP side negotiates
+        settings = {**settings, "http3": datagrams}
     streams = http2_of(http2)
     if streams is not None:
-        transport = _native_for_http2(transport, session)
+        transport = _native_for("http2=", transport, session)
         settings = {**settings, "http2": streams, "prior": http2 == "prior"}
     lane = transport if transport is not None else ("aiohttp" if session is not None else DEFAULT)
     if lane not in LANES:
@@ -95,13 +109,22 @@ def http_transport(
     return _native(settings) if lane == "native" else _aiohttp({**settings, "session": session})
 
 
-def _native_for_http2(transport: str | None, session: Any) -> str:
-    """Choose the transport of a client with `http2=`."""
+def _native_for(setting: str, transport: str | None, session: Any) -> str:
+    """Choose the transport of a client with `http2=` or `http3=`."""
     if session is not None:
-        raise ConfigError("http2= doesn't work with session=: aiohttp speaks HTTP/1.1 alone; leave one of them out")
+        raise ConfigError(f"{setting} doesn't work with session=: aiohttp speaks HTTP/1.1 alone; leave one of them out")
     if transport == "aiohttp":
-        raise ConfigError("http2= doesn't work with transport='aiohttp', which speaks HTTP/1.1 alone: leave one out")
+        raise ConfigError(
+            f"{setting} doesn't work with transport='aiohttp', which speaks HTTP/1.1 alone: leave one out"
+        )
     return transport or "native"
+
+
+def _check_http3(settings: dict[str, Any]) -> None:
+    """Check that HTTP/3 can be spoken at all."""
+    for name, why in (("proxy", "proxies forward TCP alone"), ("unix_socket", "every call goes to that socket")):
+        if settings.get(name) is not None:
+            raise ConfigError(f"http3= doesn't work with {name}=: {why}; leave one of them out")
 
 
 def _aiohttp(settings: dict[str, Any]) -> Transport:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import ssl
 import sys
 import time
@@ -39,6 +40,13 @@ _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 HTTP_1: tuple[str, ...] = ("http/1.1",)
 """The offer of a connection that speaks HTTP/1.1 alone."""
+HTTP_2: tuple[str, ...] = ("h2",)
+"""The offer of a connection that speaks HTTP/2 alone."""
+EITHER: tuple[str, ...] = (*HTTP_2, *HTTP_1)
+"""The offer of a connection that speaks HTTP/2, or HTTP/1.1 where the server does not (RFC 9113 section 3.2)."""
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 
 Mark = tuple[int, int, int] | None
 
@@ -139,6 +147,25 @@ class Handshakes:
             )
             log.warning(message)
             warnings.warn(message, InsecureTLSWarning, stacklevel=3)
+
+    @property
+    def client_files(self) -> tuple[str, str, str | None] | None:
+        """The files of the client certificate and of its key, and the key's password; None without one."""
+        return None if self._cert is None else (self._cert, self._key or self._cert, self._password)
+
+    def authorities(self) -> list[bytes] | None:
+        """Return the authorities that the next connection trusts, in DER; None where the system keeps them to itself.
+
+        It is for libraries that verify certificates themselves.
+        """
+        context = self.context()
+        if isinstance(context, truststore.SSLContext):
+            return None
+        found: list[bytes] = context.get_ca_certs(binary_form=True)
+        folder: str | None = self._ca if self._ca is not None else ssl.get_default_verify_paths().capath
+        if not found and folder is not None and Path(folder).is_dir():  # OpenSSL reads a folder when it needs it
+            found = [certificate for path in sorted(Path(folder).iterdir()) for certificate in _certificates(path)]
+        return list(dict.fromkeys(found))
 
     def check(self, host: str, transport: Any) -> None:
         """Check the key of a server before anything is sent to it, and hang up on a wrong one.
@@ -280,6 +307,16 @@ def _unusable(error: ssl.SSLError, file: str, password: str | None, *, apart: bo
     if b"BEGIN ENCRYPTED" in text or b"4,ENCRYPTED" in text:
         return "the key is encrypted: give its password=" if password is None else "password= doesn't decrypt the key"
     return f"{error}; give a PEM file with the certificate and its chain{'' if apart else ', and key= if it is apart'}"
+
+
+def _certificates(path: Path) -> list[bytes]:
+    """The certificates in a file of a folder of authorities, under the name that OpenSSL looks for."""
+    if not _HASHED.fullmatch(path.name):
+        return []
+    try:
+        return [ssl.PEM_cert_to_DER_cert(text) for text in _PEM.findall(path.read_text("ascii", "replace"))]
+    except (OSError, ValueError):
+        return []
 
 
 def _marks(paths: Sequence[str]) -> list[Mark]:

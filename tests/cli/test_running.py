@@ -10,6 +10,8 @@ import time
 import pytest
 from aiohttp import web
 
+pytestmark = pytest.mark.lanes
+
 
 def rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()]

@@ -6,7 +6,6 @@ ready when its port takes a connection. Ports are below those that the system gi
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import csv
 import hashlib
@@ -84,7 +83,7 @@ backend behind
 """
 
 _SQUID = """
-http_port 127.0.0.1:{port}
+{listens}
 pid_filename none
 access_log none
 cache_log /dev/null
@@ -92,7 +91,6 @@ cache deny all
 coredump_dir {folder}
 shutdown_lifetime 0 seconds
 auth_param basic program {basic} {folder}/users
-auth_param basic utf8 on
 acl known proxy_auth REQUIRED
 http_access allow {allowed}
 http_access deny all
@@ -249,8 +247,8 @@ def haproxy(
 
 
 @contextlib.contextmanager
-def squid(*, login: tuple[str, str] | None = None) -> Iterator[Daemon]:
-    """A squid that lets everybody through, or those who log in."""
+def squid(*, login: tuple[str, str] | None = None, tls: bytes | None = None) -> Iterator[Daemon]:
+    """A squid that lets everybody through, or those who log in; over TLS with this key and certificate in PEM."""
     basic = Path("/usr/lib/squid/basic_ncsa_auth")
     with _folder() as folder:
         daemon = Daemon("squid", folder, free_port())
@@ -258,11 +256,15 @@ def squid(*, login: tuple[str, str] | None = None) -> Iterator[Daemon]:
             pytest.skip(f"squid has no {basic}")
         folder.chmod(0o755)  # it leaves root behind
         user, password = login or ("nobody", "")
-        digest = base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()
-        (folder / "users").write_text(f"{user}:{{SHA}}{digest}\n")
-        daemon.configure(
-            _SQUID.format(folder=folder, port=daemon.port, basic=basic, allowed="known" if login else "all")
-        )
+        digest = hashlib.md5(password.encode()).hexdigest()  # one of the forms that its helper reads
+        (folder / "users").write_text(f"{user}:{digest}\n")
+        listens = f"http_port 127.0.0.1:{daemon.port}"
+        if tls is not None:
+            (folder / "pem").write_bytes(tls)
+            listens = f"https_port 127.0.0.1:{daemon.port} tls-cert={folder}/pem"
+            daemon.url = daemon.url.replace("http", "https")
+        allowed = "known" if login else "all"
+        daemon.configure(_SQUID.format(folder=folder, listens=listens, basic=basic, allowed=allowed))
         try:
             daemon.start()
             yield daemon

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import hpack
 
+from asyncapi import Client, Retry
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Iterable
@@ -309,3 +311,34 @@ async def http2_server(
             peer.writer.transport.abort()
         await listener.wait_closed()
         await server.quiet()
+
+
+async def ok(peer: Peer, asked: Asked) -> None:
+    """A script: respond with the method, once the request is whole."""
+    await asked.ended.wait()
+    await peer.respond(asked.stream, body=asked.method.encode())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something holds that is to come about soon."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def client(server: Server, **settings: Any) -> Client:
+    """A client that makes one attempt a call, and speaks HTTP/2 without asking; with settings of HTTP/2, too."""
+    settings = {"retry": Retry(1), "timeout": 20.0, "pace": False, "http2": "prior", **settings}
+    api = Client(server.url, **settings)
+    api._transport._prior = settings["http2"] is not True
+    return api
+
+
+def connections(api: Client) -> list[Any]:
+    """All connections of a client."""
+    return [connection for origin in api._transport._pool.origins.values() for connection in origin.open]
+
+
+def at_rest(api: Client) -> bool:
+    """Whether nothing is under way over HTTP/2."""
+    return not any(connection.streams or connection.reserved for connection in connections(api))

@@ -328,10 +328,16 @@ async def test_a_proxy_that_refuses_the_tunnel_is_told_without_its_password():
     assert "canary" not in f"{caught.value!r}{caught.value.__cause__!r}"
 
 
-@pytest.mark.parametrize("proxy", ["nope", "socks5://h:1080", "http://", "//h:1", 5])
+@pytest.mark.parametrize("proxy", ["nope", "ftp://h:1080", "http://", "//h:1", 5])
 def test_a_proxy_that_is_none_is_refused_at_once(proxy):
     with pytest.raises(ConfigError, match=r"proxy=|a URL is text"):
         Client("http://h", proxy=proxy)
+
+
+@pytest.mark.lane("aiohttp", reason="the native lane speaks SOCKS")
+def test_aiohttp_takes_no_socks_proxy():
+    with pytest.raises(ConfigError, match="SOCKS needs"):
+        Client("http://h", proxy="socks5://h:1080")
 
 
 async def test_the_environment_s_proxy_is_taken_only_if_asked(monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from yarl import URL
 
 from asyncapi import Cache, Client, ConfigError, Fallback, LinkHeader, NextUrl, Request
+from asyncapi.transports import outgoing
 from asyncapi.transports.outgoing import scoped
 from servers import IPV6, Peer, always, scripted
 
@@ -269,12 +270,36 @@ async def test_a_proxy_that_the_user_names_goes_before_the_environment(monkeypat
     assert proxy.seen[0].target == "http://h.example/"
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://", "http://h:99999"])
+@pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:1080", "http://", "http://h:99999"])
 async def test_a_proxy_of_the_environment_that_is_none_is_told(monkeypatch, proxy):
     monkeypatch.setenv("ALL_PROXY", proxy)
     async with Client("http://127.0.0.1:1", trust_env=True, retry=None) as api:
-        with pytest.raises(ConfigError, match=r"SOCKS needs|not a valid URL"):
+        with pytest.raises(ConfigError, match=r"give http://host:port|not a valid URL"):
             await api.get("/")
+
+
+@pytest.mark.lane("aiohttp", reason="the native lane speaks SOCKS")
+async def test_aiohttp_takes_no_socks_proxy_of_the_environment(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    async with Client("http://127.0.0.1:1", trust_env=True, retry=None) as api:
+        with pytest.raises(ConfigError, match="SOCKS needs"):
+            await api.get("/")
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h", "http", "https"])
+def test_a_socks_proxy_is_taken_where_the_transport_speaks_socks(scheme, monkeypatch):
+    proxy = f"{scheme}://127.0.0.1:1080"
+    assert outgoing.checked_proxy(proxy, socks=True) == proxy
+    for name in ("ALL_PROXY", "https_proxy"):
+        with monkeypatch.context() as environment:
+            environment.setenv(name, proxy)
+            assert outgoing.Environment(proxies=True, socks=True).proxy(URL("https://h.example")) == proxy
+
+
+@pytest.mark.parametrize("proxy", ["socks://h:1080", "ftp://h", "socks5://", "h:1080"])
+def test_what_is_no_proxy_at_all_is_told_with_what_there_is(proxy):
+    with pytest.raises(ConfigError, match=r"give http://host:port or socks5://host:port"):
+        outgoing.checked_proxy(proxy, socks=True)
 
 
 @pytest.mark.parametrize("by", ["argument", "environment"])

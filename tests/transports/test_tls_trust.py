@@ -113,6 +113,18 @@ def test_no_setting_weakens_another(settings):
     assert transport_tls.Handshakes().context().minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+@pytest.mark.parametrize("settings", [{}, {"verify": False}, {"min_version": "1.3"}])
+def test_each_offer_of_protocols_has_a_context_of_its_own(settings):
+    one, other = transport_tls.Handshakes(**settings), transport_tls.Handshakes(**settings)
+    offers = [("http/1.1",), ("h2", "http/1.1"), ("h2",)]
+    contexts = [one.context(offer) for offer in offers]
+    assert len(set(map(id, contexts))) == 3
+    assert [one.context(offer) for offer in offers] == contexts
+    assert one.context() is contexts[0]
+    shared = not settings  # clients without TLS settings share theirs
+    assert [other.context(offer) is context for offer, context in zip(offers, contexts, strict=True)] == [shared] * 3
+
+
 async def test_where_the_system_verifies_it_is_asked(ours, monkeypatch):
     """On macOS and Windows: truststore's own context, unless the environment names authorities."""
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):

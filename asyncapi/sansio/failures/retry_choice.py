@@ -111,7 +111,8 @@ class Replays:
         if failure.stale and not self._stale and safe(request):
             self._stale = True
             return _REPLAYED
-        if self._left and not_begun(failure) and resend_obstacle(request, failure) is None:
+        undone = not_begun(failure) and not failure.final
+        if self._left and undone and resend_obstacle(request, failure) is None:
             self._left -= 1
             return _UNDONE
         return None

@@ -87,14 +87,21 @@ def sized(kind: str, payload: bytes, size: int) -> None:
         raise ConnectionFault(FRAME_SIZE_ERROR, f"a {kind} frame has a wrong size")
 
 
-def whole(kind: str, stream: int) -> None:
+def for_connection(kind: str, stream: int) -> None:
     """Hold a frame to stream 0: it is for the connection."""
     if stream:
         raise ConnectionFault(PROTOCOL_ERROR, f"a {kind} frame is for a stream, not for the connection")
 
 
 def grown(room: int, more: int) -> int:
-    """Make a window larger."""
+    """Make a window larger by what WINDOW_UPDATE says."""
+    if not more:
+        raise ConnectionFault(PROTOCOL_ERROR, "a WINDOW_UPDATE frame adds nothing")
+    return moved(room, more)
+
+
+def moved(room: int, more: int) -> int:
+    """Make a window larger, or smaller."""
     room += more
     if room > LARGEST_WINDOW:  # section 6.9.1
         raise ConnectionFault(FLOW_CONTROL_ERROR, "the server makes a window too large")

@@ -3,7 +3,7 @@
 libnghttp2 keeps the rules of RFC 9113. What it leaves to its user, or does in another way than `pure`, is made equal
 here:
 1. Frames are counted before it sees them (`limits`): its own limits count by the clock, and one of them counts reads.
-2. A server that pushes breaks the connection; libnghttp2 would refuse each push.
+2. A push, or a PRIORITY frame without a stream, breaks the connection; libnghttp2 would refuse or ignore it.
 3. An error that ends the connection takes libnghttp2's session away. The GOAWAY is then written here.
 4. libnghttp2 refuses a malformed response without a word but the RST_STREAM. If the body is shorter than it should be,
    its last part is neither handed out nor given back to the connection's window: the window is made larger by as much.
@@ -20,9 +20,11 @@ import ngh2
 from asyncapi.sansio.http2 import events as ev
 from asyncapi.sansio.http2 import frames
 from asyncapi.sansio.http2.events import PROTOCOL_ERROR, ConnectionFault, Data, Head
+from asyncapi.sansio.http2.gate import Gate
 from asyncapi.sansio.http2.limits import BOMB, Meter
-from asyncapi.sansio.http2.requests import lowered, octets, secret
-from asyncapi.sansio.http2.responses import TOO_LARGE, Section, Sections
+from asyncapi.sansio.http2.requests import Heads
+from asyncapi.sansio.http2.responses import TOO_LARGE, Sections
+from asyncapi.sansio.http2.settings import ANY_STREAMS, FEW_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,14 +32,9 @@ if TYPE_CHECKING:
     from asyncapi.sansio.http2.events import Event, Fault
     from asyncapi.sansio.http2.limits import Limits
 
-_FEW_STREAMS = 100  # until the server says how many
-_ANY_STREAMS = 2**32 - 1
 _DEBUG = 256  # bytes kept of a GOAWAY's debug data
 _NEVER = 2**31 - 1  # a limit that isn't reached: rule 1
 _LARGEST_HEAD = 2**24
-_MEMORY = 256  # request heads, and response heads, that are remembered
-
-Lines = list[tuple[bytes, bytes]]
 
 
 class _Stream:
@@ -60,26 +57,25 @@ class _Stream:
 class Ngh2Engine:
     """An `Engine` over libnghttp2."""
 
-    def __init__(self, *, window: int, limits: Limits) -> None:
-        self.limit = _FEW_STREAMS
+    def __init__(self, *, window: int, whole: int, limits: Limits) -> None:
+        self.limit = FEW_STREAMS
         self.going = False
         self.last = frames.LARGEST_STREAM
         self.fault: Fault | None = None
         self._window = window
         self._limits = limits
         self._meter = Meter(limits)
-        self._gate = _Gate(self._meter)
         self._session = ngh2.Connection(ngh2.Role.CLIENT, _configuration(limits))
         self._out: list[bytes] = []
         self._events: list[Event] = []
         self._open: dict[int, _Stream] = {}
+        self._gate = Gate(self._meter, self._open)
         self._stalled: dict[int, None] = {}
         self._settled = False
-        self._whole = max(window, frames.FIRST_WINDOW)
+        self._whole = max(whole, window, frames.FIRST_WINDOW)
         self._said = False  # libnghttp2 has written a GOAWAY itself
         self._sections = Sections(limits.head)
-        self._heads: dict[Any, tuple[Lines, Lines]] = {}
-        self._read: dict[Any, Section] = {}
+        self._heads = Heads(ngh2.NeverIndexedHeader)
         self._kinds: dict[type, Callable[[Any], None]] = {
             ngh2.DataReceived: self._data, ngh2.ResponseReceived: self._head,
             ngh2.InformationalResponseReceived: self._head, ngh2.TrailersReceived: self._trailers,
@@ -103,8 +99,6 @@ class Ngh2Engine:
     def _over(self) -> bool:
         return self.going and not self._open
 
-    # --- out ---------------------------------------------------------------------------------------------------
-
     def open(self) -> None:
         """As of an `Engine`."""
         self._session.initiate_connection(
@@ -122,16 +116,7 @@ class Ngh2Engine:
         """As of an `Engine`."""
         if not self.free:
             raise RuntimeError("no stream is free on this connection")
-        key = (method, scheme, authority, fields) if type(fields) is tuple else None
-        parts = self._heads.get(key) if key is not None else None
-        if parts is None:
-            pseudo = [(b":method", octets(method)), (b":scheme", octets(scheme)), (b":authority", octets(authority))]
-            parts = pseudo, [_line(*line) for line in lowered(tuple(fields))]
-            if key is not None:
-                if len(self._heads) >= _MEMORY:
-                    self._heads.clear()
-                self._heads[key] = parts
-        lines = [*parts[0], (b":path", octets(path)), *parts[1]]
+        lines = self._heads.lines(method, scheme, authority, path, fields)
         stream = self._session.send_request(lines, end_stream=end)
         self._open[stream] = _Stream(sending=not end)
         self._meter.requested()
@@ -154,7 +139,9 @@ class Ngh2Engine:
             self._drain()
         if taken < size:
             self._stalled[stream] = None
-        elif end and found.ended:
+            return taken
+        self._stalled.pop(stream, None)
+        if end and found.ended:
             self._open.pop(stream, None)
         return taken
 
@@ -199,14 +186,13 @@ class Ngh2Engine:
             if data:
                 self._out.append(data)
 
-    # --- in ----------------------------------------------------------------------------------------------------
-
     def receive(self, data: bytes) -> list[Event]:
         """As of an `Engine`."""
         if self._over:
             return []
         events: list[Event] = []
         self._events = events
+        self._drain()  # what has not been written yet opens no stream
         passed, fault = self._gate.walk(data)
         try:
             self._feed(data if fault is None else data[:passed])
@@ -227,11 +213,12 @@ class Ngh2Engine:
         except ngh2.NGH2Error:
             fatal = ConnectionFault(PROTOCOL_ERROR, "the server breaks the rules of HTTP/2")
         self._report()
-        if fatal is not None and not self._over:
+        if self._over:
+            return
+        if fatal is not None:
             raise fatal
-        if fatal is None:
-            self._drain()  # libnghttp2's refusals are reported when they are written
-            self._report()
+        self._drain()  # libnghttp2's refusals are reported when they are written
+        self._report()
 
     def _report(self) -> None:
         kinds = self._kinds
@@ -257,14 +244,6 @@ class Ngh2Engine:
                 del self._stalled[stream]
                 self._events.append(ev.Window(stream))
 
-    def _section(self, lines: tuple[tuple[bytes, bytes], ...]) -> Section:
-        known = self._read.get(lines)
-        if known is None:
-            if len(self._read) >= _MEMORY:
-                self._read.clear()
-            self._read[lines] = known = self._sections.read(lines)
-        return known
-
     def _data(self, event: ngh2.DataReceived) -> None:
         stream, end = event.stream_id, event.end_stream
         found = self._open.get(stream)
@@ -282,7 +261,7 @@ class Ngh2Engine:
         found = self._open.get(event.stream_id)
         if found is None:
             return
-        section = self._section(event.headers)
+        section = self._sections.recall(event.headers)
         if section.why:
             self._refuse(event.stream_id, section.why)
         elif type(event) is ngh2.ResponseReceived:
@@ -297,7 +276,7 @@ class Ngh2Engine:
         found = self._open.get(event.stream_id)
         if found is None:
             return
-        section = self._section(event.headers)
+        section = self._sections.recall(event.headers)
         if section.why or section.length is not None:
             self._refuse(event.stream_id, section.why or "its trailers have what only a head may have")
             return
@@ -333,7 +312,7 @@ class Ngh2Engine:
                 self._session.set_local_window_size(self._whole)
 
     def _settings(self, event: ngh2.SettingsReceived) -> None:
-        self.limit = event.settings.get(frames.MAX_CONCURRENT_STREAMS, self.limit if self._settled else _ANY_STREAMS)
+        self.limit = event.settings.get(frames.MAX_CONCURRENT_STREAMS, self.limit if self._settled else ANY_STREAMS)
         self._settled = True
         self._events.append(ev.Settings())
 
@@ -351,68 +330,8 @@ class Ngh2Engine:
     def _broken(self, event: ngh2.ConnectionClosed) -> None:
         """Take in that libnghttp2 has ended the connection; its own words say why."""
         self._said = True
-        raise ConnectionFault(
-            event.error_code, event.debug_data.decode("ascii", "replace") or "the server breaks the rules of HTTP/2"
-        )
-
-
-class _Gate:
-    """Count the frames of a connection before libnghttp2 sees them (rules 1 and 2)."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        self._begun = b""  # a part of a frame's header
-        self._left = 0  # bytes to come of the last frame's payload
-        self._first = True
-        self.ends: dict[int, int] = {}  # the size of the last part of a body, by stream
-        self._padded = 0  # the stream of such a part whose padding isn't known yet
-
-    def walk(self, data: bytes) -> tuple[int, ConnectionFault | None]:
-        """Count the frames that begin in the data.
-
-        Returns:
-            Where the last frame begins that libnghttp2 may not see, and what is wrong with it, if anything.
-        """
-        before = len(self._begun)
-        if before:
-            data = self._begun + data
-        elif self._padded and data:
-            self._unpad(data[0])
-        at, end, unpack, count = self._left, len(data), frames.HEADER.unpack_from, self._meter.frame
-        while end - at >= 9:  # noqa: PLR2004  # a frame's header
-            upper, lower, kind, flags, stream = unpack(data, at)
-            size = upper << 8 | lower
-            if kind == frames.DATA and flags & frames.END_STREAM and size:
-                self.ends[stream] = size
-                if flags & frames.PADDED:
-                    self._padded = stream
-            try:
-                if self._first or kind == frames.PUSH_PROMISE:
-                    self._check(kind, flags)
-                count(kind, flags, size)
-            except ConnectionFault as fault:
-                return max(0, at - before), fault
-            if self._padded and at + 9 < end:
-                self._unpad(data[at + 9])
-            at += 9 + size
-        self._begun = data[at:] if at < end else b""
-        self._left = max(0, at - end)
-        return end, None
-
-    def _unpad(self, padding: int) -> None:
-        self.ends[self._padded] -= 1 + padding
-        self._padded = 0
-
-    def _check(self, kind: int, flags: int) -> None:
-        if self._first and (kind != frames.SETTINGS or flags & frames.ACK):
-            raise ConnectionFault(PROTOCOL_ERROR, "the server begins without SETTINGS: it may not speak HTTP/2")
-        self._first = False
-        if kind == frames.PUSH_PROMISE:
-            raise ConnectionFault(PROTOCOL_ERROR, "the server pushes, though our settings forbid it")
-
-
-def _line(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    return ngh2.NeverIndexedHeader(name, value) if secret(name) else (name, value)
+        why = event.debug_data.decode("ascii", "replace") or ev.code_name(event.error_code)
+        raise ConnectionFault(event.error_code, f"the server breaks the rules of HTTP/2: {why}")
 
 
 def _configuration(limits: Limits) -> ngh2.Configuration:

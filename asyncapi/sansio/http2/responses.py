@@ -20,7 +20,7 @@ _STATUS = re.compile(rb"[1-9][0-9][0-9]")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _FORBIDDEN = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 _SPACE = b" \t"
-_MEMORY, _LONGEST = 256, 256  # lines remembered; bytes of a value
+_MEMORY, _LONGEST = 256, 256  # lines and sections remembered; bytes of a value
 _ENTRY = 32  # what each field counts for beside its bytes: section 6.5.2
 
 
@@ -51,6 +51,16 @@ class Sections:
     def __init__(self, most: int) -> None:
         self._most = most
         self._known: dict[tuple[bytes, bytes], tuple[str, str]] = {}
+        self._sections: dict[tuple[tuple[bytes, bytes], ...], Section] = {}
+
+    def recall(self, lines: tuple[tuple[bytes, bytes], ...]) -> Section:
+        """Read lines that may have come before, in the same order."""
+        section = self._sections.get(lines)
+        if section is None:
+            if len(self._sections) >= _MEMORY:
+                self._sections.clear()
+            section = self._sections[lines] = self.read(lines)
+        return section
 
     def read(self, lines: Iterable[tuple[bytes, bytes]]) -> Section:
         """Read the lines of a head or trailer section, names and values as they came."""

@@ -16,17 +16,18 @@ class Stream:
     Attributes:
         sending: The request's body has not ended.
         ended: The response has ended.
-        headed: The final head of the response has come.
+        begun: A head of the response has come, interim or final.
+        headed: The final head has come.
         room: How many bytes we may send; may be negative (section 6.9.2).
         left: How many bytes the server may send.
         unread: How many bytes have been read, and are not yet given back.
     """
 
-    __slots__ = ("_due", "_nobody", "ended", "headed", "left", "room", "sending", "unread")
+    __slots__ = ("_due", "_nobody", "begun", "ended", "headed", "left", "room", "sending", "unread")
 
     def __init__(self, method: str, room: int, left: int, *, sending: bool) -> None:
         self.sending = sending
-        self.ended = self.headed = False
+        self.ended = self.begun = self.headed = False
         self.room = room
         self.left = left
         self.unread = 0
@@ -35,6 +36,7 @@ class Stream:
 
     def head(self, head: Section, *, end: bool) -> str:
         """Take in a head, interim or final; return what is wrong, or ""."""
+        self.begun = True
         if head.why:
             return head.why
         status = head.status

@@ -11,13 +11,13 @@ import ssl
 from asyncapi.errors import AsyncAPIError, ConfigError, ConnectError
 from asyncapi.transports.failures import handshake_failed, reason
 
-RAISED = (OSError, ssl.CertificateError, ValueError, RuntimeError)
+RAISED = (OSError, ValueError, RuntimeError)
 """What event loops, resolvers and OpenSSL raise while a connection is made; anything else is a bug."""
 
 
 def no_address(error: Exception, host: str) -> AsyncAPIError:
     """Return our error for a name that does not resolve, or is none."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError | RuntimeError):  # the latter where the loop's threads have ended
         return ConnectError(f"the name {host!r} does not resolve: {error}")
     return ConfigError(f"the host {host!r} can't be looked up: {error}; check the host in the URL")
 
@@ -30,7 +30,7 @@ def no_connection(error: Exception, where: str, *, proxy: str = "") -> AsyncAPIE
         where: What it was to lead to, in words: "h.example:443", "the socket /run/s".
         proxy: The host and port of the proxy that a TLS handshake was with; "" for the server.
     """
-    if isinstance(error, ssl.SSLError | ssl.CertificateError):
+    if isinstance(error, ssl.SSLError):
         return handshake_failed(error, proxy=proxy)
     if isinstance(error, OSError):
         return ConnectError(f"can't connect to {where}: {reason(error)}")

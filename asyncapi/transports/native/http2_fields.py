@@ -40,7 +40,7 @@ class FieldLines:
             request: The request.
             headers: Its headers, with what the transport has added.
         """
-        version = getversion(headers)
+        version = getversion(headers)  # type: ignore[arg-type]  # of any values
         if headers is not self._headers or version != self._version:
             missing = tuple(line for line in _DEFAULTS if line[0] not in headers)
             self._lines = (*headers.items(), *missing)

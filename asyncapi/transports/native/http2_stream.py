@@ -13,16 +13,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import ConfigError, ProtocolError
+from asyncapi.errors import ConfigError
 from asyncapi.transports.native import sending
+from asyncapi.transports.native.http2_failures import INJECTION
 
 if TYPE_CHECKING:
-    from asyncapi.messages.request import Request
+    from asyncapi.errors import ProtocolError
     from asyncapi.sansio.http2.events import Head
     from asyncapi.transports.native.exchange import Exchange
     from asyncapi.transports.native.http2_connection import HTTP2Connection
-
-INJECTION = "a line break or control character in a header (header injection?)"
 
 
 class Stream:
@@ -170,10 +169,3 @@ class Stream:
             finally:
                 self._room = None
         return False
-
-
-def not_begun(why: str, request: Request) -> ProtocolError:
-    """Make the error of a request that the server has not begun (RFC 9113 section 8.7)."""
-    error = ProtocolError(f"the server has not begun the request: {why}", request=request)
-    error.unprocessed = True
-    return error

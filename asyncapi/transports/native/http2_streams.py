@@ -6,7 +6,8 @@ Rules:
 2. Requests wait in one queue, first come first served, for the connection (phase "connect") and for a stream (phase
    "queue"). Each keeps to its own limits: `Timeout.connect`, and `wait=`.
 3. Where ALPN chooses HTTP/1.1, each request gets a connection of its own, as in HTTP/1.1; every new connection asks
-   again. An origin that refuses HTTP/2 (421, HTTP_1_1_REQUIRED) is not asked again by this client.
+   again. An origin that refuses HTTP/2 (421, HTTP_1_1_REQUIRED) is not asked again by this client, unless the caller
+   says that it speaks nothing else ("prior").
 4. A wait for a stream is time in a queue of ours: it is moved from the attempt's duration to its `queued`.
 """
 
@@ -22,19 +23,15 @@ from asyncapi.errors import AsyncAPIError, QueueFull, RequestTimeout, TLSError
 from asyncapi.transports.failures import slow_connect
 from asyncapi.transports.native.connection import Connection
 from asyncapi.transports.native.http2_connection import HTTP2Connection
-from asyncapi.transports.native.http2_stream import Stream, not_begun
-from asyncapi.transports.tls import HTTP_1
+from asyncapi.transports.native.http2_failures import NEW_ONE_CLOSED, not_begun
+from asyncapi.transports.native.http2_stream import Stream
+from asyncapi.transports.tls import EITHER, HTTP_2
 
 if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.settings import HTTP2
     from asyncapi.transports.native.exchange import Carrier
     from asyncapi.transports.native.origins import Origin
-
-EITHER = ("h2", *HTTP_1)
-"""The offer of a connection that speaks HTTP/2 or HTTP/1.1."""
-HTTP_2 = ("h2",)
-"""The offer of a connection that speaks HTTP/2 alone."""
 
 _NO_HTTP2 = "http2='prior': the server does not speak HTTP/2 over TLS (ALPN); http2=True takes HTTP/1.1 where it has to"
 
@@ -92,6 +89,7 @@ class Streams:
     Attributes:
         origin: As above.
         settings: As above.
+        prior: As above.
         http1: Whether the last connection was HTTP/1.1's (rule 3).
         current: The connection whose streams may be used; None while there is none.
     """
@@ -101,7 +99,8 @@ class Streams:
         self.settings: HTTP2 = settings
         self.http1: bool = False
         self.current: HTTP2Connection | None = None
-        self._prior = prior
+        self.prior: bool = prior
+        self._refused = False
         self._queue: deque[_Ticket] = deque()
         self._dial: asyncio.Task[None] | None = None
 
@@ -109,6 +108,14 @@ class Streams:
     def waiting(self) -> int:
         """How many requests wait for a stream."""
         return sum(ticket.since is not None for ticket in self._queue)
+
+    def count(self, counts: dict[str, int]) -> None:
+        """Add what is open here to the counts of the client."""
+        for connection in self.origin.open:
+            if isinstance(connection, HTTP2Connection):
+                counts["connections"] += 1
+                counts["streams"] += len(connection.streams)
+        counts["waiting"] += self.waiting
 
     @property
     def unused(self) -> bool:
@@ -194,13 +201,13 @@ class Streams:
             return
         self.current = None
         if not connection.opened:  # a server that sends every connection away at once would be dialed for ever
-            self._refuse(lambda ticket: not_begun("it has closed a new connection", ticket.request))
+            self._refuse(lambda ticket: not_begun(NEW_ONE_CLOSED, ticket.request))
         if self._queue:
             self.advance()
 
     def require_http1(self) -> None:
         """Remember that the origin refuses HTTP/2 (rule 3)."""
-        self.http1 = True
+        self.http1 = self._refused = True
         self.origin.pool.speaks_http1(self.origin.key)
         if self.current is not None:
             self.current.retire()
@@ -232,7 +239,7 @@ class Streams:
             self._refuse(lambda _: None)
             return
         if made.gone or made.leaving:
-            self._refuse(lambda ticket: not_begun("it has closed a new connection", ticket.request))
+            self._refuse(lambda ticket: not_begun(NEW_ONE_CLOSED, ticket.request))
             return
         self.current = made
         self.advance()
@@ -271,12 +278,14 @@ class Streams:
 
     async def _dialed(self, limit: float | None) -> HTTP2Connection | Connection:
         origin, dial = self.origin, self.origin.pool.dialer.dial
+        if self._refused:
+            return (await dial(origin.place, partial(Connection, origin, origin.pool.max_headers), limit=limit))[1]
         if not origin.place.secure:
             return (await dial(origin.place, partial(HTTP2Connection, self), limit=limit))[1]
-        offer = HTTP_2 if self._prior else EITHER
+        offer = HTTP_2 if self.prior else EITHER
         transport, arrived = await dial(origin.place, partial(Negotiated, self), protocols=offer, limit=limit)
         chosen = arrived.chosen
-        if chosen is None or (self._prior and isinstance(chosen, Connection)):
+        if chosen is None or (self.prior and isinstance(chosen, Connection)):
             transport.abort()
             raise TLSError(_NO_HTTP2)
         return chosen

@@ -26,6 +26,7 @@ from asyncapi.transports.native.tunnels import forwarder
 
 if TYPE_CHECKING:
     from asyncapi.messages.request import Request
+    from asyncapi.transports.native.alternatives import Alternatives
     from asyncapi.transports.native.dialing import Dialer
     from asyncapi.transports.native.exchange import Carrier
     from asyncapi.transports.native.http2_connection import HTTP2Connection
@@ -146,6 +147,7 @@ class Pool:
         refused: How many streams the servers have refused.
         http1: The origins that refuse HTTP/2, by their keys.
         dials: The tasks that make connections for HTTP/2.
+        alternatives: Its HTTP/3; None where that is not spoken.
     """
 
     dialer: Dialer
@@ -164,6 +166,7 @@ class Pool:
         self.refused: int = 0
         self.http1: dict[Any, None] = {}
         self.dials: set[asyncio.Task[None]] = set()
+        self.alternatives: Alternatives | None = None
         self._unwritten: list[tuple[Connection, bytes]] = []
 
     def write_later(self, connection: Connection, head: bytes) -> None:
@@ -184,6 +187,8 @@ class Pool:
             if origin.place.secure:
                 for connection in list(origin.open):
                     connection.retire()
+        if self.alternatives is not None:
+            self.alternatives.retire()
 
     def sweep_later(self) -> None:
         """Look after the idle connections in a while (rule 1)."""
@@ -204,6 +209,8 @@ class Pool:
     def close(self) -> None:
         """Close every connection; requests that wait for one fail."""
         self.closed = True
+        if self.loop.is_closed():  # a program that has ended without closing its client: the system closes the sockets
+            return
         if self.sweeper is not None:
             self.sweeper.cancel()
             self.sweeper = None
@@ -211,6 +218,8 @@ class Pool:
         for origin in list(self.origins.values()):
             for connection in list(origin.open):
                 connection.shut()
+        if self.alternatives is not None:
+            self.alternatives.close()
 
     def speaks_http1(self, key: Any) -> None:
         """Remember an origin that refuses HTTP/2, for as long as the client lives."""
@@ -229,6 +238,8 @@ class Pool:
 
     async def wait_closed(self) -> None:
         """Wait until the system has closed every connection, which takes it a turn of the loop or two."""
+        if self.alternatives is not None:
+            await self.alternatives.wait_closed()
         if self.dials:
             await asyncio.wait(self.dials)
         if self.alive:

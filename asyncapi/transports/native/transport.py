@@ -11,11 +11,12 @@ end inside the attempt or left open for a call that streams, and no error holds 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
+from asyncapi.sansio.http2.engine import engine
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.transports import attempt_limit, outgoing, upload
 from asyncapi.transports.decoded import DecodedBody
@@ -24,7 +25,7 @@ from asyncapi.transports.native.exchange import Exchange, oversized
 from asyncapi.transports.native.origins import Origin, Pool
 from asyncapi.transports.native.place import Place
 from asyncapi.transports.native.tunnels import check_socks
-from asyncapi.transports.tls import Handshakes
+from asyncapi.transports.tls import EITHER, HTTP_2, Handshakes
 from asyncapi.transports.unclosed import watch_over
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.http.egress import Guard
     from asyncapi.settings import HTTP2
     from asyncapi.transports.native.http2_streams import Streams
+    from asyncapi.transports.native.http3_trust import Trust
     from asyncapi.transports.native.incoming import IncomingBody
 
 MAX_HEADERS = 256 * 1024  # bytes of a header section, by default
@@ -60,6 +62,7 @@ class NativeTransport:
         max_headers: Most bytes of a response's status line and headers; None for 256 KiB.
         http2: How HTTP/2 connections are kept; None for HTTP/1.1 alone.
         prior: Whether HTTP/2 is spoken without asking, over http:// too; never HTTP/1.1 then.
+        http3: Whether HTTP/3 is spoken where an origin offers it (Alt-Svc); "prior" tries it without an offer.
 
     Attributes:
         unclosed: Warns where the connections are never closed; None until there is one.
@@ -83,6 +86,7 @@ class NativeTransport:
         max_headers: int | None = None,
         http2: HTTP2 | None = None,
         prior: bool = False,
+        http3: Literal[False, True, "prior"] = False,
     ) -> None:
         outgoing.check(proxy, unix_socket, socks=True)
         if proxy is not None:
@@ -104,6 +108,11 @@ class NativeTransport:
         self._unix_socket = unix_socket
         self._keepalive = keepalive
         self._http2, self._prior = http2, prior
+        if http2 is not None:
+            self._tls.context(HTTP_2 if prior else EITHER)
+            engine(window=http2.window)  # says now which package is missing
+        self._http3 = http3
+        self._trust: Trust | None = None if http3 is False else _trust(self._tls)
         self._pool: Pool | None = None
         self.unclosed: weakref.finalize[..., object] | None = None
         self._bodies: dict[OpenBody, None] = {}  # those that are left open
@@ -138,11 +147,12 @@ class NativeTransport:
         key = (target.secure, target.host, proxy)
         origin = pool.origins.get(key) or self._origin(pool, key, request, proxy)
         call = request.call
-        carrier = origin.take()
-        if carrier is None:
-            carrier = await origin.connect(request)
-        else:
+        beside = pool.alternatives
+        carrier = origin.take() if beside is None else beside.ready(origin.place, request)
+        if carrier is not None:
             call.reused = True
+        else:
+            carrier = await (origin.connect(request) if beside is None else beside.connection(request, origin))
         call.phase = "headers"
         waiter = pool.loop.create_future()
         exchange = Exchange(request, headers, waiter, self._max_body, carrier)
@@ -159,6 +169,8 @@ class NativeTransport:
             raise
         if self._jar is not None:
             self._jar.keep(response.headers, request.url)
+        if beside is not None and "Alt-Svc" in response.headers:
+            beside.learn(origin.place, response)
         return response
 
     async def _finished(self, exchange: Exchange, result: Any) -> Response:
@@ -243,6 +255,10 @@ class NativeTransport:
         pool.dialer = Dialer(
             clock=self._clock, tls=self._tls, guard=self._guard, unix_socket=self._unix_socket, on_renewal=pool.retire
         )
+        if self._http3 is not False:
+            from asyncapi.transports.native.alternatives import Alternatives  # noqa: PLC0415 - where it is spoken
+
+            pool.alternatives = Alternatives(pool, self._tls, self._trust, prior=self._http3 == "prior")
         self.unclosed = watch_over(self, pool, request.target.host)
         return pool
 
@@ -250,6 +266,30 @@ class NativeTransport:
     def cookies_of(self) -> Callable[[URL], str] | None:
         """The function that returns the cookies to send to a URL; None where no cookies are kept."""
         return None if self._jar is None else self._jar.header
+
+    @property
+    def http2_counts(self) -> dict[str, int]:
+        """What is open over HTTP/2, as `Stats.http2` shows it; empty where it isn't spoken."""
+        if self._http2 is None:
+            return {}
+        counts = {"connections": 0, "streams": 0, "waiting": 0, "refused": 0}
+        if self._pool is not None:
+            counts["refused"] = self._pool.refused
+            for origin in self._pool.origins.values():
+                if origin.streams is not None:
+                    origin.streams.count(counts)
+        return counts
+
+    @property
+    def described(self) -> str:
+        """What `explain()` adds to its name."""
+        settings, counts = self._http2, self.http2_counts
+        if settings is None:
+            return ""
+        which = "HTTP/2 alone" if self._prior else "HTTP/2 where the server offers it"
+        ping = "no PING" if settings.ping is None else f"PING after {settings.ping:g} s of silence"
+        now = ", ".join(f"{count} {name}" for name, count in counts.items())
+        return f", {which}; {ping}; {now}"
 
     async def aclose(self) -> None:
         """Close every connection; attempts under way fail."""
@@ -264,6 +304,13 @@ class NativeTransport:
         self._watchdog.close()
         if self._pool is not None:
             await self._pool.wait_closed()
+
+
+def _trust(tls: Handshakes) -> Trust:
+    """Hand the TLS settings to HTTP/3's library, which may refuse them: as the transport is made, not in a call."""
+    from asyncapi.transports.native.alternatives import trust  # noqa: PLC0415 - where it is spoken
+
+    return trust(tls)
 
 
 def _once(content: bytes) -> Callable[[], Awaitable[bytes]]:

@@ -96,6 +96,14 @@ def test_what_was_not_begun_is_replayed_three_times_and_a_closed_connection_once
     assert [each is not None for each in seen] == [safe_to_repeat, False, True, True, True, False]
 
 
-@pytest.mark.parametrize("failure", [ProtocolError("cut"), ConnectError("refused"), TLSError("expired")])
+def final(error: ProtocolError) -> ProtocolError:
+    error.unprocessed = error.final = True
+    return error
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [ProtocolError("cut"), ConnectError("refused"), TLSError("expired"), final(ProtocolError("HTTP/1.1 alone"))],
+)
 def test_other_failures_are_never_replayed(failure):
     assert Replays().of(GET, failure) is None

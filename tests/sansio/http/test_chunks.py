@@ -102,13 +102,13 @@ TRAILERS_AT_FAULT = {
     b"Content-Length: 2\r\n": "a trailer says where its body ends",
     b"content-LENGTH: 0\r\n": "a trailer says where its body ends",
     b"A: b\r\nTransfer-Encoding: chunked\r\n": "a trailer says where its body ends",
-    b"A b\r\n": "a header has no valid name",
-    b"A : b\r\n": "a header has no valid name",
-    b"A: \0\r\n": "a header has a control character in it: NUL, CR or LF",
-    b"A: \r\r\n": "a header has a control character in it: NUL, CR or LF",
-    b"\rA: b\r\n": "a header has no valid name",
-    b" A: b\r\n": "whitespace stands before its first header",
-    b" \r\n": "whitespace stands before its first header",
+    b"A b\r\n": "its trailer number 1 has no valid name",
+    b"A : b\r\n": "its trailer number 1 has no valid name",
+    b"A: \0\r\n": "its trailer number 1 has a control character in it: NUL, CR or LF",
+    b"A: \r\r\n": "its trailer number 1 has a control character in it: NUL, CR or LF",
+    b"\rA: b\r\n": "its trailer number 1 has no valid name",
+    b" A: b\r\n": "whitespace stands before its first header or trailer",
+    b" \r\n": "whitespace stands before its first header or trailer",
 }
 
 

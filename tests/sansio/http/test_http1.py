@@ -37,6 +37,8 @@ STATUS_LINES = {
     b"HTTP/1.1 999 Request denied": (999, "1.1"),
     b"HTTP/1.2 200 OK": (200, "1.1"),  # RFC 9110 section 2.5
     b"HTTP/1.9 200 OK": (200, "1.1"),
+    b"HTTP/0.9 200 OK": (200, "1.0"),
+    b"HTTP/2.0 200 OK": (200, "1.0"),
     b"\r\nHTTP/1.1 200 OK": (200, "1.1"),
     b"\r\n\n\r\nHTTP/1.1 200 OK": (200, "1.1"),
 }
@@ -51,7 +53,9 @@ def test_a_status_line_has_a_status_and_a_version(line):
 NOT_STATUS_LINES = [
     b"HTTP/1.1 099 Low", b"HTTP/1.1 20 OK", b"HTTP/1.1 2000 OK", b"HTTP/1.1 2x0 OK", b"HTTP/1.1 -20 OK", b"HTTP/1.1",
     b"HTTP/1.1 ", b"HTTP/1.1  200 OK", b"HTTP/1.1\t200 OK", b"HTTP/1.1 200\tOK", b"HTTP/1.1 200 a\0b",
-    b"HTTP/1.1 200 a\rb", b"HTTP/1.1 200 OK\r", b"HTTP/1.x 200 OK", b"HTTP/1.10 200 OK", "HTTP/1.1 ٢٠٠ OK".encode(),
+    b"HTTP/1.1 200 a\rb", b"HTTP/1.1 200 OK\r", b"HTTP/1.x 200 OK", b"HTTP/1.10 200 OK", b"HTTP/0.8 200 OK", b"HTTP/01.1 200 OK", b"HTTP/1.01 200 OK",
+    b"HTTP/5.6 200 OK", b"HTTP/1,1 200 OK", b"HTTP/+1.1 200 OK",
+    b"HTTP/2.1 200 OK", b"HTTP/2 200 OK", b"HTTP/11 200 OK", b"HTTP/ 200 OK", "HTTP/1.1 ٢٠٠ OK".encode(),
 ]  # fmt: skip
 
 
@@ -60,12 +64,9 @@ def test_a_status_line_that_is_not_valid_is_refused(line):
     assert read(line + b"\r\n" + TWO).why == "its status line is not valid"
 
 
-@pytest.mark.parametrize("line", [b"HTTP/2.0 200 OK", b"HTTP/0.9 200 OK", b"HTTP/11 200 OK", b"HTTP/ 200 OK"])
-def test_another_version_of_http_is_refused_and_named(line):
-    assert read(line + b"\r\n" + TWO).why == "its HTTP version is neither 1.0 nor 1.1"
-
-
-@pytest.mark.parametrize("start", [b" HTTP/1.1 200 OK", b"http/1.1 200 OK", b"\rHTTP/1.1 200 OK", b"{}", b"\0x", b"H1"])
+@pytest.mark.parametrize(
+    "start", [b" HTTP/1.1 200 OK", b"http/1.1 200 OK", b"\rHTTP/1.1 200 OK", b"HTP/1.1 200", b"{}", b"\0x", b"H1"]
+)
 def test_what_does_not_begin_like_a_response_is_refused_at_once(start):
     """No end of a line, and no end of the connection, is waited for."""
     reader = Reader()
@@ -107,6 +108,7 @@ FIELDS = {
     "every character of a name": (b"!#$%&'*+-.^_`|~0aZ: x", ("!#$%&'*+-.^_`|~0aZ", "x")),
     "UTF-8": ("X: ä€😀".encode(), ("X", "ä€😀")),
     "Latin-1": (b"X: \xe9", ("X", "\udce9")),
+    "spaces of Latin-1": (b"X: \xa0\x85", ("X", "\udca0\udc85")),
     "an overlong NUL": (b"X: \xc0\x80", ("X", "\udcc0\udc80")),
     "a surrogate": (b"X: \xed\xa0\x80", ("X", "\udced\udca0\udc80")),
     "spaces that are none of HTTP": ("X: \u00a0x\u2028".encode(), ("X", "\u00a0x\u2028")),
@@ -146,6 +148,9 @@ NOT_FIELDS = {
     "parentheses": b"X(Y): a",
     "quotes": b'"X": a',
     "a NUL": b"X\0: a",
+    "an equals sign in place of the colon": b"X=a",
+    "a name in quotes with its value": b'"X: a"',
+    "a NEL": b"\x85X: a",
     "a name beyond ASCII": "Ä: a".encode(),
     "a CR in the name": b"X\r: a",
     "a status line": b"HTTP/1.1 200 OK",
@@ -154,17 +159,17 @@ NOT_FIELDS = {
 
 @pytest.mark.parametrize("name", NOT_FIELDS)
 def test_a_field_without_a_valid_name_is_refused(name):
-    assert read(head(b"A: 1", NOT_FIELDS[name]) + b"hi").why == "a header has no valid name"
+    assert read(head(b"A: 1", NOT_FIELDS[name]) + b"hi").why == "its header number 2 has no valid name"
 
 
 @pytest.mark.parametrize("line", [b"X: a\0b", b"X: a\rb", b"X: a\r", b"X:\r a", b"X: a\r\n \0", b"X: a\r\n b\r"])
 def test_a_nul_and_a_bare_cr_in_a_value_are_refused(line):
-    assert read(head(b"A: 1", line) + b"hi").why == "a header has a control character in it: NUL, CR or LF"
+    assert read(head(b"A: 1", line) + b"hi").why == "its header number 2 has a control character in it: NUL, CR or LF"
 
 
 @pytest.mark.parametrize("space", [b" ", b"\t", b" X: a", b" Content-Length: 9"])
 def test_whitespace_before_the_first_field_is_refused(space):
-    assert read(head(space, b"Content-Length: 2") + b"hi").why == "whitespace stands before its first header"
+    assert read(head(space, b"Content-Length: 2") + b"hi").why == "whitespace stands before its first header or trailer"
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\n", b"\n\r\n", b"\r\n\r\n"])
@@ -290,6 +295,9 @@ CODINGS_AT_FAULT = {
     b'"chunked"': "its Transfer-Encoding is not a list of codings",
     b"\x0bchunked": "its Transfer-Encoding is not a list of codings",
     b"gzip chunked": "its Transfer-Encoding is not a list of codings",
+    b"\xa0chunked": "its Transfer-Encoding is not a list of codings",
+    b"chunked\x85": "its Transfer-Encoding is not a list of codings",
+    b"chunked\x0b": "its Transfer-Encoding is not a list of codings",
     b"chunk\xc3\xa9d": "its Transfer-Encoding is not a list of codings",
 }
 
@@ -405,6 +413,7 @@ CONNECTIONS = {
     ("1.0", ("keep-alive", "close")): False,
     ("1.0", ("close",)): False,
     ("1.2", ()): True,
+    ("2.0", ()): False,
 }
 
 
@@ -453,7 +462,7 @@ def test_one_reader_reads_one_response_after_the_other():
 # The connection ends too early
 
 CUT = {
-    b"": ("the connection was closed before it began", False),
+    b"": ("the connection was closed before the first byte of a response", False),
     b"H": ("the connection was closed in the middle of its headers", False),
     OK: ("the connection was closed in the middle of its headers", False),
     OK + b"Content-Length: 2\r\n": ("the connection was closed in the middle of its headers", False),
@@ -570,11 +579,13 @@ def test_lines_that_are_remembered_are_bounded():
     from asyncapi.sansio.http import heads
 
     for number in range(5000):
-        assert read_pieces([head(b"X-%d: %d" % (number, number), b"Content-Length: %d" % number)], "HEAD").status == 200
-    remembered = heads.remembered.__self__
-    assert len(remembered) <= 1024
+        data = head(b"X-%d: %d" % (number, number), b"Content-Length: %d" % number, b"A: " + b"%d" % number * 100)
+        assert read_pieces([data], "HEAD").status == 200
+        assert read_pieces([data[:9], data[9:]], "HEAD").status == 200
+    for remembered in (heads.usual_field.__self__, heads.any_field.__self__, heads._names):
+        assert 100 < len(remembered) <= 1024
+        assert not any(len(line) > 160 for line in remembered)
     assert len(heads.FRAMINGS) <= 1024
-    assert not any(len(line) > 160 for line in remembered)
 
 
 @pytest.mark.parametrize("line", [b"Set-Cookie: a=secret", b"set-cookie: a=secret", b"Location: /?code=secret"])
@@ -582,7 +593,7 @@ def test_secrets_are_not_remembered(line):
     from asyncapi.sansio.http import heads
 
     assert read_pieces([head(line, b"Content-Length: 0")]).fields[0][1].endswith("secret")
-    assert line not in heads.remembered.__self__
+    assert line not in heads.usual_field.__self__
 
 
 # Any bytes at all

@@ -47,9 +47,12 @@ async def test_a_connection_is_there_when_the_dialer_returns_it():
 
 
 async def test_small_writes_are_not_held_back():
+    async def resolve(host, port):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
     async with scripted(greeting) as server:
         for host in (f"127.0.0.1:{server.port}", f"localhost:{server.port}"):
-            transport, _ = await dialer().dial(place(f"http://{host}"), Wire, limit=20)
+            transport, _ = await dialer(resolve=resolve).dial(place(f"http://{host}"), Wire, limit=20)
             assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             transport.abort()
 
@@ -213,9 +216,21 @@ async def test_the_name_in_the_handshake_has_no_dot_at_its_end_and_no_zone(ours)
 async def test_the_certificate_of_an_address_with_a_zone_is_that_of_the_address(ours):
     async with scripted(greeting, tls=ours.server("::1"), host="::1") as server:
         secure = dialer(tls=trusting(ours))
+        pinned = dialer(tls=trusting(ours, pins={"::1": ["sha256/" + "A" * 43 + "="]}))
+        with pytest.raises(TLSError, match="the key of ::1 is not pinned"):
+            await pinned.dial(place(server.url.replace("::1", "::1%25lo")), Wire, limit=20)
         transport, wire = await secure.dial(place(server.url.replace("::1", "::1%25lo")), Wire, limit=20)
         assert await wire.reads(5) == b"hello"
         transport.abort()
+
+
+@pytest.mark.parametrize("host", [".", ".h.example", "..."])
+async def test_what_can_not_be_a_server_s_name_is_told_before_anything_is_sent(ours, host, tmp_path):
+    async with scripted(greeting, unix=str(tmp_path / "s")) as server:
+        local = dialer(tls=trusting(ours), unix_socket=str(tmp_path / "s"))
+        with pytest.raises(ConfigError, match="can't be the name of a server: check the host in the URL"):
+            await local.dial(place(f"https://{host}"), Wire, limit=20)
+        assert server.peers == []
 
 
 @pytest.mark.parametrize(
@@ -298,6 +313,23 @@ async def test_new_files_retire_connections_before_the_next_is_made(ours, tmp_pa
             assert name == "two@example.org"
             transport.abort()
         assert retired == [2]
+
+
+async def test_a_connection_that_is_outdated_as_it_comes_is_made_again(ours):
+    tls, context, handshakes = trusting(ours), ours.server("h.example"), []
+
+    def renewed_meanwhile(*_) -> None:
+        handshakes.append(1)
+        tls.renewals = 1
+
+    context.sni_callback = renewed_meanwhile
+    async with scripted(greeting, tls=context) as server:
+        secure = dialer(tls=tls, resolve=resolving(h_example=["127.0.0.1"]))
+        transport, wire = await secure.dial(place(f"https://h.example:{server.port}"), Wire, limit=20)
+        assert await wire.reads(5) == b"hello"
+        assert len(handshakes) == 2
+        transport.abort()
+        await hung_up(server)
 
 
 async def test_a_server_that_speaks_no_tls_is_told_with_what_to_do(ours):
@@ -397,6 +429,31 @@ async def test_closing_ends_what_is_under_way(what, ours):
             await slow.dial(target, Wire, limit=1)
         await settled()
         assert not names_under_way(slow)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_closing_as_the_connection_comes_leaves_none(turns):
+    class Closing(Wire):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            later(turns)
+
+    def later(left):
+        if left:
+            asyncio.get_running_loop().call_soon(later, left - 1)
+        else:
+            closed.close()
+
+    async with scripted(greeting) as server:
+        closed = dialer()
+        try:
+            transport, _ = await closed.dial(place(server.url), Closing, limit=20)
+        except ProtocolError as error:
+            assert "the client was closed" in str(error)  # noqa: PT017 - or it was there before
+        else:
+            assert not closed._closed
+            transport.abort()
+        await hung_up(server)
 
 
 def names_under_way(slow) -> bool:

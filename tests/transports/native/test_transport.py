@@ -61,7 +61,11 @@ def test_a_body_that_decodes_to_more_than_the_bound_is_an_error():
     run(scenario())
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b"text")[:-3], b"no gzip at all", gzip.compress(b"text") + b"more"])
+@pytest.mark.parametrize(
+    "body",
+    [gzip.compress(b"text")[:-3], b"no gzip at all", gzip.compress(b"text") + b"more"],
+    ids=["cut", "none", "with more behind it"],
+)
 def test_a_coded_body_that_is_not_whole_is_an_error(body):
     async def scenario():
         net = Net(answering(coded("gzip", body)))

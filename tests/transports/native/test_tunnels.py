@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gc
 import logging
+import ssl
 import sys
 import traceback
 
@@ -183,6 +184,53 @@ async def test_what_a_server_sends_at_once_is_not_lost(ours, outer):
             transport, wire = await secure.dial(place(server.url, p.url), Wire, limit=20)
             assert await wire.reads(len(big)) == big
             transport.abort()
+
+
+@pytest.mark.parametrize("outer", [False, True], ids=["http proxy", "https proxy"])
+async def test_what_comes_with_the_end_of_the_handshake_is_not_lost(ours, outer):
+    """With TLS 1.2 the server's Finished is the last of the handshake, and its first bytes may be in the same packet."""
+    written, context = asyncio.Event(), ours.server()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    async def eager(peer: Peer) -> None:
+        await peer.write(b"hello")
+        written.set()
+        await peer.gone()
+
+    async def gathering(peer: Peer) -> None:
+        seen = await peer.head()
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(seen.target.rpartition(":")[2]))
+        await peer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writer.write(await peer.reader.read(65536))
+        while (said := await reader.read(65536))[-4:] != b"\x0e\0\0\0":  # ServerHelloDone
+            await peer.write(said)
+        await peer.write(said)
+        writer.write(await peer.reader.read(65536))
+        await written.wait()
+        await peer.write(await reader.read(65536))
+        await peer.gone()
+        writer.close()
+
+    async with (
+        scripted(eager, tls=context) as server,
+        scripted(gathering, tls=ours.server() if outer else None) as proxy,
+    ):
+        secure = dialer(tls=Handshakes(ca=ours.file))
+        transport, wire = await secure.dial(place(server.url, proxy.url), Wire, limit=20)
+        assert await wire.reads(5) == b"hello"
+        transport.abort()
+        await hung_up(proxy)
+
+
+async def test_bytes_that_follow_the_response_apart_are_refused_too():
+    class Transport:
+        def write(self, data: bytes) -> None:
+            asking.data_received(b"HTTP/1.1 200 OK\r\n\r\n")
+            asking.data_received(b"\x16")
+
+    asking = tunnels.Asking()
+    with pytest.raises(ConnectError, match="the proxy sent more than a response"):
+        await asking.open(Transport(), proxy_of("http://p"), "h.example", 443)
 
 
 @pytest.mark.parametrize("outer", [False, True], ids=["http proxy", "https proxy"])
