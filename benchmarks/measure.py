@@ -6,8 +6,8 @@
 What stands after a colon goes to the contestant, which says what it means.
 The contestant pulls URLs from a `Meter`, which watches the clock: what happens in the warm-up is not counted, then
 a window is measured while the load goes on, then the URLs end. Of several windows (`--windows`), the one with the least
-CPU per request counts: the one that whatever else runs on the machine has disturbed least. Both ends of the window lie in the steady part, with
-the same number of requests in flight, so no start-up, connecting or winding down is in the figures.
+CPU per request counts, which whatever else runs on the machine has disturbed least. Both ends of a window lie in the
+steady part, with the same number of requests in flight, so no start-up, connecting or winding down is in the figures.
 CPU is that of the whole process, all threads, user and system (getrusage); memory is its peak since it started.
 """
 
