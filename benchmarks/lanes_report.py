@@ -87,7 +87,7 @@ def _measured(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def render(tables: list[dict[str, Any]]) -> Iterator[str]:
     """The section of the page: one table for each kind of load."""
-    yield "### The native lane\n\n![CPU per request](img/lanes-cpu.svg)"
+    yield "### Lanes\n\n![CPU per request](img/lanes-cpu.svg)"
     names: dict[str, list[dict[str, Any]]] = {}
     for table in tables:
         names.setdefault(table["name"], []).append(table)
