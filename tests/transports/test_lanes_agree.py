@@ -335,7 +335,12 @@ async def seen_on(lane: str, case: Case) -> list[Any]:
             await asyncio.sleep(0.01)
             results.append(await result_of(api, case))
         requests = [
-            (seen.method, seen.target, sorted((n.title(), v) for n, v in seen.headers.items() if v != f"127.0.0.1:{server.port}"), seen.body)
+            (
+                seen.method,
+                seen.target,
+                sorted((n.title(), v) for n, v in seen.headers.items() if v != f"127.0.0.1:{server.port}"),
+                seen.body,
+            )
             for seen in server.seen
         ]
         return [*results, requests, len(server.peers)]

@@ -135,14 +135,17 @@ class HTTP3Connection:
         self.wire.flush()
         if "Expect" in exchange.headers:
             stream.proceed = self._loop.create_future()
-            await sending.wait_to_proceed(stream.proceed, exchange)
+            if not await sending.wait_to_proceed(stream.proceed, exchange):
+                return
 
         async def write(data: bytes) -> bool:
             return await self._write(stream, data)
 
-        if await sending.send(exchange, write):
+        def end() -> None:
             self._engine.send(stream.id, b"", last=True)
             self.wire.flush_later()
+
+        await sending.send(exchange, write, end)
 
     def abandon(self, exchange: Exchange) -> None:
         """Cancel an exchange (rule 3)."""
