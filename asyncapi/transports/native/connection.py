@@ -20,6 +20,7 @@ from multidict import CIMultiDict
 
 from asyncapi.errors import ProtocolError, final_error
 from asyncapi.messages.request import Body
+from asyncapi.sansio.http.greetings import protocol_of
 from asyncapi.sansio.http.http1 import BadResponse, Reader
 from asyncapi.transports import failures
 from asyncapi.transports.native import sending
@@ -74,10 +75,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take in bytes."""
         exchange = self.exchange
+        reader = self._reader
         if exchange is None:
+            reader.feed(data)  # it is nobody's
             self.close()  # rule 1
             return
-        reader = self._reader
         try:
             content = reader.feed(data)
         except BadResponse as error:
@@ -200,12 +202,12 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, exchange: Exchange) -> bytes:
         """Begin an exchange; returns the head of its request."""
-        self.exchange = exchange
         request, origin = exchange.request, self._origin
-        self._reader.begin(request.method)
-        if self.gone:  # the server has hung up in the turn in which the connection was made
-            self.exchange = None
-            exchange.fail(self._cut(exchange, None))
+        if self.gone:  # in the turn in which it was made
+            exchange.fail(self._unwritten(exchange))
+        else:
+            self.exchange = exchange
+            self._reader.begin(request.method)
         host, heads = "" if "Host" in exchange.headers else origin.host, origin.pool.heads
         head = heads.head(request, exchange.headers, host + origin.authorization, proxied=origin.proxied)
         self.retired = self.retired or heads.closes
@@ -294,6 +296,17 @@ class Connection(asyncio.Protocol):
         failure = failures.cut(error, request)
         failure.stale = failure.stale and not self._reader.begun  # rule 4
         return failure
+
+    def _unwritten(self, exchange: Exchange) -> Exception:
+        """Make the error of a connection that was gone before anything was written to it."""
+        if said := self._reader.rest:
+            who = protocol_of(said)
+            why = f"{who} is on this port" if who else "it came before the request"
+            return ProtocolError(f"the response isn't valid HTTP: {why}", request=exchange.request)
+        error = self._cut(exchange, None)
+        if isinstance(error, ProtocolError):
+            error.unprocessed = not error.final
+        return error
 
     # --- writing -----------------------------------------------------------------------------------------------------
 

@@ -209,24 +209,58 @@ def test_what_follows_a_body_that_nobody_limits_ends_with_the_connection():
     run(scenario())
 
 
+def losing(net: Net, end, count: int = 1) -> Net:
+    """Have the first connections come to an end as soon as they are made."""
+    dial = net.dial
+
+    async def lost(*args, **settings):
+        line, protocol = await dial(*args, **settings)
+        if line.number < count:
+            end(line)
+        return line, protocol
+
+    net.dial = lost
+    return net
+
+
 @pytest.mark.parametrize("content", [None, b"small", bytes(100_000)], ids=["none", "small", "large"])
 def test_a_connection_that_is_lost_as_soon_as_it_is_made_fails_its_call(content):
     """Nothing is written into it: uvloop would raise a RuntimeError."""
 
     async def scenario():
-        net = Net(echo)
-        dial = net.dial
-
-        async def lost(*args, **settings):
-            line, protocol = await dial(*args, **settings)
-            line.hang_up(ConnectionResetError(104, "reset"))
-            return line, protocol
-
-        net.dial = lost
+        net = losing(Net(echo), lambda line: line.hang_up(ConnectionResetError(104, "reset")), 99)
         async with client(net) as api:
             with pytest.raises(ProtocolError, match="closed the connection"):
                 await api.post("/a", content=content)
+            assert len(net.lines) < 9
             assert not api._transport._pool.origins
+
+    run(scenario())
+
+
+def test_a_request_that_was_never_written_is_sent_again_whatever_its_method():
+    async def scenario():
+        net = losing(Net(lambda line: line.sent.endswith(b"1") and line.send(OK + b"hi")), Line.hang_up)
+        async with client(net, retry=Retry(2)) as api:
+            response = await api.post("/a", json=1)
+            assert response.text == "hi"
+            assert [attempt.unsure for attempt in response.attempts] == [False, False]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("said", "words"), [
+    (b"SSH-2.0-x\r\n", "an SSH server is on this port"),
+    (b"220 mail.example\r\n", "a mail or FTP server is on this port"),
+    (OK + b"hi", "it came before the request"),
+])  # fmt: skip
+def test_a_server_that_speaks_before_the_request_is_named(said, words):
+    async def scenario():
+        net = losing(Net(echo), lambda line: line.send(said))
+        async with client(net) as api:
+            with pytest.raises(ProtocolError, match=f"isn't valid HTTP: {words}"):
+                await api.get("/a")
+            assert (await api.get("/b")).text == "b"
 
     run(scenario())
 
