@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from asyncapi.transports.native.origins import Origin
 
 _POLL: Any = getattr(select, "poll", None)  # Windows has no poll()
+_RAGGED = "the connection was closed without an end of TLS (close_notify), so it may have been cut off"
 _CONTINUE = 100  # RFC 9110 section 15.2.1
 
 
@@ -110,8 +111,11 @@ class Connection(asyncio.Protocol):
         except BadResponse as error:
             self.fail(self._cut(exchange, None, str(error)))
             return
-        self.close()  # whatever was still to be sent: nobody reads it
-        exchange.end(reader.trailers)
+        if _ended_in_order(self.transport):
+            self.close()  # whatever was still to be sent: nobody reads it
+            exchange.end(reader.trailers)
+        else:
+            self.fail(ProtocolError(f"the body broke off: {_RAGGED}", request=exchange.request))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take in that the connection is closed."""
@@ -344,6 +348,22 @@ def heard(transport: Any) -> Callable[[int], Any]:
     poll.register(socket.fileno(), select.POLLIN)
     heard: Callable[[int], Any] = poll.poll
     return heard
+
+
+def _ended_in_order(transport: Any) -> bool:
+    """Whether what goes on to the end of a connection is whole: TLS must have said so (RFC 9112 section 9.8).
+
+    Without its word, anybody on the way could have cut the body off.
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:  # it would wait for more
+        return False
 
 
 def _set(future: asyncio.Future[None]) -> None:

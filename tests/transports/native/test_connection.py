@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import socket
+import ssl
 
 import pytest
 
 from asyncapi import Client, ProtocolError, Retry
 from asyncapi.testing import FakeClock, run
 from memory_wire import Line, Net, request_of
+from servers import scripted
 from stepping import each_cancellation
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
@@ -263,6 +267,45 @@ def test_a_server_that_speaks_before_the_request_is_named(said, words):
             assert (await api.get("/b")).text == "b"
 
     run(scenario())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("goodbye", [True, False], ids=["with close_notify", "without"])
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "collected"])
+async def test_a_body_to_the_end_of_tls_is_whole_where_tls_says_so(ours, version, goodbye, streamed):
+    """Else anybody on the way could cut it off. A length, or the last chunk, says so itself.
+
+    uvloop reports such an end as a lost connection.
+    """
+    responses = {
+        "/open": b"\r\nhello",
+        "/length": b"Content-Length: 5\r\n\r\nhello",
+        "/chunks": b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    }
+
+    async def script(peer):
+        seen = await peer.request()
+        await peer.write(b"HTTP/1.1 200 OK\r\n" + responses[seen.path])
+        if not goodbye:
+            with socket.socket(fileno=os.dup(peer.writer.get_extra_info("socket").fileno())) as wire:
+                wire.shutdown(socket.SHUT_WR)
+            await asyncio.Event().wait()
+
+    async def read(api, path):
+        if not streamed:
+            return (await api.get(path)).content
+        async with api.stream("GET", path) as response:
+            return await response.read()
+
+    context = ours.server()
+    context.maximum_version = version
+    async with scripted(script, tls=context) as server, Client(server.url, tls=ours.file, retry=None) as api:
+        assert await read(api, "/length") == await read(api, "/chunks") == b"hello"
+        if goodbye:
+            assert await read(api, "/open") == b"hello"
+        else:
+            with pytest.raises(ProtocolError, match=r"closed (without an end of TLS|before its end)"):
+                await read(api, "/open")
 
 
 # Cancellation in every turn, once and twice; the response may come in the same turn
