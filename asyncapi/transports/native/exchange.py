@@ -199,9 +199,8 @@ class Exchange:
     def _sent(self, upload: asyncio.Task[None]) -> None:
         self._upload = None
         error = None if upload.cancelled() else upload.exception()
-        if isinstance(error, Exception) and self.body is not None:
-            self.fail(error)
-            self.carrier.abandon(self)
+        if isinstance(error, Exception):
+            self.fail(error)  # whoever reads the body lets go of it then
 
     def _end_upload(self) -> None:
         if self._upload is not None:

@@ -38,6 +38,8 @@ class IncomingBody:
 
     def push(self, data: bytes) -> None:
         """Take in bytes; many that nobody reads pause the connection."""
+        if self._error is not None:  # a server that goes on must not put the failure off
+            return
         self._pieces.append(data)
         self._size += len(data)
         if self._size > UNREAD and not self._paused:

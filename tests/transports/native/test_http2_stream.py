@@ -46,6 +46,48 @@ async def test_a_refusal_instead_of_100_continue_spares_the_body():
         assert len(server.peers) == 1
 
 
+# --- a response that begins before its request has ended ---------------------------------------------------------------
+@pytest.mark.parametrize("fails", [False, True], ids=["well", "with an error of the caller's"])
+async def test_a_server_may_send_back_what_it_receives(fails):
+    async def script(peer, asked):
+        await peer.write(peer.head(asked.stream, [(":status", "200")]))
+        sent = 0
+        while not asked.ended.is_set() and not asked.gone.is_set():
+            await asyncio.sleep(0)
+            if len(asked.body) > sent:
+                data = bytes(asked.body[sent:])
+                sent += len(data)
+                await peer.send(asked.stream, data, end=False)
+        if asked.ended.is_set():
+            await peer.send(asked.stream, b"")
+
+    async with http2_server(script) as server, client(server) as api:
+        read = []
+
+        async def body():
+            for number in range(3):
+                while len(read) < number:  # nothing more before the server has sent that back
+                    await asyncio.sleep(0)
+                yield b"%d" % number
+            if fails:
+                raise KeyError("mine")
+
+        async def call():
+            async with api.stream("POST", "/", content=body()) as response:
+                async for piece in response.bytes():
+                    read.append(piece)
+
+        if fails:
+            with pytest.raises(ConfigError, match="reading the request body failed: KeyError"):
+                await call()
+            await server.requests[0].gone.wait()
+        else:
+            await call()
+            assert read == [b"0", b"1", b"2"]
+        assert at_rest(api)
+        assert len(server.peers) == 1
+
+
 # --- cancellation ---------------------------------------------------------------------------------------------------
 async def test_a_cancelled_call_resets_its_stream_and_the_connection_stays():
     async def script(peer, asked):

@@ -193,6 +193,31 @@ async def test_a_response_that_comes_early_ends_the_upload(serve):
         assert len(server.peers) == 1
 
 
+async def test_a_server_may_send_back_what_it_receives(serve):
+    read = []
+
+    async def pieces():
+        for number in range(3):
+            while len(read) < number:  # nothing more before the server has sent that back
+                await asyncio.sleep(0)
+            yield b"%d" % number
+
+    async def script(asked):
+        asked.head()
+        sent = 0
+        while not asked.ended.is_set():
+            await asyncio.sleep(0)
+            if len(asked.body) > sent:
+                asked.data(bytes(asked.body[sent:]))
+                sent = len(asked.body)
+        asked.data(b"", end=True)
+
+    async with serve(script) as (_, api), api.stream("POST", "/", content=pieces()) as response:
+        async for piece in response.bytes():
+            read.append(piece)
+    assert read == [b"0", b"1", b"2"]
+
+
 @pytest.mark.parametrize("polite", [True, False])
 async def test_expect_waits_for_100_but_not_for_ever(serve, polite, monkeypatch):
     monkeypatch.setattr("asyncapi.transports.native.sending.PATIENCE", 10.0 if polite else 0.05)
