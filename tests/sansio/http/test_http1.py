@@ -583,7 +583,7 @@ def test_lines_that_are_remembered_are_bounded():
         assert read_pieces([data], "HEAD").status == 200
         assert read_pieces([data[:9], data[9:]], "HEAD").status == 200
     for remembered in (heads.usual_field.__self__, heads.any_field.__self__, heads._names):
-        assert 100 < len(remembered) <= 1024
+        assert 1 <= len(remembered) <= 1024
         assert not any(len(line) > 160 for line in remembered)
     assert len(heads.FRAMINGS) <= 1024
 
