@@ -4,7 +4,8 @@
 
 `TEST_LANES="aiohttp native"` runs the tests whose clients open sockets on both transports: `make test-all`. They have the
 mark `lanes`, and their names show the lane. `lane("aiohttp", reason="...")` is the mark of a test of one transport: it
-runs there, whatever TEST_LANES says. A test without either mark must not open a connection by a client's default.
+runs there, whatever TEST_LANES says, as the tests in transports/native/ do on "native". No other test may open
+connections by a client.
 """
 
 from __future__ import annotations
@@ -70,17 +71,24 @@ def lane(request, monkeypatch):
     """
     from asyncapi.transports import factory
     from asyncapi.transports.aiohttp import AioHTTPTransport
+    from asyncapi.transports.native.transport import NativeTransport
 
     name = getattr(request, "param", None)
+    if name is None and request.path.is_relative_to(_HERE / "transports" / "native"):
+        name = "native"
     if name is not None:
         monkeypatch.setattr(factory, "DEFAULT", name)
         yield name
         return
     opened = []
-    begin = AioHTTPTransport._begin
-    monkeypatch.setattr(AioHTTPTransport, "_begin", lambda self, sent: (opened.append(str(sent)), begin(self, sent))[1])
-    yield "aiohttp"
-    assert not opened, f"a client of it opens sockets: mark it `lanes` ({opened[0]})"
+
+    def noted(begin):
+        return lambda self, request: (opened.append(str(request)), begin(self, request))[1]
+
+    for transport in (AioHTTPTransport, NativeTransport):
+        monkeypatch.setattr(transport, "_begin", noted(transport._begin))
+    yield LANES[0]
+    assert not opened, f"it opens sockets: mark it `lanes`, or `lane(...)` with the reason ({opened[0]})"
 
 
 def pytest_collectstart():

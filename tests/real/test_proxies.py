@@ -51,6 +51,15 @@ async def test_a_tunnel_leads_to_the_server(made, ours, theirs):
                 await asked(place(server.url, proxy.url), theirs)
 
 
+async def test_tls_runs_within_tls_through_squid(ours, theirs):
+    pem = ours.made.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes()
+    async with scripted(always(OK), tls=ours.server()) as server:
+        with squid(tls=pem) as proxy:
+            assert await asked(place(server.url, proxy.url), ours) == b"hi"
+            with pytest.raises(TLSError, match=f"TLS with the proxy 127.0.0.1:{proxy.port}: "):
+                await asked(place(server.url, proxy.url), theirs)
+
+
 async def test_squid_takes_a_login_in_utf_8(ours):
     async with scripted(always(OK), tls=ours.server()) as server:
         with squid(login=LOGIN) as proxy:

@@ -83,7 +83,7 @@ backend behind
 """
 
 _SQUID = """
-http_port 127.0.0.1:{port}
+{listens}
 pid_filename none
 access_log none
 cache_log /dev/null
@@ -247,8 +247,8 @@ def haproxy(
 
 
 @contextlib.contextmanager
-def squid(*, login: tuple[str, str] | None = None) -> Iterator[Daemon]:
-    """A squid that lets everybody through, or those who log in."""
+def squid(*, login: tuple[str, str] | None = None, tls: bytes | None = None) -> Iterator[Daemon]:
+    """A squid that lets everybody through, or those who log in; over TLS with this key and certificate in PEM."""
     basic = Path("/usr/lib/squid/basic_ncsa_auth")
     with _folder() as folder:
         daemon = Daemon("squid", folder, free_port())
@@ -258,9 +258,13 @@ def squid(*, login: tuple[str, str] | None = None) -> Iterator[Daemon]:
         user, password = login or ("nobody", "")
         digest = hashlib.md5(password.encode()).hexdigest()  # one of the forms that its helper reads
         (folder / "users").write_text(f"{user}:{digest}\n")
-        daemon.configure(
-            _SQUID.format(folder=folder, port=daemon.port, basic=basic, allowed="known" if login else "all")
-        )
+        listens = f"http_port 127.0.0.1:{daemon.port}"
+        if tls is not None:
+            (folder / "pem").write_bytes(tls)
+            listens = f"https_port 127.0.0.1:{daemon.port} tls-cert={folder}/pem"
+            daemon.url = daemon.url.replace("http", "https")
+        allowed = "known" if login else "all"
+        daemon.configure(_SQUID.format(folder=folder, listens=listens, basic=basic, allowed=allowed))
         try:
             daemon.start()
             yield daemon

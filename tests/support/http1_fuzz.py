@@ -7,7 +7,7 @@ Findings:
 2. we and another reader both take a response, and differ in status, headers or body, but for `READ_OTHERWISE`;
 3. two of three refuse a response that we take, one of them for a reason that is not in `TAKEN`;
 4. all three take a response that we refuse for a reason that is not in `REFUSED`;
-5. we keep a connection that those who take its response would close.
+5. we keep a connection that those who take its response would close, but for `KEPT`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if __name__ == "__main__":
     sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
-from http1_known import READ_OTHERWISE, REFUSED, TAKEN, Known
+from http1_known import KEPT, READ_OTHERWISE, REFUSED, TAKEN, Known
 from http1_mutations import changed, written
 from http1_peers import PEERS, Verdict, by_ours
 from http1_pieces import cuts_of
@@ -59,9 +59,10 @@ def examined(data: bytes, method: str, chance: random.Random) -> tuple[str, Find
         if any(verdict.says() != ours.says() for verdict in took.values()) and not _known(READ_OTHERWISE, "", data):
             return finding("the results differ")
         refusals = [verdict.why for verdict in others.values() if verdict.why]
-        if len(refusals) > 1 and not all(_known(TAKEN, why, data) for why in refusals):
+        if len(refusals) > 1 and not all(_known(TAKEN | READ_OTHERWISE, why, data) for why in refusals):
             return finding("two refuse what we take")
-        if ours.keep and len(took) > 1 and not any(verdict.keep for verdict in took.values()):
+        closed = len(took) > 1 and not any(verdict.keep for verdict in took.values())
+        if ours.keep and closed and not _known(KEPT, "", data):
             return finding("we keep a connection that the others close")
         return ("taken, and by all" if not refusals else "taken, and refused by some for known reasons"), None
     if len(took) == len(others):

@@ -82,6 +82,12 @@ TAKEN = {
         "RFC 9110 section 8.6: they count as one; h11 takes them, and so does aiohttp with our handler",
         _OK + b"Content-Length: 2\r\nContent-Length: 2, 2\r\n\r\nhi",
     ),
+    "a length with many zeros before it": Known(
+        r"bad Content-Length",
+        rb"(?i)content-length:.*0[0-9]{20}",
+        "RFC 9110 section 8.6: digits; h11 takes up to twenty, llhttp and aiohttp take them",
+        _OK + b"Content-Length: 00000000000000000000002\r\n\r\nhi",
+    ),
     "another coding than chunked": Known(
         r"Only Transfer-Encoding: chunked is supported|multiple Transfer-Encoding headers",
         rb"(?i)transfer-encoding:",
@@ -103,6 +109,12 @@ TAKEN = {
 }
 
 READ_OTHERWISE = {
+    "a coding in a line that is folded": Known(
+        "",
+        rb"(?i)transfer-encoding:.*\n[ \t]",
+        "RFC 9112 section 5.2: a fold is a space; llhttp forgets what stands on the other side of it",
+        _CODED + b"gzip,\r\n chunked\r\n\r\n" + _HI,
+    ),
     "a tab after a coding": Known(
         "",
         rb"(?i)transfer-encoding:.*chunked *\t",
@@ -129,5 +141,14 @@ REFUSED = {
         rb"\n[0-9A-Fa-f]+;.*\r\n",
         "RFC 9112 section 7.1.1: an extension is a token",
         _CHUNKED + b"2;=b\r\nhi\r\n0\r\n\r\n",
+    ),
+}
+
+KEPT = {
+    "a response of HTTP/1.0 that says keep-alive": Known(
+        "",
+        rb"HTTP/1\.0 [2-9]",
+        "RFC 9112 section 9.3: the connection persists; h11 keeps none, aiohttp none after HEAD without a length",
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n",
     ),
 }

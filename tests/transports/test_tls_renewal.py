@@ -276,7 +276,7 @@ async def test_hundreds_of_calls_go_on_while_certificates_change(ours, mounted):
                 one, other = mounted.files(f"v{version}")[:: 1 if version % 2 else -1]
                 mounted.put(one)
                 since = 0
-            elif one is not None and since == 25:  # calls enough have met the two that do not fit
+            elif one is not None and since == 40:  # calls enough have met the two that do not fit
                 mounted.put(other)
                 one = None
     assert len(seen) >= 200

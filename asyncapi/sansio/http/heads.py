@@ -6,7 +6,7 @@ Lines that have been read before are not read again: most of the lines that a se
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,6 @@ Status = tuple[int, str]  # with the version
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _STATUS = re.compile(rb"HTTP/(0\.9|1\.[0-9]|2\.0) ([1-9][0-9]{2})(?: [^\0\r\n]*)?")
 _AS_1_0 = frozenset({b"0.9", b"1.0", b"2.0"})
-_NOT_A_VALUE = re.compile(rb"[\0\r\n]")  # RFC 9110 section 5.5; other control characters may stay, and do
 _LINE_END = re.compile(rb"\r?\n")
 _DIGITS = re.compile(r"0*([0-9]{1,19})")
 _SPACE = " \t"  # OWS, RFC 9110 section 5.6.3
@@ -60,25 +59,71 @@ class Framing(NamedTuple):
     keeps: bool
 
 
-_SECRET = frozenset({"set-cookie", "location"})  # and new each time
 NO_FRAMING = Framing(None, (), repeated=False, closes=False, keeps=False)
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 USUAL = frozenset(each for name in _FRAMING for each in (name, name.title(), name.capitalize(), name.upper()))
+_SECRET = frozenset({"set-cookie", "location"})  # and new each time
+_PLAIN, _NEW, _ODD = range(3)  # kinds of fields: to be remembered, not to be remembered, and framing in odd letters
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
-def field_of(line: bytes) -> Field:
-    """Read one field line, without its end (RFC 9112 section 5).
+class Remembered(dict[K, V]):
+    """What has been read before. What is read does not depend on it: any thread may empty it at any time."""
 
-    Raises:
-        BadResponse: It is not one.
+    def keep(self, key: K, value: V) -> None:
+        """Remember one more; forget all others where there are too many."""
+        if len(self) >= _KEPT:
+            self.clear()
+        self[key] = value
+
+
+class _Names(Remembered[bytes, tuple[str, int]]):
+    """The names of fields, and their kinds."""
+
+    def __missing__(self, name: bytes) -> tuple[str, int]:
+        text = name.decode("latin-1")
+        if not _TOKEN.fullmatch(text):  # nor may whitespace stand before the colon: RFC 9112 section 5.1
+            raise BadResponse("has no valid name")
+        lower = text.lower()
+        kind = _NEW if lower in _SECRET else _ODD if lower in _FRAMING and text not in USUAL else _PLAIN
+        if len(name) <= _KEPT_BYTES:
+            self.keep(name, (text, kind))
+        return text, kind
+
+
+_names = _Names()
+
+
+class _Fields(Remembered[bytes, Field]):
+    """Field lines, without their ends (RFC 9112 section 5).
+
+    Args:
+        odd: Whether those that `USUAL` does not find, though they matter here, are read, or refused.
     """
-    name, colon, value = line.partition(b":")
-    text = name.decode("latin-1")
-    if not colon or not _TOKEN.fullmatch(text):  # nor may whitespace stand between them: section 5.1
-        raise BadResponse("has no valid name")
-    if _NOT_A_VALUE.search(value) is not None:
-        raise BadResponse("has a control character in it: NUL, CR or LF")
-    return text, value.decode("utf-8", "surrogateescape").strip(_SPACE)
+
+    def __init__(self, *, odd: bool) -> None:
+        super().__init__()
+        self._odd = odd
+
+    def __missing__(self, line: bytes) -> Field:
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise BadResponse("has no valid name")
+        text, kind = _names[name]
+        if b"\0" in value or b"\r" in value or b"\n" in value:  # RFC 9110 section 5.5; others may stay, and do
+            raise BadResponse("has a control character in it: NUL, CR or LF")
+        field = text, value.decode("utf-8", "surrogateescape").strip(_SPACE)
+        if kind == _ODD and not self._odd:
+            raise BadResponse("has an odd name")
+        if kind == _PLAIN and len(line) <= _KEPT_BYTES:
+            self.keep(line, field)
+        return field
+
+
+usual_field = _Fields(odd=False).__getitem__
+any_field = _Fields(odd=True).__getitem__
 
 
 def fields_of(lines: Iterable[bytes], what: str) -> list[Field]:
@@ -94,28 +139,13 @@ def fields_of(lines: Iterable[bytes], what: str) -> list[Field]:
     fields = []
     for number, line in enumerate(lines, 1):
         try:
-            fields.append(field_of(line))
+            fields.append(any_field(line))
         except BadResponse as bad:
             raise BadResponse(f"its {what} number {number} {bad.why}") from None
     return fields
 
 
-class _Fields(dict[bytes, Field]):
-    """The field lines that have been read, all of them valid as they are; `USUAL` finds those that matter here."""
-
-    def __missing__(self, line: bytes) -> Field:
-        field = field_of(line)
-        name = field[0].lower()
-        if name in _FRAMING and field[0] not in USUAL:
-            raise BadResponse("unusual: to be read by `field_of`")
-        if len(line) <= _KEPT_BYTES and name not in _SECRET:
-            if len(self) >= _KEPT:
-                self.clear()
-            self[line] = field
-        return field
-
-
-class _Statuses(dict[bytes, Status]):
+class _Statuses(Remembered[bytes, Status]):
     """The status lines that have been read: status and version (RFC 9112 section 4)."""
 
     def __missing__(self, line: bytes) -> Status:
@@ -124,13 +154,10 @@ class _Statuses(dict[bytes, Status]):
             raise BadResponse("its status line is not valid")
         status = int(found[2]), "1.0" if found[1] in _AS_1_0 else "1.1"
         if len(line) <= _KEPT_BYTES:
-            if len(self) >= _KEPT:
-                self.clear()
-            self[line] = status
+            self.keep(line, status)
         return status
 
 
-remembered = _Fields().__getitem__
 STATUSES = _Statuses()
 
 
@@ -155,15 +182,13 @@ def lines_of(section: bytes, first: int) -> list[bytes]:
     return [parts[0] if len(parts) == 1 else b" ".join([parts[0].rstrip(b" \t"), *parts[1:]]) for parts in lines]
 
 
-class _Framings(dict[tuple[Field, ...], Framing]):
+class _Framings(Remembered[tuple[Field, ...], Framing]):
     """What the fields that matter say, together, in their order."""
 
     def __missing__(self, fields: tuple[Field, ...]) -> Framing:
         framing = _framing(fields)
         if sum(len(name) + len(value) for name, value in fields) <= _KEPT_BYTES:
-            if len(self) >= _KEPT:
-                self.clear()
-            self[fields] = framing
+            self.keep(fields, framing)
         return framing
 
 

@@ -1,31 +1,38 @@
 """Read the responses of one HTTP/1.1 connection (RFC 9112), one to each request, from pieces of any size.
 
-What two readers could read in two ways is refused, and its connection with it; what only looks unusual is read.
+What two readers could read in two ways is refused, and its connection with it. What only looks unusual is read.
 
 Refused:
-1. Content-Length beside Transfer-Encoding: an error by RFC 9112 section 6.3, rule 3, even where one wins.
-2. Content-Lengths that differ, or that are no digits (RFC 9110 section 8.6). Equal ones count as one.
-3. Chunked twice (RFC 9112 section 6.1), codings with parameters (sections 7.1, 7.2), an empty list of them, and a list
-   that ends in a comma, which some take for chunked and some do not.
+1. Content-Length beside Transfer-Encoding: RFC 9112 section 6.3, rule 3, has it handled as an error.
+2. Content-Lengths that differ, or that are not digits (RFC 9110 section 8.6). Equal ones count as one.
+3. Chunked named twice (RFC 9112 section 6.1), codings with parameters (sections 7.1 and 7.2), an empty list of codings,
+   and a list that ends in a comma, which some readers take for chunked and some do not.
 4. Whitespace between a header's name and its colon: section 5.1 has servers refuse it and proxies remove it, and says
-   nothing of clients; readers differ. So they do about whitespace before the first header (section 2.2: refuse, skip).
+   nothing of clients. Whitespace before the first header: section 2.2 leaves it to us to refuse or to skip such lines.
 5. NUL, CR and LF within a header (RFC 9110 section 5.5), and a CR without its LF anywhere (RFC 9112 section 2.2).
-6. A length or a coding in a trailer (RFC 9110 section 6.5.1) or in an interim response, which has no body (section 8.6;
-   RFC 9112 section 6.1). `Content-Length: 0` says nothing else, and may stand there.
-7. Whatever the grammar of chunks does not allow: see `chunks`.
-8. Anything over a bound: bytes of all heads of one response together, its fields, trailers, chunk extensions, numbers.
+6. A length or a coding in a trailer (RFC 9110 section 6.5.1), or in an interim response, which has no body (RFC 9110
+   section 8.6, RFC 9112 section 6.1). An interim response may say `Content-Length: 0`: that is the same thing.
+7. What the grammar of chunks does not allow: see `chunks`.
+8. What is over a bound: the bytes of all heads of a response together, its headers, trailers, chunk extensions, and
+   numbers above 2**63 - 1.
 
 Read:
-9. A line that is folded, as one with a space (section 5.2); lines that end in LF alone (section 2.2).
-10. Empty lines before the status line: section 2.2 has servers skip them, and nothing is taken for what it is not. A
-    status line without a reason. HTTP/1.2 and later, as 1.1 (RFC 9110 section 2.5); and 0.9 and 2.0, which some
-    programs write over plain HTTP/1, as 1.0.
-11. Other control characters in a header's value: they may stay (RFC 9110 section 5.5), and aiohttp leaves them there.
+9. A folded line, as one line with a space (section 5.2); lines that end in LF alone (section 2.2).
+10. Empty lines before the status line, as section 2.2 has servers do; a status line without a reason; HTTP/1.2 and
+    later as 1.1 (RFC 9110 section 2.5); and 0.9 and 2.0, which some programs write into their status line, as 1.0.
+11. Other control characters in a header's value: they may stay (RFC 9110 section 5.5), and servers do send them.
 12. A last coding other than chunked: the body goes on to the end of the connection (RFC 9112 section 6.3, rule 4).
-13. Chunked in a response of HTTP/1.0, whose connection then ends (section 6.1).
-14. Whatever follows a response that has no body (section 6.3, rules 1 and 2): it is `rest`, and no part of anything.
+13. Chunked in a response of HTTP/1.0: the connection ends with it (section 6.1).
+14. What follows a response that has no body (section 6.3, rules 1 and 2): it is `rest`, and part of no response.
 
-Values are UTF-8, with each byte that is not as a surrogate (PEP 383): no byte is lost. Names keep their case.
+Values are UTF-8; a byte that is not becomes a surrogate (PEP 383), so that none is lost. Names keep their case.
+
+The aiohttp lane differs. It takes, and we refuse: chunked twice, an empty list of codings, and codings with
+parameters; whitespace before the first header, or before the colon of a length or a coding; a NUL in a reason; a coding
+in a trailer; an interim response with a body; LF alone after a chunk's data or extension, and extensions without a
+name. It refuses, and we read: HTTP/1.2; whitespace around a chunk's extension; an interim response of HTTP/1.0, or one
+with `Connection: close`. It reads otherwise: a tab after `chunked` undoes it; a fold keeps all of its spaces; chunked
+over HTTP/1.0 keeps the connection, if the response says so.
 """
 
 from __future__ import annotations
@@ -45,7 +52,7 @@ from asyncapi.sansio.http.heads import (
     framing_of,
     lines_of,
     one_length,
-    remembered,
+    usual_field,
 )
 
 if TYPE_CHECKING:
@@ -160,14 +167,16 @@ class Reader:
         if end < 0 or end + 4 > self._room:
             return self._pieced(data)
         lines = data[:end].split(b"\r\n")
+        if len(lines) > self._max_fields:
+            return self._pieced(data)
         try:
             first = STATUSES[lines[0]]
             del lines[0]
-            fields = [*map(remembered, lines)]
+            fields = [*map(usual_field, lines)]
             framing = FRAMINGS[tuple([field for field in fields if field[0] in USUAL])]
         except BadResponse:
             return self._pieced(data)
-        if first[0] < 200 or len(fields) > self._max_fields:  # noqa: PLR2004 - 1xx
+        if first[0] < 200:  # noqa: PLR2004 - 1xx
             return self._pieced(data)
         self.begun = True
         return self._final(first, fields, framing, data, end + 4)
@@ -189,7 +198,7 @@ class Reader:
         elif self._state == _HEAD:
             if self._held:
                 self._check_start(0, last=True)
-            where = "in the middle of its headers" if self.begun else "before it began"
+            where = "in the middle of its headers" if self.begun else "before the first byte of a response"
             raise BadResponse(f"the connection was closed {where}")
 
     def _pieced(self, data: bytes) -> bytes:
@@ -209,10 +218,10 @@ class Reader:
                 self._seen = max(0, len(held) - 3)
                 return b""
             lines = lines_of(bytes(held[at : blank.start()]), 1)
+            if len(lines) > self._max_fields + 1:
+                raise BadResponse(f"it has over {self._max_fields:,} headers", too_large=True)
             first = STATUSES[lines[0]]
             fields = fields_of(lines[1:], "header")
-            if len(fields) > self._max_fields:
-                raise BadResponse(f"it has over {self._max_fields:,} headers", too_large=True)
             self._room -= blank.end() - at
             at = blank.end()
             if first[0] >= 200 or first[0] == _SWITCHED:  # noqa: PLR2004 - what is not 1xx

@@ -119,12 +119,11 @@ class Alternatives:
         """Return a connection that takes a request now, or None."""
         streams = request.call.open_bodies is not None
         for connection in self._connections.get(place, ()):
-            if connection.silent or connection.exclusive or connection.room <= 0:
+            if connection.silent or connection.exclusive or connection.places.free <= 0:
                 continue
             if not streams:
-                if not connection.waited_for:
-                    return connection
-            elif connection.free:
+                return connection
+            if connection.free:
                 connection.exclusive = True  # rule 6
                 return connection
         return None
@@ -144,7 +143,7 @@ class Alternatives:
             if (found := self.ready(place, request)) is not None:
                 return found
             if request.call.open_bodies is None and (full := self._full(place)) is not None:
-                if await full.reserve(request):
+                if await full.places.wait(request.call):
                     request.call.reused = True
                     return full
                 continue
@@ -159,6 +158,16 @@ class Alternatives:
             request.call.reused = True
             return idle
         return await tcp.connect(request)
+
+    def counts(self) -> dict[str, int]:
+        """Return what is open, as `Stats.http3` shows it."""
+        counts = {"connections": 0, "streams": 0, "waiting": 0}
+        for connections in self._connections.values():
+            for connection in connections:
+                counts["connections"] += 1
+                counts["streams"] += connection.streams
+                counts["waiting"] += connection.places.waiting
+        return {**counts, "broken": self._known.broken(self._pool.loop.time())}
 
     def retire(self) -> None:
         """Let go of all connections after what is under way: new TLS files are in use."""

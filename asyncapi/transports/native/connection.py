@@ -105,8 +105,8 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         try:
             reader.end()
-        except BadResponse:
-            self.fail(self._cut(exchange, None))
+        except BadResponse as error:
+            self.fail(self._cut(exchange, None, str(error)))
             return
         self.close()  # whatever was still to be sent: nobody reads it
         exchange.end(reader.trailers)
@@ -270,7 +270,7 @@ class Connection(asyncio.Protocol):
         else:
             self.fail(ProtocolError(f"the response isn't valid HTTP: {error}", request=exchange.request))
 
-    def _cut(self, exchange: Exchange, error: Exception | None) -> Exception:
+    def _cut(self, exchange: Exchange, error: Exception | None, how: str = "") -> Exception:
         """Make the error of a connection that was lost under an exchange."""
         request = exchange.request
         if self._origin.pool.closed:
@@ -278,8 +278,11 @@ class Connection(asyncio.Protocol):
         if isinstance(error, ssl.SSLError | ssl.CertificateError):
             return failures.tls_broke(error, request)
         if exchange.headed and not isinstance(error, OSError):
-            return ProtocolError("the body broke off: the connection was closed before its end", request=request)
-        return failures.cut(error, request)
+            how = how or "the connection was closed before its end"
+            return ProtocolError(f"the body broke off: {how}", request=request)
+        failure = failures.cut(error, request)
+        failure.stale = failure.stale and not self._reader.begun  # rule 4
+        return failure
 
     # --- writing -----------------------------------------------------------------------------------------------------
 

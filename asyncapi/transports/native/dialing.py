@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohappyeyeballs
@@ -103,11 +104,9 @@ class Dialer:
             async with timer:
                 self._under_way.add(timer)
                 made = await self._made(place, factory, protocols, limit)
-        except TimeoutError:
+        except TimeoutError:  # the timer's: every other is translated
             if self._closed:
                 raise final_error(CLOSED) from None
-            if not timer.expired():
-                raise
             raise RequestTimeout(slow_connect(limit), phase="connect") from None
         finally:
             self._under_way.discard(timer)
@@ -166,7 +165,7 @@ class Dialer:
             transport.abort()
             return await self._made(place, factory, protocols, limit)
         if place.secure and self._tls.pins is not None:
-            self._tls.check(place.host, transport)  # rule 2
+            self._tls.check(place.host.partition("%")[0], transport)  # rule 2
         return transport, protocol
 
     def _settings(self, host: str, protocols: tuple[str, ...], limit: float | None) -> dict[str, Any]:
@@ -197,11 +196,15 @@ class Dialer:
                 return await asyncio.get_running_loop().create_connection(factory, sock=wire, **settings)
             except RAISED as error:
                 first = first or error
-            left = [address for address in addresses if address[4][:2] != peer]
-            if peer is None or not left or len(left) == len(addresses):
-                where = f"the proxy {proxy}" if proxy else place_name(host, port)
-                raise no_connection(first, where, proxy=proxy) from first
+            left = [address for address in addresses if address[4][:2] != peer] if peer is not None else []
+            if not left or len(left) == len(addresses):
+                break
             addresses = left
+        where = f"the proxy {proxy}" if proxy else place_name(host, port)
+        try:
+            raise no_connection(first, where, proxy=proxy) from first
+        finally:
+            del first  # its traceback has this frame
 
     async def _to_proxy(
         self, proxy: tunnels.Proxy, factory: Callable[[], P], limit: float | None
@@ -246,6 +249,7 @@ class Dialer:
             found = await self.addresses(host, place.port)
             host = tunnels.address_for(proxy, host, found)
         wire = await tunnels.socks(proxy, await self.addresses(proxy.host, proxy.port), host, place.port, limit)
+        without_delay(wire)
         try:
             return await asyncio.get_running_loop().create_connection(factory, sock=wire, **settings)
         except RAISED as error:
@@ -253,29 +257,46 @@ class Dialer:
 
 
 def handshake(context: ssl.SSLContext, host: str, limit: float | None) -> dict[str, Any]:
-    """Return the arguments of a TLS handshake (rule 6)."""
+    """Return the arguments of a TLS handshake (rule 6).
+
+    Raises:
+        ConfigError: The host can't be the name of a server.
+    """
+    name = host.partition("%")[0].rstrip(".")
+    if not name or name.startswith("."):  # OpenSSL takes neither
+        raise ConfigError(f"the host {host!r} can't be the name of a server: check the host in the URL")
     return {
         "ssl": context,
-        "server_hostname": host.partition("%")[0].rstrip("."),
+        "server_hostname": name,
         "ssl_handshake_timeout": max(limit or 0.0, _HANDSHAKE),
         "ssl_shutdown_timeout": _GOODBYE,
     }
 
 
-async def connected(addresses: list[Address]) -> tuple[socket.socket, tuple[Any, ...]]:
-    """Connect to the first of these addresses that can be connected to (rule 4); its socket, and its host and port.
+async def connected(addresses: list[Address]) -> tuple[socket.socket, tuple[Any, ...] | None]:
+    """Connect to the first of these addresses that can be connected to (rule 4).
+
+    Returns:
+        The socket, and its host and port if there was a choice.
 
     Raises:
         OSError: None of them can.
     """
     infos: Any = addresses
     wire = await aiohappyeyeballs.start_connection(infos, happy_eyeballs_delay=_HEAD_START, interleave=1)
-    try:
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return wire, wire.getpeername()[:2]
-    except OSError:  # it has gone again
-        wire.close()
-        raise
+    without_delay(wire)
+    peer = None
+    if len(addresses) > 1:
+        with suppress(OSError):  # it has gone again: whoever uses the socket will see
+            peer = wire.getpeername()[:2]
+    return wire, peer
+
+
+def without_delay(wire: socket.socket) -> None:
+    """Have small writes sent at once; event loops do so for sockets that know that they are TCP's."""
+    if wire.proto != socket.IPPROTO_TCP:
+        with suppress(OSError):  # it has gone again
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _allowed(guard: Guard, host: str, found: list[Address]) -> list[Address]:

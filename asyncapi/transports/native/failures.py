@@ -17,7 +17,7 @@ RAISED = (OSError, ValueError, RuntimeError)
 
 def no_address(error: Exception, host: str) -> AsyncAPIError:
     """Return our error for a name that does not resolve, or is none."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError | RuntimeError):  # the latter where the loop's threads have ended
         return ConnectError(f"the name {host!r} does not resolve: {error}")
     return ConfigError(f"the host {host!r} can't be looked up: {error}; check the host in the URL")
 

@@ -5,48 +5,36 @@ Rules:
 2. A request that the server did not begin is marked so, and is sent again whatever its method: one that GOAWAY leaves
    out (RFC 9114 section 5.2), one that is rejected (section 4.1.1), one that was never written.
 3. An exchange that nobody waits for any more is cancelled in both directions (section 4.1.1). The connection goes on.
-4. A path may fall silent without a word. While exchanges are under way and something of ours needs a reply, a server
-   that says nothing for a few seconds is lost; after ten quiet seconds it is asked for a sign of life.
+4. A path may fall silent without a word: `http3_life.py` decides when the server is lost.
 5. A slow reader stops the whole connection (`http3_engine.py`, rule 1). So the response of a call that streams has a
    connection of its own while it is read.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import ConfigError, ProtocolError, QueueFull, final_error
-from asyncapi.sansio.http.field_sections import request_section
-from asyncapi.transports.failures import CLOSED, cut
+from asyncapi.errors import ConfigError
+from asyncapi.transports.failures import cut
 from asyncapi.transports.native import sending
-from asyncapi.transports.native.http3_engine import (
-    ID_ERROR,
-    NO_ERROR,
-    REQUEST_REJECTED,
-    VERSION_FALLBACK,
-    Ended,
-    Engine,
-)
-from asyncapi.transports.native.http3_stream import Broken, Stream
+from asyncapi.transports.native.http3_engine import ID_ERROR, NO_ERROR, VERSION_FALLBACK, Ended, Engine
+from asyncapi.transports.native.http3_life import Life, Verdict
+from asyncapi.transports.native.http3_places import Places
+from asyncapi.transports.native.http3_stream import Broken, Stream, lost, refused, section_of, silent, unprocessed
 from asyncapi.transports.native.http3_wire import Wire
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from socket import socket
 
     from qh3.quic.configuration import QuicConfiguration
 
-    from asyncapi.messages.call import Call
-    from asyncapi.messages.request import Request
+    from asyncapi.errors import ProtocolError
     from asyncapi.sansio.http.field_sections import Section
     from asyncapi.transports.native.exchange import Exchange
     from asyncapi.transports.native.origins import Pool
 
-SILENCE = 3.0  # seconds without a reply after which a connection is lost (rule 4), at least
-ROUND_TRIPS = 6  # of the handshake's, on a slow path
-QUIET = 10.0  # seconds without a datagram after which the server is asked for a sign of life
 UNSENT = 64 * 1024  # bytes of a body that may wait in the connection
 
 
@@ -62,11 +50,11 @@ class HTTP3Connection:
 
     Attributes:
         wire: Its socket and timer.
+        places: The requests that wait for room.
         opened: Its result is "", or why the connection could not be made.
         exclusive: Whether it serves a call that streams, and nothing else (rule 5).
         going: Whether it takes no more requests.
         gone: Whether it has ended.
-        silent: Whether an exchange was given up for which nothing had come: other calls need not try it.
         on_works: Called when a response has come.
         on_end: Called once when it takes no more requests, with whether the path to the server failed.
         on_misdirected: Called when the server doesn't serve the origin (421), or not over HTTP/3.
@@ -89,17 +77,13 @@ class HTTP3Connection:
         self._streams: dict[int, Stream] = {}
         self._ids: dict[Exchange, int] = {}
         self._slow: set[Exchange] = set()  # whose readers are slow
-        self._queue: deque[asyncio.Future[bool]] = deque()
-        self._promised = 0  # places that were given to waiting requests, which they have yet to take
-        self._began = self._idle_since = self._loop.time()
-        self._asked: float | None = None  # when something was sent that needs a reply
-        self._patience = SILENCE
+        self._life = Life(self._loop.time(), pool.keepalive)
+        self.places: Places = Places(lambda: self._engine.room, authority)
         self._last = 1 << 62  # the first stream that the server does not serve
         self.opened: asyncio.Future[str] = self._loop.create_future()
         self.exclusive: bool = False
         self.going: bool = False
         self.gone: bool = False
-        self.silent: bool = False
         self.on_works: Callable[[], object] = bool
         self.on_end: Callable[[bool], object] = bool
         self.on_misdirected: Callable[[], object] = bool
@@ -111,57 +95,19 @@ class HTTP3Connection:
         self.wire.start(wire, address)
 
     @property
-    def room(self) -> int:
-        """How many requests it takes now."""
-        return 0 if self.going else self._engine.room - self._promised
-
-    @property
     def free(self) -> bool:
         """Whether nothing is under way on it."""
-        return not self._streams and not self._promised and not self._queue
+        return not self._streams and not self.places.waiting
 
     @property
-    def waited_for(self) -> bool:
-        """Whether requests wait for room."""
-        return bool(self._queue)
+    def streams(self) -> int:
+        """How many requests are under way on it."""
+        return len(self._streams)
 
-    async def reserve(self, request: Request) -> bool:
-        """Wait, in turn, until the server takes another request; False where it will take none.
-
-        The place is that of the next `start` or `upload`, in the same turn of the loop.
-
-        Raises:
-            QueueFull: The call doesn't wait, or has waited for as long as it may.
-        """
-        if self.room > 0 and not self._queue:
-            return True
-        if self.going:
-            return False
-        call, began, before = request.call, self._loop.time(), len(self._queue)
-        call.phase = "queue"
-        if call.settings.max_wait == 0.0:
-            raise self._no_room()
-        waiter: asyncio.Future[bool] = self._loop.create_future()
-        self._queue.append(waiter)
-        try:
-            async with asyncio.timeout(call.settings.max_wait):
-                admitted = await waiter
-        except (asyncio.CancelledError, TimeoutError) as error:
-            if waiter.cancelled():
-                self._queue.remove(waiter)
-            else:
-                self._promised -= waiter.result()
-                self._admit()
-            if isinstance(error, TimeoutError):
-                raise self._no_room() from None
-            raise
-        finally:
-            _note_wait(call, self._loop.time() - began, before)
-        self._promised -= admitted
-        return admitted
-
-    def _no_room(self) -> QueueFull:
-        return QueueFull(f"all {len(self._streams)} streams of the connection to {self._authority} are in use")
+    @property
+    def silent(self) -> bool:
+        """Whether a request was given up in silence: others need not try it (`http3_life.py`)."""
+        return self._life.silent
 
     def close(self) -> None:
         """Say goodbye and hang up; exchanges under way fail."""
@@ -203,8 +149,7 @@ class HTTP3Connection:
         number = self._ids.get(exchange)
         if number is None:
             return
-        if self._streams[number].began > self.wire.heard:
-            self.silent = True
+        self._life.gives_up(self._streams[number].began, self._loop.time())
         self._drop(number)
         self.wire.flush_later()
 
@@ -228,9 +173,8 @@ class HTTP3Connection:
             self._open("its key is not pinned")
             self.close()
             return
-        self._patience = max(SILENCE, ROUND_TRIPS * (self._loop.time() - self._began))
+        self._life.opened(self._loop.time())
         self._engine.begin()
-        self._idle_since = self._loop.time()
         self._open("")
 
     def interim(self, stream: int, section: Section) -> None:
@@ -258,14 +202,9 @@ class HTTP3Connection:
             return
         exchange = found.exchange
         self._drop(stream)
-        fallback = code == VERSION_FALLBACK
-        if fallback:
+        if code == VERSION_FALLBACK:
             self._misdirected()
-        if code == REQUEST_REJECTED or fallback:
-            exchange.fail(_unprocessed("the server rejected the request before it began to process it", exchange))
-            return
-        when = "in the middle of the response body" if exchange.headed else "before it sent a response"
-        exchange.fail(ProtocolError(f"the server ended the stream {when} (code {code:#x})", request=exchange.request))
+        exchange.fail(refused(exchange, code))
 
     def unwanted(self, stream: int) -> None:
         """Take in that the server takes no more of a body."""
@@ -281,35 +220,32 @@ class HTTP3Connection:
         for number in [each for each in self._streams if each >= stream]:
             exchange = self._streams[number].exchange
             self._drop(number)
-            exchange.fail(_unprocessed("the server went away before it began to process the request", exchange))
+            exchange.fail(unprocessed("the server went away before it began to process the request", exchange))
         self._go(failed=False)
 
     def ended(self, why: Ended) -> None:
         """Take in that the connection has ended."""
-        self._fail(lambda exchange: self._lost(exchange, why), failed=not why.remote and why.code != NO_ERROR)
+        closed = self._pool.closed
+        self._fail(lambda exchange: lost(exchange, why, closed=closed), failed=why.alert or why.broken)
         self._open(why.reason or f"code {why.code:#x}")
         self._hang_up()
 
     # --- exchanges ---------------------------------------------------------------------------------------------------
 
     def _begin(self, exchange: Exchange, *, last: bool) -> Stream | None:
-        request, content = exchange.request, exchange.request.content
-        length = len(content) if isinstance(content, bytes) else None
         try:
-            section = request_section(
-                request.method, self._authority, request.target.path, exchange.headers, length, body=content is not None
-            )
-        except ValueError as error:
-            raise ConfigError(str(error), request=request) from None
+            section = section_of(exchange, self._authority)
+        except ConfigError:
+            self.exclusive = self.exclusive and bool(self._streams)
+            raise
         if self.gone or self._engine.room <= 0:
-            exchange.fail(_unprocessed("the connection was closed before the request was written", exchange))
+            exchange.fail(unprocessed("the connection was closed before the request was written", exchange))
             return None
         number = self._engine.request(section + self._extra, last=last)
         now = self._loop.time()
         stream = self._streams[number] = Stream(number, exchange, now, self._pool.max_headers)
         self._ids[exchange] = number
-        if self._asked is None:
-            self._asked = now
+        self._life.asks(now)
         return stream
 
     def _take(self, number: int, take: Callable[[Stream], ProtocolError | None], *, last: bool) -> None:
@@ -342,7 +278,7 @@ class HTTP3Connection:
         stream.wake()
         if not self._streams:
             self.exclusive = False
-            self._idle_since = self._loop.time()
+            self._life.idles(self._loop.time())
             if self.going:
                 self._loop.call_soon(self.close)
         if stream.exchange in self._slow:
@@ -353,15 +289,12 @@ class HTTP3Connection:
         """Send a piece of a body, and wait while too much is unsent; returns False where nobody takes more."""
         if not self._engine.send(stream.id, data, last=False):
             return False
-        if self._asked is None:
-            self._asked = self._loop.time()
+        self._life.asks(self._loop.time())
         self.wire.flush()
         while self._engine.unsent(stream.id) > UNSENT and stream.id in self._streams:
             stream.room = self._loop.create_future()
             await stream.room
         return stream.id in self._streams
-
-    # --- its life ----------------------------------------------------------------------------------------------------
 
     def _open(self, why: str) -> None:
         if not self.opened.done():
@@ -371,7 +304,7 @@ class HTTP3Connection:
         """Take no more requests."""
         if not self.going:
             self.going = True
-            self._admit()
+            self.places.close()
             self.on_end(failed)
             if not self._streams and not self.gone:
                 self._loop.call_soon(self.close)
@@ -383,21 +316,6 @@ class HTTP3Connection:
             exchange = self._streams[number].exchange
             self._drop(number)
             exchange.fail(error(exchange))
-
-    def _lost(self, exchange: Exchange, why: Ended) -> Exception:
-        """Make the error of an exchange whose connection has ended."""
-        if self._pool.closed:
-            return final_error(CLOSED, exchange.request)
-        if why.remote or why.code == NO_ERROR:
-            return cut(None, exchange.request)
-        return ProtocolError("the server broke HTTP/3, and the connection was closed", request=exchange.request)
-
-    def _silence(self, exchange: Exchange) -> Exception:
-        failure = ProtocolError(
-            f"the HTTP/3 connection fell silent: no reply for {self._patience:.3g} s", request=exchange.request
-        )
-        failure.stale = exchange.request.call.reused and not exchange.headed
-        return failure
 
     def _hang_up(self) -> None:
         if not self.gone:
@@ -425,73 +343,45 @@ class HTTP3Connection:
         if not self.opened.done():
             self._open(f"{type(error).__name__}")
             self.close()
-        elif self._asked is None and self._streams:
+        elif self._streams:
             self._ask()
+
+    def heard(self, now: float) -> None:
+        """Take in that datagrams have come."""
+        self._life.hears(now)
 
     def moved(self) -> None:
         """Let those go on who wait for room."""
-        if self.wire.heard > (self._asked or 0.0):
-            self._asked, self.silent = None, False
         for stream in self._streams.values():
             if stream.room is not None and self._engine.unsent(stream.id) <= UNSENT:
                 stream.wake()
-        if self._queue:
-            self._admit()
+        self.places.admit()
 
     def due(self) -> float | None:
         """Say when to look whether the connection is still of use."""
-        if self._streams:
-            return self.wire.heard + QUIET if self._asked is None else self._asked + self._patience
-        return self._idle_since + self._pool.keepalive if self.opened.done() else None
+        return self._life.due(busy=not self.free) if self.opened.done() else None
 
     def look(self, now: float) -> None:
         """Look whether the connection is still of use (rule 4)."""
         if self.gone or not self.opened.done():
             return
-        if not self._streams:
-            if self.free:
+        match self._life.verdict(now, busy=not self.free):
+            case Verdict.ASK:
+                self._ask()
+            case Verdict.IDLE:
                 self.close()
-            else:
-                self._idle_since = now
-        elif self._asked is not None:
-            self._fail(self._silence, failed=True)
-            self.close()
-        else:
-            self._ask()
+            case Verdict.LOST:
+                self._fail(lambda exchange: silent(exchange, self._life.patience), failed=True)
+                self.close()
 
     def _ask(self) -> None:
         """Ask the server for a sign of life."""
-        self._asked = self._loop.time()
-        self._engine.ping()
-        self.wire.flush_later()
-
-    def _admit(self) -> None:
-        """Give places to those who wait for one, in turn; or the news that there will be none."""
-        while self._queue and (self.going or self._engine.room > self._promised):
-            waiter = self._queue.popleft()
-            if not waiter.done():
-                waiter.set_result(not self.going)
-                self._promised += not self.going
+        if self._life.asks(self._loop.time()):
+            self._engine.ping()
+            self.wire.flush_later()
 
     def _go_on(self) -> None:
         if not self._slow:
             self._engine.resume()
             self.moved()
             self.wire.flush_later()
-
-
-def _unprocessed(message: str, exchange: Exchange) -> ProtocolError:
-    failure = ProtocolError(message, request=exchange.request)
-    failure.unprocessed = True
-    return failure
-
-
-def _note_wait(call: Call, waited: float, before: int) -> None:
-    """Move the wait for a stream from the attempt's duration to its `queued`: it is time in a queue of ours."""
-    if not call.attempts:
-        return
-    record = call.attempts[-1]
-    record.started += waited
-    record.queued += waited
-    text = f"stream {waited:.3g} s behind {before}"
-    record.held = f"{record.held}, {text}" if record.held else text

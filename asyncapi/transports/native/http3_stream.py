@@ -6,16 +6,26 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
-from asyncapi.errors import ProtocolError, final_error
-from asyncapi.sansio.http.field_sections import BadSection, content_length, response_section, trailer_section
-from asyncapi.transports.failures import TOO_MUCH
+from asyncapi.errors import ConfigError, ProtocolError, final_error
+from asyncapi.sansio.failures.resend import rewindable
+from asyncapi.sansio.http.field_sections import (
+    BadSection,
+    content_length,
+    request_section,
+    response_section,
+    trailer_section,
+)
+from asyncapi.transports.failures import CLOSED, TOO_MUCH, cut
+from asyncapi.transports.native.http3_engine import REQUEST_REJECTED, VERSION_FALLBACK
 
 if TYPE_CHECKING:
     import asyncio
 
     from asyncapi.sansio.http.field_sections import Section
     from asyncapi.transports.native.exchange import Exchange
+    from asyncapi.transports.native.http3_engine import Ended
 
+_NOT_BEGUN = frozenset({REQUEST_REJECTED, VERSION_FALLBACK})  # RFC 9114 section 8.1
 MOST_INTERIM = 100  # 1xx responses of one request
 _CONTINUE, _FINAL, _NO_CONTENT, _NOT_MODIFIED, _MISDIRECTED = 100, 200, 204, 304, 421
 
@@ -108,7 +118,7 @@ class Stream:
             raise self._refused(error) from None
         if status < _FINAL:
             raise self._malformed("its final status is an interim one")
-        if status == _MISDIRECTED and exchange.request.content is None:
+        if status == _MISDIRECTED and rewindable(exchange.request):
             raise self._misdirected()
         self._bodiless = self._bodiless or status in {_NO_CONTENT, _NOT_MODIFIED}
         if not self._bodiless:
@@ -147,8 +157,7 @@ class Stream:
                 future.set_result(None)
 
     def _misdirected(self) -> Broken:
-        failure = ProtocolError("the server does not serve this host over HTTP/3 (421)", request=self.exchange.request)
-        failure.unprocessed = True
+        failure = unprocessed("the server does not serve this host over HTTP/3 (421)", self.exchange)
         return Broken(failure, misdirected=True)
 
     def _refused(self, error: BadSection) -> Broken:
@@ -159,3 +168,64 @@ class Stream:
     def _malformed(self, why: str) -> Broken:
         what = "the body broke off" if self.exchange.headed else "the response isn't valid HTTP"
         return Broken(ProtocolError(f"{what}: {why}", request=self.exchange.request))
+
+
+def section_of(exchange: Exchange, authority: str) -> Section:
+    """Write the fields of a request.
+
+    Args:
+        exchange: The exchange.
+        authority: The origin's host and port.
+
+    Raises:
+        ConfigError: A header can't be sent.
+    """
+    request, content = exchange.request, exchange.request.content
+    length = len(content) if isinstance(content, bytes) else None
+    try:
+        return request_section(
+            request.method, authority, request.target.path, exchange.headers, length, body=content is not None
+        )
+    except ValueError as error:
+        raise ConfigError(str(error), request=request) from None
+
+
+def refused(exchange: Exchange, code: int) -> ProtocolError:
+    """Make the error of a request whose stream the server has ended with this code."""
+    if code in _NOT_BEGUN:
+        return unprocessed("the server rejected the request before it began to process it", exchange)
+    when = "in the middle of the response body" if exchange.headed else "before it sent a response"
+    return ProtocolError(f"the server ended the stream {when} (code {code:#x})", request=exchange.request)
+
+
+def lost(exchange: Exchange, why: Ended, *, closed: bool) -> ProtocolError:
+    """Make the error of a request whose connection has ended.
+
+    Args:
+        exchange: The exchange.
+        why: How it has ended.
+        closed: Whether the client was closed.
+    """
+    if closed:
+        return final_error(CLOSED, exchange.request)
+    if why.alert:
+        return unprocessed("the server refused the TLS handshake", exchange)
+    if why.broken:
+        return ProtocolError("the server broke HTTP/3, and the connection was closed", request=exchange.request)
+    return cut(None, exchange.request)
+
+
+def unprocessed(message: str, exchange: Exchange) -> ProtocolError:
+    """Make the error of a request that the server has not begun: it may be sent again whatever its method."""
+    failure = ProtocolError(message, request=exchange.request)
+    failure.unprocessed = True
+    return failure
+
+
+def silent(exchange: Exchange, patience: float) -> ProtocolError:
+    """Make the error of a request whose connection has fallen silent for so many seconds."""
+    failure = ProtocolError(
+        f"the HTTP/3 connection fell silent: no reply for {patience:.3g} s", request=exchange.request
+    )
+    failure.stale = exchange.request.call.reused and not exchange.headed
+    return failure

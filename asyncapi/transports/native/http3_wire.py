@@ -29,8 +29,11 @@ class Owner(Protocol):
     def made(self) -> None:
         """The socket is there."""
 
+    def heard(self, now: float) -> None:
+        """Datagrams have come."""
+
     def moved(self) -> None:
-        """Datagrams have come, or a timer of QUIC's: there may be room to write."""
+        """Datagrams have been taken in, or a timer of QUIC's: there may be room to write."""
 
     def hinted(self, error: Exception) -> None:
         """The network says that a datagram did not arrive."""
@@ -52,9 +55,6 @@ class Wire(asyncio.DatagramProtocol):
         engine: Takes in and gives out the datagrams.
         owner: Hears of what happens.
         loop: The running loop.
-
-    Attributes:
-        heard: When the last datagram came, on the loop's clock; at first the time of its making.
     """
 
     def __init__(self, engine: Engine, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
@@ -65,7 +65,11 @@ class Wire(asyncio.DatagramProtocol):
         self._transport: Any = None
         self._socket: socket | None = None
         self._closed = False
-        self.heard: float = loop.time()
+
+    @property
+    def attached(self) -> bool:
+        """Whether the socket is asyncio's."""
+        return self._transport is not None
 
     def connection_made(self, transport: Any) -> None:
         """Take in asyncio's transport."""
@@ -83,8 +87,9 @@ class Wire(asyncio.DatagramProtocol):
                     datagrams.append(wire.recv(_LARGEST))
             except OSError:  # there is no more; the network's hints come by `error_received`, too
                 pass
-        self.heard = self._loop.time()
-        self._engine.receive(datagrams, self.heard)
+        now = self._loop.time()
+        self._owner.heard(now)
+        self._engine.receive(datagrams, now)
         self._owner.moved()
         self.flush()
 

@@ -259,7 +259,6 @@ async def socks(proxy: Proxy, addresses: Sequence[Address], host: str, port: int
         except UnicodeError:
             raise ConfigError(f"the host {host!r} is not a name that SOCKS takes: check the host in the URL") from None
         else:
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return wire
     why = reason(first) if isinstance(first, OSError) else "it has no address"
     raise ConnectError(f"can't connect to the proxy {proxy.where}: {why}") from first

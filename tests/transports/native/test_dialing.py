@@ -216,9 +216,21 @@ async def test_the_name_in_the_handshake_has_no_dot_at_its_end_and_no_zone(ours)
 async def test_the_certificate_of_an_address_with_a_zone_is_that_of_the_address(ours):
     async with scripted(greeting, tls=ours.server("::1"), host="::1") as server:
         secure = dialer(tls=trusting(ours))
+        pinned = dialer(tls=trusting(ours, pins={"::1": ["sha256/" + "A" * 43 + "="]}))
+        with pytest.raises(TLSError, match="the key of ::1 is not pinned"):
+            await pinned.dial(place(server.url.replace("::1", "::1%25lo")), Wire, limit=20)
         transport, wire = await secure.dial(place(server.url.replace("::1", "::1%25lo")), Wire, limit=20)
         assert await wire.reads(5) == b"hello"
         transport.abort()
+
+
+@pytest.mark.parametrize("host", [".", ".h.example", "..."])
+async def test_what_can_not_be_a_server_s_name_is_told_before_anything_is_sent(ours, host, tmp_path):
+    async with scripted(greeting, unix=str(tmp_path / "s")) as server:
+        local = dialer(tls=trusting(ours), unix_socket=str(tmp_path / "s"))
+        with pytest.raises(ConfigError, match="can't be the name of a server: check the host in the URL"):
+            await local.dial(place(f"https://{host}"), Wire, limit=20)
+        assert server.peers == []
 
 
 @pytest.mark.parametrize(
