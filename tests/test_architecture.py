@@ -82,7 +82,7 @@ LATE |= {
 }
 
 # Where an `OpenBody` is made and held on to itself: no response carries it yet.
-HOLDS_BODIES = {"messages.open_body", "transports.aiohttp"}
+HOLDS_BODIES = {"messages.open_body", "transports.aiohttp", "transports.native.transport"}
 
 FILE_LINES = 320
 FUNCTION_LINES = 45

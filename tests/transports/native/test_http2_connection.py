@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import struct
 import weakref
 
 import pytest
@@ -13,7 +14,7 @@ from asyncapi.testing import run
 from http2_engines import engine  # noqa: F401 - a fixture
 from http2_memory import Server, goaway, left_nothing
 from http2_memory import client as memory_client
-from http2_server import NO_ERROR, PING, SETTINGS, client, frame, http2_server, ok, until
+from http2_server import MAX_STREAMS, NO_ERROR, PING, SETTINGS, client, frame, http2_server, ok, until
 from memory_wire import Net
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -193,12 +194,15 @@ def test_what_the_loop_has_not_seen_may_be_nothing_to_worry_about():
     run(twice(Server(), check))
 
 
-@pytest.mark.parametrize("turns", range(4))
-def test_a_server_that_sends_every_new_connection_away_is_not_dialed_for_ever(turns):
+@pytest.mark.parametrize("streams", [0, 100])
+@pytest.mark.parametrize("turns", range(5))
+def test_a_server_that_sends_every_new_connection_away_is_not_dialed_for_ever(streams, turns):
     class Leaving(Net):
         async def dial(self, *args, **kwargs):
             made = await super().dial(*args, **kwargs)
-            self.lines[-1]._after(turns, lambda: self.lines[-1].send(frame(SETTINGS, 0, 0) + goaway(0)))
+            line = self.lines[-1]
+            line.send(frame(SETTINGS, 0, 0, struct.pack(">HL", MAX_STREAMS, streams)))
+            line._after(turns, lambda: line.send(goaway(0)))
             return made
 
     async def scenario():
