@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConfigError
@@ -136,11 +137,7 @@ class HTTP3Connection:
         if "Expect" in exchange.headers:
             stream.proceed = self._loop.create_future()
             await sending.wait_to_proceed(stream.proceed, exchange)
-
-        async def write(data: bytes) -> bool:
-            return await self._write(stream, data)
-
-        if await sending.send(exchange, write):
+        if await sending.send(exchange, partial(self._write, stream)):
             self._engine.send(stream.id, b"", last=True)
             self.wire.flush_later()
 
@@ -229,8 +226,6 @@ class HTTP3Connection:
         self._fail(lambda exchange: lost(exchange, why, closed=closed), failed=why.alert or why.broken)
         self._open(why.reason or f"code {why.code:#x}")
         self._hang_up()
-
-    # --- exchanges ---------------------------------------------------------------------------------------------------
 
     def _begin(self, exchange: Exchange, *, last: bool) -> Stream | None:
         try:

@@ -111,8 +111,7 @@ class NativeTransport:
         if http2 is not None:
             self._tls.context(HTTP_2 if prior else EITHER)
             engine(window=http2.window)  # says now which package is missing
-        self._http3 = http3
-        self._trust: Trust | None = None if http3 is False else _trust(self._tls)
+        self._http3, self._trust = http3, None if http3 is False else _trust(self._tls)
         self._pool: Pool | None = None
         self.unclosed: weakref.finalize[..., object] | None = None
         self._bodies: dict[OpenBody, None] = {}  # those that are left open
