@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from asyncapi.errors import ConfigError
 from asyncapi.transports.failures import cut
 from asyncapi.transports.native import sending
-from asyncapi.transports.native.http3_engine import ID_ERROR, NO_ERROR, VERSION_FALLBACK, Ended, Engine
+from asyncapi.transports.native.http3_engine import CANCELLED, FALLBACK, ID_ERROR, NO_ERROR, Ended, Engine
 from asyncapi.transports.native.http3_life import Life, Verdict
 from asyncapi.transports.native.http3_places import Places
 from asyncapi.transports.native.http3_stream import Broken, Stream, lost, refused, section_of, silent, unprocessed
@@ -199,7 +199,7 @@ class HTTP3Connection:
             return
         exchange = found.exchange
         self._drop(stream)
-        if code == VERSION_FALLBACK:
+        if code == FALLBACK:
             self._misdirected()
         exchange.fail(refused(exchange, code))
 
@@ -261,15 +261,15 @@ class HTTP3Connection:
             self._drop(number)
             exchange.fail(failure)
         elif last:
-            self._drop(number)
+            self._drop(number, NO_ERROR)  # of a request whose end nobody waits for
             self.on_works()
             exchange.end(stream.trailers)
 
-    def _drop(self, number: int) -> None:
+    def _drop(self, number: int, code: int = CANCELLED) -> None:
         """End what is left of a stream."""
         stream = self._streams.pop(number)
         del self._ids[stream.exchange]
-        self._engine.cancel(number)
+        self._engine.cancel(number, code)
         stream.wake()
         if not self._streams:
             self.exclusive = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from qh3.quic.configuration import QuicConfiguration
 
-from asyncapi.transports.native.http3_engine import REQUEST_CANCELLED, Engine
+from asyncapi.transports.native.http3_engine import CANCELLED, Engine
 from http3_server import GET, Pair, server_configuration
 
 CONTROL = 3  # the server's control stream
@@ -142,7 +142,7 @@ def test_a_cancelled_stream_is_stopped_in_both_directions_and_never_heard_again(
     pair.h3.send_data(stream, b"late" * 1000, False)
     pair.advance()
     assert sorted(pair.codes) == [
-        ("StopSendingReceived", stream, REQUEST_CANCELLED), ("StreamReset", stream, REQUEST_CANCELLED),
+        ("StopSendingReceived", stream, CANCELLED), ("StreamReset", stream, CANCELLED),
     ]  # fmt: skip
     assert len(pair.heard.log) == heard
     other = pair.get()
