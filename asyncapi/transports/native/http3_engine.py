@@ -16,6 +16,7 @@ qh3 (QUIC in Rust, with the interface of aioquic) lacks some of what a client mu
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -36,6 +37,10 @@ REJECTED = int(ErrorCode.H3_REQUEST_REJECTED)
 FALLBACK = int(ErrorCode.H3_VERSION_FALLBACK)
 NO_ERROR = int(ErrorCode.H3_NO_ERROR)
 ID_ERROR = int(ErrorCode.H3_ID_ERROR)
+
+_LOGGER = logging.getLogger("quic")
+if _LOGGER.level == logging.NOTSET:  # it warns whenever a server hangs up, with the server's own bytes
+    _LOGGER.setLevel(logging.ERROR)
 
 _COLLECTED = 64 * 1024  # bytes that may be collected beside a header section (rule 4)
 _PANIC = "PanicException"  # what Rust raises where it would crash: a BaseException, so that nobody catches it
