@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from asyncapi import AsyncAPIError, Client, ConfigError, Retry, Timeout
+from asyncapi import AsyncAPIError, Client, Retry, Timeout
 from servers import Peer, scripted
 
 if TYPE_CHECKING:
