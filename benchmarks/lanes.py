@@ -96,7 +96,7 @@ MANY = (
     Table(CONNECTIONS, ("bare", "native", "aiohttp"), concurrency=9000),
     Table(HOSTS, ("bare", "native", "aiohttp"), hosts=9000),
 )
-_LEAST = (1500, 300)  # requests of a measurement, however busy the machine is; of a quick one
+_LEAST = 250  # requests of a window, however busy the machine is
 _SETTLED = 1000  # connections; more than that are made and settle down at so many a second, at least
 
 
@@ -141,8 +141,8 @@ def _measure(name: str, table: Table, served: Served, settings: Settings, python
         CONTESTANTS[name][1].format(load=table.load), f"{base}{table.path}",
         concurrency=table.concurrency, loop=table.loop, hosts=table.hosts, python=python,
         warmup=max(settings.warmup, connections / _SETTLED if connections > 100 else 0),
-        least=_LEAST[settings.quick],
-        seconds=max(settings.seconds, connections / 3 / _SETTLED),
+        least=_LEAST, windows=2 if connections > _SETTLED or settings.quick else 8,
+        seconds=max(settings.seconds / 8, connections / 3 / _SETTLED if connections > _SETTLED else 0),
     )  # fmt: skip
 
 

@@ -5,8 +5,9 @@
 
 What stands after a colon goes to the contestant, which says what it means.
 The contestant pulls URLs from a `Meter`, which watches the clock: what happens in the warm-up is not counted, then
-a window is measured while the load goes on, then the URLs end. Both ends of the window lie in the steady part, with
-the same number of requests in flight, so no start-up, connecting or winding down is in the figures.
+a window is measured while the load goes on, then the URLs end. Of several windows (`--windows`), the one with the least
+CPU per request counts, which whatever else runs on the machine has disturbed least. Both ends of a window lie in the
+steady part, with the same number of requests in flight, so no start-up, connecting or winding down is in the figures.
 CPU is that of the whole process, all threads, user and system (getrusage); memory is its peak since it started.
 """
 
@@ -16,6 +17,7 @@ import argparse
 import asyncio
 import importlib
 import inspect
+import itertools
 import json
 import os
 import resource
@@ -40,10 +42,13 @@ class Moment(NamedTuple):
 class Meter:
     """An iterator of URLs that ends when the measurement does."""
 
-    def __init__(self, base: str, *, warmup: float, seconds: float, at_least: int, hosts: int = 1) -> None:
+    def __init__(
+        self, base: str, *, warmup: float, seconds: float, at_least: int, hosts: int = 1, windows: int = 1
+    ) -> None:
         self._bases = [base] if hosts == 1 else [base.replace("127.0.0.1", HOST.format(n)) for n in range(hosts)]
         self._seconds = seconds
         self._at_least = at_least
+        self._marks = windows + 1
         self._given = 0
         self._done = 0
         self._length = 0
@@ -75,25 +80,27 @@ class Meter:
 
     def _mark(self) -> None:
         with self._lock:
-            if len(self._moments) == 2:
+            if len(self._moments) == self._marks:
                 raise StopIteration
-            needed = self._at_least + (self._moments[0].done if self._moments else 0)
+            needed = self._at_least + (self._moments[-1].done if self._moments else 0)
             if self._done < needed:
                 return
             usage = resource.getrusage(resource.RUSAGE_SELF)
             self._moments.append(Moment(time.perf_counter(), usage.ru_utime + usage.ru_stime, self._done))
-            self._due += self._seconds
-            if len(self._moments) == 2:
+            self._due = max(self._due + self._seconds, time.perf_counter())
+            if len(self._moments) == self._marks:
                 raise StopIteration
 
     def figures(self) -> dict[str, float]:
-        """Rate, CPU and how many were counted."""
-        start, end = self._moments
-        count = end.done - start.done
+        """Rate, CPU and how many were counted, in the window with the least CPU per request."""
+        pairs = itertools.pairwise(self._moments)
+        start, end = min(pairs, key=lambda pair: (pair[1].cpu - pair[0].cpu) / (pair[1].done - pair[0].done))
+        count, first, last = end.done - start.done, self._moments[0], self._moments[-1]
         return {
             "requests": count,
             "rps": round(count / (end.time - start.time), 1),
             "cpu_us": round((end.cpu - start.cpu) / count * 1e6, 2),
+            "cpu_us_of_all": round((last.cpu - first.cpu) / (last.done - first.done) * 1e6, 2),
             "busy": round((end.cpu - start.cpu) / (end.time - start.time), 3),
         }
 
@@ -141,7 +148,8 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=100)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     parser.add_argument("--hosts", type=int, default=1, help="call so many hosts in turn (asyncio only)")
-    parser.add_argument("--least", type=int, default=0, help="requests to measure at least")
+    parser.add_argument("--windows", type=int, default=1, help="measure so many, and report the least CPU")
+    parser.add_argument("--least", type=int, default=0, help="requests of a window, at least")
     parser.add_argument("--warmup", type=float, default=0.3)
     parser.add_argument("--seconds", type=float, default=0.7)
     options = parser.parse_args()
@@ -163,7 +171,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     contestant = importlib.import_module(f"contestants.{name}")
     meter = Meter(
         options.url, warmup=options.warmup, seconds=options.seconds,
-        at_least=max(options.concurrency, options.hosts, options.least), hosts=options.hosts,
+        at_least=max(options.concurrency, options.hosts, options.least), hosts=options.hosts, windows=options.windows,
     )  # fmt: skip
     if inspect.iscoroutinefunction(contestant.run):
 

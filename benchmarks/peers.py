@@ -73,6 +73,7 @@ def measure(
     loop: str = "asyncio",
     hosts: int = 1,
     least: int = 0,
+    windows: int = 1,
     warmup: float,
     seconds: float,
     python: Path | str = sys.executable,
@@ -86,7 +87,7 @@ def measure(
         [
             python, HERE / "measure.py", contestant, url,
             "--concurrency", concurrency, "--loop", loop, "--warmup", warmup, "--seconds", seconds,
-            "--hosts", hosts, "--least", least,
+            "--hosts", hosts, "--least", least, "--windows", windows,
         ],
         timeout=120,
     )  # fmt: skip

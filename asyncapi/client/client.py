@@ -246,7 +246,8 @@ class Client(CallMethods):
     @property
     def stats(self) -> Stats:
         """A snapshot of what the client has done and is doing."""
-        return snapshot(self._state, getattr(self._transport, "http2_counts", {}))
+        transport = self._transport
+        return snapshot(self._state, getattr(transport, "http2_counts", {}), getattr(transport, "http3_counts", {}))
 
     def explain(self) -> str:
         """Print the chain that every call goes through, with its settings, and return the text.

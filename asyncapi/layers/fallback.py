@@ -28,7 +28,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
-from pydantic_core import to_json
 
 from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, TransportError
 from asyncapi.messages.response import Response
@@ -341,4 +340,10 @@ async def _default(value: Any, request: Request, failure: Failure) -> Response |
             return None
     if isinstance(value, Response):
         return Response(value.status, value.headers, value.content, url=request.target, request=request)
-    return Response(200, {"Content-Type": "application/json"}, to_json(value), url=request.target, request=request)
+    return Response(200, {"Content-Type": "application/json"}, _json(value), url=request.target, request=request)
+
+
+def _json(value: Any) -> bytes:
+    from pydantic_core import to_json  # noqa: PLC0415 - it takes long
+
+    return to_json(value)

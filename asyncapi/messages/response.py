@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
-import pydantic
 from multidict import CIMultiDict, CIMultiDictProxy
 from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
-from asyncapi.errors import AsyncAPIError, ConfigError, masked, status_error
+from asyncapi.errors import AsyncAPIError, masked, status_error
 from asyncapi.messages import decoding, uri
 from asyncapi.messages.open_body import NO_TRAILERS
 from asyncapi.messages.target import NOWHERE, Target
@@ -126,7 +125,7 @@ class Response:
         """
         try:
             return cast("T", decoding.reader(model)(self.content))
-        except (pydantic.ValidationError, ConfigError):
+        except ValueError:  # pydantic's ValidationError and ConfigError are such
             pass  # `decoding.parse` tries the server's charset too, and says what is wrong
         with error_context(self):
             return decoding.parse(model, self.content, self.headers.get("Content-Type", ""))

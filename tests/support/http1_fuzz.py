@@ -59,7 +59,7 @@ def examined(data: bytes, method: str, chance: random.Random) -> tuple[str, Find
         if any(verdict.says() != ours.says() for verdict in took.values()) and not _known(READ_OTHERWISE, "", data):
             return finding("the results differ")
         refusals = [verdict.why for verdict in others.values() if verdict.why]
-        if len(refusals) > 1 and not all(_known(TAKEN, why, data) for why in refusals):
+        if len(refusals) > 1 and not all(_known(TAKEN | READ_OTHERWISE, why, data) for why in refusals):
             return finding("two refuse what we take")
         closed = len(took) > 1 and not any(verdict.keep for verdict in took.values())
         if ours.keep and closed and not _known(KEPT, "", data):

@@ -200,6 +200,10 @@ class AltServices:
         mark = self._broken.get((origin, alternative))
         return mark is not None and now < mark[0]
 
+    def broken(self, now: float) -> int:
+        """Return how many alternatives are broken."""
+        return sum(now < until for until, _ in self._broken.values())
+
     def failed(self, origin: Origin, alternative: Alternative, now: float) -> None:
         """Mark an alternative as broken (rule 5); a second failure while it is marked changes nothing."""
         key = origin, alternative

@@ -75,7 +75,7 @@ class Chunks:
         self._left = 0  # bytes of the chunk that are to come
         self._cost = 0
 
-    def feed(self, data: bytes) -> bytes:  # noqa: C901 - a table of states
+    def feed(self, data: bytes) -> bytes:  # noqa: C901, PLR0912 - a table of states
         """Return the part of the body that is in `data`.
 
         Raises:
@@ -105,11 +105,14 @@ class Chunks:
             if state == _SIZE_LINE:
                 size = self._size(line) if self._cost or len(line) > _FREE else _sizes[line]
                 after = stop + size
-                if size and data[after : after + 2] == _END_OF_DATA:  # the usual chunk, which is all there
-                    pieces.append(data[stop:after])
-                    at = after + 2
-                else:
+                if data[after : after + 2] != _END_OF_DATA:
                     self._left, self._state = size, _DATA if size else _TRAILERS
+                    continue
+                at = after + 2  # the usual chunk, which is all there
+                if size:
+                    pieces.append(data[stop:after])
+                else:
+                    self.trailers = []
             elif state == _TRAILERS:
                 self._trailer(line)
             elif line == _END_OF_DATA:

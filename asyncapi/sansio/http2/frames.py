@@ -60,6 +60,14 @@ def goaway(last: int, code: int) -> bytes:
     return frame(GOAWAY, 0, 0, GOING.pack(last, code))
 
 
+def going(payload: bytes) -> tuple[int, int]:
+    """Read a GOAWAY frame: the last stream, and the error code."""
+    if len(payload) < GOING.size:
+        raise ConnectionFault(FRAME_SIZE_ERROR, "a GOAWAY frame is too short")
+    last, code = GOING.unpack_from(payload)
+    return last & LARGEST_STREAM, code
+
+
 def head(stream: int, block: bytes, *, end: bool) -> bytes:
     """Write a header block: a HEADERS frame, and CONTINUATION frames for what doesn't fit."""
     flags = END_STREAM if end else 0

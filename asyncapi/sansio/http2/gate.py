@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from asyncapi.sansio.http2 import frames
 from asyncapi.sansio.http2.events import PROTOCOL_ERROR, ConnectionFault
+from asyncapi.sansio.http2.limits import PART
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -46,30 +47,30 @@ class Gate:
             data = self._begun + data
         elif self._padded and data:
             self._unpad(data[0])
-        at, end, unpack, count = self._left, len(data), frames.HEADER.unpack_from, self._meter.frame
+        meter = self._meter
+        at, end, unpack, count = self._left, len(data), frames.HEADER.unpack_from, meter.frame
         while end - at >= 9:  # noqa: PLR2004  # a frame's header: section 4.1
             upper, lower, kind, flags, stream = unpack(data, at)
             size = upper << 8 | lower
-            if kind == frames.DATA and flags & frames.END_STREAM and size:
-                self._last(stream, size, flags)
-            try:
-                if self._first or kind in _CHECKED:
-                    self._check(kind, flags, stream)
-                count(kind, flags, size)
-            except ConnectionFault as fault:
-                return max(0, at - before), fault
-            if self._padded and at + 9 < end:
-                self._unpad(data[at + 9])
+            if kind or not size or self._first:
+                try:
+                    if self._first or kind in _CHECKED:
+                        self._check(kind, flags, stream)
+                    count(kind, flags, size)
+                except ConnectionFault as fault:
+                    return max(0, at - before), fault
+            else:
+                meter.earned += PART
+                if flags & frames.END_STREAM and stream in self._open and stream not in self.ends:
+                    self.ends[stream] = size
+                    if flags & frames.PADDED:
+                        self._padded = stream
+                        if at + 9 < end:
+                            self._unpad(data[at + 9])
             at += 9 + size
         self._begun = data[at:] if at < end else b""
         self._left = max(0, at - end)
-        return end, None
-
-    def _last(self, stream: int, size: int, flags: int) -> None:
-        if stream in self._open and stream not in self.ends:
-            self.ends[stream] = size
-            if flags & frames.PADDED:
-                self._padded = stream
+        return end - before, None
 
     def _unpad(self, padding: int) -> None:
         if self._padded in self.ends:

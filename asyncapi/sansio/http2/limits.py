@@ -20,8 +20,9 @@ from asyncapi.sansio.http2.frames import ACK, CONTINUATION, DATA, END_STREAM, HE
 
 BOMB = 4
 
+_ANSWERED = frozenset({PING, SETTINGS})
 _REQUEST = 10  # what a request earns: it is worth a few frames without data
-_PART = 4
+PART = 4
 _SPLITS = 8
 
 
@@ -48,9 +49,15 @@ class Limits:
 
 
 class Meter:
-    """Count what a server asks of one connection."""
+    """Count what a server asks of one connection.
+
+    Attributes:
+        earned: What has been earned since the last frame that cost something (rule 1). A part of a response's body
+            earns `PART`; whoever reads frames adds it here, since most frames are such parts.
+    """
 
     def __init__(self, limits: Limits) -> None:
+        self.earned = 0
         self._most = self._spare = limits.spare
         self._head = limits.head
         self._parts = limits.continuations
@@ -59,7 +66,7 @@ class Meter:
         self._block = self._block_parts = 0
 
     def frame(self, kind: int, flags: int, size: int) -> None:
-        """Count a frame.
+        """Count a frame that is no part of a body.
 
         Args:
             kind: Its type.
@@ -69,38 +76,38 @@ class Meter:
         Raises:
             ConnectionFault: It is one too many.
         """
-        if kind == DATA and (size or flags & END_STREAM):
-            if size:
-                self._earn(_PART)
-            return
-        if kind == CONTINUATION:
-            self._block += size
-            self._block_parts += 1
-            if self._block > self._head or self._block_parts > self._parts:
-                raise ConnectionFault(ENHANCE_YOUR_CALM, "the headers of a response are much too large")
-            return
         if kind == HEADERS:
             self._block, self._block_parts = size, 0
-        self._spare -= 1
-        if self._spare < 0:
+        elif kind == CONTINUATION:
+            self._continue(size)
+            return
+        elif kind == DATA and flags & END_STREAM:
+            return
+        spare = self._spare + self.earned
+        self.earned = 0
+        self._spare = spare = (spare if spare < self._most else self._most) - 1  # noqa: FURB136  # half as long as min
+        if spare < 0:
             raise ConnectionFault(ENHANCE_YOUR_CALM, "the server sends too many frames that serve no request")
-        if (kind in {PING, SETTINGS}) and not flags & ACK:
+        if kind != HEADERS and kind in _ANSWERED and not flags & ACK:
             self._waiting += 1
             if self._waiting > self._answers:
                 raise ConnectionFault(
-                    ENHANCE_YOUR_CALM, "the server sends PING or SETTINGS faster than it reads answers"
+                    ENHANCE_YOUR_CALM, "the server sends PING or SETTINGS frames faster than answers go"
                 )
+
+    def _continue(self, size: int) -> None:
+        self._block += size
+        self._block_parts += 1
+        if self._block > self._head or self._block_parts > self._parts:
+            raise ConnectionFault(ENHANCE_YOUR_CALM, "the headers of a response are much too large")
 
     def requested(self) -> None:
         """Count a request, or a ping of ours."""
-        self._earn(_REQUEST)
+        self.earned += _REQUEST
 
     def sent(self) -> None:
         """Count a part of a request's body."""
-        self._earn(_PART)
-
-    def _earn(self, more: int) -> None:
-        self._spare = min(self._most, self._spare + more)
+        self.earned += PART
 
     def written(self) -> None:
         """Take in that the answers have been written."""

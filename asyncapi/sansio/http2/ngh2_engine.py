@@ -23,13 +23,13 @@ from asyncapi.sansio.http2.events import PROTOCOL_ERROR, ConnectionFault, Data, 
 from asyncapi.sansio.http2.gate import Gate
 from asyncapi.sansio.http2.limits import BOMB, Meter
 from asyncapi.sansio.http2.requests import Heads
-from asyncapi.sansio.http2.responses import TOO_LARGE, Sections
+from asyncapi.sansio.http2.responses import TOO_LARGE, CheckedSections
 from asyncapi.sansio.http2.settings import ANY_STREAMS, FEW_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from asyncapi.sansio.http2.events import Event, Fault
+    from asyncapi.sansio.http2.events import Event, Fault, Fields
     from asyncapi.sansio.http2.limits import Limits
 
 _DEBUG = 256  # bytes kept of a GOAWAY's debug data
@@ -43,15 +43,17 @@ class _Stream:
     Attributes:
         sending: The request's body has not ended.
         ended: The response has ended.
-        due: How many bytes of the body are to come, where Content-Length says.
+        fields: The fields of the final head.
+        got: How many bytes of the body have come.
     """
 
-    __slots__ = ("due", "ended", "sending")
+    __slots__ = ("ended", "fields", "got", "sending")
 
     def __init__(self, *, sending: bool) -> None:
         self.sending = sending
         self.ended = False
-        self.due = 0
+        self.fields: Fields = ()
+        self.got = 0
 
 
 class Ngh2Engine:
@@ -74,7 +76,7 @@ class Ngh2Engine:
         self._settled = False
         self._whole = max(whole, window, frames.FIRST_WINDOW)
         self._said = False  # libnghttp2 has written a GOAWAY itself
-        self._sections = Sections(limits.head)
+        self._sections = CheckedSections(limits.head)
         self._heads = Heads(ngh2.NeverIndexedHeader)
         self._kinds: dict[type, Callable[[Any], None]] = {
             ngh2.DataReceived: self._data, ngh2.ResponseReceived: self._head,
@@ -252,7 +254,7 @@ class Ngh2Engine:
                 self._session.acknowledge_received_data(len(event.data), stream)
             return
         if event.data or end:
-            found.due -= len(event.data)
+            found.got += len(event.data)
             self._events.append(Data(stream, event.data, end))
         if end:
             self._end(stream, found)
@@ -261,11 +263,11 @@ class Ngh2Engine:
         found = self._open.get(event.stream_id)
         if found is None:
             return
-        section = self._sections.recall(event.headers)
+        section = self._sections.read(event.headers)
         if section.why:
             self._refuse(event.stream_id, section.why)
         elif type(event) is ngh2.ResponseReceived:
-            found.due = section.length or 0
+            found.fields = section.fields
             self._events.append(Head(event.stream_id, section.status, section.fields, event.end_stream))
             if event.end_stream:
                 self._end(event.stream_id, found)
@@ -276,8 +278,8 @@ class Ngh2Engine:
         found = self._open.get(event.stream_id)
         if found is None:
             return
-        section = self._sections.recall(event.headers)
-        if section.why or section.length is not None:
+        section = self._sections.read(event.headers)
+        if section.why or any(name == "content-length" for name, _ in section.fields):
             self._refuse(event.stream_id, section.why or "its trailers have what only a head may have")
             return
         self._events.append(ev.Trailers(event.stream_id, section.fields))
@@ -306,7 +308,7 @@ class Ngh2Engine:
             return
         self._stalled.pop(event.stream_id, None)
         self._events.append(ev.Reset(event.stream_id, event.error_code, ours=True, why="it breaks the rules of HTTP/2"))
-        if 0 < lost < found.due:
+        if lost and found.got + lost < int(dict(found.fields).get("content-length", 0)):
             self._whole += lost
             with suppress(ngh2.ConnectionStateError):  # it may have ended since
                 self._session.set_local_window_size(self._whole)

@@ -21,7 +21,7 @@ from asyncapi.sansio.http2 import frames
 from asyncapi.sansio.http2.blocks import Blocks
 from asyncapi.sansio.http2.events import PROTOCOL_ERROR, ConnectionFault, Data, Head
 from asyncapi.sansio.http2.frames import END_STREAM, PADDED
-from asyncapi.sansio.http2.limits import Meter
+from asyncapi.sansio.http2.limits import PART, Meter
 from asyncapi.sansio.http2.packing import Packer
 from asyncapi.sansio.http2.responses import TOO_LARGE
 from asyncapi.sansio.http2.settings import Settings
@@ -86,8 +86,7 @@ class PureEngine:
     def open(self) -> None:
         """As of an `Engine`."""
         self._out += (frames.PREFACE, self._sides.ours(self._window, self._head_limit))
-        more = self._windows.whole - frames.FIRST_WINDOW
-        if more:
+        if more := self._windows.whole - frames.FIRST_WINDOW:
             self._out.append(frames.number(frames.WINDOW_UPDATE, 0, more))
 
     def request(
@@ -132,9 +131,13 @@ class PureEngine:
 
     def reset(self, stream: int, code: int = ev.CANCEL) -> None:
         """As of an `Engine`."""
-        if self._open.pop(stream, None) is not None:
-            self._stalled.pop(stream, None)
+        if stream in self._open:
+            self._forget(stream)
             self._out.append(frames.number(frames.RST_STREAM, stream, code))
+
+    def _forget(self, stream: int) -> None:
+        del self._open[stream]
+        self._stalled.pop(stream, None)
 
     def acknowledge(self, stream: int, size: int) -> None:
         """As of an `Engine`."""
@@ -182,8 +185,8 @@ class PureEngine:
         return events
 
     def _read(self, buffer: bytes) -> None:
-        at, end, unpack, count = 0, len(buffer), frames.HEADER.unpack_from, self._meter.frame
-        blocks, sides = self._blocks, self._sides
+        meter, blocks, sides = self._meter, self._blocks, self._sides
+        at, end, unpack, count = 0, len(buffer), frames.HEADER.unpack_from, meter.frame
         while end - at >= 9:  # noqa: PLR2004  # a frame's header: section 4.1
             upper, lower, kind, flags, stream = unpack(buffer, at)
             size = upper << 8 | lower
@@ -197,7 +200,10 @@ class PureEngine:
             stop = at + 9 + size
             if stop > end:
                 break
-            count(kind, flags, size)
+            if kind or not size:
+                count(kind, flags, size)
+            else:
+                meter.earned += PART
             handler = self._kinds.get(kind)
             if handler is not None:  # unknown types are ignored: section 5.5
                 handler(flags, stream, buffer[at + 9 : stop])
@@ -300,8 +306,7 @@ class PureEngine:
         frames.sized("RST_STREAM", payload, 4)
         if self._find(stream, "RST_STREAM") is None:
             return
-        del self._open[stream]
-        self._stalled.pop(stream, None)
+        self._forget(stream)
         self._events.append(ev.Reset(stream, frames.UINT32.unpack(payload)[0]))
 
     def _push(self, *_: object) -> None:
@@ -317,17 +322,13 @@ class PureEngine:
 
     def _goaway(self, _: int, stream: int, payload: bytes) -> None:
         frames.for_connection("GOAWAY", stream)
-        if len(payload) < 8:  # noqa: PLR2004  # section 6.8
-            raise ConnectionFault(ev.FRAME_SIZE_ERROR, "a GOAWAY frame is too short")
-        last, code = frames.GOING.unpack_from(payload)
-        last &= frames.LARGEST_STREAM
+        last, code = frames.going(payload)
         if last > self.last or (last and not last & 1):
             raise ConnectionFault(PROTOCOL_ERROR, "a GOAWAY frame names a stream that it may not")
         self.going, self.last = True, last
         unprocessed = tuple(each for each in self._open if each > last)
         for each in unprocessed:
-            del self._open[each]
-            self._stalled.pop(each, None)
+            self._forget(each)
         self._events.append(ev.GoAway(last, code, unprocessed, payload[8 : 8 + _DEBUG]))
 
     def _window_update(self, _: int, stream: int, payload: bytes) -> None:
@@ -342,7 +343,6 @@ class PureEngine:
 
     def _settings(self, flags: int, stream: int, payload: bytes) -> None:
         frames.for_connection("SETTINGS", stream)
-        answer = self._sides.receive(flags, payload, self._open.values())
-        if answer:
+        if answer := self._sides.receive(flags, payload, self._open.values()):
             self._out.append(answer)
             self._events.append(ev.Settings())

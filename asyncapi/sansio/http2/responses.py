@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 _FORBIDDEN = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 _SPACE = b" \t"
 _MEMORY, _LONGEST = 256, 256  # lines and sections remembered; bytes of a value
+_SHORT = 12  # lines of a section that is remembered
 _ENTRY = 32  # what each field counts for beside its bytes: section 6.5.2
 
 
@@ -51,16 +53,6 @@ class Sections:
     def __init__(self, most: int) -> None:
         self._most = most
         self._known: dict[tuple[bytes, bytes], tuple[str, str]] = {}
-        self._sections: dict[tuple[tuple[bytes, bytes], ...], Section] = {}
-
-    def recall(self, lines: tuple[tuple[bytes, bytes], ...]) -> Section:
-        """Read lines that may have come before, in the same order."""
-        section = self._sections.get(lines)
-        if section is None:
-            if len(self._sections) >= _MEMORY:
-                self._sections.clear()
-            section = self._sections[lines] = self.read(lines)
-        return section
 
     def read(self, lines: Iterable[tuple[bytes, bytes]]) -> Section:
         """Read the lines of a head or trailer section, names and values as they came."""
@@ -95,6 +87,35 @@ class Sections:
             if len(self._known) >= _MEMORY:
                 self._known.clear()
             self._known[name, value] = pair
+
+
+class CheckedSections:
+    """Read sections whose lines libnghttp2 has checked: their size is all that is left to look at.
+
+    Args:
+        most: Most bytes of a section, counted as in section 6.5.2.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[tuple[tuple[bytes, bytes], ...], Section] = {}
+
+    def read(self, lines: tuple[tuple[bytes, bytes], ...]) -> Section:
+        """Read the lines of a head or trailer section; `length` isn't told."""
+        short = len(lines) <= _SHORT  # a long head has something of its own: it doesn't come again
+        section = self._known.get(lines) if short else None
+        if section is None:
+            if sum(map(len, chain.from_iterable(lines))) + _ENTRY * len(lines) > self._most:
+                return _bad(TOO_LARGE)
+            status = int(lines[0][1]) if lines and lines[0][0] == b":status" else 0
+            regular = lines[1:] if status else lines
+            fields = [(name.decode("ascii"), value.decode("utf-8", "surrogateescape")) for name, value in regular]
+            section = Section(status, tuple(fields), None, "")
+            if short:
+                if len(self._known) >= _MEMORY:
+                    self._known.clear()
+                self._known[lines] = section
+        return section
 
 
 TOO_LARGE = "its headers are too large"

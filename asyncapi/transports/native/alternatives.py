@@ -159,6 +159,16 @@ class Alternatives:
             return idle
         return await tcp.connect(request)
 
+    def counts(self) -> dict[str, int]:
+        """Return what is open, as `Stats.http3` shows it."""
+        counts = {"connections": 0, "streams": 0, "waiting": 0}
+        for connections in self._connections.values():
+            for connection in connections:
+                counts["connections"] += 1
+                counts["streams"] += connection.streams
+                counts["waiting"] += connection.places.waiting
+        return {**counts, "broken": self._known.broken(self._pool.loop.time())}
+
     def retire(self) -> None:
         """Let go of all connections after what is under way: new TLS files are in use."""
         for connections in list(self._connections.values()):

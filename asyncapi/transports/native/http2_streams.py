@@ -158,6 +158,8 @@ class Streams:
                 if not isinstance(result, Stream) or result.ready:
                     break
                 result.connection.abandon(result)  # it has gone in the turn in which its stream was promised
+                if not result.connection.opened:
+                    raise not_begun(NEW_ONE_CLOSED, request)
                 ticket.future = loop.create_future()
                 self._queue.appendleft(ticket)
                 self.advance()

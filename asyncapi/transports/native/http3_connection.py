@@ -100,6 +100,11 @@ class HTTP3Connection:
         return not self._streams and not self.places.waiting
 
     @property
+    def streams(self) -> int:
+        """How many requests are under way on it."""
+        return len(self._streams)
+
+    @property
     def silent(self) -> bool:
         """Whether a request was given up in silence: others need not try it (`http3_life.py`)."""
         return self._life.silent
@@ -220,8 +225,8 @@ class HTTP3Connection:
 
     def ended(self, why: Ended) -> None:
         """Take in that the connection has ended."""
-        broken, closed = not why.remote and why.code != NO_ERROR, self._pool.closed
-        self._fail(lambda exchange: lost(exchange, broken=broken, closed=closed), failed=broken)
+        closed = self._pool.closed
+        self._fail(lambda exchange: lost(exchange, why, closed=closed), failed=why.alert or why.broken)
         self._open(why.reason or f"code {why.code:#x}")
         self._hang_up()
 

@@ -88,7 +88,9 @@ async def _opened(connection: HTTP3Connection, pool: Pool, address: Address) -> 
         wire.connect(peer)
         await pool.loop.create_datagram_endpoint(lambda: connection.wire, sock=wire)
     except BaseException:
-        wire.close()
+        connection.close()
+        if not connection.wire.attached:  # else the socket is the transport's, which closes it
+            wire.close()
         raise
     try:
         # a zone is of no use to QUIC, which never connects by itself

@@ -39,6 +39,7 @@ ID_ERROR = int(ErrorCode.H3_ID_ERROR)
 
 _COLLECTED = 64 * 1024  # bytes that may be collected beside a header section (rule 4)
 _PANIC = "PanicException"  # what Rust raises where it would crash: a BaseException, so that nobody catches it
+_CRYPTO_ERROR = 0x100  # QUIC's codes from here to 0x1ff are TLS alerts (RFC 9001 section 4.8)
 _KIND, _SERVERS = 3, 1  # the low bits of a stream's id (RFC 9000 section 2.1)
 
 
@@ -49,11 +50,19 @@ class Ended(NamedTuple):
         code: The error code of QUIC or HTTP/3.
         reason: What the server or qh3 says of it: for logs, not for errors.
         remote: Whether the server ended it.
+        alert: Whether it was TLS that failed: a server may refuse a client's certificate, or want one, after the
+            client's side of the handshake is done (RFC 8446 section 4.4.2.4). It has begun no request then.
     """
 
     code: int
     reason: str
     remote: bool
+    alert: bool = False
+
+    @property
+    def broken(self) -> bool:
+        """Whether the server broke the protocol, so that it was ended on this side."""
+        return not self.remote and self.code != NO_ERROR
 
 
 class Listener(Protocol):
@@ -291,7 +300,7 @@ class Engine:
                 case quic.HandshakeCompleted():
                     self._listener.connected()
                 case quic.ConnectionTerminated():
-                    self._end(ours.closing or Ended(event.error_code, event.reason_phrase, remote=True))
+                    self._end(ours.closing or _ended(event))
         self._notice()
 
     def _notice(self) -> None:
@@ -301,7 +310,7 @@ class Engine:
         if self._quic.closing is not None:
             self._end(self._quic.closing)
         elif (closed := self._quic._close_event) is not None:  # noqa: SLF001 - the event comes when draining is over
-            self._end(Ended(closed.error_code, closed.reason_phrase, remote=True))
+            self._end(_ended(closed))
 
     def _stream_data(self, event: quic.StreamDataReceived) -> None:
         stream, h3_ = event.stream_id, self._h3
@@ -371,3 +380,9 @@ class Engine:
         if self.why is None:
             self.why = why
             self._listener.ended(why)
+
+
+def _ended(event: quic.ConnectionTerminated) -> Ended:
+    """Read how the server has ended a connection; HTTP/3's codes, which have no frame type, begin at 0x100, too."""
+    alert = event.frame_type is not None and event.error_code & ~0xFF == _CRYPTO_ERROR
+    return Ended(event.error_code, event.reason_phrase, remote=True, alert=alert)

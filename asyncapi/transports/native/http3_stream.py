@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from asyncapi.sansio.http.field_sections import Section
     from asyncapi.transports.native.exchange import Exchange
+    from asyncapi.transports.native.http3_engine import Ended
 
 _NOT_BEGUN = frozenset({REQUEST_REJECTED, VERSION_FALLBACK})  # RFC 9114 section 8.1
 MOST_INTERIM = 100  # 1xx responses of one request
@@ -197,17 +198,19 @@ def refused(exchange: Exchange, code: int) -> ProtocolError:
     return ProtocolError(f"the server ended the stream {when} (code {code:#x})", request=exchange.request)
 
 
-def lost(exchange: Exchange, *, broken: bool, closed: bool) -> ProtocolError:
+def lost(exchange: Exchange, why: Ended, *, closed: bool) -> ProtocolError:
     """Make the error of a request whose connection has ended.
 
     Args:
         exchange: The exchange.
-        broken: Whether the server broke the protocol.
+        why: How it has ended.
         closed: Whether the client was closed.
     """
     if closed:
         return final_error(CLOSED, exchange.request)
-    if broken:
+    if why.alert:
+        return unprocessed("the server refused the TLS handshake", exchange)
+    if why.broken:
         return ProtocolError("the server broke HTTP/3, and the connection was closed", request=exchange.request)
     return cut(None, exchange.request)
 

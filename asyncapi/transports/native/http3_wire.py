@@ -66,6 +66,11 @@ class Wire(asyncio.DatagramProtocol):
         self._socket: socket | None = None
         self._closed = False
 
+    @property
+    def attached(self) -> bool:
+        """Whether the socket is asyncio's."""
+        return self._transport is not None
+
     def connection_made(self, transport: Any) -> None:
         """Take in asyncio's transport."""
         self._transport = transport

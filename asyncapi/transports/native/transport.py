@@ -281,6 +281,12 @@ class NativeTransport:
         return counts
 
     @property
+    def http3_counts(self) -> dict[str, int]:
+        """What is open over HTTP/3, as `Stats.http3` shows it; empty where it isn't spoken."""
+        beside = None if self._pool is None else self._pool.alternatives
+        return {} if beside is None else beside.counts()
+
+    @property
     def described(self) -> str:
         """What `explain()` adds to its name."""
         settings, counts = self._http2, self.http2_counts
@@ -289,7 +295,11 @@ class NativeTransport:
         which = "HTTP/2 alone" if self._prior else "HTTP/2 where the server offers it"
         ping = "no PING" if settings.ping is None else f"PING after {settings.ping:g} s of silence"
         now = ", ".join(f"{count} {name}" for name, count in counts.items())
-        return f", {which}; {ping}; {now}"
+        if self._http3 is False:
+            return f", {which}; {ping}; {now}"
+        also = "HTTP/3 tried first" if self._http3 == "prior" else "HTTP/3 where an origin offers it"
+        then = ", ".join(f"{count} {name}" for name, count in self.http3_counts.items())
+        return f", {which}; {ping}; {now}; {also}; {then or '0 connections'}"
 
     async def aclose(self) -> None:
         """Close every connection; attempts under way fail."""

@@ -210,6 +210,7 @@ def test_the_next_alternative_is_used_while_the_first_is_broken():
     assert memory.of(ORIGIN, 1.0) == Alternative("", 2)
     memory.failed(ORIGIN, Alternative("", 2), 1.0)
     assert memory.of(ORIGIN, 2.0) is None
+    assert [memory.broken(now) for now in (2.0, 300.0, 301.0)] == [2, 1, 0]
     assert memory.of(ORIGIN, 300.0) == Alternative("", 1)
 
 

@@ -8,11 +8,17 @@ import pytest
 
 pytest.importorskip("hpack")
 pytest.importorskip("ngh2")
-h2_connection = pytest.importorskip("h2.connection")
+pytest.importorskip("h2.connection")
 
 import h2.config
+import h2.connection
 import h2.events
 import h2.settings
+
+from asyncapi.errors import ConfigError
+from asyncapi.sansio.http2 import engine as engine_module
+from asyncapi.sansio.http2 import events as ev
+from asyncapi.sansio.http2.engine import engine
 from http2_peer import (
     ACK,
     CONTINUATION,
@@ -40,11 +46,6 @@ from http2_peer import (
     number,
     settings,
 )
-
-from asyncapi.errors import ConfigError
-from asyncapi.sansio.http2 import engine as engine_module
-from asyncapi.sansio.http2 import events as ev
-from asyncapi.sansio.http2.engine import engine
 
 both = pytest.mark.parametrize("name", ENGINES)
 
@@ -100,7 +101,7 @@ def test_until_the_server_says_how_many_a_hundred_streams_are_free(name):
     with pytest.raises(RuntimeError):
         asked(one)
     assert one.receive(settings()) == [ev.Settings()]
-    assert one.limit > 1_000_000 and one.free > 1_000_000
+    assert min(one.limit, one.free) > 1_000_000
     assert one.receive(settings(streams=7)) == [ev.Settings()]
     assert (one.limit, one.free) == (7, 0)  # lowered below what is open: nothing breaks
     assert one.receive(settings()) == [ev.Settings()]
@@ -551,7 +552,7 @@ class Server:
 
     def __init__(self, name: str, window: int = WINDOW) -> None:
         configuration = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
-        self.h2 = h2_connection.H2Connection(configuration)
+        self.h2 = h2.connection.H2Connection(configuration)
         self.h2.initiate_connection()
         self.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1_000})
         self.engine = engine(name, window=window)

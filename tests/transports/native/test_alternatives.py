@@ -408,6 +408,29 @@ async def test_new_files_retire_its_connections(ours, tmp_path, monkeypatch):
         assert len(origin.udp.peers) == 2
 
 
+# --- what it shows --------------------------------------------------------------------------------------------------
+
+
+async def test_stats_and_explain_show_what_is_open(serve, no_head_start):
+    go_on = asyncio.Event()
+
+    async def answer(asked):
+        await go_on.wait()
+        asked.respond()
+
+    async with serve() as (origin, api):
+        assert api.stats.http3 == {}
+        await texts(api)
+        origin.answer = answer
+        calls = [asyncio.ensure_future(api.get("/")) for _ in range(3)]
+        while len(origin.udp.seen) < 3:
+            await asyncio.sleep(0.01)
+        assert api.stats.http3 == {"connections": 1, "streams": 3, "waiting": 0, "broken": 0}
+        assert "HTTP/3 where an origin offers it; 1 connections, 3 streams" in api.explain()
+        go_on.set()
+        await asyncio.gather(*calls)
+
+
 # --- what it leaves behind ------------------------------------------------------------------------------------------
 
 

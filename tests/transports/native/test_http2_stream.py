@@ -9,6 +9,7 @@ import struct
 import pytest
 
 from asyncapi import HTTP2, ConfigError, RequestTimeout
+from asyncapi.transports.native import http2_connection
 from http2_engines import engine  # noqa: F401 - a fixture
 from http2_server import CANCEL, DATA, NO_ERROR, RST_STREAM, at_rest, client, frame, http2_server, ok, until
 
@@ -115,10 +116,14 @@ async def test_room_is_given_back_only_as_the_reader_takes_it():
         assert at_rest(api)
 
 
-async def test_streams_left_half_read_give_their_room_back():
+async def test_streams_left_half_read_give_their_room_back(monkeypatch):
+    monkeypatch.setattr(http2_connection, "_WINDOWS", 1)  # the connection's window is that of one stream
+
     async def script(peer, asked):
         await peer.write(peer.head(asked.stream, [(":status", "200")]))
-        await peer.send(asked.stream, b"x" * 60_000, end=asked.path == "/whole")
+        await peer.send(asked.stream, b"x" * 10_000, end=False)
+        await asyncio.sleep(0.02)
+        await peer.send(asked.stream, b"x" * 50_000, end=asked.path == "/whole")
         if asked.path != "/whole":
             await asked.gone.wait()
 
@@ -127,7 +132,7 @@ async def test_streams_left_half_read_give_their_room_back():
         for path in ("/half", "/whole") * 5:  # ten times the window of the connection
             async with asyncio.timeout(10), api.stream("GET", path) as response:
                 assert await anext(aiter(response.bytes()))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)  # what comes meanwhile is never read
         assert len(server.peers) == 1
         assert at_rest(api)
 

@@ -21,10 +21,14 @@ from asyncapi import (
     Timeout,
     TLSError,
 )
+from asyncapi.testing import run
 from asyncapi.transports.native.origins import Origin
 from certificates import OK
 from http2_engines import engine  # noqa: F401 - a fixture
+from http2_memory import Server, goaway, left_nothing
+from http2_memory import client as memory_client
 from http2_server import HTTP_1_1_REQUIRED, at_rest, client, connections, http2_server, until
+from memory_wire import Net
 from servers import always, scripted, tunnel
 from socks_proxy import Socks
 
@@ -493,3 +497,25 @@ async def test_origins_without_http2_have_none():
         await api.get("/")
         assert [origin.streams for origin in api._transport._pool.origins.values()] in ([], [None])
         assert Origin.__slots__
+
+
+def test_a_stream_that_is_promised_as_its_connection_goes_away_keeps_its_turn():
+    class Ending(Server):
+        def _step(self, line, key, steps):
+            if len(steps) == 1 and self.paths[key] == "/first":
+                [last] = steps
+                steps = [lambda: (last(), line.send(goaway(key[1])))]  # in one turn, in two reads
+            super()._step(line, key, steps)
+
+    async def scenario():
+        server = Ending()
+        net = Net(server)
+        async with memory_client(net, http2=HTTP2(ping=None, streams=1)) as api:
+            calls = [asyncio.create_task(api.post(f"/{name}", json={})) for name in ("first", "second", "third")]
+            assert [(await call).text for call in calls] == ["first", "second", "third"]
+            assert [len((await call).attempts) for call in calls] == [1, 1, 1]
+            assert list(server.paths.values()) == ["/first", "/second", "/third"]
+            assert len(net.lines) == 2
+            assert left_nothing(api, net)
+
+    run(scenario())

@@ -10,6 +10,7 @@ from multidict import CIMultiDict
 from asyncapi.errors import ConfigError, ProtocolError
 from asyncapi.messages.request import Request
 from asyncapi.transports.native.exchange import Exchange
+from asyncapi.transports.native.http3_engine import Ended
 from asyncapi.transports.native.http3_stream import (
     MOST_INTERIM,
     Broken,
@@ -140,9 +141,10 @@ async def test_the_fields_of_a_request(stream):
         (lambda exchange: refused(exchange, REJECTED), True, False),
         (lambda exchange: refused(exchange, FALLBACK), True, False),
         (lambda exchange: refused(exchange, 0x102), False, False),
-        (lambda exchange: lost(exchange, broken=False, closed=False), False, False),
-        (lambda exchange: lost(exchange, broken=True, closed=False), False, False),
-        (lambda exchange: lost(exchange, broken=True, closed=True), False, True),
+        (lambda exchange: lost(exchange, Ended(0x100, "", remote=True), closed=False), False, False),
+        (lambda exchange: lost(exchange, Ended(0x174, "", remote=True, alert=True), closed=False), True, False),
+        (lambda exchange: lost(exchange, Ended(0x102, "", remote=False), closed=False), False, False),
+        (lambda exchange: lost(exchange, Ended(0x102, "", remote=False), closed=True), False, True),
         (lambda exchange: unprocessed("x", exchange), True, False),
         (lambda exchange: silent(exchange, 3.0), False, False),
     ],
