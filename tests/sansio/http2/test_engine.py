@@ -424,7 +424,7 @@ def test_goaway_names_the_streams_that_were_not_looked_at(name):
 
 
 @both
-def test_after_goaway_nothing_is_looked_at_once_nothing_is_open_in_the_same_read_too(name):
+def test_after_goaway_and_the_last_response_the_rest_of_a_read_is_dropped(name):
     one = made(name)
     stream = asked(one)
     events = one.receive(START + goaway(stream) + head(stream, end=True) + data(99, b"x") + b"whatever")
