@@ -5,6 +5,8 @@
 
 RUN := .ci/bootstrap
 ARGS ?=
+# The transports that tests with sockets run on; `make test` takes the first alone, unless TEST_LANES says otherwise.
+LANES := aiohttp native
 WORKERS = $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist worksteal)
 # What `make test-floors` runs: what touches the packages that the project needs.
 FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_bad_input.py \
@@ -15,8 +17,8 @@ FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_b
 	tests/watch
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-uvloop test-floors soak dist-check lock check lint format types architecture bench \
-	demo docs docs-serve clean distclean
+.PHONY: help setup test test-all test-uvloop test-floors soak fuzz dist-check lock check lint format types architecture \
+	bench demo docs docs-serve clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -28,17 +30,20 @@ setup: ## make the virtual environment and install the project with its tools
 test: ## run the test suite without its longest cases (ARGS='-k name' to choose)
 	@$(RUN) python -m pytest $(WORKERS) -m 'not soak' $(ARGS)
 
-test-all: ## run the whole test suite, long, heavy and repeated cases too
-	@$(RUN) python -m pytest $(WORKERS) $(ARGS)
+test-all: ## run the whole test suite, long, heavy and repeated cases too, over both transports
+	@TEST_LANES="$${TEST_LANES:-$(LANES)}" $(RUN) python -m pytest $(WORKERS) $(ARGS)
 
-test-uvloop: ## the tests that open sockets, on uvloop's event loop
-	@TEST_LOOP=uvloop $(RUN) python -m pytest $(WORKERS) tests/transports tests/real tests/client/test_deadline.py $(ARGS)
+test-uvloop: ## the tests that open sockets, over both transports, on uvloop's event loop
+	@TEST_LANES="$${TEST_LANES:-$(LANES)}" TEST_LOOP=uvloop $(RUN) python -m pytest $(WORKERS) tests/transports tests/real tests/client/test_deadline.py $(ARGS)
 
 test-floors: ## a quick part of it with the lowest versions that pyproject.toml allows (Python 3.11)
 	@PYTHON=python3.11 LOCK=requirements/floors.lock $(RUN) python -m pytest -q $(WORKERS) $(FLOORS) $(ARGS)
 
 soak: ## everything on under load for ten minutes: nothing may grow (ARGS='--seconds 60 --rate 500')
 	@$(RUN) python tests/soak/soak.py $(ARGS)
+
+fuzz: ## compare our HTTP/1.1 reader with three others for a minute (ARGS='--seconds 600')
+	@$(RUN) python tests/support/http1_fuzz.py $(ARGS)
 
 check: lint types architecture ## linter, formatter, type checkers and the architecture test
 

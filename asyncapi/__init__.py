@@ -69,6 +69,7 @@ from asyncapi.pagination.pages import Pages
 from asyncapi.sansio.http.pages import Page
 from asyncapi.sansio.http.sse import ServerSentEvent
 from asyncapi.settings import (
+    HTTP2,
     TLS,
     Adaptive,
     Breaker,
@@ -97,6 +98,7 @@ __version__ = VERSION
 
 __all__ = [
     "API",
+    "HTTP2",
     "TLS",
     "AWSSigV4",
     "Adaptive",

@@ -133,7 +133,15 @@ class TLSError(ConnectError):
 
 
 class ProtocolError(TransportError):
-    """The server broke HTTP, closed the connection too early, or sent a body larger than `max_body`."""
+    """The server broke HTTP, closed the connection too early, or sent a body larger than `max_body`.
+
+    Attributes:
+        unprocessed: It is certain that the server did nothing with the request: it said so (over HTTP/2 by
+            REFUSED_STREAM, or by a GOAWAY that leaves the request out: RFC 9113 section 8.7), or the request was never
+            written. It is then sent again whatever its method.
+    """
+
+    unprocessed: bool = False
 
 
 def final_error(message: str, request: Request | None = None) -> ProtocolError:
@@ -214,15 +222,17 @@ class StatusError(AsyncAPIError):
         _, base, state = super().__reduce__()
         response, request = state.pop("response"), state["request"]
         headers = [*redact_headers(response.headers).items()]
-        answer = (type(response), self.status, headers, self.body, redact_url(response.url), response.http_version)
+        trailers = [*redact_headers(response.trailers).items()]
+        url, version = redact_url(response.target), response.http_version
+        answer = (type(response), self.status, headers, self.body, url, version, trailers)
         return _with_response, (*base, request, answer), state
 
 
 def _with_response(cls: type[StatusError], args: Any, request: Request | None, answer: tuple[Any, ...]) -> StatusError:
-    kind, status, headers, content, url, version = answer
+    kind, status, headers, content, url, version, trailers = answer
     error = cls.__new__(cls, *args)
     error.args = args
-    error.response = kind(status, headers, content, url=url, request=request, http_version=version)
+    error.response = kind(status, headers, content, url=url, request=request, http_version=version, trailers=trailers)
     return error
 
 

@@ -85,8 +85,9 @@ CALL: frozenset[str] = CallOptions.__optional_keys__
 SETTINGS: frozenset[str] = frozenset(
     {
         "attempt_header", "breaker", "cache", "chaos", "clock", "concurrency", "deadline_header", "egress",
-        "fallback", "hedge", "hooks", "layers", "max_body", "max_headers", "max_queue", "pace", "proxy", "rate",
-        "session", "single_flight", "tls", "transport", "trust_env", "unix_socket", "watch",
+        "fallback", "hedge", "hooks", "http2", "http3", "layers", "max_body", "max_headers", "max_queue", "pace",
+        "proxy",
+        "rate", "session", "single_flight", "tls", "transport", "trust_env", "unix_socket", "watch",
     }
 )  # fmt: skip
 # The arguments of a method that are no options, for "did you mean".
@@ -159,6 +160,8 @@ _OF_CLIENTS = {
     "middleware": "say layers=[...]",
     "middlewares": "say layers=[...]",
     "circuit_breaker": "say breaker=Breaker()",
+    "http1": "leave it out: http2=True takes what the server offers, http2='prior' HTTP/2 alone",
+    "http_version": "say http2=True",
 }
 
 

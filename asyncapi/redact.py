@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.messages.request import Request
+    from asyncapi.messages.target import Target
 
 MASK = "***"
 
@@ -54,7 +55,7 @@ def _masked(_: str) -> str:
     return MASK
 
 
-def redact_url(url: URL | str, mask: Callable[[str], str] = _masked) -> str:
+def redact_url(url: URL | Target | str, mask: Callable[[str], str] = _masked) -> str:
     """Write a URL as text, with user-info and the values of secret query and fragment keys masked.
 
     Args:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fetch_job
+import lanes
 import latency
 import matplotlib as mpl
 import peers
@@ -43,6 +44,7 @@ def draw(results: dict[str, Any], folder: Path, ending: str = "svg") -> Iterator
     figures = {
         "peers-cpu": lambda: _peers(results, "cpu_us", "Client CPU per request, microseconds (less is better)"),
         "peers-rate": lambda: _peers(results, "rps", "Requests per second on one core (more is better)"),
+        "lanes-cpu": lambda: _lanes(results),
         "latency": lambda: _latency(results),
         "fetch": lambda: _fetch(results),
     }
@@ -50,6 +52,8 @@ def draw(results: dict[str, Any], folder: Path, ending: str = "svg") -> Iterator
         if name.partition("-")[0] not in results:
             continue
         figure = make()
+        if figure is None:
+            continue
         path = folder / f"{name}.{ending}"
         figure.savefig(path, dpi=110, metadata={"Date": None} if ending == "svg" else None)
         plt.close(figure)
@@ -94,6 +98,21 @@ def _peers(results: dict[str, Any], figure_name: str, title: str) -> Figure:
         axes.set_visible(False)
     if lines * columns > 1:  # invert_yaxis on shared axes toggles: set it once and for all
         grid.flat[0].set_ylim(len(names) - 0.5, -0.5)
+    return _finish(figure, title, results)
+
+
+def _lanes(results: dict[str, Any]) -> Figure | None:
+    table = next((table for table in results["lanes"] if table["name"] == lanes.BEST), None)
+    if table is None:
+        return None
+    medians = {name: result.get("median") for name, result in table["results"].items()}
+    names = sorted(medians, key=lambda name: medians[name]["cpu_us"] if medians[name] else 0)
+    figure, axes = plt.subplots(figsize=(8.4, 1.0 + 0.36 * len(names)))
+    labels = [lanes.CONTESTANTS[name][0] for name in names]
+    values = [medians[name]["cpu_us"] if medians[name] else None for name in names]
+    colours = {"aiohttp": "asyncapi", "bare": "aiohttp", "native": "asyncapi", "h2": "asyncapi"}
+    _bars(axes, [colours.get(name, "") for name in names], labels, values, "{:,.0f}")
+    title = "Client CPU per typed call over TLS, 100 at once, microseconds (less is better)"
     return _finish(figure, title, results)
 
 

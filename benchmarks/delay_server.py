@@ -40,9 +40,13 @@ class _Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         for _ in requests:
             if self._delay:
-                loop.call_later(self._delay, self._transport.write, _ANSWER)
+                loop.call_later(self._delay, self._answer)
             else:
-                self._transport.write(_ANSWER)
+                self._answer()
+
+    def _answer(self) -> None:
+        if not self._transport.is_closing():  # a caller who was late has hung up
+            self._transport.write(_ANSWER)
 
 
 async def serve(delays_ms: list[float]) -> None:

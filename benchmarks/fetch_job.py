@@ -24,6 +24,12 @@ CONTESTANTS = {
     "asyncapi_fetch": "asyncapi fetch",
     "aiohttp_jsonl": "aiohttp by hand",
     "aiohttp_jsonl_uvloop": "aiohttp by hand, uvloop",
+    "aiohttp_jsonl_tuned": "aiohttp tuned by hand, uvloop",
+}
+_OPTIONS = {
+    "aiohttp_jsonl": (),
+    "aiohttp_jsonl_uvloop": ("--uvloop",),
+    "aiohttp_jsonl_tuned": ("--uvloop", "--tuned"),
 }
 CONTESTANTS_OF["fetch"] = tuple(CONTESTANTS)
 
@@ -67,7 +73,7 @@ def _command(name: str, source: Path, target: Path) -> list[Any]:
         program = Path(sys.executable).with_name("asyncapi")
         return [program, "fetch", source, "-o", target, "--concurrency", CONCURRENCY, "--quiet"]
     command = [sys.executable, HERE / "contestants" / "aiohttp_jsonl.py", source, target, "--concurrency", CONCURRENCY]
-    return [*command, "--uvloop"] if name.endswith("uvloop") else command
+    return [*command, *_OPTIONS[name]]
 
 
 def _check(target: Path, count: int) -> None:

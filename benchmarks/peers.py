@@ -42,7 +42,7 @@ _FEW = 100
 
 def run(url: str, settings: Settings, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """One entry per table: its loop, its concurrency, its results."""
-    pythons = {"niquests_pool": _niquests_python(say)} if settings.wants("peers", "niquests_pool") else {}
+    pythons = {"niquests_pool": niquests_python(say)} if settings.wants("peers", "niquests_pool") else {}
     tables = []
     for loop, concurrency in [("asyncio", 100)] if settings.quick else TABLES:
         say(f"peers, {loop}, concurrency {concurrency}")
@@ -71,6 +71,9 @@ def measure(
     *,
     concurrency: int,
     loop: str = "asyncio",
+    hosts: int = 1,
+    least: int = 0,
+    windows: int = 1,
     warmup: float,
     seconds: float,
     python: Path | str = sys.executable,
@@ -84,8 +87,9 @@ def measure(
         [
             python, HERE / "measure.py", contestant, url,
             "--concurrency", concurrency, "--loop", loop, "--warmup", warmup, "--seconds", seconds,
+            "--hosts", hosts, "--least", least, "--windows", windows,
         ],
-        timeout=60,
+        timeout=120,
     )  # fmt: skip
     return json.loads(out)
 
@@ -94,7 +98,7 @@ def _refuse(error: RuntimeError) -> dict[str, Any]:
     raise error
 
 
-def _niquests_python(say: Callable[[str], None]) -> Path | RuntimeError:
+def niquests_python(say: Callable[[str], None]) -> Path | RuntimeError:
     """The interpreter that has niquests, or why there is none."""
     python = _NIQUESTS_ENV / "bin" / "python"
     requirements = HERE / "requirements-niquests.txt"

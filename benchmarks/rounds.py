@@ -31,7 +31,7 @@ class Settings:
         return self.wants(part) and (not names or contestant in names)
 
 
-PARTS = ("peers", "latency", "layers", "map", "fetch", "storms")
+PARTS = ("peers", "lanes", "many", "open", "latency", "layers", "map", "fetch", "storms")
 CONTESTANTS_OF: dict[str, Sequence[str]] = {}
 
 
@@ -80,5 +80,7 @@ def _line(figures: dict[str, Any]) -> str:
         "cpu_us": "{:>8,.1f} us CPU",
         "rss_mib": "{:>6.1f} MiB",
         "rows_per_s": "{:>9,.0f} rows/s",
+        "in_time": "{:>7.1%} in time",
+        "p99_ms": "{:>7.1f} ms p99",
     }
     return "  ".join(text.format(figures[name]) for name, text in shown.items() if name in figures)

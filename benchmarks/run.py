@@ -3,7 +3,8 @@
     python benchmarks/run.py                   all of it, about ten minutes; writes benchmarks/results/latest.json,
                                                docs/img/*.svg and the tables in docs/benchmarks.md
     python benchmarks/run.py --quick           about a minute, to see that it works; writes to benchmarks/results/quick/
-    python benchmarks/run.py --only peers      one part: peers, latency, layers, map, fetch, storms (repeatable)
+    python benchmarks/run.py --only peers      one part: peers, lanes, many, open, latency, layers, map, fetch,
+                                               storms (repeatable)
     python benchmarks/run.py --only storms --update    that part anew, in docs/ and in the last results
     python benchmarks/run.py --only httpx_pool --only asyncapi_on     only these contestants
 
@@ -24,8 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import fetch_job
+import lanes
 import latency
 import machine
+import open_loop
 import peers
 import report
 import server
@@ -34,7 +37,7 @@ from rounds import CONTESTANTS_OF, PARTS, Settings
 
 VERSIONS = (
     "asyncapi-sdk", "aiohttp", "yarl", "multidict", "pydantic", "pydantic-core", "tenacity", "uvloop",
-    "httpx", "httpcore", "httpx2", "httpcore2", "pyreqwest", "requests", "urllib3",
+    "ngh2", "hpack", "httpx", "httpcore", "httpx2", "httpcore2", "pyreqwest", "requests", "urllib3",
 )  # fmt: skip
 
 
@@ -83,15 +86,22 @@ def _run_all(settings: Settings, images: Path) -> dict[str, Any]:
         "settings": {"rounds": settings.rounds, "warmup_s": settings.warmup, "seconds": settings.seconds},
         "quick": settings.quick,
     }
-    with server.fast() as (url, name):
-        results["server"] = name
-        _say(f"server: {name}; {results['machine']['pinned']}")
+    with server.full() as served:
+        url = served.url
+        results["server"] = served.name
+        _say(f"server: {served.name}; {results['machine']['pinned']}")
         if settings.wants("peers"):
             results["peers"] = peers.run(url, settings, _say)
+        if settings.wants("lanes"):
+            results["lanes"] = lanes.run(served, settings, _say)
+        if settings.wants("many"):
+            results["many"] = lanes.run_many(served, settings, _say)
         if settings.wants("latency"):
             results["latency"] = latency.run(url, settings, _say)
         if settings.wants("fetch"):
             results["fetch"] = fetch_job.run(url, settings, _say)
+    if settings.wants("open"):
+        results["open"] = open_loop.run(settings, _say)
     for part, script, *arguments in (
         ("layers", "layers.py", settings.rounds),
         ("map", "map_million.py", 50_000 if settings.quick else 1_000_000),
@@ -139,15 +149,12 @@ def _version(name: str) -> str | None:
 def _versions(results: dict[str, Any]) -> dict[str, str]:
     """Of everything here, and of what contestants in other environments say of themselves."""
     found = {name: known for name in VERSIONS if (known := _version(name))}
-    for table in results.get("peers", ()):
+    tables = [table for part in ("peers", "lanes", "many", "latency") for table in results.get(part, ())]
+    for table in tables:
         for result in table["results"].values():
             for figures in result["rounds"]:
                 for name, known in figures.pop("versions").items():
                     found.setdefault(name, known)
-    for table in results.get("latency", ()):
-        for result in table["results"].values():
-            for figures in result["rounds"]:
-                figures.pop("versions")
     return found
 
 

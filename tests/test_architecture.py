@@ -64,12 +64,25 @@ IMPURE = {
 NETWORK = {"aiohttp", "socket", "ssl", "http.client", "urllib.request", "httpx", "requests"}
 OWNS_NETWORK = {"transports", "serve", "testing"}
 SCREENS = {"rich", "typer", "uvloop"}
-HEAVY = {"pyarrow", "matplotlib", "opentelemetry", "prometheus_client"}
+HEAVY = {"pyarrow", "matplotlib", "opentelemetry", "prometheus_client", "qh3"}
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {"bulk.parquet": {"pyarrow"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"}}
+# The modules of HTTP/3 import each other: only the way in is imported inside a function.
+HTTP3 = {
+    "alternatives",
+    "http3_connection",
+    "http3_dialing",
+    "http3_engine",
+    "http3_stream",
+    "http3_trust",
+    "http3_wire",
+}
+LATE |= {
+    f"transports.native.{name}": {"qh3", *(f"asyncapi.transports.native.{each}" for each in HTTP3)} for name in HTTP3
+}
 
 # Where an `OpenBody` is made and held on to itself: no response carries it yet.
-HOLDS_BODIES = {"messages.open_body", "transports.aiohttp"}
+HOLDS_BODIES = {"messages.open_body", "transports.aiohttp", "transports.native.transport"}
 
 FILE_LINES = 320
 FUNCTION_LINES = 45
@@ -259,7 +272,7 @@ def owns_no_network(module: Module) -> list[str]:
 
 def is_light(module: Module) -> list[str]:
     late = HEAVY if module.unit in {"cli", "__main__"} else HEAVY | SCREENS
-    late = late - LATE.get(module.name, set()) | {f"asyncapi.{name}" for name in LATE}
+    late = (late | {f"asyncapi.{name}" for name in LATE}) - LATE.get(module.name, set())
     return [
         f"line {found.line}: {found.target} is heavy or optional: import it inside the function that needs it"
         for found in module.runtime

@@ -110,6 +110,7 @@ def test_the_picture_has_the_layers_of_concepts():
 # --- the local server ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.lanes
 async def test_every_endpoint_of_the_local_server_is_in_its_page():
     page = (DOCS / "serve.md").read_text(encoding="utf-8")
     async with FaultServer() as server, Client(server.url) as api:

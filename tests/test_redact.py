@@ -119,6 +119,7 @@ def everything_said(error: AsyncAPIError) -> str:
     )  # fmt: skip
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_no_secret_is_in_what_is_said_about_a_failure(ending, caplog):
     caplog.set_level(logging.DEBUG)
@@ -148,6 +149,7 @@ async def test_no_secret_is_in_what_is_said_about_a_failure(ending, caplog):
     assert "api_key=***" in said[1]
 
 
+@pytest.mark.lanes
 async def test_no_secret_is_in_what_is_said_about_a_failed_connection():
     async with Client(retry=None, **SECRETS) as api:
         for url in (f"http://user:{CANARY}@127.0.0.1:1/", f"https://user:{CANARY}@no-such-host.invalid/"):
@@ -156,6 +158,7 @@ async def test_no_secret_is_in_what_is_said_about_a_failed_connection():
             assert CANARY not in everything_said(caught.value)
 
 
+@pytest.mark.lanes
 async def test_no_secret_is_in_what_is_said_about_a_time_out():
     async def hang(peer):
         await peer.gone()
@@ -182,6 +185,7 @@ async def test_no_secret_is_in_a_refused_url():
     assert CANARY not in str(caught.value)
 
 
+@pytest.mark.lanes
 async def test_a_redirect_s_secrets_are_not_shown_either():
     hop = f"HTTP/1.1 302 Found\r\nLocation: /next?code={CANARY}#access_token={CANARY}\r\nContent-Length: 0\r\n\r\n"
     async with scripted(saying(hop, hop, b"x")) as server, Client(server.url, retry=None) as api:
@@ -267,6 +271,7 @@ def test_an_error_is_one_line_however_its_text_came_into_it():
     assert harmless(str(pickle.loads(pickle.dumps(error))))
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize(
     "head",
     [
@@ -304,6 +309,7 @@ async def subscribed(api):
         await anext(aiter(events))
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize("status", [b"200 OK", b"500 E"])
 @pytest.mark.parametrize(
     "settings",

@@ -106,6 +106,11 @@ class StreamedResponse:
         return self._response.from_cache
 
     @property
+    def trailers(self) -> CIMultiDictProxy[str]:
+        """The trailer fields, once the body has been read to its end; empty before that, or where there are none."""
+        return self._response.trailers
+
+    @property
     def attempts(self) -> tuple[Attempt, ...]:
         """One `Attempt` record per attempt, oldest first."""
         return self._response.attempts

@@ -58,6 +58,7 @@ class Job:
         max_errors: Stop after so many failed rows.
         proxy: Proxy URL for every request.
         tls: True, False for no verification, a file of certificate authorities, or `TLS(...)`.
+        transport: What sends the requests: "native", which takes a third of the CPU time, or "aiohttp".
         report: Where to write an HTML report with plots.
 
     Raises:
@@ -89,6 +90,7 @@ class Job:
     max_errors: Annotated[int, Field(ge=1)] | None = None
     proxy: str | None = field(default=None, repr=False)
     tls: bool | str | TLS = True
+    transport: Literal["native", "aiohttp"] = "native"
     report: Path | None = None
 
     def reader(self, *, relative: bool = False) -> Reader:

@@ -13,7 +13,7 @@ from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import TransportError
 from asyncapi.messages.decoding import adapter
-from asyncapi.sansio.failures.resend import IDEMPOTENT
+from asyncapi.sansio.failures.resend import IDEMPOTENT, says_nothing
 from asyncapi.transports.factory import MAX_BODY, http_transport
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ class NotingTransport:
         try:
             response = await self._inner.send(request)
         except TransportError as error:
-            if not error.stale:
+            if not says_nothing(error):
                 why = f"{type(error).__name__}: {error.message}"
-                observer.failed(request.url.host_port_subcomponent or "", why, began, SYSTEM.now())
+                observer.failed(request.target.host, why, began, SYSTEM.now())
             raise
-        observer.answered(request.url.host_port_subcomponent or "", response, began, SYSTEM.now())
+        observer.answered(request.target.host, response, began, SYSTEM.now())
         return response
 
     async def aclose(self) -> None:
@@ -130,7 +130,7 @@ def client_for(job: Job, note: Callable[[int], None], observer: Observer | None 
     Raises:
         ConfigError: A setting is wrong.
     """
-    transport = http_transport(SYSTEM, max_body=MAX_BODY, tls=job.tls, proxy=job.proxy)
+    transport = http_transport(SYSTEM, transport=job.transport, max_body=MAX_BODY, tls=job.tls, proxy=job.proxy)
     return Client(
         job.base_url,
         headers=job.headers,

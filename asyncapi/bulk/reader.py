@@ -245,9 +245,9 @@ class Reader:
         return item
 
     def _check_url(self, item: Item) -> None:
-        url = item.url
-        if url.scheme in {"http", "https"} and url.raw_host:
+        if item.target.usable:
             return
+        url = item.url
         if not url.absolute and not url.scheme and self.relative:
             return
         if not url.scheme:

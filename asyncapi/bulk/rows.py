@@ -56,7 +56,7 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
             error = problem
     row: Row = {
         "id": item.index if item.name is None else item.name,
-        "url": redact_url(item.url),
+        "url": redact_url(item.target),
         "status": outcome.status,
         "ok": error is None,
     }
@@ -86,7 +86,7 @@ def unknown_row(item: Item) -> Row:
     """Make the row of a request that may have reached the server: it was in flight when an earlier run died."""
     return {
         "id": item.index if item.name is None else item.name,
-        "url": redact_url(item.url),
+        "url": redact_url(item.target),
         "status": None,
         "ok": False,
         "error": UNKNOWN,

@@ -129,7 +129,7 @@ class Turns:
 
     def key(self, item: Request | str) -> str:
         """Return the host, with its port where the URL has one."""
-        return "" if isinstance(item, str) else item.url.host_port_subcomponent or ""
+        return "" if isinstance(item, str) else item.target.host
 
     def before(self, item: Request | str, now: float) -> Verdict | None:
         """Hold a row back until the wait ends that its host has asked for (rule 3)."""

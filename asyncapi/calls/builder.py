@@ -1,7 +1,7 @@
 """Build the Request that goes down the layers from what the user asks for.
 
 Everything that can be wrong with a request is found here, before anything is sent, as a `ConfigError`. The common
-case, a path joined to the base URL with no headers, parameters or body of its own, costs one URL parse.
+case, a path joined to the base URL with no headers or body of its own, makes no URL object.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from asyncapi.layers.retry import retrying_call
 from asyncapi.messages import encoding
 from asyncapi.messages.call import Call, CallSettings
 from asyncapi.messages.request import Body, Request
-from asyncapi.messages.uri import has_dot_segments, parse_url, with_pairs
+from asyncapi.messages.target import Target, is_plain
+from asyncapi.messages.uri import has_dot_segments, parse_url
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.failures.idempotency import UsedKeys
 from asyncapi.sansio.failures.resend import METHODS
@@ -85,7 +86,8 @@ class Builder:
         wait: bool | float,
         clock: Clock,
     ) -> None:
-        self.base, self._host = _base(base_url)
+        self.base = _base(base_url)
+        self._root = _root(self.base)
         self._headers = checked_headers(headers)
         for name in _FRAMING:
             if name in self._headers:
@@ -106,14 +108,14 @@ class Builder:
             original: As the user wrote it.
             shared: What `shared_options` gives: holds where the Request says nothing of its own.
         """
-        built = self.build(original.method, original.url, **own_options(original, shared))
+        built = self.build(original.method, original.target, **own_options(original, shared))
         built.id = original.id
         return built
 
     def build(
         self,
         method: str,
-        url: str | URL,
+        url: str | URL | Target,
         *,
         params: Params | None = None,
         headers: Headers | None = None,
@@ -142,7 +144,7 @@ class Builder:
         if method not in METHODS:
             _check_method(method)
         built.method = method
-        built.url, host = self._target(url, params)
+        built.target = target = self._target(url, params)
         built.headers = self._headers if headers is None else self._merged(headers)
         built.params = built.id = built.cookies = None
         built.auth, built.redirects = auth, redirects
@@ -159,7 +161,7 @@ class Builder:
                 total, settings = self._known_settings(timeout, retry, wait, priority, tenant)
             except TypeError:  # one can't be hashed: say which
                 total, settings = _settings_of(total, settings, timeout, retry, wait, priority, tenant)
-        self._begin(built, host, total, settings)
+        self._begin(built, target, total, settings)
         if json is not None or content is not None or data is not None or files is not None:
             self._add_body(built)
         elif headers is not None:
@@ -184,7 +186,7 @@ class Builder:
                 built.headers = CIMultiDict(built.headers)
                 built.headers["Cookie"] = written
 
-    def _begin(self, built: Request, host: str, total: float | None, settings: CallSettings) -> None:
+    def _begin(self, built: Request, target: Target, total: float | None, settings: CallSettings) -> None:
         """Start the clock of the call that `built` makes."""
         outer = retrying_call.get()
         if outer is not None and outer.running and settings.retry is not None:  # single-flight must not join the two
@@ -193,35 +195,34 @@ class Builder:
         due = None if total is None else now + total
         scope = deadline.current.get()
         built.deadline = scope if due is None else due if scope is None else min(due, scope)
-        built.call = Call(now, host, settings, built.url)
+        built.call = Call(now, target.host, settings, target)
 
-    def _target(self, url: str | URL, params: Params | None) -> tuple[URL, str]:
-        """Join the URL to the base and add the parameters; return it and its host."""
-        if self.base and type(url) is str and url[:1] == "/":  # the common case: its host is known
-            host = self._host
-            plain = "." not in url and "%" not in url  # then it has no dot segments
-            target = parse_url(self.base + url) if plain else self._below(url, "")
-        else:
-            target = url if type(url) is URL and url.absolute else self._join(url)
-            host = target.host_port_subcomponent or ""
-            if not host or target.scheme not in {"http", "https"}:
-                raise ConfigError(_unusable(target))
+    def _target(self, url: str | URL | Target, params: Params | None) -> Target:
+        """Join the URL to the base and add the parameters."""
+        target = self._join(url)
+        if not target.usable:
+            raise ConfigError(_unusable(target.url))
         if params is None and not self._params:
-            return target, host
+            return target
         pairs = (*self._params, *flat_params(params))
-        return (with_pairs(target, pairs) if pairs else target), host
+        return target.with_pairs(pairs) if pairs else target
 
-    def _join(self, relative: Any) -> URL:
-        if not self.base or not isinstance(relative, str | URL) or _ABSOLUTE.match(url := str(relative)):
-            return parse_url(relative)
-        return self._below(url, "" if not url or url.startswith(("/", "?", "#")) else "/")
-
-    def _below(self, url: str, slash: str) -> URL:
-        """Join a URL to the base; what servers would read as another path is refused, never rewritten."""
-        if has_dot_segments(url):
-            why = "a '.' or '..' between slashes would make it another path: leave it out, or give the whole URL"
-            raise ConfigError(f"{redact_broken(url)!r}: {why}")
-        return parse_url(f"{self.base}{slash}{url}")
+    def _join(self, url: Any) -> Target:
+        if type(url) is Target and not url.host:
+            url = url.text
+        root = self._root
+        if root is not None and type(url) is str and url[:1] == "/":  # the common case
+            # without a dot or a code, there are no dot segments
+            if "." in url or "%" in url:
+                _check_segments(url)
+            return root.below(url) if is_plain(url) else Target.of(f"{self.base}{url}")
+        if root is None or not isinstance(url, str | URL) or _ABSOLUTE.match(text := str(url)):
+            return Target.of(url)
+        if type(url) is URL and url.absolute:
+            return Target.of(url)
+        _check_segments(text)
+        slash = "" if not text or text.startswith(("/", "?", "#")) else "/"
+        return Target.of(f"{self.base}{slash}{text}")
 
     def _merged(self, headers: Headers) -> CIMultiDict[str]:
         merged = CIMultiDict(self._headers)
@@ -306,10 +307,10 @@ def _check_key(key: Any) -> str:
     return key
 
 
-def _base(base_url: str | URL) -> tuple[str, str]:
-    """Return the base URL without its last slash, and its host."""
+def _base(base_url: str | URL) -> str:
+    """Return the base URL without its last slash."""
     if not base_url:
-        return "", ""
+        return ""
     url = parse_url(base_url)
     if url.scheme not in {"http", "https"} or not url.host_port_subcomponent:
         raise ConfigError(f"base_url={redact_url(url)!r}: give an absolute URL, like https://api.example.com/v1")
@@ -317,7 +318,22 @@ def _base(base_url: str | URL) -> tuple[str, str]:
         raise ConfigError(f"base_url={redact_url(url)!r}: it has a query or fragment; give params= instead")
     if has_dot_segments(url.raw_path):
         raise ConfigError(f"base_url={redact_url(url)!r}: a '.' or '..' in its path: write the path that you mean")
-    return str(url).rstrip("/"), url.host_port_subcomponent
+    return str(url).rstrip("/")
+
+
+def _root(base: str) -> Target | None:
+    """Return the target whose text a path is appended to."""
+    if not base:
+        return None
+    root = Target.of(f"{base}/")
+    return Target(root.text[:-1], root.host, root.path[:-1], secure=root.secure)
+
+
+def _check_segments(url: str) -> None:
+    """Refuse what servers would read as another path; it is never rewritten."""
+    if has_dot_segments(url):
+        why = "a '.' or '..' between slashes would make it another path: leave it out, or give the whole URL"
+        raise ConfigError(f"{redact_broken(url)!r}: {why}")
 
 
 def _unusable(url: URL) -> str:

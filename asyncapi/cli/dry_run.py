@@ -32,7 +32,7 @@ def show(job: Job) -> None:
     for item in job.reader().items():
         if item.index < _SHOWN:
             name = "" if item.name is None else f"   (id {item.name})"
-            print(f"  {item.method} {redact_url(item.url)}{name}")
+            print(f"  {item.method} {redact_url(item.target)}{name}")
         methods[item.method] += 1
         host = item.url.host or "(relative)"
         hosts[host if host in hosts or len(hosts) < _HOSTS else "(others)"] += 1

@@ -27,6 +27,11 @@ class _Key(StrEnum):
     auto = "auto"
 
 
+class _Transport(StrEnum):
+    native = "native"
+    aiohttp = "aiohttp"
+
+
 def _at_least(least: float) -> Callable[[Any], Any]:
     """Check a number; typer's own `min=` shows as a range in the metavar."""
 
@@ -81,6 +86,10 @@ Model = Annotated[
     str | None, option(_REQUEST, "--model", "MODULE:NAME", "Validate every response with this pydantic type.")
 ]
 Proxy = Annotated[str | None, option(_REQUEST, "--proxy", "URL", "Proxy for all requests.")]
+Transport = Annotated[
+    _Transport,
+    option(_REQUEST, "--transport", "native|aiohttp", "What sends the requests: connections of our own, or aiohttp."),
+]
 Ca = Annotated[str | None, option(_REQUEST, "--ca", "PATH", "CA certificates to trust instead of the system's.")]
 Insecure = Annotated[
     bool, option(_REQUEST, "--insecure", "", "Don't verify certificates: others can then read and change the traffic.")
@@ -172,6 +181,7 @@ def fetch(
     idempotency_key: Key = None,
     model: Model = None,
     proxy: Proxy = None,
+    transport: Transport = _Transport.native,
     ca: Ca = None,
     insecure: Insecure = False,
     concurrency: Concurrency = 100,
@@ -205,6 +215,7 @@ def fetch(
         "input": _one_input(input, source, url), "output": _output(output, dry_run=dry_run), "url": url,
         "format": _text(format), "base_url": base_url, "method": method, "headers": _headers(header or ()),
         "auth_env": auth_env, "idempotency_key": _text(idempotency_key), "model": model, "proxy": proxy,
+        "transport": transport.value,
         "tls": _tls(ca, insecure=insecure), "concurrency": concurrency, "rate": rate, "pace": pace, "retry": retry,
         "retry_budget": _share(retry_budget), "max_wait": max_wait, "max_outage": max_outage, "timeout": timeout,
         "max_errors": max_errors, "resume": resume, "overwrite": overwrite, "ordered": ordered, "report": report,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from asyncapi.layers.watch import Watcher
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
-    from asyncapi.settings import TLS, Breaker, Cache, Chaos, Egress, Hedge
+    from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Hedge
     from asyncapi.types import Headers, Layer, Params, Transport
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
@@ -97,7 +97,14 @@ class Client(CallMethods):
         attempt_header: Send the number of the attempt in this header, as in `X-Retry-Attempt`, so that the server does
             not retry too.
         session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
-        transport: What carries the attempts instead of aiohttp, such as `asyncapi.testing.MockTransport`.
+        transport: What carries the attempts: "aiohttp" (the default), "native" for the project's own HTTP, or an object
+            such as `asyncapi.testing.MockTransport`.
+        http2: Speak HTTP/2 where the server offers it (TLS with ALPN), over the native transport; else HTTP/1.1. An
+            `HTTP2` has settings. "prior" speaks it without asking, over http:// too (h2c), and never HTTP/1.1.
+        http3: Speak HTTP/3 where an https origin offers it (Alt-Svc, RFC 7838), over the native transport; else what
+            `http2=True` takes. A new HTTP/3 connection has 250 ms before TCP is tried beside it, and what doesn't work
+            is left alone for five minutes, then longer. "prior" tries it without an offer. Needs the extra `http3`; not
+            through a proxy or a Unix socket.
         layers: Layers of your own, outermost first, around all others: `send -> send`, as in `asyncapi.types.Layer`.
         chaos: Faults on purpose, for tests: `asyncapi.testing.Chaos`.
         clock: The clock of tests.
@@ -141,7 +148,9 @@ class Client(CallMethods):
         deadline_header: str | None = None,
         attempt_header: str | None = None,
         session: aiohttp.ClientSession | None = None,
-        transport: Transport | None = None,
+        transport: Transport | Literal["aiohttp", "native"] | None = None,
+        http2: bool | Literal["prior"] | HTTP2 = False,
+        http3: bool | Literal["prior"] = False,
         layers: Sequence[Layer] = (),
         chaos: Chaos | None = None,
         clock: Clock = SYSTEM,
@@ -178,7 +187,7 @@ class Client(CallMethods):
         self._transport = choose_transport(
             transport, clock,
             max_body=max_body, max_headers=max_headers, tls=tls, egress=egress, session=session, cookies=cookies,
-            proxy=proxy, unix_socket=unix_socket, trust_env=trust_env,
+            proxy=proxy, unix_socket=unix_socket, trust_env=trust_env, http2=http2, http3=http3,
         )  # fmt: skip
         cookies_for = getattr(self._transport, "cookies_of", None)
         self._state = ClientState(settings, clock, self._transport.send, self._builder.used, cookies=cookies_for)
@@ -237,7 +246,8 @@ class Client(CallMethods):
     @property
     def stats(self) -> Stats:
         """A snapshot of what the client has done and is doing."""
-        return snapshot(self._state)
+        transport = self._transport
+        return snapshot(self._state, getattr(transport, "http2_counts", {}), getattr(transport, "http3_counts", {}))
 
     def explain(self) -> str:
         """Print the chain that every call goes through, with its settings, and return the text.
@@ -260,7 +270,8 @@ class Client(CallMethods):
         yield "  each call goes through, outermost first:"
         for number, step in enumerate(self._steps, 1):
             yield f"  {number:2}  {step.name:<22}{step.settings}"
-        yield f"  {len(self._steps) + 1:2}  {'transport':<22}{type(self._transport).__name__}"
+        described = getattr(self._transport, "described", "")
+        yield f"  {len(self._steps) + 1:2}  {'transport':<22}{type(self._transport).__name__}{described}"
 
 
 def _several(setting: Any) -> tuple[Any, ...]:

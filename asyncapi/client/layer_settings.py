@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
-
 from asyncapi.settings import Adaptive, Breaker, Cache, Chaos, Fallback, Hedge, RateLimit, Retry
 from asyncapi.settings.base import settings
+from asyncapi.settings.checks import After, Bounds
 
 
 def _plain_function(hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -17,8 +16,8 @@ def _plain_function(hook: Callable[..., Any]) -> Callable[..., Any]:
     return hook
 
 
-AtLeastOne = Annotated[int, Field(ge=1, strict=True)]
-Hook = Annotated[Callable[..., Any], AfterValidator(_plain_function)]
+AtLeastOne = Annotated[int, Bounds(ge=1, strict=True)]
+Hook = Annotated[Callable[..., Any], After(_plain_function)]
 
 
 @settings
@@ -33,10 +32,10 @@ class LayerSettings:
     concurrency: AtLeastOne | Adaptive | None = None
     rate: tuple[RateLimit, ...] = ()
     pace: bool | Literal["learn"] | Callable[[Any], str] = True
-    max_queue: Annotated[int, Field(ge=0, strict=True)] | None = None
+    max_queue: Annotated[int, Bounds(ge=0, strict=True)] | None = None
     hooks: tuple[Hook, ...] = ()
     watch: tuple[Any, ...] = ()
-    redirects: Annotated[int, Field(ge=0, strict=True)] = 0
+    redirects: Annotated[int, Bounds(ge=0, strict=True)] = 0
     breaker: Breaker | None = None
     hedge: Hedge | None = None
     fallback: tuple[Fallback, ...] = ()

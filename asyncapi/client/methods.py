@@ -13,8 +13,6 @@ from asyncio import current_task
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
-import pydantic
-
 from asyncapi.calls.arguments import shared_options
 from asyncapi.errors import ConfigError, status_error
 from asyncapi.fanout import outcomes as fanout
@@ -577,7 +575,7 @@ def _decode(model: Any, response: Response) -> Any:
     """Decode the response as a value of `model`."""
     try:
         return decoding.reader(model)(response.content)
-    except pydantic.ValidationError:
+    except ValueError:  # pydantic's ValidationError is one
         return response.parse(model)  # the slow way: tries the server's charset, and says what is wrong
 
 

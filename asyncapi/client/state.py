@@ -112,7 +112,7 @@ class ClientState:
 
     def of_request(self, request: Request) -> dict[str, Any]:
         """Describe the limits and the breaker as they are for this request, for the record of an attempt."""
-        host = request.url.host_port_subcomponent or ""
+        host = request.target.host
         now = self.clock.now()
         seen: dict[str, Any] = {}
         if (budget := self.budgets.get(request.call.host)) is not None:  # none where somebody above retries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from asyncapi.sansio.measures.histogram import OTHERS
@@ -47,7 +47,7 @@ class Stats:
         attempts: Attempts begun.
         retries: Attempts that repeated a failed one.
         in_flight: Calls under way.
-        queued: Attempts waiting in a queue for a token or a slot.
+        queued: Attempts waiting in a queue for a token or a slot, or for a stream of HTTP/2 or 3.
         p50: Median latency of answered calls, waits and retries included; None before the first.
         p95: Its 95th percentile.
         p99: Its 99th percentile.
@@ -66,6 +66,10 @@ class Stats:
         budget: Retries left, by host.
         held_back: Waits and refusals by the setting that held a call back, in a word: "budget", "pace", "breaker" ...
             (docs/resilience.md has the table).
+        http2: What is open over HTTP/2: `connections`, `streams` (requests under way) and `waiting` (for a stream); and
+            `refused`, the streams that servers have refused so far. Empty without `http2=`.
+        http3: What is open over HTTP/3: `connections`, `streams` and `waiting` as for HTTP/2; and `broken`, the places
+            where it is not tried for a while because it failed. Empty without `http3=`.
     """
 
     calls: int
@@ -93,10 +97,12 @@ class Stats:
     pauses: dict[str, float]
     budget: dict[str, float]
     held_back: dict[str, int]
+    http2: dict[str, int] = field(default_factory=dict)
+    http3: dict[str, int] = field(default_factory=dict)
 
 
-def snapshot(state: ClientState) -> Stats:
-    """The state of a client's state now."""
+def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -> Stats:
+    """The state of a client's state now; `http2` and `http3` are what its transport counts."""
     meter, now = state.meter, state.clock.now()
     learned: dict[str, Gate] = state.gates or {}
     gates = [*learned.values(), *([state.gate] if state.gate is not None else [])]
@@ -116,7 +122,9 @@ def snapshot(state: ClientState) -> Stats:
         in_flight=meter.in_flight,
         queued=sum(gate.queue.length for gate in gates)
         + sum(limiter.queue.length for _, limiter in limiters)
-        + sum(pace.waiting for pace in paces.values()),
+        + sum(pace.waiting for pace in paces.values())
+        + http2.get("waiting", 0)
+        + http3.get("waiting", 0),
         p50=meter.latencies.all.quantile(0.50),
         p95=meter.latencies.all.quantile(0.95),
         p99=meter.latencies.all.quantile(0.99),
@@ -133,6 +141,8 @@ def snapshot(state: ClientState) -> Stats:
         pauses={host: pacer.pause.total for host, pacer in limited.items() if pacer.pause.total},
         budget={host: budget.tokens for host, budget in state.budgets.items()},
         held_back=dict(sorted(meter.held.items())),
+        http2=http2,
+        http3=http3,
     )
 
 

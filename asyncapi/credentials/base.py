@@ -23,7 +23,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.credentials.renamed import alias, warn
 from asyncapi.errors import AuthError
-from asyncapi.messages.uri import with_pairs
+from asyncapi.messages.target import Target
 from asyncapi.redact import MASK
 from asyncapi.sansio.auth.rejections import route_of
 
@@ -109,17 +109,17 @@ class Signature:
 
     def write(self, request: Request, now: float) -> Request:
         """Return a signed copy of the request; `now` in seconds since the Unix epoch."""
-        url, headers = request.url, CIMultiDict(request.headers)
+        target, headers = request.target, CIMultiDict(request.headers)
         for name, value in self.headers:
             headers[name] = value
-            if url.raw_user is not None and name == "Authorization":
-                url = url.with_user(None)  # transports write user-info into the same header
+            if name == "Authorization" and target.has_user:
+                target = Target.of(target.url.with_user(None))  # transports write user-info into the same header
         if self.cookies:
             own = [headers["Cookie"]] if "Cookie" in headers else []
             headers["Cookie"] = "; ".join([*own, *(f"{name}={value}" for name, value in self.cookies)])
         if self.params:
-            url = with_pairs(url, self.params)
-        signed = request.copy(url=url, headers=headers)
+            target = target.with_pairs(self.params)
+        signed = request.copy(target=target, headers=headers)
         return signed if self.sign is None else self.sign(signed, now)
 
     def erase(self, response: Response, request: Request) -> None:
@@ -127,7 +127,7 @@ class Signature:
         response.request = request  # rule 2
         # The URL of the response is the one that was sent: with our parameters, or as `sign` has written it.
         if self.params or self.sign is not None:
-            response.url = request.url
+            response.target = request.target
         if self.params and any(name in response.headers for name in _ECHOES):
             response.headers = self._without_echoes(response.headers)
         if response.status >= 400:  # noqa: PLR2004 - whose body is shown in errors
@@ -184,7 +184,7 @@ def route(response: Response) -> Hashable:
     request = response.request
     if request is None:
         return None
-    return route_of(request.method, request.url.host_port_subcomponent or "", request.route or request.url.raw_path)
+    return route_of(request.method, request.target.host, request.route or request.target.path.partition("?")[0])
 
 
 NOTHING = Signature()

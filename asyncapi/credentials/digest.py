@@ -14,7 +14,6 @@ from asyncapi.credentials.renamed import with_old_names
 from asyncapi.credentials.sources import principal_of, sendable, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.digest import Challenge, answer, read, read_nextnonce
-from asyncapi.sansio.http.origin import Origin, origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from asyncapi.credentials.sources import PrincipalOf, Value
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
+    from asyncapi.sansio.http.origin import Origin
 
 _UNAUTHORIZED = 401
 _MAX_ORIGINS = 1000  # whose challenges are remembered
@@ -63,7 +63,7 @@ class Digest:
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:  # noqa: ARG002 - it needs none
         """Return the answer to the server's last challenge; nothing before the first."""
-        nonce = self._nonces.get(origin(request.url))
+        nonce = self._nonces.get(request.target.origin)
         if nonce is None:
             return NOTHING
         user, password = self._user.now(), self._password.now()
@@ -71,7 +71,7 @@ class Digest:
 
     async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:  # noqa: ARG002 - it needs none
         """Fetch user and password, and return the answer to the server's last challenge."""
-        nonce = self._nonces[origin(request.url)]
+        nonce = self._nonces[request.target.origin]
         return _signed(nonce, await self._user.fetch(), await self._password.fetch(), request)
 
     def on_response(
@@ -85,7 +85,7 @@ class Digest:
         request = response.request
         if request is None or "Authorization" in request.headers:  # the call has a credential of its own
             return ""
-        place, sent = origin(request.url), signature.source
+        place, sent = request.target.origin, signature.source
         if response.status != _UNAUTHORIZED:
             self._learn(place, sent, response)
             return ""

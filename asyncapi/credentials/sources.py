@@ -15,13 +15,14 @@ import os
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncapi.errors import AuthError, ConfigError
 
-Given = str | SecretStr
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    Given = str | SecretStr
 
 
 class Env:
@@ -113,7 +114,8 @@ class File:
         return f"File({str(self.path)!r})"
 
 
-Value = str | SecretStr | Env | File | Callable[[], Given | Awaitable[Given]]
+if TYPE_CHECKING:
+    Value = str | SecretStr | Env | File | Callable[[], Given | Awaitable[Given]]
 
 
 class Source(Protocol):
@@ -168,7 +170,7 @@ class _Called:
     async def fetch(self) -> str:
         value: Any = self._function()
         value = await value if inspect.isawaitable(value) else value
-        value = value.get_secret_value() if isinstance(value, SecretStr) else value
+        value = value.get_secret_value() if hasattr(value, "get_secret_value") else value
         if not isinstance(value, str) or not value:
             found = "empty text" if value == "" else type(value).__name__
             raise AuthError(f"{self} returned {found}, not a credential")
@@ -187,7 +189,7 @@ def source(value: Any, what: str) -> Source:
     Raises:
         ConfigError: The value is empty, or of no kind listed above.
     """
-    if isinstance(value, SecretStr):
+    if hasattr(value, "get_secret_value"):  # pydantic's SecretStr
         value = value.get_secret_value()
     if isinstance(value, str):
         if not value:

@@ -74,9 +74,9 @@ class Keyring:
         if request.auth is not UNSET:
             credential = request.auth
         elif credential is None:
-            return self._by_origin.get(origin(request.url))
-        first = request.call.original_url
-        return credential if request.url is first or origin(request.url) == origin(first) else None
+            return self._by_origin.get(request.target.origin)
+        first, target = request.call.original, request.target
+        return credential if target is first or target.origin == first.origin else None
 
     async def authorize(self) -> None:
         """Fetch the signature of every credential now.
@@ -237,7 +237,7 @@ async def _waited(credential: Credential, request: Request, context: AuthContext
 def _has_own(request: Request, signature: Signature) -> bool:
     """Rule 2; user-info that a redirect has put into the URL is not the call's own."""
     return signature.conflicts(request) or (
-        request.call.original_url.raw_user is not None and any(name == "Authorization" for name, _ in signature.headers)
+        request.call.original.has_user and any(name == "Authorization" for name, _ in signature.headers)
     )
 
 

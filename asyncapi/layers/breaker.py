@@ -6,7 +6,7 @@ What an attempt says about its host:
     success      any other response, 4xx and 429 too: the host is alive
     slow         an attempt that took longer than the settings' bound, whatever its response; without our own queues
     no verdict   cancelled, refused by us, never sent (no attempt record was made), a kept-alive connection that was
-                 closed (it is replayed), a body larger than `max_body`
+                 closed or a request that the server has not begun (they are replayed), a body larger than `max_body`
 
 The layer is above rate and concurrency, so that a refusal costs neither token nor place. A call that passed it while
 all was well may then wait in a queue for a long time: `breaker_again`, below the queues, refuses it if the circuit has
@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import CircuitOpen, ConnectError, TransportError
+from asyncapi.sansio.failures.resend import says_nothing
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
@@ -104,7 +105,7 @@ def breaker_again(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> 
 
 
 def _host(request: Request) -> str:
-    return request.url.host_port_subcomponent or ""
+    return request.target.host
 
 
 def _probe(circuit: Circuit, key: str, call: Call, now: float) -> int:
@@ -132,5 +133,5 @@ def _refusal(circuit: Circuit, key: str, now: float) -> CircuitOpen:
 
 
 def _blames_host(error: TransportError) -> bool:
-    """Whether the failure says something about the host: a bound of ours or a closed idle connection doesn't."""
-    return not error.stale and (not error.final or isinstance(error, ConnectError))
+    """Whether the failure says something about the host: a bound of ours or the end of a connection doesn't."""
+    return not says_nothing(error) and (not error.final or isinstance(error, ConnectError))

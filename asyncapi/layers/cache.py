@@ -27,6 +27,7 @@ from multidict import CIMultiDict
 
 from asyncapi.errors import RejectedError, TransportError
 from asyncapi.messages.response import Response
+from asyncapi.messages.target import Target
 from asyncapi.messages.uri import join
 from asyncapi.redact import is_secret
 from asyncapi.sansio.failures.resend import SAFE
@@ -37,8 +38,6 @@ from asyncapi.sansio.http.origin import origin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-
-    from yarl import URL
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
@@ -151,7 +150,7 @@ class _Cache:
             return self._answer(stored, request, "fresh")
         # section 5.2.1.7: no stored response may be used, and none may be fetched
         if "only-if-cached" in directives(request.headers):
-            return Response(504, url=request.url, request=request)
+            return Response(504, url=request.target, request=request)
         fetch = Fetch()
         self._fetching.setdefault(key, set()).add(fetch)
         try:
@@ -175,7 +174,7 @@ class _Cache:
 
     def _compare(self, request: Request, response: Response) -> None:
         """Invalidate what the response to a HEAD shows to be outdated (rule 3)."""
-        if response.status != 200 or response.url != request.url or response.degraded:  # noqa: PLR2004
+        if response.status != 200 or response.target != request.target or response.degraded:  # noqa: PLR2004
             return
         for user in {request.call.principal, _EVERYBODY}:
             variants = self._answers.get(_key(request)) or ()
@@ -198,7 +197,7 @@ class _Cache:
             return old
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
             valid = None
-            if response.url == request.url and await self._owner(request, stored.headers) == stored.identity:
+            if response.target == request.target and await self._owner(request, stored.headers) == stored.identity:
                 valid = caching.freshened(stored, response.headers, self._fetched(request, began))
             # section 4.3.4: the 304's headers update the stored response
             if valid is not None:
@@ -234,7 +233,7 @@ class _Cache:
         fetched: Fetched,
         stored: Stored | None,
     ) -> None:
-        if response.degraded or response.url != request.url:  # rule 2
+        if response.degraded or response.target != request.target:  # rule 2
             return
         new: Stored | None = None
         if response.open_body is None and identity is not None:  # rule 7
@@ -275,18 +274,18 @@ class _Cache:
     def _answer(self, stored: Stored, request: Request, how: str) -> Response:
         response = Response(
             stored.status, caching.with_age(stored, self._now()), stored.content,
-            url=request.url, request=request, http_version=stored.version,
+            url=request.target, request=request, http_version=stored.version,
         )  # fmt: skip
         response.from_cache = how
         return response
 
     def _invalidate(self, request: Request, response: Response | None) -> None:
         """Drop what a write may have changed (section 4.4); None is a write whose outcome is not known."""
-        self._forget(request, request.url)
+        self._forget(request, request.target)
         if response is None:
             return
-        if response.url != request.url:
-            self._forget(request, response.url)
+        if response.target != request.target:
+            self._forget(request, response.target)
         # section 4.4
         for name in ("Location", "Content-Location"):
             if name in response.headers:
@@ -294,25 +293,23 @@ class _Cache:
                     named = join(request.url, response.headers[name])
                 except ValueError:
                     continue
-                if origin(named) == origin(request.url):  # section 4.4: another origin can't invalidate ours
-                    self._forget(request, named)
+                if origin(named) == request.target.origin:  # section 4.4: another origin can't invalidate ours
+                    self._forget(request, Target.of(named))
 
-    def _forget(self, request: Request, url: URL) -> None:
-        key = _key(request, url)
+    def _forget(self, request: Request, target: Target) -> None:
+        key = _key(request, target)
         self._answers.drop(key)
         for fetch in self._fetching.get(key, ()):
             fetch.overtaken = True
 
 
-def _key(request: Request, url: URL | None = None) -> str:
+def _key(request: Request, target: Target | None = None) -> str:
     """The key of stored responses: the URL as text, and the host where the request names another one (rule 6)."""
-    url = request.url if url is None else url
-    text = str(url)
-    if url.raw_fragment:
-        text = text.partition("#")[0]
+    target = request.target if target is None else target
+    text = target.text.partition("#")[0]
     if "Host" in request.headers:
         hosts = [host.lower() for host in request.headers.getall("Host")]
-        if hosts != [url.host_port_subcomponent]:
+        if hosts != [target.host]:
             return f"cache {text} {' '.join(hosts)}"
     return f"cache {text}"
 

@@ -104,7 +104,7 @@ def chaos(settings: Chaos, watchdog: Watchdog, clock: Clock) -> Layer:
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            key = f"{request.method} {redact_url(request.url)}"  # another token is not another URL
+            key = f"{request.method} {redact_url(request.target)}"  # another token is not another URL
             visit = visits[key]
             visit.count += 1
             fault = planned_fault(settings, key, visit.count)
@@ -135,7 +135,7 @@ async def _apply(fault: PlannedFault, request: Request, inner: Send, retry_after
         headers = {"X-Chaos": "answered"}
         if fault.status == _TOO_MANY_REQUESTS:
             headers["Retry-After"] = f"{retry_after:g}"
-        return Response(fault.status, headers, b"chaos", url=request.url, request=request)
+        return Response(fault.status, headers, b"chaos", url=request.target, request=request)
     response = await inner(request)  # case 4
     if fault.lost:
         raise ProtocolError("chaos: the connection was closed before a response came", request=request)

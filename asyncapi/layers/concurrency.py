@@ -140,7 +140,7 @@ def concurrency(
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            gate = shared or gates[request.url.host_port_subcomponent or ""]  # type: ignore[index]  # not the Gate
+            gate = shared or gates[request.target.host]  # type: ignore[index]  # not the Gate
             if gate.free > 0:  # `enter`, inlined: no coroutine in the common case
                 gate.free -= 1
             else:

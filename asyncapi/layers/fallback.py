@@ -28,7 +28,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
-from pydantic_core import to_json
 
 from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, TransportError
 from asyncapi.messages.response import Response
@@ -92,7 +91,7 @@ class LastGood:
         if "no-store" in directives(response.headers):
             self._answers.drop(key)
             return
-        flat: Flat = (now, response.status, str(response.url), plain_fields(response.headers), response.content)
+        flat: Flat = (now, response.status, response.target.text, plain_fields(response.headers), response.content)
         self._answers.put(key, flat, _size(flat))
 
     def get(self, request: Request, oldest: float) -> tuple[float, Response] | None:
@@ -109,7 +108,7 @@ class LastGood:
 def _key(request: Request) -> str:
     """Hash what tells a request from others: no credential is stored."""
     headers = [pair for pair in key_headers(request.headers) if pair[0] not in _ASKS_WHETHER_IT_HOLDS]
-    text = repr((str(request.url), headers, request.call.principal)).encode("utf-8", "surrogatepass")
+    text = repr((request.target.text, headers, request.call.principal)).encode("utf-8", "surrogatepass")
     return f"stale {sha256(text).hexdigest()}"
 
 
@@ -207,7 +206,7 @@ class _Fallback:
                 return answer
         if isinstance(usual, _PassedOver):
             if _may_be_sent(request, failures):  # rule 3: asked all the same
-                request.call.host = request.url.host_port_subcomponent or ""
+                request.call.host = request.target.host
                 request.call.why = "sent all the same: no fallback has a response"
                 return await self._inner(request)
             # the failure of the last fallback, if there was one, says more than "skipped"
@@ -295,7 +294,7 @@ class _Fallback:
         if target is None or not _may_be_sent(request, failures):
             return None
         headers = request.headers
-        if origin(target) != origin(request.url):  # rule 5
+        if origin(target) != request.target.origin:  # rule 5
             headers = CIMultiDict((name, value) for name, value in headers.items() if not bound(name))
         call = request.call
         call.host, call.why = target.host_port_subcomponent or "", f"fallback to {to.host}: {why}"
@@ -308,7 +307,7 @@ class _Fallback:
 
     def _elsewhere_at(self, to: URL, request: Request) -> URL | None:
         """Move the request's URL to another base URL; None if it is not below the usual one."""
-        url = str(request.url)
+        url = request.target.text
         rest = url.removeprefix(self._base)
         if not self._base or rest == url or rest[:1] not in {"", "/", "?", "#"}:
             return None
@@ -340,5 +339,11 @@ async def _default(value: Any, request: Request, failure: Failure) -> Response |
         if value is None:
             return None
     if isinstance(value, Response):
-        return Response(value.status, value.headers, value.content, url=request.url, request=request)
-    return Response(200, {"Content-Type": "application/json"}, to_json(value), url=request.url, request=request)
+        return Response(value.status, value.headers, value.content, url=request.target, request=request)
+    return Response(200, {"Content-Type": "application/json"}, _json(value), url=request.target, request=request)
+
+
+def _json(value: Any) -> bytes:
+    from pydantic_core import to_json  # noqa: PLC0415 - it takes long
+
+    return to_json(value)

@@ -137,7 +137,7 @@ def pace(
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            state = paces[(request.url.host_port_subcomponent or "") if key is None else key(request)]
+            state = paces[request.target.host if key is None else key(request)]
             pacer, call = state.pacer, request.call
             backlog = infer or (call.fan_out is not None and call.backlog)
             taken = pacer.active
@@ -192,7 +192,7 @@ async def _wait(request: Request, state: Pace, limiter: Limiter, clock: Clock, m
     elif request.deadline is not None and now + wait > request.deadline and call.settings.max_wait is None:
         why = f"its deadline is in {request.deadline - now:.3g} s"
     if why:
-        response = Response(429, {"Retry-After": str(ceil(wait))}, url=request.url, request=request)
+        response = Response(429, {"Retry-After": str(ceil(wait))}, url=request.target, request=request)
         message = f"the server asks to wait another {wait:.3g} s, but {why}"
         exceeded = RateExceeded(message, response=response, retry_after=wait, request=request)
         if wait > cap:

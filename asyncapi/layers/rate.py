@@ -48,7 +48,7 @@ def rate(
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            limiter = limiters[request.url.host_port_subcomponent or "" if by_host else ""]
+            limiter = limiters[request.target.host if by_host else ""]
             weights = weigh(request)
             if not limiter.take(weights):
                 await wait_for_tokens(request, limiter, weights, clock, who="rate", max_queue=max_queue)

@@ -51,7 +51,7 @@ def redirect(most: int) -> Layer:
                 if "Location" not in response.headers:
                     return response
                 request = follow(request, response)
-                request.call.why = f"redirect: {response.status} from {redact_url(response.url)}"
+                request.call.why = f"redirect: {response.status} from {redact_url(response.target)}"
                 response = await inner(request)
                 if response.status not in _REDIRECTS:
                     return response
@@ -68,7 +68,7 @@ def follow(request: Request, response: Response) -> Request:
     target = _target(request, response)
     # RFC 9110 section 15.4: headers with secrets are not for another origin
     headers = request.headers
-    if origin(target) != origin(request.url):
+    if origin(target) != request.target.origin:
         headers = CIMultiDict((name, value) for name, value in headers.items() if not bound(name))
     # RFC 9110 sections 15.4.8 and 15.4.9: 307 and 308 keep the method; 301 and 302 keep all but POST
     if response.status in {307, 308} or (response.status != 303 and request.method != "POST"):  # noqa: PLR2004

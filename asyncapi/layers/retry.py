@@ -12,8 +12,10 @@ The first attempt costs nothing here; the rest happens only after a failure. The
                                                        (sansio/failures/retry_budget.py)
 
 Rules:
-1. If a kept-alive connection turns out to be closed, the request is replayed once, at once and outside the count: the
-   server never saw it.
+1. A request that the server has not begun is replayed at once, outside the count and the budget. If a kept-alive
+   connection turns out to be closed, that is inferred: a request that is safe to send twice is replayed, once. If the
+   server or the transport says so (`ProtocolError.unprocessed`, RFC 9113 section 8.7), it is replayed whatever its
+   method, up to three times a call; after that, it is a failure like any other.
 2. If a response shows that the credential was at fault (`call.resend`), the request is sent with a better one, at once
    and outside the count, as long as the server has done nothing yet.
 3. A call inside another retrying call makes one attempt: only the outermost call retries.
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
 _PAYMENT_REQUIRED = 402
 _RETRY_AFTER = "Retry-After"  # the source of a wait: the server
 _SPREAD = 0.25  # seconds; calls that wait for a probe return spread over these
-_REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 
 retrying_call: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)  # which may have ended (rule 3)
 
@@ -105,17 +106,19 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
 
 
 async def _once(inner: Send, request: Request) -> Response:
-    """Make a single attempt; a closed kept-alive connection (rule 1) and a refused credential (rule 2) don't count."""
-    try:
-        response = await inner(request)
-    except TransportError as error:
-        if not (error.stale and safe(request)):
-            raise
-        _note(request.call, *_REPLAYED)
-        response = await inner(request)
-    while _refused(request, response):
-        response = await inner(request)
-    return response
+    """Make a single attempt; a request that was not begun (rule 1) and a refused credential (rule 2) don't count."""
+    replays = retry_choice.Replays()
+    while True:
+        try:
+            response = await inner(request)
+        except TransportError as error:
+            note = replays.of(request, error)
+            if note is None:
+                raise
+            _note(request.call, *note)
+            continue
+        if not _refused(request, response):
+            return response
 
 
 def _refused(request: Request, failure: Response | TransportError) -> bool:
@@ -127,7 +130,7 @@ def _refused(request: Request, failure: Response | TransportError) -> bool:
     if not call.resend or isinstance(failure, TransportError) or failure.status < 400:  # noqa: PLR2004
         return False
     answered = failure.request
-    is_its_own = answered is not None and answered.method == request.method and answered.url == request.url
+    is_its_own = answered is not None and answered.method == request.method and answered.target == request.target
     if not (safe(request) or (is_its_own and rewindable(request))):
         return False
     _note(call, f"sent again at once ({call.resend})", f"auth: {call.resend}")
@@ -182,7 +185,7 @@ class _Again:
         "_owed",
         "_paid",
         "_policy",
-        "_replayed",
+        "_replays",
         "_request",
         "_retry_after",
         "_slept",
@@ -200,7 +203,7 @@ class _Again:
         self._tries = 1
         self._paid = 0.0
         self._slept = 0.0
-        self._replayed = False
+        self._replays = retry_choice.Replays()
 
     async def send(self, failure: Response | TransportError) -> Response:
         call = self._request.call
@@ -262,9 +265,9 @@ class _Again:
             _GiveUp: There is no next attempt.
         """
         # rule 1
-        if isinstance(failure, TransportError) and failure.stale and not self._replayed and safe(self._request):
-            self._replayed = True
-            _note(call, *_REPLAYED)
+        replayed = self._replays.of(self._request, failure) if isinstance(failure, TransportError) else None
+        if replayed is not None:
+            _note(call, *replayed)
             return
         if _refused(self._request, failure):
             return

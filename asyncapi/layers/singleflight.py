@@ -84,7 +84,7 @@ def _key(request: Request) -> Hashable:
     its = request.call.settings
     # The id of a retry policy is enough: the flight's call keeps the policy alive, so no other can take its id.
     settings = (its.connect, its.attempt, id(its.retry), its.priority, its.tenant, its.max_wait)
-    return request.method, request.url, key_headers(request.headers), request.call.principal, settings
+    return request.method, request.target, key_headers(request.headers), request.call.principal, settings
 
 
 class _Flight:

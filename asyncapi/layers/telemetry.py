@@ -151,7 +151,8 @@ def attempts(
         async def send(request: Request) -> Response:
             call = request.call
             number = len(call.attempts) + 1
-            record = Attempt(number, request.method, request.url, call.why, now(), wall(), call.queued)
+            target: Any = request.target  # the record makes its URL when somebody reads it
+            record = Attempt(number, request.method, target, call.why, now(), wall(), call.queued)
             call.attempts.append(record)
             meter.attempts += 1
             # the state of limits and breaker is costly: read only where it may explain something

@@ -3,7 +3,7 @@
 `CallSettings` is what was decided before the call began; nothing writes to it. `Call` is the progress that layers and
 transports report to each other. Who writes what (`tests/messages/test_call.py` holds this table):
 
-    original_url, settings, started   nobody, once the call has begun
+    original, settings, started       nobody, once the call has begun
     fan_out                           client.methods, before the call is sent
     host                              layers.fallback: another base URL
     principal                         layers.principal
@@ -12,19 +12,24 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
     why                               layers.breaker, layers.fallback, layers.redirect, layers.retry
-    phase                             layers.auth, layers.concurrency, scheduling.token_queue: "queue"
+    phase                             layers.auth, layers.concurrency, scheduling.token_queue,
+                                      transports.native.http2_streams, transports.native.http3_connection: "queue"
                                       layers.retry: "backoff"
                                       transports.aiohttp, transports.aiohttp_connector, transports.mock,
-                                      transports.upload, layers.chaos: "connect" to "body"
+                                      transports.upload, transports.native.alternatives, transports.native.exchange,
+                                      transports.native.origins, transports.native.sending,
+                                      transports.native.transport, layers.chaos: "connect" to "body"
                                       layers.singleflight: that of the flight
     queued                            layers.auth, layers.concurrency, scheduling.token_queue: they add their waits
                                       layers.telemetry: moves the sum into the attempt's record
     wait_log                          layers.auth, layers.concurrency, scheduling.token_queue, layers.retry
                                       layers.telemetry: moves the text into the attempt's record
     attempts                          layers.telemetry, layers.singleflight: the records of the flight
-    reused                            transports.aiohttp, transports.aiohttp_connector
+    reused                            transports.aiohttp, transports.aiohttp_connector,
+                                      transports.native.alternatives, transports.native.http2_streams,
+                                      transports.native.origins, transports.native.transport
     open_bodies                       streaming.stream: the list, or None
-                                      transports.aiohttp, transports.mock: its bodies
+                                      transports.aiohttp, transports.mock, transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
     resend, refused                   layers.auth
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
@@ -35,12 +40,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from yarl import URL
-
+from asyncapi.messages.target import NOWHERE, Target
 from asyncapi.redact import redact_url
 
 if TYPE_CHECKING:
     from asyncio import Task
+    from collections.abc import Callable
+
+    from yarl import URL
 
     from asyncapi.errors import AsyncAPIError, Phase
     from asyncapi.messages.open_body import OpenBody
@@ -88,7 +95,7 @@ class Attempt:
     @property
     def url(self) -> str:
         """The URL that it was sent to, secrets masked."""
-        return redact_url(self.target)
+        return redact_url(_sent_to(self))
 
     def __repr__(self) -> str:
         what = self.status if self.error is None else self.error.partition(":")[0]
@@ -97,7 +104,17 @@ class Attempt:
         return f"<Attempt {self.number} {what} {self.elapsed * 1000:.0f} ms, {self.why}{held}{then}>"
 
 
-_NOWHERE: Final = URL()
+_sent_to: Final[Callable[[Attempt], Target | URL]] = Attempt.__dict__["target"].__get__  # as it was given
+
+
+def _target_url(record: Attempt) -> URL:
+    """The URL that the attempt was sent to, secrets included: show `url` instead."""
+    given = _sent_to(record)
+    return given.url if isinstance(given, Target) else given
+
+
+# The layers give a `Target`, as a type checker doesn't know: the object is made only when somebody reads it.
+setattr(Attempt, "target", property(_target_url, Attempt.__dict__["target"].__set__))  # noqa: B010 - mypy forbids it
 
 
 class CallSettings:
@@ -151,7 +168,7 @@ class Call:
     Attributes:
         settings: What was fixed when the call began.
         started: When it began, in seconds on the client's clock.
-        original_url: The URL that the caller asked for, before any redirect: a credential may be bound to its origin.
+        original: The URL that the caller asked for, before any redirect: a credential may be bound to its origin.
         host: The host (with its port, where the URL has one) whose budgets and limits count now. A fallback to another
             base URL changes it.
         attempts: The records so far.
@@ -184,7 +201,7 @@ class Call:
         "held_by",
         "host",
         "open_bodies",
-        "original_url",
+        "original",
         "phase",
         "principal",
         "queued",
@@ -201,11 +218,11 @@ class Call:
     )  # fmt: skip
 
     def __init__(
-        self, started: float, host: str, settings: CallSettings = NO_SETTINGS, original_url: URL = _NOWHERE
+        self, started: float, host: str, settings: CallSettings = NO_SETTINGS, original: Target | URL = NOWHERE
     ) -> None:
         self.settings: Final = settings
         self.started: Final = started
-        self.original_url: Final = original_url
+        self.original: Final = original if type(original) is Target else Target.of(original)
         self.host: str = host
         self.attempts: list[Attempt] = []
         self.fan_out: Any = None  # a fan-out's `Outcomes`
@@ -225,6 +242,11 @@ class Call:
         self.ended_by: Phase | None = None
         self.cause: AsyncAPIError | None = None
         self.held_by: str | None = None
+
+    @property
+    def original_url(self) -> URL:
+        """The URL of `original` as an object."""
+        return self.original.url
 
     @property
     def backlog(self) -> bool:

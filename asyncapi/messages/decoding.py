@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import codecs
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from json import detect_encoding
 from typing import TYPE_CHECKING, Any, cast, get_origin
 
-import pydantic
-from pydantic_core import from_json
 from typing_extensions import TypeForm, TypeVar
 
 from asyncapi.errors import ConfigError, DecodeError, SchemaError
@@ -23,6 +21,7 @@ from asyncapi.messages import json_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import pydantic
 
 T = TypeVar("T")
 
@@ -76,14 +75,24 @@ def _is_charset(name: str) -> bool:
 def json(content: bytes, content_type: str) -> Any:
     """Read `content` as plain data."""
     try:
-        return from_json(content)
+        return from_json()(content)
     except ValueError as error:
         problem = str(error)
-    return _reread(content, content_type, problem, from_json, _as_it_is)
+    return _reread(content, content_type, problem, from_json(), _as_it_is)
+
+
+@cache
+def from_json() -> Callable[[bytes | str], Any]:
+    """Return pydantic-core's reader of plain data, which takes long to import."""
+    from pydantic_core import from_json as read  # noqa: PLC0415
+
+    return read
 
 
 def parse(model: TypeForm[T], content: bytes, content_type: str) -> T:
     """Read `content` as a value of `model`."""
+    import pydantic  # noqa: PLC0415 - it takes long
+
     validator = adapter(model)
     try:
         return cast("T", validator.validate_json(content))
@@ -124,7 +133,7 @@ def _reread(
             try:
                 return read(text)
             except ValueError as error:
-                if isinstance(error, pydantic.ValidationError) and not _is_json_problem(error):
+                if (invalid := _validation_error(error)) is not None and not _is_json_problem(invalid):
                     raise
                 problem = _problem(error)
         # pydantic-core's nesting limit, not Python's
@@ -184,6 +193,8 @@ def _make_reader(model: Any) -> Callable[[bytes], Any]:
 
 
 def _make_adapter(model: Any) -> pydantic.TypeAdapter[Any]:
+    import pydantic  # noqa: PLC0415 - it takes long
+
     # older versions of pydantic take the schema of its class
     if not isinstance(model, type) and hasattr(type(model), "__pydantic_core_schema__"):
         name = type(model).__name__
@@ -211,9 +222,15 @@ def _is_json_problem(error: pydantic.ValidationError) -> bool:
 
 
 def _problem(error: ValueError) -> str:
-    if isinstance(error, pydantic.ValidationError):
-        return str(error.errors(include_url=False, include_input=False)[0]["msg"])
+    if (invalid := _validation_error(error)) is not None:
+        return str(invalid.errors(include_url=False, include_input=False)[0]["msg"])
     return str(error)
+
+
+def _validation_error(error: ValueError) -> pydantic.ValidationError | None:
+    from pydantic_core import ValidationError  # noqa: PLC0415 - it takes long
+
+    return error if isinstance(error, ValidationError) else None
 
 
 def _schema_message(model: Any, error: pydantic.ValidationError) -> str:
@@ -231,7 +248,7 @@ def _name(model: Any) -> str:
 def _parse_nothing(model: TypeForm[T], validator: pydantic.TypeAdapter[Any], content: bytes) -> T:
     try:
         return cast("T", validator.validate_python(None))
-    except pydantic.ValidationError:
+    except ValueError:  # pydantic's ValidationError is one
         name = _name(model)
         raise DecodeError(
             f"the response body is empty where {name} was expected: "

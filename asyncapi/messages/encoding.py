@@ -113,6 +113,11 @@ def to_text(argument: str, name: str, value: Any) -> str:
     Raises:
         ConfigError: The value has no plain text form, or its text or name has no UTF-8 form.
     """
+    if name.isascii():  # the common cases first
+        if type(value) is str and value.isascii():
+            return value
+        if type(value) is int:
+            return str(value)
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, bool):

@@ -14,8 +14,6 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -92,6 +90,8 @@ def written(value: Any) -> bytes:
     Raises:
         ValueError: The data has a value that JSON can't represent, or is nested too deep.
     """
+    from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python  # noqa: PLC0415 - it takes long
+
     try:
         return to_json(value)
     except PydanticSerializationError as error:
@@ -108,6 +108,8 @@ def written_anyhow(value: Any) -> bytes:
     Raises:
         ValueError: The data is nested too deep, or has a key that is no text.
     """
+    from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python  # noqa: PLC0415 - it takes long
+
     try:
         return to_json(value, inf_nan_mode="null", fallback=_shown)  # serialize_unknown would cut deep data off: "..."
     except PydanticSerializationError as error:

@@ -12,7 +12,9 @@ Rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import ConfigError
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
 
     Release = Callable[[BaseException | None], object]
+
+NO_TRAILERS: Final[CIMultiDictProxy[str]] = CIMultiDictProxy(CIMultiDict())
+"""The trailers of a response that has none."""
 
 
 class OpenBody:
@@ -36,15 +41,17 @@ class OpenBody:
     Attributes:
         read: As above.
         closed: Whether the body has ended: read, closed or broken off.
+        trailers: The fields after the body; the transport sets them before `read` returns b"".
     """
 
-    __slots__ = ("_releases", "_stop", "closed", "read")
+    __slots__ = ("_releases", "_stop", "closed", "read", "trailers")
 
     def __init__(self, read: Callable[[], Awaitable[bytes]], stop: Callable[[], object] | None) -> None:
         self.read: Callable[[], Awaitable[bytes]] = read
         self._stop = stop
         self._releases: list[Release] = []
         self.closed: bool = False
+        self.trailers: CIMultiDictProxy[str] = NO_TRAILERS
 
     def hold(self, release: Release) -> None:
         """Call `release` when the body closes, with the failure that closed it or None; at once if it is closed."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 from yarl import URL
 
-from asyncapi.messages import uri
 from asyncapi.messages.call import NO_CALL
+from asyncapi.messages.target import Target
 from asyncapi.redact import redact_headers, redact_url
 from asyncapi.types import UNSET
 
@@ -70,11 +70,15 @@ class Request:
         wait: Whether, or for how many seconds, to wait in a queue for a place or a token.
         priority: Higher goes first in every queue; 0 is usual.
         tenant: Who the request is made for: tenants of the same priority take turns.
+
+    Attributes:
+        target: The URL as text, with the parts that every attempt needs.
+        url: The URL as a `yarl.URL`, which is made when it is first read.
     """
 
     __slots__ = (
         "auth", "call", "content", "cookies", "data", "deadline", "files", "headers", "id", "idempotency_key", "json",
-        "method", "params", "priority", "redirects", "retry", "route", "tenant", "timeout", "url", "wait",
+        "method", "params", "priority", "redirects", "retry", "route", "target", "tenant", "timeout", "wait",
     )  # fmt: skip
 
     def __init__(
@@ -101,7 +105,7 @@ class Request:
         tenant: str | None = None,
     ) -> None:
         self.method: str = method.upper()
-        self.url: URL = uri.parse_url(url)
+        self.target: Target = Target.of(url)
         self.params: Params | None = params
         self.headers: CIMultiDict[str] = CIMultiDict(headers or ())
         self.cookies: Mapping[str, str] | None = cookies
@@ -122,8 +126,19 @@ class Request:
         self.deadline: float | None = None
         self.call: Call = NO_CALL
 
+    @property
+    def url(self) -> URL:
+        """The URL as an object that keeps its text."""
+        return self.target.url
+
+    @url.setter
+    def url(self, url: URL | str) -> None:
+        self.target = Target.of(url)
+
     def copy(self, **changes: Any) -> Request:
         """Copy the request with some attributes replaced; headers are shared unless replaced."""
+        if "url" in changes:
+            changes["target"] = Target.of(changes["url"])
         twin = Request.__new__(Request)
         for name in Request.__slots__:
             setattr(twin, name, changes[name] if name in changes else getattr(self, name))
@@ -132,10 +147,10 @@ class Request:
     def redacted(self) -> Request:
         """Copy the request for display: secrets are masked; body, cookies and credential are left out."""
         return self.copy(
-            url=URL(redact_url(self.url), encoded=True),
+            url=URL(redact_url(self.target), encoded=True),
             headers=redact_headers(self.headers),
             auth=UNSET, cookies=None, params=None, json=None, data=None, content=None, files=None, call=NO_CALL,
         )  # fmt: skip
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {redact_url(self.url)}>"
+        return f"<Request {self.method} {redact_url(self.target)}>"

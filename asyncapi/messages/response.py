@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
-import pydantic
 from multidict import CIMultiDict, CIMultiDictProxy
 from typing_extensions import TypeForm, TypeVar
 from yarl import URL
 
-from asyncapi.errors import AsyncAPIError, ConfigError, masked, status_error
+from asyncapi.errors import AsyncAPIError, masked, status_error
 from asyncapi.messages import decoding, uri
+from asyncapi.messages.open_body import NO_TRAILERS
+from asyncapi.messages.target import NOWHERE, Target
 from asyncapi.redact import redact_url, unsaid
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Response:
         status: HTTP status code.
         headers: The headers, a case-insensitive multidict.
         content: The decoded (decompressed) body.
-        url: The URL that it came from, after redirects.
+        url: The URL that it came from, after redirects: a `yarl.URL`, which is made when it is first read.
+        target: The same as text, with the parts that the layers need.
         request: The request that it belongs to.
         http_version: "1.0", "1.1", "2", "3", or "" where the transport doesn't say.
         elapsed: Seconds from the start of the call to the end of the body, waits and retries included.
@@ -42,11 +44,14 @@ class Response:
         from_cache: "fresh", "revalidated" or "stale" for a response from the cache; "" otherwise.
         open_body: The body that is still to be read (`asyncapi/messages/open_body.py`), inside the layers only; None
             everywhere else.
+        trailers: The trailer fields, which come after the body (RFC 9110 section 6.5), a case-insensitive multidict;
+            empty where the server sent none or the transport can't read them. They are never merged into `headers`,
+            and not stored by a cache.
     """
 
     __slots__ = (
         "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "open_body", "request",
-        "status", "url",
+        "status", "target", "trailers",
     )  # fmt: skip
 
     content: bytes
@@ -60,21 +65,32 @@ class Response:
         headers: CIMultiDictProxy[str] | Headers | None = None,
         content: bytes = b"",
         *,
-        url: URL | str = "",
+        url: URL | str | Target = "",
         request: Request | None = None,
         http_version: str = "",
+        trailers: CIMultiDictProxy[str] | Headers | None = None,
     ) -> None:
         self.status, self.content = status, content
         self.headers: CIMultiDictProxy[str] = (
             headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
         )
-        self.url: URL = url if type(url) is URL else uri.parse(str(url))
+        self.target: Target = url if type(url) is Target else _target_of(url)
         self.request: Request | None = request
         self.http_version: str = http_version
         self.elapsed: float = 0.0
         self.degraded = self.from_cache = ""
         self.attempts: tuple[Attempt, ...] = ()
         self.open_body: OpenBody | None = None
+        self.trailers: CIMultiDictProxy[str] = NO_TRAILERS if trailers is None else _proxy(trailers)
+
+    @property
+    def url(self) -> URL:
+        """The URL that it came from, after redirects."""
+        return self.target.url
+
+    @url.setter
+    def url(self, url: URL | str) -> None:
+        self.target = _target_of(url)
 
     @property
     def ok(self) -> bool:
@@ -109,7 +125,7 @@ class Response:
         """
         try:
             return cast("T", decoding.reader(model)(self.content))
-        except (pydantic.ValidationError, ConfigError):
+        except ValueError:  # pydantic's ValidationError and ConfigError are such
             pass  # `decoding.parse` tries the server's charset too, and says what is wrong
         with error_context(self):
             return decoding.parse(model, self.content, self.headers.get("Content-Type", ""))
@@ -135,13 +151,37 @@ class Response:
         request = None if self.request is None else self.request.redacted()
         base = Response, (self.status, CIMultiDict(self.headers), self.content)
         attempts = tuple(masked(attempt) for attempt in self.attempts)
-        state = {"url": URL(redact_url(self.url), encoded=True), "request": request, "http_version": self.http_version,
-                 "elapsed": self.elapsed, "attempts": attempts, "degraded": self.degraded,
-                 "from_cache": self.from_cache}  # fmt: skip
+        state: dict[str, Any] = {
+            "url": URL(redact_url(self.target), encoded=True),
+            "request": request,
+            "http_version": self.http_version,
+            "elapsed": self.elapsed,
+            "attempts": attempts,
+            "degraded": self.degraded,
+            "from_cache": self.from_cache,
+        }
+        if self.trailers:
+            state["_trailers"] = CIMultiDict(self.trailers)
         return *base, (None, state)
 
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            if name == "_trailers":  # a CIMultiDictProxy can't be pickled
+                self.trailers = CIMultiDictProxy(value)
+            else:
+                setattr(self, name, value)
+
     def __repr__(self) -> str:
-        return f"<Response {self.status} {redact_url(self.url)} {len(self.content)} bytes>"
+        return f"<Response {self.status} {redact_url(self.target)} {len(self.content)} bytes>"
+
+
+def _target_of(url: URL | str | Target) -> Target:
+    """Read a server's URL: it may have whatever `uri.parse` can encode."""
+    return Target.of(uri.parse(url) if isinstance(url, str) else url) if url != "" else NOWHERE
+
+
+def _proxy(fields: CIMultiDictProxy[str] | Headers) -> CIMultiDictProxy[str]:
+    return fields if type(fields) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(fields))
 
 
 @dataclass(slots=True)

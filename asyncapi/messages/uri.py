@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote_plus, unquote_plus
 
 from yarl import URL
@@ -40,6 +40,9 @@ def _text_of(characters: str) -> str:
     return rf"[{characters}]*+(?:%[0-9A-Fa-f]{{2}}[{characters}]*+)*+"
 
 
+PLAIN_PATH: Final = rf"/{_text_of(_PATH)}(?:\?(?=.){_text_of(_QUERY)})?"
+"""The pattern of nearly every path, with its query if it has one: valid as it is."""
+
 # Nearly every URL: valid as it is, and without a part that yarl would read in another way.
 _PLAIN = re.compile(
     r"https?://[a-z0-9_\-.]++(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
@@ -55,6 +58,7 @@ _NO_CHARACTER = re.compile(  # control characters, those of text direction too; 
 )
 _BLANK = " \t\r\n"
 _PAIR_SAFE = "!$'()*,/:?@"  # what a name or a value of a query may hold beside unreserved characters
+_NEEDS_NO_CODE = re.compile(rf"[{_UNRESERVED}{_PAIR_SAFE}]*").fullmatch
 
 
 class Parts(NamedTuple):
@@ -110,11 +114,16 @@ def _encoded(parts: Parts) -> Parts:
 
 
 def _code(part: str, text: str) -> str:
-    return _FORBIDDEN_IN[part].sub(_codes, text)
+    return _FORBIDDEN_IN[part].sub(lambda found: codes(found[0]), text)
 
 
-def _codes(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))  # rule 2
+def codes(text: str) -> str:
+    """Percent-encode every character of a text (rule 2).
+
+    Raises:
+        ValueError: The text has a lone surrogate that stands for no byte.
+    """
+    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogateescape"))
 
 
 def resolve(base: str, reference: str) -> str:
@@ -172,7 +181,11 @@ def query_of(pairs: Iterable[tuple[str, str]]) -> str:
     Raises:
         ValueError: A name or a value has a lone surrogate.
     """
-    return "&".join(f"{quote_plus(name, _PAIR_SAFE)}={quote_plus(value, _PAIR_SAFE)}" for name, value in pairs)
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
+
+
+def _quoted(text: str) -> str:
+    return text if _NEEDS_NO_CODE(text) else quote_plus(text, _PAIR_SAFE)
 
 
 def replace_pairs(query: str, pairs: Sequence[tuple[str, str]]) -> str:
@@ -239,7 +252,8 @@ def _build(parts: Parts) -> URL:
     elif authority is not None and scheme is not None:
         return URL(compose(parts))  # a missing host: yarl raises its error, or the scheme needs no host
     if query == "":
-        path, query = f"{path}?", None  # yarl has no empty query, and would drop the question mark
+        # yarl has no empty query, and would drop the question mark
+        path, query = f"{path or '/'}?" if netloc else f"{path}?", None
     return URL.build(
         scheme=(scheme or "").lower(), authority=netloc, path=path, query_string=query or "", fragment=fragment or "",
         encoded=True,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NotRequired, Required
 
-import pydantic
 from typing_extensions import TypedDict
 
 from asyncapi.errors import ConfigError, DecodeError
@@ -116,7 +115,7 @@ def _make_shape(path: tuple[str, ...], model: Any, optional: bool) -> Any:
     for key in reversed(path):
         field: Any = NotRequired[shape] if optional else Required[shape]
         page = _typed_dict(name, {key: field})
-        page.__pydantic_config__ = pydantic.ConfigDict(extra="allow")
+        page.__pydantic_config__ = {"extra": "allow"}
         shape = page | None if optional else page
     return shape
 

@@ -204,7 +204,7 @@ def refuse(
     max_wait = request.call.settings.max_wait
     if max_wait is not None and wait > max_wait:
         seconds = math.ceil(wait * 1000) / 1000
-        response = Response(429, {"Retry-After": str(math.ceil(wait))}, url=request.url, request=request)
+        response = Response(429, {"Retry-After": str(math.ceil(wait))}, url=request.target, request=request)
         message = f"the {who} limit would hold this call for {seconds:g} s; it waits {max_wait:g} s at most (wait=)"
         exceeded = RateExceeded(message, response=response, retry_after=seconds, request=request)
         exceeded.held_by = "wait"

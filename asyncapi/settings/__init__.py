@@ -7,6 +7,7 @@ from asyncapi.settings.chaos import Chaos
 from asyncapi.settings.egress import Egress
 from asyncapi.settings.fallback import Fallback
 from asyncapi.settings.hedge import Hedge
+from asyncapi.settings.http2 import HTTP2
 from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
 from asyncapi.settings.rate import RateLimit
 from asyncapi.settings.retry import Budget, CostBudget, Retry
@@ -14,6 +15,7 @@ from asyncapi.settings.timeout import Timeout
 from asyncapi.settings.tls import TLS
 
 __all__ = [
+    "HTTP2",
     "TLS",
     "Adaptive",
     "Breaker",

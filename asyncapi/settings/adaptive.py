@@ -3,11 +3,11 @@
 from dataclasses import KW_ONLY
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
-
+from asyncapi.errors import ConfigError
 from asyncapi.sansio.limits.adaptive import AdaptiveLimit
 from asyncapi.sansio.limits.limit_algorithms import ALGORITHMS
 from asyncapi.settings.base import settings
+from asyncapi.settings.checks import Bounds
 
 
 @settings
@@ -31,18 +31,19 @@ class Adaptive:
 
     algorithm: Literal["gradient2", "vegas", "aimd"] = "gradient2"
     _: KW_ONLY
-    initial: Annotated[int, Field(ge=1)] = 20
-    minimum: Annotated[int, Field(ge=1)] = 1
-    maximum: Annotated[int, Field(ge=1, validate_default=True)] = 1000
-    backoff: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
+    initial: Annotated[int, Bounds(ge=1)] = 20
+    minimum: Annotated[int, Bounds(ge=1)] = 1
+    maximum: Annotated[int, Bounds(ge=1)] = 1000
+    backoff: Annotated[float, Bounds(ge=0.5, lt=1)] = 0.9
 
-    @field_validator("maximum")
-    @classmethod
-    def _in_order(cls, maximum: int, others: ValidationInfo) -> int:
-        initial, minimum = others.data.get("initial", maximum), others.data.get("minimum", 1)
+    def __post_init__(self) -> None:
+        """Check that the limits are in order."""
+        minimum, initial, maximum = self.minimum, self.initial, self.maximum
         if not minimum <= initial <= maximum:
-            raise ValueError(f"minimum={minimum}, initial={initial} and maximum={maximum} must be in this order")
-        return maximum
+            raise ConfigError(
+                f"Adaptive(maximum={maximum}): "
+                f"minimum={minimum}, initial={initial} and maximum={maximum} must be in this order"
+            )
 
     def start(self) -> AdaptiveLimit:
         """Start the limit of one host."""

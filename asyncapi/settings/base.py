@@ -1,45 +1,78 @@
-"""Make a settings class: a frozen pydantic dataclass that is validated once, when it is made.
+"""Make a settings class: a frozen dataclass that pydantic validates once, when it is made.
 
-A wrong value raises a `ConfigError` of one line that names the setting and says what to give.
+A wrong value raises a `ConfigError` of one line that names the setting and says what to give. pydantic takes longer to
+import than most programs' first call, so it is not asked about values that are plainly right: defaults, and values of
+the very type within their bounds (`asyncapi/settings/plain.py`).
 """
 
-import dataclasses
-import difflib
-import functools
-from typing import Annotated, Any, TypeVar
+from __future__ import annotations
 
-import pydantic
-from pydantic import Field
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
 from typing_extensions import dataclass_transform
 
 from asyncapi.errors import ConfigError
+from asyncapi.settings.checks import Bounds
+from asyncapi.settings.plain import Unsure, plain_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pydantic
+    import pydantic_core
 
 C = TypeVar("C", bound=type)
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Bounds(gt=0, finite=True)]
 
 
 @dataclass_transform(frozen_default=True)
 def settings(cls: C) -> C:
-    """Make a frozen pydantic dataclass whose wrong values raise `ConfigError`."""
-    config = pydantic.ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-    checked_class: Any = pydantic.dataclasses.dataclass(frozen=True, config=config)(cls)
-    init = checked_class.__init__
-    names = [field.name for field in dataclasses.fields(checked_class)]
+    """Make a frozen dataclass whose wrong values raise `ConfigError`."""
+    made: Any = dataclasses.dataclass(frozen=True)(cls)
+    made.__pydantic_config__ = {"arbitrary_types_allowed": True, "extra": "forbid"}
+    init = made.__init__
+    validate: Callable[..., None] | None = None
 
     @functools.wraps(init)
     def checked(self: Any, *args: Any, **kwargs: Any) -> None:
-        try:
-            init(self, *args, **kwargs)
-        except pydantic.ValidationError as error:
-            raise ConfigError(_one_line(getattr(cls, "shown_as", cls.__name__), names, error)) from None
+        nonlocal validate
+        if validate is None:
+            try:
+                values = plain_values(made, args, kwargs)
+            except Unsure:
+                validate = _validator(made)
+            else:
+                init(self, **values)
+                return
+        validate(self, args, kwargs)
 
-    checked_class.__init__ = checked
-    return checked_class  # type: ignore[no-any-return]
+    made.__init__ = checked
+    return made  # type: ignore[no-any-return]
+
+
+def _validator(made: Any) -> Callable[[Any, tuple[Any, ...], dict[str, Any]], None]:
+    """Make the function that validates the arguments of a class and sets them."""
+    import pydantic  # noqa: PLC0415 - it takes long
+    from pydantic_core import ArgsKwargs  # noqa: PLC0415
+
+    core = pydantic.TypeAdapter(made).validator
+    invalid = pydantic.ValidationError
+
+    def validate(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        try:
+            core.validate_python(ArgsKwargs(args, kwargs), self_instance=self)
+        except invalid as error:
+            names = [field.name for field in dataclasses.fields(made)]
+            raise ConfigError(_one_line(getattr(made, "shown_as", made.__name__), names, error)) from None
+
+    return validate
 
 
 def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
+    problem: pydantic_core.ErrorDetails = error.errors(include_url=False)[0]
     message = problem["msg"].removeprefix("Value error, ")
     match problem["type"]:
         case "dataclass_type":  # rate=5, cache=True
@@ -49,6 +82,8 @@ def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> s
         case "unexpected_positional_argument":
             message = "give it by name"
         case "unexpected_keyword_argument":
+            import difflib  # noqa: PLC0415
+
             close = difflib.get_close_matches(str(problem["loc"][0]), names, 1)
             message = "there is no such setting" + (f"; did you mean {close[0]}=?" if close else "")
     # a validator of the whole class

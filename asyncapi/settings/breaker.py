@@ -5,12 +5,11 @@ from dataclasses import KW_ONLY
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field
-
 from asyncapi.sansio.failures.circuit import Circuit, Rules
 from asyncapi.settings.base import Seconds, settings
+from asyncapi.settings.checks import Bounds
 
-Share = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Bounds(gt=0, le=1)]
 
 _SERVER_ERRORS = frozenset(range(500, 600))
 
@@ -47,16 +46,16 @@ class Breaker:
     failure_rate: Share = 0.5
     _: KW_ONLY
     window: Seconds = 30.0
-    count: Annotated[int, Field(ge=1)] | None = None
-    minimum: Annotated[int, Field(ge=1)] = 20
+    count: Annotated[int, Bounds(ge=1)] | None = None
+    minimum: Annotated[int, Bounds(ge=1)] = 20
     slow: Seconds | None = None
     slow_rate: Share = 0.5
     open_for: Seconds = 0.5
     open_cap: Seconds = 4.0
-    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
-    probes: Annotated[int, Field(ge=1)] = 3
+    jitter: Annotated[float, Bounds(ge=0, le=1)] = 0.2
+    probes: Annotated[int, Bounds(ge=1)] = 3
     lease: Seconds = 30.0
-    statuses: frozenset[Annotated[int, Field(ge=500, le=599)]] = _SERVER_ERRORS
+    statuses: frozenset[Annotated[int, Bounds(ge=500, le=599)]] = _SERVER_ERRORS
     key: Callable[[Any], str] | None = None
 
     def start(self, random: Callable[[], float]) -> Circuit:

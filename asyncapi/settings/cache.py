@@ -3,9 +3,8 @@
 from dataclasses import KW_ONLY
 from typing import Annotated
 
-from pydantic import Field
-
 from asyncapi.settings.base import settings
+from asyncapi.settings.checks import Bounds
 
 _ROOM = 64 * 1024 * 1024  # bytes
 
@@ -29,10 +28,10 @@ class Cache:
             server or of the request takes precedence, and `must-revalidate` forbids it.
     """
 
-    room: Annotated[int, Field(gt=0)] = _ROOM
+    room: Annotated[int, Bounds(gt=0)] = _ROOM
     _: KW_ONLY
-    heuristic: Annotated[float, Field(ge=0, le=1)] = 0.0
-    stale_if_error: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    heuristic: Annotated[float, Bounds(ge=0, le=1)] = 0.0
+    stale_if_error: Annotated[float, Bounds(ge=0, finite=True)] = 0.0
 
     def describe(self) -> str:
         """As `explain()` shows it."""

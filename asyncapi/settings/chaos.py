@@ -6,11 +6,13 @@ from functools import cached_property
 from math import inf
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationInfo
-
+from asyncapi.errors import ConfigError
 from asyncapi.settings.base import Seconds, settings
+from asyncapi.settings.checks import After, Bounds
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Bounds(ge=0, le=1)]
+
+_TOO_MUCH = "drops, throttle and errors are shares of all attempts: together at most 1"
 
 
 def _span(latency: float | tuple[float, float]) -> float | tuple[float, float]:
@@ -24,13 +26,12 @@ def _statuses(errors: float | Mapping[int, float]) -> dict[int, float]:
     return dict(errors) if isinstance(errors, Mapping) else {503: errors}
 
 
-def _shares(errors: float | Mapping[int, float], info: ValidationInfo) -> float | Mapping[int, float]:
+def _shares(errors: float | Mapping[int, float]) -> float | Mapping[int, float]:
     shares = _statuses(errors)
     if not all(200 <= status <= 599 and share >= 0 for status, share in shares.items()):  # noqa: PLR2004 - final statuses
         raise ValueError("give a share from 0 to 1, or one for each status, {500: 0.1, 404: 0.01}")
-    # `errors` is the last of the three fields, so the others are known here
-    if info.data.get("drops", 0) + info.data.get("throttle", 0) + sum(shares.values()) > 1:
-        raise ValueError("drops, throttle and errors are shares of all attempts: together at most 1")
+    if sum(shares.values()) > 1:
+        raise ValueError(_TOO_MUCH)
     return errors
 
 
@@ -54,14 +55,19 @@ class Chaos:
     """
 
     _: KW_ONLY
-    latency: Annotated[float | tuple[float, float], AfterValidator(_span)] = 0.0
+    latency: Annotated[float | tuple[float, float], After(_span)] = 0.0
     slow: Share = 1.0
     drops: Share = 0.0
     throttle: Share = 0.0
     retry_after: Seconds = 1.0
-    errors: Annotated[float | Mapping[int, float], AfterValidator(_shares), Field(validate_default=True)] = 0.0
+    errors: Annotated[float | Mapping[int, float], After(_shares)] = 0.0
     truncate: Share = 0.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check that the shares are no more than all attempts."""
+        if self.drops + self.throttle + sum(self.shares.values()) > 1:
+            raise ConfigError(f"Chaos(errors={self.errors!r}): {_TOO_MUCH}")
 
     @cached_property
     def latencies(self) -> tuple[float, float]:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
-
 from asyncapi.sansio.http.egress import Guard
 from asyncapi.settings.base import settings
+from asyncapi.settings.checks import Before
 
 
 def _entries(entries: Any) -> tuple[str, ...]:
@@ -21,7 +20,7 @@ def _entries(entries: Any) -> tuple[str, ...]:
     return tuple(entries)
 
 
-Entries = Annotated[Sequence[str], BeforeValidator(_entries)]
+Entries = Annotated[Sequence[str], Before(_entries)]
 
 
 @settings

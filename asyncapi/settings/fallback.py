@@ -4,8 +4,6 @@ from dataclasses import KW_ONLY
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field
-from pydantic_core import to_json
 from yarl import URL
 
 from asyncapi.errors import ConfigError
@@ -13,6 +11,7 @@ from asyncapi.messages.response import Response
 from asyncapi.messages.uri import parse_url
 from asyncapi.redact import redact_url
 from asyncapi.settings.base import Seconds, settings
+from asyncapi.settings.checks import Bounds
 from asyncapi.types import UNSET
 
 _SERVER_ERRORS = frozenset(range(500, 600))
@@ -47,7 +46,7 @@ class Fallback:
     _: KW_ONLY
     stale: Seconds | None = None
     value: Any = UNSET
-    statuses: frozenset[Annotated[int, Field(ge=400, le=599)]] = _SERVER_ERRORS
+    statuses: frozenset[Annotated[int, Bounds(ge=400, le=599)]] = _SERVER_ERRORS
 
     def __post_init__(self) -> None:
         """Check that it is one fallback, and a usable one."""
@@ -57,6 +56,8 @@ class Fallback:
         if self.target is not None and (self.target.scheme not in {"http", "https"} or not self.target.host):
             raise ConfigError(f"Fallback(to={self.to!r}): give an absolute base URL, like https://eu.api.example.com")
         if self.value is not UNSET and not callable(self.value) and not isinstance(self.value, Response):
+            from pydantic_core import to_json  # noqa: PLC0415 - it takes long
+
             try:
                 to_json(self.value)
             except ValueError as error:

@@ -6,10 +6,9 @@ from functools import cached_property
 from math import inf
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
-
 from asyncapi.sansio.failures.hedging import Route, Rules
 from asyncapi.settings.base import settings
+from asyncapi.settings.checks import After, Bounds
 
 
 def _late(after: float | str) -> float | str:
@@ -34,11 +33,11 @@ class Hedge:
         minimum: Latencies of a route that must be known before its calls are hedged by a quantile; 50 by default.
     """
 
-    after: Annotated[float | str, AfterValidator(_late)] = "p95"
+    after: Annotated[float | str, After(_late)] = "p95"
     _: KW_ONLY
-    copies: Annotated[int, Field(ge=2, le=10)] = 2
-    budget: Annotated[float, Field(gt=0, le=1)] = 0.05
-    minimum: Annotated[int, Field(ge=20, le=256)] = 50
+    copies: Annotated[int, Bounds(ge=2, le=10)] = 2
+    budget: Annotated[float, Bounds(gt=0, le=1)] = 0.05
+    minimum: Annotated[int, Bounds(ge=20, le=256)] = 50
 
     def start(self) -> Route:
         """Start the record of one route."""

@@ -7,11 +7,10 @@ A place in a response is written "data.items" (keys joined by dots; -1 for the l
 from dataclasses import KW_ONLY
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
-
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.http.pages import Counted, Linked, Marked, by_link, by_url, path_of
 from asyncapi.settings.base import settings
+from asyncapi.settings.checks import After, Bounds, Nonempty
 
 
 def _place(text: str) -> str:
@@ -19,9 +18,9 @@ def _place(text: str) -> str:
     return text
 
 
-Name = Annotated[str, Field(min_length=1)]
-Place = Annotated[str, AfterValidator(_place)]
-Size = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Nonempty()]
+Place = Annotated[str, After(_place)]
+Size = Annotated[int, Bounds(ge=1)]
 
 
 @settings
@@ -44,7 +43,7 @@ class PageNumber:
 
     param: Name = "page"
     _: KW_ONLY
-    start: Annotated[int, Field(ge=0)] = 1
+    start: Annotated[int, Bounds(ge=0)] = 1
     size_param: Name | None = None
     size: Size | None = None
     total: Place | None = "total"
@@ -80,7 +79,7 @@ class Offset:
 
     param: Name = "offset"
     _: KW_ONLY
-    start: Annotated[int, Field(ge=0)] = 0
+    start: Annotated[int, Bounds(ge=0)] = 0
     size_param: Name = "limit"
     size: Size | None = None
     total: Place | None = "total"

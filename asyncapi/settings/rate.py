@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from asyncapi.sansio.limits.bucket import Bucket
 from asyncapi.settings.base import Seconds, settings
+from asyncapi.settings.checks import Bounds
 
 
 @settings
@@ -22,10 +21,10 @@ class RateLimit:
         weight: A function that says how many tokens a `Request` takes instead of 1: for limits on LLM tokens or rows.
     """
 
-    amount: Annotated[float, Field(gt=0)]
+    amount: Annotated[float, Bounds(gt=0)]
     _: KW_ONLY
     per: Seconds = 1.0
-    burst: Annotated[float, Field(ge=1)] | None = None
+    burst: Annotated[float, Bounds(ge=1)] | None = None
     by: Literal["client", "host"] = "client"
     weight: Callable[[Any], float] | None = None
 

@@ -5,13 +5,13 @@ from dataclasses import KW_ONLY
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field
 from tenacity import RetryCallState
 
 from asyncapi.sansio.failures.resend import RETRY_STATUSES
 from asyncapi.sansio.failures.retry_budget import CostBudget as RunningCostBudget
 from asyncapi.sansio.failures.retry_budget import Retries, RetryBudget
 from asyncapi.settings.base import settings
+from asyncapi.settings.checks import Bounds
 
 _ATTEMPTS = 4  # in all, by default
 
@@ -27,8 +27,8 @@ class Budget:
         floor: Retries that are available from the start, and are refilled over five minutes; 10 by default.
     """
 
-    ratio: Annotated[float, Field(ge=0, le=10)] = 0.2
-    floor: Annotated[float, Field(ge=0)] = 10.0
+    ratio: Annotated[float, Bounds(ge=0, le=10)] = 0.2
+    floor: Annotated[float, Bounds(ge=0)] = 10.0
 
     def start(self) -> Retries:
         """Start the budget of one host."""
@@ -50,11 +50,11 @@ class CostBudget:
         payback: What a success without a retry pays back, 1 by default; a success after a retry pays back that retry.
     """
 
-    capacity: Annotated[float, Field(gt=0)] = 500.0
+    capacity: Annotated[float, Bounds(gt=0)] = 500.0
     _: KW_ONLY
-    retry: Annotated[float, Field(gt=0)] = 5.0
-    timeout: Annotated[float, Field(gt=0)] = 10.0
-    payback: Annotated[float, Field(ge=0)] = 1.0
+    retry: Annotated[float, Bounds(gt=0)] = 5.0
+    timeout: Annotated[float, Bounds(gt=0)] = 10.0
+    payback: Annotated[float, Bounds(ge=0)] = 1.0
 
     def start(self) -> Retries:
         """Start the budget of one host."""
@@ -88,12 +88,12 @@ class Retry:
             responses as results.
     """
 
-    attempts: Annotated[int, Field(ge=1)] | None = None
+    attempts: Annotated[int, Bounds(ge=1)] | None = None
     _: KW_ONLY
-    base: Annotated[float, Field(ge=0)] = 0.5
-    cap: Annotated[float, Field(ge=0)] = 30.0
-    statuses: frozenset[Annotated[int, Field(ge=100, le=599)]] = RETRY_STATUSES
-    max_retry_after: Annotated[float, Field(ge=0)] = 60.0
+    base: Annotated[float, Bounds(ge=0)] = 0.5
+    cap: Annotated[float, Bounds(ge=0)] = 30.0
+    statuses: frozenset[Annotated[int, Bounds(ge=100, le=599)]] = RETRY_STATUSES
+    max_retry_after: Annotated[float, Bounds(ge=0)] = 60.0
     budget: Budget | CostBudget | None = Budget()
     wait: Callable[[RetryCallState], Any] | None = None
     stop: Callable[[RetryCallState], Any] | None = None

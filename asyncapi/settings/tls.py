@@ -6,10 +6,10 @@ from dataclasses import KW_ONLY
 from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import BeforeValidator
 
 from asyncapi.sansio.http import pins as forms
 from asyncapi.settings.base import settings
+from asyncapi.settings.checks import Before
 
 
 def _path(given: Any) -> Any:
@@ -34,8 +34,8 @@ def _pins(pins: Any) -> Any:
     return _several(pins)
 
 
-Path = Annotated[str, BeforeValidator(_path)]
-Pins = Annotated[Sequence[str] | Mapping[str, Sequence[str]] | None, BeforeValidator(_pins)]
+Path = Annotated[str, Before(_path)]
+Pins = Annotated[Sequence[str] | Mapping[str, Sequence[str]] | None, Before(_pins)]
 
 
 @settings

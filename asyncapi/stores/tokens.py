@@ -21,8 +21,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import SecretStr
-
 from asyncapi.errors import AuthError, ConfigError
 
 if TYPE_CHECKING:
@@ -107,8 +105,10 @@ class FileStore:
         self._key = key
         self._fernet: Any = None
         _cryptography()
-        if isinstance(key, str | SecretStr):
-            self._fernet = _fernet(key.get_secret_value() if isinstance(key, SecretStr) else key)
+        if hasattr(key, "get_secret_value"):  # pydantic's SecretStr
+            key = key.get_secret_value()
+        if isinstance(key, str):
+            self._fernet = _fernet(key)
 
     @staticmethod
     def new_key() -> str:

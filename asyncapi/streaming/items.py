@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-import pydantic
-
 from asyncapi.errors import AsyncAPIError
 from asyncapi.messages import decoding
 
@@ -89,7 +87,7 @@ def item_reader(model: Any, kind: str) -> Callable[[bytes], Any]:
                 return decoding.json(item, kind)
             try:
                 return fast(item)
-            except pydantic.ValidationError:
+            except ValueError:  # pydantic's ValidationError is one
                 return decoding.parse(model, item, kind)  # slower, but says what is wrong
         except AsyncAPIError as error:
             error.message = f"item {number}: {error.message}"

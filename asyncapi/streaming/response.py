@@ -72,6 +72,7 @@ class StreamedResponse:
         "_read_mode",
         "_reading",
         "_reopen",
+        "_target",
         "attempts",
         "degraded",
         "elapsed",
@@ -80,7 +81,6 @@ class StreamedResponse:
         "http_version",
         "request",
         "status",
-        "url",
     )  # fmt: skip
 
     __reduce_ex__: Callable[..., NoReturn] = refuse_copy
@@ -90,7 +90,7 @@ class StreamedResponse:
     ) -> None:
         self.status: int = response.status
         self.headers: CIMultiDictProxy[str] = response.headers
-        self.url: URL = response.url
+        self._target = response.target
         self.request: Request | None = response.request
         self.http_version: str = response.http_version
         self.elapsed: float = response.elapsed
@@ -98,7 +98,7 @@ class StreamedResponse:
         self.degraded: str = response.degraded
         self.from_cache: str = response.from_cache
         self._content_type = response.headers.get("Content-Type", "")
-        self._body = response.open_body or _read_already(response.content)
+        self._body = response.open_body or _read_already(response)
         self._limits = limits
         self._deadline = due
         self._reading = False
@@ -106,12 +106,22 @@ class StreamedResponse:
         self._read_mode = ""
 
     @property
+    def url(self) -> URL:
+        """The URL that it came from, after redirects."""
+        return self._target.url
+
+    @property
     def ok(self) -> bool:
         """Whether the status is below 400."""
         return self.status < 400  # noqa: PLR2004 - where errors begin, RFC 9110 section 15.5
 
+    @property
+    def trailers(self) -> CIMultiDictProxy[str]:
+        """The trailer fields, once the body has been read to its end; empty before that, or where there are none."""
+        return self._body.trailers
+
     def __repr__(self) -> str:
-        return f"<StreamedResponse {self.status} {redact_url(self.url)}>"
+        return f"<StreamedResponse {self.status} {redact_url(self._target)}>"
 
     def bytes(self, size: int | None = None) -> Items[builtins.bytes]:
         """Iterate over the decoded (decompressed) body in pieces.
@@ -349,11 +359,13 @@ def _filled(lines: list[bytes]) -> list[bytes]:
     return [line for line in lines if line and not line.isspace()]
 
 
-def _read_already(content: bytes) -> OpenBody:
+def _read_already(response: Response) -> OpenBody:
     """Wrap a body that has already been read."""
-    pieces = [content, b""]
+    pieces = [response.content, b""]
 
     async def read() -> bytes:
         return pieces.pop(0) if pieces else b""
 
-    return OpenBody(read, None)
+    body = OpenBody(read, None)
+    body.trailers = response.trailers
+    return body

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from asyncapi.errors import ConfigError
+from asyncapi.messages.open_body import NO_TRAILERS
 from asyncapi.messages.response import Response
 from asyncapi.transports.mock import body_of
 
@@ -25,6 +26,7 @@ def reply(
     json: Any = None,
     content: bytes | AsyncIterable[bytes] = b"",
     headers: Mapping[str, str] | None = None,
+    trailers: Mapping[str, str] | None = None,
 ) -> Response:
     """Make a response for a `MockTransport` handler to return.
 
@@ -34,6 +36,7 @@ def reply(
         content: The raw body, where `json` is None; or an async iterable of its pieces, such as a call of an async
             generator, which may sleep between them. What it raises breaks the body off. It serves one request only.
         headers: Response headers.
+        trailers: Trailer fields, which a streamed response has from the end of its body on.
     """
     fields = dict(headers or {})
     if json is not None:
@@ -41,9 +44,9 @@ def reply(
         if not any(name.lower() == "content-type" for name in fields):
             fields["Content-Type"] = "application/json"
     if isinstance(content, bytes):
-        return Response(status, fields, content)
-    response = Response(status, fields)
-    response.open_body = body_of(content)
+        return Response(status, fields, content, trailers=trailers)
+    response = Response(status, fields, trailers=trailers)
+    response.open_body, response.trailers = body_of(content, response.trailers), NO_TRAILERS
     return response
 
 

@@ -1,7 +1,7 @@
 """The trace: recorded calls, the exchanges of their attempts, random draws, and decisions; and its file.
 
 The file is JSON lines, each a kind and a value: `epoch`, `call`, `met` (an exchange), `draw`, `decided`. Kinds and keys
-stay as they are, so that old traces can be read.
+stay as they are, so that old traces can be read; a key that was added later is left out where it says nothing.
 """
 
 from __future__ import annotations
@@ -88,6 +88,8 @@ class RecordedExchange:
         phase: The phase that the error came in.
         stale: Whether a kept-alive connection failed before it was used.
         final: Whether the transport says that sending again is of no use.
+        unprocessed: Whether it is certain that the server did nothing (`ProtocolError.unprocessed`).
+        trailers: The response's trailer fields, secrets masked.
     """
 
     call: int
@@ -102,6 +104,8 @@ class RecordedExchange:
     phase: str = ""
     stale: bool = False
     final: bool = False
+    unprocessed: bool = False
+    trailers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -148,7 +152,7 @@ class Trace:
     def save(self, path: str | Path) -> None:
         """Write the trace to a file, as JSON lines."""
         rows: list[list[Any]] = [["epoch", self.epoch], *(["call", asdict(call)] for call in self.calls)]
-        rows += [["met", asdict(exchange)] for exchange in self.exchanges]
+        rows += [["met", _without_empty(asdict(exchange))] for exchange in self.exchanges]
         rows += [["draw", draw] for draw in self.draws]
         rows += [["decided", steps] for steps in self.decisions]
         Path(path).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -175,6 +179,13 @@ class Trace:
             except (ValueError, TypeError, KeyError, RecursionError):
                 raise ConfigError(f"{path}:{number}: not a line of a trace") from None
         return trace
+
+
+def _without_empty(exchange: dict[str, Any]) -> dict[str, Any]:
+    for added in ("unprocessed", "trailers"):
+        if not exchange[added]:
+            del exchange[added]
+    return exchange
 
 
 def _outlined(step: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
-from asyncapi.errors import AsyncAPIError, TransportError
+from asyncapi.errors import AsyncAPIError, ProtocolError, TransportError
 from asyncapi.layers import deadline
 from asyncapi.messages.open_body import release_at_end
 from asyncapi.sansio.auth.trace_masks import Masks
@@ -79,6 +79,7 @@ class Recorder:
         except TransportError as error:
             exchange.error, exchange.message, exchange.phase = type(error).__name__, error.message, error.phase or ""
             exchange.stale, exchange.final = error.stale, error.final
+            exchange.unprocessed = isinstance(error, ProtocolError) and error.unprocessed
             raise
         except asyncio.CancelledError:
             exchange.error = "CancelledError"
@@ -86,6 +87,7 @@ class Recorder:
         else:
             seen = _without_signature(request, response)
             exchange.status, exchange.headers = response.status, self._masks.headers(seen.headers)
+            exchange.trailers = self._masks.headers(seen.trailers)
             exchange.content = self._masks.body(seen.content[:_MAX_CONTENT], response.headers.get("Content-Type", ""))
             return response
         finally:

@@ -56,7 +56,8 @@ class _Past:
             await asyncio.get_running_loop().create_future()
         if exchange.error:
             raise _failure(exchange, request)
-        response = Response(exchange.status, exchange.headers, exchange.content.encode("latin-1"))
+        content = exchange.content.encode("latin-1")
+        response = Response(exchange.status, exchange.headers, content, trailers=exchange.trailers)
         if request.call.open_bodies is not None and exchange.status < 300:  # noqa: PLR2004 - redirects and errors are read
             response.open_body = OpenBody(_nothing, lambda: None)
         return response
@@ -87,6 +88,8 @@ def _failure(exchange: RecordedExchange, request: Request) -> TransportError:
         error = _FAILURES.get(exchange.error, TransportError)(exchange.message, request=request)
         error.phase = exchange.phase or None  # type: ignore[assignment]
     error.stale, error.final = exchange.stale, exchange.final
+    if isinstance(error, ProtocolError):
+        error.unprocessed = exchange.unprocessed
     return error
 
 

@@ -17,9 +17,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +26,6 @@ from aiohttp import hdrs
 from asyncapi.errors import (
     ConfigError,
     EgressDenied,
-    InsecureTLSWarning,
     ProtocolError,
     TransportError,
     final_error,
@@ -40,7 +36,7 @@ from asyncapi.sansio.http.codings import accepted
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.transports import attempt_limit, outgoing, upload
 from asyncapi.transports.aiohttp_bodies import decoded_body, whole_body
-from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector, adopt
+from asyncapi.transports.aiohttp_connector import SessionConnections, TCPConnector, UnixConnector, adopt
 from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
 from asyncapi.transports.aiohttp_expect import hurried
 from asyncapi.transports.aiohttp_handler import MAX_HEADERS, headers_of
@@ -59,8 +55,6 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
     from asyncapi.sansio.http.egress import Guard
-
-log: logging.Logger = logging.getLogger("asyncapi")
 
 _VERSIONS = {aiohttp.HttpVersion10: "1.0", aiohttp.HttpVersion11: "1.1"}
 _RAISED = (*RAISED, TransportError, EgressDenied)  # the last two come from our own connector and decoders
@@ -110,9 +104,13 @@ class AioHTTPTransport:
         keepalive: float = 15.0,
         max_headers: int | None = None,
     ) -> None:
-        _check(proxy, unix_socket)
+        outgoing.check(proxy, unix_socket)
         if guard is not None:
-            _check_guarded(session, proxy, unix_socket, trust_env=trust_env)
+            outgoing.check_guarded(proxy, unix_socket, trust_env=trust_env)
+            if session is not None:
+                raise ConfigError(
+                    "egress= doesn't work with session=: the session makes the connections; leave one of them out"
+                )
         if session is not None:
             taken = tls is not None or cookies or unix_socket is not None or trust_env or max_headers is not None
             _check_shared(session, taken=taken)
@@ -136,7 +134,6 @@ class AioHTTPTransport:
         self._idle_connections: Sized = ()  # the connections that wait to be used again, where they are ours
         self._connecting: dict[asyncio.Task[Any] | None, Call] = {}
         self._bodies: dict[OpenBody, None] = {}  # those that are left open
-        self._warned: set[str] = set()
         self._closed = False
 
     async def send(self, request: Request) -> Response:
@@ -148,8 +145,8 @@ class AioHTTPTransport:
         """
         call = request.call
         session = self._session or self._begin(request)
-        if self._insecure and request.url.scheme == "https":
-            self._warn(request)
+        if self._insecure and request.target.secure:
+            self._tls.warn(request.target.host, request.url.raw_host or "")
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
         task = call.task
         # the connector finds the call by its task, to set the phase "connect"
@@ -244,7 +241,7 @@ class AioHTTPTransport:
 
     def _begin(self, request: Request) -> aiohttp.ClientSession:
         session = self._open()
-        self.unclosed = watch_over(self, session, request.url.host_port_subcomponent or "")
+        self.unclosed = watch_over(self, SessionConnections(session), request.target.host)
         return session
 
     def _open(self) -> aiohttp.ClientSession:
@@ -293,17 +290,6 @@ class AioHTTPTransport:
         """The session's middlewares, and ours for a request with `Expect: 100-continue`."""
         return (*getattr(self._session, "_middlewares", ()), hurried)
 
-    def _warn(self, request: Request) -> None:
-        host, name = request.url.host_port_subcomponent or "", request.url.raw_host or ""
-        if host in self._warned:
-            return
-        self._warned.add(host)
-        if not self._tls.unproven(name):
-            return
-        message = f"tls=False: the certificate of {host} is not verified; anyone on the way can read and change this"
-        log.warning(message)
-        warnings.warn(message, InsecureTLSWarning, stacklevel=2)
-
     def _translate(self, error: Exception, request: Request) -> Exception:
         """Return our error for one of aiohttp's or the system's."""
         if isinstance(error, TransportError | EgressDenied | ConfigError):
@@ -316,37 +302,11 @@ class AioHTTPTransport:
 
 def _response(answer: aiohttp.ClientResponse, request: Request, content: bytes, body: OpenBody | None) -> Response:
     response = Response(
-        answer.status, answer.headers, content, url=request.url, request=request,
+        answer.status, answer.headers, content, url=request.target, request=request,
         http_version=_VERSIONS.get(answer.version, "") if answer.version is not None else "",
     )  # fmt: skip
     response.open_body = body
     return response
-
-
-def _check(proxy: str | None, unix_socket: str | None) -> None:
-    if proxy is not None:
-        outgoing.checked_proxy(proxy)
-    if unix_socket is not None and not isinstance(unix_socket, str | os.PathLike):
-        raise ConfigError(f"unix_socket={unix_socket!r}: give the path of a socket")
-
-
-def _check_guarded(
-    session: aiohttp.ClientSession | None, proxy: str | None, unix_socket: str | None, *, trust_env: bool
-) -> None:
-    """The guard works only where this transport itself resolves names and connects."""
-    if proxy is not None or trust_env:
-        given = "proxy=" if proxy is not None else "trust_env="
-        raise ConfigError(
-            f"egress= doesn't work with {given}: the proxy makes the connections; set the restrictions there"
-        )
-    if session is not None:
-        raise ConfigError(
-            "egress= doesn't work with session=: the session makes the connections; leave one of them out"
-        )
-    if unix_socket is not None:
-        raise ConfigError(
-            "egress= doesn't work with unix_socket=: every call goes to that socket; leave one of them out"
-        )
 
 
 def _check_shared(session: aiohttp.ClientSession, *, taken: bool) -> None:

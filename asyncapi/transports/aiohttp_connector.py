@@ -139,6 +139,37 @@ class UnixConnector(_Ours, _UnixConnector):
     """Connects over a Unix socket."""
 
 
+class SessionConnections:
+    """The connections of a session of ours, for when its client is collected without having been closed.
+
+    Args:
+        session: The session; from then on it says nothing of its own.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self.loop: asyncio.AbstractEventLoop = session._loop  # noqa: SLF001 - the loop that its connections live in
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is closed."""
+        return self._session.closed
+
+    def close(self) -> None:
+        """Close the connections."""
+        connector = self._session.connector
+        self._session.detach()
+        if connector is not None and not connector.closed:
+            connector._close()  # noqa: SLF001 - as aiohttp's own finalizer: `close()` wants to be awaited
+
+    def abandon(self) -> None:
+        """Keep aiohttp's finalizer from closing them: they are the parent process's."""
+        connector = self._session.connector
+        self._session.detach()
+        if connector is not None:
+            connector._closed = True  # noqa: SLF001
+
+
 def adopt(connector: TCPConnector | UnixConnector, connecting: Connecting, tls: Handshakes, max_headers: int) -> Sized:
     """Have a connector make `Handler` connections; call it inside the running loop, before the first connection.
 

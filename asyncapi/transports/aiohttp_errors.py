@@ -7,10 +7,8 @@ bytes get into its message.
 
 from __future__ import annotations
 
-import os
 import re
 import ssl
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -26,7 +24,16 @@ from asyncapi.errors import (
     final_error,
 )
 from asyncapi.transports.aiohttp_handler import TOO_LARGE
-from asyncapi.transports.tls import trusts_nothing
+from asyncapi.transports.failures import (
+    TOO_MUCH,
+    cut,
+    handshake_failed,
+    place_name,
+    reason,
+    slow_connect,
+    status_name,
+    tls_broke,
+)
 
 if TYPE_CHECKING:
     from asyncapi.messages.request import Request
@@ -35,10 +42,6 @@ RAISED = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, Val
 """What aiohttp may raise; anything else is a bug."""
 
 _CARRIES_REQUEST = (aiohttp.ClientError, http_exceptions.HttpProcessingError)
-_TOO_MUCH = (
-    "the response headers are too large, or too many: raise max_headers if you expect that "
-    "(over a session of your own: its max_field_size and max_headers)"
-)
 _OVER = ("Got more than", "Too many headers", "Too many trailers", TOO_LARGE)  # a bound of the header section
 _SAID = {  # the first bytes of a server, as aiohttp shows them, and the protocol that they belong to
     r"""b['"]SSH-""": "an SSH server",
@@ -48,39 +51,6 @@ _SAID = {  # the first bytes of a server, as aiohttp shows them, and the protoco
     r"""b['"]\\x00\\x00.\S{0,8}\\x04""": "an HTTP/2 server",
     r"""b['"]RTSP/""": "an RTSP server",
 }
-_CUSTOM_CA = "for a private certificate authority give its file: tls='ca.pem'"
-_PLAIN = "the server does not speak TLS on this port: should the URL begin with http://?"
-_NOT_OURS = "the server does not accept our certificate: check TLS(cert=...)"
-_VERIFICATION = {  # OpenSSL's X509_V_ERR_*
-    9: "check this machine's clock",
-    10: "the server has to renew it, or this machine's clock is wrong",
-    18: _CUSTOM_CA,
-    19: _CUSTOM_CA,
-    20: _CUSTOM_CA,
-    21: _CUSTOM_CA,
-    62: "check the host in the URL",
-    64: "check the host in the URL",
-}
-_MUTE = " (some servers do this when they want a client certificate: see TLS(cert=...))"
-_HANDSHAKE = {  # part of OpenSSL's reason: what to do; the first that fits
-    "ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate: tls=TLS(cert='client.pem')",
-    "ALERT_HANDSHAKE_FAILURE": "the server may ask for a client certificate: tls=TLS(cert='client.pem')",
-    "ALERT_UNKNOWN_CA": _NOT_OURS,
-    "ALERT_ACCESS_DENIED": _NOT_OURS,
-    "ALERT_DECRYPT_ERROR": _NOT_OURS,
-    "UNRECOGNIZED_NAME": "the server doesn't serve this host name: check the host in the URL",
-    "CERTIFICATE_EXPIRED": "the server does not accept our certificate: renew that of TLS(cert=...)",
-    "CERTIFICATE": _NOT_OURS,
-    "PROTOCOL_VERSION": "client and server have no TLS version in common: see TLS(min_version=...)",
-    "UNSUPPORTED_PROTOCOL": "client and server have no TLS version in common: see TLS(min_version=...)",
-    "WRONG_VERSION_NUMBER": _PLAIN,
-    "HTTP_REQUEST": _PLAIN,
-    "RECORD_LAYER_FAILURE": _PLAIN,
-}
-_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-_PASSING = ("ALERT_INTERNAL_ERROR", "ALERT_USER_CANCELLED")  # the server's own trouble, no judgement on us
-_ON_US = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "DECRYPT_ERROR", "HANDSHAKE_FAILURE")  # of alerts
-_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
 
 
 def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C901, PLR0912 - a table of cases
@@ -97,24 +67,24 @@ def translate(error: Exception, request: Request) -> AsyncAPIError:  # noqa: C90
         case aiohttp.ClientConnectorDNSError():
             return ConnectError(f"the name {error.host!r} does not resolve: {error.os_error}", request=request)
         case aiohttp.ClientConnectorError():
-            return ConnectError(f"can't connect {_to(error)}: {_reason(error.os_error)}", request=request)
+            return ConnectError(f"can't connect {_to(error)}: {reason(error.os_error)}", request=request)
         case aiohttp.ClientHttpProxyError():
-            return ConnectError(f"the proxy refused: {_status(error.status)}", request=request)
+            return ConnectError(f"the proxy refused: {status_name(error.status)}", request=request)
         case ConnectionRefusedError():
-            return ConnectError(f"can't connect: {_reason(error)}", request=request)
+            return ConnectError(f"can't connect: {reason(error)}", request=request)
         case aiohttp.ConnectionTimeoutError():
-            return RequestTimeout(_slow_connect(call.settings.connect), phase="connect", request=request)
+            return RequestTimeout(slow_connect(call.settings.connect), phase="connect", request=request)
         case TimeoutError():
             return RequestTimeout(f"the socket timed out: {said}", phase=call.phase, request=request)
         case aiohttp.ServerDisconnectedError() if call.phase == "connect":
             return ConnectError("can't connect: the proxy closed the connection", request=request)
         case aiohttp.ClientConnectionError() | ConnectionError() if call.phase == "connect":
-            why = _reason(cause) if isinstance(cause, OSError) else "the connection failed"  # `said` names the proxy
+            why = reason(cause) if isinstance(cause, OSError) else "the connection failed"  # `said` names the proxy
             return ConnectError(f"can't connect: {why}", request=request)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
-            return _cut(error, request)
+            return cut(error, request)
         case _ if _message(error).startswith(_OVER):
-            return final_error(_TOO_MUCH, request)
+            return final_error(TOO_MUCH, request)
         case aiohttp.ClientPayloadError() | http_exceptions.PayloadEncodingError():
             return ProtocolError(f"the body broke off: {_fault(error)}", request=request)
         case aiohttp.ClientResponseError() | http_exceptions.HttpProcessingError() if call.phase == "body":
@@ -186,84 +156,22 @@ def _message(error: BaseException | None) -> str:
     return str(said)
 
 
-def _status(status: int) -> str:
-    """Name a status in our own words."""
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
 def _to(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, client_exceptions.UnixClientConnectorError):
         return f"to the socket {error.path}"
     proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
-    return f"to {proxy}{error.host}:{error.port}"
-
-
-def _reason(error: OSError) -> str:
-    """Return the system's reason in its own words, without asyncio's, which name the call that failed."""
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return str(error) or f"the connection was closed during the TLS handshake{_MUTE}"
-
-
-def _slow_connect(limit: float | None) -> str:
-    return "no connection in time" if limit is None else f"no connection within {limit:g} s"
-
-
-def _cut(error: Exception, request: Request) -> ProtocolError:
-    """The server closed the connection; a reused one, before any byte of a response, was stale."""
-    call = request.call
-    before = call.phase != "body"
-    when = "before it sent a response" if before else "in the middle of the response body"
-    why = f": {_reason(error)}" if isinstance(error, OSError) and error.errno else ""
-    hint = _MUTE if before and not call.reused and request.url.scheme == "https" else ""
-    cut = ProtocolError(f"the server closed the connection {when}{why}{hint}", request=request)
-    cut.stale = before and call.reused
-    return cut
+    return f"to {proxy}{place_name(error.host, error.port)}"
 
 
 def _tls(cause: ssl.SSLError | ssl.CertificateError, error: Exception, request: Request) -> AsyncAPIError:
-    """Return the error of a TLS handshake that failed, or of a TLS connection that broke.
-
-    With TLS 1.3 the server judges our certificate after the handshake (RFC 8446 section 4.4.2.4), in place of the first
-    response: such an alert, on a new connection, means that the server read nothing of the request. Any other later
-    failure leaves that open.
-    """
-    call, reason = request.call, getattr(cause, "reason", None) or ""
-    if call.phase == "connect":
-        at_proxy = _at_the_proxy(error, request)
-        if isinstance(cause, _CUT):
-            return ConnectError(f"the connection was closed during the TLS handshake{_MUTE}", request=request)
-        if any(part in reason for part in _PASSING):
-            return ConnectError(f"TLS{at_proxy}: {_tls_advice(cause)}", request=request)
-        return TLSError(f"TLS{at_proxy}: {_tls_advice(cause)}", request=request)
-    if not call.reused and "ALERT" in reason and any(part in reason for part in _ON_US):
-        return TLSError(f"TLS: {_tls_advice(cause)}", request=request)
-    if isinstance(cause, _CUT):
-        return _cut(error, request)
-    return ProtocolError(f"the TLS connection broke: {_tls_advice(cause)}", request=request)
+    if request.call.phase == "connect":
+        return handshake_failed(cause, request, proxy=_proxy_of(error, request))
+    return tls_broke(cause, request, error)
 
 
-def _at_the_proxy(error: Exception, request: Request) -> str:
+def _proxy_of(error: Exception, request: Request) -> str:
     """Name the proxy, if the handshake was with a proxy."""
     host, port = getattr(error, "host", request.url.raw_host), getattr(error, "port", request.url.port)
     if (host, port) == (request.url.raw_host, request.url.port):
         return ""
-    return f" with the proxy {host}:{port}"
-
-
-def _tls_advice(error: ssl.SSLError | ssl.CertificateError) -> str:
-    """Say what failed in the handshake, and what to do about it."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        advice = _VERIFICATION.get(error.verify_code)
-        if error.verify_code in _UNKNOWN_ISSUER and (nothing := trusts_nothing()):
-            advice = f"{advice}; {nothing}"
-        said = error.verify_message.rstrip(".")
-        return f"{said}; {advice}" if advice else said
-    reason = getattr(error, "reason", None)
-    if not reason:
-        return str(error)
-    advice = next((f"; {advice}" for part, advice in _HANDSHAKE.items() if part in reason), "")
-    return f"{reason.replace('_', ' ').lower()}{advice}"
+    return place_name(str(host), port)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError
-from asyncapi.messages.open_body import OpenBody
+from asyncapi.messages.open_body import NO_TRAILERS, OpenBody
 from asyncapi.messages.response import Response
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.transports import attempt_limit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+
+    from multidict import CIMultiDictProxy
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
@@ -55,10 +58,10 @@ class MockTransport:
         else:
             response = await self._wait(request, returned)
         if response.request is not None:  # a handler may hand out the same object again and again
-            response = Response(response.status, response.headers, response.content)
+            response = Response(response.status, response.headers, response.content, trailers=response.trailers)
         # as over a network, where each response belongs to its own request
         response.request = request
-        response.url = request.url
+        response.target = request.target
         return response
 
     async def aclose(self) -> None:
@@ -100,10 +103,10 @@ async def _answer(request: Request, returned: Any) -> Response:
             pieces.append(piece)
     finally:
         body.close()
-    return Response(response.status, response.headers, b"".join(pieces))
+    return Response(response.status, response.headers, b"".join(pieces), trailers=body.trailers)
 
 
-def body_of(source: AsyncIterable[bytes]) -> OpenBody:
+def body_of(source: AsyncIterable[bytes], trailers: CIMultiDictProxy[str] = NO_TRAILERS) -> OpenBody:
     """Make an open body of the pieces of `source`; an error in `source` ends the body."""
     pieces, broken = aiter(source), False
 
@@ -122,16 +125,20 @@ def body_of(source: AsyncIterable[bytes]) -> OpenBody:
         except Exception as error:
             raise ProtocolError(f"the body broke off: {type(error).__name__}: {error}") from error
         broken = False
+        if not piece:
+            body.trailers = trailers
         return piece
 
-    def stop() -> None:
-        close = getattr(pieces, "aclose", None)
-        if close is None or getattr(pieces, "ag_running", False):
-            return
-        try:
-            close().send(None)
-        except StopIteration:
-            return
-        raise ConfigError("a streamed reply is closed without waiting: its `finally` can't await")
+    body = OpenBody(read, partial(_stop, pieces))
+    return body
 
-    return OpenBody(read, stop)
+
+def _stop(pieces: AsyncIterator[bytes]) -> None:
+    close = getattr(pieces, "aclose", None)
+    if close is None or getattr(pieces, "ag_running", False):
+        return
+    try:
+        close().send(None)
+    except StopIteration:
+        return
+    raise ConfigError("a streamed reply is closed without waiting: its `finally` can't await")

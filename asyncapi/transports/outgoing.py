@@ -40,6 +40,9 @@ log: logging.Logger = logging.getLogger("asyncapi")
 
 Head = CIMultiDict[str]
 
+SOCKS = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
+"""The schemes of SOCKS proxies; the proxy looks names up with the last letter `a` or `h`."""
+
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # header bytes of a response that are not UTF-8 (PEP 383)
 
 
@@ -154,10 +157,12 @@ class Environment:
 
     Args:
         proxies: Whether its proxies are used; its passwords always are.
+        socks: Whether the transport speaks SOCKS.
     """
 
-    def __init__(self, *, proxies: bool) -> None:
+    def __init__(self, *, proxies: bool, socks: bool = False) -> None:
         self._proxies = proxies
+        self._socks = socks
 
     async def onto(self, headers: Head, url: URL) -> tuple[Head, str | None]:
         """Add the password of the host to its headers, and return the proxy to use, if there is one (rule 4).
@@ -183,19 +188,62 @@ class Environment:
             ConfigError: The proxy's URL can't be used.
         """
         found = proxy_for(os.environ, scheme=url.scheme, host=url.raw_host or "", port=url.port)
-        return None if found is None else checked_proxy(found, f"the environment's proxy for {url.scheme}: ")
+        return (
+            None
+            if found is None
+            else checked_proxy(found, f"the environment's proxy for {url.scheme}: ", socks=self._socks)
+        )
 
 
-def checked_proxy(proxy: str, said: str = "proxy=") -> str:
+def check(proxy: str | None, unix_socket: str | None, *, socks: bool = False) -> None:
+    """Check where a transport is to connect to; `socks` says whether it speaks SOCKS.
+
+    Raises:
+        ConfigError: The proxy can't be used, or the socket is not a path.
+    """
+    if proxy is not None:
+        checked_proxy(proxy, socks=socks)
+    if unix_socket is not None and not isinstance(unix_socket, str | os.PathLike):
+        raise ConfigError(f"unix_socket={unix_socket!r}: give the path of a socket")
+
+
+def check_guarded(proxy: str | None, unix_socket: str | None, *, trust_env: bool) -> None:
+    """Check that the guard works: only where the transport itself resolves names and connects.
+
+    Raises:
+        ConfigError: A proxy or a socket makes the connections.
+    """
+    if proxy is not None or trust_env:
+        given = "proxy=" if proxy is not None else "trust_env="
+        raise ConfigError(
+            f"egress= doesn't work with {given}: the proxy makes the connections; set the restrictions there"
+        )
+    if unix_socket is not None:
+        raise ConfigError(
+            "egress= doesn't work with unix_socket=: every call goes to that socket; leave one of them out"
+        )
+
+
+def checked_proxy(proxy: str, said: str = "proxy=", *, socks: bool = False) -> str:
     """Check that a proxy's URL can be used.
+
+    Args:
+        proxy: The URL.
+        said: Who named it, for the error.
+        socks: Whether the transport speaks SOCKS.
 
     Raises:
         ConfigError: It has another scheme, or no host.
     """
     url = parse_url(proxy)
-    if url.scheme not in {"http", "https"} or not url.raw_host:
-        raise ConfigError(f"{said}{redact_url(url)!r}: give http://host:port; SOCKS needs a session= of your own")
-    return proxy
+    if url.raw_host and (url.scheme in {"http", "https"} or (socks and url.scheme in SOCKS)):
+        return proxy
+    what = (
+        "give http://host:port or socks5://host:port (there are https, socks4, socks4a and socks5h too)"
+        if socks
+        else "give http://host:port; SOCKS needs a session= of your own"
+    )
+    raise ConfigError(f"{said}{redact_url(url)!r}: {what}")
 
 
 @lru_cache(maxsize=32)

@@ -9,15 +9,18 @@ Rules:
    the last good files stay in use. The recorded state of the files is therefore never newer than what was read. Files
    that were merely touched change nothing.
 4. A context is never changed once it is in use: a new one replaces it.
+5. The protocols that a connection offers (ALPN, RFC 7301) belong to its context, so each offer has one of its own.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import ssl
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
@@ -26,7 +29,7 @@ from typing import Any
 
 import truststore
 
-from asyncapi.errors import ConfigError, TLSError
+from asyncapi.errors import ConfigError, InsecureTLSWarning, TLSError
 from asyncapi.sansio.http.pins import pin
 
 log: logging.Logger = logging.getLogger("asyncapi")
@@ -34,6 +37,16 @@ log: logging.Logger = logging.getLogger("asyncapi")
 SETTLED = 1.0  # seconds after which a file that was written is taken to be complete
 NATIVE = sys.platform in {"darwin", "win32"}  # the system itself verifies, not OpenSSL
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+HTTP_1: tuple[str, ...] = ("http/1.1",)
+"""The offer of a connection that speaks HTTP/1.1 alone."""
+HTTP_2: tuple[str, ...] = ("h2",)
+"""The offer of a connection that speaks HTTP/2 alone."""
+EITHER: tuple[str, ...] = (*HTTP_2, *HTTP_1)
+"""The offer of a connection that speaks HTTP/2, or HTTP/1.1 where the server does not (RFC 9113 section 3.2)."""
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 
 Mark = tuple[int, int, int] | None
 
@@ -44,6 +57,7 @@ class Handshakes:
     Attributes:
         pins: The pins of all hosts, or for each host; None without pins.
         verify: Whether certificates are verified.
+        renewals: How often new files have replaced those in use: connections made before the last time are outdated.
 
     Args:
         ca: A file or folder of authorities, instead of the system's.
@@ -73,23 +87,38 @@ class Handshakes:
         self.verify = verify
         self._min_version = min_version
         self.pins = pins
+        self.renewals: int = 0
         self._paths = [path for path in (ca, cert, key) if path is not None and not os.path.isdir(path)]  # noqa: PTH112
         self._seen: list[Mark] | None = None
         self._digests: list[bytes] = []
-        self._context: ssl.SSLContext | None = None
+        self._warned: set[str] = set()
+        self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}  # by their offers (rule 5)
         if self._paths or ca is not None:
             self.context()
 
-    def context(self) -> ssl.SSLContext:
-        """Return the context of the next connection (rule 3)."""
-        if self._context is None:
+    def context(self, offer: tuple[str, ...] = HTTP_1) -> ssl.SSLContext:
+        """Return the context of the next connection (rule 3).
+
+        A transport asks once as it is made for every offer that it will use: from then on, files that can't be used are
+        never its connections' trouble.
+
+        Args:
+            offer: The protocols to offer by ALPN, best first.
+
+        Raises:
+            ConfigError: The first context of this offer can't be made from the files.
+        """
+        if not self._contexts:
             # marks before contents: a change in between is noticed next time (rule 3)
             marks, self._digests = _marks(self._paths), _digests(self._paths)
-            self._context = self._make()
+            self._contexts[offer] = self._make(offer)
             self._seen = marks if _settled(marks) else None
         elif self._paths and (marks := _marks(self._paths)) != self._seen and _settled(marks):
             self._renew(marks)
-        return self._context
+        found = self._contexts.get(offer)
+        if found is None:
+            found = self._contexts[offer] = self._make(offer)
+        return found
 
     def pins_of(self, host: str) -> Sequence[str]:
         """Return the pins of a host; empty if it has none."""
@@ -101,6 +130,42 @@ class Handshakes:
     def unproven(self, host: str) -> bool:
         """Whether any server can pass for this host: no verification and no pins."""
         return not self.verify and not self.pins_of(host)
+
+    def warn(self, place: str, host: str) -> None:
+        """Warn, once for each place, that a server's certificate is not verified.
+
+        Args:
+            place: The host and port, as the warning names them.
+            host: The host alone, which pins may prove.
+        """
+        if place in self._warned:
+            return
+        self._warned.add(place)
+        if self.unproven(host):
+            message = (
+                f"tls=False: the certificate of {place} is not verified; anyone on the way can read and change this"
+            )
+            log.warning(message)
+            warnings.warn(message, InsecureTLSWarning, stacklevel=3)
+
+    @property
+    def client_files(self) -> tuple[str, str, str | None] | None:
+        """The files of the client certificate and of its key, and the key's password; None without one."""
+        return None if self._cert is None else (self._cert, self._key or self._cert, self._password)
+
+    def authorities(self) -> list[bytes] | None:
+        """Return the authorities that the next connection trusts, in DER; None where the system keeps them to itself.
+
+        It is for libraries that verify certificates themselves.
+        """
+        context = self.context()
+        if isinstance(context, truststore.SSLContext):
+            return None
+        found: list[bytes] = context.get_ca_certs(binary_form=True)
+        folder: str | None = self._ca if self._ca is not None else ssl.get_default_verify_paths().capath
+        if not found and folder is not None and Path(folder).is_dir():  # OpenSSL reads a folder when it needs it
+            found = [certificate for path in sorted(Path(folder).iterdir()) for certificate in _certificates(path)]
+        return list(dict.fromkeys(found))
 
     def check(self, host: str, transport: Any) -> None:
         """Check the key of a server before anything is sent to it, and hang up on a wrong one.
@@ -127,7 +192,7 @@ class Handshakes:
         if own is None:
             return []
         # where nothing is verified, or the system verifies, only the server's own certificate is certain
-        if not self.verify or isinstance(self._context, truststore.SSLContext):
+        if not self.verify or isinstance(next(iter(self._contexts.values()), None), truststore.SSLContext):
             return [own]
         if sys.version_info >= (3, 13):
             return shown.get_verified_chain() or [own]
@@ -139,20 +204,21 @@ class Handshakes:
         if digests == self._digests:
             return
         try:
-            self._context = self._make()
+            self._contexts = {offer: self._make(offer) for offer in self._contexts}
         except ConfigError as error:
             log.warning("new TLS files are not used, the last good ones stay in use: %s", error.message)
         else:
             self._digests = digests
+            self.renewals += 1
             log.info("new TLS files are in use: %s", ", ".join(self._paths))
 
-    def _make(self) -> ssl.SSLContext:
-        context = self._trusting()
+    def _make(self, offer: tuple[str, ...]) -> ssl.SSLContext:
+        context = self._trusting(offer)
         if self._cert is not None:
             _show(context, self._cert, self._key, self._password)
         return context
 
-    def _trusting(self) -> ssl.SSLContext:
+    def _trusting(self, offer: tuple[str, ...]) -> ssl.SSLContext:
         if not self.verify:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
@@ -160,11 +226,11 @@ class Handshakes:
         elif self._ca is not None:
             context = _authorities(self._ca)
         elif self._cert is None and self._min_version == "1.2":
-            return _shared(*_environment())
+            return _shared(offer, *_environment())
         else:
             context = _system()
         context.minimum_version = _VERSIONS[self._min_version]
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(offer)
         return context
 
 
@@ -172,12 +238,12 @@ def _environment() -> tuple[str | None, ...]:
     return tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"))
 
 
-@lru_cache(maxsize=8)
-def _shared(*environment: str | None) -> ssl.SSLContext:  # noqa: ARG001 - what it was made from
-    """The context that all clients without TLS settings share."""
+@lru_cache(maxsize=16)
+def _shared(offer: tuple[str, ...], *environment: str | None) -> ssl.SSLContext:  # noqa: ARG001 - what it was made from
+    """The context that all clients without TLS settings share, one for each offer."""
     context = _system()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(offer)
     return context
 
 
@@ -202,7 +268,7 @@ def trusts_nothing() -> str | None:
             return f"{name}={path} does not exist"
     if not NATIVE:
         where = ssl.get_default_verify_paths()
-        context = _shared(*_environment())
+        context = _shared(HTTP_1, *_environment())
         if not context.cert_store_stats()["x509_ca"] and not (where.capath and any(Path(where.capath).iterdir())):
             return "this machine has no trust store: install its ca-certificates package"
     return None
@@ -241,6 +307,16 @@ def _unusable(error: ssl.SSLError, file: str, password: str | None, *, apart: bo
     if b"BEGIN ENCRYPTED" in text or b"4,ENCRYPTED" in text:
         return "the key is encrypted: give its password=" if password is None else "password= doesn't decrypt the key"
     return f"{error}; give a PEM file with the certificate and its chain{'' if apart else ', and key= if it is apart'}"
+
+
+def _certificates(path: Path) -> list[bytes]:
+    """The certificates in a file of a folder of authorities, under the name that OpenSSL looks for."""
+    if not _HASHED.fullmatch(path.name):
+        return []
+    try:
+        return [ssl.PEM_cert_to_DER_cert(text) for text in _PEM.findall(path.read_text("ascii", "replace"))]
+    except (OSError, ValueError):
+        return []
 
 
 def _marks(paths: Sequence[str]) -> list[Mark]:

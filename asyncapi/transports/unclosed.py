@@ -13,26 +13,43 @@ import logging
 import os
 import warnings
 import weakref
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import aiohttp
+from typing import Protocol
 
 log: logging.Logger = logging.getLogger("asyncapi")
 
 
-def watch_over(owner: object, session: aiohttp.ClientSession, origin: str) -> weakref.finalize[..., object]:
-    """Warn once `owner` is gone while its session is open.
+class Connections(Protocol):
+    """What a transport has opened.
+
+    Attributes:
+        loop: The loop that the connections live in.
+    """
+
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def closed(self) -> bool:
+        """Whether they are closed."""
+
+    def close(self) -> None:
+        """Close them, in their loop or where it no longer runs; it doesn't wait."""
+
+    def abandon(self) -> None:
+        """Leave them to the parent process: nothing may be closed here (rule 4)."""
+
+
+def watch_over(owner: object, connections: Connections, origin: str) -> weakref.finalize[..., object]:
+    """Warn once `owner` is gone while its connections are open.
 
     Args:
-        owner: What closes the session; the session must hold no reference to it.
-        session: The session that it has opened.
+        owner: What closes the connections; they must hold no reference to it.
+        connections: What it has opened.
         origin: Where its first call goes, by which the warning names it.
 
     Returns:
         finalize: To be detached when the session is closed.
     """
-    return weakref.finalize(owner, _left_open, session, origin, os.getpid())
+    return weakref.finalize(owner, _left_open, connections, origin, os.getpid())
 
 
 def warn(what: str, source: object = None) -> None:
@@ -46,25 +63,21 @@ def warn(what: str, source: object = None) -> None:
     warnings.warn(what, ResourceWarning, stacklevel=3, source=source)
 
 
-def _left_open(session: aiohttp.ClientSession, origin: str, process: int) -> None:
-    if session.closed:
+def _left_open(connections: Connections, origin: str, process: int) -> None:
+    if connections.closed:
         return
-    loop, connector = session._loop, session.connector  # noqa: SLF001 - the loop that its connections live in
-    session.detach()  # rule 2: it is closed now, and says nothing
     if os.getpid() != process:
-        if connector is not None:
-            connector._closed = True  # noqa: SLF001 - rule 4: else aiohttp's finalizer would close them
+        connections.abandon()
         return
-    if connector is not None and not connector.closed:
-        close = connector._close  # noqa: SLF001 - as aiohttp's own finalizer: `close()` wants to be awaited
-        if loop.is_running() and loop is not _running():
-            loop.call_soon_threadsafe(close)  # collected in another thread
-        else:
-            close()
+    loop = connections.loop
+    if loop.is_running() and loop is not _running():
+        loop.call_soon_threadsafe(connections.close)  # collected in another thread
+    else:
+        connections.close()
     warn(
         f"unclosed Client (its first call went to {origin}): "
         "use `async with Client(...) as api:`, or `await api.aclose()` at the end of its life",
-        session,
+        connections,
     )
 
 

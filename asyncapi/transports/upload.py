@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LARGE = 64 * 1024  # bytes; a larger body is sent in pieces, so that the loop is never blocked and "send" has an end
 
 
-async def pieces(request: Request) -> AsyncIterator[bytes]:
+async def pieces(request: Request) -> AsyncGenerator[bytes, None]:
     """Yield the body in pieces; at its end the phase becomes "headers".
 
     Raises:

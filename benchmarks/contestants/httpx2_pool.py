@@ -10,10 +10,10 @@ from contestants.pool import workers
 PACKAGES = ("httpx2", "httpcore2")
 
 
-async def run(urls, concurrency, took):
+async def run(urls, concurrency, took, protocol=""):
     limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     # The default of 5 s is too little for 500 new connections at once here; a timeout is no part of the comparison.
-    async with httpx2.AsyncClient(limits=limits, timeout=30) as client:
+    async with httpx2.AsyncClient(limits=limits, timeout=30, http2=protocol == "h2") as client:
 
         async def fetch(url):
             response = await client.get(url)

@@ -10,8 +10,9 @@ from contestants.pool import workers
 PACKAGES = ("pyreqwest",)
 
 
-async def run(urls, concurrency, took):
-    async with ClientBuilder().max_connections(concurrency).error_for_status(True).build() as client:
+async def run(urls, concurrency, took, protocol=""):
+    builder = ClientBuilder().max_connections(concurrency).error_for_status(True)
+    async with (builder.http2(True) if protocol == "h2" else builder).build() as client:
 
         async def fetch(url):
             response = await client.get(url).build().send()

@@ -21,7 +21,7 @@ from asyncapi.serve import FaultServer
 from asyncapi.testing import MockTransport, reply
 from blocking_client import Item, ours
 
-pytestmark = pytest.mark.usefixtures("no_thread_stays")
+pytestmark = [pytest.mark.lanes, pytest.mark.usefixtures("no_thread_stays")]
 
 
 # --- calls ------------------------------------------------------------------------------------------------------

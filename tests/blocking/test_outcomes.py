@@ -11,7 +11,7 @@ from asyncapi import ConfigError, NotFound, Request
 from asyncapi.blocking import Client
 from blocking_client import Item
 
-pytestmark = pytest.mark.usefixtures("no_thread_stays")
+pytestmark = [pytest.mark.lanes, pytest.mark.usefixtures("no_thread_stays")]
 
 
 def test_a_map_gives_an_outcome_for_each_input(api):

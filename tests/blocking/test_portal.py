@@ -17,25 +17,27 @@ import pytest
 from asyncapi import NotFound
 from asyncapi.blocking import Client
 from asyncapi.testing import MockTransport, reply
+from programs import on_lane
 
-pytestmark = pytest.mark.usefixtures("no_thread_stays")
+pytestmark = [pytest.mark.lanes, pytest.mark.usefixtures("no_thread_stays")]
 
 
-def script(server, body, **more):
-    code = textwrap.dedent(f"""
+def script(server, lane, body, **more):
+    begin = f"""
         import signal, sys, threading
         from asyncapi.blocking import Client
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's shell may have it ignored
         from asyncapi import PageNumber
         URL = {server.url!r}
-    """) + textwrap.dedent(body)
+    """
+    code = on_lane(lane, begin) + textwrap.dedent(body)
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more
     )
 
 
-def test_a_script_that_does_not_close_ends_all_the_same(server):
-    process = script(server, """
+def test_a_script_that_does_not_close_ends_all_the_same(server, lane):
+    process = script(server, lane, """
         import warnings
         warnings.simplefilter("ignore", ResourceWarning)  # which the log has as well
         api = Client(URL)
@@ -64,9 +66,9 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_ctrl_c_ends_what_is_waited_for(server, call):
+def test_ctrl_c_ends_what_is_waited_for(server, lane, call):
     server.reset()
-    process = script(server, f"""
+    process = script(server, lane, f"""
         def asleep():
             print("asleep", flush=True)
             threading.Event().wait(30)
@@ -101,9 +103,9 @@ ROUNDS = {
 
 
 @pytest.mark.parametrize(("body", "span"), ROUNDS.values(), ids=ROUNDS)
-def test_ctrl_c_at_any_moment_neither_hangs_nor_leaves_a_thread_or_a_task_behind(server, body, span):
+def test_ctrl_c_at_any_moment_neither_hangs_nor_leaves_a_thread_or_a_task_behind(server, lane, body, span):
     """A hundred real signals, each at a random moment of starting, calling, cleaning up and closing."""
-    process = script(server, f"""
+    process = script(server, lane, f"""
         import asyncio, itertools, os, random, time
         from asyncapi import LinkHeader
         from asyncapi.testing import MockTransport, reply
@@ -161,8 +163,8 @@ def test_ctrl_c_at_any_moment_neither_hangs_nor_leaves_a_thread_or_a_task_behind
     assert (process.returncode, out, err) == (0, "True [] 2 0\n", "")
 
 
-def test_a_script_ends_although_its_clients_thread_hangs(server):
-    process = script(server, """
+def test_a_script_ends_although_its_clients_thread_hangs(server, lane):
+    process = script(server, lane, """
         hung, free = threading.Event(), threading.Event()
         api = Client(URL, hooks=[lambda record: hung.set() or free.wait(30)])
         threading.Thread(target=lambda: api.get("/items/1"), daemon=True).start()
@@ -209,9 +211,9 @@ def test_an_error_shows_the_lines_of_both_sides():
     assert "blocking/client.py" in places
 
 
-def test_ctrl_c_that_nobody_catches_is_a_keyboard_interrupt(server):
+def test_ctrl_c_that_nobody_catches_is_a_keyboard_interrupt(server, lane):
     server.reset()
-    process = script(server, 'with Client(URL) as api: api.get("/delay/30", timeout=60)')
+    process = script(server, lane, 'with Client(URL) as api: api.get("/delay/30", timeout=60)')
     until_asked(server)
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)

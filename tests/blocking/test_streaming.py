@@ -14,6 +14,8 @@ from asyncapi import ConfigError, NotFound, ProtocolError, RequestTimeout, Schem
 from asyncapi.blocking import Client
 from servers import application
 
+pytestmark = pytest.mark.lanes
+
 
 class Row(BaseModel):
     id: int

@@ -108,11 +108,13 @@ async def test_a_model_must_fit_every_answer(inputs, out):
     assert [row["data"] for row in rows(out) if row["ok"]] == [{"n": 5}, {"n": 5}]
 
 
-async def test_the_jobs_own_client_sends_what_the_job_says(inputs, out, server, monkeypatch):
+@pytest.mark.lanes
+async def test_the_jobs_own_client_sends_what_the_job_says(inputs, out, server, monkeypatch, lane):
     monkeypatch.setenv("API_TOKEN", "s3cret")
     job = Job(
         inputs(3, line="{n}"), out, url="/items/{id}?q=1", base_url=server.url, method="PUT", headers={"X-A": "b"},
         auth_env="API_TOKEN", rate="1000/s", timeout=5, retry=2, concurrency=2,
+        transport=lane,
     )  # fmt: skip
     summary = await run(job)
     assert summary.ok == 3
@@ -237,7 +239,8 @@ async def test_cancelling_keeps_what_has_come(inputs, out):
     assert (again.skipped, again.ok) == (done, 50 - done)
 
 
-async def test_an_unkeyed_post_in_flight_is_written_as_unknown_and_not_sent_again(inputs, out, server):
+@pytest.mark.lanes
+async def test_an_unkeyed_post_in_flight_is_written_as_unknown_and_not_sent_again(inputs, out, server, lane):
     """What was waiting for its turn was not sent, and so is not unknown."""
     engine = None
 
@@ -249,11 +252,11 @@ async def test_an_unkeyed_post_in_flight_is_written_as_unknown_and_not_sent_agai
 
     server.answer = answer
     path = inputs(30, line=server.url + "/{n}")
-    engine = Engine(Job(path, out, method="POST", concurrency=20, rate=RateLimit(20, burst=2)))
+    engine = Engine(Job(path, out, method="POST", concurrency=20, rate=RateLimit(20, burst=2), transport=lane))
     summary = await engine.run()
     assert summary.exit_code == 130
     server.answer = lambda request: web.json_response(1)
-    again = await run(Job(path, out, method="POST", resume=True))
+    again = await run(Job(path, out, method="POST", resume=True, transport=lane))
     assert (again.unknown, again.exit_code) == (1, 1)
     assert sorted(path for _, path, _, _ in server.seen) == sorted(f"/{n}" for n in range(30))
     unknown = [row for row in rows(out) if row.get("error") == UNKNOWN]
@@ -261,7 +264,8 @@ async def test_an_unkeyed_post_in_flight_is_written_as_unknown_and_not_sent_agai
     assert sorted(row["id"] for row in rows(out)) == list(range(30))
 
 
-async def test_a_post_with_an_automatic_key_is_sent_again_with_the_same_key(inputs, out, server):
+@pytest.mark.lanes
+async def test_a_post_with_an_automatic_key_is_sent_again_with_the_same_key(inputs, out, server, lane):
     engine = None
 
     async def answer(request):
@@ -271,7 +275,7 @@ async def test_a_post_with_an_automatic_key_is_sent_again_with_the_same_key(inpu
         return web.json_response(1)
 
     server.answer = answer
-    job = {"method": "POST", "idempotency_key": "auto", "retry": None}
+    job = {"method": "POST", "idempotency_key": "auto", "retry": None, "transport": lane}
     path = inputs(3, line=server.url + "/{n}")
     engine = Engine(Job(path, out, **job))
     await engine.run()
@@ -438,14 +442,15 @@ async def test_retries_are_counted(inputs, out):
     assert {row["attempts"] for row in rows(out)} == {2}
 
 
-async def test_following_a_redirect_is_no_retry(inputs, out, server):
+@pytest.mark.lanes
+async def test_following_a_redirect_is_no_retry(inputs, out, server, lane):
     def answer(request):
         if request.path == "/0":
             return web.Response(status=302, headers={"Location": "/there"})
         return web.json_response(request.path)
 
     server.answer = answer
-    summary = await run(Job(inputs(1, line=server.url + "/{n}"), out))
+    summary = await run(Job(inputs(1, line=server.url + "/{n}"), out, transport=lane))
     assert [(row["attempts"], row["data"]) for row in rows(out)] == [(2, "/there")]
     assert summary.retries == 0
 
@@ -467,8 +472,11 @@ async def test_an_empty_input_is_a_job_without_rows(inputs, out):
     assert (summary.total, summary.exit_code, rows(out)) == (0, 0, [])
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize(("pace", "paused"), [(True, 1), (False, 0)])
-async def test_a_shared_limit_pauses_the_whole_job_and_the_summary_says_how_long(inputs, out, server, pace, paused):
+async def test_a_shared_limit_pauses_the_whole_job_and_the_summary_says_how_long(
+    inputs, out, server, pace, paused, lane
+):
     """Without pacing each row waits for itself, and the job is not paused."""
 
     def answer(request):
@@ -478,7 +486,7 @@ async def test_a_shared_limit_pauses_the_whole_job_and_the_summary_says_how_long
         return web.json_response({})
 
     server.answer = answer
-    summary = await run(Job(inputs(8, line=f"{server.url}/items/{{n}}"), out, concurrency=3, pace=pace))
+    summary = await run(Job(inputs(8, line=f"{server.url}/items/{{n}}"), out, concurrency=3, pace=pace, transport=lane))
     assert (summary.ok, summary.retries) == (8, 3)
     assert summary.paused == pytest.approx(paused, abs=0.2)
 

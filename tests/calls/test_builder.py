@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from types import MappingProxyType
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import MultiDict
 from yarl import URL
 
-from asyncapi import Client, ConfigError, Request, Timeout
+from asyncapi import Bearer, Breaker, Cache, Client, ConfigError, RateLimit, Request, Timeout
+from asyncapi.messages.uri import has_dot_segments, parse_url
+from asyncapi.sansio.http.origin import origin
 from asyncapi.testing import MockTransport, reply
 
 
@@ -234,3 +239,53 @@ def test_an_option_that_cannot_be_hashed_is_named(options):
     build = Client("https://h", transport=MockTransport(reply))._build
     with pytest.raises(ConfigError, match=rf"^{next(iter(options))}=\["):
         build("GET", "/", **options)
+
+
+# --- targets ---------------------------------------------------------------------------------------------------
+
+BASES = ["https://h", "https://h/v1", "http://h:8080/a%2fb", "http://[::1]:8080/v1", "http://u:p@h/v1", "http://h./v1",
+         "http://h:80", "https://bücher.example/é"]  # fmt: skip
+RELATIVE = st.text("ab/.%2E?&=+#:@é \\", max_size=10).map("/{}".format)
+
+
+def built(base: str, url: str | URL | Request, **options: Any) -> Request:
+    builder = Client(base, transport=MockTransport(lambda _: reply()))._builder
+    return builder.rebuild(url) if isinstance(url, Request) else builder.build("GET", url, **options)
+
+
+@given(st.sampled_from(BASES), RELATIVE)
+def test_a_target_below_a_base_is_what_the_whole_text_says(base, url):
+    whole = f"{base}{url}"
+    if has_dot_segments(url):
+        with pytest.raises(ConfigError, match="another path"):
+            built(base, url)
+        return
+    said = parse_url(whole)
+    # a Request of its own would read "//" as the beginning of a host
+    for way in (url,) if url.startswith("//") else (url, Request("GET", url)):
+        target = built(base, way).target
+        assert target.text == str(said)
+        assert (target.host, target.path) == (said.host_port_subcomponent, said.raw_path_qs)
+        assert target.origin == origin(said)
+        assert str(target.url) == str(said)
+
+
+@pytest.mark.parametrize("base", ["https://h", "http://h:8080/v1"])
+@pytest.mark.parametrize(
+    ("url", "params"),
+    [("/items/1", None), ("/items?a=1", None), ("/items", {"page": 2, "q": "é b"}), ("http://other:1/x?a=%2F", None),
+     ("https://other/x", {"a": [1, 2]}), ("/a.b/%7E", None)],
+)  # fmt: skip
+async def test_usual_calls_make_no_url_object(base, url, params):
+    seen = []
+    transport = MockTransport(lambda request: seen.append(request) or reply())
+    async with Client(base, transport=transport, auth=Bearer("t0ken-t0ken"), cookies=False, rate=RateLimit(50), breaker=Breaker(),
+                      pace=True, cache=Cache(), single_flight=True) as api:  # fmt: skip
+        response = await api.get(url, params=params)
+        request = Request("GET", url, params=params)
+        [outcome] = await api.gather([request])
+    assert outcome.ok
+    for target in (seen[0].target, response.target, response.request.target, request.target):
+        assert target._url is None
+    assert response.attempts[0].url.startswith("http")
+    assert response.attempts[0].target is response.url is seen[0].target.url

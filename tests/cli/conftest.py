@@ -45,10 +45,13 @@ async def server():
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Starts `asyncapi ARGS...` in `tmp_path`."""
+def start(tmp_path, lane, request):
+    """Starts `asyncapi ARGS...` in `tmp_path`; on the lane of the test, where it has one."""
+    chosen = ("--transport", lane) if request.node.get_closest_marker("lanes") else ()
 
     async def starter(*args, stdin=None, terminal=None, **settings):
+        if args[:1] == ("fetch",):
+            args = (*args, *chosen)
         return await asyncio.create_subprocess_exec(
             sys.executable, "-c", "from asyncapi.cli import main; main()", *map(str, args), cwd=tmp_path,
             stdin=asyncio.subprocess.DEVNULL if stdin is None else stdin,

@@ -11,6 +11,8 @@ from aiohttp import web
 
 from asyncapi import __version__
 
+pytestmark = pytest.mark.lanes
+
 
 def rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()]

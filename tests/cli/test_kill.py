@@ -9,6 +9,8 @@ from collections import Counter
 import pytest
 from aiohttp import web
 
+pytestmark = pytest.mark.lanes
+
 UNKNOWN = "unknown: was in flight when the job stopped; not sent again"
 KINDS = ("get", "keyed", "once")
 

@@ -1,14 +1,19 @@
 """Running a job: Ctrl-C at any moment, and the limits of the process."""
 
 import asyncio
+import fcntl
 import json
 import os
 import resource
 import signal
+import sys
+import termios
 import time
 
 import pytest
 from aiohttp import web
+
+pytestmark = pytest.mark.lanes
 
 
 def rows(path):
@@ -66,6 +71,7 @@ async def test_ctrl_c_while_nobody_reads_stdout_exits_all_the_same(server, start
     """The event loop hangs in a full pipe: a watchdog ends the process."""
 
     async def answer(request):
+        await server.saw(50)  # else the pipe may be full before so many have come
         return web.json_response("x" * 20_000)
 
     server.answer = answer
@@ -74,6 +80,8 @@ async def test_ctrl_c_while_nobody_reads_stdout_exits_all_the_same(server, start
     process = await start("fetch", "in.txt", "-o", f"/dev/fd/{writer}", pass_fds=(writer,))
     os.close(writer)
     await server.saw(50)
+    while int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)), sys.byteorder) < 50_000:
+        await asyncio.sleep(0.01)
     process.send_signal(signal.SIGINT)
     await asyncio.wait_for(process.wait(), 10)
     assert process.returncode == 130

@@ -95,6 +95,7 @@ def test_quiet_says_only_why_it_stopped(capsys):
     assert capsys.readouterr().err == "error: because\n"
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize("signals", [0, 1, 2])
 async def test_on_a_terminal_the_screen_is_live_and_gives_the_cursor_back(tmp_path, server, start, signals):
     async def answer(request):

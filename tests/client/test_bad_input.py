@@ -242,6 +242,7 @@ async def test_a_hook_that_is_async_is_told():
 # Lives of a client
 
 
+@pytest.mark.lanes
 async def test_a_closed_client_says_so():
     async with scripted(always(OK)) as server:
         async with Client(server.url) as api:

@@ -23,6 +23,7 @@ async def user(request: web.Request) -> web.Response:
     return web.json_response({"id": int(request.match_info["id"]), "name": "Ada"})
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete", "options"])
 async def test_each_verb_is_sent(verb):
     async with application(web.route("*", "/x", echo)) as url, Client(url) as api:
@@ -30,6 +31,7 @@ async def test_each_verb_is_sent(verb):
         assert (await api.request(verb, "/x")).json()["method"] == verb.upper()
 
 
+@pytest.mark.lanes
 async def test_head_has_no_body_and_all_headers():
     async with application(web.get("/x", echo)) as url, Client(url) as api:
         answer = await api.head("/x")
@@ -37,6 +39,7 @@ async def test_head_has_no_body_and_all_headers():
     assert int(answer.headers["Content-Length"]) > 0
 
 
+@pytest.mark.lanes
 async def test_a_model_makes_a_value():
     async with application(web.get("/users/{id}", user)) as url, Client(url) as api:
         assert await api.get("/users/7", model=User) == User(id=7, name="Ada")
@@ -46,6 +49,7 @@ async def test_a_model_makes_a_value():
         ]
 
 
+@pytest.mark.lanes
 async def test_what_is_sent_is_what_arrives():
     ours = {"headers": {"X-A": "client", "X-B": "client"}, "params": {"k": 1}}
     async with application(web.post("/v1/x", echo)) as url, Client(f"{url}/v1", **ours) as api:
@@ -117,6 +121,7 @@ async def test_retry_after_is_on_the_error():
 # What can be seen of it
 
 
+@pytest.mark.lanes
 async def test_stats_count_calls_answers_and_errors():
     async def script(peer):
         while (seen := await peer.request()) is not None:
@@ -186,6 +191,7 @@ async def test_the_repr_of_a_client_says_its_base_url_and_its_state():
     assert repr(api) == "<Client https://***@h/v1 (closed)>"
 
 
+@pytest.mark.lanes
 async def test_hooks_get_a_record_of_every_attempt_and_may_fail(caplog):
     records = []
 
@@ -204,6 +210,7 @@ async def test_hooks_get_a_record_of_every_attempt_and_may_fail(caplog):
 # Life
 
 
+@pytest.mark.lanes
 async def test_a_client_needs_no_block_and_opens_nothing_before_the_first_call():
     async with application(web.get("/x", echo)) as url:
         api = Client(url)
@@ -222,6 +229,7 @@ def test_a_client_may_be_made_outside_of_a_loop():
     assert asyncio.run(use()) == 200
 
 
+@pytest.mark.lanes
 async def test_nothing_is_left_behind_by_a_closed_client():
     before = asyncio.all_tasks()
     async with application(web.post("/x", echo)) as url, Client(url) as api:

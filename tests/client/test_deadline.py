@@ -341,6 +341,7 @@ def full_listener() -> tuple[socket.socket, list[socket.socket]]:
     return full, fillers
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize("limit", [None, 20])
 async def test_hundreds_of_calls_over_sockets_end_by_their_deadline(limit):
     """Each error names what spent the time."""
@@ -373,6 +374,7 @@ async def test_hundreds_of_calls_over_sockets_end_by_their_deadline(limit):
             assert any(at == "queue" for _, at in seen)
 
 
+@pytest.mark.lanes
 async def test_a_scope_over_a_real_network_bounds_all_that_is_in_it():
     loop = asyncio.get_running_loop()
     async with slow_server() as urls, Client() as client:
@@ -385,6 +387,7 @@ async def test_a_scope_over_a_real_network_bounds_all_that_is_in_it():
         assert len(done) == 40
 
 
+@pytest.mark.lanes
 async def test_a_name_not_resolved_in_time_ends_by_the_deadline_and_leaves_nothing(monkeypatch):
     """The resolver's thread can't be stopped, but nobody waits for it."""
     answered, asked = threading.Event(), []
@@ -420,6 +423,7 @@ async def test_a_name_not_resolved_in_time_ends_by_the_deadline_and_leaves_nothi
         answered.set()
 
 
+@pytest.mark.lanes
 async def test_an_event_loop_that_was_blocked_ends_what_is_late_as_soon_as_it_goes_on():
     async with slow_server() as urls, Client() as client:
         late = asyncio.create_task(client.get(urls["headers"], timeout=0.1))

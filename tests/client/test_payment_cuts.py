@@ -15,6 +15,8 @@ import pytest
 from asyncapi import Client, ConnectError, Fallback, Hedge, OutcomeUnknown, Response, Retry
 from asyncapi.serve import FaultServer
 
+pytestmark = pytest.mark.lanes
+
 HOPEFUL = Retry(4, base=0, budget=None)
 UP, DOWN = "request", "answer"
 

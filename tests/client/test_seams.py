@@ -664,6 +664,7 @@ def test_what_a_further_copy_alone_is_refused_holds_nobody():
     assert told == ("first", 2.0, 2.0)
 
 
+@pytest.mark.lanes
 async def test_cookies_that_are_kept_are_a_user_too():
     """A login by cookie: what was stored of the one before is not the next one's."""
 

@@ -27,6 +27,8 @@ from asyncapi import (
 )
 from asyncapi.stores import FileStore, MemoryStore
 
+pytestmark = pytest.mark.lanes
+
 STARTS_WITHIN = 20  # seconds
 SECRET = "s3cret:/ &"
 

@@ -21,6 +21,8 @@ from yarl import URL
 
 from asyncapi import AWSSigV4, Client, Forbidden, NotFound, Retry, StatusError
 
+pytestmark = pytest.mark.lanes
+
 STARTS_WITHIN = 30  # seconds
 KEYS = [
     "plain", "with space", "plus+plus", "a/b//c/", "日本/é", "100%", "percent%2Fencoded", "q?&=#;", "~!$'()*,:@",

@@ -17,12 +17,14 @@ from aiohttp import web
 from asyncapi import Alert, ApiKey, AsyncAPIError, BadRequest, Basic, Bearer, Cache, Client, Retry
 from asyncapi.clock import SYSTEM
 from asyncapi.trace import Recorder
-from asyncapi.transports.aiohttp import AioHTTPTransport
+from asyncapi.transports.factory import http_transport
 from asyncapi.watch import Logs, OpenTelemetry, Prometheus
 from servers import application
 
 pytest.importorskip("cryptography")
 from kinds import CANARY, KINDS, PRIVATE, make
+
+pytestmark = pytest.mark.lanes
 
 
 def secrets_of(auth) -> list[str]:
@@ -139,7 +141,7 @@ async def test_no_secret_shows(kind, outcome, caplog, capsys, tmp_path):
 
     async with application(*api.routes()) as url:
         auth = make(kind, f"{url}/token")
-        recorder = Recorder(AioHTTPTransport(clock=SYSTEM, max_body=1000))
+        recorder = Recorder(http_transport(SYSTEM, max_body=1000))
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             client = recorder.client(url, auth=auth, retry=Retry(2, base=0), watch=watched.all, hooks=[records.append])
@@ -230,7 +232,7 @@ async def test_a_password_in_a_url_shows_nowhere(outcome, caplog, capsys):
     assert echoed or leaks(texts, secrets_of(None)) == []
 
 
-async def test_a_job_shows_nothing(tmp_path, monkeypatch, caplog, capsys):
+async def test_a_job_shows_nothing(tmp_path, monkeypatch, caplog, capsys, lane):
     """Rows, journal, report and log of a bulk job whose token fails in every way."""
     pytest.importorskip("matplotlib")
     from asyncapi.bulk import Job, run
@@ -250,7 +252,7 @@ async def test_a_job_shows_nothing(tmp_path, monkeypatch, caplog, capsys):
         for suffix in ("jsonl", "sqlite", "csv"):
             job = Job(
                 rows, tmp_path / f"out.{suffix}", auth_env="TOKEN", retry=Retry(2, base=0), concurrency=1,
-                report=tmp_path / f"{suffix}.html",
+                report=tmp_path / f"{suffix}.html", transport=lane,
             )  # fmt: skip
             summary = await run(job)
             assert (summary.ok, summary.failed) == (6, 18)
@@ -261,14 +263,15 @@ async def test_a_job_shows_nothing(tmp_path, monkeypatch, caplog, capsys):
     assert leaks(texts, secrets_of(None)) == []
 
 
-async def test_a_jobs_token_goes_to_the_origin_of_its_base_url_alone(tmp_path, monkeypatch):
+async def test_a_jobs_token_goes_to_the_origin_of_its_base_url_alone(tmp_path, monkeypatch, lane):
     from asyncapi.bulk import Job, run
 
     monkeypatch.setenv("TOKEN", CANARY)
     here, there = Api("ok"), Api("ok")
     async with application(*here.routes()) as one, application(*there.routes()) as two:
         (tmp_path / "rows.txt").write_text(f"/x\n{two}/y\n")
-        await run(Job(tmp_path / "rows.txt", tmp_path / "out.jsonl", base_url=one, auth_env="TOKEN"))
+        job = Job(tmp_path / "rows.txt", tmp_path / "out.jsonl", base_url=one, auth_env="TOKEN", transport=lane)
+        await run(job)
     assert CANARY in here.came
     assert there.came
     assert CANARY not in there.came

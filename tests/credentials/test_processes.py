@@ -10,6 +10,7 @@ import sys
 import pytest
 from aiohttp import web
 
+from programs import on_lane
 from servers import application
 
 PROGRAM = """
@@ -65,8 +66,9 @@ class Rotating:
         return web.Response(text=token)
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize("kind", ["bearer", "dpop"])
-async def test_four_programs_share_one_file(kind, tmp_path):
+async def test_four_programs_share_one_file(kind, tmp_path, lane):
     pytest.importorskip("cryptography")
     pytest.importorskip("joserfc")
     server = Rotating()
@@ -76,7 +78,7 @@ async def test_four_programs_share_one_file(kind, tmp_path):
             await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-c",
-                PROGRAM,
+                on_lane(lane, PROGRAM),
                 url,
                 str(path),
                 kind,

@@ -14,6 +14,8 @@ from servers import application
 pytest.importorskip("cryptography")
 from kinds import CANARY, KINDS, make
 
+pytestmark = pytest.mark.lanes
+
 STATUSES = [301, 302, 303, 307, 308]
 
 

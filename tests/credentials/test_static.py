@@ -123,6 +123,7 @@ async def test_a_constant_that_is_refused_is_not_sent_again():
     assert transport.requests == 1
 
 
+@pytest.mark.lanes
 async def test_over_real_sockets_they_arrive():
     from aiohttp import web
 

@@ -383,6 +383,7 @@ def test_closing_one_client_ends_its_fetch_and_another_client_fetches_anew():
     run(scenario())
 
 
+@pytest.mark.lanes
 async def test_tokens_that_expire_during_a_fan_out_are_renewed_without_a_failed_call():
     async with FaultServer() as server:
         auth = OAuth2ClientCredentials(f"{server.url}/oauth/token?expires_in=1", "demo", "secret")

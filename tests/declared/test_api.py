@@ -145,6 +145,7 @@ async def shop():
         yield shop
 
 
+@pytest.mark.lanes
 async def test_what_is_in_the_path_is_encoded_whole(shop):
     assert (await shop.user(7))["path"] == "/users/7"
     assert (await shop.user(id=7))["path"] == "/users/7"
@@ -161,6 +162,7 @@ async def test_what_would_change_the_path_is_refused(name):
     assert transport.requests == 0
 
 
+@pytest.mark.lanes
 async def test_the_rest_goes_into_the_query_where_given(shop):
     assert (await shop.users())["path"] == "/users?colour=any&perPage=50"
     seen = await shop.users(
@@ -172,6 +174,7 @@ async def test_the_rest_goes_into_the_query_where_given(shop):
     )
 
 
+@pytest.mark.lanes
 async def test_headers_are_sent_where_given(shop):
     trace = UUID(int=5)
     seen = (await shop.users(trace=trace, team_header="red"))["headers"]
@@ -179,6 +182,7 @@ async def test_headers_are_sent_where_given(shop):
     assert not {"trace", "x-team"} & set((await shop.users())["headers"])
 
 
+@pytest.mark.lanes
 async def test_models_are_the_body(shop):
     seen = await shop.add(User(id=1, name="Ada"), dry_run=True)
     assert (seen["method"], seen["path"], seen["body"]) == ("POST", "/users?dryRun=true", '{"id":1,"name":"Ada"}')
@@ -190,6 +194,7 @@ async def test_models_are_the_body(shop):
     assert (await shop.row({"id": 1}))["body"] == '{"id":1}'
 
 
+@pytest.mark.lanes
 async def test_forms_raw_bodies_streams_and_files(shop, tmp_path):
     seen = await shop.login("a b", code=None)
     assert (seen["body"], seen["headers"]["content-type"]) == ("name=a+b", "application/x-www-form-urlencoded")
@@ -206,6 +211,7 @@ async def test_forms_raw_bodies_streams_and_files(shop, tmp_path):
     assert (await shop.upload(tmp_path / "f"))["body"] == "of a file"
 
 
+@pytest.mark.lanes
 async def test_the_answer_is_what_the_signature_says(shop):
     assert await shop.remove(1) is None
     assert isinstance(await shop.response(1), Response)
@@ -213,6 +219,7 @@ async def test_the_answer_is_what_the_signature_says(shop):
     assert key != (await shop.charge(5))["headers"]["idempotency-key"]
 
 
+@pytest.mark.lanes
 async def test_models_errors_and_pages_of_a_real_server():
     class Shop(API):
         @get("/items/{id}")
@@ -521,6 +528,7 @@ class Studio(API):
     def photos(self, *, retry: Annotated[int | None, Option()] = None) -> Pages[User]: ...
 
 
+@pytest.mark.lanes
 async def test_files_and_fields_make_one_form_and_bytes_are_the_answer_itself(tmp_path):
     path = tmp_path / "p.png"
     path.write_bytes(b"\x89PNG")

@@ -125,6 +125,7 @@ async def test_a_process_killed_while_it_waits_for_its_answer_resumes_with_the_s
     assert kept(store) == [("order-17", key, 200)]
 
 
+@pytest.mark.lanes
 async def test_a_payment_that_stays_unknown_keeps_its_key_for_later(tmp_path, example):
     async def cut(bank, key):
         bank.settle(key)
@@ -161,6 +162,7 @@ def dropping(bank):
     return web.post("/payments", handle)
 
 
+@pytest.mark.lanes
 async def test_a_declined_payment_is_final_and_another_name_is_another_try(tmp_path, example):
     async def decline_first(bank, key):
         if key == bank.keys[0]:
@@ -194,6 +196,7 @@ async def test_an_old_open_payment_is_left_to_people(tmp_path, example, monkeypa
         assert bank.keys == []
 
 
+@pytest.mark.lanes
 async def test_many_at_once_under_one_name_are_one_payment(tmp_path, example):
     bank = Bank()
     async with application(bank.route) as url, Client(url) as api:

@@ -121,6 +121,7 @@ class Places:
         return [web.get(f"/{name}", getattr(self, name)) for name in ("start", "away", "home")]
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize("auth", CREDENTIALS.values(), ids=CREDENTIALS)
 @pytest.mark.parametrize("status", [301, 307])
 @pytest.mark.parametrize("bound", ["by the base URL", "by the call"])
@@ -360,6 +361,7 @@ def everything(found: object, depth: int = 0) -> str:
     return " ".join(parts)
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize("auth", CREDENTIALS.values(), ids=CREDENTIALS)
 @pytest.mark.parametrize("outcome", [200, 401, 500, "refused", "redirect"])
 async def test_nothing_of_it_shows_anywhere(auth, outcome, caplog, capsys):

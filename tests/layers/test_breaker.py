@@ -116,6 +116,7 @@ def test_server_errors_and_broken_connections_open_it(answer):
     "answer",
     [200, 204, 302, 400, 401, 403, 404, 408, 409, 422, 425, 429,
      failing(ProtocolError("over max_body"), final=True), failing(ProtocolError("idle connection closed"), stale=True),
+     failing(ProtocolError("refused"), unprocessed=True),
      asyncio.CancelledError(), QueueFull("ours"), ConfigError("ours"), ValueError("a bug")],
     ids=str,
 )  # fmt: skip

@@ -483,3 +483,14 @@ def test_a_tag_is_asked_about_as_it_came_or_not_at_all(tag, asked):
         return [headers.get("If-None-Match") for *_, headers in origin.asked]
 
     assert played(scenario) == [None, asked]
+
+
+def test_trailers_are_not_stored():
+    """RFC 9111 section 3.1: a cache may discard trailer fields."""
+
+    async def scenario():
+        handler = MockTransport(lambda _: reply(headers={"Cache-Control": "max-age=60"}, trailers={"Checksum": "1"}))
+        async with Client("https://h", transport=handler, cache=Cache()) as api:
+            return [(seen.from_cache, dict(seen.trailers)) for seen in (await api.get("/"), await api.get("/"))]
+
+    assert run(scenario()) == [("", {"Checksum": "1"}), ("fresh", {})]

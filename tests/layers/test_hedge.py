@@ -31,7 +31,7 @@ from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings.hedge import Hedge
 from asyncapi.testing import FakeClock, MockTransport, reply, run
-from asyncapi.transports.aiohttp import AioHTTPTransport
+from asyncapi.transports.factory import http_transport
 from asyncapi.types import Body, Call, Request, stack
 from stepping import Places, each_cancellation
 
@@ -674,6 +674,7 @@ def test_a_finished_call_is_freed_without_the_garbage_collector():
         gc.enable()
 
 
+@pytest.mark.lanes
 async def test_over_real_sockets_the_losers_connection_is_closed_and_the_winners_is_kept():
     closed, open_ = [], []
 
@@ -696,7 +697,7 @@ async def test_over_real_sockets_the_losers_connection_is_closed_and_the_winners
     port = server.sockets[0].getsockname()[1]
     settings = Hedge(0.05, budget=1.0)
     hedges = Hedges(Keyed(settings.start), SYSTEM)  # a budget of 1: every call may be hedged once
-    transport = AioHTTPTransport(clock=SYSTEM, max_body=None)
+    transport = http_transport(SYSTEM, max_body=None)
     send = stack(transport.send, hedge(hedges, settings), telemetry.attempts(telemetry.Meter(), SYSTEM))
 
     async def ask():

@@ -111,6 +111,7 @@ async def test_credentials_go_to_their_own_origin_only(location, same):
     assert ("Host" in sent) == same
 
 
+@pytest.mark.lanes
 async def test_user_info_stays_at_home():
     """It is kept for a Location of the same origin that names none, and dropped for any other."""
     async with application(web.get("/there", echo)) as other:
@@ -133,6 +134,7 @@ async def test_user_info_stays_at_home():
     assert "pw" not in repr(away)
 
 
+@pytest.mark.lanes
 async def test_a_location_with_user_info_does_not_clash_with_our_header():
     """One of the two may be sent; ours was there first."""
 
@@ -148,6 +150,7 @@ async def test_a_location_with_user_info_does_not_clash_with_our_header():
     assert server.seen[1].headers["Authorization"] == "Bearer t"
 
 
+@pytest.mark.lanes
 async def test_between_two_servers_on_one_host_credentials_are_dropped():
     """Another port is another origin: real servers, real bytes."""
     async with application(web.post("/there", echo)) as other:
@@ -166,6 +169,7 @@ async def test_between_two_servers_on_one_host_credentials_are_dropped():
     assert [str(attempt.target) for attempt in answer.attempts] == [f"{server.url}/", f"{other}/there"]
 
 
+@pytest.mark.lanes
 async def test_a_stream_that_cannot_be_rewound_is_not_sent_again():
     async def once():
         yield b"x"
@@ -275,6 +279,7 @@ async def test_a_location_that_cannot_be_followed_is_told_and_not_retried(locati
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.lanes
 async def test_a_redirect_without_an_end_of_its_body_is_bounded():
     """A hop's body is read like any other."""
 

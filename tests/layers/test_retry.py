@@ -182,6 +182,12 @@ def stale(request):
     return error
 
 
+def unprocessed(request):
+    error = ProtocolError("refused", request=request)
+    error.unprocessed = True
+    return error
+
+
 def endless(request):
     error = ProtocolError("over max_body", request=request)
     error.final = True
@@ -197,6 +203,7 @@ FAILURES = {
     "connect": (lambda r: ConnectError("refused", request=r), BACKOFF, BACKOFF),
     "tls": (lambda r: TLSError("expired", request=r), (), ()),
     "stale": (stale, (0, *BACKOFF), ()),  # one replay outside the count
+    "unprocessed": (unprocessed, (0, 0, 0, *BACKOFF), (0, 0, 0, *BACKOFF)),  # three replays outside the count
     "protocol": (lambda r: ProtocolError("cut", request=r), BACKOFF, ()),
     "max_body": (endless, (), ()),
     "timeout in queue": (timeout("queue"), BACKOFF, BACKOFF),
@@ -207,7 +214,7 @@ FAILURES = {
 }
 
 
-NEVER_SENT = {"connect", "tls", "timeout in queue", "timeout in connect"}
+NEVER_SENT = {"connect", "tls", "unprocessed", "timeout in queue", "timeout in connect"}
 
 
 @pytest.mark.parametrize("keyed", [False, True])
@@ -627,3 +634,56 @@ def test_a_stale_connection_is_replayed_even_where_there_are_no_retries(method, 
     made, why = run(scenario())
     assert made == attempts
     assert why.startswith("replay" if attempts == 2 else "")
+
+
+@pytest.mark.parametrize("retry", [None, 1, 4])
+@pytest.mark.parametrize("refusals", [1, 3])
+def test_a_post_that_was_not_begun_is_replayed_at_once_and_costs_no_budget(retry, refusals):
+    async def scenario():
+        left = [refusals]
+
+        def answer(request):
+            left[0] -= 1
+            return unprocessed(request) if left[0] >= 0 else reply(201)
+
+        host = Host(answer, retry=retry)
+        response = await host.client.post("/orders", json={"amount": 1})
+        assert (response.status, host.waits) == (201, [0.0] * refusals)
+        assert {made.why for made in response.attempts[1:]} == {"replay: the server had not begun the request"}
+        assert {made.then for made in response.attempts[:-1]} == {"replayed at once"}
+        assert not any(made.unsure for made in response.attempts)
+        stats = host.client.stats
+        assert (stats.retries, stats.budget.get("h", 10) >= 10) == (0, True)
+
+    run(scenario())
+
+
+def test_without_retries_a_request_that_is_never_begun_is_sent_four_times():
+    async def scenario():
+        host = Host(unprocessed, retry=None)
+        error = await host.fails("POST", json={"amount": 1})
+        assert (type(error), error.unprocessed, host.waits) == (ProtocolError, True, [0.0] * 3)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("retry", [None, 4])
+def test_a_stream_that_cannot_be_rewound_is_not_replayed_either(retry):
+    async def scenario():
+        host = Host(unprocessed, retry=retry)
+        await host.fails("POST", content=iter([b"x"]))
+        assert len(host.times) == 1
+
+    run(scenario())
+
+
+def test_a_post_is_not_replayed_because_of_what_is_behind_its_redirect():
+    async def scenario():
+        def answer(request):
+            return reply(303, headers={"Location": "/done"}) if request.method == "POST" else unprocessed(request)
+
+        host = Host(answer)
+        await host.fails("POST", json={"amount": 1})
+        assert [request.method for request in host.requests] == ["POST", "GET"]
+
+    run(scenario())

@@ -15,7 +15,7 @@ from asyncapi.messages import call as module
 from asyncapi.messages.call import NO_SETTINGS, Attempt, Call, CallSettings
 
 PACKAGE = Path(asyncapi.__file__).parent
-FIXED = {"settings", "started", "original_url"}
+FIXED = {"settings", "started", "original"}
 
 
 def writers_in_docstring() -> dict[str, set[str]]:
@@ -28,7 +28,7 @@ def writers_in_docstring() -> dict[str, set[str]]:
         left, right = line[4:38].strip(), line[38:]
         names = [name.strip() for name in left.split(",")] if left else names
         for name in names:
-            table.setdefault(name, set()).update(re.findall(r"\b[a-z_]+(?:\.[a-z_]+)+", right))
+            table.setdefault(name, set()).update(re.findall(r"\b[a-z_]+(?:\.[a-z_0-9]+)+", right))
     return table
 
 

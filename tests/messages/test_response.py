@@ -97,6 +97,24 @@ def test_a_copy_is_another_object_with_the_same_values():
     assert all(getattr(twin, name) is getattr(response, name) for name in Response.__slots__)
 
 
+def test_trailers_are_apart_from_the_headers_and_outlive_copies_and_pickles():
+    assert not Response(200).trailers
+    response = Response(200, JSON, b"1", url="https://h/", trailers=[("Grpc-Status", "0"), ("a", "1"), ("a", "2")])
+    assert "grpc-status" not in response.headers
+    for twin in (response, copy(response), pickle.loads(pickle.dumps(response))):
+        assert (twin.trailers["grpc-status"], twin.trailers.getall("A")) == ("0", ["1", "2"])
+        assert type(twin.trailers) is type(twin.headers)
+
+
+def test_the_trailers_of_an_error_are_pickled_without_secrets():
+    failed = Response(503, JSON, b"{}", url="https://h/", trailers={"Grpc-Status": "14", "Set-Cookie": "a=s3cr3t"})
+    with pytest.raises(ServerError) as caught:
+        failed.raise_for_status()
+    data = pickle.dumps(caught.value)
+    assert b"s3cr3t" not in data
+    assert pickle.loads(data).response.trailers["grpc-status"] == "14"
+
+
 def test_a_pickle_has_the_answer_and_no_secret():
     request = Request("GET", "https://h/?token=s3cr3t", headers={"Authorization": "s3cr3t"})
     response = Response(200, JSON, b"1", url=request.url, request=request, http_version="1.1")

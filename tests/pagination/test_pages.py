@@ -77,6 +77,7 @@ WAYS = [
 NAMES = [name for name, _, _ in WAYS]
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize(("name", "by", "params"), WAYS, ids=NAMES)
 @pytest.mark.parametrize("total", [95, 100, 7, 10, 0])
 @pytest.mark.parametrize("prefetch", [0, 1, 3])
@@ -87,6 +88,7 @@ async def test_every_item_comes_once_and_in_order(api, name, by, params, *, tota
     assert pages.stopped is None
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize(("name", "by", "params"), WAYS, ids=NAMES)
 async def test_pages_come_whole(api, name, by, params):
     seen = [page async for page in api.paginate("/items", by=by, params={**params, "total": 95}).pages()]
@@ -95,6 +97,7 @@ async def test_pages_come_whole(api, name, by, params):
     assert seen[3].items == seen[3].data["items"] == seen[3].response.json()["items"]
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize(("name", "by", "params"), WAYS, ids=NAMES)
 @pytest.mark.parametrize("taken", [0, 1, 9, 10, 11, 37, 94, 95])
 async def test_a_saved_position_goes_on_where_it_was_left(api, name, by, params, taken):
@@ -113,6 +116,7 @@ async def test_a_saved_position_goes_on_where_it_was_left(api, name, by, params,
     assert first + [item.id async for item in pages] == list(range(1, 96)), "the same object goes on too"
 
 
+@pytest.mark.lanes
 async def test_positions_between_pages_are_those_of_pages(api):
     pages = api.paginate("/items", by=PageNumber(), params={"per_page": 10, "total": 30})
     seen = [(page.position, pages.position) async for page in pages.pages()]
@@ -120,6 +124,7 @@ async def test_positions_between_pages_are_those_of_pages(api):
     assert [after for _, after in seen] == [{"page": 2, "size": 10}, {"page": 3, "size": 10}, {"end": True}]
 
 
+@pytest.mark.lanes
 async def test_a_position_may_be_written_by_hand(api):
     def ids(**more):
         return api.paginate("/items", params={"per_page": 10, "total": 50}, model=Item, **more)

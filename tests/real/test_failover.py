@@ -13,6 +13,8 @@ from daemons import haproxy, nginx
 from servers import application
 from upstream import plain
 
+pytestmark = pytest.mark.lanes
+
 PROBE_EVERY = 1.0
 
 

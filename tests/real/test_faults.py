@@ -26,6 +26,8 @@ from asyncapi.testing import Chaos
 from daemons import haproxy, nginx
 from upstream import plain
 
+pytestmark = pytest.mark.lanes
+
 PATIENT = Retry(attempts=10, base=0.02, cap=0.2, budget=None)
 
 RANDOM_FAULTS = """

@@ -32,6 +32,8 @@ from asyncapi import (
     Unauthorized,
 )
 
+pytestmark = pytest.mark.lanes
+
 STARTS_WITHIN = 20  # seconds
 COMMAND = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "32", "--bind", "127.0.0.1:0", "httpbin:app"]
 
@@ -223,7 +225,7 @@ async def test_a_fan_out(api):
     assert len({answer.json()["uuid"] for answer in uuids}) == 100
 
 
-def test_a_file_of_hundreds_of_urls_through_the_command_line(httpbin, tmp_path):
+def test_a_file_of_hundreds_of_urls_through_the_command_line(httpbin, tmp_path, lane):
     """All of its kinds, once each in the output, with the outcome that httpbin gives it."""
     paths = {
         "/get?n={}": 200, "/anything/{}": 200, "/gzip?n={}": 200, "/deflate?n={}": 200, "/json?n={}": 200,
@@ -235,6 +237,7 @@ def test_a_file_of_hundreds_of_urls_through_the_command_line(httpbin, tmp_path):
     (tmp_path / "urls.txt").write_text("\n".join(urls) + "\n")
     main = "from asyncapi.cli import main; main()"
     command = [sys.executable, "-c", main, "fetch", "urls.txt", "-o", "out.jsonl", "--quiet", "--retry", "1"]
+    command += ["--transport", lane]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1, done.stderr  # some rows failed, as they should
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]

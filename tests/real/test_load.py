@@ -12,6 +12,8 @@ from asyncapi import Adaptive, Client, Hedge
 from daemons import haproxy, nginx
 from upstream import plain
 
+pytestmark = pytest.mark.lanes
+
 CALLS = 1500
 
 

@@ -12,6 +12,8 @@ import pytest
 from asyncapi import Client, RateLimit, RateLimited, Retry
 from daemons import nginx
 
+pytestmark = pytest.mark.lanes
+
 RATE = 200  # requests per second
 
 

@@ -7,7 +7,6 @@ import copy
 import pickle
 import subprocess
 import sys
-import textwrap
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -19,6 +18,7 @@ import asyncapi.blocking
 from asyncapi import API, Client, ConfigError, PageNumber, get
 from asyncapi.serve import FaultServer
 from asyncapi.testing import MockTransport, reply
+from programs import on_lane
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +89,23 @@ def test_a_client_passed_to_a_pool_of_processes_is_an_error_at_the_caller():
         pool.submit(print, api).result(timeout=60)
 
 
-def outcome_of(script: str, url: str) -> list[str]:
-    """What a script prints that runs in a process of its own; it must end well by itself."""
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore:.*fork:DeprecationWarning", "-c", textwrap.dedent(script), url],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert (run.returncode, run.stderr) == (0, "")
-    return run.stdout.splitlines()
+@pytest.fixture
+def outcome_of(lane, server):
+    """Runs a script in a process of its own, with the server's URL, and returns what it prints; it must end well."""
+
+    def run(script: str) -> list[str]:
+        warned = [sys.executable, "-W", "error", "-W", "ignore:.*fork:DeprecationWarning"]
+        done = subprocess.run(
+            [*warned, "-c", on_lane(lane, script), server.url], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.splitlines()
+
+    return run
 
 
-def test_a_fork_inside_the_loop_is_refused_and_takes_nothing_from_the_parent(server):
+@pytest.mark.lanes
+def test_a_fork_inside_the_loop_is_refused_and_takes_nothing_from_the_parent(outcome_of):
     lines = outcome_of(
         """
         import asyncio, os, sys
@@ -121,14 +127,14 @@ def test_a_fork_inside_the_loop_is_refused_and_takes_nothing_from_the_parent(ser
                     print((await api.get(f"/items/{number + 1}")).json()["id"], flush=True)
 
         asyncio.run(main())
-        """,
-        server.url,
+        """
     )
     assert "before a fork" in lines[0]
     assert lines[1:] == ["1", "2", "3"]
 
 
-def test_a_fork_that_goes_on_with_the_parents_loop_is_refused(server):
+@pytest.mark.lanes
+def test_a_fork_that_goes_on_with_the_parents_loop_is_refused(outcome_of):
     lines = outcome_of(
         """
         import asyncio, os, sys
@@ -149,14 +155,14 @@ def test_a_fork_that_goes_on_with_the_parents_loop_is_refused(server):
         print(loop.run_until_complete(api.get("/items/3")).json()["id"])
         loop.run_until_complete(api.aclose())
         loop.close()
-        """,
-        server.url,
+        """
     )
     assert ["before a fork" in line for line in lines] == [True, True, False]
     assert lines[2] == "3"
 
 
-def test_a_blocking_client_in_a_fork_is_refused_and_its_blocks_end_quietly(server):
+@pytest.mark.lanes
+def test_a_blocking_client_in_a_fork_is_refused_and_its_blocks_end_quietly(outcome_of):
     lines = outcome_of(
         """
         import os, sys
@@ -176,8 +182,7 @@ def test_a_blocking_client_in_a_fork_is_refused_and_its_blocks_end_quietly(serve
             os.write(1, b"quiet\\n")
             os._exit(0)
         os.waitpid(child, 0)
-        """,
-        server.url,
+        """
     )
     assert "before a fork" in lines[0]
     assert lines[1:] == ["quiet"]

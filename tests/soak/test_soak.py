@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +21,9 @@ from asyncapi import Adaptive, Breaker, Cache, Client, Fallback, Hedge, RateLimi
 from asyncapi.blocking import Client as BlockingClient
 from asyncapi.serve import FaultServer
 from asyncapi.testing import MockTransport, reply
+from programs import on_lane
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.lanes]
 
 
 def _loaded(name):
@@ -169,8 +169,8 @@ ENDS = {
 
 
 @pytest.mark.parametrize("script", ENDS.values(), ids=ENDS)
-def test_a_sigterm_ends_a_running_client_and_leaves_nothing(server, script):
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(script), server.url]
+def test_a_sigterm_ends_a_running_client_and_leaves_nothing(server, script, lane):
+    command = [sys.executable, "-W", "error", "-c", on_lane(lane, script), server.url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with process:
         assert process.stdout.readline() == "ready\n"

@@ -10,6 +10,8 @@ import pytest
 from asyncapi import Client, ConfigError, DeadlineExceeded, NotFound, ProtocolError, RequestTimeout, Retry, Timeout
 from servers import always, saying, scripted
 
+pytestmark = pytest.mark.lanes
+
 BODY = b"The quick brown fox jumps over the lazy dog."
 QUICK = Retry(4, base=0.001)
 

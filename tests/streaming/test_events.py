@@ -106,6 +106,7 @@ def test_other_headers_of_several_lines_go_with_every_connection():
     run(scenario())
 
 
+@pytest.mark.lanes
 def test_an_id_beyond_latin_1_goes_out_in_utf_8():
     """On the wire: WHATWG HTML 9.2.5 has it encoded so."""
 
@@ -286,6 +287,7 @@ def test_cancelled_in_any_turn_nothing_is_left():
     assert each_cancellation(scenario) > 20
 
 
+@pytest.mark.lanes
 async def test_over_a_real_server():
     asked = []
 

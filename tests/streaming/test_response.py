@@ -119,3 +119,18 @@ def test_read_is_bounded_by_max_body_and_the_other_ways_are_not():
             assert await drained(api) == [b"abc", b"def"]
 
     run(scenario())
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_trailers_come_with_the_end_of_the_body(status):
+    async def scenario():
+        answer = reply(status, content=Source(b"a", b"b"), trailers={"Grpc-Status": "0"})
+        async with (
+            client_of(answer) as api,
+            api.stream("GET", "/", raise_for_status=False) as response,
+        ):
+            assert dict(response.trailers) == ({} if status == 200 else {"Grpc-Status": "0"})
+            assert await response.read() == b"ab"
+            assert dict(response.trailers) == {"Grpc-Status": "0"}
+
+    run(scenario())

@@ -1,4 +1,4 @@
-"""nginx and haproxy as real processes on loopback, each with a configuration of the test's own.
+"""nginx, haproxy and proxies as real processes on loopback, each with a configuration of the test's own.
 
 A daemon is one process in the foreground: SIGKILL ends all of it, and it lives in a folder that goes with it. It is
 ready when its port takes a connection. Ports are below those that the system gives to outgoing connections.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import os
 import random
@@ -81,6 +82,40 @@ backend behind
   server behind {behind} {server}
 """
 
+_SQUID = """
+{listens}
+pid_filename none
+access_log none
+cache_log /dev/null
+cache deny all
+coredump_dir {folder}
+shutdown_lifetime 0 seconds
+auth_param basic program {basic} {folder}/users
+acl known proxy_auth REQUIRED
+http_access allow {allowed}
+http_access deny all
+"""
+
+_TINYPROXY = """
+Port {port}
+Listen 127.0.0.1
+Timeout 60
+LogLevel Critical
+{login}
+"""
+
+_DANTED = """
+logoutput: stderr
+internal: 127.0.0.1 port = {port}
+external: lo
+clientmethod: none
+socksmethod: none
+user.privileged: root
+user.unprivileged: nobody
+client pass {{ from: 127.0.0.0/8 to: 127.0.0.0/8 }}
+socks {verdict} {{ from: 127.0.0.0/8 to: 127.0.0.0/8 }}
+"""
+
 
 def free_port() -> int:
     """A port that nobody listens on, and that no outgoing connection will be given."""
@@ -92,7 +127,7 @@ def free_port() -> int:
 
 
 class Daemon:
-    """One nginx or haproxy."""
+    """One nginx or haproxy, or one proxy."""
 
     def __init__(self, program: str, folder: Path, port: int) -> None:
         where = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin:/sbin")
@@ -104,7 +139,13 @@ class Daemon:
         self._config = folder / "config"
         self._said = folder / "said"
         self._process: subprocess.Popen[bytes] | None = None
-        options = {"nginx": ["-p", str(folder), "-e", "stderr", "-c"], "haproxy": ["-db", "-f"]}[program]
+        options = {
+            "nginx": ["-p", str(folder), "-e", "stderr", "-c"],
+            "haproxy": ["-db", "-f"],
+            "squid": ["-N", "-f"],
+            "tinyproxy": ["-d", "-c"],
+            "danted": ["-f"],
+        }[program]
         self._command = [where, *options, str(self._config)]
 
     def configure(self, config: str) -> None:
@@ -198,6 +239,58 @@ def haproxy(
         daemon = HAProxy("haproxy", folder, free_port())
         sections = {"frontend": frontend, "backend": backend, "server": server, "defaults": defaults}
         daemon.configure(_HAPROXY.format(folder=folder, port=daemon.port, behind=behind, **sections))
+        try:
+            daemon.start()
+            yield daemon
+        finally:
+            daemon.stop()
+
+
+@contextlib.contextmanager
+def squid(*, login: tuple[str, str] | None = None, tls: bytes | None = None) -> Iterator[Daemon]:
+    """A squid that lets everybody through, or those who log in; over TLS with this key and certificate in PEM."""
+    basic = Path("/usr/lib/squid/basic_ncsa_auth")
+    with _folder() as folder:
+        daemon = Daemon("squid", folder, free_port())
+        if login is not None and not basic.exists():
+            pytest.skip(f"squid has no {basic}")
+        folder.chmod(0o755)  # it leaves root behind
+        user, password = login or ("nobody", "")
+        digest = hashlib.md5(password.encode()).hexdigest()  # one of the forms that its helper reads
+        (folder / "users").write_text(f"{user}:{digest}\n")
+        listens = f"http_port 127.0.0.1:{daemon.port}"
+        if tls is not None:
+            (folder / "pem").write_bytes(tls)
+            listens = f"https_port 127.0.0.1:{daemon.port} tls-cert={folder}/pem"
+            daemon.url = daemon.url.replace("http", "https")
+        allowed = "known" if login else "all"
+        daemon.configure(_SQUID.format(folder=folder, listens=listens, basic=basic, allowed=allowed))
+        try:
+            daemon.start()
+            yield daemon
+        finally:
+            daemon.stop()
+
+
+@contextlib.contextmanager
+def tinyproxy(*, login: tuple[str, str] | None = None) -> Iterator[Daemon]:
+    """A tinyproxy that lets everybody through, or those who log in."""
+    with _folder() as folder:
+        daemon = Daemon("tinyproxy", folder, free_port())
+        daemon.configure(_TINYPROXY.format(port=daemon.port, login=f"BasicAuth {' '.join(login)}" if login else ""))
+        try:
+            daemon.start()
+            yield daemon
+        finally:
+            daemon.stop()
+
+
+@contextlib.contextmanager
+def danted(*, lets_through: bool = True) -> Iterator[Daemon]:
+    """A danted: SOCKS4 and SOCKS5, without a login."""
+    with _folder() as folder:
+        daemon = Daemon("danted", folder, free_port())
+        daemon.configure(_DANTED.format(port=daemon.port, verdict="pass" if lets_through else "block"))
         try:
             daemon.start()
             yield daemon

@@ -22,7 +22,7 @@ from asyncapi.sansio.auth import digest, oauth, oauth_errors
 from asyncapi.sansio.auth.aws_quirks import skew
 from asyncapi.sansio.auth.trace_masks import Masks
 from asyncapi.sansio.failures.propagation import TIMEOUT_HEADERS, read_timeout
-from asyncapi.sansio.http import caching, codings, cookies, page_ends, proxies, sse
+from asyncapi.sansio.http import altsvc, caching, codings, cookies, field_sections, page_ends, proxies, sse
 from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.fields import elements
 from asyncapi.sansio.http.http_date import http_date
@@ -118,6 +118,13 @@ def _bytes(read: Callable[[bytes], Any]) -> Callable[[str], Any]:
     return lambda text: read(text.encode("utf-8", "surrogateescape"))
 
 
+def _field_section(text: str) -> None:
+    line = text.encode("utf-8", "surrogateescape")
+    status, fields = field_sections.response_section([(b":status", b"200"), (b"content-length", line)], 1 << 20)
+    assert status == 200
+    field_sections.content_length(fields)
+
+
 PARSERS: dict[str, Parser] = {
     "a list": Parser(lambda text: [*elements([text])]),
     "Cache-Control": Parser(
@@ -129,6 +136,17 @@ PARSERS: dict[str, Parser] = {
         lambda text: [*links([text]), *links(text.split("|"))],
         (("", ", ", "x>"), ("", "<>; ", ">"), ("", '<>;a="\\" ', ">"), ("", "<>;a= ", '">'), ("<>;", " ", '"<>')),
     ),
+    "Alt-Svc": Parser(
+        lambda text: altsvc.parse([text, f'h3="{text}"; ma={text}; persist="{text}"']),
+        (
+            ("", "h3=", '":1"'),
+            ('h3="', "\\a", ""),
+            ('h3=":1"', ";a=b", ";"),
+            ('h3="', ".", ':1"'),
+            ("", "%41", '=":1"'),
+        ),
+    ),
+    "a field section": Parser(_field_section, raises=(field_sections.BadSection,)),
     "WWW-Authenticate": Parser(
         lambda text: digest.read([text, f"Digest {text}"]),
         (("Digest a", " ", '"'), ("Digest a=", " ", '"'), ('Digest a="', "\\", ""), ("Digest ", 'a="b",', "")),

@@ -229,8 +229,13 @@ async def tunnel(peer: Peer) -> None:
     seen = await peer.head()
     if seen is None:
         return
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(seen.target.rpartition(":")[2]))
     await peer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+    await tunnelled(peer, int(seen.target.rpartition(":")[2]))
+
+
+async def tunnelled(peer: Peer, port: int) -> None:
+    """Hand on what comes from a client to a port of 127.0.0.1, and back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     ways = [asyncio.ensure_future(_pipe(peer.reader, writer)), asyncio.ensure_future(_pipe(reader, peer.writer))]
     try:
         await asyncio.wait(ways)

@@ -7,7 +7,9 @@ import pytest
 from pydantic import BaseModel
 
 from asyncapi import Client, ConnectError, NotFound, ProtocolError, RequestTimeout, Retry, SchemaError
-from asyncapi.testing import mocked_aiohttp, reply
+from asyncapi.testing import MockTransport, mocked_aiohttp, reply
+
+pytestmark = pytest.mark.lane("aiohttp", reason="aioresponses stands in for aiohttp's session")
 
 BASE = "https://api.example.com"
 
@@ -124,3 +126,14 @@ def test_a_reply_is_an_answer():
     assert answer.headers["Content-Type"] == "application/json"
     assert reply(json=1, headers={"content-type": "a/b"}).headers.getall("Content-Type") == ["a/b"]
     assert (reply().status, reply().content, reply(content=b"x").text) == (200, b"", "x")
+
+
+async def test_a_reply_has_trailers_whole_or_in_pieces_again_and_again():
+    async def pieces():
+        yield b"a"
+
+    again = reply(trailers={"Checksum": "1"})
+    for made in (lambda request: again, lambda request: reply(content=pieces(), trailers={"Checksum": "1"})):
+        async with Client(BASE, transport=MockTransport(made)) as api:
+            for _ in range(2):
+                assert dict((await api.get("/")).trailers) == {"Checksum": "1"}

@@ -344,3 +344,29 @@ def test_layers_of_ones_own_go_around_all_others():
         return caught.value.__notes__
 
     assert run(scenario()) == ["seen"]
+
+
+def test_a_request_that_was_not_begun_is_replayed_by_a_replay_too(tmp_path):
+    async def scenario():
+        clock = FakeClock()
+        seen = []
+
+        def handler(request):
+            seen.append(request)
+            if len(seen) == 1:
+                error = ProtocolError("refused", request=request)
+                error.unprocessed = True
+                raise error
+            return reply(201, trailers={"Checksum": "1"})
+
+        record = Recorder(MockTransport(handler, clock=clock), clock=clock)
+        async with record.client("https://h", retry=None) as api:
+            await api.post("/orders", json={"amount": 1})
+        return record.trace
+
+    trace = run(scenario())
+    trace.save(tmp_path / "trace.jsonl")
+    kept = Trace.load(tmp_path / "trace.jsonl")
+    assert [exchange.unprocessed for exchange in kept.exchanges] == [True, False]
+    assert kept.exchanges[1].trailers == {"Checksum": "1"}
+    assert replay(kept, base_url="https://h", retry=None).decisions == trace.decisions

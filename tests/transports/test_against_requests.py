@@ -12,10 +12,13 @@ import random
 import zlib
 from dataclasses import dataclass, field
 
+import pytest
 import requests
 
 from asyncapi import Client, ProtocolError
 from servers import Peer, scripted
+
+pytestmark = pytest.mark.lanes
 
 CASES = 400
 

@@ -14,6 +14,8 @@ import trustme
 from asyncapi import Client, ConfigError, ConnectError, ProtocolError, Retry
 from servers import Peer, always, scripted
 
+pytestmark = pytest.mark.lanes
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
@@ -168,17 +170,20 @@ async def test_a_request_is_replayed_once_only():
 
 async def test_a_closed_kept_connection_is_seen_before_it_is_used():
     """The usual case: the close arrives while the connection is idle. Nothing is lost, nothing replayed."""
+    closed = asyncio.Event()
 
     async def once(peer: Peer) -> None:
         await peer.request()
         await peer.write(OK)
+        peer.writer.write_eof()
+        await peer.gone()
+        closed.set()
 
     async with scripted(once) as server, Client(server.url, retry=None) as api:
         for number in range(5):
             assert len((await api.post("/")).attempts) == 1
-            pool = api._transport._session.connector._conns
-            while any(proto.is_connected() for kept in pool.values() for proto, _ in kept):
-                await asyncio.sleep(0)
+            await asyncio.wait_for(closed.wait(), 10)  # the client has hung up, too
+            closed.clear()
             assert len(server.peers) == number + 1
 
 
@@ -199,6 +204,7 @@ async def test_aiohttp_does_not_resend_on_its_own():
 # Shared sessions
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_shared_session_is_used_and_never_closed():
     async with scripted(always(OK)) as server, aiohttp.ClientSession(headers={"X-Theirs": "1"}) as session:
         for _ in range(2):
@@ -211,6 +217,7 @@ async def test_a_shared_session_is_used_and_never_closed():
     assert (server.seen[0].headers["X-Theirs"], server.seen[0].headers["X-Ours"]) == ("1", "2")
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_closed_client_over_a_shared_session_is_closed_too():
     async with scripted(always(OK)) as server, aiohttp.ClientSession() as session:
         async with Client(server.url, session=session) as api:
@@ -219,6 +226,7 @@ async def test_a_closed_client_over_a_shared_session_is_closed_too():
             await api.get("/")
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_shared_session_that_was_closed_is_told():
     async with aiohttp.ClientSession() as session:
         pass
@@ -227,6 +235,7 @@ async def test_a_shared_session_that_was_closed_is_told():
             await api.get("/")
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_limits_hold_over_a_shared_session():
     async def hang(peer: Peer) -> None:
         await peer.gone()
@@ -240,6 +249,7 @@ async def test_limits_hold_over_a_shared_session():
             await api.get("/")
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 @pytest.mark.parametrize("setting", [{"cookies": True}, {"unix_socket": "/s"}, {"tls": False}, {"trust_env": True}])
 async def test_what_a_shared_session_decides_cannot_be_set_beside_it(setting):
     async with aiohttp.ClientSession() as session:
@@ -318,10 +328,16 @@ async def test_a_proxy_that_refuses_the_tunnel_is_told_without_its_password():
     assert "canary" not in f"{caught.value!r}{caught.value.__cause__!r}"
 
 
-@pytest.mark.parametrize("proxy", ["nope", "socks5://h:1080", "http://", "//h:1", 5])
+@pytest.mark.parametrize("proxy", ["nope", "ftp://h:1080", "http://", "//h:1", 5])
 def test_a_proxy_that_is_none_is_refused_at_once(proxy):
     with pytest.raises(ConfigError, match=r"proxy=|a URL is text"):
         Client("http://h", proxy=proxy)
+
+
+@pytest.mark.lane("aiohttp", reason="the native lane speaks SOCKS")
+def test_aiohttp_takes_no_socks_proxy():
+    with pytest.raises(ConfigError, match="SOCKS needs"):
+        Client("http://h", proxy="socks5://h:1080")
 
 
 async def test_the_environment_s_proxy_is_taken_only_if_asked(monkeypatch):

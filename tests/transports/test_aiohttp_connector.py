@@ -8,6 +8,8 @@ from asyncapi import Client, ConnectError, Egress, EgressDenied
 from asyncapi.transports.aiohttp_connector import TCPConnector, UnixConnector
 from servers import always, scripted
 
+pytestmark = pytest.mark.lanes
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
@@ -25,6 +27,7 @@ def phases(monkeypatch):
     return seen
 
 
+@pytest.mark.lane("aiohttp", reason="it looks into aiohttp's connectors")
 async def test_a_call_that_waits_for_a_new_connection_is_in_the_phase_connect(phases):
     async with scripted(always(OK)) as server, Client(server.url) as api:
         await api.get("/")
@@ -60,5 +63,6 @@ async def test_https_over_a_unix_socket_is_encrypted(ours, tmp_path):
         assert (await api.get("/")).text == "hi"
 
 
+@pytest.mark.lane("aiohttp", reason="it looks into aiohttp's connectors")
 def test_both_connectors_look_after_their_connections():
     assert TCPConnector._create_connection is UnixConnector._create_connection is not None

@@ -9,20 +9,28 @@ import pytest
 
 from asyncapi import Client
 from asyncapi.transports import aiohttp_expect
+from asyncapi.transports.native import sending
 from servers import Peer, scripted
 
+pytestmark = pytest.mark.lanes
+
 EXPECT = {"Expect": "100-continue"}
+
+
+def waiting(monkeypatch, seconds):
+    for lane in (aiohttp_expect, sending):
+        monkeypatch.setattr(lane, "PATIENCE", seconds)
 
 
 @pytest.fixture
 def patient(monkeypatch):
     """For as long as no test would wait: what goes has been asked for."""
-    monkeypatch.setattr(aiohttp_expect, "PATIENCE", 1000.0)
+    waiting(monkeypatch, 1000.0)
 
 
 @pytest.fixture
 def hasty(monkeypatch):
-    monkeypatch.setattr(aiohttp_expect, "PATIENCE", 0.01)
+    waiting(monkeypatch, 0.01)
 
 
 async def silent(peer: Peer) -> None:
@@ -42,6 +50,7 @@ async def test_a_server_that_does_not_know_it_gets_the_body_after_a_while(conten
         assert len(server.peers) == 1
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_over_a_shared_session_too_beside_its_own_middlewares(hasty):
     went = []
 
@@ -86,4 +95,4 @@ async def test_a_server_that_refuses_is_sent_no_body_and_its_connection_is_close
 
 
 async def test_the_wait_has_an_end_of_a_second():
-    assert aiohttp_expect.PATIENCE == 1.0
+    assert aiohttp_expect.PATIENCE == sending.PATIENCE == 1.0

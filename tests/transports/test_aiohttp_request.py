@@ -7,6 +7,8 @@ import pytest
 from asyncapi import Client
 from servers import always, scripted
 
+pytestmark = pytest.mark.lanes
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 

@@ -10,6 +10,8 @@ import pytest
 from asyncapi import Client, ProtocolError, Retry
 from servers import always, scripted
 
+pytestmark = pytest.mark.lanes
+
 TEXT = b"".join(b"line %d\n" % number for number in range(5000))
 WHOLE = gzip.compress(TEXT)
 
@@ -142,6 +144,7 @@ async def test_nothing_at_all_until_the_connection_closes_is_a_stream_that_was_c
             await api.get("/")
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_shared_session_that_wants_bodies_as_they_come_gets_them_so():
     import aiohttp
 

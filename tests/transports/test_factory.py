@@ -1,13 +1,15 @@
-"""The choice of a transport: a client's own as it is, else aiohttp with the client's settings."""
+"""The choice of a transport: a client's own as it is, else the one it names, with the client's settings."""
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
 
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import ConfigError
 from asyncapi.settings import TLS, Egress
 from asyncapi.testing import MockTransport, reply
+from asyncapi.transports import factory
 from asyncapi.transports.aiohttp import AioHTTPTransport
 from asyncapi.transports.factory import LEAST_HEADERS, choose_transport, http_transport
 
@@ -23,13 +25,33 @@ async def test_a_transport_of_the_user_s_own_is_taken_as_it_is():
     assert choose_transport(own, SYSTEM, egress=None) is own
 
 
-async def test_without_one_it_is_aiohttp():
-    transport = choose_transport(None, SYSTEM, egress=None, max_body=None)
+@pytest.mark.parametrize("name", [None, "aiohttp"])
+async def test_without_one_it_is_aiohttp(name):
+    transport = choose_transport(name, SYSTEM, egress=None, max_body=None)
     assert isinstance(transport, AioHTTPTransport)
     await transport.aclose()
 
 
-@pytest.mark.parametrize("wrong", [object(), Own.send, "aiohttp", 5])
+@pytest.mark.parametrize("name", ["curl", "", "Native"])
+def test_a_name_that_no_transport_has_is_refused_with_the_names_there_are(name):
+    with pytest.raises(ConfigError, match=f"transport='{name}': give 'aiohttp', 'native', or an object with `send`"):
+        choose_transport(name, SYSTEM, egress=None, max_body=None)
+
+
+async def test_the_native_lane_takes_no_session():
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(ConfigError, match="session= doesn't work with transport='native'"):
+            choose_transport("native", SYSTEM, egress=None, max_body=None, session=session)
+
+
+async def test_a_session_needs_aiohttp_whatever_the_default_is(monkeypatch):
+    monkeypatch.setattr(factory, "DEFAULT", "native")
+    async with aiohttp.ClientSession() as session:
+        transport = choose_transport(None, SYSTEM, egress=None, max_body=None, session=session)
+        assert isinstance(transport, AioHTTPTransport)
+
+
+@pytest.mark.parametrize("wrong", [object(), Own.send, 5])
 def test_what_can_not_send_is_refused(wrong):
     with pytest.raises(ConfigError, match="it needs `send` and `aclose`, as MockTransport"):
         choose_transport(wrong, SYSTEM, egress=None)

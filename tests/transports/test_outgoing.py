@@ -10,8 +10,11 @@ import pytest
 from yarl import URL
 
 from asyncapi import Cache, Client, ConfigError, Fallback, LinkHeader, NextUrl, Request
+from asyncapi.transports import outgoing
 from asyncapi.transports.outgoing import scoped
 from servers import IPV6, Peer, always, scripted
+
+pytestmark = pytest.mark.lanes
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 SIGNED = "/x%2f/%7e+;v=1?sig=a%2Fb%2Bc%3D&e=%40%3A+&b=@:/&c"
@@ -139,6 +142,7 @@ async def test_user_info_and_an_authorization_are_one_too_many():
             await api.get("http://u:p@127.0.0.1:1/", headers={"Authorization": "Bearer t"})
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_shared_session_sends_user_info_too():
     async with (
         scripted(always(OK)) as server,
@@ -194,12 +198,14 @@ async def test_what_was_read_of_a_header_is_sent_as_it_came(body):
     assert server.seen[2].body == b"\xf4\x8f\xbe\x80\r\n\r\n\xf4\x8f\xbe\x80"
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_shared_session_that_would_drop_them_is_not_let():
     async with aiohttp.ClientSession() as session, Client("http://127.0.0.1:1", session=session, retry=None) as api:
         with pytest.raises(ConfigError, match="header If-Match: aiohttp drops bytes"):
             await api.get("/", headers={"If-Match": '"\udce9"'})
 
 
+@pytest.mark.lane("aiohttp", reason="session= is aiohttp's")
 async def test_a_shared_session_asks_in_full_instead():
     tagged = b'HTTP/1.1 200 OK\r\nETag: "\xe9"\r\nCache-Control: no-cache\r\nContent-Length: 0\r\n\r\n'
     async with (
@@ -264,12 +270,36 @@ async def test_a_proxy_that_the_user_names_goes_before_the_environment(monkeypat
     assert proxy.seen[0].target == "http://h.example/"
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://", "http://h:99999"])
+@pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:1080", "http://", "http://h:99999"])
 async def test_a_proxy_of_the_environment_that_is_none_is_told(monkeypatch, proxy):
     monkeypatch.setenv("ALL_PROXY", proxy)
     async with Client("http://127.0.0.1:1", trust_env=True, retry=None) as api:
-        with pytest.raises(ConfigError, match=r"SOCKS needs|not a valid URL"):
+        with pytest.raises(ConfigError, match=r"give http://host:port|not a valid URL"):
             await api.get("/")
+
+
+@pytest.mark.lane("aiohttp", reason="the native lane speaks SOCKS")
+async def test_aiohttp_takes_no_socks_proxy_of_the_environment(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    async with Client("http://127.0.0.1:1", trust_env=True, retry=None) as api:
+        with pytest.raises(ConfigError, match="SOCKS needs"):
+            await api.get("/")
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h", "http", "https"])
+def test_a_socks_proxy_is_taken_where_the_transport_speaks_socks(scheme, monkeypatch):
+    proxy = f"{scheme}://127.0.0.1:1080"
+    assert outgoing.checked_proxy(proxy, socks=True) == proxy
+    for name in ("ALL_PROXY", "https_proxy"):
+        with monkeypatch.context() as environment:
+            environment.setenv(name, proxy)
+            assert outgoing.Environment(proxies=True, socks=True).proxy(URL("https://h.example")) == proxy
+
+
+@pytest.mark.parametrize("proxy", ["socks://h:1080", "ftp://h", "socks5://", "h:1080"])
+def test_what_is_no_proxy_at_all_is_told_with_what_there_is(proxy):
+    with pytest.raises(ConfigError, match=r"give http://host:port or socks5://host:port"):
+        outgoing.checked_proxy(proxy, socks=True)
 
 
 @pytest.mark.parametrize("by", ["argument", "environment"])

@@ -13,6 +13,8 @@ from aiohttp import web
 from asyncapi import Client, ConfigError, ProtocolError, RequestTimeout, Timeout
 from servers import always, application, saying, scripted
 
+pytestmark = pytest.mark.lanes
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
 COUNTED = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world"
 

@@ -17,6 +17,8 @@ from asyncapi import TLS, Client, ConfigError, ConnectError, InsecureTLSWarning,
 from certificates import LONG_AGO, OK, TOMORROW, openssl, self_signed
 from servers import IPV6, always, application, echo, scripted, tunnel
 
+pytestmark = pytest.mark.lanes
+
 
 @pytest.fixture(params=["direct", "through a proxy"])
 async def way(request):

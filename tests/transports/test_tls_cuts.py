@@ -16,6 +16,8 @@ from asyncapi import Client, ConnectError, ProtocolError, Retry, TLSError
 from certificates import OK
 from servers import Peer, always, scripted, tunnel
 
+pytestmark = pytest.mark.lanes
+
 STEP = 97  # bytes
 AT_ONCE = Retry(base=0)
 

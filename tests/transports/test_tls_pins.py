@@ -18,6 +18,8 @@ from asyncapi.transports import tls as transport_tls
 from certificates import OK
 from servers import IPV6, Peer, always, scripted, tunnel
 
+pytestmark = pytest.mark.lanes
+
 OTHER = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
 

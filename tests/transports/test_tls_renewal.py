@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from asyncapi import TLS, Client, TLSError
+from asyncapi import TLS, Client, ConfigError, TLSError
 from asyncapi.transports import tls as transport_tls
 from certificates import OK, Authority, aged
 from servers import Peer, always, scripted
+
+pytestmark = pytest.mark.lanes
 
 
 def shown(peer: Peer) -> str:
@@ -274,7 +276,7 @@ async def test_hundreds_of_calls_go_on_while_certificates_change(ours, mounted):
                 one, other = mounted.files(f"v{version}")[:: 1 if version % 2 else -1]
                 mounted.put(one)
                 since = 0
-            elif one is not None and since == 25:  # calls enough have met the two that do not fit
+            elif one is not None and since == 40:  # calls enough have met the two that do not fit
                 mounted.put(other)
                 one = None
     assert len(seen) >= 200
@@ -293,3 +295,27 @@ async def test_a_kept_connection_costs_nothing(ours, mounted, monkeypatch):
         for _ in range(20):
             await api.get("/")
     assert looked == ["context"]
+
+
+def test_a_renewal_is_counted_and_changes_the_context_of_every_offer(mounted):
+    settings = mounted.settings
+    tls = transport_tls.Handshakes(ca=settings.ca, cert=settings.cert, key=settings.key)
+    offers = [("http/1.1",), ("h2", "http/1.1")]
+    before = [tls.context(offer) for offer in offers]
+    assert tls.renewals == 0
+    mounted.pair("v1")
+    after = [tls.context(offer) for offer in offers]
+    assert tls.renewals == 1
+    assert not {id(context) for context in before} & {id(context) for context in after}
+
+
+def test_an_offer_that_was_asked_for_before_never_meets_files_that_can_not_be_used(mounted):
+    settings = mounted.settings
+    tls = transport_tls.Handshakes(ca=settings.ca, cert=settings.cert, key=settings.key)
+    first = tls.context(("h2", "http/1.1"))
+    cert, _ = mounted.files("v1")
+    mounted.put(cert)
+    assert tls.context(("h2", "http/1.1")) is first
+    with pytest.raises(ConfigError, match="the key doesn't belong to the certificate"):
+        tls.context(("h2",))
+    assert tls.renewals == 0

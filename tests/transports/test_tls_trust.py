@@ -17,6 +17,8 @@ from asyncapi.transports import tls as transport_tls
 from certificates import OK
 from servers import always, scripted
 
+pytestmark = pytest.mark.lanes
+
 UNTRUSTED = "unable to get local issuer certificate"
 
 
@@ -109,6 +111,18 @@ def test_no_setting_weakens_another(settings):
     oldest = ssl.TLSVersion.TLSv1_3 if settings == TLS(min_version="1.3") else ssl.TLSVersion.TLSv1_2
     assert context.minimum_version is oldest
     assert transport_tls.Handshakes().context().minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize("settings", [{}, {"verify": False}, {"min_version": "1.3"}])
+def test_each_offer_of_protocols_has_a_context_of_its_own(settings):
+    one, other = transport_tls.Handshakes(**settings), transport_tls.Handshakes(**settings)
+    offers = [("http/1.1",), ("h2", "http/1.1"), ("h2",)]
+    contexts = [one.context(offer) for offer in offers]
+    assert len(set(map(id, contexts))) == 3
+    assert [one.context(offer) for offer in offers] == contexts
+    assert one.context() is contexts[0]
+    shared = not settings  # clients without TLS settings share theirs
+    assert [other.context(offer) is context for offer, context in zip(offers, contexts, strict=True)] == [shared] * 3
 
 
 async def test_where_the_system_verifies_it_is_asked(ours, monkeypatch):

@@ -16,7 +16,10 @@ import pytest
 
 from asyncapi import Client
 from asyncapi.testing import MockTransport, reply
+from programs import on_lane
 from servers import always, scripted
+
+pytestmark = pytest.mark.lanes
 
 OK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -37,14 +40,20 @@ url = f"http://127.0.0.1:{server.getsockname()[1]}"
 """
 
 
-def told_by(script: str) -> list[str]:
-    """What a program says on its standard error."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning:__main__", "-c", SERVER + textwrap.dedent(script)],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stderr.splitlines()
+@pytest.fixture
+def told_by(lane):
+    """Runs a program, and returns what it says on its standard error."""
+
+    def run(script: str) -> list[str]:
+        warned = [sys.executable, "-W", "ignore::DeprecationWarning:__main__"]
+        done = subprocess.run(
+            [*warned, "-c", on_lane(lane, SERVER + textwrap.dedent(script))],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stderr.splitlines()
+
+    return run
 
 
 def _collected(kept):
@@ -103,7 +112,7 @@ async def test_only_a_session_that_was_opened_here_and_never_closed_is_told_of()
 
 
 @pytest.mark.parametrize("end", ["", "del api; gc.collect()", "api.kept = api; del api"])
-def test_a_program_that_ends_without_closing_says_it_in_one_line(end):
+def test_a_program_that_ends_without_closing_says_it_in_one_line(told_by, end):
     [line] = told_by(f"""
         async def main():
             api = asyncapi.Client(url)
@@ -118,7 +127,7 @@ def test_a_program_that_ends_without_closing_says_it_in_one_line(end):
 
 
 @pytest.mark.parametrize("end", ["", "del api; gc.collect()"])
-def test_without_await_it_names_the_blocking_client_and_with(end):
+def test_without_await_it_names_the_blocking_client_and_with(told_by, end):
     [line] = told_by(f"""
         api = asyncapi.blocking.Client(url)
         api.get("/")
@@ -127,7 +136,7 @@ def test_without_await_it_names_the_blocking_client_and_with(end):
     assert line.startswith("unclosed asyncapi.blocking.Client: use `with Client(...) as api:`")
 
 
-def test_a_closed_or_unused_client_without_await_says_nothing():
+def test_a_closed_or_unused_client_without_await_says_nothing(told_by):
     assert told_by("""
         warnings.simplefilter("error")
         asyncapi.blocking.Client(url)
@@ -138,7 +147,7 @@ def test_a_closed_or_unused_client_without_await_says_nothing():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
-def test_a_forked_process_warns_of_nothing():
+def test_a_forked_process_warns_of_nothing(told_by):
     [line] = told_by("""
         async def main():
             api = asyncapi.Client(url)

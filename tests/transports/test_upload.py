@@ -16,6 +16,8 @@ from asyncapi import Client, ConfigError, ProtocolError, Retry, ServerError, Tim
 from asyncapi.messages.encoding import _file
 from servers import Peer, application, echo, scripted
 
+pytestmark = pytest.mark.lanes
+
 MANY = bytes(range(256)) * 1200  # 300 KiB
 QUICK = Retry(3, base=0)
 

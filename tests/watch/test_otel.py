@@ -216,6 +216,7 @@ async def everything(collected):
     return server
 
 
+@pytest.mark.lanes
 async def test_every_attribute_is_one_of_the_stable_conventions_or_ours():
     collected = Collected()
     await everything(collected)
@@ -231,6 +232,7 @@ async def test_every_attribute_is_one_of_the_stable_conventions_or_ours():
         assert url_attributes.URL_FULL not in point.attributes
 
 
+@pytest.mark.lanes
 async def test_metrics_have_the_names_units_and_words_of_the_conventions():
     collected = Collected()
     await everything(collected)
@@ -248,6 +250,7 @@ async def test_metrics_have_the_names_units_and_words_of_the_conventions():
     assert {type(value) for value in point.attributes.values()} <= {str, int}
 
 
+@pytest.mark.lanes
 async def test_what_a_real_server_answers_is_told_as_the_conventions_say():
     collected = Collected()
     server = await everything(collected)

@@ -17,13 +17,13 @@ from multidict import CIMultiDict
 from asyncapi.credentials.base import Signature
 from asyncapi.credentials.oauth.jose import ProofKey, new_key
 from asyncapi.credentials.static import bearer
-from asyncapi.sansio.http.origin import Origin, origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
+    from asyncapi.sansio.http.origin import Origin
 
 _MAX_NONCES = 1000  # of as many servers; the oldest is forgotten
 _ASKED = frozenset({400, 401})
@@ -72,7 +72,7 @@ class Proofs:
         # The hash binds the proof to this token (RFC 9449 section 4.2); the token endpoint gets a proof without.
         if token:
             claims["ath"] = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=").decode()
-        if nonce := self._nonces.get((origin(request.url), bool(token))):
+        if nonce := self._nonces.get((request.target.origin, bool(token))):
             claims["nonce"] = nonce
         headers = CIMultiDict(request.headers)
         headers["DPoP"] = self._read(key).sign(claims)
@@ -88,8 +88,8 @@ class Proofs:
         if nonce is None or not _NONCE.fullmatch(nonce):
             return ""
         # Popped first, so that the nonce moves to the end: the server whose nonce is the oldest is forgotten.
-        self._nonces.pop((origin(response.url), api), None)
-        self._nonces[origin(response.url), api] = nonce
+        self._nonces.pop((response.target.origin, api), None)
+        self._nonces[response.target.origin, api] = nonce
         if len(self._nonces) > _MAX_NONCES:
             del self._nonces[next(iter(self._nonces))]
         wanted = response.status in _ASKED and (

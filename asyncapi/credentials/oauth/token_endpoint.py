@@ -89,7 +89,7 @@ async def get(context: AuthContext, url: str, *, who: str) -> Response:
 
 
 async def _send(context: AuthContext, request: Request, who: str, signature: Signature) -> Response:
-    host = request.url.host_port_subcomponent or ""
+    host = request.target.host
     failure: TransportError | EgressDenied | None = None
     wanted: float | None = None  # the last response's Retry-After
     for number in range(1, ATTEMPTS + 1):

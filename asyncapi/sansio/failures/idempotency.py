@@ -55,7 +55,7 @@ class UsedKeys:
         key, body = request.idempotency_key, request.content
         if not isinstance(key, str) or isinstance(body, Body):
             return True
-        use = request.method, str(request.url), key
+        use = request.method, request.target.text, key
         if use not in self._uses and len(self._uses) >= self._max_keys:
             del self._uses[next(iter(self._uses))]
         digest = blake2b(body or b"", digest_size=16).digest()  # type: ignore[arg-type]  # built: bytes

@@ -9,8 +9,9 @@ It is safe where the server will not do the work twice:
     1. the method is idempotent: GET HEAD OPTIONS TRACE PUT DELETE (RFC 9110 section 9.2.2), or
     2. the request carries an idempotency key, or
     3. the failure proves that nothing was processed: no connection was made (also 521 and 523: none from Cloudflare
-       to the server; a 522 may have come after one), a rate limit, or 529; unless it is what became of the GET that a
-       redirect had made of a POST: the POST itself got a response.
+       to the server; a 522 may have come after one), the server or the transport says so (`ProtocolError.unprocessed`),
+       a rate limit, or 529; unless it is what became of the GET that a redirect had made of a POST: the POST itself got
+       a response.
     4. In every case its body can be sent from its beginning again.
 """
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import ConnectError, RequestTimeout, TransportError
+from asyncapi.errors import ConnectError, ProtocolError, RequestTimeout, TransportError
 from asyncapi.messages.request import Body
 from asyncapi.sansio.limits.rate_limited import is_rate_limited
 
@@ -54,10 +55,22 @@ def timed_out(failure: Response | TransportError) -> bool:
 def unprocessed(failure: Response | TransportError) -> bool:
     """Whether the failure proves that the server did nothing (rule 3)."""
     if isinstance(failure, TransportError):
+        if isinstance(failure, ProtocolError):
+            return failure.unprocessed
         return isinstance(failure, ConnectError) or (
             isinstance(failure, RequestTimeout) and failure.phase in {"queue", "connect"}
         )
     return failure.status in _UNPROCESSED or is_rate_limited(failure.status, failure.headers)
+
+
+def not_begun(failure: TransportError) -> bool:
+    """Whether the server or the transport says that the request was never begun: it is replayed at once."""
+    return isinstance(failure, ProtocolError) and failure.unprocessed
+
+
+def says_nothing(failure: TransportError) -> bool:
+    """Whether the failure says nothing of the host: its connection was closed while idle, or for new requests."""
+    return failure.stale or not_begun(failure)
 
 
 def resend_obstacle(request: Request, failure: Response | TransportError) -> str | None:

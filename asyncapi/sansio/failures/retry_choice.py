@@ -1,4 +1,4 @@
-"""Decide, where no strategy of the user's does, whether a failure is worth a retry, and when to send it."""
+"""Decide, where no strategy of the user's does, whether a failure is worth a retry or a replay, and when."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from asyncapi.errors import TransportError
 from asyncapi.sansio.failures.backoff import full_jitter
 from asyncapi.sansio.failures.idempotency import in_progress
+from asyncapi.sansio.failures.resend import not_begun, resend_obstacle, safe
 from asyncapi.sansio.http.retry_after import should_retry
 from asyncapi.sansio.limits.rate_limited import is_rate_limited, wait_asked
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
 
 _TOO_MANY_REQUESTS = 429
+_MOST_REPLAYS = 3
+_REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
+_UNDONE = "replayed at once", "replay: the server had not begun the request"
 
 
 def is_worth_it(request: Request, failure: Response | TransportError, statuses: frozenset[int]) -> bool:
@@ -86,3 +90,29 @@ class Free:
         if isinstance(failure, TransportError) or not is_rate_limited(failure.status, failure.headers):
             return False
         return self.asked if wait else self.paced and (backlog or wait is not None)
+
+
+class Replays:
+    """Say which failures of one call are replayed at once, outside of its count of attempts.
+
+    The server has not begun such a request. Where a kept-alive connection was closed, that is inferred: a request that
+    is safe to send twice is replayed, once. Where the server or the transport says so, any request is (RFC 9113
+    section 8.7), up to three times.
+    """
+
+    __slots__ = ("_left", "_stale")
+
+    def __init__(self) -> None:
+        self._left = _MOST_REPLAYS
+        self._stale = False  # whether a closed kept-alive connection was met
+
+    def of(self, request: Request, failure: TransportError) -> tuple[str, str] | None:
+        """Say what the records show, if the request is to be replayed; None if it isn't."""
+        if failure.stale and not self._stale and safe(request):
+            self._stale = True
+            return _REPLAYED
+        undone = not_begun(failure) and not failure.final
+        if self._left and undone and resend_obstacle(request, failure) is None:
+            self._left -= 1
+            return _UNDONE
+        return None

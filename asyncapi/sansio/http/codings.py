@@ -99,12 +99,15 @@ def decoding(transfer: Sequence[str], content: Sequence[str]) -> Coding | None:
     """Make the decoder for the codings that the header lines name; None for none.
 
     Args:
-        transfer: The values of Transfer-Encoding; the transport decodes `chunked`.
+        transfer: The values of Transfer-Encoding; where `chunked` is the last one, the transport decodes it.
         content: The values of Content-Encoding.
     """
     if not transfer and content == _USUAL:
         return _Zlib("gzip")
-    applied = [*_named(content), *(name for name in _named(transfer) if name != "chunked")]
+    outer = _listed(transfer)
+    while outer and outer[-1] == "chunked":  # some servers name it twice, and chunk once
+        outer.pop()
+    applied = [name for name in (*_listed(content), *outer) if name not in _PLAIN]
     if not applied:
         return None
     if len(applied) > MOST_CODINGS:
@@ -118,10 +121,9 @@ def accepted() -> str:
     return ", ".join(["gzip", "deflate", *(name for name in _OPTIONAL if _optional(name) is not None)])
 
 
-def _named(values: Iterable[str]) -> list[str]:
+def _listed(values: Iterable[str]) -> list[str]:
     """The codings of a header, in the order of application. Case and parameters do not count (section 8.4.1)."""
-    names = (item.partition(";")[0].strip(" \t\"'").lower() for value in values for item in value.split(","))
-    return [name for name in names if name not in _PLAIN]
+    return [item.partition(";")[0].strip(" \t\"'").lower() for value in values for item in value.split(",")]
 
 
 def _coding(name: str) -> Coding:
@@ -132,6 +134,8 @@ def _coding(name: str) -> Coding:
     optional = _optional(name)
     if optional is not None:
         return optional()
+    if name == "chunked":  # RFC 9112 section 6.3, rule 4: nobody has taken its chunks apart
+        return _Unknown("its chunks are within another transfer coding")
     if name in _OPTIONAL:
         return _Unknown(f"{name}: install {_OPTIONAL[name]}")
     shown = name[:20] if name.isascii() and name.isprintable() else "?"

@@ -74,7 +74,7 @@ class Guard:
         name = host.lower().rstrip(".")
         if _matches(name, self._denied_hosts):
             return f"{host} is denied"
-        if ":" not in name and _NUMBER.fullmatch(name.rpartition(".")[2]) and not _is_address(host):
+        if is_odd(host):
             return f"{host} is an odd spelling of an address"
         return None
 
@@ -93,6 +93,12 @@ class Guard:
         if not self._public:  # rule 5
             return f"{address} is not among those allowed"
         return next((f"{address} is {why}" for each in meant if (why := special(each)) is not None), None)  # rule 6
+
+
+def is_odd(host: str) -> bool:
+    """Whether a host is an odd spelling of an IPv4 address, as `127.1` and `0x7f.1`: not all systems read it alike."""
+    number = ":" not in host and _NUMBER.fullmatch(host.lower().rstrip(".").rpartition(".")[2])
+    return bool(number) and not _is_address(host)
 
 
 def stands_for(address: Address) -> tuple[Address, ...]:

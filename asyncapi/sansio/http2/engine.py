@@ -113,12 +113,13 @@ class Engine(Protocol):
         """Take out what is to be written now."""
 
 
-def engine(name: Name = "auto", *, window: int, limits: Limits | None = None) -> Engine:
+def engine(name: Name = "auto", *, window: int, whole: int = 0, limits: Limits | None = None) -> Engine:
     """Make an engine for a new connection.
 
     Args:
         name: "ngh2", "pure", or "auto" for ngh2 where it is installed.
-        window: How many unread bytes the server may send, on each stream and on the connection as a whole.
+        window: How many unread bytes the server may send on each stream.
+        whole: How many on the connection as a whole, if more.
         limits: What a server may ask of us; by default `Limits()`.
 
     Raises:
@@ -130,9 +131,9 @@ def engine(name: Name = "auto", *, window: int, limits: Limits | None = None) ->
             from asyncapi.sansio.http2.ngh2_engine import Ngh2Engine  # noqa: PLC0415  # optional
         except ImportError:
             raise ConfigError("the engine ngh2 isn't installed: pip install 'asyncapi-sdk[http2]'") from None
-        return Ngh2Engine(window=window, limits=limits)
+        return Ngh2Engine(window=window, whole=whole, limits=limits)
     if find_spec("hpack") is None:
         raise ConfigError("HTTP/2 needs ngh2 or hpack: pip install 'asyncapi-sdk[http2]'")
     from asyncapi.sansio.http2.pure import PureEngine  # noqa: PLC0415  # optional
 
-    return PureEngine(window=window, limits=limits)
+    return PureEngine(window=window, whole=whole, limits=limits)

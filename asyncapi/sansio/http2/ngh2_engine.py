@@ -59,7 +59,7 @@ class _Stream:
 class Ngh2Engine:
     """An `Engine` over libnghttp2."""
 
-    def __init__(self, *, window: int, limits: Limits) -> None:
+    def __init__(self, *, window: int, whole: int, limits: Limits) -> None:
         self.limit = FEW_STREAMS
         self.going = False
         self.last = frames.LARGEST_STREAM
@@ -74,7 +74,7 @@ class Ngh2Engine:
         self._gate = Gate(self._meter, self._open)
         self._stalled: dict[int, None] = {}
         self._settled = False
-        self._whole = max(window, frames.FIRST_WINDOW)
+        self._whole = max(whole, window, frames.FIRST_WINDOW)
         self._said = False  # libnghttp2 has written a GOAWAY itself
         self._sections = CheckedSections(limits.head)
         self._heads = Heads(ngh2.NeverIndexedHeader)

@@ -41,7 +41,7 @@ _DEBUG = 256  # bytes kept of a GOAWAY's debug data
 class PureEngine:
     """An `Engine` in Python."""
 
-    def __init__(self, *, window: int, limits: Limits) -> None:
+    def __init__(self, *, window: int, whole: int, limits: Limits) -> None:
         self.going = False
         self.last = frames.LARGEST_STREAM
         self.fault: Fault | None = None
@@ -56,7 +56,7 @@ class PureEngine:
         self._open: dict[int, Stream] = {}
         self._stalled: dict[int, None] = {}
         self._window = window
-        self._windows = Windows(window, self._out)
+        self._windows = Windows(window, whole, self._out)
         self._sides = Settings(limits.settings, self._windows, self._packer)
         self._blocks = Blocks()
         self._kinds: dict[int, Callable[[int, int, bytes], None]] = {

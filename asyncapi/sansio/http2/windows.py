@@ -20,7 +20,8 @@ class Windows:
     """The windows of a connection, and of streams when they open.
 
     Args:
-        window: How many unread bytes the server may send, on each stream and on the connection.
+        window: How many unread bytes the server may send on each stream.
+        whole: How many on the connection, if more.
         out: Where frames wait to be written.
 
     Attributes:
@@ -31,9 +32,10 @@ class Windows:
         whole: How many unread bytes the server may send on the connection.
     """
 
-    def __init__(self, window: int, out: list[bytes]) -> None:
+    def __init__(self, window: int, whole: int, out: list[bytes]) -> None:
         self.room = self.first_room = FIRST_WINDOW
-        self.whole = self.first_left = max(window, FIRST_WINDOW)
+        self.first_left = max(window, FIRST_WINDOW)
+        self.whole = max(whole, self.first_left)
         self._window = window
         self._left = self.whole
         self._unread = 0

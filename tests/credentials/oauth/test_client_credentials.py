@@ -82,6 +82,7 @@ def test_nothing_secret_shows(caplog):
 # -- real servers --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 async def test_against_the_fault_server(method):
     async with FaultServer() as server:

@@ -33,6 +33,8 @@ pytest.importorskip("joserfc")
 
 from dpop_server import CANARY, Guarded
 
+pytestmark = pytest.mark.lanes
+
 
 @asynccontextmanager
 async def guarded(**settings):

@@ -167,6 +167,7 @@ def test_settings_that_do_not_go_together(make, said):
 ODD = 'c@nary/bird +"é"&='  # written otherwise in a URL, a form, JSON and HTML
 
 
+@pytest.mark.lanes
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 @pytest.mark.parametrize("kind", ["client", "refresh", "exchange"])
 async def test_a_server_that_repeats_what_it_refuses_does_not_make_it_show(kind, method, caplog):

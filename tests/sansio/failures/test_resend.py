@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from asyncapi.errors import ConnectError, ProtocolError, RequestTimeout, TLSError
-from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out, unprocessed
+from asyncapi.sansio.failures.resend import (
+    not_begun,
+    resend_obstacle,
+    rewindable,
+    safe,
+    says_nothing,
+    timed_out,
+    unprocessed,
+)
 from asyncapi.testing import reply
 from asyncapi.types import Attempt, Body, Call, Request
 
@@ -137,3 +145,22 @@ def test_a_post_whose_redirect_kept_it_a_post_was_not_processed_before():
     asked = request("POST")
     asked.call.attempts = [attempt("POST"), attempt("POST")]
     assert resend_obstacle(asked, ConnectError("refused")) is None
+
+
+@pytest.mark.parametrize(
+    ("marks", "proves_nothing_was_done", "is_replayed", "blames_nobody"),
+    [
+        ({}, False, False, False),
+        ({"stale": True}, False, False, True),
+        ({"unprocessed": True}, True, True, True),
+        ({"stale": True, "unprocessed": True}, True, True, True),
+        ({"final": True}, False, False, False),
+    ],
+)
+def test_what_a_broken_connection_says_of_its_request(marks, proves_nothing_was_done, is_replayed, blames_nobody):
+    error = ProtocolError("closed")
+    for name, value in marks.items():
+        setattr(error, name, value)
+    seen = unprocessed(error), not_begun(error), says_nothing(error)
+    assert seen == (proves_nothing_was_done, is_replayed, blames_nobody)
+    assert (resend_obstacle(request("POST"), error) is None) == proves_nothing_was_done

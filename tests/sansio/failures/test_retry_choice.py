@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from asyncapi.errors import ConnectError, ProtocolError, TLSError
 from asyncapi.sansio.failures.resend import RETRY_STATUSES
-from asyncapi.sansio.failures.retry_choice import Free, backoff, is_worth_it, wait_asked_for
+from asyncapi.sansio.failures.retry_choice import Free, Replays, backoff, is_worth_it, wait_asked_for
 from asyncapi.testing import reply
 from asyncapi.types import Request
 
@@ -84,3 +84,26 @@ def test_what_a_limit_has_asked_for_costs_no_budget(failure, wait, backlog, free
     for asked, paced in ((True, False), (False, True), (False, False), (True, True)):
         expected = (asked and free == "asked") or (paced and free == "paced")
         assert Free(asked=asked, paced=paced).covers(failure, wait, backlog=backlog) is expected
+
+
+@pytest.mark.parametrize("request_", [GET, WITH_KEY, Request("POST", "https://h/1")], ids=["GET", "key", "POST"])
+def test_what_was_not_begun_is_replayed_three_times_and_a_closed_connection_once(request_):
+    closed, refused = ProtocolError("closed", request=request_), ProtocolError("refused", request=request_)
+    closed.stale = refused.unprocessed = True
+    replays = Replays()
+    seen = [replays.of(request_, failure) for failure in (closed, closed, refused, refused, refused, refused)]
+    safe_to_repeat = request_.method == "GET" or request_.idempotency_key is not None
+    assert [each is not None for each in seen] == [safe_to_repeat, False, True, True, True, False]
+
+
+def final(error: ProtocolError) -> ProtocolError:
+    error.unprocessed = error.final = True
+    return error
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [ProtocolError("cut"), ConnectError("refused"), TLSError("expired"), final(ProtocolError("HTTP/1.1 alone"))],
+)
+def test_other_failures_are_never_replayed(failure):
+    assert Replays().of(GET, failure) is None

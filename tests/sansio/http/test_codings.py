@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+import tracemalloc
 import zlib
 
 import pytest
@@ -117,6 +118,7 @@ SEVERAL = [
     (["aws-chunked,gzip"], [], [gzip.compress]),
     (["deflate"], ["gzip, chunked"], [zlib.compress, gzip.compress]),
     ([], ["gzip", "chunked"], [gzip.compress]),
+    ([], ["gzip, chunked", "Chunked"], [gzip.compress]),
 ]
 
 
@@ -153,6 +155,47 @@ def test_what_is_asked_for_is_what_can_be_undone():
         decoding([], [name]).end()
         with pytest.raises(CodingError, match=r"it is no|ends before"):
             unpack(decoding([], [name]), b"x" * 50)
+
+
+BOMB = 16 * 1024 * 1024
+MOST = 64 * 1024
+BOMBS = [["gzip"], ["deflate"], ["br"], ["zstd"], ["gzip", "gzip"], ["gzip", "deflate"], ["br", "gzip"], ["zstd", "br"]]
+
+
+@pytest.mark.parametrize("names", BOMBS, ids=",".join)
+@pytest.mark.parametrize("size", [WINDOW // 2, 10**9])
+def test_a_bomb_takes_the_memory_of_its_bytes_and_of_a_few_steps(names, size):
+    """Whoever takes pieces as they come holds one of them at a time, whatever all of them would make."""
+    packed = bytes(BOMB)
+    for name in names:
+        packed = PACKED[name][0](packed)
+    assert len(packed) < BOMB / 500
+    coding, total = decoding([], names), 0
+    tracemalloc.start()
+    try:
+        for at in range(0, len(packed), size):
+            total += len(coding.step(packed[at : at + size], MOST))
+            while coding.pending:
+                piece = coding.step(b"", MOST)
+                assert len(piece) <= MOST
+                total += len(piece)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    coding.end()
+    assert total == BOMB
+    assert peak < 2 * len(packed) + 10 * len(names) * MOST
+
+
+WITHIN = [["chunked, gzip"], ["chunked", "gzip"], ["chunked, identity, gzip"], ["gzip, chunked, identity"]]
+
+
+@pytest.mark.parametrize("transfer", [*WITHIN, ["chunked, identity"]])
+def test_chunks_within_another_transfer_coding_are_an_error(transfer):
+    """Such a body goes on to the end of the connection (RFC 9112 section 6.3), and its chunks are not taken apart."""
+    body = b"5\r\nhello\r\n0\r\n\r\n"
+    with pytest.raises(CodingError, match="its chunks are within another transfer coding"):
+        unpack(decoding(transfer, []), gzip.compress(body) if transfer in WITHIN[:3] else body)
 
 
 def _spent(data: bytes) -> float:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.sansio.http.egress import Guard, special, stands_for
+from asyncapi.sansio.http.egress import Guard, is_odd, special, stands_for
 
 PUBLIC = Guard()
 GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -111,6 +111,7 @@ def test_nothing_outside_the_public_ranges_passes(address):
 def test_odd_spellings_of_addresses_are_refused(host):
     assert "odd spelling" in PUBLIC.host(host)
     assert "odd spelling" in Guard(allow=["10.0.0.0/8", "h.example"]).host(host)
+    assert is_odd(host)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,7 @@ def test_odd_spellings_of_addresses_are_refused(host):
 )
 def test_usual_spellings_are_judged_by_their_address(host):
     assert PUBLIC.host(host) is None
+    assert not is_odd(host)
 
 
 CASES = [

@@ -78,6 +78,8 @@ def test_hosts_that_are_asked_directly(no_proxy, host, port, direct):
         ({"ALL_PROXY": PROXY, "https_proxy": "http://other"}, "https", "http://other"),
         ({"http_proxy": "proxy:3128"}, "http", PROXY),
         ({"http_proxy": f" {PROXY} "}, "http", PROXY),
+        ({"ALL_PROXY": "socks5h://u:p@h:1080"}, "https", "socks5h://u:p@h:1080"),
+        ({"https_proxy": "socks4://h", "all_proxy": PROXY}, "https", "socks4://h"),
         ({"HTTP_PROXY": PROXY, "REQUEST_METHOD": "GET"}, "http", None),
         ({"http_proxy": PROXY, "REQUEST_METHOD": "GET"}, "http", PROXY),
         ({"HTTPS_PROXY": PROXY, "REQUEST_METHOD": "GET"}, "https", PROXY),

@@ -1,0 +1,1 @@
+"""Send attempts over connections of our own."""

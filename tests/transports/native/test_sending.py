@@ -1,0 +1,170 @@
+"""Request bodies: sent as fast as they are taken, until a response comes; nothing of the caller's is left running."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asyncapi import Client, ConfigError
+from asyncapi.testing import FakeClock, run
+from memory_wire import Net
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+LARGE = bytes(1_000_000)
+
+
+def client(net, **settings) -> Client:
+    clock = FakeClock()
+    return Client("http://h", transport=net.transport(clock), clock=clock, **{"retry": None, **settings})
+
+
+def at_the_end(line) -> None:
+    """Answer a chunked request once it is whole."""
+    if line.sent.endswith(b"0\r\n\r\n"):
+        line.send(OK + b"hi")
+
+
+def early(line) -> None:
+    """Answer as soon as anything of the request has come."""
+    if line.sent.startswith(b"POST"):
+        line.sent = b"-"
+        line.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+
+
+async def test_a_stream_is_sent_in_chunks():
+    net = Net(at_the_end)
+
+    async def body():
+        yield b"ab"
+        yield b""
+        yield b"cde"
+
+    async with client(net) as api:
+        assert (await api.post("/", content=body())).text == "hi"
+    assert net.lines[0].sent.endswith(b"\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n")
+
+
+def test_a_large_body_is_sent_whole_and_its_connection_used_again():
+    async def scenario():
+        def script(line) -> None:
+            if line.sent.endswith(LARGE):
+                line.sent = b""
+                line.send(OK + b"hi")
+
+        net = Net(script)
+        async with client(net) as api:
+            for _ in range(2):
+                assert (await api.post("/", content=LARGE)).text == "hi"
+            assert len(net.lines) == 1
+
+    run(scenario())
+
+
+def test_a_full_connection_holds_the_caller_s_stream_back():
+    async def scenario():
+        net, taken = Net(at_the_end), 0
+
+        async def body():
+            nonlocal taken
+            for _ in range(20):
+                taken += 1
+                yield b"piece"
+
+        async with client(net) as api:
+            dial = net.dial
+
+            async def full(*args, **settings):
+                line, protocol = await dial(*args, **settings)
+                protocol.pause_writing()
+                return line, protocol
+
+            net.dial = full
+            call = asyncio.ensure_future(api.post("/", content=body()))
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert taken == 1
+            net.lines[0].protocol.resume_writing()
+            assert (await call).text == "hi"
+            assert taken == 20
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("endless", [True, False], ids=["a stream that waits", "a large body"])
+def test_an_early_response_ends_the_upload_and_the_connection(endless):
+    async def scenario():
+        # the caller's stream has begun when the server answers
+        net, ended = Net(lambda line: (endless and b"first" not in line.sent) or early(line)), []
+
+        async def body():
+            try:
+                yield b"first"
+                await asyncio.Event().wait()
+            finally:
+                ended.append(True)
+
+        async with client(net, raise_for_status=False) as api:
+            response = await api.post("/", content=body() if endless else LARGE)
+            assert (response.status, response.text) == (413, "no")
+            assert not endless or ended == [True]
+            assert (await api.post("/", content=b"first")).status == 413
+            assert len(net.lines) == 2
+
+    run(scenario())
+
+
+def test_a_stream_that_fails_is_the_caller_s_error_and_ends_the_connection():
+    async def scenario():
+        net = Net(at_the_end)
+
+        async def body():
+            yield b"first"
+            raise KeyError("mine")
+
+        async with client(net) as api:
+            with pytest.raises(ConfigError, match="reading the request body failed: KeyError"):
+                await api.post("/", content=body())
+            await asyncio.sleep(0)
+            assert not net.open
+
+    run(scenario())
+
+
+def test_the_body_waits_for_100_continue():
+    async def scenario():
+        def script(line) -> None:
+            if b"body" in line.sent:
+                line.send(OK + b"hi")
+            elif line.sent.endswith(b"\r\n\r\n"):
+                line.loop.call_later(0.5, line.send, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+        net = Net(script)
+        async with client(net) as api:
+            response = await api.post("/", content=b"body", headers={"Expect": "100-continue"})
+            assert response.text == "hi"
+            assert asyncio.get_running_loop().time() == 0.5
+
+    run(scenario())
+
+
+def test_the_body_is_sent_after_a_second_to_a_server_that_does_not_know_expect():
+    async def scenario():
+        net = Net(lambda line: b"body" in line.sent and line.send(OK + b"hi"))
+        async with client(net) as api:
+            assert (await api.post("/", content=b"body", headers={"Expect": "100-continue"})).text == "hi"
+            assert asyncio.get_running_loop().time() == 1.0
+
+    run(scenario())
+
+
+def test_no_body_is_sent_where_the_server_refuses_before():
+    async def scenario():
+        net = Net(early)
+        async with client(net, raise_for_status=False) as api:
+            response = await api.post("/", content=b"body", headers={"Expect": "100-continue"})
+            assert response.status == 413
+            assert net.lines[0].sent == b"-"
+            assert asyncio.get_running_loop().time() == 0.0
+
+    run(scenario())
