@@ -56,6 +56,7 @@ def settings(cls: C) -> C:
 def _validator(made: Any) -> Callable[[Any, tuple[Any, ...], dict[str, Any]], None]:
     """Make the function that validates the arguments of a class and sets them."""
     import pydantic  # noqa: PLC0415 - it takes long
+    from pydantic import SecretStr  # noqa: F401, PLC0415 - pydantic finds it here where an annotation names it
     from pydantic_core import ArgsKwargs  # noqa: PLC0415
 
     core = pydantic.TypeAdapter(made).validator

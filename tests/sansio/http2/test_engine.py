@@ -13,6 +13,11 @@ h2_connection = pytest.importorskip("h2.connection")
 import h2.config
 import h2.events
 import h2.settings
+
+from asyncapi.errors import ConfigError
+from asyncapi.sansio.http2 import engine as engine_module
+from asyncapi.sansio.http2 import events as ev
+from asyncapi.sansio.http2.engine import engine
 from http2_peer import (
     ACK,
     CONTINUATION,
@@ -40,11 +45,6 @@ from http2_peer import (
     number,
     settings,
 )
-
-from asyncapi.errors import ConfigError
-from asyncapi.sansio.http2 import engine as engine_module
-from asyncapi.sansio.http2 import events as ev
-from asyncapi.sansio.http2.engine import engine
 
 both = pytest.mark.parametrize("name", ENGINES)
 
