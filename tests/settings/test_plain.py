@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -35,7 +36,7 @@ from asyncapi.settings import (
     Retry,
     Timeout,
 )  # fmt: skip
-from asyncapi.settings.base import Seconds, _validator, settings
+from asyncapi.settings.base import Seconds, _set, _validator, settings
 from asyncapi.settings.checks import After, Bounds, Nonempty
 from asyncapi.settings.plain import Unsure, plain_values
 
@@ -46,7 +47,8 @@ CLASSES = [
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 2000), st.sampled_from([10**400, 0.0, -0.0, 0.5, 1e9, 1e301]),
     st.floats(allow_nan=True), st.text(max_size=3), st.sampled_from(["p95", "client", "1.2", "learn", "aimd", b"x"]),
-    st.sampled_from([(), [], (1,), (RateLimit(5),), (print,), {}, Retry(), Budget(), Timeout(), Adaptive(), print]),
+    st.sampled_from([(), [], (1,), (RateLimit(5),), (print,), {}, {"X-A": "b"}, {"a": 1}, {500: 0.1}, Path("x"), PurePath("x"),
+                     frozenset({500}), frozenset({1}), frozenset({True}), frozenset(), frozenset({"x"}), Retry(), Budget(), Timeout(), Adaptive(), print]),
 )  # fmt: skip
 
 
@@ -60,8 +62,9 @@ def by_pydantic(made: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
 
 
 def plainly(made: Any, values: dict[str, Any]) -> Any:
+    """Make it as at the first time, before anything was given to pydantic."""
     value = made.__new__(made)
-    made.__init__.__wrapped__(value, **values)
+    _set(made, made.__init__.__wrapped__, value, values)
     return value
 
 
