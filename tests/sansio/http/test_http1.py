@@ -538,6 +538,8 @@ FLOODS = {
     "many trailers": CHUNKED + b"0\r\n" + b"a:\r\n" * (BOUND // 32 + 1) + b"\r\n",
     "a chunk extension": CHUNKED + b"1;a=" + b"a" * (BOUND + 20) + b"\r\na\r\n",
     "a chunk size without an end": CHUNKED + b"0" * (BOUND + 20),
+    "a chunk extension after much data": CHUNKED
+    + b"fff0;a=%b\r\n%b\r\n1;a=%b\r\na\r\n" % (b"a" * 20, b"x" * 0xFFF0, b"a" * (BOUND + 20)),
     "chunk extensions": CHUNKED + (b"1;a=" + b"a" * 100 + b"\r\na\r\n") * 100,
 }
 
