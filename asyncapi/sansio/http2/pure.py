@@ -240,9 +240,7 @@ class PureEngine:
         if not found.begun:
             raise ConnectionFault(PROTOCOL_ERROR, "the server sent DATA where a response begins")
         end = flags & END_STREAM != 0
-        found.left -= size
-        if found.left < 0:
-            raise ConnectionFault(ev.FLOW_CONTROL_ERROR, "the server sends more than a stream's window allows")
+        found.take(size)
         why = found.data(len(payload)) or (found.complete() if end else "")
         if why:
             self._windows.give_back(size)
