@@ -149,6 +149,7 @@ class Case:
         call: More arguments of the calls.
         client: More arguments of the client.
         stream: Whether the calls stream.
+        base: The base URL where the server is a proxy; None where it is the server.
     """
 
     script: Callable[[Peer], Awaitable[None]]
@@ -156,6 +157,7 @@ class Case:
     call: dict[str, Any] = field(default_factory=dict)
     client: dict[str, Any] = field(default_factory=dict)
     stream: bool = False
+    base: str | None = None
 
 
 def sent(*pieces: bytes | str, **more: Any) -> Case:
@@ -319,6 +321,19 @@ CASES = {
     "streamed, 404": sent(response_of(status="404 Not Found"), stream=True),
     "duplex": Case(duplex, "POST", {"content": pieces}, stream=True),
     "duplex, large": Case(duplex, "POST", {"content": many_pieces}, stream=True),
+    # proxies
+    "a proxy": sent(HI, base="http://h.example:81"),
+    "a proxy, POST": sent(HI, method="POST", call={"json": 1}, base="http://h.example"),
+    "a proxy, Host": sent(HI, call={"headers": {"Host": "x.example"}}, base="http://h.example"),
+    "a proxy, user-info": sent(HI, base="http://a:b@h.example"),
+    "a proxy, IPv6": sent(HI, base="http://[::1]:81"),
+    "a proxy, its own login": sent(HI, call={"headers": {"Proxy-Authorization": "Basic eA=="}}, base="http://h.example"),
+    "a proxy that wants a login": sent(response_of(status="407 Login"), base="http://h.example"),
+    "a proxy that closes": sent(response_of("Proxy-Connection: close\r\n"), base="http://h.example"),
+    "no tunnel": sent(response_of(status="403 No"), base="https://h.example"),
+    "no tunnel, 407": sent(response_of(status="407 Login"), base="https://h.example"),
+    "no tunnel, garbage": sent("hi\r\n\r\n", base="https://h.example", then="close"),
+    "no tunnel, closed": Case(hangs_up, base="https://h.example"),
     # failures
     "silence": Case(silent, client={"timeout": Timeout(attempt=0.2, total=5)}),
     "silence in the body": sent(f"{OK}Content-Length: 9\r\n\r\nhi", client={"timeout": Timeout(attempt=0.2, total=5)}),
@@ -334,7 +349,13 @@ CASES = {
 
 # case: why the two differ in it
 _OVER = "RFC 9112 section 9.6: aiohttp sends another request over a connection that the request gave up"
+_TUNNEL = "aiohttp says more to a proxy that it asks for a tunnel: its own User-Agent, what it accepts"
 DIFFERENCES = {
+    "a proxy, its own login": "a header that the program sets takes precedence; aiohttp replaces it",
+    "a proxy that closes": "RFC 9112 appendix C.2.2: aiohttp heeds Proxy-Connection, which nobody should send",
+    "no tunnel": _TUNNEL,
+    "no tunnel, 407": _TUNNEL,
+    "no tunnel, garbage": "nothing of the request was sent: it is a ConnectError, as it is where a proxy hangs up",
     "to a reset": "RFC 9112 section 8: aiohttp takes a body that a reset has cut off for a whole one",
     "a method of one's own": "RFC 9110 section 8.6: aiohttp says Content-Length: 0 for methods that need no body",
     "a stream that is answered early": "aiohttp uses the connection again although the request was not sent to its end",
@@ -373,7 +394,9 @@ async def seen_on(lane: str, case: Case) -> list[Any]:
     """Run the program on a lane; return what it and the server have seen."""
     async with scripted(case.script) as server:
         settings = {"retry": Retry(2, base=0), "timeout": Timeout(total=5), **case.client}
-        async with Client(server.url, transport=lane, **settings) as api:
+        if case.base is not None:
+            settings["proxy"] = server.url.replace("//", "//me:word@")
+        async with Client(case.base or server.url, transport=lane, **settings) as api:
             results = [await result_of(api, case)]
             if server.tasks and getattr(case.script, "ends", False):
                 await asyncio.wait(server.tasks)

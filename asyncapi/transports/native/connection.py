@@ -212,8 +212,11 @@ class Connection(asyncio.Protocol):
         else:
             self.exchange = exchange
             self._reader.begin(request.method)
-        host, heads = "" if "Host" in exchange.headers else origin.host, origin.pool.heads
-        head = heads.head(request, exchange.headers, host + origin.authorization, proxied=origin.proxied)
+        headers, heads = exchange.headers, origin.pool.heads
+        first = "" if "Host" in headers else origin.host
+        if origin.authorization and "Proxy-Authorization" not in headers:
+            first += origin.authorization
+        head = heads.head(request, headers, first, proxied=origin.proxied)
         self.retired = self.retired or heads.closes
         return head
 

@@ -79,4 +79,4 @@ def _looked_at(task: asyncio.Task[None]) -> None:
 async def wait_to_proceed(proceed: asyncio.Future[None], exchange: Exchange) -> bool:
     """Wait for `100 Continue`, the final head, or long enough; returns whether the body is to be sent (rule 3)."""
     await asyncio.wait((proceed, exchange.waiter), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-    return not exchange.headed
+    return not (exchange.headed or exchange.ended)

@@ -111,6 +111,22 @@ def test_a_connection_that_the_server_gives_up_is_not_used_again(response):
     run(scenario())
 
 
+def test_a_login_for_the_proxy_that_the_program_sets_takes_precedence():
+    async def scenario():
+        net = Net(lambda line: line.send(OK + b"hi"))
+        clock = FakeClock()
+        transport = net.transport(clock, proxy="http://me:word@proxy")
+        async with Client("http://h", transport=transport, clock=clock) as api:
+            await api.get("/a")
+            await api.get("/b", headers={"proxy-authorization": "Basic eA=="})
+        first, second = net.lines[0].sent.split(b"\r\n\r\n")[:2]
+        assert b"GET http://h/a HTTP/1.1\r\nHost: h\r\nProxy-Authorization: Basic bWU6d29yZA==\r\n" in first
+        assert second.lower().count(b"proxy-authorization") == 1
+        assert b"Basic eA==" in second
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("value", ["close", "x, Close"])
 def test_a_connection_that_the_request_gives_up_is_not_used_again(value):
     """RFC 9112 section 9.6: the client must not send another request, whatever the response says."""

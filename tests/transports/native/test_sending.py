@@ -190,6 +190,22 @@ def test_no_body_is_sent_after_a_final_head_whose_own_body_is_still_to_come():
     run(scenario())
 
 
+def test_a_stream_is_not_begun_where_the_connection_is_lost_while_it_waits():
+    async def scenario():
+        net, begun = Net(lambda line: line.sent.startswith(b"POST") and line.hang_up()), []
+
+        async def body():
+            begun.append(True)
+            yield b"body"
+
+        async with client(net) as api:
+            with pytest.raises(ProtocolError, match="before it sent a response"):
+                await api.post("/", content=body(), headers={"Expect": "100-continue"})
+            assert not begun
+
+    run(scenario())
+
+
 # A streamed response that begins before its request has ended
 
 
