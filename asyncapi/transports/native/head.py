@@ -48,7 +48,7 @@ class Heads:
                 (RFC 9112 section 3.2.2).
 
         Raises:
-            ConfigError: A header has a line break or a NUL.
+            ConfigError: A header has a line break, a NUL or a lone surrogate.
         """
         version = getversion(headers)  # type: ignore[arg-type]  # of any multidict
         if headers is not self._headers or version != self._version:
@@ -63,7 +63,13 @@ class Heads:
         else:
             framing = _framing(content, headers)  # type: ignore[arg-type]  # it is encoded by now
         text = f"{request.method} {proxied}{request.target.path} HTTP/1.1\r\n{host}{self._lines}{framing}\r\n"
-        return text.encode("utf-8", "surrogateescape")  # bytes of a response that are sent again stay what they were
+        try:
+            return text.encode(
+                "utf-8", "surrogateescape"
+            )  # bytes of a response that are sent again stay what they were
+        except UnicodeEncodeError:  # which holds the text
+            pass
+        raise ConfigError("a lone surrogate in a header, which has no bytes: remove it", request=request)
 
 
 def lines(headers: CIMultiDict[str], request: Request) -> str:

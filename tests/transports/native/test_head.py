@@ -15,7 +15,7 @@ HOST = "Host: h\r\n"
 def head(method="GET", url="http://h/a?b=%2f", headers=(), content=None, **settings) -> str:
     request = Request(method, url)
     request.content = content
-    return Heads().head(request, CIMultiDict(headers), HOST, **settings).decode()
+    return Heads().head(request, CIMultiDict(headers), HOST, **settings).decode("utf-8", "surrogateescape")
 
 
 def test_the_target_is_sent_verbatim_and_host_comes_first():
@@ -99,3 +99,10 @@ def test_a_request_that_closes_its_connection_says_so(headers, closes):
         assert heads.closes is closes
         heads.head(request, CIMultiDict(X="y"), HOST)
         assert heads.closes is False
+
+
+def test_a_lone_surrogate_is_refused_and_the_error_does_not_hold_the_headers():
+    with pytest.raises(ConfigError, match="lone surrogate") as caught:
+        head(headers=[("Authorization", "secret"), ("X", "\ud800")])
+    assert caught.value.__context__ is None
+    assert head(headers=[("X", "\udc80")])
