@@ -126,6 +126,17 @@ async def duplex(peer: Peer) -> None:
     await peer.write(b"0\r\n\r\n")
 
 
+async def sends_back(peer: Peer) -> None:
+    """A script that sends a body of known length back as it comes, and reads no more until that is taken."""
+    seen = await peer.head()
+    left = int(seen.headers["Content-Length"])
+    await peer.write(f"{OK}Content-Length: {left}\r\n\r\n")
+    while left:
+        data = await peer.reader.read(100_000)
+        left -= len(data)
+        await peer.write(data)
+
+
 async def pieces():
     """A body of unknown length."""
     for _ in range(3):
@@ -320,6 +331,7 @@ CASES = {
     "streamed, gzip": sent(response_of("Content-Encoding: gzip\r\n", ZIPPED), stream=True),
     "streamed, 404": sent(response_of(status="404 Not Found"), stream=True),
     "duplex": Case(duplex, "POST", {"content": pieces}, stream=True),
+    "duplex, bytes": Case(sends_back, "POST", {"content": LARGE * 30}, stream=True),
     "duplex, large": Case(duplex, "POST", {"content": many_pieces}, stream=True),
     # proxies
     "a proxy": sent(HI, base="http://h.example:81"),
