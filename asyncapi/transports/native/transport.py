@@ -232,9 +232,10 @@ class NativeTransport:
         place = Place.of(target.host, secure=target.secure, proxy=proxy)
         if place.secure and not self._tls.verify:
             self._tls.warn(target.host, place.host)
-        made = pool.origins[key] = Origin(pool, key, place)
+        made = Origin(pool, key, place)
         if self._http2 is not None and key not in pool.http1 and (place.secure or self._prior):
             made.streams = self._streams(made, self._http2)
+        pool.origins[key] = made
         return made
 
     def _streams(self, origin: Origin, settings: HTTP2) -> Streams:
