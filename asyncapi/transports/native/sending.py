@@ -58,7 +58,8 @@ async def send(exchange: Exchange, write: Callable[[bytes], Awaitable[bool]], en
 
 
 async def _send(exchange: Exchange, write: Callable[[bytes], Awaitable[bool]], end: Callable[[], object]) -> None:
-    exchange.request.call.phase = "send"
+    if not exchange.headed:
+        exchange.request.call.phase = "send"
     pieces = upload.pieces(exchange.request)
     try:
         async for piece in pieces:
