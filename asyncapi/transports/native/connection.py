@@ -12,7 +12,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import select
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from asyncapi.sansio.http.greetings import protocol_of
 from asyncapi.sansio.http.http1 import BadResponse, Reader
 from asyncapi.transports import failures
 from asyncapi.transports.native import sending
+from asyncapi.transports.native.wire import ended_in_order, heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from asyncapi.transports.native.exchange import Exchange
     from asyncapi.transports.native.origins import Origin
 
-_POLL: Any = getattr(select, "poll", None)  # Windows has no poll()
 _RAGGED = "the connection was closed without an end of TLS (close_notify), so it may have been cut off"
 _CONTINUE = 100  # RFC 9110 section 15.2.1
 
@@ -111,7 +110,7 @@ class Connection(asyncio.Protocol):
         except BadResponse as error:
             self.fail(self._cut(exchange, None, str(error)))
             return
-        if _ended_in_order(self.transport):
+        if ended_in_order(self.transport):
             self.close()  # whatever was still to be sent: nobody reads it
             exchange.end(reader.trailers)
         else:
@@ -340,33 +339,6 @@ def _interim(exchange: Exchange, status: int) -> ProtocolError:
     return ProtocolError(
         f"the server sent {status} as the final status, which must be 200 or higher", request=exchange.request
     )
-
-
-def heard(transport: Any) -> Callable[[int], Any]:
-    """Return a function that asks the system whether bytes, or the end, have come that the loop has not seen."""
-    socket = transport.get_extra_info("socket")
-    if _POLL is None or socket is None or socket.fileno() < 0:
-        return bool  # of its 0: no
-    poll = _POLL()
-    poll.register(socket.fileno(), select.POLLIN)
-    heard: Callable[[int], Any] = poll.poll
-    return heard
-
-
-def _ended_in_order(transport: Any) -> bool:
-    """Whether what goes on to the end of a connection is whole: TLS must have said so (RFC 9112 section 9.8).
-
-    Without its word, anybody on the way could have cut the body off.
-    """
-    tls = transport.get_extra_info("ssl_object")
-    if tls is None:
-        return True
-    try:
-        return not tls.read(1)
-    except ssl.SSLZeroReturnError:
-        return True
-    except ssl.SSLError:  # it would wait for more
-        return False
 
 
 def _set(future: asyncio.Future[None]) -> None:

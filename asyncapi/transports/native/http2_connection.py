@@ -24,8 +24,8 @@ from asyncapi.sansio.http2.engine import Name, engine
 from asyncapi.sansio.http2.limits import Limits
 from asyncapi.transports import failures
 from asyncapi.transports.native import http2_incoming
-from asyncapi.transports.native.connection import heard
 from asyncapi.transports.native.http2_failures import NEVER_WRITTEN, not_begun, silent
+from asyncapi.transports.native.wire import heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -130,8 +130,7 @@ class HTTP3Connection:
 
     async def upload(self, exchange: Exchange) -> None:
         """Send a request with a body that is large, streamed or waits for `100 Continue`."""
-        stream = self._begin(exchange, last=False)
-        if stream is None:
+        if (stream := self._begin(exchange, last=False)) is None:
             return
         self.wire.flush()
         if "Expect" in exchange.headers:
@@ -147,8 +146,7 @@ class HTTP3Connection:
 
     def abandon(self, exchange: Exchange) -> None:
         """Cancel an exchange (rule 3)."""
-        number = self._ids.get(exchange)
-        if number is None:
+        if (number := self._ids.get(exchange)) is None:
             return
         self._life.gives_up(self._streams[number].began, self._loop.time())
         self._drop(number)
