@@ -35,7 +35,7 @@ PACKAGE = ROOT / "asyncapi"
 # The rooms, in one total order: each imports only from rooms before it, and freely from its own.
 ORDER = (
     # the words everyone speaks
-    "version", "redact", "errors", "clock", "types", "messages",
+    "version", "faces", "redact", "errors", "clock", "types", "messages",
     # pure decisions, in six shelves
     "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.limits", "sansio.failures", "sansio.auth",
     # what waits, what is kept outside the process, what users set

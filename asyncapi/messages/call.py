@@ -13,7 +13,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     guards                            layers.deadline, layers.fallback, layers.singleflight
     why                               layers.breaker, layers.fallback, layers.redirect, layers.retry
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
-                                      transports.native.http2_streams, transports.native.http3_connection: "queue"
+                                      transports.native.http2_streams, transports.native.http3_places: "queue"
                                       layers.retry: "backoff"
                                       transports.aiohttp, transports.aiohttp_connector, transports.mock,
                                       transports.upload, transports.native.alternatives, transports.native.exchange,

@@ -186,9 +186,11 @@ def seen(name: str, steps: list, cut=None, *, head: int = 16_384) -> Seen:
             stream = asked(one, method, end=size is None, fields=(("user-agent", "x"), ("authorization", "secret")))
             if size is not None:
                 waiting[stream] = size
-        elif step == "drop" and one.streams:
+        elif step == "drop":
+            before = one.streams
             one.reset(what[0])
-            result.streams.setdefault(what[0], []).append("dropped")
+            if one.streams < before:
+                result.streams.setdefault(what[0], []).append("dropped")
             waiting.pop(what[0], None)
         elif step == "ping":
             one.ping(b"12345678")

@@ -17,6 +17,7 @@ Rules:
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from asyncapi.sansio.http.codings import accepted
@@ -41,6 +42,7 @@ _VALUE_BYTES = re.compile(rb"(?:[^\0\r\n\t ](?:[^\0\r\n]*[^\0\r\n\t ])?)?")
 _STATUS = re.compile(rb"[1-9][0-9]{2}")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _SWITCHING_PROTOCOLS = 101
+_SHORT = 200  # bytes of a value that is worth remembering
 _LINE = 32  # bytes that a line counts beside its name and value (RFC 9114 section 4.2.2)
 
 
@@ -137,16 +139,21 @@ def _fields(section: Iterable[tuple[bytes, bytes]], bound: int) -> list[tuple[st
         bound -= len(name) + len(value) + _LINE
         if bound < 0:
             raise BadSection("its fields are too large, or too many", too_large=True)
-        if not _NAME_BYTES.fullmatch(name):
-            raise BadSection(
-                "a pseudo-field is out of place" if name[:1] == b":" else "the name of a field is not valid"
-            )
-        if name in _OF_A_CONNECTION or (name == b"te" and value != b"trailers"):  # rule 3
-            raise BadSection("it has a field that exists in HTTP/1.1 alone")
-        if not _VALUE_BYTES.fullmatch(value):
-            raise BadSection("the value of a field is not valid")
-        fields.append((name.decode(), value.decode("utf-8", "surrogateescape")))
+        fields.append(_remembered(name, value) if len(value) <= _SHORT else _line(name, value))
     return fields
+
+
+def _line(name: bytes, value: bytes) -> tuple[str, str]:
+    if not _NAME_BYTES.fullmatch(name):
+        raise BadSection("a pseudo-field is out of place" if name[:1] == b":" else "the name of a field is not valid")
+    if name in _OF_A_CONNECTION or (name == b"te" and value != b"trailers"):  # rule 3
+        raise BadSection("it has a field that exists in HTTP/1.1 alone")
+    if not _VALUE_BYTES.fullmatch(value):
+        raise BadSection("the value of a field is not valid")
+    return name.decode(), value.decode("utf-8", "surrogateescape")
+
+
+_remembered = lru_cache(maxsize=1024)(_line)  # a server sends most of its lines again and again
 
 
 def content_length(fields: Iterable[tuple[str, str]]) -> int | None:

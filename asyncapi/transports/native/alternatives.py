@@ -118,7 +118,9 @@ class Alternatives:
     def ready(self, place: Place, request: Request) -> HTTP3Connection | None:
         """Return a connection that takes a request now, or None."""
         streams = request.call.open_bodies is not None
-        for connection in self._connections.get(place, ()):
+        for connection in tuple(self._connections.get(place, ())):
+            if connection.free:
+                connection.wire.catch_up()
             if connection.silent or connection.exclusive or connection.places.free <= 0:
                 continue
             if not streams:

@@ -172,24 +172,31 @@ class Connection(asyncio.Protocol):
         content = exchange.request.content
         if content is None:
             self._origin.pool.write_later(self, head)
-        else:
+        elif not self.gone:
             self.transport.write(head + content)  # type: ignore[operator]  # the transport knows that it is bytes
 
     async def upload(self, exchange: Exchange) -> None:
         """Send a request with a body that is large, streamed or waits for `100 Continue`."""
         head = self._begin(exchange)
+        if self.gone:
+            return
         self._sending = True
         self.transport.write(head)
         if "Expect" in exchange.headers:
             self._proceed = exchange.waiter.get_loop().create_future()
-            await sending.wait_to_proceed(self._proceed, exchange)
+            proceeds = await sending.wait_to_proceed(self._proceed, exchange)
             self._proceed = None
+            if not proceeds:
+                return
         chunked = isinstance(exchange.request.content, Body) and "Content-Length" not in exchange.headers
-        whole = await sending.send(exchange, self._write_chunk if chunked else self._write)
-        if whole and chunked:
-            self.transport.write(b"0\r\n\r\n")
-        if self.exchange is exchange:  # else the response was there first, and the connection is closed
-            self._sending = not whole
+
+        def end() -> None:
+            if self.exchange is exchange:  # else the response was there first, and the connection is closed
+                self._sending = False
+                if chunked:
+                    self.transport.write(b"0\r\n\r\n")
+
+        await sending.send(exchange, self._write_chunk if chunked else self._write, end)
 
     def _begin(self, exchange: Exchange) -> bytes:
         """Begin an exchange; returns the head of its request."""
@@ -199,8 +206,10 @@ class Connection(asyncio.Protocol):
         if self.gone:  # the server has hung up in the turn in which the connection was made
             self.exchange = None
             exchange.fail(self._cut(exchange, None))
-        host = "" if "Host" in exchange.headers else origin.host
-        return origin.pool.heads.head(request, exchange.headers, host + origin.authorization, proxied=origin.proxied)
+        host, heads = "" if "Host" in exchange.headers else origin.host, origin.pool.heads
+        head = heads.head(request, exchange.headers, host + origin.authorization, proxied=origin.proxied)
+        self.retired = self.retired or heads.closes
+        return head
 
     def abandon(self, exchange: Exchange) -> None:
         """Close the connection where the exchange still has it (rule 3)."""
@@ -230,6 +239,8 @@ class Connection(asyncio.Protocol):
 
     def _head(self, exchange: Exchange, reader: Reader, content: bytes) -> bool:
         """Take in the final head; returns whether `content`, which came with it, is still to be taken in."""
+        if self._proceed is not None:
+            _set(self._proceed)
         if reader.status < 200:  # noqa: PLR2004
             self.fail(_interim(exchange, reader.status))
             return False
@@ -254,7 +265,7 @@ class Connection(asyncio.Protocol):
         """Go back to the pool, or close: the response is whole (rule 2)."""
         reader = self._reader
         self.exchange = None
-        if not reader.keep or reader.rest or self._sending or self.retired:
+        if not reader.keep or reader.rest or self._sending or self.retired or self._drained is not None:
             self.close()
             return
         if self._paused:  # the end came with the bytes that were too many

@@ -12,12 +12,13 @@ Rules:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConfigError
 from asyncapi.transports.failures import cut
 from asyncapi.transports.native import sending
-from asyncapi.transports.native.http3_engine import ID_ERROR, NO_ERROR, VERSION_FALLBACK, Ended, Engine
+from asyncapi.transports.native.http3_engine import CANCELLED, FALLBACK, ID_ERROR, NO_ERROR, Ended, Engine
 from asyncapi.transports.native.http3_life import Life, Verdict
 from asyncapi.transports.native.http3_places import Places
 from asyncapi.transports.native.http3_stream import Broken, Stream, lost, refused, section_of, silent, unprocessed
@@ -135,14 +136,14 @@ class HTTP3Connection:
         self.wire.flush()
         if "Expect" in exchange.headers:
             stream.proceed = self._loop.create_future()
-            await sending.wait_to_proceed(stream.proceed, exchange)
+            if not await sending.wait_to_proceed(stream.proceed, exchange):
+                return
 
-        async def write(data: bytes) -> bool:
-            return await self._write(stream, data)
-
-        if await sending.send(exchange, write):
+        def end() -> None:
             self._engine.send(stream.id, b"", last=True)
             self.wire.flush_later()
+
+        await sending.send(exchange, partial(self._write, stream), end)
 
     def abandon(self, exchange: Exchange) -> None:
         """Cancel an exchange (rule 3)."""
@@ -202,7 +203,7 @@ class HTTP3Connection:
             return
         exchange = found.exchange
         self._drop(stream)
-        if code == VERSION_FALLBACK:
+        if code == FALLBACK:
             self._misdirected()
         exchange.fail(refused(exchange, code))
 
@@ -229,8 +230,6 @@ class HTTP3Connection:
         self._fail(lambda exchange: lost(exchange, why, closed=closed), failed=why.alert or why.broken)
         self._open(why.reason or f"code {why.code:#x}")
         self._hang_up()
-
-    # --- exchanges ---------------------------------------------------------------------------------------------------
 
     def _begin(self, exchange: Exchange, *, last: bool) -> Stream | None:
         try:
@@ -266,15 +265,15 @@ class HTTP3Connection:
             self._drop(number)
             exchange.fail(failure)
         elif last:
-            self._drop(number)
+            self._drop(number, NO_ERROR)  # of a request whose end nobody waits for
             self.on_works()
             exchange.end(stream.trailers)
 
-    def _drop(self, number: int) -> None:
+    def _drop(self, number: int, code: int = CANCELLED) -> None:
         """End what is left of a stream."""
         stream = self._streams.pop(number)
         del self._ids[stream.exchange]
-        self._engine.cancel(number)
+        self._engine.cancel(number, code)
         stream.wake()
         if not self._streams:
             self.exclusive = False

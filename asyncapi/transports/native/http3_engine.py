@@ -16,6 +16,7 @@ qh3 (QUIC in Rust, with the interface of aioquic) lacks some of what a client mu
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -31,11 +32,15 @@ if TYPE_CHECKING:
 
     from asyncapi.sansio.http.field_sections import Section
 
-REQUEST_CANCELLED = int(ErrorCode.H3_REQUEST_CANCELLED)
-REQUEST_REJECTED = int(ErrorCode.H3_REQUEST_REJECTED)
-VERSION_FALLBACK = int(ErrorCode.H3_VERSION_FALLBACK)
+CANCELLED = int(ErrorCode.H3_REQUEST_CANCELLED)
+REJECTED = int(ErrorCode.H3_REQUEST_REJECTED)
+FALLBACK = int(ErrorCode.H3_VERSION_FALLBACK)
 NO_ERROR = int(ErrorCode.H3_NO_ERROR)
 ID_ERROR = int(ErrorCode.H3_ID_ERROR)
+
+_LOGGER = logging.getLogger("quic")
+if _LOGGER.level == logging.NOTSET:  # it warns whenever a server hangs up, with the server's own bytes
+    _LOGGER.setLevel(logging.ERROR)
 
 _COLLECTED = 64 * 1024  # bytes that may be collected beside a header section (rule 4)
 _PANIC = "PanicException"  # what Rust raises where it would crash: a BaseException, so that nobody catches it
@@ -271,7 +276,7 @@ class Engine:
         """Return how many bytes of a stream wait to be sent."""
         return self._quic.get_send_buffer_size(stream) if self.why is None else 0
 
-    def cancel(self, stream: int, code: int = REQUEST_CANCELLED) -> None:
+    def cancel(self, stream: int, code: int = CANCELLED) -> None:
         """End what is left of a stream, in both directions (RFC 9114 section 4.1.1)."""
         ours = self._quic
         if stream in self._sending:

@@ -64,8 +64,11 @@ class Places:
         if call.settings.max_wait != 0.0:
             self._queue.append(waiter)
         try:
-            async with asyncio.timeout(call.settings.max_wait):
+            if call.settings.max_wait is None:
                 admitted = await waiter
+            else:
+                async with asyncio.timeout(call.settings.max_wait):
+                    admitted = await waiter
         except (asyncio.CancelledError, TimeoutError) as error:
             self._leave(waiter)
             if isinstance(error, TimeoutError):

@@ -16,7 +16,7 @@ from asyncapi.sansio.http.field_sections import (
     trailer_section,
 )
 from asyncapi.transports.failures import CLOSED, TOO_MUCH, cut
-from asyncapi.transports.native.http3_engine import REQUEST_REJECTED, VERSION_FALLBACK
+from asyncapi.transports.native.http3_engine import FALLBACK, REJECTED
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from asyncapi.transports.native.exchange import Exchange
     from asyncapi.transports.native.http3_engine import Ended
 
-_NOT_BEGUN = frozenset({REQUEST_REJECTED, VERSION_FALLBACK})  # RFC 9114 section 8.1
+_NOT_BEGUN = frozenset({REJECTED, FALLBACK})  # RFC 9114 section 8.1
 MOST_INTERIM = 100  # 1xx responses of one request
 _CONTINUE, _FINAL, _NO_CONTENT, _NOT_MODIFIED, _MISDIRECTED = 100, 200, 204, 304, 421
 

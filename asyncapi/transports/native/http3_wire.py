@@ -78,15 +78,26 @@ class Wire(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, _: Any) -> None:
         """Take in a datagram, and what else has come with it (rule 1)."""
-        if self._closed:
-            return
-        datagrams = [data]
+        if not self._closed:
+            self._take([data, *self._waiting()])
+
+    def catch_up(self) -> None:
+        """Take in what has come and the loop has not seen: it may be the end of an idle connection."""
+        if not self._closed and (datagrams := self._waiting()):
+            self._take(datagrams)
+
+    def _waiting(self) -> list[bytes]:
+        """Read the datagrams that wait in the socket."""
+        datagrams: list[bytes] = []
         if (wire := self._socket) is not None:
             try:
                 while len(datagrams) < _BATCH:
                     datagrams.append(wire.recv(_LARGEST))
             except OSError:  # there is no more; the network's hints come by `error_received`, too
                 pass
+        return datagrams
+
+    def _take(self, datagrams: list[bytes]) -> None:
         now = self._loop.time()
         self._owner.heard(now)
         self._engine.receive(datagrams, now)

@@ -136,6 +136,13 @@ def test_a_malformed_response_is_refused_without_its_bytes(lines):
     assert "y" not in caught.value.why.split()
 
 
+def test_long_and_short_values_are_held_to_the_same_rules():
+    for padding in (0, 500):
+        with pytest.raises(BadSection):
+            response_section([(b":status", b"200"), (b"x", b"y" * padding + b"\n")], BOUND)
+        assert response_section([(b":status", b"200"), (b"x", b"y" * padding)], BOUND)[1] == [("x", "y" * padding)]
+
+
 def test_a_section_is_bounded():
     lines = [(b":status", b"200"), (b"abc", b"defg"), (b"x", b"")]
     assert response_section(lines, 72)[0] == 200

@@ -201,6 +201,15 @@ def test_a_malformed_response_is_refused_and_the_connection_goes_on(name, method
 
 
 @both
+def test_the_reserved_bit_of_a_stream_is_not_looked_at(name):
+    one = made(name)
+    asked(one)
+    reserved = (2**31 + 1).to_bytes(4, "big")
+    sent = b"".join(part[:5] + reserved + part[9:] for part in (head(1), data(1, b"ab", end=True)))
+    assert one.receive(START + sent)[1:] == [ev.Head(1, 200, (), end=False), ev.Data(1, b"ab", end=True)]
+
+
+@both
 def test_a_content_length_in_the_trailers_is_refused(name):
     one = made(name)
     asked(one)
@@ -412,6 +421,16 @@ def test_goaway_names_the_streams_that_were_not_looked_at(name):
     assert one.receive(b"whatever comes now") == []
     with pytest.raises(RuntimeError):
         asked(one)
+
+
+@both
+def test_after_goaway_and_the_last_response_the_rest_of_a_read_is_dropped(name):
+    one = made(name)
+    stream = asked(one)
+    events = one.receive(START + goaway(stream) + head(stream, end=True) + data(99, b"x") + b"whatever")
+    assert [type(event) for event in events] == [ev.Settings, ev.GoAway, ev.Head]
+    assert one.receive(b"more") == []
+    assert one.fault is None
 
 
 @both

@@ -107,6 +107,42 @@ def test_a_connection_that_the_server_gives_up_is_not_used_again(response):
     run(scenario())
 
 
+@pytest.mark.parametrize("value", ["close", "x, Close"])
+def test_a_connection_that_the_request_gives_up_is_not_used_again(value):
+    """RFC 9112 section 9.6: the client must not send another request, whatever the response says."""
+
+    async def scenario():
+        net = Net(echo)
+        async with client(net) as api:
+            assert (await api.get("/a", headers={"Connection": value})).text == "a"
+            assert net.lines[0].aborted
+            assert await texts(api, "/b", "/c") == ["b", "c"]
+            assert len(net.lines) == 2
+
+    run(scenario())
+
+
+def test_a_connection_whose_write_buffer_is_full_is_not_used_again():
+    """A response may come before the server has read the request: the rest of that would hold back the next one."""
+
+    async def scenario():
+        def script(line: Line) -> None:
+            if b"\r\n\r\n" in line.sent:
+                line.sent = b""
+                if line.number == 0:
+                    line.protocol.pause_writing()
+                line.send(OK + b"hi")
+
+        net = Net(script)
+        async with client(net) as api:
+            for _ in range(3):
+                assert (await api.post("/", content=bytes(60_000))).text == "hi"
+            assert len(net.lines) == 2
+            assert net.lines[0].aborted
+
+    run(scenario())
+
+
 # Failures
 
 
@@ -173,7 +209,10 @@ def test_what_follows_a_body_that_nobody_limits_ends_with_the_connection():
     run(scenario())
 
 
-def test_a_connection_that_is_lost_as_soon_as_it_is_made_fails_its_call():
+@pytest.mark.parametrize("content", [None, b"small", bytes(100_000)], ids=["none", "small", "large"])
+def test_a_connection_that_is_lost_as_soon_as_it_is_made_fails_its_call(content):
+    """Nothing is written into it: uvloop would raise a RuntimeError."""
+
     async def scenario():
         net = Net(echo)
         dial = net.dial
@@ -186,7 +225,7 @@ def test_a_connection_that_is_lost_as_soon_as_it_is_made_fails_its_call():
         net.dial = lost
         async with client(net) as api:
             with pytest.raises(ProtocolError, match="closed the connection"):
-                await api.get("/a")
+                await api.post("/a", content=content)
             assert not api._transport._pool.origins
 
     run(scenario())

@@ -188,7 +188,7 @@ async def test_a_response_that_comes_early_ends_the_upload(serve):
         assert (response.status, response.content) == (413, b"no")
         assert ended.is_set()
         await server.seen[0].gone.wait()
-        assert server.seen[0].reset == CANCELLED
+        assert server.seen[0].reset == NO_ERROR
         assert (await api.get("/", raise_for_status=False)).status == 413
         assert len(server.peers) == 1
 
@@ -365,6 +365,15 @@ async def test_goaway_between_calls_loses_nothing(serve):
             await api.post("/", content=b"x")
             server.last.goaway(4)
         assert len(server.seen) == 5
+
+
+@pytest.mark.parametrize("how", ["close", "goaway"])
+async def test_a_post_does_not_run_into_an_idle_connection_that_has_just_ended(serve, how):
+    async with serve(hello) as (server, api):
+        for number in range(5):
+            await api.post("/", content=b"x")
+            server.last.close() if how == "close" else server.last.goaway(4)
+            assert len(server.seen) == len(server.peers) == number + 1
 
 
 async def test_a_connection_that_is_closed_under_a_call_is_an_error(serve):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from qh3.quic.configuration import QuicConfiguration
 
-from asyncapi.transports.native.http3_engine import REQUEST_CANCELLED, Engine
+from asyncapi.transports.native.http3_engine import CANCELLED, Engine
 from http3_server import GET, Pair, server_configuration
 
 CONTROL = 3  # the server's control stream
@@ -142,7 +144,7 @@ def test_a_cancelled_stream_is_stopped_in_both_directions_and_never_heard_again(
     pair.h3.send_data(stream, b"late" * 1000, False)
     pair.advance()
     assert sorted(pair.codes) == [
-        ("StopSendingReceived", stream, REQUEST_CANCELLED), ("StreamReset", stream, REQUEST_CANCELLED),
+        ("StopSendingReceived", stream, CANCELLED), ("StreamReset", stream, CANCELLED),
     ]  # fmt: skip
     assert len(pair.heard.log) == heard
     other = pair.get()
@@ -267,6 +269,13 @@ def test_the_clients_goodbye_is_sent(pair):
     assert pair.names().count("ended") == 1
 
 
+def test_the_library_does_not_log_what_a_server_says_as_it_hangs_up(pair, caplog):
+    pair.quic.close(0x100, reason_phrase="these bytes are the server's")
+    pair.advance()
+    assert pair.engine.why is not None
+    assert not caplog.records
+
+
 def test_what_goes_wrong_in_the_library_ends_the_connection(pair, monkeypatch):
     def broken(*_):
         raise KeyError("its own")
@@ -295,3 +304,52 @@ def test_a_crash_of_rust_ends_the_connection_and_an_interrupt_goes_on(pair, monk
     monkeypatch.setattr(pair.engine._quic, "handle_timer", crashed)
     pair.engine.tick(1.0)
     assert pair.engine.why.reason.startswith("PanicException")
+
+
+# --- whatever a server writes ---------------------------------------------------------------------------------------
+
+FRAMES = [
+    b"\x00\x03abc", b"\x00\x00", b"\x01\x03\x00\x00\xd9", b"\x01\x02\x00\x00", b"\x01\x05\x02\x00\x80\x10\x11",
+    b"\x21\x02xy", b"\x04\x00", b"\x07\x01\x00", b"\x05\x03\x00\x00\x00", b"\x0d\x01\x08", b"\x00\x40", b"\xff", b"\x02\x00",
+]  # fmt: skip
+WRITES = st.lists(
+    st.tuples(
+        st.sampled_from(["stream", "control", "encoder", "decoder", "unknown"]),
+        st.one_of(st.sampled_from(FRAMES), st.binary(max_size=12)),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(WRITES)
+def test_whatever_a_server_writes_every_request_comes_to_an_end(ours, served, writes):
+    pair = paired(ours, served)
+    streams = [pair.get(), pair.get()]
+    unknown = pair.h3._create_uni_stream(0x21)
+    ids = {"stream": streams[0], "control": 3, "encoder": 7, "decoder": 11, "unknown": unknown}
+    over = set()
+    for name, data, end in writes:
+        if pair.engine.why is None and name not in over:
+            pair.raw(ids[name], data, end=end)
+            if end:
+                over.add(name)
+    ends = {"cut", "reset"}
+    ended = {each[1] for each in pair.heard.log if each[0] in ends or (each[0] in {"section", "data"} and each[-1])}
+    if pair.engine.why is None:
+        # the stream is over, or something of it is still to come; the other one is as good as ever
+        assert (streams[0] in ended) == ("stream" in over) or streams[0] in waiting(pair)
+        pair.head(streams[1], end=True)
+        assert ("section", streams[1], [(b":status", b"200")], True) in pair.heard.log or streams[1] in waiting(pair)
+    else:
+        assert pair.heard.log[-1] == ("ended", pair.engine.why)
+    # nothing is said of a stream after its end
+    for stream in streams:
+        said = [each for each in pair.heard.log if each[0] != "ended" and each[1:2] == (stream,)]
+        assert not any(each[0] in ends or (each[0] in {"section", "data"} and each[-1]) for each in said[:-1])
+
+
+def waiting(pair):
+    """The streams that wait for an instruction of QPACK."""
+    return set(pair.engine._h3._blocked_stream_map)

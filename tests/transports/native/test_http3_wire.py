@@ -101,6 +101,18 @@ async def test_datagrams_that_have_come_are_taken_in_together(ends):
     assert owner.log[:3] == ["made", "heard", "moved"]
 
 
+async def test_what_the_loop_has_not_seen_can_be_taken_in_at_once(ends):
+    wire, engine, owner, other = ends
+    wire.catch_up()
+    assert owner.log == ["made"]
+    other.send(b"bye")
+    wire.catch_up()
+    assert engine.received == [[b"bye"]]
+    assert owner.log == ["made", "heard", "moved"]
+    wire.close()
+    wire.catch_up()
+
+
 async def test_what_is_to_be_sent_is_sent_once_at_the_end_of_the_turn(ends):
     wire, engine, _, other = ends
     for number in range(3):
