@@ -211,9 +211,9 @@ class Streams:
         """Remember that the origin refuses HTTP/2 (rule 3)."""
         self.http1 = self._refused = True
         self.origin.pool.speaks_http1(self.origin.key)
+        self._refuse(lambda _: None)  # first, so that no connection is made for those who wait
         if self.current is not None:
             self.current.retire()
-        self._refuse(lambda _: None)
 
     # --- the connection ----------------------------------------------------------------------------------------------
 
