@@ -28,6 +28,8 @@ from asyncapi.transports.native.http2_stream import Stream
 from asyncapi.transports.tls import EITHER, HTTP_2
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncapi.messages.request import Request
     from asyncapi.settings import HTTP2
     from asyncapi.transports.native.exchange import Carrier
@@ -319,13 +321,13 @@ class Streams:
         if limit == 0.0:
             self._late(ticket, full)
 
-    def _set_timer(self, ticket: _Ticket, limit: float | None, error: Any) -> None:
+    def _set_timer(self, ticket: _Ticket, limit: float | None, error: Callable[[], AsyncAPIError]) -> None:
         if ticket.timer is not None:
             ticket.timer.cancel()
         loop = self.origin.pool.loop
         ticket.timer = None if limit is None else loop.call_later(limit, self._late, ticket, error)
 
-    def _late(self, ticket: _Ticket, error: Any) -> None:
+    def _late(self, ticket: _Ticket, error: Callable[[], AsyncAPIError]) -> None:
         self._leave(ticket)
         ticket.settle(error())
 
@@ -346,7 +348,7 @@ class Streams:
             dial, self._dial = self._dial, None
             dial.cancel()
 
-    def _refuse(self, result: Any) -> None:
+    def _refuse(self, result: Callable[[_Ticket], AsyncAPIError | None]) -> None:
         """Settle every request that waits."""
         waiting, self._queue = self._queue, deque()
         for ticket in waiting:
