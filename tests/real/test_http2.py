@@ -14,7 +14,10 @@ from asyncapi import Client, NotFound, Retry, blocking
 from certificates import Authority
 from http2_engines import engine  # noqa: F401 - a fixture
 
-pytestmark = [pytest.mark.lane("native", reason="HTTP/2 is the native lane's"), pytest.mark.usefixtures("engine")]
+pytestmark = [
+    pytest.mark.usefixtures("engine"),
+    pytest.mark.lane("native", reason="HTTP/2 is the native transport's"),
+]
 
 MB = 1024 * 1024
 PACKAGE = str(Path(asyncapi.__file__).parent)
