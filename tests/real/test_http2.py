@@ -10,7 +10,7 @@ import pytest
 
 import asyncapi
 import http2_peers
-from asyncapi import Client, NotFound, Retry, blocking
+from asyncapi import Client, NotFound, Retry, Timeout, blocking
 from certificates import Authority
 from http2_engines import engine  # noqa: F401 - a fixture
 
@@ -30,7 +30,7 @@ def ours(tmp_path_factory):
 
 def client(peer, ours, **settings) -> Client:
     settings.setdefault("http2", True)
-    settings.setdefault("timeout", 60.0)
+    settings.setdefault("timeout", Timeout(300, connect=60))  # thousands of tasks begin in one turn of the loop
     settings.setdefault("pace", False)
     return Client(peer.url, tls=ours.file, **settings)
 

@@ -18,7 +18,7 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.errors import ProtocolError, final_error
+from asyncapi.errors import ProtocolError, TLSError, final_error
 from asyncapi.sansio.http2 import events as ev
 from asyncapi.sansio.http2.engine import Name, engine
 from asyncapi.sansio.http2.limits import Limits
@@ -271,10 +271,12 @@ class HTTP2Connection(asyncio.Protocol):
         request = exchange.request
         if self._origin.pool.closed:
             return final_error(failures.CLOSED, request)
+        if isinstance(error, ssl.SSLError | ssl.CertificateError):
+            broke = failures.tls_broke(error, request)
+            if stream.written or isinstance(broke, TLSError):
+                return broke
         if not stream.written:
             return not_begun(NEVER_WRITTEN, request)
-        if isinstance(error, ssl.SSLError | ssl.CertificateError):
-            return failures.tls_broke(error, request)
         if exchange.headed and not isinstance(error, OSError):
             return ProtocolError("the body broke off: the connection was closed before its end", request=request)
         failure = failures.cut(error, request)

@@ -28,6 +28,8 @@ from asyncapi.transports.native.http2_stream import Stream
 from asyncapi.transports.tls import EITHER, HTTP_2
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncapi.messages.request import Request
     from asyncapi.settings import HTTP2
     from asyncapi.transports.native.exchange import Carrier
@@ -211,9 +213,9 @@ class Streams:
         """Remember that the origin refuses HTTP/2 (rule 3)."""
         self.http1 = self._refused = True
         self.origin.pool.speaks_http1(self.origin.key)
+        self._refuse(lambda _: None)  # first, so that no connection is made for those who wait
         if self.current is not None:
             self.current.retire()
-        self._refuse(lambda _: None)
 
     # --- the connection ----------------------------------------------------------------------------------------------
 
@@ -319,13 +321,13 @@ class Streams:
         if limit == 0.0:
             self._late(ticket, full)
 
-    def _set_timer(self, ticket: _Ticket, limit: float | None, error: Any) -> None:
+    def _set_timer(self, ticket: _Ticket, limit: float | None, error: Callable[[], AsyncAPIError]) -> None:
         if ticket.timer is not None:
             ticket.timer.cancel()
         loop = self.origin.pool.loop
         ticket.timer = None if limit is None else loop.call_later(limit, self._late, ticket, error)
 
-    def _late(self, ticket: _Ticket, error: Any) -> None:
+    def _late(self, ticket: _Ticket, error: Callable[[], AsyncAPIError]) -> None:
         self._leave(ticket)
         ticket.settle(error())
 
@@ -346,7 +348,7 @@ class Streams:
             dial, self._dial = self._dial, None
             dial.cancel()
 
-    def _refuse(self, result: Any) -> None:
+    def _refuse(self, result: Callable[[_Ticket], AsyncAPIError | None]) -> None:
         """Settle every request that waits."""
         waiting, self._queue = self._queue, deque()
         for ticket in waiting:

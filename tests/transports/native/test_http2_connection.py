@@ -36,10 +36,10 @@ async def test_a_silent_server_is_asked_and_one_that_is_gone_is_noticed():
 
 async def test_a_server_that_answers_pings_may_take_its_time():
     async def script(peer, asked):
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.0)
         await ok(peer, asked)
 
-    async with http2_server(script) as server, client(server, http2=HTTP2(ping=0.05)) as api:
+    async with http2_server(script) as server, client(server, http2=HTTP2(ping=0.3)) as api:
         assert (await api.get("/")).status == 200
         assert server.peers[0].pings >= 2
 

@@ -23,7 +23,7 @@ from asyncapi import (
 )
 from asyncapi.testing import run
 from asyncapi.transports.native.origins import Origin
-from certificates import OK
+from certificates import OK, openssl
 from http2_engines import engine  # noqa: F401 - a fixture
 from http2_memory import Server, goaway, left_nothing
 from http2_memory import client as memory_client
@@ -521,3 +521,13 @@ def test_a_stream_that_is_promised_as_its_connection_goes_away_keeps_its_turn():
             assert left_nothing(api, net)
 
     run(scenario())
+
+
+async def test_a_server_that_asks_for_a_client_certificate_is_named_as_such(ours):
+    """With TLS 1.3 it says so after the handshake, in place of the first response."""
+    context = ours.asking()
+    context.set_alpn_protocols(["h2"])
+    async with openssl(context) as url, client_to(url, http2=True, tls=ours.file) as api:
+        errors = await asyncio.gather(*[api.post("/", json={}) for _ in range(3)], return_exceptions=True)
+        assert {type(error) for error in errors} == {TLSError}
+        assert all("TLS(cert=" in str(error) for error in errors)
