@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from asyncapi.errors import ConfigError
 from asyncapi.transports.failures import cut
 from asyncapi.transports.native import sending
-from asyncapi.transports.native.http3_engine import CANCELLED, FALLBACK, ID_ERROR, NO_ERROR, Ended, Engine
+from asyncapi.transports.native.http3_engine import Engine
+from asyncapi.transports.native.http3_library import CANCELLED, FALLBACK, ID_ERROR, NO_ERROR, Ended
 from asyncapi.transports.native.http3_life import Life, Verdict
 from asyncapi.transports.native.http3_places import Places
 from asyncapi.transports.native.http3_stream import Broken, Stream, lost, refused, section_of, silent, unprocessed
