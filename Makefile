@@ -13,8 +13,8 @@ FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_b
 	tests/client/test_client.py tests/credentials/oauth/test_client_credentials.py tests/declared/test_api.py \
 	tests/layers/test_cache.py tests/layers/test_retry.py tests/layers/test_retry_strategies.py \
 	tests/messages/test_decoding.py tests/messages/test_encoding.py tests/scheduling/test_ownership.py \
-	tests/streaming/test_stream.py tests/test_exports.py tests/transports/test_aiohttp.py tests/transports/test_tls.py \
-	tests/watch
+	tests/streaming/test_stream.py tests/test_exports.py tests/transports/test_connections.py \
+	tests/transports/test_tls.py tests/watch
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-all test-uvloop test-floors soak fuzz dist-check lock check lint format types architecture \
@@ -34,7 +34,8 @@ test-all: ## run the whole test suite, long, heavy and repeated cases too, over 
 	@TEST_LANES="$${TEST_LANES:-$(LANES)}" $(RUN) python -m pytest $(WORKERS) $(ARGS)
 
 test-uvloop: ## the tests that open sockets, over both transports, on uvloop's event loop
-	@TEST_LANES="$${TEST_LANES:-$(LANES)}" TEST_LOOP=uvloop $(RUN) python -m pytest $(WORKERS) tests/transports tests/real tests/client/test_deadline.py $(ARGS)
+	@TEST_LANES="$${TEST_LANES:-$(LANES)}" TEST_LOOP=uvloop $(RUN) python -m pytest $(WORKERS) \
+		tests/transports tests/real tests/client/test_deadline.py $(ARGS)
 
 test-floors: ## a quick part of it with the lowest versions that pyproject.toml allows (Python 3.11)
 	@PYTHON=python3.11 LOCK=requirements/floors.lock $(RUN) python -m pytest -q $(WORKERS) $(FLOORS) $(ARGS)

@@ -6,93 +6,112 @@ async with Client("https://api.example.com") as api:
     user = await api.get("/users/1", model=User)
 """
 
-from asyncapi.calls.inbound import inbound
-from asyncapi.client.client import Client
-from asyncapi.client.stats import Stats
-from asyncapi.credentials import (
-    ApiKey,
-    AWSSigV4,
-    Basic,
-    Bearer,
-    Digest,
-    Env,
-    File,
-    Issuer,
-    Key,
-    KeyPool,
-    OAuth2AuthorizationCode,
-    OAuth2ClientCredentials,
-    OAuth2DeviceCode,
-    OAuth2JWTBearer,
-    OAuth2RefreshToken,
-    OAuth2TokenExchange,
-)
-from asyncapi.declared.api import API, Body, Form, Header, Option, Path, Query, Upload, delete, get, patch, post, put
-from asyncapi.errors import (
-    AsyncAPIError,
-    AuthError,
-    BadRequest,
-    BudgetSpent,
-    CircuitOpen,
-    ClientError,
-    ConfigError,
-    Conflict,
-    ConnectError,
-    DeadlineExceeded,
-    DecodeError,
-    EgressDenied,
-    Forbidden,
-    Gone,
-    InsecureTLSWarning,
-    NotFound,
-    OutcomeUnknown,
-    PaymentRequired,
-    ProtocolError,
-    QueueFull,
-    RateExceeded,
-    RateLimited,
-    RejectedError,
-    RequestTimeout,
-    SchemaError,
-    ServerError,
-    StatusError,
-    TLSError,
-    TransportError,
-    Unauthorized,
-    UnprocessableEntity,
-)
-from asyncapi.layers.deadline import deadline
-from asyncapi.messages.call import Attempt
-from asyncapi.messages.request import Request
-from asyncapi.messages.response import Outcome, Response
-from asyncapi.pagination.pages import Pages
-from asyncapi.sansio.http.pages import Page
-from asyncapi.sansio.http.sse import ServerSentEvent
-from asyncapi.settings import (
-    HTTP2,
-    TLS,
-    Adaptive,
-    Breaker,
-    Budget,
-    Cache,
-    CostBudget,
-    Cursor,
-    Egress,
-    Fallback,
-    Hedge,
-    LinkHeader,
-    NextUrl,
-    Offset,
-    PageNumber,
-    RateLimit,
-    Retry,
-    Timeout,
-)
-from asyncapi.streaming.events import Events
-from asyncapi.streaming.response import StreamedResponse
-from asyncapi.streaming.stream import JSONLines, Stream
+from typing import TYPE_CHECKING
+
+from asyncapi.faces import lazy_face
 from asyncapi.version import VERSION
-from asyncapi.watch.alert import Alert
+
+if TYPE_CHECKING:
+    from asyncapi.calls.inbound import inbound
+    from asyncapi.client.client import Client
+    from asyncapi.client.stats import Stats
+    from asyncapi.credentials import (
+        ApiKey,
+        AWSSigV4,
+        Basic,
+        Bearer,
+        Digest,
+        Env,
+        File,
+        Issuer,
+        Key,
+        KeyPool,
+        OAuth2AuthorizationCode,
+        OAuth2ClientCredentials,
+        OAuth2DeviceCode,
+        OAuth2JWTBearer,
+        OAuth2RefreshToken,
+        OAuth2TokenExchange,
+    )
+    from asyncapi.declared.api import (
+        API,
+        Body,
+        Form,
+        Header,
+        Option,
+        Path,
+        Query,
+        Upload,
+        delete,
+        get,
+        patch,
+        post,
+        put,
+    )
+    from asyncapi.errors import (
+        AsyncAPIError,
+        AuthError,
+        BadRequest,
+        BudgetSpent,
+        CircuitOpen,
+        ClientError,
+        ConfigError,
+        Conflict,
+        ConnectError,
+        DeadlineExceeded,
+        DecodeError,
+        EgressDenied,
+        Forbidden,
+        Gone,
+        InsecureTLSWarning,
+        NotFound,
+        OutcomeUnknown,
+        PaymentRequired,
+        ProtocolError,
+        QueueFull,
+        RateExceeded,
+        RateLimited,
+        RejectedError,
+        RequestTimeout,
+        SchemaError,
+        ServerError,
+        StatusError,
+        TLSError,
+        TransportError,
+        Unauthorized,
+        UnprocessableEntity,
+    )
+    from asyncapi.layers.deadline import deadline
+    from asyncapi.messages.call import Attempt
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Outcome, Response
+    from asyncapi.pagination.pages import Pages
+    from asyncapi.sansio.http.pages import Page
+    from asyncapi.sansio.http.sse import ServerSentEvent
+    from asyncapi.settings import (
+        HTTP2,
+        TLS,
+        Adaptive,
+        Breaker,
+        Budget,
+        Cache,
+        CostBudget,
+        Cursor,
+        Egress,
+        Fallback,
+        Hedge,
+        LinkHeader,
+        NextUrl,
+        Offset,
+        PageNumber,
+        RateLimit,
+        Retry,
+        Timeout,
+    )
+    from asyncapi.streaming.events import Events
+    from asyncapi.streaming.response import StreamedResponse
+    from asyncapi.streaming.stream import JSONLines, Stream
+    from asyncapi.watch.alert import Alert
 
 __version__ = VERSION
 
@@ -192,3 +211,46 @@ __all__ = [
     "post",
     "put",
 ]
+
+# The same as above: module -> names.
+_HOMES = {
+    "calls.inbound": "inbound",
+    "client.client": "Client",
+    "client.stats": "Stats",
+    "credentials": (
+        "ApiKey AWSSigV4 Basic Bearer Digest Env File Issuer Key KeyPool "
+        "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
+        "OAuth2RefreshToken OAuth2TokenExchange"
+    ),
+    "declared.api": "API Body Form Header Option Path Query Upload delete get patch post put",
+    "errors": (
+        "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
+        "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone "
+        "InsecureTLSWarning NotFound OutcomeUnknown PaymentRequired ProtocolError QueueFull "
+        "RateExceeded RateLimited RejectedError RequestTimeout SchemaError ServerError "
+        "StatusError TLSError TransportError Unauthorized UnprocessableEntity"
+    ),
+    "layers.deadline": "deadline",
+    "messages.call": "Attempt",
+    "messages.request": "Request",
+    "messages.response": "Outcome Response",
+    "pagination.pages": "Pages",
+    "sansio.http.pages": "Page",
+    "sansio.http.sse": "ServerSentEvent",
+    "settings": (
+        "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Fallback Hedge "
+        "LinkHeader NextUrl Offset PageNumber RateLimit Retry Timeout"
+    ),
+    "streaming.events": "Events",
+    "streaming.response": "StreamedResponse",
+    "streaming.stream": "JSONLines Stream",
+    "watch.alert": "Alert",
+}
+_ROOMS = (
+    "calls", "client", "clock", "config", "credentials", "declared", "errors", "fanout", "layers", "messages",
+    "options", "pagination", "redact", "sansio", "scheduling", "settings", "stores", "streaming", "transports", "types",
+    "watch",
+)  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_face(__name__, _HOMES, rooms=_ROOMS)

@@ -131,7 +131,8 @@ def llhttp() -> Callable[[list[bytes]], tuple[CIMultiDict[str], bytes]]:
 
 
 def by_aiohttp() -> Callable[[list[bytes]], tuple[Any, bytes]]:
-    loop = asyncio.new_event_loop()
+    loop = asyncio.new_event_loop()  # never run: the parser wants one
+    loop.close()
     parser: Any = HttpResponseParser(
         BaseProtocol(loop), loop, 1 << 30, payload_exception=aiohttp.ClientPayloadError, auto_decompress=False,
         response_with_body=True, read_until_eof=True,

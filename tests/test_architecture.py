@@ -35,7 +35,7 @@ PACKAGE = ROOT / "asyncapi"
 # The rooms, in one total order: each imports only from rooms before it, and freely from its own.
 ORDER = (
     # the words everyone speaks
-    "version", "redact", "errors", "clock", "types", "messages",
+    "version", "faces", "redact", "errors", "clock", "types", "messages",
     # pure decisions, in six shelves
     "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.limits", "sansio.failures", "sansio.auth",
     # what waits, what is kept outside the process, what users set
@@ -83,7 +83,7 @@ LATE |= {
 }
 
 # Where an `OpenBody` is made and held on to itself: no response carries it yet.
-HOLDS_BODIES = {"messages.open_body", "transports.aiohttp"}
+HOLDS_BODIES = {"messages.open_body", "transports.aiohttp", "transports.native.transport"}
 
 FILE_LINES = 320
 FUNCTION_LINES = 45

@@ -39,6 +39,11 @@ ELSEWHERE = {
     "__main__.py": "cli/test_fetch.py",
     "config.py": "credentials/test_renamed.py",
     "serve/__main__.py": "cli/test_serve.py",
+    # what both transports promise
+    "transports/aiohttp_errors.py": "transports/test_wire_errors.py",
+    "transports/aiohttp_expect.py": "transports/test_expect.py",
+    "transports/aiohttp_handler.py": "transports/test_wire_responses.py",
+    "transports/aiohttp_request.py": "transports/test_wire_headers.py",
 }
 
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")

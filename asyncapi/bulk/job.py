@@ -10,14 +10,13 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path  # noqa: TC003 - pydantic reads it
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.template import Template
 from asyncapi.credentials import Bearer
 from asyncapi.errors import ConfigError
 from asyncapi.settings import TLS, Budget, RateLimit, Retry, Timeout
 from asyncapi.settings.base import settings
+from asyncapi.settings.checks import Bounds
 
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|h|d))?\s*")
 _HOUR, _DAY = 3600.0, 86400.0  # seconds
@@ -75,19 +74,19 @@ class Job:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     auth_env: str | None = None
     model: Any = None
-    concurrency: Annotated[int, Field(ge=1)] = 100
+    concurrency: Annotated[int, Bounds(ge=1)] = 100
     rate: RateLimit | float | str | None = None
     pace: bool = True
-    retry: Retry | Annotated[int, Field(ge=1)] | None = Retry(max_retry_after=_HOUR)
-    retry_budget: Annotated[float, Field(ge=0, le=10)] | Literal["none"] | None = None
-    max_wait: Annotated[float, Field(gt=0)] = _DAY
-    max_outage: Annotated[float, Field(gt=0)] = 60.0
-    timeout: Timeout | Annotated[float, Field(gt=0)] | None = 30.0
+    retry: Retry | Annotated[int, Bounds(ge=1)] | None = Retry(max_retry_after=_HOUR)
+    retry_budget: Annotated[float, Bounds(ge=0, le=10)] | Literal["none"] | None = None
+    max_wait: Annotated[float, Bounds(gt=0)] = _DAY
+    max_outage: Annotated[float, Bounds(gt=0)] = 60.0
+    timeout: Timeout | Annotated[float, Bounds(gt=0)] | None = 30.0
     idempotency_key: Literal["auto"] | None = None
     resume: bool = False
     overwrite: bool = False
     ordered: bool = False
-    max_errors: Annotated[int, Field(ge=1)] | None = None
+    max_errors: Annotated[int, Bounds(ge=1)] | None = None
     proxy: str | None = field(default=None, repr=False)
     tls: bool | str | TLS = True
     transport: Literal["native", "aiohttp"] = "native"

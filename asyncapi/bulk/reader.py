@@ -21,14 +21,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from asyncapi.bulk.delimited import BadTable, records
 from asyncapi.bulk.lines import Lines
 from asyncapi.calls.arguments import checked_headers, flat_params
 from asyncapi.errors import ConfigError
-from asyncapi.messages import json_text
+from asyncapi.messages import decoding, json_text
 from asyncapi.messages.request import Request
 
 if TYPE_CHECKING:
@@ -62,7 +61,6 @@ class Item(Request):
     name: Any  # with a template the id may be any JSON value
 
 
-@with_config(ConfigDict(extra="forbid"))
 class _Line(TypedDict, total=False):
     id: str | int | None
     method: str
@@ -75,8 +73,7 @@ class _Line(TypedDict, total=False):
     idempotency_key: str | bool | None
 
 
-_LINE: TypeAdapter[_Line] = TypeAdapter(_Line)
-_ANY: TypeAdapter[Any] = TypeAdapter(Any)
+_Line.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]  # pydantic reads it
 _BODIES = ("json", "data", "content")
 _COLUMNS = ("id", "method", "url", "idempotency_key")
 
@@ -177,11 +174,9 @@ class Reader:
                     yield number, {fields[0]: text}
                 continue
             try:
-                row = _row(text, _LINE if self.template is None else _ANY)
-            except ValidationError as error:
+                row = _row(text, _Line if self.template is None else Any)
+            except ValueError as error:
                 raise self._broken(number, _problem(error)) from None
-            except ValueError as error:  # nested too deep
-                raise self._broken(number, f"not valid JSON: {error}") from None
             if not isinstance(row, dict):
                 raise self._broken(number, "a row is a JSON object: {...}")
             yield number, row
@@ -262,16 +257,21 @@ def _known(row: dict[str, str]) -> dict[str, str]:
     return {name: row[name] for name in _COLUMNS if row.get(name)}
 
 
-def _row(text: str, kind: TypeAdapter[Any]) -> Any:
+def _row(text: str, kind: Any) -> Any:
+    adapter = decoding.adapter(kind)
     try:
-        return kind.validate_json(text)
-    except ValidationError as error:
+        return adapter.validate_json(text)
+    except ValueError as error:
         if "recursion limit" not in _problem(error):
             raise
-    return kind.validate_python(json_text.deep(text))
+    return adapter.validate_python(json_text.deep(text))
 
 
-def _problem(error: ValidationError) -> str:
+def _problem(error: ValueError) -> str:
+    from pydantic import ValidationError  # noqa: PLC0415 - it takes long
+
+    if not isinstance(error, ValidationError):
+        return f"not valid JSON: {error}"  # nested too deep
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

@@ -20,10 +20,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic_core import from_json
-
 from asyncapi.bulk.words import word
 from asyncapi.errors import DecodeError, StatusError
+from asyncapi.messages import decoding
 from asyncapi.messages.json_text import written_anyhow
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
@@ -125,7 +124,7 @@ def value_of(response: Response) -> Any:
     kind = _body_kind(full)
     if kind == "json":
         try:
-            return from_json(content)
+            return decoding.from_json()(content)
         except ValueError:
             return response.json()  # tries another charset, or raises with what is wrong
     if kind == "text":

@@ -45,7 +45,7 @@ def settings(cls: C) -> C:
             except Unsure:
                 validate = _validator(made)
             else:
-                init(self, **values)
+                _set(made, init, self, values)
                 return
         validate(self, args, kwargs)
 
@@ -53,9 +53,18 @@ def settings(cls: C) -> C:
     return made  # type: ignore[no-any-return]
 
 
+def _set(made: Any, init: Callable[..., None], self: Any, values: dict[str, Any]) -> None:
+    """Set plain values; the class may still refuse them together."""
+    try:
+        init(self, **values)
+    except ValueError as error:
+        raise ConfigError(_named(_shown(made), str(error))) from None
+
+
 def _validator(made: Any) -> Callable[[Any, tuple[Any, ...], dict[str, Any]], None]:
     """Make the function that validates the arguments of a class and sets them."""
     import pydantic  # noqa: PLC0415 - it takes long
+    from pydantic import SecretStr  # noqa: F401, PLC0415 - pydantic finds it here where an annotation names it
     from pydantic_core import ArgsKwargs  # noqa: PLC0415
 
     core = pydantic.TypeAdapter(made).validator
@@ -66,9 +75,17 @@ def _validator(made: Any) -> Callable[[Any, tuple[Any, ...], dict[str, Any]], No
             core.validate_python(ArgsKwargs(args, kwargs), self_instance=self)
         except invalid as error:
             names = [field.name for field in dataclasses.fields(made)]
-            raise ConfigError(_one_line(getattr(made, "shown_as", made.__name__), names, error)) from None
+            raise ConfigError(_one_line(_shown(made), names, error)) from None
 
     return validate
+
+
+def _shown(made: Any) -> str:
+    return str(getattr(made, "shown_as", made.__name__))
+
+
+def _named(name: str, message: str) -> str:
+    return message if message.startswith(name) else f"{name}: {message}"
 
 
 def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> str:
@@ -88,7 +105,7 @@ def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> s
             message = "there is no such setting" + (f"; did you mean {close[0]}=?" if close else "")
     # a validator of the whole class
     if not problem["loc"]:  # several settings together
-        return message if message.startswith(name) else f"{name}: {message}"
+        return _named(name, message)
     first, *rest = problem["loc"]
     # a value given by position has its index in the place
     named = names[first] if isinstance(first, int) and first < len(names) else first  # given by position

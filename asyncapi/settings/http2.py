@@ -3,10 +3,9 @@
 from dataclasses import KW_ONLY
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from asyncapi.errors import ConfigError
 from asyncapi.settings.base import Seconds, settings
+from asyncapi.settings.checks import Bounds
 
 _LEAST_WINDOW = 65_535  # RFC 9113 section 6.9.2: every connection begins with it
 _MOST_WINDOW = 2**31 - 1  # section 6.9.1
@@ -28,8 +27,8 @@ class HTTP2:
 
     _: KW_ONLY
     ping: Seconds | None = 30.0
-    window: Annotated[int, Field(strict=True, ge=_LEAST_WINDOW, le=_MOST_WINDOW)] = 16 * 1024 * 1024
-    streams: Annotated[int, Field(strict=True, ge=1)] | None = None
+    window: Annotated[int, Bounds(strict=True, ge=_LEAST_WINDOW, le=_MOST_WINDOW)] = 16 * 1024 * 1024
+    streams: Annotated[int, Bounds(strict=True, ge=1)] | None = None
 
 
 Choice = bool | Literal["prior"] | HTTP2

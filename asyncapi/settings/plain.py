@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from asyncapi.settings.checks import Bounds
@@ -58,7 +60,7 @@ def _taken(hint: Any, value: Any) -> Any:
     choices = _choices(hint)
     for choice in choices:
         if _is(choice, value, kind):
-            return value
+            return dict(value) if kind is dict and choice is not Any else value
     # an int for a float, which nothing else would take
     if kind is int and not any(_base(choice) in {bool, int, str} for choice in choices):
         for choice in choices:
@@ -83,9 +85,19 @@ def _is(hint: Any, value: Any, kind: type) -> bool:
     if origin is tuple:
         item, *rest = get_args(hint)
         return kind is tuple and rest == [...] and all(_is(item, each, type(each)) for each in value)
+    if origin is frozenset:
+        [item] = get_args(hint)
+        return kind is frozenset and all(_is(item, each, type(each)) for each in value)
+    if origin is Mapping:
+        name, item = get_args(hint)
+        return kind is dict and all(
+            _is(name, key, type(key)) and _is(item, value[key], type(value[key])) for key in value
+        )
     base = _base(hint)
     if hint is Any:
         return True
+    if hint is Path:
+        return isinstance(value, Path)
     if base is not kind:
         return False
     return _within(hint, value) if kind in _SIMPLE else kind is types.NoneType or hasattr(kind, "__pydantic_config__")

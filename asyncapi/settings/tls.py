@@ -3,13 +3,15 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import pydantic
-
+from asyncapi.errors import ConfigError
 from asyncapi.sansio.http import pins as forms
 from asyncapi.settings.base import settings
 from asyncapi.settings.checks import Before
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 
 def _path(given: Any) -> Any:
@@ -60,17 +62,16 @@ class TLS:
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
-    password: pydantic.SecretStr | None = None
+    password: "SecretStr | None" = None  # settings.base knows the name
     verify: bool = True
     min_version: Literal["1.2", "1.3"] = "1.2"
     pins: Pins = None
 
-    @pydantic.model_validator(mode="after")
-    def _together(self) -> "TLS":
+    def __post_init__(self) -> None:
+        """Check that the settings go together."""
         if self.cert is None and (self.key is not None or self.password is not None):
-            raise ValueError("TLS(key=..., password=...) belong to a certificate: give cert= too")
+            raise ConfigError("TLS(key=..., password=...) belong to a certificate: give cert= too")
         if not self.verify and self.ca is not None:
-            raise ValueError(
+            raise ConfigError(
                 "TLS(ca=..., verify=False): ca= has no effect where certificates aren't verified; leave one of them out"
             )
-        return self

@@ -9,8 +9,6 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
-
 from asyncapi.errors import ConfigError
 from asyncapi.messages.open_body import NO_TRAILERS
 from asyncapi.messages.response import Response
@@ -40,6 +38,8 @@ def reply(
     """
     fields = dict(headers or {})
     if json is not None:
+        from pydantic_core import to_json  # noqa: PLC0415 - it takes long
+
         content = to_json(json)
         if not any(name.lower() == "content-type" for name in fields):
             fields["Content-Type"] = "application/json"

@@ -6,8 +6,6 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 
 from asyncapi.errors import ConfigError
-from asyncapi.settings import TLS, Egress
-from asyncapi.settings.http2 import http2_of
 from asyncapi.settings.http3 import http3_of
 
 if TYPE_CHECKING:
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.sansio.http.egress import Guard
+    from asyncapi.settings import HTTP2, TLS, Egress
     from asyncapi.transports.tls import Handshakes
     from asyncapi.types import Transport
 
@@ -46,7 +45,7 @@ def choose_transport(
         )
     if not callable(getattr(transport, "send", None)) or not callable(getattr(transport, "aclose", None)):
         raise ConfigError(f"transport={transport!r}: it needs `send` and `aclose`, as MockTransport(handler) has them")
-    if http2_of(http2) is not None:
+    if _streams(http2) is not None:
         raise ConfigError("http2= doesn't work with transport=: it is the native transport's; leave one of them out")
     if http3_of(http3) is not False:
         raise ConfigError("http3= doesn't work with transport=: it is the native transport's; leave one of them out")
@@ -90,7 +89,7 @@ def http_transport(
         _check_http3(settings)
         http2 = http2 or True  # what its TCP side negotiates
         settings = {**settings, "http3": datagrams}
-    streams = http2_of(http2)
+    streams = _streams(http2)
     if streams is not None:
         transport = _native_for("http2=", transport, session)
         settings = {**settings, "http2": streams, "prior": http2 == "prior"}
@@ -139,12 +138,21 @@ def _native(settings: dict[str, Any]) -> Transport:
     return NativeTransport(**settings)
 
 
+def _streams(http2: Any) -> HTTP2 | None:
+    if http2 is False:
+        return None
+    from asyncapi.settings.http2 import http2_of  # noqa: PLC0415
+
+    return http2_of(http2)
+
+
 def _handshakes(tls: bool | str | PathLike[str] | TLS) -> Handshakes | None:
     """Read `tls=`; None for the default."""
-    from asyncapi.transports.tls import Handshakes  # noqa: PLC0415
-
     if tls is True:
         return None
+    from asyncapi.settings import TLS  # noqa: PLC0415
+    from asyncapi.transports.tls import Handshakes  # noqa: PLC0415
+
     if not isinstance(tls, bool | str | PathLike | TLS):
         raise ConfigError(f"tls={tls!r}: give True, False, the path of a file of authorities, or TLS(...)")
     if not isinstance(tls, TLS):
@@ -163,6 +171,8 @@ def _handshakes(tls: bool | str | PathLike[str] | TLS) -> Handshakes | None:
 def _guard(egress: Egress | Literal["public"] | None) -> Guard | None:
     if egress is None:
         return None
+    from asyncapi.settings import Egress  # noqa: PLC0415
+
     if egress == "public":
         egress = Egress()
     if not isinstance(egress, Egress):

@@ -10,6 +10,8 @@ import http3_peers
 from asyncapi import TLS, Client, TLSError
 from certificates import Authority
 
+pytestmark = pytest.mark.lane("native", reason="HTTP/3 is the native lane's")
+
 MB = 1024 * 1024
 FILES = {"small": b"hello", "large": bytes(range(256)) * 40_000}
 

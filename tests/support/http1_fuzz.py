@@ -54,6 +54,8 @@ def examined(data: bytes, method: str, chance: random.Random) -> tuple[str, Find
 
     if by_ours(cuts_of(data, chance), method) != ours:
         return finding("our result depends on the cuts")
+    if ours.status == 101:  # what follows is another protocol, which h11 and llhttp have to be told of before
+        return "switches protocols", None
     took = {name: verdict for name, verdict in others.items() if not verdict.why}
     if not ours.why:
         if any(verdict.says() != ours.says() for verdict in took.values()) and not _known(READ_OTHERWISE, "", data):

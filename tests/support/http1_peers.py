@@ -134,6 +134,7 @@ def by_llhttp(data: bytes, method: str) -> Verdict | None:
 
 
 _LOOP = asyncio.new_event_loop()  # never run: the parser wants one
+_LOOP.close()
 
 
 def by_aiohttp(data: bytes, method: str) -> Verdict:

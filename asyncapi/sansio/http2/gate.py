@@ -61,16 +61,20 @@ class Gate:
                     return max(0, at - before), fault
             else:
                 meter.earned += PART
-                if flags & frames.END_STREAM and stream in self._open and stream not in self.ends:
-                    self.ends[stream] = size
-                    if flags & frames.PADDED:
-                        self._padded = stream
-                        if at + 9 < end:
-                            self._unpad(data[at + 9])
+                if flags & frames.END_STREAM:
+                    self._last(stream & frames.LARGEST_STREAM, size, flags)
+                    if self._padded and at + 9 < end:
+                        self._unpad(data[at + 9])
             at += 9 + size
         self._begun = data[at:] if at < end else b""
         self._left = max(0, at - end)
         return end - before, None
+
+    def _last(self, stream: int, size: int, flags: int) -> None:
+        if stream in self._open and stream not in self.ends:
+            self.ends[stream] = size
+            if flags & frames.PADDED:
+                self._padded = stream
 
     def _unpad(self, padding: int) -> None:
         if self._padded in self.ends:

@@ -7,7 +7,7 @@ Rules:
 1. What the transport waits for travels in the future alone, never on the connection: when the waiting task runs again,
    the connection may already serve another exchange.
 2. A failure is the future's result, not its exception: a task that is cancelled in the same turn of the loop never asks
-   for it, and asyncio would complain.
+   for it, and asyncio would complain. The exchange is never its result: the two would keep each other alive.
 3. At most `max_body` bytes of a body are collected, coded or not; the transport decodes within the same bound. The body
    of a streamed call is not collected: `IncomingBody` holds back the server while nobody reads.
 """
@@ -71,7 +71,8 @@ class Exchange:
     Args:
         request: The request.
         headers: Its headers, with what the transport has added.
-        waiter: Its result is the `Response`, the exchange itself (a coded or a streamed response), or a failure.
+        waiter: Its result is the `Response`; None where the response is to be made of this exchange (it is coded, or
+            streamed, or has come in pieces); or a failure.
         max_body: Most bytes of a body; None for no bound.
         carrier: The connection that it is on.
 
@@ -84,8 +85,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_limit", "_pieces", "_size", "body", "carrier", "coding", "fields", "framed", "headed", "headers", "max_body",
-        "request", "status", "trailers", "version", "waiter",
+        "_limit", "_pieces", "_size", "_upload", "body", "carrier", "coding", "fields", "framed", "headed", "headers",
+        "max_body", "request", "status", "trailers", "version", "waiter",
     )  # fmt: skip
 
     def __init__(
@@ -103,6 +104,12 @@ class Exchange:
         self.carrier: Carrier = carrier
         self.headed: bool = False
         self.body: IncomingBody | None = None
+        self._upload: asyncio.Task[None] | None = None  # what still sends the request, beside a streamed response
+
+    @property
+    def ended(self) -> bool:
+        """Whether the response is whole, or nobody waits for it any more."""
+        return self.waiter.done() and (self.body is None or self.body.over)
 
     def whole(self, status: int, version: str, fields: CIMultiDict[str], content: bytes) -> None:
         """Take in a response that came in one piece and uncoded, of a call that does not stream: the usual one."""
@@ -143,7 +150,7 @@ class Exchange:
         self._size = 0
         if request.call.open_bodies is not None and status < 300:  # noqa: PLR2004 - others are read, as errors are
             self.body = IncomingBody(self)
-            self.settle(self)
+            self.settle(None)
             return None
         bound = self.max_body
         self._limit = _UNBOUNDED if bound is None else bound + (0 if self.coding is None else _OVERHEAD)
@@ -166,15 +173,39 @@ class Exchange:
             self.trailers = CIMultiDictProxy(CIMultiDict(trailers))
         if self.body is not None:
             self.body.finish()
+            self._end_upload()
         else:
-            self.settle(self)
+            self.settle(None)
 
     def fail(self, error: Exception) -> None:
         """Take in that no more will come, and why."""
         if self.body is not None:
             self.body.fail(error)
+            self._end_upload()
         else:
             self.settle(error)
+
+    def let_go(self) -> None:
+        """End what a streamed response still holds, once nobody reads it any more."""
+        self._end_upload()
+        self.carrier.abandon(self)
+        self.body = None  # which knows this exchange
+
+    def send_on(self, upload: asyncio.Task[None]) -> None:
+        """Let the rest of the request be sent while the response is read; where that fails, the response does."""
+        self._upload = upload
+        upload.add_done_callback(self._sent)
+
+    def _sent(self, upload: asyncio.Task[None]) -> None:
+        self._upload = None
+        error = None if upload.cancelled() else upload.exception()
+        if isinstance(error, Exception) and self.body is not None:
+            self.fail(error)
+            self.carrier.abandon(self)
+
+    def _end_upload(self) -> None:
+        if self._upload is not None:
+            self._upload.cancel()
 
     def settle(self, result: Any) -> None:
         """Give the transport what it waits for (rule 2)."""

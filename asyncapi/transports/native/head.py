@@ -23,11 +23,16 @@ _DEFAULTS = (("Accept", "*/*"), ("Accept-Encoding", accepted()))
 
 
 class Heads:
-    """Writes the heads of one transport's requests."""
+    """Writes the heads of one transport's requests.
 
-    __slots__ = ("_headers", "_lines", "_version")
+    Attributes:
+        closes: Whether the last one asks for the connection to be closed after the response (RFC 9112 section 9.6).
+    """
+
+    __slots__ = ("_headers", "_lines", "_version", "closes")
 
     def __init__(self) -> None:
+        self.closes: bool = False
         self._headers: CIMultiDict[str] | None = None
         self._version = -1
         self._lines = ""
@@ -49,6 +54,7 @@ class Heads:
         if headers is not self._headers or version != self._version:
             self._lines = lines(headers, request)
             self._headers, self._version = headers, version
+            self.closes = "Connection" in headers and _closes(headers.getall("Connection"))
         content = request.content
         framing = ""
         if content is None:
@@ -73,6 +79,10 @@ def lines(headers: CIMultiDict[str], request: Request) -> str:
         if name not in headers:
             text += f"{name}: {value}\r\n"
     return text
+
+
+def _closes(options: list[str]) -> bool:
+    return any(option.strip().lower() == "close" for value in options for option in value.split(","))
 
 
 def _framing(content: Body | bytes, headers: CIMultiDict[str]) -> str:

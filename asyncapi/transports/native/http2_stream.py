@@ -86,9 +86,14 @@ class Stream:
         self._begin(exchange, end=False)
         if "Expect" in exchange.headers and self.open:
             self._proceed = exchange.waiter.get_loop().create_future()
-            await sending.wait_to_proceed(self._proceed, exchange)
+            proceeds = await sending.wait_to_proceed(self._proceed, exchange)
             self._proceed = None
-        if await sending.send(exchange, self._write) and self.open:
+            if not proceeds:
+                return
+        await sending.send(exchange, self._write, self._end)
+
+    def _end(self) -> None:
+        if self.open:
             self.connection.engine.send(self.id, b"", end=True)
             self.connection.write_soon()
             self.sent = True

@@ -137,10 +137,14 @@ class HTTP3Connection:
         self.wire.flush()
         if "Expect" in exchange.headers:
             stream.proceed = self._loop.create_future()
-            await sending.wait_to_proceed(stream.proceed, exchange)
-        if await sending.send(exchange, partial(self._write, stream)):
+            if not await sending.wait_to_proceed(stream.proceed, exchange):
+                return
+
+        def end() -> None:
             self._engine.send(stream.id, b"", last=True)
             self.wire.flush_later()
+
+        await sending.send(exchange, partial(self._write, stream), end)
 
     def abandon(self, exchange: Exchange) -> None:
         """Cancel an exchange (rule 3)."""

@@ -83,7 +83,7 @@ class IncomingBody:
     def stop(self) -> None:
         """Let go of the connection: it is used again only where the body was received to its end."""
         self.fail(ProtocolError("the stream was closed before its end", request=self._exchange.request))
-        self._exchange.carrier.abandon(self._exchange)
+        self._exchange.let_go()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -109,8 +109,7 @@ class NativeTransport:
         self._keepalive = keepalive
         self._http2, self._prior = http2, prior
         if http2 is not None:
-            self._tls.context(HTTP_2 if prior else EITHER)
-            engine(window=http2.window)  # says now which package is missing
+            _check_http2(self._tls, http2, HTTP_2 if prior else EITHER)
         self._http3, self._trust = http3, None if http3 is False else _trust(self._tls)
         self._pool: Pool | None = None
         self.unclosed: weakref.finalize[..., object] | None = None
@@ -313,6 +312,12 @@ class NativeTransport:
         self._watchdog.close()
         if self._pool is not None:
             await self._pool.wait_closed()
+
+
+def _check_http2(tls: Handshakes, settings: HTTP2, offer: tuple[str, ...]) -> None:
+    """Find out now which file can't be used, or which package is missing, and not in a call."""
+    tls.context(offer)
+    engine(window=settings.window)
 
 
 def _trust(tls: Handshakes) -> Trust:

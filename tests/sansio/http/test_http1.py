@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncapi.sansio.http import http1
 from asyncapi.sansio.http.http1 import BadResponse, Reader
 from http1_pieces import Read, Refused, cuts_of, read, read_pieces
 
@@ -344,6 +345,7 @@ def test_the_response_to_head_has_no_body(line):
 def test_what_follows_the_response_to_connect_is_another_protocol(lines):
     got = read(head(*lines) + b"\x16\x03", "CONNECT")
     assert (got.status, got.body, got.keep, got.rest) == (200, b"", False, b"\x16\x03")
+    assert not read(head(*lines), "CONNECT").keep
 
 
 def test_a_refused_connect_has_a_body():
@@ -355,6 +357,7 @@ def test_a_refused_connect_has_a_body():
 def test_what_follows_a_101_is_another_protocol(lines):
     got = read(head(*lines, first=b"HTTP/1.1 101 Switching Protocols") + b"\x81\x00")
     assert (got.status, got.body, got.keep, got.rest, got.interim) == (101, b"", False, b"\x81\x00", 0)
+    assert not read(head(*lines, first=b"HTTP/1.1 101 Switching Protocols")).keep
 
 
 # Interim responses
@@ -459,6 +462,18 @@ def test_one_reader_reads_one_response_after_the_other():
         assert (reader.done, reader.keep, reader.rest) == (True, True, b"")
 
 
+@pytest.mark.parametrize("data", [b"HTTP/1.1 20", OK + TWO[:-1], CHUNKED + b"2\r\nh", OK + TWO + b"more", OK + b"A: b"])
+def test_nothing_is_left_of_a_response_once_the_next_one_begins(data):
+    reader = Reader()
+    reader.begin("GET")
+    reader.feed(data)
+    reader.begin("POST")
+    assert (reader.done, reader.headed, reader.begun, reader.keep, reader.rest) == (False, False, False, False, b"")
+    assert (reader.status, reader.version, reader.fields, reader.length, reader.trailers) == (0, "", [], None, None)
+    assert reader.feed(CHUNKED + HI) == b"hi"
+    assert (reader.done, reader.length, reader.trailers, reader.keep) == (True, None, [], True)
+
+
 # The connection ends too early
 
 CUT = {
@@ -523,6 +538,8 @@ FLOODS = {
     "many trailers": CHUNKED + b"0\r\n" + b"a:\r\n" * (BOUND // 32 + 1) + b"\r\n",
     "a chunk extension": CHUNKED + b"1;a=" + b"a" * (BOUND + 20) + b"\r\na\r\n",
     "a chunk size without an end": CHUNKED + b"0" * (BOUND + 20),
+    "a chunk extension after much data": CHUNKED
+    + b"fff0;a=%b\r\n%b\r\n1;a=%b\r\na\r\n" % (b"a" * 20, b"x" * 0xFFF0, b"a" * (BOUND + 20)),
     "chunk extensions": CHUNKED + (b"1;a=" + b"a" * 100 + b"\r\na\r\n") * 100,
 }
 
@@ -575,6 +592,25 @@ def test_a_flood_takes_no_more_memory_than_its_bound(name):
     assert len(reader._held) < BOUND + 200
 
 
+class Counting:
+    """A pattern that counts the bytes it looks at."""
+
+    def __init__(self, pattern) -> None:
+        self.pattern, self.looked_at = pattern, 0
+
+    def search(self, held, at):
+        self.looked_at += len(held) - at
+        return self.pattern.search(held, at)
+
+
+def test_a_head_that_comes_in_many_pieces_is_not_looked_through_for_each(monkeypatch):
+    blank = Counting(http1._BLANK)
+    monkeypatch.setattr(http1, "_BLANK", blank)
+    data = head(*[b"A: " + b"a" * 100] * 100, b"Content-Length: 2")
+    assert read_pieces([data[at : at + 1] for at in range(len(data))] + [b"hi"]).body == b"hi"
+    assert blank.looked_at < 5 * len(data)
+
+
 def test_lines_that_are_remembered_are_bounded():
     from asyncapi.sansio.http import heads
 
@@ -583,7 +619,7 @@ def test_lines_that_are_remembered_are_bounded():
         assert read_pieces([data], "HEAD").status == 200
         assert read_pieces([data[:9], data[9:]], "HEAD").status == 200
     for remembered in (heads.usual_field.__self__, heads.any_field.__self__, heads._names):
-        assert 100 < len(remembered) <= 1024
+        assert 1 <= len(remembered) <= 1024
         assert not any(len(line) > 160 for line in remembered)
     assert len(heads.FRAMINGS) <= 1024
 

@@ -201,6 +201,15 @@ def test_a_malformed_response_is_refused_and_the_connection_goes_on(name, method
 
 
 @both
+def test_the_reserved_bit_of_a_stream_is_not_looked_at(name):
+    one = made(name)
+    asked(one)
+    reserved = (2**31 + 1).to_bytes(4, "big")
+    sent = b"".join(part[:5] + reserved + part[9:] for part in (head(1), data(1, b"ab", end=True)))
+    assert one.receive(START + sent)[1:] == [ev.Head(1, 200, (), end=False), ev.Data(1, b"ab", end=True)]
+
+
+@both
 def test_a_content_length_in_the_trailers_is_refused(name):
     one = made(name)
     asked(one)
@@ -415,6 +424,16 @@ def test_goaway_names_the_streams_that_were_not_looked_at(name):
 
 
 @both
+def test_after_goaway_and_the_last_response_the_rest_of_a_read_is_dropped(name):
+    one = made(name)
+    stream = asked(one)
+    events = one.receive(START + goaway(stream) + head(stream, end=True) + data(99, b"x") + b"whatever")
+    assert [type(event) for event in events] == [ev.Settings, ev.GoAway, ev.Head]
+    assert one.receive(b"more") == []
+    assert one.fault is None
+
+
+@both
 def test_the_debug_data_of_a_goaway_is_bounded(name):
     one = made(name)
     asked(one)
@@ -520,6 +539,20 @@ def test_bodies_that_nobody_reads_stop_the_connection_exactly_at_its_window(name
         one.receive(data(stream, b"x" * 13_107))
     assert one.fault is None
     assert one.receive(data(streams[0], b"x"))[-1].code == ev.FLOW_CONTROL_ERROR
+
+
+@both
+def test_a_body_that_nobody_reads_stops_itself_alone_below_a_larger_window(name):
+    one = made(name, whole=10 * WINDOW)
+    unread, other = asked(one), asked(one)
+    one.receive(START + head(unread) + head(other))
+    one.receive(data(unread, b"x" * 16_000) * 4)
+    for _ in range(20):
+        assert one.receive(data(other, b"x" * 16_000)) == [ev.Data(other, b"x" * 16_000, end=False)]
+        one.acknowledge(other, 16_000)
+    assert len(one.receive(data(unread, b"x" * 1_535))) == 1
+    (fault,) = one.receive(data(unread, b"x"))
+    assert (type(fault), fault.code) == (ev.Fault, ev.FLOW_CONTROL_ERROR)
 
 
 @both

@@ -60,6 +60,16 @@ def test_a_head_that_comes_again_takes_a_few_bytes():
     assert sizes[0] > sizes[2] == sizes[3] < 24
 
 
+def test_a_remembered_head_is_packed_anew_when_the_table_has_grown():
+    peer = Peer()
+    for _ in range(4):
+        peer.ask("/", ("x-one", "1"))
+    for _ in range(4):
+        peer.ask("/", ("x-two", "2"))
+    peer.ask("/", ("x-one", "1"))
+    peer.ask("/", ("x-one", "1"), ("x-two", "2"))
+
+
 def test_paths_and_what_else_names_one_request_never_enter_the_table():
     peer = Peer()
     for _ in range(3):

@@ -82,3 +82,20 @@ def test_headers_that_were_changed_since_are_written_anew():
     headers["X"] = "2"
     assert b"X: 2\r\n" in heads.head(request, headers, HOST)
     assert b"X: 3\r\n" in heads.head(request, CIMultiDict({"X": "3"}), HOST)
+
+
+@pytest.mark.parametrize(("headers", "closes"), [
+    ([("Connection", "close")], True),
+    ([("connection", "x , Close")], True),
+    ([("Connection", "x"), ("Connection", "close")], True),
+    ([("Connection", "keep-alive")], False),
+    ([("X", "close")], False),
+    ([], False),
+])  # fmt: skip
+def test_a_request_that_closes_its_connection_says_so(headers, closes):
+    heads, request = Heads(), Request("GET", "http://h/")
+    for _ in range(2):
+        heads.head(request, CIMultiDict(headers), HOST)
+        assert heads.closes is closes
+        heads.head(request, CIMultiDict(X="y"), HOST)
+        assert heads.closes is False

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import struct
 import weakref
 
 import pytest
 
 from asyncapi import HTTP2, ProtocolError
 from asyncapi.testing import run
+from asyncapi.transports.native import http2_connection
 from http2_engines import engine  # noqa: F401 - a fixture
 from http2_memory import Server, goaway, left_nothing
 from http2_memory import client as memory_client
-from http2_server import NO_ERROR, PING, SETTINGS, client, frame, http2_server, ok, until
+from http2_server import MAX_STREAMS, NO_ERROR, PING, SETTINGS, client, frame, http2_server, ok, until
 from memory_wire import Net
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -193,12 +195,15 @@ def test_what_the_loop_has_not_seen_may_be_nothing_to_worry_about():
     run(twice(Server(), check))
 
 
-@pytest.mark.parametrize("turns", range(4))
-def test_a_server_that_sends_every_new_connection_away_is_not_dialed_for_ever(turns):
+@pytest.mark.parametrize("streams", [0, 100])
+@pytest.mark.parametrize("turns", range(5))
+def test_a_server_that_sends_every_new_connection_away_is_not_dialed_for_ever(streams, turns):
     class Leaving(Net):
         async def dial(self, *args, **kwargs):
             made = await super().dial(*args, **kwargs)
-            self.lines[-1]._after(turns, lambda: self.lines[-1].send(frame(SETTINGS, 0, 0) + goaway(0)))
+            line = self.lines[-1]
+            line.send(frame(SETTINGS, 0, 0, struct.pack(">HL", MAX_STREAMS, streams)))
+            line._after(turns, lambda: line.send(goaway(0)))
             return made
 
     async def scenario():
@@ -257,3 +262,15 @@ def test_an_idle_connection_is_not_asked_and_closed_after_its_time():
         assert PING not in server.frames
 
     run(twice(server, check, http2=HTTP2(ping=1.0)))
+
+
+def test_a_connection_whose_identifiers_are_used_up_is_replaced(monkeypatch):
+    monkeypatch.setattr(http2_connection, "_IDENTIFIERS", 4)
+
+    async def check(api, net):
+        responses = await asyncio.gather(*[api.post(f"/{number}", json={}) for number in range(10)])
+        assert [response.text for response in responses] == [str(number) for number in range(10)]
+        assert {len(response.attempts) for response in responses} == {1}
+        assert len(net.lines) == 3
+
+    run(twice(Server(), check))

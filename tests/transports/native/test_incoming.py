@@ -25,8 +25,8 @@ class Exchange:
     def resume(self, exchange, count) -> None:
         self.asked.append(f"resume {count}")
 
-    def abandon(self, exchange) -> None:
-        self.asked.append("abandon")
+    def let_go(self) -> None:
+        self.asked.append("let go")
 
 
 def made():
@@ -46,7 +46,7 @@ def test_pieces_come_out_as_they_came_in_and_then_the_end():
         assert await waiting == b"d"
         body.finish()
         assert [await body.read(), await body.read()] == [b"", b""]
-        assert "abandon" not in exchange.asked
+        assert "let go" not in exchange.asked
 
     run(scenario())
 
@@ -109,11 +109,11 @@ def test_stopping_before_the_end_gives_up_the_connection_and_wakes_the_reader():
         reading = asyncio.ensure_future(body.read())
         await asyncio.sleep(0)
         body.stop()
-        assert exchange.asked == ["abandon"]
+        assert exchange.asked == ["let go"]
         with pytest.raises(ProtocolError, match="before its end"):
             await reading
         body.stop()
-        assert set(exchange.asked) == {"abandon"}
+        assert set(exchange.asked) == {"let go"}
 
     run(scenario())
 
@@ -124,4 +124,4 @@ def test_stopping_after_the_end_tells_a_carrier_that_counts_what_is_read():
     body.push(b"unread")
     body.finish()
     body.stop()
-    assert exchange.asked == ["abandon"]
+    assert exchange.asked == ["let go"]

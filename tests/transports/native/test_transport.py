@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
+import weakref
 import zlib
 
 import pytest
 
 from asyncapi import Client, ConfigError, ProtocolError, RequestTimeout, Timeout
 from asyncapi.testing import FakeClock, run
+from asyncapi.transports.native.exchange import Exchange
 from asyncapi.transports.native.transport import NativeTransport
 from memory_wire import Net, request_of
 
@@ -156,3 +159,45 @@ def test_no_task_and_no_timer_is_made_for_a_request():
 def test_settings_that_make_no_sense_are_refused(settings, words):
     with pytest.raises(ConfigError, match=words):
         NativeTransport(clock=FakeClock(), max_body=None, **settings)
+
+
+@pytest.mark.parametrize("kind", ["gzip", "in pieces", "streamed", "streamed, gzip", "streamed, left early"])
+def test_a_call_leaves_no_reference_cycle(kind):
+    """What a call has made is gone with it: a busy client isn't slowed by garbage collections."""
+
+    async def scenario():
+        plain = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+        zipped = coded("gzip", gzip.compress(b"hi", mtime=0))
+
+        def script(line) -> None:
+            if request_of(line):
+                response = zipped if "gzip" in kind else plain
+                line.send_later(response[:-8], *[response[-8:]] * ("early" not in kind))
+
+        made = []
+
+        class Watched(Exchange):
+            __slots__ = ("__weakref__",)
+
+            def __init__(self, *args) -> None:
+                super().__init__(*args)
+                made.append(weakref.ref(self))
+
+        async with client(Net(script)) as api:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("asyncapi.transports.native.transport.Exchange", Watched)
+                if "streamed" in kind:
+                    async with api.stream("GET", "/") as response:
+                        assert "early" in kind or await response.read() == b"hi"
+                else:
+                    assert (await api.get("/")).content == b"hi"
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert [each() for each in made] == [None]
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(scenario())
+    finally:
+        gc.enable()
