@@ -138,7 +138,7 @@ class Alternatives:
         for connection in tuple(self._connections.get(place, ())):
             if connection.free:
                 connection.wire.catch_up()
-            if connection.silent or connection.exclusive or connection.places.free <= 0:
+            if connection.life.silent or connection.exclusive or connection.places.free <= 0:
                 continue
             if not streams:
                 return connection
@@ -336,7 +336,7 @@ class Alternatives:
 
     def _full(self, place: Place) -> HTTP3Connection | None:
         """Return a connection that a request can wait for."""
-        usable = (each for each in self._connections.get(place, ()) if not each.silent and not each.exclusive)
+        usable = (each for each in self._connections.get(place, ()) if not each.life.silent and not each.exclusive)
         return next(usable, None)
 
 
