@@ -98,6 +98,12 @@ async def test_interim_responses_are_bounded_and_100_lets_an_upload_proceed(stre
             stream.interim([(b":status", b"103")])
 
 
+async def test_a_final_head_ends_the_wait_for_100(stream):
+    stream.proceed = asyncio.get_running_loop().create_future()
+    stream.section([(b":status", b"413")], last=False)
+    assert stream.proceed.done()
+
+
 async def test_an_interim_status_is_no_final_one(stream):
     with pytest.raises(Broken, match="final status is an interim one"):
         stream.section([(b":status", b"103")], last=True)
