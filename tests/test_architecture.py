@@ -73,6 +73,7 @@ HTTP3 = {
     "http3_connection",
     "http3_dialing",
     "http3_engine",
+    "http3_library",
     "http3_stream",
     "http3_trust",
     "http3_wire",

@@ -69,19 +69,35 @@ class _Attempt:
 
     Attributes:
         began: When it began, on the loop's clock.
-        made: Whether there is a connection.
+        own: Whether it is made for one call that streams (rule 6).
+        made: The connection, once there is one.
         task: Makes the connection.
         why: Why there is none.
     """
 
-    __slots__ = ("began", "made", "task", "why")
+    __slots__ = ("began", "made", "own", "task", "why")
 
     task: asyncio.Task[None]
 
-    def __init__(self, began: float) -> None:
+    def __init__(self, began: float, *, own: bool) -> None:
         self.began: float = began
-        self.made: bool = False
+        self.own: bool = own
+        self.made: HTTP3Connection | None = None
         self.why: str = ""
+
+    def taken(self) -> HTTP3Connection | None:
+        """Return the connection of the call that it was made for; None where all may take it, or it has ended."""
+        if not self.own or self.made is None or self.made.places.free <= 0:
+            return None
+        self.own = False
+        return self.made
+
+    def share(self) -> None:
+        """Leave the connection to all, where the call that it was made for has not taken it."""
+        if self.own:
+            self.own = False
+            if self.made is not None:
+                self.made.exclusive = False
 
 
 class Alternatives:
@@ -101,7 +117,8 @@ class Alternatives:
         self._prior = prior
         self._known = AltServices()
         self._connections: dict[Place, list[HTTP3Connection]] = {}
-        self._attempts: dict[Place, _Attempt] = {}
+        self._attempts: dict[Place, _Attempt] = {}  # those that all who come may wait for
+        self._tasks: set[asyncio.Task[None]] = set()  # of all attempts
 
     def learn(self, place: Place, response: Response) -> None:
         """Take over what a response of an origin says in its Alt-Svc field."""
@@ -121,7 +138,7 @@ class Alternatives:
         for connection in tuple(self._connections.get(place, ())):
             if connection.free:
                 connection.wire.catch_up()
-            if connection.silent or connection.exclusive or connection.places.free <= 0:
+            if connection.life.silent or connection.exclusive or connection.places.free <= 0:
                 continue
             if not streams:
                 return connection
@@ -179,48 +196,54 @@ class Alternatives:
 
     def close(self) -> None:
         """Close every connection."""
-        for attempt in list(self._attempts.values()):
-            attempt.task.cancel()
+        for task in self._tasks:
+            task.cancel()
         for connections in list(self._connections.values()):
             for connection in list(connections):
                 connection.close()
 
     async def wait_closed(self) -> None:
         """Wait for the attempts to end, after `close`."""
-        tasks = [attempt.task for attempt in self._attempts.values()]
-        if tasks:
-            await asyncio.wait(tasks)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     # --- the race ----------------------------------------------------------------------------------------------------
 
     async def _race(self, alternative: Alternative, request: Request, tcp: TCP) -> Carrier | None:
-        """Return TCP's connection, or None where there is a new HTTP/3 connection to take."""
-        attempt = self._attempts.get(tcp.place) or self._begin(alternative, tcp)
+        """Return TCP's connection, or one of the call's own, or None where there is a new connection to take."""
+        own = request.call.open_bodies is not None  # rule 6
+        attempt = (None if own else self._attempts.get(tcp.place)) or self._begin(alternative, tcp, own=own)
         call = request.call
         call.phase, call.reused = "connect", False
         limit = call.settings.connect
         given = HEAD_START if limit is None else min(HEAD_START, limit / 2)
-        if (head_start := attempt.began + given - self._pool.loop.time()) > 0:
-            await asyncio.wait((attempt.task,), timeout=head_start)
-        if attempt.made:
-            return None
-        if (idle := tcp.take()) is not None:  # rule 2; the attempt may go on, for later calls
-            call.reused = True
-            return idle
-        dialing = asyncio.ensure_future(tcp.connect(request))
-        given_back = True
+        try:
+            if (head_start := attempt.began + given - self._pool.loop.time()) > 0:
+                await asyncio.wait((attempt.task,), timeout=head_start)
+            if attempt.made is not None:
+                return attempt.taken()
+            if (idle := tcp.take()) is not None:  # rule 2; the attempt may go on, for later calls
+                call.reused = True
+                return idle
+            return await self._beside(attempt, request, tcp)
+        finally:
+            attempt.share()
+
+    async def _beside(self, attempt: _Attempt, request: Request, tcp: TCP) -> Carrier | None:
+        """Dial TCP beside an attempt; returns as `_race` does."""
+        dialing, won = asyncio.ensure_future(tcp.connect(request)), False
         try:
             await asyncio.wait((attempt.task, dialing), return_when=asyncio.FIRST_COMPLETED)
             if not _succeeded(dialing):  # TCP has failed, or HTTP/3 has ended already
                 await asyncio.wait((attempt.task,))
-                if attempt.made:
-                    return None
+                if attempt.made is not None:
+                    return attempt.taken()
                 await asyncio.wait((dialing,))
             attempt.task.cancel()  # rule 2
-            given_back = False
+            won = True
             return self._told(attempt, dialing)
         finally:
-            if given_back:
+            if not won:
                 dialing.cancel()
                 await asyncio.wait((dialing,))
                 if _succeeded(dialing):
@@ -240,13 +263,17 @@ class Alternatives:
                 error.args = (error.message,)
             raise
 
-    def _begin(self, alternative: Alternative, tcp: TCP) -> _Attempt:
-        attempt = self._attempts[tcp.place] = _Attempt(self._pool.loop.time())
+    def _begin(self, alternative: Alternative, tcp: TCP, *, own: bool) -> _Attempt:
+        attempt = _Attempt(self._pool.loop.time(), own=own)
+        if not own:
+            self._attempts[tcp.place] = attempt
         attempt.task = self._pool.loop.create_task(self._make(alternative, attempt, tcp))
+        self._tasks.add(attempt.task)
+        attempt.task.add_done_callback(self._tasks.discard)
         return attempt
 
     async def _make(self, alternative: Alternative, attempt: _Attempt, tcp: TCP) -> None:
-        """Make a connection, for all who wait for it (rule 4)."""
+        """Make a connection, for all who wait for it (rule 4), or for one call (rule 6)."""
         place = tcp.place
         origin, renewals = _origin(place), self._tls.renewals
         attempt.why = "TCP was faster"
@@ -262,12 +289,13 @@ class Alternatives:
             if self._tls.renewals != renewals:
                 self.retire()
             self._adopt(alternative, made, tcp)
+            made.exclusive, attempt.made = attempt.own, made
         finally:
-            del self._attempts[place]
+            if self._attempts.get(place) is attempt:
+                del self._attempts[place]
             if attempt.why and not self._pool.closed:
                 self._known.failed(origin, alternative, self._pool.loop.time())
                 log.debug("HTTP/3 to %s is not used for a while: %s", place.authority, attempt.why)
-        attempt.made = not attempt.why
 
     def _adopt(self, alternative: Alternative, connection: HTTP3Connection, tcp: TCP) -> None:
         """Take a new connection among those that are used."""
@@ -308,7 +336,7 @@ class Alternatives:
 
     def _full(self, place: Place) -> HTTP3Connection | None:
         """Return a connection that a request can wait for."""
-        usable = (each for each in self._connections.get(place, ()) if not each.silent and not each.exclusive)
+        usable = (each for each in self._connections.get(place, ()) if not each.life.silent and not each.exclusive)
         return next(usable, None)
 
 

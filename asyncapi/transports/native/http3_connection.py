@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from asyncapi.errors import ConfigError
 from asyncapi.transports.failures import cut
 from asyncapi.transports.native import sending
-from asyncapi.transports.native.http3_engine import CANCELLED, FALLBACK, ID_ERROR, NO_ERROR, Ended, Engine
+from asyncapi.transports.native.http3_engine import Engine
+from asyncapi.transports.native.http3_library import CANCELLED, FALLBACK, ID_ERROR, NO_ERROR, Ended
 from asyncapi.transports.native.http3_life import Life, Verdict
 from asyncapi.transports.native.http3_places import Places
 from asyncapi.transports.native.http3_stream import Broken, Stream, lost, refused, section_of, silent, unprocessed
@@ -52,6 +53,7 @@ class HTTP3Connection:
     Attributes:
         wire: Its socket and timer.
         places: The requests that wait for room.
+        life: Whether the server is still there.
         opened: Its result is "", or why the connection could not be made.
         exclusive: Whether it serves a call that streams, and nothing else (rule 5).
         going: Whether it takes no more requests.
@@ -78,7 +80,7 @@ class HTTP3Connection:
         self._streams: dict[int, Stream] = {}
         self._ids: dict[Exchange, int] = {}
         self._slow: set[Exchange] = set()  # whose readers are slow
-        self._life = Life(self._loop.time(), pool.keepalive)
+        self.life: Life = Life(self._loop.time(), pool.keepalive)
         self.places: Places = Places(lambda: self._engine.room, authority)
         self._last = 1 << 62  # the first stream that the server does not serve
         self.opened: asyncio.Future[str] = self._loop.create_future()
@@ -104,11 +106,6 @@ class HTTP3Connection:
     def streams(self) -> int:
         """How many requests are under way on it."""
         return len(self._streams)
-
-    @property
-    def silent(self) -> bool:
-        """Whether a request was given up in silence: others need not try it (`http3_life.py`)."""
-        return self._life.silent
 
     def close(self) -> None:
         """Say goodbye and hang up; exchanges under way fail."""
@@ -148,7 +145,7 @@ class HTTP3Connection:
         """Cancel an exchange (rule 3)."""
         if (number := self._ids.get(exchange)) is None:
             return
-        self._life.gives_up(self._streams[number].began, self._loop.time())
+        self.life.gives_up(self._streams[number].began, self._loop.time())
         self._drop(number)
         self.wire.flush_later()
 
@@ -172,7 +169,7 @@ class HTTP3Connection:
             self._open("its key is not pinned")
             self.close()
             return
-        self._life.opened(self._loop.time())
+        self.life.opened(self._loop.time())
         self._engine.begin()
         self._open("")
 
@@ -242,7 +239,7 @@ class HTTP3Connection:
         now = self._loop.time()
         stream = self._streams[number] = Stream(number, exchange, now, self._pool.max_headers)
         self._ids[exchange] = number
-        self._life.asks(now)
+        self.life.asks(now)
         return stream
 
     def _take(self, number: int, take: Callable[[Stream], ProtocolError | None], *, last: bool) -> None:
@@ -275,7 +272,7 @@ class HTTP3Connection:
         stream.wake()
         if not self._streams:
             self.exclusive = False
-            self._life.idles(self._loop.time())
+            self.life.idles(self._loop.time())
             if self.going:
                 self._loop.call_soon(self.close)
         if stream.exchange in self._slow:
@@ -286,7 +283,7 @@ class HTTP3Connection:
         """Send a piece of a body, and wait while too much is unsent; returns False where nobody takes more."""
         if not self._engine.send(stream.id, data, last=False):
             return False
-        self._life.asks(self._loop.time())
+        self.life.asks(self._loop.time())
         self.wire.flush()
         while self._engine.unsent(stream.id) > UNSENT and stream.id in self._streams:
             stream.room = self._loop.create_future()
@@ -345,7 +342,7 @@ class HTTP3Connection:
 
     def heard(self, now: float) -> None:
         """Take in that datagrams have come."""
-        self._life.hears(now)
+        self.life.hears(now)
 
     def moved(self) -> None:
         """Let those go on who wait for room."""
@@ -356,24 +353,24 @@ class HTTP3Connection:
 
     def due(self) -> float | None:
         """Say when to look whether the connection is still of use."""
-        return self._life.due(busy=not self.free) if self.opened.done() else None
+        return self.life.due(busy=not self.free) if self.opened.done() else None
 
     def look(self, now: float) -> None:
         """Look whether the connection is still of use (rule 4)."""
         if self.gone or not self.opened.done():
             return
-        match self._life.verdict(now, busy=not self.free):
+        match self.life.verdict(now, busy=not self.free):
             case Verdict.ASK:
                 self._ask()
             case Verdict.IDLE:
                 self.close()
             case Verdict.LOST:
-                self._fail(lambda exchange: silent(exchange, self._life.patience), failed=True)
+                self._fail(lambda exchange: silent(exchange, self.life.patience), failed=True)
                 self.close()
 
     def _ask(self) -> None:
         """Ask the server for a sign of life."""
-        if self._life.asks(self._loop.time()):
+        if self.life.asks(self._loop.time()):
             self._engine.ping()
             self.wire.flush_later()
 

@@ -1,6 +1,6 @@
-"""One HTTP/3 connection without its socket: bytes in, bytes out, times passed in. The only module that knows qh3.
+"""One HTTP/3 connection without its socket: bytes in, bytes out, times passed in.
 
-qh3 (QUIC in Rust, with the interface of aioquic) lacks some of what a client must have. It is added here:
+The library qh3 lacks some of what a client must have. It is added here:
 
 1. Back-pressure. qh3 takes every byte out of QUIC's receive window at once, and so opens the window again. While
    `paused`, nothing is taken out: the server may send what the window holds and then waits. That stops all streams of
@@ -12,62 +12,40 @@ qh3 (QUIC in Rust, with the interface of aioquic) lacks some of what a client mu
 5. No pushes: we allow none (RFC 9114 section 7.2.7), and a server that promises one anyway ends the connection.
 6. Whatever goes wrong within qh3 ends the connection with a reason. No traceback reaches the loop, and no call waits
    for a connection that no longer works.
+7. It may trip over what is left of a stream that was reset while it waited to be sent ("reserved stream is missing",
+   2.1.0). Asked again, it goes on: what it had taken out by then counts as lost, and is sent again.
+8. It may say a wrong final size where a stream is reset while some of it waits to be sent, and the server then ends the
+   connection (FINAL_SIZE_ERROR, 2.1.0). So what has been written of a cancelled request is sent first, which is at most
+   what the connection lets wait, and the stream is reset after that, or after some seconds.
 """
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from math import inf
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qh3.h3 import events as h3
-from qh3.h3.connection import ErrorCode, H3Connection, H3Stream
+from qh3.h3.connection import ErrorCode
 from qh3.quic import events as quic
-from qh3.quic.connection import QuicConnection, QuicConnectionError
+from qh3.quic.connection import QuicConnectionError
+
+from asyncapi.transports.native.http3_library import CANCELLED, HTTP3, NO_ERROR, Ended, Quic, ended_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qh3.h3.connection import H3Stream
     from qh3.quic.configuration import QuicConfiguration
 
     from asyncapi.sansio.http.field_sections import Section
 
-CANCELLED = int(ErrorCode.H3_REQUEST_CANCELLED)
-REJECTED = int(ErrorCode.H3_REQUEST_REJECTED)
-FALLBACK = int(ErrorCode.H3_VERSION_FALLBACK)
-NO_ERROR = int(ErrorCode.H3_NO_ERROR)
-ID_ERROR = int(ErrorCode.H3_ID_ERROR)
-
-_LOGGER = logging.getLogger("quic")
-if _LOGGER.level == logging.NOTSET:  # it warns whenever a server hangs up, with the server's own bytes
-    _LOGGER.setLevel(logging.ERROR)
 
 _COLLECTED = 64 * 1024  # bytes that may be collected beside a header section (rule 4)
+_TRIES = 8  # rule 7
+_LINGERS = 5.0  # seconds (rule 8)
 _PANIC = "PanicException"  # what Rust raises where it would crash: a BaseException, so that nobody catches it
-_CRYPTO_ERROR = 0x100  # QUIC's codes from here to 0x1ff are TLS alerts (RFC 9001 section 4.8)
 _KIND, _SERVERS = 3, 1  # the low bits of a stream's id (RFC 9000 section 2.1)
-
-
-class Ended(NamedTuple):
-    """Why a connection has ended.
-
-    Attributes:
-        code: The error code of QUIC or HTTP/3.
-        reason: What the server or qh3 says of it: for logs, not for errors.
-        remote: Whether the server ended it.
-        alert: Whether it was TLS that failed: a server may refuse a client's certificate, or want one, after the
-            client's side of the handshake is done (RFC 8446 section 4.4.2.4). It has begun no request then.
-    """
-
-    code: int
-    reason: str
-    remote: bool
-    alert: bool = False
-
-    @property
-    def broken(self) -> bool:
-        """Whether the server broke the protocol, so that it was ended on this side."""
-        return not self.remote and self.code != NO_ERROR
 
 
 class Listener(Protocol):
@@ -101,48 +79,6 @@ class Listener(Protocol):
         """The connection has ended; nothing follows."""
 
 
-class _Quic(QuicConnection):
-    """QUIC that can be paused (rule 1), and that says when it was closed from within.
-
-    Attributes:
-        paused: Whether events are left where they are.
-        closing: How it was closed on this side, or None.
-    """
-
-    paused = False
-    closing: Ended | None = None
-
-    def _drain_core(self) -> None:
-        if not self.paused:
-            super()._drain_core()
-
-    def send_stream_data(self, stream_id: int, data: Any, end_stream: bool = False) -> None:
-        # a response may have come together with the end of the connection: it is read, although nothing can be sent
-        if self._close_event is None:
-            super().send_stream_data(stream_id, data, end_stream)
-
-    def close(self, error_code: int = NO_ERROR, frame_type: int | None = None, reason_phrase: str = "") -> None:
-        self.closing = self.closing or Ended(int(error_code), reason_phrase, remote=False)
-        super().close(error_code, frame_type, reason_phrase)
-
-
-class _HTTP3(H3Connection):
-    """HTTP/3 without pushes (rule 5)."""
-
-    def _init_connection(self) -> None:
-        self._max_push_id = None
-        super()._init_connection()
-
-    def state(self, stream: int) -> H3Stream | None:
-        """Return what is known of a stream."""
-        return self._stream.get(stream)
-
-    def forget(self, stream: int) -> None:
-        """Drop all state of a stream."""
-        self._stream.pop(stream, None)
-        self._blocked_stream_map.pop(stream, None)
-
-
 class Engine:
     """One connection.
 
@@ -156,14 +92,15 @@ class Engine:
     """
 
     def __init__(self, configuration: QuicConfiguration, listener: Listener, max_section: int) -> None:
-        self._quic = _Quic(configuration=configuration)
-        self._h3: _HTTP3 | None = None
+        self._quic = Quic(configuration=configuration)
+        self._h3: HTTP3 | None = None
         self._listener = listener
         self._collect = max_section + _COLLECTED
         self._address: Any = None
         self._early: list[quic.StreamDataReceived] = []  # what came before `begin`: a server need not wait for us
         self._receiving: dict[int, H3Stream] = {}
         self._sending: set[int] = set()
+        self._ending: dict[int, tuple[int, float]] = {}  # to be reset with this code, at the latest then (rule 8)
         self.why: Ended | None = None
 
     # --- bytes and times ---------------------------------------------------------------------------------------------
@@ -191,11 +128,22 @@ class Engine:
 
     def outgoing(self, now: float) -> list[bytes]:
         """Return the datagrams to send now."""
-        try:
-            return [data for data, _ in self._quic.datagrams_to_send(now)]
-        except BaseException as error:
-            self._fail(error)
-            return []
+        datagrams = self._datagrams(now)
+        if self._ending and self._reset(now):
+            datagrams += self._datagrams(now)
+        return datagrams
+
+    def _datagrams(self, now: float) -> list[bytes]:
+        for left in reversed(range(_TRIES)):
+            try:
+                return [data for data, _ in self._quic.datagrams_to_send(now)]
+            except ValueError as error:  # rule 7
+                if not left:
+                    self._fail(error)
+            except BaseException as error:
+                self._fail(error)
+                break
+        return []
 
     @property
     def wake_at(self) -> float | None:
@@ -211,7 +159,7 @@ class Engine:
 
     def begin(self) -> None:
         """Begin HTTP/3, once the handshake is done and the server is the right one: nothing is sent before."""
-        self._h3 = _HTTP3(self._quic)
+        self._h3 = HTTP3(self._quic)
         early, self._early = self._early, []
         for event in early:
             self._stream_data(event)
@@ -278,14 +226,25 @@ class Engine:
 
     def cancel(self, stream: int, code: int = CANCELLED) -> None:
         """End what is left of a stream, in both directions (RFC 9114 section 4.1.1)."""
-        ours = self._quic
         if stream in self._sending:
             self._sending.discard(stream)
-            self._stop(ours.reset_stream, stream, code)
+            self._ending[stream] = code, inf
         if self._receiving.pop(stream, None) is not None:
-            self._stop(ours.stop_stream, stream, code)
+            self._stop(self._quic.stop_stream, stream, code)
         if self._h3 is not None:
             self._h3.forget(stream)
+
+    def _reset(self, now: float) -> bool:
+        """Reset the streams whose time has come (rule 8); returns whether there was one."""
+        due: list[int] = []
+        for stream, (code, until) in self._ending.items():
+            if until == inf:
+                self._ending[stream] = code, now + _LINGERS
+            if not self.unsent(stream) or now >= until:
+                due.append(stream)
+        for stream in due:
+            self._stop(self._quic.reset_stream, stream, self._ending.pop(stream)[0])
+        return bool(due)
 
     def _stop(self, stop: Callable[[int, int], None], stream: int, code: int) -> None:
         if self.why is None:
@@ -305,7 +264,7 @@ class Engine:
                 case quic.HandshakeCompleted():
                     self._listener.connected()
                 case quic.ConnectionTerminated():
-                    self._end(ours.closing or _ended(event))
+                    self._end(ours.closing or ended_by(event))
         self._notice()
 
     def _notice(self) -> None:
@@ -315,7 +274,7 @@ class Engine:
         if self._quic.closing is not None:
             self._end(self._quic.closing)
         elif (closed := self._quic._close_event) is not None:  # noqa: SLF001 - the event comes when draining is over
-            self._end(_ended(closed))
+            self._end(ended_by(closed))
 
     def _stream_data(self, event: quic.StreamDataReceived) -> None:
         stream, h3_ = event.stream_id, self._h3
@@ -353,13 +312,18 @@ class Engine:
                     listener.interim(event.stream_id, event.headers)
                 case h3.StreamReset() if receiving.pop(event.stream_id, None) is not None:
                     listener.reset(event.stream_id, event.error_code)
-                case h3.StopSending() if event.stream_id in self._sending:
-                    self._sending.discard(event.stream_id)
-                    listener.unwanted(event.stream_id)
+                case h3.StopSending():
+                    self._unwanted(event.stream_id)
                 case h3.GoawayReceived():
                     listener.going_away(event.stream_id)
                 case h3.PushPromiseReceived():  # rule 5
                     self._quic.close(ErrorCode.H3_ID_ERROR)
+
+    def _unwanted(self, stream: int) -> None:
+        self._ending.pop(stream, None)  # qh3 has reset it by itself
+        if stream in self._sending:
+            self._sending.discard(stream)
+            self._listener.unwanted(stream)
 
     def _whole(self, stream: int) -> bool:
         """Whether a stream that has ended did so between two frames; then nothing follows."""
@@ -385,9 +349,3 @@ class Engine:
         if self.why is None:
             self.why = why
             self._listener.ended(why)
-
-
-def _ended(event: quic.ConnectionTerminated) -> Ended:
-    """Read how the server has ended a connection; HTTP/3's codes, which have no frame type, begin at 0x100, too."""
-    alert = event.frame_type is not None and event.error_code & ~0xFF == _CRYPTO_ERROR
-    return Ended(event.error_code, event.reason_phrase, remote=True, alert=alert)

@@ -16,14 +16,14 @@ from asyncapi.sansio.http.field_sections import (
     trailer_section,
 )
 from asyncapi.transports.failures import CLOSED, TOO_MUCH, cut
-from asyncapi.transports.native.http3_engine import FALLBACK, REJECTED
+from asyncapi.transports.native.http3_library import FALLBACK, REJECTED
 
 if TYPE_CHECKING:
     import asyncio
 
     from asyncapi.sansio.http.field_sections import Section
     from asyncapi.transports.native.exchange import Exchange
-    from asyncapi.transports.native.http3_engine import Ended
+    from asyncapi.transports.native.http3_library import Ended
 
 _NOT_BEGUN = frozenset({REJECTED, FALLBACK})  # RFC 9114 section 8.1
 MOST_INTERIM = 100  # 1xx responses of one request
@@ -98,8 +98,8 @@ class Stream:
             status, _ = response_section(section, self._bound)
         except BadSection as error:
             raise self._refused(error) from None
-        if status == _CONTINUE and self.proceed is not None and not self.proceed.done():
-            self.proceed.set_result(None)
+        if status == _CONTINUE:
+            self._proceed()
 
     def section(self, section: Section, *, last: bool) -> ProtocolError | None:
         """Take in the fields of a response, or its trailers; returns the failure where its body can't be accepted.
@@ -120,6 +120,7 @@ class Stream:
             raise self._malformed("its final status is an interim one")
         if status == _MISDIRECTED and rewindable(exchange.request):
             raise self._misdirected()
+        self._proceed()
         self._bodiless = self._bodiless or status in {_NO_CONTENT, _NOT_MODIFIED}
         if not self._bodiless:
             self._length = length
@@ -155,6 +156,11 @@ class Stream:
         for future in (self.proceed, self.room):
             if future is not None and not future.done():
                 future.set_result(None)
+
+    def _proceed(self) -> None:
+        """End the wait for `100 Continue`: it has come, or the final head has."""
+        if self.proceed is not None and not self.proceed.done():
+            self.proceed.set_result(None)
 
     def _misdirected(self) -> Broken:
         failure = unprocessed("the server does not serve this host over HTTP/3 (421)", self.exchange)

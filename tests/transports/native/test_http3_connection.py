@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from contextlib import suppress
+from random import Random
 
 import pytest
 
@@ -11,6 +13,7 @@ from asyncapi import Client, ConfigError, ProtocolError, QueueFull, Retry, Timeo
 from asyncapi.transports.native import http3_life
 from asyncapi.transports.native.http3_trust import STREAM_WINDOW
 from asyncapi.transports.native.incoming import UNREAD
+from asyncapi.types import Response
 from http3_server import CANCELLED, NO_ERROR, REJECTED, http3_server
 
 BIG = 5_000_000
@@ -659,3 +662,46 @@ async def test_closing_the_client_ends_calls_and_leaves_nothing(serve):
         assert server.last.closed.error_code == NO_ERROR
         with pytest.raises(ConfigError, match="closed"):
             await api.get("/")
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_calls_that_are_cancelled_at_any_moment_leave_nothing_behind(serve, seed):
+    random = Random(seed)
+
+    async def script(asked):
+        if random.random() < 0.5:
+            await asked.ended.wait()
+        await asyncio.sleep(random.choice([0, 0, 0.001, 0.01]))
+        with suppress(ValueError):  # it was cancelled meanwhile
+            asked.respond(body=bytes(random.choice([0, 10, 1000])))  # larger ones may trip the server's own qh3
+
+    async def pieces():
+        for _ in range(20):
+            yield bytes(10_000)
+            await asyncio.sleep(0)
+
+    async def streamed(api):
+        async with api.stream("GET", "/stream") as response:
+            async for _ in response.bytes():
+                await asyncio.sleep(0)
+
+    async with serve(script, concurrency=None) as (_, api):
+        await api.get("/")
+        kinds = [
+            lambda: api.get("/"),
+            lambda: api.post("/", content=b"x" * 100),
+            lambda: api.post("/", content=pieces()),
+            lambda: streamed(api),
+        ]
+        calls = [asyncio.ensure_future(random.choice([*kinds[:3], *kinds])()) for _ in range(250)]
+        while left := [call for call in calls if not call.done()]:
+            for _ in range(random.randrange(4)):
+                await asyncio.sleep(0)
+            random.choice(left).cancel()
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(each) for each in outcomes} <= {asyncio.CancelledError, Response, type(None)}
+        counts = api.stats.http3
+        assert (counts["streams"], counts["waiting"], counts["broken"]) == (0, 0, 0)
+        for response in await asyncio.gather(*(api.get("/") for _ in range(120))):
+            assert response.http_version == "3"
+    assert api._transport._pool.alive == 0

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qh3.quic.configuration import QuicConfiguration
 
-from asyncapi.transports.native.http3_engine import CANCELLED, Engine
+from asyncapi.transports.native.http3_engine import Engine
+from asyncapi.transports.native.http3_library import CANCELLED
 from http3_server import GET, Pair, server_configuration
 
 CONTROL = 3  # the server's control stream
@@ -153,6 +154,45 @@ def test_a_cancelled_stream_is_stopped_in_both_directions_and_never_heard_again(
     assert set(pair.engine._h3._stream) <= {3, 7, 11}
 
 
+def test_what_waits_of_a_cancelled_request_is_sent_before_its_end_is(pair):
+    stream = pair.get(last=False)
+    pair.engine.send(stream, bytes(60_000), last=False)
+    pair.engine.cancel(stream)
+    pair._exchange()
+    assert pair.codes == [("StopSendingReceived", stream, CANCELLED)]
+    assert pair.engine.unsent(stream) > 0
+    assert not pair.engine.send(stream, b"more", last=True)
+    pair.advance(2.0)
+    assert pair.codes == [("StopSendingReceived", stream, CANCELLED), ("StreamReset", stream, CANCELLED)]
+    assert sum(len(each.data) for each in pair.seen if hasattr(each, "data")) == 60_000
+
+
+def test_a_cancelled_request_that_can_not_be_sent_is_reset_after_a_while(ours):
+    pair = paired(ours, server_configuration(ours, max_stream_data=10_000))
+    stream = pair.get(last=False)
+    pair.quic._drain_core = lambda: None  # a server that takes nothing
+    pair.engine.send(stream, bytes(60_000), last=False)
+    pair.advance(1.0)
+    pair.engine.cancel(stream)
+    pair.advance(4.0)
+    assert pair.engine._ending
+    pair.engine.send(pair.engine.request(GET, last=False), b"", last=True)
+    pair.advance(4.0)
+    pair.engine.ping()
+    pair.advance(4.0)
+    assert not pair.engine._ending
+
+
+def test_a_cancelled_request_that_the_server_stops_is_forgotten(pair):
+    stream = pair.get(last=False)
+    pair.engine.send(stream, bytes(60_000), last=False)
+    pair.engine.cancel(stream)
+    pair.quic.stop_stream(stream, 0x100)
+    pair.advance()
+    assert not pair.engine._ending
+    assert "unwanted" not in pair.names()
+
+
 def test_a_cancelled_stream_that_waited_for_its_fields_does_no_harm(pair):
     # its fields refer to an entry of the dynamic table that comes later
     first = pair.get()
@@ -285,6 +325,22 @@ def test_what_goes_wrong_in_the_library_ends_the_connection(pair, monkeypatch):
     pair.head(stream)
     assert pair.heard.log[-1][0] == "ended"
     assert pair.engine.why.reason == "KeyError: 'its own'"
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_the_library_is_asked_again_where_it_trips_over_a_stream(pair, monkeypatch, times):
+    send, left = pair.engine._quic.datagrams_to_send, [ValueError("reserved stream is missing")] * times
+
+    def tripping(now):
+        if left:
+            raise left.pop()
+        return send(now)
+
+    monkeypatch.setattr(pair.engine._quic, "datagrams_to_send", tripping)
+    pair.engine.request(GET, last=True)
+    pair.advance()
+    assert (pair.engine.why is None) == (times == 1)
+    assert (len(pair.seen) == 1) == (times == 1)
 
 
 def test_a_crash_of_rust_ends_the_connection_and_an_interrupt_goes_on(pair, monkeypatch):

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from asyncapi.errors import ConfigError, ProtocolError
 from asyncapi.messages.request import Request
 from asyncapi.transports.native.exchange import Exchange
-from asyncapi.transports.native.http3_engine import Ended
+from asyncapi.transports.native.http3_library import Ended
 from asyncapi.transports.native.http3_stream import (
     MOST_INTERIM,
     Broken,
@@ -96,6 +96,12 @@ async def test_interim_responses_are_bounded_and_100_lets_an_upload_proceed(stre
     with pytest.raises(Broken, match="too many interim"):  # noqa: PT012
         for _ in range(MOST_INTERIM):
             stream.interim([(b":status", b"103")])
+
+
+async def test_a_final_head_ends_the_wait_for_100(stream):
+    stream.proceed = asyncio.get_running_loop().create_future()
+    stream.section([(b":status", b"413")], last=False)
+    assert stream.proceed.done()
 
 
 async def test_an_interim_status_is_no_final_one(stream):
