@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from asyncapi.errors import final_error
+from asyncapi.transports.failures import CLOSED
 from asyncapi.transports.native.transport import NativeTransport
 
 if TYPE_CHECKING:
@@ -127,6 +129,7 @@ class Net:
         self.dialing = dialing
         self.lines: list[Line] = []
         self.open: set[Line] = set()
+        self._closed = False
 
     def transport(self, clock: Clock, **settings: Any) -> NativeTransport:
         """Make a transport whose connections are these."""
@@ -147,6 +150,8 @@ class Net:
         """Make a connection."""
         for _ in range(self.dialing):
             await asyncio.sleep(0)
+            if self._closed:
+                raise final_error(CLOSED)
         line = Line(self, len(self.lines), factory())
         self.lines.append(line)
         self.open.add(line)
@@ -154,7 +159,8 @@ class Net:
         return line, line.protocol
 
     def close(self) -> None:
-        """Dial no more."""
+        """Dial no more; what is under way fails."""
+        self._closed = True
 
 
 def request_of(line: Line) -> bytes:

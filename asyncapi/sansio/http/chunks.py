@@ -125,7 +125,7 @@ class Chunks:
 
     def _whole(self, data: bytes) -> bytes:
         """Put what is held before `data`, if a line ends there; else hold that, too."""
-        if b"\n" not in data and self._state != _DATA_END:
+        if b"\n" not in data:
             self._hold(data)
             return b""
         held, self._held = self._held or b"", None

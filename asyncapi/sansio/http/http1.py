@@ -251,7 +251,7 @@ class Reader:
     def _interim(self, status: int, framing: Framing) -> None:
         if framing.length or framing.codings:  # rule 6
             raise BadResponse("an interim response says that it has a body")
-        self.interim, self._seen = status, 0
+        self.interim = status
         self._closing = self._closing or framing.closes
 
     def _final(self, first: Status, fields: list[Field], framing: Framing, data: bytes, at: int) -> bytes:

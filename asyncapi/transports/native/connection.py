@@ -20,6 +20,7 @@ from multidict import CIMultiDict
 
 from asyncapi.errors import ProtocolError, final_error
 from asyncapi.messages.request import Body
+from asyncapi.sansio.http.greetings import protocol_of
 from asyncapi.sansio.http.http1 import BadResponse, Reader
 from asyncapi.transports import failures
 from asyncapi.transports.native import sending
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from asyncapi.transports.native.origins import Origin
 
 _POLL: Any = getattr(select, "poll", None)  # Windows has no poll()
+_RAGGED = "the connection was closed without an end of TLS (close_notify), so it may have been cut off"
 _CONTINUE = 100  # RFC 9110 section 15.2.1
 
 
@@ -74,10 +76,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take in bytes."""
         exchange = self.exchange
+        reader = self._reader
         if exchange is None:
+            reader.feed(data)  # it is nobody's
             self.close()  # rule 1
             return
-        reader = self._reader
         try:
             content = reader.feed(data)
         except BadResponse as error:
@@ -108,8 +111,11 @@ class Connection(asyncio.Protocol):
         except BadResponse as error:
             self.fail(self._cut(exchange, None, str(error)))
             return
-        self.close()  # whatever was still to be sent: nobody reads it
-        exchange.end(reader.trailers)
+        if _ended_in_order(self.transport):
+            self.close()  # whatever was still to be sent: nobody reads it
+            exchange.end(reader.trailers)
+        else:
+            self.fail(ProtocolError(f"the body broke off: {_RAGGED}", request=exchange.request))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take in that the connection is closed."""
@@ -200,12 +206,12 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, exchange: Exchange) -> bytes:
         """Begin an exchange; returns the head of its request."""
-        self.exchange = exchange
         request, origin = exchange.request, self._origin
-        self._reader.begin(request.method)
-        if self.gone:  # the server has hung up in the turn in which the connection was made
-            self.exchange = None
-            exchange.fail(self._cut(exchange, None))
+        if self.gone:  # in the turn in which it was made
+            exchange.fail(self._unwritten(exchange))
+        else:
+            self.exchange = exchange
+            self._reader.begin(request.method)
         host, heads = "" if "Host" in exchange.headers else origin.host, origin.pool.heads
         head = heads.head(request, exchange.headers, host + origin.authorization, proxied=origin.proxied)
         self.retired = self.retired or heads.closes
@@ -295,6 +301,17 @@ class Connection(asyncio.Protocol):
         failure.stale = failure.stale and not self._reader.begun  # rule 4
         return failure
 
+    def _unwritten(self, exchange: Exchange) -> Exception:
+        """Make the error of a connection that was gone before anything was written to it."""
+        if said := self._reader.rest:
+            who = protocol_of(said)
+            why = f"{who} is on this port" if who else "it came before the request"
+            return ProtocolError(f"the response isn't valid HTTP: {why}", request=exchange.request)
+        error = self._cut(exchange, None)
+        if isinstance(error, ProtocolError):
+            error.unprocessed = not error.final
+        return error
+
     # --- writing -----------------------------------------------------------------------------------------------------
 
     async def _write(self, data: bytes) -> bool:
@@ -331,6 +348,22 @@ def heard(transport: Any) -> Callable[[int], Any]:
     poll.register(socket.fileno(), select.POLLIN)
     heard: Callable[[int], Any] = poll.poll
     return heard
+
+
+def _ended_in_order(transport: Any) -> bool:
+    """Whether what goes on to the end of a connection is whole: TLS must have said so (RFC 9112 section 9.8).
+
+    Without its word, anybody on the way could have cut the body off.
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:  # it would wait for more
+        return False
 
 
 def _set(future: asyncio.Future[None]) -> None:

@@ -116,9 +116,13 @@ class Dialer:
         """End what is under way: those who wait for a connection get an error."""
         self._closed = True
         self.names.forget()
+        try:
+            now = asyncio.get_running_loop().time()
+        except RuntimeError:  # the loop was stopped meanwhile: whoever goes on in it finds the dialer closed
+            return
         for timer in self._under_way:
             if not timer.expired():
-                timer.reschedule(asyncio.get_running_loop().time())
+                timer.reschedule(now)
 
     async def addresses(self, host: str, port: int) -> list[Address]:
         """Look a host up, and leave out the addresses that the guard refuses (rule 1).

@@ -242,8 +242,8 @@ class Pool:
             await self.alternatives.wait_closed()
         if self.dials:
             await asyncio.wait(self.dials)
-        if self.alive:
-            self._quiet = self.loop.create_future()
+        if self.alive and not self.loop.is_closed():
+            self._quiet = self._quiet or self.loop.create_future()  # two may wait
             await asyncio.wait((self._quiet,), timeout=1.0)
 
     def check_open(self) -> None:

@@ -6,8 +6,8 @@ Rules:
    and read no more until that is taken.
 2. A streamed body is the caller's code and may wait for anything: a task of its own reads it, so that an early response
    is noticed at once. So does a streamed call. A body in memory needs no task otherwise.
-3. The wait for `100 Continue` ends after a second: many servers don't know `Expect` (RFC 9110 section 10.1.1). Where the
-   final head comes instead, the body is not sent.
+3. The wait for `100 Continue` ends after a second: many servers don't know `Expect` (RFC 9110 section 10.1.1). Where
+   the final head comes instead, the body is not sent.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.sansio.http.chunks import Chunks
+from asyncapi.sansio.http.chunks import Chunks, _sizes
 from asyncapi.sansio.http.heads import BadResponse
 from http1_pieces import read
 
@@ -67,6 +67,28 @@ def test_the_last_size_line_has_to_end_in_crlf_too():
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\rx", b"", b"x", b"\n\r", b" \r\n", b"hi\r\n", b"\0\0"])
 def test_data_that_does_not_end_where_its_size_says_is_refused(end):
     assert read(HEAD + b"2\r\nhi" + end + b"0\r\n\r\n").why == "a chunk of its body is longer than its size"
+
+
+@pytest.mark.parametrize("end", [b"x", b"\rx", b"\n"])
+def test_data_that_is_longer_than_its_size_is_refused_at_once(end):
+    """The server may send no more."""
+    chunks = Chunks(8192, 100)
+    with pytest.raises(BadResponse, match="longer than its size"):
+        [chunks.feed(piece) for piece in (b"2\r\nhi", *(bytes([byte]) for byte in end))]
+
+
+def test_plain_chunks_pay_for_the_extensions_of_others():
+    pair = b"1;a=" + b"a" * 1000 + b"\r\nx\r\n258\r\n" + b"x" * 600 + b"\r\n"
+    got = read(HEAD + pair * 50 + b"0\r\n\r\n", max_head=8192, cuts=2)
+    assert got.body == b"x" * 601 * 50
+
+
+def test_size_lines_that_are_remembered_are_bounded():
+    chunks = Chunks(1 << 20, 100)
+    for size in range(1, 3000):
+        chunks.feed(b"%x\r\n" % size + bytes(size) + b"\r\n1;a=%d\r\nx\r\n1;%b\r\nx\r\n" % (size, b"a" * 20))
+    assert 1 <= len(_sizes) <= 1024
+    assert not any(len(line) > 16 for line in _sizes)
 
 
 def test_a_size_that_exceeds_every_length_is_refused_and_the_largest_is_not():

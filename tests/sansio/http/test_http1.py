@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncapi.sansio.http import http1
 from asyncapi.sansio.http.http1 import BadResponse, Reader
 from http1_pieces import Read, Refused, cuts_of, read, read_pieces
 
@@ -344,6 +345,7 @@ def test_the_response_to_head_has_no_body(line):
 def test_what_follows_the_response_to_connect_is_another_protocol(lines):
     got = read(head(*lines) + b"\x16\x03", "CONNECT")
     assert (got.status, got.body, got.keep, got.rest) == (200, b"", False, b"\x16\x03")
+    assert not read(head(*lines), "CONNECT").keep
 
 
 def test_a_refused_connect_has_a_body():
@@ -355,6 +357,7 @@ def test_a_refused_connect_has_a_body():
 def test_what_follows_a_101_is_another_protocol(lines):
     got = read(head(*lines, first=b"HTTP/1.1 101 Switching Protocols") + b"\x81\x00")
     assert (got.status, got.body, got.keep, got.rest, got.interim) == (101, b"", False, b"\x81\x00", 0)
+    assert not read(head(*lines, first=b"HTTP/1.1 101 Switching Protocols")).keep
 
 
 # Interim responses
@@ -535,6 +538,8 @@ FLOODS = {
     "many trailers": CHUNKED + b"0\r\n" + b"a:\r\n" * (BOUND // 32 + 1) + b"\r\n",
     "a chunk extension": CHUNKED + b"1;a=" + b"a" * (BOUND + 20) + b"\r\na\r\n",
     "a chunk size without an end": CHUNKED + b"0" * (BOUND + 20),
+    "a chunk extension after much data": CHUNKED
+    + b"fff0;a=%b\r\n%b\r\n1;a=%b\r\na\r\n" % (b"a" * 20, b"x" * 0xFFF0, b"a" * (BOUND + 20)),
     "chunk extensions": CHUNKED + (b"1;a=" + b"a" * 100 + b"\r\na\r\n") * 100,
 }
 
@@ -585,6 +590,25 @@ def test_a_flood_takes_no_more_memory_than_its_bound(name):
     finally:
         tracemalloc.stop()
     assert len(reader._held) < BOUND + 200
+
+
+class Counting:
+    """A pattern that counts the bytes it looks at."""
+
+    def __init__(self, pattern) -> None:
+        self.pattern, self.looked_at = pattern, 0
+
+    def search(self, held, at):
+        self.looked_at += len(held) - at
+        return self.pattern.search(held, at)
+
+
+def test_a_head_that_comes_in_many_pieces_is_not_looked_through_for_each(monkeypatch):
+    blank = Counting(http1._BLANK)
+    monkeypatch.setattr(http1, "_BLANK", blank)
+    data = head(*[b"A: " + b"a" * 100] * 100, b"Content-Length: 2")
+    assert read_pieces([data[at : at + 1] for at in range(len(data))] + [b"hi"]).body == b"hi"
+    assert blank.looked_at < 5 * len(data)
 
 
 def test_lines_that_are_remembered_are_bounded():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import socket
+import ssl
 
 import pytest
 
 from asyncapi import Client, ProtocolError, Retry
 from asyncapi.testing import FakeClock, run
 from memory_wire import Line, Net, request_of
+from servers import scripted
 from stepping import each_cancellation
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
@@ -209,26 +213,99 @@ def test_what_follows_a_body_that_nobody_limits_ends_with_the_connection():
     run(scenario())
 
 
+def losing(net: Net, end, count: int = 1) -> Net:
+    """Have the first connections come to an end as soon as they are made."""
+    dial = net.dial
+
+    async def lost(*args, **settings):
+        line, protocol = await dial(*args, **settings)
+        if line.number < count:
+            end(line)
+        return line, protocol
+
+    net.dial = lost
+    return net
+
+
 @pytest.mark.parametrize("content", [None, b"small", bytes(100_000)], ids=["none", "small", "large"])
 def test_a_connection_that_is_lost_as_soon_as_it_is_made_fails_its_call(content):
     """Nothing is written into it: uvloop would raise a RuntimeError."""
 
     async def scenario():
-        net = Net(echo)
-        dial = net.dial
-
-        async def lost(*args, **settings):
-            line, protocol = await dial(*args, **settings)
-            line.hang_up(ConnectionResetError(104, "reset"))
-            return line, protocol
-
-        net.dial = lost
+        net = losing(Net(echo), lambda line: line.hang_up(ConnectionResetError(104, "reset")), 99)
         async with client(net) as api:
             with pytest.raises(ProtocolError, match="closed the connection"):
                 await api.post("/a", content=content)
+            assert len(net.lines) < 9
             assert not api._transport._pool.origins
 
     run(scenario())
+
+
+def test_a_request_that_was_never_written_is_sent_again_whatever_its_method():
+    async def scenario():
+        net = losing(Net(lambda line: line.sent.endswith(b"1") and line.send(OK + b"hi")), Line.hang_up)
+        async with client(net, retry=Retry(2)) as api:
+            response = await api.post("/a", json=1)
+            assert response.text == "hi"
+            assert [attempt.unsure for attempt in response.attempts] == [False, False]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("said", "words"), [
+    (b"SSH-2.0-x\r\n", "an SSH server is on this port"),
+    (b"220 mail.example\r\n", "a mail or FTP server is on this port"),
+    (OK + b"hi", "it came before the request"),
+])  # fmt: skip
+def test_a_server_that_speaks_before_the_request_is_named(said, words):
+    async def scenario():
+        net = losing(Net(echo), lambda line: line.send(said))
+        async with client(net) as api:
+            with pytest.raises(ProtocolError, match=f"isn't valid HTTP: {words}"):
+                await api.get("/a")
+            assert (await api.get("/b")).text == "b"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("goodbye", [True, False], ids=["with close_notify", "without"])
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "collected"])
+async def test_a_body_to_the_end_of_tls_is_whole_where_tls_says_so(ours, version, goodbye, streamed):
+    """Else anybody on the way could cut it off. A length, or the last chunk, says so itself.
+
+    uvloop reports such an end as a lost connection.
+    """
+    responses = {
+        "/open": b"\r\nhello",
+        "/length": b"Content-Length: 5\r\n\r\nhello",
+        "/chunks": b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    }
+
+    async def script(peer):
+        seen = await peer.request()
+        await peer.write(b"HTTP/1.1 200 OK\r\n" + responses[seen.path])
+        if not goodbye:
+            with socket.socket(fileno=os.dup(peer.writer.get_extra_info("socket").fileno())) as wire:
+                wire.shutdown(socket.SHUT_WR)
+            await asyncio.Event().wait()
+
+    async def read(api, path):
+        if not streamed:
+            return (await api.get(path)).content
+        async with api.stream("GET", path) as response:
+            return await response.read()
+
+    context = ours.server()
+    context.maximum_version = version
+    async with scripted(script, tls=context) as server, Client(server.url, tls=ours.file, retry=None) as api:
+        assert await read(api, "/length") == await read(api, "/chunks") == b"hello"
+        if goodbye:
+            assert await read(api, "/open") == b"hello"
+        else:
+            with pytest.raises(ProtocolError, match=r"closed (without an end of TLS|before its end)"):
+                await read(api, "/open")
 
 
 # Cancellation in every turn, once and twice; the response may come in the same turn

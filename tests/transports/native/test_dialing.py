@@ -431,6 +431,27 @@ async def test_closing_ends_what_is_under_way(what, ours):
         assert not names_under_way(slow)
 
 
+def test_closing_while_the_loop_is_stopped_ends_what_is_under_way_as_it_runs_again():
+    """A client that is collected, or whose program ends, is closed where no loop may run."""
+    loop = asyncio.new_event_loop()
+    looked_up = loop.create_future()
+
+    async def resolve(host, port):
+        await looked_up
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 9))]
+
+    try:
+        slow = dialer(resolve=resolve)
+        waiting = loop.create_task(slow.dial(place("http://h.example"), Wire, limit=30))
+        loop.run_until_complete(asyncio.sleep(0))
+        slow.close()
+        looked_up.set_exception(OSError("no such name"))
+        with pytest.raises(ConnectError):
+            loop.run_until_complete(waiting)
+    finally:
+        loop.close()
+
+
 @pytest.mark.parametrize("turns", range(6))
 async def test_closing_as_the_connection_comes_leaves_none(turns):
     class Closing(Wire):

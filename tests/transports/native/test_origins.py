@@ -218,3 +218,29 @@ def test_after_the_close_nothing_is_left_and_nothing_is_begun():
             await api.get("/")
 
     run(scenario())
+
+
+def test_a_client_that_is_closed_twice_at_once_closes_at_once():
+    async def scenario():
+        net = Net(answer)
+        async with client(net) as api:
+            await api.get("/")
+            await asyncio.gather(*(api._transport.aclose() for _ in range(3)))
+            assert asyncio.get_running_loop().time() == 0.0
+            assert not net.open
+
+    run(scenario())
+
+
+def test_a_client_whose_loop_has_ended_closes_at_once():
+    async def scenario():
+        api = client(Net(answer))
+        await api.get("/")
+        return api
+
+    async def end():
+        await api._transport.aclose()
+        assert asyncio.get_running_loop().time() == 0.0
+
+    api = run(scenario())
+    run(end())

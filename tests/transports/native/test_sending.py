@@ -237,10 +237,10 @@ def test_a_stream_that_fails_beside_its_response_ends_the_response():
             raise KeyError("mine")
 
         async with client(net) as api:
-            with pytest.raises(ConfigError, match="reading the request body failed: KeyError") as caught:
-                async with api.stream("POST", "/", content=body()) as response:
-                    pieces = response.bytes()
-                    assert await anext(pieces) == b"first"
+            async with api.stream("POST", "/", content=body()) as response:
+                pieces = response.bytes()
+                assert await anext(pieces) == b"first"
+                with pytest.raises(ConfigError, match="reading the request body failed: KeyError") as caught:
                     await anext(pieces)
             assert caught.value.request is not None
             await asyncio.sleep(0)
