@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+KNOWN = {"aiohttp", "native"}
 LANES = os.environ.get("TEST_LANES", "aiohttp").split()
 _HERE = Path(__file__).parent
 sys.path += [
@@ -47,7 +48,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "busy")
 
 
 def pytest_configure(config):
-    if not LANES or not set(LANES) <= {"aiohttp", "native"}:
+    if not LANES or not set(LANES) <= KNOWN:
         raise pytest.UsageError(f"TEST_LANES={' '.join(LANES)!r}: name aiohttp, native, or both")
     config.addinivalue_line("markers", "lanes: its clients open sockets: it runs on each transport of TEST_LANES")
     config.addinivalue_line("markers", "lane(name, reason): it is about this transport, and runs on no other")
@@ -57,8 +58,9 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     """Have a test run on its lanes; the lane comes first in its name."""
     if (only := metafunc.definition.get_closest_marker("lane")) is not None:
-        name, _ = only.args[0], only.kwargs["reason"]
-        metafunc.parametrize("lane", [name], indirect=True)
+        if len(only.args) != 1 or only.args[0] not in KNOWN or not only.kwargs.get("reason"):
+            raise pytest.UsageError(f"{metafunc.definition.nodeid}: write lane('aiohttp', reason='...'), or 'native'")
+        metafunc.parametrize("lane", only.args, indirect=True)
     elif metafunc.definition.get_closest_marker("lanes") is not None:
         metafunc.parametrize("lane", LANES, indirect=True)
 

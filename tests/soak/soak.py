@@ -1,6 +1,6 @@
 """A client with everything on, under load for as long as is asked: does anything grow, is the loop ever held up?
 
-    python tests/soak/soak.py --seconds 600 --rate 1200
+    python tests/soak/soak.py --seconds 600 --rate 1200 --transport native
 
 Calls come at a steady rate, whatever becomes of those before. Nothing may grow once the caches are full: tasks, sockets,
 objects that the garbage collector walks, memory. The loop's lag is how late a timer of 10 ms fires, at most 15 ms at p99
@@ -149,12 +149,13 @@ class Soak:
         port: The server's.
         seconds: How long.
         rate: Calls a second.
+        transport: Of the client; None for its default.
         seed: Of the choice of calls.
     """
 
-    def __init__(self, port: int, seconds: float, rate: float, seed: int = 1) -> None:
+    def __init__(self, port: int, seconds: float, rate: float, transport: str | None = None, seed: int = 1) -> None:
         self.hosts = [f"http://127.0.0.{number}:{port}" for number in range(1, 5)]
-        self.seconds, self.rate = seconds, rate
+        self.seconds, self.rate, self.transport = seconds, rate, transport
         self.burst = max(
             2, round(rate * TICK)
         )  # twice the rate: what was held up is caught up with, but no burst of ours
@@ -177,6 +178,7 @@ class Soak:
 
         return Client(
             self.hosts[0],
+            transport=self.transport,
             auth=KeyPool([ApiKey(f"key-{number}") for number in range(8)]),
             retry=Retry(3, base=0.02),
             concurrency=Adaptive(),
@@ -310,15 +312,17 @@ def show(report: Report, seconds: float) -> bool:
     return not wrong
 
 
-async def main(seconds: float, rate: float) -> Report:
+async def main(seconds: float, rate: float, transport: str | None = None) -> Report:
     """Start the server, and soak."""
     async with started() as port:
-        return await Soak(port, seconds, rate).run()
+        return await Soak(port, seconds, rate, transport).run()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="A client with everything on under load: nothing may grow.")
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--rate", type=float, default=1000.0, help="calls a second")
+    parser.add_argument("--transport", choices=["aiohttp", "native"], help="the client's default where none is given")
     given = parser.parse_args()
-    sys.exit(0 if show(asyncio.run(main(given.seconds, given.rate)), given.seconds) else 1)
+    report = asyncio.run(main(given.seconds, given.rate, given.transport))
+    sys.exit(0 if show(report, given.seconds) else 1)

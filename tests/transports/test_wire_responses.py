@@ -168,7 +168,7 @@ async def test_a_server_that_speaks_first_has_answered_nothing(monkeypatch):
 
     monkeypatch.setattr(loop, "create_connection", connected)
     async with scripted(script) as server, Client(server.url, retry=None) as api:
-        with pytest.raises(ProtocolError, match="closed the connection before it sent a response"):
+        with pytest.raises(ProtocolError, match=r"before it sent a response|before the request"):
             await api.get("/")
     assert not server.seen
 

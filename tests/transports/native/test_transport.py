@@ -92,8 +92,8 @@ def test_user_info_becomes_a_header():
 
 def test_cookies_are_kept_where_they_are_asked_for():
     async def scenario():
-        net = Net(lambda line: line.send(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"))
         for cookies in (True, False):
+            net = Net(lambda line: line.send(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"))
             async with client(net, transport={"cookies": cookies}) as api:
                 await api.get("/")
                 await api.get("/")
