@@ -19,7 +19,6 @@ from asyncapi.fanout import outcomes as fanout
 from asyncapi.messages import decoding
 from asyncapi.messages.request import Request
 from asyncapi.options import CALL, MAPPED, SHARED, check_options, unknown_option
-from asyncapi.pagination.pages import Pages
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.sansio.http.retry_after import retry_after
 from asyncapi.streaming.events import Events, subscribe
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.response import Response
     from asyncapi.options import CallOptions, MapOptions, SharedOptions
-    from asyncapi.pagination.pages import By
+    from asyncapi.pagination.pages import By, Pages
     from asyncapi.sansio.http.sse import ServerSentEvent
     from asyncapi.scheduling.ownership import Home
     from asyncapi.settings import Retry
@@ -378,6 +377,8 @@ class CallMethods:
             ConfigError: An argument makes no sense.
             TypeError: There is no such option.
         """
+        from asyncapi.pagination.pages import Pages  # noqa: PLC0415 - not every client reads lists
+
         check_options("paginate", options, SHARED)
         each = shared_options(options)
         params = each.pop("params", None)
