@@ -69,3 +69,26 @@ print(sorted({"aiohttp", "truststore", "pydantic", "pydantic_core", "sqlite3", "
 
 def test_a_call_imports_neither_aiohttp_nor_pydantic():
     assert output_of(CALL) == "[]"
+
+
+NATIVE = """
+import asyncio, sys
+from asyncapi import Client
+
+async def answer(reader, writer):
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+
+async def main():
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Client(url, transport="native") as api:
+            assert (await api.get("/x")).content == b"ok"
+
+asyncio.run(main())
+print(sorted({"aiohttp", "truststore", "pydantic", "pydantic_core"} & set(sys.modules)))
+"""
+
+
+def test_a_call_over_the_native_transport_imports_no_aiohttp():
+    assert output_of(NATIVE) == "[]"

@@ -27,8 +27,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import truststore
-
 from asyncapi.errors import ConfigError, InsecureTLSWarning, TLSError
 from asyncapi.sansio.http.pins import pin
 
@@ -159,7 +157,7 @@ class Handshakes:
         It is for libraries that verify certificates themselves.
         """
         context = self.context()
-        if isinstance(context, truststore.SSLContext):
+        if _is_system(context):
             return None
         found: list[bytes] = context.get_ca_certs(binary_form=True)
         folder: str | None = self._ca if self._ca is not None else ssl.get_default_verify_paths().capath
@@ -192,7 +190,7 @@ class Handshakes:
         if own is None:
             return []
         # where nothing is verified, or the system verifies, only the server's own certificate is certain
-        if not self.verify or isinstance(next(iter(self._contexts.values()), None), truststore.SSLContext):
+        if not self.verify or _is_system(next(iter(self._contexts.values()), None)):
             return [own]
         if sys.version_info >= (3, 13):
             return shown.get_verified_chain() or [own]
@@ -247,11 +245,20 @@ def _shared(offer: tuple[str, ...], *environment: str | None) -> ssl.SSLContext:
     return context
 
 
+def _is_system(context: ssl.SSLContext | None) -> bool:
+    """Whether the system itself verifies."""
+    import truststore  # noqa: PLC0415
+
+    return isinstance(context, truststore.SSLContext)
+
+
 def _system() -> ssl.SSLContext:
     """Make a context that trusts what this machine trusts, or what its environment names (rule 2)."""
     cert_file, cert_dir, keylog = _environment()
     if NATIVE and (cert_file or cert_dir):
         return ssl.create_default_context()
+    import truststore  # noqa: PLC0415 - http:// needs none
+
     found: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not NATIVE:  # rule 1: it loads the store into the context beneath as it begins a handshake
         found = found.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost").context

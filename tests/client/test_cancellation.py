@@ -237,6 +237,8 @@ class Wire(asyncio.Protocol):
             self.transport.close()
         elif path == b"/broken":
             self.transport.abort()
+        elif path == b"/silent":
+            pass  # whoever is cancelled here has a connection that nobody else may use
         else:
             self.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
             later(self._draw.uniform(0, 0.01), self.write, b"1\r\n}\r\n0\r\n\r\n")
@@ -246,7 +248,7 @@ class Wire(asyncio.Protocol):
             self.transport.write(data)
 
 
-PATHS = ["/fast", "/fast", "/slow", "/slow", "/body", "/body", "/failing", "/moved", "/closing", "/broken"]
+PATHS = ["/fast", "/fast", "/slow", "/slow", "/body", "/body", "/failing", "/moved", "/closing", "/broken", "/silent"]
 
 
 @asynccontextmanager

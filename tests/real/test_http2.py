@@ -10,11 +10,14 @@ import pytest
 
 import asyncapi
 import http2_peers
-from asyncapi import Client, NotFound, Retry
+from asyncapi import Client, NotFound, Retry, blocking
 from certificates import Authority
 from http2_engines import engine  # noqa: F401 - a fixture
 
-pytestmark = [pytest.mark.lane("native", reason="HTTP/2 is the native lane's"), pytest.mark.usefixtures("engine")]
+pytestmark = [
+    pytest.mark.usefixtures("engine"),
+    pytest.mark.lane("native", reason="HTTP/2 is the native transport's"),
+]
 
 MB = 1024 * 1024
 PACKAGE = str(Path(asyncapi.__file__).parent)
@@ -158,3 +161,10 @@ async def test_cancelled_calls_leave_nginx_serving_on_the_same_connection(ours, 
                 await asyncio.wait(calls)
             assert [response.status for response in await api.gather(["/"] * 90)] == [200] * 90
             assert len(next(iter(api._transport._pool.origins.values())).open) == 1
+
+
+def test_a_blocking_client_speaks_it(ours):
+    with http2_peers.caddy(ours, tls=False) as peer, blocking.Client(peer.url, http2="prior") as api:
+        response = api.get("/blocking")
+        assert (response.text, response.http_version) == ("GET /blocking", "2")
+        assert api.stats.http2["connections"] == 1

@@ -69,9 +69,9 @@ def frames_in(written: bytes) -> list[tuple[int, int, int, bytes]]:
     return found
 
 
-def made(name: str, window: int = WINDOW, **limits: int):
+def made(name: str, window: int = WINDOW, whole: int = 0, **limits: int):
     """An engine that has opened its connection, its first bytes taken out."""
-    one = engine(name, window=window, limits=Limits(**limits))
+    one = engine(name, window=window, whole=whole, limits=Limits(**limits))
     one.open()
     one.outgoing()
     return one
@@ -168,7 +168,7 @@ def seen(name: str, steps: list, cut=None, *, head: int = 16_384) -> Seen:
         cut: Cuts bytes into parts; by default none.
         head: The limit of a head.
     """
-    one = engine(name, window=WINDOW, limits=Limits(head=head))
+    one = engine(name, window=WINDOW, whole=len(steps) % 2 * 4 * WINDOW, limits=Limits(head=head))
     one.open()
     result, written, waiting = Seen(), [], {}
 

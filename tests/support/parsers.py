@@ -31,6 +31,11 @@ from asyncapi.sansio.http.ndjson import ChunkParser, LineParser
 from asyncapi.sansio.http.ranges import part_of, validator
 from asyncapi.sansio.http.retry_after import retry_after, should_retry
 from asyncapi.sansio.http.structured_fields import parse_dictionary, parse_list
+from asyncapi.sansio.http2.events import ConnectionFault
+from asyncapi.sansio.http2.huffman import decoded
+from asyncapi.sansio.http2.limits import Limits
+from asyncapi.sansio.http2.pure import PureEngine
+from asyncapi.sansio.http2.unpacking import Unpacker
 from asyncapi.sansio.limits.key_rotation import read_limit
 from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.types import Request, Response
@@ -125,6 +130,17 @@ def _field_section(text: str) -> None:
     field_sections.content_length(fields)
 
 
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _frames(text: str) -> None:
+    engine = PureEngine(window=1 << 20, whole=0, limits=Limits())
+    engine.open()
+    engine.request("GET", "https", "a.example", "/", (), end=True)
+    engine.receive(b"\0\0\0\x04\0\0\0\0\0" + b"\0\0\x01\x01\x04\0\0\0\x01\x88" + _octets(text))
+
+
 PARSERS: dict[str, Parser] = {
     "a list": Parser(lambda text: [*elements([text])]),
     "Cache-Control": Parser(
@@ -147,6 +163,21 @@ PARSERS: dict[str, Parser] = {
         ),
     ),
     "a field section": Parser(_field_section, raises=(field_sections.BadSection,)),
+    "a header block": Parser(
+        lambda text: Unpacker(Limits(head=1 << 20)).unpack(_octets(text)),
+        (("", "\0\x01a\x01b", ""), ("", "@\x01a\x01b", ""), ("@\x01a\x01b", "~\x01c", ""), ("", "?\x01", "")),
+        raises=(ConnectionFault,),
+    ),
+    "frames of HTTP/2": Parser(
+        _frames,
+        (
+            ("", "\0\0\x01\0\0\0\0\0\x01a", ""),
+            ("", "\0\0\0\x09\0\0\0\0\x01", ""),
+            ("", "\0\0\x04\x08\0\0\0\0\0\0\0\0\x01", ""),
+            ("\0\x40\0", "\0", ""),
+        ),
+    ),
+    "a Huffman-coded string": Parser(lambda text: decoded(_octets(text)), (("", "\x7f", ""), ("", "\xff", ""))),
     "WWW-Authenticate": Parser(
         lambda text: digest.read([text, f"Digest {text}"]),
         (("Digest a", " ", '"'), ("Digest a=", " ", '"'), ('Digest a="', "\\", ""), ("Digest ", 'a="b",', "")),

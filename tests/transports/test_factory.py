@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import aiohttp
 import pytest
 
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import ConfigError
-from asyncapi.settings import TLS, Egress
+from asyncapi.sansio.http2 import engine as engine_module
+from asyncapi.settings import HTTP2, TLS, Egress
 from asyncapi.testing import MockTransport, reply
 from asyncapi.transports import factory
 from asyncapi.transports.aiohttp import AioHTTPTransport
 from asyncapi.transports.factory import LEAST_HEADERS, choose_transport, http_transport
+from asyncapi.transports.native.transport import NativeTransport
 
 
 class Own:
@@ -105,3 +109,49 @@ async def test_egress_makes_a_guard(egress, guarded):
     transport = http_transport(SYSTEM, max_body=None, egress=egress)
     assert (transport._guard is not None) is guarded
     await transport.aclose()
+
+
+# HTTP/2
+
+
+@pytest.mark.parametrize("name", [None, "native"])
+@pytest.mark.parametrize(("http2", "prior"), [(True, False), ("prior", True), (HTTP2(streams=5), False)])
+async def test_http2_is_the_native_transport_s(name, http2, prior):
+    transport = choose_transport(name, SYSTEM, egress=None, max_body=None, http2=http2)
+    assert isinstance(transport, NativeTransport)
+    assert transport._http2 == (http2 if isinstance(http2, HTTP2) else HTTP2())
+    assert transport._prior is prior
+    await transport.aclose()
+
+
+async def test_without_http2_the_native_transport_speaks_http1_alone():
+    transport = choose_transport("native", SYSTEM, egress=None, max_body=None, http2=False)
+    assert transport._http2 is None
+    assert transport.http2_counts == {}
+    await transport.aclose()
+
+
+@pytest.mark.parametrize("http2", [True, "prior", HTTP2()])
+async def test_http2_does_not_go_with_what_speaks_http1_alone(http2):
+    async with aiohttp.ClientSession() as session:
+        for settings, message in (
+            ({"transport": Own()}, "http2= doesn't work with transport="),
+            ({"transport": "aiohttp"}, "http2= doesn't work with transport='aiohttp'"),
+            ({"transport": None, "session": session}, "http2= doesn't work with session="),
+            ({"transport": "native", "session": session}, "http2= doesn't work with session="),
+        ):
+            with pytest.raises(ConfigError, match=message):
+                choose_transport(clock=SYSTEM, egress=None, max_body=None, http2=http2, **settings)
+
+
+def test_a_mock_may_be_told_that_there_is_no_http2():
+    mock = MockTransport(lambda request: reply(200))
+    assert choose_transport(mock, SYSTEM, egress=None, http2=False) is mock
+
+
+@pytest.mark.parametrize("missing", [("ngh2", "hpack")])
+def test_a_package_that_is_missing_is_named_as_the_client_is_made(missing, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(engine_module, "find_spec", lambda name: None if name in missing else find(name))
+    with pytest.raises(ConfigError, match=r"pip install 'asyncapi-sdk\[http2\]'"):
+        choose_transport(None, SYSTEM, egress=None, max_body=None, http2=True)

@@ -6,7 +6,8 @@ Cases that the sections leave open, or that decide what a caller sees:
 2. A stream that has ended in both directions is forgotten at once. A response that ends while the request's body is
    still being sent leaves the stream half open: the caller goes on, or resets it (section 8.1).
 3. A malformed response is refused (RST_STREAM), and the connection goes on (section 8.1.1).
-4. A WINDOW_UPDATE of 0 or beyond the largest window is a connection error, on a stream, too (section 5.4.1 allows it).
+4. Wrong use of a stream's window is a connection error, as section 5.4.1 allows: a WINDOW_UPDATE of 0 or beyond the
+   largest window, and DATA beyond what the window allows.
 5. DATA on a stream that has seen no head at all is a connection error, too.
 6. Padding is given back at once: the reader never sees it.
 7. Our frames have at most 16 KiB, whatever the server allows: no upload holds up the others for long.
@@ -239,12 +240,11 @@ class PureEngine:
         if not found.begun:
             raise ConnectionFault(PROTOCOL_ERROR, "the server sent DATA where a response begins")
         end = flags & END_STREAM != 0
-        found.left -= size
+        found.take(size)
         why = found.data(len(payload)) or (found.complete() if end else "")
-        if why or found.left < 0:
+        if why:
             self._windows.give_back(size)
-            code = PROTOCOL_ERROR if why else ev.FLOW_CONTROL_ERROR
-            self._refuse(stream, code, why or "it is longer than its window allows")
+            self._refuse(stream, PROTOCOL_ERROR, why)
             return
         if size != len(payload):  # case 6
             self._windows.give_back(size - len(payload))

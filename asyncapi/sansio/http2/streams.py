@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asyncapi.sansio.http2.events import FLOW_CONTROL_ERROR, ConnectionFault
+
 if TYPE_CHECKING:
     from asyncapi.sansio.http2.responses import Section
 
@@ -53,6 +55,16 @@ class Stream:
                 return "a response of status 204 has a Content-Length"
             self._due = 0
         return self.complete() if end else ""
+
+    def take(self, size: int) -> None:
+        """Take in that the server has sent so many bytes, padding included.
+
+        Raises:
+            ConnectionFault: They are more than the stream's window allows.
+        """
+        self.left -= size
+        if self.left < 0:
+            raise ConnectionFault(FLOW_CONTROL_ERROR, "the server sends more than a stream's window allows")
 
     def data(self, size: int) -> str:
         """Take in a part of the body; return what is wrong, or ""."""

@@ -8,7 +8,8 @@ Rules:
 3. A body that nobody reads holds back its own stream, and no other: the window of the connection is that of many
    streams.
 4. What a server asks of us is bounded by the engine; while it doesn't read our answers, we don't read its frames.
-5. After a GOAWAY, and once it is retired, a connection takes no new streams, and closes after the last.
+5. After a GOAWAY, once it is retired, and when the identifiers of streams are used up (section 5.1.1), a connection
+   takes no new streams, and closes after the last.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ ENGINE: Name = "auto"  # tests choose
 _PING = b"asyncapi"
 _WINDOWS = 64  # of streams that nobody reads, in that of the connection (rule 3)
 _MOST = 2**30
+_IDENTIFIERS = 2**30  # of a client's streams: odd numbers below 2**31
 
 
 class HTTP2Connection(asyncio.Protocol):
@@ -154,6 +156,8 @@ class HTTP2Connection(asyncio.Protocol):
         self._unwritten.append(stream)
         self.opened += 1
         self.write_soon()
+        if self.opened == _IDENTIFIERS:
+            self.leave()
 
     def write_soon(self) -> None:
         """Write what there is to say at the end of this turn of the loop (rule 1)."""

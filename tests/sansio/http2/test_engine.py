@@ -542,6 +542,20 @@ def test_bodies_that_nobody_reads_stop_the_connection_exactly_at_its_window(name
 
 
 @both
+def test_a_body_that_nobody_reads_stops_itself_alone_below_a_larger_window(name):
+    one = made(name, whole=10 * WINDOW)
+    unread, other = asked(one), asked(one)
+    one.receive(START + head(unread) + head(other))
+    one.receive(data(unread, b"x" * 16_000) * 4)
+    for _ in range(20):
+        assert one.receive(data(other, b"x" * 16_000)) == [ev.Data(other, b"x" * 16_000, end=False)]
+        one.acknowledge(other, 16_000)
+    assert len(one.receive(data(unread, b"x" * 1_535))) == 1
+    (fault,) = one.receive(data(unread, b"x"))
+    assert (type(fault), fault.code) == (ev.Fault, ev.FLOW_CONTROL_ERROR)
+
+
+@both
 def test_padding_is_given_back_without_being_read(name):
     one = made(name)
     stream = asked(one)

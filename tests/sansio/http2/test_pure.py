@@ -6,8 +6,7 @@ import pytest
 
 pytest.importorskip("hpack")
 
-from asyncapi.sansio.http2 import events as ev
-from http2_peer import START, WINDOW_UPDATE, asked, data, frame, head, made, number
+from http2_peer import START, WINDOW_UPDATE, asked, frame, head, made, number
 
 
 def test_an_end_without_data_needs_no_window():
@@ -44,18 +43,6 @@ def test_a_refusal_says_what_is_wrong():
     assert "name of a header" in whys[0]
     assert "shorter" in whys[1]
     assert "101" in whys[2]
-
-
-def test_a_stream_gets_no_more_than_its_own_window():
-    one = made("pure", window=65_535)
-    asked(one)
-    one.receive(START + head(1))
-    for _ in range(4):
-        one.receive(data(1, bytes(16_000)))
-    for _ in range(4):
-        one._windows.give_back(16_000)  # the connection's room alone
-    (refused,) = one.receive(data(1, bytes(16_000)))
-    assert (refused.code, refused.ours) == (ev.FLOW_CONTROL_ERROR, True)
 
 
 def test_a_window_update_for_a_stream_that_is_no_more_is_not_looked_at():

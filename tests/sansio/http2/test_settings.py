@@ -15,7 +15,7 @@ from http2_peer import frames_in, settings
 
 
 def made(window: int = 1_000) -> tuple[Settings, Windows]:
-    windows = Windows(window, [])
+    windows = Windows(window, 0, [])
     return Settings(32, windows, Packer()), windows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from asyncapi.sansio.http2.events import ConnectionFault
 from asyncapi.sansio.http2.responses import Section
 from asyncapi.sansio.http2.streams import Stream
 
@@ -47,6 +48,13 @@ def test_a_response_that_has_no_body_ends_with_its_head_whatever_length_it_names
     assert one.head(section(status, length=None if status == 204 else 99), end=True) == ""
     assert one.data(0) == ""
     assert one.data(1)
+
+
+def test_the_server_may_send_as_much_as_the_window_allows():
+    one = stream()
+    one.take(20)
+    with pytest.raises(ConnectionFault):
+        one.take(1)
 
 
 def test_a_body_is_as_long_as_its_head_says():

@@ -10,9 +10,9 @@ from asyncapi.sansio.http2.streams import Stream
 from asyncapi.sansio.http2.windows import Windows
 
 
-def made(window: int = 100_000) -> tuple[Windows, list[bytes]]:
+def made(window: int = 100_000, whole: int = 0) -> tuple[Windows, list[bytes]]:
     out: list[bytes] = []
-    return Windows(window, out), out
+    return Windows(window, whole, out), out
 
 
 def test_room_is_given_back_half_a_window_at_a_time():
@@ -75,3 +75,14 @@ def test_the_connection_widens_up_to_the_largest_window():
     assert windows.room == 2**31 - 1
     with pytest.raises(ConnectionFault):
         windows.widen(1)
+
+
+def test_the_connection_may_have_a_larger_window_of_its_own():
+    windows, out = made(70_000, whole=200_000)
+    assert (windows.whole, windows.first_left) == (200_000, 70_000)
+    windows.receive(200_000)
+    windows.give_back(99_999)
+    assert out == []
+    windows.give_back(1)
+    assert out == [number(WINDOW_UPDATE, 0, 100_000)]
+    assert made(70_000, whole=5)[0].whole == 70_000

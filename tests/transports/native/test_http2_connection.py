@@ -11,6 +11,7 @@ import pytest
 
 from asyncapi import HTTP2, ProtocolError
 from asyncapi.testing import run
+from asyncapi.transports.native import http2_connection
 from http2_engines import engine  # noqa: F401 - a fixture
 from http2_memory import Server, goaway, left_nothing
 from http2_memory import client as memory_client
@@ -261,3 +262,15 @@ def test_an_idle_connection_is_not_asked_and_closed_after_its_time():
         assert PING not in server.frames
 
     run(twice(server, check, http2=HTTP2(ping=1.0)))
+
+
+def test_a_connection_whose_identifiers_are_used_up_is_replaced(monkeypatch):
+    monkeypatch.setattr(http2_connection, "_IDENTIFIERS", 4)
+
+    async def check(api, net):
+        responses = await asyncio.gather(*[api.post(f"/{number}", json={}) for number in range(10)])
+        assert [response.text for response in responses] == [str(number) for number in range(10)]
+        assert {len(response.attempts) for response in responses} == {1}
+        assert len(net.lines) == 3
+
+    run(twice(Server(), check))

@@ -400,10 +400,11 @@ async def test_a_server_that_allows_no_stream_for_a_while_is_waited_for():
 # --- what surrounds a connection --------------------------------------------------------------------------------------
 
 
-async def test_through_a_proxy_the_protocol_is_asked_for_in_its_tunnel(ours):
+@pytest.mark.parametrize("secure", [False, True])
+async def test_through_a_proxy_the_protocol_is_asked_for_in_its_tunnel(ours, secure):
     async with (
         http2_server(ok, tls=ours.server()) as server,
-        scripted(tunnel) as proxy,
+        scripted(tunnel, tls=ours.server() if secure else None) as proxy,
         client(server, http2=True, tls=ours.file, proxy=proxy.url) as api,
     ):
         responses = await api.gather(["/"] * 30)
