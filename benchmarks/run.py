@@ -196,6 +196,8 @@ def _updated(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
         if name in part:
             whole[name] = part[name]
             whole.setdefault("updated", {})[name] = part["at"]
+            whole.setdefault("loads", {})[name] = part["machine"]["load_at_start"]
+    whole["versions"] |= part["versions"]
     return whole
 
 
