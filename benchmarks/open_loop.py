@@ -1,7 +1,7 @@
 """An open loop: calls arrive at a given rate, whether or not earlier ones have ended, and each has a deadline.
 
     python benchmarks/run.py --only open
-    python benchmarks/open_loop.py native http://127.0.0.1:8080 --rate 5000 --deadline 0.05 --seconds 3
+    python benchmarks/open_loop.py native http://127.0.0.1:8080 --rate 5000 --deadline 0.5 --seconds 4
 
 A closed loop waits for a client that is slow; the users of a service don't. Arrivals are random (Poisson) and the same
 for all contestants. A call's time runs from its arrival, not from its sending: what a busy loop starts late is late.
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 CONTESTANTS = {"bare": "bare aiohttp", "aiohttp": "aiohttp lane", "native": "native lane"}
 SHARES = (0.6, 0.8, 1.2)
 DELAY_MS = 10
-DEADLINE = 0.1
+DEADLINE = 0.5
 _CONNECTIONS = 500
 _WARMUP = 1.0
 
@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--rate", type=float, required=True, help="calls a second")
     parser.add_argument("--deadline", type=float, default=DEADLINE, help="seconds")
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     options = parser.parse_args()
     raise_open_files(_CONNECTIONS)

@@ -45,7 +45,11 @@ def render(results: dict[str, Any]) -> str:
 def _machine(results: dict[str, Any]) -> str:
     machine, settings = results["machine"], results["settings"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    later = "".join(f"; {name} on {at[:10]}" for name, at in results.get("updated", {}).items())
+    loads = results.get("loads", {})
+    later = "".join(
+        f"; {name} on {at[:10]}{f' at a load of {loads[name]}' if name in loads else ''}"
+        for name, at in results.get("updated", {}).items()
+    )
     quick = " **A quick run: figures are rough.**" if results["quick"] else ""
     return (
         f"Measured {results['at'][:10]} in {results['took_s']} s{later}.{quick}\n\n"

@@ -1,6 +1,6 @@
 """The benchmarks, in one command and one run.
 
-    python benchmarks/run.py                   all of it, about ten minutes; writes benchmarks/results/latest.json,
+    python benchmarks/run.py                   all of it, about half an hour; writes benchmarks/results/latest.json,
                                                docs/img/*.svg and the tables in docs/benchmarks.md
     python benchmarks/run.py --quick           about a minute, to see that it works; writes to benchmarks/results/quick/
     python benchmarks/run.py --only peers      one part: peers, lanes, many, open, latency, layers, map, fetch,
@@ -196,6 +196,8 @@ def _updated(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
         if name in part:
             whole[name] = part[name]
             whole.setdefault("updated", {})[name] = part["at"]
+            whole.setdefault("loads", {})[name] = part["machine"]["load_at_start"]
+    whole["versions"] |= part["versions"]
     return whole
 
 
