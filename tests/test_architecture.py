@@ -68,19 +68,11 @@ HEAVY = {"pyarrow", "matplotlib", "opentelemetry", "prometheus_client", "qh3"}
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {"bulk.parquet": {"pyarrow"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"}}
 # The modules of HTTP/3 import each other: only the way in is imported inside a function.
-HTTP3 = {
-    "alternatives",
-    "http3_connection",
-    "http3_dialing",
-    "http3_engine",
-    "http3_library",
-    "http3_stream",
-    "http3_trust",
-    "http3_wire",
-}
-LATE |= {
-    f"transports.native.{name}": {"qh3", *(f"asyncapi.transports.native.{each}" for each in HTTP3)} for name in HTTP3
-}
+_HTTP3 = sorted(
+    f"transports.native.http3.{path.stem}" for path in (PACKAGE / "transports/native/http3").glob("*.py")
+    if path.stem not in {"__init__", "life", "places"}
+)  # fmt: skip
+LATE |= {name: {"qh3", *(f"asyncapi.{each}" for each in _HTTP3)} for name in _HTTP3}
 
 # Where an `OpenBody` is made and held on to itself: no response carries it yet.
 HOLDS_BODIES = {"messages.open_body", "transports.aiohttp", "transports.native.transport"}

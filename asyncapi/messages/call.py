@@ -13,12 +13,13 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     guards                            layers.deadline, layers.fallback, layers.singleflight
     why                               layers.breaker, layers.fallback, layers.redirect, layers.retry
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
-                                      transports.native.http2_streams, transports.native.http3_places: "queue"
+                                      transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
                                       transports.aiohttp, transports.aiohttp_connector, transports.mock,
-                                      transports.upload, transports.native.alternatives, transports.native.exchange,
-                                      transports.native.origins, transports.native.sending,
-                                      transports.native.transport, layers.chaos: "connect" to "body"
+                                      transports.upload, transports.native.http3.alternatives,
+                                      transports.native.exchange, transports.native.origins,
+                                      transports.native.sending, transports.native.transport,
+                                      layers.chaos: "connect" to "body"
                                       layers.singleflight: that of the flight
     queued                            layers.auth, layers.concurrency, scheduling.token_queue: they add their waits
                                       layers.telemetry: moves the sum into the attempt's record
@@ -26,7 +27,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       layers.telemetry: moves the text into the attempt's record
     attempts                          layers.telemetry, layers.singleflight: the records of the flight
     reused                            transports.aiohttp, transports.aiohttp_connector,
-                                      transports.native.alternatives, transports.native.http2_streams,
+                                      transports.native.http3.alternatives, transports.native.http2.streams,
                                       transports.native.origins, transports.native.transport
     open_bodies                       streaming.stream: the list, or None
                                       transports.aiohttp, transports.mock, transports.native.transport: its bodies

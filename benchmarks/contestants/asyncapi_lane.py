@@ -45,7 +45,7 @@ def more(lane):
 
         Pool.write_later = lambda pool, connection, head: connection.transport.write(head)
     if lane == "h2-pure":
-        from asyncapi.transports.native import http2_connection
+        from asyncapi.transports.native.http2 import connection as http2_connection
 
         http2_connection.ENGINE = "pure"
     return {"http2": True} if lane.startswith("h2") else {}

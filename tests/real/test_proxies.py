@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncapi import ConnectError, TLSError
-from asyncapi.transports.native.tunnels import proxy_of
+from asyncapi.transports.native.dialing.tunnels import proxy_of
 from asyncapi.transports.tls import Handshakes
 from certificates import Authority
 from daemons import danted, free_port, squid, tinyproxy

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from asyncapi.transports.native import http2_connection
+from asyncapi.transports.native.http2 import connection as http2_connection
 
 _MISSING = {
     "pure": find_spec("hpack") is None,

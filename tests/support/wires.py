@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from asyncapi.clock import SYSTEM
-from asyncapi.transports.native.dialing import Dialer
-from asyncapi.transports.native.place import Place
+from asyncapi.transports.native.dialing.dialer import Dialer
+from asyncapi.transports.native.dialing.place import Place
 from asyncapi.transports.tls import Handshakes
 
 

@@ -19,19 +19,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
-from asyncapi.transports.native.connection import Connection
-from asyncapi.transports.native.head import Heads
-from asyncapi.transports.native.http2_fields import FieldLines
-from asyncapi.transports.native.tunnels import forwarder
+from asyncapi.transports.native.dialing.tunnels import forwarder
+from asyncapi.transports.native.http1.connection import Connection
+from asyncapi.transports.native.http1.head import Heads
+from asyncapi.transports.native.http2.fields import FieldLines
 
 if TYPE_CHECKING:
     from asyncapi.messages.request import Request
-    from asyncapi.transports.native.alternatives import Alternatives
-    from asyncapi.transports.native.dialing import Dialer
+    from asyncapi.transports.native.dialing.dialer import Dialer
+    from asyncapi.transports.native.dialing.place import Place
     from asyncapi.transports.native.exchange import Carrier
-    from asyncapi.transports.native.http2_connection import HTTP2Connection
-    from asyncapi.transports.native.http2_streams import Streams
-    from asyncapi.transports.native.place import Place
+    from asyncapi.transports.native.http2.connection import HTTP2Connection
+    from asyncapi.transports.native.http2.streams import Streams
+    from asyncapi.transports.native.http3.alternatives import Alternatives
 
 _REMEMBERED = 10_000  # origins that refuse HTTP/2
 

@@ -20,11 +20,11 @@ from asyncapi.sansio.http2.engine import engine
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.transports import attempt_limit, outgoing, upload
 from asyncapi.transports.decoded import DecodedBody
-from asyncapi.transports.native.dialing import Dialer
+from asyncapi.transports.native.dialing.dialer import Dialer
+from asyncapi.transports.native.dialing.place import Place
+from asyncapi.transports.native.dialing.tunnels import check_socks
 from asyncapi.transports.native.exchange import Exchange, oversized
 from asyncapi.transports.native.origins import Origin, Pool
-from asyncapi.transports.native.place import Place
-from asyncapi.transports.native.tunnels import check_socks
 from asyncapi.transports.tls import EITHER, HTTP_2, Handshakes
 from asyncapi.transports.unclosed import watch_over
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.sansio.http.egress import Guard
     from asyncapi.settings import HTTP2
-    from asyncapi.transports.native.http2_streams import Streams
-    from asyncapi.transports.native.http3_trust import Trust
+    from asyncapi.transports.native.http2.streams import Streams
+    from asyncapi.transports.native.http3.trust import Trust
     from asyncapi.transports.native.incoming import IncomingBody
 
 MAX_HEADERS = 256 * 1024  # bytes of a header section, by default
@@ -239,7 +239,7 @@ class NativeTransport:
         return made
 
     def _streams(self, origin: Origin, settings: HTTP2) -> Streams:
-        from asyncapi.transports.native.http2_streams import Streams  # noqa: PLC0415 - where it is spoken
+        from asyncapi.transports.native.http2.streams import Streams  # noqa: PLC0415 - where it is spoken
 
         if origin.proxied:
             raise ConfigError(
@@ -255,7 +255,7 @@ class NativeTransport:
             clock=self._clock, tls=self._tls, guard=self._guard, unix_socket=self._unix_socket, on_renewal=pool.retire
         )
         if self._http3 is not False:
-            from asyncapi.transports.native.alternatives import Alternatives  # noqa: PLC0415 - where it is spoken
+            from asyncapi.transports.native.http3.alternatives import Alternatives  # noqa: PLC0415 - where it is spoken
 
             pool.alternatives = Alternatives(pool, self._tls, self._trust, prior=self._http3 == "prior")
         self.unclosed = watch_over(self, pool, request.target.host)
@@ -323,7 +323,7 @@ def _check_http2(tls: Handshakes, settings: HTTP2, offer: tuple[str, ...]) -> No
 
 def _trust(tls: Handshakes) -> Trust:
     """Hand the TLS settings to HTTP/3's library, which may refuse them: as the transport is made, not in a call."""
-    from asyncapi.transports.native.alternatives import trust  # noqa: PLC0415 - where it is spoken
+    from asyncapi.transports.native.http3.alternatives import trust  # noqa: PLC0415 - where it is spoken
 
     return trust(tls)
 

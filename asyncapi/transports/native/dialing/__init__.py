@@ -1,0 +1,1 @@
+"""Make new connections: names, addresses, TLS, pins, proxies."""
