@@ -107,13 +107,9 @@ class AioHTTPTransport:
         outgoing.check(proxy, unix_socket)
         if guard is not None:
             outgoing.check_guarded(proxy, unix_socket, trust_env=trust_env)
-            if session is not None:
-                raise ConfigError(
-                    "egress= doesn't work with session=: the session makes the connections; leave one of them out"
-                )
         if session is not None:
             taken = tls is not None or cookies or unix_socket is not None or trust_env or max_headers is not None
-            _check_shared(session, taken=taken)
+            _check_shared(session, taken=taken, guarded=guard is not None)
         self._clock = clock
         self._watchdog = Watchdog(clock)
         self._max_body = max_body
@@ -309,7 +305,11 @@ def _response(answer: aiohttp.ClientResponse, request: Request, content: bytes, 
     return response
 
 
-def _check_shared(session: aiohttp.ClientSession, *, taken: bool) -> None:
+def _check_shared(session: aiohttp.ClientSession, *, taken: bool, guarded: bool) -> None:
+    if guarded:
+        raise ConfigError(
+            "egress= doesn't work with session=: the session makes the connections; leave one of them out"
+        )
     if not callable(getattr(session, "request", None)):
         raise ConfigError(f"session={type(session).__name__}: give an aiohttp.ClientSession")
     if taken:
