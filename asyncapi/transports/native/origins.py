@@ -90,6 +90,12 @@ class Origin:
         if pool.sweeper is None:
             pool.sweep_later()
 
+    def adopt(self, connection: Connection | HTTP2Connection) -> None:
+        """Take in a new connection, which may be lost in the turn in which it was made."""
+        if not connection.gone:
+            self.open.add(connection)
+            self.pool.lives(connection)
+
     def forget(self, connection: Connection | HTTP2Connection) -> None:
         """Take in that a connection is closed; among the idle ones, where it may still be, nobody takes it."""
         self.open.discard(connection)
@@ -120,8 +126,7 @@ class Origin:
             _, connection = await pool.dialer.dial(
                 self.place, partial(Connection, self, pool.max_headers), limit=call.settings.connect
             )
-            if not connection.gone:  # it may be lost in the turn in which it was made
-                self.open.add(connection)
+            self.adopt(connection)
         finally:
             self.dialing -= 1
             self.forget_if_unused()
@@ -140,7 +145,6 @@ class Pool:
         origins: Those that have connections, or requests that wait for one.
         loop: The loop that the connections live in.
         closed: Whether the transport is closed.
-        alive: How many connections the system still has.
         heads: Writes the heads of requests.
         sweeper: The timer that closes old idle connections; None while there are none.
         fields: Makes the header lines of requests over HTTP/2.
@@ -158,7 +162,7 @@ class Pool:
         self.origins: dict[Any, Origin] = {}
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.closed: bool = False
-        self.alive: int = 0
+        self._living: set[object] = set()  # those that a dial has returned: uvloop tells no other of its end
         self._quiet: asyncio.Future[None] | None = None
         self.heads: Heads = Heads()
         self.sweeper: asyncio.TimerHandle | None = None
@@ -227,9 +231,18 @@ class Pool:
             del self.http1[next(iter(self.http1))]
         self.http1[key] = None
 
-    def lost(self) -> None:
+    @property
+    def alive(self) -> int:
+        """How many connections the system still has."""
+        return len(self._living)
+
+    def lives(self, connection: object) -> None:
+        """Take in that a connection is there, until it is `lost`."""
+        self._living.add(connection)
+
+    def lost(self, connection: object) -> None:
         """Take in that the system has closed a connection."""
-        self.alive -= 1
+        self._living.discard(connection)
         if self._quiet is not None and not self.alive and not self._quiet.done():
             self._quiet.set_result(None)
 

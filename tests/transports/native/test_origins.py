@@ -244,3 +244,25 @@ def test_a_client_whose_loop_has_ended_closes_at_once():
 
     api = run(scenario())
     run(end())
+
+
+def test_a_dial_that_was_cancelled_does_not_hold_up_the_close():
+    """Where `create_connection` is cancelled, uvloop tells the protocol nothing of the end of its connection."""
+
+    async def scenario():
+        net = Net(answer)
+
+        async def never(place, factory, **settings):
+            factory().connection_made(asyncio.Transport())
+            await asyncio.Event().wait()
+
+        net.dial = never
+        async with client(net) as api:
+            call = asyncio.create_task(api.get("/"))
+            await asyncio.sleep(1)
+            call.cancel()
+            await asyncio.wait([call])
+            assert pool_of(api).alive == 0
+        assert asyncio.get_running_loop().time() == 1.0
+
+    run(scenario())

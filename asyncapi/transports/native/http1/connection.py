@@ -70,7 +70,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """Take in asyncio's transport."""
         self.transport = transport
-        self._origin.pool.alive += 1
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes."""
@@ -120,7 +119,7 @@ class Connection(asyncio.Protocol):
         """Take in that the connection is closed."""
         self.gone = True
         self._origin.forget(self)
-        self._origin.pool.lost()
+        self._origin.pool.lost(self)
         self._wake()
         if (exchange := self.exchange) is not None:
             self.exchange = None

@@ -92,7 +92,6 @@ class HTTP2Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """Take in asyncio's transport."""
         self.transport = transport
-        self._origin.pool.alive += 1
         self.engine.open()
 
     def begin(self) -> None:
@@ -115,7 +114,7 @@ class HTTP2Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Take in that the connection is closed."""
         self._end(lambda stream: self._cut(stream, error))
-        self._origin.pool.lost()
+        self._origin.pool.lost(self)
 
     def pause_writing(self) -> None:
         """Take in that asyncio's write buffer is full (rule 4)."""

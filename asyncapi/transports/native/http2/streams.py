@@ -273,8 +273,7 @@ class Streams:
             made = await self._dialed(limit)
             if isinstance(made, HTTP2Connection):
                 made.begin()
-            if not made.gone:
-                origin.open.add(made)
+            origin.adopt(made)
         finally:
             origin.dialing -= 1
             origin.forget_if_unused()

@@ -325,12 +325,12 @@ class HTTP3Connection:
 
     def made(self) -> None:
         """Count the socket among the pool's."""
-        self._pool.alive += 1
+        self._pool.lives(self)
 
     def lost(self) -> None:
         """Take in that the socket is closed."""
         self.ended(Ended(NO_ERROR, "", remote=False))
-        self._pool.lost()
+        self._pool.lost(self)
 
     def hinted(self, error: Exception) -> None:
         """Take in what the network says; a handshake is given up, as something else is tried beside it."""
