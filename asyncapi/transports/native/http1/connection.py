@@ -7,6 +7,8 @@ Rules:
    is still to be sent. From then on its last exchange has no say over it.
 3. An exchange that nobody waits for any more takes its connection with it.
 4. A failure before any byte of a response, on a connection that was used before, is stale: the server had closed it.
+5. A large body is read a piece in each turn of the loop. uvloop would read all that is there, of every connection: many
+   whole bodies would then wait for their tasks at the same moment, and their memory would be new each time.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from asyncapi.transports.native.origins import Origin
 
 _RAGGED = "the connection was closed without an end of TLS (close_notify), so it may have been cut off"
+_LARGE = 128 * 1024  # bytes that come at once
 _CONTINUE = 100  # RFC 9110 section 15.2.1
 
 
@@ -96,6 +99,13 @@ class Connection(asyncio.Protocol):
         elif reader.done:
             self._release()
             exchange.end(reader.trailers)
+        elif len(data) >= _LARGE and not self._paused:  # rule 5
+            self.transport.pause_reading()
+            self._origin.pool.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._paused and not self.gone:
+            self.transport.resume_reading()
 
     def eof_received(self) -> None:
         """Take in that the server has closed its side: asyncio closes ours."""

@@ -446,3 +446,34 @@ def test_calls_that_are_cancelled_at_random_never_get_each_other_s_responses():
         assert not net.open
 
     run(scenario())
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "read whole"])
+def test_a_large_body_is_read_a_piece_in_each_turn(streamed):
+    """However much there is at once: so that many large bodies never wait in memory for their tasks."""
+    piece = bytes(256 * 1024)
+
+    async def scenario():
+        seen = []
+
+        def script(line: Line) -> None:
+            if request_of(line):
+                line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (4 * len(piece)))
+                for _ in range(4):
+                    line.send(piece)
+                    seen.append(line.reading)
+
+        net = Net(script)
+        async with client(net) as api:
+            for _ in range(2):
+                if streamed:
+                    async with api.stream("GET", "/a") as response:
+                        size = sum([len(part) async for part in response.bytes()])
+                else:
+                    size = len((await api.get("/a")).content)
+                assert size == 4 * len(piece)
+            assert seen == [False] * 8
+            assert len(net.lines) == 1
+            assert net.lines[0].reading
+
+    run(scenario())
