@@ -1,7 +1,7 @@
 """An open loop: calls arrive at a given rate, whether or not earlier ones have ended, and each has a deadline.
 
     python benchmarks/run.py --only open
-    python benchmarks/open_loop.py native http://127.0.0.1:8080 --rate 5000 --deadline 0.5 --seconds 4
+    python benchmarks/open_loop.py native http://127.0.0.1:8080 --rate 5000 --deadline 0.5 --seconds 3
 
 A closed loop waits for a client that is slow; the users of a service don't. Arrivals are random (Poisson) and the same
 for all contestants. A call's time runs from its arrival, not from its sending: what a busy loop starts late is late.
@@ -91,10 +91,12 @@ def render(results: dict[str, Any]) -> Iterator[str]:
                 yield f"| {rate} | {CONTESTANTS[name]} | not measured: {result['error']} | | | |"
                 continue
             one = result["median"]
-            yield (
-                f"| {rate} | {CONTESTANTS[name]} | {one['in_time']:.1%} | {one['p50_ms']:.1f} | {one['p99_ms']:.1f} | "
-                f"{one['busy']:.0%} |"
-            )
+            times = f"{_ms(one['p50_ms'])} | {_ms(one['p99_ms'])}"
+            yield f"| {rate} | {CONTESTANTS[name]} | {one['in_time']:.1%} | {times} | {one['busy']:.0%} |"
+
+
+def _ms(value: float) -> str:
+    return "none answered" if value == float("inf") else f"{value:.1f}"
 
 
 # --- one contestant, in a process of its own ----------------------------------------------------------------------
@@ -183,7 +185,7 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--rate", type=float, required=True, help="calls a second")
     parser.add_argument("--deadline", type=float, default=DEADLINE, help="seconds")
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     options = parser.parse_args()
     raise_open_files(_CONNECTIONS)
