@@ -10,6 +10,7 @@ Exiting at once is safe at any point, because of the journal.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130
 _LAST_MOMENT = 1.9  # seconds after the first Ctrl-C
 _OTHER_FILES = 100
+_COLLECT_AFTER = 10_000  # new objects; Python's own is 700 to 2,000
 
 
 def run_job(settings: dict[str, Any], *, dry_run: bool, quiet: bool) -> int:
@@ -49,6 +51,7 @@ def run_job(settings: dict[str, Any], *, dry_run: bool, quiet: bool) -> int:
 
 def _fetch(job: Job, *, quiet: bool) -> int:
     _allow_files(job.concurrency + _OTHER_FILES)
+    _collect_rarely()
     screen = make_screen(job, quiet=quiet)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner, screen, _stopping(screen) as arm:
 
@@ -73,6 +76,17 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(
             resource.RLIMIT_NOFILE, (count if hard == resource.RLIM_INFINITY else min(count, hard), hard)
         )
+
+
+def _collect_rarely() -> None:
+    """Leave what has been imported out of garbage collections, and make those of new objects rarer.
+
+    This process does nothing but the job. A row leaves no cycles where it succeeds, and each collection would walk the
+    requests that are in flight: about 10 us a row at 500 of them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

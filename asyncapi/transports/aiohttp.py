@@ -173,8 +173,8 @@ class AioHTTPTransport:
 
     async def _ask(self, session: aiohttp.ClientSession, request: Request) -> aiohttp.ClientResponse:
         """Send the request, and return when the response's headers have come."""
-        url, headers, proxy_settings = request.url, request.headers, self._proxy_settings
-        if self._dresses or outgoing.is_special(url):
+        target, url, headers, proxy_settings = request.target, request.url, request.headers, self._proxy_settings
+        if self._dresses or "@" in target.text or "%" in target.host:
             url, headers, proxy_settings = await self._dress(url, headers)
         answer = await session._request(  # noqa: SLF001 - rule 1
             request.method,

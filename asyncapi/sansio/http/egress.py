@@ -17,6 +17,7 @@ multicast; 6to4 and Teredo, which are deprecated, are not public.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,7 @@ class Guard:
         return next((f"{address} is {why}" for each in meant if (why := special(each)) is not None), None)  # rule 6
 
 
+@lru_cache(maxsize=1024)
 def is_odd(host: str) -> bool:
     """Whether a host is an odd spelling of an IPv4 address, as `127.1` and `0x7f.1`: not all systems read it alike."""
     number = ":" not in host and _NUMBER.fullmatch(host.lower().rstrip(".").rpartition(".")[2])
