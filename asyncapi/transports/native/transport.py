@@ -108,9 +108,9 @@ class NativeTransport:
         self._unix_socket = unix_socket
         self._keepalive = keepalive
         self._http2, self._prior = http2, prior
+        self._http3, self._trust = http3, None if http3 is False else _trust(self._tls)
         if http2 is not None:
             _check_http2(self._tls, http2, HTTP_2 if prior else EITHER)
-        self._http3, self._trust = http3, None if http3 is False else _trust(self._tls)
         self._pool: Pool | None = None
         self.unclosed: weakref.finalize[..., object] | None = None
         self._bodies: dict[OpenBody, None] = {}  # those that are left open
