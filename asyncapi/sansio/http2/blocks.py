@@ -16,6 +16,9 @@ class Blocks:
         end: Whether the last block's stream ends with it.
     """
 
+    stream: int
+    end: bool
+
     def __init__(self) -> None:
         self.stream = 0
         self.end = False

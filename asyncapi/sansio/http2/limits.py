@@ -56,6 +56,8 @@ class Meter:
             earns `PART`; whoever reads frames adds it here, since most frames are such parts.
     """
 
+    earned: int
+
     def __init__(self, limits: Limits) -> None:
         self.earned = 0
         self._most = self._spare = limits.spare

@@ -60,9 +60,9 @@ class Ngh2Engine:
     """An `Engine` over libnghttp2."""
 
     def __init__(self, *, window: int, whole: int, limits: Limits) -> None:
-        self.limit = FEW_STREAMS
-        self.going = False
-        self.last = frames.LARGEST_STREAM
+        self.limit: int = FEW_STREAMS
+        self.going: bool = False
+        self.last: int = frames.LARGEST_STREAM
         self.fault: Fault | None = None
         self._window = window
         self._limits = limits

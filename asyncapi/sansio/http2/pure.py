@@ -43,8 +43,8 @@ class PureEngine:
     """An `Engine` in Python."""
 
     def __init__(self, *, window: int, whole: int, limits: Limits) -> None:
-        self.going = False
-        self.last = frames.LARGEST_STREAM
+        self.going: bool = False
+        self.last: int = frames.LARGEST_STREAM
         self.fault: Fault | None = None
         self._head_limit = limits.head
         self._meter = Meter(limits)

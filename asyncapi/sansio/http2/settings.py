@@ -36,6 +36,9 @@ class Settings:
         begun: The server has sent its first SETTINGS.
     """
 
+    limit: int
+    begun: bool
+
     def __init__(self, most: int, windows: Windows, packer: Packer) -> None:
         self.limit = FEW_STREAMS
         self.begun = False

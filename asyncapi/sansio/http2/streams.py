@@ -25,6 +25,14 @@ class Stream:
         unread: How many bytes have been read, and are not yet given back.
     """
 
+    begun: bool
+    ended: bool
+    headed: bool
+    left: int
+    room: int
+    sending: bool
+    unread: int
+
     __slots__ = ("_due", "_nobody", "begun", "ended", "headed", "left", "room", "sending", "unread")
 
     def __init__(self, method: str, room: int, left: int, *, sending: bool) -> None:

@@ -32,6 +32,11 @@ class Windows:
         whole: How many unread bytes the server may send on the connection.
     """
 
+    room: int
+    first_room: int
+    first_left: int
+    whole: int
+
     def __init__(self, window: int, whole: int, out: list[bytes]) -> None:
         self.room = self.first_room = FIRST_WINDOW
         self.first_left = max(window, FIRST_WINDOW)

@@ -84,6 +84,11 @@ class Exchange:
         trailers: The trailer fields, or none.
     """
 
+    fields: CIMultiDict[str]
+    framed: bool
+    status: int
+    version: str
+
     __slots__ = (
         "_limit", "_pieces", "_size", "_upload", "body", "carrier", "coding", "fields", "framed", "headed", "headers",
         "max_body", "request", "status", "trailers", "version", "waiter",

@@ -39,6 +39,8 @@ class Life:
         silent: Whether a request was given up for which nothing had come: others need not try this connection.
     """
 
+    heard: float
+
     __slots__ = ("_asked", "_began", "_idle_since", "_keepalive", "heard", "patience", "silent")
 
     def __init__(self, now: float, keepalive: float) -> None:
