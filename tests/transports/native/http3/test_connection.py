@@ -8,6 +8,7 @@ from contextlib import suppress
 from random import Random
 
 import pytest
+from qh3.h3.connection import FrameUnexpected
 
 from asyncapi import Client, ConfigError, ProtocolError, QueueFull, Retry, Timeout
 from asyncapi.transports.native.http3 import life as http3_life
@@ -173,9 +174,10 @@ async def test_an_upload_reads_no_further_than_the_network_takes(serve):
 
 
 async def test_a_response_that_comes_early_ends_the_upload(serve):
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def pieces():
+        begun.set()
         try:
             while True:
                 yield bytes(1000)
@@ -189,7 +191,7 @@ async def test_a_response_that_comes_early_ends_the_upload(serve):
     async with serve(script) as (server, api):
         response = await api.post("/", content=pieces(), raise_for_status=False)
         assert (response.status, response.content) == (413, b"no")
-        assert ended.is_set()
+        assert ended.is_set() or not begun.is_set()  # the response may be there before the first piece
         await server.seen[0].gone.wait()
         assert server.seen[0].reset == NO_ERROR
         assert (await api.get("/", raise_for_status=False)).status == 413
@@ -672,7 +674,7 @@ async def test_calls_that_are_cancelled_at_any_moment_leave_nothing_behind(serve
         if random.random() < 0.5:
             await asked.ended.wait()
         await asyncio.sleep(random.choice([0, 0, 0.001, 0.01]))
-        with suppress(ValueError):  # it was cancelled meanwhile
+        with suppress(ValueError, FrameUnexpected):  # it was cancelled meanwhile
             asked.respond(body=bytes(random.choice([0, 10, 1000])))  # larger ones may trip the server's own qh3
 
     async def pieces():
