@@ -13,7 +13,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.messages.request import Body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from asyncapi.messages.request import Request
 
@@ -28,17 +28,21 @@ async def pieces(request: Request) -> AsyncGenerator[bytes, None]:
     """
     content = request.content
     unyielded = 0
-    async for piece in checked(content) if isinstance(content, Body) else _sliced(content):  # type: ignore[arg-type]
-        yield piece
-        unyielded += len(piece)
-        if unyielded >= LARGE:  # writing may never have to wait: let other tasks run, and notice a lost connection
-            unyielded = 0
-            await asyncio.sleep(0)
+    source = checked(content) if isinstance(content, Body) else _sliced(content)  # type: ignore[arg-type]
+    try:
+        async for piece in source:
+            yield piece
+            unyielded += len(piece)
+            if unyielded >= LARGE:  # writing may never have to wait: let other tasks run, and notice a lost connection
+                unyielded = 0
+                await asyncio.sleep(0)
+    finally:  # else the caller's generator would be ended by the loop, some time later
+        await source.aclose()
     if request.call.phase == "send":
         request.call.phase = "headers"
 
 
-async def _sliced(content: bytes) -> AsyncIterator[bytes]:
+async def _sliced(content: bytes) -> AsyncGenerator[bytes, None]:
     view = memoryview(content)
     for start in range(0, len(view), LARGE):
         yield bytes(view[start : start + LARGE])

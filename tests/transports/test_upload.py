@@ -12,8 +12,10 @@ import pytest
 from aiohttp import web
 from pydantic import BaseModel
 
-from asyncapi import Client, ConfigError, ProtocolError, Retry, ServerError, Timeout
+from asyncapi import Client, ConfigError, ProtocolError, Request, Retry, ServerError, Timeout
 from asyncapi.messages.encoding import _file
+from asyncapi.messages.request import Body
+from asyncapi.transports import upload
 from servers import Peer, application, echo, scripted
 
 pytestmark = pytest.mark.lanes
@@ -378,3 +380,22 @@ async def test_a_file_body_opens_again_and_again():
     body = _file(io.BytesIO(MANY))
     for _ in range(2):
         assert b"".join([piece async for piece in body.open()]) == MANY
+
+
+async def test_a_stream_of_the_caller_ends_with_its_pieces():
+    """At once, and not when the loop gets round to it: the call is over then, and nobody would wait."""
+    ended = []
+
+    async def body():
+        try:
+            yield b"first"
+            yield b"second"
+        finally:
+            ended.append(True)
+
+    request = Request("POST", "http://h/")
+    request.content = Body(body, length=None, rewindable=False)
+    pieces = upload.pieces(request)
+    assert await anext(pieces) == b"first"
+    await pieces.aclose()
+    assert ended == [True]
