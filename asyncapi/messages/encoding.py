@@ -18,7 +18,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from email.message import Message
 from enum import Enum
 from functools import partial
@@ -179,8 +179,12 @@ def _content(content: Any) -> Encoded:
 
 
 async def _once(content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    async for piece in content:
-        yield piece
+    try:
+        async for piece in content:
+            yield piece
+    finally:  # a generator that is left half read would wait for the garbage collector to run its `finally`
+        if isinstance(content, AsyncGenerator):
+            await content.aclose()
 
 
 async def _each(content: Iterable[bytes]) -> AsyncIterator[bytes]:
