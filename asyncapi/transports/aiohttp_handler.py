@@ -19,7 +19,6 @@ head at a time (`_again`).
 from __future__ import annotations
 
 import re
-import select
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -30,16 +29,17 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpResponseParser
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
+from asyncapi.transports.wire import heard
+
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 Message = tuple[Any, StreamReader]
 
 MAX_HEADERS = 256 * 1024  # bytes of a header section, by default
 TOO_LARGE = "the headers are over"  # begins the message of the error
 _PACKET = 256 * 1024  # most bytes that arrive at once
-_POLL: Any = getattr(select, "poll", None)  # Windows has no poll()
 _BLANK = re.compile(rb"\n\r?\n")  # ends a header section, and the trailers after the last chunk
 _LENGTH = re.compile(rb"(?im)^content-length:([^\n]*)\n")
 _LENGTH_AT_FAULT = "Content-Length"  # in the parser's words
@@ -72,7 +72,7 @@ class Handler(ResponseHandler):
         if transport is None or transport.is_closing():
             return False
         if self._heard is None:
-            self._heard = _heard(transport)
+            self._heard = heard(transport)
         return not self._heard(0)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
@@ -265,17 +265,6 @@ class _WaitsForHead:
 def headers_of(max_bytes: int) -> int:
     """The number of headers that may be in that many bytes."""
     return max_bytes // 32
-
-
-def _heard(transport: Any) -> Callable[[int], object]:
-    """Return a function that asks the system whether bytes, or the end, have come that the loop has not seen."""
-    socket = transport.get_extra_info("socket")
-    if _POLL is None or socket is None or socket.fileno() < 0:
-        return bool  # of its 0: no
-    poll = _POLL()
-    poll.register(socket.fileno(), select.POLLIN)
-    heard: Callable[[int], object] = poll.poll
-    return heard
 
 
 def _size(message: Any) -> int:

@@ -5,7 +5,6 @@
     exchange    one request and its response, the same for every version of HTTP
     incoming    the body of a streamed response: it holds a fast server back
     sending     the body of a request, as fast as it is taken
-    wire        what the system knows of a socket, and asyncio doesn't tell
     dialing/    new connections: names, addresses, TLS, pins, proxies
     http1/      HTTP/1.1
     http2/      HTTP/2; its frames are `sansio/http2/`

@@ -25,7 +25,7 @@ from asyncapi.sansio.http.greetings import protocol_of
 from asyncapi.sansio.http.http1 import BadResponse, Reader
 from asyncapi.transports import failures
 from asyncapi.transports.native import sending
-from asyncapi.transports.native.wire import ended_in_order, heard
+from asyncapi.transports.wire import ended_in_order, heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

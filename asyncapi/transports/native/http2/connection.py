@@ -25,7 +25,7 @@ from asyncapi.sansio.http2.limits import Limits
 from asyncapi.transports import failures
 from asyncapi.transports.native.http2 import incoming as http2_incoming
 from asyncapi.transports.native.http2.failures import NEVER_WRITTEN, not_begun, silent
-from asyncapi.transports.native.wire import heard
+from asyncapi.transports.wire import heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,9 +19,9 @@ from asyncapi.errors import ConfigError
 from asyncapi.transports.failures import cut
 from asyncapi.transports.native import sending
 from asyncapi.transports.native.http3.engine import Engine
-from asyncapi.transports.native.http3.library import CANCELLED, FALLBACK, ID_ERROR, NO_ERROR, Ended
 from asyncapi.transports.native.http3.life import Life, Verdict
 from asyncapi.transports.native.http3.places import Places
+from asyncapi.transports.native.http3.quic import CANCELLED, FALLBACK, ID_ERROR, NO_ERROR, Ended
 from asyncapi.transports.native.http3.stream import Broken, Stream, lost, refused, section_of, silent, unprocessed
 from asyncapi.transports.native.http3.wire import Wire
 

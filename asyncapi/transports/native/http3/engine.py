@@ -30,7 +30,7 @@ from qh3.h3.connection import ErrorCode
 from qh3.quic import events as quic
 from qh3.quic.connection import QuicConnectionError
 
-from asyncapi.transports.native.http3.library import CANCELLED, HTTP3, NO_ERROR, Ended, Quic, ended_by
+from asyncapi.transports.native.http3.quic import CANCELLED, HTTP3, NO_ERROR, Ended, Quic, ended_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,14 +16,14 @@ from asyncapi.sansio.http.field_sections import (
     trailer_section,
 )
 from asyncapi.transports.failures import CLOSED, TOO_MUCH, cut
-from asyncapi.transports.native.http3.library import FALLBACK, REJECTED
+from asyncapi.transports.native.http3.quic import FALLBACK, REJECTED
 
 if TYPE_CHECKING:
     import asyncio
 
     from asyncapi.sansio.http.field_sections import Section
     from asyncapi.transports.native.exchange import Exchange
-    from asyncapi.transports.native.http3.library import Ended
+    from asyncapi.transports.native.http3.quic import Ended
 
 _NOT_BEGUN = frozenset({REJECTED, FALLBACK})  # RFC 9114 section 8.1
 MOST_INTERIM = 100  # 1xx responses of one request

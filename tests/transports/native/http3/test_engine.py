@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from qh3.quic.configuration import QuicConfiguration
 
 from asyncapi.transports.native.http3.engine import Engine
-from asyncapi.transports.native.http3.library import CANCELLED
+from asyncapi.transports.native.http3.quic import CANCELLED
 from http3_server import GET, Pair, server_configuration
 
 CONTROL = 3  # the server's control stream

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from asyncapi.errors import ConfigError, ProtocolError
 from asyncapi.messages.request import Request
 from asyncapi.transports.native.exchange import Exchange
-from asyncapi.transports.native.http3.library import Ended
+from asyncapi.transports.native.http3.quic import Ended
 from asyncapi.transports.native.http3.stream import (
     MOST_INTERIM,
     Broken,

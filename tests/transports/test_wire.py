@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from asyncapi.transports.native.wire import ended_in_order, heard
+from asyncapi.transports.wire import ended_in_order, heard
 from memory_wire import Line, Net
 
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 from qh3.quic.events import ConnectionTerminated
 
-from asyncapi.transports.native.http3.library import NO_ERROR, Ended, ended_by
+from asyncapi.transports.native.http3.quic import NO_ERROR, Ended, ended_by
 
 
 @pytest.mark.parametrize(
