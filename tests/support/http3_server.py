@@ -176,12 +176,22 @@ class Peer:
 
     def flush(self) -> None:
         loop = self.server.loop
-        for data, _ in self.quic.datagrams_to_send(loop.time()):
+        for data in self._datagrams(loop.time()):
             self.server.send(data, self.address)
         if self._timer is not None:
             self._timer.cancel()
         when = self.quic.get_timer()
         self._timer = None if when is None else loop.call_at(when, self._tick)
+
+    def _datagrams(self, now: float) -> list[bytes]:
+        """Return what is to be sent now; qh3 may trip on a finished stream, and goes on when asked again."""
+        for left in reversed(range(8)):
+            try:
+                return [data for data, _ in self.quic.datagrams_to_send(now)]
+            except ValueError:
+                if not left:
+                    raise
+        return []
 
     def _tick(self) -> None:
         self._timer = None
