@@ -55,7 +55,10 @@ class Item(Request):
         held: What held it back first (words.py), or "".
     """
 
-    __slots__ = ("held", "index", "name")
+    __slots__ = ("columns", "given", "held", "index", "name", "row")
+    columns: Mapping[str, Any] | None
+    given: str
+    row: Mapping[str, Any] | None
     held: str
     index: int
     name: Any  # with a template the id may be any JSON value
@@ -143,6 +146,7 @@ class Reader:
         rows = self._rows(self._lines.read(before_read), self._item)
         for index, item in enumerate(rows):
             item.name, item.id, item.index, item.held = item.id, index, index, ""
+            item.given, item.columns, item.row = str(item.target), None, None
             yield item
 
     def _rows(self, lines: Iterator[Line], make: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
