@@ -135,7 +135,9 @@ class Journal:
         self._durable = durable
 
     @classmethod
-    def create(cls, path: Path, what: dict[str, Any], *, durable: bool = False) -> tuple[Journal, Past]:
+    def create(
+        cls, path: Path, what: dict[str, Any], job_id: str | None = None, *, durable: bool = False
+    ) -> tuple[Journal, Past]:
         """Create the journal of a new job, replacing whatever is at `path`.
 
         Args:
@@ -149,7 +151,7 @@ class Journal:
         """
         descriptor = _locked(path, create=True)
         journal = cls(path, descriptor, durable=durable)
-        past = Past(uuid4().hex, what)
+        past = Past(job_id or uuid4().hex, what)
         try:
             disk.cut(descriptor, 0)
             journal.append(_header(past))

@@ -80,13 +80,6 @@ def last_status(outcome: Outcome[Any]) -> int | None:
     return attempts[-1].status if attempts else outcome.status
 
 
-def retries_of(outcome: Outcome[Any]) -> int:
-    """Count the attempts that repeated a failed one; following a redirect does not."""
-    if len(outcome.attempts) <= 1:
-        return 0
-    return sum(not attempt.why.startswith("redirect") for attempt in outcome.attempts[1:])
-
-
 def unknown_row(item: Item) -> Row:
     """Make the row of a request that may have reached the server: it was in flight when an earlier run died."""
     return {

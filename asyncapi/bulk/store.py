@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from asyncapi.bulk import disk
-from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.journal import OK, Journal, Past
+from asyncapi.bulk.shared_sync import SharedSync
 from asyncapi.bulk.sinks import FAILURES
 from asyncapi.bulk.sqlite import Busy
 from asyncapi.errors import ConfigError
 from asyncapi.redact import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from asyncapi.bulk.columns import Columns
@@ -41,6 +41,7 @@ _BATCH_ROWS = 256
 _BATCH_BYTES = 1024 * 1024
 _MAX_ROWS = 20_000  # that wait for a lock, before the job does
 _MAX_BYTES = 64 * 1024 * 1024
+_LOOK = 0.2  # seconds
 _MAX_LOCKED = 600.0  # seconds to wait for a lock of another program
 
 
@@ -160,6 +161,10 @@ class Store:
         rows = len(self._batch) + (0 if self._due is None else len(self._due[0].ends))
         return self._locked_at is not None and (rows >= _MAX_ROWS or self._bytes >= _MAX_BYTES)
 
+    async def room(self) -> None:
+        """Wait a while for the lock, where rows are `behind`; the engine's clock writes them meanwhile."""
+        await asyncio.sleep(_LOOK)
+
     def add(self, index: int, mark: str, row: Row, item: Item | None = None) -> str:
         """Add a row; it is written at the next flush.
 
@@ -263,8 +268,11 @@ class Store:
             self._broken = True
             raise NotWritten("it was removed or replaced while the job ran; its rows are lost")
 
-    def complete(self) -> None:
+    def complete(self, *, keep_journal: bool = False) -> None:
         """Finish the output, and remove the journal: every row is written.
+
+        Args:
+            keep_journal: Leave the journal there: others learn from it that every row is written.
 
         Raises:
             NotWritten: A write failed; the job can be resumed.
@@ -273,7 +281,7 @@ class Store:
             self._sink.finish()
             if self.failed is not None:
                 self.failed.finish()
-            if self._journal is not None:
+            if self._journal is not None and not keep_journal:
                 self._journal.remove()
 
     def close(self) -> None:
@@ -288,47 +296,6 @@ class Store:
             self._journal.close()
 
 
-class SharedSync:
-    """A sync that all who wait for it share: whoever comes while one runs waits for the next.
-
-    Args:
-        sync: Syncs; it runs in a thread.
-    """
-
-    def __init__(self, sync: Callable[[], None]) -> None:
-        self._sync = sync
-        self._next: asyncio.Future[BaseException | None] | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    async def wait(self) -> None:
-        """Wait for a sync that begins after this call.
-
-        Raises:
-            OSError: It has failed.
-        """
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
-        waiting = self._next
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        error = await asyncio.shield(waiting)
-        if error is not None:
-            raise error
-
-    async def _run(self) -> None:
-        while (waiting := self._next) is not None:
-            self._next = None
-            try:
-                await in_thread(self._sync)
-            except BaseException as error:
-                waiting.set_result(error)  # for all who wait
-                if not isinstance(error, Exception):
-                    raise
-            else:
-                waiting.set_result(None)
-        self._task = None
-
-
 def _length(cells: tuple[Any, ...]) -> int:
     return sum([len(value) for value in cells if type(value) is str])
 
@@ -339,6 +306,7 @@ def open_store(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    job_id: str | None = None,
     columns: Columns | None = None,
     durable: bool = False,
 ) -> Store:
@@ -351,6 +319,7 @@ def open_store(
         overwrite: Replace whatever is there.
         columns: The columns of a table, if not the usual ones.
         durable: Whether rows must survive a power cut.
+        job_id: The id of a new job; by default one is drawn.
 
     Raises:
         ConfigError: It cannot be opened, or belongs to another job.
@@ -363,7 +332,7 @@ def open_store(
         found = Journal.recover(path, sink.size(), sink, durable=durable) if resume and path.exists() else None
         if resume and found is None:
             _check_empty(sink)
-        journal, past = found or Journal.create(path, what, durable=durable)
+        journal, past = found or Journal.create(path, what, job_id, durable=durable)
         try:
             _check_same(path, past.what, what)
             if overwrite:
