@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.bulk.job import Job
+    from asyncapi.bulk.part import Part
     from asyncapi.bulk.store import Store
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 
 _KEY = "Idempotency-Key"
+
+Noted: TypeAlias = "Callable[[], object] | None"
+"""What is called right before the head of a noted request is written: it may raise, and the request isn't sent."""
 
 
 def unsafe_to_repeat(request: Request) -> bool:
@@ -51,11 +56,11 @@ class NotingTransport:
 
     Args:
         inner: Sends the attempts.
-        note: Called with the row.
+        note: Called with the row; what it returns is called right before the head is written.
         observer: Learns how attempts end.
     """
 
-    def __init__(self, inner: Transport, note: Callable[[int], None], observer: Observer | None = None) -> None:
+    def __init__(self, inner: Transport, note: Callable[[int], Noted], observer: Observer | None = None) -> None:
         self._inner = inner
         self._note = note
         self._observer = observer
@@ -63,7 +68,7 @@ class NotingTransport:
     async def send(self, request: Request) -> Response:
         """Send one attempt."""
         if request.method not in IDEMPOTENT and unsafe_to_repeat(request):
-            self._note(request.id)
+            request.call.before_write = self._note(request.id)
         observer, began = self._observer, SYSTEM.now()
         if observer is None:
             return await self._inner.send(request)
@@ -89,7 +94,8 @@ def check(job: Job) -> tuple[Sink, Any]:
         ConfigError: One of them can't be used.
     """
     sink = sink_for(job.output)
-    check_output(sink, job.input, resume=job.resume, overwrite=job.overwrite)
+    source = job.input if isinstance(job.input, str | Path) else "-"
+    check_output(sink, source, resume=job.resume, overwrite=job.overwrite)
     if job.report is not None:
         check_report(job.report)
     model = job.model_type()
@@ -98,7 +104,7 @@ def check(job: Job) -> tuple[Sink, Any]:
     return sink, model
 
 
-async def open_output(job: Job, sink: Sink, digest: str) -> Store:
+async def open_output(job: Job, sink: Sink, digest: str, part: Part | None = None) -> Store:
     """Open the output in a thread: it may wait for locks, and reads what an earlier run wrote.
 
     Raises:
@@ -107,7 +113,13 @@ async def open_output(job: Job, sink: Sink, digest: str) -> Store:
     left = False
 
     def work() -> Store:
-        store = open_store(sink, job.what(digest), resume=job.resume, overwrite=job.overwrite)
+        store = open_store(
+            sink,
+            job.what(digest),
+            resume=job.resume,
+            overwrite=job.overwrite,
+            job_id=None if part is None else part.job_id,
+        )
         if left:
             store.close()
         return store
@@ -119,7 +131,7 @@ async def open_output(job: Job, sink: Sink, digest: str) -> Store:
         raise
 
 
-def client_for(job: Job, note: Callable[[int], None], observer: Observer | None = None) -> Client:
+def client_for(job: Job, note: Callable[[int], Noted], observer: Observer | None = None) -> Client:
     """Make the client of a job.
 
     Args:
