@@ -62,7 +62,7 @@ class Progress:
         notes: What else the job waits for, in words: hosts that have asked for it, a locked output.
         queued: Rows pulled from the input that wait for their turn: neither settled nor being sent.
         retries_by: Retries by the status or the error of the attempt that was repeated.
-        size: Bytes of decoded bodies so far.
+        bytes: Bytes of decoded bodies so far.
         hosts: The hosts with the most rows, if there are several.
         warnings: What the user should know about the input, in words: ids that are there twice.
     """
@@ -89,7 +89,7 @@ class Progress:
     notes: Sequence[str] = ()
     queued: int = 0
     retries_by: Mapping[str, int] = field(default_factory=dict)
-    size: int = 0
+    bytes: int = 0
     hosts: Sequence[HostProgress] = ()
     warnings: Sequence[str] = ()
 
