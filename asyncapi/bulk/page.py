@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from asyncapi.bulk import curves, tables
 from asyncapi.bulk.command import command_text, shown_settings
 from asyncapi.bulk.progress import ms_text
-from asyncapi.bulk.scales import bytes_text, duration
+from asyncapi.bulk.scales import bytes_text, clock, duration
 from asyncapi.bulk.style import CSS
 from asyncapi.bulk.tables import card, tile
 from asyncapi.version import VERSION
@@ -74,9 +74,12 @@ def facts_of(job: Job, summary: Summary) -> Facts:
     source: object = job.input
     if not isinstance(source, str | PurePath):  # URLs as arguments
         source = "URLs"
+    elif str(source) == "-":
+        source = "stdin"
     return Facts(
-        title=f"asyncapi fetch: {'stdin' if str(source) == '-' else source}",
+        title=f"asyncapi fetch: {PurePath(str(source)).name}",
         leads=(
+            f"from {source}",
             f"to {'stdout' if summary.output == '-' else summary.output}",
             f"ended {when} after {duration(summary.elapsed * 1000)}",
         ),
@@ -115,7 +118,7 @@ def _tiles(summary: Summary) -> Iterator[str]:
         yield tile("rows done before", f"{summary.skipped:,}")
     yield tile("retries", f"{summary.retries:,}")
     yield tile("rows a second", f"{summary.rate:,.0f}" if summary.rate >= 10 else f"{summary.rate:.2f}")  # noqa: PLR2004
-    yield tile("duration", duration(summary.elapsed * 1000))
+    yield tile("duration", clock(summary.elapsed))
     yield tile("of bodies", bytes_text(summary.bytes))
     for name, value in (("p50", summary.p50), ("p95", summary.p95), ("p99", summary.p99)):
         yield tile(f"latency {name}", ms_text(value))
@@ -126,7 +129,9 @@ def _sections(facts: Facts, summary: Summary, tally: Tally) -> Iterator[str]:
         yield card("Command line", f"<pre>{tables.text(facts.command)}</pre>", wide=True)
     if tally.latency.count:
         yield from _plots(facts, summary, tally)
-        yield from _counts(tally)
+        yield f'<div class="grid three wide">{"".join(_counts(tally))}</div>'
+        if tally.by_error:
+            yield card("Errors", tables.errors(tally.by_error, tally.examples), wide=True)
     else:
         yield card("No plots", "<p>No request was sent in this run.</p>", wide=True)
     held = list(_holds(summary.held, summary.paused, tally.waits))
@@ -149,15 +154,16 @@ def _sections(facts: Facts, summary: Summary, tally: Tally) -> Iterator[str]:
 
 def _plots(facts: Facts, summary: Summary, tally: Tally) -> Iterator[str]:
     drawn = curves.Curves(tally.timeline, summary.elapsed)
-    yield card("Throughput: rows a second", drawn.throughput(facts.rate), wide=True)
-    yield card("Latency of rows over time, without the time in our queue", drawn.latency(), wide=True)
-    yield card("Latency of rows: how many took how long", curves.latencies(tally), wide=True)
+    yield card("Throughput", f"<h3>rows a second</h3>{drawn.throughput(facts.rate)}", wide=True)
+    what = "<h3>of a row, without the time in our queue</h3>"
+    yield card("Latency over time", what + drawn.latency(), wide=True)
+    yield card("Latency", f"<h3>how many rows took how long</h3>{curves.latencies(tally)}", wide=True)
     if facts.live:
         yield card("In flight and queued", drawn.state(facts.concurrency), wide=True)
     if tally.size:
-        yield card("Bytes of bodies a second", drawn.bytes(), wide=True)
+        yield card("Bytes", f"<h3>of decoded bodies, a second</h3>{drawn.bytes()}", wide=True)
     if tally.retries:
-        yield card("Retries a second", drawn.retries(), wide=True)
+        yield card("Retries", f"<h3>retries a second</h3>{drawn.retries()}", wide=True)
 
 
 def _counts(tally: Tally) -> Iterator[str]:
@@ -170,8 +176,6 @@ def _counts(tally: Tally) -> Iterator[str]:
     statuses = {str(status): count for status, count in tally.by_status.items()}
     if statuses:
         yield card("Status", tables.bars(statuses, {name: _colour(name) for name in statuses}))
-    if tally.by_error:
-        yield card("Errors", tables.errors(tally.by_error, tally.examples), wide=True)
 
 
 def _colour(status: str) -> str:

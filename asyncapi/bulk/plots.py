@@ -108,7 +108,7 @@ def over_time(
         shapes.insert(-1, f'<path class="mark" style="stroke:var({mark.colour})" d="M0 {height}H{_WIDTH}"/>')
     keys = [
         *((each.name, each.colour, "area" if each.filled else "line") for each in series),
-        *((band.name, band.colour, "band") for band in bands),
+        *((band.name, band.colour, "band" if band.strip is None else "strip") for band in bands),
         *([(mark.name, mark.colour, "dash")] if mark is not None else []),
     ]
     ticks = ((at / edges[-1], label) for at, label in seconds_ticks(edges[-1]))

@@ -70,6 +70,8 @@ def logarithmic(smallest: float, largest: float) -> Scale:
 def seconds_ticks(seconds: float) -> list[tuple[float, str]]:
     """Return the ticks of a time axis, with labels that are short: 30 s, 5 min, 2 h."""
     step = next((step for step in _STEPS if seconds / step < _TICKS), _DAY * math.ceil(seconds / _DAY / _TICKS))
+    if seconds < 1:
+        step = 0.2 if seconds > 0.5 else 0.1 if seconds > 0.2 else 0.02  # noqa: PLR2004 - "150 ms" is wide
     unit, name = (_DAY, "d") if step >= _DAY else (_HOUR, "h") if step >= _HOUR else (_MINUTE, "min")
     if step < _MINUTE:
         unit, name = (1.0, "s") if seconds >= 1 else (0.001, "ms")
@@ -86,6 +88,14 @@ def duration(ms: float) -> str:
         minutes, seconds = divmod(seconds, 60)
         return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
     return f"{ms / 1000:.3g} s" if ms >= 999.5 else f"{ms:.3g} ms" if ms else "0"  # noqa: PLR2004 - a second, rounded
+
+
+def clock(seconds: float) -> str:
+    """Write a long duration in a few characters: 12.3 s, 1:35 min, 9:20 h."""
+    whole = round(seconds)
+    if whole >= _HOUR:
+        return f"{whole // 3600:,}:{whole % 3600 // 60:02} h"
+    return f"{whole // 60}:{whole % 60:02} min" if whole >= _MINUTE else f"{seconds:.3g} s"
 
 
 def compact(value: float) -> str:

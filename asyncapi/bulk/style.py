@@ -20,7 +20,7 @@ html{-webkit-text-size-adjust:100%}
 body{font:15px/1.45 system-ui,sans-serif;color:var(--text);background:var(--page);margin:0;padding:1.5rem 1rem}
 main{max-width:1120px;margin:auto}
 h1{font-size:1.4rem;margin:0}h2{font-size:1rem;margin:0 0 .7rem}
-h3{font-size:.85rem;font-weight:500;margin:.9rem 0 .3rem}
+h3{font-size:.8rem;font-weight:400;margin:-.5rem 0 .4rem}.legend+.plot+h3{margin-top:.7rem}
 h1,h2,h3,.lead{color:var(--text)}h3,.lead,.soft{color:var(--soft)}
 .lead{margin:.15rem 0}
 .cut,h1,h2,h3,.lead{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
@@ -28,9 +28,10 @@ h1,h2,h3,.lead{color:var(--text)}h3,.lead,.soft{color:var(--soft)}
 .grid{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:1rem;margin-top:1rem}
 .card{background:var(--card);border:1px solid var(--edge);border-radius:8px;padding:1rem;min-width:0}
 .wide{grid-column:1/-1}
+.three{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr))}
 .note{background:var(--note);border-color:var(--note-edge);margin-top:1rem;overflow-wrap:anywhere}
-.tiles{grid-template-columns:repeat(auto-fill,minmax(128px,1fr));gap:.7rem}
-.tile{padding:.7rem .9rem}
+.tiles{display:flex;flex-wrap:wrap;gap:.7rem}
+.tile{padding:.7rem .9rem;flex:1 0 auto}
 .tile b{display:block;font-size:1.25rem;font-weight:600;line-height:1.3}
 .tile span{color:var(--soft);font-size:.85rem}
 .tile b,.tile span{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
@@ -42,7 +43,7 @@ pre{margin:0;overflow-x:auto;font:.85rem/1.5 ui-monospace,monospace}
 .legend i.line,.legend i.dash{height:0;border-radius:0;background:none;border-top:2px solid var(--c);
 margin-bottom:.2rem}
 .legend i.dash{border-top-style:dashed}
-.legend i.band{opacity:.45}
+.legend i.band{opacity:.45}.legend i.strip{height:.35rem;margin-bottom:.15rem}
 .plot{display:grid;grid-template-columns:3.8rem minmax(0,1fr);grid-template-rows:9.5rem 1.4rem;column-gap:.4rem;
 padding:.6rem 1.4rem 0 0;font-size:.75rem;color:var(--soft)}
 .plot svg{width:100%;height:100%;display:block;overflow:visible}
@@ -72,12 +73,13 @@ td.name{max-width:15rem}
 .bars i{display:block;height:.8rem;min-width:2px;border-radius:2px;background:var(--c)}
 @media (max-width:760px){
 body{padding:.8rem .6rem}
-.grid{grid-template-columns:minmax(0,1fr);gap:.7rem}
-.tiles{grid-template-columns:repeat(3,minmax(0,1fr))}
+.grid{grid-template-columns:minmax(0,1fr);gap:.7rem;margin-top:.7rem}
+.tiles{display:grid;grid-template-columns:repeat(3,minmax(0,1fr))}
 .tile{padding:.5rem .6rem}.tile b{font-size:1.05rem}.tile span{font-size:.78rem}
 .card{padding:.8rem}
 .plot{grid-template-columns:3.2rem minmax(0,1fr);padding-right:1rem}
 .bars td.name{max-width:7rem}
+.rows,.rows tbody,.facts,.facts tbody{display:block;max-width:100%}
 .rows tr:first-child{display:none}
 .rows tr{display:flex;flex-wrap:wrap;gap:.1rem 1rem;padding:.5rem 0;border-bottom:1px solid var(--grid)}
 .rows tr:last-child{border-bottom:0}
