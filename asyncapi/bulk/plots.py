@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asyncapi.bulk.scales import Scale
 
 _WIDTH, _HEIGHT = 1000, 100
+_CLOSE = 0.15  # labels that are closer would overlap on a phone
 _STRIP = 5  # height of the strip of a band that is not drawn over the whole height
 
 
@@ -137,7 +138,12 @@ def distribution(bins: Sequence[tuple[float, float, int]], marks: Sequence[Mark]
         shapes.append(f'<path class="mark" style="stroke:var({mark.colour})" d="M{at} 0V{_HEIGHT}"/>')
     keys = [(f"{mark.name} {duration(mark.value)}", mark.colour, "dash") for mark in marks]
     ups = ((upright.place(value), label) for value, label in upright.ticks)
-    return _plot(keys, ups, ((scale.place(value), label) for value, label in scale.ticks), shapes)
+    acrosses: list[tuple[float, str]] = []
+    for value, label in scale.ticks:
+        at = scale.place(value)
+        if not acrosses or at - acrosses[-1][0] >= _CLOSE:
+            acrosses.append((at, label))
+    return _plot(keys, ups, acrosses, shapes)
 
 
 def _plot(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asyncapi.bulk.tally import Host
 
 _BARS = 12
-_HOSTS = 50
+_HOSTS = 25
 
 
 def text(value: object) -> str:
