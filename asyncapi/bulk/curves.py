@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncapi.bulk.plots import Band, Mark, Series, distribution, over_time
-from asyncapi.bulk.scales import bytes_text, compact, duration, linear_bytes, logarithmic
+from asyncapi.bulk.progress import bytes_text
+from asyncapi.bulk.scales import compact, duration, linear_bytes, logarithmic
 from asyncapi.sansio.measures.histogram import upper_edge
 
 if TYPE_CHECKING:

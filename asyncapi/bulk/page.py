@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from asyncapi.bulk import curves, tables
 from asyncapi.bulk.command import command_text, shown_settings
-from asyncapi.bulk.progress import ms_text
-from asyncapi.bulk.scales import bytes_text, clock, duration
+from asyncapi.bulk.progress import bytes_text, ms_text
+from asyncapi.bulk.scales import clock, duration
 from asyncapi.bulk.style import CSS
 from asyncapi.bulk.tables import card, tile
 from asyncapi.version import VERSION

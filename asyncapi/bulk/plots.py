@@ -140,9 +140,9 @@ def distribution(bins: Sequence[tuple[float, float, int]], marks: Sequence[Mark]
     ups = ((upright.place(value), label) for value, label in upright.ticks)
     acrosses: list[tuple[float, str]] = []
     for value, label in scale.ticks:
-        at = scale.place(value)
-        if not acrosses or at - acrosses[-1][0] >= _CLOSE:
-            acrosses.append((at, label))
+        share = scale.place(value)
+        if not acrosses or share - acrosses[-1][0] >= _CLOSE:
+            acrosses.append((share, label))
     return _plot(keys, ups, acrosses, shapes)
 
 

@@ -18,6 +18,14 @@ def ms_text(value: float | None) -> str:
     return f"{value / 1000:.2f} s" if value >= 999.5 else f"{value:.3g} ms"  # noqa: PLR2004 - a second, rounded
 
 
+def bytes_text(value: float) -> str:
+    """Write bytes for people: 512 B, 1.5 kB, 20 MB."""
+    for size, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= size * 0.9995:  # rounded to three digits
+            return f"{value / size:.3g} {name}"
+    return f"{value:.0f} B"
+
+
 @dataclass(frozen=True, slots=True)
 class HostProgress:
     """The figures of one host at one moment.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from asyncapi.bulk.progress import bytes_text
+
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0  # seconds
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600,
           43200, 86400, 172800, 432000, 864000)  # fmt: skip
@@ -104,14 +106,6 @@ def compact(value: float) -> str:
         if value >= (1e5 if name == "k" else size):
             return f"{value / size:.4g}{name}"
     return f"{value:,.0f}" if value >= 10 else f"{value:.3g}"  # noqa: PLR2004 - then decimals say nothing
-
-
-def bytes_text(value: float) -> str:
-    """Write bytes for people: 512 B, 1.5 kB, 20 MB."""
-    for size, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if value >= size * 0.9995:
-            return f"{value / size:.3g} {name}"
-    return f"{value:.0f} B"
 
 
 def _round_step(least: float) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.progress import ms_text
-from asyncapi.bulk.scales import bytes_text
+from asyncapi.bulk.progress import bytes_text, ms_text
 from asyncapi.redact import one_line
 
 if TYPE_CHECKING:
