@@ -53,8 +53,8 @@ class Screen(Protocol):
 def make_screen(job: Job, *, quiet: bool) -> Screen:
     """Choose the screen: silent, live, lines, or the summary alone.
 
-    Rows on stdout may go to the same terminal. If they do, there is nothing but the summary; if a pipe takes them, whose
-    end may show them, there are lines.
+    Rows on stdout may go to the same terminal: then there is nothing but the summary. If a pipe takes them, its end may
+    show them there: then there are lines.
     """
     if quiet:
         return Silent()
