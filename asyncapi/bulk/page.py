@@ -23,7 +23,8 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from asyncapi.bulk.job import Job, Summary
+    from asyncapi.bulk.job import Job
+    from asyncapi.bulk.summary import Summary
     from asyncapi.bulk.tally import Tally
 
 _WORDS = {

@@ -9,7 +9,8 @@ from asyncapi.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from asyncapi.bulk.job import Job, Summary
+    from asyncapi.bulk.job import Job
+    from asyncapi.bulk.summary import Summary
     from asyncapi.bulk.tally import Tally
 
 

@@ -34,7 +34,7 @@ DropRate = Annotated[float, option(_FAULTS, "--drop-rate", "SHARE", "Share of re
 SlowRate = Annotated[float, option(_FAULTS, "--slow-rate", "SHARE", "Share of slow responses.")]
 Slow = Annotated[float, option(_FAULTS, "--slow", "SECONDS", "Extra delay of a slow response.")]
 RateLimit = Annotated[
-    str | None, option(_FAULTS, "--rate-limit", "RATE", "Respond 429 above this rate: 200/s, 100/m, 10/30s.")
+    str | None, option(_FAULTS, "--rate-limit", "RATE", "Respond 429 above this rate: 200 (a second), 100/m, 10/30s.")
 ]
 Seed = Annotated[int, option(_FAULTS, "--seed", "N", "Seed of the faults: the same seed gives the same faults.")]
 Log = Annotated[bool, option(_LISTEN, "--log", "", "Print a line per request.")]
@@ -70,10 +70,12 @@ def serve(
     GET / lists the endpoints. /items/7 responds with a row, or with one of the faults
     below; /items/7?fault=503 (or 429, drop, slow) asks for one. Ctrl-C stops it.
     """
-    from asyncapi.serve.faults import Faults, parse_latency, parse_rate
+    from asyncapi.serve.faults import Faults, Rate, parse_latency
     from asyncapi.serve.server import FaultServer, run
+    from asyncapi.settings import RateLimit as Limit
 
     try:
+        limit = None if rate_limit is None else Limit.of(rate_limit)
         faults = Faults(
             latency=parse_latency(latency),
             error_rate=error_rate,
@@ -82,7 +84,7 @@ def serve(
             drop_rate=drop_rate,
             slow_rate=slow_rate,
             slow=slow,
-            rate_limit=None if rate_limit is None else parse_rate(rate_limit),
+            rate_limit=None if limit is None else Rate(limit.amount, limit.per),
             seed=seed,
         )
         server = FaultServer(faults, host=host, port=port, log=_line if log else None)
