@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from asyncapi.bulk.feed import feed, in_thread
-from asyncapi.bulk.job import Job, Summary
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
 from asyncapi.bulk.prepare import check, client_for, open_output, unsafe_to_repeat
 from asyncapi.bulk.progress import Progress, RecentRate, Tally
 from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import retries_of, row_of, unknown_row
 from asyncapi.bulk.store import NotWritten, Store
+from asyncapi.bulk.summary import Summary
 from asyncapi.bulk.turns import turns_of
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.failures.resend import IDEMPOTENT
@@ -38,6 +38,7 @@ from asyncapi.sansio.failures.resend import IDEMPOTENT
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from asyncapi.bulk.job import Job
     from asyncapi.bulk.reader import Item
     from asyncapi.client.client import Client
     from asyncapi.client.stats import Stats

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncapi.bulk.feed import in_thread
@@ -89,7 +90,8 @@ def check(job: Job) -> tuple[Sink, Any]:
         ConfigError: One of them can't be used.
     """
     sink = sink_for(job.output)
-    check_output(sink, job.input, resume=job.resume, overwrite=job.overwrite)
+    source = job.input if isinstance(job.input, str | Path) else "-"
+    check_output(sink, source, resume=job.resume, overwrite=job.overwrite)
     if job.report is not None:
         check_report(job.report)
     model = job.model_type()

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from asyncapi.bulk.job import Job, Summary
+    from asyncapi.bulk.job import Job
     from asyncapi.bulk.progress import Tally
     from asyncapi.bulk.rows import Row
+    from asyncapi.bulk.summary import Summary
 
 _CSS = """
 body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#f6f7f8;margin:0;padding:2rem 1rem}

@@ -32,7 +32,7 @@ TABLE: Table = {
         Opt("drop_rate", "--drop-rate", "SHARE", "Share of requests whose connection is dropped.", _ANY, "0"),
         Opt("slow_rate", "--slow-rate", "SHARE", "Share of slow responses.", _ANY, "0"),
         Opt("slow", "--slow", "SECONDS", "Extra delay of a slow response.", _ANY, "2"),
-        Opt("rate_limit", "--rate-limit", "RATE", "Respond 429 above this rate: 200/s, 100/m, 10/30s."),
+        Opt("rate_limit", "--rate-limit", "RATE", "Respond 429 above this rate: 200 (a second), 100/m, 10/30s."),
         Opt("seed", "--seed", "N", "Seed of the faults: the same seed gives the same faults.", _ANY_WHOLE, "0"),
     ),
 }
@@ -54,14 +54,17 @@ Examples:
 
 def serve(given: Mapping[str, Any]) -> None:
     """Run the server with the options that are given."""
-    from asyncapi.serve.faults import Faults, parse_latency, parse_rate
+    from asyncapi.serve.faults import Faults, Rate, parse_latency
     from asyncapi.serve.server import FaultServer, run
+    from asyncapi.settings import RateLimit
 
     listen = {row.name for row in TABLE["Server"]}
     faults = {name: value for name, value in given.items() if value is not None and name not in listen}
-    for name, parse in (("latency", parse_latency), ("rate_limit", parse_rate)):
-        if name in faults:
-            faults[name] = parse(faults[name])
+    if "latency" in faults:
+        faults["latency"] = parse_latency(faults["latency"])
+    if "rate_limit" in faults:
+        limit = RateLimit.of(faults["rate_limit"])
+        faults["rate_limit"] = Rate(limit.amount, limit.per)
     made = Faults(**faults)
     host, port = given["host"] or "127.0.0.1", 8000 if given["port"] is None else given["port"]
     server = FaultServer(made, host=host, port=port, log=_line if given["log"] else None)
