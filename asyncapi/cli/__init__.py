@@ -23,6 +23,22 @@ def _print_version(context: click.Context, _option: click.Parameter, value: bool
         context.exit()
 
 
+def _complete(context: click.Context, option: click.Parameter, shell: str | None) -> None:
+    if shell is not None:
+        from asyncapi.cli import completion
+
+        work = completion.install if option.name == "install_completion" else completion.script
+        print(work(shell, context.command))
+        context.exit()
+
+
+def _completion_option(flag: str, text: str) -> click.Option:
+    return click.Option(
+        [flag], is_flag=False, flag_value="auto", expose_value=False, is_eager=True, callback=_complete,
+        metavar="[SHELL]", help=text,
+    )  # fmt: skip
+
+
 def _nothing_asked() -> None:
     context = click.get_current_context()
     if context.invoked_subcommand is None:
@@ -36,7 +52,9 @@ app: Group = Group(
         click.Option(
             ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
             help="Show the version and exit.",
-        )
+        ),
+        _completion_option("--install-completion", "Install the completion of bash, zsh or fish; your own by default."),
+        _completion_option("--show-completion", "Print the completion script of a shell."),
     ],
     help="Send requests to HTTP APIs in bulk, or run a local server to try them against.",
 )  # fmt: skip

@@ -51,6 +51,19 @@ class Command(_WithPanels):
         self.table: Table = table
         self._run = run
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; an option that isn't there is an error with a hint."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from asyncapi.cli.foreign import instead_of
+
+            known = [
+                flag for rows in self.table.values() for row in rows for flag in row.flags.replace("/", " ").split()
+            ]
+            hint = instead_of(error.option_name, known)
+            raise click.UsageError(f"No such option {error.option_name}{hint}", ctx) from None
+
     def invoke(self, ctx: click.Context) -> int | None:
         """Run the command with its options: those that are not given are None."""
         return self._run(ctx.params)
@@ -104,8 +117,8 @@ def run(command: click.Command, name: str) -> int:
         return _BAD_USAGE
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader of what is printed has left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except Exception as error:
         if os.environ.get("ASYNCAPI_TRACEBACK"):

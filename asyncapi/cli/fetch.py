@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import stat
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,10 +17,12 @@ from asyncapi.cli.fetch_options import TABLE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from click.shell_completion import CompletionItem
+
 HELP = """\
-Send a request for each row of INPUT, and write each response to the output.
-INPUT is a file with a URL on each line, or with requests (.jsonl, .csv, .tsv);
-- for stdin.
+Send a request for each row of INPUT, and write a row for each response.
+INPUT is a file with a URL on each line, or with requests (.jsonl, .csv, .tsv,
+.sqlite, .parquet; .gz and .zst too), URLs themselves, or - for stdin.
 
 Stop it at any time, even by a kill. The same command with --resume continues:
 no row is lost, and none is written twice.
@@ -30,46 +37,112 @@ EXAMPLES = """\
 Examples:
   asyncapi fetch urls.txt -o users.jsonl
   asyncapi fetch urls.txt -o users.jsonl --resume
+  asyncapi fetch urls.txt -o users.jsonl --retry-failed
   asyncapi fetch --url 'https://host/items/{id}' --from ids.csv -o items.csv
   asyncapi fetch urls.txt -o users.sqlite --rate 50 --auth-env API_TOKEN
   asyncapi fetch urls.txt -o users.parquet --model app.models:User
-  make-urls | asyncapi fetch - -o - --quiet | jq .data"""
+  asyncapi fetch --url https://host/chat --from prompts.csv -o replies.jsonl \\
+      --json '{"prompt": "{text}"}' --rate 500/m
+  asyncapi fetch https://host/users/1 https://host/users/2
+  make-urls | asyncapi fetch --quiet | jq .data
+  asyncapi fetch job.toml --dry-run"""
+
+_URL = re.compile(r"https?://", re.IGNORECASE)
 
 
 def fetch(given: Mapping[str, Any]) -> int:
     """Run the job that the options describe; return the exit code."""
-    options = {name: value for name, value in given.items() if value is not None}
-    if not options:
+    options = {name: value for name, value in given.items() if value not in (None, ())}
+    if not options and not _piped():
         show_help(click.get_current_context())
+    options, folder = _with_job_file(options)
     dry_run, quiet = options.pop("dry_run", False), options.pop("quiet", False)
     settings = _settings(options, dry_run=dry_run)
     from asyncapi.cli.running import run_job
 
-    return run_job(settings, dry_run=dry_run, quiet=quiet)
+    return run_job(settings, dry_run=dry_run, quiet=quiet, folder=folder)
+
+
+def _with_job_file(options: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Add the options of a job file; return them with the folder of the file."""
+    inputs, path = options.get("input", ()), options.pop("job", None)
+    files = [name for name in inputs if name.lower().endswith(".toml") and not _URL.match(name)]
+    if files:
+        if len(inputs) > 1 or path is not None:
+            raise click.BadParameter(f"{files[0]} is a job file: give one, and no other input", param_hint="INPUT")
+        path = files[0]
+        del options["input"]
+    if path is None:
+        return options, ""
+    from asyncapi.cli.job_file import with_file
+
+    return with_file(path, TABLE, options), str(Path(path).parent)
 
 
 def _settings(options: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
     """Return the arguments of `Job`."""
-    options["input"] = _one_input(options.pop("input", None), options.pop("source", None), options.get("url"))
-    if "output" not in options and not dry_run:
+    if options.get("quiet") and options.get("verbose"):
+        raise click.BadParameter("--quiet and --verbose contradict each other: give one of them", param_hint="--quiet")
+    inputs = options.pop("input", ())
+    is_filter = not inputs and "source" not in options and _piped()
+    options["input"] = "-" if is_filter else _one_input(inputs, options.pop("source", None), options.get("url"))
+    if "output" not in options and not (dry_run or is_filter or not isinstance(options["input"], str)):
         raise click.BadParameter("no output: name a file, such as -o users.jsonl, or - for stdout", param_hint="-o")
     options.setdefault("output", "-")
+    if "method" not in options and ("json" in options or "data" in options):
+        options["method"] = "POST"
     ca, insecure = options.pop("ca", None), options.pop("insecure", False)
     if ca is not None and insecure:
         raise click.BadParameter("--ca and --insecure contradict each other: give one of them", param_hint="--ca")
     return {**options, "tls": ca if ca is not None else not insecure}
 
 
-def _one_input(path: str | None, source: str | None, url: str | None) -> str:
-    if (path is None) == (source is None):
-        problem = "give INPUT or --from, not both" if path else "no input: name a file, or - for stdin"
+def _one_input(names: tuple[str, ...], source: str | None, url: str | None) -> str | tuple[str, ...]:
+    if bool(names) == (source is not None):
+        problem = "give INPUT or --from, not both" if names else "no input: name a file, give URLs, or - for stdin"
+        if source is not None and "{" in names[0]:
+            problem = f"{names[0]} is a template: give it as --url {names[0]!r}"
         raise click.BadParameter(problem, param_hint="INPUT")
-    if source is not None and url is None:
-        raise click.BadParameter("--from needs a template: --url 'https://host/items/{id}'", param_hint="--from")
-    return path or source or ""
+    if source is not None:
+        if url is None:
+            raise click.BadParameter(
+                "--from needs a template: --url 'https://host/items/{id}'; or give the file as INPUT",
+                param_hint="--from",
+            )
+        return source
+    urls = [name for name in names if _URL.match(name)]
+    if len(urls) == len(names):
+        if url is not None:
+            raise click.BadParameter("--url is a template for the rows of a file: give a file, or URLs alone",
+                                     param_hint="INPUT")  # fmt: skip
+        return names
+    if urls:
+        file = next(name for name in names if name not in urls)
+        problem = f"{file} is a file and {urls[0]} is a URL: give a file, or URLs"
+    elif len(names) > 1:
+        problem = f"{len(names)} files: give one, or join them: cat {' '.join(names[:3])} | asyncapi fetch -"
+    else:
+        return names[0]
+    raise click.BadParameter(problem, param_hint="INPUT")
+
+
+def _piped() -> bool:
+    """Whether something comes by stdin: a pipe, or a file."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):  # no stdin at all
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+
+
+def _files(_context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
 
 
 command: Command = Command(
-    "fetch", fetch, TABLE, arguments=[click.Argument(["input"], required=False, type=click.UNPROCESSED)],
-    help=HELP, short="Send a request for each row of a file.", epilog=EXAMPLES,
+    "fetch", fetch, TABLE,
+    arguments=[click.Argument(["input"], nargs=-1, type=click.UNPROCESSED, shell_complete=_files)],
+    help=HELP, short="Send a request for each row of a file, or for each URL.", epilog=EXAMPLES,
 )  # fmt: skip

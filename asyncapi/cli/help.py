@@ -52,7 +52,7 @@ def _entries(context: click.Context, command: click.Command) -> Iterator[tuple[s
                 (" ".join(filter(None, (row.flags, row.metavar))), row.text + default)
             )
         elif isinstance(parameter, click.Option):
-            name = " ".join(sorted(parameter.opts, key=len, reverse=True))
+            name = " ".join([*sorted(parameter.opts, key=len, reverse=True), parameter.metavar or ""]).strip()
             panels.setdefault(own, []).append((name, parameter.help or ""))
     yield from panels.items()
 

@@ -9,8 +9,10 @@ Rules:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,7 +32,8 @@ class Kind:
         many: Whether the option may be repeated; `read` then gets all its values as a tuple.
         switch: Whether it takes no value.
         words: What a shell completes: the words to choose from.
-        files: Whether a shell completes names of files.
+        files: Whether it is the name of a file: relative to a job file that has it, and completed by shells.
+        at_file: Whether it is a text, or @FILE for the text in a file.
     """
 
     read: Callable[[Any], Any]
@@ -38,6 +41,7 @@ class Kind:
     switch: bool = False
     words: tuple[str, ...] = ()
     files: bool = False
+    at_file: bool = False
 
 
 def _text(value: Any) -> str:
@@ -60,6 +64,32 @@ def _switch(value: Any) -> bool:
 
 def _shown(value: Any) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
+
+
+def parts(value: Any) -> list[str | int]:
+    """Split what may be repeated, a list, or separated by commas."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, (list, tuple)):
+        return [part for each in value for part in parts(each)]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"give a list, not {_shown(value)}")  # noqa: TRY004 - the same
+    return [value]
+
+
+def content(text: str) -> str:
+    """Return the text that a body option means: its own, or with @FILE that of a file.
+
+    Raises:
+        ValueError: The file can't be read.
+    """
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ValueError(f"cannot read {text[1:]}: {reason}") from None
 
 
 def choice(*words: str) -> Kind:
@@ -169,6 +199,8 @@ class Option(click.Option):
 
         if self.row.kind.files:
             return [CompletionItem(incomplete, type="file")]
+        if self.row.metavar == "VARIABLE":
+            return [CompletionItem(name) for name in sorted(os.environ) if name.startswith(incomplete)]
         return [CompletionItem(word) for word in self.row.kind.words if word.startswith(incomplete)]
 
 

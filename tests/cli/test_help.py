@@ -12,8 +12,8 @@ def test_a_panel_puts_explanations_one_below_the_other():
     assert drawn.splitlines() == [
         "╭─\x1b[1m Speed \x1b[0m" + "─" * 30 + "╮",
         "│ \x1b[36m--rate RATE\x1b[0m  As fast as this, and no │",
-        "│              faster than that." + " " * 7 + " │",
-        "│ \x1b[36m-c\x1b[0m           Many." + " " * 19 + " │",
+        "│              faster than that." + " " * 6 + " │",
+        "│ \x1b[36m-c\x1b[0m           Many." + " " * 18 + " │",
         "╰" + "─" * 38 + "╯",
     ]
 
