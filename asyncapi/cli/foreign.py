@@ -17,6 +17,8 @@ _FAILED_ROWS = "a failed row has its error in the output, and the exit code is 1
 _QUIET = "--quiet (-q) prints errors only"
 _RATE = "--rate RATE limits the requests: 50 (a second), 100/m"
 
+_SURE = 0.8  # how like a word must be to be suggested alone; 1 is the same
+
 INSTEAD: dict[str, str] = {
     "-j": _CONCURRENCY, "--jobs": _CONCURRENCY, "-P": _CONCURRENCY, "-Z": _CONCURRENCY, "--parallel": _CONCURRENCY,
     "--parallel-max": _CONCURRENCY, "--max-concurrent-downloads": _CONCURRENCY, "--workers": _CONCURRENCY,
@@ -70,9 +72,16 @@ INSTEAD: dict[str, str] = {
 }  # fmt: skip
 
 
-def instead_of(unknown: str, known: Iterable[str]) -> str:
-    """Say what to write instead of an unknown option; "" if nothing is like it."""
-    if unknown in INSTEAD:
-        return f": {INSTEAD[unknown]}"
-    close = get_close_matches(unknown, list(known), n=1)
-    return f": did you mean {close[0]}?" if close else ""
+def instead_of(unknown: str, known: Iterable[str], flag: str | None = None) -> str:
+    """Say what to write instead of an unknown name; "" if nothing is like it.
+
+    Args:
+        unknown: The name.
+        known: The names that there are.
+        flag: The name as an option of the command line, where it is written otherwise.
+    """
+    if (flag or unknown) in INSTEAD:
+        return f": {INSTEAD[flag or unknown]}"
+    names = list(known)
+    close = get_close_matches(unknown, names, 1, _SURE) or get_close_matches(unknown, names, 2)
+    return f": did you mean {' or '.join(close)}?" if close else ""

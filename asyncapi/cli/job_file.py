@@ -80,10 +80,8 @@ class _File:
             return row
         from asyncapi.cli.foreign import instead_of
 
-        option = f"--{key.replace('_', '-')}"
-        hint = instead_of(option, [f"--{name}" for name in (*self._rows, "input")]).replace(
-            "did you mean --", "did you mean "
-        )
+        name = key.replace("_", "-")
+        hint = instead_of(name, (*self._rows, "input"), f"--{name}")
         raise self._wrong(key, f"no such option {key!r}{hint}")
 
     def _value(self, row: Opt, key: str, value: Any) -> Any:

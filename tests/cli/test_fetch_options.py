@@ -10,7 +10,7 @@ from asyncapi.settings import Retry
 
 ROWS = [row for rows in TABLE.values() for row in rows]
 FIELDS = {field.name: field for field in dataclasses.fields(Job)}
-OF_THE_COMMAND = {"source", "ca", "insecure", "dry_run", "quiet"}
+OF_THE_COMMAND = {"source", "ca", "insecure", "dry_run", "quiet", "job"}
 
 
 def test_every_option_is_a_setting_of_the_job_and_every_setting_an_option():
