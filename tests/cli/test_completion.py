@@ -32,7 +32,7 @@ def completed(tmp_path, asyncapi):
         (tmp_path / "completion.bash").write_text(source)
         array = " ".join(f"'{word}'" for word in words)
         program = (
-            f"compopt() {{ echo \"<$2>\"; }}; . ./completion.bash; COMP_WORDS=({array}); COMP_CWORD={len(words) - 1}; "
+            f'compopt() {{ echo "<$2>"; }}; . ./completion.bash; COMP_WORDS=({array}); COMP_CWORD={len(words) - 1}; '
             f"_asyncapi_completion asyncapi '{words[-1]}' ''; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         )
         process = await asyncio.create_subprocess_exec(

@@ -44,7 +44,7 @@ def settings(tmp_path):
         ('header = "X-A: 1"', "headers", {"X-A": "1"}),
         ('[headers]\nX-A = "1"', "headers", {"X-A": "1"}),
         ('[header]\nX-A = "1"', "headers", {"X-A": "1"}),
-        ("json = '{\"a\": \"{b}\"}'", "json", '{"a": "{b}"}'),
+        ('json = \'{"a": "{b}"}\'', "json", '{"a": "{b}"}'),
         ('[json]\na = "{b}"\nn = [1, true]', "json", {"a": "{b}", "n": [1, True]}),
         ('data = "a={b}"', "data", "a={b}"),
         ('data = ["a={b}", "c=1"]', "data", "a={b}&c=1"),
@@ -72,7 +72,9 @@ def test_every_option_can_stand_in_a_job_file(settings):
         elif row.kind.words:
             value = json.dumps(row.kind.words[0])
         else:
-            value = {"headers": '["A: b"]', "fail_fast": "[401]", "retry_on": "429", "retry_budget": "0.5"}.get(row.name, '"5"')
+            value = {"headers": '["A: b"]', "fail_fast": "[401]", "retry_on": "429", "retry_budget": "0.5"}.get(
+                row.name, '"5"'
+            )
         for key in (row.long[2:], row.long[2:].replace("-", "_")):
             assert row.name in settings(f"{key} = {value}")
 
@@ -120,7 +122,7 @@ def test_what_is_given_overrides_the_file(settings):
         ("[headers]\nX-A = 1\n", ":1: headers: X-A = 1 is no header: write its value in quotes"),
         ('[headers]\nX-A = "1"\nrate = 5\n', ":3: 'rate' is an option: move it above [headers]"),
         ('json = "@nothing.json"\n', "nothing.json: No such file or directory"),
-        ('max-wait = 5\nmax_wait = 6\n', ":2: 'max_wait' is there twice, under two names"),
+        ("max-wait = 5\nmax_wait = 6\n", ":2: 'max_wait' is there twice, under two names"),
         ("retry = \n", "is not valid TOML: Invalid value (at line 1, column 9)"),
         ("retry = 1\nretry = 2\n", "is not valid TOML: Cannot overwrite a value (at line 2, column 10)"),
     ],
@@ -132,7 +134,7 @@ def test_what_is_wrong_is_told_with_its_line(settings, text, says):
 
 
 def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path):
-    with pytest.raises(click.UsageError, match="cannot read the job file .*none.toml: No such file"):
+    with pytest.raises(click.UsageError, match=r"cannot read the job file .*none\.toml: No such file"):
         with_file(str(tmp_path / "none.toml"), TABLE, {})
     (tmp_path / "latin.toml").write_bytes(b"url = '\xff'\n")
     with pytest.raises(click.UsageError, match="is not UTF-8 text"):
