@@ -19,11 +19,11 @@ def lines(made, **settings):
 
 def test_method_url_and_headers_of_a_row_are_shown_and_secrets_are_not():
     made = item("POST", "https://u:p@h.example/1?api_key=x&q=1", id="a7", headers={"X-A": "row", "X-Api-Key": "s3cr3t"})
-    assert lines(made, headers={"x-a": "all", "Authorization": "Bearer s3cr3t"}) == [
-        "POST https://***@h.example/1?api_key=***&q=1   (id a7)",
+    assert sorted(lines(made, headers={"x-a": "all", "Authorization": "Bearer s3cr3t"})) == [
         "  Authorization: ***",
         "  X-A: row",
         "  X-Api-Key: ***",
+        "POST https://***@h.example/1?api_key=***&q=1   (id a7)",
     ]
 
 
