@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from asyncapi.transports.native.origins import Pool
 
 UNSENT = 64 * 1024  # bytes of a body that may wait in the connection
+FRAME_HEAD = 16  # bytes before a body's own: a type and a length, each of up to eight (RFC 9114 section 7.1)
 
 
 class HTTP3Connection:
@@ -218,6 +219,19 @@ class HTTP3Connection:
             self._drop(number)
             exchange.fail(unprocessed("the server went away before it began to process the request", exchange))
         self._go(failed=False)
+
+    def worn(self) -> None:
+        """Take in that the connection had better take no more requests."""
+        self._go(failed=False)
+
+    def stuck(self, stream: int, unsent: int) -> None:
+        """Take in that bytes of a request will not be sent: where its fields are among them, it is sent elsewhere."""
+        if (found := self._streams.get(stream)) is None:
+            return
+        exchange, content = found.exchange, found.exchange.request.content
+        if content is None or (isinstance(content, bytes) and unsent > len(content) + FRAME_HEAD):
+            self._drop(stream)
+            exchange.fail(unprocessed("the request was never written whole", exchange))
 
     def ended(self, why: Ended) -> None:
         """Take in that the connection has ended."""
