@@ -210,7 +210,7 @@ class Engine:
             raise end
 
     async def _consume(self, client: Client, model: Any) -> None:
-        source = self._rows(await self._first()) if self._reader.regular else self._stream()
+        source = self._stream() if self._reader.slow else self._rows(await self._first())
         workers = self.job.concurrency
         self._outcomes = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
         self._outcomes.hold = self._turns
