@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from asyncapi.bulk import contradictions, policy
 from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.summary import Summary
-from asyncapi.bulk.template import Template
 from asyncapi.settings import TLS, Adaptive, Cache, RateLimit, Retry, Timeout
 from asyncapi.settings.base import settings
 from asyncapi.settings.checks import Bounds
@@ -39,7 +38,7 @@ class Job:
         url: A template such as `https://h/items/{id}`, filled from the input's columns.
         format: The format of the input, where its file name doesn't tell.
         limit: The most rows to read from the input.
-        method: HTTP method for rows that don't specify one.
+        method: HTTP method for rows that don't specify one; by default GET, or POST with `json` or `data`.
         base_url: The base URL of relative URLs.
         headers: Headers to send with every request; a value may hold `{columns}`.
         json: A JSON body for every row, as text or as a value; its texts may hold `{columns}`.
@@ -110,7 +109,7 @@ class Job:
     url: str | None = None
     format: Format | None = None
     limit: Annotated[int, Bounds(ge=1)] | None = None
-    method: str = "GET"
+    method: str | None = None
     base_url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     json: Any = field(default=None, repr=False)
@@ -170,11 +169,17 @@ class Job:
     def reader(self, *, relative: bool = False) -> Reader:
         """Make the reader of the input; `relative` allows URLs without a host."""
         return Reader(
-            self.input,  # type: ignore[arg-type]
+            self.input,
             format=self.format,
-            template=None if self.url is None else Template(self.url),
+            template=self.url,
             method=self.method,
             relative=relative or bool(self.base_url),
+            json=self.json,
+            data=self.data,
+            headers=self.headers,
+            carry=self.carry,
+            weight_from=self.weight_from,
+            limit=self.limit,
         )
 
     def what(self, digest: str) -> dict[str, Any]:
@@ -185,7 +190,8 @@ class Job:
             "json": self.json, "data": self.data,
         }  # fmt: skip
         unusual = {name: value for name, value in named.items() if value not in (None, [], "none")}
-        return {"input": digest, "url": self.url, "method": self.method, "base URL": self.base_url} | unusual
+        method = self.method or ("GET" if self.json is None and self.data is None else "POST")
+        return {"input": digest, "url": self.url, "method": method, "base URL": self.base_url} | unusual
 
     def auth(self) -> Credential | None:
         """Make the credential: for the base URL's origin, or without one for that of each row.

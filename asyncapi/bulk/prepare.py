@@ -6,6 +6,7 @@ from asyncio import CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from asyncapi.bulk.bodies import HeaderFields
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
@@ -145,7 +146,7 @@ def client_for(job: Job, note: Callable[[int], Noted], observer: Observer | None
     transport = http_transport(SYSTEM, transport=job.transport, max_body=MAX_BODY, tls=job.tls, proxy=job.proxy)
     return Client(
         job.base_url,
-        headers=job.headers,
+        headers=HeaderFields(job.headers).fixed,
         auth=job.auth(),
         timeout=job.limits(),
         retry=job.retries(),
