@@ -116,7 +116,7 @@ TABLE: Table = {
     "Requests": (
         Opt(
             "method", "--method -X", "METHOD",
-            "HTTP method for rows that don't specify one. [default: GET, or POST with a body]",
+            "HTTP method for rows that don't specify one.", default="GET, or POST with a body",
         ),
         Opt(
             "headers", "--header -H", "'NAME: VALUE'",
