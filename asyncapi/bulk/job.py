@@ -34,7 +34,7 @@ class Job:
 
     Attributes:
         input: A file of URLs (text), requests (JSONL) or columns (CSV, TSV); `-` for stdin; or the URLs themselves.
-        output: Where rows go, by its ending: `.jsonl`, `.csv`, `.sqlite`, `.parquet`; `-` for stdout.
+        output: Where rows go, by its ending: `.jsonl`, `.csv`, `.sqlite`, `.parquet`; `-` for stdout, the default.
         url: A template such as `https://h/items/{id}`, filled from the input's columns.
         format: The format of the input, where its file name doesn't tell.
         limit: The most rows to read from the input.
@@ -104,7 +104,7 @@ class Job:
     """
 
     input: str | Path | Sequence[str]
-    output: str | Path
+    output: str | Path = "-"
     _: KW_ONLY
     url: str | None = None
     format: Format | None = None

@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ _BATCH_ROWS = 256
 _BATCH_BYTES = 1024 * 1024
 _MAX_ROWS = 20_000  # that wait for a lock, before the job does
 _MAX_BYTES = 64 * 1024 * 1024
+_LOOK = 0.2  # seconds
 _MAX_LOCKED = 600.0  # seconds to wait for a lock of another program
 
 
@@ -133,6 +135,10 @@ class Store:
         """Whether so many rows wait for a lock that no more should come (rule 3)."""
         rows = len(self._batch) + len(self._due)
         return self._locked_at is not None and (rows >= _MAX_ROWS or self._bytes >= _MAX_BYTES)
+
+    async def room(self) -> None:
+        """Wait a while for the lock, where rows are `behind`; the engine's clock writes them meanwhile."""
+        await asyncio.sleep(_LOOK)
 
     def add(self, index: int, mark: str, row: Row) -> str:
         """Add a row; it is written at the next flush.
