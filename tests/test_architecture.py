@@ -39,7 +39,7 @@ ORDER = (
     # pure decisions, in six shelves
     "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.limits", "sansio.failures", "sansio.auth",
     # what waits, what is kept outside the process, what users set
-    "scheduling", "stores", "settings", "config",
+    "scheduling", "stores", "sharing", "settings", "config",
     # what carries an attempt, who we say we are, one concern a layer
     "transports", "credentials", "layers",
     # the options of a call; one call, many calls, bodies that arrive bit by bit, lists of many pages; and the client that holds them

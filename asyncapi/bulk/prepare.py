@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from asyncapi.bulk.bodies import HeaderFields
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
+from asyncapi.bulk.sources import local_file
 from asyncapi.bulk.store import check_output, open_store
 from asyncapi.bulk.summary import check_summary
 from asyncapi.client.client import Client
@@ -112,8 +112,7 @@ def check(job: Job) -> tuple[Sink, Any]:
         ConfigError: One of them can't be used.
     """
     sink = sink_for(job.output)
-    source = job.input if isinstance(job.input, str | Path) else "-"
-    check_output(sink, source, resume=job.resume, overwrite=job.overwrite)
+    check_output(sink, local_file(job.input), resume=job.resume, overwrite=job.overwrite)
     return sink, check_beside(job)
 
 

@@ -142,7 +142,23 @@ class Reader:
             InputError: A row is broken.
             ConfigError: A column is missing that `carry` or `weight_from` names.
         """
-        total, check, recipe = 0, self.recipe.check, self.recipe
+        total = sum(1 for _ in self.checked())
+        digest = self._source.digest() if self._limit is None else self._source.digest_all()
+        return Scan(total, digest, self.columns, self.duplicates.text())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the output repeats, as far as they are known: after a pass, or from a header."""
+        return self.recipe.carried(tuple(self._seen) if self._names is None else self._names)
+
+    def checked(self) -> Iterator[int]:
+        """Check each row, and yield the number of its line.
+
+        Raises:
+            InputError: A row is broken.
+            ConfigError: A column is missing that `carry` or `weight_from` names.
+        """
+        check, recipe, number = self.recipe.check, self.recipe, 0
         ids = self.duplicates = Duplicates()
         self._seen = {}
         has_ids = recipe.template is not None or recipe.asks
@@ -151,18 +167,15 @@ class Reader:
                 check(row)
             except (ValueError, TypeError) as error:
                 raise self._broken(number, error, text) from None
-            total += 1
             if has_ids or len(row) > 1:
                 name = row.get("id")
                 if name is not None and name != "" and ids.add(name):
                     ids.note(name, f"{self._source.name}:{number}")
                 if recipe.asks and self._names is None:
                     self._see(row)
-        names = tuple(self._seen) if self._names is None else self._names
-        if total and self._names is None:
-            self._check_names(names)
-        digest = self._source.digest() if self._limit is None else self._source.digest_all()
-        return Scan(total, digest, recipe.carried(names), ids.text())
+            yield number
+        if number and self._names is None and recipe.asks:
+            self._check_names(tuple(self._seen))
 
     def items(self, before_read: Callable[[], object] | None = None) -> Iterator[Item]:
         """Yield the rows in order.
@@ -180,7 +193,7 @@ class Reader:
                 item = make(row)
             except (ValueError, TypeError) as error:
                 raise self._broken(number, error, text) from None
-            item.name, item.id, item.index, item.held = item.id, index, index, ""
+            item.name, item.id, item.index, item.held, item.row = item.id, index, index, "", row
             index += 1
             if ids is not None and item.name is not None and item.name != "" and ids.add(item.name):
                 ids.note(item.name, f"{self._source.name}:{number}")

@@ -161,7 +161,7 @@ class Recipe:
                 url, quick = self.template.fill(row), not isinstance(row.get("id"), float)
             else:
                 size = len(row)
-                url, quick = row.get("url"), size == 1 or (size == 2 and type(row.get("id")) in _PLAIN_ID)  # noqa: PLR2004
+                url, quick = row.get("url", ""), size == 1 or (size == 2 and type(row.get("id")) in _PLAIN_ID)  # noqa: PLR2004
             if quick and type(url) is str and PLAIN_URL.fullmatch(url):
                 return
         self.item(row)
@@ -173,7 +173,7 @@ class Recipe:
             ValueError: The row can't be used.
         """
         if self.template is not None:
-            given = self.template.fill(row)
+            given: str = self.template.fill(row)
             item = Item(self.method, given, id=row.get("id"))
         else:
             request = self._request(row) if self.asks else row
@@ -206,9 +206,9 @@ class Recipe:
     def _complete(self, item: Item, row: Mapping[str, Any]) -> None:
         self._headers.put(item, row)
         if self._body is not None:
-            own = next((name for name in _BODIES if getattr(item, name) is not None), None)
-            if own is not None:
-                raise ValueError(f"the row has {own!r} and the job has {self._body.name}: a request has one body")
+            twice = next((name for name in _BODIES if getattr(item, name) is not None), None)
+            if twice is not None:
+                raise ValueError(f"the row has {twice!r} and the job has {self._body.name}: a request has one body")
             self._body.put(item, row, self._headers.content_type)
         if self._weight_from is not None:
             item.weight = _weight(self._weight_from, column(row, self._weight_from))

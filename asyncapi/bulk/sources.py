@@ -150,6 +150,13 @@ def source_of(given: Any, *, plain: bool = False) -> LineSource | RowSource:
     raise ConfigError(f"input={type(given).__name__}: give a file, a list of URLs, or an iterable of mappings")
 
 
+def local_file(given: Any) -> str | Path:
+    """Return the file of this machine that an input is read from; `-` if it is none."""
+    if not isinstance(given, str | Path) or is_remote(str(given)):
+        return "-"
+    return _split(str(given))[0]
+
+
 def _file(given: str | Path, *, plain: bool) -> LineSource | RowSource:
     remote = RemoteFile(given) if isinstance(given, str) and is_remote(given) else None
     name = str(given)
@@ -169,7 +176,7 @@ def _file(given: str | Path, *, plain: bool) -> LineSource | RowSource:
     if begin.startswith(_PARQUET):
         return _parquet(path)
     ending = Path(low).suffix
-    if begin and (ending in _PARQUET_ENDINGS or ending in _SQLITE_ENDINGS):
+    if Path(path).is_file() and (ending in _PARQUET_ENDINGS or ending in _SQLITE_ENDINGS):
         kind = "Parquet" if ending in _PARQUET_ENDINGS else "SQLite"
         raise ConfigError(f"cannot read the input {name}: it is not a {kind} file, as its name says")
     return Lines(given)

@@ -77,7 +77,7 @@ class Listener(Protocol):
     def going_away(self, stream: int) -> None:
         """The server serves no stream from this one on."""
 
-    def worn(self) -> None:
+    def retire(self) -> None:
         """The connection had better take no more requests (rule 7)."""
 
     def stuck(self, stream: int, unsent: int) -> None:
@@ -150,7 +150,7 @@ class Engine:
                 return [data for data, _ in self._quic.datagrams_to_send(now)]
             except ValueError as error:  # rule 7
                 self._look_at = now + _SETTLES
-                self._listener.worn()
+                self._listener.retire()
                 if not left:
                     self._fail(error)
             except BaseException as error:

@@ -357,10 +357,10 @@ def test_a_connection_on_which_the_library_tripped_takes_no_more_requests(pair, 
 
     monkeypatch.setattr(pair.engine._quic, "datagrams_to_send", tripping)
     pair.engine.outgoing(pair.now)
-    assert pair.heard.log[-1] == ("worn",)
+    assert pair.heard.log[-1] == ("retire",)
     assert pair.engine.wake_at <= pair.now + 1.0
     pair.engine.tick(pair.now + 1.0)  # something is still under way
-    assert pair.heard.log[-1] == ("worn",)
+    assert pair.heard.log[-1] == ("retire",)
     pair.engine.tick(pair.now + 2.0)
     assert pair.heard.log[-1] == ("stuck", stuck, 15)
     monkeypatch.setattr(pair.engine._quic, "datagrams_to_send", send)
