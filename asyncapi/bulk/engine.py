@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -37,8 +38,11 @@ from asyncapi.sansio.failures.resend import IDEMPOTENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from asyncapi.bulk.job import Job
+    from asyncapi.bulk.part import Part
+    from asyncapi.bulk.prepare import Noted
     from asyncapi.bulk.reader import Item
     from asyncapi.client.client import Client
     from asyncapi.client.stats import Stats
@@ -81,10 +85,16 @@ class Engine:
         job: The job.
         client: Used instead of one made for the job.
         progress: Called about five times a second.
+        part: Run only this part of the job.
     """
 
     def __init__(
-        self, job: Job, *, client: Client | None = None, progress: Callable[[Progress], object] | None = None
+        self,
+        job: Job,
+        *,
+        client: Client | None = None,
+        progress: Callable[[Progress], object] | None = None,
+        part: Part | None = None,
     ) -> None:
         self.job = job
         self.tally: Tally = Tally()
@@ -92,12 +102,14 @@ class Engine:
         self.stopped: str | None = None
         self.code: int = 0
         self._client = client
+        self._part = part
+        self._first_row = 0 if part is None else part.first_row  # the journal counts from there
         self._progress = progress
         self._phase = "reading"
         self._began = time.monotonic()
         self._recent_rate = RecentRate(self._began)
         self._pulled = 0
-        self._reader = job.reader(relative=client is not None and bool(client.base_url))
+        self._reader = part.reader if part else job.reader(relative=client is not None and bool(client.base_url))
         self._lost: deque[Item] = deque()  # in flight when an earlier run died (rule 3)
         self._outcomes: Outcomes[Any] | None = None
         self._consumer: asyncio.Task[None] | None = None
@@ -112,20 +124,22 @@ class Engine:
         """Run the job to its end; see `run`."""
         job = self.job
         sink, model = check(job)
-        client = self._client or client_for(job, self._note, self._turns)
+        client, joined = self._joined()
         self._stats = lambda: client.stats
         try:
             digest = await self._scan()
             if self.stopped is not None:
                 return self._summary(0, 0)
-            self._store = await open_output(job, sink, digest)
+            part = self._part
+            self._store = (part and part.store) or await open_output(job, sink, digest, part)
             try:
-                await self._fetch(client, model)
+                with joined:
+                    await self._fetch(client, model)
                 await self._finish()
             finally:
                 self._store.close()
         finally:
-            if client is not self._client:
+            if client is not self._client and (self._part is None or self._part.shared is None):
                 await client.aclose()
         return await self._report()
 
@@ -144,7 +158,17 @@ class Engine:
         if self._consumer is not None:
             asyncio.get_running_loop().call_later(GRACE, self._consumer.cancel)
 
+    def _joined(self) -> tuple[Client, AbstractContextManager[object]]:
+        """Return the client, and the block in which it sends our rows."""
+        part = self._part
+        if part is None or part.shared is None:
+            return self._client or client_for(self.job, self._note, self._turns), nullcontext()
+        return part.shared.client, part.shared.joined(part.first_row, part.rows, self._note, self._turns)
+
     async def _scan(self) -> str:
+        if self._part is not None:
+            self.total = self._part.rows
+            return f"{self._part.job_id}, rows from {self._part.first_row}"
         if not self._reader.regular:
             return "a stream"
         self._show()
@@ -199,9 +223,9 @@ class Engine:
 
     async def _first(self) -> Iterator[Item]:
         """Return the input from its first row that is not done, without blocking the loop on the way there."""
-        items, done = self._reader.items(), self._store.past.done
+        items, done, first = self._reader.items(), self._store.past.done, self._first_row
         for item in items:
-            if item.index not in done:
+            if item.index - first not in done:
                 return chain((item,), items)
             if item.index % _SKIP == 0:
                 await asyncio.sleep(0)
@@ -223,10 +247,10 @@ class Engine:
 
     def _is_due(self, item: Item) -> bool:
         """Whether to send a row."""
-        past = self._store.past
-        if item.index in past.done:
+        past, row = self._store.past, item.index - self._first_row
+        if row in past.done:
             return False
-        if item.index in past.started:
+        if row in past.started:
             self._lost.append(item)
             return False
         if item.method not in IDEMPOTENT:
@@ -237,18 +261,31 @@ class Engine:
         self._pulled += 1
         return True
 
-    def _note(self, index: int) -> None:
-        self._store.start(index)
+    def _note(self, index: int) -> Noted:
+        if self._part is None:
+            self._store.start(index)
+            return None
+        self._part.may_send()
+        self._store.start(index - self._first_row)
+        return partial(self._look, index)
+
+    def _look(self, index: int) -> None:
+        """Ask again right before a request is written; it has not been sent where that is refused."""
+        try:
+            self._part.may_send()  # type: ignore[union-attr]  # only rows of a part come here
+        except Exception:
+            self._release(index)
+            raise
 
     def _release(self, index: int) -> None:
-        self._store.release(index)
+        self._store.release(index - self._first_row)
 
     def _take(self, outcome: Outcome[Any]) -> None:
         item: Item = outcome.request  # type: ignore[assignment]  # the source yields items
         while self._lost and (not self.job.ordered or self._lost[0].index < item.index):
             self._take_lost()
         row = row_of(item, outcome)
-        self._store.add(item.index, OK if row["ok"] else FAILED, row)
+        self._store.add(item.index - self._first_row, OK if row["ok"] else FAILED, row)
         tally = self.tally
         tally.add(row, time.monotonic() - self._began, retries_of(outcome))
         if not row["ok"] and self.job.max_errors is not None and tally.failed >= self.job.max_errors:
@@ -256,7 +293,7 @@ class Engine:
 
     def _take_lost(self) -> None:
         item = self._lost.popleft()
-        self._store.add(item.index, UNKNOWN, unknown_row(item))
+        self._store.add(item.index - self._first_row, UNKNOWN, unknown_row(item))
         self.tally.add_unknown()
 
     async def _tick(self) -> None:
@@ -278,7 +315,7 @@ class Engine:
             if self.stopped is None:
                 self._phase = "finishing"
                 self._show()
-                await in_thread(self._store.complete)
+                await in_thread(partial(self._store.complete, keep_journal=self._part is not None))
                 self.stopped, self.code = None, 0  # too late for an interrupt
         except NotWritten as error:
             self._end_with(error)

@@ -124,7 +124,7 @@ class Journal:
         self._descriptor = descriptor
 
     @classmethod
-    def create(cls, path: Path, what: dict[str, Any]) -> tuple[Journal, Past]:
+    def create(cls, path: Path, what: dict[str, Any], job_id: str | None = None) -> tuple[Journal, Past]:
         """Create the journal of a new job, replacing whatever is at `path`.
 
         Raises:
@@ -133,7 +133,7 @@ class Journal:
         """
         descriptor = _locked(path, os.O_CREAT)
         journal = cls(path, descriptor)
-        past = Past(uuid4().hex, what)
+        past = Past(job_id or uuid4().hex, what)
         try:
             os.ftruncate(descriptor, 0)
             journal.append(_header(past))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.bulk.job import Job
+    from asyncapi.bulk.part import Part
     from asyncapi.bulk.store import Store
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 
 _KEY = "Idempotency-Key"
+
+Noted: TypeAlias = "Callable[[], object] | None"
+"""What is called right before the head of a noted request is written: it may raise, and the request isn't sent."""
 
 
 def unsafe_to_repeat(request: Request) -> bool:
@@ -52,11 +56,11 @@ class NotingTransport:
 
     Args:
         inner: Sends the attempts.
-        note: Called with the row.
+        note: Called with the row; what it returns is called right before the head is written.
         observer: Learns how attempts end.
     """
 
-    def __init__(self, inner: Transport, note: Callable[[int], None], observer: Observer | None = None) -> None:
+    def __init__(self, inner: Transport, note: Callable[[int], Noted], observer: Observer | None = None) -> None:
         self._inner = inner
         self._note = note
         self._observer = observer
@@ -64,7 +68,7 @@ class NotingTransport:
     async def send(self, request: Request) -> Response:
         """Send one attempt."""
         if request.method not in IDEMPOTENT and unsafe_to_repeat(request):
-            self._note(request.id)
+            request.call.before_write = self._note(request.id)
         observer, began = self._observer, SYSTEM.now()
         if observer is None:
             return await self._inner.send(request)
@@ -100,7 +104,7 @@ def check(job: Job) -> tuple[Sink, Any]:
     return sink, model
 
 
-async def open_output(job: Job, sink: Sink, digest: str) -> Store:
+async def open_output(job: Job, sink: Sink, digest: str, part: Part | None = None) -> Store:
     """Open the output in a thread: it may wait for locks, and reads what an earlier run wrote.
 
     Raises:
@@ -109,7 +113,13 @@ async def open_output(job: Job, sink: Sink, digest: str) -> Store:
     left = False
 
     def work() -> Store:
-        store = open_store(sink, job.what(digest), resume=job.resume, overwrite=job.overwrite)
+        store = open_store(
+            sink,
+            job.what(digest),
+            resume=job.resume,
+            overwrite=job.overwrite,
+            job_id=None if part is None else part.job_id,
+        )
         if left:
             store.close()
         return store
@@ -121,7 +131,7 @@ async def open_output(job: Job, sink: Sink, digest: str) -> Store:
         raise
 
 
-def client_for(job: Job, note: Callable[[int], None], observer: Observer | None = None) -> Client:
+def client_for(job: Job, note: Callable[[int], Noted], observer: Observer | None = None) -> Client:
     """Make the client of a job.
 
     Args:

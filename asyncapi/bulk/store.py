@@ -218,15 +218,18 @@ class Store:
             self._broken = True
             raise NotWritten("it was removed or replaced while the job ran; its rows are lost")
 
-    def complete(self) -> None:
+    def complete(self, *, keep_journal: bool = False) -> None:
         """Finish the output, and remove the journal: every row is written.
+
+        Args:
+            keep_journal: Leave the journal there: others learn from it that every row is written.
 
         Raises:
             NotWritten: A write failed; the job can be resumed.
         """
         with self._writing():
             self._sink.finish()
-            if self._journal is not None:
+            if self._journal is not None and not keep_journal:
                 self._journal.remove()
 
     def close(self) -> None:
@@ -238,7 +241,9 @@ class Store:
             self._journal.close()
 
 
-def open_store(sink: Sink, what: dict[str, Any], *, resume: bool = False, overwrite: bool = False) -> Store:
+def open_store(
+    sink: Sink, what: dict[str, Any], *, resume: bool = False, overwrite: bool = False, job_id: str | None = None
+) -> Store:
     """Open the output of a new job, or recover that of an earlier one.
 
     Args:
@@ -246,6 +251,7 @@ def open_store(sink: Sink, what: dict[str, Any], *, resume: bool = False, overwr
         what: The job's identity; that of a resumed job must be the same.
         resume: Continue an earlier job if there is one.
         overwrite: Replace whatever is there.
+        job_id: The id of a new job; by default one is drawn.
 
     Raises:
         ConfigError: It cannot be opened, or belongs to another job.
@@ -257,7 +263,7 @@ def open_store(sink: Sink, what: dict[str, Any], *, resume: bool = False, overwr
         found = Journal.recover(path, sink.size(), sink) if resume and path.exists() else None
         if resume and found is None:
             _check_empty(sink)
-        journal, past = found or Journal.create(path, what)
+        journal, past = found or Journal.create(path, what, job_id)
         try:
             _check_same(path, past.what, what)
             if overwrite:

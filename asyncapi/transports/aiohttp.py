@@ -40,7 +40,7 @@ from asyncapi.transports.aiohttp_connector import SessionConnections, TCPConnect
 from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
 from asyncapi.transports.aiohttp_expect import hurried
 from asyncapi.transports.aiohttp_handler import MAX_HEADERS, headers_of
-from asyncapi.transports.aiohttp_request import ByteExactRequest
+from asyncapi.transports.aiohttp_request import BEFORE_WRITE, ByteExactRequest
 from asyncapi.transports.tls import Handshakes
 from asyncapi.transports.unclosed import watch_over
 
@@ -176,6 +176,7 @@ class AioHTTPTransport:
         target, url, headers, proxy_settings = request.target, request.url, request.headers, self._proxy_settings
         if self._dresses or "@" in target.text or "%" in target.host:
             url, headers, proxy_settings = await self._dress(url, headers)
+        BEFORE_WRITE.set(request.call.before_write)
         answer = await session._request(  # noqa: SLF001 - rule 1
             request.method,
             url,

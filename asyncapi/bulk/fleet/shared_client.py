@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from asyncapi.bulk.job import Job
-    from asyncapi.bulk.prepare import Observer
+    from asyncapi.bulk.prepare import Noted, Observer
     from asyncapi.client.client import Client
     from asyncapi.messages.response import Response
 
@@ -26,7 +26,7 @@ class _Open:
     """A chunk that is being sent."""
 
     rows: range
-    note: Callable[[int], None]
+    note: Callable[[int], Noted]
     observer: Observer
 
 
@@ -48,7 +48,7 @@ class SharedClient:
         self.client: Client = client_for(job, self._note, self)
 
     @contextmanager
-    def joined(self, first_row: int, rows: int, note: Callable[[int], None], observer: Observer) -> Iterator[Client]:
+    def joined(self, first_row: int, rows: int, note: Callable[[int], Noted], observer: Observer) -> Iterator[Client]:
         """Take part with a chunk of `rows` rows from `first_row` on: its notes go to `note`."""
         chunk = _Open(range(first_row, first_row + rows), note, observer)
         self._chunks.append(chunk)
@@ -71,9 +71,8 @@ class SharedClient:
         """Close the client."""
         await self.client.aclose()
 
-    def _note(self, index: int) -> None:
+    def _note(self, index: int) -> Noted:
         for chunk in self._chunks:
             if index in chunk.rows:
-                chunk.note(index)
-                return
+                return chunk.note(index)
         raise RuntimeError(f"row {index} belongs to no chunk that is open: it must not be sent")
