@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from asyncapi.bulk.journal import Indices
 from asyncapi.bulk.progress import Progress, RecentRate
 from asyncapi.bulk.tally import Tally
 
@@ -54,6 +55,7 @@ class Totals:
         tally: The same as a tally, for what this run's workers have seen.
         open: The last report of each open chunk.
         partial: Chunks of which an earlier run has written rows.
+        closed: Chunks that have ended.
         workers: When each worker was last heard of.
     """
 
@@ -62,6 +64,7 @@ class Totals:
     tally: Tally = field(default_factory=Tally)
     open: dict[int, Progress] = field(default_factory=dict)
     partial: set[int] = field(default_factory=set)
+    closed: Indices = field(default_factory=Indices)
     workers: dict[str, float] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     paused: float = 0.0
@@ -74,17 +77,20 @@ class Totals:
         self._rate = RecentRate(self.began)
 
     def heard(self, report: Report) -> None:
-        """Take over a report of a worker."""
-        self.open[report.chunk] = report.progress
+        """Take over a report of a worker; one that comes after its chunk has ended says nothing new."""
+        if report.chunk not in self.closed:
+            self.open[report.chunk] = report.progress
         self.workers[report.worker] = time.monotonic()
 
     def before(self, done: Done) -> None:
         """Count a chunk that an earlier run has ended."""
+        self.closed.add(done.chunk)
         self.counts.skipped += done.rows
         self.counts.skipped_failed += done.failed + done.unknown
 
     def ended(self, done: Done) -> None:
         """Count a chunk that has ended in this run."""
+        self.closed.add(done.chunk)
         self.open.pop(done.chunk, None)
         counts, tally = self.counts, done.tally
         if done.chunk in self.partial:  # rule 2
@@ -103,6 +109,7 @@ class Totals:
 
     def stopped_at(self, done: Done) -> None:
         """Count what a chunk has done that was stopped."""
+        self.closed.add(done.chunk)
         self.open.pop(done.chunk, None)
         tally, counts = done.tally, self.counts
         if tally is None:
