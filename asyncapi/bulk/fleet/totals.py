@@ -16,7 +16,7 @@ from asyncapi.bulk.progress import Progress, RecentRate
 from asyncapi.bulk.tally import Tally
 
 if TYPE_CHECKING:
-    from asyncapi.bulk.fleet.chunk import Done
+    from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.fleet.engines import Report
 
 
