@@ -27,11 +27,12 @@ from uuid import UUID, uuid5
 from asyncapi.bulk.feed import feed, in_thread
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
 from asyncapi.bulk.prepare import check, client_for, open_output, unsafe_to_repeat
-from asyncapi.bulk.progress import Progress, RecentRate, Tally
+from asyncapi.bulk.progress import Progress, RecentRate
 from asyncapi.bulk.report import write_report
-from asyncapi.bulk.rows import not_sent_row, retries_of, row_of, unknown_row
+from asyncapi.bulk.rows import not_sent_row, row_of, unknown_row
 from asyncapi.bulk.store import NotWritten, Store
 from asyncapi.bulk.summary import Summary
+from asyncapi.bulk.tally import Tally
 from asyncapi.bulk.turns import turns_of
 from asyncapi.errors import ConfigError
 from asyncapi.sansio.failures.resend import IDEMPOTENT
@@ -305,7 +306,7 @@ class Engine:
         row = row_of(item, outcome)
         self._store.add(item.index - self._first_row, OK if row["ok"] else FAILED, row)
         tally = self.tally
-        tally.add(row, time.monotonic() - self._began, retries_of(outcome))
+        tally.add(row, outcome, time.monotonic() - self._began)
         if not row["ok"] and self.job.max_errors is not None and tally.failed >= self.job.max_errors:
             self.stop(f"{tally.failed} rows have failed (max_errors)", 1)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.progress import BINS_PER_DECADE
+from asyncapi.sansio.measures.histogram import middle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asyncapi.bulk.progress import Bucket, Tally
+    from asyncapi.bulk.tally import Tally
+    from asyncapi.bulk.timeline import Bucket
 
 GOOD, BAD, AGAIN, CALM = "#2a8f82", "#c8414f", "#e0982f", "#33658a"
 
@@ -61,13 +62,15 @@ def retries(tally: Tally, elapsed: float) -> str:
 def latency(tally: Tally) -> str:
     """Plot the latency of rows on a logarithmic axis, with the quantiles marked."""
     figure, axes = _figure(9)
-    edges = {place: 10 ** (place / BINS_PER_DECADE) for place in tally.bins}
-    widths = [edge * (10 ** (1 / BINS_PER_DECADE) - 1) for edge in edges.values()]
-    axes.bar(list(edges.values()), list(tally.bins.values()), widths, align="edge", color=CALM, edgecolor="white")
+    bins: dict[int, int] = {}
+    for index, count in tally.latency.counts().items():
+        bins[index // 5] = bins.get(index // 5, 0) + count
+    edges = [middle(place * 5) * 1000 for place in bins]
+    axes.bar(edges, list(bins.values()), [edge * 0.25 for edge in edges], align="edge", color=CALM, edgecolor="white")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: _duration(value))
     axes.xaxis.set_minor_formatter(lambda _, __: "")
-    top = max(tally.bins.values(), default=1)
+    top = max(bins.values(), default=1)
     for height, share, name in ((1.22, 0.50, "p50"), (1.13, 0.95, "p95"), (1.04, 0.99, "p99")):
         value = tally.quantile_ms(share)
         if value is not None:

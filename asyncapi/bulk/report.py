@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from asyncapi.bulk.job import Job
-    from asyncapi.bulk.progress import Tally
     from asyncapi.bulk.rows import Row
     from asyncapi.bulk.summary import Summary
+    from asyncapi.bulk.tally import Tally
 
 _CSS = """
 body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#f6f7f8;margin:0;padding:2rem 1rem}

@@ -74,13 +74,6 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
     return row
 
 
-def retries_of(outcome: Outcome[Any]) -> int:
-    """Count the attempts that repeated a failed one; following a redirect does not."""
-    if len(outcome.attempts) <= 1:
-        return 0
-    return sum(not attempt.why.startswith("redirect") for attempt in outcome.attempts[1:])
-
-
 def unknown_row(item: Item) -> Row:
     """Make the row of a request that may have reached the server: it was in flight when an earlier run died."""
     return {

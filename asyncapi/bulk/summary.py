@@ -32,6 +32,8 @@ class Summary:
         stopped: Why the job ended early, or None.
         exit_code: 0 all rows are ok, 1 some are not, or the job stopped early, 2 the input is broken, 130 interrupted.
         held: Rows that were held back, by the word for what held them back (docs/bulk.md).
+        retries_by: Retries by the status or the error of the attempt that was repeated.
+        size: Bytes of decoded bodies.
     """
 
     total: int | None
@@ -54,3 +56,5 @@ class Summary:
     stopped: str | None
     exit_code: int
     held: Mapping[str, int] = field(default_factory=dict)
+    retries_by: Mapping[str, int] = field(default_factory=dict)
+    size: int = 0

@@ -90,20 +90,8 @@ async def run_chunk(
             opened(engine)
         return engine
 
-    run = _Run(chunk, epochs, engine_of)
     try:
-        while True:
-            if (done := await in_thread(epochs.done)) is not None:
-                return done
-            lease = await leases.take(f"{chunk.number:06d}", await in_thread(epochs.highest))
-            if lease is not None:
-                ended = await run.under(lease)
-                if ended is not None:
-                    return ended
-            elif leases.silent > job.max_outage:
-                return Done(chunk=chunk.number, stopped=(f"no lease for {job.max_outage:.0f} s: {leases.why}", 1))
-            else:
-                await asyncio.sleep(leases.pause)
+        return await _Run(chunk, epochs, engine_of).to_its_end(leases, job.max_outage)
     except OSError as error:
         return Done(chunk=chunk.number, stopped=(f"cannot write in {folder}: {error.strerror or error}", 1))
 
@@ -116,7 +104,22 @@ class _Run:
         self._epochs = epochs
         self._engine_of = engine_of
 
-    async def under(self, lease: Lease) -> Done | None:
+    async def to_its_end(self, leases: Leases, max_outage: float) -> Done:
+        """Take leases of the chunk until it is done, or stops early (rule 5)."""
+        name = f"{self._chunk.number:06d}"
+        while True:
+            if (done := await in_thread(self._epochs.done)) is not None:
+                return done
+            lease = await leases.take(name, await in_thread(self._epochs.highest))
+            if lease is not None:
+                if (ended := await self._under(lease)) is not None:
+                    return ended
+            elif leases.silent > max_outage:
+                return Done(chunk=self._chunk.number, stopped=(f"no lease for {max_outage:.0f} s: {leases.why}", 1))
+            else:
+                await asyncio.sleep(leases.pause)
+
+    async def _under(self, lease: Lease) -> Done | None:
         """Run the chunk under a lease; None where the lease was lost, or the epoch had begun already."""
         ended: Done | None = None
         try:
@@ -130,14 +133,11 @@ class _Run:
             return None
         if (done := await in_thread(self._epochs.done)) is not None:  # since we looked
             return done
-        engine = self._engine(lease)
-        if self._opened is not None:
-            self._opened(engine)
+        engine = self._engine_of(lease)
         summary = await engine.run()
         if engine.stopped is not None:
-            return Done(
-                chunk=self._chunk.number, tally=engine.tally, summary=summary, stopped=(engine.stopped, engine.code)
-            )
+            stopped = (engine.stopped, engine.code)
+            return Done(chunk=self._chunk.number, tally=engine.tally, summary=summary, stopped=stopped)
         done = self._done(engine, summary, lease.epoch)
         if not await lease.confirm():  # rule 4
             return None

@@ -283,7 +283,12 @@ class Coordinator:
                 return
             self._note_done(
                 await run_chunk(
-                    self._chunk_job(), chunk, str(self._parts.path), self._leases, job_id=self._parts.job_id, give_up=why
+                    self._chunk_job(),
+                    chunk,
+                    str(self._parts.path),
+                    self._leases,
+                    job_id=self._parts.job_id,
+                    give_up=why,
                 )
             )
 

@@ -144,7 +144,9 @@ class Totals:
             figures[name] = _summed(figures[name], *(getattr(state, name) for state in states))
         for name in ("p50", "p95"):
             if figures[name] is None:
-                figures[name] = max((value for state in states if (value := getattr(state, name)) is not None), default=None)
+                figures[name] = max(
+                    (value for state in states if (value := getattr(state, name)) is not None), default=None
+                )
         return Progress(
             phase=phase,
             total=self.total,
