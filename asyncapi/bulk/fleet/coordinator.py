@@ -28,7 +28,7 @@ from asyncapi.bulk.fleet.done import all_done
 from asyncapi.bulk.fleet.engines import EngineLost, Task, WorkerDied
 from asyncapi.bulk.fleet.leases import leases_of
 from asyncapi.bulk.fleet.merge import merge
-from asyncapi.bulk.fleet.parts import check_parts, is_there, open_parts, publish
+from asyncapi.bulk.fleet.parts import absolute, check_parts, is_there, open_parts, publish
 from asyncapi.bulk.fleet.refusals import refuse
 from asyncapi.bulk.fleet.split import split
 from asyncapi.bulk.fleet.totals import Totals
@@ -167,10 +167,10 @@ class Coordinator:
         todo = [chunk for chunk in plan.chunks if chunk.number not in self._done]
         if not todo:
             return
-        self._totals.restart()
         job = self._settings()
         try:
             await self._fleet.start(self._totals.heard)
+            self._totals.restart()
             await self._hand_out(iter(todo), job)
             await self._give_up()
         finally:
@@ -181,8 +181,8 @@ class Coordinator:
     def _settings(self) -> bytes:
         """Return the settings of the chunks' jobs, pickled: all but what the coordinator does itself."""
         job = replace(
-            self.job, resume=False, overwrite=False, max_errors=None, report=None, summary=None, on=None, limit=None,
-            verbose=False, failed_to=None,
+            absolute(self.job), resume=False, overwrite=False, max_errors=None, report=None, summary=None, on=None,
+            limit=None, verbose=False, failed_to=None,
         )  # fmt: skip
         try:
             return pickle.dumps(job)

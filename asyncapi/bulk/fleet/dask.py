@@ -76,7 +76,7 @@ class Dask:
     def workers(self) -> int:
         """Return how many workers the scheduler has."""
         info = self._client.scheduler_info()  # a copy that the scheduler renews every two seconds
-        return int(info.get("n_workers", len(info["workers"])))
+        return int(info.get("n_workers") or len(info.get("workers", ())))
 
     def submit(self, task: Task) -> asyncio.Future[Done]:
         """Run a chunk on a worker of the scheduler's choice."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -29,7 +30,7 @@ JOB = "job.json"
 
 def parts_of(output: str | Path) -> Path:
     """Return the folder of an output's parts."""
-    path = Path(output)
+    path = Path(output).absolute()
     return path.with_name(path.name + ".parts")
 
 
@@ -76,6 +77,20 @@ class Parts:
         gone = self.path.with_name(f"{self.path.name}.gone-{self.job_id}")
         self.path.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def absolute(job: Job) -> Job:
+    """Return the job with paths that hold in any folder: a worker has another."""
+    paths: dict[str, Any] = {
+        name: Path(value).absolute()
+        for name in ("output", "save_dir", "cert", "key")
+        if (value := getattr(job, name)) is not None
+    }
+    if isinstance(job.input, (str, Path)) and str(job.input) != "-":
+        paths["input"] = Path(job.input).absolute()
+    if isinstance(job.tls, str):
+        paths["tls"] = str(Path(job.tls).absolute())
+    return replace(job, **paths)
 
 
 def is_there(job: Job) -> bool:
