@@ -217,7 +217,8 @@ class Engine:
 
     async def _consume(self, client: Client, model: Any) -> None:
         if self._part is not None and self._part.give_up is not None:
-            return await self._write_off(self._part.give_up)
+            await self._write_off(self._part.give_up)
+            return
         source = self._rows(await self._first()) if self._reader.regular else self._stream()
         workers = self.job.concurrency
         self._outcomes = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
