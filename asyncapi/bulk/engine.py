@@ -29,7 +29,7 @@ from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
 from asyncapi.bulk.prepare import check, client_for, open_output, unsafe_to_repeat
 from asyncapi.bulk.progress import Progress, RecentRate
 from asyncapi.bulk.report import write_report
-from asyncapi.bulk.rows import row_of, unknown_row
+from asyncapi.bulk.rows import not_sent_row, row_of, unknown_row
 from asyncapi.bulk.store import NotWritten, Store
 from asyncapi.bulk.summary import Summary
 from asyncapi.bulk.tally import Tally
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from asyncapi.bulk.job import Job
+    from asyncapi.bulk.journal import Past
     from asyncapi.bulk.part import Part
     from asyncapi.bulk.prepare import Noted
     from asyncapi.bulk.reader import Item
@@ -144,6 +145,11 @@ class Engine:
                 await client.aclose()
         return await self._report()
 
+    @property
+    def past(self) -> Past:
+        """What earlier runs did, once the output is open."""
+        return self._store.past
+
     def interrupt(self) -> None:
         """Stop as Ctrl-C does."""
         self.stop("interrupted", _INTERRUPTED)
@@ -210,6 +216,9 @@ class Engine:
             raise end
 
     async def _consume(self, client: Client, model: Any) -> None:
+        if self._part is not None and self._part.give_up is not None:
+            await self._write_off(self._part.give_up)
+            return
         source = self._rows(await self._first()) if self._reader.regular else self._stream()
         workers = self.job.concurrency
         self._outcomes = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
@@ -220,6 +229,16 @@ class Engine:
                 while self._store.behind:  # noqa: ASYNC110 - the clock beside it writes (rule 4)
                     await asyncio.sleep(_TICK)
         while self._lost and self.stopped is None:
+            self._take_lost()
+
+    async def _write_off(self, why: str) -> None:
+        """Write the rows that are not there without sending them."""
+        for item in self._rows(await self._first()):
+            self._store.add(item.index - self._first_row, FAILED, not_sent_row(item, why))
+            self.tally.failed += 1
+            if item.index % _SKIP == 0:
+                await asyncio.sleep(0)
+        while self._lost:
             self._take_lost()
 
     async def _first(self) -> Iterator[Item]:

@@ -23,7 +23,8 @@ from uuid import uuid4
 
 from asyncapi.bulk.engine import GRACE
 from asyncapi.bulk.feed import in_thread
-from asyncapi.bulk.fleet.chunk import all_done, run_chunk
+from asyncapi.bulk.fleet.chunk import run_chunk
+from asyncapi.bulk.fleet.done import all_done
 from asyncapi.bulk.fleet.engines import EngineLost, Task, WorkerDied
 from asyncapi.bulk.fleet.leases import leases_of
 from asyncapi.bulk.fleet.merge import merge
@@ -40,7 +41,7 @@ from asyncapi.messages.decoding import adapter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from asyncapi.bulk.fleet.chunk import Done
+    from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.fleet.engines import Fleet, Report
     from asyncapi.bulk.fleet.leases import Lease, Leases
     from asyncapi.bulk.fleet.parts import Parts
@@ -282,7 +283,12 @@ class Coordinator:
                 return
             self._note_done(
                 await run_chunk(
-                    self._chunk_job(), chunk, str(self._parts.path), self._leases, job_id=self._parts.job_id, give_up=why
+                    self._chunk_job(),
+                    chunk,
+                    str(self._parts.path),
+                    self._leases,
+                    job_id=self._parts.job_id,
+                    give_up=why,
                 )
             )
 

@@ -28,7 +28,7 @@ from asyncapi.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncapi.bulk.fleet.chunk import Done
+    from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.fleet.engines import Report, Task
 
 _TOPIC = "asyncapi-bulk"

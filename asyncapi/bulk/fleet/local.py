@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable
 
-    from asyncapi.bulk.fleet.chunk import Done
+    from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.fleet.engines import Task
 
 LENGTH_BYTES = 4
@@ -162,7 +162,9 @@ class Local:
                         future.set_exception(WorkerDied())
             failures = 0 if worker.was_alive else failures + 1
             if failures >= _STARTS:
-                self._fail(ConfigError(f"the processes of local:{self._count} end as soon as they start; see above why"))
+                self._fail(
+                    ConfigError(f"the processes of local:{self._count} end as soon as they start; see above why")
+                )
                 return
 
     def _fail(self, error: ConfigError) -> None:

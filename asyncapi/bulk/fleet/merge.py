@@ -18,7 +18,7 @@ from asyncapi.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from asyncapi.bulk.fleet.chunk import Done
+    from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.job import Job
 
 _CHUNK = 1 << 20  # bytes at a time

@@ -17,7 +17,7 @@ from asyncapi.bulk.progress import Progress, RecentRate
 from asyncapi.bulk.tally import Tally
 
 if TYPE_CHECKING:
-    from asyncapi.bulk.fleet.chunk import Done
+    from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.fleet.engines import Report
 
 
@@ -151,7 +151,9 @@ class Totals:
             figures[name] = _summed(figures[name], *(getattr(state, name) for state in states))
         for name in ("p50", "p95"):
             if figures[name] is None:
-                figures[name] = max((value for state in states if (value := getattr(state, name)) is not None), default=None)
+                figures[name] = max(
+                    (value for state in states if (value := getattr(state, name)) is not None), default=None
+                )
         return Progress(
             phase=phase,
             total=self.total,

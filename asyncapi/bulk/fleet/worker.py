@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.bulk.engine import Engine
-    from asyncapi.bulk.fleet.chunk import Done
+    from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.fleet.engines import Task
     from asyncapi.bulk.fleet.leases import Leases
     from asyncapi.bulk.job import Job
