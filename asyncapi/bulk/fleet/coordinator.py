@@ -26,7 +26,7 @@ from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.fleet.chunk import run_chunk
 from asyncapi.bulk.fleet.done import all_done
 from asyncapi.bulk.fleet.engines import EngineLost, Task, WorkerDied
-from asyncapi.bulk.fleet.leases import leases_of
+from asyncapi.bulk.fleet.leases import TTL, leases_of
 from asyncapi.bulk.fleet.merge import merge
 from asyncapi.bulk.fleet.parts import absolute, check_parts, is_there, open_parts, publish
 from asyncapi.bulk.fleet.refusals import refuse
@@ -55,6 +55,7 @@ DEATHS = 3  # rule 3
 _LEAST = 4  # chunks that are handed out, however few workers there are
 _TICK = 0.2
 _INTERRUPTED = 130
+_LOCK = 2.0  # seconds, beyond a lease, to wait for that of the coordinator
 _AGAIN = 0.5  # seconds before a chunk is handed out again that the engine has lost
 
 
@@ -113,10 +114,13 @@ class Coordinator:
         self._leases = leases_of(job.shared, str(self._parts.path), self._parts.job_id)
         try:
             lease = await self._lock(what)
+            keeper = asyncio.create_task(self._keep(lease))
             try:
                 await self._send(plan)
                 await self._finish(plan)
             finally:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
                 await lease.release()
         finally:
             await self._leases.aclose()
@@ -153,11 +157,19 @@ class Coordinator:
     async def _lock(self, what: dict[str, Any]) -> Lease:
         if self._parts.fresh:
             await self._leases.begin()
-        lease = await self._leases.take("coordinator")
-        if lease is None:
-            raise ConfigError(f"another job is writing {self.job.output} now: wait for it, or stop it")
+        until = time.monotonic() + TTL + _LOCK
+        while (lease := await self._leases.take("coordinator")) is None:
+            if time.monotonic() > until or self.stopped is not None:  # that of one that was killed has run out by then
+                raise ConfigError(f"another job is writing {self.job.output} now: wait for it, or stop it")
+            self._show()
+            await asyncio.sleep(self._leases.pause)
         await in_thread(partial(publish, self._parts, what))
         return lease
+
+    async def _keep(self, lease: Lease) -> None:
+        """Keep the coordinator's lease; stop if it is lost, since another coordinator may have it then."""
+        await lease.lost()
+        self.stop("the lease of the coordinator has run out (this process or Redis was away for too long)", 1)
 
     async def _send(self, plan: Plan) -> None:
         self._phase = "fetching"
