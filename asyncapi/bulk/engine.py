@@ -219,7 +219,7 @@ class Engine:
         if self._part is not None and self._part.give_up is not None:
             await self._write_off(self._part.give_up)
             return
-        source = self._rows(await self._first()) if self._reader.regular else self._stream()
+        source = self._stream() if self._reader.slow else self._rows(await self._first())
         workers = self.job.concurrency
         self._outcomes = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
         self._outcomes.hold = self._turns

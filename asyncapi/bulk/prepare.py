@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from asyncapi.bulk.bodies import HeaderFields
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
+from asyncapi.bulk.sources import local_file
 from asyncapi.bulk.store import check_output, open_store
 from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
@@ -94,8 +95,7 @@ def check(job: Job) -> tuple[Sink, Any]:
         ConfigError: One of them can't be used.
     """
     sink = sink_for(job.output)
-    source = job.input if isinstance(job.input, str | Path) else "-"
-    check_output(sink, source, resume=job.resume, overwrite=job.overwrite)
+    check_output(sink, local_file(job.input), resume=job.resume, overwrite=job.overwrite)
     if job.report is not None:
         check_report(job.report)
     model = job.model_type()
@@ -145,7 +145,7 @@ def client_for(job: Job, note: Callable[[int], Noted], observer: Observer | None
     transport = http_transport(SYSTEM, transport=job.transport, max_body=MAX_BODY, tls=job.tls, proxy=job.proxy)
     return Client(
         job.base_url,
-        headers=job.headers,
+        headers=HeaderFields(job.headers).fixed,
         auth=job.auth(),
         timeout=job.limits(),
         retry=job.retries(),

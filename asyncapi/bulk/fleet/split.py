@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from asyncapi.bulk.lines import Lines
+from asyncapi.bulk.sources import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,9 +76,9 @@ class _Counted(Lines):
     at = 0
     number = 0
 
-    def _decoded(self, raw: Iterator[bytes]) -> Iterator[Line]:
+    def _decoded(self, raw: Iterator[bytes], update: Callable[[bytes], object]) -> Iterator[Line]:
         self.at = self.number = 0
-        return super()._decoded(self._count(raw))
+        return super()._decoded(self._count(raw), update)
 
     def _count(self, raw: Iterator[bytes]) -> Iterator[bytes]:
         for line in raw:
@@ -95,10 +96,10 @@ class _Slice(Lines):
 
     def read(self, before_read: Callable[[], object] | None = None) -> Iterator[Line]:  # noqa: ARG002 - a file
         chunk = self._chunk
-        with Path(self.path).open("rb") as file:
-            yield from self._decoded(_part(file, chunk.head))
+        with Path(str(self.path)).open("rb") as file:
+            yield from self._decoded(_part(file, chunk.head), bytes)
             file.seek(chunk.begin)
-            for number, line in self._decoded(_part(file, chunk.length)):
+            for number, line in self._decoded(_part(file, chunk.length), bytes):
                 yield number + chunk.first_line - 1, line
 
 
@@ -114,11 +115,11 @@ def split(job: Job, reader: Reader) -> Plan:
     Raises:
         InputError: A row is broken.
     """
-    lines = _Counted(job.input)
-    reader._lines = lines
+    lines = _Counted(local_file(job.input))
+    reader = job.reader(relative=True, source=lines)
     chunks: list[Chunk] = []
     begin, first_line, first_row, rows = 0, 1, 0, 0
-    for _ in reader._rows(lines.read(), reader._check_row):
+    for _ in reader.checked():
         rows += 1
         if rows - first_row >= job.chunk:
             chunks.append(Chunk(len(chunks), first_row, rows - first_row, begin, lines.at - begin, first_line))
@@ -130,15 +131,4 @@ def split(job: Job, reader: Reader) -> Plan:
 
 def slice_reader(job: Job, chunk: Chunk, folder: str) -> Reader:
     """Make the reader of one chunk (rule 3)."""
-    reader = job.reader(relative=True)
-    reader._lines = _Slice(job.input, chunk)
-    inner = reader.items
-
-    def items(before_read=None):
-        for item in inner(before_read):
-            item.index += chunk.first_row
-            item.id = item.index
-            yield item
-
-    reader.items = items
-    return reader
+    return job.reader(relative=True, source=_Slice(local_file(job.input), chunk), first_row=chunk.first_row)
