@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.journal import Indices
 from asyncapi.bulk.progress import Progress, RecentRate
+from asyncapi.bulk.summary import Summary
 from asyncapi.bulk.tally import Tally
 
 if TYPE_CHECKING:
@@ -168,6 +169,27 @@ class Totals:
             held=_summed(*(state.held for state in states)),
             notes=notes,
             **figures,
+        )
+
+    def summary(self, output: str, stopped: str | None, code: int) -> Summary:
+        """Return the figures of the run that has ended."""
+        counts, tally = self.now(), self.tally
+        elapsed = time.monotonic() - self.began
+        figures = tally.figures() | {"ok": counts.ok, "failed": counts.failed, "unknown": counts.unknown}
+        return Summary(
+            total=self.total,
+            skipped=counts.skipped,
+            skipped_failed=counts.skipped_failed,
+            elapsed=elapsed,
+            rate=counts.done / elapsed if elapsed > 0 else 0.0,
+            p99=tally.quantile_ms(0.99),
+            paused=self.paused,
+            held=dict(self.held),
+            **figures,
+            output=output,
+            report=None,
+            stopped=stopped,
+            exit_code=code or (1 if counts.failed + counts.unknown + counts.skipped_failed else 0),
         )
 
 
