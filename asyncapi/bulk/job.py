@@ -35,7 +35,7 @@ class Job:
     Attributes:
         input: A file of URLs (text), requests (JSONL) or columns (CSV, TSV, Parquet, SQLite), also packed (`.gz`,
             `.zst`) or in an object store (`s3://...`); `-` for stdin; a list of URLs; mappings, as the rows of JSONL.
-        output: Where rows go, by its ending: `.jsonl`, `.csv`, `.sqlite`, `.parquet`; `-` for stdout.
+        output: Where rows go, by its ending: `.jsonl`, `.csv`, `.sqlite`, `.parquet`; `-` for stdout, the default.
         url: A template such as `https://h/items/{id}`, filled from the input's columns.
         format: The format of the input, where its file name doesn't tell.
         limit: The most rows to read from the input.
@@ -105,7 +105,7 @@ class Job:
     """
 
     input: str | Path | Sequence[str] | Iterable[Mapping[str, Any]] | Any
-    output: str | Path
+    output: str | Path = "-"
     _: KW_ONLY
     url: str | None = None
     format: Format | None = None

@@ -11,16 +11,19 @@ from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.sources import local_file
 from asyncapi.bulk.store import check_output, open_store
+from asyncapi.bulk.summary import check_summary
 from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import TransportError
 from asyncapi.messages.decoding import adapter
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.sansio.failures.resend import IDEMPOTENT, says_nothing
 from asyncapi.transports.factory import MAX_BODY, http_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from asyncapi.bulk.commentary import Commentary
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.part import Part
     from asyncapi.bulk.store import Store
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _KEY = "Idempotency-Key"
+_REDIRECTS = 10  # as of a client
 
 Noted: TypeAlias = "Callable[[], object] | None"
 """What is called right before the head of a noted request is written: it may raise, and the request isn't sent."""
@@ -59,29 +63,42 @@ class NotingTransport:
         inner: Sends the attempts.
         note: Called with the row; what it returns is called right before the head is written.
         observer: Learns how attempts end.
+
+    Attributes:
+        sending: Attempts under way, until their body has ended.
     """
 
     def __init__(self, inner: Transport, note: Callable[[int], Noted], observer: Observer | None = None) -> None:
         self._inner = inner
         self._note = note
         self._observer = observer
+        self.sending: int = 0
 
     async def send(self, request: Request) -> Response:
         """Send one attempt."""
         if request.method not in IDEMPOTENT and unsafe_to_repeat(request):
             request.call.before_write = self._note(request.id)
         observer, began = self._observer, SYSTEM.now()
-        if observer is None:
-            return await self._inner.send(request)
+        self.sending += 1
+        response = None
         try:
             response = await self._inner.send(request)
         except TransportError as error:
-            if not says_nothing(error):
+            if observer is not None and not says_nothing(error):
                 why = f"{type(error).__name__}: {error.message}"
                 observer.failed(request.target.host, why, began, SYSTEM.now())
             raise
-        observer.answered(request.target.host, response, began, SYSTEM.now())
+        finally:
+            if response is None or response.open_body is None:
+                self.sending -= 1
+            else:
+                release_at_end(response, self._sent)
+        if observer is not None:
+            observer.answered(request.target.host, response, began, SYSTEM.now())
         return response
+
+    def _sent(self, _: BaseException | None) -> None:
+        self.sending -= 1
 
     async def aclose(self) -> None:
         """Close the inner transport."""
@@ -89,19 +106,30 @@ class NotingTransport:
 
 
 def check(job: Job) -> tuple[Sink, Any]:
-    """Check the output, the report and the model; return the output, not yet open, and the model.
+    """Check the output, the report, the summary and the model; return the output, not yet open, and the model.
 
     Raises:
         ConfigError: One of them can't be used.
     """
     sink = sink_for(job.output)
     check_output(sink, local_file(job.input), resume=job.resume, overwrite=job.overwrite)
+    return sink, check_beside(job)
+
+
+def check_beside(job: Job) -> Any:
+    """Check what a job needs beside an output: the report, the summary and the model; return the model.
+
+    Raises:
+        ConfigError: One of them can't be used.
+    """
     if job.report is not None:
         check_report(job.report)
+    if job.summary is not None:
+        check_summary(job.summary)
     model = job.model_type()
     if model is not None:
         adapter(model)
-    return sink, model
+    return model
 
 
 async def open_output(job: Job, sink: Sink, digest: str, part: Part | None = None) -> Store:
@@ -131,18 +159,24 @@ async def open_output(job: Job, sink: Sink, digest: str, part: Part | None = Non
         raise
 
 
-def client_for(job: Job, note: Callable[[int], Noted], observer: Observer | None = None) -> Client:
+def client_for(
+    job: Job, note: Callable[[int], Noted], observer: Observer | None = None, commentary: Commentary | None = None
+) -> Client:
     """Make the client of a job.
 
     Args:
         job: The job.
         note: Called with the row of a request that must not be sent twice, just before it is sent.
         observer: Learns how every attempt ends.
+        commentary: Learns which rows are sent again.
 
     Raises:
         ConfigError: A setting is wrong.
     """
-    transport = http_transport(SYSTEM, transport=job.transport, max_body=MAX_BODY, tls=job.tls, proxy=job.proxy)
+    tls, env = job.tls_settings(), job.proxy_env
+    transport = http_transport(
+        SYSTEM, transport=job.transport, max_body=MAX_BODY, tls=tls, proxy=job.proxy, trust_env=env
+    )
     return Client(
         job.base_url,
         headers=HeaderFields(job.headers).fixed,
@@ -150,7 +184,11 @@ def client_for(job: Job, note: Callable[[int], Noted], observer: Observer | None
         timeout=job.limits(),
         retry=job.retries(),
         pace=job.pace,
-        concurrency=job.concurrency,
-        rate=job.rate_limit(),
+        concurrency=job.at_a_time(),
+        rate=job.rate_limits(),
+        redirects=_REDIRECTS if job.redirects is None else job.redirects,
+        cache=job.cache_settings(),
+        single_flight=job.cache,
+        watch=() if commentary is None else (commentary,),
         transport=NotingTransport(transport, note, observer),
     )

@@ -193,7 +193,7 @@ class Reader:
                 item = make(row)
             except (ValueError, TypeError) as error:
                 raise self._broken(number, error, text) from None
-            item.name, item.id, item.index, item.held = item.id, index, index, ""
+            item.name, item.id, item.index, item.held, item.row = item.id, index, index, "", row
             index += 1
             if ids is not None and item.name is not None and item.name != "" and ids.add(item.name):
                 ids.note(item.name, f"{self._source.name}:{number}")

@@ -132,6 +132,8 @@ class Pacer:
             wait = max(wait, suspicion.ends - now)
         return wait
 
+    forecast = delay
+
     def retry_after(self, now: float) -> float:
         """Seconds that the server asks to wait, by its Retry-Afters and quotas."""
         return max(self.pause.left(now), self._quotas.wait(now)) if self.active else 0.0

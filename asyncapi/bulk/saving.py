@@ -1,0 +1,7 @@
+from dataclasses import dataclass
+from typing import Any
+@dataclass(slots=True)
+class Saved:
+    file: str
+    size: int
+    response: Any
