@@ -64,7 +64,7 @@ class DueRows:
             key: The job's id: idempotency keys are made of it.
         """
         self._past, self._key = past, key
-        return self._rows(await self._first()) if self._reader.regular else self._stream()
+        return self._stream() if self._reader.slow else self._rows(await self._first())
 
     async def _first(self) -> Iterator[Item]:
         """Return the input from its first row that is not done, without blocking the loop on the way there."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from asyncapi.bulk.bodies import HeaderFields
 from asyncapi.bulk.certificate import CertificateTransport
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
+from asyncapi.bulk.sources import local_file
 from asyncapi.bulk.store import check_output, open_store
 from asyncapi.bulk.summary import check_summary
 from asyncapi.client.client import Client
@@ -113,8 +114,7 @@ def check(job: Job) -> tuple[Sink, Any]:
         ConfigError: One of them can't be used.
     """
     sink = sink_for(job.output)
-    source = job.input if isinstance(job.input, str | Path) else "-"
-    check_output(sink, source, resume=job.resume, overwrite=job.overwrite)
+    check_output(sink, local_file(job.input), resume=job.resume, overwrite=job.overwrite)
     return sink, check_beside(job)
 
 
@@ -177,7 +177,7 @@ def client_for(
     """
     return Client(
         job.base_url,
-        headers=job.headers,
+        headers=HeaderFields(job.headers).fixed,
         auth=job.auth(),
         timeout=job.limits(),
         retry=job.retries(),

@@ -42,7 +42,7 @@ class Summary:
         exit_code: 0 all rows are ok, 1 some are not, or the job stopped early, 2 the input is broken, 130 interrupted.
         held: Rows that were held back, by the word for what held them back (docs/bulk.md).
         retries_by: Retries by the status or the error of the attempt that was repeated.
-        size: Bytes of decoded bodies.
+        bytes: Bytes of decoded bodies.
         retried: Failed rows of the output that were sent again (`Job.retry_failed`): `ok` of them are now ok.
         notes: What else the user should know, in words: ids that are there twice, rows that were not sent again.
     """
@@ -68,7 +68,7 @@ class Summary:
     exit_code: int
     held: Mapping[str, int] = field(default_factory=dict)
     retries_by: Mapping[str, int] = field(default_factory=dict)
-    size: int = 0
+    bytes: int = 0
     retried: int = 0
     notes: tuple[str, ...] = ()
 

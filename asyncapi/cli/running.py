@@ -33,9 +33,9 @@ _OTHER_FILES = 100
 _COLLECT_AFTER = 10_000  # new objects; Python's own is 700 to 2,000
 
 
-def run_job(settings: dict[str, Any], *, dry_run: bool, quiet: bool) -> int:
-    """Run the job that the options describe, and return the exit code."""
-    sys.path.insert(0, "")  # so that --model finds the user's module
+def run_job(settings: dict[str, Any], *, dry_run: bool, quiet: bool, folder: str = "") -> int:
+    """Run the job that the options describe, and return the exit code; `folder` is that of its job file."""
+    sys.path[:0] = ["", folder] if folder else [""]  # so that --model finds the user's module
     try:
         job = Job(**settings)
         if dry_run:

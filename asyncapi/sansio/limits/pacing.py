@@ -132,6 +132,8 @@ class Pacer:
             wait = max(wait, suspicion.ends - now)
         return wait
 
+    forecast = delay
+
     def retry_after(self, now: float) -> float:
         """Seconds that the server asks to wait, by its Retry-Afters and quotas."""
         return max(self.pause.left(now), self._quotas.wait(now)) if self.active else 0.0
@@ -380,8 +382,7 @@ class Pacer:
             comeback.let_go(now, waiting)
 
     def _knows_no_limit(self) -> bool:
-        curve = self.estimate.curve
-        return curve is None or curve.searching
+        return (curve := self.estimate.curve) is None or curve.searching
 
     def _is_low(self, now: float) -> bool:
         """Whether attempts go no faster than was seen to be taken."""
