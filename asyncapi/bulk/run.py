@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator
 
     from asyncapi.bulk.job import Job
+    from asyncapi.bulk.item import Item
     from asyncapi.bulk.progress import Progress
     from asyncapi.bulk.rows import Row
     from asyncapi.client.client import Client
@@ -236,13 +237,16 @@ class _Rows:
             self._taken.set()
         return row
 
-    def add(self, index: int, mark: str, row: Row) -> str:  # noqa: ARG002 - as a store
+    def add(self, index: int, mark: str, row: Row, item: Item | None = None) -> str:  # noqa: ARG002 - as a store
         self._rows.append(row)
         self.arrived.set()
         return mark
 
     def start(self, index: int) -> None:
         """Note nothing: there is no later run."""
+
+    async def synced(self) -> None:
+        """Sync nothing."""
 
     def release(self, index: int) -> None:
         """Note nothing."""
