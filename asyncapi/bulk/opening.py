@@ -48,7 +48,14 @@ class Opened:
 
 
 async def opened(
-    job: Job, sink: Sink, model: Any, reader: Reader, digest: str, *, carried: Sequence[str] = (), part: Part | None = None
+    job: Job,
+    sink: Sink,
+    model: Any,
+    reader: Reader,
+    digest: str,
+    *,
+    carried: Sequence[str] = (),
+    part: Part | None = None,
 ) -> Opened:
     """Open the output of a job.
 

@@ -13,7 +13,7 @@ from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.sources import local_file
-from asyncapi.bulk.store import check_output, open_store
+from asyncapi.bulk.store import check_output, journal_path, open_store
 from asyncapi.bulk.summary import check_summary
 from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
@@ -129,6 +129,12 @@ def check(job: Job) -> tuple[Sink, Any]:
     if not job.retry_failed:  # its output is there, and is checked when it is read
         check_output(sink, local_file(job.input), resume=job.resume, overwrite=job.overwrite)
     return sink, check_beside(job)
+
+
+def is_stopped(job: Job) -> bool:
+    """Whether the output is that of a job that was stopped."""
+    sink = sink_for(job.output)
+    return sink.resumable and journal_path(sink).exists()
 
 
 def check_beside(job: Job) -> Any:

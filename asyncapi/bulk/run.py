@@ -25,8 +25,8 @@ from asyncapi.errors import AsyncAPIError, ConfigError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator
 
-    from asyncapi.bulk.job import Job
     from asyncapi.bulk.item import Item
+    from asyncapi.bulk.job import Job
     from asyncapi.bulk.progress import Progress
     from asyncapi.bulk.rows import Row
     from asyncapi.client.client import Client
@@ -213,6 +213,7 @@ class _Rows:
     """A store that hands rows over: as much of `asyncapi.bulk.store.Store` as the engine calls."""
 
     locked = 0.0
+    failed = None
 
     def __init__(self) -> None:
         self.past: Past = Past(uuid4().hex, {})
