@@ -27,7 +27,7 @@ from asyncapi.bulk.gauges import Gauges
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
 from asyncapi.bulk.prepare import check, check_beside, client_for, open_output
 from asyncapi.bulk.report import write_report
-from asyncapi.bulk.rows import row_of, unknown_row
+from asyncapi.bulk.rows import not_sent_row, row_of, unknown_row
 from asyncapi.bulk.store import NotWritten
 from asyncapi.bulk.summary import Summary, summary_of, write_summary
 from asyncapi.bulk.tally import Tally
@@ -35,10 +35,11 @@ from asyncapi.bulk.turns import Turns, turns_of
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from asyncapi.bulk.job import Job
+    from asyncapi.bulk.journal import Past
     from asyncapi.bulk.part import Part
     from asyncapi.bulk.prepare import Noted
     from asyncapi.bulk.progress import Progress
@@ -150,6 +151,11 @@ class Engine:
         past = self.store.past
         return await self._end(summary_of(self, skipped=len(past.done), skipped_failed=past.failed + past.unknown))
 
+    @property
+    def past(self) -> Past:
+        """What earlier runs did, once the output is open."""
+        return self.store.past
+
     def interrupt(self) -> None:
         """Stop as Ctrl-C does."""
         self.stop("interrupted", _INTERRUPTED)
@@ -220,6 +226,9 @@ class Engine:
         past = self.store.past
         key = self._part.job_id if self._part is not None else past.job
         source = await self.due.open(past, key)
+        if self._part is not None and self._part.give_up is not None:
+            await self._write_off(source, self._part.give_up)  # type: ignore[arg-type]  # a part is no stream
+            return
         workers = self.job.concurrency
         self._outcomes = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
         self._outcomes.hold = self.turns
@@ -229,6 +238,16 @@ class Engine:
                 while self.store.behind:
                     await self.store.room()
         while self.due.lost and self.stopped is None:
+            self._take_lost()
+
+    async def _write_off(self, items: Iterator[Item], why: str) -> None:
+        """Write the rows that are not there without sending them."""
+        for item in items:
+            self.store.add(item.index - self._first_row, FAILED, not_sent_row(item, why))
+            self.tally.failed += 1
+            if item.index % _SKIP == 0:
+                await asyncio.sleep(0)
+        while self.due.lost:
             self._take_lost()
 
     def _ended(self, count: int) -> None:

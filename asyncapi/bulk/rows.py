@@ -94,6 +94,11 @@ def unknown_row(item: Item) -> Row:
     }
 
 
+def not_sent_row(item: Item, why: str) -> Row:
+    """Make the row of a request that is not sent."""
+    return unknown_row(item) | {"error": f"NotSent: {why}", "attempts": 0}
+
+
 def _encodable(text: str) -> str:
     """Escape halves of surrogate pairs, which stray bytes in headers become: no output could hold them."""
     return text.encode("utf-8", "backslashreplace").decode()
