@@ -137,7 +137,7 @@ class Engine:
         try:
             digest = await self._scan()
             if self.stopped is not None:
-                return await self._end(summary_of(self))
+                return await write_end(job, summary_of(self), self.tally)
             self.store = self._given_store or await open_output(job, sink, digest, part)  # type: ignore[arg-type]
             try:
                 with joined:
@@ -149,7 +149,8 @@ class Engine:
             if client is not self._client and (part is None or part.shared is None):
                 await client.aclose()
         past = self.store.past
-        return await self._end(summary_of(self, skipped=len(past.done), skipped_failed=past.failed + past.unknown))
+        summary = summary_of(self, skipped=len(past.done), skipped_failed=past.failed + past.unknown)
+        return await write_end(job, summary, self.tally)
 
     @property
     def past(self) -> Past:
@@ -332,21 +333,21 @@ class Engine:
             self._gauges.show()
             await asyncio.sleep(_TICK)
 
-    async def _end(self, summary: Summary) -> Summary:
-        """Write the report and the summary, where the job wants them."""
-        job = self.job
-        if job.report is not None and self.code != _INTERRUPTED:
-            try:
-                await in_thread(partial(write_report, job, summary, self.tally))
-                summary = replace(summary, report=job.report)
-            except OSError as error:
-                summary = _not_written(summary, f"the report {job.report}", error)
-        if job.summary is not None:
-            try:
-                await in_thread(partial(write_summary, job.summary, summary))
-            except OSError as error:
-                summary = _not_written(summary, f"the summary {job.summary}", error)
-        return summary
+
+async def write_end(job: Job, summary: Summary, tally: Tally) -> Summary:
+    """Write the report and the summary, where the job wants them; return what the summary is then."""
+    if job.report is not None and summary.exit_code != _INTERRUPTED:
+        try:
+            await in_thread(partial(write_report, job, summary, tally))
+            summary = replace(summary, report=job.report)
+        except OSError as error:
+            summary = _not_written(summary, f"the report {job.report}", error)
+    if job.summary is not None:
+        try:
+            await in_thread(partial(write_summary, job.summary, summary))
+        except OSError as error:
+            summary = _not_written(summary, f"the summary {job.summary}", error)
+    return summary
 
 
 def _not_written(summary: Summary, what: str, error: OSError) -> Summary:
