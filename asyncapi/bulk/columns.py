@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from asyncapi.bulk.rows import BIGGEST_INT, COLUMNS, Row, cells, id_cell, row_of
-from asyncapi.bulk.saving import Saved
 from asyncapi.bulk.selection import Path, selection
 from asyncapi.errors import StatusError
 from asyncapi.messages.json_text import written_anyhow
@@ -35,6 +34,21 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Outcome
 
 Kind = Literal["id", "text", "int", "real", "bool", "time", "json", "any"]
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A body that was saved in a file (saving.py).
+
+    Attributes:
+        file: The path of the file, None of a response without a body.
+        size: Its bytes.
+        response: The response.
+    """
+
+    file: str | None
+    size: int
+    response: StreamedResponse
+
 
 _KINDS: dict[str, Kind] = {
     "id": "id", "url": "text", "status": "int", "ok": "bool", "data": "json", "error": "text", "attempts": "int",

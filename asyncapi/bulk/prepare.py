@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from asyncapi.bulk.bodies import HeaderFields
+from asyncapi.bulk.certificate import CertificateTransport
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Transport
 
 
-_KEY = "Idempotency-Key"
+KEY = "Idempotency-Key"
 _REDIRECTS = 10  # as of a client
 
 Noted: TypeAlias = "Callable[[], object] | None"
@@ -41,7 +43,7 @@ Noted: TypeAlias = "Callable[[], object] | None"
 
 def unsafe_to_repeat(request: Request) -> bool:
     """Whether sending the request a second time may do its work a second time."""
-    return request.method not in IDEMPOTENT and not request.idempotency_key and _KEY not in request.headers
+    return request.method not in IDEMPOTENT and not request.idempotency_key and KEY not in request.headers
 
 
 class Observer(Protocol):
@@ -173,10 +175,6 @@ def client_for(
     Raises:
         ConfigError: A setting is wrong.
     """
-    tls, env = job.tls_settings(), job.proxy_env
-    transport = http_transport(
-        SYSTEM, transport=job.transport, max_body=MAX_BODY, tls=tls, proxy=job.proxy, trust_env=env
-    )
     return Client(
         job.base_url,
         headers=HeaderFields(job.headers).fixed,
@@ -190,5 +188,18 @@ def client_for(
         cache=job.cache_settings(),
         single_flight=job.cache,
         watch=() if commentary is None else (commentary,),
-        transport=NotingTransport(transport, note, observer),
+        transport=NotingTransport(_transport_for(job), note, observer),
     )
+
+
+def _transport_for(job: Job) -> Transport:
+    make = partial(
+        http_transport,
+        SYSTEM,
+        transport=job.transport,
+        max_body=MAX_BODY,
+        proxy=job.proxy,
+        trust_env="proxies" if job.proxy_env else False,
+    )
+    transport = make(tls=job.tls_settings())
+    return transport if job.cert is None else CertificateTransport(transport, partial(make, tls=job.tls), job.base_url)
