@@ -211,6 +211,8 @@ class Coordinator:
             await dispatch.run()
             await self._give_up(dispatch.given_up, pickle.loads(job))  # noqa: S301 - our own
         finally:
+            if self._phase == "fetching" and dispatch.open:
+                self.stop("it was cancelled", 1)
             if self._stopping is not None:
                 await self._stopping
             await self._fleet.aclose()
