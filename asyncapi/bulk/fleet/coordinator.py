@@ -27,7 +27,7 @@ from asyncapi.bulk.fleet.done import all_done
 from asyncapi.bulk.fleet.engines import Task
 from asyncapi.bulk.fleet.leases import TTL, leases_of
 from asyncapi.bulk.fleet.merge import Merge
-from asyncapi.bulk.fleet.parts import absolute, check_parts, open_parts, publish
+from asyncapi.bulk.fleet.parts import absolute, begun, check_parts, open_parts, publish
 from asyncapi.bulk.fleet.refusals import refuse
 from asyncapi.bulk.fleet.split import Plan, parts, split
 from asyncapi.bulk.fleet.totals import Totals
@@ -197,6 +197,7 @@ class Coordinator:
         for done in await in_thread(lambda: list(all_done(self._parts.path))):
             self._done[done.chunk] = done
             self._totals.before(done)
+        self._totals.partial = await in_thread(partial(begun, self._parts.path)) - self._done.keys()
         if plan.chunks is not None and len(self._done) == len(plan.chunks):
             return len(plan.chunks)
         job = self._settings()

@@ -132,6 +132,13 @@ def open_parts(job: Job, what: dict[str, Any]) -> Parts:
         raise ConfigError(f"cannot write {folder}: {error.strerror}") from None
 
 
+def begun(folder: Path) -> set[int]:
+    """Return the numbers of the chunks of which there are rows, or may be."""
+    with os.scandir(folder) as entries:
+        names = [entry.name.partition(".") for entry in entries]
+    return {int(number) for number, _, rest in names if number.isdecimal() and rest.startswith("e1")}
+
+
 def publish(parts: Parts, what: dict[str, Any]) -> None:
     """Write `job.json` of a new job (rule 2).
 
