@@ -13,9 +13,11 @@ from asyncapi.bulk.summary import summary_of, write_summary
 
 if TYPE_CHECKING:
     from asyncapi.bulk.engine import Engine
+    from asyncapi.bulk.job import Job
     from asyncapi.bulk.opening import Opened
     from asyncapi.bulk.retried import Retried
     from asyncapi.bulk.summary import Summary
+    from asyncapi.bulk.tally import Tally
 
 INTERRUPTED = 130  # the exit code
 
@@ -50,11 +52,15 @@ def summary_of_run(engine: Engine, retried: Retried | None) -> Summary:
 
 
 async def ended(engine: Engine, summary: Summary) -> Summary:
-    """Write the report and the summary, where the job wants them, and return the summary."""
-    job = engine.job
-    if job.report is not None and engine.code != INTERRUPTED:
+    """Write what the job of an engine wants of its end; return what the summary is then."""
+    return await write_end(engine.job, summary, engine.tally)
+
+
+async def write_end(job: Job, summary: Summary, tally: Tally) -> Summary:
+    """Write the report and the summary, where the job wants them; return what the summary is then."""
+    if job.report is not None and summary.exit_code != INTERRUPTED:
         try:
-            await in_thread(partial(write_report, job, summary, engine.tally))
+            await in_thread(partial(write_report, job, summary, tally))
             summary = replace(summary, report=job.report)
         except OSError as error:
             summary = _not_written(summary, f"the report {job.report}", error)
