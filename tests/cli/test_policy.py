@@ -176,7 +176,7 @@ async def asking(authority, answer):
 
 
 async def test_a_client_certificate_is_shown_to_its_own_origin_alone(asyncapi, tmp_path):
-    authority, elsewhere = Authority(tmp_path), ""
+    authority = Authority(tmp_path)
     cert, key = authority.pair(tmp_path / "client", "someone@example.org")
 
     async def answer(request):
