@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from asyncapi.bulk.bodies import HeaderFields
 from asyncapi.bulk.feed import in_thread
+from asyncapi.bulk.places import check_output
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.sources import local_file
-from asyncapi.bulk.store import check_output, open_store
+from asyncapi.bulk.store import open_store
 from asyncapi.bulk.summary import check_summary
 from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
