@@ -222,7 +222,7 @@ class Reader:
         if first is None:
             return iter(())
         rows = chain((first,), lines)
-        form = self.format or self._sniffed(first[1])
+        form = self.format = self.format or self._sniffed(first[1])
         self.recipe.table = form in {"csv", "tsv"}
         if form == "text":
             return self._text(rows)

@@ -149,14 +149,18 @@ class LiveScreen(Silent):
 
     def __init__(self, job: Job) -> None:
         from rich.console import Console
-        from rich.live import Live
 
         self._console: Console = Console(stderr=True)
         self._title: str = title(job)
         self._bytes: RecentRate = RecentRate(0.0)
         self._warned: list[str] = []
         self._drawn: tuple[int, list[str]] = (0, [])  # the width, and the lines
-        self._live: Live = Live(
+        self._live: Live = self._new_live()
+
+    def _new_live(self) -> Live:
+        from rich.live import Live
+
+        return Live(
             console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, vertical_overflow="crop"
         )
 
@@ -187,6 +191,7 @@ class LiveScreen(Silent):
         more = sum((len(text) - 1) // width for text in self._drawn[1] if text)
         self._live.stop()
         self._console.control(Control(*((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * more))
+        self._live = self._new_live()  # one that has stopped still knows the size of what it drew
         self._live.start()
 
     def end(self, summary: Summary) -> None:

@@ -382,8 +382,7 @@ class Pacer:
             comeback.let_go(now, waiting)
 
     def _knows_no_limit(self) -> bool:
-        curve = self.estimate.curve
-        return curve is None or curve.searching
+        return (curve := self.estimate.curve) is None or curve.searching
 
     def _is_low(self, now: float) -> bool:
         """Whether attempts go no faster than was seen to be taken."""
