@@ -26,6 +26,7 @@ from asyncapi.errors import DecodeError, StatusError
 from asyncapi.messages import decoding
 from asyncapi.messages.json_text import written_anyhow
 from asyncapi.messages.response import Response
+from asyncapi.sansio.failures.resend import IDEMPOTENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 UNKNOWN = "unknown: was in flight when the job stopped; not sent again"
+
+REDIRECTED = " [redirected]"
+"""Ends the error of a request that must not be sent twice: it got a redirect, and what it was redirected to failed."""
 
 COLUMNS = ("id", "url", "status", "ok", "data", "error", "attempts", "elapsed_ms", "at")
 
@@ -65,6 +69,8 @@ def row_of(item: Item, outcome: Outcome[Any], read: Callable[[Response], Any] | 
         held_by = word(error)
         row["error"] = _encodable(f"{type(error).__name__}: {error.message}"[:_ERROR_SHOWN])
         row["error"] += f" [{held_by}]" if held_by is not None else ""
+        if item.method not in IDEMPOTENT and any(attempt.why.startswith("redirect") for attempt in outcome.attempts):
+            row["error"] += REDIRECTED
     elapsed = outcome.elapsed
     for attempt in outcome.attempts:
         elapsed -= attempt.queued
@@ -92,6 +98,11 @@ def unknown_row(item: Item) -> Row:
         "elapsed_ms": None,
         "at": timestamp(),
     }
+
+
+def not_sent_row(item: Item, why: str) -> Row:
+    """Make the row of a request that is not sent."""
+    return unknown_row(item) | {"error": f"NotSent: {why}", "attempts": 0}
 
 
 def _encodable(text: str) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +54,8 @@ def fetch(given: Mapping[str, Any]) -> int:
         show_help(click.get_current_context())
     options, folder = _with_job_file(options)
     dry_run, quiet = options.pop("dry_run", False), options.pop("quiet", False)
+    if quiet and options.get("verbose"):
+        raise click.BadParameter("--quiet and --verbose contradict each other: give one of them", param_hint="--quiet")
     settings = _settings(options, dry_run=dry_run)
     from asyncapi.cli.running import run_job
 
@@ -81,16 +80,12 @@ def _with_job_file(options: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 def _settings(options: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
     """Return the arguments of `Job`."""
-    if options.get("quiet") and options.get("verbose"):
-        raise click.BadParameter("--quiet and --verbose contradict each other: give one of them", param_hint="--quiet")
     inputs = options.pop("input", ())
     is_filter = not inputs and "source" not in options and _piped()
     options["input"] = "-" if is_filter else _one_input(inputs, options.pop("source", None), options.get("url"))
     if "output" not in options and not (dry_run or is_filter or not isinstance(options["input"], str)):
         raise click.BadParameter("no output: name a file, such as -o users.jsonl, or - for stdout", param_hint="-o")
     options.setdefault("output", "-")
-    if "method" not in options and ("json" in options or "data" in options):
-        options["method"] = "POST"
     ca, insecure = options.pop("ca", None), options.pop("insecure", False)
     if ca is not None and insecure:
         raise click.BadParameter("--ca and --insecure contradict each other: give one of them", param_hint="--ca")
@@ -127,12 +122,9 @@ def _one_input(names: tuple[str, ...], source: str | None, url: str | None) -> s
 
 
 def _piped() -> bool:
-    """Whether something comes by stdin: a pipe, or a file."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (AttributeError, OSError, ValueError):  # no stdin at all
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+    from asyncapi.bulk.lines import stdin_is_piped
+
+    return stdin_is_piped()
 
 
 def _files(_context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:

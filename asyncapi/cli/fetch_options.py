@@ -88,9 +88,9 @@ def _status(part: str | int) -> int:
     return number
 
 
-def texts(value: Any) -> tuple[str, ...]:
-    """Read texts, repeated or separated by commas."""
-    return tuple(str(part) for part in parts(value))
+def paths(value: Any) -> tuple[str, ...]:
+    """Read paths into JSON, each as it is: a key may hold a comma."""
+    return (value,) if isinstance(value, str) else tuple(str(each) for each in value)
 
 
 SECONDS = number(_INSTANT)
@@ -115,8 +115,8 @@ TABLE: Table = {
     ),
     "Requests": (
         Opt(
-            "method", "--method -X", "METHOD", "HTTP method for rows that don't specify one; POST with a body.",
-            default="GET",
+            "method", "--method -X", "METHOD",
+            "HTTP method for rows that don't specify one.", default="GET, or POST with a body",
         ),
         Opt(
             "headers", "--header -H", "'NAME: VALUE'",
@@ -148,7 +148,7 @@ TABLE: Table = {
         Opt(
             "select", "--select", "PATH",
             "Part of the response to keep as a column, in place of data: data.items.name, or NAME=PATH. May be "
-            "repeated.", Kind(texts, many=True),
+            "repeated.", Kind(paths, many=True),
         ),
         Opt(
             "extra", "--with", "LIST", "What else to keep of each response: headers,url,bytes.",

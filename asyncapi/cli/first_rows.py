@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 
 from multidict import CIMultiDict
 
+from asyncapi.bulk.bodies import HeaderFields
 from asyncapi.redact import MASK, is_secret_field, one_line, redact_headers, redact_pairs, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from asyncapi.bulk import Job
-    from asyncapi.bulk.reader import Item
+    from asyncapi.bulk.item import Item
 
 _LONGEST = 200  # characters of a header or a body
 
@@ -23,16 +24,15 @@ def shown(job: Job, item: Item) -> Iterator[str]:
     """Yield the lines that show a row."""
     name = "" if item.name is None else f"   (id {item.name})"
     yield f"{item.method} {redact_url(item.target)}{name}"
-    headers = CIMultiDict(job.headers)
+    headers = CIMultiDict(HeaderFields(job.headers).fixed)
     headers.update(item.headers or {})
     for header, value in redact_headers(headers).items():
         yield f"  {header}: {one_line(value, _LONGEST)}"
     body = _body(item)
     if body:
         yield f"  {one_line(body, _LONGEST)}"
-    columns = getattr(item, "columns", None)
-    if columns:
-        yield f"  carries {one_line(', '.join(f'{key}={value}' for key, value in columns.items()), _LONGEST)}"
+    if item.columns:
+        yield f"  carries {one_line(', '.join(f'{key}={value}' for key, value in item.columns.items()), _LONGEST)}"
 
 
 def _body(item: Item) -> str:

@@ -82,11 +82,7 @@ class ClientState:
         if isinstance(settings.concurrency, Adaptive):
             self.gates = Keyed(partial(_learning_gate, settings.concurrency), busy=lambda gate: gate.busy)
         self.fleet: Fleet | None = _fleet(settings.shared, clock)
-        self.limiters: list[tuple[str, list[RateLimit], Keyed[Limiter]]] = [
-            (by, limits, Keyed(_limiter(limits, self.fleet, clock), busy=lambda limiter: limiter.busy, named=True))
-            for by in ("client", "host")
-            if (limits := [limit for limit in settings.rate if limit.by == by])
-        ]
+        self.limiters: list[tuple[str, list[RateLimit], Keyed[Limiter]]] = _limiters(settings.rate, self.fleet, clock)
         self.paces: Keyed[Pace] | None = (
             Keyed(partial(Pace, clock), busy=lambda pace: pace.busy) if settings.pace else None
         )
@@ -157,6 +153,16 @@ def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None) -
 def _learning_gate(adaptive: Adaptive) -> Gate:
     learned = adaptive.start()
     return Gate(max(1, int(learned.limit)), learned, adaptive.maximum)
+
+
+def _limiters(
+    rate: Sequence[RateLimit], fleet: Fleet | None, clock: Clock
+) -> list[tuple[str, list[RateLimit], Keyed[Limiter]]]:
+    return [
+        (by, limits, Keyed(_limiter(limits, fleet, clock), busy=lambda limiter: limiter.busy, named=True))
+        for by in ("client", "host")
+        if (limits := [limit for limit in rate if limit.by == by])
+    ]
 
 
 def _limiter(limits: Sequence[RateLimit], fleet: Fleet | None, clock: Clock) -> Callable[[str], Limiter]:

@@ -67,7 +67,7 @@ class Fleet:
         self._clock = clock
         # of the limits that are in use: those of hosts are forgotten with their queues
         self._leased: WeakValueDictionary[str, Leased] = WeakValueDictionary()
-        self.connection.on_change.append(self._changed)
+        self.connection.on_return.append(self._came_back)
 
     def limiter(self, limits: Sequence[Limit], key: str = "client") -> Limiter:
         """Make a queue before limits that the whole fleet shares.
@@ -116,11 +116,10 @@ class Fleet:
         leased = self._leased[name] = Leased(slots, key, self.me, self.connection, self._clock)
         return leased
 
-    def _changed(self) -> None:
-        """Take in that Redis has gone or come back."""
-        if not self.connection.away:
-            for each in list(self._leased.values()):
-                each.came_back()
+    def _came_back(self) -> None:
+        """Take in that Redis is there again."""
+        for each in list(self._leased.values()):
+            each.came_back()
 
 
 class _Waiting:

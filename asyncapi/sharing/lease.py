@@ -60,7 +60,7 @@ class Leased:
         want, need = slots.want(asked_at), slots.need
         expiry = _KEPT + int(slots.late * 1000)
         try:
-            offset, count, seen = await self._connection.run(
+            booked: bytes = await self._connection.run(
                 BOOK, self._keys, (*self._args, want, need, *self._last, known, expiry)
             )
         except Unavailable:
@@ -69,7 +69,8 @@ class Leased:
             slots.asking = False
             raise
         else:
-            slots.granted(asked_at, clock.now(), int(offset) / _US, float(count), int(seen))
+            offset, count, seen = map(float, booked.split())
+            slots.granted(asked_at, clock.now(), offset / _US, count, int(seen))
         self.changed()
 
     def came_back(self) -> None:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from asyncapi.errors import ConfigError
 from asyncapi.redact import one_line, redact_url
+from asyncapi.stores.redis_wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -70,7 +71,7 @@ class RedisConnection:
         shown: The URL without secrets.
         away: Whether the server can't be asked now, and why; "" where it can, or has not been asked yet.
         trips: Questions that were asked so far.
-        on_change: Called when the server goes away, or comes back.
+        on_return: Called when the server has been reached, at first and after each time that it was away.
 
     Raises:
         ConfigError: redis-py is not installed (extra `redis`), or the URL can't be read.
@@ -81,9 +82,12 @@ class RedisConnection:
         self._url = url
         self.away: str = ""
         self.trips: int = 0
-        self.on_change: list[Callable[[], object]] = []
+        self.on_return: list[Callable[[], object]] = []
         self._redis = _redis_py()
-        self._server: Any = None
+        self._failures = self._redis.exceptions
+        self._pool: Any = None
+        self._wire: Wire | None = None
+        self._told_away = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ready: asyncio.Future[None] | None = None
         self._known: dict[str, str] = {}
@@ -98,10 +102,9 @@ class RedisConnection:
         sha = self._known.get(script)
         if sha is None:
             sha = self._known[script] = sha1(script.encode(), usedforsecurity=False).hexdigest()
-        missing = self._redis.exceptions.NoScriptError
         try:
-            return await self._ask("EVALSHA", sha, len(keys), *keys, *args, passing=missing)
-        except missing:  # the server was started, or emptied, since
+            return await self._ask("EVALSHA", sha, len(keys), *keys, *args)
+        except self._failures.NoScriptError:  # the server was started, or emptied, since
             return await self._ask("EVAL", script, len(keys), *keys, *args)
 
     async def command(self, *parts: Any) -> Any:
@@ -112,21 +115,21 @@ class RedisConnection:
         """
         return await self._ask(*parts)
 
-    async def _ask(self, *parts: Any, passing: type[Exception] | tuple[()] = ()) -> Any:
-        if self._ready is None or not self._ready.done():
+    async def _ask(self, *parts: Any) -> Any:
+        if self._wire is None:
             await self._connected()
-        if self.away:
-            raise Unavailable(self.away)
+        wire = self._wire
+        if wire is None:
+            raise Unavailable(self.away or "no connection yet")
         self.trips += 1
         try:
-            return await self._server.execute_command(*parts)
-        except passing:
+            return await wire.ask(*parts, timeout=TIMEOUT)
+        except self._failures.NoScriptError:
             raise
-        except (self._redis.exceptions.RedisError, OSError, TimeoutError) as error:
-            why = self._why(error)
-            if self._is_gone(error):
-                self._lose(why)
-            raise Unavailable(why) from None
+        except (self._failures.RedisError, OSError, TimeoutError) as error:
+            if self._is_gone(error) and self._wire is wire:  # a replica now, or the password has changed
+                self._lose(error)
+            raise Unavailable(self._why(error)) from None
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine in a task that ends with the connection."""
@@ -154,82 +157,99 @@ class RedisConnection:
     async def aclose(self) -> None:
         """Close it, and end what it has under way. May be called twice."""
         self._closed = True
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+            await wire.closed()
         for task in tuple(self._tasks):
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        server, self._server = self._server, None
-        if server is not None:
-            with contextlib.suppress(Exception):
-                await server.aclose()
+        if self._pool is not None:
+            await self._pool.disconnect()
 
     async def _connected(self) -> None:
         """Wait for the first connection, for as long as anybody waits (rule 1)."""
         self.open()
-        if self._ready is None:  # closed
-            raise Unavailable("closed")
-        await asyncio.wait((self._ready,), timeout=TIMEOUT)
-        if not self._ready.done():
-            raise Unavailable(self.away or "no connection yet")
+        if self._ready is not None and not self._ready.done():
+            await asyncio.wait((self._ready,), timeout=TIMEOUT)
 
     async def _reach(self) -> None:
         """Try to reach the server until it replies (rule 2)."""
         pause = 0.0
-        while True:
+        while self._wire is None:
             await asyncio.sleep(pause)
             try:
-                if self._server is None:
-                    self._server = self._make()
                 async with asyncio.timeout(_CONNECT):
-                    await self._server.execute_command("PING")
-            except (self._redis.exceptions.RedisError, OSError, TimeoutError) as error:
+                    await self._open()
+            except (self._failures.RedisError, OSError, TimeoutError) as error:
                 self._say(self._why(error))
                 pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * pause))
-            else:
-                self._say("")
-                return
+        self._say("")
 
-    def _lose(self, why: str) -> None:
-        """Take in that the server is away."""
-        if not self.away and not self._closed:
-            self._say(why)
-            self.start(self._reach())
+    async def _open(self) -> None:
+        if self._pool is None:
+            self._pool = self._make_pool()
+        connection = self._pool.make_connection()
+        try:
+            await connection.connect()
+            wire = Wire(connection, self._failures, self._lose)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        try:
+            await wire.ask("PING", timeout=TIMEOUT)
+        except BaseException:
+            wire.close()
+            await wire.closed()
+            raise
+        self._wire = wire
+
+    def _lose(self, error: Exception) -> None:
+        """Take in that the connection is lost: the server is away until another try has shown how it is."""
+        wire, self._wire = self._wire, None
+        if wire is None or self._closed:
+            return
+        wire.close()
+        self.start(wire.closed())
+        self.away = self._why(error)
+        self.start(self._reach())
 
     def _say(self, away: str) -> None:
         """Take in how the server is, and tell those who want to know."""
-        before, self.away = self.away, away
+        self.away = away
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
-        if bool(before) is bool(away):
-            return
-        if away:
+        if away and not self._told_away:
             log.warning("Redis at %s is away (%s): each process keeps to its share of the limits", self.shown, away)
-        else:
+        elif self._told_away and not away:
             log.warning("Redis at %s is back: the limits are shared again", self.shown)
-        for tell in self.on_change:
-            tell()
+        self._told_away = bool(away)
+        if not away:
+            for tell in self.on_return:
+                tell()
 
-    def _make(self) -> Any:
-        retry = self._redis.asyncio.retry.Retry(self._redis.backoff.NoBackoff(), 0)
-        return self._redis.asyncio.from_url(
+    def _make_pool(self) -> Any:
+        """Make what opens connections as the URL says; it holds none itself, but those of subscriptions."""
+        return self._redis.asyncio.ConnectionPool.from_url(
             self._url,
-            socket_timeout=TIMEOUT,
+            protocol=2,
+            socket_timeout=None,  # a timer of ours bounds each question
             socket_connect_timeout=_CONNECT,
-            retry=retry,
+            retry=self._redis.asyncio.retry.Retry(self._redis.backoff.NoBackoff(), 0),
             client_name="asyncapi",
-            lib_name=None,
         )
 
     def _is_gone(self, error: Exception) -> bool:
         """Whether an error says that the server can't be asked, and not that it refuses this one question."""
-        failures = self._redis.exceptions
+        failures = self._failures
         if isinstance(error, failures.ReadOnlyError):  # a master that has become a replica
             return True
         return not isinstance(error, failures.ResponseError) or isinstance(error, failures.AuthenticationError)
 
     def _why(self, error: Exception) -> str:
         """Say in a few words what failed, without what the URL has of secrets (rule 4)."""
-        failures = self._redis.exceptions
+        failures = self._failures
         if isinstance(error, failures.AuthenticationError):
             return "it refuses the user or the password"
         if isinstance(error, TimeoutError | failures.TimeoutError):
@@ -247,9 +267,9 @@ class RedisConnection:
         while True:
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * pause))
-            if self.away or self._server is None:
+            if self._wire is None or self._pool is None:
                 continue
-            subscription = self._server.pubsub(ignore_subscribe_messages=True)
+            subscription = self._redis.asyncio.Redis(connection_pool=self._pool).pubsub(ignore_subscribe_messages=True)
             try:
                 await subscription.subscribe(channel)
                 await opened()
@@ -260,7 +280,7 @@ class RedisConnection:
                         heard(message["data"])
                     elif self.away:
                         break
-            except (self._redis.exceptions.RedisError, OSError, TimeoutError, Unavailable):
+            except (self._failures.RedisError, OSError, TimeoutError, Unavailable):
                 pass
             finally:
                 with contextlib.suppress(Exception):

@@ -10,7 +10,7 @@ from typing import Final
 # KEYS: the limit's state; its workers; what each of them has booked in this second.
 # ARGV: interval, late, grace (us), slots wanted, slots needed, slots of all workers in a lease's time, the worker,
 #       how far the next slot is known to be ahead (us, or ""), expiry (ms).
-# Returns how far the first slot is ahead (us, as text), how many slots, and how many workers were seen.
+# Returns, as one text: how far the first slot is ahead (us), how many slots, and how many workers were seen.
 BOOK: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -27,8 +27,8 @@ local state = redis.call('HMGET', KEYS[1], 'next', 'at', 'second', 'booked')
 local next, at = tonumber(state[1]), tonumber(state[2])
 -- The clock went back: it was set, or another server has taken over.
 if next and now < at then next = next + now - at end
--- This worker knows of later slots: the server has lost its memory, or some of it.
-if known and (not next or next < now + known - 100000) then next = now + known end
+-- This worker knows of later slots: the server has lost its memory, or some of it. Others may know of later ones yet.
+if known and (not next or next < now + known - 100000) then next = now + known + 100000 end
 -- Nobody knows of any: a burst that comes back within a second can wait for that.
 if not next then next = late <= 1000000 and now or 0 end
 if next < now - late + grace then next = now - late + grace end
@@ -49,5 +49,5 @@ redis.call('PEXPIRE', KEYS[3], 2000)
 redis.call('HSET', KEYS[1], 'next', string.format('%.0f', next + count * interval), 'at', string.format('%.0f', now),
   'second', second, 'booked', booked + count)
 redis.call('PEXPIRE', KEYS[1], expiry)
-return {string.format('%.0f', next - now), string.format('%.17g', count), seen}
+return string.format('%.0f %.17g %d', next - now, count, seen)
 """

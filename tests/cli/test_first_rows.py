@@ -3,13 +3,13 @@
 import pytest
 
 from asyncapi.bulk import Job
-from asyncapi.bulk.reader import Item
+from asyncapi.bulk.item import Item
 from asyncapi.cli.first_rows import shown
 
 
 def item(*args, **settings):
     made = Item(*args, **settings)
-    made.name, made.index, made.held = settings.get("id"), 0, ""
+    made.name, made.index, made.held, made.columns = settings.get("id"), 0, "", None
     return made
 
 
@@ -42,3 +42,9 @@ def test_method_url_and_headers_of_a_row_are_shown_and_secrets_are_not():
 )  # fmt: skip
 def test_a_body_is_one_line_without_secrets(body, says):
     assert lines(item("POST", "https://h.example/1", **body)) == ["POST https://h.example/1", f"  {says}"]
+
+
+def test_carried_columns_are_shown():
+    made = item("GET", "https://h.example/1")
+    made.columns = {"note": "the\nfirst", "n": 3}
+    assert lines(made) == ["GET https://h.example/1", "  carries note=the first, n=3"]

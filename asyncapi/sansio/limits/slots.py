@@ -73,9 +73,9 @@ class Slots:
     """
 
     __slots__ = (
-        "_depth", "_interval", "_leases", "_left", "_local_end", "_low", "_mark", "_mark_used", "_next", "_own_use",
-        "_short", "_used_up", "alone", "ask", "asking", "burst", "grace", "lapsed", "late", "leases", "rate", "seen", "used",
-        "waiting", "workers",
+        "_interval", "_leases", "_left", "_local_end", "_low", "_mark", "_mark_used", "_next", "_own_use",
+        "_short", "_used_up", "alone", "ask", "asking", "burst", "grace", "lapsed", "late", "leases", "rate", "seen",
+        "used", "waiting", "workers",
     )  # fmt: skip
 
     def __init__(self, amount: float, per: float, burst: float, *, workers: int = 1) -> None:
@@ -133,7 +133,7 @@ class Slots:
         return True
 
     def delay(self, now: float, weight: float = 1.0) -> float:
-        """Seconds until so many slots are due; 0 or less if they are now. Where there are too few, more are asked for."""
+        """Seconds until so many slots are due; 0 or less if they are now. It asks for more where there are too few."""
         self._lapse(now, weight)
         due = self._due(weight)
         if due == inf:
@@ -227,13 +227,16 @@ class Slots:
     def go_alone(self, now: float) -> None:
         """Go on without the store: book some slots of this process's own share (rule 4)."""
         self.asking, self.alone = False, True
-        interval = self._interval * max(1, self.workers, self.seen)
+        sharers = max(1, self.workers, self.seen)
+        interval = self._interval * sharers
         last = self._leases[-1] if self._leases else None
-        held_until = last.first + last.count * last.interval if last is not None else now
-        first = max(now, self._local_end, held_until)
+        held_until = last.first + last.count * last.interval if last is not None else -inf
+        late = max((self.burst / sharers - 1.0) * interval, self.need * interval, _LATE)  # a share of the burst
+        goes_on = self._local_end > now - late
+        first = max(held_until, self._local_end if goes_on else now)
         count = max(self.need, float(int(HOLD / interval)))
         self._local_end = first + count * interval
-        self._leases.append(_Lease(first, count, interval, max(self.need * interval, _LATE)))
+        self._leases.append(_Lease(first, count, interval, late))
         self._left += count
         self._low = 0.0
 
