@@ -149,12 +149,12 @@ class Engine:
         try:
             digest, carried = await self._scan()
             if self.stopped is not None:
-                return await self._end(summary_of(self))
+                return await write_end(job, summary_of(self), self.tally)
             there = Opened(self._given_store)
             if sink is not None and there.store is None:
                 there = await opened(job, sink, model, self._reader, digest, carried=carried, part=part)
             if there.store is None:
-                return await self._end(self._nothing_to_do(there))
+                return await write_end(job, self._nothing_to_do(there), self.tally)
             self.store, self._retried = there.store, there.retried
             try:
                 with joined:
@@ -165,7 +165,7 @@ class Engine:
         finally:
             if client is not self._client and (part is None or part.shared is None):
                 await client.aclose()
-        return await self._end(self._summary())
+        return await write_end(job, self._summary(), self.tally)
 
     async def _finish_first(self) -> Summary | None:
         """Finish a job that was stopped before its failed rows are sent again; its summary, if that stops early."""
@@ -181,7 +181,7 @@ class Engine:
         if summary.stopped is None:
             return None
         self.tally, self.stopped, self.code = Tally(), summary.stopped, summary.exit_code
-        return await self._end(summary)
+        return await write_end(job, summary, self.tally)
 
     def _nothing_to_do(self, there: Opened) -> Summary:
         self.notes.append(nothing_to_do(self.job, there))
@@ -433,21 +433,21 @@ class Engine:
             self._gauges.show()
             await asyncio.sleep(_TICK)
 
-    async def _end(self, summary: Summary) -> Summary:
-        """Write the report and the summary, where the job wants them."""
-        job = self.job
-        if job.report is not None and self.code != _INTERRUPTED:
-            try:
-                await in_thread(partial(write_report, job, summary, self.tally))
-                summary = replace(summary, report=job.report)
-            except OSError as error:
-                summary = _not_written(summary, f"the report {job.report}", error)
-        if job.summary is not None:
-            try:
-                await in_thread(partial(write_summary, job.summary, summary))
-            except OSError as error:
-                summary = _not_written(summary, f"the summary {job.summary}", error)
-        return summary
+
+async def write_end(job: Job, summary: Summary, tally: Tally) -> Summary:
+    """Write the report and the summary, where the job wants them; return what the summary is then."""
+    if job.report is not None and summary.exit_code != _INTERRUPTED:
+        try:
+            await in_thread(partial(write_report, job, summary, tally))
+            summary = replace(summary, report=job.report)
+        except OSError as error:
+            summary = _not_written(summary, f"the report {job.report}", error)
+    if job.summary is not None:
+        try:
+            await in_thread(partial(write_summary, job.summary, summary))
+        except OSError as error:
+            summary = _not_written(summary, f"the summary {job.summary}", error)
+    return summary
 
 
 def _not_written(summary: Summary, what: str, error: OSError) -> Summary:

@@ -82,8 +82,6 @@ class Dispatch:
 
     Attributes:
         given_up: Chunks that were given up, and why.
-        count: How many chunks there are, as far as is known.
-        rows: How many rows they have.
     """
 
     def __init__(
@@ -97,8 +95,6 @@ class Dispatch:
         max_outage: float,
     ) -> None:
         self.given_up: list[tuple[Chunk, str]] = []
-        self.count: int = 0
-        self.rows: int = 0
         self._fleet = fleet
         self._chunks = chunks
         self._task = task
@@ -111,6 +107,11 @@ class Dispatch:
         self._lost_at: float | None = None
         self._next: asyncio.Task[Chunk | None] | None = None
         self._left = True
+
+    @property
+    def open(self) -> int:
+        """How many chunks are out."""
+        return len(self._open)
 
     async def run(self) -> None:
         """Hand out all chunks, until they have ended or the job stops."""
@@ -171,7 +172,6 @@ class Dispatch:
             self._left = False
             return None
         self._next = asyncio.create_task(self._read())
-        self.count, self.rows = chunk.number + 1, chunk.first_row + chunk.rows
         return chunk
 
     async def _read(self) -> Chunk | None:

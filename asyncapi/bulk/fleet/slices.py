@@ -210,7 +210,7 @@ def slice_reader(job: Job, chunk: Chunk, folder: str) -> Reader:
     Raises:
         ConfigError: This worker can't read the input.
     """
-    reader = job.reader(relative=True, source=_source(job, chunk, folder), first_row=chunk.first_row)
+    reader = job.reader(source=_source(job, chunk, folder), first_row=chunk.first_row)
     reader.format = chunk.format
     return reader
 
