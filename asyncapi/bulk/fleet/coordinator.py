@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from asyncapi.bulk.engine import write_end
+from asyncapi.bulk.ending import write_end
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.fleet.chunk import run_chunk
 from asyncapi.bulk.fleet.dispatch import Dispatch
