@@ -65,7 +65,8 @@ class Client(CallMethods):
             10 s an attempt.
         retry: A `Retry`, the attempts in all, or None for a single attempt.
         concurrency: Attempts at a time, shared by every call; `Adaptive()` learns it for each host; None for no bound.
-        rate: One `RateLimit` or several that all hold.
+        rate: One `RateLimit` or several that all hold; text such as "50" (a second) or "100/m" is read by
+            `RateLimit.of`.
         shared: A `Redis`: all processes that name the same one keep to `rate`, and to what each host asks for, together
             (docs/shared-quota.md). Needs the extra `redis`.
         pace: Whether to keep to the limits that each host announces (`RateLimit`, `X-RateLimit-*`, Retry-After): slow
@@ -126,7 +127,7 @@ class Client(CallMethods):
         timeout: Timeout | float | None = _DEFAULT_TIMEOUT,
         retry: Retry | int | None = _DEFAULT_RETRY,
         concurrency: int | Adaptive | None = 100,
-        rate: RateLimit | Sequence[RateLimit] | None = None,
+        rate: RateLimit | str | Sequence[RateLimit | str] | None = None,
         shared: Redis | None = None,
         pace: bool | Literal["learn"] | Callable[[Request], str] = True,
         wait: bool | float = True,
@@ -171,7 +172,7 @@ class Client(CallMethods):
             auth=auth,
             retry=retries,
             concurrency=concurrency,
-            rate=_several(rate),
+            rate=tuple(RateLimit.of(limit) if isinstance(limit, str) else limit for limit in _several(rate)),
             shared=shared,
             pace=pace,
             max_queue=max_queue,

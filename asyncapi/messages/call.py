@@ -173,6 +173,7 @@ class Call:
         host: The host (with its port, where the URL has one) whose budgets and limits count now. A fallback to another
             base URL changes it.
         attempts: The records so far.
+        before_write: Called right before the head of an attempt is written; what it raises keeps it from being sent.
         fan_out: The `map`, `gather` or job that it is one item of; None for a single call.
         task: The task it runs in.
         running: False once it has ended.
@@ -195,6 +196,7 @@ class Call:
 
     __slots__ = (
         "attempts",
+        "before_write",
         "cause",
         "ended_by",
         "fan_out",
@@ -226,6 +228,7 @@ class Call:
         self.original: Final = original if type(original) is Target else Target.of(original)
         self.host: str = host
         self.attempts: list[Attempt] = []
+        self.before_write: Callable[[], object] | None = None
         self.fan_out: Any = None  # a fan-out's `Outcomes`
         self.task: Task[Any] | None = None
         self.running: bool = True

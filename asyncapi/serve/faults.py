@@ -26,7 +26,6 @@ _ERRORS = (500, 502, 503)
 _CUTS: tuple[Cut, ...] = ("connect", "headers", "body")
 _FIRST_ERROR, _LAST_ERROR = 400, 599
 _MAX_WAIT = 3600.0
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Rate(NamedTuple):
@@ -218,15 +217,3 @@ def parse_latency(text: str) -> tuple[float, float]:
     low = float(match[1]) / 1000
     high = float(match[2]) / 1000 if match[2] else low
     return Faults(latency=(low, high)).span
-
-
-def parse_rate(text: str) -> Rate:
-    """A rate limit as `200/s`, `100/m`, `5000/h` or `10/30s`.
-
-    Raises:
-        ConfigError: It is none of these.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)?([smh])", text.strip())
-    if match is None:
-        raise ConfigError(f"a rate limit is written like 200/s, 100/m, 5000/h or 10/30s, not {text!r}")
-    return check_rate(Rate(float(match[1]), float(match[2] or 1) * _UNITS[match[3]]))

@@ -85,7 +85,8 @@ def _shown(made: Any) -> str:
 
 
 def _named(name: str, message: str) -> str:
-    return message if message.startswith(name) else f"{name}: {message}"
+    # options of the command line name themselves
+    return message if message.startswith((name, "--")) else f"{name}: {message}"
 
 
 def _one_line(name: str, names: list[str], error: pydantic.ValidationError) -> str:

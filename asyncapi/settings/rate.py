@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
+from asyncapi.errors import ConfigError
 from asyncapi.sansio.limits.bucket import Bucket
+from asyncapi.sansio.limits.rate_text import parse_rate, rate_text
 from asyncapi.settings.base import Seconds, settings
 from asyncapi.settings.checks import Bounds
 
@@ -28,6 +30,23 @@ class RateLimit:
     by: Literal["client", "host"] = "client"
     weight: Callable[[Any], float] | None = None
 
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Read a limit from text: "50" (a second), "50/s", "100/m", "5000/h", "10000/d" or "10/30s".
+
+        A second's worth may be sent at once, never more: 5000/h is no flood.
+
+        Raises:
+            ConfigError: The text can't be read.
+        """
+        if not isinstance(text, str):
+            raise ConfigError(f"RateLimit.of({text!r}): give text such as '100/m', or RateLimit({text!r})")
+        try:
+            amount, per = parse_rate(text)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        return cls(amount, per=per, burst=max(1.0, amount / per))
+
     def start(self) -> Bucket:
         """Start the bucket of one key."""
         return Bucket(self.amount, self.per, self.depth)
@@ -36,3 +55,7 @@ class RateLimit:
     def depth(self) -> float:
         """The bucket's depth, tokens: `burst`, or what it is by default."""
         return self.burst if self.burst is not None else max(1.0, self.amount)
+
+    def describe(self) -> str:
+        """Write the limit for people: "100 a minute"."""
+        return rate_text(self.amount, self.per)

@@ -7,13 +7,17 @@ such text is sent again (seen in 3.14.5): a conditional request would name anoth
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from multidict import CIMultiDict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
+
+BEFORE_WRITE: ContextVar[Callable[[], object] | None] = ContextVar("BEFORE_WRITE", default=None)
+"""`Call.before_write` of the attempt that this task sends: aiohttp's request object doesn't know the call."""
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _STAND_IN = re.compile(rb"\xf4\x8f[\xbe\xbf][\x80-\xbf]")  # UTF-8 of U+10FF80 to U+10FFFF, which mean nothing
@@ -24,6 +28,8 @@ class ByteExactRequest(aiohttp.ClientRequest):
 
     def send(self, conn: Any) -> Awaitable[aiohttp.ClientResponse]:  # type: ignore[override]  # it is awaited
         """Write it."""
+        if (look := BEFORE_WRITE.get()) is not None:
+            look()
         headers = self.headers
         for value in headers.values():
             if not value.isascii() and _NOT_UTF8.search(value):

@@ -35,7 +35,7 @@ def test_the_retry_budget_and_the_longest_wait_are_the_jobs():
     ("settings", "text"),
     [
         ({}, "100 at a time"), ({"rate": 50, "concurrency": 5}, "5 at a time, 50 a second"),
-        ({"rate": "100/m"}, "100 at a time, 100 a minute"), ({"rate": RateLimit(9, per=2)}, "100 at a time, 9 a 2 s"),
+        ({"rate": "100/m"}, "100 at a time, 100 a minute"), ({"rate": RateLimit(9, per=2)}, "100 at a time, 9 in 2 s"),
     ],
 )  # fmt: skip
 def test_the_limits_in_words(settings, text):

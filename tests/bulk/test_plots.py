@@ -5,7 +5,7 @@ import xml.dom.minidom
 import pytest
 
 from asyncapi.bulk import plots
-from asyncapi.bulk.progress import Tally
+from asyncapi.bulk.tally import Tally
 
 
 def tally(rows=200):

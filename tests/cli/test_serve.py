@@ -87,7 +87,7 @@ def test_it_says_which_faults_are_on_and_logs_where_asked(running):
     [
         (["--error-rate", "3"], "the error rate is a share from 0 to 1, not 3"),
         (["--latency", "fast"], "a latency is milliseconds like 20"),
-        (["--rate-limit", "fast"], "a rate limit is written like 200/s"),
+        (["--rate-limit", "fast"], "the rate 'fast' cannot be read: write 50 (a second)"),
         (["--port", "70000"], "a port is a number from 0 to 65535, not 70000"),
         (["--port", "0", "--port-file", "/nowhere/at/all"], "cannot write the port file /nowhere/at/all"),
     ],

@@ -252,6 +252,16 @@ def test_none_of_several_is_no_setting():
     assert (settings.rate, settings.fallback) == ((), ())
 
 
+def test_a_rate_may_be_text():
+    def rates(rate):
+        return Client(rate=rate, transport=MockTransport(reply))._state.settings.rate
+
+    assert rates("100/m") == (RateLimit(100, per=60, burst=100 / 60),)
+    assert rates(["50", RateLimit(5000, per=3600)]) == (RateLimit(50, burst=50), RateLimit(5000, per=3600))
+    with pytest.raises(ConfigError, match="write 50"):
+        rates("fast")
+
+
 def test_a_single_wrong_setting_of_several_is_named_as_the_clients():
     with pytest.raises(ConfigError, match=r"^Client\(rate"):
         Client(rate=5)

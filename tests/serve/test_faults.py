@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncapi.errors import ConfigError
-from asyncapi.serve.faults import NO_FAULT, Fault, Faults, Rate, asked, decide, parse_latency, parse_rate
+from asyncapi.serve.faults import NO_FAULT, Fault, Faults, Rate, asked, decide, parse_latency
 
 MIXED = Faults(latency=(0.01, 0.05), error_rate=0.1, throttle_rate=0.1, drop_rate=0.1, slow_rate=0.1, seed=3)
 PATHS = [f"/items/{number}" for number in range(4000)]
@@ -83,20 +83,6 @@ def test_latency_is_read_as_milliseconds(text, span):
 def test_what_is_no_latency_is_refused(text):
     with pytest.raises(ConfigError, match="latency"):
         parse_latency(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "rate"),
-    [("200/s", Rate(200, 1)), ("100/m", Rate(100, 60)), ("5000/h", Rate(5000, 3600)), ("10/30s", Rate(10, 30))],
-)
-def test_a_rate_limit_is_read_per_unit(text, rate):
-    assert parse_rate(text) == rate
-
-
-@pytest.mark.parametrize("text", ["", "200", "200/d", "0/s", "-1/s", "1/0s", "a/s"])
-def test_what_is_no_rate_limit_is_refused(text):
-    with pytest.raises(ConfigError, match="rate limit"):
-        parse_rate(text)
 
 
 @pytest.mark.parametrize(

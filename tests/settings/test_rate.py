@@ -45,3 +45,20 @@ def taken_at_once(chosen: RateLimit) -> int:
 )
 def test_as_many_tokens_as_the_burst_may_be_spent_at_once(chosen, burst):
     assert taken_at_once(chosen) == burst
+
+
+def test_text_becomes_a_limit_with_a_seconds_worth_at_once():
+    assert RateLimit.of("50") == RateLimit(50, burst=50)
+    assert RateLimit.of("5000/h") == RateLimit(5000, per=3600, burst=5000 / 3600)
+    assert RateLimit.of("10/d") == RateLimit(10, per=86400, burst=1)
+
+
+@pytest.mark.parametrize(("wrong", "says"), [("fast", "the rate 'fast' cannot be read"), (50, "give text such as")])
+def test_what_is_no_rate_is_refused(wrong, says):
+    with pytest.raises(ConfigError, match=says):
+        RateLimit.of(wrong)
+
+
+@pytest.mark.parametrize(("text", "shown"), [("100/m", "100 a minute"), ("3", "3 a second"), ("10/30s", "10 in 30 s")])
+def test_a_limit_describes_itself(text, shown):
+    assert RateLimit.of(text).describe() == shown

@@ -7,6 +7,10 @@ Rim and Lee, VLDB 2019).
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _GAMMA = math.log(1.05)
 _SMALLEST = 1e-6  # seconds: smaller values count as this
@@ -29,8 +33,32 @@ def last_bucket_up_to(line: float) -> int:
     return last
 
 
+def upper_edge(bucket: int) -> float:
+    """Return the largest value of a bucket."""
+    return math.exp(bucket * _GAMMA)
+
+
 def _middle(bucket: int) -> float:
     return math.exp((bucket - 0.5) * _GAMMA)
+
+
+def quantile_of(counts: Mapping[int, int], share: float, count: int | None = None) -> float | None:
+    """Return the value below which `share` (0 to 1) of the counted values lies, or None if nothing was counted.
+
+    Args:
+        counts: How many values each bucket has counted.
+        share: The share, 0 to 1.
+        count: Their sum, where it is known.
+    """
+    count = sum(counts.values()) if count is None else count
+    if not count:
+        return None
+    rank, seen = share * (count - 1), 0
+    for index in sorted(counts):
+        seen += counts[index]
+        if seen > rank:
+            return _middle(index)
+    raise AssertionError("the counts don't add up")  # pragma: no cover
 
 
 class Histogram:
@@ -70,14 +98,18 @@ class Histogram:
 
     def quantile(self, share: float) -> float | None:
         """The value below which `share` (0 to 1) of the stream lies, or None if nothing was counted."""
-        if not self.count:
-            return None
-        rank, seen = share * (self.count - 1), 0
-        for index in sorted(self._buckets):
-            seen += self._buckets[index]
-            if seen > rank:
-                return _middle(index)
-        raise AssertionError("the counts don't add up")  # pragma: no cover
+        return quantile_of(self._buckets, share, self.count)
+
+    def counts(self) -> dict[int, int]:
+        """Return how many values each bucket has counted."""
+        return dict(self._buckets)
+
+    def add(self, other: Histogram) -> None:
+        """Take over the values that another histogram has counted."""
+        for index, count in other._buckets.items():
+            self._buckets[index] = self._buckets.get(index, 0) + count
+        self.count += other.count
+        self.total += other.total
 
 
 class Histograms:

@@ -183,11 +183,12 @@ class Connection(asyncio.Protocol):
     def start(self, exchange: Exchange) -> None:
         """Send a request that has no body, or a small one."""
         head = self._begin(exchange)
-        content = exchange.request.content
-        if content is None:
+        request = exchange.request
+        content = request.content
+        if content is None and request.call.before_write is None:
             self._origin.pool.write_later(self, head)
         elif not self.gone:
-            self.transport.write(head + content)  # type: ignore[operator]  # the transport knows that it is bytes
+            self.transport.write(head + (content or b""))  # type: ignore[operator]  # the transport knows that it is bytes
 
     async def upload(self, exchange: Exchange) -> None:
         """Send a request with a body that is large, streamed or waits for `100 Continue`."""
@@ -226,6 +227,8 @@ class Connection(asyncio.Protocol):
             first += origin.authorization
         head = heads.head(request, headers, first, proxied=origin.proxied)
         self.retired = self.retired or heads.closes
+        if (look := request.call.before_write) is not None:
+            look()
         return head
 
     def abandon(self, exchange: Exchange) -> None:

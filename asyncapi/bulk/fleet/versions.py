@@ -1,0 +1,45 @@
+"""Compare the versions of Python and packages of a worker with those of the coordinator: both must run the same code."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PACKAGES = ("aiohttp", "anyio", "pydantic", "tenacity", "yarl")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, this package, and what it stands on."""
+    from asyncapi import __version__  # noqa: PLC0415 - the package imports its rooms
+
+    found = {"Python": ".".join(platform.python_version_tuple()[:2]), "asyncapi-sdk": __version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def check_versions(wanted: Mapping[str, str]) -> None:
+    """Check that this process has the versions of the coordinator.
+
+    Raises:
+        ConfigError: It has others; the message names them.
+    """
+    found = versions()
+    differ = [
+        f"{name} {found.get(name, 'none')} instead of {wanted[name]}"
+        for name in wanted
+        if found.get(name, "none") != wanted[name]
+    ]
+    if differ:
+        raise ConfigError(
+            f"the worker {platform.node()} has {', '.join(differ)}: install the versions of this machine on every worker"
+        )

@@ -1,0 +1,163 @@
+"""Run chunks on a worker, whatever engine it belongs to.
+
+Rules:
+1. A run of a job has one client on each worker, for all its chunks.
+2. Two chunks are open at a time, so that the last rows of one don't wait alone; more wait here, without a lease.
+3. A run that was stopped stays stopped: tasks that arrive later end at once.
+4. What a run holds here is closed a while after its last chunk: its coordinator may have died without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from asyncapi.bulk.fleet.chunk import run_chunk
+from asyncapi.bulk.fleet.engines import Report
+from asyncapi.bulk.fleet.leases import leases_of
+from asyncapi.bulk.fleet.shared_client import SharedClient
+from asyncapi.bulk.fleet.versions import check_versions
+from asyncapi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asyncapi.bulk.engine import Engine
+    from asyncapi.bulk.fleet.done import Done
+    from asyncapi.bulk.fleet.engines import Task
+    from asyncapi.bulk.fleet.leases import Leases
+    from asyncapi.bulk.job import Job
+    from asyncapi.bulk.progress import Progress
+
+OPEN = 2  # chunks at a time (rule 2)
+
+_IDLE = 30.0  # seconds (rule 4)
+_SECONDS = 0.5  # between reports of a chunk
+_REMEMBERED = 1000  # runs that were stopped
+
+_runs: dict[str, _Run] = {}
+_stopped: dict[str, tuple[str, int]] = {}
+
+
+class _Run:
+    """What a run has on this worker (rule 1)."""
+
+    def __init__(self, task: Task, job: Job, shared: SharedClient, leases: Leases) -> None:
+        self.name = task.run
+        self.job = job
+        self.shared = shared
+        self.leases = leases
+        self.places = asyncio.Semaphore(OPEN)
+        self.engines: set[Engine] = set()
+        self.tasks = 0
+        self.closing: asyncio.TimerHandle | None = None
+
+
+async def work(task: Task, worker: str, report: Callable[[Report], object]) -> Done | None:
+    """Run a chunk.
+
+    Args:
+        task: The chunk.
+        worker: The name of this worker.
+        report: Called about twice a second with how far the chunk is.
+
+    Returns:
+        What was done; None if the run was stopped before the chunk began.
+
+    Raises:
+        ConfigError: Something is wrong on this worker: versions, a variable that is not set, a folder it can't see.
+    """
+    if task.run in _stopped:  # rule 3
+        return None
+    try:
+        run = _runs.get(task.run) or _begin(task)
+    except ConfigError as error:
+        raise ConfigError(f"on the worker {worker}: {error}") from None
+    if run.closing is not None:
+        run.closing.cancel()
+        run.closing = None
+    run.tasks += 1
+    try:
+        async with run.places:
+            if task.run in _stopped:
+                return None
+            return await _work(task, run, _throttled(task, worker, report))
+    except ConfigError as error:
+        raise ConfigError(f"on the worker {worker}: {error}") from None
+    finally:
+        run.tasks -= 1
+        if not run.tasks:
+            run.closing = asyncio.get_running_loop().call_later(_IDLE, _close, run)
+
+
+def stop(run: str, why: str, code: int) -> None:
+    """Stop the chunks of a run on this worker (rule 3)."""
+    _stopped[run] = (why, code)
+    while len(_stopped) > _REMEMBERED:
+        del _stopped[next(iter(_stopped))]
+    found = _runs.get(run)
+    for engine in () if found is None else tuple(found.engines):
+        engine.stop(why, code)
+
+
+async def finish(run: str) -> None:
+    """Close what a run holds on this worker."""
+    found = _runs.pop(run, None)
+    if found is not None:
+        await found.shared.aclose()
+        await found.leases.aclose()
+
+
+def _begin(task: Task) -> _Run:
+    check_versions(task.versions)
+    job: Job = pickle.loads(task.job)  # noqa: S301 - from the coordinator, as the task itself
+    run = _runs[task.run] = _Run(task, job, SharedClient(job), leases_of(job.shared, task.folder, task.job_id))
+    return run
+
+
+def _close(run: _Run) -> None:
+    if _runs.get(run.name) is run:
+        closing = asyncio.ensure_future(finish(run.name))
+        run.closing = closing  # type: ignore[assignment]  # keeps the task alive
+
+
+async def _work(task: Task, run: _Run, progress: Callable[[Progress], object]) -> Done:
+    opened: list[Engine] = []
+
+    def note(engine: Engine) -> None:
+        opened.append(engine)
+        run.engines.add(engine)
+        if run.name in _stopped:
+            engine.stop(*_stopped[run.name])
+
+    try:
+        return await run_chunk(
+            run.job,
+            task.chunk,
+            task.folder,
+            run.leases,
+            job_id=task.job_id,
+            shared=run.shared,
+            progress=progress,
+            opened=note,
+            give_up=task.give_up,
+        )
+    finally:
+        run.engines.difference_update(opened)
+
+
+def _throttled(task: Task, worker: str, report: Callable[[Report], object]) -> Callable[[Progress], object]:
+    last = 0.0
+
+    def progress(state: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _SECONDS:
+            last = now
+            with suppress(OSError):  # the coordinator is gone: the chunk goes on
+                report(Report(task.run, worker, task.chunk.number, state))
+
+    return progress
