@@ -108,3 +108,17 @@ redis.call('HSET', KEYS[1], field, string.format('%s %.0f', ARGV[5], ends))
 redis.call('PEXPIRE', KEYS[1], math.min(86400000, math.ceil((ends - now) / 1000) + 60000))
 return redis.call('PUBLISH', ARGV[1], string.format('quota %s %s', ARGV[2], ARGV[7]))
 """
+
+# Take or renew a lock, which ends by itself. KEYS: the lock. ARGV: who, milliseconds. Returns 1 if it is held.
+LOCK: Final = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+# Give a lock back. KEYS: the lock. ARGV: who. Returns 1 if it was held.
+UNLOCK: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""

@@ -7,7 +7,6 @@ import time
 from functools import partial
 
 import pytest
-from redis_server import redis, redis_server  # noqa: F401 - a fixture
 
 from asyncapi import Client, RateLimited, Redis
 from asyncapi.clock import SYSTEM

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from daemons import free_port
 
 if TYPE_CHECKING:
