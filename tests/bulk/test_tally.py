@@ -104,7 +104,9 @@ def test_kinds_of_errors_and_reasons_are_bounded():
     tally = Tally()
     for n in range(200):
         error = f"Kind{n}: x"
-        tally.add(row(ok=False, error=error, attempts=2), outcome(attempt("first", None, error), attempt("retry: x")), 0)
+        tally.add(
+            row(ok=False, error=error, attempts=2), outcome(attempt("first", None, error), attempt("retry: x")), 0
+        )
     for counts in (tally.by_error, tally.retries_by):
         assert len(counts) == 51
         assert sum(counts.values()) == 200
