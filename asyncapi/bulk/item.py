@@ -20,12 +20,14 @@ class Item(Request):
         given: Its URL as the input or the filled template has it.
         columns: The input's columns that its output row repeats; None where it repeats none.
         weight: How many tokens it takes from the job's second limit.
+        row: The whole row as it was read.
     """
 
-    __slots__ = ("columns", "given", "held", "index", "name", "weight")
+    __slots__ = ("columns", "given", "held", "index", "name", "row", "weight")
     held: str
     index: int
     name: Any  # with a template the id may be any JSON value
     given: str
     columns: Mapping[str, Any] | None
     weight: float
+    row: Mapping[str, Any]

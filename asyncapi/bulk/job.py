@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from asyncapi.bulk import contradictions, policy
 from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.summary import Summary
-from asyncapi.settings import TLS, Adaptive, Cache, RateLimit, Retry, Timeout
+from asyncapi.settings import TLS, Adaptive, Cache, RateLimit, Redis, Retry, Timeout
 from asyncapi.settings.base import settings
 from asyncapi.settings.checks import Bounds
 
@@ -35,7 +35,7 @@ class Job:
     Attributes:
         input: A file of URLs (text), requests (JSONL) or columns (CSV, TSV, Parquet, SQLite), also packed (`.gz`,
             `.zst`) or in an object store (`s3://...`); `-` for stdin; a list of URLs; mappings, as the rows of JSONL.
-        output: Where rows go, by its ending: `.jsonl`, `.csv`, `.sqlite`, `.parquet`; `-` for stdout.
+        output: Where rows go, by its ending: `.jsonl`, `.csv`, `.sqlite`, `.parquet`; `-` for stdout, the default.
         url: A template such as `https://h/items/{id}`, filled from the input's columns.
         format: The format of the input, where its file name doesn't tell.
         limit: The most rows to read from the input.
@@ -105,7 +105,7 @@ class Job:
     """
 
     input: str | Path | Sequence[str] | Iterable[Mapping[str, Any]] | Any
-    output: str | Path
+    output: str | Path = "-"
     _: KW_ONLY
     url: str | None = None
     format: Format | None = None
@@ -158,7 +158,7 @@ class Job:
     report: Path | None = None
     summary: Path | None = None
     verbose: bool = False
-    shared: Any = field(default=None, repr=False)
+    shared: Redis | str | None = field(default=None, repr=False)
     workers_hint: Annotated[int, Bounds(ge=1)] | None = None
     on: str | None = None
     chunk: Annotated[int, Bounds(ge=1)] = _CHUNK
@@ -254,6 +254,14 @@ class Job:
     def cache_settings(self) -> Cache | None:
         """Return the client's cache."""
         return Cache() if self.cache else None
+
+    def shared_limits(self) -> Redis | None:
+        """Return the server by which the client shares its limits.
+
+        Raises:
+            ConfigError: Its URL can't be read.
+        """
+        return policy.shared_limits(self)
 
     def limits_text(self) -> str:
         """Describe the limits: "100 at a time, 50 a second"."""

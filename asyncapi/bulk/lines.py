@@ -92,6 +92,11 @@ class Lines:
             raise ConfigError(f"cannot read the input {self.name}: {problem}")
         return packing
 
+    @property
+    def packed(self) -> bool:
+        """Whether it is packed by gzip or zstd; of a stream or an object store, as far as its name says."""
+        return self._packing is not None
+
     def digest(self) -> str:
         """Return the digest of every byte of the last pass."""
         return self._digest.hexdigest()

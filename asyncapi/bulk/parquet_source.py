@@ -29,6 +29,7 @@ class ParquetSource:
 
     Attributes:
         name: Its name in messages.
+        path: The file.
         regular: Whether it can be read twice.
         slow: Whether reading it may block for long.
         closed: Set it to True, also from another thread, to end a pass at its next row.
@@ -45,7 +46,7 @@ class ParquetSource:
         self.slow: bool = isinstance(path, RemoteFile)
         self.closed: bool = False
         self.wanted: set[str] | None = None
-        self._path = path
+        self.path = path
         self._digest = blake2b(digest_size=16)
         try:
             import pyarrow.parquet  # noqa: F401, PLC0415 - an extra
@@ -64,11 +65,11 @@ class ParquetSource:
     def digest_all(self) -> str:
         """Return the digest of every byte of the file."""
         digest = blake2b(digest_size=16)
-        if isinstance(self._path, RemoteFile):
-            for chunk in self._path.chunks():
+        if isinstance(self.path, RemoteFile):
+            for chunk in self.path.chunks():
                 digest.update(chunk)
         else:
-            with Path(self._path).open("rb") as file:
+            with Path(self.path).open("rb") as file:
                 while chunk := file.read(_CHUNK):
                     digest.update(chunk)
         return digest.hexdigest()
@@ -116,7 +117,7 @@ class ParquetSource:
         import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
         try:
-            source = self._path.open() if isinstance(self._path, RemoteFile) else str(self._path)
+            source = self.path.open() if isinstance(self.path, RemoteFile) else str(self.path)
             file = pq.ParquetFile(source, buffer_size=_BUFFER, pre_buffer=False)
         except (OSError, pa.ArrowException) as error:
             raise self._unreadable(error) from None

@@ -44,6 +44,8 @@ class Part:
             written; it raises where that is forbidden.
         shared: The client to use, with the job's settings; None to make one.
         store: Where rows go instead of `Job.output`.
+        give_up: Send nothing, for this reason: rows that are not there yet become failed ones, or unknown ones if they
+            were in flight.
     """
 
     job_id: str
@@ -53,3 +55,4 @@ class Part:
     may_send: Callable[[], object]
     shared: JoinedClient | None = None
     store: Store | None = None
+    give_up: str | None = None

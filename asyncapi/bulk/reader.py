@@ -26,7 +26,7 @@ from asyncapi.bulk.delimited import BadTable, records
 from asyncapi.bulk.duplicates import Duplicates
 from asyncapi.bulk.excerpts import secrets_of
 from asyncapi.bulk.item import Item
-from asyncapi.bulk.recipe import COLUMNS, KEYS, PLAIN_URL, Carry, Line, Recipe, known
+from asyncapi.bulk.recipe import COLUMNS, ERROR_KEY, KEYS, PLAIN_URL, Carry, Line, LineAgain, Recipe, known
 from asyncapi.bulk.sources import source_of
 from asyncapi.errors import ConfigError
 from asyncapi.messages import decoding, json_text
@@ -199,7 +199,7 @@ class Reader:
                 item = make(row)
             except (ValueError, TypeError) as error:
                 raise self._broken(number, error, text) from None
-            item.name, item.id, item.index, item.held = item.id, index, index, ""
+            item.name, item.id, item.index, item.held, item.row = item.id, index, index, "", row
             index += 1
             if ids is not None and item.name is not None and item.name != "" and ids.add(item.name):
                 ids.note(item.name, f"{self._source.name}:{number}")
@@ -232,7 +232,7 @@ class Reader:
         if first is None:
             return iter(())
         rows = chain((first,), lines)
-        form = self.format or self._sniffed(first[1])
+        form = self.format = self.format or self._sniffed(first[1])
         self.recipe.table = form in {"csv", "tsv"}
         if form == "text":
             return self._text(rows, self._text_column())
@@ -281,7 +281,7 @@ class Reader:
         return name
 
     def _parsed(self, rows: Iterable[lines.Line]) -> Iterator[Record]:
-        kind = Line if self.recipe.template is None and not self.recipe.asks else Any
+        kind = LineAgain if self.recipe.template is None and not self.recipe.asks else Any
         for number, line in rows:
             text = line.strip()
             if not text:
@@ -292,13 +292,16 @@ class Reader:
                 raise self._broken(number, error, text) from None
             if not isinstance(row, dict):
                 raise self._broken(number, ValueError("a row is a JSON object: {...}"), text)
+            row.pop(ERROR_KEY, None)
             yield number, text, row
 
     def _mappings(self, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[Record]:
         adapter = decoding.adapter(Line) if self.recipe.template is None and not self.recipe.asks else None
         for number, row in rows:
+            request = {name: value for name, value in row.items() if name != ERROR_KEY} if ERROR_KEY in row else row
             try:
-                request = row if adapter is None else adapter.validate_python(row)
+                if adapter is not None:
+                    request = adapter.validate_python(request)
             except ValueError as error:
                 raise self._broken(number, error, row) from None
             yield number, row, request

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
 
-    from asyncapi.bulk.fleet.chunk import Done
-    from asyncapi.bulk.fleet.split import Chunk
+    from asyncapi.bulk.fleet.done import Done
+    from asyncapi.bulk.fleet.slices import Chunk
     from asyncapi.bulk.progress import Progress
 
 

@@ -20,12 +20,13 @@ from asyncapi.bulk.fleet.engines import Report
 from asyncapi.bulk.fleet.leases import leases_of
 from asyncapi.bulk.fleet.shared_client import SharedClient
 from asyncapi.bulk.fleet.versions import check_versions
+from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.bulk.engine import Engine
-    from asyncapi.bulk.fleet.chunk import Done
+    from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.fleet.engines import Task
     from asyncapi.bulk.fleet.leases import Leases
     from asyncapi.bulk.job import Job
@@ -71,7 +72,10 @@ async def work(task: Task, worker: str, report: Callable[[Report], object]) -> D
     """
     if task.run in _stopped:  # rule 3
         return None
-    run = _runs.get(task.run) or _begin(task)
+    try:
+        run = _runs.get(task.run) or _begin(task)
+    except ConfigError as error:
+        raise ConfigError(f"on the worker {worker}: {error}") from None
     if run.closing is not None:
         run.closing.cancel()
         run.closing = None
@@ -81,6 +85,8 @@ async def work(task: Task, worker: str, report: Callable[[Report], object]) -> D
             if task.run in _stopped:
                 return None
             return await _work(task, run, _throttled(task, worker, report))
+    except ConfigError as error:
+        raise ConfigError(f"on the worker {worker}: {error}") from None
     finally:
         run.tasks -= 1
         if not run.tasks:

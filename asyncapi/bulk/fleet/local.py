@@ -1,0 +1,220 @@
+"""An engine of processes on this machine: `local:4`. It needs nothing installed, and starts in a fraction of a second.
+
+Rules:
+1. A process that dies is replaced, and the chunks that were open in it are reported as killed.
+2. A process that has not been heard of for `_SILENCE` seconds is killed: it is frozen, or its event loop hangs.
+3. A process ends when its coordinator does: its socket is closed then (process.py).
+4. Ctrl-C goes to the coordinator alone: the processes have a session of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import DEVNULL
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from asyncapi.bulk.fleet.engines import Report, WorkerDied
+from asyncapi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Callable
+
+    from asyncapi.bulk.fleet.done import Done
+    from asyncapi.bulk.fleet.engines import Task
+
+LENGTH_BYTES = 4
+
+_SILENCE = 30.0  # seconds (rule 2)
+_LOOK = 1.0
+_LAST_MOMENT = 1.7  # seconds that processes have to end, after a stop
+_STARTS = 5  # in a row that may fail
+
+
+async def read_message(reader: asyncio.StreamReader) -> Any:
+    """Read one message of the other process.
+
+    Raises:
+        EOFError: It is gone.
+    """
+    try:
+        length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
+        return pickle.loads(await reader.readexactly(length))  # noqa: S301 - from our own process
+    except (asyncio.IncompleteReadError, OSError):
+        raise EOFError from None
+
+
+def write_message(writer: asyncio.StreamWriter, message: Any) -> None:
+    """Write one message to the other process; if it is gone, nothing happens."""
+    data = pickle.dumps(message)
+    with suppress(OSError, RuntimeError):
+        writer.write(len(data).to_bytes(LENGTH_BYTES, "big") + data)
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.process = process
+        self.reader = reader
+        self.writer = writer
+        self.tasks: dict[int, asyncio.Future[Done]] = {}
+        self.heard = time.monotonic()
+        self.was_alive = False
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGKILL)
+
+
+class Local:
+    """Processes on this machine.
+
+    Args:
+        count: How many.
+
+    Raises:
+        ConfigError: This system can't start them.
+    """
+
+    def __init__(self, count: int) -> None:
+        if os.name != "posix":
+            raise ConfigError("local:N needs Linux or macOS: use dask:// on this system")
+        self._count = count
+        self._workers: set[_Worker] = set()
+        self._queue: list[tuple[Task, asyncio.Future[Done]]] = []
+        self._keepers: list[asyncio.Task[None]] = []
+        self._heard: Callable[[Report], object] = lambda _: None
+        self._number = 0
+        self._stopping = False
+        self._failed: ConfigError | None = None
+
+    async def start(self, heard: Callable[[Report], object]) -> None:
+        """Start the processes."""
+        self._heard = heard
+        self._keepers = [asyncio.create_task(self._keep()) for _ in range(self._count)]
+        self._keepers.append(asyncio.create_task(self._watch()))
+
+    def workers(self) -> int:
+        """Return how many processes there are."""
+        return len(self._workers) or self._count
+
+    def submit(self, task: Task) -> asyncio.Future[Done]:
+        """Run a chunk on the process that has the fewest."""
+        future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        if self._failed is not None:
+            future.set_exception(self._failed)
+        else:
+            self._queue.append((task, future))
+            self._hand_out()
+        return future
+
+    async def stop(self, run: str, why: str, code: int) -> None:
+        """Stop all chunks."""
+        for worker in self._workers:
+            write_message(worker.writer, ("stop", run, why, code))
+
+    async def aclose(self) -> None:
+        """End the processes."""
+        self._stopping = True
+        for worker in self._workers:
+            worker.writer.close()  # rule 3
+        ends = [asyncio.ensure_future(worker.process.wait()) for worker in self._workers]
+        if ends:
+            await asyncio.wait(ends, timeout=_LAST_MOMENT)
+        for worker in self._workers:
+            worker.kill()
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, *ends, return_exceptions=True)
+
+    def _hand_out(self) -> None:
+        while self._queue and self._workers:
+            worker = min(self._workers, key=lambda worker: len(worker.tasks))
+            task, future = self._queue.pop(0)
+            self._number += 1
+            worker.tasks[self._number] = future
+            write_message(worker.writer, ("task", self._number, task))
+
+    async def _keep(self) -> None:
+        """Keep one process running (rule 1)."""
+        failures = 0
+        while not self._stopping:
+            worker = await _started()
+            self._workers.add(worker)
+            self._hand_out()
+            try:
+                await self._listen(worker)
+            finally:
+                self._workers.discard(worker)
+                worker.kill()
+                await worker.process.wait()
+                worker.writer.close()
+                for future in worker.tasks.values():
+                    if not future.done():
+                        future.set_exception(WorkerDied())
+            failures = 0 if worker.was_alive else failures + 1
+            if failures >= _STARTS:
+                self._fail(
+                    ConfigError(f"the processes of local:{self._count} end as soon as they start; see above why")
+                )
+                return
+
+    def _fail(self, error: ConfigError) -> None:
+        """End every chunk with an error: no process can be started."""
+        self._failed = error
+        queue, self._queue = self._queue, []
+        for _, future in queue:
+            if not future.done():
+                future.set_exception(error)
+
+    async def _listen(self, worker: _Worker) -> None:
+        while True:
+            try:
+                kind, *rest = await read_message(worker.reader)
+            except EOFError:
+                return
+            worker.heard, worker.was_alive = time.monotonic(), True
+            if kind == "report":
+                self._heard(rest[0])
+            elif kind in {"done", "error"}:
+                future = worker.tasks.pop(rest[0], None)
+                if future is not None and not future.done():
+                    future.set_result(rest[1]) if kind == "done" else future.set_exception(rest[1])
+
+    async def _watch(self) -> None:
+        """Kill processes that are silent (rule 2)."""
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK)
+            now = time.monotonic()
+            frozen = now - last > _SILENCE / 2  # we were frozen ourselves
+            last = now
+            for worker in self._workers:
+                if frozen:
+                    worker.heard = now
+                elif now - worker.heard > _SILENCE:
+                    worker.kill()
+
+
+async def _started() -> _Worker:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "asyncapi.bulk.fleet.process",
+            str(theirs.fileno()),
+            stdin=DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,  # rule 4
+        )
+    reader, writer = await asyncio.open_unix_connection(sock=ours)
+    return _Worker(process, reader, writer)
