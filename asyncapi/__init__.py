@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         Offset,
         PageNumber,
         RateLimit,
+        Redis,
         Retry,
         Timeout,
     )
@@ -185,6 +186,7 @@ __all__ = [
     "RateExceeded",
     "RateLimit",
     "RateLimited",
+    "Redis",
     "RejectedError",
     "Request",
     "RequestTimeout",
@@ -239,7 +241,7 @@ _HOMES = {
     "sansio.http.sse": "ServerSentEvent",
     "settings": (
         "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Fallback Hedge "
-        "LinkHeader NextUrl Offset PageNumber RateLimit Retry Timeout"
+        "LinkHeader NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
     "streaming.events": "Events",
     "streaming.response": "StreamedResponse",
@@ -248,8 +250,8 @@ _HOMES = {
 }
 _ROOMS = (
     "calls", "client", "clock", "config", "credentials", "declared", "errors", "fanout", "layers", "messages",
-    "options", "pagination", "redact", "sansio", "scheduling", "settings", "stores", "streaming", "transports", "types",
-    "watch",
+    "options", "pagination", "redact", "sansio", "scheduling", "settings", "sharing", "stores", "streaming",
+    "transports", "types", "watch",
 )  # fmt: skip
 
 if not TYPE_CHECKING:

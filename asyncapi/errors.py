@@ -311,9 +311,13 @@ def status_error(
     retry_after: float | None = None,
 ) -> StatusError:
     """Make the error of a response's status, without raising it."""
-    family = ServerError if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ClientError
-    cls = _BY_STATUS.get(response.status, family)
+    cls = status_class(response.status)
     return cls(response, request=request, attempts=attempts, retry_after=retry_after)
+
+
+def status_class(status: int) -> type[StatusError]:
+    """Return the class of the error of a status."""
+    return _BY_STATUS.get(status, ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ClientError)
 
 
 class DecodeError(AsyncAPIError):

@@ -39,7 +39,7 @@ ORDER = (
     # pure decisions, in six shelves
     "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.limits", "sansio.failures", "sansio.auth",
     # what waits, what is kept outside the process, what users set
-    "scheduling", "stores", "settings", "config",
+    "scheduling", "stores", "sharing", "settings", "config",
     # what carries an attempt, who we say we are, one concern a layer
     "transports", "credentials", "layers",
     # the options of a call; one call, many calls, bodies that arrive bit by bit, lists of many pages; and the client that holds them
@@ -63,7 +63,7 @@ IMPURE = {
 }  # fmt: skip
 NETWORK = {"aiohttp", "socket", "ssl", "http.client", "urllib.request", "httpx", "requests"}
 OWNS_NETWORK = {"transports", "serve", "testing"}
-SCREENS = {"rich", "typer", "uvloop"}
+SCREENS = {"click", "rich", "uvloop"}
 HEAVY = {"pyarrow", "matplotlib", "opentelemetry", "prometheus_client", "qh3"}
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {"bulk.parquet": {"pyarrow"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"}}
@@ -473,7 +473,7 @@ GOOD: list[tuple[Callable[[Module], list[str]], str, str]] = [
     (looks_down, "serve.app", "from asyncapi import errors\nfrom asyncapi.serve.faults import x"),
     (owns_no_network, "client.client", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import aiohttp"),
     (is_light, "bulk.report", "def plot():\n    import matplotlib"),
-    (is_light, "cli.main", "import typer"),
+    (is_light, "cli.main", "import click"),
     (releases_at_the_end, "layers.watch", "release_at_end(response, f)\nmeter.hold('rate')"),
     (is_small, "clock", '"""' + "doc\n" * FILE_LINES + '"""\nx = 1'),
     (is_small, "clock", "def f():\n    def g():\n" + "        x = 1\n" * 40 + "    x = 1\n" * 40),

@@ -5,10 +5,11 @@ from asyncapi.bulk import Job, run
 summary = await run(Job("urls.txt", "responses.jsonl", rate="50", resume=True))
 """
 
-from asyncapi.bulk.engine import Engine, run
+from asyncapi.bulk.engine import Engine
 from asyncapi.bulk.job import Job
 from asyncapi.bulk.lines import InputError
 from asyncapi.bulk.progress import Progress
+from asyncapi.bulk.run import JobStopped, Run, run, stream
 from asyncapi.bulk.summary import Summary
 
-__all__ = ["Engine", "InputError", "Job", "Progress", "Summary", "run"]
+__all__ = ["Engine", "InputError", "Job", "JobStopped", "Progress", "Run", "Summary", "run", "stream"]

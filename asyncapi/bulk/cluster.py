@@ -58,6 +58,8 @@ def fleet_of(on: Any) -> Fleet:
         return Local(_count(rest, on))
     if kind == "dask" and rest.startswith("//") and rest.strip("/"):
         return _dask(f"tcp:{rest.rstrip('/')}")
+    if kind == "ray" and rest.startswith("//") and rest.strip("/"):
+        return _ray(rest.strip("/") if rest.strip("/") in {"local", "auto"} else on)
     raise ConfigError(f"there is no engine {on!r}: give {_NAMES}")
 
 
@@ -73,3 +75,11 @@ def _dask(on: Any) -> Fleet:
     except ImportError:
         raise ConfigError("running on Dask needs the package distributed: pip install 'asyncapi-sdk[dask]'") from None
     return Dask(on)
+
+
+def _ray(address: str) -> Fleet:
+    try:
+        from asyncapi.bulk.fleet.ray import Ray  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise ConfigError("running on Ray needs the package ray: pip install 'asyncapi-sdk[ray]'") from None
+    return Ray(address)

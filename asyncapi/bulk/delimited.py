@@ -23,11 +23,13 @@ class BadTable(ValueError):
 
     Attributes:
         line: The number of the broken line.
+        text: Its text.
     """
 
-    def __init__(self, line: int, problem: str) -> None:
+    def __init__(self, line: int, problem: str, text: str) -> None:
         super().__init__(f"not valid CSV: {problem}")
-        self.line = line
+        self.line: int = line
+        self.text: str = text
 
 
 def records(lines: Iterator[Line], delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -39,7 +41,7 @@ def records(lines: Iterator[Line], delimiter: str) -> Iterator[tuple[int, list[s
     for number, line in lines:
         text = _without_end(line)
         if "\r" in text and '"' not in text:
-            raise BadTable(number, "a carriage return inside a field that is not quoted")
+            raise BadTable(number, "a carriage return inside a field that is not quoted", text)
         if '"' in text:
             yield _Quoted(lines, delimiter, number, line).fields()
         else:
@@ -74,30 +76,32 @@ class _Quoted:
             field = self._quoted()
             if self._line.startswith(self._delimiter, self._at) or self._line[self._at :] in {"", "\n", "\r\n", "\r"}:
                 return field
-            raise BadTable(self._number, f"{self._delimiter!r} expected after the closing quote of a field")
+            raise BadTable(self._number, f"{self._delimiter!r} expected after the closing quote of a field", self._line)
         end = self._line.find(self._delimiter, self._at)
         begin, self._at = self._at, len(self._line) if end < 0 else end
         text = self._line[begin : self._at]
         text = _without_end(text) if end < 0 else text
         if "\r" in text:
-            raise BadTable(self._number, "a carriage return inside a field that is not quoted")
+            raise BadTable(self._number, "a carriage return inside a field that is not quoted", self._line)
         return text
 
     def _quoted(self) -> str:
         """Read from an opening quote to the one that closes it."""
         parts: list[str] = []
-        size, begin, opened = 0, self._at + 1, self._number
+        size, begin, opened, first = 0, self._at + 1, self._number, self._line
         while True:
             end = self._line.find('"', begin)
             part = self._line[begin:] if end < 0 else self._line[begin:end]
             parts.append(part)
             size += len(part)
             if size > _MAX_FIELD:
-                raise BadTable(opened, f"a quoted field is longer than {_MAX_FIELD >> 20} MiB: is its quote closed?")
+                raise BadTable(
+                    opened, f"a quoted field is longer than {_MAX_FIELD >> 20} MiB: is its quote closed?", first
+                )
             if end < 0:
                 self._number, self._line = next(self._lines, (opened, ""))
                 if not self._line:
-                    raise BadTable(opened, "a quoted field is not closed")
+                    raise BadTable(opened, "a quoted field is not closed", first)
                 begin = 0
             elif self._line.startswith('"', end + 1):
                 parts.append('"')

@@ -15,40 +15,45 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from itertools import chain
-from math import inf
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid5
 
-from asyncapi.bulk.feed import feed, in_thread
+from asyncapi.bulk.columns import RowMaker, map_model, row_maker
+from asyncapi.bulk.commentary import Commentary
+from asyncapi.bulk.due import DueRows
+from asyncapi.bulk.feed import in_thread
+from asyncapi.bulk.gauges import Gauges
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
-from asyncapi.bulk.prepare import check, client_for, open_output, unsafe_to_repeat
-from asyncapi.bulk.progress import Progress, RecentRate
+from asyncapi.bulk.opening import Opened, kept_text, nothing_to_do, opened
+from asyncapi.bulk.prepare import check, check_beside, client_for, is_stopped
 from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import not_sent_row, row_of, unknown_row
-from asyncapi.bulk.store import NotWritten, Store
-from asyncapi.bulk.summary import Summary
+from asyncapi.bulk.store import NoReader, NotWritten
+from asyncapi.bulk.summary import Summary, summary_of, write_summary
 from asyncapi.bulk.tally import Tally
-from asyncapi.bulk.turns import turns_of
+from asyncapi.bulk.turns import Turns, turns_of
 from asyncapi.errors import ConfigError
-from asyncapi.sansio.failures.resend import IDEMPOTENT
+from asyncapi.fanout.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from asyncapi.bulk.failed import FailedRows
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.journal import Past
     from asyncapi.bulk.part import Part
     from asyncapi.bulk.prepare import Noted
+    from asyncapi.bulk.progress import Progress
     from asyncapi.bulk.reader import Item
+    from asyncapi.bulk.retried import Retried
+    from asyncapi.bulk.rows import Row
+    from asyncapi.bulk.saving import Saver
+    from asyncapi.bulk.store import Store
     from asyncapi.client.client import Client
     from asyncapi.client.stats import Stats
-    from asyncapi.fanout.outcomes import Outcomes
     from asyncapi.messages.response import Outcome
 
 GRACE = 1.5  # seconds for requests in flight, once the job is stopping (rule 2)
@@ -60,26 +65,6 @@ _SKIP = 1000  # rows of an earlier run skipped at a time
 _INTERRUPTED = 130
 
 
-async def run(
-    job: Job, *, client: Client | None = None, progress: Callable[[Progress], object] | None = None
-) -> Summary:
-    """Run a job to its end.
-
-    Args:
-        job: The job.
-        client: A client to use, with its own settings instead of the job's. By default one is made and closed.
-        progress: Called about five times a second with the state of the job.
-
-    Returns:
-        The figures of the run. A job that stopped early (`stopped` says why) can be resumed. Cancelling the call leaves
-        everything written so far, and the journal to resume from.
-
-    Raises:
-        ConfigError: A setting, the output, or a row of the input file is wrong; nothing was sent.
-    """
-    return await Engine(job, client=client, progress=progress).run()
-
-
 class Engine:
     """Runs a job, and can stop it.
 
@@ -88,7 +73,23 @@ class Engine:
         client: Used instead of one made for the job.
         progress: Called about five times a second.
         part: Run only this part of the job.
+        store: Takes the rows instead of `Job.output`.
+
+    Attributes:
+        job: The job.
+        tally: The figures so far.
+        total: Rows of the input; None while unknown.
+        phase: As in `Progress`.
+        began: When it began to send, on the monotonic clock.
+        due: The rows that are to be sent.
+        store: Where rows go, once it is open.
+        turns: Decides which rows are held back.
+        notes: What the user should know, in words.
+        stopped: Why the job ended early, or None.
+        code: The exit code of what stopped it; 0 if nothing has.
     """
+
+    store: Store
 
     def __init__(
         self,
@@ -97,58 +98,120 @@ class Engine:
         client: Client | None = None,
         progress: Callable[[Progress], object] | None = None,
         part: Part | None = None,
+        store: Store | None = None,
     ) -> None:
-        self.job = job
+        self.job: Job = job
         self.tally: Tally = Tally()
         self.total: int | None = None
+        self.phase: str = "reading"
+        self.began: float = time.monotonic()
+        self.notes: list[str] = []
         self.stopped: str | None = None
         self.code: int = 0
         self._client = client
+        self._used: Client | None = client
         self._part = part
+        self._given_store: Store | None = store if part is None else part.store
         self._first_row = 0 if part is None else part.first_row  # the journal counts from there
-        self._progress = progress
-        self._phase = "reading"
-        self._began = time.monotonic()
-        self._recent_rate = RecentRate(self._began)
-        self._pulled = 0
         self._reader = part.reader if part else job.reader(relative=client is not None and bool(client.base_url))
-        self._lost: deque[Item] = deque()  # in flight when an earlier run died (rule 3)
+        self._first: Engine | None = None  # finishes a stopped job, before its failed rows are sent again
+        self._retried: Retried | None = None
+        self._saver: Saver | None = None
+        self._make: Callable[[Item, Outcome[Any]], Row] = row_of
         self._outcomes: Outcomes[Any] | None = None
         self._consumer: asyncio.Task[None] | None = None
-        self._store: Store
-        self._stats: Callable[[], Stats]
-        self._limit = job.limits_text()
-        self._paused, self._paused_at = 0.0, -inf  # seconds, and when they were looked up
+        self._commentary = Commentary() if job.verbose else None
         stop = partial(self.stop, code=1)
-        self._turns = turns_of(job, client, stop=stop, note=self._note, release=self._release)
+        self.turns: Turns = turns_of(job, client, stop=stop, note=self._note, release=self._release)
+        self.turns.commentary = self._commentary
+        self.due: DueRows = DueRows(
+            job, self._reader, ended=self._ended, first_row=self._first_row, note=None if client is None else self._note
+        )
+        self._gauges = Gauges(self, progress)
+
+    def stats(self) -> Stats:
+        """Return what the client has done."""
+        return self._used.stats  # type: ignore[union-attr]  # only asked while there is a client
+
+    def sending(self) -> int | None:
+        """Count the attempts that are being sent; None where the client doesn't tell."""
+        return getattr(getattr(self._used, "_transport", None), "sending", None)
 
     async def run(self) -> Summary:
         """Run the job to its end; see `run`."""
-        job = self.job
-        sink, model = check(job)
+        unfinished = await self._finish_first()
+        if unfinished is not None:
+            return unfinished
+        job, part = self.job, self._part
+        sink, model = check(job) if self._given_store is None else (None, check_beside(job))
         client, joined = self._joined()
-        self._stats = lambda: client.stats
+        self._used = client
         try:
-            digest = await self._scan()
+            digest, carried = await self._scan()
             if self.stopped is not None:
-                return self._summary(0, 0)
-            part = self._part
-            self._store = (part and part.store) or await open_output(job, sink, digest, part)
+                return await write_end(job, summary_of(self), self.tally)
+            there = Opened(self._given_store)
+            if sink is not None and there.store is None:
+                there = await opened(job, sink, model, self._reader, digest, carried=carried, part=part)
+            if there.store is None:
+                return await write_end(job, self._nothing_to_do(there), self.tally)
+            self.store, self._retried = there.store, there.retried
             try:
                 with joined:
                     await self._fetch(client, model)
                 await self._finish()
             finally:
-                self._store.close()
+                self.store.close()
         finally:
-            if client is not self._client and (self._part is None or self._part.shared is None):
+            if client is not self._client and (part is None or part.shared is None):
                 await client.aclose()
-        return await self._report()
+        return await write_end(job, self._summary(), self.tally)
+
+    async def _finish_first(self) -> Summary | None:
+        """Finish a job that was stopped before its failed rows are sent again; its summary, if that stops early."""
+        job = self.job
+        if not (job.retry_failed and job.resume and is_stopped(job)):
+            return None
+        first = replace(job, retry_failed=False, include_unknown=False, report=None, summary=None)
+        self._first = Engine(first, client=self._client, progress=self._gauges.callback)
+        try:
+            summary = await self._first.run()
+        finally:
+            self._first = None
+        if summary.stopped is None:
+            return None
+        self.tally, self.stopped, self.code = Tally(), summary.stopped, summary.exit_code
+        return await write_end(job, summary, self.tally)
+
+    def _nothing_to_do(self, there: Opened) -> Summary:
+        self.notes.append(nothing_to_do(self.job, there))
+        found = there.finished or there.retried
+        total, failed = (0, 0) if found is None else (found.total, found.failed)
+        summary = replace(summary_of(self), total=total, skipped=total, skipped_failed=failed)
+        return summary if there.finished is not None else replace(summary, exit_code=1 if failed else 0)
+
+    def _summary(self) -> Summary:
+        past, retried = self.store.past, self._retried
+        summary = summary_of(self, skipped=len(past.done), skipped_failed=past.failed + past.unknown)
+        if retried is None:
+            return summary
+        sent = len(past.done) + self.tally.done
+        ok = sent - past.failed - past.unknown - self.tally.failed - self.tally.unknown
+        notes = [f"{ok:,} of the {sent:,} failed rows that were sent again are ok now", kept_text(retried)]
+        return replace(
+            summary,
+            total=retried.total,
+            skipped=retried.total - retried.due_rows + len(past.done),
+            skipped_failed=summary.skipped_failed + retried.kept,
+            retried=sent,
+            notes=(*summary.notes, *filter(None, notes)),
+            exit_code=summary.exit_code or (1 if retried.kept else 0),
+        )
 
     @property
     def past(self) -> Past:
         """What earlier runs did, once the output is open."""
-        return self._store.past
+        return self.store.past
 
     def interrupt(self) -> None:
         """Stop as Ctrl-C does."""
@@ -158,7 +221,10 @@ class Engine:
         """Stop early (rule 2); only the first call counts."""
         if self.stopped is not None:
             return
-        self.stopped, self.code, self._phase = why, code, "stopping"
+        if self._first is not None:
+            self._first.stop(why, code)
+            return
+        self.stopped, self.code, self.phase = why, code, "stopping"
         self._reader.close()
         if self._outcomes is not None:
             self._outcomes.stop(why)
@@ -169,30 +235,35 @@ class Engine:
         """Return the client, and the block in which it sends our rows."""
         part = self._part
         if part is None or part.shared is None:
-            return self._client or client_for(self.job, self._note, self._turns), nullcontext()
-        return part.shared.client, part.shared.joined(part.first_row, part.rows, self._note, self._turns)
+            synced = self._synced if self.job.durable else None
+            client = self._client or client_for(self.job, self._note, self.turns, self._commentary, synced)
+            return client, nullcontext()
+        return part.shared.client, part.shared.joined(part.first_row, part.rows, self._note, self.turns)
 
-    async def _scan(self) -> str:
+    async def _scan(self) -> tuple[str, tuple[str, ...]]:
+        """Check the input, and return its digest and the columns that are carried to the output."""
         if self._part is not None:
             self.total = self._part.rows
-            return f"{self._part.job_id}, rows from {self._part.first_row}"
+            return f"{self._part.job_id}, rows from {self._part.first_row}", self._reader.columns
         if not self._reader.regular:
-            return "a stream"
-        self._show()
+            return "a stream", self._reader.columns
+        self._gauges.show()
         try:
             found = await in_thread(self._reader.scan)
         except ConfigError:
             if self.stopped is not None:  # cut off in the middle of a row
-                return ""
+                return "", ()
             raise
         if self.stopped is None:
             self.total = found.total
-        return found.digest
+        if found.duplicates is not None:
+            self.notes.append(found.duplicates)
+        return found.digest, found.columns
 
     async def _fetch(self, client: Client, model: Any) -> None:
-        self._phase = "fetching"
-        self._began = time.monotonic()
-        self._recent_rate = RecentRate(self._began)
+        self.phase = "fetching"
+        self.began = time.monotonic()
+        self._gauges.restart()
         self._consumer = asyncio.create_task(self._consume(client, model))
         ticker = asyncio.create_task(self._tick())
         try:
@@ -207,6 +278,8 @@ class Engine:
 
     def _end_with(self, end: BaseException | None) -> None:
         """Take over how the consumer or the clock ended."""
+        if isinstance(end, NoReader):
+            return  # as `| head` does: what was wanted has been read
         if isinstance(end, NotWritten):
             self.stopped, self.code = f"cannot write {self.job.output}: {end}", 1
         elif isinstance(end, ConfigError):
@@ -216,77 +289,72 @@ class Engine:
             raise end
 
     async def _consume(self, client: Client, model: Any) -> None:
+        source = await self._source(client)
         if self._part is not None and self._part.give_up is not None:
-            await self._write_off(self._part.give_up)
+            await self._write_off(source, self._part.give_up)  # type: ignore[arg-type]  # a part is no stream
             return
-        source = self._rows(await self._first()) if self._reader.regular else self._stream()
-        workers = self.job.concurrency
-        self._outcomes = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
-        self._outcomes.hold = self._turns
+        self._make = row_maker(self.job, model)
+        workers, ordered = self.job.concurrency, self.job.ordered
+        if self._saver is None:
+            model = map_model(self.job, model)
+            self._outcomes = client.map(source, model=model, ordered=ordered, concurrency=workers)
+        else:
+            clock = client._clock  # noqa: SLF001 - as its own `map`
+            call: Any = self._saver.call  # its response is a streamed one
+            self._outcomes = Outcomes(call, source, clock, workers=workers, ordered=ordered)
+        self._outcomes.hold = self.turns
         async with self._outcomes as outcomes:
             async for outcome in outcomes:
                 self._take(outcome)
-                while self._store.behind:  # noqa: ASYNC110 - the clock beside it writes (rule 4)
-                    await asyncio.sleep(_TICK)
-        while self._lost and self.stopped is None:
+                while self.store.behind:
+                    await self.store.room()
+        while self.due.lost and self.stopped is None:
             self._take_lost()
 
-    async def _write_off(self, why: str) -> None:
+    async def _source(self, client: Client) -> Iterator[Item] | AsyncIterator[Item]:
+        """Return the rows to send, and prepare what looks at them on their way."""
+        job, due, past = self.job, self.due, self.store.past
+        if self._retried is not None:
+            self.total, due.is_wanted = self._retried.due_rows, self._retried.due
+        if self.store.failed is not None:
+            due.passed = partial(self._passed, self.store.failed, past)
+        if job.save_dir is not None:
+            from asyncapi.bulk.saving import Saver  # noqa: PLC0415 - most jobs save no files
+
+            silence = job.limits().attempt
+            self._saver = Saver(job.save_dir, str(job.output), client, silence=silence, durable=job.durable)
+            await in_thread(self._saver.open)
+            due.claim = self._saver.claim
+        return await due.open(past, self._part.job_id if self._part is not None else past.job)
+
+    def _passed(self, failed: FailedRows, past: Past, item: Item) -> None:
+        failed.passed(item.index - self._first_row, item, past)
+
+    async def _write_off(self, items: Iterator[Item], why: str) -> None:
         """Write the rows that are not there without sending them."""
-        for item in self._rows(await self._first()):
-            self._store.add(item.index - self._first_row, FAILED, not_sent_row(item, why))
+        for item in items:
+            self.store.add(item.index - self._first_row, FAILED, self._whole(item, not_sent_row(item, why)), item)
             self.tally.failed += 1
             if item.index % _SKIP == 0:
                 await asyncio.sleep(0)
-        while self._lost:
+        while self.due.lost:
             self._take_lost()
 
-    async def _first(self) -> Iterator[Item]:
-        """Return the input from its first row that is not done, without blocking the loop on the way there."""
-        items, done, first = self._reader.items(), self._store.past.done, self._first_row
-        for item in items:
-            if item.index - first not in done:
-                return chain((item,), items)
-            if item.index % _SKIP == 0:
-                await asyncio.sleep(0)
-        return items
-
-    def _rows(self, items: Iterator[Item]) -> Iterator[Item]:
-        for item in items:
-            if self._is_due(item):
-                yield item
-
-    async def _stream(self) -> AsyncIterator[Item]:
-        count = 0
-        async for item in feed(self._reader):
-            count += 1
-            if self._is_due(item):
-                yield item
+    def _ended(self, count: int) -> None:
         if self.stopped is None:
             self.total = count
+        if (duplicates := self._reader.duplicates.text()) is not None:
+            self.notes.append(duplicates)
 
-    def _is_due(self, item: Item) -> bool:
-        """Whether to send a row."""
-        past, row = self._store.past, item.index - self._first_row
-        if row in past.done:
-            return False
-        if row in past.started:
-            self._lost.append(item)
-            return False
-        if item.method not in IDEMPOTENT:
-            if item.idempotency_key is True or (self.job.idempotency_key and not item.idempotency_key):
-                item.idempotency_key = str(uuid5(UUID(past.job), str(item.index)))
-            if self._client is not None and unsafe_to_repeat(item):
-                self._note(item.index)
-        self._pulled += 1
-        return True
+    async def _synced(self) -> None:
+        await self.store.synced()
 
     def _note(self, index: int) -> Noted:
         if self._part is None:
-            self._store.start(index)
+            self.store.start(index)
             return None
         self._part.may_send()
-        self._store.start(index - self._first_row)
+        self.store.start(index - self._first_row)
         return partial(self._look, index)
 
     def _look(self, index: int) -> None:
@@ -298,121 +366,90 @@ class Engine:
             raise
 
     def _release(self, index: int) -> None:
-        self._store.release(index - self._first_row)
+        self.store.release(index - self._first_row)
 
     def _take(self, outcome: Outcome[Any]) -> None:
         item: Item = outcome.request  # type: ignore[assignment]  # the source yields items
-        while self._lost and (not self.job.ordered or self._lost[0].index < item.index):
+        lost = self.due.lost
+        while lost and (not self.job.ordered or lost[0].index < item.index):
             self._take_lost()
-        row = row_of(item, outcome)
-        self._store.add(item.index - self._first_row, OK if row["ok"] else FAILED, row)
+        row = self._make(item, outcome)
+        self.store.add(item.index - self._first_row, OK if row["ok"] else FAILED, row, item)
         tally = self.tally
-        tally.add(row, outcome, time.monotonic() - self._began)
-        if not row["ok"] and self.job.max_errors is not None and tally.failed >= self.job.max_errors:
-            self.stop(f"{tally.failed} rows have failed (max_errors)", 1)
+        tally.add(row, outcome, time.monotonic() - self.began)
+        if not row["ok"]:
+            self._look_at_failure(row, item)
+
+    def _look_at_failure(self, row: Row, item: Item) -> None:
+        """Stop the job if this failure, or the number of failures, is reason enough."""
+        job = self.job
+        if self._commentary is not None:
+            self._commentary.failed(item, row)
+        if row["status"] in job.fail_fast:
+            self.stop(f"a row got {row['status']} (fail_fast): {row['error']}", 1)
+        elif job.max_errors is not None and self.tally.failed >= job.max_errors:
+            self.stop(f"{self.tally.failed} rows have failed (max_errors)", 1)
+
+    def _whole(self, item: Item, row: Row) -> Row:
+        """Add the carried columns to a row that was not sent."""
+        return self._make.carry(item, row) if isinstance(self._make, RowMaker) else row
 
     def _take_lost(self) -> None:
-        item = self._lost.popleft()
-        self._store.add(item.index - self._first_row, UNKNOWN, unknown_row(item))
+        item = self.due.lost.popleft()
+        self.store.add(item.index - self._first_row, UNKNOWN, self._whole(item, unknown_row(item)), item)
         self.tally.add_unknown()
 
     async def _tick(self) -> None:
         looked = 0.0
         while True:
             await asyncio.sleep(_TICK)
-            self._store.flush()
+            self.store.flush()
             looked += _TICK
             if looked >= _LOOK:
                 looked = 0.0
-                self._store.look()
-            self._show()
+                self.store.look()
+            self._gauges.sample()
 
     async def _finish(self) -> None:
         """Write the rows that wait, and if all are there, complete the output."""
         try:
             await self._write_all()
-            self._store.look()
+            self.store.look()
             if self.stopped is None:
-                self._phase = "finishing"
-                self._show()
-                await in_thread(partial(self._store.complete, keep_journal=self._part is not None))
+                self.phase = "finishing"
+                self._gauges.show()
+                await in_thread(partial(self.store.complete, keep_journal=self._part is not None))
+                if self._saver is not None:
+                    self._saver.close()
                 self.stopped, self.code = None, 0  # too late for an interrupt
         except NotWritten as error:
             self._end_with(error)
-        self._show()
+        self._gauges.show()
 
     async def _write_all(self) -> None:
         """Write the rows that wait; wait for another program's lock, but not long after a Ctrl-C."""
         until = time.monotonic() + _LAST_MOMENT
-        while not self._store.flush() and (self.code != _INTERRUPTED or time.monotonic() < until):
-            self._show()
+        while not self.store.flush() and (self.code != _INTERRUPTED or time.monotonic() < until):
+            self._gauges.show()
             await asyncio.sleep(_TICK)
 
-    async def _report(self) -> Summary:
-        past = self._store.past
-        summary = self._summary(len(past.done), past.failed + past.unknown)
-        if self.job.report is not None and self.code != _INTERRUPTED:
-            try:
-                await in_thread(lambda: write_report(self.job, summary, self.tally))
-            except OSError as error:
-                why = summary.stopped or f"cannot write the report {self.job.report}: {error.strerror}"
-                return replace(summary, stopped=why, exit_code=summary.exit_code or 1)
-            return replace(summary, report=self.job.report)
-        return summary
 
-    def _summary(self, skipped: int, skipped_failed: int) -> Summary:
-        tally = self.tally
-        elapsed = time.monotonic() - self._began
-        return Summary(
-            total=self.total,
-            skipped=skipped,
-            skipped_failed=skipped_failed,
-            elapsed=elapsed,
-            rate=tally.done / elapsed if elapsed > 0 else 0.0,
-            p99=tally.quantile_ms(0.99),
-            paused=sum(self._stats().pauses.values()),
-            held=dict(self._turns.waited),
-            **tally.figures(),
-            output=str(self.job.output),
-            report=None,
-            stopped=self.stopped,
-            exit_code=self.code or (1 if tally.failed + tally.unknown + skipped_failed else 0),
-        )
+async def write_end(job: Job, summary: Summary, tally: Tally) -> Summary:
+    """Write the report and the summary, where the job wants them; return what the summary is then."""
+    if job.report is not None and summary.exit_code != _INTERRUPTED:
+        try:
+            await in_thread(partial(write_report, job, summary, tally))
+            summary = replace(summary, report=job.report)
+        except OSError as error:
+            summary = _not_written(summary, f"the report {job.report}", error)
+    if job.summary is not None:
+        try:
+            await in_thread(partial(write_summary, job.summary, summary))
+        except OSError as error:
+            summary = _not_written(summary, f"the summary {job.summary}", error)
+    return summary
 
-    def _pause(self, now: float) -> float:
-        """Return the seconds until the server lets the job continue; looked up once a second: a snapshot is costly."""
-        if now - self._paused_at >= _LOOK:
-            self._paused, self._paused_at = max(self._stats().paused.values(), default=0.0), now
-        return max(0.0, self._paused - (now - self._paused_at))
 
-    def _notes(self) -> Iterator[str]:
-        for host, until in self._turns.asked.items():
-            yield f"{host or 'the host'} asks to wait until {time.strftime('%H:%M:%S', time.localtime(until))}"
-        if self._phase != "reading" and self._store.locked >= _LOOK:
-            yield "another program locks the output"
-
-    def _show(self) -> None:
-        if self._progress is None:
-            return
-        tally, now = self.tally, time.monotonic()
-        done, reading = tally.done, self._phase == "reading"
-        skipped = 0 if reading else len(self._store.past.done)
-        rate = self._recent_rate.update(now, done)
-        left = None if self.total is None else self.total - skipped - done
-        self._progress(
-            Progress(
-                phase=self._phase,
-                total=self.total,
-                done=skipped + done,
-                skipped=skipped,
-                in_flight=self._pulled + tally.unknown - done,
-                elapsed=now - self._began,
-                rate=rate,
-                eta=left / rate if left is not None and rate > 0 else None,
-                paused=0.0 if reading else self._pause(now),
-                limit=self._limit,
-                held={word: rows for word, rows in self._turns.waiting.items() if rows},
-                notes=tuple(self._notes()),
-                **tally.figures(),
-            )
-        )
+def _not_written(summary: Summary, what: str, error: OSError) -> Summary:
+    why = summary.stopped or f"cannot write {what}: {error.strerror}"
+    return replace(summary, stopped=why, exit_code=summary.exit_code or 1)

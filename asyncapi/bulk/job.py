@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from pathlib import Path  # noqa: TC003 - pydantic reads it
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from asyncapi.bulk import contradictions, policy
 from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.summary import Summary
-from asyncapi.bulk.template import Template
-from asyncapi.settings import TLS, Adaptive, Cache, RateLimit, Retry, Timeout
+from asyncapi.settings import TLS, Adaptive, Cache, RateLimit, Redis, Retry, Timeout
 from asyncapi.settings.base import settings
 from asyncapi.settings.checks import Bounds
 
@@ -34,12 +33,13 @@ class Job:
     On the command line, every setting is an option of `asyncapi fetch`.
 
     Attributes:
-        input: A file of URLs (text), requests (JSONL) or columns (CSV, TSV); `-` for stdin; or the URLs themselves.
-        output: Where rows go, by its ending: `.jsonl`, `.csv`, `.sqlite`, `.parquet`; `-` for stdout.
+        input: A file of URLs (text), requests (JSONL) or columns (CSV, TSV, Parquet, SQLite), also packed (`.gz`,
+            `.zst`) or in an object store (`s3://...`); `-` for stdin; a list of URLs; mappings, as the rows of JSONL.
+        output: Where rows go, by its ending: `.jsonl`, `.csv`, `.sqlite`, `.parquet`; `-` for stdout, the default.
         url: A template such as `https://h/items/{id}`, filled from the input's columns.
         format: The format of the input, where its file name doesn't tell.
         limit: The most rows to read from the input.
-        method: HTTP method for rows that don't specify one.
+        method: HTTP method for rows that don't specify one; by default POST with `json` or `data`, else GET.
         base_url: The base URL of relative URLs.
         headers: Headers to send with every request; a value may hold `{columns}`.
         json: A JSON body for every row, as text or as a value; its texts may hold `{columns}`.
@@ -104,13 +104,13 @@ class Job:
         ConfigError: A setting is wrong, or settings contradict each other.
     """
 
-    input: str | Path | Sequence[str]
-    output: str | Path
+    input: str | Path | Sequence[str] | Iterable[Mapping[str, Any]] | Any
+    output: str | Path = "-"
     _: KW_ONLY
     url: str | None = None
     format: Format | None = None
     limit: Annotated[int, Bounds(ge=1)] | None = None
-    method: str = "GET"
+    method: str | None = None
     base_url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     json: Any = field(default=None, repr=False)
@@ -158,7 +158,7 @@ class Job:
     report: Path | None = None
     summary: Path | None = None
     verbose: bool = False
-    shared: Any = field(default=None, repr=False)
+    shared: Redis | str | None = field(default=None, repr=False)
     workers_hint: Annotated[int, Bounds(ge=1)] | None = None
     on: str | None = None
     chunk: Annotated[int, Bounds(ge=1)] = _CHUNK
@@ -167,15 +167,27 @@ class Job:
         """Check that the settings go together."""
         contradictions.check(self)
 
-    def reader(self, *, relative: bool = False) -> Reader:
-        """Make the reader of the input; `relative` allows URLs without a host."""
+    def reader(self, *, relative: bool = False, source: Any = None, first_row: int = 0) -> Reader:
+        """Make the reader of the input.
+
+        Args:
+            relative: Whether URLs without a host are allowed.
+            source: A part of the input to read instead of all of it (sources.py).
+            first_row: The number of its first row.
+
+        Raises:
+            ConfigError: The input or a template can't be read.
+        """
         return Reader(
-            self.input,  # type: ignore[arg-type]
-            format=self.format,
-            template=None if self.url is None else Template(self.url),
-            method=self.method,
-            relative=relative or bool(self.base_url),
-        )
+            self.input if source is None else source, format=self.format, template=self.url, method=self.method,
+            json=self.json, data=self.data, headers=self.headers, carry=self.carry, weight_from=self.weight_from,
+            limit=self.limit, relative=relative or bool(self.base_url), first_row=first_row,
+        )  # fmt: skip
+
+    @property
+    def verb(self) -> str:
+        """The HTTP method of rows that don't specify one."""
+        return self.method or ("GET" if self.json is None and self.data is None else "POST")
 
     def what(self, digest: str) -> dict[str, Any]:
         """Return what must not change until the job is resumed."""
@@ -185,7 +197,7 @@ class Job:
             "json": self.json, "data": self.data,
         }  # fmt: skip
         unusual = {name: value for name, value in named.items() if value not in (None, [], "none")}
-        return {"input": digest, "url": self.url, "method": self.method, "base URL": self.base_url} | unusual
+        return {"input": digest, "url": self.url, "method": self.verb, "base URL": self.base_url} | unusual
 
     def auth(self) -> Credential | None:
         """Make the credential: for the base URL's origin, or without one for that of each row.
@@ -242,6 +254,14 @@ class Job:
     def cache_settings(self) -> Cache | None:
         """Return the client's cache."""
         return Cache() if self.cache else None
+
+    def shared_limits(self) -> Redis | None:
+        """Return the server by which the client shares its limits.
+
+        Raises:
+            ConfigError: Its URL can't be read.
+        """
+        return policy.shared_limits(self)
 
     def limits_text(self) -> str:
         """Describe the limits: "100 at a time, 50 a second"."""

@@ -7,9 +7,10 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from asyncapi.bulk.retry_on import RetryOn
 from asyncapi.credentials import ApiKey, Basic, Bearer
 from asyncapi.errors import ConfigError
-from asyncapi.settings import TLS, Adaptive, Budget, RateLimit, Retry, Timeout
+from asyncapi.settings import TLS, Adaptive, Budget, RateLimit, Redis, Retry, Timeout
 
 if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
@@ -76,7 +77,11 @@ def retries(job: Job) -> Retry | None:
     if job.retry_budget is not None:
         floor = budget.floor if isinstance(budget, Budget) else Budget().floor
         budget = None if job.retry_budget == "none" else Budget(job.retry_budget, floor)
-    return replace(retry, budget=budget, max_retry_after=min(retry.max_retry_after, job.max_wait))
+    retry = replace(retry, budget=budget, max_retry_after=min(retry.max_retry_after, job.max_wait))
+    if job.retry_on is None:
+        return retry
+    chosen = RetryOn.of(job.retry_on)
+    return replace(retry, statuses=chosen.statuses, retry=chosen)
 
 
 def rate_limit(job: Job) -> RateLimit | None:
@@ -85,7 +90,7 @@ def rate_limit(job: Job) -> RateLimit | None:
     Raises:
         ConfigError: The text can't be read.
     """
-    limit = None if job.rate is None else _limit(job.rate, "rate")
+    limit = None if job.rate is None else _limit(job.rate, "")
     return limit if limit is None or job.burst is None else replace(limit, burst=job.burst)
 
 
@@ -96,17 +101,17 @@ def rate_limits(job: Job) -> tuple[RateLimit, ...]:
         ConfigError: One can't be read.
     """
     rate = rate_limit(job)
-    tokens = None if job.tokens is None else replace(_limit(job.tokens, "tokens"), weight=_weight)
+    tokens = None if job.tokens is None else replace(_limit(job.tokens, "--tokens: "), weight=_weight)
     return tuple(limit for limit in (rate, tokens) if limit is not None)
 
 
-def _limit(rate: RateLimit | float | str, name: str) -> RateLimit:
+def _limit(rate: RateLimit | float | str, option: str) -> RateLimit:
     if isinstance(rate, RateLimit):
         return rate
     try:
         return RateLimit.of(rate if isinstance(rate, str) else f"{rate:f}")
     except ConfigError as error:
-        raise ConfigError(f"--{name}: {error.message}") from None
+        raise ConfigError(f"{option}{error.message}") from None
 
 
 def _weight(request: Request) -> float:
@@ -115,11 +120,12 @@ def _weight(request: Request) -> float:
 
 
 def at_a_time(job: Job) -> int | Adaptive:
-    """Return the limit of attempts at a time: of the job, or learned for each host."""
-    if not job.adaptive:
-        return job.concurrency
+    """Return the limit of attempts at a time: of the job, or of each host, fixed or learned."""
     most = min(job.concurrency, job.per_host or job.concurrency)
-    return Adaptive(initial=min(_LEARN_FROM, most), maximum=most)
+    if job.adaptive:
+        return Adaptive(initial=min(_LEARN_FROM, most), maximum=most)
+    # a limit that cannot move; the job itself sends no more than `concurrency` rows at a time
+    return job.concurrency if job.per_host is None else Adaptive(initial=most, minimum=most, maximum=most)
 
 
 def tls_settings(job: Job) -> bool | str | TLS:
@@ -133,6 +139,15 @@ def tls_settings(job: Job) -> bool | str | TLS:
     if isinstance(tls, str):
         return TLS(ca=tls, cert=cert, key=key)
     return TLS(cert=cert, key=key, verify=tls)
+
+
+def shared_limits(job: Job) -> Redis | None:
+    """Return the server by which a job's client shares its limits.
+
+    Raises:
+        ConfigError: Its URL can't be read.
+    """
+    return Redis(job.shared, workers=job.workers_hint or 1) if isinstance(job.shared, str) else job.shared
 
 
 def limits_text(job: Job) -> str:

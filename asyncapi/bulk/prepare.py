@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from asyncapi.bulk.bodies import HeaderFields
+from asyncapi.bulk.certificate import CertificateTransport
+from asyncapi.bulk.failed import FailedRows
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
-from asyncapi.bulk.store import check_output, open_store
+from asyncapi.bulk.sources import local_file
+from asyncapi.bulk.store import check_output, journal_path, open_store
+from asyncapi.bulk.summary import check_summary
 from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import TransportError
 from asyncapi.messages.decoding import adapter
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.sansio.failures.resend import IDEMPOTENT, says_nothing
 from asyncapi.transports.factory import MAX_BODY, http_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from asyncapi.bulk.columns import Columns
+    from asyncapi.bulk.commentary import Commentary
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.part import Part
     from asyncapi.bulk.store import Store
@@ -28,7 +36,8 @@ if TYPE_CHECKING:
     from asyncapi.types import Transport
 
 
-_KEY = "Idempotency-Key"
+KEY = "Idempotency-Key"
+_REDIRECTS = 10  # as of a client
 
 Noted: TypeAlias = "Callable[[], object] | None"
 """What is called right before the head of a noted request is written: it may raise, and the request isn't sent."""
@@ -36,7 +45,7 @@ Noted: TypeAlias = "Callable[[], object] | None"
 
 def unsafe_to_repeat(request: Request) -> bool:
     """Whether sending the request a second time may do its work a second time."""
-    return request.method not in IDEMPOTENT and not request.idempotency_key and _KEY not in request.headers
+    return request.method not in IDEMPOTENT and not request.idempotency_key and KEY not in request.headers
 
 
 class Observer(Protocol):
@@ -58,29 +67,52 @@ class NotingTransport:
         inner: Sends the attempts.
         note: Called with the row; what it returns is called right before the head is written.
         observer: Learns how attempts end.
+        synced: Waits until the notes are safe from a power cut; None if they need not be.
+
+    Attributes:
+        sending: Attempts under way, until their body has ended.
     """
 
-    def __init__(self, inner: Transport, note: Callable[[int], Noted], observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        inner: Transport,
+        note: Callable[[int], Noted],
+        observer: Observer | None = None,
+        synced: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._inner = inner
         self._note = note
         self._observer = observer
+        self._synced = synced
+        self.sending: int = 0
 
     async def send(self, request: Request) -> Response:
         """Send one attempt."""
         if request.method not in IDEMPOTENT and unsafe_to_repeat(request):
             request.call.before_write = self._note(request.id)
+            if self._synced is not None:
+                await self._synced()
         observer, began = self._observer, SYSTEM.now()
-        if observer is None:
-            return await self._inner.send(request)
+        self.sending += 1
+        response = None
         try:
             response = await self._inner.send(request)
         except TransportError as error:
-            if not says_nothing(error):
+            if observer is not None and not says_nothing(error):
                 why = f"{type(error).__name__}: {error.message}"
                 observer.failed(request.target.host, why, began, SYSTEM.now())
             raise
-        observer.answered(request.target.host, response, began, SYSTEM.now())
+        finally:
+            if response is None or response.open_body is None:
+                self.sending -= 1
+            else:
+                release_at_end(response, self._sent)
+        if observer is not None:
+            observer.answered(request.target.host, response, began, SYSTEM.now())
         return response
+
+    def _sent(self, _: BaseException | None) -> None:
+        self.sending -= 1
 
     async def aclose(self) -> None:
         """Close the inner transport."""
@@ -88,24 +120,59 @@ class NotingTransport:
 
 
 def check(job: Job) -> tuple[Sink, Any]:
-    """Check the output, the report and the model; return the output, not yet open, and the model.
+    """Check the output, the report, the summary and the model; return the output, not yet open, and the model.
 
     Raises:
         ConfigError: One of them can't be used.
     """
     sink = sink_for(job.output)
-    source = job.input if isinstance(job.input, str | Path) else "-"
-    check_output(sink, source, resume=job.resume, overwrite=job.overwrite)
+    if not job.retry_failed:  # its output is there, and is checked when it is read
+        check_output(sink, local_file(job.input), resume=job.resume, overwrite=job.overwrite)
+    return sink, check_beside(job)
+
+
+def is_stopped(job: Job) -> bool:
+    """Whether the output is that of a job that was stopped."""
+    sink = sink_for(job.output)
+    return sink.resumable and journal_path(sink).exists()
+
+
+def check_beside(job: Job) -> Any:
+    """Check what a job needs beside an output: the report, the summary and the model; return the model.
+
+    Raises:
+        ConfigError: One of them can't be used.
+    """
     if job.report is not None:
         check_report(job.report)
+    if job.summary is not None:
+        check_summary(job.summary)
+    if job.failed_to is not None:
+        FailedRows(job.failed_to).check()
     model = job.model_type()
     if model is not None:
         adapter(model)
-    return sink, model
+    return model
 
 
-async def open_output(job: Job, sink: Sink, digest: str, part: Part | None = None) -> Store:
+async def open_output(
+    job: Job,
+    sink: Sink,
+    what: dict[str, Any],
+    *,
+    columns: Columns | None = None,
+    part: Part | None = None,
+    resume: bool | None = None,
+) -> Store:
     """Open the output in a thread: it may wait for locks, and reads what an earlier run wrote.
+
+    Args:
+        job: The job.
+        sink: The output.
+        what: What must not change until the job is resumed.
+        columns: The columns of a table.
+        part: The part of the job that is run.
+        resume: Whether to continue an earlier run; by default as the job says.
 
     Raises:
         ConfigError: The output can't be opened, or belongs to another job.
@@ -115,10 +182,12 @@ async def open_output(job: Job, sink: Sink, digest: str, part: Part | None = Non
     def work() -> Store:
         store = open_store(
             sink,
-            job.what(digest),
-            resume=job.resume,
+            what,
+            resume=job.resume if resume is None else resume,
             overwrite=job.overwrite,
             job_id=None if part is None else part.job_id,
+            columns=columns,
+            durable=job.durable,
         )
         if left:
             store.close()
@@ -131,26 +200,51 @@ async def open_output(job: Job, sink: Sink, digest: str, part: Part | None = Non
         raise
 
 
-def client_for(job: Job, note: Callable[[int], Noted], observer: Observer | None = None) -> Client:
+def client_for(
+    job: Job,
+    note: Callable[[int], Noted],
+    observer: Observer | None = None,
+    commentary: Commentary | None = None,
+    synced: Callable[[], Awaitable[None]] | None = None,
+) -> Client:
     """Make the client of a job.
 
     Args:
         job: The job.
         note: Called with the row of a request that must not be sent twice, just before it is sent.
         observer: Learns how every attempt ends.
+        commentary: Learns which rows are sent again.
+        synced: Waits until notes are safe from a power cut; None if they need not be.
 
     Raises:
         ConfigError: A setting is wrong.
     """
-    transport = http_transport(SYSTEM, transport=job.transport, max_body=MAX_BODY, tls=job.tls, proxy=job.proxy)
     return Client(
         job.base_url,
-        headers=job.headers,
+        headers=HeaderFields(job.headers).fixed,
         auth=job.auth(),
         timeout=job.limits(),
         retry=job.retries(),
         pace=job.pace,
-        concurrency=job.concurrency,
-        rate=job.rate_limit(),
-        transport=NotingTransport(transport, note, observer),
+        concurrency=job.at_a_time(),
+        rate=job.rate_limits(),
+        redirects=_REDIRECTS if job.redirects is None else job.redirects,
+        cache=job.cache_settings(),
+        single_flight=job.cache,
+        watch=() if commentary is None else (commentary,),
+        transport=NotingTransport(_transport_for(job), note, observer, synced),
+        shared=job.shared_limits(),
     )
+
+
+def _transport_for(job: Job) -> Transport:
+    make = partial(
+        http_transport,
+        SYSTEM,
+        transport=job.transport,
+        max_body=MAX_BODY,
+        proxy=job.proxy,
+        trust_env="proxies" if job.proxy_env else False,
+    )
+    transport = make(tls=job.tls_settings())
+    return transport if job.cert is None else CertificateTransport(transport, partial(make, tls=job.tls), job.base_url)

@@ -18,6 +18,14 @@ def ms_text(value: float | None) -> str:
     return f"{value / 1000:.2f} s" if value >= 999.5 else f"{value:.3g} ms"  # noqa: PLR2004 - a second, rounded
 
 
+def bytes_text(value: float) -> str:
+    """Write bytes for people: 512 B, 1.5 kB, 20 MB."""
+    for size, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= size * 0.9995:  # rounded to three digits
+            return f"{value / size:.3g} {name}"
+    return f"{value:.0f} B"
+
+
 @dataclass(frozen=True, slots=True)
 class HostProgress:
     """The figures of one host at one moment.
@@ -62,7 +70,7 @@ class Progress:
         notes: What else the job waits for, in words: hosts that have asked for it, a locked output.
         queued: Rows pulled from the input that wait for their turn: neither settled nor being sent.
         retries_by: Retries by the status or the error of the attempt that was repeated.
-        size: Bytes of decoded bodies so far.
+        bytes: Bytes of decoded bodies so far.
         hosts: The hosts with the most rows, if there are several.
         warnings: What the user should know about the input, in words: ids that are there twice.
     """
@@ -89,7 +97,7 @@ class Progress:
     notes: Sequence[str] = ()
     queued: int = 0
     retries_by: Mapping[str, int] = field(default_factory=dict)
-    size: int = 0
+    bytes: int = 0
     hosts: Sequence[HostProgress] = ()
     warnings: Sequence[str] = ()
 

@@ -1,13 +1,14 @@
 """One output row per input row, and its text: a line of JSON, the cells of a table, a line of CSV (RFC 4180).
 
-A row has `id, url, status, ok, data | error, attempts, elapsed_ms, at`. Rules:
+A row has `id, url, status, ok, data | error, attempts, elapsed_ms, at`; columns.py adds what the user asks for. Rules:
 1. Without a model, `data` is the parsed JSON of a JSON response; the text of a text response; a `data:` URL (RFC 2397,
    base64) of anything else; None of an empty body. With a model it is the validated value.
-2. Secrets in `url` are masked.
+2. `url` is the text of the input, to join on: it is never masked or rewritten. `status` is that of the last attempt.
 3. JSON is always valid JSON: NaN and infinities are null, half of a surrogate pair is its escape (RFC 8259, 8.2).
 4. An id stays as it is where a column can hold it; else it becomes its JSON text, as `data` does.
-5. A CSV field is quoted where it has a comma, a quote, CR or LF (RFC 4180, 2.6), and is otherwise verbatim; lines end
-   with LF. The csv module leaves CR unquoted before Python 3.11.9 and 3.12.3.
+5. A CSV field is quoted where it has a comma (in TSV a tab), a quote, CR or LF (RFC 4180, 2.6), and is otherwise
+   verbatim; lines end with LF; booleans are `true` and `false`. The csv module leaves CR unquoted before Python 3.11.9
+   and 3.12.3.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from asyncapi.errors import DecodeError, StatusError
 from asyncapi.messages import decoding
 from asyncapi.messages.json_text import written_anyhow
 from asyncapi.messages.response import Response
-from asyncapi.redact import redact_url
+from asyncapi.sansio.failures.resend import IDEMPOTENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from asyncapi.bulk.reader import Item
     from asyncapi.messages.response import Outcome
@@ -37,26 +38,29 @@ Row = dict[str, Any]
 
 UNKNOWN = "unknown: was in flight when the job stopped; not sent again"
 
+REDIRECTED = " [redirected]"
+"""Ends the error of a request that must not be sent twice: it got a redirect, and what it was redirected to failed."""
+
 COLUMNS = ("id", "url", "status", "ok", "data", "error", "attempts", "elapsed_ms", "at")
 
-_BIGGEST_INT = 2**63  # of SQLite, and of most that read tables
-_TO_QUOTE = re.compile('[",\r\n]')
+BIGGEST_INT = 2**63  # of SQLite, and of most that read tables
+_TO_QUOTE = {",": re.compile('[",\r\n]'), "\t": re.compile('["\t\r\n]')}
 _ERROR_SHOWN = 1000
 _TEXT_TYPES = frozenset({"application/xml", "application/javascript", "application/x-www-form-urlencoded"})
 
 
-def row_of(item: Item, outcome: Outcome[Any]) -> Row:
-    """Make the row of an outcome."""
+def row_of(item: Item, outcome: Outcome[Any], read: Callable[[Response], Any] | None = None) -> Row:
+    """Make the row of an outcome; `read` reads the body of a response (by default rule 1)."""
     data, error = outcome.value, outcome.error
     if error is None and type(data) is Response:
         try:
-            data = value_of(data) if data.status < 400 else data.raise_for_status()  # noqa: PLR2004 - where errors begin
+            data = (read or value_of)(data) if data.status < 400 else data.raise_for_status()  # noqa: PLR2004 - where errors begin
         except (DecodeError, StatusError) as problem:
             error = problem
     row: Row = {
         "id": item.index if item.name is None else item.name,
-        "url": redact_url(item.target),
-        "status": outcome.status,
+        "url": item.given,
+        "status": outcome.status if error is None else last_status(outcome),
         "ok": error is None,
     }
     if error is None:
@@ -65,6 +69,8 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
         held_by = word(error)
         row["error"] = _encodable(f"{type(error).__name__}: {error.message}"[:_ERROR_SHOWN])
         row["error"] += f" [{held_by}]" if held_by is not None else ""
+        if item.method not in IDEMPOTENT and any(attempt.why.startswith("redirect") for attempt in outcome.attempts):
+            row["error"] += REDIRECTED
     elapsed = outcome.elapsed
     for attempt in outcome.attempts:
         elapsed -= attempt.queued
@@ -74,11 +80,17 @@ def row_of(item: Item, outcome: Outcome[Any]) -> Row:
     return row
 
 
+def last_status(outcome: Outcome[Any]) -> int | None:
+    """Return the status of the last attempt; None if that got no response."""
+    attempts = outcome.attempts
+    return attempts[-1].status if attempts else outcome.status
+
+
 def unknown_row(item: Item) -> Row:
     """Make the row of a request that may have reached the server: it was in flight when an earlier run died."""
     return {
         "id": item.index if item.name is None else item.name,
-        "url": redact_url(item.target),
+        "url": item.given,
         "status": None,
         "ok": False,
         "error": UNKNOWN,
@@ -166,27 +178,34 @@ def id_text(name: Any) -> str:
     return name if isinstance(name, str) else written_anyhow(name).decode()
 
 
-def cells(row: Row) -> tuple[Any, ...]:
-    """Turn a row into the cells of a table: numbers, text, None."""
-    name = row["id"]
+def id_cell(name: Any) -> Any:
+    """Turn an id into a number or text that a column can hold (rule 4)."""
     if type(name) is float and math.isfinite(name):
-        name += 0.0  # there is one zero in SQLite
-    elif not (isinstance(name, str) or (type(name) is int and -_BIGGEST_INT <= name < _BIGGEST_INT)):
-        name = id_text(name)  # rule 4
-    elapsed = row["elapsed_ms"]
+        return name + 0.0  # there is one zero in SQLite
+    if isinstance(name, str) or (type(name) is int and -BIGGEST_INT <= name < BIGGEST_INT):
+        return name
+    return id_text(name)
+
+
+def cells(row: Row) -> tuple[Any, ...]:
+    """Turn a row into the cells of a table: numbers, text, booleans, None."""
+    elapsed, ok = row["elapsed_ms"], row["ok"]
     return (
-        name, row["url"], row["status"], int(row["ok"]), written_anyhow(row["data"]).decode() if row["ok"] else None,
+        id_cell(row["id"]), row["url"], row["status"], ok, written_anyhow(row["data"]).decode() if ok else None,
         row.get("error"), row["attempts"], None if elapsed is None else float(elapsed), row["at"],
     )  # fmt: skip
 
 
-def csv_line(values: Iterable[Any]) -> bytes:
-    """Write cells as one line of CSV (rule 5); None is an empty field."""
-    return (",".join(map(_field, values)) + "\n").encode()
+def csv_line(values: Iterable[Any], delimiter: str = ",") -> bytes:
+    """Write cells as one line of CSV or TSV (rule 5); None is an empty field."""
+    quoted = _TO_QUOTE[delimiter]
+    return (delimiter.join([_field(value, quoted) for value in values]) + "\n").encode()
 
 
-def _field(value: Any) -> str:
+def _field(value: Any, quoted: re.Pattern[str]) -> str:
     if value is None:
         return ""
+    if type(value) is bool:
+        return "true" if value else "false"
     text = str(value)
-    return '"' + text.replace('"', '""') + '"' if _TO_QUOTE.search(text) else text
+    return '"' + text.replace('"', '""') + '"' if quoted.search(text) else text

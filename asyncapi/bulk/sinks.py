@@ -1,28 +1,32 @@
-"""Outputs of a job: lines of JSON or CSV, a table of SQLite (sqlite.py), Parquet.
+"""Outputs of a job: lines (line_files.py), a table of SQLite (sqlite.py), Parquet (spools.py), a stream.
 
 A sink can be appended to, and has a size that survives the process. Rules:
-1. `encode` turns a row into what will be written, `weight` says how much that adds to `size()`, `append` writes.
+1. `encode` turns a row into what will be written; `pack` says where each row of a batch will end and what `written`
+   recognizes it by; `append` writes the batch. A durable sink has synced it when `append` returns.
 2. `open(end)` cuts off everything after `end`: a resume does that first, once it has compared the rows before it with
    what was `written`.
-3. Size is bytes for files of lines, rows for SQLite. Parquet cannot be appended to: its rows are spooled as JSON
-   lines beside it (`OUT.parquet.part`) and turned into Parquet by `finish`, once all are there.
+3. Size is bytes for files of lines, rows for SQLite.
+4. `columns` and `durable` are set before anything is read or opened.
 """
 # ruff: noqa: D102 - the methods' contract is that of `Sink`
 
 from __future__ import annotations
 
-import io
 import os
 import sqlite3
 import stat
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
-from zlib import crc32
+from typing import TYPE_CHECKING, Any, Protocol
 
-from asyncapi.bulk.journal import write_all
-from asyncapi.bulk.rows import COLUMNS, cells, csv_line, json_line
+from asyncapi.bulk import disk
+from asyncapi.bulk.columns import USUAL, Columns
+from asyncapi.bulk.compression import codec_of
+from asyncapi.bulk.line_files import LinesFile
+from asyncapi.bulk.packed import Packed
+from asyncapi.bulk.rows import json_line
+from asyncapi.bulk.spools import Parquet
 from asyncapi.bulk.sqlite import Sqlite
 from asyncapi.errors import ConfigError
 
@@ -31,11 +35,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from asyncapi.bulk.journal import IsOwn
+    from asyncapi.bulk.kept import Kept
     from asyncapi.bulk.rows import Row
 
 FAILURES = (OSError, sqlite3.Error)
-
-_CHUNK = 1 << 20  # bytes read at a time
 
 
 class Sink(Protocol):
@@ -44,17 +47,33 @@ class Sink(Protocol):
     Attributes:
         files: Every path that it may leave behind, the result first.
         resumable: Whether a later run can cut it and append to it.
+        columns: The columns of a table (rule 4).
+        durable: Whether rows must survive a power cut (rule 4).
     """
 
     files: tuple[Path, ...]
     resumable: bool
+    columns: Columns
+    durable: bool
+
+    def exists(self) -> bool:
+        """Whether there is a result.
+
+        Raises:
+            ConfigError: Nobody can say.
+        """
+        ...
 
     def size(self) -> int:
         """Return the size of the output; 0 if it doesn't exist."""
         ...
 
     def written(self) -> AbstractContextManager[IsOwn]:
-        """Read the output row by row, to compare it with what was written."""
+        """Read the output row by row, to compare it with what was written.
+
+        Raises:
+            ConfigError: It has other columns.
+        """
         ...
 
     def torn(self, begin: int, end: int) -> bool:
@@ -70,19 +89,15 @@ class Sink(Protocol):
         ...
 
     def encode(self, row: Row) -> Any:
-        """Encode a row for `append`."""
+        """Encode a row for `pack`."""
         ...
 
-    def weight(self, encoded: Any) -> int:
-        """Return how much an encoded row adds to the size."""
+    def pack(self, batch: Sequence[Any], end: int) -> Packed:
+        """Make a batch of encoded rows ready to be written after `end`."""
         ...
 
-    def checksum(self, encoded: Any) -> int:
-        """Return the CRC-32 by which `written` recognizes a row."""
-        ...
-
-    def append(self, batch: Sequence[Any]) -> None:
-        """Write encoded rows.
+    def append(self, data: Any) -> None:
+        """Write the data of a packed batch.
 
         Raises:
             Busy: Another program has locked the output: nothing was written, try again.
@@ -102,89 +117,14 @@ class Sink(Protocol):
         """Close the output."""
         ...
 
+    def rows(self) -> Iterator[Kept]:
+        """Read the rows of a finished output.
 
-class JsonLines:
-    """Writes a JSON object a line."""
-
-    header = b""
-
-    def __init__(self, path: Path) -> None:
-        self.files: tuple[Path, ...] = (path,)
-        self.resumable = True
-        self.path = path
-        self._descriptor = -1
-
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    @contextmanager
-    def written(self) -> Iterator[IsOwn]:
-        at = 0
-
-        def is_own(end: int, checksum: int | None) -> bool:
-            nonlocal at
-            begin, at = at, end
-            if not begin and self.header and file.read(len(self.header)) == self.header:
-                begin = len(self.header)
-            found = _checksum(file, end - begin)
-            return found is not None and checksum in {None, found}
-
-        with self.path.open("rb") if self.path.exists() else io.BytesIO() as file:
-            yield is_own
-
-    def torn(self, begin: int, end: int) -> bool:
-        with self.path.open("rb") as file:
-            file.seek(begin)
-            whole = True
-            while chunk := file.read(_CHUNK):
-                text = chunk.rstrip(b"\0")
-                if text and (not whole or begin + len(text) >= end):
-                    return False
-                whole, begin = whole and len(text) == len(chunk), begin + len(chunk)
-        return not whole
-
-    def open(self, end: int) -> int:
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.ftruncate(self._descriptor, end)
-        if end == 0 and self.header:
-            write_all(self._descriptor, self.header)
-            return len(self.header)
-        return end
-
-    def encode(self, row: Row) -> bytes:
-        return json_line(row)
-
-    def weight(self, encoded: bytes) -> int:
-        return len(encoded)
-
-    def checksum(self, encoded: bytes) -> int:
-        return crc32(encoded)
-
-    def append(self, batch: Sequence[bytes]) -> None:
-        write_all(self._descriptor, b"".join(batch))
-
-    def present(self) -> bool:
-        try:
-            return os.path.samestat(self.path.stat(), os.fstat(self._descriptor))
-        except OSError:
-            return False
-
-    def finish(self) -> None:
-        pass
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-class Csv(JsonLines):
-    """Writes CSV with a header; `data` is JSON text, absent values are empty."""
-
-    header: bytes = csv_line(COLUMNS)
-
-    def encode(self, row: Row) -> bytes:
-        return csv_line(cells(row))
+        Raises:
+            ConfigError: It isn't such an output, or has other columns.
+            OSError: It can't be read (or `sqlite3.Error`).
+        """
+        ...
 
 
 class Stream:
@@ -193,8 +133,13 @@ class Stream:
     def __init__(self, path: Path | None) -> None:
         self.files: tuple[Path, ...] = ()
         self.resumable = False
+        self.columns: Columns = USUAL
+        self.durable = False
         self._path = path
         self._descriptor = -1
+
+    def exists(self) -> bool:
+        return False
 
     def size(self) -> int:
         return 0
@@ -212,14 +157,11 @@ class Stream:
     def encode(self, row: Row) -> bytes:
         return json_line(row)
 
-    def weight(self, encoded: bytes) -> int:
-        return len(encoded)
+    def pack(self, batch: Sequence[bytes], end: int) -> Packed:
+        return Packed((end,) * len(batch), (0,) * len(batch), b"".join(batch))
 
-    def checksum(self, encoded: bytes) -> int:
-        return crc32(encoded)
-
-    def append(self, batch: Sequence[bytes]) -> None:
-        write_all(self._descriptor, b"".join(batch))
+    def append(self, data: bytes) -> None:
+        disk.write_all(self._descriptor, data)
 
     def present(self) -> bool:
         return True
@@ -232,43 +174,13 @@ class Stream:
             os.close(self._descriptor)
             self._descriptor = -1
 
-
-class Parquet(JsonLines):
-    """Writes JSON lines while the job runs, and converts them to Parquet at its end (rule 3)."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            from asyncapi.bulk import parquet  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise ConfigError("Parquet output needs pyarrow: pip install 'asyncapi-sdk[parquet]'") from None
-        super().__init__(path.with_name(path.name + ".part"))
-        self._result = path
-        self._convert = parquet.convert
-        self.files: tuple[Path, ...] = (path, self.path)
-        self._finished = False
-
-    def finish(self) -> None:
-        self._convert(self.path, self._result)
-        self._finished = True
-
-    def close(self) -> None:
-        super().close()
-        if self._finished:  # not before the journal is removed, which needs the spool
-            self.path.unlink(missing_ok=True)
+    def rows(self) -> Iterator[Kept]:
+        return iter(())
 
 
-def _checksum(file: IO[bytes], count: int) -> int | None:
-    """Return the checksum of the next `count` bytes; None if there are fewer."""
-    checksum = 0
-    while count > 0 and (chunk := file.read(min(count, _CHUNK))):
-        checksum, count = crc32(chunk, checksum), count - len(chunk)
-    return None if count else checksum
-
-
-_SINKS: dict[str, Callable[[Path], Sink]] = {
-    "": JsonLines, ".jsonl": JsonLines, ".ndjson": JsonLines, ".csv": Csv, ".sqlite": Sqlite, ".db": Sqlite,
-    ".parquet": Parquet,
-}  # fmt: skip
+_DELIMITERS = {"": "", ".jsonl": "", ".ndjson": "", ".csv": ",", ".tsv": "\t"}
+_OTHERS: dict[str, Callable[[Path], Sink]] = {".sqlite": Sqlite, ".db": Sqlite, ".parquet": Parquet}
+_ENDINGS = ".jsonl, .ndjson, .csv, .tsv (each also with .gz or .zst), .sqlite, .db, .parquet"
 
 
 def sink_for(output: str | Path) -> Sink:
@@ -279,13 +191,33 @@ def sink_for(output: str | Path) -> Sink:
     """
     if str(output) == "-":
         return Stream(None)
+    if "://" in str(output):
+        from asyncapi.bulk.uploads import Upload  # noqa: PLC0415 - an extra
+
+        return Upload(str(output), file_sink)
     path = Path(output)
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         if path.is_dir():
             raise ConfigError(f"the output {path} is a folder: name a file in it")
         return Stream(path)
-    try:
-        return _SINKS[path.suffix.lower()](path)
-    except KeyError:
-        endings = ", ".join(ending for ending in _SINKS if ending)
-        raise ConfigError(f"the output {path} has an unknown ending: use one of {endings}, or - for stdout") from None
+    return file_sink(path, path.name)
+
+
+def file_sink(path: Path, name: str) -> Sink:
+    """Return the sink of a file, by the ending of a name.
+
+    Raises:
+        ConfigError: The ending is unknown, or its extra is not installed.
+    """
+    inner, ending = Path(name), Path(name).suffix.lower()
+    codec = codec_of(ending)
+    if codec is not None:
+        inner = inner.with_suffix("")
+    form = inner.suffix.lower()
+    if form in _DELIMITERS:
+        return LinesFile(path, _DELIMITERS[form], codec)
+    if form in _OTHERS and codec is None:
+        return _OTHERS[form](path)
+    if form in _OTHERS:
+        raise ConfigError(f"the output {name}: {form} is not compressed as a whole: leave {ending} out")
+    raise ConfigError(f"the output {name} has an unknown ending: use one of {_ENDINGS}, or - for stdout")

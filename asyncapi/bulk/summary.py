@@ -1,10 +1,19 @@
-"""The summary of a run: its figures, for the program that started it."""
+"""The summary of a run: its figures, for the program that started it, and as a file of JSON."""
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path  # noqa: TC003 - get_type_hints reads it
+from typing import TYPE_CHECKING
+
+from asyncapi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from asyncapi.bulk.engine import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +42,9 @@ class Summary:
         exit_code: 0 all rows are ok, 1 some are not, or the job stopped early, 2 the input is broken, 130 interrupted.
         held: Rows that were held back, by the word for what held them back (docs/bulk.md).
         retries_by: Retries by the status or the error of the attempt that was repeated.
-        size: Bytes of decoded bodies.
+        bytes: Bytes of decoded bodies.
+        retried: Failed rows of the output that were sent again (`Job.retry_failed`): `ok` of them are now ok.
+        notes: What else the user should know, in words: ids that are there twice, rows that were not sent again.
     """
 
     total: int | None
@@ -57,4 +68,60 @@ class Summary:
     exit_code: int
     held: Mapping[str, int] = field(default_factory=dict)
     retries_by: Mapping[str, int] = field(default_factory=dict)
-    size: int = 0
+    bytes: int = 0
+    retried: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def summary_of(engine: Engine, *, skipped: int = 0, skipped_failed: int = 0) -> Summary:
+    """Sum up what an engine has done, after rows of earlier runs that it skipped."""
+    tally = engine.tally
+    elapsed = time.monotonic() - engine.began
+    return Summary(
+        total=engine.total,
+        skipped=skipped,
+        skipped_failed=skipped_failed,
+        elapsed=elapsed,
+        rate=tally.done / elapsed if elapsed > 0 else 0.0,
+        p99=tally.quantile_ms(0.99),
+        paused=sum(engine.stats().pauses.values()),
+        held=dict(engine.turns.waited),
+        **tally.figures(),
+        output=str(engine.job.output),
+        report=None,
+        stopped=engine.stopped,
+        exit_code=engine.code or (1 if tally.failed + tally.unknown + skipped_failed else 0),
+        notes=tuple(engine.notes),
+    )
+
+
+def check_summary(path: Path) -> None:
+    """Check before the job that its summary can be written.
+
+    Raises:
+        ConfigError: There is no such folder.
+    """
+    if path.is_dir():
+        raise ConfigError(f"cannot write the summary {path}: it is a folder")
+    if not path.parent.is_dir():
+        raise ConfigError(f"cannot write the summary {path}: there is no folder {path.parent}")
+
+
+def write_summary(path: Path, summary: Summary) -> None:
+    """Write a summary as JSON: whole, or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    values = asdict(summary) | {"report": None if summary.report is None else str(summary.report)}
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    if path.exists() and not path.is_file():  # a pipe, /dev/stderr: nothing to replace
+        path.write_text(text, encoding="utf-8")
+        return
+    fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.progress import HostProgress
@@ -242,7 +243,7 @@ class Tally:
             "unknown": self.unknown,
             "retries": self.retries,
             "retries_by": most(self.retries_by),
-            "size": self.size,
+            "bytes": self.size,
             "by_status": dict(sorted(self.by_status.items())),
             "by_error": most(self.by_error),
             "p50": self.quantile_ms(0.50),
@@ -297,7 +298,7 @@ def most(counts: Mapping[str, int]) -> dict[str, int]:
 def reasons_of(attempts: Sequence[Attempt]) -> list[str]:
     """Say for each retry why it was sent: the status or the error of the attempt before. A redirect is no retry."""
     reasons = []
-    for before, attempt in zip(attempts, attempts[1:], strict=False):
+    for before, attempt in pairwise(attempts):
         if attempt.why.startswith("redirect"):
             continue
         if attempt.why.startswith("hedge"):

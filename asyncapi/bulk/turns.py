@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
+    from asyncapi.bulk.commentary import Commentary
     from asyncapi.bulk.job import Job
     from asyncapi.client.client import Client
     from asyncapi.messages.request import Request
@@ -96,6 +97,7 @@ class Turns:
         waiting: Rows that are held back now, by word.
         waited: Rows that have been held back, by their first word.
         asked: Hosts that have asked for a longer wait than a retry may take, and when it ends (wall clock).
+        commentary: Says which rows are held back, or None.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class Turns:
         self._sees_attempts = note is None
         self._hosts: dict[str, Host] = {}
         self._answered_at = -inf
+        self.commentary: Commentary | None = None
 
     def key(self, item: Request | str) -> str:
         """Return the host, with its port where the URL has one."""
@@ -257,6 +260,8 @@ class Turns:
         if not getattr(item, "held", why):
             item.held = why  # type: ignore[union-attr]  # a row's
             self.waited[why] = self.waited.get(why, 0) + 1
+            if self.commentary is not None:
+                self.commentary.held_back(item, why)  # type: ignore[arg-type]  # a row
         if not isinstance(item, str) and unsafe_to_repeat(item):
             self._release(item)
         return Verdict(wait, key, why)

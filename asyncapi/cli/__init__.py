@@ -1,4 +1,4 @@
-"""The command line: `asyncapi fetch` and `asyncapi serve`. It parses and shows; the work is in `asyncapi.bulk`.
+"""The command line: `asyncapi fetch`, `report` and `serve`. It parses and shows; the work is in `asyncapi.bulk`.
 
 Rules:
 1. No traceback ever reaches the user.
@@ -8,87 +8,59 @@ Rules:
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import Annotated, Any
 
-import typer
-from typer.core import TyperCommand, TyperGroup
+import click
 
-from asyncapi.cli.fetch import EPILOG as FETCH_EXAMPLES
-from asyncapi.cli.fetch import fetch
-from asyncapi.cli.serve import EPILOG as SERVE_EXAMPLES
-from asyncapi.cli.serve import serve
-from asyncapi.redact import one_line
+from asyncapi.cli.commands import Group, run, show_help
 
 
-def _untyped(option: Any) -> Any:
-    """Keep typer from showing the type of --help."""
-    if option is not None:
-        option.metavar = " "
-    return option
-
-
-class _Command(TyperCommand):
-    def get_help_option(self, ctx: Any) -> Any:
-        return _untyped(super().get_help_option(ctx))
-
-
-class _Group(TyperGroup):
-    def get_help_option(self, ctx: Any) -> Any:
-        return _untyped(super().get_help_option(ctx))
-
-
-app: typer.Typer = typer.Typer(
-    cls=_Group,
-    name="asyncapi",
-    help="Send requests to HTTP APIs in bulk, or run a local server to try them against.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command(cls=_Command, no_args_is_help=True, epilog=FETCH_EXAMPLES)(fetch)
-app.command(cls=_Command, epilog=SERVE_EXAMPLES)(serve)
-
-
-def _print_version(value: bool) -> None:
+def _print_version(context: click.Context, _option: click.Parameter, value: bool) -> None:
     if value:
         from asyncapi import __version__
 
         print(f"asyncapi {__version__}")
-        raise typer.Exit
+        context.exit()
 
 
-@app.callback()
-def options(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", metavar=" ", help="Show the version and exit.", callback=_print_version, is_eager=True
+def _complete(context: click.Context, option: click.Parameter, shell: str | None) -> None:
+    if shell is not None:
+        from asyncapi.cli import completion
+
+        work = completion.install if option.name == "install_completion" else completion.script
+        print(work(shell, context.command))
+        context.exit()
+
+
+def _completion_option(flag: str, text: str) -> click.Option:
+    return click.Option(
+        [flag], is_flag=False, flag_value="auto", expose_value=False, is_eager=True, callback=_complete,
+        metavar="[SHELL]", help=text,
+    )  # fmt: skip
+
+
+def _nothing_asked() -> None:
+    context = click.get_current_context()
+    if context.invoked_subcommand is None:
+        show_help(context)
+
+
+app: Group = Group(
+    "asyncapi",
+    {"fetch": "asyncapi.cli.fetch", "report": "asyncapi.cli.report", "serve": "asyncapi.cli.serve"},
+    [
+        click.Option(
+            ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
+            help="Show the version and exit.",
         ),
-    ] = False,
-) -> None:
-    """Send requests to HTTP APIs in bulk, or run a local server to try them against."""
+        _completion_option("--install-completion", "Install the completion of bash, zsh or fish; your own by default."),
+        _completion_option("--show-completion", "Print the completion script of a shell."),
+    ],
+    help="Send requests to HTTP APIs in bulk, or run a local server to try them against.",
+)  # fmt: skip
+app.callback = _nothing_asked
 
 
 def main() -> None:
     """Run the command line; the console script calls this."""
-    from asyncapi.errors import AsyncAPIError
-
-    try:
-        app()
-    except AsyncAPIError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    except Exception as error:  # rule 1
-        if os.environ.get("ASYNCAPI_TRACEBACK"):
-            raise
-        problem = f"unexpected {type(error).__name__}: {one_line(str(error))}"
-        print(f"error: {problem} (set ASYNCAPI_TRACEBACK=1 to see where)", file=sys.stderr)
-        sys.exit(1)
+    sys.exit(run(app, "asyncapi"))

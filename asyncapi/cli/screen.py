@@ -6,28 +6,26 @@ after five seconds without one.
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from asyncapi.bulk.progress import ms_text
+from asyncapi.bulk.progress import RecentRate
+from asyncapi.cli.phrases import line, summary_lines, title
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
 
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.live import Live
-    from rich.text import Text
 
     from asyncapi.bulk import Job, Progress, Summary
 
 _LINE_EVERY = 5.0  # seconds
 _SHARE_EVERY = 0.1  # of all rows
-_KINDS = 6  # statuses or errors that are named
-_GAP = 3  # spaces between two figures
-_PAUSE = 1.0  # seconds: shorter pauses are not shown
 
 
 class Screen(Protocol):
@@ -53,10 +51,27 @@ class Screen(Protocol):
 
 
 def make_screen(job: Job, *, quiet: bool) -> Screen:
-    """Choose the screen: silent, live, or lines."""
+    """Choose the screen: silent, live, lines, or the summary alone.
+
+    Rows on stdout may go to the same terminal: then there is nothing but the summary. If a pipe takes them, its end may
+    show them there: then there are lines.
+    """
     if quiet:
         return Silent()
-    return LiveScreen(job) if sys.stderr.isatty() else Lines()
+    if not sys.stderr.isatty():
+        return Lines()
+    if str(job.output) == "-" and sys.stdout.isatty():
+        return AtTheEnd()
+    dumb = os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
+    return Lines() if dumb or (str(job.output) == "-" and not _is_file()) else LiveScreen(job)
+
+
+def _is_file() -> bool:
+    """Whether stdout is a file."""
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except (OSError, ValueError):  # it has been closed
+        return False
 
 
 class Silent:
@@ -80,28 +95,53 @@ class Silent:
         """Nothing."""
 
 
+class AtTheEnd(Silent):
+    """Nothing but the summary: between rows that go to the same terminal, a screen would be in the way."""
+
+    def end(self, summary: Summary) -> None:
+        """Print the summary."""
+        with suppress(OSError):
+            print("\n".join(summary_lines(summary, _width())), file=sys.stderr, flush=True)
+
+
 class Lines(Silent):
-    """One line now and then: for logs and pipes."""
+    """One line now and then: for logs, pipes, and terminals that can't move the cursor."""
 
     def __init__(self) -> None:
         self._printed_at = time.monotonic()
         self._share = 0.0
+        self._warned: list[str] = []
 
     def update(self, progress: Progress) -> None:
-        """Print a line if it is time for one."""
+        """Print a line if it is time for one, and every warning at once."""
+        for warning in progress.warnings:
+            if warning not in self._warned:
+                self._warned.append(warning)
+                self._print(f"warning: {warning}")
         now = time.monotonic()
         share = progress.done / progress.total if progress.total else 0.0
         if now - self._printed_at < _LINE_EVERY and share - self._share < _SHARE_EVERY:
             return
         self._printed_at = now
         self._share = share - share % _SHARE_EVERY
-        with suppress(OSError):  # the terminal is gone: the job continues
-            print(line(progress), file=sys.stderr, flush=True)
+        self._print(line(progress))
 
     def end(self, summary: Summary) -> None:
         """Print the summary."""
-        with suppress(OSError):
-            print("\n".join(summary_lines(summary)), file=sys.stderr, flush=True)
+        self._print("\n".join(summary_lines(summary, _width(), known=self._warned)))
+
+    @staticmethod
+    def _print(text: str) -> None:
+        with suppress(OSError):  # the terminal is gone: the job continues
+            print(text, file=sys.stderr, flush=True)
+
+
+def _width() -> int | None:
+    """Return the columns of the terminal that stderr is, or None if it is none."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 class LiveScreen(Silent):
@@ -109,13 +149,20 @@ class LiveScreen(Silent):
 
     def __init__(self, job: Job) -> None:
         from rich.console import Console
-        from rich.live import Live
 
         self._console: Console = Console(stderr=True)
-        self._title = (
-            f"{'stdin' if str(job.input) == '-' else job.input} → {'stdout' if str(job.output) == '-' else job.output}"
+        self._title: str = title(job)
+        self._bytes: RecentRate = RecentRate(0.0)
+        self._warned: list[str] = []
+        self._drawn: tuple[int, list[str]] = (0, [])  # the width, and the lines
+        self._live: Live = self._new_live()
+
+    def _new_live(self) -> Live:
+        from rich.live import Live
+
+        return Live(
+            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, vertical_overflow="crop"
         )
-        self._live: Live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -123,148 +170,39 @@ class LiveScreen(Silent):
 
     def update(self, progress: Progress) -> None:
         """Redraw the screen."""
-        self._live.update(self._drawn(progress), refresh=True)
+        from asyncapi.cli.drawing import drawn
+
+        width = self._console.width
+        if width < self._drawn[0]:
+            self._erase(width)
+        for warning in progress.warnings:
+            if warning not in self._warned:
+                self._warned.append(warning)
+                self._console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+        text = drawn(progress, self._title, width - 1, self._bytes.update(progress.elapsed, progress.bytes))
+        self._drawn = width, text.plain.split("\n")
+        self._live.update(text, refresh=True)
+
+    def _erase(self, width: int) -> None:
+        """Erase lines that the terminal has broken as it became narrower: they take more rows than rich knows."""
+        from rich.control import Control
+        from rich.segment import ControlType
+
+        more = sum((len(text) - 1) // width for text in self._drawn[1] if text)
+        self._live.stop()
+        self._console.control(Control(*((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * more))
+        self._live = self._new_live()  # one that has stopped still knows the size of what it drew
+        self._live.start()
 
     def end(self, summary: Summary) -> None:
         """Replace the screen with the summary."""
         self._live.stop()
-        lines = summary_lines(summary)
+        lines = summary_lines(summary, self._console.width, known=self._warned)
         colour = {0: "green", 130: "yellow"}.get(summary.exit_code, "red")
-        self._console.print(lines[0], style=f"bold {colour}", markup=False, highlight=False)
-        for text in lines[1:]:
-            self._console.print(text, markup=False, highlight=False)
+        for place, text in enumerate(lines):
+            style = f"bold {colour}" if place == 0 else None
+            self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def restore(self) -> None:
         """Show the cursor again."""
         self._live.stop()
-
-    def _drawn(self, now: Progress) -> RenderableType:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-
-        total = now.total
-        bar = Table.grid(expand=True, padding=(0, 2, 0, 0))
-        bar.add_column(ratio=1)
-        bar.add_column(no_wrap=True)
-        share = f"{now.done:,}/{total:,}  {100 * now.done // max(total, 1)} %" if total is not None else f"{now.done:,}"
-        bar.add_row(ProgressBar(total=total, completed=now.done, pulse=total is None), share)
-        eta = f"ETA {_clock(now.eta)}" if now.eta is not None else ""
-        head = [(now.phase, "bold yellow" if now.phase == "stopping" else "bold"), (self._title, "")]
-        pace = [(f"{_figure(now.rate)} rows/s", "bold"), (eta, ""), (f"elapsed {_clock(now.elapsed)}", "")]
-        wire = [
-            f"in flight {_in_flight(now):,}",
-            f"p50 {ms_text(now.p50)}",
-            f"p95 {ms_text(now.p95)}",
-            f"retries {now.retries:,}",
-        ]
-        errors = [(f"{name} {count:,}", "red") for name, count in list(now.by_error.items())[:_KINDS]]
-        paused = [(f"paused by the server for {_clock(now.paused)}", "yellow")] if now.paused >= _PAUSE else []
-        waits = [(text, "yellow") for text in (*_held(now), *now.notes)]
-        rest = [*((text, "") for text in wire), (f"limits {now.limit}", "dim"), *paused, *waits]
-        groups = [head, None, [*pace, *rest], _mix(now), errors]
-        width = self._console.width
-        return Group(*(bar if group is None else _packed(group, width) for group in groups if group is None or group))
-
-
-def _packed(items: list[tuple[str, str]], width: int) -> Text:
-    """Put items side by side, and on the next line where one no longer fits."""
-    from rich.text import Text
-
-    packed, used = Text(no_wrap=True, overflow="ellipsis"), 0
-    for text, style in items:
-        if not text:
-            continue
-        if used:
-            fits = used + _GAP + len(text) <= width
-            packed.append(" " * _GAP if fits else "\n")
-            used = used + _GAP if fits else 0
-        packed.append(text, style)
-        used += len(text)
-    return packed
-
-
-def line(now: Progress) -> str:
-    """Describe the state of a job in one line."""
-    if now.phase == "reading":
-        return "reading the input"
-    total = f"/{now.total:,} ({100 * now.done // max(now.total, 1)} %)" if now.total is not None else ""
-    eta = f", ETA {_clock(now.eta)}" if now.eta is not None else ""
-    failed = f", {now.failed:,} failed" if now.failed else ""
-    return (
-        f"{now.phase}: {now.done:,}{total} rows{failed}, {_figure(now.rate)} rows/s{eta}, "
-        f"{_in_flight(now):,} in flight, p50 {ms_text(now.p50)}, p95 {ms_text(now.p95)}, {now.retries:,} retries"
-        f"{f', paused by the server for {_clock(now.paused)}' if now.paused >= _PAUSE else ''}"
-        f"{''.join(f', {text}' for text in (*_held(now), *now.notes))}"
-    )
-
-
-def _in_flight(now: Progress) -> int:
-    """Count the rows that are being sent: those that are held back are shown apart."""
-    return max(0, now.in_flight - sum(now.held.values()))
-
-
-def _held(now: Progress) -> list[str]:
-    """Say what holds rows back, in the words of docs/bulk.md."""
-    return [f"held back by {word}: {rows:,}" for word, rows in now.held.items()]
-
-
-def summary_lines(summary: Summary) -> list[str]:
-    """Describe the end of a job in a few lines."""
-    done = summary.ok + summary.failed + summary.unknown
-    counts = [f"{summary.ok:,} ok", f"{summary.failed:,} failed"]
-    if summary.unknown:
-        counts.append(f"{summary.unknown:,} unknown (in flight when the job was killed; not sent again)")
-    if summary.skipped:
-        bad = f", of which {summary.skipped_failed:,} failed" if summary.skipped_failed else ""
-        counts.append(f"{summary.skipped:,} done before{bad}")
-    head = {0: "done", 130: "interrupted"}.get(summary.exit_code, "stopped" if summary.stopped else "done")
-    lines = [
-        f"{head}: {done:,} rows in {summary.elapsed:,.1f} s ({_figure(summary.rate)} rows/s): {', '.join(counts)}",
-        f"  latency    p50 {ms_text(summary.p50)}, p95 {ms_text(summary.p95)}, p99 {ms_text(summary.p99)}",
-        f"  retries    {summary.retries:,}",
-    ]
-    if summary.paused >= _PAUSE:
-        lines.append(
-            f"  paused     {summary.paused:,.1f} s by the server (429); --no-pace pauses only the rows it refuses"
-        )
-    if summary.held:
-        lines.append(f"  held back  {_most({f'by {word}:': rows for word, rows in summary.held.items()})}")
-    mixes: dict[str, Mapping[Any, int]] = {"status": summary.by_status, "errors": summary.by_error}
-    lines += [f"  {name:<10} {_most(counts)}" for name, counts in mixes.items() if counts]
-    lines.append(f"  rows       {'stdout' if summary.output == '-' else summary.output}")
-    if summary.report is not None:
-        lines.append(f"  report     {summary.report}")
-    if summary.stopped is not None:
-        if summary.exit_code != 130:  # noqa: PLR2004 - interrupted: the first line says so
-            lines.append(f"error: {summary.stopped}")
-        if summary.output != "-":
-            lines.append("To continue, run the same command with --resume.")
-    return lines
-
-
-def _mix(now: Progress) -> list[tuple[str, str]]:
-    parts = [(f"ok {now.ok:,}", "green"), (f"failed {now.failed:,}", "red" if now.failed else "")]
-    if now.skipped:
-        parts.append((f"done before {now.skipped:,}", ""))
-    if now.unknown:
-        parts.append((f"unknown {now.unknown:,}", "yellow"))
-    for status, count in now.by_status.items():
-        parts.append((f"{status}: {count:,}", {2: "green", 3: "cyan", 4: "yellow"}.get(status // 100, "red")))
-    return parts
-
-
-def _most(counts: Mapping[Any, int]) -> str:
-    entries = sorted(counts.items(), key=lambda entry: -entry[1])
-    shown = [f"{name} {count:,}" for name, count in entries[:_KINDS]]
-    return ", ".join(shown) + (f", and {len(entries) - _KINDS} more kinds" if len(entries) > _KINDS else "")
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"  # noqa: PLR2004
-
-
-def _clock(seconds: float | None) -> str:
-    minutes, rest = divmod(round(seconds or 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -2,96 +2,73 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from asyncapi.cli.options import option
-from asyncapi.errors import ConfigError
+from asyncapi.cli.commands import Command
+from asyncapi.cli.options import PATH, SWITCH, Opt, Table, number, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from asyncapi.serve import Faults, FaultServer
 
-_BAD_USAGE = 2
-_LISTEN, _FAULTS = "Server", "Faults"
+_ANY = number(float("-inf"))  # the server checks, and has better words
+_ANY_WHOLE = whole(-sys.maxsize)
+
+TABLE: Table = {
+    "Server": (
+        Opt("host", "--host", "ADDRESS", "Address to listen on.", default="127.0.0.1"),
+        Opt("port", "--port", "PORT", "Port to listen on; 0 for any free one.", _ANY_WHOLE, "8000"),
+        Opt("port_file", "--port-file", "PATH", "Write the port to this file once the server listens.", PATH),
+        Opt("log", "--log", "", "Print a line per request.", SWITCH),
+    ),
+    "Faults": (
+        Opt("latency", "--latency", "MS", "Delay of every response: 20, or random in 10-50.", default="0"),
+        Opt("error_rate", "--error-rate", "SHARE", "Share of 500, 502 and 503 responses: 0.05 for 5%.", _ANY, "0"),
+        Opt("throttle_rate", "--throttle-rate", "SHARE", "Share of 429 responses, with Retry-After.", _ANY, "0"),
+        Opt("retry_after", "--retry-after", "SECONDS", "The Retry-After of these 429s.", _ANY_WHOLE, "1"),
+        Opt("drop_rate", "--drop-rate", "SHARE", "Share of requests whose connection is dropped.", _ANY, "0"),
+        Opt("slow_rate", "--slow-rate", "SHARE", "Share of slow responses.", _ANY, "0"),
+        Opt("slow", "--slow", "SECONDS", "Extra delay of a slow response.", _ANY, "2"),
+        Opt("rate_limit", "--rate-limit", "RATE", "Respond 429 above this rate: 200 (a second), 100/m, 10/30s."),
+        Opt("seed", "--seed", "N", "Seed of the faults: the same seed gives the same faults.", _ANY_WHOLE, "0"),
+    ),
+}
+
+HELP = """\
+Run a local API that fails on demand: 429s, 5xx, dropped connections, slow
+responses.
+
+GET / lists the endpoints. /items/7 responds with a row, or with one of the
+faults below; /items/7?fault=503 (or 429, drop, slow) asks for one. Ctrl-C
+stops it."""
+
+EXAMPLES = """\
+Examples:
+  asyncapi serve
+  asyncapi serve --latency 10-50 --error-rate 0.05 --drop-rate 0.01
+  asyncapi serve --rate-limit 100/m --log"""
 
 
-Host = Annotated[str, option(_LISTEN, "--host", "ADDRESS", "Address to listen on.")]
-Port = Annotated[int, option(_LISTEN, "--port", "PORT", "Port to listen on; 0 for any free one.")]
-PortFile = Annotated[
-    Path | None, option(_LISTEN, "--port-file", "PATH", "Write the port to this file once the server listens.")
-]
-Latency = Annotated[str, option(_FAULTS, "--latency", "MS", "Delay of every response: 20, or random in 10-50.")]
-ErrorRate = Annotated[
-    float, option(_FAULTS, "--error-rate", "SHARE", "Share of 500, 502 and 503 responses: 0.05 for 5%.")
-]
-ThrottleRate = Annotated[
-    float, option(_FAULTS, "--throttle-rate", "SHARE", "Share of 429 responses, with Retry-After.")
-]
-RetryAfter = Annotated[int, option(_FAULTS, "--retry-after", "SECONDS", "The Retry-After of these 429s.")]
-DropRate = Annotated[float, option(_FAULTS, "--drop-rate", "SHARE", "Share of requests whose connection is dropped.")]
-SlowRate = Annotated[float, option(_FAULTS, "--slow-rate", "SHARE", "Share of slow responses.")]
-Slow = Annotated[float, option(_FAULTS, "--slow", "SECONDS", "Extra delay of a slow response.")]
-RateLimit = Annotated[
-    str | None, option(_FAULTS, "--rate-limit", "RATE", "Respond 429 above this rate: 200 (a second), 100/m, 10/30s.")
-]
-Seed = Annotated[int, option(_FAULTS, "--seed", "N", "Seed of the faults: the same seed gives the same faults.")]
-Log = Annotated[bool, option(_LISTEN, "--log", "", "Print a line per request.")]
-
-EPILOG = """Examples:
-
-asyncapi serve
-
-asyncapi serve --latency 10-50 --error-rate 0.05 --drop-rate 0.01
-
-asyncapi serve --rate-limit 100/m --log
-"""
-
-
-def serve(
-    *,
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    port_file: PortFile = None,
-    latency: Latency = "0",
-    error_rate: ErrorRate = 0.0,
-    throttle_rate: ThrottleRate = 0.0,
-    retry_after: RetryAfter = 1,
-    drop_rate: DropRate = 0.0,
-    slow_rate: SlowRate = 0.0,
-    slow: Slow = 2.0,
-    rate_limit: RateLimit = None,
-    seed: Seed = 0,
-    log: Log = False,
-) -> None:
-    """Run a local API that fails on demand: 429s, 5xx, dropped connections, slow responses.
-
-    GET / lists the endpoints. /items/7 responds with a row, or with one of the faults
-    below; /items/7?fault=503 (or 429, drop, slow) asks for one. Ctrl-C stops it.
-    """
+def serve(given: Mapping[str, Any]) -> None:
+    """Run the server with the options that are given."""
     from asyncapi.serve.faults import Faults, Rate, parse_latency
     from asyncapi.serve.server import FaultServer, run
-    from asyncapi.settings import RateLimit as Limit
+    from asyncapi.settings import RateLimit
 
-    try:
-        limit = None if rate_limit is None else Limit.of(rate_limit)
-        faults = Faults(
-            latency=parse_latency(latency),
-            error_rate=error_rate,
-            throttle_rate=throttle_rate,
-            retry_after=retry_after,
-            drop_rate=drop_rate,
-            slow_rate=slow_rate,
-            slow=slow,
-            rate_limit=None if limit is None else Rate(limit.amount, limit.per),
-            seed=seed,
-        )
-        server = FaultServer(faults, host=host, port=port, log=_line if log else None)
-        run(server, started=lambda: _announce(server, faults), port_file=port_file)
-    except ConfigError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(_BAD_USAGE) from None
+    listen = {row.name for row in TABLE["Server"]}
+    faults = {name: value for name, value in given.items() if value is not None and name not in listen}
+    if "latency" in faults:
+        faults["latency"] = parse_latency(faults["latency"])
+    if "rate_limit" in faults:
+        limit = RateLimit.of(faults["rate_limit"])
+        faults["rate_limit"] = Rate(limit.amount, limit.per)
+    made = Faults(**faults)
+    host, port = given["host"] or "127.0.0.1", 8000 if given["port"] is None else given["port"]
+    server = FaultServer(made, host=host, port=port, log=_line if given["log"] else None)
+    run(server, started=lambda: _announce(server, made), port_file=given["port_file"] and Path(given["port_file"]))
 
 
 def _announce(server: FaultServer, faults: Faults) -> None:
@@ -104,3 +81,8 @@ def _announce(server: FaultServer, faults: Faults) -> None:
 
 def _line(text: str) -> None:
     print(text, flush=True)
+
+
+command: Command = Command(
+    "serve", serve, TABLE, help=HELP, short="Run a local API that fails on demand.", epilog=EXAMPLES
+)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from asyncapi.layers.watch import Watcher
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
-    from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Hedge
+    from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Hedge, Redis
     from asyncapi.types import Headers, Layer, Params, Transport
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
@@ -67,6 +67,8 @@ class Client(CallMethods):
         concurrency: Attempts at a time, shared by every call; `Adaptive()` learns it for each host; None for no bound.
         rate: One `RateLimit` or several that all hold; text such as "50" (a second) or "100/m" is read by
             `RateLimit.of`.
+        shared: A `Redis`: all processes that name the same one keep to `rate`, and to what each host asks for, together
+            (docs/shared-quota.md). Needs the extra `redis`.
         pace: Whether to keep to the limits that each host announces (`RateLimit`, `X-RateLimit-*`, Retry-After): slow
             down before its 429, and pause all calls where a limit is seen to be shared. `map`, `gather` and jobs also
             infer a rate from refusals alone; "learn" has single calls keep to it, too. A function of the Request gives
@@ -126,6 +128,7 @@ class Client(CallMethods):
         retry: Retry | int | None = _DEFAULT_RETRY,
         concurrency: int | Adaptive | None = 100,
         rate: RateLimit | str | Sequence[RateLimit | str] | None = None,
+        shared: Redis | None = None,
         pace: bool | Literal["learn"] | Callable[[Request], str] = True,
         wait: bool | float = True,
         max_queue: int | None = None,
@@ -170,6 +173,7 @@ class Client(CallMethods):
             retry=retries,
             concurrency=concurrency,
             rate=tuple(RateLimit.of(limit) if isinstance(limit, str) else limit for limit in _several(rate)),
+            shared=shared,
             pace=pace,
             max_queue=max_queue,
             hooks=hooks,  # type: ignore[arg-type]  # any sequence
@@ -268,6 +272,8 @@ class Client(CallMethods):
         )
         yield f"Client {redact_url(self.base_url) or '(no base URL)'}"
         yield f"  timeouts: {limits or 'none'}"
+        if self._state.fleet is not None:
+            yield f"  {self._state.fleet.describe()}"
         yield "  each call goes through, outermost first:"
         for number, step in enumerate(self._steps, 1):
             yield f"  {number:2}  {step.name:<22}{step.settings}"

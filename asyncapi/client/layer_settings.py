@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY
 from typing import Annotated, Any, ClassVar, Literal
 
-from asyncapi.settings import Adaptive, Breaker, Cache, Chaos, Fallback, Hedge, RateLimit, Retry
+from asyncapi.settings import Adaptive, Breaker, Cache, Chaos, Fallback, Hedge, RateLimit, Redis, Retry
 from asyncapi.settings.base import settings
 from asyncapi.settings.checks import After, Bounds
 
@@ -31,6 +31,7 @@ class LayerSettings:
     retry: Retry | None = None
     concurrency: AtLeastOne | Adaptive | None = None
     rate: tuple[RateLimit, ...] = ()
+    shared: Redis | None = None
     pace: bool | Literal["learn"] | Callable[[Any], str] = True
     max_queue: Annotated[int, Bounds(ge=0, strict=True)] | None = None
     hooks: tuple[Hook, ...] = ()

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from asyncapi.sansio.failures.circuit import Circuit
     from asyncapi.sansio.failures.idempotency import UsedKeys
     from asyncapi.sansio.failures.retry_budget import Retries
-    from asyncapi.settings import RateLimit
+    from asyncapi.settings import RateLimit, Redis
+    from asyncapi.sharing.fleet import Fleet
     from asyncapi.types import Send
 
 _STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share
@@ -80,11 +81,8 @@ class ClientState:
         self.gates: Keyed[Gate] | None = None
         if isinstance(settings.concurrency, Adaptive):
             self.gates = Keyed(partial(_learning_gate, settings.concurrency), busy=lambda gate: gate.busy)
-        self.limiters: list[tuple[str, list[RateLimit], Keyed[Limiter]]] = [
-            (by, limits, Keyed(partial(_limiter, limits, clock), busy=lambda limiter: limiter.busy))
-            for by in ("client", "host")
-            if (limits := [limit for limit in settings.rate if limit.by == by])
-        ]
+        self.fleet: Fleet | None = _fleet(settings.shared, clock)
+        self.limiters: list[tuple[str, list[RateLimit], Keyed[Limiter]]] = _limiters(settings.rate, self.fleet, clock)
         self.paces: Keyed[Pace] | None = (
             Keyed(partial(Pace, clock), busy=lambda pace: pace.busy) if settings.pace else None
         )
@@ -138,8 +136,12 @@ class ClientState:
         self.watchdog.close()
         if self.hedges is not None:
             self.hedges.close()
-        if self.keyring is not None:
-            await self.keyring.context.aclose()
+        try:
+            if self.keyring is not None:
+                await self.keyring.context.aclose()
+        finally:
+            if self.fleet is not None:
+                await self.fleet.aclose()
 
 
 def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None) -> PrincipalSource | None:
@@ -153,5 +155,29 @@ def _learning_gate(adaptive: Adaptive) -> Gate:
     return Gate(max(1, int(learned.limit)), learned, adaptive.maximum)
 
 
-def _limiter(limits: Sequence[RateLimit], clock: Clock) -> Limiter:
-    return Limiter([limit.start() for limit in limits], clock)
+def _limiters(
+    rate: Sequence[RateLimit], fleet: Fleet | None, clock: Clock
+) -> list[tuple[str, list[RateLimit], Keyed[Limiter]]]:
+    return [
+        (by, limits, Keyed(_limiter(limits, fleet, clock), busy=lambda limiter: limiter.busy, named=True))
+        for by in ("client", "host")
+        if (limits := [limit for limit in rate if limit.by == by])
+    ]
+
+
+def _limiter(limits: Sequence[RateLimit], fleet: Fleet | None, clock: Clock) -> Callable[[str], Limiter]:
+    """Return what makes the limiter of a host, or of "" for the client's."""
+    if fleet is None:
+        return lambda _: Limiter([limit.start() for limit in limits], clock)
+    from asyncapi.sharing.fleet import Limit  # noqa: PLC0415 - most clients share nothing
+
+    shared = [Limit(limit.amount, limit.per, limit.depth, limit.weight is not None) for limit in limits]
+    return lambda host: fleet.limiter(shared, f"host:{host}" if host else "client")
+
+
+def _fleet(shared: Redis | None, clock: Clock) -> Fleet | None:
+    if shared is None:
+        return None
+    from asyncapi.sharing.fleet import Fleet  # noqa: PLC0415 - most clients share nothing
+
+    return Fleet(shared.url, shared.name, shared.workers, clock)

@@ -66,6 +66,8 @@ class Stats:
         budget: Retries left, by host.
         held_back: Waits and refusals by the setting that held a call back, in a word: "budget", "pace", "breaker" ...
             (docs/resilience.md has the table).
+        fleet: What is shared with other processes (`shared=`): `workers` seen in the last two seconds; `away`, why
+            Redis can't be asked, or ""; `slots` used and `lapsed`, and `trips` to Redis. Empty where nothing is shared.
         http2: What is open over HTTP/2: `connections`, `streams` (requests under way) and `waiting` (for a stream); and
             `refused`, the streams that servers have refused so far. Empty without `http2=`.
         http3: What is open over HTTP/3: `connections`, `streams` and `waiting` as for HTTP/2; and `broken`, the places
@@ -97,6 +99,7 @@ class Stats:
     pauses: dict[str, float]
     budget: dict[str, float]
     held_back: dict[str, int]
+    fleet: dict[str, str | int | float] = field(default_factory=dict)
     http2: dict[str, int] = field(default_factory=dict)
     http3: dict[str, int] = field(default_factory=dict)
 
@@ -141,6 +144,7 @@ def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -
         pauses={host: pacer.pause.total for host, pacer in limited.items() if pacer.pause.total},
         budget={host: budget.tokens for host, budget in state.budgets.items()},
         held_back=dict(sorted(meter.held.items())),
+        fleet={} if state.fleet is None else state.fleet.shared,
         http2=http2,
         http3=http3,
     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Tokens(Protocol):
-    """A token bucket: `asyncapi.sansio.limits.bucket.Bucket`, or `asyncapi.sansio.limits.pacing.Pacer`."""
+    """A token bucket: `Bucket`, `Pacer` or `Slots` of asyncapi.sansio.limits."""
 
     @property
     def interval(self) -> float:
@@ -37,6 +37,10 @@ class Tokens(Protocol):
 
     def delay(self, now: float, weight: float = 1.0) -> float:
         """Seconds until there are so many tokens."""
+        ...
+
+    def forecast(self, now: float, weight: float = 1.0) -> float:
+        """The same as is likely; where it is not known yet, as if it would be known at once."""
         ...
 
     def take(self, now: float, weight: float = 1.0) -> None:
@@ -91,7 +95,7 @@ class Limiter:
         """Seconds until a newcomer's turn, if all those before it stay and nobody more urgent comes."""
         now = self._clock.now()
         return max(
-            bucket.delay(now, weight) + ahead * bucket.interval
+            bucket.forecast(now, weight) + ahead * bucket.interval
             for bucket, weight, ahead in zip(self.buckets, weights, self.queue.ahead(priority), strict=True)
         )
 

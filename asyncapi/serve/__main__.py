@@ -1,10 +1,9 @@
 """`python -m asyncapi.serve`: the same command as `asyncapi serve`."""
 
-import typer
+import sys
 
-from asyncapi.cli.serve import EPILOG, serve
+from asyncapi.cli.commands import run
+from asyncapi.cli.serve import command
 
 if __name__ == "__main__":
-    app: typer.Typer = typer.Typer(add_completion=False)
-    app.command("serve", epilog=EPILOG)(serve)
-    app(prog_name="python -m asyncapi.serve")
+    sys.exit(run(command, "python -m asyncapi.serve"))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asyncapi.settings.http2 import HTTP2
     from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
     from asyncapi.settings.rate import RateLimit
+    from asyncapi.settings.redis import Redis
     from asyncapi.settings.retry import Budget, CostBudget, Retry
     from asyncapi.settings.timeout import Timeout
     from asyncapi.settings.tls import TLS
@@ -37,6 +38,7 @@ __all__ = [
     "Offset",
     "PageNumber",
     "RateLimit",
+    "Redis",
     "Retry",
     "Timeout",
 ]
@@ -53,6 +55,7 @@ _HOMES = {
     "http2": "HTTP2",
     "pages": "Cursor LinkHeader NextUrl Offset PageNumber",
     "rate": "RateLimit",
+    "redis": "Redis",
     "retry": "Budget CostBudget Retry",
     "timeout": "Timeout",
     "tls": "TLS",

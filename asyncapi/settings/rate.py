@@ -49,7 +49,12 @@ class RateLimit:
 
     def start(self) -> Bucket:
         """Start the bucket of one key."""
-        return Bucket(self.amount, self.per, self.burst if self.burst is not None else max(1.0, self.amount))
+        return Bucket(self.amount, self.per, self.depth)
+
+    @property
+    def depth(self) -> float:
+        """The bucket's depth, tokens: `burst`, or what it is by default."""
+        return self.burst if self.burst is not None else max(1.0, self.amount)
 
     def describe(self) -> str:
         """Write the limit for people: "100 a minute"."""

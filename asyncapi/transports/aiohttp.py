@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
 from aiohttp import hdrs
@@ -78,7 +78,7 @@ class AioHTTPTransport:
         cookies: Keep cookies between requests.
         proxy: Proxy URL for every request.
         unix_socket: Path of a Unix socket to connect to instead of the URL's host.
-        trust_env: Take proxies from the environment, and passwords from ~/.netrc.
+        trust_env: Take proxies from the environment, and passwords from ~/.netrc; "proxies" for the proxies alone.
         keepalive: Seconds an idle connection is kept.
         max_headers: Most bytes of a response's status line and headers; None for 256 KiB, or the shared session's own.
 
@@ -100,7 +100,7 @@ class AioHTTPTransport:
         cookies: bool = False,
         proxy: str | None = None,
         unix_socket: str | None = None,
-        trust_env: bool = False,
+        trust_env: bool | Literal["proxies"] = False,
         keepalive: float = 15.0,
         max_headers: int | None = None,
     ) -> None:
@@ -108,7 +108,7 @@ class AioHTTPTransport:
         if guard is not None:
             outgoing.check_guarded(proxy, unix_socket, trust_env=trust_env)
         if session is not None:
-            taken = tls is not None or cookies or unix_socket is not None or trust_env or max_headers is not None
+            taken = tls is not None or cookies or unix_socket is not None or bool(trust_env) or max_headers is not None
             _check_shared(session, taken=taken, guarded=guard is not None)
         self._clock = clock
         self._watchdog = Watchdog(clock)
@@ -122,9 +122,13 @@ class AioHTTPTransport:
         self.unclosed: weakref.finalize[..., object] | None = None
         self._owned = session is None
         self._jar = outgoing.Cookies(clock) if cookies else None
-        self._environment = outgoing.Environment(proxies=unix_socket is None and proxy is None) if trust_env else None
+        self._environment = (
+            outgoing.Environment(proxies=unix_socket is None and proxy is None, logins=trust_env != "proxies")
+            if trust_env
+            else None
+        )
         self._proxy_settings = _DIRECT if proxy is None else outgoing.through(proxy)
-        self._dresses = cookies or trust_env or session is not None
+        self._dresses = cookies or bool(trust_env) or session is not None
         self._unix_socket = unix_socket
         self._keepalive = keepalive
         self._idle_connections: Sized = ()  # the connections that wait to be used again, where they are ours

@@ -4,7 +4,7 @@ Rules:
 1. The URL's user-info becomes `Authorization: Basic`, its percent-codes decoded, in UTF-8 (RFC 7617 section 2).
 2. The zone of an IPv6 address (RFC 6874) names an interface of this machine, so it is not sent in `Host`.
 3. Stored cookies are sent; a `Cookie` header of the user's own takes precedence.
-4. With `trust_env=True`, the environment names the proxy, and `.netrc` has passwords.
+4. With `trust_env=True`, the environment names the proxy, and `.netrc` has passwords; with "proxies" it has none.
 """
 
 from __future__ import annotations
@@ -156,13 +156,15 @@ class Environment:
     """The proxies and the passwords of the environment, as they are when a request is sent.
 
     Args:
-        proxies: Whether its proxies are used; its passwords always are.
+        proxies: Whether its proxies are used.
         socks: Whether the transport speaks SOCKS.
+        logins: Whether the passwords of `.netrc` are used.
     """
 
-    def __init__(self, *, proxies: bool, socks: bool = False) -> None:
+    def __init__(self, *, proxies: bool, socks: bool = False, logins: bool = True) -> None:
         self._proxies = proxies
         self._socks = socks
+        self._logins = logins
 
     async def onto(self, headers: Head, url: URL) -> tuple[Head, str | None]:
         """Add the password of the host to its headers, and return the proxy to use, if there is one (rule 4).
@@ -171,6 +173,8 @@ class Environment:
             ConfigError: The proxy's URL can't be used.
         """
         proxy = self.proxy(url) if self._proxies else None
+        if not self._logins:
+            return headers, proxy
         ask = None if "Authorization" in headers else url.raw_host, None if proxy is None else _nobody_s(proxy)
         if any(ask):
             login, proxy_login = await asyncio.to_thread(_logins, *ask)
@@ -207,7 +211,7 @@ def check(proxy: str | None, unix_socket: str | None, *, socks: bool = False) ->
         raise ConfigError(f"unix_socket={unix_socket!r}: give the path of a socket")
 
 
-def check_guarded(proxy: str | None, unix_socket: str | None, *, trust_env: bool) -> None:
+def check_guarded(proxy: str | None, unix_socket: str | None, *, trust_env: bool | str) -> None:
     """Check that the guard works: only where the transport itself resolves names and connects.
 
     Raises:

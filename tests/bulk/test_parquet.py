@@ -20,7 +20,7 @@ BAD = {"id": 2**70, "url": "https://h/2", "status": None, "ok": False, "error": 
 def written(path):
     sink = sink_for(path)
     sink.open(0)
-    sink.append([sink.encode(GOOD), sink.encode(BAD)])
+    sink.append(sink.pack([sink.encode(GOOD), sink.encode(BAD)], 0).data)
     sink.finish()
     sink.close()
     return path

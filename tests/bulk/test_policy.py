@@ -1,10 +1,14 @@
 """The settings of a job become those of its client."""
 
+import asyncio
+from collections import Counter
+
 import pytest
 
 from asyncapi import TLS, Adaptive, ApiKey, Basic, Bearer, ConfigError, RateLimit
-from asyncapi.bulk import Job
+from asyncapi.bulk import Job, prepare, run
 from asyncapi.bulk.policy import _weight
+from asyncapi.testing import MockTransport, reply
 
 
 def test_a_burst_replaces_a_seconds_worth():
@@ -51,6 +55,7 @@ def test_the_places_at_a_time_are_fixed_or_learned():
     assert Job("a", "b", concurrency=7).at_a_time() == 7
     assert Job("a", "b", adaptive=True).at_a_time() == Adaptive(initial=20, maximum=100)
     assert Job("a", "b", adaptive=True, concurrency=5).at_a_time() == Adaptive(initial=5, maximum=5)
+    assert Job("a", "b", per_host=3).at_a_time() == Adaptive(initial=3, minimum=3, maximum=3)
     assert Job("a", "b", adaptive=True, per_host=30).at_a_time() == Adaptive(initial=20, maximum=30)
 
 
@@ -60,3 +65,116 @@ def test_a_certificate_joins_the_other_tls_settings():
     assert Job("a", "b", cert="c", tls="ca").tls_settings() == TLS(cert="c", ca="ca")
     assert Job("a", "b", cert="c", tls=False).tls_settings() == TLS(cert="c", verify=False)
     assert Job("a", "b", cert="c", tls=TLS(min_version="1.3")).tls_settings() == TLS(cert="c", min_version="1.3")
+
+
+def served(monkeypatch, handler):
+    """Let jobs send to a handler instead of a network."""
+    monkeypatch.setattr(prepare, "http_transport", lambda *args, **kwargs: MockTransport(handler))
+
+
+async def test_no_more_attempts_at_a_time_go_to_a_host_than_allowed(tmp_path, monkeypatch):
+    now, most = Counter(), Counter()
+
+    async def handler(request):
+        host = request.url.host
+        now[host] += 1
+        most[host] = max(most[host], now[host])
+        for _ in range(5):
+            await asyncio.sleep(0)
+        now[host] -= 1
+        return reply(503 if request.call.why == "first" and request.url.path == "/3" else 200, json=1)
+
+    served(monkeypatch, handler)
+    (tmp_path / "in.txt").write_text("".join(f"https://{'abc'[n % 3]}/{n}\n" for n in range(300)))
+    summary = await run(Job(tmp_path / "in.txt", tmp_path / "out.jsonl", per_host=4, concurrency=50, retry=2))
+    assert summary.ok == 300
+    assert dict(most) == {"a": 4, "b": 4, "c": 4}
+
+
+async def test_all_hosts_together_get_no_more_than_concurrency(tmp_path, monkeypatch):
+    now = most = 0
+
+    async def handler(request):
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        now -= 1
+        return reply(200, json=1)
+
+    served(monkeypatch, handler)
+    (tmp_path / "in.txt").write_text("".join(f"https://h{n}/\n" for n in range(300)))
+    await run(Job(tmp_path / "in.txt", tmp_path / "out.jsonl", per_host=4, concurrency=6))
+    assert most == 6
+
+
+async def test_a_certificate_reaches_its_own_transport(tmp_path, monkeypatch):
+    made = []
+
+    def make(*args, **settings):
+        made.append(settings["tls"])
+        return MockTransport(lambda request: reply(200, json=1))
+
+    monkeypatch.setattr(prepare, "http_transport", make)
+    (tmp_path / "in.txt").write_text("https://h/1\n")
+    await run(Job(tmp_path / "in.txt", tmp_path / "out.jsonl", cert="c.pem", tls="ca.pem"))
+    assert made == [TLS(ca="ca.pem", cert="c.pem")]
+
+
+@pytest.mark.parametrize(("settings", "env"), [({}, False), ({"proxy_env": True}, "proxies")])
+async def test_proxies_come_from_the_environment_only_on_request_and_passwords_never(
+    tmp_path, monkeypatch, settings, env
+):
+    made = []
+
+    def make(*args, **settings):
+        made.append(settings["trust_env"])
+        return MockTransport(lambda request: reply(200, json=1))
+
+    monkeypatch.setattr(prepare, "http_transport", make)
+    (tmp_path / "in.txt").write_text("https://h/1\n")
+    await run(Job(tmp_path / "in.txt", tmp_path / "out.jsonl", **settings))
+    assert made == [env]
+
+
+@pytest.mark.parametrize(("redirects", "status"), [(None, 200), (0, 302), (1, 200)])
+async def test_redirects_are_followed_as_often_as_allowed(tmp_path, monkeypatch, redirects, status):
+    def handler(request):
+        return reply(302, headers={"Location": "/2"}) if request.url.path == "/1" else reply(200, json=1)
+
+    served(monkeypatch, handler)
+    (tmp_path / "in.txt").write_text("https://h/1\n")
+    summary = await run(Job(tmp_path / "in.txt", tmp_path / "out.jsonl", redirects=redirects))
+    assert dict(summary.by_status) == {status: 1}
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_identical_gets_are_sent_once_with_the_cache(tmp_path, monkeypatch, together):
+    sent = []
+
+    async def handler(request):
+        sent.append(request.url.path)
+        for _ in range(30):  # until all workers have asked
+            await asyncio.sleep(0)
+        return reply(200, json=1, headers={"Cache-Control": "max-age=60"})
+
+    served(monkeypatch, handler)
+    (tmp_path / "in.txt").write_text("https://h/1\n" * 20 + "https://h/2\n")
+    workers = 10 if together else 1
+    summary = await run(Job(tmp_path / "in.txt", tmp_path / "out.jsonl", cache=True, concurrency=workers))
+    assert sorted(sent) == ["/1", "/2"]
+    assert summary.ok == 21
+
+
+async def test_the_job_stops_at_the_first_row_with_a_status_of_fail_fast(tmp_path, monkeypatch):
+    served(monkeypatch, lambda request: reply(401 if request.url.path == "/7" else 200, json=1))
+    path = tmp_path / "in.txt"
+    path.write_text("".join(f"https://h/{n}\n" for n in range(1000)))
+    summary = await run(Job(path, tmp_path / "out.jsonl", fail_fast=(401, 403), concurrency=3))
+    assert summary.exit_code == 1
+    assert "401 (fail_fast)" in summary.stopped
+    assert summary.ok < 100
+    served(monkeypatch, lambda request: reply(200, json=1))
+    summary = await run(Job(path, tmp_path / "out.jsonl", fail_fast=(401, 403), concurrency=3, resume=True))
+    assert (summary.total, summary.stopped, summary.skipped_failed) == (1000, None, 1)

@@ -5,7 +5,9 @@ import pytest
 from asyncapi.bulk.progress import RecentRate, ms_text
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.0, "0 ms"), (42.0, "42 ms"), (999.9, "1.00 s"), (1310.0, "1.31 s")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (0.0, "0 ms"), (42.0, "42 ms"), (999.9, "1.00 s"), (1310.0, "1.31 s")]
+)
 def test_milliseconds_are_written_for_people(value, text):
     assert ms_text(value) == text
 

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncapi.bulk.lines import InputError
-from asyncapi.bulk.reader import _PLAIN_URL, Item, Reader
+from asyncapi.bulk.item import Item
+from asyncapi.bulk.reader import Reader
+from asyncapi.bulk.recipe import PLAIN_URL
 from asyncapi.bulk.template import Template
 from asyncapi.errors import ConfigError
 
@@ -211,10 +213,10 @@ def test_memory_does_not_grow_with_the_input(file):
     assert peak < 2_000_000
 
 
-@given(st.text(st.characters(codec="ascii"), max_size=30) | st.from_regex(_PLAIN_URL, fullmatch=True))
+@given(st.text(st.characters(codec="ascii"), max_size=30) | st.from_regex(PLAIN_URL, fullmatch=True))
 def test_what_the_scan_takes_for_a_plain_url_is_one(url):
     """The quick look of a scan never lets through what would fail later."""
-    if _PLAIN_URL.fullmatch(url):
+    if PLAIN_URL.fullmatch(url):
         item = Item("GET", url)
         assert item.url.host
         assert item.url.scheme in {"http", "https"}

@@ -15,7 +15,7 @@ KEYS = ["id", "url", "status", "ok", "data", "attempts", "elapsed_ms", "at"]
 
 def item(url="https://h/1", id=None):  # noqa: A002
     made = Item("GET", url)
-    made.index, made.name = 7, id
+    made.index, made.name, made.given = 7, id, url
     return made
 
 
@@ -54,9 +54,17 @@ def test_a_model_is_the_data():
     assert row["data"] == User(name="a")
 
 
-def test_secrets_in_the_url_are_masked():
-    row = row_of(item("https://u:p@h/1?api_key=s3cret&q=1"), Outcome(0, item(), 1, None, (), 0.1, 200))
-    assert row["url"] == "https://***@h/1?api_key=***&q=1"
+def test_the_url_is_the_text_of_the_input_to_join_on():
+    given = "https://u:p@h/a b?api_key=s3cret&q=1"
+    assert row_of(item(given), Outcome(0, item(given), 1, None, (), 0.1, 200))["url"] == given
+    assert unknown_row(item(given))["url"] == given
+
+
+def test_the_status_is_that_of_the_last_attempt():
+    attempts = [Attempt(n, "GET", item().url, "retry", 0.0, 0.0, status=status) for n, status in enumerate((503, None))]
+    end = ConnectError("refused")
+    assert row_of(item(), Outcome(0, item(), None, end, tuple(attempts), 0.5, 503))["status"] is None
+    assert row_of(item(), Outcome(0, item(), None, end, tuple(attempts[:1]), 0.5, 503))["status"] == 503
 
 
 def test_a_row_in_flight_at_a_kill_is_unknown():

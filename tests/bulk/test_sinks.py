@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from asyncapi.bulk.sinks import COLUMNS, sink_for
+from asyncapi.bulk.rows import COLUMNS
+from asyncapi.bulk.sinks import sink_for
 
 GOOD = {"id": "a", "url": "https://h/1", "status": 200, "ok": True, "data": {"k": [1, None, "é,\n"]}, "attempts": 2,
         "elapsed_ms": 12.5, "at": "2024-01-01T00:00:00.123Z"}  # fmt: skip
@@ -16,7 +17,7 @@ BAD = {"id": 2**70, "url": "https://h/2", "status": None, "ok": False, "error": 
 def written(path):
     sink = sink_for(path)
     sink.open(0)
-    sink.append([sink.encode(GOOD), sink.encode(BAD)])
+    sink.append(sink.pack([sink.encode(GOOD), sink.encode(BAD)], 0).data)
     assert sink.present()
     sink.finish()
     sink.close()
@@ -34,8 +35,8 @@ def test_csv_has_a_header_and_data_as_json(tmp_path):
         good, bad = csv.DictReader(file)
     assert tuple(good) == COLUMNS
     assert json.loads(good["data"]) == GOOD["data"]
-    assert (good["ok"], good["error"], good["attempts"]) == ("1", "", "2")
-    assert (bad["id"], bad["ok"], bad["data"], bad["error"]) == (str(2**70), "0", "", "ConnectError: no")
+    assert (good["ok"], good["error"], good["attempts"]) == ("true", "", "2")
+    assert (bad["id"], bad["ok"], bad["data"], bad["error"]) == (str(2**70), "false", "", "ConnectError: no")
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.db"])
@@ -52,5 +53,5 @@ def test_a_device_is_written_as_a_stream():
     assert not sink.resumable
     sink.open(0)
     with pytest.raises(OSError, match="No space"):
-        sink.append([sink.encode(GOOD)])
+        sink.append(sink.pack([sink.encode(GOOD)], 0).data)
     sink.close()

@@ -104,7 +104,9 @@ def test_kinds_of_errors_and_reasons_are_bounded():
     tally = Tally()
     for n in range(200):
         error = f"Kind{n}: x"
-        tally.add(row(ok=False, error=error, attempts=2), outcome(attempt("first", None, error), attempt("retry: x")), 0)
+        tally.add(
+            row(ok=False, error=error, attempts=2), outcome(attempt("first", None, error), attempt("retry: x")), 0
+        )
     for counts in (tally.by_error, tally.retries_by):
         assert len(counts) == 51
         assert sum(counts.values()) == 200
@@ -120,7 +122,7 @@ def test_hosts_are_bounded_and_each_has_its_figures():
     assert sum(host.ok + host.failed for host in tally.hosts.values()) == 1000
     assert (tally.hosts["h1"].ok, tally.hosts["h1"].failed) == (0, 2)
     assert tally.hosts["others"].ok + tally.hosts["others"].failed == 488
-    assert [host.name for host in tally.top_hosts()][0] == "others"
+    assert tally.top_hosts()[0].name == "others"
     assert len(tally.top_hosts()) == 5
 
 

@@ -1,5 +1,7 @@
 """A dry run shows what would be sent, in the words of the options."""
 
+import os
+
 
 async def test_a_dry_run_sends_and_writes_nothing(tmp_path, server, asyncapi, inputs):
     code, out, _ = await asyncapi("fetch", inputs(300), "-o", "out.jsonl", "--dry-run", "--rate", "100/m")
@@ -40,3 +42,35 @@ async def test_a_dry_run_finds_what_the_job_would_find(asyncapi, tmp_path):
     code, _, err = await asyncapi("fetch", "in.csv", "-o", "out.jsonl", "--dry-run")
     assert code == 2
     assert "in.csv:3: the URL 'nowhere' has no scheme" in err
+
+
+async def test_a_dry_run_says_where_credentials_go_and_never_what_they_are(asyncapi, tmp_path):
+    (tmp_path / "in.txt").write_text("https://a.example/x\n")
+    env = {**os.environ, "KEY": "s3cr3t"}
+    for args, says in (
+        (("--auth-env", "KEY"), "the token in KEY (--auth-env), to the host of each row, not where it redirects to"),
+        (("--api-key-env", "X-Key=KEY", "--base-url", "https://a.example"),
+         "the key in KEY as X-Key (--api-key-env), to https://a.example alone"),
+        (("--user", "ann:s3cr3t"), "the password of ann (--user), to the host of each row"),
+        ((), "Credentials:   none"),
+    ):  # fmt: skip
+        code, out, err = await asyncapi("fetch", "in.txt", "--dry-run", *args, env=env)
+        assert (code, err) == (0, "")
+        assert says in out
+        assert "s3cr3t" not in out
+
+
+async def test_a_dry_run_says_what_stops_and_what_is_retried(asyncapi, tmp_path):
+    (tmp_path / "in.txt").write_text("https://a.example/x\n")
+    code, out, _ = await asyncapi(
+        "fetch", "in.txt", "--dry-run", "--fail-fast", "401,403", "--retry-on", "429,ConnectError", "--redirects", "0",
+        "-H", "X-A: b",
+    )  # fmt: skip
+    assert code == 0
+    facts = (
+        "at the first 401 or 403 (--fail-fast)",
+        "after 429, ConnectError",
+        "Redirects:     are not followed",
+        "X-A: b",
+    )
+    assert [fact for fact in facts if fact not in out] == []

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import asynccontextmanager, suppress
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from qh3._hazmat import pull_quic_header
@@ -52,6 +53,9 @@ def connection_for(first: bytes, configuration: QuicConfiguration) -> QuicConnec
     return QuicConnection(
         configuration=configuration, original_destination_connection_id=pull_quic_header(first, 0, 8)[3]
     )
+
+
+trips: list[float] = []  # when a server's qh3 has tripped over a finished stream
 
 
 class Asked:
@@ -189,6 +193,7 @@ class Peer:
             try:
                 return [data for data, _ in self.quic.datagrams_to_send(now)]
             except ValueError:
+                trips.append(now)
                 if not left:
                     raise
         return []
@@ -201,6 +206,23 @@ class Peer:
     def end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+
+def steady(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Run a test again where it failed and the server's own qh3 has tripped: what it took out by then may be lost."""
+
+    @wraps(test)
+    async def again(*args: Any, **named: Any) -> None:
+        for _ in range(4):
+            before = len(trips)
+            try:
+                return await test(*args, **named)
+            except Exception:
+                if len(trips) == before:
+                    raise
+        return await test(*args, **named)
+
+    return again
 
 
 class Path:

@@ -25,7 +25,7 @@ from asyncapi.bulk.fleet.done import Done
 from asyncapi.bulk.fleet.epochs import EpochFiles
 from asyncapi.bulk.fleet.leases import Lost
 from asyncapi.bulk.fleet.merge import shard_ending
-from asyncapi.bulk.fleet.split import slice_reader
+from asyncapi.bulk.fleet.slices import slice_reader
 from asyncapi.bulk.part import Part
 from asyncapi.errors import ConfigError
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from asyncapi.bulk.fleet.epochs import Epochs
     from asyncapi.bulk.fleet.leases import Lease, Leases
-    from asyncapi.bulk.fleet.split import Chunk
+    from asyncapi.bulk.fleet.slices import Chunk
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.part import JoinedClient
     from asyncapi.bulk.progress import Progress

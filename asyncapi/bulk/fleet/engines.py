@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from asyncapi.bulk.fleet.done import Done
-    from asyncapi.bulk.fleet.split import Chunk
+    from asyncapi.bulk.fleet.slices import Chunk
     from asyncapi.bulk.progress import Progress
 
 

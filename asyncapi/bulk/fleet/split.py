@@ -1,57 +1,32 @@
-"""Split an input into chunks of rows, and read one chunk.
+"""Split an input into chunks of rows.
 
 Rules:
 1. One pass checks every row, as a job of one process does, and notes where chunks begin: memory is constant but for
-   about 100 bytes a chunk.
-2. A chunk of a text file is a range of its bytes that begins and ends between rows (a quoted field of CSV may hold line
-   breaks). Each slice of a CSV reads the header first.
-3. Rows keep their numbers: an id or an idempotency key is the same whichever worker sends the row. Lines keep theirs: an
-   error names the line of the whole file.
+   about 200 bytes a chunk.
+2. A chunk of a plain text file is a range of its bytes that begins and ends between rows (a quoted field of CSV may hold
+   line breaks); with CSV, each slice reads the header first. A chunk of a Parquet file is a range of rows.
+3. No other input can be read from its middle: a packed file, a stream, SQLite, URLs and mappings of a program. The
+   coordinator reads it, and writes each chunk into the parts folder shortly before a worker needs it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
+from asyncapi.bulk.delimited import records
+from asyncapi.bulk.fleet.slices import Chunk, CountedLines, write_part
 from asyncapi.bulk.lines import Lines
+from asyncapi.bulk.parquet_source import ParquetSource
+from asyncapi.bulk.sources import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from asyncapi.bulk.job import Job
-    from asyncapi.bulk.lines import Line
     from asyncapi.bulk.reader import Reader
-
-_MAX_LINE = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A part of the input.
-
-    Attributes:
-        number: Its place among the chunks, from 0.
-        first_row: The number of its first row in the input, from 0.
-        rows: How many rows it has.
-        begin: Where it begins, in bytes.
-        length: How many bytes it has.
-        first_line: The number of its first line in the input, from 1.
-        head: How many bytes at the beginning of the input every slice reads first: the header of a CSV.
-        format: The format of the input.
-        part: The file in the parts folder that holds the chunk, if the input itself can't be read in slices.
-    """
-
-    number: int
-    first_row: int
-    rows: int
-    begin: int
-    length: int
-    first_line: int
-    head: int = 0
-    format: str | None = None
-    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,86 +34,180 @@ class Plan:
     """The result of one pass over the input.
 
     Attributes:
-        chunks: The chunks, in order.
-        rows: Rows in all.
-        digest: The digest of every byte.
+        rows: Rows in all; None of a stream.
+        digest: The digest of every byte; "a stream" of a stream.
+        chunks: The chunks, in order; None where the coordinator has to write them (rule 3).
+        columns: The columns that the output repeats.
+        duplicates: What there is to say about ids that appear more than once, or None.
     """
 
-    chunks: list[Chunk]
-    rows: int
+    rows: int | None
     digest: str
+    chunks: list[Chunk] | None
+    columns: tuple[str, ...] = ()
+    duplicates: str | None = None
 
 
-class _Counted(Lines):
-    """Lines that say where the last one ended."""
+def split(job: Job, opened: Callable[[Any], object] = id) -> Plan:
+    """Check every row of an input, and split it into chunks of `job.chunk` rows.
 
-    at = 0
-    number = 0
-
-    def _decoded(self, raw: Iterator[bytes]) -> Iterator[Line]:
-        self.at = self.number = 0
-        return super()._decoded(self._count(raw))
-
-    def _count(self, raw: Iterator[bytes]) -> Iterator[bytes]:
-        for line in raw:
-            self.at += len(line)
-            self.number += 1
-            yield line
-
-
-class _Slice(Lines):
-    """The lines of a chunk."""
-
-    def __init__(self, path: str | Path, chunk: Chunk) -> None:
-        super().__init__(path)
-        self._chunk = chunk
-
-    def read(self, before_read: Callable[[], object] | None = None) -> Iterator[Line]:  # noqa: ARG002 - a file
-        chunk = self._chunk
-        with Path(self.path).open("rb") as file:
-            yield from self._decoded(_part(file, chunk.head))
-            file.seek(chunk.begin)
-            for number, line in self._decoded(_part(file, chunk.length)):
-                yield number + chunk.first_line - 1, line
-
-
-def _part(file: IO[bytes], length: int) -> Iterator[bytes]:
-    while length > 0 and (line := file.readline(min(length, _MAX_LINE + 1))):
-        length -= len(line)
-        yield line
-
-
-def split(job: Job, reader: Reader) -> Plan:
-    """Check every row of a regular file, and split it into chunks of `job.chunk` rows.
+    Args:
+        job: The job.
+        opened: Called with the reader before it reads: closing it ends the pass.
 
     Raises:
         InputError: A row is broken.
+        ConfigError: The input can't be read.
     """
-    lines = _Counted(job.input)
-    reader._lines = lines
+    source: Any = source_of(job.input, plain=job.format is not None)
+    if type(source) is Lines and source.regular and not source.packed:
+        source = CountedLines(source.path)
+        reader = job.reader(source=source)
+        opened(reader)
+        chunks = _ranges(job, reader, source)
+    else:
+        reader = job.reader(source=source)
+        opened(reader)
+        if not reader.regular:
+            return Plan(None, "a stream", None)
+        chunks, rows = None, sum(1 for _ in reader.checked())
+        if isinstance(source, ParquetSource):
+            chunks = [_rows_only(number, first, rows, job) for number, first in enumerate(range(0, rows, job.chunk))]
+        return Plan(rows, _digest(job, source), chunks, reader.columns, reader.duplicates.text())
+    rows = sum(chunk.rows for chunk in chunks)
+    return Plan(rows, _digest(job, source), chunks, reader.columns, reader.duplicates.text())
+
+
+def _digest(job: Job, source: Any) -> str:
+    return str(source.digest() if job.limit is None else source.digest_all())
+
+
+def _rows_only(number: int, first: int, rows: int, job: Job) -> Chunk:
+    return Chunk(number, first, min(job.chunk, rows - first), begin=first, length=min(job.chunk, rows - first), first_line=first + 1)
+
+
+def _ranges(job: Job, reader: Reader, lines: CountedLines) -> list[Chunk]:
+    """Note where chunks begin while every row is checked (rule 2)."""
     chunks: list[Chunk] = []
-    begin, first_line, first_row, rows = 0, 1, 0, 0
-    for _ in reader._rows(lines.read(), reader._check_row):
+    begin, first_line, first_row, rows, head = 0, 1, 0, 0, 0
+
+    def end_chunk() -> None:
+        length = lines.at - begin
+        chunks.append(
+            Chunk(len(chunks), first_row, rows - first_row, begin, length, first_line, head=head, format=reader.format)
+        )
+
+    for _ in reader.checked():
+        if not rows and reader.recipe.table:
+            head, lines_of_head = _head_of(lines, reader)
+            begin, first_line = head, lines_of_head + 1
         rows += 1
         if rows - first_row >= job.chunk:
-            chunks.append(Chunk(len(chunks), first_row, rows - first_row, begin, lines.at - begin, first_line))
+            end_chunk()
             begin, first_line, first_row = lines.at, lines.number + 1, rows
     if rows > first_row:
-        chunks.append(Chunk(len(chunks), first_row, rows - first_row, begin, lines.at - begin, first_line))
-    return Plan(chunks, rows, lines.digest())
+        end_chunk()
+    return chunks
 
 
-def slice_reader(job: Job, chunk: Chunk, folder: str) -> Reader:
-    """Make the reader of one chunk (rule 3)."""
-    reader = job.reader(relative=True)
-    reader._lines = _Slice(job.input, chunk)
-    inner = reader.items
+def _head_of(lines: CountedLines, reader: Reader) -> tuple[int, int]:
+    """Return how many bytes, and lines, the header of a table takes."""
+    again = CountedLines(lines.path)
+    read = again.read()
+    _header(read, reader)
+    return again.at, again.number
 
-    def items(before_read=None):
-        for item in inner(before_read):
-            item.index += chunk.first_row
-            item.id = item.index
+
+def _header(lines: Iterator[tuple[int, str]], reader: Reader) -> None:
+    """Read up to the end of the header."""
+    first = next(line for line in lines if line[1].strip())
+    next(records(_chain(first, lines), "\t" if reader.format == "tsv" else ","))
+
+
+def _chain(first: tuple[int, str], rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    yield first
+    yield from rest
+
+
+class _Tap:
+    """A source whose items are kept until they are taken away."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        self.items: list[tuple[int, Any]] = []
+        for name in ("name", "plain_name", "columns"):
+            if hasattr(source, name):
+                setattr(self, name, getattr(source, name))
+
+    @property
+    def regular(self) -> bool:
+        return bool(self.source.regular)
+
+    @property
+    def slow(self) -> bool:
+        return bool(self.source.slow)
+
+    @property
+    def closed(self) -> bool:
+        return bool(self.source.closed)
+
+    @closed.setter
+    def closed(self, value: bool) -> None:
+        self.source.closed = value
+
+    def digest(self) -> str:
+        return str(self.source.digest())
+
+    digest_all = digest
+
+    def broken(self, *problem: Any) -> Exception:
+        return self.source.broken(*problem)  # type: ignore[no-any-return]
+
+    def read(self, before_read: Callable[[], object] | None = None) -> Iterator[tuple[int, Any]]:
+        for item in self.source.read(before_read):
+            self.items.append(item)
             yield item
 
-    reader.items = items
-    return reader
+
+def parts(
+    job: Job, folder: Path, is_done: Callable[[int], bool], opened: Callable[[Any], object] = id
+) -> Iterator[Chunk]:
+    """Yield the chunks of an input that only the coordinator can read, and write each before (rule 3).
+
+    Args:
+        job: The job.
+        folder: The parts folder.
+        is_done: Whether a chunk has ended in an earlier run: it isn't written again.
+        opened: Called with the reader before it reads: closing it ends the pass.
+
+    Raises:
+        InputError: A row of a stream is broken; the chunks before it have been yielded.
+        OSError: A part can't be written.
+    """
+    tap = _Tap(source_of(job.input, plain=job.format is not None))
+    reader = job.reader(source=tap)
+    opened(reader)
+    rows = reader.items() if not reader.regular else reader.checked()
+    first_row, number, head = 0, 0, []
+    for count in _counts(rows, job.chunk):
+        if tap.closed:
+            return
+        if not number and reader.recipe.table and not hasattr(tap, "columns"):
+            items = iter(tap.items)
+            _header(items, reader)
+            head = tap.items[: len(tap.items) - sum(1 for _ in items)]
+            del tap.items[: len(head)]
+        chunk = Chunk(
+            number, first_row, count, 0, 0, first_line=0, format=reader.format, part=f"{number:06d}.input"
+        )
+        if not is_done(number):
+            write_part(folder / chunk.part, tap, head, tap.items)
+        tap.items.clear()
+        first_row, number = first_row + count, number + 1
+        yield chunk
+
+
+def _counts(rows: Iterator[Any], most: int) -> Iterator[int]:
+    """Take rows in groups, and yield the size of each; it ends with the one that isn't full."""
+    while count := sum(1 for _ in islice(rows, most)):
+        yield count

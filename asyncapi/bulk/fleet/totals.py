@@ -12,7 +12,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from asyncapi.bulk.journal import Indices
 from asyncapi.bulk.progress import Progress, RecentRate
+from asyncapi.bulk.summary import Summary
 from asyncapi.bulk.tally import Tally
 
 if TYPE_CHECKING:
@@ -54,7 +56,11 @@ class Totals:
         tally: The same as a tally, for what this run's workers have seen.
         open: The last report of each open chunk.
         partial: Chunks of which an earlier run has written rows.
-        workers: When each worker was last heard of.
+        closed: Chunks that have ended.
+        at: The worker of each open chunk.
+        held: Rows that have been held back, by the word for what held them back.
+        paused: Seconds for which 429s have paused a worker: of the one that was paused longest.
+        began: When the first chunk was handed out, on the monotonic clock.
     """
 
     total: int | None = None
@@ -62,7 +68,8 @@ class Totals:
     tally: Tally = field(default_factory=Tally)
     open: dict[int, Progress] = field(default_factory=dict)
     partial: set[int] = field(default_factory=set)
-    workers: dict[str, float] = field(default_factory=dict)
+    closed: Indices = field(default_factory=Indices)
+    at: dict[int, str] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     paused: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -74,17 +81,20 @@ class Totals:
         self._rate = RecentRate(self.began)
 
     def heard(self, report: Report) -> None:
-        """Take over a report of a worker."""
-        self.open[report.chunk] = report.progress
-        self.workers[report.worker] = time.monotonic()
+        """Take over a report of a worker; one that comes after its chunk has ended says nothing new."""
+        if report.chunk not in self.closed:
+            self.open[report.chunk] = report.progress
+            self.at[report.chunk] = report.worker
 
     def before(self, done: Done) -> None:
         """Count a chunk that an earlier run has ended."""
+        self.closed.add(done.chunk)
         self.counts.skipped += done.rows
         self.counts.skipped_failed += done.failed + done.unknown
 
     def ended(self, done: Done) -> None:
         """Count a chunk that has ended in this run."""
+        self.closed.add(done.chunk)
         self.open.pop(done.chunk, None)
         counts, tally = self.counts, done.tally
         if done.chunk in self.partial:  # rule 2
@@ -98,11 +108,11 @@ class Totals:
             counts.ok += done.ok
             counts.failed += done.failed
             counts.unknown += done.unknown
-        if tally is not None:
-            self.tally.merge(tally, self._later(tally))
+        self._add(done)
 
     def stopped_at(self, done: Done) -> None:
         """Count what a chunk has done that was stopped."""
+        self.closed.add(done.chunk)
         self.open.pop(done.chunk, None)
         tally, counts = done.tally, self.counts
         if tally is None:
@@ -111,7 +121,15 @@ class Totals:
         counts.failed += tally.failed
         counts.unknown += tally.unknown
         counts.skipped += done.skipped
-        self.tally.merge(tally, self._later(tally))
+        self._add(done)
+
+    def _add(self, done: Done) -> None:
+        """Add the figures of one run of a chunk."""
+        if done.tally is not None:
+            self.tally.merge(done.tally, self._later(done.tally))
+        if done.summary is not None:
+            self.held = _summed(self.held, done.summary.held)
+            self.paused = max(self.paused, done.summary.paused)  # of a client that chunks share
 
     def _later(self, tally: Tally) -> float:
         width = tally.timeline.width * len(tally.timeline.buckets)
@@ -134,13 +152,14 @@ class Totals:
 
     def progress(self, phase: str, limit: str, notes: tuple[str, ...]) -> Progress:
         """Return the state of the job."""
-        counts, now = self.now(), time.monotonic()
+        counts, now, sending = self.now(), time.monotonic(), self._sending()
         states = tuple(self.open.values())
         rate = self._rate.update(now, counts.done)
         left = None if self.total is None else max(0, self.total - counts.skipped - counts.done)
         figures = self.tally.figures() | {"ok": counts.ok, "failed": counts.failed, "unknown": counts.unknown}
-        figures["retries"] += sum(state.retries for state in states)
-        for name in ("by_status", "by_error"):
+        for name in ("retries", "bytes"):
+            figures[name] += sum(getattr(state, name) for state in states)
+        for name in ("by_status", "by_error", "retries_by"):
             figures[name] = _summed(figures[name], *(getattr(state, name) for state in states))
         for name in ("p50", "p95"):
             if figures[name] is None:
@@ -152,7 +171,8 @@ class Totals:
             total=self.total,
             done=counts.skipped + counts.done,
             skipped=counts.skipped,
-            in_flight=sum(state.in_flight for state in states),
+            in_flight=sending,
+            queued=max(0, sum(state.in_flight + state.queued for state in states) - sending),
             elapsed=now - self.began,
             rate=rate,
             eta=left / rate if left is not None and rate > 0 else None,
@@ -161,6 +181,35 @@ class Totals:
             held=_summed(*(state.held for state in states)),
             notes=notes,
             **figures,
+        )
+
+    def _sending(self) -> int:
+        """Count the attempts that are being sent: the chunks of a worker share its client, and each reports all of it."""
+        by_worker: dict[str, int] = {}
+        for number, state in self.open.items():
+            worker = self.at.get(number, "")
+            by_worker[worker] = max(by_worker.get(worker, 0), state.in_flight)
+        return sum(by_worker.values())
+
+    def summary(self, output: str, stopped: str | None, code: int) -> Summary:
+        """Return the figures of the run that has ended."""
+        counts, tally = self.now(), self.tally
+        elapsed = time.monotonic() - self.began
+        figures = tally.figures() | {"ok": counts.ok, "failed": counts.failed, "unknown": counts.unknown}
+        return Summary(
+            total=self.total,
+            skipped=counts.skipped,
+            skipped_failed=counts.skipped_failed,
+            elapsed=elapsed,
+            rate=counts.done / elapsed if elapsed > 0 else 0.0,
+            p99=tally.quantile_ms(0.99),
+            paused=self.paused,
+            held=dict(self.held),
+            **figures,
+            output=output,
+            report=None,
+            stopped=stopped,
+            exit_code=code or (1 if counts.failed + counts.unknown + counts.skipped_failed else 0),
         )
 
 

@@ -34,6 +34,8 @@ class Bucket:
         ahead = self.tat - now if self.tat > now else 0.0
         return ahead - (self.burst - weight) * self.interval if weight < self.burst else ahead
 
+    forecast = delay
+
     def try_take(self, now: float, weight: float = 1.0) -> bool:
         """Charge the bucket if the request conforms: `delay` and `take` in one, for the common case."""
         tat = self.tat

@@ -20,23 +20,32 @@ class Keyed(dict[str, V]):
     """A dict that makes missing values and, when full, forgets the oldest key that is not in use.
 
     Args:
-        make: Makes the value of a new key.
+        make: Makes the value of a new key; of the key itself, where `named`.
         max_keys: How many keys are held.
         busy: Whether a value is in use; None if that does not matter.
+        named: Whether `make` is called with the key.
     """
 
-    __slots__ = ("_busy", "_make", "_max_keys")
+    __slots__ = ("_busy", "_make", "_max_keys", "_named")
 
-    def __init__(self, make: Callable[[], V], max_keys: int = 4096, busy: Callable[[V], bool] | None = None) -> None:
+    def __init__(
+        self,
+        make: Callable[..., V],
+        max_keys: int = 4096,
+        busy: Callable[[V], bool] | None = None,
+        *,
+        named: bool = False,
+    ) -> None:
         super().__init__()
         self._make = make
+        self._named = named
         self._max_keys = max_keys
         self._busy = busy
 
     def __missing__(self, key: str) -> V:
         if len(self) >= self._max_keys:
             self._forget()
-        value = self[key] = self._make()
+        value = self[key] = self._make(key) if self._named else self._make()
         return value
 
     def _forget(self) -> None:

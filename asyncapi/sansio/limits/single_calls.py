@@ -27,6 +27,8 @@ class SingleCalls:
         """Seconds until an attempt may go; 0 or less if it may now."""
         return self._pacer.delay(now, weight, backlog=False)
 
+    forecast = delay
+
     def try_take(self, now: float, weight: float = 1.0) -> bool:
         """Take a turn, if an attempt may go now."""
         return self._pacer.try_take(now, weight, backlog=False)

@@ -26,15 +26,19 @@ def last_bucket_up_to(line: float) -> int:
     if line <= 0:
         return math.ceil(math.log(_SMALLEST) / _GAMMA) - 1
     last = math.floor(math.log(line) / _GAMMA + 0.5)
-    while middle(last + 1) <= line:
+    while _middle(last + 1) <= line:
         last += 1
-    while middle(last) > line:
+    while _middle(last) > line:
         last -= 1
     return last
 
 
-def middle(bucket: int) -> float:
-    """Return the value that stands for a bucket."""
+def upper_edge(bucket: int) -> float:
+    """Return the largest value of a bucket."""
+    return math.exp(bucket * _GAMMA)
+
+
+def _middle(bucket: int) -> float:
     return math.exp((bucket - 0.5) * _GAMMA)
 
 
@@ -53,7 +57,7 @@ def quantile_of(counts: Mapping[int, int], share: float, count: int | None = Non
     for index in sorted(counts):
         seen += counts[index]
         if seen > rank:
-            return middle(index)
+            return _middle(index)
     raise AssertionError("the counts don't add up")  # pragma: no cover
 
 

@@ -57,7 +57,7 @@ class NativeTransport:
         cookies: Keep cookies between requests.
         proxy: Proxy URL for every request.
         unix_socket: Path of a Unix socket to connect to instead of the URL's host.
-        trust_env: Take proxies from the environment, and passwords from ~/.netrc.
+        trust_env: Take proxies from the environment, and passwords from ~/.netrc; "proxies" for the proxies alone.
         keepalive: Seconds an idle connection is kept.
         max_headers: Most bytes of a response's status line and headers; None for 256 KiB.
         http2: How HTTP/2 connections are kept; None for HTTP/1.1 alone.
@@ -81,7 +81,7 @@ class NativeTransport:
         cookies: bool = False,
         proxy: str | None = None,
         unix_socket: str | None = None,
-        trust_env: bool = False,
+        trust_env: bool | Literal["proxies"] = False,
         keepalive: float = 15.0,
         max_headers: int | None = None,
         http2: HTTP2 | None = None,
@@ -101,9 +101,13 @@ class NativeTransport:
         self._guard = guard
         self._jar = outgoing.Cookies(clock) if cookies else None
         self._environment = (
-            outgoing.Environment(proxies=unix_socket is None and proxy is None, socks=True) if trust_env else None
+            outgoing.Environment(
+                proxies=unix_socket is None and proxy is None, socks=True, logins=trust_env != "proxies"
+            )
+            if trust_env
+            else None
         )
-        self._dresses = cookies or trust_env
+        self._dresses = cookies or bool(trust_env)
         self._proxy = proxy
         self._unix_socket = unix_socket
         self._keepalive = keepalive

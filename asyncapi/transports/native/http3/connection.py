@@ -19,10 +19,11 @@ from asyncapi.errors import ConfigError
 from asyncapi.transports.failures import cut
 from asyncapi.transports.native import sending
 from asyncapi.transports.native.http3.engine import Engine
+from asyncapi.transports.native.http3.failures import lost, refused, silent, unprocessed, unwritten
 from asyncapi.transports.native.http3.life import Life, Verdict
 from asyncapi.transports.native.http3.places import Places
 from asyncapi.transports.native.http3.quic import CANCELLED, FALLBACK, ID_ERROR, NO_ERROR, Ended
-from asyncapi.transports.native.http3.stream import Broken, Stream, lost, refused, section_of, silent, unprocessed
+from asyncapi.transports.native.http3.stream import Broken, Stream, section_of
 from asyncapi.transports.native.http3.wire import Wire
 
 if TYPE_CHECKING:
@@ -187,10 +188,7 @@ class HTTP3Connection:
 
     def cut(self, stream: int) -> None:
         """Take in that a stream has ended before its response was whole."""
-        if (found := self._streams.get(stream)) is not None:
-            exchange = found.exchange
-            self._drop(stream)
-            exchange.fail(cut(None, exchange.request))
+        self._give_up(stream, lambda exchange: cut(None, exchange.request))
 
     def reset(self, stream: int, code: int) -> None:
         """Take in that the server has ended a stream (rule 2)."""
@@ -214,10 +212,12 @@ class HTTP3Connection:
             return
         self._last = stream
         for number in [each for each in self._streams if each >= stream]:
-            exchange = self._streams[number].exchange
-            self._drop(number)
-            exchange.fail(unprocessed("the server went away before it began to process the request", exchange))
+            self._give_up(number, partial(unprocessed, "the server went away before it began to process the request"))
         self._go(failed=False)
+
+    def stuck(self, stream: int, unsent: int) -> None:
+        """Take in that bytes of a request will not be sent: where its fields are among them, it is sent elsewhere."""
+        self._give_up(stream, lambda exchange: unwritten(exchange, unsent))
 
     def ended(self, why: Ended) -> None:
         """Take in that the connection has ended."""
@@ -266,6 +266,12 @@ class HTTP3Connection:
             self.on_works()
             exchange.end(stream.trailers)
 
+    def _give_up(self, number: int, error: Callable[[Exchange], Exception | None]) -> None:
+        """End an exchange with an error, where there is one."""
+        if (found := self._streams.get(number)) is not None and (failure := error(found.exchange)) is not None:
+            self._drop(number)
+            found.exchange.fail(failure)
+
     def _drop(self, number: int, code: int = CANCELLED) -> None:
         """End what is left of a stream."""
         stream = self._streams.pop(number)
@@ -309,9 +315,7 @@ class HTTP3Connection:
         """End all exchanges."""
         self._go(failed=failed)
         for number in list(self._streams):
-            exchange = self._streams[number].exchange
-            self._drop(number)
-            exchange.fail(error(exchange))
+            self._give_up(number, error)
 
     def _hang_up(self) -> None:
         if not self.gone:

@@ -13,7 +13,8 @@ The library qh3 lacks some of what a client must have. It is added here:
 6. Whatever goes wrong within qh3 ends the connection with a reason. No traceback reaches the loop, and no call waits
    for a connection that no longer works.
 7. It may trip over what is left of a stream that was reset while it waited to be sent ("reserved stream is missing",
-   2.1.0). Asked again, it goes on: what it had taken out by then counts as lost, and is sent again.
+   2.1.0), or that ended. Asked again, it goes on, but what it had taken out by then may wait for ever. So such a
+   connection takes no more requests, and once nothing else is under way, the requests that still wait are given up.
 8. It may say a wrong final size where a stream is reset while some of it waits to be sent, and the server then ends the
    connection (FINAL_SIZE_ERROR, 2.1.0). So what has been written of a cancelled request is sent first, which is at most
    what the connection lets wait, and the stream is reset after that, or after some seconds.
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 _COLLECTED = 64 * 1024  # bytes that may be collected beside a header section (rule 4)
 _TRIES = 8  # rule 7
+_SETTLES = 1.0  # seconds after which what still waits is looked at (rule 7)
 _LINGERS = 5.0  # seconds (rule 8)
 _PANIC = "PanicException"  # what Rust raises where it would crash: a BaseException, so that nobody catches it
 _KIND, _SERVERS = 3, 1  # the low bits of a stream's id (RFC 9000 section 2.1)
@@ -75,6 +77,12 @@ class Listener(Protocol):
     def going_away(self, stream: int) -> None:
         """The server serves no stream from this one on."""
 
+    def retire(self) -> None:
+        """The connection had better take no more requests (rule 7)."""
+
+    def stuck(self, stream: int, unsent: int) -> None:
+        """So many bytes of a request will not be sent any more (rule 7)."""
+
     def ended(self, why: Ended) -> None:
         """The connection has ended; nothing follows."""
 
@@ -101,6 +109,7 @@ class Engine:
         self._receiving: dict[int, H3Stream] = {}
         self._sending: set[int] = set()
         self._ending: dict[int, tuple[int, float]] = {}  # to be reset with this code, at the latest then (rule 8)
+        self._look_at: float | None = None  # when to look for requests that wait for ever (rule 7)
         self.why: Ended | None = None
 
     # --- bytes and times ---------------------------------------------------------------------------------------------
@@ -123,6 +132,8 @@ class Engine:
         try:
             self._quic.handle_timer(now)
             self._deliver()
+            if self._look_at is not None and self._look_at <= now:
+                self._look(now)
         except BaseException as error:
             self._fail(error)
 
@@ -138,6 +149,8 @@ class Engine:
             try:
                 return [data for data, _ in self._quic.datagrams_to_send(now)]
             except ValueError as error:  # rule 7
+                self._look_at = now + _SETTLES
+                self._listener.retire()
                 if not left:
                     self._fail(error)
             except BaseException as error:
@@ -148,7 +161,22 @@ class Engine:
     @property
     def wake_at(self) -> float | None:
         """When `tick` is to be called; None for never."""
-        return self._quic.get_timer()
+        timer = self._quic.get_timer()
+        if self._look_at is None or self.why is not None:
+            return timer
+        return self._look_at if timer is None else min(timer, self._look_at)
+
+    def _look(self, now: float) -> None:
+        """Give up the requests that wait for ever (rule 7)."""
+        if self.why is not None:
+            return
+        if self._quic.should_wait_for_ack(now):
+            self._look_at = now + _SETTLES
+            return
+        self._look_at = None
+        for stream in list(self._receiving):
+            if unsent := self.unsent(stream):
+                self._listener.stuck(stream, unsent)
 
     # --- the connection ----------------------------------------------------------------------------------------------
 

@@ -15,17 +15,15 @@ from asyncapi.sansio.http.field_sections import (
     response_section,
     trailer_section,
 )
-from asyncapi.transports.failures import CLOSED, TOO_MUCH, cut
-from asyncapi.transports.native.http3.quic import FALLBACK, REJECTED
+from asyncapi.transports.failures import TOO_MUCH
+from asyncapi.transports.native.http3.failures import unprocessed
 
 if TYPE_CHECKING:
     import asyncio
 
     from asyncapi.sansio.http.field_sections import Section
     from asyncapi.transports.native.exchange import Exchange
-    from asyncapi.transports.native.http3.quic import Ended
 
-_NOT_BEGUN = frozenset({REJECTED, FALLBACK})  # RFC 9114 section 8.1
 MOST_INTERIM = 100  # 1xx responses of one request
 _CONTINUE, _FINAL, _NO_CONTENT, _NOT_MODIFIED, _MISDIRECTED = 100, 200, 204, 304, 421
 
@@ -194,44 +192,3 @@ def section_of(exchange: Exchange, authority: str) -> Section:
         )
     except ValueError as error:
         raise ConfigError(str(error), request=request) from None
-
-
-def refused(exchange: Exchange, code: int) -> ProtocolError:
-    """Make the error of a request whose stream the server has ended with this code."""
-    if code in _NOT_BEGUN:
-        return unprocessed("the server rejected the request before it began to process it", exchange)
-    when = "in the middle of the response body" if exchange.headed else "before it sent a response"
-    return ProtocolError(f"the server ended the stream {when} (code {code:#x})", request=exchange.request)
-
-
-def lost(exchange: Exchange, why: Ended, *, closed: bool) -> ProtocolError:
-    """Make the error of a request whose connection has ended.
-
-    Args:
-        exchange: The exchange.
-        why: How it has ended.
-        closed: Whether the client was closed.
-    """
-    if closed:
-        return final_error(CLOSED, exchange.request)
-    if why.alert:
-        return unprocessed("the server refused the TLS handshake", exchange)
-    if why.broken:
-        return ProtocolError("the server broke HTTP/3, and the connection was closed", request=exchange.request)
-    return cut(None, exchange.request)
-
-
-def unprocessed(message: str, exchange: Exchange) -> ProtocolError:
-    """Make the error of a request that the server has not begun: it may be sent again whatever its method."""
-    failure = ProtocolError(message, request=exchange.request)
-    failure.unprocessed = True
-    return failure
-
-
-def silent(exchange: Exchange, patience: float) -> ProtocolError:
-    """Make the error of a request whose connection has fallen silent for so many seconds."""
-    failure = ProtocolError(
-        f"the HTTP/3 connection fell silent: no reply for {patience:.3g} s", request=exchange.request
-    )
-    failure.stale = exchange.request.call.reused and not exchange.headed
-    return failure

@@ -343,6 +343,30 @@ def test_the_library_is_asked_again_where_it_trips_over_a_stream(pair, monkeypat
     assert (len(pair.seen) == 1) == (times == 1)
 
 
+def test_a_connection_on_which_the_library_tripped_takes_no_more_requests(pair, monkeypatch):
+    stuck = pair.engine.request(GET, last=True)
+    waits = [True, False]
+    monkeypatch.setattr(pair.engine._quic, "should_wait_for_ack", lambda _now: waits.pop(0))
+    monkeypatch.setattr(pair.engine._quic, "get_send_buffer_size", lambda stream: 15 if stream == stuck else 0)
+    send, left = pair.engine._quic.datagrams_to_send, [ValueError("reserved stream is missing")]
+
+    def tripping(now):
+        if left:
+            raise left.pop()
+        return []
+
+    monkeypatch.setattr(pair.engine._quic, "datagrams_to_send", tripping)
+    pair.engine.outgoing(pair.now)
+    assert pair.heard.log[-1] == ("retire",)
+    assert pair.engine.wake_at <= pair.now + 1.0
+    pair.engine.tick(pair.now + 1.0)  # something is still under way
+    assert pair.heard.log[-1] == ("retire",)
+    pair.engine.tick(pair.now + 2.0)
+    assert pair.heard.log[-1] == ("stuck", stuck, 15)
+    monkeypatch.setattr(pair.engine._quic, "datagrams_to_send", send)
+    pair.advance()
+
+
 def test_a_crash_of_rust_ends_the_connection_and_an_interrupt_goes_on(pair, monkeypatch):
     class PanicException(BaseException):
         pass

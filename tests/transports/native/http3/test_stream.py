@@ -7,21 +7,10 @@ import asyncio
 import pytest
 from multidict import CIMultiDict
 
-from asyncapi.errors import ConfigError, ProtocolError
+from asyncapi.errors import ConfigError
 from asyncapi.messages.request import Request
 from asyncapi.transports.native.exchange import Exchange
-from asyncapi.transports.native.http3.quic import Ended
-from asyncapi.transports.native.http3.stream import (
-    MOST_INTERIM,
-    Broken,
-    Stream,
-    lost,
-    refused,
-    section_of,
-    silent,
-    unprocessed,
-)
-from http3_server import FALLBACK, REJECTED
+from asyncapi.transports.native.http3.stream import MOST_INTERIM, Broken, Stream, section_of
 
 STATUS = (b":status", b"200")
 
@@ -139,32 +128,3 @@ async def test_the_fields_of_a_request(stream):
     assert fields[b"content-length"] == b"3"
     with pytest.raises(ConfigError, match="header injection"):
         section_of(made(X="a\nb").exchange, "h.example")
-
-
-@pytest.mark.parametrize(
-    ("make", "is_unprocessed", "final"),
-    [
-        (lambda exchange: refused(exchange, REJECTED), True, False),
-        (lambda exchange: refused(exchange, FALLBACK), True, False),
-        (lambda exchange: refused(exchange, 0x102), False, False),
-        (lambda exchange: lost(exchange, Ended(0x100, "", remote=True), closed=False), False, False),
-        (lambda exchange: lost(exchange, Ended(0x174, "", remote=True, alert=True), closed=False), True, False),
-        (lambda exchange: lost(exchange, Ended(0x102, "", remote=False), closed=False), False, False),
-        (lambda exchange: lost(exchange, Ended(0x102, "", remote=False), closed=True), False, True),
-        (lambda exchange: unprocessed("x", exchange), True, False),
-        (lambda exchange: silent(exchange, 3.0), False, False),
-    ],
-)
-async def test_errors_say_whether_the_request_may_be_sent_again(stream, make, is_unprocessed, final):
-    error = make(stream.exchange)
-    assert isinstance(error, ProtocolError)
-    assert (error.unprocessed, error.final) == (is_unprocessed, final)
-
-
-@pytest.mark.parametrize(
-    ("reused", "headed", "stale"), [(True, False, True), (False, False, False), (True, True, False)]
-)
-async def test_a_silent_connection_that_was_reused_is_stale(stream, reused, headed, stale):
-    stream.exchange.request.call.reused = reused
-    stream.exchange.headed = headed
-    assert silent(stream.exchange, 3.0).stale is stale
