@@ -7,8 +7,8 @@ Rules:
    or a field of the model `data_NAME`.
 3. A column of a table holds numbers, text or booleans. Anything else is its JSON text. `data`, `headers` and the fields
    that have no simple type are JSON text always. A number that a field's column can't hold is null; `data` has it.
-4. A response header that came several times is one text, with commas (RFC 9110 section 5.3); `Set-Cookie`, which can't be
-   joined, is a list.
+4. A response header that came several times is one text, with commas (RFC 9110 section 5.3); `Set-Cookie`, which
+   can't be joined, is a list.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from asyncapi.redact import redact_url
 from asyncapi.streaming.response import StreamedResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.reader import Item
     from asyncapi.messages.response import Outcome
 
 Kind = Literal["id", "text", "int", "real", "bool", "time", "json", "any"]
+
 
 @dataclass(frozen=True, slots=True)
 class Saved:
@@ -165,7 +166,7 @@ def columns_of(job: Job, model: Any, carried: Sequence[str] = ()) -> Columns:
     names = _Names(maker.taken, _RESERVED)
     found = [Column(name, _KINDS[name] if name in maker.own else "any", name) for name in maker.order]
     if model is not None and not maker.selected and job.save_dir is None:
-        found += [Column(names.free(name, "data_"), kind, name, True) for name, kind in _fields(model)]
+        found += [Column(names.free(name, "data_"), kind, name, of_model=True) for name, kind in _fields(model)]
     keys = maker.carried_keys(carried)
     found += [Column(names.free(key, "input_"), "any", key) for key in keys.values()]
     return Columns(tuple(found))
@@ -338,4 +339,4 @@ def _kind(part: dict[str, Any], schema: dict[str, Any]) -> Kind:
     kinds = {one.get("type") for one in choices if one.get("type") != "null"} or {part.get("type")}
     if kinds == {"integer", "number"}:
         return "real"
-    return _TYPES.get(kinds.pop(), "json") if len(kinds) == 1 else "json"
+    return _TYPES.get(str(kinds.pop()), "json") if len(kinds) == 1 else "json"

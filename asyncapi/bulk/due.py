@@ -33,6 +33,9 @@ class DueRows:
         note: Called with each row that must not be sent twice; None where the transport notes them.
 
     Attributes:
+        is_wanted: Whether to send a row at all, or None for all rows; set before `open`.
+        claim: Called with every row of the input, in order, or None; set before `open`.
+        passed: Called with each row that an earlier run has written, or None; set before `open`.
         pulled: Rows that were handed out.
         lost: Rows that were in flight when an earlier run died, and must not be sent again.
     """
@@ -46,6 +49,9 @@ class DueRows:
         first_row: int = 0,
         note: Callable[[int], object] | None = None,
     ) -> None:
+        self.is_wanted: Callable[[Item], bool] | None = None
+        self.claim: Callable[[Item], object] | None = None
+        self.passed: Callable[[Item], object] | None = None
         self.pulled: int = 0
         self.lost: deque[Item] = deque()
         self._reader = reader
@@ -72,6 +78,7 @@ class DueRows:
         for item in items:
             if item.index - first not in done:
                 return chain((item,), items)
+            self._pass_over(item)
             if item.index % _SKIP == 0:
                 await asyncio.sleep(0)
         return items
@@ -93,6 +100,11 @@ class DueRows:
         """Whether to send a row."""
         past, row = self._past, item.index - self._first_row
         if row in past.done:
+            self._pass_over(item)
+            return False
+        if self.claim is not None:
+            self.claim(item)
+        if self.is_wanted is not None and not self.is_wanted(item):
             return False
         if row in past.started:
             self.lost.append(item)
@@ -104,3 +116,10 @@ class DueRows:
                 self._note(item.index)
         self.pulled += 1
         return True
+
+    def _pass_over(self, item: Item) -> None:
+        """Take note of a row that an earlier run has written."""
+        if self.claim is not None:
+            self.claim(item)
+        if self.passed is not None:
+            self.passed(item)

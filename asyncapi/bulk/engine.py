@@ -20,35 +20,40 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from asyncapi.bulk.columns import RowMaker, map_model, row_maker
 from asyncapi.bulk.commentary import Commentary
 from asyncapi.bulk.due import DueRows
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.gauges import Gauges
 from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
-from asyncapi.bulk.prepare import check, check_beside, client_for, open_output
+from asyncapi.bulk.opening import Opened, kept_text, nothing_to_do, opened
+from asyncapi.bulk.prepare import check, check_beside, client_for, is_stopped
 from asyncapi.bulk.report import write_report
 from asyncapi.bulk.rows import not_sent_row, row_of, unknown_row
-from asyncapi.bulk.store import NotWritten
+from asyncapi.bulk.store import NoReader, NotWritten
 from asyncapi.bulk.summary import Summary, summary_of, write_summary
 from asyncapi.bulk.tally import Tally
 from asyncapi.bulk.turns import Turns, turns_of
 from asyncapi.errors import ConfigError
+from asyncapi.fanout.outcomes import Outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from asyncapi.bulk.failed import FailedRows
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.journal import Past
     from asyncapi.bulk.part import Part
     from asyncapi.bulk.prepare import Noted
     from asyncapi.bulk.progress import Progress
     from asyncapi.bulk.reader import Item
+    from asyncapi.bulk.retried import Retried
     from asyncapi.bulk.rows import Row
+    from asyncapi.bulk.saving import Saver
     from asyncapi.bulk.store import Store
     from asyncapi.client.client import Client
     from asyncapi.client.stats import Stats
-    from asyncapi.fanout.outcomes import Outcomes
     from asyncapi.messages.response import Outcome
 
 GRACE = 1.5  # seconds for requests in flight, once the job is stopping (rule 2)
@@ -106,9 +111,13 @@ class Engine:
         self._client = client
         self._used: Client | None = client
         self._part = part
-        self._given_store = store or (part and part.store)
+        self._given_store: Store | None = store if part is None else part.store
         self._first_row = 0 if part is None else part.first_row  # the journal counts from there
         self._reader = part.reader if part else job.reader(relative=client is not None and bool(client.base_url))
+        self._first: Engine | None = None  # finishes a stopped job, before its failed rows are sent again
+        self._retried: Retried | None = None
+        self._saver: Saver | None = None
+        self._make: Callable[[Item, Outcome[Any]], Row] = row_of
         self._outcomes: Outcomes[Any] | None = None
         self._consumer: asyncio.Task[None] | None = None
         self._commentary = Commentary() if job.verbose else None
@@ -130,15 +139,23 @@ class Engine:
 
     async def run(self) -> Summary:
         """Run the job to its end; see `run`."""
+        unfinished = await self._finish_first()
+        if unfinished is not None:
+            return unfinished
         job, part = self.job, self._part
         sink, model = check(job) if self._given_store is None else (None, check_beside(job))
         client, joined = self._joined()
         self._used = client
         try:
-            digest = await self._scan()
+            digest, carried = await self._scan()
             if self.stopped is not None:
                 return await write_end(job, summary_of(self), self.tally)
-            self.store = self._given_store or await open_output(job, sink, digest, part)  # type: ignore[arg-type]
+            there = Opened(self._given_store)
+            if sink is not None and there.store is None:
+                there = await opened(job, sink, model, self._reader, digest, carried=carried, part=part)
+            if there.store is None:
+                return await write_end(job, self._nothing_to_do(there), self.tally)
+            self.store, self._retried = there.store, there.retried
             try:
                 with joined:
                     await self._fetch(client, model)
@@ -148,9 +165,48 @@ class Engine:
         finally:
             if client is not self._client and (part is None or part.shared is None):
                 await client.aclose()
-        past = self.store.past
-        summary = summary_of(self, skipped=len(past.done), skipped_failed=past.failed + past.unknown)
+        return await write_end(job, self._summary(), self.tally)
+
+    async def _finish_first(self) -> Summary | None:
+        """Finish a job that was stopped before its failed rows are sent again; its summary, if that stops early."""
+        job = self.job
+        if not (job.retry_failed and job.resume and is_stopped(job)):
+            return None
+        first = replace(job, retry_failed=False, include_unknown=False, report=None, summary=None)
+        self._first = Engine(first, client=self._client, progress=self._gauges.callback)
+        try:
+            summary = await self._first.run()
+        finally:
+            self._first = None
+        if summary.stopped is None:
+            return None
+        self.tally, self.stopped, self.code = Tally(), summary.stopped, summary.exit_code
         return await write_end(job, summary, self.tally)
+
+    def _nothing_to_do(self, there: Opened) -> Summary:
+        self.notes.append(nothing_to_do(self.job, there))
+        found = there.finished or there.retried
+        total, failed = (0, 0) if found is None else (found.total, found.failed)
+        summary = replace(summary_of(self), total=total, skipped=total, skipped_failed=failed)
+        return summary if there.finished is not None else replace(summary, exit_code=1 if failed else 0)
+
+    def _summary(self) -> Summary:
+        past, retried = self.store.past, self._retried
+        summary = summary_of(self, skipped=len(past.done), skipped_failed=past.failed + past.unknown)
+        if retried is None:
+            return summary
+        sent = len(past.done) + self.tally.done
+        ok = sent - past.failed - past.unknown - self.tally.failed - self.tally.unknown
+        notes = [f"{ok:,} of the {sent:,} failed rows that were sent again are ok now", kept_text(retried)]
+        return replace(
+            summary,
+            total=retried.total,
+            skipped=retried.total - retried.due_rows + len(past.done),
+            skipped_failed=summary.skipped_failed + retried.kept,
+            retried=sent,
+            notes=(*summary.notes, *filter(None, notes)),
+            exit_code=summary.exit_code or (1 if retried.kept else 0),
+        )
 
     @property
     def past(self) -> Past:
@@ -165,6 +221,9 @@ class Engine:
         """Stop early (rule 2); only the first call counts."""
         if self.stopped is not None:
             return
+        if self._first is not None:
+            self._first.stop(why, code)
+            return
         self.stopped, self.code, self.phase = why, code, "stopping"
         self._reader.close()
         if self._outcomes is not None:
@@ -176,26 +235,30 @@ class Engine:
         """Return the client, and the block in which it sends our rows."""
         part = self._part
         if part is None or part.shared is None:
-            client = self._client or client_for(self.job, self._note, self.turns, self._commentary)
+            synced = self._synced if self.job.durable else None
+            client = self._client or client_for(self.job, self._note, self.turns, self._commentary, synced)
             return client, nullcontext()
         return part.shared.client, part.shared.joined(part.first_row, part.rows, self._note, self.turns)
 
-    async def _scan(self) -> str:
+    async def _scan(self) -> tuple[str, tuple[str, ...]]:
+        """Check the input, and return its digest and the columns that are carried to the output."""
         if self._part is not None:
             self.total = self._part.rows
-            return f"{self._part.job_id}, rows from {self._part.first_row}"
+            return f"{self._part.job_id}, rows from {self._part.first_row}", self._reader.columns
         if not self._reader.regular:
-            return "a stream"
+            return "a stream", self._reader.columns
         self._gauges.show()
         try:
             found = await in_thread(self._reader.scan)
         except ConfigError:
             if self.stopped is not None:  # cut off in the middle of a row
-                return ""
+                return "", ()
             raise
         if self.stopped is None:
             self.total = found.total
-        return found.digest
+        if found.duplicates is not None:
+            self.notes.append(found.duplicates)
+        return found.digest, found.columns
 
     async def _fetch(self, client: Client, model: Any) -> None:
         self.phase = "fetching"
@@ -215,6 +278,8 @@ class Engine:
 
     def _end_with(self, end: BaseException | None) -> None:
         """Take over how the consumer or the clock ended."""
+        if isinstance(end, NoReader):
+            return  # as `| head` does: what was wanted has been read
         if isinstance(end, NotWritten):
             self.stopped, self.code = f"cannot write {self.job.output}: {end}", 1
         elif isinstance(end, ConfigError):
@@ -224,14 +289,19 @@ class Engine:
             raise end
 
     async def _consume(self, client: Client, model: Any) -> None:
-        past = self.store.past
-        key = self._part.job_id if self._part is not None else past.job
-        source = await self.due.open(past, key)
+        source = await self._source(client)
         if self._part is not None and self._part.give_up is not None:
             await self._write_off(source, self._part.give_up)  # type: ignore[arg-type]  # a part is no stream
             return
-        workers = self.job.concurrency
-        self._outcomes = client.map(source, model=model, ordered=self.job.ordered, concurrency=workers)
+        self._make = row_maker(self.job, model)
+        workers, ordered = self.job.concurrency, self.job.ordered
+        if self._saver is None:
+            model = map_model(self.job, model)
+            self._outcomes = client.map(source, model=model, ordered=ordered, concurrency=workers)
+        else:
+            clock = client._clock  # noqa: SLF001 - as its own `map`
+            call: Any = self._saver.call  # its response is a streamed one
+            self._outcomes = Outcomes(call, source, clock, workers=workers, ordered=ordered)
         self._outcomes.hold = self.turns
         async with self._outcomes as outcomes:
             async for outcome in outcomes:
@@ -241,11 +311,30 @@ class Engine:
         while self.due.lost and self.stopped is None:
             self._take_lost()
 
+    async def _source(self, client: Client) -> Iterator[Item] | AsyncIterator[Item]:
+        """Return the rows to send, and prepare what looks at them on their way."""
+        job, due, past = self.job, self.due, self.store.past
+        if self._retried is not None:
+            self.total, due.is_wanted = self._retried.due_rows, self._retried.due
+        if self.store.failed is not None:
+            due.passed = partial(self._passed, self.store.failed, past)
+        if job.save_dir is not None:
+            from asyncapi.bulk.saving import Saver  # noqa: PLC0415 - most jobs save no files
+
+            silence = job.limits().attempt
+            self._saver = Saver(job.save_dir, str(job.output), client, silence=silence, durable=job.durable)
+            await in_thread(self._saver.open)
+            due.claim = self._saver.claim
+        return await due.open(past, self._part.job_id if self._part is not None else past.job)
+
+    def _passed(self, failed: FailedRows, past: Past, item: Item) -> None:
+        failed.passed(item.index - self._first_row, item, past)
+
     async def _write_off(self, items: Iterator[Item], why: str) -> None:
         """Write the rows that are not there without sending them."""
         for item in items:
-            row = not_sent_row(item, why)
-            self.store.add(item.index - self._first_row, FAILED, row)
+            row = self._whole(item, not_sent_row(item, why))
+            self.store.add(item.index - self._first_row, FAILED, row, item)
             self.tally.count(row | {"elapsed_ms": 0.0}, time.monotonic() - self.began, host=item.target.host)
             if item.index % _SKIP == 0:
                 await asyncio.sleep(0)
@@ -255,6 +344,11 @@ class Engine:
     def _ended(self, count: int) -> None:
         if self.stopped is None:
             self.total = count
+        if (duplicates := self._reader.duplicates.text()) is not None:
+            self.notes.append(duplicates)
+
+    async def _synced(self) -> None:
+        await self.store.synced()
 
     def _note(self, index: int) -> Noted:
         if self._part is None:
@@ -280,8 +374,8 @@ class Engine:
         lost = self.due.lost
         while lost and (not self.job.ordered or lost[0].index < item.index):
             self._take_lost()
-        row = row_of(item, outcome)
-        self.store.add(item.index - self._first_row, OK if row["ok"] else FAILED, row)
+        row = self._make(item, outcome)
+        self.store.add(item.index - self._first_row, OK if row["ok"] else FAILED, row, item)
         tally = self.tally
         tally.add(row, outcome, time.monotonic() - self.began)
         if not row["ok"]:
@@ -297,9 +391,13 @@ class Engine:
         elif job.max_errors is not None and self.tally.failed >= job.max_errors:
             self.stop(f"{self.tally.failed} rows have failed (max_errors)", 1)
 
+    def _whole(self, item: Item, row: Row) -> Row:
+        """Add the carried columns to a row that was not sent."""
+        return self._make.carry(item, row) if isinstance(self._make, RowMaker) else row
+
     def _take_lost(self) -> None:
         item = self.due.lost.popleft()
-        self.store.add(item.index - self._first_row, UNKNOWN, unknown_row(item))
+        self.store.add(item.index - self._first_row, UNKNOWN, self._whole(item, unknown_row(item)), item)
         self.tally.add_unknown()
 
     async def _tick(self) -> None:
@@ -322,6 +420,8 @@ class Engine:
                 self.phase = "finishing"
                 self._gauges.show()
                 await in_thread(partial(self.store.complete, keep_journal=self._part is not None))
+                if self._saver is not None:
+                    self._saver.close()
                 self.stopped, self.code = None, 0  # too late for an interrupt
         except NotWritten as error:
             self._end_with(error)

@@ -22,11 +22,14 @@ class Gauges:
     Args:
         engine: The engine.
         show: Called with the state of the job.
+
+    Attributes:
+        callback: The same.
     """
 
     def __init__(self, engine: Engine, show: Callable[[Progress], object] | None) -> None:
         self._engine = engine
-        self._show = show
+        self.callback: Callable[[Progress], object] | None = show
         self._limit = engine.job.limits_text()
         self._recent_rate = RecentRate(engine.began)
         self._paused, self._paused_at = 0.0, -inf  # seconds, and when they were looked up
@@ -46,7 +49,7 @@ class Gauges:
 
     def show(self) -> None:
         """Show the state of the job."""
-        if self._show is None:
+        if self.callback is None:
             return
         engine, now = self._engine, time.monotonic()
         tally, reading = engine.tally, engine.phase == "reading"
@@ -55,7 +58,7 @@ class Gauges:
         rate = self._recent_rate.update(now, done)
         left = None if engine.total is None else engine.total - skipped - done
         in_flight, queued = self._rows_under_way()
-        self._show(
+        self.callback(
             Progress(
                 phase=engine.phase,
                 total=engine.total,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from asyncapi.bulk import contradictions, policy
 from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.summary import Summary
-from asyncapi.settings import TLS, Adaptive, Cache, RateLimit, Retry, Timeout
+from asyncapi.settings import TLS, Adaptive, Cache, RateLimit, Redis, Retry, Timeout
 from asyncapi.settings.base import settings
 from asyncapi.settings.checks import Bounds
 
@@ -158,7 +158,7 @@ class Job:
     report: Path | None = None
     summary: Path | None = None
     verbose: bool = False
-    shared: Any = field(default=None, repr=False)
+    shared: Redis | str | None = field(default=None, repr=False)
     workers_hint: Annotated[int, Bounds(ge=1)] | None = None
     on: str | None = None
     chunk: Annotated[int, Bounds(ge=1)] = _CHUNK
@@ -254,6 +254,14 @@ class Job:
     def cache_settings(self) -> Cache | None:
         """Return the client's cache."""
         return Cache() if self.cache else None
+
+    def shared_limits(self) -> Redis | None:
+        """Return the server by which the client shares its limits.
+
+        Raises:
+            ConfigError: Its URL can't be read.
+        """
+        return policy.shared_limits(self)
 
     def limits_text(self) -> str:
         """Describe the limits: "100 at a time, 50 a second"."""

@@ -23,8 +23,8 @@ Rules:
 5. Only one process writes: the file is locked while open.
 6. The output must not have changed: if a row has another checksum, somebody has edited, moved or removed it, and
    nothing is known of the rows after it. The resume is refused. (Older journals have no checksums.)
-7. In a durable job a line is written once its row has been synced, and is synced itself; `>` before the request is sent.
-   A file that is renamed or made has its folder synced. So a power cut loses nothing that a line says.
+7. In a durable job a line is written once its row has been synced, and is synced itself; `>` before the request is
+   sent. A file that is renamed or made has its folder synced. So a power cut loses nothing that a line says.
 """
 
 from __future__ import annotations
@@ -45,10 +45,13 @@ except ImportError:  # pragma: no cover - no such thing on Windows: two jobs on 
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from asyncapi.bulk.sinks import Sink
+
+    Line = tuple[str, int, int, int | None, int]
+    """A mark, an index, an end and a checksum, and how many lines of the batch follow."""
 
     IsOwn = Callable[[int, int | None], bool]
     """Called with the end and the checksum of each row in order; says whether the row is unchanged."""
@@ -143,6 +146,7 @@ class Journal:
         Args:
             path: The journal.
             what: The identity of the job.
+            job_id: The id of the job; by default one is drawn.
             durable: Whether what it says must survive a power cut.
 
         Raises:
@@ -213,14 +217,7 @@ class Journal:
     ) -> None:
         copied: list[str] = []
         batch: list[tuple[str, str, int, int]] = []  # lines of a compressed batch whose last one has not come yet
-        for raw in lines:
-            if not raw.endswith(b"\n") or b"\0" in raw:  # rule 2
-                break
-            line = raw.decode("ascii", "replace")
-            try:
-                mark, index, end, checksum, following = _read(line)
-            except ValueError:
-                raise ConfigError(f"{self.path} is damaged at {line!r}: move it away, or pass --overwrite") from None
+        for line, (mark, index, end, checksum, following) in self._lines(lines):
             if mark in _NOTES:
                 copied.append(line)
                 past.apply(mark, index, end)
@@ -242,6 +239,17 @@ class Journal:
                 self.append("".join(copied))
                 copied.clear()
         self.append("".join(copied))
+
+    def _lines(self, lines: IO[bytes]) -> Iterator[tuple[str, Line]]:
+        """Yield the lines that count, each with what it says (rule 2)."""
+        for raw in lines:
+            if not raw.endswith(b"\n") or b"\0" in raw:
+                return
+            line = raw.decode("ascii", "replace")
+            try:
+                yield line, _read(line)
+            except ValueError:
+                raise ConfigError(f"{self.path} is damaged at {line!r}: move it away, or pass --overwrite") from None
 
     def start(self, index: int) -> None:
         """Note that a request is about to be sent that must not be sent twice (rule 3).
@@ -318,7 +326,7 @@ def _read_header(path: Path, lines: IO[bytes]) -> Past | None:
         raise ConfigError(f"{path} is not a journal of asyncapi: move it away, or pass --overwrite") from None
 
 
-def _read(line: str) -> tuple[str, int, int, int | None, int]:
+def _read(line: str) -> Line:
     """Parse a line: its mark, index, end and checksum, and how many lines of its batch follow.
 
     Raises:

@@ -123,9 +123,7 @@ def check_header(sink: Delimited, line: bytes) -> None:
     """
     began = sink.delimiter.join(("id", "url", "")).encode()
     if line != sink.header and line.startswith(began) and line.endswith(b"\n") and b"\r" not in line:
-        there, wanted = (
-            ", ".join(_fields(header, sink.delimiter)) for header in (line, sink.header)
-        )
+        there, wanted = (", ".join(_fields(header, sink.delimiter)) for header in (line, sink.header))
         raise other_columns(sink.path.name, there, wanted)
 
 

@@ -1,8 +1,8 @@
 """Lines of JSON, or of CSV or TSV with a header, in a file.
 
 Rules:
-1. The size of the file is what counts, also where it is compressed. A plain row ends at its line's end; one of a compressed
-   batch ends with the batch, which is there whole or not at all.
+1. The size of the file is what counts, also where it is compressed. A plain row ends at its line's end; one of a
+   compressed batch ends with the batch, which is there whole or not at all.
 2. A header is written when the file is empty. A file with another one is not continued.
 """
 # ruff: noqa: D102 - the methods' contract is that of `Sink`
@@ -59,6 +59,9 @@ class LinesFile:
     def header(self) -> bytes:
         """The line before the first row, or nothing."""
         return csv_line(self.columns.names, self.delimiter) if self.delimiter else b""
+
+    def exists(self) -> bool:
+        return self.path.exists()
 
     def size(self) -> int:
         return self.path.stat().st_size if self.path.exists() else 0

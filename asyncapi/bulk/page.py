@@ -148,7 +148,7 @@ def _sections(facts: Facts, summary: Summary, tally: Tally) -> Iterator[str]:
     figures: list[tuple[str, object]] = [
         ("rows in the input", "unknown" if summary.total is None else f"{summary.total:,}"),
         *facts.settings,
-        ("exit code", summary.exit_code),
+        *([("exit code", summary.exit_code)] if facts.live else []),
     ]
     yield card("The job", tables.facts(figures), wide=True)
 

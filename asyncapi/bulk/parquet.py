@@ -2,8 +2,8 @@
 
 Rules:
 1. The result appears whole or not at all: it is written under another name and then renamed.
-2. A column whose type nobody has stated (selected, or carried from the input) gets the one that all its values have: it is
-   of booleans, integers or numbers. Otherwise it is text, with what is no text as JSON.
+2. A column whose type nobody has stated (selected, or carried from the input) gets the one that all its values have: it
+   is of booleans, integers or numbers. Otherwise it is text, with what is no text as JSON.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _row(cells: dict[str, Any], columns: Columns) -> Row:
         else cells[column.name]
         for column in columns.columns if not column.of_model
     }  # fmt: skip
-    at: datetime = row["at"].astimezone(UTC)
+    at = cells["at"].astimezone(UTC)
     row["at"] = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
     row.pop("error" if row["ok"] else "data", None)
     return row

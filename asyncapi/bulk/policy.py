@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.bulk.retry_on import RetryOn
 from asyncapi.credentials import ApiKey, Basic, Bearer
 from asyncapi.errors import ConfigError
-from asyncapi.settings import TLS, Adaptive, Budget, RateLimit, Retry, Timeout
+from asyncapi.settings import TLS, Adaptive, Budget, RateLimit, Redis, Retry, Timeout
 
 if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
@@ -139,6 +139,15 @@ def tls_settings(job: Job) -> bool | str | TLS:
     if isinstance(tls, str):
         return TLS(ca=tls, cert=cert, key=key)
     return TLS(cert=cert, key=key, verify=tls)
+
+
+def shared_limits(job: Job) -> Redis | None:
+    """Return the server by which a job's client shares its limits.
+
+    Raises:
+        ConfigError: Its URL can't be read.
+    """
+    return Redis(job.shared, workers=job.workers_hint or 1) if isinstance(job.shared, str) else job.shared
 
 
 def limits_text(job: Job) -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from asyncapi.bulk.bodies import HeaderFields
 from asyncapi.bulk.certificate import CertificateTransport
+from asyncapi.bulk.failed import FailedRows
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.sources import local_file
-from asyncapi.bulk.store import check_output, open_store
+from asyncapi.bulk.store import check_output, journal_path, open_store
 from asyncapi.bulk.summary import check_summary
 from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
@@ -23,8 +24,9 @@ from asyncapi.sansio.failures.resend import IDEMPOTENT, says_nothing
 from asyncapi.transports.factory import MAX_BODY, http_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from asyncapi.bulk.columns import Columns
     from asyncapi.bulk.commentary import Commentary
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.part import Part
@@ -65,21 +67,31 @@ class NotingTransport:
         inner: Sends the attempts.
         note: Called with the row; what it returns is called right before the head is written.
         observer: Learns how attempts end.
+        synced: Waits until the notes are safe from a power cut; None if they need not be.
 
     Attributes:
         sending: Attempts under way, until their body has ended.
     """
 
-    def __init__(self, inner: Transport, note: Callable[[int], Noted], observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        inner: Transport,
+        note: Callable[[int], Noted],
+        observer: Observer | None = None,
+        synced: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._inner = inner
         self._note = note
         self._observer = observer
+        self._synced = synced
         self.sending: int = 0
 
     async def send(self, request: Request) -> Response:
         """Send one attempt."""
         if request.method not in IDEMPOTENT and unsafe_to_repeat(request):
             request.call.before_write = self._note(request.id)
+            if self._synced is not None:
+                await self._synced()
         observer, began = self._observer, SYSTEM.now()
         self.sending += 1
         response = None
@@ -114,8 +126,15 @@ def check(job: Job) -> tuple[Sink, Any]:
         ConfigError: One of them can't be used.
     """
     sink = sink_for(job.output)
-    check_output(sink, local_file(job.input), resume=job.resume, overwrite=job.overwrite)
+    if not job.retry_failed:  # its output is there, and is checked when it is read
+        check_output(sink, local_file(job.input), resume=job.resume, overwrite=job.overwrite)
     return sink, check_beside(job)
+
+
+def is_stopped(job: Job) -> bool:
+    """Whether the output is that of a job that was stopped."""
+    sink = sink_for(job.output)
+    return sink.resumable and journal_path(sink).exists()
 
 
 def check_beside(job: Job) -> Any:
@@ -128,14 +147,32 @@ def check_beside(job: Job) -> Any:
         check_report(job.report)
     if job.summary is not None:
         check_summary(job.summary)
+    if job.failed_to is not None:
+        FailedRows(job.failed_to).check()
     model = job.model_type()
     if model is not None:
         adapter(model)
     return model
 
 
-async def open_output(job: Job, sink: Sink, digest: str, part: Part | None = None) -> Store:
+async def open_output(
+    job: Job,
+    sink: Sink,
+    what: dict[str, Any],
+    *,
+    columns: Columns | None = None,
+    part: Part | None = None,
+    resume: bool | None = None,
+) -> Store:
     """Open the output in a thread: it may wait for locks, and reads what an earlier run wrote.
+
+    Args:
+        job: The job.
+        sink: The output.
+        what: What must not change until the job is resumed.
+        columns: The columns of a table.
+        part: The part of the job that is run.
+        resume: Whether to continue an earlier run; by default as the job says.
 
     Raises:
         ConfigError: The output can't be opened, or belongs to another job.
@@ -145,10 +182,12 @@ async def open_output(job: Job, sink: Sink, digest: str, part: Part | None = Non
     def work() -> Store:
         store = open_store(
             sink,
-            job.what(digest),
-            resume=job.resume,
+            what,
+            resume=job.resume if resume is None else resume,
             overwrite=job.overwrite,
             job_id=None if part is None else part.job_id,
+            columns=columns,
+            durable=job.durable,
         )
         if left:
             store.close()
@@ -162,7 +201,11 @@ async def open_output(job: Job, sink: Sink, digest: str, part: Part | None = Non
 
 
 def client_for(
-    job: Job, note: Callable[[int], Noted], observer: Observer | None = None, commentary: Commentary | None = None
+    job: Job,
+    note: Callable[[int], Noted],
+    observer: Observer | None = None,
+    commentary: Commentary | None = None,
+    synced: Callable[[], Awaitable[None]] | None = None,
 ) -> Client:
     """Make the client of a job.
 
@@ -171,6 +214,7 @@ def client_for(
         note: Called with the row of a request that must not be sent twice, just before it is sent.
         observer: Learns how every attempt ends.
         commentary: Learns which rows are sent again.
+        synced: Waits until notes are safe from a power cut; None if they need not be.
 
     Raises:
         ConfigError: A setting is wrong.
@@ -188,7 +232,8 @@ def client_for(
         cache=job.cache_settings(),
         single_flight=job.cache,
         watch=() if commentary is None else (commentary,),
-        transport=NotingTransport(_transport_for(job), note, observer),
+        transport=NotingTransport(_transport_for(job), note, observer, synced),
+        shared=job.shared_limits(),
     )
 
 

@@ -26,7 +26,7 @@ from asyncapi.bulk.delimited import BadTable, records
 from asyncapi.bulk.duplicates import Duplicates
 from asyncapi.bulk.excerpts import secrets_of
 from asyncapi.bulk.item import Item
-from asyncapi.bulk.recipe import COLUMNS, KEYS, Carry, Line, Recipe, known
+from asyncapi.bulk.recipe import COLUMNS, ERROR_KEY, KEYS, Carry, LineAgain, Recipe, known
 from asyncapi.bulk.sources import source_of
 from asyncapi.errors import ConfigError
 from asyncapi.messages import decoding, json_text
@@ -271,7 +271,7 @@ class Reader:
         return name
 
     def _parsed(self, rows: Iterable[lines.Line]) -> Iterator[Record]:
-        kind = Line if self.recipe.template is None and not self.recipe.asks else Any
+        kind = LineAgain if self.recipe.template is None and not self.recipe.asks else Any
         for number, line in rows:
             text = line.strip()
             if not text:
@@ -282,6 +282,7 @@ class Reader:
                 raise self._broken(number, error, text) from None
             if not isinstance(row, dict):
                 raise self._broken(number, ValueError("a row is a JSON object: {...}"), text)
+            row.pop(ERROR_KEY, None)
             yield number, text, row
 
     def _objects(self, rows: Iterator[Record]) -> Iterator[Record]:

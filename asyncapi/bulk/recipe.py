@@ -37,6 +37,8 @@ PLAIN_URL = re.compile(
 )
 COLUMNS = ("id", "method", "url", "idempotency_key")  # what a table without a template may say of a request
 
+ERROR_KEY = "asyncapi_error"  # in a file of failed rows: what went wrong
+
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _BODIES = ("json", "data", "content")
 _PLAIN_ID = frozenset({str, int})
@@ -58,6 +60,15 @@ class Line(TypedDict, total=False):
 
 Line.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]  # pydantic reads it
 KEYS = tuple(Line.__annotations__)
+
+
+class LineAgain(Line, total=False):
+    """A row of JSONL from a file of failed rows, with what went wrong (failed.py): the reader takes that away."""
+
+    asyncapi_error: Any
+
+
+LineAgain.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]  # pydantic reads it
 
 
 class Recipe:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator
 
     from asyncapi.bulk.fleet.coordinator import Coordinator
+    from asyncapi.bulk.item import Item
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.progress import Progress
     from asyncapi.bulk.rows import Row
@@ -213,6 +214,7 @@ class _Rows:
     """A store that hands rows over: as much of `asyncapi.bulk.store.Store` as the engine calls."""
 
     locked = 0.0
+    failed = None
 
     def __init__(self) -> None:
         self.past: Past = Past(uuid4().hex, {})
@@ -237,13 +239,16 @@ class _Rows:
             self._taken.set()
         return row
 
-    def add(self, index: int, mark: str, row: Row) -> str:  # noqa: ARG002 - as a store
+    def add(self, index: int, mark: str, row: Row, item: Item | None = None) -> str:  # noqa: ARG002 - as a store
         self._rows.append(row)
         self.arrived.set()
         return mark
 
     def start(self, index: int) -> None:
         """Note nothing: there is no later run."""
+
+    async def synced(self) -> None:
+        """Sync nothing."""
 
     def release(self, index: int) -> None:
         """Note nothing."""

@@ -6,8 +6,8 @@ Rules:
 2. A name comes from the row's id alone, never from the server: letters, digits, `_`, `-` and `.` stay, anything else
    becomes `_`. A name that is not the id itself ends in `~` and a hash of the id.
 3. An ending is added for the Content-Type, unless the id has one.
-4. Where two rows would have one name, whatever the case, the later one's ends in `~` and its row number. So that it is the
-   same after a resume, `claim` is called for every row in the order of the input.
+4. Where two rows would have one name, whatever the case, the later one's ends in `~` and its row number. So that it is
+   the same after a resume, `claim` is called for every row in the order of the input.
 5. A body that breaks off is continued or requested anew (streaming/download.py), within the attempts of the row.
 6. A disk that is full, or any other error of the file system, stops the job.
 """
@@ -31,7 +31,6 @@ from asyncapi.bulk.store import NotWritten
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError, RequestTimeout
 from asyncapi.sansio.failures.backoff import full_jitter
 from asyncapi.sansio.failures.resend import safe
-from asyncapi.sansio.http.ranges import validator
 from asyncapi.streaming.stream import Opener
 
 if TYPE_CHECKING:
@@ -127,9 +126,9 @@ class Saver:
     def _opener(self, rebuilt: _Rebuilt) -> Opener:
         client = self._client
         settings = replace(self._streams, builder=rebuilt)  # type: ignore[arg-type]  # builds from the row
-        return Opener(
-            settings, client._carry, client._status_error, method=rebuilt.item.method, url="", options={"raise_for_status": True}  # noqa: SLF001 - as the client's own
-        )
+        carry, status_error = client._carry, client._status_error  # noqa: SLF001 - as the client's own streams
+        options = {"raise_for_status": True}
+        return Opener(settings, carry, status_error, method=rebuilt.item.method, url="", options=options)
 
     async def _save(self, item: Item, response: StreamedResponse) -> Saved:
         if item.method == "HEAD" or response.status in _NO_BODY:
@@ -205,7 +204,9 @@ class Names:
     """The names of a job's files."""
 
     def __init__(self) -> None:
-        self._seen = bytearray(_BITS // 8)  # a Bloom filter: a name that only seems taken gets a number that it didn't need
+        self._seen = bytearray(
+            _BITS // 8
+        )  # a Bloom filter: a name that only seems taken gets a number that it didn't need
         self._numbered: set[int] = set()
 
     def claim(self, item: Item) -> None:
@@ -213,7 +214,7 @@ class Names:
         stem = file_stem(item)
         root, ending = _split(stem)
         wanted = [stem, root] if ending else [stem, f"{stem}.*"]
-        taken = any([self._has(name) for name in wanted])
+        taken = any(self._has(name) for name in wanted)
         if taken:
             self._numbered.add(item.index)
             return

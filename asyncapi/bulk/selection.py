@@ -1,12 +1,12 @@
 """Select values of a response's JSON by paths such as `data.items[0].name`, each for a column of its own.
 
 Rules:
-1. A path is keys with dots between them. `items[0]`, `items.0` and `items[-1]` take one element of a list; `["a.b"]` is a
-   key that has a dot, a bracket or a comma.
+1. A path is keys with dots between them. `items[0]`, `items.0` and `items[-1]` take one element of a list; `["a.b"]` is
+   a key that has a dot, a bracket or a comma.
 2. A list where the path has a key is mapped over: `items.name` is the list of all names. `items[].name` says the same.
 3. What is not there is null; nothing fails because of it.
-4. `data.` at the beginning may be left out or written, as in `row.data.items`; where the JSON itself has a key `data`, it
-   means that key. `.` is the whole JSON.
+4. `data.` at the beginning, the key of the row, may be written or left out; where the JSON itself has a key `data`, it
+   means that one. `.` is the whole JSON.
 5. A column is named after the last key of its path, or as `NAME=PATH` says.
 """
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _STEP = re.compile(
     r"""
-    \[ \s* (?: (?P<index> -?\d+ ) | (?P<each> \*? ) | "(?P<double> (?: [^"\\] | \\. )+ )" | '(?P<single> [^']+ )' ) \s* \]
+    \[ \s*
+        (?: (?P<index> -?\d+ ) | (?P<each> \*? ) | "(?P<double> (?: [^"\\] | \\. )+ )" | '(?P<single> [^']+ )' )
+    \s* \]
     | (?P<key> [^\s.,\[\]"'=] (?: [^.,\[\]"'=]* [^\s.,\[\]"'=] )? )
     """,
     re.VERBOSE,
@@ -74,7 +76,9 @@ def selection(texts: Iterable[str]) -> tuple[Path, ...]:
     names = [path.name for path in paths]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ConfigError(f"--select makes two columns named {twice!r}: name one of them, as in --select 'other={twice}'")
+        raise ConfigError(
+            f"--select makes two columns named {twice!r}: name one of them, as in --select 'other={twice}'"
+        )
     return paths
 
 

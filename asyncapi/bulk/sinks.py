@@ -56,6 +56,14 @@ class Sink(Protocol):
     columns: Columns
     durable: bool
 
+    def exists(self) -> bool:
+        """Whether there is a result.
+
+        Raises:
+            ConfigError: Nobody can say.
+        """
+        ...
+
     def size(self) -> int:
         """Return the size of the output; 0 if it doesn't exist."""
         ...
@@ -130,6 +138,9 @@ class Stream:
         self._path = path
         self._descriptor = -1
 
+    def exists(self) -> bool:
+        return False
+
     def size(self) -> int:
         return 0
 
@@ -181,9 +192,9 @@ def sink_for(output: str | Path) -> Sink:
     if str(output) == "-":
         return Stream(None)
     if "://" in str(output):
-        from asyncapi.bulk.remote import Remote  # noqa: PLC0415 - an extra
+        from asyncapi.bulk.uploads import Upload  # noqa: PLC0415 - an extra
 
-        return Remote(str(output), lambda spool: file_sink(spool, str(output)))
+        return Upload(str(output), file_sink)
     path = Path(output)
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         if path.is_dir():

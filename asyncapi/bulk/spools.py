@@ -33,6 +33,9 @@ class Parquet(LinesFile):
         self.files: tuple[Path, ...] = (path, self.path)
         self._finished = False
 
+    def exists(self) -> bool:
+        return self._result.exists()
+
     def finish(self) -> None:
         self._parquet.convert(self.path, self._result, self.columns, durable=self.durable)
         self._finished = True

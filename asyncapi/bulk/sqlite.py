@@ -1,10 +1,11 @@
 """SQLite as an output: a table `rows` of one file. Every batch is one transaction.
 
-Booleans are 0 and 1, in columns of the type BOOLEAN: SQLite has no such values. Others may read the file and write to it while the job runs. Rules:
+Booleans are 0 and 1, in columns of the type BOOLEAN: SQLite has no such values. Others may read the file and write to
+it while the job runs. Rules:
 1. No lock is waited for on the event loop: `append` raises `Busy` at once, and is tried again later.
 2. Opening and finishing run in a thread, and do wait.
-3. A value is only stored where its column keeps it as it is (https://sqlite.org/datatype3.html, section 3): a row has to
-   be read back unchanged.
+3. A value is only stored where its column keeps it as it is (https://sqlite.org/datatype3.html, section 3): a row has
+   to be read back unchanged.
 4. While another program has it open at the end, the file stays in WAL mode: every row is in it, or in `-wal` beside it.
 """
 # ruff: noqa: D102 - the methods' contract is that of `Sink`
@@ -56,6 +57,9 @@ class Sqlite:
         if self._base is None:
             self._base = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=_OPENING)
         return self._base
+
+    def exists(self) -> bool:
+        return self.path.exists()
 
     def size(self) -> int:
         if not self.path.exists():

@@ -190,7 +190,7 @@ class Store:
             row |= {"ok": False, "error": f"{type(error).__name__}: the data cannot be written as JSON: {problem}"}
             return self.add(index, "-", row, item)
         if mark != OK and self.failed is not None and item is not None:
-            self.failed.add(item, row)
+            self.failed.add(index, item, row.get("error"))
         self._batch.append((mark, index, encoded))
         self._bytes += len(encoded) if type(encoded) is bytes else _length(encoded)
         if (len(self._batch) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES) and self._locked_at is None:

@@ -230,11 +230,12 @@ class Slots:
         sharers = max(1, self.workers, self.seen)
         interval = self._interval * sharers
         last = self._leases[-1] if self._leases else None
-        held_until = last.first + last.count * last.interval if last is not None else now
-        first = max(now, self._local_end, held_until)
+        held_until = last.first + last.count * last.interval if last is not None else -inf
+        late = max((self.burst / sharers - 1.0) * interval, self.need * interval, _LATE)  # a share of the burst
+        goes_on = self._local_end > now - late
+        first = max(held_until, self._local_end if goes_on else now)
         count = max(self.need, float(int(HOLD / interval)))
         self._local_end = first + count * interval
-        late = max((self.burst / sharers - 1.0) * interval, self.need * interval, _LATE)  # a share of the burst
         self._leases.append(_Lease(first, count, interval, late))
         self._left += count
         self._low = 0.0
