@@ -35,6 +35,7 @@ from asyncapi.bulk.fleet.refusals import refuse
 from asyncapi.bulk.fleet.split import Plan, parts, split
 from asyncapi.bulk.fleet.totals import Totals
 from asyncapi.bulk.fleet.versions import versions
+from asyncapi.bulk.opening import Opened, nothing_to_do
 from asyncapi.bulk.prepare import check_beside
 from asyncapi.bulk.sinks import FAILURES, file_sink
 from asyncapi.errors import ConfigError
@@ -188,7 +189,7 @@ class Coordinator:
                 f"{job.output} exists, and was not written by this job or is not complete: --overwrite starts again"
             )
         self._totals.counts.skipped, self._totals.counts.skipped_failed = found.total, found.failed
-        return replace(self._summary(), notes=("the job was finished before: nothing was sent",))
+        return replace(self._summary(), notes=(nothing_to_do(job, Opened(None, finished=found)),))
 
     async def _lock(self, what: dict[str, Any]) -> Lease:
         """Take the lease of the coordinator (rule 4); that of one that was killed soon runs out."""
@@ -261,8 +262,8 @@ class Coordinator:
         if carry == "all" and not shard_ending(self.job).startswith(".jsonl"):
             carry = self._carried  # every shard has the same columns
         job = replace(
-            absolute(self.job), carry=carry, resume=False, overwrite=False, max_errors=None, report=None, summary=None, on=None,
-            limit=None, verbose=False, failed_to=None,
+            absolute(self.job), carry=carry, resume=False, overwrite=False, max_errors=None, report=None, summary=None,
+            on=None, limit=None, verbose=False, failed_to=None,
         )  # fmt: skip
         try:
             return pickle.dumps(job)

@@ -34,7 +34,9 @@ def test_a_broken_row_of_a_part_is_named_by_its_line_in_the_input(tmp_path):
 
 def test_rows_of_a_part_keep_their_values(tmp_path):
     source = SimpleNamespace(name="a.sqlite", columns=("url", "x"))
-    write_part(tmp_path / "0.input", source, [(3, {"url": "http://h/1", "x": 2**60}), (4, {"url": "http://h/2", "x": None})])
+    write_part(
+        tmp_path / "0.input", source, [(3, {"url": "http://h/1", "x": 2**60}), (4, {"url": "http://h/2", "x": None})]
+    )
     whole = Job(tmp_path / "a.txt", tmp_path / "o.jsonl", carry=("x",))
     items = list(slice_reader(whole, chunk(), str(tmp_path)).items())
     assert [item.columns for item in items] == [{"x": 2**60}, {"x": None}]
