@@ -333,8 +333,9 @@ class Engine:
     async def _write_off(self, items: Iterator[Item], why: str) -> None:
         """Write the rows that are not there without sending them."""
         for item in items:
-            self.store.add(item.index - self._first_row, FAILED, self._whole(item, not_sent_row(item, why)), item)
-            self.tally.failed += 1
+            row = self._whole(item, not_sent_row(item, why))
+            self.store.add(item.index - self._first_row, FAILED, row, item)
+            self.tally.count(row | {"elapsed_ms": 0.0}, time.monotonic() - self.began, host=item.target.host)
             if item.index % _SKIP == 0:
                 await asyncio.sleep(0)
         while self.due.lost:
