@@ -84,7 +84,7 @@ class ClientState:
         self.fleet: Fleet | None = _fleet(settings.shared, clock)
         self.limiters: list[tuple[str, list[RateLimit], Keyed[Limiter]]] = _limiters(settings.rate, self.fleet, clock)
         self.paces: Keyed[Pace] | None = (
-            Keyed(partial(Pace, clock), busy=lambda pace: pace.busy) if settings.pace else None
+            Keyed(_pace(self.fleet, clock), busy=lambda pace: pace.busy, named=True) if settings.pace else None
         )
         self.circuits: Keyed[Circuit] | None = None
         if settings.breaker is not None:
@@ -173,6 +173,20 @@ def _limiter(limits: Sequence[RateLimit], fleet: Fleet | None, clock: Clock) -> 
 
     shared = [Limit(limit.amount, limit.per, limit.depth, limit.weight is not None) for limit in limits]
     return lambda host: fleet.limiter(shared, f"host:{host}" if host else "client")
+
+
+def _pace(fleet: Fleet | None, clock: Clock) -> Callable[[str], Pace]:
+    """Return what makes the state of one host's limits."""
+    if fleet is None:
+        return lambda _: Pace(clock)
+    news = fleet.news
+
+    def make(host: str) -> Pace:
+        pace = Pace(clock, partial(news.tell_quotas, host))
+        news.join(host, pace)
+        return pace
+
+    return make
 
 
 def _fleet(shared: Redis | None, clock: Clock) -> Fleet | None:

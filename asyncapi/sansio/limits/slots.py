@@ -233,7 +233,8 @@ class Slots:
         held_until = last.first + last.count * last.interval if last is not None else -inf
         late = max((self.burst / sharers - 1.0) * interval, self.need * interval, _LATE)  # a share of the burst
         goes_on = self._local_end > now - late
-        first = max(held_until, self._local_end if goes_on else now)
+        # Not before what others may hold: they have booked up to the limit's next slot, as far as is known.
+        first = max(held_until, self._local_end if goes_on else now, self._next)
         count = max(self.need, float(int(HOLD / interval)))
         self._local_end = first + count * interval
         self._leases.append(_Lease(first, count, interval, late))
