@@ -129,8 +129,10 @@ class Dispatch:
             for future in [future for future in self._open if future.done()]:
                 self._settle(self._open.pop(future), future)
             self._job.show()
-        for task in (*self._open, *filter(None, [self._next])):
-            task.cancel()
+        for future in self._open:
+            future.cancel()
+        if self._next is not None:
+            self._next.cancel()
 
     async def _wait(self) -> None:
         waiting: set[asyncio.Future[object]] = {*self._open, *filter(None, [self._next])}  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """What a job asks of an engine: run this chunk somewhere, and say when it ended.
 
-Everything that must not be lost is in files (chunk.py). So an engine may lose a task, run it twice, or die: the chunk is
-then run again, and its lease and journal see to it that no row is sent or written twice.
+Everything that must not be lost is in files (chunk.py). So an engine may lose a task, run it twice, or die: the chunk
+is then run again, and its lease and journal see to it that no row is sent or written twice.
 """
 
 from __future__ import annotations
@@ -90,8 +90,12 @@ class Fleet(Protocol):
         """Return how many workers there are now."""
         ...
 
-    def submit(self, task: Task) -> asyncio.Future[Done]:
-        """Run a chunk on some worker. The future raises `WorkerDied`, `EngineLost`, or what the chunk itself raised."""
+    def submit(self, task: Task) -> asyncio.Future[Done | None]:
+        """Run a chunk on some worker.
+
+        The future raises `WorkerDied`, `EngineLost`, or what the chunk itself raised; it is None where the run was
+        stopped before the chunk began.
+        """
         ...
 
     async def stop(self, run: str, why: str, code: int) -> None:

@@ -65,7 +65,7 @@ class _Worker:
         self.process = process
         self.reader = reader
         self.writer = writer
-        self.tasks: dict[int, asyncio.Future[Done]] = {}
+        self.tasks: dict[int, asyncio.Future[Done | None]] = {}
         self.heard = time.monotonic()
         self.was_alive = False
 
@@ -89,7 +89,7 @@ class Local:
             raise ConfigError("local:N needs Linux or macOS: use dask:// on this system")
         self._count = count
         self._workers: set[_Worker] = set()
-        self._queue: list[tuple[Task, asyncio.Future[Done]]] = []
+        self._queue: list[tuple[Task, asyncio.Future[Done | None]]] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._heard: Callable[[Report], object] = lambda _: None
         self._number = 0
@@ -106,9 +106,9 @@ class Local:
         """Return how many processes there are."""
         return len(self._workers) or self._count
 
-    def submit(self, task: Task) -> asyncio.Future[Done]:
+    def submit(self, task: Task) -> asyncio.Future[Done | None]:
         """Run a chunk on the process that has the fewest."""
-        future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Done | None] = asyncio.get_running_loop().create_future()
         if self._failed is not None:
             future.set_exception(self._failed)
         else:
