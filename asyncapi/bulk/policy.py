@@ -90,7 +90,7 @@ def rate_limit(job: Job) -> RateLimit | None:
     Raises:
         ConfigError: The text can't be read.
     """
-    limit = None if job.rate is None else _limit(job.rate, "rate")
+    limit = None if job.rate is None else _limit(job.rate, "")
     return limit if limit is None or job.burst is None else replace(limit, burst=job.burst)
 
 
@@ -101,17 +101,17 @@ def rate_limits(job: Job) -> tuple[RateLimit, ...]:
         ConfigError: One can't be read.
     """
     rate = rate_limit(job)
-    tokens = None if job.tokens is None else replace(_limit(job.tokens, "tokens"), weight=_weight)
+    tokens = None if job.tokens is None else replace(_limit(job.tokens, "--tokens: "), weight=_weight)
     return tuple(limit for limit in (rate, tokens) if limit is not None)
 
 
-def _limit(rate: RateLimit | float | str, name: str) -> RateLimit:
+def _limit(rate: RateLimit | float | str, option: str) -> RateLimit:
     if isinstance(rate, RateLimit):
         return rate
     try:
         return RateLimit.of(rate if isinstance(rate, str) else f"{rate:f}")
     except ConfigError as error:
-        raise ConfigError(f"--{name}: {error.message}") from None
+        raise ConfigError(f"{option}{error.message}") from None
 
 
 def _weight(request: Request) -> float:

@@ -100,7 +100,8 @@ class Retried:
             raise ConfigError(f"there is no output {self._path} whose failed rows could be sent again")
         if journal_path(self._output).exists():
             raise ConfigError(
-                f"{self._path} belongs to a stopped job: finish it with --resume, then send its failed rows again"
+                f"{self._path} belongs to a stopped job: "
+                "--resume --retry-failed finishes it, then sends its failed rows again"
             )
 
     def _read(self) -> str:

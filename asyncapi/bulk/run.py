@@ -25,6 +25,7 @@ from asyncapi.errors import AsyncAPIError, ConfigError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator
 
+    from asyncapi.bulk.fleet.coordinator import Coordinator
     from asyncapi.bulk.item import Item
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.progress import Progress
@@ -67,7 +68,7 @@ class Run(Coroutine[Any, Any, Summary]):
         self._client = client
         self._progress = progress
         self._on = on if on is not None else job.on
-        self._engine: Engine | None = None
+        self._engine: Engine | Coordinator | None = None
         self._work: Coroutine[Any, Any, Summary] | None = None
         self._task: asyncio.Task[Summary] | None = None
         if self._on is not None and client is not None:
@@ -135,10 +136,10 @@ class Run(Coroutine[Any, Any, Summary]):
 
     async def _run(self) -> Summary:
         if self._on is not None:
-            from asyncapi.bulk.cluster import run_on  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
+            from asyncapi.bulk.cluster import coordinator  # noqa: PLC0415 - few jobs need it
 
-            summary: Summary = await run_on(self._job, self._on, self._progress)
-            return summary
+            self._engine = coordinator(self._job, self._on, self._progress)
+            return await self._engine.run()
         self._engine = Engine(self._job, client=self._client, progress=self._progress)
         return await self._engine.run()
 

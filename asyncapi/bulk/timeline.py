@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -108,6 +109,14 @@ class Timeline:
         self._since, self._until = place * self.width, (place + 1) * self.width
         self.latest = self.buckets[place]
         return self.latest
+
+    def begin_earlier(self, seconds: float) -> float:
+        """Move the start back by at least so many seconds, and return by how many: whole buckets."""
+        while len(self.buckets) + (places := math.ceil(seconds / self.width)) > _BUCKETS:
+            self._merge()
+        self.buckets[:0] = [Bucket() for _ in range(places)]
+        self._since = self._until = 0.0
+        return places * self.width
 
     def merge(self, other: Timeline, later: float = 0.0) -> None:
         """Take over the figures of another time line, which began `later` seconds after this one."""

@@ -1,4 +1,4 @@
-"""The command line: `asyncapi fetch` and `asyncapi serve`. It parses and shows; the work is in `asyncapi.bulk`.
+"""The command line: `asyncapi fetch`, `report` and `serve`. It parses and shows; the work is in `asyncapi.bulk`.
 
 Rules:
 1. No traceback ever reaches the user.
@@ -47,7 +47,7 @@ def _nothing_asked() -> None:
 
 app: Group = Group(
     "asyncapi",
-    {"fetch": "asyncapi.cli.fetch", "serve": "asyncapi.cli.serve"},
+    {"fetch": "asyncapi.cli.fetch", "report": "asyncapi.cli.report", "serve": "asyncapi.cli.serve"},
     [
         click.Option(
             ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,

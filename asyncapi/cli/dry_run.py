@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from asyncapi.bulk.columns import columns_of
 from asyncapi.bulk.prepare import check, client_for
 from asyncapi.cli.first_rows import shown
 from asyncapi.redact import redact_url
 from asyncapi.settings import Budget
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asyncapi.bulk import Job
 
 _SHOWN = 5  # rows
 _HOSTS = 10
+_JSON_LINES = re.compile(r"(?:^-|\.(?:jsonl|ndjson)(?:\.gz|\.zst)?)$", re.IGNORECASE)
 _HOUR = 3600.0  # seconds
-_LEFT = 15  # columns for the name of a setting
+_LEFT, _RIGHT = 15, 64  # columns for the name of a setting, and for what it is
 
 
 def show(job: Job) -> None:
@@ -30,15 +36,16 @@ def show(job: Job) -> None:
     asyncio.run(_check_client(job))
     methods: Counter[str] = Counter()
     hosts: Counter[str] = Counter()
+    reader = job.reader()
     print("First rows:")
-    for item in job.reader().items():
+    for item in reader.items():
         if item.index < _SHOWN:
             print("\n".join(f"  {line}" for line in shown(job, item)))
         methods[item.method] += 1
         host = item.url.host or "(relative)"
         hosts[host if host in hosts or len(hosts) < _HOSTS else "(others)"] += 1
     print()
-    for name, text in _settings(job, methods, hosts).items():
+    for name, text in {**_settings(job, methods, hosts), **_output(job, reader.columns)}.items():
         print(f"{name + ':':<{_LEFT}}{text}")
     print("\nNothing was sent.")
 
@@ -57,9 +64,15 @@ def _settings(job: Job, methods: Counter[str], hosts: Counter[str]) -> dict[str,
         "Model": "" if job.model is None else str(job.model),
         "Saved bodies": "" if job.save_dir is None else f"in {job.save_dir}",
         "Runs on": job.on or "",
-        "Output": "stdout" if str(job.output) == "-" else str(job.output),
     }
     return {name: text for name, text in named.items() if text}
+
+
+def _output(job: Job, carried: Sequence[str]) -> dict[str, str]:
+    output = "stdout" if str(job.output) == "-" else str(job.output)
+    model = None if _JSON_LINES.search(str(job.output)) else job.model_type()  # a table has its fields as columns
+    columns = columns_of(job, model, carried)
+    return {"Output": output, "Columns": _lines(textwrap.wrap(", ".join(columns.names), _RIGHT))}
 
 
 async def _check_client(job: Job) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +10,10 @@ import click
 
 from asyncapi.cli.commands import Command, show_help
 from asyncapi.cli.fetch_options import TABLE
+from asyncapi.cli.options import complete_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from click.shell_completion import CompletionItem
 
 HELP = """\
 Send a request for each row of INPUT, and write a row for each response.
@@ -57,6 +53,8 @@ def fetch(given: Mapping[str, Any]) -> int:
         show_help(click.get_current_context())
     options, folder = _with_job_file(options)
     dry_run, quiet = options.pop("dry_run", False), options.pop("quiet", False)
+    if quiet and options.get("verbose"):
+        raise click.BadParameter("--quiet and --verbose contradict each other: give one of them", param_hint="--quiet")
     settings = _settings(options, dry_run=dry_run)
     from asyncapi.cli.running import run_job
 
@@ -81,8 +79,6 @@ def _with_job_file(options: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 def _settings(options: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
     """Return the arguments of `Job`."""
-    if options.get("quiet") and options.get("verbose"):
-        raise click.BadParameter("--quiet and --verbose contradict each other: give one of them", param_hint="--quiet")
     inputs = options.pop("input", ())
     is_filter = not inputs and "source" not in options and _piped()
     options["input"] = "-" if is_filter else _one_input(inputs, options.pop("source", None), options.get("url"))
@@ -125,22 +121,13 @@ def _one_input(names: tuple[str, ...], source: str | None, url: str | None) -> s
 
 
 def _piped() -> bool:
-    """Whether something comes by stdin: a pipe, or a file."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (AttributeError, OSError, ValueError):  # no stdin at all
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+    from asyncapi.bulk.lines import stdin_is_piped
 
-
-def _files(_context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
-    return [CompletionItem(incomplete, type="file")]
+    return stdin_is_piped()
 
 
 command: Command = Command(
     "fetch", fetch, TABLE,
-    arguments=[click.Argument(["input"], nargs=-1, type=click.UNPROCESSED, shell_complete=_files)],
+    arguments=[click.Argument(["input"], nargs=-1, type=click.UNPROCESSED, shell_complete=complete_files)],
     help=HELP, short="Send a request for each row of a file, or for each URL.", epilog=EXAMPLES,
 )  # fmt: skip

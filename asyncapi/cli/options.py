@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def parts(value: Any) -> list[str | int]:
 
 
 def content(text: str) -> str:
-    """Return the text that a body option means: its own, or with @FILE that of a file.
+    """Return the text that a body option means: its own, or with @FILE that of a file; @- is stdin.
 
     Raises:
         ValueError: The file can't be read.
@@ -86,6 +87,9 @@ def content(text: str) -> str:
     if not text.startswith("@"):
         return text
     try:
+        if text == "@-":
+            with sys.stdin:  # closed: it is no input of the job any more
+                return sys.stdin.read()
         return Path(text[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
@@ -211,6 +215,13 @@ def _checked(row: Opt, value: Any) -> Any:
         return row.kind.read(value)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=f"'{row.long}'") from None
+
+
+def complete_files(_context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete the names of files; for click's `shell_complete=`."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
 
 
 def options_of(table: Table) -> list[click.Parameter]:

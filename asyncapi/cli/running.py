@@ -25,6 +25,7 @@ from asyncapi.errors import AsyncAPIError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from asyncapi.bulk.fleet.coordinator import Coordinator
     from asyncapi.cli.screen import Screen
 
 _INTERRUPTED = 130
@@ -56,13 +57,21 @@ def _fetch(job: Job, *, quiet: bool) -> int:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner, screen, _stopping(screen) as arm:
 
         async def main() -> Summary:
-            engine = Engine(job, progress=screen.update)
+            engine = _engine(job, screen)
             arm(asyncio.get_running_loop(), engine)
             return await engine.run()
 
         summary = runner.run(main())
         screen.end(summary)
     return summary.exit_code
+
+
+def _engine(job: Job, screen: Screen) -> Engine | Coordinator:
+    if job.on is None:
+        return Engine(job, progress=screen.update)
+    from asyncapi.bulk.cluster import coordinator
+
+    return coordinator(job, progress=screen.update)
 
 
 def _allow_files(count: int) -> None:
@@ -98,9 +107,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 @contextmanager
-def _stopping(screen: Screen) -> Iterator[Callable[[asyncio.AbstractEventLoop, Engine], None]]:
+def _stopping(screen: Screen) -> Iterator[Callable[[asyncio.AbstractEventLoop, Engine | Coordinator], None]]:
     """Turn signals into a stop of the engine that is armed."""
-    armed: list[tuple[asyncio.AbstractEventLoop, Engine]] = []
+    armed: list[tuple[asyncio.AbstractEventLoop, Engine | Coordinator]] = []
     last: list[threading.Timer] = []
 
     def exit_now() -> NoReturn:

@@ -16,24 +16,29 @@ import pickle
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from asyncapi.bulk.columns import columns_of
+from asyncapi.bulk.ending import write_end
 from asyncapi.bulk.feed import in_thread
+from asyncapi.bulk.finished import finished
 from asyncapi.bulk.fleet.chunk import run_chunk
 from asyncapi.bulk.fleet.dispatch import Dispatch
 from asyncapi.bulk.fleet.done import all_done
 from asyncapi.bulk.fleet.engines import Task
 from asyncapi.bulk.fleet.leases import TTL, leases_of
-from asyncapi.bulk.fleet.merge import merge
-from asyncapi.bulk.fleet.parts import absolute, check_parts, open_parts, publish
+from asyncapi.bulk.fleet.merge import Merge, is_folder, shard_ending
+from asyncapi.bulk.fleet.parts import absolute, begun, check_parts, is_there, open_parts, publish
 from asyncapi.bulk.fleet.refusals import refuse
-from asyncapi.bulk.fleet.split import parts, split
+from asyncapi.bulk.fleet.split import Plan, parts, split
 from asyncapi.bulk.fleet.totals import Totals
 from asyncapi.bulk.fleet.versions import versions
-from asyncapi.bulk.report import check_report, write_report
+from asyncapi.bulk.opening import Opened, nothing_to_do
+from asyncapi.bulk.prepare import check_beside
+from asyncapi.bulk.sinks import FAILURES, file_sink
 from asyncapi.errors import ConfigError
-from asyncapi.messages.decoding import adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +48,6 @@ if TYPE_CHECKING:
     from asyncapi.bulk.fleet.leases import Lease, Leases
     from asyncapi.bulk.fleet.parts import Parts
     from asyncapi.bulk.fleet.slices import Chunk
-    from asyncapi.bulk.fleet.split import Plan
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.progress import Progress
     from asyncapi.bulk.summary import Summary
@@ -85,6 +89,7 @@ class Coordinator:
         self._done: dict[int, Done] = {}
         self._reader: Any = None
         self._stopping: asyncio.Task[None] | None = None
+        self._carried: tuple[str, ...] = ()
 
     async def run(self) -> Summary:
         """Run the job to its end; see `asyncapi.bulk.run`."""
@@ -92,7 +97,9 @@ class Coordinator:
         self._check()
         plan = await self._split()
         if self.stopped is not None:
-            return self._summary()
+            return await write_end(job, self._summary(), self._totals.tally)
+        if job.resume and (there := await in_thread(lambda: self._finished(plan))) is not None:
+            return await write_end(job, there, self._totals.tally)
         what = job.what(plan.digest) | {"chunk": job.chunk}
         self._parts = await in_thread(partial(open_parts, job, what))
         self._leases = leases_of(job.shared, str(self._parts.path), self._parts.job_id)
@@ -101,14 +108,14 @@ class Coordinator:
             keeper = asyncio.create_task(self._keep(lease))
             try:
                 count = await self._send(plan)
-                await self._finish(count)
+                await self._finish(count, keeper)
             finally:
                 keeper.cancel()
                 await asyncio.gather(keeper, return_exceptions=True)
                 await lease.release()
         finally:
             await self._leases.aclose()
-        return await self._report()
+        return await write_end(job, self._summary(), self._totals.tally)
 
     def interrupt(self) -> None:
         """Stop as Ctrl-C does."""
@@ -154,20 +161,35 @@ class Coordinator:
         job = self.job
         refuse(job, self._on)
         check_parts(job)
-        if job.report is not None:
-            check_report(job.report)
-        model = job.model_type()
-        if model is not None:
-            adapter(model)
+        check_beside(job)
 
     def _opened(self, reader: Any) -> None:
         self._reader = reader
 
     async def _split(self) -> Plan:
         self.show()
-        plan = await in_thread(partial(split, self.job, self._opened))
-        self._totals.total = plan.rows
+        try:
+            plan = await in_thread(partial(split, self.job, self._opened))
+        except ConfigError:
+            if self.stopped is None:
+                raise
+            plan = Plan(None, "", None)  # cut off in the middle of a row
+        self._totals.total, self._carried = plan.rows, plan.columns
         return plan
+
+    def _finished(self, plan: Plan) -> Summary | None:
+        """Return the summary of a job that an earlier run has finished; None where there is something to do."""
+        job = self.job
+        if is_there(job) or not Path(job.output).exists() or is_folder(job.output):
+            return None
+        sink = file_sink(Path(job.output), Path(job.output).name)
+        found = finished(sink, columns_of(job, job.model_type(), plan.columns), job.reader())
+        if found is None:
+            raise ConfigError(
+                f"{job.output} exists, and was not written by this job or is not complete: --overwrite starts again"
+            )
+        self._totals.counts.skipped, self._totals.counts.skipped_failed = found.total, found.failed
+        return replace(self._summary(), notes=(nothing_to_do(job, Opened(None, finished=found)),))
 
     async def _lock(self, what: dict[str, Any]) -> Lease:
         """Take the lease of the coordinator (rule 4); that of one that was killed soon runs out."""
@@ -195,6 +217,7 @@ class Coordinator:
         for done in await in_thread(lambda: list(all_done(self._parts.path))):
             self._done[done.chunk] = done
             self._totals.before(done)
+        self._totals.partial = await in_thread(partial(begun, self._parts.path)) - self._done.keys()
         if plan.chunks is not None and len(self._done) == len(plan.chunks):
             return len(plan.chunks)
         job = self._settings()
@@ -209,6 +232,8 @@ class Coordinator:
             await dispatch.run()
             await self._give_up(dispatch.given_up, pickle.loads(job))  # noqa: S301 - our own
         finally:
+            if self._phase == "fetching" and dispatch.open:
+                self.stop("it was cancelled", 1)
             if self._stopping is not None:
                 await self._stopping
             await self._fleet.aclose()
@@ -228,14 +253,17 @@ class Coordinator:
             if chunk.number not in self._done:
                 yield chunk
 
-    def _task(self, job: bytes, chunk: Chunk) -> Task:
-        return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions())
+    def _task(self, job: bytes, chunk: Chunk, alone: bool) -> Task:
+        return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions(), alone)
 
     def _settings(self) -> bytes:
         """Return the settings of the chunks' jobs, pickled: all but what the coordinator does itself."""
+        carry = self.job.carry
+        if carry == "all" and not shard_ending(self.job).startswith(".jsonl"):
+            carry = self._carried  # every shard has the same columns
         job = replace(
-            absolute(self.job), resume=False, overwrite=False, max_errors=None, report=None, summary=None, on=None,
-            limit=None, verbose=False, failed_to=None,
+            absolute(self.job), carry=carry, resume=False, overwrite=False, max_errors=None, report=None, summary=None,
+            on=None, limit=None, verbose=False, failed_to=None,
         )  # fmt: skip
         try:
             return pickle.dumps(job)
@@ -246,7 +274,8 @@ class Coordinator:
             ) from None
 
     async def _give_up(self, chunks: list[tuple[Chunk, str]], job: Job) -> None:
-        """Write the rows of chunks that were given up (rule 5)."""
+        """Write the rows of chunks that were given up (rule 5); nothing is sent, so no credential is needed."""
+        job = replace(job, auth_env=None, api_key_env=None, cert=None, key=None, shared=None)
         for chunk, why in chunks:
             if self.stopped is not None:
                 return
@@ -255,31 +284,22 @@ class Coordinator:
             )
             self.ended(chunk, done)
 
-    async def _finish(self, count: int) -> None:
+    async def _finish(self, count: int, keeper: asyncio.Task[None]) -> None:
         """Merge the shards, and remove the parts: every row is there."""
         if self.stopped is not None:
             return
         self._phase = "finishing"
         self.show()
         shards = [self._done[number] for number in range(count)]
+        merge = Merge(self.job, self._parts.path, self._carried, lambda: self.stopped is not None)
         try:
-            if await in_thread(lambda: merge(self.job, self._parts.path, shards, lambda: self.stopped is not None)):
+            if await in_thread(lambda: merge.run(shards, self._run)):
+                keeper.cancel()
                 await in_thread(self._parts.remove)
                 self.stopped, self.code = None, 0  # too late for an interrupt
-        except OSError as error:
-            self.stopped, self.code = f"cannot write {self.job.output}: {error.strerror or error}", 1
+        except FAILURES as error:
+            self.stopped, self.code = f"cannot write {self.job.output}: {getattr(error, 'strerror', None) or error}", 1
         self.show()
-
-    async def _report(self) -> Summary:
-        summary = self._summary()
-        if self.job.report is not None and self.code != _INTERRUPTED:
-            try:
-                await in_thread(lambda: write_report(self.job, summary, self._totals.tally))
-            except OSError as error:
-                why = summary.stopped or f"cannot write the report {self.job.report}: {error.strerror}"
-                return replace(summary, stopped=why, exit_code=summary.exit_code or 1)
-            return replace(summary, report=self.job.report)
-        return summary
 
     def _summary(self) -> Summary:
         return self._totals.summary(str(self.job.output), self.stopped, self.code)

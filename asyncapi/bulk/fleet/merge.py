@@ -1,18 +1,27 @@
 """Make the output of the shards: one after the other, by the chunks' numbers.
 
 Rules:
-1. Lines are copied as they are; of CSV, the header once. Other outputs read the rows of the shards and write them again.
+1. Lines are copied as they are, compressed ones too: members of gzip may follow each other (RFC 1952 section 2.2), and
+   so may frames of zstd (RFC 8878 section 3.1). Of a table, the header is copied once. SQLite and Parquet are made of
+   shards of JSON lines.
 2. The output appears whole: it is written beside its place, and renamed.
 3. A shard that isn't as long as its `.done` says is an error: nothing is sent again in silence.
+4. An output that is a folder gets the shards themselves, `000042.jsonl`: nothing is merged.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
-from asyncapi.bulk.sinks import Csv, JsonLines, sink_for
+from asyncapi.bulk import disk
+from asyncapi.bulk.columns import columns_of
+from asyncapi.bulk.compression import codec_of, first_member
+from asyncapi.bulk.line_files import LinesFile
+from asyncapi.bulk.sinks import file_sink
+from asyncapi.bulk.spools import Parquet
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,87 +30,154 @@ if TYPE_CHECKING:
     from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.job import Job
 
-_CHUNK = 1 << 20  # bytes at a time
-_BATCH = 256  # rows
+_PIECE = 1 << 20  # bytes at a time
+_BATCH = 1000  # rows
+_LINES = ".jsonl"
 
 
 def shard_ending(job: Job) -> str:
     """Return the ending of the shards: that of the output where lines can be copied (rule 1)."""
-    return ".csv" if Path(job.output).suffix.lower() == ".csv" else ".jsonl"
+    name = Path(job.output).name.lower()
+    if is_folder(job.output):
+        return _LINES
+    packing = Path(name).suffix if codec_of(Path(name).suffix) is not None else ""
+    ending = Path(name.removesuffix(packing)).suffix
+    return _LINES if ending in {".sqlite", ".db", ".parquet"} else f"{ending or _LINES}{packing}"
 
 
-def merge(job: Job, folder: Path, shards: Sequence[Done], is_stopped: Callable[[], bool]) -> bool:
-    """Write the output.
+def is_folder(output: str | Path) -> bool:
+    """Whether an output is a folder of shards (rule 4)."""
+    return str(output).endswith(os.sep) or Path(output).is_dir()
+
+
+class Merge:
+    """Makes the output of a job.
 
     Args:
         job: The job.
         folder: The folder of the parts.
-        shards: The chunks, by their number.
+        carried: The input's columns that the output repeats.
         is_stopped: Asked now and then whether to stop.
-
-    Returns:
-        Whether it is complete.
-
-    Raises:
-        ConfigError: A shard is not whole.
-        OSError: The output can't be written.
     """
-    output = Path(job.output)
-    place = folder / f"merged{output.suffix}"
-    place.unlink(missing_ok=True)
-    sink = sink_for(place)
-    copies = type(sink) in {JsonLines, Csv}
-    if not (_copy if copies else _write)(place, folder, shards, is_stopped):
-        return False
-    place.replace(output)
-    return True
 
+    def __init__(self, job: Job, folder: Path, carried: Sequence[str], is_stopped: Callable[[], bool]) -> None:
+        self._job = job
+        self._folder = folder
+        self._carried = carried
+        self._is_stopped = is_stopped
 
-def _copy(place: Path, folder: Path, shards: Sequence[Done], is_stopped: Callable[[], bool]) -> bool:
-    header = b""
-    with place.open("wb") as out:
+    def run(self, shards: Sequence[Done], run: str) -> bool:
+        """Write the output; `run` names this attempt.
+
+        Returns:
+            Whether it is complete; False if it was stopped.
+
+        Raises:
+            ConfigError: A shard is not whole.
+            OSError: The output can't be written (or `sqlite3.Error`).
+        """
         for shard in shards:
-            with (folder / shard.shard).open("rb") as file:
-                if place.suffix == ".csv":
-                    first = file.readline()
-                    if not header:
-                        header = first
-                        out.write(header)
-                    elif first != header:
-                        raise ConfigError(f"{folder / shard.shard} has another header than the first shard")
-                if not _pour(file, out, is_stopped):
-                    return False
-    return True
+            self._check(shard)
+        output = Path(self._job.output)
+        if is_folder(self._job.output):
+            return self._hand_over(output, shards)
+        place = self._folder / f"{run}.{output.name}"
+        sink: Any = file_sink(place, output.name)
+        try:
+            whole = self._lines(sink, shards) if isinstance(sink, LinesFile) else self._rows(sink, shards)
+            if not whole:
+                return False
+        finally:
+            sink.close()
+        if self._job.durable:
+            disk.sync_path(place)
+        place.replace(output)
+        return True
 
+    def _check(self, shard: Done) -> None:
+        """Check that a shard is as its `.done` says (rule 3)."""
+        path = self._folder / shard.shard
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise ConfigError(f"the shard {path} is gone: {error.strerror}; start again with --overwrite") from None
+        if size != shard.size:
+            raise ConfigError(
+                f"the shard {path} has {size} bytes where {shard.size} were written: it was changed or cut off; "
+                "restore it, or start again with --overwrite"
+            )
 
-def _pour(file: IO[bytes], out: IO[bytes], is_stopped: Callable[[], bool]) -> bool:
-    while data := file.read(_CHUNK):
-        out.write(data)
-        if is_stopped():
-            return False
-    return True
+    def _hand_over(self, output: Path, shards: Sequence[Done]) -> bool:
+        output.mkdir(exist_ok=True)
+        for shard in shards:
+            path, target = self._folder / shard.shard, output / f"{shard.chunk:06d}{_LINES}"
+            target.unlink(missing_ok=True)
+            os.link(path, target)  # a merge that is killed begins again
+        return True
 
+    def _lines(self, sink: LinesFile, shards: Sequence[Done]) -> bool:
+        """Copy lines (rule 1)."""
+        sink.columns = self._columns()
+        if not shards:
+            sink.open(0)
+        with sink.path.open("ab") as out:
+            for place, shard in enumerate(shards):
+                with (self._folder / shard.shard).open("rb") as file:
+                    if place and sink.delimiter:
+                        _skip_header(sink, file)
+                    if not self._pour(file, out):
+                        return False
+        if isinstance(sink, Parquet):
+            sink.finish()
+        return True
 
-def _write(place: Path, folder: Path, shards: Sequence[Done], is_stopped: Callable[[], bool]) -> bool:
-    sink = sink_for(place)
-    try:
-        sink.open(0)
+    def _pour(self, file: IO[bytes], out: IO[bytes]) -> bool:
+        while data := file.read(_PIECE):
+            out.write(data)
+            if self._is_stopped():
+                return False
+        return True
+
+    def _rows(self, sink: Any, shards: Sequence[Done]) -> bool:
+        """Write the rows of shards of JSON lines."""
+        sink.columns = self._columns()
+        end = sink.open(0)
         batch = []
-        for line in _lines(folder, shards):
-            batch.append(sink.encode(json.loads(line)))
+        for row in self._read(shards):
+            batch.append(sink.encode(row))
             if len(batch) >= _BATCH:
-                sink.append(batch)
-                batch.clear()
-                if is_stopped():
+                end = _append(sink, batch, end)
+                batch = []
+                if self._is_stopped():
                     return False
-        sink.append(batch)
+        _append(sink, batch, end)
         sink.finish()
-    finally:
-        sink.close()
-    return True
+        return True
+
+    def _columns(self) -> Any:
+        return columns_of(self._job, self._job.model_type(), self._carried)
+
+    def _read(self, shards: Sequence[Done]) -> Iterator[Any]:
+        for shard in shards:
+            with (self._folder / shard.shard).open("rb") as file:
+                for line in file:
+                    yield json.loads(line)
 
 
-def _lines(folder: Path, shards: Sequence[Done]) -> Iterator[bytes]:
-    for shard in shards:
-        with (folder / shard.shard).open("rb") as file:
-            yield from file
+def _skip_header(sink: LinesFile, file: IO[bytes]) -> None:
+    """Go to the end of the header: a line, or where lines are compressed the first member."""
+    codec = codec_of(sink.path.suffix.lower())
+    if codec is None:
+        file.readline()
+    else:
+        _, size = first_member(codec, file)
+        file.seek(size)
+
+
+def _append(sink: Any, batch: list[Any], end: int) -> int:
+    """Write a batch of encoded rows; return where the output ends."""
+    if not batch:
+        return end
+    packed = sink.pack(batch, end)
+    sink.append(packed.data)
+    return int(packed.ends[-1])

@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from asyncapi.bulk.fleet.merge import is_folder
+from asyncapi.bulk.sinks import file_sink
+from asyncapi.bulk.sources import local_file
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,6 +46,13 @@ def check_parts(job: Job) -> None:
     output, parts = Path(job.output), parts_of(job.output)
     if job.resume and job.overwrite:
         raise ConfigError("--resume continues the output, --overwrite replaces it: give one of them")
+    if "://" in str(job.output):
+        raise ConfigError(f"with --on the output {job.output} can't be in an object store yet: name a file or a folder")
+    if not is_folder(job.output):
+        file_sink(output, output.name)
+    source = local_file(job.input)
+    if str(source) != "-" and output.exists() and output.samefile(source):
+        raise ConfigError(f"the output {output} is also the input: name another output")
     if not output.parent.is_dir():
         raise ConfigError(f"cannot write {output}: there is no folder {output.parent}")
     if output.with_name(output.name + ".journal").exists() and not job.overwrite:
@@ -54,7 +64,7 @@ def check_parts(job: Job) -> None:
         return
     if (parts / JOB).exists():
         raise ConfigError(f"{output} belongs to a stopped job: --resume continues it, --overwrite starts again")
-    if output.exists():
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise ConfigError(f"{output} exists: --overwrite replaces it, --resume continues a job that was stopped")
 
 
@@ -122,6 +132,13 @@ def open_parts(job: Job, what: dict[str, Any]) -> Parts:
         raise ConfigError(f"cannot write {folder}: {error.strerror}") from None
 
 
+def begun(folder: Path) -> set[int]:
+    """Return the numbers of the chunks of which there are rows, or may be."""
+    with os.scandir(folder) as entries:
+        names = [entry.name.partition(".") for entry in entries]
+    return {int(number) for number, _, rest in names if number.isdecimal() and rest.startswith("e1")}
+
+
 def publish(parts: Parts, what: dict[str, Any]) -> None:
     """Write `job.json` of a new job (rule 2).
 
@@ -147,12 +164,11 @@ def publish(parts: Parts, what: dict[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        if found["asyncapi_parts"] != 1 or not isinstance(found["job"], str) or not isinstance(found["what"], dict):
-            raise ValueError
+        found: Any = json.loads(path.read_bytes())
+        known = {1: {"job": str(found["job"]), "what": dict(found["what"])}}[found["asyncapi_parts"]]
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"{path} was not written by asyncapi: move it away, or pass --overwrite") from None
-    return found
+    return known
 
 
 def _check_same(folder: Path, then: dict[str, Any], now: dict[str, Any]) -> None:

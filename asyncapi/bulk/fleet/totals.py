@@ -2,8 +2,8 @@
 
 Rules:
 1. A chunk that has ended counts by its `.done`, one that is open by its last report.
-2. Rows that were there when this run began are `skipped`, as in a job of one process; rows of a worker that died in this
-   run are rows of this run.
+2. Rows that were there when this run began are `skipped`, as in a job of one process; rows of a worker that died in
+   this run are rows of this run.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ class Totals:
         open: The last report of each open chunk.
         partial: Chunks of which an earlier run has written rows.
         closed: Chunks that have ended.
-        workers: When each worker was last heard of.
+        at: The worker of each open chunk.
+        held: Rows that have been held back, by the word for what held them back.
+        paused: Seconds for which 429s have paused a worker: of the one that was paused longest.
+        began: When the first chunk was handed out, on the monotonic clock.
     """
 
     total: int | None = None
@@ -66,7 +69,7 @@ class Totals:
     open: dict[int, Progress] = field(default_factory=dict)
     partial: set[int] = field(default_factory=set)
     closed: Indices = field(default_factory=Indices)
-    workers: dict[str, float] = field(default_factory=dict)
+    at: dict[int, str] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     paused: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -81,7 +84,7 @@ class Totals:
         """Take over a report of a worker; one that comes after its chunk has ended says nothing new."""
         if report.chunk not in self.closed:
             self.open[report.chunk] = report.progress
-        self.workers[report.worker] = time.monotonic()
+            self.at[report.chunk] = report.worker
 
     def before(self, done: Done) -> None:
         """Count a chunk that an earlier run has ended."""
@@ -105,8 +108,7 @@ class Totals:
             counts.ok += done.ok
             counts.failed += done.failed
             counts.unknown += done.unknown
-        if tally is not None:
-            self.tally.merge(tally, self._later(tally))
+        self._add(done)
 
     def stopped_at(self, done: Done) -> None:
         """Count what a chunk has done that was stopped."""
@@ -119,7 +121,15 @@ class Totals:
         counts.failed += tally.failed
         counts.unknown += tally.unknown
         counts.skipped += done.skipped
-        self.tally.merge(tally, self._later(tally))
+        self._add(done)
+
+    def _add(self, done: Done) -> None:
+        """Add the figures of one run of a chunk."""
+        if done.tally is not None:
+            self.tally.merge(done.tally, self._later(done.tally))
+        if done.summary is not None:
+            self.held = _summed(self.held, done.summary.held)
+            self.paused = max(self.paused, done.summary.paused)  # of a client that chunks share
 
     def _later(self, tally: Tally) -> float:
         width = tally.timeline.width * len(tally.timeline.buckets)
@@ -142,13 +152,14 @@ class Totals:
 
     def progress(self, phase: str, limit: str, notes: tuple[str, ...]) -> Progress:
         """Return the state of the job."""
-        counts, now = self.now(), time.monotonic()
+        counts, now, sending = self.now(), time.monotonic(), self._sending()
         states = tuple(self.open.values())
         rate = self._rate.update(now, counts.done)
         left = None if self.total is None else max(0, self.total - counts.skipped - counts.done)
         figures = self.tally.figures() | {"ok": counts.ok, "failed": counts.failed, "unknown": counts.unknown}
-        figures["retries"] += sum(state.retries for state in states)
-        for name in ("by_status", "by_error"):
+        for name in ("retries", "bytes"):
+            figures[name] += sum(getattr(state, name) for state in states)
+        for name in ("by_status", "by_error", "retries_by"):
             figures[name] = _summed(figures[name], *(getattr(state, name) for state in states))
         for name in ("p50", "p95"):
             if figures[name] is None:
@@ -160,7 +171,8 @@ class Totals:
             total=self.total,
             done=counts.skipped + counts.done,
             skipped=counts.skipped,
-            in_flight=sum(state.in_flight for state in states),
+            in_flight=sending,
+            queued=max(0, sum(state.in_flight + state.queued for state in states) - sending),
             elapsed=now - self.began,
             rate=rate,
             eta=left / rate if left is not None and rate > 0 else None,
@@ -170,6 +182,14 @@ class Totals:
             notes=notes,
             **figures,
         )
+
+    def _sending(self) -> int:
+        """Count the attempts that are being sent; the chunks of a worker share a client, and each reports all of it."""
+        by_worker: dict[str, int] = {}
+        for number, state in self.open.items():
+            worker = self.at.get(number, "")
+            by_worker[worker] = max(by_worker.get(worker, 0), state.in_flight)
+        return sum(by_worker.values())
 
     def summary(self, output: str, stopped: str | None, code: int) -> Summary:
         """Return the figures of the run that has ended."""

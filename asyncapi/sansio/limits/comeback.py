@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncapi.sansio.limits.background import Background
+    from asyncapi.sansio.limits.throughput import Flow
 
+_FEW = 10  # attempts that are too few to tell a rate
+_CAREFUL = 0.25  # of what was taken at once, where that does not tell what is taken for good
 _GENTLY = 4.0  # seconds of a gentle rise, before the rate doubles every second
 _RISE = 0.05  # of the rate before the pause: the gentle rise, each second
 _LONG = 60.0  # seconds of doubling that are counted
@@ -91,6 +94,12 @@ class Comeback:
         self._since, self._rate, self._known = now, max(1.0, rate), known
         self._free = False
         self._responses = self._refused = 0
+
+    @classmethod
+    def after(cls, now: float, flow: Flow, pause: float) -> Comeback:
+        """Begin with what was taken before a pause of so many seconds (rule 1)."""
+        steady = flow.count >= _FEW and flow.seconds(now) > pause
+        return cls(now, flow.rate(now, pause) * (1.0 if steady else _CAREFUL), known=steady)
 
     def rate(self, now: float) -> float:
         """Attempts a second (rule 2)."""

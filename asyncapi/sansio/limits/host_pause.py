@@ -116,15 +116,17 @@ class HostPause:
         paused: Whether a pause has begun, and nothing was taken since.
         timed: Whether the server said until when.
         began: When it began: attempts sent before say nothing about how it ends.
+        heard: Whether it was another process that was asked for it.
     """
 
     __slots__ = (
-        "_gap", "_probed_at", "_tries", "began", "dismissed_at", "evidence", "paused", "suspicion", "timed", "total",
-        "until",
+        "_gap", "_probed_at", "_tries", "began", "dismissed_at", "evidence", "heard", "paused", "suspicion", "timed",
+        "total", "until",
     )  # fmt: skip
 
     began: float
     dismissed_at: float
+    heard: bool
     paused: bool
     timed: bool
     until: float
@@ -134,7 +136,7 @@ class HostPause:
         self.total: float = 0.0
         self.suspicion: Suspicion | None = None
         self.evidence: Suspicion | None = None
-        self.timed = self.paused = False
+        self.timed = self.paused = self.heard = False
         self._tries = 0  # attempts refused since it began, a round trip apart
         self._gap = _LONGEST_GAP  # seconds between two attempts that the server asks for
         self._probed_at = -inf  # when an attempt was last sent in the pause
@@ -148,6 +150,7 @@ class HostPause:
         self.evidence, self.suspicion = self.suspicion, None
         self.paused, self.timed, self._tries = True, retry_after is not None, 1
         self.began = self._probed_at = now
+        self.heard = False
         self._extend(now, retry_after)
 
     def refused(self, now: float, sent_at: float, retry_after: float | None) -> None:
@@ -163,6 +166,11 @@ class HostPause:
             return False
         self.paused, self.until = False, min(self.until, sent_at)
         return True
+
+    def extend(self, now: float, seconds: float) -> None:
+        """Wait for so many seconds from now at least: another process was asked to."""
+        self.total += max(0.0, now + seconds - max(now, self.until))
+        self.until, self.timed = max(self.until, now + seconds), True
 
     def lift(self, now: float) -> None:
         """Take the verdict back (rule 6)."""

@@ -32,19 +32,15 @@ for a backlog; `Pacer.singly` is the same for single calls.
 
 from __future__ import annotations
 
-from collections import deque
 from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING
 
-from asyncapi.sansio.limits.background import Background, Sample
 from asyncapi.sansio.limits.bucket import TOLERANCE
-from asyncapi.sansio.limits.comeback import Comeback, Holding
-from asyncapi.sansio.limits.host_pause import HostPause, Suspicion
-from asyncapi.sansio.limits.quota import Quotas
-from asyncapi.sansio.limits.rate_estimate import RateEstimate
+from asyncapi.sansio.limits.comeback import Comeback
+from asyncapi.sansio.limits.host_pause import Suspicion
+from asyncapi.sansio.limits.pacer_state import _PacerState
 from asyncapi.sansio.limits.single_calls import SingleCalls
-from asyncapi.sansio.limits.throughput import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,69 +49,27 @@ if TYPE_CHECKING:
 
 _TOO_MANY_REQUESTS = 429
 _MAY_PAUSE = frozenset({403, 429})  # 403: GitHub's secondary limits
-_MOST_UNSENT = 256  # numbers remembered of attempts that were not sent
 _LATE = 0.01  # seconds that a timer may be late: the next attempts make up for it
-_FEW = 10  # attempts that are too few to tell a rate
-_CAREFUL = 0.25  # of what was taken at once, where that does not tell what is taken for good
 _OVER = 1.0  # seconds in which nobody waited: all have come back
 _FREE = 4.0  # times what is taken may go: a comeback holds nobody back any more
 
 
-class Pacer:
+class Pacer(_PacerState):
     """Decide when the next attempt to one host or key may go; for a backlog, unless a method is told otherwise.
 
     Attributes:
         sent: Attempts taken: the latest number that was given out, or will be.
         active: Whether a limit was stated or an attempt refused; while not, every delay is 0.
         waiting: How many single calls wait; written by whoever has them wait.
+        tell: Called with the seconds of a pause that begins here, and whether a backlog met it and a used-up quota
+            explains it; with 0 seconds where that pause was a mistake. For other processes, which `hear` it.
+        sharers: How many processes space their attempts by the same quotas.
     """
-
-    def __init__(self) -> None:
-        self.sent: int = 0
-        self._begun = self._ended = 0
-        self.active: bool = False
-        self.waiting = 0
-        self._flow = Flow()
-        self._before = 0  # attempts taken before a limit was stated or an attempt refused
-        self._comeback: Comeback | None = None
-        self._for_backlog = False  # whether a backlog met the limit of this pause: the rate is learned from it
-        self._last, self._weight = -inf, 1.0  # when the last attempt was sent, and its weight: they space the next one
-        self._unsent: deque[int] = deque(maxlen=_MOST_UNSENT)
-
-    # What follows is made once it is needed: a host that states nothing and refuses nothing needs none of it.
 
     @cached_property
     def singly(self) -> SingleCalls:
         """The same, for single calls."""
         return SingleCalls(self)
-
-    @cached_property
-    def pause(self) -> HostPause:
-        """What the host has asked everybody for."""
-        return HostPause()
-
-    @cached_property
-    def background(self) -> Background:
-        """What it refuses at random."""
-        return Background(seen=0)
-
-    @cached_property
-    def estimate(self) -> RateEstimate:
-        """The rate that is inferred from its refusals."""
-        return RateEstimate(self._flow, self.background)
-
-    @cached_property
-    def holding(self) -> Holding:
-        """Whether single calls are held."""
-        return Holding()
-
-    @cached_property
-    def _quotas(self) -> Quotas:
-        return Quotas()
-
-    @cached_property
-    def _sample(self) -> Sample:
-        return Sample(self._before)
 
     # --- when may an attempt go? --------------------------------------------------------------------------------
 
@@ -132,7 +86,9 @@ class Pacer:
             wait = max(wait, suspicion.ends - now)
         return wait
 
-    forecast = delay
+    def forecast(self, now: float, weight: float = 1.0, ahead: float = 0.0) -> float:
+        """Seconds until the turn of an attempt that so many tokens are to be taken before."""
+        return self.delay(now, weight) + ahead * self.interval
 
     def retry_after(self, now: float) -> float:
         """Seconds that the server asks to wait, by its Retry-Afters and quotas."""
@@ -210,11 +166,11 @@ class Pacer:
     @property
     def interval(self) -> float:
         """Seconds between attempts, as far as the server states limits: forecasts count on no guesses of ours."""
-        return 0.0 if self._last == -inf else self._quotas.spacing(self._last)
+        return 0.0 if self._last == -inf else self._quotas.spacing(self._last) * self.sharers
 
     def _spacing(self, now: float, *, backlog: bool) -> float:
         """Seconds between attempts, by all that is known."""
-        spacing = self._quotas.spacing(now)  # rule 3
+        spacing = self._quotas.spacing(now) * self.sharers  # rule 3
         if backlog:  # rule 6
             spacing = max(spacing, self.estimate.interval(now))
         elif self._comeback is not None:  # rule 5
@@ -222,6 +178,29 @@ class Pacer:
         if self.pause.paused and (backlog or self.pause.timed):
             spacing = max(spacing, self.pause.gap())
         return spacing
+
+    # --- what do other processes say? -------------------------------------------------------------------------------
+
+    def hear(self, now: float, seconds: float, *, backlog: bool, explained: bool) -> None:
+        """Take in a pause of so many seconds that another process was asked for; 0 takes back what was heard."""
+        if not seconds:
+            if self.active and self.pause.heard:
+                self.pause.lift(now)
+                self._comeback = None
+        elif self.active and self.pause.paused:
+            self.pause.extend(now, seconds)
+        else:
+            self.active, self.pause.suspicion = True, None
+            self._pause(now, None, seconds, backlog=backlog, explained=explained)
+            self.pause.heard = True
+
+    def hear_quota(self, now: float, quota: Quota) -> None:
+        """Take in a quota that a response to another process states, if less is left of it than is known here."""
+        self.active |= self._quotas.hear(now, quota, self.sent)
+
+    def _tell(self, seconds: float | None, *, backlog: bool, explained: bool) -> None:
+        if self.tell is not None and seconds is not None and seconds >= 0 and not self.pause.heard:
+            self.tell(seconds, backlog, explained)
 
     # --- what do responses say? ---------------------------------------------------------------------------------
 
@@ -287,6 +266,7 @@ class Pacer:
         if sent_at <= pause.began and pause.evidence is not None:
             pause.evidence.add(now, number, refused=True)
         pause.refused(now, sent_at, retry_after)
+        self._tell(retry_after, backlog=self._for_backlog, explained=False)
         if pause.evidence is not None:
             self._weigh(now, pause.evidence)
 
@@ -301,6 +281,7 @@ class Pacer:
             self._sample.responses += evidence.taken + evidence.refused
             self._sample.refused += evidence.refused
         self.pause.lift(now)
+        self._tell(0.0, backlog=False, explained=False)
         self._comeback = None
         if chance or not self._for_backlog:
             self.estimate.forget()
@@ -340,6 +321,7 @@ class Pacer:
         wait, again = suspicion.until - now, self._comeback is not None
         if shared and (backlog or (wait > 0 and self.holding.holds(now, self.waiting, again=again))):
             self._pause(now, suspicion, wait if wait > 0 else None, backlog=backlog, explained=explained)
+            self._tell(wait, backlog=backlog, explained=explained)
             return True
         self.pause.dismiss(now)
         if not backlog and not self.holding.at(now) and self._comeback is not None:
@@ -347,19 +329,20 @@ class Pacer:
         return False
 
     def _pause(
-        self, now: float, suspicion: Suspicion, retry_after: float | None, *, backlog: bool, explained: bool
+        self, now: float, suspicion: Suspicion | None, retry_after: float | None, *, backlog: bool, explained: bool
     ) -> None:
         """Begin a pause: the limit is shared."""
         if self._knows_no_limit():  # the evidence is no background
             self._sample.forget()
         self._sample.since = now
-        pause, flow = retry_after or 0.0, self._flow
-        steady = flow.count >= _FEW and flow.seconds(now) > pause
-        self._comeback = Comeback(now, flow.rate(now, pause) * (1.0 if steady else _CAREFUL), known=steady)
+        pause = retry_after or 0.0
+        self._comeback = Comeback.after(now, self._flow, pause)
         self._for_backlog = backlog
         if backlog:
-            self.estimate.too_fast(now, pause, since=suspicion.began, explained=explained)
-        suspicion.awaited = self.under_way
+            began = now if suspicion is None else suspicion.began
+            self.estimate.too_fast(now, pause, since=began, explained=explained)
+        if suspicion is not None:
+            suspicion.awaited = self.under_way
         self.pause.begin(now, retry_after)
 
     def _end_pause(self, sent_at: float) -> None:

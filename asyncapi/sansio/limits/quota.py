@@ -180,6 +180,13 @@ class Quotas:
             self._mixed.add(key)
         return True
 
+    def hear(self, now: float, quota: Quota, sent: int) -> bool:
+        """Take in a quota that another process tells, if less is left than is known: whether it is one of ours."""
+        known = self._levels.get((quota.dialect, "" if quota.dialect == "github" else quota.name))
+        if known is not None and quota.remaining is not None and known.left <= quota.remaining:
+            return True
+        return self.update(now, quota, sent, now, sent)
+
     def spend(self, now: float, weight: float) -> None:
         """Take in that an attempt is sent."""
         for level in self._levels.values():
