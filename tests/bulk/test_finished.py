@@ -41,7 +41,8 @@ def test_the_same_rows_in_another_order(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "rows", [[row(0), row(1)], [row(0), row(1), row(1)], [row(0), row(1), row(3)], [row(0), row(1), row(2, name="x")], []]
+    "rows",
+    [[row(0), row(1)], [row(0), row(1), row(1)], [row(0), row(1), row(3)], [row(0), row(1), row(2, name="x")], []],
 )
 @pytest.mark.parametrize("name", ["out.jsonl", "out.sqlite"])
 def test_other_rows_are_another_job(tmp_path, rows, name):

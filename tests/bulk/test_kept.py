@@ -15,7 +15,10 @@ ROW = {"id": 0, "url": "u", "status": None, "ok": False, "error": "no", "attempt
        "at": "2024-01-01T00:00:00.000Z"}  # fmt: skip
 
 
-@given(st.lists(st.tuples(st.text(alphabet='a",\t\r\né'), st.text(alphabet='a",\t\r\né')), max_size=4), st.sampled_from(",\t"))
+@given(
+    st.lists(st.tuples(st.text(alphabet='a",\t\r\né'), st.text(alphabet='a",\t\r\né')), max_size=4),
+    st.sampled_from(",\t"),
+)
 def test_every_text_comes_back_from_csv(texts, delimiter):
     sink = sink_for("out.csv" if delimiter == "," else "out.tsv")
     rows = [{**ROW, "id": name, "error": error} for name, error in texts]

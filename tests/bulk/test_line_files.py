@@ -20,7 +20,7 @@ def _extra(request):
         pytest.importorskip("backports.zstd")
 
 
-def row(index, text="é,\t\"\n"):
+def row(index, text='é,\t"\n'):
     return {"id": index, "url": f"https://h/{index}", "status": 200, "ok": True, "data": text * index,
             "attempts": 1, "elapsed_ms": 1.5, "at": "2024-01-01T00:00:00.000Z"}  # fmt: skip
 
@@ -93,7 +93,7 @@ def test_a_compressed_output_that_was_changed_is_refused(tmp_path, ending):
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="has changed since the job stopped"):
+    with pytest.raises(ConfigError, match=r"has changed since the job stopped"):
         write(path, range(7))
 
 
@@ -103,7 +103,9 @@ def test_another_header_is_one_clear_error(tmp_path, ending):
     write(path, range(3))
     there = path.read_bytes()
     usual = sink_for(path).columns.columns
-    with pytest.raises(ConfigError, match="has the columns id, url, .*at; this job has id, url, .*at, note: give the options"):
+    with pytest.raises(
+        ConfigError, match=r"has the columns id, url, .*at; this job has id, url, .*at, note: give the options"
+    ):
         write(path, range(4), columns=Columns([*usual, Column("note", "any", "note")]))
     assert path.read_bytes() == there
     write(path, range(4), complete=True)
@@ -119,7 +121,7 @@ def test_a_header_is_there_once_also_after_a_resume(tmp_path):
 
 @pytest.mark.parametrize("name", ["out.parquet.gz", "out.sqlite.zst", "out.xlsx", "out.xlsx.gz"])
 def test_other_endings_are_refused(tmp_path, name):
-    with pytest.raises(ConfigError, match="unknown ending|is not compressed as a whole"):
+    with pytest.raises(ConfigError, match=r"unknown ending|is not compressed as a whole"):
         sink_for(tmp_path / name)
 
 
@@ -127,5 +129,5 @@ def test_what_cannot_be_decompressed_is_one_clear_error(tmp_path):
     path = tmp_path / "out.jsonl.gz"
     write(path, range(3), complete=True)
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(ConfigError, match="can't be decompressed"):
+    with pytest.raises(ConfigError, match=r"can't be decompressed"):
         ids(path)

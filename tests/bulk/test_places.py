@@ -15,18 +15,18 @@ def test_what_exists_is_left_alone(tmp_path, name):
     check_output(sink, "-", resume=False, overwrite=False)
     check_empty(sink)
     path.write_bytes(b"precious")
-    with pytest.raises(ConfigError, match="exists: --overwrite replaces it, --resume continues"):
+    with pytest.raises(ConfigError, match=r"exists: --overwrite replaces it, --resume continues"):
         check_output(sink, "-", resume=False, overwrite=False)
-    with pytest.raises(ConfigError, match="has no journal .* it is complete"):
+    with pytest.raises(ConfigError, match=r"has no journal .* it is complete"):
         check_empty(sink)
     check_output(sink, "-", resume=False, overwrite=True)
     journal_path(sink).write_text("")
-    with pytest.raises(ConfigError, match="belongs to a stopped job"):
+    with pytest.raises(ConfigError, match=r"belongs to a stopped job"):
         check_output(sink, "-", resume=False, overwrite=False)
-    with pytest.raises(ConfigError, match="give one of them"):
+    with pytest.raises(ConfigError, match=r"give one of them"):
         check_output(sink, "-", resume=True, overwrite=True)
 
 
 def test_a_stream_cannot_be_resumed():
-    with pytest.raises(ConfigError, match="cannot be resumed: write to a file with -o"):
+    with pytest.raises(ConfigError, match=r"cannot be resumed: write to a file with -o"):
         check_output(sink_for("-"), "-", resume=True, overwrite=False)

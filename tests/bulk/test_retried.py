@@ -187,22 +187,22 @@ def test_a_post_that_may_have_been_processed_is_not_sent_again(tmp_path, status,
 
 def test_an_input_without_the_failed_rows_is_refused(tmp_path):
     write(tmp_path / "out.jsonl")
-    with pytest.raises(ConfigError, match="has 3 failed rows, of which the input has 2, by their ids and URLs"):
+    with pytest.raises(ConfigError, match=r"has 3 failed rows, of which the input has 2, by their ids and URLs"):
         retried(tmp_path / "out.jsonl").check_input(reader(tmp_path, count=5))
 
 
 def test_an_output_that_is_not_there_or_not_finished_is_refused(tmp_path):
     path = tmp_path / "out.jsonl"
-    with pytest.raises(ConfigError, match="there is no output"):
+    with pytest.raises(ConfigError, match=r"there is no output"):
         retried(path)
     write(path)
     journal_path(sink_for(path)).write_text("")
-    with pytest.raises(ConfigError, match="belongs to a stopped job: finish it with --resume"):
+    with pytest.raises(ConfigError, match=r"belongs to a stopped job: finish it with --resume"):
         retried(path)
     for output in ("-", "s3://b/out.jsonl", "/dev/null"):
-        with pytest.raises(ConfigError, match="needs the output as a file"):
+        with pytest.raises(ConfigError, match=r"needs the output as a file"):
             retried(output)
     journal_path(sink_for(path)).unlink()
     path.write_text("something else\n")
-    with pytest.raises(ConfigError, match="out.jsonl:1: not a row"):
+    with pytest.raises(ConfigError, match=r"out.jsonl:1: not a row"):
         retried(path)

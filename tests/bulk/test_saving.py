@@ -146,7 +146,7 @@ async def test_an_error_of_the_file_system_is_not_the_rows_failure(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
     (tmp_path / "files").write_text("")
-    with pytest.raises(ConfigError, match="cannot write to the folder .*files"):
+    with pytest.raises(ConfigError, match=r"cannot write to the folder .*files"):
         saver(tmp_path, lambda request: reply(200))
 
 

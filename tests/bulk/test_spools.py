@@ -41,8 +41,8 @@ def test_a_result_gives_back_the_lines_that_it_was_made_of(tmp_path):
 def test_a_result_with_other_columns_or_of_another_kind_is_refused(tmp_path):
     sink = sink_for(written(tmp_path / "out.parquet"))
     sink.columns = Columns([*sink.columns.columns, Column("note", "any", "note")])
-    with pytest.raises(ConfigError, match="has the columns id, url.*; this job has .*, note: "):
+    with pytest.raises(ConfigError, match=r"has the columns id, url.*; this job has .*, note: "):
         list(sink.rows())
     (tmp_path / "other.parquet").write_bytes(b"not parquet at all")
-    with pytest.raises(ConfigError, match="can't be read as Parquet"):
+    with pytest.raises(ConfigError, match=r"can't be read as Parquet"):
         list(sink_for(tmp_path / "other.parquet").rows())

@@ -54,7 +54,9 @@ def test_a_failed_upload_keeps_the_rows(tmp_path, monkeypatch):
 
     store = write("memory://rows/failed.jsonl")
     monkeypatch.setattr(type(sink._store), "put_file", broken)
-    with pytest.raises(NotWritten, match=r"upload to memory://rows/failed.jsonl failed: .*access.*--resume uploads them"):
+    with pytest.raises(
+        NotWritten, match=r"upload to memory://rows/failed.jsonl failed: .*access.*--resume uploads them"
+    ):
         store.complete()
     store.close()
     assert sink.files[0].exists()

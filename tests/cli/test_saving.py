@@ -30,7 +30,9 @@ async def test_bodies_are_files_and_rows_say_which(tmp_path, server, asyncapi):
 
     server.answer = answer
     (tmp_path / "in.csv").write_text("id,url\n" + "".join(f"{name},{server.url}/{name}\n" for name in [*kinds, "gone"]))
-    code, _, err = await asyncapi("fetch", "in.csv", "-o", "out.jsonl", "--save-dir", "files", "--with", "bytes,headers")
+    code, _, err = await asyncapi(
+        "fetch", "in.csv", "-o", "out.jsonl", "--save-dir", "files", "--with", "bytes,headers"
+    )
     assert code == 1, err
     rows = rows_of(tmp_path / "out.jsonl")
     assert {name: rows[name]["file"] for name in kinds} == {
@@ -56,7 +58,7 @@ async def test_no_id_leaves_the_folder_or_takes_the_file_of_another(tmp_path, se
 
     server.answer = answer
     folder = tmp_path / "job"
-    lines = [{"id": id, "url": f"{server.url}/{n}"} for n, id in enumerate(HOSTILE)]
+    lines = [{"id": hostile, "url": f"{server.url}/{n}"} for n, hostile in enumerate(HOSTILE)]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     code, _, err = await asyncapi("fetch", "in.jsonl", "-o", name, "--save-dir", folder)
     assert code == 0, err

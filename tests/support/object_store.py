@@ -37,7 +37,7 @@ def bucket(tmp_path_factory):
 
         endpoint = f"http://127.0.0.1:{port.read_text()}"
         env |= {"AWS_ENDPOINT_URL": endpoint, "FSSPEC_S3_ENDPOINT_URL": endpoint}
-        store = s3fs.S3FileSystem(key="x", secret="x", endpoint_url=endpoint, skip_instance_cache=True)  # noqa: S106 - moto's
+        store = s3fs.S3FileSystem(key="x", secret="x", endpoint_url=endpoint, skip_instance_cache=True)
         store.mkdir("rows")
         yield SimpleNamespace(url="s3://rows", env=env, fs=store)
     finally:
