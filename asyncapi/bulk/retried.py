@@ -24,9 +24,9 @@ from asyncapi.bulk import disk
 from asyncapi.bulk.around import Around
 from asyncapi.bulk.item import Item
 from asyncapi.bulk.line_files import LinesFile
+from asyncapi.bulk.places import journal_path
 from asyncapi.bulk.rows import UNKNOWN, id_text
 from asyncapi.bulk.sinks import FAILURES, file_sink, sink_for
-from asyncapi.bulk.store import journal_path
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:

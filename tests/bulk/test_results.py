@@ -1,6 +1,7 @@
 """Outcomes become rows in the order that was asked for, and failures may stop the job."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +45,7 @@ async def test_bodies_are_saved_where_the_job_wants_files(inputs, tmp_path):
     summary = await fetched(job, lambda request: reply(200, content=request.url.path.encode()))
     assert summary.ok == 20
     for row in rows(tmp_path / "out.jsonl"):
-        assert open(row["file"]).read() == f"/{row['id']}"  # noqa: SIM115 - a small file
+        assert Path(row["file"]).read_text() == f"/{row['id']}"
 
 
 @pytest.mark.parametrize("status", [401, 403])
