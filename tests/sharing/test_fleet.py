@@ -97,12 +97,16 @@ async def test_each_host_has_a_limit_of_its_own(redis):
         await each.aclose()
 
 
-async def test_a_call_that_does_not_want_to_wait_waits_for_redis_all_the_same(redis):
-    async with client(redis, rate=RateLimit(2, per=60, burst=2), wait=False) as api:
-        for _ in range(2):
-            await api.get("/")
-        with pytest.raises(RateExceeded):
-            await api.get("/")
+async def test_a_call_that_does_not_want_to_wait_waits_for_redis_and_no_longer(redis):
+    async with client(redis, rate=RateLimit(2, per=60, burst=2)) as api:
+        await api.get("/", wait=1)
+        await api.get("/", wait=1)
+        began = time.monotonic()
+        with pytest.raises(RateExceeded, match="would hold this call for"):
+            await api.get("/", wait=False)
+        with pytest.raises(RateExceeded):  # now it is known
+            await api.get("/", wait=False)
+        assert time.monotonic() - began < 10
 
 
 async def test_without_a_rate_nothing_is_asked_of_redis_before_a_call(redis):
