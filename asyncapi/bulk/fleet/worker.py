@@ -114,7 +114,7 @@ async def finish(run: str) -> None:
 def _begin(task: Task) -> _Run:
     check_versions(task.versions)
     job: Job = pickle.loads(task.job)  # noqa: S301 - from the coordinator, as the task itself
-    run = _runs[task.run] = _Run(task, job, SharedClient(job), leases_of(job.shared, task.folder, task.job_id))
+    run = _runs[task.run] = _Run(task, job, SharedClient(job), leases_of(job.shared_limits(), task.folder, task.job_id))
     return run
 
 
