@@ -79,12 +79,16 @@ class Fleet:
             limits: They all hold.
             key: Names who they are for: "client", or "host " and a host.
         """
-        leased = [self._lease(limit, name) for limit, name in zip(limits, _names(limits, key), strict=True)]
+        leased = self.lease(limits, key)
         limiter = Limiter([each.slots for each in leased], self._clock)
         for kind, each in enumerate(leased):
             each.changed = limiter.look_again
             each.slots.waiting = _Waiting(limiter, kind)
         return limiter
+
+    def lease(self, limits: Sequence[Limit], key: str) -> list[Leased]:
+        """Have the whole fleet share limits; `key` names who they are for."""
+        return [self._lease(limit, name) for limit, name in zip(limits, _names(limits, key), strict=True)]
 
     @property
     def seen(self) -> int:

@@ -122,3 +122,13 @@ UNLOCK: Final = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
+
+# Allot attempts of a quota that has no period. KEYS: the count. ARGV: the quota, how many are wanted at most.
+# Returns how many are allotted: fewer when little is left.
+ALLOT: Final = """
+local left = tonumber(ARGV[1]) - (tonumber(redis.call('GET', KEYS[1])) or 0)
+local count = math.max(0, math.min(tonumber(ARGV[2]), left, math.max(1, math.floor(left / 20))))
+if count > 0 then redis.call('INCRBY', KEYS[1], count) end
+redis.call('PEXPIRE', KEYS[1], 2678400000)
+return count
+"""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from asyncapi.bulk.columns import columns_of
-from asyncapi.bulk.engine import write_end
+from asyncapi.bulk.ending import write_end
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.finished import finished
 from asyncapi.bulk.fleet.chunk import run_chunk
@@ -253,8 +253,8 @@ class Coordinator:
             if chunk.number not in self._done:
                 yield chunk
 
-    def _task(self, job: bytes, chunk: Chunk) -> Task:
-        return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions())
+    def _task(self, job: bytes, chunk: Chunk, alone: bool) -> Task:
+        return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions(), alone)
 
     def _settings(self) -> bytes:
         """Return the settings of the chunks' jobs, pickled: all but what the coordinator does itself."""
@@ -274,7 +274,8 @@ class Coordinator:
             ) from None
 
     async def _give_up(self, chunks: list[tuple[Chunk, str]], job: Job) -> None:
-        """Write the rows of chunks that were given up (rule 5)."""
+        """Write the rows of chunks that were given up (rule 5); nothing is sent, so no credential is needed."""
+        job = replace(job, auth_env=None, api_key_env=None, cert=None, key=None, shared=None)
         for chunk, why in chunks:
             if self.stopped is not None:
                 return

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from asyncapi.bulk.fleet.slices import Chunk
     from asyncapi.bulk.progress import Progress
 
+OPEN = 2  # chunks that a worker has open at a time
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -29,7 +31,7 @@ class Task:
         folder: The folder of the parts.
         chunk: The chunk.
         versions: What the coordinator runs on (versions.py): a worker with other versions refuses.
-        give_up: Why the chunk's rows are not to be sent any more; None as long as they are.
+        alone: Whether no other chunk is to be open on its worker: it may be what has killed one.
     """
 
     run: str
@@ -38,7 +40,7 @@ class Task:
     folder: str
     chunk: Chunk
     versions: Mapping[str, str]
-    give_up: str | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

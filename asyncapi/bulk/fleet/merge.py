@@ -79,7 +79,7 @@ class Merge:
         for shard in shards:
             self._check(shard)
         output = Path(self._job.output)
-        if is_folder(output):
+        if is_folder(self._job.output):
             return self._hand_over(output, shards)
         place = self._folder / f"{run}.{output.name}"
         sink: Any = file_sink(place, output.name)

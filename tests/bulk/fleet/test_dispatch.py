@@ -66,7 +66,7 @@ class Fleet:
 
 def run(fleet, given, totals=None, max_outage=60.0):
     job = Job()
-    dispatch = Dispatch(fleet, iter(given), lambda chunk: chunk, job, totals or Totals(), max_outage=max_outage)
+    dispatch = Dispatch(fleet, iter(given), lambda chunk, alone: chunk, job, totals or Totals(), max_outage=max_outage)
     asyncio.run(asyncio.wait_for(dispatch.run(), 30))
     return job, dispatch
 
@@ -153,6 +153,6 @@ def test_a_job_that_stops_hands_out_nothing_more(end):
                 job.stop("interrupted", 130)
             yield chunk
 
-    dispatch = Dispatch(fleet, source(), lambda chunk: chunk, job, Totals(), max_outage=60)
+    dispatch = Dispatch(fleet, source(), lambda chunk, alone: chunk, job, Totals(), max_outage=60)
     asyncio.run(asyncio.wait_for(dispatch.run(), 30))
     assert len(given) < 30

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from asyncapi.sansio.limits.slots import HOLD, Slots
 
-
 NOW = object()  # the time at which something happens
 
 
@@ -296,6 +295,15 @@ def test_a_forecast_counts_no_round_trip_and_a_delay_does():
     assert slots.forecast(5.0) == 0.0
     assert slots.delay(5.0) > 0.01
     assert slots.asking
+
+
+def test_a_forecast_counts_the_burst_as_far_as_it_is_known():
+    slots = Slots(10.0, 1.0, 101.0)
+    assert slots.forecast(0.0, 1.0, 50.0) == 0.0  # of a quota that takes long to come back, a new one is whole
+    slots.granted(0.0, 0.0, -5.0, 5.0, 1)
+    assert slots.forecast(0.0, 1.0, 30.0) == 0.0
+    assert slots.forecast(0.0, 1.0, 100.0) == pytest.approx(5.0, abs=0.2)
+    assert Slots(500.0, 1.0, 500.0).forecast(0.0, 1.0, 50.0) == pytest.approx(0.1)
 
 
 def test_a_reply_that_is_later_than_its_slots_is_of_no_use():
