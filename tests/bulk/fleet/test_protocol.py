@@ -10,7 +10,7 @@ from lease_model import Rules, search
 
 @pytest.mark.parametrize("events", [{"kills": 1}, {"restarts": 1}, {"slow": 1}], ids=str)
 def test_no_interleaving_sends_a_request_twice_or_loses_its_row(events):
-    worlds, what, path = search(**{"kills": 0, "restarts": 0, "slow": 0, "epochs": 2} | events)
+    worlds, what, path = search(Rules(), **events)
     assert (what, path) == ("", [])
     assert worlds > 10_000
 
@@ -25,5 +25,5 @@ def test_no_interleaving_sends_a_request_twice_or_loses_its_row(events):
     ids=str,
 )
 def test_without_one_of_its_rules_the_protocol_fails(without, restarts):
-    _, what, path = search(Rules(**without), kills=0, restarts=restarts, slow=0, epochs=2)
+    _, what, path = search(Rules(**without), restarts=restarts)
     assert what == "the request was sent twice", path

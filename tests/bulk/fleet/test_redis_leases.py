@@ -362,8 +362,9 @@ async def test_a_replica_that_takes_over_grants_nothing_for_one_ttl(redis):  # n
     with redis_server("--replicaof", "127.0.0.1", str(redis.port)) as replica:
         while "connected_slaves:1" not in redis.tell("INFO", "replication"):
             await asyncio.sleep(0.05)
-        one, two = RedisLeases(RedisScripts(redis.url), "key", ttl=3.0), RedisLeases(
-            RedisScripts(replica.url), "key", ttl=3.0
+        one, two = (
+            RedisLeases(RedisScripts(redis.url), "key", ttl=3.0),
+            RedisLeases(RedisScripts(replica.url), "key", ttl=3.0),
         )
         await one.begin()
         lease = await taken(one)
