@@ -8,7 +8,16 @@ import pytest
 from lease_model import Rules, search
 
 
-@pytest.mark.parametrize("events", [{"kills": 1}, {"restarts": 1}, {"slow": 1}], ids=str)
+@pytest.mark.parametrize(
+    "events",
+    [
+        {"kills": 1},
+        pytest.param({"restarts": 1}, marks=pytest.mark.soak),
+        pytest.param({"slow": 1}, marks=pytest.mark.soak),
+        pytest.param({"kills": 1, "restarts": 1}, marks=pytest.mark.soak),
+    ],
+    ids=str,
+)
 def test_no_interleaving_sends_a_request_twice_or_loses_its_row(events):
     worlds, what, path = search(Rules(), **events)
     assert (what, path) == ("", [])
