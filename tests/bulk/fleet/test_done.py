@@ -9,7 +9,9 @@ from asyncapi.bulk.fleet.done import Done, all_done, done_in, done_of, done_path
 
 
 def done(epoch=1, **values):
-    return Done(chunk=42, shard=f"000042.e{epoch}.jsonl", rows=10, ok=8, failed=1, unknown=1, size=99, epoch=epoch, **values)
+    return Done(
+        chunk=42, shard=f"000042.e{epoch}.jsonl", rows=10, ok=8, failed=1, unknown=1, size=99, epoch=epoch, **values
+    )
 
 
 def test_the_first_done_stands(tmp_path):
