@@ -51,9 +51,16 @@ def summary_of_run(engine: Engine, retried: Retried | None) -> Summary:
     )
 
 
-async def ended(engine: Engine, summary: Summary) -> Summary:
-    """Write what the job of an engine wants of its end; return what the summary is then."""
-    return await write_end(engine.job, summary, engine.tally)
+async def ended(engine: Engine, summary: Summary, *, idle: bool = False) -> Summary:
+    """Write what the job of an engine wants of its end; return what the summary is then.
+
+    Args:
+        engine: The run.
+        summary: Its summary.
+        idle: Whether it had nothing to do: the report of the run before stays as it is.
+    """
+    job = replace(engine.job, report=None) if idle else engine.job
+    return await write_end(job, summary, engine.tally)
 
 
 async def write_end(job: Job, summary: Summary, tally: Tally) -> Summary:
