@@ -39,7 +39,8 @@ def summary_of_run(engine: Engine, retried: Retried | None) -> Summary:
         return summary
     sent = len(past.done) + tally.done
     ok = sent - past.failed - past.unknown - tally.failed - tally.unknown
-    told = f"{sent:,} failed rows were sent again: {ok:,} are ok now"
+    rows = "1 failed row was" if sent == 1 else f"{sent:,} failed rows were"
+    told = f"{rows} sent again: {ok:,} {'is' if ok == 1 else 'are'} ok now"
     return replace(
         summary,
         total=retried.total,
