@@ -59,7 +59,9 @@ if __name__ == "__main__":
 class Victim:
     """A process that is started again when it has died."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, done: Callable[[int], bool] = lambda _: False) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, done: Callable[[int], bool] = lambda _: False
+    ) -> None:
         self.name = name
         self.command = command
         self.log = log

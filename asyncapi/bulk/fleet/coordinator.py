@@ -16,24 +16,28 @@ import pickle
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from asyncapi.bulk.engine import write_end
+from asyncapi.bulk.columns import columns_of
+from asyncapi.bulk.ending import write_end
 from asyncapi.bulk.feed import in_thread
+from asyncapi.bulk.finished import finished
 from asyncapi.bulk.fleet.chunk import run_chunk
 from asyncapi.bulk.fleet.dispatch import Dispatch
 from asyncapi.bulk.fleet.done import all_done
 from asyncapi.bulk.fleet.engines import Task
 from asyncapi.bulk.fleet.leases import TTL, leases_of
-from asyncapi.bulk.fleet.merge import Merge
-from asyncapi.bulk.fleet.parts import absolute, begun, check_parts, open_parts, publish
+from asyncapi.bulk.fleet.merge import Merge, is_folder, shard_ending
+from asyncapi.bulk.fleet.parts import absolute, begun, check_parts, is_there, open_parts, publish
 from asyncapi.bulk.fleet.refusals import refuse
 from asyncapi.bulk.fleet.split import Plan, parts, split
 from asyncapi.bulk.fleet.totals import Totals
 from asyncapi.bulk.fleet.versions import versions
+from asyncapi.bulk.opening import Opened, nothing_to_do
 from asyncapi.bulk.prepare import check_beside
-from asyncapi.bulk.sinks import FAILURES
+from asyncapi.bulk.sinks import FAILURES, file_sink
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,9 +98,11 @@ class Coordinator:
         plan = await self._split()
         if self.stopped is not None:
             return await write_end(job, self._summary(), self._totals.tally)
+        if job.resume and (there := await in_thread(lambda: self._finished(plan))) is not None:
+            return await write_end(job, there, self._totals.tally)
         what = job.what(plan.digest) | {"chunk": job.chunk}
         self._parts = await in_thread(partial(open_parts, job, what))
-        self._leases = leases_of(job.shared, str(self._parts.path), self._parts.job_id)
+        self._leases = leases_of(job.shared_limits(), str(self._parts.path), self._parts.job_id)
         try:
             lease = await self._lock(what)
             keeper = asyncio.create_task(self._keep(lease))
@@ -171,6 +177,20 @@ class Coordinator:
         self._totals.total, self._carried = plan.rows, plan.columns
         return plan
 
+    def _finished(self, plan: Plan) -> Summary | None:
+        """Return the summary of a job that an earlier run has finished; None where there is something to do."""
+        job = self.job
+        if is_there(job) or not Path(job.output).exists() or is_folder(job.output):
+            return None
+        sink = file_sink(Path(job.output), Path(job.output).name)
+        found = finished(sink, columns_of(job, job.model_type(), plan.columns), job.reader())
+        if found is None:
+            raise ConfigError(
+                f"{job.output} exists, and was not written by this job or is not complete: --overwrite starts again"
+            )
+        self._totals.counts.skipped, self._totals.counts.skipped_failed = found.total, found.failed
+        return replace(self._summary(), notes=(nothing_to_do(job, Opened(None, finished=found)),))
+
     async def _lock(self, what: dict[str, Any]) -> Lease:
         """Take the lease of the coordinator (rule 4); that of one that was killed soon runs out."""
         if self._parts.fresh:
@@ -233,14 +253,17 @@ class Coordinator:
             if chunk.number not in self._done:
                 yield chunk
 
-    def _task(self, job: bytes, chunk: Chunk) -> Task:
-        return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions())
+    def _task(self, job: bytes, chunk: Chunk, alone: bool) -> Task:
+        return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions(), alone)
 
     def _settings(self) -> bytes:
         """Return the settings of the chunks' jobs, pickled: all but what the coordinator does itself."""
+        carry = self.job.carry
+        if carry == "all" and not shard_ending(self.job).startswith(".jsonl"):
+            carry = self._carried  # every shard has the same columns
         job = replace(
-            absolute(self.job), resume=False, overwrite=False, max_errors=None, report=None, summary=None, on=None,
-            limit=None, verbose=False, failed_to=None,
+            absolute(self.job), carry=carry, resume=False, overwrite=False, max_errors=None, report=None, summary=None,
+            on=None, limit=None, verbose=False, failed_to=None,
         )  # fmt: skip
         try:
             return pickle.dumps(job)
@@ -251,7 +274,8 @@ class Coordinator:
             ) from None
 
     async def _give_up(self, chunks: list[tuple[Chunk, str]], job: Job) -> None:
-        """Write the rows of chunks that were given up (rule 5)."""
+        """Write the rows of chunks that were given up (rule 5); nothing is sent, so no credential is needed."""
+        job = replace(job, auth_env=None, api_key_env=None, cert=None, key=None, shared=None)
         for chunk, why in chunks:
             if self.stopped is not None:
                 return

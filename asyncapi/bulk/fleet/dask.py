@@ -48,13 +48,13 @@ class Dask:
         self._security = getattr(on, "security", None)
         self._client: Any = None
         self._number = 0
-        self._running: set[asyncio.Future[Done]] = set()
+        self._running: set[asyncio.Future[Done | None]] = set()
 
     async def start(self, heard: Callable[[Report], object]) -> None:
         """Connect to the scheduler, and check the versions of its workers."""
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it says is in our own errors
         try:
-            self._client = await Client(
+            self._client = await Client(  # type: ignore[no-untyped-call]
                 self._address, asynchronous=True, timeout=_CONNECT, security=self._security, set_as_default=False
             )
         except (OSError, TimeoutError, ValueError) as error:
@@ -78,7 +78,7 @@ class Dask:
         info = self._client.scheduler_info()  # a copy that the scheduler renews every two seconds
         return int(info.get("n_workers") or len(info.get("workers", ())))
 
-    def submit(self, task: Task) -> asyncio.Future[Done]:
+    def submit(self, task: Task) -> asyncio.Future[Done | None]:
         """Run a chunk on a worker of the scheduler's choice."""
         self._number += 1
         key = f"asyncapi-{task.run}-{task.chunk.number}-{self._number}"
@@ -116,9 +116,9 @@ def _address(on: Any) -> str:
     return str(getattr(on, "scheduler_address", None) or getattr(scheduler, "address", on))
 
 
-async def _result(submitted: Any) -> Done:
+async def _result(submitted: Any) -> Done | None:
     try:
-        return await submitted
+        return await submitted  # type: ignore[no-any-return]
     except KilledWorker as error:
         raise WorkerDied(error.allowed_failures + 1) from None
     except (FutureCancelledError, asyncio.CancelledError) as error:

@@ -3,8 +3,8 @@
 Rules:
 1. A few chunks for each worker are out at a time: what the engine loses is little, and a worker that joins gets some at
    once.
-2. A chunk never fails the job for the others. One that has killed three workers, with no row getting done in between,
-   is given up; so is one that failed three times for a reason that nobody expects.
+2. A chunk never fails the job for the others. One that was open in three workers that died, the last time alone, with
+   no row getting done in between, is given up; so is one that failed three times for a reason that nobody expects.
 3. What the engine has lost is handed out again. The chunk's lease and journal see to it that no row is sent twice.
 4. What is wrong with a worker as such (its environment, its versions) is wrong with the job: it stops.
 """
@@ -75,7 +75,7 @@ class Dispatch:
     Args:
         fleet: The engine.
         chunks: The chunks; the next one may take a while.
-        task: Makes the task of a chunk.
+        task: Makes the task of a chunk; it is told whether the chunk is to be open alone.
         job: What is told of what happens.
         totals: Knows how far each chunk is.
         max_outage: Seconds for which the engine may be away.
@@ -88,7 +88,7 @@ class Dispatch:
         self,
         fleet: Fleet,
         chunks: Iterator[Chunk],
-        task: Callable[[Chunk], Task],
+        task: Callable[[Chunk, bool], Task],
         job: Job,
         totals: Totals,
         *,
@@ -129,8 +129,10 @@ class Dispatch:
             for future in [future for future in self._open if future.done()]:
                 self._settle(self._open.pop(future), future)
             self._job.show()
-        for task in (*self._open, *filter(None, [self._next])):
-            task.cancel()
+        for future in self._open:
+            future.cancel()
+        if self._next is not None:
+            self._next.cancel()
 
     async def _wait(self) -> None:
         waiting: set[asyncio.Future[object]] = {*self._open, *filter(None, [self._next])}  # type: ignore[arg-type]
@@ -146,7 +148,8 @@ class Dispatch:
             chunk = self._due(now)
             if chunk is None:
                 return
-            self._open[self._fleet.submit(self._task(chunk))] = chunk
+            alone = chunk.number in self._trouble
+            self._open[self._fleet.submit(self._task(chunk, alone))] = chunk
 
     def _due(self, now: float) -> Chunk | None:
         """Return the next chunk, if there is one now."""
@@ -198,12 +201,13 @@ class Dispatch:
 
     def _note_trouble(self, chunk: Chunk, deaths: int, why: str) -> None:
         """Hand a chunk out again, or give it up (rule 2)."""
+        was_alone = chunk.number in self._trouble
         trouble = self._trouble.setdefault(chunk.number, _Trouble())
         state = self._totals.open.pop(chunk.number, None)
         done = 0 if state is None else state.done
         trouble.deaths = deaths if done > trouble.done else trouble.deaths + deaths
         trouble.done, trouble.why = max(done, trouble.done), why or trouble.why
-        if trouble.deaths < DEATHS:
+        if trouble.deaths < DEATHS or not was_alone:
             self._again.append((time.monotonic(), chunk))
         else:
             self.given_up.append((chunk, trouble.why or f"its chunk has killed {trouble.deaths} workers"))

@@ -1,7 +1,7 @@
 """What a job asks of an engine: run this chunk somewhere, and say when it ended.
 
-Everything that must not be lost is in files (chunk.py). So an engine may lose a task, run it twice, or die: the chunk is
-then run again, and its lease and journal see to it that no row is sent or written twice.
+Everything that must not be lost is in files (chunk.py). So an engine may lose a task, run it twice, or die: the chunk
+is then run again, and its lease and journal see to it that no row is sent or written twice.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from asyncapi.bulk.fleet.slices import Chunk
     from asyncapi.bulk.progress import Progress
 
+OPEN = 2  # chunks that a worker has open at a time
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -29,7 +31,7 @@ class Task:
         folder: The folder of the parts.
         chunk: The chunk.
         versions: What the coordinator runs on (versions.py): a worker with other versions refuses.
-        give_up: Why the chunk's rows are not to be sent any more; None as long as they are.
+        alone: Whether no other chunk is to be open on its worker: it may be what has killed one.
     """
 
     run: str
@@ -38,7 +40,7 @@ class Task:
     folder: str
     chunk: Chunk
     versions: Mapping[str, str]
-    give_up: str | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,12 @@ class Fleet(Protocol):
         """Return how many workers there are now."""
         ...
 
-    def submit(self, task: Task) -> asyncio.Future[Done]:
-        """Run a chunk on some worker. The future raises `WorkerDied`, `EngineLost`, or what the chunk itself raised."""
+    def submit(self, task: Task) -> asyncio.Future[Done | None]:
+        """Run a chunk on some worker.
+
+        The future raises `WorkerDied`, `EngineLost`, or what the chunk itself raised; it is None where the run was
+        stopped before the chunk began.
+        """
         ...
 
     async def stop(self, run: str, why: str, code: int) -> None:

@@ -20,7 +20,7 @@ from asyncio.subprocess import DEVNULL
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.fleet.engines import Report, WorkerDied
+from asyncapi.bulk.fleet.engines import OPEN, Report, WorkerDied
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ class _Worker:
         self.process = process
         self.reader = reader
         self.writer = writer
-        self.tasks: dict[int, asyncio.Future[Done]] = {}
+        self.tasks: dict[int, asyncio.Future[Done | None]] = {}
         self.heard = time.monotonic()
         self.was_alive = False
+        self.alone = False
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
@@ -89,7 +90,7 @@ class Local:
             raise ConfigError("local:N needs Linux or macOS: use dask:// on this system")
         self._count = count
         self._workers: set[_Worker] = set()
-        self._queue: list[tuple[Task, asyncio.Future[Done]]] = []
+        self._queue: list[tuple[Task, asyncio.Future[Done | None]]] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._heard: Callable[[Report], object] = lambda _: None
         self._number = 0
@@ -106,9 +107,9 @@ class Local:
         """Return how many processes there are."""
         return len(self._workers) or self._count
 
-    def submit(self, task: Task) -> asyncio.Future[Done]:
+    def submit(self, task: Task) -> asyncio.Future[Done | None]:
         """Run a chunk on the process that has the fewest."""
-        future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Done | None] = asyncio.get_running_loop().create_future()
         if self._failed is not None:
             future.set_exception(self._failed)
         else:
@@ -136,12 +137,24 @@ class Local:
         await asyncio.gather(*self._keepers, *ends, return_exceptions=True)
 
     def _hand_out(self) -> None:
-        while self._queue and self._workers:
-            worker = min(self._workers, key=lambda worker: len(worker.tasks))
-            task, future = self._queue.pop(0)
+        """Give each process the chunks that it can have open; a process that dies takes no other with it."""
+        while self._hand_out_one():
+            pass
+
+    def _hand_out_one(self) -> bool:
+        for place, (task, future) in enumerate(self._queue):
+            most = 1 if task.alone else OPEN
+            free = [worker for worker in self._workers if len(worker.tasks) < most and not worker.alone]
+            if not free:
+                continue
+            worker = min(free, key=lambda worker: len(worker.tasks))
+            del self._queue[place]
             self._number += 1
+            worker.alone = task.alone
             worker.tasks[self._number] = future
             write_message(worker.writer, ("task", self._number, task))
+            return True
+        return False
 
     async def _keep(self) -> None:
         """Keep one process running (rule 1)."""
@@ -186,6 +199,8 @@ class Local:
                 self._heard(rest[0])
             elif kind in {"done", "error"}:
                 future = worker.tasks.pop(rest[0], None)
+                worker.alone = worker.alone and bool(worker.tasks)
+                self._hand_out()
                 if future is not None and not future.done():
                     future.set_result(rest[1]) if kind == "done" else future.set_exception(rest[1])
 

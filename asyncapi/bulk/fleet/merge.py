@@ -1,8 +1,9 @@
 """Make the output of the shards: one after the other, by the chunks' numbers.
 
 Rules:
-1. Lines are copied as they are, compressed ones too (RFC 1952 section 2.2: members of gzip may follow each other; RFC 8878
-   section 3.1: so may frames of zstd); of a table, the header once. SQLite and Parquet are made of shards of JSON lines.
+1. Lines are copied as they are, compressed ones too: members of gzip may follow each other (RFC 1952 section 2.2), and
+   so may frames of zstd (RFC 8878 section 3.1). Of a table, the header is copied once. SQLite and Parquet are made of
+   shards of JSON lines.
 2. The output appears whole: it is written beside its place, and renamed.
 3. A shard that isn't as long as its `.done` says is an error: nothing is sent again in silence.
 4. An output that is a folder gets the shards themselves, `000042.jsonl`: nothing is merged.
@@ -78,7 +79,7 @@ class Merge:
         for shard in shards:
             self._check(shard)
         output = Path(self._job.output)
-        if is_folder(output):
+        if is_folder(self._job.output):
             return self._hand_over(output, shards)
         place = self._folder / f"{run}.{output.name}"
         sink: Any = file_sink(place, output.name)

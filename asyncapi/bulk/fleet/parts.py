@@ -164,12 +164,11 @@ def publish(parts: Parts, what: dict[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        if found["asyncapi_parts"] != 1 or not isinstance(found["job"], str) or not isinstance(found["what"], dict):
-            raise ValueError
+        found: Any = json.loads(path.read_bytes())
+        known = {1: {"job": str(found["job"]), "what": dict(found["what"])}}[found["asyncapi_parts"]]
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"{path} was not written by asyncapi: move it away, or pass --overwrite") from None
-    return found
+    return known
 
 
 def _check_same(folder: Path, then: dict[str, Any], now: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 Rules:
 1. A worker is an actor, one for each CPU of the cluster; actors that join or leave are looked for now and then.
-2. Chunks go to the actor that has the fewest. An actor that dies is replaced by Ray, and its chunks are reported as killed.
+2. Chunks go to the actor that has the fewest. An actor that dies is replaced by Ray, and its chunks are reported as
+   killed.
 3. Reports wait in the actor until the coordinator asks for them, twice a second.
 """
 
@@ -23,7 +24,7 @@ from asyncapi.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncapi.bulk.fleet.chunk import Done
+    from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.fleet.engines import Report, Task
 
 _AT_A_TIME = 1000  # calls of an actor; chunks beyond worker.OPEN wait in it
@@ -123,7 +124,7 @@ class Ray:
         """Return how many actors there are."""
         return len(self._handles)
 
-    def submit(self, task: Task) -> asyncio.Future[Done]:
+    def submit(self, task: Task) -> asyncio.Future[Done | None]:
         """Run a chunk on the actor that has the fewest."""
         handle = min(self._handles, key=lambda handle: handle.tasks)
         handle.tasks += 1
@@ -175,7 +176,7 @@ async def _reports(handle: _Handle) -> list[Report]:
         return []
 
 
-async def _result(handle: _Handle, call: Any) -> Done:
+async def _result(handle: _Handle, call: Any) -> Done | None:
     try:
         return await call  # type: ignore[no-any-return]
     except RayActorError:  # ActorUnavailableError, while Ray starts it again, is one

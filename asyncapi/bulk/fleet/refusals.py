@@ -40,8 +40,10 @@ def _limits(job: Job, *, alone: bool) -> Iterator[tuple[bool, str]]:
     for name in ("rate", "tokens"):
         yield (
             getattr(job, name) is not None and job.shared is None and not alone,
-            f"--{name} with --on needs --shared redis://host: each worker would send at that rate on its own, "
-            f"so that N workers sent N times as much",
+            (
+                f"--{name} with --on needs --shared redis://host: each worker would send at that rate on its own, so "
+                "that N workers sent N times as much"
+            ),
         )
 
 
@@ -50,15 +52,19 @@ def _secrets(job: Job) -> Iterator[tuple[bool, str]]:
     for name in job.headers:
         yield (
             is_secret(name),
-            f"the header {name} is a secret, and with --on it would go to the workers with the job: {elsewhere}. "
-            f"Set a variable in the environment of each worker, and name it: --auth-env VARIABLE, or --api-key-env "
-            f"'{name}=VARIABLE'",
+            (
+                f"the header {name} is a secret, and with --on it would go to the workers with the job: {elsewhere}. "
+                "Set a variable in the environment of each worker, and name it: --auth-env VARIABLE, or --api-key-env "
+                f"'{name}=VARIABLE'"
+            ),
         )
     yield (
         job.user is not None,
-        f"--user has a password, and with --on it would go to the workers with the job: {elsewhere}. Set a variable in "
-        "the environment of each worker to 'Basic <base64 of name:password>', and name it: --api-key-env "
-        "'Authorization=VARIABLE'",
+        (
+            f"--user has a password, and with --on it would go to the workers with the job: {elsewhere}. Set a "
+            "variable in the environment of each worker to 'Basic <base64 of name:password>', and name it: "
+            "--api-key-env 'Authorization=VARIABLE'"
+        ),
     )
     urls = {"--base-url": job.base_url, "--url": job.url, "--proxy": job.proxy, "--shared": _redis(job.shared)}
     for option, url in urls.items():

@@ -1,10 +1,10 @@
 """Read one chunk of an input, on whatever worker.
 
 Rules:
-1. Rows keep their numbers: an id or an idempotency key is the same whichever worker sends the row. Lines keep theirs: an
-   error names the line of the whole input.
-2. A chunk that the coordinator has written into the parts folder is a file of JSON: a line that says what the input is,
-   and a line `[number, item]` for each line or row of it.
+1. Rows keep their numbers: an id or an idempotency key is the same whichever worker sends the row. Lines keep theirs:
+   an error names the line of the whole input.
+2. A chunk that the coordinator has written into the parts folder is a file of JSON: one line says what the input is,
+   and then each line or row of it has a line `[number, item]`.
 """
 
 from __future__ import annotations

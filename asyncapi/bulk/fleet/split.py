@@ -3,8 +3,8 @@
 Rules:
 1. One pass checks every row, as a job of one process does, and notes where chunks begin: memory is constant but for
    about 200 bytes a chunk.
-2. A chunk of a plain text file is a range of its bytes that begins and ends between rows (a quoted field of CSV may hold
-   line breaks); with CSV, each slice reads the header first. A chunk of a Parquet file is a range of rows.
+2. A chunk of a plain text file is a range of its bytes that begins and ends between rows (a quoted field of CSV may
+   hold line breaks); with CSV, each slice reads the header first. A chunk of a Parquet file is a range of rows.
 3. No other input can be read from its middle: a packed file, a stream, SQLite, URLs and mappings of a program. The
    coordinator reads it, and writes each chunk into the parts folder shortly before a worker needs it.
 """
@@ -64,26 +64,25 @@ def split(job: Job, opened: Callable[[Any], object] = id) -> Plan:
         source = CountedLines(source.path)
         reader = job.reader(source=source)
         opened(reader)
-        chunks = _ranges(job, reader, source)
+        chunks: list[Chunk] | None = _ranges(job, reader, source)
+        rows = chunks[-1].first_row + chunks[-1].rows if chunks else 0
     else:
         reader = job.reader(source=source)
         opened(reader)
         if not reader.regular:
-            return Plan(None, "a stream", None)
-        chunks, rows = None, sum(1 for _ in reader.checked())
-        if isinstance(source, ParquetSource):
-            chunks = [_rows_only(number, first, rows, job) for number, first in enumerate(range(0, rows, job.chunk))]
-        return Plan(rows, _digest(job, source), chunks, reader.columns, reader.duplicates.text())
-    rows = sum(chunk.rows for chunk in chunks)
-    return Plan(rows, _digest(job, source), chunks, reader.columns, reader.duplicates.text())
+            return Plan(None, "a stream", None, reader.columns)
+        rows = sum(1 for _ in reader.checked())
+        chunks = _row_ranges(rows, job.chunk) if isinstance(source, ParquetSource) else None
+    digest = str(source.digest() if job.limit is None else source.digest_all())
+    return Plan(rows, digest, chunks, reader.columns, reader.duplicates.text())
 
 
-def _digest(job: Job, source: Any) -> str:
-    return str(source.digest() if job.limit is None else source.digest_all())
-
-
-def _rows_only(number: int, first: int, rows: int, job: Job) -> Chunk:
-    return Chunk(number, first, min(job.chunk, rows - first), begin=first, length=min(job.chunk, rows - first), first_line=first + 1)
+def _row_ranges(rows: int, size: int) -> list[Chunk]:
+    found = []
+    for number, first in enumerate(range(0, rows, size)):
+        length = min(size, rows - first)
+        found.append(Chunk(number, first, length, begin=first, length=length, first_line=first + 1))
+    return found
 
 
 def _ranges(job: Job, reader: Reader, lines: CountedLines) -> list[Chunk]:
@@ -197,9 +196,7 @@ def parts(
             _header(items, reader)
             head = tap.items[: len(tap.items) - sum(1 for _ in items)]
             del tap.items[: len(head)]
-        chunk = Chunk(
-            number, first_row, count, 0, 0, first_line=0, format=reader.format, part=f"{number:06d}.input"
-        )
+        chunk = Chunk(number, first_row, count, 0, 0, first_line=0, format=reader.format, part=f"{number:06d}.input")
         if not is_done(number):
             write_part(folder / chunk.part, tap, head, tap.items)
         tap.items.clear()

@@ -2,8 +2,8 @@
 
 Rules:
 1. A chunk that has ended counts by its `.done`, one that is open by its last report.
-2. Rows that were there when this run began are `skipped`, as in a job of one process; rows of a worker that died in this
-   run are rows of this run.
+2. Rows that were there when this run began are `skipped`, as in a job of one process; rows of a worker that died in
+   this run are rows of this run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.journal import Indices
+from asyncapi.bulk.indices import Indices
 from asyncapi.bulk.progress import Progress, RecentRate
 from asyncapi.bulk.summary import Summary
 from asyncapi.bulk.tally import Tally
@@ -184,7 +184,7 @@ class Totals:
         )
 
     def _sending(self) -> int:
-        """Count the attempts that are being sent: the chunks of a worker share its client, and each reports all of it."""
+        """Count the attempts that are being sent; the chunks of a worker share a client, and each reports all of it."""
         by_worker: dict[str, int] = {}
         for number, state in self.open.items():
             worker = self.at.get(number, "")

@@ -1,4 +1,4 @@
-"""Compare the versions of Python and packages of a worker with those of the coordinator: both must run the same code."""
+"""Compare the versions of a worker with those of the coordinator: both must run the same Python and packages."""
 
 from __future__ import annotations
 
@@ -41,5 +41,6 @@ def check_versions(wanted: Mapping[str, str]) -> None:
     ]
     if differ:
         raise ConfigError(
-            f"the worker {platform.node()} has {', '.join(differ)}: install the versions of this machine on every worker"
+            f"the worker {platform.node()} has {', '.join(differ)}: "
+            "install the versions of this machine on every worker"
         )

@@ -2,7 +2,8 @@
 
 Rules:
 1. A run of a job has one client on each worker, for all its chunks.
-2. Two chunks are open at a time, so that the last rows of one don't wait alone; more wait here, without a lease.
+2. Two chunks are open at a time, so that the last rows of one don't wait alone; more wait here, without a lease. A
+   chunk that may have killed a worker is open alone.
 3. A run that was stopped stays stopped: tasks that arrive later end at once.
 4. What a run holds here is closed a while after its last chunk: its coordinator may have died without a word.
 """
@@ -12,18 +13,19 @@ from __future__ import annotations
 import asyncio
 import pickle
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from asyncapi.bulk.fleet.chunk import run_chunk
-from asyncapi.bulk.fleet.engines import Report
+from asyncapi.bulk.fleet.engines import OPEN, Report
 from asyncapi.bulk.fleet.leases import leases_of
+from asyncapi.bulk.fleet.network import noted_for_all
 from asyncapi.bulk.fleet.shared_client import SharedClient
 from asyncapi.bulk.fleet.versions import check_versions
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from asyncapi.bulk.engine import Engine
     from asyncapi.bulk.fleet.done import Done
@@ -32,14 +34,36 @@ if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.progress import Progress
 
-OPEN = 2  # chunks at a time (rule 2)
-
 _IDLE = 30.0  # seconds (rule 4)
 _SECONDS = 0.5  # between reports of a chunk
 _REMEMBERED = 1000  # runs that were stopped
 
 _runs: dict[str, _Run] = {}
 _stopped: dict[str, tuple[str, int]] = {}
+
+
+class _Places:
+    """Places for open chunks (rule 2)."""
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._alone = False
+        self._left = asyncio.Condition()
+
+    @asynccontextmanager
+    async def taken(self, *, alone: bool) -> AsyncIterator[None]:
+        """Wait for a place, or with `alone` for all of them."""
+        async with self._left:
+            await self._left.wait_for(lambda: not self._alone and self._open < (1 if alone else OPEN))
+            self._open += 1
+            self._alone = alone
+        try:
+            yield
+        finally:
+            self._open -= 1
+            self._alone = False
+            async with self._left:
+                self._left.notify_all()
 
 
 class _Run:
@@ -50,7 +74,7 @@ class _Run:
         self.job = job
         self.shared = shared
         self.leases = leases
-        self.places = asyncio.Semaphore(OPEN)
+        self.places = _Places()
         self.engines: set[Engine] = set()
         self.tasks = 0
         self.closing: asyncio.TimerHandle | None = None
@@ -81,7 +105,7 @@ async def work(task: Task, worker: str, report: Callable[[Report], object]) -> D
         run.closing = None
     run.tasks += 1
     try:
-        async with run.places:
+        async with run.places.taken(alone=task.alone):
             if task.run in _stopped:
                 return None
             return await _work(task, run, _throttled(task, worker, report))
@@ -113,8 +137,8 @@ async def finish(run: str) -> None:
 
 def _begin(task: Task) -> _Run:
     check_versions(task.versions)
-    job: Job = pickle.loads(task.job)  # noqa: S301 - from the coordinator, as the task itself
-    run = _runs[task.run] = _Run(task, job, SharedClient(job), leases_of(job.shared, task.folder, task.job_id))
+    job = noted_for_all(pickle.loads(task.job), task.folder)  # noqa: S301 - from the coordinator, as the task itself
+    run = _runs[task.run] = _Run(task, job, SharedClient(job), leases_of(job.shared_limits(), task.folder, task.job_id))
     return run
 
 
@@ -143,7 +167,6 @@ async def _work(task: Task, run: _Run, progress: Callable[[Progress], object]) -
             shared=run.shared,
             progress=progress,
             opened=note,
-            give_up=task.give_up,
         )
     finally:
         run.engines.difference_update(opened)

@@ -1,6 +1,6 @@
 """An input is split into chunks, and the chunks have the rows of the input: the same, once each, with the same numbers."""
 
-import datetime
+import datetime as dt
 import gzip
 import json
 import sqlite3
@@ -57,7 +57,7 @@ def packed(path):
 def parquet(path):
     pa = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")
-    days = [datetime.datetime(2020, 1, 1) + datetime.timedelta(days=number) for number in range(20)]
+    days = [dt.datetime(2020, 1, 1) + dt.timedelta(days=number) for number in range(20)]
     pq.write_table(pa.table({"url": URLS, "id": list(range(20)), "when": days}), path, row_group_size=6)
 
 
@@ -112,7 +112,7 @@ def test_the_digest_is_that_of_a_job_of_one_process(tmp_path):
 
 def test_a_broken_row_is_found_before_anything_is_sent(tmp_path):
     (tmp_path / "a.txt").write_text("http://h/1\nnot a url\n")
-    with pytest.raises(InputError, match="a.txt:2"):
+    with pytest.raises(InputError, match=r"a\.txt:2"):
         split(Job(tmp_path / "a.txt", tmp_path / "o.jsonl"))
 
 
@@ -126,7 +126,7 @@ def test_an_error_in_a_slice_names_the_line_of_the_whole_file(tmp_path):
     job = Job(tmp_path / "a.txt", tmp_path / "o.jsonl", chunk=7)
     last = split(job).chunks[-1]
     (tmp_path / "a.txt").write_text((tmp_path / "a.txt").read_text().replace("http://h/19", "htt?://h/19"))
-    with pytest.raises(InputError, match="a.txt:22"):
+    with pytest.raises(InputError, match=r"a\.txt:22"):
         list(slice_reader(job, last, str(tmp_path)).items())
 
 
