@@ -60,6 +60,14 @@ class Epochs(Protocol):
         """Return the open store of an epoch; None where `output` is to be opened as that of any job."""
         ...
 
+    def measured(self, epoch: int) -> tuple[str, int]:
+        """Return the name of an epoch's shard, and its size.
+
+        Raises:
+            OSError: It can't be read.
+        """
+        ...
+
     def finish(self, done: Done) -> Done:
         """Make the chunk done, if it isn't; return what stands.
 
@@ -125,6 +133,11 @@ class EpochFiles:
             if self._copy(past, epoch):
                 break
         return True
+
+    def measured(self, epoch: int) -> tuple[str, int]:
+        """Return the name of an epoch's shard, and its size in bytes."""
+        shard = self.shard(epoch)
+        return shard.name, shard.stat().st_size
 
     def finish(self, done: Done) -> Done:
         """Make the chunk done."""
