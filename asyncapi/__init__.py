@@ -109,6 +109,7 @@ if TYPE_CHECKING:
         Retry,
         Timeout,
     )
+    from asyncapi.stores.redis_tokens import RedisStore
     from asyncapi.streaming.events import Events
     from asyncapi.streaming.response import StreamedResponse
     from asyncapi.streaming.stream import JSONLines, Stream
@@ -187,6 +188,7 @@ __all__ = [
     "RateLimit",
     "RateLimited",
     "Redis",
+    "RedisStore",
     "RejectedError",
     "Request",
     "RequestTimeout",
@@ -243,6 +245,7 @@ _HOMES = {
         "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Fallback Hedge "
         "LinkHeader NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
+    "stores.redis_tokens": "RedisStore",
     "streaming.events": "Events",
     "streaming.response": "StreamedResponse",
     "streaming.stream": "JSONLines Stream",

@@ -13,15 +13,14 @@ Rules:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.rows import BIGGEST_INT, COLUMNS, Row, cells, id_cell, row_of
+from asyncapi.bulk.cells import Kind, cell, fields_of, plain
+from asyncapi.bulk.rows import COLUMNS, Row, cells, row_of
 from asyncapi.bulk.selection import Path, selection
 from asyncapi.errors import StatusError
-from asyncapi.messages.json_text import written_anyhow
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
 from asyncapi.streaming.response import StreamedResponse
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.reader import Item
     from asyncapi.messages.response import Outcome
-
-Kind = Literal["id", "text", "int", "real", "bool", "time", "json", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,6 @@ _KINDS: dict[str, Kind] = {
     "elapsed_ms": "real", "at": "time", "file": "text", "headers": "json", "final_url": "text", "bytes": "int",
 }  # fmt: skip
 _EXTRA = {"headers": "headers", "url": "final_url", "bytes": "bytes"}
-_TYPES: dict[str, Kind] = {"integer": "int", "number": "real", "boolean": "bool", "string": "text"}
 _RESERVED = ("rowid", "oid", "_rowid_")  # of SQLite
 _SET_COOKIE = "set-cookie"
 
@@ -103,8 +99,8 @@ class Columns:
     def _cells(self, row: Row) -> tuple[Any, ...]:
         ok, model = row["ok"], {}
         if ok and self._of_model:
-            plain = _plain(row["data"])
-            model = plain if isinstance(plain, dict) else {}
+            data = plain(row["data"])
+            model = data if isinstance(data, dict) else {}
         return tuple(
             cell(column.kind, (model if column.of_model else row).get(column.key), null=ok and column.name == "data")
             for column in self.columns
@@ -112,43 +108,6 @@ class Columns:
 
 
 USUAL = Columns()
-
-
-def cell(kind: Kind, value: Any, *, null: bool = False) -> Any:
-    """Turn a value into what a column of this kind holds (rule 3)."""
-    if value is None and not null:
-        return None
-    if kind == "id":
-        return id_cell(value)
-    if kind == "json":
-        return written_anyhow(value).decode()
-    if kind == "int":
-        return value if type(value) is int and -BIGGEST_INT <= value < BIGGEST_INT else None
-    if kind == "real":
-        return _finite(value) if type(value) in {int, float} else None
-    if kind == "bool":
-        return value if type(value) is bool else None
-    if type(value) is str:
-        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-    if kind != "any":
-        return written_anyhow(value).decode()
-    return _any_cell(value)
-
-
-def _any_cell(value: Any) -> Any:
-    if type(value) is bool:
-        return value
-    if type(value) is int:
-        return value if -BIGGEST_INT <= value < BIGGEST_INT else str(value)
-    return _finite(value) if type(value) is float else written_anyhow(value).decode()
-
-
-def _finite(value: float) -> float | None:
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number + 0.0 if math.isfinite(number) else None
 
 
 def columns_of(job: Job, model: Any, carried: Sequence[str] = ()) -> Columns:
@@ -166,7 +125,7 @@ def columns_of(job: Job, model: Any, carried: Sequence[str] = ()) -> Columns:
     names = _Names(maker.taken, _RESERVED)
     found = [Column(name, _KINDS[name] if name in maker.own else "any", name) for name in maker.order]
     if model is not None and not maker.selected and job.save_dir is None:
-        found += [Column(names.free(name, "data_"), kind, name, of_model=True) for name, kind in _fields(model)]
+        found += [Column(names.free(name, "data_"), kind, name, of_model=True) for name, kind in fields_of(model)]
     keys = maker.carried_keys(carried)
     found += [Column(names.free(key, "input_"), "any", key) for key in keys.values()]
     return Columns(tuple(found))
@@ -245,8 +204,8 @@ class RowMaker:
         return keys
 
     def _select(self, data: Any) -> Row:
-        plain = data if type(data) in {dict, list, str, int, float, bool, type(None)} else _plain(data)
-        return {name: path.take(plain) for name, path in self.selected.items()}
+        value = data if type(data) in {dict, list, str, int, float, bool, type(None)} else plain(data)
+        return {name: path.take(value) for name, path in self.selected.items()}
 
     def _in_place(self, row: Row, inner: Row) -> Row:
         """Put columns in the place of `data`."""
@@ -303,40 +262,3 @@ def headers_of(headers: Any) -> dict[str, Any]:
         else:
             found[name] = f"{found[name]}, {value}" if name in found else value
     return found
-
-
-def _plain(value: Any) -> Any:
-    from pydantic_core import from_json  # noqa: PLC0415 - it takes long
-
-    return value if type(value) in {dict, list} else from_json(written_anyhow(value))
-
-
-def _fields(model: Any) -> list[tuple[str, Kind]]:
-    """Return the fields of a model with their kinds; none of a type without fields."""
-    from pydantic import BaseModel, TypeAdapter  # noqa: PLC0415 - it takes long
-
-    try:
-        schema = TypeAdapter(model).json_schema(by_alias=False, mode="serialization")
-    except Exception:  # a type that has no JSON schema
-        is_model = isinstance(model, type) and issubclass(model, BaseModel)
-        return [(name, "json") for name in model.model_fields] if is_model else []
-    whole = _resolved(schema, schema)
-    return [(name, _kind(part, schema)) for name, part in whole.get("properties", {}).items()]
-
-
-def _resolved(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    for _ in range(10):
-        reference = part.get("$ref", "")
-        if not reference.startswith("#/$defs/"):
-            break
-        part = schema["$defs"][reference.removeprefix("#/$defs/")]
-    return part
-
-
-def _kind(part: dict[str, Any], schema: dict[str, Any]) -> Kind:
-    part = _resolved(part, schema)
-    choices = [_resolved(one, schema) for one in part.get("anyOf", ())]
-    kinds = {one.get("type") for one in choices if one.get("type") != "null"} or {part.get("type")}
-    if kinds == {"integer", "number"}:
-        return "real"
-    return _TYPES.get(str(kinds.pop()), "json") if len(kinds) == 1 else "json"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from asyncapi.bulk.job import Job
 
+_COMMAND_LINE = "asyncapi.cli.running"  # what nothing but the command line imports
 _HEADERS = frozenset({"-H", "--header"})
 _SECRETS = frozenset({"--user", "-u"})  # name:password
 _BODIES = frozenset({"--json", "--data", "-d"})
@@ -38,7 +39,8 @@ def command_text(arguments: Sequence[str] | None = None) -> str:
     """
     given = sys.argv if arguments is None else arguments
     program = PurePath(given[0]) if given else PurePath()
-    if program.stem != "asyncapi" and program.parts[-2:] != ("asyncapi", "__main__.py"):
+    is_ours = program.stem == "asyncapi" or program.parts[-2:] == ("asyncapi", "__main__.py")
+    if not is_ours and not (str(program) == "-c" and _COMMAND_LINE in sys.modules):
         return ""
     words = ["asyncapi"]
     previous = ""

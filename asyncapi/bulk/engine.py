@@ -20,18 +20,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.columns import RowMaker, map_model, row_maker
+from asyncapi.bulk.columns import map_model
 from asyncapi.bulk.commentary import Commentary
 from asyncapi.bulk.due import DueRows
+from asyncapi.bulk.ending import INTERRUPTED, ended, summary_of_nothing, summary_of_run
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.gauges import Gauges
-from asyncapi.bulk.journal import FAILED, OK, UNKNOWN
-from asyncapi.bulk.opening import Opened, kept_text, nothing_to_do, opened
+from asyncapi.bulk.opening import Opened, opened
 from asyncapi.bulk.prepare import check, check_beside, client_for, is_stopped
-from asyncapi.bulk.report import write_report
-from asyncapi.bulk.rows import not_sent_row, row_of, unknown_row
+from asyncapi.bulk.results import Results
 from asyncapi.bulk.store import NoReader, NotWritten
-from asyncapi.bulk.summary import Summary, summary_of, write_summary
+from asyncapi.bulk.summary import Summary, summary_of
 from asyncapi.bulk.tally import Tally
 from asyncapi.bulk.turns import Turns, turns_of
 from asyncapi.errors import ConfigError
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from asyncapi.bulk.failed import FailedRows
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.journal import Past
     from asyncapi.bulk.part import Part
@@ -49,20 +47,17 @@ if TYPE_CHECKING:
     from asyncapi.bulk.progress import Progress
     from asyncapi.bulk.reader import Item
     from asyncapi.bulk.retried import Retried
-    from asyncapi.bulk.rows import Row
     from asyncapi.bulk.saving import Saver
+    from asyncapi.bulk.sinks import Sink
     from asyncapi.bulk.store import Store
     from asyncapi.client.client import Client
     from asyncapi.client.stats import Stats
-    from asyncapi.messages.response import Outcome
 
 GRACE = 1.5  # seconds for requests in flight, once the job is stopping (rule 2)
 
 _TICK = 0.2
 _LAST_MOMENT = 0.3  # seconds to wait for another program's lock after a Ctrl-C
 _LOOK = 1.0  # seconds between looks at whether the output is still there
-_SKIP = 1000  # rows of an earlier run skipped at a time
-_INTERRUPTED = 130
 
 
 class Engine:
@@ -117,7 +112,6 @@ class Engine:
         self._first: Engine | None = None  # finishes a stopped job, before its failed rows are sent again
         self._retried: Retried | None = None
         self._saver: Saver | None = None
-        self._make: Callable[[Item, Outcome[Any]], Row] = row_of
         self._outcomes: Outcomes[Any] | None = None
         self._consumer: asyncio.Task[None] | None = None
         self._commentary = Commentary() if job.verbose else None
@@ -149,12 +143,13 @@ class Engine:
         try:
             digest, carried = await self._scan()
             if self.stopped is not None:
-                return await write_end(job, summary_of(self), self.tally)
+                return await ended(self, summary_of(self))
             there = Opened(self._given_store)
-            if sink is not None and there.store is None:
-                there = await opened(job, sink, model, self._reader, digest, carried=carried, part=part)
+            if sink is not None:
+                there = await self._opened(sink, model, digest, carried)
             if there.store is None:
-                return await write_end(job, self._nothing_to_do(there), self.tally)
+                stopped = self.stopped is not None
+                return await ended(self, summary_of(self) if stopped else summary_of_nothing(self, there))
             self.store, self._retried = there.store, there.retried
             try:
                 with joined:
@@ -165,7 +160,7 @@ class Engine:
         finally:
             if client is not self._client and (part is None or part.shared is None):
                 await client.aclose()
-        return await write_end(job, self._summary(), self.tally)
+        return await ended(self, summary_of_run(self, there.retried))
 
     async def _finish_first(self) -> Summary | None:
         """Finish a job that was stopped before its failed rows are sent again; its summary, if that stops early."""
@@ -176,37 +171,14 @@ class Engine:
         self._first = Engine(first, client=self._client, progress=self._gauges.callback)
         try:
             summary = await self._first.run()
+            self.tally = self._first.tally
         finally:
             self._first = None
         if summary.stopped is None:
+            self.tally = Tally()
             return None
-        self.tally, self.stopped, self.code = Tally(), summary.stopped, summary.exit_code
-        return await write_end(job, summary, self.tally)
-
-    def _nothing_to_do(self, there: Opened) -> Summary:
-        self.notes.append(nothing_to_do(self.job, there))
-        found = there.finished or there.retried
-        total, failed = (0, 0) if found is None else (found.total, found.failed)
-        summary = replace(summary_of(self), total=total, skipped=total, skipped_failed=failed)
-        return summary if there.finished is not None else replace(summary, exit_code=1 if failed else 0)
-
-    def _summary(self) -> Summary:
-        past, retried = self.store.past, self._retried
-        summary = summary_of(self, skipped=len(past.done), skipped_failed=past.failed + past.unknown)
-        if retried is None:
-            return summary
-        sent = len(past.done) + self.tally.done
-        ok = sent - past.failed - past.unknown - self.tally.failed - self.tally.unknown
-        notes = [f"{ok:,} of the {sent:,} failed rows that were sent again are ok now", kept_text(retried)]
-        return replace(
-            summary,
-            total=retried.total,
-            skipped=retried.total - retried.due_rows + len(past.done),
-            skipped_failed=summary.skipped_failed + retried.kept,
-            retried=sent,
-            notes=(*summary.notes, *filter(None, notes)),
-            exit_code=summary.exit_code or (1 if retried.kept else 0),
-        )
+        self.stopped, self.code = summary.stopped, summary.exit_code
+        return await ended(self, summary)
 
     @property
     def past(self) -> Past:
@@ -215,7 +187,7 @@ class Engine:
 
     def interrupt(self) -> None:
         """Stop as Ctrl-C does."""
-        self.stop("interrupted", _INTERRUPTED)
+        self.stop("interrupted", INTERRUPTED)
 
     def stop(self, why: str, code: int) -> None:
         """Stop early (rule 2); only the first call counts."""
@@ -235,7 +207,7 @@ class Engine:
         """Return the client, and the block in which it sends our rows."""
         part = self._part
         if part is None or part.shared is None:
-            synced = self._synced if self.job.durable else None
+            synced = (lambda: self.store.synced()) if self.job.durable else None  # noqa: PLW0108 - it is opened later
             client = self._client or client_for(self.job, self._note, self.turns, self._commentary, synced)
             return client, nullcontext()
         return part.shared.client, part.shared.joined(part.first_row, part.rows, self._note, self.turns)
@@ -259,6 +231,14 @@ class Engine:
         if found.duplicates is not None:
             self.notes.append(found.duplicates)
         return found.digest, found.columns
+
+    async def _opened(self, sink: Sink, model: Any, digest: str, carried: tuple[str, ...]) -> Opened:
+        try:
+            return await opened(self.job, sink, model, self._reader, digest, carried=carried, part=self._part)
+        except ConfigError:
+            if self.stopped is not None:  # cut off while it read the input
+                return Opened()
+            raise
 
     async def _fetch(self, client: Client, model: Any) -> None:
         self.phase = "fetching"
@@ -290,10 +270,10 @@ class Engine:
 
     async def _consume(self, client: Client, model: Any) -> None:
         source = await self._source(client)
+        results = Results(self, model, first_row=self._first_row, commentary=self._commentary)
         if self._part is not None and self._part.give_up is not None:
-            await self._write_off(source, self._part.give_up)  # type: ignore[arg-type]  # a part is no stream
+            await results.write_off(source, self._part.give_up)  # type: ignore[arg-type]  # a part is no stream
             return
-        self._make = row_maker(self.job, model)
         workers, ordered = self.job.concurrency, self.job.ordered
         if self._saver is None:
             model = map_model(self.job, model)
@@ -305,19 +285,19 @@ class Engine:
         self._outcomes.hold = self.turns
         async with self._outcomes as outcomes:
             async for outcome in outcomes:
-                self._take(outcome)
+                results.take(outcome)
                 while self.store.behind:
                     await self.store.room()
         while self.due.lost and self.stopped is None:
-            self._take_lost()
+            results.take_lost()
 
     async def _source(self, client: Client) -> Iterator[Item] | AsyncIterator[Item]:
         """Return the rows to send, and prepare what looks at them on their way."""
         job, due, past = self.job, self.due, self.store.past
         if self._retried is not None:
             self.total, due.is_wanted = self._retried.due_rows, self._retried.due
-        if self.store.failed is not None:
-            due.passed = partial(self._passed, self.store.failed, past)
+        if (failed := self.store.failed) is not None:
+            due.passed = lambda item: failed.passed(item.index - self._first_row, item, past)
         if job.save_dir is not None:
             from asyncapi.bulk.saving import Saver  # noqa: PLC0415 - most jobs save no files
 
@@ -327,28 +307,11 @@ class Engine:
             due.claim = self._saver.claim
         return await due.open(past, self._part.job_id if self._part is not None else past.job)
 
-    def _passed(self, failed: FailedRows, past: Past, item: Item) -> None:
-        failed.passed(item.index - self._first_row, item, past)
-
-    async def _write_off(self, items: Iterator[Item], why: str) -> None:
-        """Write the rows that are not there without sending them."""
-        for item in items:
-            row = self._whole(item, not_sent_row(item, why))
-            self.store.add(item.index - self._first_row, FAILED, row, item)
-            self.tally.count(row | {"elapsed_ms": 0.0}, time.monotonic() - self.began, host=item.target.host)
-            if item.index % _SKIP == 0:
-                await asyncio.sleep(0)
-        while self.due.lost:
-            self._take_lost()
-
     def _ended(self, count: int) -> None:
         if self.stopped is None:
             self.total = count
         if (duplicates := self._reader.duplicates.text()) is not None:
             self.notes.append(duplicates)
-
-    async def _synced(self) -> None:
-        await self.store.synced()
 
     def _note(self, index: int) -> Noted:
         if self._part is None:
@@ -368,37 +331,6 @@ class Engine:
 
     def _release(self, index: int) -> None:
         self.store.release(index - self._first_row)
-
-    def _take(self, outcome: Outcome[Any]) -> None:
-        item: Item = outcome.request  # type: ignore[assignment]  # the source yields items
-        lost = self.due.lost
-        while lost and (not self.job.ordered or lost[0].index < item.index):
-            self._take_lost()
-        row = self._make(item, outcome)
-        self.store.add(item.index - self._first_row, OK if row["ok"] else FAILED, row, item)
-        tally = self.tally
-        tally.add(row, outcome, time.monotonic() - self.began)
-        if not row["ok"]:
-            self._look_at_failure(row, item)
-
-    def _look_at_failure(self, row: Row, item: Item) -> None:
-        """Stop the job if this failure, or the number of failures, is reason enough."""
-        job = self.job
-        if self._commentary is not None:
-            self._commentary.failed(item, row)
-        if row["status"] in job.fail_fast:
-            self.stop(f"a row got {row['status']} (fail_fast): {row['error']}", 1)
-        elif job.max_errors is not None and self.tally.failed >= job.max_errors:
-            self.stop(f"{self.tally.failed} rows have failed (max_errors)", 1)
-
-    def _whole(self, item: Item, row: Row) -> Row:
-        """Add the carried columns to a row that was not sent."""
-        return self._make.carry(item, row) if isinstance(self._make, RowMaker) else row
-
-    def _take_lost(self) -> None:
-        item = self.due.lost.popleft()
-        self.store.add(item.index - self._first_row, UNKNOWN, self._whole(item, unknown_row(item)), item)
-        self.tally.add_unknown()
 
     async def _tick(self) -> None:
         looked = 0.0
@@ -430,27 +362,6 @@ class Engine:
     async def _write_all(self) -> None:
         """Write the rows that wait; wait for another program's lock, but not long after a Ctrl-C."""
         until = time.monotonic() + _LAST_MOMENT
-        while not self.store.flush() and (self.code != _INTERRUPTED or time.monotonic() < until):
+        while not self.store.flush() and (self.code != INTERRUPTED or time.monotonic() < until):
             self._gauges.show()
             await asyncio.sleep(_TICK)
-
-
-async def write_end(job: Job, summary: Summary, tally: Tally) -> Summary:
-    """Write the report and the summary, where the job wants them; return what the summary is then."""
-    if job.report is not None and summary.exit_code != _INTERRUPTED:
-        try:
-            await in_thread(partial(write_report, job, summary, tally))
-            summary = replace(summary, report=job.report)
-        except OSError as error:
-            summary = _not_written(summary, f"the report {job.report}", error)
-    if job.summary is not None:
-        try:
-            await in_thread(partial(write_summary, job.summary, summary))
-        except OSError as error:
-            summary = _not_written(summary, f"the summary {job.summary}", error)
-    return summary
-
-
-def _not_written(summary: Summary, what: str, error: OSError) -> Summary:
-    why = summary.stopped or f"cannot write {what}: {error.strerror}"
-    return replace(summary, stopped=why, exit_code=summary.exit_code or 1)

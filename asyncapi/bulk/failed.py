@@ -16,7 +16,7 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING
 
 from asyncapi.bulk import disk
-from asyncapi.bulk.journal import Indices
+from asyncapi.bulk.indices import Indices
 from asyncapi.bulk.recipe import ERROR_KEY
 from asyncapi.errors import ConfigError
 from asyncapi.messages.json_text import written_anyhow

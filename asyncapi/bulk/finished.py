@@ -9,9 +9,9 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from asyncapi.bulk.places import journal_path
 from asyncapi.bulk.rows import id_text
 from asyncapi.bulk.sinks import FAILURES
-from asyncapi.bulk.store import journal_path
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ Rules:
 4. Each done row takes one bit; nothing else grows with the job.
 5. Only one process writes: the file is locked while open.
 6. The output must not have changed: if a row has another checksum, somebody has edited, moved or removed it, and
-   nothing is known of the rows after it. The resume is refused. (Older journals have no checksums.)
+   nothing is known of the rows after it: the resume is refused. (Older journals have no checksums.)
 7. In a durable job a line is written once its row has been synced, and is synced itself; `>` before the request is
    sent. A file that is renamed or made has its folder synced. So a power cut loses nothing that a line says.
 """
@@ -37,6 +37,7 @@ from uuid import uuid4
 
 from asyncapi.bulk import disk
 from asyncapi.bulk.disk import write_all
+from asyncapi.bulk.indices import Indices
 from asyncapi.errors import ConfigError
 
 try:
@@ -59,32 +60,6 @@ if TYPE_CHECKING:
 OK, FAILED, UNKNOWN, STARTED, RELEASED = "+", "-", "?", ">", "<"
 
 _NOTES = frozenset({STARTED, RELEASED})
-
-
-class Indices:
-    """A set of row numbers, one bit each."""
-
-    __slots__ = ("_bits", "_count")
-
-    def __init__(self) -> None:
-        self._bits = bytearray()
-        self._count = 0
-
-    def add(self, index: int) -> None:
-        """Add a row number."""
-        place, bit = index >> 3, 1 << (index & 7)
-        if place >= len(self._bits):
-            self._bits.extend(bytes(max(place + 1, 2 * len(self._bits)) - len(self._bits)))
-        if not self._bits[place] & bit:
-            self._bits[place] |= bit
-            self._count += 1
-
-    def __contains__(self, index: int) -> bool:
-        place = index >> 3
-        return place < len(self._bits) and bool(self._bits[place] & (1 << (index & 7)))
-
-    def __len__(self) -> int:
-        return self._count
 
 
 @dataclass(slots=True)
@@ -340,8 +315,7 @@ def _read(line: str) -> Line:
 
 
 def _changed(path: Path, row: int) -> ConfigError:
-    output = path.name.removesuffix(".journal")
     return ConfigError(
-        f"{output} has changed since the job stopped: its row {row} was edited, moved or removed. Resuming would lose "
+        f"{path.name.removesuffix('.journal')} has changed since the job stopped: its row {row} was edited, moved or removed. Resuming would lose "
         "or damage rows: restore the file, or start again with --overwrite"
     )

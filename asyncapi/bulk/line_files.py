@@ -46,6 +46,7 @@ class LinesFile:
     """
 
     def __init__(self, path: Path, delimiter: str = "", codec: Codec | None = None) -> None:
+        self.name: str = str(path)
         self.files: tuple[Path, ...] = (path,)
         self.resumable = True
         self.columns: Columns = USUAL

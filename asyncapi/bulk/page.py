@@ -120,7 +120,8 @@ def _tiles(summary: Summary) -> Iterator[str]:
     yield tile("retries", f"{summary.retries:,}")
     yield tile("rows a second", f"{summary.rate:,.0f}" if summary.rate >= 10 else f"{summary.rate:.2f}")  # noqa: PLR2004
     yield tile("duration", clock(summary.elapsed))
-    yield tile("of bodies", bytes_text(summary.bytes))
+    if summary.bytes:
+        yield tile("of bodies", bytes_text(summary.bytes))
     for name, value in (("p50", summary.p50), ("p95", summary.p95), ("p99", summary.p99)):
         yield tile(f"latency {name}", ms_text(value))
 

@@ -10,10 +10,11 @@ from asyncapi.bulk.bodies import HeaderFields
 from asyncapi.bulk.certificate import CertificateTransport
 from asyncapi.bulk.failed import FailedRows
 from asyncapi.bulk.feed import in_thread
+from asyncapi.bulk.places import check_output, journal_path
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.sources import local_file
-from asyncapi.bulk.store import check_output, journal_path, open_store
+from asyncapi.bulk.store import open_store
 from asyncapi.bulk.summary import check_summary
 from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM

@@ -24,9 +24,9 @@ from asyncapi.bulk import disk
 from asyncapi.bulk.around import Around
 from asyncapi.bulk.item import Item
 from asyncapi.bulk.line_files import LinesFile
+from asyncapi.bulk.places import journal_path
 from asyncapi.bulk.rows import UNKNOWN, id_text
 from asyncapi.bulk.sinks import FAILURES, file_sink, sink_for
-from asyncapi.bulk.store import journal_path
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ class Retried:
             raise ConfigError(f"there is no output {self._path} whose failed rows could be sent again")
         if journal_path(self._output).exists():
             raise ConfigError(
-                f"{self._path} belongs to a stopped job: finish it with --resume, then send its failed rows again"
+                f"{self._path} belongs to a stopped job: "
+                "--resume --retry-failed finishes it, then sends its failed rows again"
             )
 
     def _read(self) -> str:

@@ -295,7 +295,7 @@ def _facts(rows: _Rows, history: _History) -> Facts:
     leads = [f"rows of {rows.file}"]
     if history.began is not None:
         begin, end = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}" for at in (history.began, history.ended))
-        leads.append(f"from {begin} to {end} UTC, {duration(history.elapsed * 1000)}")
+        leads += [f"began {begin} UTC", f"ended {end} UTC, after {duration(history.elapsed * 1000)}"]
     settings = [
         (name, redact_url(str(value)))
         for name, value in (rows.what or {}).items()

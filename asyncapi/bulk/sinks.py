@@ -45,12 +45,14 @@ class Sink(Protocol):
     """The contract of every output.
 
     Attributes:
+        name: Its name in messages.
         files: Every path that it may leave behind, the result first.
         resumable: Whether a later run can cut it and append to it.
         columns: The columns of a table (rule 4).
         durable: Whether rows must survive a power cut (rule 4).
     """
 
+    name: str
     files: tuple[Path, ...]
     resumable: bool
     columns: Columns
@@ -131,6 +133,7 @@ class Stream:
     """Writes JSON lines to stdout, a pipe or a device, which can't be cut or resumed."""
 
     def __init__(self, path: Path | None) -> None:
+        self.name: str = "stdout" if path is None else str(path)
         self.files: tuple[Path, ...] = ()
         self.resumable = False
         self.columns: Columns = USUAL

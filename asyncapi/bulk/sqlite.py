@@ -45,6 +45,7 @@ class Sqlite:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name: str = str(path)
         self.files: tuple[Path, ...] = (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm")))
         self.resumable = True
         self.columns: Columns = USUAL

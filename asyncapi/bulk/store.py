@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from asyncapi.bulk import disk
 from asyncapi.bulk.journal import OK, Journal, Past
+from asyncapi.bulk.places import check_empty, journal_path
 from asyncapi.bulk.shared_sync import SharedSync
 from asyncapi.bulk.sinks import FAILURES
 from asyncapi.bulk.sqlite import Busy
@@ -51,48 +52,6 @@ class NotWritten(Exception):
 
 class NoReader(NotWritten):
     """Whoever read the rows from a pipe has gone: there is nothing left to do."""
-
-
-def journal_path(sink: Sink) -> Path:
-    """Return the path of an output's journal."""
-    return sink.files[0].with_name(sink.files[0].name + ".journal")
-
-
-def check_output(sink: Sink, source: str | Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse to overwrite or mix outputs, before anything is opened.
-
-    Raises:
-        ConfigError: The output exists, or can't be resumed; the message says what to pass.
-    """
-    if resume and overwrite:
-        raise ConfigError("--resume continues the output, --overwrite replaces it: give one of them")
-    if not sink.resumable:
-        if resume:
-            raise ConfigError("stdout and pipes cannot be resumed: write to a file with -o")
-        return
-    _check_place(sink.files[0], source)
-    output, journal = sink.files[0], journal_path(sink)
-    if resume or overwrite:
-        return
-    if journal.exists():
-        raise ConfigError(f"{output} belongs to a stopped job: --resume continues it, --overwrite starts again")
-    if output.exists():
-        raise ConfigError(f"{output} exists: --overwrite replaces it, --resume continues a job that was stopped")
-
-
-def _check_place(output: Path, source: str | Path) -> None:
-    if not output.parent.is_dir():
-        raise ConfigError(f"cannot write {output}: there is no folder {output.parent}")
-    if str(source) != "-" and output.exists() and output.samefile(source):
-        raise ConfigError(f"the output {output} is also the input: name another output")
-
-
-def _check_empty(sink: Sink) -> None:
-    if any(file.exists() and file.stat().st_size for file in sink.files):
-        raise ConfigError(
-            f"{sink.files[0]} has no journal ({journal_path(sink).name}) to resume from: it is complete, or was "
-            "written by something else; --overwrite starts again"
-        )
 
 
 class Store:
@@ -331,7 +290,7 @@ def open_store(
         path = journal_path(sink)
         found = Journal.recover(path, sink.size(), sink, durable=durable) if resume and path.exists() else None
         if resume and found is None:
-            _check_empty(sink)
+            check_empty(sink)
         journal, past = found or Journal.create(path, what, job_id, durable=durable)
         try:
             _check_same(path, past.what, what)
@@ -346,8 +305,7 @@ def open_store(
         sink.close()
         if not isinstance(error, FAILURES):
             raise
-        name = sink.files[0] if sink.files else "stdout"
-        raise ConfigError(f"cannot write {name}: {getattr(error, 'strerror', None) or error}") from None
+        raise ConfigError(f"cannot write {sink.name}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _check_same(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:

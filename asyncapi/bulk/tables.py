@@ -70,7 +70,9 @@ def errors(counts: Mapping[str, int], examples: Mapping[str, str]) -> str:
 
 def hosts(figures: Mapping[str, Host]) -> str:
     """List the hosts, those with the most rows first."""
-    names = ("rows", "ok", "failed", "retries", "p50", "p95", "bytes")
+    names = ["rows", "ok", "failed", "retries", "p50", "p95"]
+    if any(host.size for host in figures.values()):
+        names.append("bytes")
     ranked = sorted(figures.items(), key=lambda entry: -(entry[1].ok + entry[1].failed))
     rows = []
     for name, host in ranked[:_HOSTS]:
@@ -79,7 +81,7 @@ def hosts(figures: Mapping[str, Host]) -> str:
             *(f"{count:,}" for count in counts), ms_text(host.quantile_ms(0.50)), ms_text(host.quantile_ms(0.95)),
             bytes_text(host.size),
         ]  # fmt: skip
-        cells = "".join(_number(*pair) for pair in zip(names, values, strict=True))
+        cells = "".join(_number(*pair) for pair in zip(names, values, strict=False))
         rows.append(f"<tr>{_long(name or 'the base URL')}{cells}</tr>")
     head = "".join(f'<th class="n">{name}</th>' for name in names)
     table = f'<table class="rows"><tr><th>host</th>{head}</tr>{"".join(rows)}</table>'

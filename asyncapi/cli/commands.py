@@ -92,6 +92,21 @@ class Group(_WithPanels, click.Group):
         command: click.Command = importlib.import_module(self.modules[cmd_name]).command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the arguments; one that isn't there is an error with a hint."""
+        name = args[0]
+        if name in self.modules or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        from asyncapi.cli.foreign import instead_of
+
+        hint = instead_of(name, self.modules)
+        if not hint:
+            hint = f": the commands are {', '.join(self.modules)}"
+            hint += f"; to fetch it: asyncapi fetch {name}" if "." in name or "/" in name else ""
+        raise click.UsageError(f"No such command {name!r}{hint}", ctx)
+
 
 def show_help(context: click.Context) -> None:
     """Show the help because nothing was asked for, and exit with 2."""

@@ -10,11 +10,10 @@ import click
 
 from asyncapi.cli.commands import Command, show_help
 from asyncapi.cli.fetch_options import TABLE
+from asyncapi.cli.options import complete_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from click.shell_completion import CompletionItem
 
 HELP = """\
 Send a request for each row of INPUT, and write a row for each response.
@@ -127,14 +126,8 @@ def _piped() -> bool:
     return stdin_is_piped()
 
 
-def _files(_context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
-    return [CompletionItem(incomplete, type="file")]
-
-
 command: Command = Command(
     "fetch", fetch, TABLE,
-    arguments=[click.Argument(["input"], nargs=-1, type=click.UNPROCESSED, shell_complete=_files)],
+    arguments=[click.Argument(["input"], nargs=-1, type=click.UNPROCESSED, shell_complete=complete_files)],
     help=HELP, short="Send a request for each row of a file, or for each URL.", epilog=EXAMPLES,
 )  # fmt: skip

@@ -6,6 +6,7 @@ Paragraphs stay as they are written. No library that draws is imported: --help i
 from __future__ import annotations
 
 import shutil
+import sys
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ _GAP = 2  # columns between an option and what it does
 _HARD = "\xa0"  # a space at which no line ends
 _BORDER = 4  # columns: a line and a space on both sides
 
+_PLAIN = str.maketrans("╭╮╰╯│─", "++++|-")
+
 Entry = tuple[str, str]  # what is explained, and the explanation
 
 
@@ -35,7 +38,16 @@ def drawn(context: click.Context, command: click.Command) -> str:
     parts = [f"Usage: {' '.join([context.command_path, *usage])}", (command.help or "").strip()]
     panels = [panel(name, entries, width()) for name, entries in _entries(context, command)]
     parts += ["\n".join(panels), (command.epilog or "").strip()]
-    return "\n\n".join(part for part in parts if part)
+    return _encodable("\n\n".join(part for part in parts if part))
+
+
+def _encodable(text: str) -> str:
+    """Return a text that stdout can show: some terminals have no lines for panels."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN)
+    return text
 
 
 def _entries(context: click.Context, command: click.Command) -> Iterator[tuple[str, list[Entry]]]:

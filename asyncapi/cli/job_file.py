@@ -52,7 +52,7 @@ class _File:
         self._path = path
         self._rows = {key: row for rows in table.values() for row in rows for key in _keys(row)}
         try:
-            self._text = Path(path).read_text(encoding="utf-8")
+            self._text = Path(path).read_text(encoding="utf-8-sig")
             self._values: dict[str, Any] = tomllib.loads(self._text)
         except OSError as error:
             raise click.UsageError(f"cannot read the job file {path}: {error.strerror}") from None

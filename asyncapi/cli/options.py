@@ -217,6 +217,13 @@ def _checked(row: Opt, value: Any) -> Any:
         raise click.BadParameter(str(error), param_hint=f"'{row.long}'") from None
 
 
+def complete_files(_context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete the names of files; for click's `shell_complete=`."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 def options_of(table: Table) -> list[click.Parameter]:
     """Make click's options of a table."""
     return [Option(row, panel) for panel, rows in table.items() for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ PAUSE = 1.0  # seconds: shorter pauses are not shown
 
 _KINDS = 6  # statuses or errors that are named
 _INDENT = 13  # where the figures of the summary begin
+_PATHS = ("  rows ", "  report ")
+_SPACE = re.compile(r"(?<![,:;]) ")  # inside a figure
 
 
 def title(job: Job) -> str:
@@ -74,8 +77,8 @@ def summary_lines(summary: Summary, width: int | None = None, *, known: Collecti
         f"{head}: {pace}: {', '.join(counts)}",
         f"  latency    p50 {ms_text(summary.p50)}, p95 {ms_text(summary.p95)}, p99 {ms_text(summary.p99)}",
     ]
-    reasons = f": {most(summary.retries_by)}" if summary.retries_by else ""
-    lines.append(f"  retries    {summary.retries:,}{reasons}")
+    reasons = f": {most({f'after {reason}:': count for reason, count in summary.retries_by.items()})}"
+    lines.append(f"  retries    {summary.retries:,}{reasons if summary.retries_by else ''}")
     if summary.bytes:
         lines.append(f"  bodies     {bytes_text(summary.bytes)}")
     if summary.paused >= PAUSE:
@@ -99,12 +102,19 @@ def summary_lines(summary: Summary, width: int | None = None, *, known: Collecti
 
 
 def _folded(text: str, width: int) -> list[str]:
-    """Break a line between words where it does not fit; a path is never broken."""
-    indent = _INDENT if text.startswith("  ") else 2
-    return textwrap.wrap(
-        text, max(width, 2 * _INDENT), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False,
-        drop_whitespace=True,
-    )  # fmt: skip
+    """Break a line where it does not fit: between figures if that is enough, else between words. A path stays whole."""
+    if text.startswith(_PATHS):
+        return [text]
+    indent = " " * (_INDENT if text.startswith("  ") else 2)
+    head, rest = text[: len(text) - len(text.lstrip())], text.lstrip()
+    for candidate in (_SPACE.sub("\xa0", rest), rest):
+        lines = textwrap.wrap(
+            head + candidate, max(width, 2 * _INDENT), subsequent_indent=indent, break_long_words=False,
+            break_on_hyphens=False,
+        )  # fmt: skip
+        if all(len(line) <= width for line in lines):
+            break
+    return [line.replace("\xa0", " ") for line in lines]
 
 
 def most(counts: Mapping[Any, int], kinds: int = _KINDS) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asyncapi.cli.commands import Command
-from asyncapi.cli.options import PATH, SWITCH, Opt, Table
+from asyncapi.cli.options import PATH, SWITCH, Opt, Table, complete_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,5 +47,5 @@ def report(given: Mapping[str, Any]) -> None:
 
 command: Command = Command(
     "report", report, TABLE, help=HELP, short="Make the report of a job afterwards.", epilog=EXAMPLES,
-    arguments=[click.Argument(["file"], type=click.UNPROCESSED)],
+    arguments=[click.Argument(["file"], type=click.UNPROCESSED, shell_complete=complete_files)],
 )  # fmt: skip

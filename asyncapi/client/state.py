@@ -69,9 +69,10 @@ class ClientState:
         self.used = used
         self.clock = clock
         self._bare, self._cookies = bare, cookies
+        self.fleet: Fleet | None = _fleet(settings.shared, clock)
         self.keyring: Keyring | None = None
         if settings.auth is not None:
-            self.keyring = Keyring(settings.auth, settings.base, AuthContext(bare, clock))
+            self.keyring = Keyring(settings.auth, settings.base, AuthContext(bare, clock, self.fleet))
         self.principals: PrincipalSource | None = _principals(self.keyring, cookies)
         self.meter: Meter = telemetry.Meter()
         self.watchdog: Watchdog = Watchdog(clock)
@@ -81,10 +82,9 @@ class ClientState:
         self.gates: Keyed[Gate] | None = None
         if isinstance(settings.concurrency, Adaptive):
             self.gates = Keyed(partial(_learning_gate, settings.concurrency), busy=lambda gate: gate.busy)
-        self.fleet: Fleet | None = _fleet(settings.shared, clock)
         self.limiters: list[tuple[str, list[RateLimit], Keyed[Limiter]]] = _limiters(settings.rate, self.fleet, clock)
         self.paces: Keyed[Pace] | None = (
-            Keyed(partial(Pace, clock), busy=lambda pace: pace.busy) if settings.pace else None
+            Keyed(_pace(self.fleet, clock), busy=lambda pace: pace.busy, named=True) if settings.pace else None
         )
         self.circuits: Keyed[Circuit] | None = None
         if settings.breaker is not None:
@@ -102,7 +102,7 @@ class ClientState:
     def for_own_options(self) -> ClientState:
         """Return a view of the same state for calls with `auth=` or `redirects=`, which may act for any user."""
         if self.keyring is None:  # closed with the client, like any
-            self.keyring = Keyring({}, self.settings.base, AuthContext(self._bare, self.clock))
+            self.keyring = Keyring({}, self.settings.base, AuthContext(self._bare, self.clock, self.fleet))
         twin = copy(self)
         twin.own = True
         twin.principals = PrincipalSource(self.keyring.principal, self._cookies)
@@ -173,6 +173,20 @@ def _limiter(limits: Sequence[RateLimit], fleet: Fleet | None, clock: Clock) -> 
 
     shared = [Limit(limit.amount, limit.per, limit.depth, limit.weight is not None) for limit in limits]
     return lambda host: fleet.limiter(shared, f"host:{host}" if host else "client")
+
+
+def _pace(fleet: Fleet | None, clock: Clock) -> Callable[[str], Pace]:
+    """Return what makes the state of one host's limits."""
+    if fleet is None:
+        return lambda _: Pace(clock)
+    news = fleet.news
+
+    def make(host: str) -> Pace:
+        pace = Pace(clock, partial(news.tell_quotas, host))
+        news.join(host, pace)
+        return pace
+
+    return make
 
 
 def _fleet(shared: Redis | None, clock: Clock) -> Fleet | None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
+    from asyncapi.sharing.fleet import Fleet
     from asyncapi.types import Send
 
 Pairs = tuple[tuple[str, str], ...]
@@ -197,11 +198,13 @@ class AuthContext:
     Args:
         send: Sends one attempt: the bare transport, without a layer above it.
         clock: The client's clock.
+        fleet: What the client shares with other processes, or None.
     """
 
-    __slots__ = ("_at_close", "_closed", "_finishing", "_tasks", "clock", "send")
+    __slots__ = ("_at_close", "_closed", "_finishing", "_tasks", "clock", "fleet", "send")
 
-    def __init__(self, send: Send, clock: Clock) -> None:
+    def __init__(self, send: Send, clock: Clock, fleet: Fleet | None = None) -> None:
+        self.fleet: Fleet | None = fleet
         self.send: Send = send
         self.clock: Clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -8,7 +8,9 @@
    `X-RateLimit-*` ...): a key that runs low slows down, and others are used meanwhile.
 5. A 403 for every key is the request's fault: no key stays in quarantine for it. Nor for a 401 for every key, if the
    server has accepted the key before: one route that refuses all keys does not take the pool from the other routes.
-6. When no key may be used now, calls wait in a queue, by priority, then tenant; the first in it waits for a key.
+6. Where the client shares its limits with other processes (`shared=`), so do the keys (sharing/keys.py): their rates
+   and quotas hold for all together, and a key that rests does so everywhere.
+7. When no key may be used now, calls wait in a queue, by priority, then tenant; the first in it waits for a key.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.limits.bucket import Bucket
+    from asyncapi.sharing.fleet import Fleet
+    from asyncapi.sharing.keys import SharedKeys
 
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
 
@@ -108,12 +112,17 @@ class KeyPool:
         if not pool:
             raise ConfigError("KeyPool: give a list of credentials, like [ApiKey(Env('A')), ApiKey(Env('B'))]")
         self._credentials = [key.credential for key in pool]
+        self._limits = [_rates(key) for key in pool]
+        self._shared: SharedKeys | None = None
         self._ring = Ring(
-            [KeyState(key.name or f"key {n}", _buckets(key), key.quota, pace=pace) for n, key in enumerate(pool, 1)],
+            [
+                KeyState(key.name or f"key {n}", [rate.start() for rate in _rates(key)], key.quota, pace=pace)
+                for n, key in enumerate(pool, 1)
+            ],
             least_used=strategy == "least-used",
         )
         self._queue = WaitQueue(1)
-        self._waiting = False  # whether a call, the first of the queue, waits for a key (rule 6)
+        self._waiting = False  # whether a call, the first of the queue, waits for a key (rule 7)
         self._strategy = strategy
         self._quarantine = inf if quarantine is None else quarantine
         self.principal: None = None  # the keys belong to one user
@@ -122,7 +131,7 @@ class KeyPool:
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:
         """Return the signature of the next key, or None if a key or its value has to be waited for."""
         now = context.clock.now()
-        # Rule 6: while calls wait for a key, nobody overtakes them.
+        # Rule 7: while calls wait for a key, nobody overtakes them.
         while not self._waiting:
             index = self._choose(now)
             state = self._ring.keys[index]
@@ -136,7 +145,7 @@ class KeyPool:
             if inner is None:
                 return None
             self._ring.take(index, now)
-            return self._signature(index, inner, now)
+            return self._signature(index, inner, now, context)
         return None
 
     async def fetch_signature(self, request: Request, context: AuthContext) -> Signature:
@@ -155,7 +164,7 @@ class KeyPool:
                     request, context
                 )
                 used = True
-                return self._signature(index, inner, context.clock.now())
+                return self._signature(index, inner, context.clock.now(), context)
             except AuthError as error:  # rule 1
                 state.bar(context.clock.now() + self._quarantine, error.message)
             finally:
@@ -163,24 +172,27 @@ class KeyPool:
                     state.give_back()
 
     async def _take(self, request: Request, context: AuthContext) -> int:
-        """Take a key: the first of the queue waits for one, the others for the first (rule 6)."""
+        """Take a key: the first of the queue waits for one, the others for the first (rule 7)."""
         call, began = request.call, context.clock.now()
         self._choose(began)
         if self._waiting:
             forecast = self._ring.forecast(began, 1.0 + self._queue.ahead(call.settings.priority)[0])
-            refuse(request, forecast, began, who="keys'")
+            if not any(key.asking for key in self._ring.keys):
+                refuse(request, forecast, began, who="keys'")
             await self._queue.wait(self._hand_on, (1.0,), priority=call.settings.priority, tenant=call.settings.tenant)
         self._waiting = True
         try:
             while True:
                 now = context.clock.now()
                 index = self._choose(now)
-                wait = self._ring.keys[index].wait(now)
+                key = self._ring.keys[index]
+                wait = key.wait(now)
                 if wait <= TOLERANCE:
                     self._ring.take(index, now)
                     return index
-                refuse(request, now - began + wait, began, who="keys'")
-                await context.clock.sleep(wait)
+                if not key.asking:
+                    refuse(request, now - began + wait, began, who="keys'")
+                await (context.clock if self._shared is None else self._shared).sleep(wait)
         finally:
             # Also when this call has left, or was refused: the next one of the queue becomes the first.
             self._hand_on()
@@ -230,9 +242,22 @@ class KeyPool:
     def __repr__(self) -> str:
         return f"KeyPool({[*self._credentials]!r}, strategy={self._strategy!r})"
 
-    def _signature(self, index: int, inner: Signature, now: float) -> Signature:
+    def _signature(self, index: int, inner: Signature, now: float, context: AuthContext) -> Signature:
+        if context.fleet is not None:  # rule 6
+            self._share(index, inner, context.fleet, context)
         number = self._ring.keys[index].begin()
         return replace(inner, source=_Use(index, inner, number, now), pooled=True)
+
+    def _share(self, index: int, inner: Signature, fleet: Fleet, context: AuthContext) -> None:
+        if self._shared is None:
+            from asyncapi.sharing.keys import SharedKeys  # noqa: PLC0415 - most pools share nothing
+
+            self._shared = SharedKeys(fleet, context.clock, self._count_waiting)
+        written = (inner.headers, inner.params, inner.cookies)
+        self._shared.share(index, self._ring.keys[index], self._limits[index], written)
+
+    def _count_waiting(self) -> int:
+        return self._queue.length
 
     def _choose(self, now: float) -> int:
         index = self._ring.choose(now)
@@ -260,6 +285,5 @@ def _key(credential: Credential | Key) -> Key:
     return key
 
 
-def _buckets(key: Key) -> list[Bucket]:
-    rates = [key.rate] if hasattr(key.rate, "start") else key.rate
-    return [rate.start() for rate in rates]
+def _rates(key: Key) -> Sequence[Limit]:
+    return [key.rate] if hasattr(key.rate, "start") else key.rate

@@ -27,11 +27,12 @@ from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.scheduling.token_queue import Limiter, wait_for_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
     from asyncapi.sansio.limits.keyed import Keyed
+    from asyncapi.sansio.limits.ratelimit_headers import Quota
     from asyncapi.types import Layer, Send
 
 _ONE_TOKEN = (1.0,)
@@ -47,14 +48,19 @@ _NONE: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 class Pace:
     """What is known of one host's limits, and the queues that lead to it.
 
+    Args:
+        clock: Times everything.
+        tell_quotas: Called with the quotas that responses state: for other processes.
+
     Attributes:
         pacer: Decides when the next attempt may go.
     """
 
-    __slots__ = ("_clock", "_queues", "pacer")
+    __slots__ = ("__weakref__", "_clock", "_queues", "_tell_quotas", "pacer")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, tell_quotas: Callable[[Iterable[Quota]], object] | None = None) -> None:
         self.pacer: Pacer = Pacer()
+        self._tell_quotas = tell_quotas
         self._queues: tuple[Limiter, Limiter] | None = None  # of single calls, of a backlog; a quiet host needs none
         self._clock = clock
 
@@ -99,6 +105,8 @@ class Pace:
             wait = wait_asked(status, headers, self._clock.wall())
             if wait == 0.0:  # Retry-After has whole seconds: the rest of one may be left
                 wait = _REST
+        if limits and self._tell_quotas is not None:
+            self._tell_quotas(limits)
         self.pacer.observe(
             self._clock.now(),
             number=number,

@@ -39,8 +39,8 @@ class Tokens(Protocol):
         """Seconds until there are so many tokens."""
         ...
 
-    def forecast(self, now: float, weight: float = 1.0) -> float:
-        """The same as is likely; where it is not known yet, as if it would be known at once."""
+    def forecast(self, now: float, weight: float = 1.0, ahead: float = 0.0) -> float:
+        """Seconds until the turn of an attempt that so many tokens are to be taken before."""
         ...
 
     def take(self, now: float, weight: float = 1.0) -> None:
@@ -95,7 +95,7 @@ class Limiter:
         """Seconds until a newcomer's turn, if all those before it stay and nobody more urgent comes."""
         now = self._clock.now()
         return max(
-            bucket.forecast(now, weight) + ahead * bucket.interval
+            bucket.forecast(now, weight, ahead)
             for bucket, weight, ahead in zip(self.buckets, weights, self.queue.ahead(priority), strict=True)
         )
 

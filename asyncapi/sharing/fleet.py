@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from asyncapi.sansio.limits.slots import Slots
 from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.sharing.lease import Leased
+from asyncapi.sharing.news import News
 from asyncapi.stores.redis import RedisConnection
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Fleet:
         name: The same.
         me: Names this client in Redis.
         connection: Leads there.
+        news: What its processes tell each other of hosts.
 
     Raises:
         ConfigError: redis-py is not installed (extra `redis`), or the URL can't be read.
@@ -67,6 +69,7 @@ class Fleet:
         self._clock = clock
         # of the limits that are in use: those of hosts are forgotten with their queues
         self._leased: WeakValueDictionary[str, Leased] = WeakValueDictionary()
+        self.news: News = News(name, self.me, self.connection, clock)
         self.connection.on_return.append(self._came_back)
 
     def limiter(self, limits: Sequence[Limit], key: str = "client") -> Limiter:
@@ -76,12 +79,16 @@ class Fleet:
             limits: They all hold.
             key: Names who they are for: "client", or "host " and a host.
         """
-        leased = [self._lease(limit, name) for limit, name in zip(limits, _names(limits, key), strict=True)]
+        leased = self.lease(limits, key)
         limiter = Limiter([each.slots for each in leased], self._clock)
         for kind, each in enumerate(leased):
             each.changed = limiter.look_again
             each.slots.waiting = _Waiting(limiter, kind)
         return limiter
+
+    def lease(self, limits: Sequence[Limit], key: str) -> list[Leased]:
+        """Have the whole fleet share limits; `key` names who they are for."""
+        return [self._lease(limit, name) for limit, name in zip(limits, _names(limits, key), strict=True)]
 
     @property
     def seen(self) -> int:

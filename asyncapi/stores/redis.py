@@ -66,6 +66,7 @@ class RedisConnection:
     Args:
         url: `redis://`, `rediss://` (TLS) or `unix://`; user and password are taken from it. What redis-py reads from a
             URL's query (`db`, `ssl_ca_certs` ...) holds too.
+        tells: Whether the log is told that the server is away, and back.
 
     Attributes:
         shown: The URL without secrets.
@@ -77,17 +78,17 @@ class RedisConnection:
         ConfigError: redis-py is not installed (extra `redis`), or the URL can't be read.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, tells: bool = True) -> None:
         self.shown: str = shown_url(check_url(url))
         self._url = url
         self.away: str = ""
         self.trips: int = 0
         self.on_return: list[Callable[[], object]] = []
-        self._redis = _redis_py()
+        self._redis = redis_py()
         self._failures = self._redis.exceptions
         self._pool: Any = None
         self._wire: Wire | None = None
-        self._told_away = False
+        self._tells, self._told_away = tells, False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ready: asyncio.Future[None] | None = None
         self._known: dict[str, str] = {}
@@ -220,7 +221,9 @@ class RedisConnection:
         self.away = away
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
-        if away and not self._told_away:
+        if not self._tells:
+            pass
+        elif away and not self._told_away:
             log.warning("Redis at %s is away (%s): each process keeps to its share of the limits", self.shown, away)
         elif self._told_away and not away:
             log.warning("Redis at %s is back: the limits are shared again", self.shown)
@@ -290,10 +293,15 @@ class RedisConnection:
         return f"<RedisConnection {self.shown}{f' (away: {self.away})' if self.away else ''}>"
 
 
-def _redis_py() -> Any:
+def redis_py() -> Any:
+    """Return redis-py.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
     try:
         for part in ("redis.asyncio", "redis.asyncio.retry", "redis.backoff"):
             import_module(part)
         return import_module("redis")
     except ImportError:
-        raise ConfigError("a shared limit needs redis-py: pip install 'asyncapi-sdk[redis]'") from None
+        raise ConfigError("Redis needs redis-py: pip install 'asyncapi-sdk[redis]'") from None

@@ -3,6 +3,7 @@
     MemoryStore     as long as the process lives
     FileStore       one encrypted file (Fernet), readable by its owner alone (0600), replaced atomically
     KeyringStore    the system's keyring (extra `keyring`)
+    RedisStore      a Redis server, encrypted, for a fleet of processes (extra `redis`; redis_tokens.py)
 
 1. Whoever renews a token holds the store's lock and reads the store first: of two processes that share a file, one
    renews the token, the other takes the new one. Without that, a server that rotates refresh tokens would end the
@@ -104,16 +105,16 @@ class FileStore:
         self._path = Path(path).expanduser()
         self._key = key
         self._fernet: Any = None
-        _cryptography()
+        cryptography_of("FileStore")
         if hasattr(key, "get_secret_value"):  # pydantic's SecretStr
             key = key.get_secret_value()
         if isinstance(key, str):
-            self._fernet = _fernet(key)
+            self._fernet = fernet_of("FileStore", key)
 
     @staticmethod
     def new_key() -> str:
         """Make a random key."""
-        return str(_cryptography().Fernet.generate_key().decode())
+        return str(cryptography_of("FileStore").Fernet.generate_key().decode())
 
     async def load(self, name: str) -> str | None:
         """Return the text that was saved under this name, or None.
@@ -153,7 +154,7 @@ class FileStore:
 
     def _cipher(self) -> Any:
         if self._fernet is None:
-            self._fernet = _fernet(self._own_key() if self._key is None else self._key.now())
+            self._fernet = fernet_of("FileStore", self._own_key() if self._key is None else self._key.now())
         return self._fernet
 
     def _own_key(self) -> str:
@@ -181,7 +182,7 @@ class FileStore:
         except OSError as error:
             raise AuthError(f"the token file {self._path} can't be read: {error.strerror}") from None
         cipher = self._cipher()
-        with suppress(_cryptography().InvalidToken, ValueError, TypeError, RecursionError):
+        with suppress(cryptography_of("FileStore").InvalidToken, ValueError, TypeError, RecursionError):
             return dict(json.loads(cipher.decrypt(sealed)))
         raise AuthError(  # outside of the `with`: a parser's own error holds the decrypted text (rule 2)
             f"the token file {self._path} was written with another key, or is damaged: give that key, or delete it"
@@ -273,14 +274,24 @@ def _locked(handle: int) -> bool:
     return True
 
 
-def _cryptography() -> Any:
+def cryptography_of(who: str) -> Any:
+    """Return cryptography's module of Fernet.
+
+    Raises:
+        ConfigError: It is not installed; the message names `who` needs it.
+    """
     try:
         return import_module("cryptography.fernet")
     except ImportError:
-        raise ConfigError("FileStore needs cryptography: pip install 'asyncapi-sdk[auth]'") from None
+        raise ConfigError(f"{who} needs cryptography: pip install 'asyncapi-sdk[auth]'") from None
 
 
-def _fernet(key: str) -> Any:
+def fernet_of(who: str, key: str) -> Any:
+    """Return the cipher of a Fernet key.
+
+    Raises:
+        ConfigError: It is no such key; the message does not show it.
+    """
     with suppress(ValueError):
-        return _cryptography().Fernet(key)
-    raise ConfigError("FileStore: the key is not a Fernet key: make one with FileStore.new_key()")
+        return cryptography_of(who).Fernet(key)
+    raise ConfigError(f"{who}: the key is not a Fernet key: make one with FileStore.new_key()")

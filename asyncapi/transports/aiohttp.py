@@ -122,11 +122,8 @@ class AioHTTPTransport:
         self.unclosed: weakref.finalize[..., object] | None = None
         self._owned = session is None
         self._jar = outgoing.Cookies(clock) if cookies else None
-        self._environment = (
-            outgoing.Environment(proxies=unix_socket is None and proxy is None, logins=trust_env != "proxies")
-            if trust_env
-            else None
-        )
+        fixed = proxy is not None or unix_socket is not None
+        self._environment = outgoing.environment(trust_env, fixed=fixed)
         self._proxy_settings = _DIRECT if proxy is None else outgoing.through(proxy)
         self._dresses = cookies or bool(trust_env) or session is not None
         self._unix_socket = unix_socket

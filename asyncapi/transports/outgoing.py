@@ -199,6 +199,11 @@ class Environment:
         )
 
 
+def environment(trust_env: bool | str, *, fixed: bool, socks: bool = False) -> Environment | None:
+    """Make the environment of `trust_env=`; `fixed` says that every request goes to one proxy or socket."""
+    return Environment(proxies=not fixed, socks=socks, logins=trust_env != "proxies") if trust_env else None
+
+
 def check(proxy: str | None, unix_socket: str | None, *, socks: bool = False) -> None:
     """Check where a transport is to connect to; `socks` says whether it speaks SOCKS.
 

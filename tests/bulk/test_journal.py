@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.bulk.journal import Indices, Journal
+from asyncapi.bulk.indices import Indices
+from asyncapi.bulk.journal import Journal
 from asyncapi.errors import ConfigError
 
 WHAT = {"input": "d1", "url": None}

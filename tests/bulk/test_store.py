@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
+from asyncapi.bulk.places import check_output, journal_path
 from asyncapi.bulk.sinks import sink_for
-from asyncapi.bulk.store import NotWritten, check_output, journal_path, open_store
+from asyncapi.bulk.store import NotWritten, open_store
 from asyncapi.errors import ConfigError
 
 WHAT = {"input": "d", "url": None}

@@ -41,6 +41,24 @@ def test_a_bug_shows_where_it_is_if_asked(monkeypatch):
         run(ending(lambda: fail(RuntimeError())), "it")
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("fecth", "No such command 'fecth': did you mean fetch?"),
+        ("xyzzy", "No such command 'xyzzy': the commands are fetch, report, serve"),
+        (
+            "in.txt",
+            "No such command 'in.txt': the commands are fetch, report, serve; to fetch it: asyncapi fetch in.txt",
+        ),
+        ("https://h/1", "to fetch it: asyncapi fetch https://h/1"),
+    ],
+)
+async def test_a_command_that_is_not_there_gets_a_hint(asyncapi, name, says):
+    code, out, err = await asyncapi(name, "-o", "x")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+
+
 def test_a_command_is_imported_when_it_is_needed():
     group = Group("all", {"there": "no.such.module"}, [], help="All.")
     context = click.Context(group)

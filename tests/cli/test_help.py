@@ -31,6 +31,13 @@ async def test_no_line_is_longer_than_the_terminal(asyncapi, columns, command):
     assert "\x1b" not in out  # no terminal, no colours
 
 
+async def test_a_terminal_without_lines_gets_plain_ones(asyncapi):
+    code, out, err = await asyncapi("serve", "--help", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (code, err) == (0, "")
+    assert "+- Server ---" in out
+    assert "| --port PORT " in out
+
+
 async def test_a_default_stays_in_one_piece(asyncapi):
     _, out, _ = await asyncapi("serve", "--help")
     assert out.count("[default: ") == out.count("[default:")

@@ -1,98 +1,115 @@
-"""The screen fits its terminal, says what matters, and leaves the terminal as it was."""
+"""The screen fits the place it is shown in, says what matters, and leaves the terminal as it was."""
 
 import asyncio
 import io
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
 from rich.console import Console
 
-from asyncapi.bulk import Job, Progress, Summary
-from asyncapi.cli.screen import Lines, LiveScreen, Silent, line, summary_lines
-
-LOOK = Progress(
-    phase="fetching", total=10_000, done=2_500, ok=2_000, failed=400, unknown=1, skipped=99, in_flight=100, elapsed=61.0,
-    rate=412.4, eta=3700.0, retries=213, p50=42.0, p95=1310.0, by_status={200: 2_000, 404: 60, 503: 340},
-    by_error={"ServerError": 340, "NotFound": 60}, paused=12.0, limit="100 at a time, 50 a second",
-    held={"budget": 37}, notes=("h asks to wait until 14:30:00", "another program locks the output"),
-)  # fmt: skip
-FACTS = ("2,500/10,000  25 %", "412 rows/s", "ETA 1:01:40", "elapsed 1:01", "in flight 63", "p50 42 ms", "p95 1.31 s",
-         "retries 213", "limits 100 at a time, 50 a second", "ok 2,000", "failed 400", "unknown 1", "done before 99", "503: 340",
-         "ServerError 340", "paused by the server for 0:12", "held back by budget: 37", "h asks to wait until 14:30:00",
-         "another program locks the output")  # fmt: skip
+from asyncapi.bulk import Job
+from asyncapi.cli.screen import AtTheEnd, Lines, LiveScreen, Silent, make_screen
+from tests.support.shown import LOOK, summary
 
 
-def summary(**changes):
-    values = {
-        "total": 10, "ok": 10, "failed": 0, "unknown": 0, "skipped": 0, "skipped_failed": 0, "elapsed": 2.0, "rate": 5.0,
-        "by_status": {200: 10}, "by_error": {}, "retries": 3, "p50": 42.0, "p95": 100.0, "p99": 2000.0, "paused": 0.0, "output": "o.jsonl",
-        "report": None, "stopped": None, "exit_code": 0,
-    }  # fmt: skip
-    return Summary(**{**values, **changes})
+class Terminal(io.StringIO):
+    def __init__(self, *, is_terminal, file=False):
+        super().__init__()
+        self._is_terminal, self._file = is_terminal, file
+
+    def isatty(self):
+        return self._is_terminal
+
+    def fileno(self):
+        return self._file.fileno() if self._file else os.open(os.devnull, os.O_WRONLY)
 
 
-@pytest.mark.parametrize("width", [200, 80, 46, 36])
-def test_the_live_screen_shows_everything_at_any_width(width):
-    screen = LiveScreen(Job("in.txt", "out.jsonl"))
-    screen._console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    screen._console.print(screen._drawn(LOOK))
-    drawn = screen._console.file.getvalue()
-    assert all(len(text) <= width for text in drawn.splitlines())
-    assert [fact for fact in FACTS if fact not in drawn] == []
+@pytest.fixture
+def places(monkeypatch):
+    """Say what stdout and stderr are: "terminal", "pipe", or a file."""
+
+    def put(stdout, stderr, term="xterm"):
+        for name, kind in (("stdout", stdout), ("stderr", stderr)):
+            file = kind if kind not in {"terminal", "pipe"} else None
+            monkeypatch.setattr(f"sys.{name}", Terminal(is_terminal=kind == "terminal", file=file))
+        monkeypatch.setenv("TERM", term)
+
+    return put
 
 
-def test_a_stream_has_no_total_and_no_eta():
-    screen = LiveScreen(Job("-", "-"))
-    screen._console = Console(file=io.StringIO(), width=80)
-    screen._console.print(
-        screen._drawn(Progress(**{name: getattr(LOOK, name) for name in LOOK.__slots__} | {"total": None, "eta": None}))
-    )
-    drawn = screen._console.file.getvalue()
-    assert "stdin → stdout" in drawn
-    assert "%" not in drawn
-    assert "ETA" not in drawn
+@pytest.mark.parametrize(
+    ("output", "stdout", "stderr", "term", "kind"),
+    [
+        ("o.jsonl", "terminal", "terminal", "xterm", LiveScreen),
+        ("o.jsonl", "pipe", "terminal", "xterm", LiveScreen),
+        ("o.jsonl", "terminal", "pipe", "xterm", Lines),
+        ("o.jsonl", "terminal", "terminal", "dumb", Lines),
+        ("-", "terminal", "terminal", "xterm", AtTheEnd),
+        ("-", "pipe", "terminal", "xterm", Lines),
+        ("-", "terminal", "pipe", "xterm", Lines),
+    ],
+)
+def test_no_live_screen_where_rows_may_go_to_the_same_terminal(places, output, stdout, stderr, term, kind):
+    places(stdout, stderr, term)
+    assert type(make_screen(Job("in.txt", output), quiet=False)) is kind
+    assert type(make_screen(Job("in.txt", output), quiet=True)) is Silent
 
 
-def test_a_plain_line_says_it_in_one_line():
-    said = line(LOOK)
-    assert "\n" not in said
-    assert said.startswith("fetching: 2,500/10,000 (25 %) rows, 400 failed, 412 rows/s, ETA 1:01:40, 63 in flight")
-    assert said.endswith("held back by budget: 37, h asks to wait until 14:30:00, another program locks the output")
+def test_rows_that_go_to_a_file_leave_the_terminal_to_the_screen(places, tmp_path):
+    with (tmp_path / "rows").open("w") as file:
+        places(file, "terminal")
+        assert type(make_screen(Job("in.txt", "-"), quiet=False)) is LiveScreen
 
 
 def test_plain_lines_come_every_ten_percent(capsys):
     screen = Lines()
     for done in range(0, 1001, 5):
-        screen.update(
-            Progress(**{name: getattr(LOOK, name) for name in LOOK.__slots__} | {"total": 1000, "done": done})
-        )
+        screen.update(replace(LOOK, total=1000, done=done, warnings=()))
     assert 9 <= capsys.readouterr().err.count("\n") <= 11
 
 
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({}, ["done: 10 rows in 2.0 s (5.0 rows/s): 10 ok, 0 failed", "p50 42 ms, p95 100 ms, p99 2.00 s", "retries    3", "o.jsonl"]),
-        ({"failed": 2, "by_error": {"NotFound": 2}, "exit_code": 1}, ["done: 12 rows", "2 failed", "NotFound 2"]),
-        ({"unknown": 1, "exit_code": 1}, ["1 unknown (in flight when the job was killed; not sent again)"]),
-        ({"skipped": 5, "skipped_failed": 1, "exit_code": 1}, ["5 done before, of which 1 failed"]),
-        ({"held": {"budget": 552, "pace": 3}}, ["held back  by budget: 552, by pace: 3"]),
-        ({"stopped": "interrupted", "exit_code": 130}, ["interrupted: 10 rows", "run the same command with --resume"]),
-        ({"stopped": "cannot write o.jsonl: full", "exit_code": 1}, ["stopped: ", "error: cannot write o.jsonl: full", "--resume"]),
-    ],
-)  # fmt: skip
-def test_the_summary_has_a_few_lines(changes, says):
-    said = "\n".join(summary_lines(summary(**changes)))
-    assert [part for part in says if part not in said] == []
-    assert ("--resume" in said) == ("stopped" in changes)
+def test_a_warning_is_printed_once_and_a_note_at_the_end_is_not_the_same_again(capsys):
+    screen = Lines()
+    for _ in range(3):
+        screen.update(replace(LOOK, done=0, warnings=("id 7 is there twice",)))
+    screen.end(summary(notes=("id 7 is there twice", "2 rows were not sent again")))
+    said = capsys.readouterr().err
+    assert said.count("id 7 is there twice") == 1
+    assert "warning: id 7 is there twice\n" in said
+    assert "note: 2 rows were not sent again\n" in said
+
+
+def test_where_rows_go_to_the_terminal_there_is_nothing_but_the_summary(capsys):
+    screen = AtTheEnd()
+    with screen:
+        screen.update(LOOK)
+        assert capsys.readouterr().err == ""
+    screen.end(summary())
+    assert capsys.readouterr().err.startswith("done: 10 rows")
 
 
 def test_quiet_says_only_why_it_stopped(capsys):
     Silent().end(summary(exit_code=1, failed=1))
     Silent().end(summary(exit_code=1, stopped="because"))
     assert capsys.readouterr().err == "error: because\n"
+
+
+def test_a_terminal_that_becomes_narrower_keeps_nothing_of_the_old_screen():
+    screen = LiveScreen(Job("in.txt", "out.jsonl"))
+    screen._console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    screen._live = screen._new_live()
+    with screen:
+        screen.update(LOOK)
+        before = screen._console.file.getvalue()
+        broken = sum((len(line) - 1) // 60 for line in screen._drawn[1])
+        screen._console.width = 60
+        screen.update(LOOK)
+    drawn = screen._console.file.getvalue()[len(before) :]
+    assert broken
+    assert drawn.count("\x1b[1A\x1b[2K") >= before.count("\n") + broken
 
 
 @pytest.mark.lanes

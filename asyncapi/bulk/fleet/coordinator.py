@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from asyncapi.bulk.columns import columns_of
-from asyncapi.bulk.engine import write_end
+from asyncapi.bulk.ending import write_end
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.finished import finished
 from asyncapi.bulk.fleet.chunk import run_chunk

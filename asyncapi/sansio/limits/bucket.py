@@ -34,7 +34,9 @@ class Bucket:
         ahead = self.tat - now if self.tat > now else 0.0
         return ahead - (self.burst - weight) * self.interval if weight < self.burst else ahead
 
-    forecast = delay
+    def forecast(self, now: float, weight: float = 1.0, ahead: float = 0.0) -> float:
+        """Seconds until the turn of an attempt that so many tokens are to be taken before."""
+        return self.delay(now, weight) + ahead * self.interval
 
     def try_take(self, now: float, weight: float = 1.0) -> bool:
         """Charge the bucket if the request conforms: `delay` and `take` in one, for the common case."""

@@ -14,12 +14,14 @@ import re
 from math import inf
 from typing import TYPE_CHECKING
 
+from asyncapi.sansio.limits.allotment import Allotment
 from asyncapi.sansio.limits.bucket import TOLERANCE
 from asyncapi.sansio.limits.pacing import Pacer
 from asyncapi.sansio.limits.rate_limited import is_rate_limited, wait_asked
+from asyncapi.sansio.limits.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from asyncapi.sansio.limits.bucket import Bucket
     from asyncapi.sansio.limits.ratelimit_headers import Quota
@@ -77,18 +79,22 @@ class KeyState:
         barred_until: When it leaves quarantine.
         slowed: 429s in a row.
         why: What last put it out of use, for messages.
+        allotment: The part of the quota that this process may use, where several share it; else None.
+        tell: Called with the seconds for which it rests after a 429: for other processes.
     """
 
     __slots__ = (
-        "_pacer", "_pardons", "_proved", "barred_until", "buckets", "name", "quota", "rests_until", "slowed", "uses",
-        "why",
+        "_pacer", "_pardons", "_proved", "allotment", "barred_until", "buckets", "name", "quota", "rests_until",
+        "slowed", "tell", "uses", "why",
     )  # fmt: skip
 
     def __init__(
         self, name: str, buckets: Sequence[Bucket] = (), quota: int | None = None, *, pace: bool = True
     ) -> None:
         self.name: str = name
-        self.buckets: tuple[Bucket, ...] = tuple(buckets)
+        self.buckets: tuple[Bucket | Slots, ...] = tuple(buckets)
+        self.allotment: Allotment | None = None
+        self.tell: Callable[[float], object] | None = None
         self.quota: int | None = quota
         self.uses: int = 0
         self.rests_until: float = -inf
@@ -101,12 +107,26 @@ class KeyState:
 
     def wait(self, now: float) -> float:
         """Seconds until it may be used; 0 for now, infinite for never."""
-        if self.quota is not None and self.uses >= self.quota:  # rule 2
+        if self._is_used_up:  # rule 2
             return inf
         waits = [bucket.delay(now) for bucket in self.buckets]  # rule 1
+        if self.allotment is not None:
+            waits.append(self.allotment.delay(now))
         if self._pacer is not None:  # rule 3
             waits.append(self._pacer.delay(now))
         return max(self.rests_until - now, self.barred_until - now, 0.0, *waits)  # rules 4 and 5
+
+    @property
+    def _is_used_up(self) -> bool:
+        """Whether its quota is."""
+        if self.allotment is not None:
+            return self.allotment.used_up and self.allotment.left < 1
+        return self.quota is not None and self.uses >= self.quota
+
+    @property
+    def asking(self) -> bool:
+        """Whether it is being asked for elsewhere how much may be used: that is known within moments."""
+        return any(bucket.asking for bucket in (*self.buckets, self.allotment) if isinstance(bucket, Slots | Allotment))
 
     @property
     def interval(self) -> float:
@@ -118,6 +138,8 @@ class KeyState:
         """Use it: a token of each limit is spent."""
         for bucket in self.buckets:
             bucket.take(now)
+        if self.allotment is not None:
+            self.allotment.take(now)
         if self._pacer is not None:
             self._pacer.take(now)
         self.uses += 1
@@ -126,6 +148,8 @@ class KeyState:
         """Undo a `take` whose attempt was not sent; `number` is what `begin` gave that attempt, if it had begun."""
         for bucket in self.buckets:
             bucket.give_back()
+        if self.allotment is not None:
+            self.allotment.give_back()
         if self._pacer is not None:
             self._pacer.give_back(number=number)
         self.uses -= 1
@@ -150,6 +174,8 @@ class KeyState:
         self.slowed += 1
         self.rests_until = max(self.rests_until, now + seconds)
         self.why = why
+        if self.tell is not None:
+            self.tell(seconds)
 
     def bar(self, until: float, why: str) -> None:
         """Put it into quarantine, after a 401 or 403."""
@@ -167,7 +193,7 @@ class KeyState:
 
     def describe(self, now: float) -> str:
         """Say in a few words how it is."""
-        if self.quota is not None and self.uses >= self.quota:
+        if self._is_used_up:
             return f"its quota of {self.quota} is used up"
         if self.barred_until > now:
             left = "" if self.barred_until == inf else f" for {self.barred_until - now:.3g} s"

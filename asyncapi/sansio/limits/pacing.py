@@ -86,7 +86,9 @@ class Pacer(_PacerState):
             wait = max(wait, suspicion.ends - now)
         return wait
 
-    forecast = delay
+    def forecast(self, now: float, weight: float = 1.0, ahead: float = 0.0) -> float:
+        """Seconds until the turn of an attempt that so many tokens are to be taken before."""
+        return self.delay(now, weight) + ahead * self.interval
 
     def retry_after(self, now: float) -> float:
         """Seconds that the server asks to wait, by its Retry-Afters and quotas."""

@@ -27,7 +27,9 @@ class SingleCalls:
         """Seconds until an attempt may go; 0 or less if it may now."""
         return self._pacer.delay(now, weight, backlog=False)
 
-    forecast = delay
+    def forecast(self, now: float, weight: float = 1.0, ahead: float = 0.0) -> float:
+        """Seconds until the turn of an attempt that so many tokens are to be taken before."""
+        return self.delay(now, weight) + ahead * self.interval
 
     def try_take(self, now: float, weight: float = 1.0) -> bool:
         """Take a turn, if an attempt may go now."""

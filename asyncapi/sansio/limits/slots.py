@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HOLD = 0.1  # seconds of use that a lease is for
+WITHHELD = 1.0  # seconds: a burst that comes back in this time is not there when a quota begins
 _LATE = 0.01  # seconds that a timer may be late: no slot lapses sooner
 _MEASURED = 0.05  # seconds; own use is measured over at least so long
 _SMOOTH = 0.5  # weight of the newest measurement of own use
@@ -145,10 +146,18 @@ class Slots:
                 return max(_LOOK, self._next - now)
         return due - now
 
-    def forecast(self, now: float, weight: float = 1.0) -> float:
-        """Seconds until so many slots are likely to be due: the wait for the store does not count."""
-        due = self._due(weight)
-        return due - now if due < inf else max(0.0, self._next - now)
+    def forecast(self, now: float, weight: float = 1.0, ahead: float = 0.0) -> float:
+        """Seconds until the turn of an attempt that so many slots are to be taken before, as is likely.
+
+        The burst counts, as far as it is known to be there. The wait for the store does not.
+        """
+        due = self._due(weight + ahead)
+        if due < inf:
+            return due - now
+        whole = now - self.late + self.grace
+        begins = max(self._next, whole) if self._next > -inf or self.late > WITHHELD else now
+        missing = weight + ahead - self._left
+        return max(0.0, begins + (missing - 1.0) * self.interval - now)
 
     def take(self, now: float, weight: float = 1.0) -> None:
         """Take so many slots, due or not."""
@@ -233,7 +242,8 @@ class Slots:
         held_until = last.first + last.count * last.interval if last is not None else -inf
         late = max((self.burst / sharers - 1.0) * interval, self.need * interval, _LATE)  # a share of the burst
         goes_on = self._local_end > now - late
-        first = max(held_until, self._local_end if goes_on else now)
+        # Not before what others may hold: they have booked up to the limit's next slot, as far as is known.
+        first = max(held_until, self._local_end if goes_on else now, self._next)
         count = max(self.need, float(int(HOLD / interval)))
         self._local_end = first + count * interval
         self._leases.append(_Lease(first, count, interval, late))

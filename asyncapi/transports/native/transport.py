@@ -100,13 +100,8 @@ class NativeTransport:
         self._tls = tls or Handshakes()
         self._guard = guard
         self._jar = outgoing.Cookies(clock) if cookies else None
-        self._environment = (
-            outgoing.Environment(
-                proxies=unix_socket is None and proxy is None, socks=True, logins=trust_env != "proxies"
-            )
-            if trust_env
-            else None
-        )
+        fixed = proxy is not None or unix_socket is not None
+        self._environment = outgoing.environment(trust_env, fixed=fixed, socks=True)
         self._dresses = cookies or bool(trust_env)
         self._proxy = proxy
         self._unix_socket = unix_socket

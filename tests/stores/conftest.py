@@ -1,0 +1,5 @@
+"""A real Redis for these tests."""
+
+from redis_server import redis
+
+__all__ = ["redis"]
