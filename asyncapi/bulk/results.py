@@ -63,7 +63,8 @@ class Results:
         for count, item in enumerate(items):
             row = self._whole(item, not_sent_row(item, why))
             self._store.add(item.index - self._first_row, FAILED, row, item)
-            self._tally.failed += 1
+            seconds = time.monotonic() - self._engine.began
+            self._tally.count(row | {"elapsed_ms": 0.0}, seconds, host=item.target.host)
             if count % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         while self._lost:

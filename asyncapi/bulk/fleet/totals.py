@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.journal import Indices
+from asyncapi.bulk.indices import Indices
 from asyncapi.bulk.progress import Progress, RecentRate
 from asyncapi.bulk.summary import Summary
 from asyncapi.bulk.tally import Tally

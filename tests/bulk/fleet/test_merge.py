@@ -11,7 +11,15 @@ from asyncapi.bulk.fleet.done import Done
 from asyncapi.bulk.fleet.merge import Merge, is_folder, shard_ending
 from asyncapi.errors import ConfigError
 
-ROW = {"url": "http://h/", "status": 200, "ok": True, "data": {"a": 1}, "attempts": 1, "elapsed_ms": 1.0, "at": "now"}
+ROW = {
+    "url": "http://h/",
+    "status": 200,
+    "ok": True,
+    "data": {"a": 1},
+    "attempts": 1,
+    "elapsed_ms": 1.0,
+    "at": "2026-01-01T00:00:00.000Z",
+}
 HEADER = b"id,url,status,ok,data,error,attempts,elapsed_ms,at\n"
 
 
