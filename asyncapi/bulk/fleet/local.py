@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 LENGTH_BYTES = 4
 
 _SILENCE = 30.0  # seconds (rule 2)
+_START = 120.0  # seconds that a process may take until it is first heard of
 _LOOK = 1.0
 _LAST_MOMENT = 1.7  # seconds that processes have to end, after a stop
 _STARTS = 5  # in a row that may fail
@@ -224,7 +225,7 @@ class Local:
             for worker in self._workers:
                 if frozen:
                     worker.heard = now
-                elif now - worker.heard > _SILENCE:
+                elif now - worker.heard > (_SILENCE if worker.was_alive else _START):
                     worker.kill()
 
 
