@@ -34,7 +34,7 @@ class Duplicates:
         self.first: str | None = None
         self.full: bool = False
         self._size = _FIRST
-        self._places = array("Q", bytes(8 * _FIRST))
+        self._places = array("Q", [0]) * _FIRST
         self._used = 0
 
     def add(self, name: Any) -> bool:
@@ -73,7 +73,7 @@ class Duplicates:
             return
         old = self._places
         self._size *= 2
-        self._places = places = array("Q", bytes(8 * self._size))
+        self._places = places = array("Q", [0]) * self._size
         mask = self._size - 1
         for key in old:
             if key:

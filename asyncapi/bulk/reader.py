@@ -26,7 +26,7 @@ from asyncapi.bulk.delimited import BadTable, records
 from asyncapi.bulk.duplicates import Duplicates
 from asyncapi.bulk.excerpts import secrets_of
 from asyncapi.bulk.item import Item
-from asyncapi.bulk.recipe import COLUMNS, ERROR_KEY, KEYS, Carry, LineAgain, Recipe, known
+from asyncapi.bulk.recipe import COLUMNS, ERROR_KEY, KEYS, PLAIN_URL, Carry, Line, LineAgain, Recipe, known
 from asyncapi.bulk.sources import source_of
 from asyncapi.errors import ConfigError
 from asyncapi.messages import decoding, json_text
@@ -120,6 +120,7 @@ class Reader:
         self.duplicates: Duplicates = Duplicates()
         self._names: tuple[str, ...] | None = None
         self._seen: dict[str, None] = {}
+        self._urls_alone = False  # each row is a URL and nothing else
 
     @property
     def regular(self) -> bool:
@@ -162,7 +163,12 @@ class Reader:
         ids = self.duplicates = Duplicates()
         self._seen = {}
         has_ids = recipe.template is not None or recipe.asks
-        for number, text, row in self._records(self._source.read()):
+        records = self._records(self._source.read())
+        plain = PLAIN_URL.fullmatch if self._urls_alone else _never
+        for number, text, row in records:
+            if plain(text):
+                yield number
+                continue
             try:
                 check(row)
             except (ValueError, TypeError) as error:
@@ -208,14 +214,18 @@ class Reader:
         names: tuple[str, ...] | None = source.columns
         self.recipe.table = names is not None
         if names is None:
-            yield from self._objects((number, row, row) for number, row in rows)
+            yield from self._objects(self._mappings(rows))
             return
         self._check_header(lambda problem: ConfigError(f"{source.name}: {problem}"), names)
         self._names = names
         if hasattr(source, "wanted") and not self.recipe.wants_all:
             source.wanted = {"id", *self.recipe.named, *(() if self.recipe.template is not None else COLUMNS)}
         for number, row in rows:
-            yield number, row, self._row_of(row)
+            try:
+                found = self._row_of(row)
+            except ValueError as error:
+                raise self._broken(number, error, row) from None
+            yield number, row, found
 
     def _of_lines(self, lines: Iterator[lines.Line]) -> Iterator[Record]:
         first = next(((number, line) for number, line in lines if line.strip()), None)
@@ -225,7 +235,7 @@ class Reader:
         form = self.format = self.format or self._sniffed(first[1])
         self.recipe.table = form in {"csv", "tsv"}
         if form == "text":
-            return self._text(rows)
+            return self._text(rows, self._text_column())
         return self._table(rows, form) if self.recipe.table else self._objects(self._parsed(rows))
 
     def _sniffed(self, line: str) -> Format:
@@ -245,8 +255,7 @@ class Reader:
                     return form  # type: ignore[return-value]  # one of the two
         return "text"
 
-    def _text(self, rows: Iterable[lines.Line]) -> Iterator[Record]:
-        name = self._text_column()
+    def _text(self, rows: Iterable[lines.Line], name: str) -> Iterator[Record]:
         comments = getattr(self._source, "plain_name", None) != ""
         for number, line in rows:
             text = line.strip()
@@ -268,6 +277,7 @@ class Reader:
             )
         self._names = (name,)
         self._check_names(self._names)
+        self._urls_alone = recipe.template is None and not recipe.asks
         return name
 
     def _parsed(self, rows: Iterable[lines.Line]) -> Iterator[Record]:
@@ -284,6 +294,17 @@ class Reader:
                 raise self._broken(number, ValueError("a row is a JSON object: {...}"), text)
             row.pop(ERROR_KEY, None)
             yield number, text, row
+
+    def _mappings(self, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[Record]:
+        adapter = decoding.adapter(Line) if self.recipe.template is None and not self.recipe.asks else None
+        for number, row in rows:
+            request = {name: value for name, value in row.items() if name != ERROR_KEY} if ERROR_KEY in row else row
+            try:
+                if adapter is not None:
+                    request = adapter.validate_python(request)
+            except ValueError as error:
+                raise self._broken(number, error, row) from None
+            yield number, row, request
 
     def _objects(self, rows: Iterator[Record]) -> Iterator[Record]:
         """Check the first row of a stream of objects: a column that it doesn't have is taken for a mistake."""
@@ -361,6 +382,10 @@ class Reader:
             return source.broken(number, problem, text)  # type: ignore[no-any-return]
         line = ",".join(str(value) for value in text.values())
         return source.broken(number, problem, line, secrets_of(text))  # type: ignore[no-any-return]
+
+
+def _never(_: object) -> bool:
+    return False
 
 
 def _row(text: str, kind: Any) -> Any:

@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 
 from asyncapi.bulk.bodies import DataBody, HeaderFields, JsonBody
 from asyncapi.bulk.item import Item
-from asyncapi.bulk.template import Template, as_json, column, missing, shown
+from asyncapi.bulk.template import Template, as_json, as_text, column, missing, shown
 from asyncapi.calls.arguments import checked_headers, flat_params
 from asyncapi.errors import ConfigError
 from asyncapi.messages import decoding
@@ -41,6 +41,7 @@ ERROR_KEY = "asyncapi_error"  # in a file of failed rows: what went wrong
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _BODIES = ("json", "data", "content")
+_BODY = frozenset(_BODIES)
 _PLAIN_ID = frozenset({str, int})
 
 
@@ -254,17 +255,25 @@ def known(row: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: One is not text.
     """
-    found = {name: row[name] for name in COLUMNS if name in row and row[name] is not None and row[name] != ""}
-    for name in ("url", "method"):
-        if not isinstance(found.get(name, ""), str):
-            raise ValueError(f"column {name!r} is {shown(name, found[name])}: give text")  # noqa: TRY004 - one kind for a bad row
-    if not isinstance(found.get("idempotency_key", ""), str | bool):
-        found["idempotency_key"] = str(found["idempotency_key"])
+    found = {}
+    for name in COLUMNS:
+        value = row.get(name)
+        if value is None or value == "":
+            continue
+        if name != "id" and type(value) is not str:
+            value = _said(name, value)
+        found[name] = value
     return found
 
 
+def _said(name: str, value: Any) -> Any:
+    if name == "idempotency_key":
+        return value if isinstance(value, bool) else as_text(name, value)
+    raise ValueError(f"column {name!r} is {shown(name, value)}: give text")
+
+
 def _rest(request: Mapping[str, Any]) -> dict[str, Any]:
-    bodies = [name for name in _BODIES if name in request]
+    bodies = () if _BODY.isdisjoint(request) else [name for name in _BODIES if name in request]
     if len(bodies) > 1:
         raise ValueError(f"a request has one body: {' or '.join(bodies)}, not both")
     return {name: value for name, value in request.items() if name not in {"method", "url"}}

