@@ -315,7 +315,8 @@ def _read(line: str) -> Line:
 
 
 def _changed(path: Path, row: int) -> ConfigError:
+    name = path.name.removesuffix(".journal")
     return ConfigError(
-        f"{path.name.removesuffix('.journal')} has changed since the job stopped: its row {row} was edited, moved or removed. Resuming would lose "
-        "or damage rows: restore the file, or start again with --overwrite"
+        f"{name} has changed since the job stopped: its row {row} was edited, moved or removed. Resuming would lose or "
+        "damage rows: restore the file, or start again with --overwrite"
     )

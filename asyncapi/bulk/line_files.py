@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from asyncapi.bulk.rows import Row
 
 _CHUNK = 1 << 20  # bytes read at a time
+_NULS_OF_GZIP = 4  # with which a member may end: its size (RFC 1952 section 2.3.1)
 
 
 class LinesFile:
@@ -97,15 +98,15 @@ class LinesFile:
         return size
 
     def torn(self, begin: int, end: int) -> bool:
+        at = last = begin  # where the last byte ends that is no NUL
         with self.path.open("rb") as file:
             file.seek(begin)
-            whole = True
             while chunk := file.read(_CHUNK):
                 text = chunk.rstrip(b"\0")
-                if text and (not whole or begin + len(text) >= end):
-                    return False
-                whole, begin = whole and len(text) == len(chunk), begin + len(chunk)
-        return not whole
+                last = at + len(text) if text else last
+                at += len(chunk)
+        nuls = 0 if self._codec is None else _NULS_OF_GZIP
+        return last < end and at - last > nuls
 
     def open(self, end: int) -> int:
         self._descriptor = disk.open_append(self.path)

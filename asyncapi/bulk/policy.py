@@ -142,12 +142,20 @@ def tls_settings(job: Job) -> bool | str | TLS:
 
 
 def shared_limits(job: Job) -> Redis | None:
-    """Return the server by which a job's client shares its limits.
+    """Return the server by which a job's client shares its limits; `env:NAME` is the URL in a variable.
 
     Raises:
-        ConfigError: Its URL can't be read.
+        ConfigError: Its URL can't be read, or the variable is not set.
     """
-    return Redis(job.shared, workers=job.workers_hint or 1) if isinstance(job.shared, str) else job.shared
+    url = job.shared
+    if not isinstance(url, str):
+        return url
+    if url.startswith("env:"):
+        name = url.removeprefix("env:")
+        url = os.environ.get(name, "").strip()
+        if not url:
+            raise ConfigError(f"the environment variable {name} is not set: export {name}=redis://...")
+    return Redis(url, workers=job.workers_hint or 1)
 
 
 def limits_text(job: Job) -> str:

@@ -95,19 +95,18 @@ class NotingTransport:
                 await self._synced()
         observer, began = self._observer, SYSTEM.now()
         self.sending += 1
-        response = None
         try:
             response = await self._inner.send(request)
-        except TransportError as error:
-            if observer is not None and not says_nothing(error):
+        except BaseException as error:
+            self.sending -= 1
+            if observer is not None and isinstance(error, TransportError) and not says_nothing(error):
                 why = f"{type(error).__name__}: {error.message}"
                 observer.failed(request.target.host, why, began, SYSTEM.now())
             raise
-        finally:
-            if response is None or response.open_body is None:
-                self.sending -= 1
-            else:
-                release_at_end(response, self._sent)
+        if response.open_body is None:
+            self.sending -= 1
+        else:
+            release_at_end(response, self._sent)
         if observer is not None:
             observer.answered(request.target.host, response, began, SYSTEM.now())
         return response

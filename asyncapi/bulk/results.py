@@ -63,8 +63,7 @@ class Results:
         for count, item in enumerate(items):
             row = self._whole(item, not_sent_row(item, why))
             self._store.add(item.index - self._first_row, FAILED, row, item)
-            seconds = time.monotonic() - self._engine.began
-            self._tally.count(row | {"elapsed_ms": 0.0}, seconds, host=item.target.host)
+            self._tally.count({**row, "elapsed_ms": 0.0}, 0.0, host=item.target.host)
             if count % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         while self._lost:

@@ -123,7 +123,7 @@ class Timeline:
         while self.width < other.width:
             self._merge()
         for place, bucket in enumerate(other.buckets):
-            self.at(later + place * other.width).merge(bucket)
+            self.at(later + (place + 0.5) * other.width).merge(bucket)
 
     def _merge(self) -> None:
         old = self.buckets

@@ -45,7 +45,8 @@ class Upload(Around):
         self._shown = redact_broken(url)
         self._store, self._path = self._opened()
         name = PurePosixPath(self._path).name
-        if not name:
+        is_bucket = "/" not in self._path and self._is_whole_at_once() and "memory" not in self._protocols()
+        if not name or url.endswith("/") or is_bucket:
             raise ConfigError(f"the output {self._shown} is a folder: name a file in it")
         mark = blake2b(url.encode(), digest_size=4).hexdigest()
         super().__init__(make(Path(f"{name}.{mark}.part"), name))
@@ -66,6 +67,13 @@ class Upload(Around):
             raise ConfigError(f"cannot write to {self._shown}: {one_line(str(error))}") from None
         return store, str(path)
 
+    def _protocols(self) -> set[str]:
+        protocol = self._store.protocol
+        return {protocol} if isinstance(protocol, str) else set(protocol)
+
+    def _is_whole_at_once(self) -> bool:
+        return not _WHOLE_AT_ONCE.isdisjoint(self._protocols())
+
     def exists(self) -> bool:
         try:
             self._store.invalidate_cache()
@@ -76,9 +84,7 @@ class Upload(Around):
     def finish(self) -> None:
         self.inner.finish()
         try:
-            protocol = self._store.protocol
-            names = {protocol} if isinstance(protocol, str) else set(protocol)
-            if names & _WHOLE_AT_ONCE:
+            if self._is_whole_at_once():
                 self._store.put_file(str(self.files[0]), self._path)
             else:
                 self._store.put_file(str(self.files[0]), f"{self._path}.part")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from asyncapi.errors import ConfigError
-from asyncapi.redact import one_line, redact_url
+from asyncapi.redact import MASK, one_line, redact_broken, redact_url
 from asyncapi.stores.redis_wire import Wire
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def check_url(url: str) -> str:
     except ValueError:
         parts, named = None, False
     if parts is None or parts.scheme not in _SCHEMES or not named:
-        shown = redact_url(url)
+        shown = redact_broken(url) if "//" in url else f"{MASK}{url[url.rfind('@') :]}" if "@" in url else url
         raise ConfigError(f"Redis({shown!r}): give redis://host:6379/0, rediss:// for TLS, or unix:///path/of/socket")
     return url
 

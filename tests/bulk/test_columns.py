@@ -37,7 +37,9 @@ def job(**settings):
     return Job("in.jsonl", "out.jsonl", **settings)
 
 
-def good(body=b'{"id": 1, "items": [{"n": "a"}, {"n": "b"}], "deep": {"x": 1}}', headers=None, value=None, method="GET"):
+def good(
+    body=b'{"id": 1, "items": [{"n": "a"}, {"n": "b"}], "deep": {"x": 1}}', headers=None, value=None, method="GET"
+):
     headers = headers or {"Content-Type": "application/json"}
     response = Response(200, headers, body, url="https://u:p@h/final?token=s3cret")
     attempts = (Attempt(1, method, "https://h/1", "first", 0.0, 0.0, status=200),)
@@ -75,7 +77,13 @@ def test_a_failed_row_has_an_error_in_place_of_selected_columns():
 
 
 def test_headers_url_and_size_on_request():
-    headers = [("Content-Type", "application/json"), ("X-A", "1"), ("x-a", "2"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+    headers = [
+        ("Content-Type", "application/json"),
+        ("X-A", "1"),
+        ("x-a", "2"),
+        ("Set-Cookie", "a=1"),
+        ("Set-Cookie", "b=2"),
+    ]
     row = made(good(b"{}", headers), extra=("headers", "url", "bytes"))
     assert row["headers"] == {"Content-Type": "application/json", "X-A": "1, 2", "Set-Cookie": ["a=1", "b=2"]}
     assert (row["final_url"], row["bytes"]) == ("https://***@h/final?token=***", 2)
@@ -128,7 +136,9 @@ def test_an_unknown_row_has_the_carried_columns_too():
 def test_the_fields_of_a_model_have_columns_of_their_own_in_tables():
     columns = columns_of(job(model=Model, carry=("name",)), Model, ("name",))
     assert columns.names == (*COLUMNS, "data_id", "name", "inner", "ratio", "input_name")
-    row = row_maker(job(carry=("name",)), Model)(item({"name": "in"}), good(value=Model(id=1, name="n", inner=Inner(x=2))))
+    row = row_maker(job(carry=("name",)), Model)(
+        item({"name": "in"}), good(value=Model(id=1, name="n", inner=Inner(x=2)))
+    )
     assert columns.cells(row)[len(COLUMNS) :] == (1, "n", '{"x":2}', None, "in")
 
 
@@ -147,7 +157,16 @@ def test_headers_keep_their_spelling():
 
 
 ROWS = [
-    {**BASE, "n": ["a"], "count": 5, "file": None, "headers": {"A": "1"}, "bytes": 3, "note": "x,\t\"y\"\n", "flag": True},
+    {
+        **BASE,
+        "n": ["a"],
+        "count": 5,
+        "file": None,
+        "headers": {"A": "1"},
+        "bytes": 3,
+        "note": 'x,\t"y"\n',
+        "flag": True,
+    },
     {**BASE, "ok": False, "error": "no", "headers": None, "bytes": None, "note": "z", "flag": False},
 ]
 
@@ -164,7 +183,22 @@ def written(path):
     return path
 
 
-NAMES = ["id", "url", "status", "ok", "n", "count", "error", "attempts", "elapsed_ms", "at", "headers", "bytes", "note", "flag"]
+NAMES = [
+    "id",
+    "url",
+    "status",
+    "ok",
+    "n",
+    "count",
+    "error",
+    "attempts",
+    "elapsed_ms",
+    "at",
+    "headers",
+    "bytes",
+    "note",
+    "flag",
+]
 
 
 @pytest.mark.parametrize(("name", "delimiter"), [("o.csv", ","), ("o.tsv", "\t")])
@@ -191,7 +225,9 @@ def test_parquet_has_them_typed_by_their_values(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     table = parquet.read_table(written(tmp_path / "o.parquet"))
     assert table.column_names == NAMES
-    types = {name: str(table.schema.field(name).type) for name in ("ok", "n", "count", "bytes", "headers", "note", "flag")}
+    types = {
+        name: str(table.schema.field(name).type) for name in ("ok", "n", "count", "bytes", "headers", "note", "flag")
+    }
     assert types == {
         "ok": "bool", "n": "string", "count": "int64", "bytes": "int64", "headers": "string", "note": "string",
         "flag": "bool",

@@ -60,7 +60,8 @@ def recovered(path, job, cut):
     try:
         store = open_store(sink_for(path), WHAT, resume=True)
     except ConfigError as error:
-        assert "has no journal" in str(error), error
+        if "has no journal" not in str(error):
+            raise
         assert cut < job.opened[0] or sorted(read(path)) == list(range(job.total))  # nothing was sent, or all is there
         return
     past = store.past
@@ -96,7 +97,10 @@ def test_no_power_cut_loses_what_the_journal_says(tmp_path, monkeypatch, name, t
         changes = recorder.changes[:cut]
         for lost in losses(changes, draw):
             files = left(changes, lost)
-            state = (*sorted(files.items()), *(place for places in (job.sent, job.written) for place in places if places[place] < cut))
+            state = (
+                *sorted(files.items()),
+                *(place for places in (job.sent, job.written) for place in places if places[place] < cut),
+            )
             if state in seen:
                 continue
             seen.add(state)

@@ -50,5 +50,5 @@ def test_a_broken_row_is_named_by_its_number_and_quoted(row, says):
 
 
 def test_rows_may_have_a_name_in_messages():
-    with pytest.raises(InputError, match="^frame:1: the row has no 'url'"):
+    with pytest.raises(InputError, match=r"^frame:1: the row has no 'url'"):
         Reader(Rows([{"id": 1}], name="frame")).scan()

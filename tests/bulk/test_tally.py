@@ -143,8 +143,8 @@ def test_two_tallies_merge_into_what_one_would_have_counted():
     for n in range(200):
         made = row(float(n + 1), ok=n % 9 > 0, id=n, at=f"{n:05}", attempts=n % 3 + 1, status=200 + n % 2)
         told = outcome(*[attempt(), *[attempt("retry: x")] * (n % 3)], host=f"h{n % 4}")
-        whole.add(made, told, n / 10)
-        parts[n // 100].add(made, told, n / 10 - n // 100 * 10)
+        whole.add(made, told, n / 10 + 0.05)
+        parts[n // 100].add(made, told, n / 10 + 0.05 - n // 100 * 10)
     whole.add_unknown()
     parts[1].add_unknown()
     merged = pickle.loads(pickle.dumps(parts[0]))

@@ -104,7 +104,7 @@ class Coordinator:
             return await write_end(job, there, self._totals.tally)
         what = job.what(plan.digest) | {"chunk": job.chunk}
         self._parts = await in_thread(partial(open_parts, job, what))
-        self._leases = leases_of(job.shared, str(self._parts.path), self._parts.job_id)
+        self._leases = leases_of(job.shared_limits(), str(self._parts.path), self._parts.job_id)
         try:
             lease = await self._lock(what)
             keeper = asyncio.create_task(self._keep(lease))

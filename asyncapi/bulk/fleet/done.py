@@ -126,13 +126,14 @@ def make_done(folder: Path, done: Done, unique: str) -> Done:
             os.fsync(file.fileno())
         try:
             os.link(draft, path)
-        except FileExistsError:
+        except OSError as error:  # it exists, or the file system has no links
             standing = done_in(folder, done.chunk)
             if standing is not None:
                 return standing
-            draft.replace(path)  # rule 2
-        except OSError:  # a file system without links
-            _create(path, done)
+            if isinstance(error, FileExistsError):
+                draft.replace(path)  # rule 2
+            else:
+                _create(path, done)
         _sync(folder)
         return done
     finally:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
@@ -192,10 +193,11 @@ def _sealed(journal: Path, draft: Path, size: int) -> int:
             if not line.endswith(b"\n"):
                 break
             if line[0] in _ROWS:
-                at = int(line.split(b" ", 3)[2])
-                if at > size:
-                    continue
-                end = at
+                with suppress(ValueError, IndexError):  # damaged: whoever resumes says so
+                    at = int(line.split(b" ", 3)[2])
+                    if at > size:
+                        continue
+                    end = at
             copy.write(line)
         copy.flush()
         os.fsync(copy.fileno())

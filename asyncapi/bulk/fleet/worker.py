@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from asyncapi.bulk.fleet.chunk import run_chunk
 from asyncapi.bulk.fleet.engines import OPEN, Report
 from asyncapi.bulk.fleet.leases import leases_of
+from asyncapi.bulk.fleet.network import noted_for_all
 from asyncapi.bulk.fleet.shared_client import SharedClient
 from asyncapi.bulk.fleet.versions import check_versions
 from asyncapi.errors import ConfigError
@@ -135,8 +136,8 @@ async def finish(run: str) -> None:
 
 def _begin(task: Task) -> _Run:
     check_versions(task.versions)
-    job: Job = pickle.loads(task.job)  # noqa: S301 - from the coordinator, as the task itself
-    run = _runs[task.run] = _Run(task, job, SharedClient(job), leases_of(job.shared, task.folder, task.job_id))
+    job = noted_for_all(pickle.loads(task.job), task.folder)  # noqa: S301 - from the coordinator, as the task itself
+    run = _runs[task.run] = _Run(task, job, SharedClient(job), leases_of(job.shared_limits(), task.folder, task.job_id))
     return run
 
 
