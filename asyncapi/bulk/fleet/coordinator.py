@@ -27,7 +27,7 @@ from asyncapi.bulk.finished import finished
 from asyncapi.bulk.fleet.chunk import run_chunk
 from asyncapi.bulk.fleet.dispatch import Dispatch
 from asyncapi.bulk.fleet.done import all_done
-from asyncapi.bulk.fleet.engines import Task
+from asyncapi.bulk.fleet.engines import OPEN, Task
 from asyncapi.bulk.fleet.leases import TTL, leases_of
 from asyncapi.bulk.fleet.merge import Merge, is_folder, shard_ending
 from asyncapi.bulk.fleet.parts import absolute, begun, check_parts, is_there, open_parts, publish
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from asyncapi.bulk.summary import Summary
 
 _INTERRUPTED = 130
+_REPORT = 0.5  # seconds between reports of a chunk
+_REPORTS = 200.0  # a second, of all workers
 _LOCK = 2.0  # seconds, beyond those of a lease, to wait for another coordinator's
 
 
@@ -254,7 +256,8 @@ class Coordinator:
                 yield chunk
 
     def _task(self, job: bytes, chunk: Chunk, alone: bool) -> Task:
-        return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions(), alone)
+        every = max(_REPORT, OPEN * self._fleet.workers() / _REPORTS)
+        return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions(), alone, every)
 
     def _settings(self) -> bytes:
         """Return the settings of the chunks' jobs, pickled: all but what the coordinator does itself."""
