@@ -32,6 +32,7 @@ from asyncapi.bulk.fleet.leases import TTL, leases_of
 from asyncapi.bulk.fleet.merge import Merge, is_folder, shard_ending
 from asyncapi.bulk.fleet.parts import absolute, begun, check_parts, is_there, open_parts, publish
 from asyncapi.bulk.fleet.refusals import refuse
+from asyncapi.bulk.fleet.remote_parts import is_written, remote_output
 from asyncapi.bulk.fleet.split import Plan, parts, split
 from asyncapi.bulk.fleet.totals import Totals
 from asyncapi.bulk.fleet.versions import versions
@@ -102,6 +103,11 @@ class Coordinator:
             return await write_end(job, self._summary(), self._totals.tally)
         if job.resume and (there := await in_thread(lambda: self._finished(plan))) is not None:
             return await write_end(job, there, self._totals.tally)
+        if plan.chunks is None and remote_output(job) is not None:
+            raise ConfigError(
+                f"with --on and an output in an object store, give the input as a plain file of lines, CSV or Parquet: "
+                f"{job.input} can't be read in slices"
+            )
         what = job.what(plan.digest) | {"chunk": job.chunk}
         self._parts = await in_thread(partial(open_parts, job, what))
         self._leases = leases_of(job.shared_limits(), str(self._parts.path), self._parts.job_id)
@@ -182,7 +188,12 @@ class Coordinator:
     def _finished(self, plan: Plan) -> Summary | None:
         """Return the summary of a job that an earlier run has finished; None where there is something to do."""
         job = self.job
-        if is_there(job) or not Path(job.output).exists() or is_folder(job.output):
+        if is_there(job):
+            return None
+        if (url := remote_output(job)) is not None:
+            note = f"nothing to do: {url} is complete"  # it appears when it is whole
+            return replace(self._summary(), notes=(note,)) if is_written(url) else None
+        if not Path(job.output).exists() or is_folder(job.output):
             return None
         sink = file_sink(Path(job.output), Path(job.output).name)
         found = finished(sink, columns_of(job, job.model_type(), plan.columns), job.reader())

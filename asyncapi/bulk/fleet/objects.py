@@ -1,8 +1,8 @@
-"""A folder of an object store, by fsspec (extra `fsspec`): objects are written whole or not at all, and never appended to.
+"""A folder of an object store, by fsspec (extra `fsspec`): objects appear whole or not at all, and never grow.
 
 Rules:
-1. `create` fails where the object exists (If-None-Match), so that of two workers one wins. A store whose package can't do
-   that is refused: two workers could begin the same epoch.
+1. `create` fails where the object exists (If-None-Match), so that of two workers one wins. A store whose package can't
+   do that is refused: two workers could begin the same epoch.
 2. Listings are never cached: another machine may have written in the meantime.
 """
 

@@ -1,4 +1,4 @@
-"""The parts of a job whose output is in an object store: `s3://bucket/out.jsonl.parts/` (segments.py says what is in it).
+"""The parts of a job whose output is in an object store: `s3://bucket/out.jsonl.parts/` (its content: segments.py).
 
 Rules:
 1. `job.json` is created once: the first coordinator wins.
@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.fleet.done import ENDING, Done, done_of
 from asyncapi.bulk.fleet.objects import Objects
 from asyncapi.bulk.remote import is_remote
 from asyncapi.errors import ConfigError
@@ -23,6 +22,7 @@ from asyncapi.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.job import Job
 
 JOB = "job.json"
@@ -80,14 +80,6 @@ def open_remote(job: Job, output: str) -> tuple[Objects, dict[str, Any] | None]:
     except OSError as error:
         raise ConfigError(f"cannot use {folder.shown}: {error}") from None
     return folder, None if found is None else json.loads(found)
-
-
-def done_chunks(folder: Objects) -> Iterator[Done]:
-    """Yield the chunks that are done."""
-    for name in folder.names():
-        stem, dot, ending = name.partition(".")
-        if dot + ending == ENDING and stem.isdigit() and (done := done_of(folder.read(name) or b"")) is not None:
-            yield done
 
 
 def begun_chunks(folder: Objects) -> set[int]:

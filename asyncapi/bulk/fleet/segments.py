@@ -7,9 +7,10 @@
 
 Rules:
 1. A segment appears whole or not at all, so that no journal is needed: its rows are written, with their marks, or not.
-2. Rows are written after 1.5 seconds or 4 MiB, or when no more come. If the worker dies, rows that wait are fetched again.
-3. Requests that must not be sent twice wait until an object names them, up to 100 with one write. Those that have no row
-   when the worker dies are unknown.
+2. Rows are written after 1.5 seconds or 4 MiB, or when no more come. If the worker dies, those that wait are fetched
+   again.
+3. Requests that must not be sent twice wait until an object names them, up to 100 with one write. Those that have no
+   row when the worker dies are unknown.
 4. `begun` can be created once. Whoever creates it has listed what counts of the epoch before: what that one's holder
    writes later is in no list.
 5. `.done` is created too: the first one stands.
@@ -93,7 +94,7 @@ class EpochSegments:
         self._begun = begun
         return self._objects.create(f"{self.folder(epoch)}/begun", json.dumps(begun).encode())
 
-    def store(self, epoch: int) -> SegmentStore:
+    def store(self, epoch: int) -> Any:
         """Return the open store of an epoch."""
         past = Past(self._job_id, {})
         notes = [name for name in self._begun if name.endswith(".started")]
@@ -257,9 +258,8 @@ class SegmentStore:
         rows, released, self._rows, self._released = self._rows, self._released, [], []
         self._count += 1
         name = f"{self._folder}/{self._count:06d}.jsonl"
-        head: dict[str, Any] = {
-            "rows": [index for index, _, _ in rows], "marks": "".join(mark for _, mark, _ in rows), "released": released,
-        }  # fmt: skip
+        marks = "".join(mark for _, mark, _ in rows)
+        head: dict[str, Any] = {"rows": [index for index, _, _ in rows], "marks": marks, "released": released}
         lines = [json.dumps(head).encode() + b"\n", *(line for _, _, line in rows)]
         try:
             await in_thread(lambda: self._objects.put(name, b"".join(lines)))
