@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from pathlib import Path  # noqa: TC003 - pydantic reads it
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -105,7 +105,7 @@ class Job:
         ConfigError: A setting is wrong, or settings contradict each other.
     """
 
-    input: str | Path | Sequence[str] | Iterable[Mapping[str, Any]] | Any
+    input: str | Path | Sequence[str] | Any  # mappings: pydantic would turn an iterable of them into an iterator
     output: str | Path = "-"
     _: KW_ONLY
     url: str | None = None

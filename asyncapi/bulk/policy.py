@@ -139,6 +139,8 @@ def tls_settings(job: Job) -> bool | str | TLS:
 def shared_limits(job: Job) -> Redis | None:
     """Return the server by which a job's client shares its limits; `env:NAME` is the URL in a variable.
 
+    What follows a `#` in the URL is the name under which they are shared: `redis://host#orders`.
+
     Raises:
         ConfigError: Its URL can't be read, or the variable is not set.
     """
@@ -150,7 +152,8 @@ def shared_limits(job: Job) -> Redis | None:
         url = os.environ.get(name, "").strip()
         if not url:
             raise ConfigError(f"the environment variable {name} is not set: export {name}=redis://...")
-    return Redis(url, workers=job.workers_hint or 1)
+    url, _, name = url.partition("#")
+    return Redis(url, name=name or "asyncapi", workers=job.workers_hint or 1)
 
 
 def limits_text(job: Job) -> str:
