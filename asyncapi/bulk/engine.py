@@ -207,10 +207,14 @@ class Engine:
         """Return the client, and the block in which it sends our rows."""
         part = self._part
         if part is None or part.shared is None:
-            synced = (lambda: self.store.synced()) if self.job.durable else None  # noqa: PLW0108 - it is opened later
+            synced = self._synced if self.job.durable else None
             client = self._client or client_for(self.job, self._note, self.turns, self._commentary, synced)
             return client, nullcontext()
-        return part.shared.client, part.shared.joined(part.first_row, part.rows, self._note, self.turns)
+        joined = part.shared.joined(part.first_row, part.rows, self._note, self.turns, self._synced)
+        return part.shared.client, joined
+
+    async def _synced(self) -> None:
+        await self.store.synced()
 
     async def _scan(self) -> tuple[str, tuple[str, ...]]:
         """Check the input, and return its digest and the columns that are carried to the output."""
@@ -294,6 +298,7 @@ class Engine:
     async def _source(self, client: Client) -> Iterator[Item] | AsyncIterator[Item]:
         """Return the rows to send, and prepare what looks at them on their way."""
         job, due, past = self.job, self.due, self.store.past
+        due.weights = getattr(getattr(client, "_transport", None), "weights", None)
         if self._retried is not None:
             self.total, due.is_wanted = self._retried.due_rows, self._retried.due
         if (failed := self.store.failed) is not None:

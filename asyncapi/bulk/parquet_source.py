@@ -132,22 +132,25 @@ class ParquetSource:
 
 def rows_of(batch: Any) -> list[dict[str, Any]]:
     """Turn an Arrow record batch into rows of Python's own types."""
+    names = batch.schema.names
+    return [dict(zip(names, row, strict=True)) for row in zip(*map(values_of, batch.columns), strict=True)]
+
+
+def values_of(column: Any) -> list[Any]:
+    """Turn an Arrow array into values of Python's own types."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    columns: dict[str, list[Any]] = {}
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        kind = column.type
-        if pa.types.is_timestamp(kind) and kind.unit == "ns":  # datetime has microseconds
-            column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-        elif pa.types.is_duration(kind) and kind.unit == "ns":
-            column = column.cast(pa.duration("us"), safe=False)
-        elif pa.types.is_time64(kind) and kind.unit == "ns":
-            column = column.cast(pa.time64("us"), safe=False)
-        values = column.to_pylist()
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-            values = [None if value is None else text_of(value) for value in values]
-        columns[name] = values
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    kind, types = column.type, pa.types
+    if types.is_timestamp(kind) and kind.unit == "ns":  # datetime has microseconds
+        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+    elif types.is_duration(kind) and kind.unit == "ns":
+        column = column.cast(pa.duration("us"), safe=False)
+    elif types.is_time64(kind) and kind.unit == "ns":
+        column = column.cast(pa.time64("us"), safe=False)
+    values: list[Any] = column.to_pylist()
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        return [None if value is None else text_of(value) for value in values]
+    return values
 
 
 def text_of(value: bytes) -> str:

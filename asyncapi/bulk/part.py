@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractContextManager
 
     from asyncapi.bulk.prepare import Noted, Observer
@@ -25,7 +25,12 @@ class JoinedClient(Protocol):
     client: Client
 
     def joined(
-        self, first_row: int, rows: int, note: Callable[[int], Noted], observer: Observer
+        self,
+        first_row: int,
+        rows: int,
+        note: Callable[[int], Noted],
+        observer: Observer,
+        synced: Callable[[], Awaitable[None]],
     ) -> AbstractContextManager[Client]:
         """Take part with `rows` rows from `first_row` on."""
         ...

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.delimited import BadTable, records
@@ -228,7 +229,8 @@ class _History:
 
     Attributes:
         tally: The figures.
-        began: When the first attempt began, seconds since the Unix epoch.
+        began: Where the time line begins, seconds since the Unix epoch.
+        first: When the first attempt began.
         ended: When the last row ended.
         sized: Whether rows have sizes.
     """
@@ -236,6 +238,7 @@ class _History:
     def __init__(self) -> None:
         self.tally: Tally = Tally()
         self.began: float | None = None
+        self.first: float = inf
         self.ended: float = 0.0
         self.sized: bool = False
 
@@ -250,7 +253,7 @@ class _History:
             self.began = began
         elif began < self.began:
             self.began -= self.tally.timeline.begin_earlier(self.began - began)
-        self.ended = max(self.ended, end)
+        self.first, self.ended = min(self.first, began), max(self.ended, end)
         found = _HOST.match(row["url"])
         self.sized = self.sized or row["bytes"] is not None
         self.tally.count(
@@ -261,7 +264,7 @@ class _History:
     @property
     def elapsed(self) -> float:
         """Seconds from the first attempt to the end of the last row."""
-        return 0.0 if self.began is None else self.ended - self.began
+        return 0.0 if self.began is None else self.ended - self.first
 
 
 def _summary(rows: _Rows, history: _History) -> Summary:
@@ -294,7 +297,7 @@ def _facts(rows: _Rows, history: _History) -> Facts:
         notes.append(rows.torn)
     leads = [f"rows of {rows.file}"]
     if history.began is not None:
-        begin, end = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}" for at in (history.began, history.ended))
+        begin, end = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}" for at in (history.first, history.ended))
         leads += [f"began {begin} UTC", f"ended {end} UTC, after {duration(history.elapsed * 1000)}"]
     settings = [
         (name, redact_url(str(value)))

@@ -42,11 +42,13 @@ class JobStopped(AsyncAPIError):
 
     Attributes:
         summary: The figures of the run.
+        partial: What there is of a result; of `frame`, a frame of the rows before.
     """
 
     def __init__(self, message: str, summary: Summary | None = None) -> None:
         super().__init__(message)
         self.summary: Summary | None = summary
+        self.partial: Any = None
 
 
 class Run(Coroutine[Any, Any, Summary]):

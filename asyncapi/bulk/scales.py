@@ -60,7 +60,7 @@ def logarithmic(smallest: float, largest: float) -> Scale:
         bottom, top = middle / 1.5, middle * 1.5
     bottom, top = bottom / 1.1, top * 1.1
     decades = range(math.floor(math.log10(bottom)), math.ceil(math.log10(top)) + 1)
-    for factors in ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10))):
+    for factors in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)):
         ticks = [factor * 10.0**decade for decade in decades for factor in factors]
         ticks = [value for value in ticks if bottom <= value <= top]
         if len(ticks) >= 3:  # noqa: PLR2004 - enough to read values between them
@@ -77,7 +77,7 @@ def seconds_ticks(seconds: float) -> list[tuple[float, str]]:
     unit, name = (_DAY, "d") if step >= _DAY else (_HOUR, "h") if step >= _HOUR else (_MINUTE, "min")
     if step < _MINUTE:
         unit, name = (1.0, "s") if seconds >= 1 else (0.001, "ms")
-    return [(step * n, f"{step * n / unit:.3g} {name}" if n else "0") for n in range(int(seconds / step) + 1)]
+    return [(step * n, f"{step * n / unit:.5g} {name}" if n else "0") for n in range(int(seconds / step) + 1)]
 
 
 def duration(ms: float) -> str:

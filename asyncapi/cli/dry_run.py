@@ -8,16 +8,18 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from asyncapi.bulk.again import may_be_sent_again
 from asyncapi.bulk.columns import columns_of
+from asyncapi.bulk.opening import kept_text
 from asyncapi.bulk.prepare import check, client_for
 from asyncapi.cli.first_rows import shown
 from asyncapi.redact import redact_url
 from asyncapi.settings import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from asyncapi.bulk import Job
+    from asyncapi.bulk.reader import Reader
+    from asyncapi.bulk.retried import Retried
 
 _SHOWN = 5  # rows
 _HOSTS = 10
@@ -37,15 +39,18 @@ def show(job: Job) -> None:
     methods: Counter[str] = Counter()
     hosts: Counter[str] = Counter()
     reader = job.reader()
+    retried = _retried(job, reader) if job.retry_failed else None
     print("First rows:")
     for item in reader.items():
-        if item.index < _SHOWN:
+        if retried is not None and not retried.due(item):
+            continue
+        if methods.total() < _SHOWN:
             print("\n".join(f"  {line}" for line in shown(job, item)))
         methods[item.method] += 1
         host = item.url.host or "(relative)"
         hosts[host if host in hosts or len(hosts) < _HOSTS else "(others)"] += 1
     print()
-    for name, text in {**_settings(job, methods, hosts), **_output(job, reader.columns)}.items():
+    for name, text in {**_settings(job, methods, hosts), **_output(job, reader, retried)}.items():
         print(f"{name + ':':<{_LEFT}}{text}")
     print("\nNothing was sent.")
 
@@ -68,11 +73,29 @@ def _settings(job: Job, methods: Counter[str], hosts: Counter[str]) -> dict[str,
     return {name: text for name, text in named.items() if text}
 
 
-def _output(job: Job, carried: Sequence[str]) -> dict[str, str]:
+def _retried(job: Job, reader: Reader) -> Retried:
+    """Find the failed rows that would be sent again."""
+    from asyncapi.bulk.retried import Retried
+
+    reader.scan()
+    retried = Retried(
+        job.output, columns_of(job, job.model_type(), reader.columns), may_be_sent_again,
+        include_unknown=job.include_unknown, ordered=job.ordered,
+    )  # fmt: skip
+    retried.check_input(reader)
+    return retried
+
+
+def _output(job: Job, reader: Reader, retried: Retried | None) -> dict[str, str]:
     output = "stdout" if str(job.output) == "-" else str(job.output)
+    if retried is not None:
+        output += f", of which {retried.failed:,} rows of {retried.total:,} have failed"
     model = None if _JSON_LINES.search(str(job.output)) else job.model_type()  # a table has its fields as columns
-    columns = columns_of(job, model, carried)
-    return {"Output": output, "Columns": _lines(textwrap.wrap(", ".join(columns.names), _RIGHT))}
+    columns = columns_of(job, model, reader.columns)
+    return {
+        "Output": _lines([output, *filter(None, [kept_text(retried)])]),
+        "Columns": _lines(textwrap.wrap(", ".join(columns.names), _RIGHT)),
+    }
 
 
 async def _check_client(job: Job) -> None:

@@ -85,10 +85,22 @@ def _settings(options: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
     if "output" not in options and not (dry_run or is_filter or not isinstance(options["input"], str)):
         raise click.BadParameter("no output: name a file, such as -o users.jsonl, or - for stdout", param_hint="-o")
     options.setdefault("output", "-")
+    _check_others(options)
     ca, insecure = options.pop("ca", None), options.pop("insecure", False)
     if ca is not None and insecure:
         raise click.BadParameter("--ca and --insecure contradict each other: give one of them", param_hint="--ca")
     return {**options, "tls": ca if ca is not None else not insecure}
+
+
+def _check_others(options: Mapping[str, Any]) -> None:
+    """Check what `Job` can't tell: options without the one they belong to, and files by the names of their options."""
+    for name, needed in (("chunk", "on"), ("workers_hint", "shared")):
+        if name in options and needed not in options:
+            flag = f"--{name.replace('_', '-')}"
+            raise click.BadParameter(f"{flag} belongs to --{needed}: give it too", param_hint=flag)
+    for name in ("ca", "cert", "key"):
+        if name in options and not Path(options[name]).exists():
+            raise click.BadParameter(f"there is no file {options[name]}", param_hint=f"--{name}")
 
 
 def _one_input(names: tuple[str, ...], source: str | None, url: str | None) -> str | tuple[str, ...]:

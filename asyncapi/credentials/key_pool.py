@@ -26,6 +26,7 @@ from asyncapi.sansio.limits.key_rotation import KeyState, Ring, read_limit
 from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.scheduling.token_queue import refuse
 from asyncapi.scheduling.wait_queue import WaitQueue
+from asyncapi.settings.rate import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,12 +56,13 @@ class Key:
     Attributes:
         credential: `ApiKey(...)`, `Bearer(...)` or any other.
         rate: One `RateLimit` or several that all hold for this key; `RateLimit(10_000, per=86400)` is a daily quota.
+            Text such as "5" (a second) or "100/m" is read by `RateLimit.of`.
         quota: How many attempts the key may make in all.
         name: The name of the key in messages.
     """
 
     credential: Credential
-    rate: Limit | Sequence[Limit] = ()
+    rate: Limit | str | Sequence[Limit | str] = ()
     quota: int | None = None
     name: str = ""
 
@@ -286,4 +288,6 @@ def _key(credential: Credential | Key) -> Key:
 
 
 def _rates(key: Key) -> Sequence[Limit]:
-    return [key.rate] if hasattr(key.rate, "start") else key.rate
+    given = key.rate
+    rates = [given] if isinstance(given, str) or hasattr(given, "start") else given
+    return [RateLimit.of(rate) if isinstance(rate, str) else rate for rate in rates]

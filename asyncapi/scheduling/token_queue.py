@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from math import inf
 from typing import TYPE_CHECKING, Protocol
@@ -16,15 +17,18 @@ from typing import TYPE_CHECKING, Protocol
 from asyncapi.errors import QueueFull, RateExceeded, RequestTimeout
 from asyncapi.messages.response import Response
 from asyncapi.sansio.limits.bucket import TOLERANCE
+from asyncapi.sansio.limits.slots import Slots
 from asyncapi.scheduling.wait_queue import WaitQueue
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
     from asyncapi.scheduling.wait_queue import Weights
+
+
+_REPLY = 0.1  # seconds that a reply from elsewhere may take, whatever a call wants to wait
 
 
 class Tokens(Protocol):
@@ -68,11 +72,12 @@ class Limiter:
         queue: Tasks that wait for tokens.
     """
 
-    __slots__ = ("_clock", "_due", "_only", "_timer", "buckets", "queue")
+    __slots__ = ("_clock", "_due", "_only", "_shared", "_timer", "buckets", "queue")
 
     def __init__(self, buckets: Sequence[Tokens], clock: Clock) -> None:
         self.buckets: tuple[Tokens, ...] = tuple(buckets)
         self._only = self.buckets[0] if len(self.buckets) == 1 else None
+        self._shared = tuple(bucket for bucket in self.buckets if isinstance(bucket, Slots))
         self.queue: WaitQueue = WaitQueue(len(self.buckets))
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
@@ -82,6 +87,11 @@ class Limiter:
     def busy(self) -> bool:
         """Whether anybody waits here, or a newcomer would have to."""
         return self.queue.length > 0 or self._delay(self._clock.now(), (1.0,) * len(self.buckets)) > 0
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it is being asked elsewhere for tokens: a forecast may be wrong until there is a reply."""
+        return any(bucket.asking for bucket in self._shared)
 
     def take(self, weights: Weights) -> bool:
         """Take the tokens if they are there and nobody waits for them (rule 1)."""
@@ -183,7 +193,15 @@ async def wait_for_tokens(
     call.phase = "queue"
     turn = call.settings.priority if priority is None else priority
     refuse(request, limiter.forecast(weights, turn), began, who=who, before=before, max_queue=max_queue)
-    await limiter.wait(weights, turn, call.settings.tenant)
+    most = call.settings.max_wait
+    if most is None or not limiter.unsure:
+        await limiter.wait(weights, turn, call.settings.tenant)
+    else:  # a reply from elsewhere may show that the wait is longer
+        try:
+            async with asyncio.timeout(most + _REPLY):
+                await limiter.wait(weights, turn, call.settings.tenant)
+        except TimeoutError:
+            refuse(request, max(limiter.forecast(weights, turn), most + _REPLY), began, who=who)
     waited = clock.now() - began
     call.queued += waited
     call.log_wait(f"{_word(who)} {waited:.3g} s behind {before}")

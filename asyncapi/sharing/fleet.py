@@ -110,7 +110,8 @@ class Fleet:
     def describe(self) -> str:
         """One line for `explain()`."""
         seen = self.seen
-        state = f"away ({self.connection.away})" if self.connection.away else f"{seen or 'no'} workers seen"
+        seen_now = f"{seen} worker{'s' * (seen != 1)} seen" if seen else "not asked yet"
+        state = f"away: {self.connection.away}" if self.connection.away else seen_now
         return f"shared as {self.name!r} by Redis at {self.connection.shown}, {state}"
 
     async def aclose(self) -> None:

@@ -118,7 +118,7 @@ def test_the_rows_own_content_type_decides_about_its_body():
 
 
 def test_json_in_data_is_pointed_to_the_other_option():
-    with pytest.raises(ConfigError, match="template of --data .*JSON is easier with --json"):
+    with pytest.raises(ConfigError, match=r"template of --data .*JSON is easier with --json"):
         DataBody('{"a": "{b}"}')
 
 

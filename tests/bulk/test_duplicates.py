@@ -27,7 +27,7 @@ def test_each_id_is_compared_with_all_before_it(names, twice):
     assert count(names) == twice
 
 
-@pytest.mark.parametrize("made", [lambda n: n, lambda n: str(n), lambda n: f"item-{n:08}", lambda n: n * 1024])
+@pytest.mark.parametrize("made", [lambda n: n, str, lambda n: f"item-{n:08}", lambda n: n * 1024])
 def test_none_of_many_ids_is_taken_for_another(made):
     names = [made(n) for n in range(50_000)]
     assert count(names) == 0

@@ -16,7 +16,7 @@ from asyncapi.errors import ConfigError
 
 @pytest.fixture
 def store():
-    """fsspec's store in memory."""
+    """Fsspec's store in memory."""
     files = fsspec.filesystem("memory")
 
     def put(name, content):
@@ -71,7 +71,7 @@ def test_what_cannot_be_read_is_one_clear_error(path, says):
 
 
 def test_a_broken_line_names_the_file_in_the_store(store):
-    with pytest.raises(ConfigError, match="^memory://bulk/in.txt:1: the URL 'x' has no scheme"):
+    with pytest.raises(ConfigError, match=r"^memory://bulk/in\.txt:1: the URL 'x' has no scheme"):
         Reader(store("in.txt", b"x\n")).scan()
 
 
@@ -88,7 +88,7 @@ def test_an_error_of_the_store_is_one_line_without_secrets(store, monkeypatch):
         raise RuntimeError("no\nway")
 
     monkeypatch.setattr(fsspec.filesystem("memory"), "_open", broken)
-    with pytest.raises(ConfigError, match="cannot read the input memory://bulk/in.txt: no way"):
+    with pytest.raises(ConfigError, match=r"cannot read the input memory://bulk/in\.txt: no way"):
         Reader(path).scan()
 
 

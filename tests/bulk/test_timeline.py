@@ -47,3 +47,15 @@ def test_quantiles_of_a_bucket_are_those_of_its_rows():
     bucket = filled([0.0]).buckets[0]
     assert bucket.quantile_ms(0.5) == pytest.approx(1.05**6.5 * 1000)
     assert Bucket().quantile_ms(0.5) is None
+
+
+@given(st.lists(st.floats(0, 1e5), max_size=50), st.floats(0, 1e6))
+def test_a_start_that_moves_back_keeps_everything(times, earlier):
+    line = filled(times)
+    moved = line.begin_earlier(earlier)
+    assert moved >= earlier - 1e-9
+    assert len(line.buckets) <= 160
+    assert sum(bucket.ok for bucket in line.buckets) == len(times)
+    line.at(0.0)
+    if times:
+        assert line.at(times[0] + moved).ok >= 1

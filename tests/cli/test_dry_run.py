@@ -2,6 +2,8 @@
 
 import os
 
+from aiohttp import web
+
 
 async def test_a_dry_run_sends_and_writes_nothing(tmp_path, server, asyncapi, inputs):
     code, out, _ = await asyncapi("fetch", inputs(300), "-o", "out.jsonl", "--dry-run", "--rate", "100/m")
@@ -74,3 +76,28 @@ async def test_a_dry_run_says_what_stops_and_what_is_retried(asyncapi, tmp_path)
         "X-A: b",
     )
     assert [fact for fact in facts if fact not in out] == []
+
+
+async def test_a_dry_run_shows_which_failed_rows_would_be_sent_again(tmp_path, server, asyncapi, inputs):
+    async def answer(request):
+        return web.Response(status=404 if request.path in {"/3", "/7"} else 200)
+
+    server.answer = answer
+    assert (await asyncapi("fetch", inputs(9), "-o", "out.jsonl"))[0] == 1
+    before, sent = (tmp_path / "out.jsonl").read_bytes(), len(server.seen)
+    code, out, err = await asyncapi("fetch", "in.txt", "-o", "out.jsonl", "--retry-failed", "--dry-run")
+    assert (code, err) == (0, "")
+    shown = [line.split()[1] for line in out.splitlines() if line.startswith("  GET ")]
+    assert shown == [f"{server.url}/3", f"{server.url}/7"]
+    assert "out.jsonl, of which 2 rows of 9 have failed" in out
+    assert ((tmp_path / "out.jsonl").read_bytes(), len(server.seen)) == (before, sent)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.txt", "out.jsonl"]
+
+
+async def test_a_dry_run_names_the_columns_of_the_output(asyncapi, tmp_path):
+    (tmp_path / "in.csv").write_text("url,note\nhttps://a.example/x,n\n")
+    args = ("fetch", "in.csv", "--dry-run", "--carry", "all", "--select", "a.b", "--with", "bytes")
+    for output in ("out.csv", "out.jsonl"):
+        code, out, _ = await asyncapi(*args, "-o", output)
+        assert code == 0
+        assert "id, url, status, ok, b, error, attempts, elapsed_ms, at, bytes, note" in " ".join(out.split())

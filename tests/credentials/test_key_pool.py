@@ -254,7 +254,8 @@ def test_a_429_without_a_word_rests_longer_each_time():
     run(scenario())
 
 
-def test_each_key_keeps_its_own_limit():
+@pytest.mark.parametrize("rates", [(RateLimit(1), [RateLimit(2, burst=1)]), ("1", ["2", RateLimit(2, burst=1)])])
+def test_each_key_keeps_its_own_limit(rates):
     async def scenario():
         clock = FakeClock()
         at: dict[str, list[float]] = {"a": [], "b": []}
@@ -263,9 +264,7 @@ def test_each_key_keeps_its_own_limit():
             at[request.headers["X-Api-Key"]].append(clock.now())
             return reply()
 
-        pool = KeyPool(
-            [Key(ApiKey("a"), rate=RateLimit(1, per=1.0)), Key(ApiKey("b"), rate=[RateLimit(2, per=1.0, burst=1)])]
-        )
+        pool = KeyPool([Key(ApiKey("a"), rate=rates[0]), Key(ApiKey("b"), rate=rates[1])])
         async with Client("https://h", auth=pool, transport=MockTransport(handler, clock=clock), clock=clock) as api:
             began = clock.now()
             await api.gather(["/"] * 30)

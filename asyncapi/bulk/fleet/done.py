@@ -95,12 +95,18 @@ def done_in(folder: str | Path, number: int) -> Done | None:
         return None
 
 
-def all_done(folder: str | Path) -> Iterator[Done]:
-    """Yield every chunk of a folder that is done, in no order.
+def all_done(folder: Any) -> Iterator[Done]:
+    """Yield every chunk of a folder (a path, or `Objects`) that is done, in no order.
 
     Raises:
         OSError: The folder can't be read.
     """
+    if not isinstance(folder, str | Path):
+        for name in folder.names():
+            stem, dot, ending = name.partition(".")
+            if dot + ending == ENDING and stem.isdigit() and (done := done_of(folder.read(name) or b"")) is not None:
+                yield done
+        return
     with os.scandir(folder) as entries:
         for entry in entries:
             stem, dot, ending = entry.name.partition(".")
@@ -126,13 +132,14 @@ def make_done(folder: Path, done: Done, unique: str) -> Done:
             os.fsync(file.fileno())
         try:
             os.link(draft, path)
-        except FileExistsError:
+        except OSError as error:  # it exists, or the file system has no links
             standing = done_in(folder, done.chunk)
             if standing is not None:
                 return standing
-            draft.replace(path)  # rule 2
-        except OSError:  # a file system without links
-            _create(path, done)
+            if isinstance(error, FileExistsError):
+                draft.replace(path)  # rule 2
+            else:
+                _create(path, done)
         _sync(folder)
         return done
     finally:

@@ -7,9 +7,12 @@ are locks on files of a shared folder (file_leases.py).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from asyncapi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from asyncapi.settings import Redis
 
 TTL = 10.0  # seconds
 PAUSE = 0.25  # seconds between attempts to take a lease
@@ -62,7 +65,11 @@ class Leases(Protocol):
         ...
 
     async def begin(self) -> None:
-        """Say that the job is new, so that nobody can hold a lease of it."""
+        """Say that the job is new, so that nobody can hold a lease of it.
+
+        Raises:
+            ConfigError: Nobody replies.
+        """
         ...
 
     async def take(self, name: str, above: int = 0) -> Lease | None:
@@ -78,11 +85,11 @@ class Leases(Protocol):
         ...
 
 
-def leases_of(shared: Any, folder: str, job_id: str, *, ttl: float = TTL) -> Leases:
+def leases_of(shared: Redis | None, folder: str, job_id: str, *, ttl: float = TTL) -> Leases:
     """Make the leases of a job.
 
     Args:
-        shared: The URL of a Redis, or `asyncapi.Redis`; None for locks on files.
+        shared: The Redis that grants them; None for locks on files.
         folder: The job's folder.
         job_id: The job's id.
         ttl: Seconds a lease lasts.
@@ -97,6 +104,4 @@ def leases_of(shared: Any, folder: str, job_id: str, *, ttl: float = TTL) -> Lea
         if "://" in folder:
             raise ConfigError(f"{folder} is an object store, which has no locks: give --shared redis://...")
         return FileLeases(Path(folder))
-    url = shared if isinstance(shared, str) else shared.url
-    name = getattr(shared, "name", "asyncapi")
-    return RedisLeases(RedisScripts(url), f"{name}:leases:{job_id}", ttl=ttl)
+    return RedisLeases(RedisScripts(shared.url), f"{shared.name}:leases:{job_id}", ttl=ttl)

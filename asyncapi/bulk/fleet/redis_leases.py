@@ -28,11 +28,15 @@ from uuid import uuid4
 from asyncapi.bulk.fleet.leases import PAUSE, TTL
 from asyncapi.clock import SystemClock
 from asyncapi.errors import ConfigError
+from asyncapi.stores.redis import RedisConnection, Unavailable
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
 
 _EARLY = 1.0  # seconds by which a holder stops before its lease ends (rule 1)
+_TRIES, _BETWEEN = 5, 0.05  # of one call, and seconds between two
+_WAIT_MS = 80  # for a replica, within the connection's own limit
+_PATIENCE = 5.0  # seconds for the first reply
 _RETRY = 0.25  # seconds between attempts to renew, once one has failed
 _KEPT_MS = 30 * 86_400_000  # how long Redis remembers a job that nobody works on
 
@@ -143,9 +147,18 @@ class RedisLeases:
         """Say that the job is new.
 
         Raises:
-            OSError: Redis can't be reached.
+            ConfigError: Redis can't be reached.
         """
-        await self.call(_BEGIN, "", "", 0)
+        until = self.clock.now() + _PATIENCE
+        while True:
+            try:
+                await self.call(_BEGIN, "", "", 0)
+            except OSError as error:
+                if self.clock.now() >= until:
+                    raise ConfigError(f"no leases of chunks: Redis does not reply ({error})") from None
+                await self.clock.sleep(PAUSE)
+            else:
+                return
 
     async def take(self, name: str, above: int = 0) -> RedisLease | None:
         """Take a lease, if nobody has it."""
@@ -263,49 +276,38 @@ class RedisLease:
 
 
 class RedisScripts:
-    """A connection by redis-py; see `Scripts`.
+    """Scripts over the connection that all of Redis' users share; see `Scripts`.
 
     Args:
         url: `redis://host:port/0`, or `rediss://`.
-        limit: Seconds a call may take.
 
     Raises:
         ConfigError: redis-py is not installed, or the URL can't be read.
     """
 
-    def __init__(self, url: str, *, limit: float = 0.5) -> None:
-        try:
-            import redis.asyncio as redis  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise ConfigError("leases by Redis need redis-py: pip install 'asyncapi[redis]'") from None
-        try:
-            self._redis: Any = redis.Redis.from_url(url, socket_timeout=limit, socket_connect_timeout=limit)
-        except ValueError as error:
-            raise ConfigError(f"the URL of Redis cannot be read: {error}") from None
-        self._limit = 2 * limit
+    def __init__(self, url: str) -> None:
+        self._connection = RedisConnection(url, tells=False)
 
     async def run(self, script: str, key: str, *arguments: str | int) -> Any:
-        """Run a script."""
-        return await self._within(self._redis.eval(script, 1, key, *arguments))
+        """Run a script; try again for a moment, which is safe with all of ours (rule 6)."""
+        tries = 0
+        while True:
+            try:
+                return await self._connection.run(script, (key,), arguments)
+            except Unavailable as error:
+                tries += 1
+                if tries >= _TRIES:
+                    raise OSError(str(error)) from None
+            await asyncio.sleep(_BETWEEN)
 
     async def wait(self, script: str, key: str, *arguments: str | int) -> tuple[Any, int]:
         """Run a script, and count the replicas that have confirmed it."""
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.eval(script, 1, key, *arguments)
-        pipe.execute_command("WAIT", 1, round(self._limit * 400))
-        reply, replicas = await self._within(pipe.execute())
-        return reply, int(replicas)
-
-    async def _within(self, call: Any) -> Any:
-        from redis.exceptions import AuthenticationError, NoPermissionError, RedisError  # noqa: PLC0415 - an extra
-
+        reply = await self.run(script, key, *arguments)
         try:
-            return await asyncio.wait_for(call, self._limit)
-        except (AuthenticationError, NoPermissionError) as error:
-            raise ConfigError(f"Redis refuses us: {error}") from None
-        except (RedisError, TimeoutError) as error:
-            raise OSError(str(error) or "it does not reply") from None
+            return reply, int(await self._connection.command("WAIT", 1, _WAIT_MS))
+        except Unavailable as error:
+            raise OSError(str(error)) from None
 
     async def aclose(self) -> None:
         """Close it."""
-        await self._redis.aclose()
+        await self._connection.aclose()

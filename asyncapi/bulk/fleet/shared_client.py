@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from asyncapi.bulk.prepare import client_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.prepare import Noted, Observer
@@ -28,6 +28,7 @@ class _Open:
     rows: range
     note: Callable[[int], Noted]
     observer: Observer
+    synced: Callable[[], Awaitable[None]]
 
 
 class SharedClient:
@@ -45,12 +46,19 @@ class SharedClient:
 
     def __init__(self, job: Job) -> None:
         self._chunks: list[_Open] = []  # one or two
-        self.client: Client = client_for(job, self._note, self)
+        self.client: Client = client_for(job, self._note, self, synced=self._synced if job.durable else None)
 
     @contextmanager
-    def joined(self, first_row: int, rows: int, note: Callable[[int], Noted], observer: Observer) -> Iterator[Client]:
+    def joined(
+        self,
+        first_row: int,
+        rows: int,
+        note: Callable[[int], Noted],
+        observer: Observer,
+        synced: Callable[[], Awaitable[None]],
+    ) -> Iterator[Client]:
         """Take part with a chunk of `rows` rows from `first_row` on: its notes go to `note`."""
-        chunk = _Open(range(first_row, first_row + rows), note, observer)
+        chunk = _Open(range(first_row, first_row + rows), note, observer, synced)
         self._chunks.append(chunk)
         try:
             yield self.client
@@ -70,6 +78,11 @@ class SharedClient:
     async def aclose(self) -> None:
         """Close the client."""
         await self.client.aclose()
+
+    async def _synced(self) -> None:
+        """Wait until the notes of all chunks are on the disk."""
+        for chunk in tuple(self._chunks):
+            await chunk.synced()
 
     def _note(self, index: int) -> Noted:
         for chunk in self._chunks:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from asyncapi.bulk.fleet.chunk import run_chunk
 from asyncapi.bulk.fleet.engines import OPEN, Report
 from asyncapi.bulk.fleet.leases import leases_of
+from asyncapi.bulk.fleet.network import noted_for_all
 from asyncapi.bulk.fleet.shared_client import SharedClient
 from asyncapi.bulk.fleet.versions import check_versions
 from asyncapi.errors import ConfigError
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from asyncapi.bulk.progress import Progress
 
 _IDLE = 30.0  # seconds (rule 4)
-_SECONDS = 0.5  # between reports of a chunk
 _REMEMBERED = 1000  # runs that were stopped
 
 _runs: dict[str, _Run] = {}
@@ -85,7 +85,7 @@ async def work(task: Task, worker: str, report: Callable[[Report], object]) -> D
     Args:
         task: The chunk.
         worker: The name of this worker.
-        report: Called about twice a second with how far the chunk is.
+        report: Called every now and then with how far the chunk is.
 
     Returns:
         What was done; None if the run was stopped before the chunk began.
@@ -136,8 +136,8 @@ async def finish(run: str) -> None:
 
 def _begin(task: Task) -> _Run:
     check_versions(task.versions)
-    job: Job = pickle.loads(task.job)  # noqa: S301 - from the coordinator, as the task itself
-    run = _runs[task.run] = _Run(task, job, SharedClient(job), leases_of(job.shared, task.folder, task.job_id))
+    job = noted_for_all(pickle.loads(task.job), task.folder)  # noqa: S301 - from the coordinator, as the task itself
+    run = _runs[task.run] = _Run(task, job, SharedClient(job), leases_of(job.shared_limits(), task.folder, task.job_id))
     return run
 
 
@@ -177,7 +177,7 @@ def _throttled(task: Task, worker: str, report: Callable[[Report], object]) -> C
     def progress(state: Progress) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _SECONDS:
+        if now - last >= task.every:
             last = now
             with suppress(OSError):  # the coordinator is gone: the chunk goes on
                 report(Report(task.run, worker, task.chunk.number, state))

@@ -87,6 +87,8 @@ class Slots:
         self.seen: int = 0
         self.late: float = max((burst - 1.0) * self._interval, self._interval, _LATE)
         self.grace: float = min(HOLD, self.late / 2)
+        if self._interval > self.grace:  # it is less than a token: the burst need not be cut for it
+            self.late += self.grace
         self.ask: Callable[[], object] = _nothing
         self.waiting: Callable[[], float] = _none
         self.asking: bool = False
