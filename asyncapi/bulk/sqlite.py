@@ -111,7 +111,10 @@ class Sqlite:
         return ", ".join(map(_quoted, self.columns.names))
 
     def encode(self, row: Row) -> tuple[Any, ...]:
-        return tuple([int(value) if type(value) is bool else value for value in self.columns.cells(row)])
+        found = self.columns.cells(row)
+        if self.columns.usual:
+            return (*found[:3], int(found[3]), *found[4:])
+        return tuple([int(value) if type(value) is bool else value for value in found])
 
     def pack(self, batch: Sequence[tuple[Any, ...]], end: int) -> Packed:
         return Packed(range(end + 1, end + 1 + len(batch)), list(map(_checksum, batch)), batch)
