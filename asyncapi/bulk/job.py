@@ -15,6 +15,7 @@ from asyncapi.settings.base import settings
 from asyncapi.settings.checks import Bounds
 
 if TYPE_CHECKING:
+    from asyncapi.bulk.weights import Weights
     from asyncapi.credentials import Credential
 
 __all__ = ["Job", "Summary"]
@@ -235,13 +236,13 @@ class Job:
         """
         return policy.rate_limit(self)
 
-    def rate_limits(self) -> tuple[RateLimit, ...]:
-        """Return all limits of the client: `rate`, and `tokens` by the weight of each row.
+    def rate_limits(self, weights: Weights | None = None) -> tuple[RateLimit, ...]:
+        """Return all limits of the client: `rate`, and `tokens` by the weight of each row, which `weights` knows.
 
         Raises:
             ConfigError: One can't be read.
         """
-        return policy.rate_limits(self)
+        return policy.rate_limits(self, weights)
 
     def at_a_time(self) -> int | Adaptive:
         """Return the client's limit of attempts at a time."""

@@ -108,8 +108,8 @@ class Chaos:
         self._frozen: list[tuple[float, Victim]] = []
         self._next = time.monotonic() + self._random.uniform(*pause)
 
-    def turn(self) -> None:
-        """Do what is due."""
+    def turn(self, *, more: bool = True) -> None:
+        """Let go on what was frozen for long enough, start what has died, and kill or freeze if it is time."""
         now = time.monotonic()
         for until, victim in self._frozen:
             if until <= now:
@@ -117,7 +117,7 @@ class Chaos:
         self._frozen = [entry for entry in self._frozen if entry[0] > now]
         for victim in self.victims:
             victim.supervise()
-        if now < self._next:
+        if now < self._next or not more:
             return
         self._next = now + self._random.uniform(*self._pause)
         victim = self._random.choice(self.victims)
@@ -131,11 +131,6 @@ class Chaos:
             victim.send(signal.SIGSTOP)
             self._frozen.append((now + seconds, victim))
             self.events.append((now, victim.name, f"frozen for {seconds:.1f} s"))
-
-    def calm(self) -> None:
-        for _, victim in self._frozen:
-            victim.send(signal.SIGCONT)
-        self._frozen = []
 
 
 def python(code: str, *arguments: str) -> list[str]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.part import JoinedClient
     from asyncapi.bulk.progress import Progress
+    from asyncapi.bulk.store import Store
     from asyncapi.bulk.summary import Summary
 
 T = TypeVar("T")
@@ -74,14 +75,14 @@ async def run_chunk(
     Raises:
         ConfigError: A setting is wrong on this worker, or the folder is not the job's any more.
     """
-    epochs = EpochFiles(Path(folder), chunk.number, shard_ending(job), job_id)
+    epochs = _epochs_of(job, folder, chunk.number, job_id)
 
-    def engine_of(lease: Lease) -> Engine:
+    def engine_of(lease: Lease, store: Store | None) -> Engine:
         def may_send() -> None:
             if not lease.holds():  # rule 2
                 raise Lost(f"the lease of chunk {chunk.number} has run out: not sent")
 
-        reader, store = slice_reader(job, chunk, folder), epochs.store(lease.epoch)
+        reader = slice_reader(job, chunk, folder)
         part = Part(job_id, reader, chunk.first_row, chunk.rows, may_send, shared, store, give_up)
         output = epochs.output(lease.epoch)
         own = replace(job, output=output, resume=True, overwrite=False, report=None, summary=None)
@@ -99,7 +100,7 @@ async def run_chunk(
 class _Run:
     """A chunk on this worker; see `run_chunk`."""
 
-    def __init__(self, chunk: Chunk, epochs: Epochs, engine_of: Callable[[Lease], Engine]) -> None:
+    def __init__(self, chunk: Chunk, epochs: Epochs, engine_of: Callable[[Lease, Store | None], Engine]) -> None:
         self._chunk = chunk
         self._epochs = epochs
         self._engine_of = engine_of
@@ -133,12 +134,13 @@ class _Run:
             return None
         if (done := await in_thread(self._epochs.done)) is not None:  # since we looked
             return done
-        engine = self._engine_of(lease)
+        store = await in_thread(lambda: self._epochs.store(lease.epoch))
+        engine = self._engine_of(lease, store)
         summary = await engine.run()
         if engine.stopped is not None:
             stopped = (engine.stopped, engine.code)
             return Done(chunk=self._chunk.number, tally=engine.tally, summary=summary, stopped=stopped)
-        done = self._done(engine, summary, lease.epoch)
+        done = await in_thread(lambda: self._done(engine, summary, lease.epoch))
         if not await lease.confirm():  # rule 4
             return None
         return replace(await in_thread(lambda: self._epochs.finish(done)), tally=engine.tally, summary=summary)
@@ -153,18 +155,27 @@ class _Run:
                 f"the input has changed while the job ran: {rows} rows where there were {self._chunk.rows} "
                 f"(from row {self._chunk.first_row} on)"
             )
-        shard = Path(self._epochs.output(epoch))
+        shard, size = self._epochs.measured(epoch)
         return Done(
             chunk=self._chunk.number,
-            shard=shard.name,
+            shard=shard,
             rows=rows,
             ok=ok,
             failed=failed,
             unknown=unknown,
-            size=shard.stat().st_size,
+            size=size,
             epoch=epoch,
             skipped=len(past.done),
         )
+
+
+def _epochs_of(job: Job, folder: str, number: int, job_id: str) -> Epochs:
+    if "://" in folder:
+        from asyncapi.bulk.fleet.objects import Objects  # noqa: PLC0415 - few jobs need them
+        from asyncapi.bulk.fleet.segments import EpochSegments  # noqa: PLC0415 - the same
+
+        return EpochSegments(Objects(folder), number, job_id)
+    return EpochFiles(Path(folder), number, shard_ending(job), job_id)
 
 
 async def _while_held(lease: Lease, work: Coroutine[object, object, T]) -> T | None:

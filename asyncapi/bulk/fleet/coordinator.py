@@ -27,11 +27,12 @@ from asyncapi.bulk.finished import finished
 from asyncapi.bulk.fleet.chunk import run_chunk
 from asyncapi.bulk.fleet.dispatch import Dispatch
 from asyncapi.bulk.fleet.done import all_done
-from asyncapi.bulk.fleet.engines import Task
+from asyncapi.bulk.fleet.engines import OPEN, Task
 from asyncapi.bulk.fleet.leases import TTL, leases_of
 from asyncapi.bulk.fleet.merge import Merge, is_folder, shard_ending
 from asyncapi.bulk.fleet.parts import absolute, begun, check_parts, is_there, open_parts, publish
 from asyncapi.bulk.fleet.refusals import refuse
+from asyncapi.bulk.fleet.remote_parts import is_written, remote_output
 from asyncapi.bulk.fleet.split import Plan, parts, split
 from asyncapi.bulk.fleet.totals import Totals
 from asyncapi.bulk.fleet.versions import versions
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from asyncapi.bulk.summary import Summary
 
 _INTERRUPTED = 130
+_REPORT = 0.5  # seconds between reports of a chunk
+_REPORTS = 200.0  # a second, of all workers
 _LOCK = 2.0  # seconds, beyond those of a lease, to wait for another coordinator's
 
 
@@ -100,6 +103,11 @@ class Coordinator:
             return await write_end(job, self._summary(), self._totals.tally)
         if job.resume and (there := await in_thread(lambda: self._finished(plan))) is not None:
             return await write_end(job, there, self._totals.tally)
+        if plan.chunks is None and remote_output(job) is not None:
+            raise ConfigError(
+                f"with --on and an output in an object store, give the input as a plain file of lines, CSV or Parquet: "
+                f"{job.input} can't be read in slices"
+            )
         what = job.what(plan.digest) | {"chunk": job.chunk}
         self._parts = await in_thread(partial(open_parts, job, what))
         self._leases = leases_of(job.shared_limits(), str(self._parts.path), self._parts.job_id)
@@ -180,7 +188,12 @@ class Coordinator:
     def _finished(self, plan: Plan) -> Summary | None:
         """Return the summary of a job that an earlier run has finished; None where there is something to do."""
         job = self.job
-        if is_there(job) or not Path(job.output).exists() or is_folder(job.output):
+        if is_there(job):
+            return None
+        if (url := remote_output(job)) is not None:
+            note = f"nothing to do: {url} is complete"  # it appears when it is whole
+            return replace(self._summary(), notes=(note,)) if is_written(url) else None
+        if not Path(job.output).exists() or is_folder(job.output):
             return None
         sink = file_sink(Path(job.output), Path(job.output).name)
         found = finished(sink, columns_of(job, job.model_type(), plan.columns), job.reader())
@@ -254,7 +267,8 @@ class Coordinator:
                 yield chunk
 
     def _task(self, job: bytes, chunk: Chunk, alone: bool) -> Task:
-        return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions(), alone)
+        every = max(_REPORT, OPEN * self._fleet.workers() / _REPORTS)
+        return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions(), alone, every)
 
     def _settings(self) -> bytes:
         """Return the settings of the chunks' jobs, pickled: all but what the coordinator does itself."""

@@ -22,7 +22,7 @@ from distributed.scheduler import KilledWorker
 
 from asyncapi.bulk.fleet import worker
 from asyncapi.bulk.fleet.engines import EngineLost, WorkerDied
-from asyncapi.bulk.fleet.versions import check_versions
+from asyncapi.bulk.fleet.versions import check_versions, versions
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,8 +63,6 @@ class Dask:
         await self._check()
 
     async def _check(self) -> None:
-        from asyncapi.bulk.fleet.versions import versions  # noqa: PLC0415
-
         try:
             found = await self._client.run(_check, versions(), on_error="return")
         except Exception as error:

@@ -95,12 +95,18 @@ def done_in(folder: str | Path, number: int) -> Done | None:
         return None
 
 
-def all_done(folder: str | Path) -> Iterator[Done]:
-    """Yield every chunk of a folder that is done, in no order.
+def all_done(folder: Any) -> Iterator[Done]:
+    """Yield every chunk of a folder (a path, or `Objects`) that is done, in no order.
 
     Raises:
         OSError: The folder can't be read.
     """
+    if not isinstance(folder, str | Path):
+        for name in folder.names():
+            stem, dot, ending = name.partition(".")
+            if dot + ending == ENDING and stem.isdigit() and (done := done_of(folder.read(name) or b"")) is not None:
+                yield done
+        return
     with os.scandir(folder) as entries:
         for entry in entries:
             stem, dot, ending = entry.name.partition(".")

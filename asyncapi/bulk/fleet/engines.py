@@ -32,6 +32,7 @@ class Task:
         chunk: The chunk.
         versions: What the coordinator runs on (versions.py): a worker with other versions refuses.
         alone: Whether no other chunk is to be open on its worker: it may be what has killed one.
+        every: Seconds between reports.
     """
 
     run: str
@@ -41,6 +42,7 @@ class Task:
     chunk: Chunk
     versions: Mapping[str, str]
     alone: bool = False
+    every: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,17 +17,16 @@ import json
 import os
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from asyncapi.bulk.fleet.done import Done, done_in, make_done
-from asyncapi.bulk.fleet.parts import JOB
+from asyncapi.bulk.fleet.remote_parts import JOB
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from asyncapi.bulk.store import Store
 
 _ROWS = frozenset(b"+-?")
 
@@ -56,8 +55,16 @@ class Epochs(Protocol):
         """Return the output of an epoch."""
         ...
 
-    def store(self, epoch: int) -> Store | None:
-        """Return the open store of an epoch; None where `output` is to be opened as that of any job."""
+    def store(self, epoch: int) -> Any:
+        """Return the open store of an epoch, with what the engine calls of `Store`; None: `output` is to be opened."""
+        ...
+
+    def measured(self, epoch: int) -> tuple[str, int]:
+        """Return the name of an epoch's shard, and its size.
+
+        Raises:
+            OSError: It can't be read.
+        """
         ...
 
     def finish(self, done: Done) -> Done:
@@ -99,7 +106,7 @@ class EpochFiles:
         """Return the output of an epoch."""
         return str(self.shard(epoch))
 
-    def store(self, epoch: int) -> Store | None:  # noqa: ARG002 - a file like any other
+    def store(self, epoch: int) -> Any:  # noqa: ARG002 - a file like any other
         """Return None: `output` is a file."""
         return None
 
@@ -125,6 +132,11 @@ class EpochFiles:
             if self._copy(past, epoch):
                 break
         return True
+
+    def measured(self, epoch: int) -> tuple[str, int]:
+        """Return the name of an epoch's shard, and its size in bytes."""
+        shard = self.shard(epoch)
+        return shard.name, shard.stat().st_size
 
     def finish(self, done: Done) -> Done:
         """Make the chunk done."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 LENGTH_BYTES = 4
 
 _SILENCE = 30.0  # seconds (rule 2)
+_START = 120.0  # seconds that a process may take until it is first heard of
 _LOOK = 1.0
 _LAST_MOMENT = 1.7  # seconds that processes have to end, after a stop
 _STARTS = 5  # in a row that may fail
@@ -70,9 +71,14 @@ class _Worker:
         self.was_alive = False
         self.alone = False
 
+    def may_have(self, most: int) -> bool:
+        """Whether one more chunk may be open here, where `most` may be."""
+        return self.was_alive and not self.alone and len(self.tasks) < most
+
     def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGKILL)
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGKILL)  # not `send_signal`, which takes the exit code from asyncio
 
 
 class Local:
@@ -92,6 +98,7 @@ class Local:
         self._workers: set[_Worker] = set()
         self._queue: list[tuple[Task, asyncio.Future[Done | None]]] = []
         self._keepers: list[asyncio.Task[None]] = []
+        self._watcher: asyncio.Task[None] | None = None
         self._heard: Callable[[Report], object] = lambda _: None
         self._number = 0
         self._stopping = False
@@ -101,7 +108,7 @@ class Local:
         """Start the processes."""
         self._heard = heard
         self._keepers = [asyncio.create_task(self._keep()) for _ in range(self._count)]
-        self._keepers.append(asyncio.create_task(self._watch()))
+        self._watcher = asyncio.create_task(self._watch())
 
     def workers(self) -> int:
         """Return how many processes there are."""
@@ -127,14 +134,13 @@ class Local:
         self._stopping = True
         for worker in self._workers:
             worker.writer.close()  # rule 3
-        ends = [asyncio.ensure_future(worker.process.wait()) for worker in self._workers]
-        if ends:
-            await asyncio.wait(ends, timeout=_LAST_MOMENT)
+        if self._keepers:
+            await asyncio.wait(self._keepers, timeout=_LAST_MOMENT)
         for worker in self._workers:
             worker.kill()
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, *ends, return_exceptions=True)
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, *self._keepers, return_exceptions=True)
 
     def _hand_out(self) -> None:
         """Give each process the chunks that it can have open; a process that dies takes no other with it."""
@@ -144,7 +150,7 @@ class Local:
     def _hand_out_one(self) -> bool:
         for place, (task, future) in enumerate(self._queue):
             most = 1 if task.alone else OPEN
-            free = [worker for worker in self._workers if len(worker.tasks) < most and not worker.alone]
+            free = [worker for worker in self._workers if worker.may_have(most)]
             if not free:
                 continue
             worker = min(free, key=lambda worker: len(worker.tasks))
@@ -162,17 +168,18 @@ class Local:
         while not self._stopping:
             worker = await _started()
             self._workers.add(worker)
-            self._hand_out()
             try:
                 await self._listen(worker)
             finally:
                 self._workers.discard(worker)
                 worker.kill()
-                await worker.process.wait()
                 worker.writer.close()
                 for future in worker.tasks.values():
                     if not future.done():
                         future.set_exception(WorkerDied())
+                with suppress(OSError):
+                    await worker.writer.wait_closed()
+                await worker.process.wait()
             failures = 0 if worker.was_alive else failures + 1
             if failures >= _STARTS:
                 self._fail(
@@ -194,7 +201,10 @@ class Local:
                 kind, *rest = await read_message(worker.reader)
             except EOFError:
                 return
-            worker.heard, worker.was_alive = time.monotonic(), True
+            worker.heard = time.monotonic()
+            if not worker.was_alive:
+                worker.was_alive = True
+                self._hand_out()
             if kind == "report":
                 self._heard(rest[0])
             elif kind in {"done", "error"}:
@@ -215,12 +225,13 @@ class Local:
             for worker in self._workers:
                 if frozen:
                     worker.heard = now
-                elif now - worker.heard > _SILENCE:
+                elif now - worker.heard > (_SILENCE if worker.was_alive else _START):
                     worker.kill()
 
 
 async def _started() -> _Worker:
     ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_unix_connection(sock=ours)
     with theirs:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -231,5 +242,4 @@ async def _started() -> _Worker:
             pass_fds=(theirs.fileno(),),
             start_new_session=True,  # rule 4
         )
-    reader, writer = await asyncio.open_unix_connection(sock=ours)
     return _Worker(process, reader, writer)

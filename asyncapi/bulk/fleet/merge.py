@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from asyncapi.bulk import disk
 from asyncapi.bulk.columns import columns_of
 from asyncapi.bulk.compression import codec_of, first_member
+from asyncapi.bulk.fleet.remote_parts import RemoteShards, hand_over, pour, temporary, upload
 from asyncapi.bulk.line_files import LinesFile
 from asyncapi.bulk.sinks import file_sink
 from asyncapi.bulk.spools import Parquet
@@ -60,7 +61,7 @@ class Merge:
         is_stopped: Asked now and then whether to stop.
     """
 
-    def __init__(self, job: Job, folder: Path, carried: Sequence[str], is_stopped: Callable[[], bool]) -> None:
+    def __init__(self, job: Job, folder: Any, carried: Sequence[str], is_stopped: Callable[[], bool]) -> None:
         self._job = job
         self._folder = folder
         self._carried = carried
@@ -76,6 +77,8 @@ class Merge:
             ConfigError: A shard is not whole.
             OSError: The output can't be written (or `sqlite3.Error`).
         """
+        if not isinstance(self._folder, Path):
+            return self._remote(RemoteShards(self._folder, shards), shards, str(self._job.output))
         for shard in shards:
             self._check(shard)
         output = Path(self._job.output)
@@ -84,7 +87,7 @@ class Merge:
         place = self._folder / f"{run}.{output.name}"
         sink: Any = file_sink(place, output.name)
         try:
-            whole = self._lines(sink, shards) if isinstance(sink, LinesFile) else self._rows(sink, shards)
+            whole = self._lines(sink, shards) if isinstance(sink, LinesFile) else self._rows(sink, self._read(shards))
             if not whole:
                 return False
         finally:
@@ -92,6 +95,23 @@ class Merge:
         if self._job.durable:
             disk.sync_path(place)
         place.replace(output)
+        return True
+
+    def _remote(self, rows: RemoteShards, shards: Sequence[Done], output: str) -> bool:
+        """Write an output in an object store."""
+        if output.endswith("/"):
+            return hand_over(rows, shards, output, self._is_stopped)
+        if output.endswith((_LINES, ".ndjson")):
+            return pour(rows, shards, output, self._is_stopped)
+        folder, place = temporary(output)
+        with folder:
+            sink: Any = file_sink(place, place.name)
+            try:
+                if not self._rows(sink, rows.rows()):
+                    return False
+            finally:
+                sink.close()
+            upload(place, output)
         return True
 
     def _check(self, shard: Done) -> None:
@@ -138,12 +158,12 @@ class Merge:
                 return False
         return True
 
-    def _rows(self, sink: Any, shards: Sequence[Done]) -> bool:
+    def _rows(self, sink: Any, rows: Iterator[Any]) -> bool:
         """Write the rows of shards of JSON lines."""
         sink.columns = self._columns()
         end = sink.open(0)
         batch = []
-        for row in self._read(shards):
+        for row in rows:
             batch.append(sink.encode(row))
             if len(batch) >= _BATCH:
                 end = _append(sink, batch, end)

@@ -32,4 +32,5 @@ def is_on_network(folder: str | Path, mounts: Path = _MOUNTS) -> bool:
 
 def noted_for_all(job: Job, folder: str | Path) -> Job:
     """Return the settings of a job whose notes all workers can see before a request is sent (`Job.durable`)."""
-    return job if job.durable or not is_on_network(folder) else replace(job, durable=True)
+    shared = "://" in str(folder) or is_on_network(folder)  # of an object store, `synced` writes the notes
+    return job if job.durable or not shared else replace(job, durable=True)

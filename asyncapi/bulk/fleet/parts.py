@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from asyncapi.bulk.fleet.merge import is_folder
+from asyncapi.bulk.fleet.remote_parts import JOB, begun_chunks, check_remote, open_remote, remote_folder, remote_output
+from asyncapi.bulk.remote import is_remote
 from asyncapi.bulk.sinks import file_sink
 from asyncapi.bulk.sources import local_file
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
-
-JOB = "job.json"
 
 
 def parts_of(output: str | Path) -> Path:
@@ -43,11 +43,12 @@ def check_parts(job: Job) -> None:
     Raises:
         ConfigError: The output exists, or can't be resumed; the message says what to pass.
     """
-    output, parts = Path(job.output), parts_of(job.output)
     if job.resume and job.overwrite:
         raise ConfigError("--resume continues the output, --overwrite replaces it: give one of them")
-    if "://" in str(job.output):
-        raise ConfigError(f"with --on the output {job.output} can't be in an object store yet: name a file or a folder")
+    if (url := remote_output(job)) is not None:
+        check_remote(job, url)
+        return
+    output, parts = Path(job.output), parts_of(job.output)
     if not is_folder(job.output):
         file_sink(output, output.name)
     source = local_file(job.input)
@@ -72,18 +73,21 @@ class Parts:
     """The folder of a job that runs.
 
     Attributes:
-        path: The folder.
+        path: The folder: a path, or `Objects`.
         job_id: The id that all runs of the job share.
         fresh: Whether the job has just been made.
     """
 
-    def __init__(self, path: Path, job_id: str, *, fresh: bool) -> None:
-        self.path: Path = path
+    def __init__(self, path: Any, job_id: str, *, fresh: bool) -> None:
+        self.path: Any = path
         self.job_id: str = job_id
         self.fresh: bool = fresh
 
     def remove(self) -> None:
         """Remove the folder: the job is complete (rule 1)."""
+        if not isinstance(self.path, Path):
+            self.path.remove()
+            return
         gone = self.path.with_name(f"{self.path.name}.gone-{self.job_id}")
         self.path.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
@@ -94,9 +98,9 @@ def absolute(job: Job) -> Job:
     paths: dict[str, Any] = {
         name: Path(value).absolute()
         for name in ("output", "save_dir", "cert", "key")
-        if (value := getattr(job, name)) is not None
+        if (value := getattr(job, name)) is not None and not is_remote(value)
     }
-    if isinstance(job.input, (str, Path)) and str(job.input) != "-":
+    if isinstance(job.input, (str, Path)) and str(job.input) != "-" and not is_remote(job.input):
         paths["input"] = Path(job.input).absolute()
     if isinstance(job.tls, str):
         paths["tls"] = str(Path(job.tls).absolute())
@@ -105,6 +109,8 @@ def absolute(job: Job) -> Job:
 
 def is_there(job: Job) -> bool:
     """Whether a job has parts to resume."""
+    if (url := remote_output(job)) is not None:
+        return remote_folder(url).read(JOB) is not None
     return (parts_of(job.output) / JOB).exists()
 
 
@@ -118,6 +124,12 @@ def open_parts(job: Job, what: dict[str, Any]) -> Parts:
     Raises:
         ConfigError: It can't be opened, or belongs to another job.
     """
+    if (url := remote_output(job)) is not None:
+        there, found = open_remote(job, url)
+        if found is None:
+            return Parts(there, uuid4().hex, fresh=True)
+        _check_same(there.shown, found["what"], what)
+        return Parts(there, found["job"], fresh=False)
     folder = parts_of(job.output)
     try:
         if job.overwrite and folder.exists():
@@ -125,15 +137,17 @@ def open_parts(job: Job, what: dict[str, Any]) -> Parts:
         folder.mkdir(exist_ok=True)
         if (folder / JOB).exists():
             found = _read(folder / JOB)
-            _check_same(folder, found["what"], what)
+            _check_same(folder.name, found["what"], what)
             return Parts(folder, found["job"], fresh=False)
         return Parts(folder, uuid4().hex, fresh=True)
     except OSError as error:
         raise ConfigError(f"cannot write {folder}: {error.strerror}") from None
 
 
-def begun(folder: Path) -> set[int]:
+def begun(folder: Any) -> set[int]:
     """Return the numbers of the chunks of which there are rows, or may be."""
+    if not isinstance(folder, Path):
+        return begun_chunks(folder)
     with os.scandir(folder) as entries:
         names = [entry.name.partition(".") for entry in entries]
     return {int(number) for number, _, rest in names if number.isdecimal() and rest.startswith("e1")}
@@ -147,10 +161,15 @@ def publish(parts: Parts, what: dict[str, Any]) -> None:
     """
     if not parts.fresh:
         return
+    content = json.dumps({"asyncapi_parts": 1, "job": parts.job_id, "what": what})
+    if not isinstance(parts.path, Path):
+        if not parts.path.create(JOB, content.encode()):
+            raise ConfigError(f"another job has just begun to write {parts.path.shown}: wait for it, or stop it")
+        return
     fresh = parts.path / f"{parts.job_id}.tmp"
     try:
         with fresh.open("w") as file:
-            json.dump({"asyncapi_parts": 1, "job": parts.job_id, "what": what}, file)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.link(fresh, parts.path / JOB)
@@ -171,11 +190,11 @@ def _read(path: Path) -> dict[str, Any]:
     return known
 
 
-def _check_same(folder: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
+def _check_same(folder: str, then: dict[str, Any], now: dict[str, Any]) -> None:
     now = json.loads(json.dumps(now))
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if names:
         raise ConfigError(
-            f"{folder.name} belongs to another job: {' and '.join(names)} changed since it began; "
+            f"{folder} belongs to another job: {' and '.join(names)} changed since it began; "
             "resume it with the input and options that it began with, or start again with --overwrite"
         )

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from asyncapi.bulk.progress import Progress
 
 _IDLE = 30.0  # seconds (rule 4)
-_SECONDS = 0.5  # between reports of a chunk
 _REMEMBERED = 1000  # runs that were stopped
 
 _runs: dict[str, _Run] = {}
@@ -86,7 +85,7 @@ async def work(task: Task, worker: str, report: Callable[[Report], object]) -> D
     Args:
         task: The chunk.
         worker: The name of this worker.
-        report: Called about twice a second with how far the chunk is.
+        report: Called every now and then with how far the chunk is.
 
     Returns:
         What was done; None if the run was stopped before the chunk began.
@@ -178,7 +177,7 @@ def _throttled(task: Task, worker: str, report: Callable[[Report], object]) -> C
     def progress(state: Progress) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _SECONDS:
+        if now - last >= task.every:
             last = now
             with suppress(OSError):  # the coordinator is gone: the chunk goes on
                 report(Report(task.run, worker, task.chunk.number, state))
