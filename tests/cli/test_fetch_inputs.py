@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import os
 import sqlite3
 from contextlib import closing
 
@@ -11,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
 from backports import zstd
+
+from object_store import bucket  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.lanes
 
@@ -236,3 +239,16 @@ async def test_an_object_store_is_read_by_fsspec(tmp_path, echo, fetch):
     (tmp_path / "in.txt").write_text(f"{echo.url}/1\n")
     [row] = await fetch(f"file://{tmp_path}/in.txt")
     assert row["data"]["path"] == "/1"
+
+
+@pytest.mark.parametrize("name", ["in.csv.gz", "in.parquet", "none.csv"])
+async def test_a_bucket_of_s3_is_read(tmp_path, echo, asyncapi, bucket, name):  # noqa: F811 - the fixture
+    _files(tmp_path, echo.url)
+    if (tmp_path / name).exists():
+        await asyncio.to_thread(bucket.fs.pipe_file, f"rows/{name}", (tmp_path / name).read_bytes())
+    code, out, err = await asyncapi("fetch", f"{bucket.url}/{name}", "-o", "-", "-q", env={**os.environ, **bucket.env})
+    if name == "none.csv":
+        assert (code, out, err) == (2, "", "error: cannot read the input s3://rows/none.csv: there is no such file\n")
+    else:
+        assert (code, err) == (0, "")
+        assert sorted(json.loads(line)["data"]["path"] for line in out.splitlines()) == ["/1", "/2"]
