@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from asyncapi.bulk import archives
-from asyncapi.bulk.excerpts import excerpt
 from asyncapi.bulk.remote import RemoteFile
 from asyncapi.errors import ConfigError
 
@@ -42,6 +41,8 @@ def input_error(place: str, problem: str, line: str = "", secrets: Iterable[str]
         line: Its text, which is quoted with its secrets masked.
         secrets: Texts in the line that must not be shown.
     """
+    from asyncapi.bulk.excerpts import excerpt  # noqa: PLC0415 - only an error needs it
+
     quoted = excerpt(line, secrets)
     return InputError(f"{place}: {problem}; the line is: {quoted}" if quoted else f"{place}: {problem}")
 
