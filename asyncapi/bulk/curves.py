@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asyncapi.bulk.timeline import Bucket, Timeline
 
 _QUANTILES = ((0.50, "p50", "--calm"), (0.95, "p95", "--again"), (0.99, "p99", "--bad"))
-_HELD = ("--third", "--again", "--calm", "--bad", "--good")
+_STRIPS = ("--third", "--again", "--calm", "--bad", "--good")
 _TOGETHER = 5  # buckets of the histogram (5 % each) in one bin
 
 
@@ -95,10 +95,17 @@ class Curves:
 
     def _all_bands(self) -> Iterator[Band]:
         yield Band("paused by the server", "--pause", self._share(lambda bucket: bucket.paused))
-        words = sorted({word for bucket in self._buckets for word in bucket.held})
-        for place, word in enumerate(words):
+        strips = []
+        for word in sorted({word for bucket in self._buckets for word in bucket.held}):
             shares = self._share(lambda bucket, word=word: bucket.held.get(word, 0))  # type: ignore[misc]
-            yield Band(f"held back by {word}", _HELD[place % len(_HELD)], shares, strip=place)
+            strips.append((f"held back by {word}", shares))
+        for word in sorted({word for bucket in self._buckets for word in bucket.limited}):
+            shares = [
+                min(1.0, bucket.limited.get(word, 0) / max(1, bucket.ok + bucket.failed)) for bucket in self._buckets
+            ]
+            strips.append((f"limited by {word}", shares))
+        for place, (name, shares) in enumerate(strips):
+            yield Band(name, _STRIPS[place % len(_STRIPS)], shares, strip=place)
 
     def _share(self, count: Callable[[Bucket], int]) -> list[float]:
         shares: list[float] = []

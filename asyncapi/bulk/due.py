@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.journal import Past
     from asyncapi.bulk.reader import Item, Reader
+    from asyncapi.bulk.weights import Weights
 
 _SKIP = 1000  # rows of an earlier run skipped at a time
 
@@ -36,6 +37,7 @@ class DueRows:
         is_wanted: Whether to send a row at all, or None for all rows; set before `open`.
         claim: Called with every row of the input, in order, or None; set before `open`.
         passed: Called with each row that an earlier run has written, or None; set before `open`.
+        weights: Takes the weight of each row that is handed out, or None; set before `open`.
         pulled: Rows that were handed out.
         lost: Rows that were in flight when an earlier run died, and must not be sent again.
     """
@@ -52,6 +54,7 @@ class DueRows:
         self.is_wanted: Callable[[Item], bool] | None = None
         self.claim: Callable[[Item], object] | None = None
         self.passed: Callable[[Item], object] | None = None
+        self.weights: Weights | None = None
         self.pulled: int = 0
         self.lost: deque[Item] = deque()
         self._reader = reader
@@ -114,6 +117,8 @@ class DueRows:
                 item.idempotency_key = str(uuid5(UUID(self._key), str(item.index)))
             if self._note is not None and unsafe_to_repeat(item):
                 self._note(item.index)
+        if self.weights is not None:
+            self.weights.add(item)
         self.pulled += 1
         return True
 

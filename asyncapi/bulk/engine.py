@@ -298,6 +298,7 @@ class Engine:
     async def _source(self, client: Client) -> Iterator[Item] | AsyncIterator[Item]:
         """Return the rows to send, and prepare what looks at them on their way."""
         job, due, past = self.job, self.due, self.store.past
+        due.weights = getattr(getattr(client, "_transport", None), "weights", None)
         if self._retried is not None:
             self.total, due.is_wanted = self._retried.due_rows, self._retried.due
         if (failed := self.store.failed) is not None:

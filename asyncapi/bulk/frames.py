@@ -15,7 +15,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from asyncapi.bulk.columns import cell
+from asyncapi.bulk.cells import cell
 from asyncapi.bulk.lines import InputError, input_error
 from asyncapi.bulk.template import shown_row
 from asyncapi.errors import ConfigError

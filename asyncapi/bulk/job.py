@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from pathlib import Path  # noqa: TC003 - pydantic reads it
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +15,7 @@ from asyncapi.settings.base import settings
 from asyncapi.settings.checks import Bounds
 
 if TYPE_CHECKING:
+    from asyncapi.bulk.weights import Weights
     from asyncapi.credentials import Credential
 
 __all__ = ["Job", "Summary"]
@@ -104,7 +105,7 @@ class Job:
         ConfigError: A setting is wrong, or settings contradict each other.
     """
 
-    input: str | Path | Sequence[str] | Iterable[Mapping[str, Any]] | Any
+    input: str | Path | Sequence[str] | Any  # mappings: pydantic would turn an iterable of them into an iterator
     output: str | Path = "-"
     _: KW_ONLY
     url: str | None = None
@@ -235,13 +236,13 @@ class Job:
         """
         return policy.rate_limit(self)
 
-    def rate_limits(self) -> tuple[RateLimit, ...]:
-        """Return all limits of the client: `rate`, and `tokens` by the weight of each row.
+    def rate_limits(self, weights: Weights | None = None) -> tuple[RateLimit, ...]:
+        """Return all limits of the client: `rate`, and `tokens` by the weight of each row, which `weights` knows.
 
         Raises:
             ConfigError: One can't be read.
         """
-        return policy.rate_limits(self)
+        return policy.rate_limits(self, weights)
 
     def at_a_time(self) -> int | Adaptive:
         """Return the client's limit of attempts at a time."""

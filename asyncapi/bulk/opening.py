@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.again import may_be_sent_again
@@ -71,6 +72,11 @@ async def opened(
     Raises:
         ConfigError: The output can't be opened, or belongs to another job.
     """
+    if job.carry == "all" and not reader.regular and _is_table(str(job.output)):
+        raise ConfigError(
+            f"--carry all needs the columns of the input before its first row, for the table {job.output}: "
+            "name them, as in --carry a,b, or give the input as a file"
+        )
     columns = columns_of(job, model, carried)
     if job.retry_failed:
         return await _again(job, columns, reader, digest)
@@ -81,6 +87,13 @@ async def opened(
     store = await open_output(job, sink, job.what(digest), columns=columns, part=part)
     await _collect_failed(job, store)
     return Opened(store)
+
+
+def _is_table(output: str) -> bool:
+    """Whether an output has columns that are fixed from its first row on."""
+    name = Path(output.lower())
+    form = name.with_suffix("").suffix if name.suffix in {".gz", ".zst"} else name.suffix
+    return form not in {"", ".jsonl", ".ndjson"}
 
 
 async def _again(job: Job, columns: Columns, reader: Reader, digest: str) -> Opened:

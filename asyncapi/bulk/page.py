@@ -160,7 +160,7 @@ def _plots(facts: Facts, summary: Summary, tally: Tally) -> Iterator[str]:
     what = "<h3>of a row, without the time in our queue</h3>"
     yield card("Latency over time", what + drawn.latency(), wide=True)
     yield card("Latency", f"<h3>how many rows took how long</h3>{curves.latencies(tally)}", wide=True)
-    if facts.live:
+    if facts.live and any(bucket.looks for bucket in tally.timeline.buckets):
         yield card("In flight and queued", drawn.state(facts.concurrency), wide=True)
     if tally.size:
         yield card("Bytes", f"<h3>of decoded bodies, a second</h3>{drawn.bytes()}", wide=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.retry_on import RetryOn
+from asyncapi.bulk.weights import Weights
 from asyncapi.credentials import ApiKey, Basic, Bearer
 from asyncapi.errors import ConfigError
 from asyncapi.settings import TLS, Adaptive, Budget, RateLimit, Redis, Retry, Timeout
@@ -15,7 +16,6 @@ from asyncapi.settings import TLS, Adaptive, Budget, RateLimit, Redis, Retry, Ti
 if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
     from asyncapi.credentials import Credential
-    from asyncapi.messages.request import Request
 
 _HOUR = 3600.0  # seconds
 _LEARN_FROM = 20  # attempts at a time that an adaptive limit starts with
@@ -94,14 +94,14 @@ def rate_limit(job: Job) -> RateLimit | None:
     return limit if limit is None or job.burst is None else replace(limit, burst=job.burst)
 
 
-def rate_limits(job: Job) -> tuple[RateLimit, ...]:
-    """Return all limits of a job's client.
+def rate_limits(job: Job, weights: Weights | None = None) -> tuple[RateLimit, ...]:
+    """Return all limits of a job's client; `weights` knows what each row takes of `tokens`.
 
     Raises:
         ConfigError: One can't be read.
     """
     rate = rate_limit(job)
-    tokens = None if job.tokens is None else replace(_limit(job.tokens, "--tokens: "), weight=_weight)
+    tokens = None if job.tokens is None else replace(_limit(job.tokens, "--tokens: "), weight=weights or Weights())
     return tuple(limit for limit in (rate, tokens) if limit is not None)
 
 
@@ -112,11 +112,6 @@ def _limit(rate: RateLimit | float | str, option: str) -> RateLimit:
         return RateLimit.of(rate if isinstance(rate, str) else f"{rate:f}")
     except ConfigError as error:
         raise ConfigError(f"{option}{error.message}") from None
-
-
-def _weight(request: Request) -> float:
-    """Return the tokens that a row takes; 1 for a request that is no row, such as that of a token."""
-    return getattr(request, "weight", 1.0)
 
 
 def at_a_time(job: Job) -> int | Adaptive:
@@ -144,6 +139,8 @@ def tls_settings(job: Job) -> bool | str | TLS:
 def shared_limits(job: Job) -> Redis | None:
     """Return the server by which a job's client shares its limits; `env:NAME` is the URL in a variable.
 
+    What follows a `#` in the URL is the name under which they are shared: `redis://host#orders`.
+
     Raises:
         ConfigError: Its URL can't be read, or the variable is not set.
     """
@@ -155,7 +152,8 @@ def shared_limits(job: Job) -> Redis | None:
         url = os.environ.get(name, "").strip()
         if not url:
             raise ConfigError(f"the environment variable {name} is not set: export {name}=redis://...")
-    return Redis(url, workers=job.workers_hint or 1)
+    url, _, name = url.partition("#")
+    return Redis(url, name=name or "asyncapi", workers=job.workers_hint or 1)
 
 
 def limits_text(job: Job) -> str:

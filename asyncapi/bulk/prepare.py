@@ -16,6 +16,7 @@ from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.sources import local_file
 from asyncapi.bulk.store import open_store
 from asyncapi.bulk.summary import check_summary
+from asyncapi.bulk.weights import Weights
 from asyncapi.client.client import Client
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import TransportError
@@ -69,8 +70,10 @@ class NotingTransport:
         note: Called with the row; what it returns is called right before the head is written.
         observer: Learns how attempts end.
         synced: Waits until the notes are safe from a power cut; None if they need not be.
+        weights: As the attribute.
 
     Attributes:
+        weights: How many tokens each row takes, where the job limits them.
         sending: Attempts under way, until their body has ended.
     """
 
@@ -80,12 +83,14 @@ class NotingTransport:
         note: Callable[[int], Noted],
         observer: Observer | None = None,
         synced: Callable[[], Awaitable[None]] | None = None,
+        weights: Weights | None = None,
     ) -> None:
         self._inner = inner
         self._note = note
         self._observer = observer
         self._synced = synced
         self.sending: int = 0
+        self.weights: Weights | None = weights
 
     async def send(self, request: Request) -> Response:
         """Send one attempt."""
@@ -219,6 +224,7 @@ def client_for(
     Raises:
         ConfigError: A setting is wrong.
     """
+    weights = None if job.tokens is None else Weights()
     return Client(
         job.base_url,
         headers=HeaderFields(job.headers).fixed,
@@ -227,12 +233,12 @@ def client_for(
         retry=job.retries(),
         pace=job.pace,
         concurrency=job.at_a_time(),
-        rate=job.rate_limits(),
+        rate=job.rate_limits(weights),
         redirects=_REDIRECTS if job.redirects is None else job.redirects,
         cache=job.cache_settings(),
         single_flight=job.cache,
         watch=() if commentary is None else (commentary,),
-        transport=NotingTransport(_transport_for(job), note, observer, synced),
+        transport=NotingTransport(_transport_for(job), note, observer, synced, weights),
         shared=job.shared_limits(),
     )
 

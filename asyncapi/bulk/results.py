@@ -36,6 +36,7 @@ class Results:
         self._engine = engine
         self._job = engine.job
         self._store, self._tally, self._lost = engine.store, engine.tally, engine.due.lost
+        self._weights = engine.due.weights
         self._first_row = first_row
         self._commentary = commentary
         self._make = row_maker(engine.job, model)
@@ -46,6 +47,8 @@ class Results:
         lost = self._lost
         while lost and (not self._job.ordered or lost[0].index < item.index):
             self.take_lost()
+        if self._weights is not None:
+            self._weights.remove(item)
         row = self._make(item, outcome)
         self._store.add(item.index - self._first_row, OK if row["ok"] else FAILED, row, item)
         self._tally.add(row, outcome, time.monotonic() - self._engine.began)

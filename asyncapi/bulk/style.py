@@ -62,8 +62,9 @@ svg path{vector-effect:non-scaling-stroke}
 table{border-collapse:collapse;width:100%;font-size:.85rem}
 th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid var(--grid);vertical-align:top;
 white-space:nowrap}
-tr:last-child td{border-bottom:0}
+tr:last-child td,tr:last-child th{border-bottom:0}
 th{color:var(--soft);font-weight:500}
+.rows tr:first-child th{border-bottom:1px solid var(--grid)}
 .n{text-align:right;font-variant-numeric:tabular-nums}
 td.text{max-width:0;width:100%}
 td.name{max-width:15rem}

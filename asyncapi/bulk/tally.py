@@ -35,6 +35,8 @@ _KINDS = 50
 _HOSTS = 256
 _TOP = 5  # hosts that are shown while the job runs
 _TEXT = 300  # characters of an error that are kept
+_NOTICED = 0.05  # seconds that an attempt waits for a limit, to count as limited by it
+_PAUSE = 1.0  # seconds: a shorter wait is the pace of the host, not a pause
 _WAIT = re.compile(r"(\w+) ([\d.e+-]+) s")  # Call.log_wait
 
 
@@ -91,6 +93,7 @@ class Tally:
         timeline: The figures over time.
         slowest: The slowest rows, as `(elapsed_ms, number, row without data)`, unordered.
         failures: The first failed rows, without data.
+        pausing: Whether a pause went on at the last look.
     """
 
     failed: int = 0
@@ -107,6 +110,7 @@ class Tally:
     timeline: Timeline = field(default_factory=Timeline)
     slowest: list[tuple[float, int, Row]] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)
+    pausing: bool = False
 
     @property
     def ok(self) -> int:
@@ -138,7 +142,7 @@ class Tally:
             reasons = reasons_of(attempts)
             for attempt in attempts:
                 if attempt.held:
-                    self._wait(attempt.held)
+                    self._wait(attempt.held, seconds)
         size = row.get("bytes")
         if size is None:
             size = _size_of(outcome)
@@ -200,7 +204,8 @@ class Tally:
         bucket.looks += 1
         bucket.in_flight += in_flight
         bucket.queued += queued
-        if paused > 0:
+        self.pausing = paused >= _PAUSE or (self.pausing and paused > 0)
+        if self.pausing:
             bucket.paused += 1
         for word, rows in (held or {}).items():
             if rows:
@@ -264,9 +269,12 @@ class Tally:
             name = OTHERS
         return self.hosts.setdefault(name, Host())
 
-    def _wait(self, text: str) -> None:
+    def _wait(self, text: str, seconds: float) -> None:
+        limited = self.timeline.at(seconds).limited
         for word, waited in _WAIT.findall(text):
             self.waits[word] = self.waits.get(word, 0.0) + float(waited)
+            if float(waited) >= _NOTICED:
+                limited[word] = limited.get(word, 0) + 1
 
     def _retry(self, reasons: Sequence[str]) -> None:
         self.retries += len(reasons)

@@ -38,6 +38,7 @@ class Bucket:
         queued: The sum of the rows that waited for their turn.
         paused: The looks at which a host had asked for a pause.
         held: The looks at which rows were held back, by the word for what held them (words.py).
+        limited: The attempts that waited for a limit, by its name: "rate", "pace", "concurrency".
     """
 
     failed: int = 0
@@ -49,6 +50,7 @@ class Bucket:
     queued: int = 0
     paused: int = 0
     held: dict[str, int] = field(default_factory=dict)
+    limited: dict[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> int:
@@ -71,6 +73,7 @@ class Bucket:
         self.paused += other.paused
         add_counts(self.latency, other.latency)
         add_counts(self.held, other.held)
+        add_counts(self.limited, other.limited)
 
 
 def add_counts(counts: dict[Key, int], more: Mapping[Key, int]) -> None:

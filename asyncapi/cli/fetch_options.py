@@ -236,7 +236,11 @@ TABLE: Table = {
     "Several machines": (
         Opt("on", "--on", "ENGINE", "Where to run: local:4, dask://HOST:8786 or ray://HOST:10001."),
         Opt("chunk", "--chunk", "N", "Rows that a worker of --on takes at a time.", COUNT, "10000"),
-        Opt("shared", "--shared", "URL", "Redis server that shares limits with other jobs: redis://HOST."),
+        Opt(
+            "shared", "--shared", "URL",
+            "Redis server that shares limits with other jobs: redis://HOST, or redis://HOST#NAME for limits of their "
+            "own. env:VARIABLE reads the URL from a variable, on each machine.",
+        ),
         Opt(
             "workers_hint", "--workers-hint", "N",
             "How many processes share --rate while the Redis server is away.", COUNT,

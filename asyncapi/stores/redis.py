@@ -1,6 +1,7 @@
 """Hold one connection to Redis or Valkey: never slow, never in the way, and there again by itself.
 
-1. Whoever asks waits for a tenth of a second at most, and gets an `Unavailable` at once while the server is away.
+1. Whoever asks waits for a tenth of a second at most, and gets an `Unavailable` at once while the server is away. Only
+   those who ask first wait for the connection to be opened, for a second at most.
 2. A server that does not reply in that time is away. One task tries to reach it again, after pauses that grow to a
    second.
 3. Nothing is read or written that the caller did not ask for: the server's data, its settings and its other users are
@@ -170,10 +171,10 @@ class RedisConnection:
             await self._pool.disconnect()
 
     async def _connected(self) -> None:
-        """Wait for the first connection, for as long as anybody waits (rule 1)."""
+        """Wait for the first connection (rule 1)."""
         self.open()
         if self._ready is not None and not self._ready.done():
-            await asyncio.wait((self._ready,), timeout=TIMEOUT)
+            await asyncio.wait((self._ready,), timeout=_CONNECT)
 
     async def _reach(self) -> None:
         """Try to reach the server until it replies (rule 2)."""

@@ -14,7 +14,7 @@ from asyncapi.messages.target import Target
 def tally():
     made = Tally()
     target = Target("https://h/", "h", "/", secure=True)
-    once = Attempt(1, "GET", target, "first", 0.0, 0.0, status=200)
+    once = Attempt(1, "GET", target, "first", 0.0, 0.0, status=200, held="rate 0.2 s behind 3")
     again = Attempt(2, "GET", target, "retry: 503", 0.0, 0.0, status=200)
     for number in range(100):
         row = {"id": number, "url": "https://h/", "status": 200, "ok": number % 5 > 0, "attempts": 1, "elapsed_ms": number + 1.0,
@@ -28,7 +28,14 @@ def tally():
 
 def test_throughput_is_rows_a_second_with_pauses_and_limits(tally):
     plot = Curves(tally.timeline, 10.0).throughput(12.0)
-    for words in ("ok", "failed", "paused by the server", "held back by pace", "limit 12 requests a second"):
+    for words in (
+        "ok",
+        "failed",
+        "paused by the server",
+        "held back by pace",
+        "limited by rate",
+        "limit 12 requests a second",
+    ):
         assert f"{words}</span>" in plot
     assert "ok 10/s" in plot
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from asyncapi.bulk.job import Job
 from asyncapi.bulk.lines import InputError
 from asyncapi.bulk.mappings import Rows
 from asyncapi.bulk.reader import Reader
@@ -52,3 +53,10 @@ def test_a_broken_row_is_named_by_its_number_and_quoted(row, says):
 def test_rows_may_have_a_name_in_messages():
     with pytest.raises(InputError, match=r"^frame:1: the row has no 'url'"):
         Reader(Rows([{"id": 1}], name="frame")).scan()
+
+
+def test_a_job_reads_its_mappings_as_often_as_it_needs():
+    """Also where its settings are checked by pydantic."""
+    job = Job([{"url": "https://h/1"}], "-", timeout=5, select=["a"])
+    for _ in range(2):
+        assert [item.given for item in job.reader().items()] == ["https://h/1"]

@@ -242,3 +242,16 @@ async def test_a_retry_that_is_killed_goes_on_with_the_same_command(inputs, tmp_
     assert all(ok == "true" for _, ok, _ in table(out))
     assert sorted(int(name) for name, *_ in table(out)) == list(range(30))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["in.txt", out.name, "seen"]
+
+
+async def test_a_table_of_a_stream_cannot_carry_columns_that_are_not_known(tmp_path):
+    rows = ({"url": f"https://h/{n}", "n": n} for n in range(3))
+    with pytest.raises(ConfigError, match=r"--carry all .* name them, as in --carry a,b"):
+        await Server().run(Job(rows, tmp_path / "out.csv", carry="all"))
+    rows = ({"url": f"https://h/{n}", "n": n} for n in range(3))
+    summary = await Server().run(Job(rows, tmp_path / "out.csv", carry=("n",)))
+    assert summary.ok == 3
+    assert (tmp_path / "out.csv").read_text().splitlines()[0].endswith(",n")
+    rows = ({"url": f"https://h/{n}", "n": n} for n in range(3))
+    await Server().run(Job(rows, tmp_path / "out.jsonl", carry="all"))
+    assert [json.loads(line)["n"] for line in (tmp_path / "out.jsonl").read_text().splitlines()] == [0, 1, 2]

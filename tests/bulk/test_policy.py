@@ -1,13 +1,14 @@
 """The settings of a job become those of its client."""
 
 import asyncio
+import time
 from collections import Counter
 
 import pytest
 
 from asyncapi import TLS, Adaptive, ApiKey, Basic, Bearer, ConfigError, RateLimit
 from asyncapi.bulk import Job, prepare, run
-from asyncapi.bulk.policy import _weight
+from asyncapi.bulk.weights import Weights
 from asyncapi.testing import MockTransport, reply
 
 
@@ -17,10 +18,10 @@ def test_a_burst_replaces_a_seconds_worth():
 
 
 def test_tokens_are_a_second_limit_by_the_weight_of_each_row():
-    rate, tokens = Job("a", "b", rate="500/m", tokens="200000/m", weight_from="n").rate_limits()
+    weights = Weights()
+    rate, tokens = Job("a", "b", rate="500/m", tokens="200000/m", weight_from="n").rate_limits(weights)
     assert (rate.amount, rate.weight) == (500, None)
-    assert (tokens.amount, tokens.per, tokens.weight) == (200_000, 60, _weight)
-    assert _weight(object()) == 1.0, "a request that is no row"
+    assert (tokens.amount, tokens.per, tokens.weight) == (200_000, 60, weights)
 
 
 @pytest.mark.parametrize(
@@ -180,3 +181,24 @@ async def test_the_job_stops_at_the_first_row_with_a_status_of_fail_fast(tmp_pat
     served(monkeypatch, lambda request: reply(200, json=1))
     summary = await run(Job(path, tmp_path / "out.jsonl", fail_fast=(401, 403), concurrency=3, resume=True))
     assert (summary.total, summary.stopped, summary.skipped_failed) == (1000, None, 1)
+
+
+@pytest.mark.parametrize("more", [{}, {"cache": True}, {"per_host": 4}, {"ordered": True}])
+async def test_tokens_are_taken_by_the_weight_of_each_row(tmp_path, monkeypatch, more):
+    """A row heavier than the burst goes when the bucket is full: late, and never stuck. A redirect weighs the same."""
+    sent = {}
+
+    def handler(request):
+        sent[request.url.path] = time.monotonic()
+        return reply(302, headers={"Location": "/landed"}) if request.url.path == "/3" else reply(200, json=1)
+
+    served(monkeypatch, handler)
+    weights = [200, 200, 240, 200]  # the third is heavier than the burst
+    (tmp_path / "in.csv").write_text("url,n\n" + "".join(f"https://h/{n},{w}\n" for n, w in enumerate(weights)))
+    job = Job(
+        tmp_path / "in.csv", tmp_path / "out.jsonl", tokens=RateLimit(1000, burst=200), weight_from="n", concurrency=1, **more
+    )  # fmt: skip
+    assert (await run(job)).ok == 4
+    waited = {path: at - sent["/0"] for path, at in sent.items()}
+    late = {"/1": 0.2, "/2": 0.4, "/3": 0.64, "/landed": 0.84}
+    assert all(waited[path] > 0.9 * least for path, least in late.items()), waited

@@ -42,7 +42,7 @@ async def test_it_shows_what_happened_and_needs_nothing_else(make, tmp_path):
         assert f"<h2>{heading}" in page
     assert "NotFound: 404 Not Found" in page
     assert "https://h/7" in page
-    assert page.count("<svg") == page.count("</svg>") == 6
+    assert page.count("<svg") == page.count("</svg>") >= 4
     loads = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)""", page)
     assert all(target.startswith("#") for target in loads)
     for picture in re.findall(r"<svg.*?</svg>", page, re.DOTALL):

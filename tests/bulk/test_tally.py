@@ -69,7 +69,9 @@ def test_waits_in_our_own_queues_are_summed_by_limit():
     tally = Tally()
     tally.add(row(), outcome(attempt(held="rate 0.12 s behind 3, place 1.5 s behind 0")), 0)
     tally.add(row(), outcome(attempt(held="rate 0.38 s behind 1")), 0)
-    assert tally.waits == pytest.approx({"rate": 0.5, "place": 1.5})
+    tally.add(row(), outcome(attempt(held="pace 0.01 s behind 1")), 0)
+    assert tally.waits == pytest.approx({"rate": 0.5, "place": 1.5, "pace": 0.01})
+    assert tally.timeline.buckets[0].limited == {"rate": 2, "place": 1}
 
 
 def test_the_state_of_the_job_is_noted_over_time():
@@ -78,6 +80,13 @@ def test_the_state_of_the_job_is_noted_over_time():
     tally.sample(0.25, in_flight=5, queued=0, paused=12.0, held={"pace": 7, "budget": 0})
     bucket = tally.timeline.buckets[2]
     assert (bucket.looks, bucket.in_flight, bucket.queued, bucket.paused, bucket.held) == (2, 8, 4, 1, {"pace": 1})
+
+
+def test_a_pause_is_a_second_or_more_until_it_ends():
+    tally = Tally()
+    for paused in (0.4, 1.5, 0.7, 0.1, 0.0, 0.3):
+        tally.sample(0.0, in_flight=0, queued=0, paused=paused)
+    assert (tally.timeline.buckets[0].paused, tally.timeline.buckets[0].looks) == (3, 6)
 
 
 def test_quantiles_are_within_a_few_percent():

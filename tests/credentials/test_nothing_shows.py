@@ -234,7 +234,6 @@ async def test_a_password_in_a_url_shows_nowhere(outcome, caplog, capsys):
 
 async def test_a_job_shows_nothing(tmp_path, monkeypatch, caplog, capsys, lane):
     """Rows, journal, report and log of a bulk job whose token fails in every way."""
-    pytest.importorskip("matplotlib")
     from asyncapi.bulk import Job, run
 
     caplog.set_level(logging.DEBUG)

@@ -11,15 +11,17 @@ import pytest
 from aiohttp import web
 
 from programs import on_lane
+from redis_server import redis_server
 from servers import application
 
 PROGRAM = """
 import asyncio, sys
 from asyncapi import Client, OAuth2RefreshToken
-from asyncapi.stores import FileStore
+from asyncapi.stores import FileStore, RedisStore
 
 async def main(url, path, dpop):
-    auth = OAuth2RefreshToken(url + "/token", "tool", refresh_token="first", store=FileStore(path), dpop=dpop == "dpop")
+    store = RedisStore(path, key="A" * 43 + "=") if "://" in path else FileStore(path)
+    auth = OAuth2RefreshToken(url + "/token", "tool", refresh_token="first", store=store, dpop=dpop == "dpop")
     async with Client(url, auth=auth, retry=None) as api:
         tokens = set()
         while len(tokens) < 3:  # however long that takes
@@ -73,6 +75,21 @@ async def test_four_programs_share_one_file(kind, tmp_path, lane):
     pytest.importorskip("joserfc")
     server = Rotating()
     path = tmp_path / "shared" / "tokens"
+    await four_programs(server, lane, str(path), kind)
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    assert modes == {"tokens": 0o600, "tokens.key": 0o600, "tokens.lock": 0o600}
+
+
+@pytest.mark.lanes
+async def test_four_programs_share_one_redis(lane):
+    pytest.importorskip("cryptography")
+    pytest.importorskip("redis")
+    with redis_server() as redis:
+        await four_programs(Rotating(), lane, redis.url, "bearer")
+
+
+async def four_programs(server, lane, place, kind):
+    """Run four programs with tokens in one place; no refresh token is used twice, and no call is refused."""
     async with application(web.post("/token", server.token), web.get("/me", server.me)) as url:
         programs = [
             await asyncio.create_subprocess_exec(
@@ -80,7 +97,7 @@ async def test_four_programs_share_one_file(kind, tmp_path, lane):
                 "-c",
                 on_lane(lane, PROGRAM),
                 url,
-                str(path),
+                place,
                 kind,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -91,5 +108,3 @@ async def test_four_programs_share_one_file(kind, tmp_path, lane):
     assert [errors.decode() for _, errors in ended] == [""] * 4
     assert (server.stolen, server.refused) == ([], 0)
     assert next(server.count) >= 3
-    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
-    assert modes == {"tokens": 0o600, "tokens.key": 0o600, "tokens.lock": 0o600}
