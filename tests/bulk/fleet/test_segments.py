@@ -88,14 +88,47 @@ async def test_a_row_that_was_started_again_after_a_release_may_have_been_sent(e
     assert epochs.store(2).past.started == {7}
 
 
-async def test_many_notes_share_a_write_of_at_most_100(epochs, objects):
+async def test_at_most_100_requests_have_a_note_and_no_row(epochs, objects):
     epochs.begin(1)
     store = epochs.store(1)
-    for index in range(250):
+    most = open_ = 0
+
+    async def send(index):
+        nonlocal most, open_
         store.start(index)
-    await asyncio.gather(*(store.synced() for _ in range(250)))
+        await store.synced()
+        open_ += 1
+        most = max(most, open_)
+        await asyncio.sleep(0.001)
+        store.add(index, OK, row(index))
+        open_ -= 1
+
+    async def clock():
+        while True:
+            await asyncio.sleep(0.01)
+            store.flush()
+
+    ticking = asyncio.create_task(clock())
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(send(index) for index in range(250)))
+    ticking.cancel()
+    await flushed(store)
     notes = [json.loads(objects.read(name)) for name in objects.names("000042/e1") if name.endswith(".started")]
-    assert [len(group) for group in notes] == [100, 100, 50]
+    assert (most, sum(map(len, notes))) == (100, 250)
+    assert max(map(len, notes)) == 100
+    epochs.begin(2)
+    past = epochs.store(2).past
+    assert (len(past.done), past.started) == (250, set())
+
+
+async def test_a_retry_needs_no_second_note(epochs, objects):
+    epochs.begin(1)
+    store = await written(epochs, 1, started=[7, 7])
+    assert len([name for name in objects.names("000042/e1") if name.endswith(".started")]) == 1
+    store.release(7)
+    store.start(7)
+    await store.synced()
+    assert len([name for name in objects.names("000042/e1") if name.endswith(".started")]) == 2
 
 
 async def test_a_row_whose_write_is_under_way_is_not_lost_at_the_end(epochs, objects):
