@@ -1,65 +1,82 @@
-"""A part of a job sends its own rows, under the numbers and the id of the whole job."""
+"""A part of a job keeps the numbers of the whole input, and asks before each request that must not be sent twice."""
 
 import json
-from contextlib import nullcontext
+from contextlib import contextmanager
 
 import pytest
 
 from asyncapi import Client
 from asyncapi.bulk import Engine, Job
+from asyncapi.bulk.fleet.slices import slice_reader
+from asyncapi.bulk.fleet.split import split
 from asyncapi.bulk.part import Part
-from asyncapi.bulk.run import _Rows
+from asyncapi.bulk.prepare import NotingTransport
 from asyncapi.testing import MockTransport, reply
 
-JOB = "0" * 32
+ID = "a" * 32
 
 
-class Joined:
-    """A client that parts share."""
+class Shared:
+    """A client that sends nothing, and what is asked of it."""
 
-    def __init__(self, client):
-        self.client = client
+    def __init__(self, handler):
+        self.note = None
+        transport = NotingTransport(MockTransport(handler), self._note)
+        self.client = Client("", transport=transport, retry=None)
 
-    def joined(self, *_):
-        return nullcontext(self.client)
+    def _note(self, index):
+        return self.note(index)
 
-
-async def ran(tmp_path, lines, handler, first_row=100, may_send=lambda: None, **more):
-    path = tmp_path / "slice.jsonl"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    job = Job(path, tmp_path / "out.jsonl", idempotency_key="auto")
-    store = _Rows()
-    async with Client(transport=MockTransport(handler), retry=None) as api:
-        part = Part(
-            JOB, job.reader(first_row=first_row), first_row, len(lines), may_send, Joined(api), store=store, **more
-        )
-        summary = await Engine(job, part=part).run()
-    rows = []
-    while (row := store.take()) is not None:
-        rows.append(row)
-    return summary, rows
+    @contextmanager
+    def joined(self, first_row, rows, note, observer, synced):
+        self.rows, self.note = range(first_row, first_row + rows), note
+        yield self.client
 
 
-async def test_rows_and_keys_are_those_of_the_whole_job(tmp_path):
-    keys = []
-
-    def handler(request):
-        keys.append(request.headers["Idempotency-Key"])
-        return reply(200, json=1)
-
-    lines = [{"url": "https://h/1", "method": "POST"}, {"url": "https://h/2", "method": "POST"}]
-    summary, rows = await ran(tmp_path, lines, handler)
-    assert sorted(row["id"] for row in rows) == [100, 101]
-    assert (summary.total, summary.ok) == (2, 2)
-    first = sorted(keys)
-    keys.clear()
-    await ran(tmp_path, lines, handler)
-    assert sorted(keys) == first, "whichever worker sends them"
-    keys.clear()
-    await ran(tmp_path, lines, handler, first_row=200)
-    assert not set(keys) & set(first)
+@pytest.fixture
+def job(tmp_path):
+    lines = (json.dumps({"url": f"https://h/{n}", "method": "POST" if n % 2 else "GET"}) + "\n" for n in range(10))
+    (tmp_path / "in.jsonl").write_text("".join(lines))
+    return Job(tmp_path / "in.jsonl", tmp_path / "out.jsonl", chunk=4, resume=True)
 
 
-async def test_a_part_that_is_given_up_sends_nothing(tmp_path):
-    summary, rows = await ran(tmp_path, [{"url": "https://h/1"}], pytest.fail, give_up="killed 3 workers")
-    assert (summary.failed, rows[0]["ok"], rows[0]["error"]) == (1, False, "NotSent: killed 3 workers")
+async def run(job, shared, may_send=lambda: None, **settings):
+    chunk = split(job).chunks[1]
+    part = Part(ID, slice_reader(job, chunk, ""), chunk.first_row, chunk.rows, may_send, shared, **settings)
+    return await Engine(job, part=part).run()
+
+
+def rows(job):
+    return [json.loads(line) for line in job.output.read_text().splitlines()]
+
+
+async def test_rows_have_the_numbers_of_the_whole_input_and_the_journal_its_own(job):
+    shared = Shared(lambda _: reply(200))
+    summary = await run(job, shared)
+    assert (summary.total, summary.ok, shared.rows) == (4, 4, range(4, 8))
+    assert sorted(row["id"] for row in rows(job)) == [4, 5, 6, 7]
+    head, *lines = (job.output.parent / "out.jsonl.journal").read_text().splitlines()
+    assert json.loads(head)["job"] == ID
+    assert sorted(line.split()[1] for line in lines if line[0] == "+") == ["0", "1", "2", "3"]
+    assert sorted(line for line in lines if line[0] == ">") == ["> 1", "> 3"]
+
+
+async def test_a_request_is_asked_about_before_it_is_noted(job):
+    class Forbidden(Exception):
+        pass
+
+    def may_send():
+        raise Forbidden
+
+    sent = []
+    with pytest.raises(Forbidden):
+        await run(job, Shared(lambda request: sent.append(request.method) or reply(200)), may_send)
+    assert "POST" not in sent
+    assert "> " not in (job.output.parent / "out.jsonl.journal").read_text()
+
+
+async def test_a_part_that_is_given_up_has_its_rows_and_sends_nothing(job):
+    sent = []
+    summary = await run(job, Shared(lambda request: sent.append(request) or reply(200)), give_up="three workers died")
+    assert (sent, summary.failed) == ([], 4)
+    assert {row["error"] for row in rows(job)} == {"NotSent: three workers died"}
