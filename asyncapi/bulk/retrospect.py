@@ -37,6 +37,7 @@ _NEEDED = ("id", "url", "status", "ok", "attempts", "elapsed_ms", "at")
 _HOST = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#]*@)?([^/?#]*)")
 _WANTED = {*_NEEDED, "error", "bytes"}
 _OK = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}  # True is 1, which SQLite has
+_UNKNOWN = UNKNOWN.partition(" ")[0]  # "unknown:"
 _MOST_ATTEMPTS = 10_000
 _LONGEST = 1e12  # milliseconds: also what NaN becomes
 _TABLES = (".sqlite", ".db")
@@ -244,10 +245,10 @@ class _History:
 
     def add(self, row: Row) -> None:
         """Count a row."""
-        end, elapsed = row["seconds"], row["elapsed_ms"]
-        if elapsed is None or row.get("error", "").startswith(UNKNOWN.partition(":")[0] + ":"):
+        if row.get("error", "").startswith(_UNKNOWN):
             self.tally.add_unknown()
             return
+        end, elapsed = row["seconds"], row["elapsed_ms"] or 0.0
         began = end - elapsed / 1000
         if self.began is None:
             self.began = began
@@ -257,8 +258,8 @@ class _History:
         found = _HOST.match(row["url"])
         self.sized = self.sized or row["bytes"] is not None
         self.tally.count(
-            row, end - self.began, host=found[1].lower() if found else "", size=row["bytes"] or 0,
-            reasons=("",) * (min(row["attempts"], _MOST_ATTEMPTS) - 1),
+            {**row, "elapsed_ms": elapsed}, end - self.began, host=found[1].lower() if found else "",
+            size=row["bytes"] or 0, reasons=("",) * (min(row["attempts"], _MOST_ATTEMPTS) - 1),
         )  # fmt: skip
 
     @property

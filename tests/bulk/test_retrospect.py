@@ -110,8 +110,9 @@ def test_retries_and_unknown_rows_are_counted(tmp_path):
     unknown = row(
         3, ok=False, status=None, elapsed_ms=None, error="unknown: was in flight when the job stopped; not sent again"
     )
-    page = report_of(write(tmp_path / "o.jsonl", [row(1, attempts=3), row(2, attempts=9), unknown])).read_text()
-    assert (tiles(page)["retries"], tiles(page)["rows unknown"]) == ("10", "1")
+    unsent = row(4, ok=False, status=None, elapsed_ms=None, attempts=0, error="NotSent: its chunk was given up")
+    page = report_of(write(tmp_path / "o.jsonl", [row(1, attempts=3), row(2, attempts=9), unknown, unsent])).read_text()
+    assert (tiles(page)["retries"], tiles(page)["rows unknown"], tiles(page)["rows failed"]) == ("10", "1", "1")
 
 
 def test_of_an_unfinished_output_a_torn_row_is_left_out(tmp_path):
