@@ -207,7 +207,7 @@ def _row(place: str, cells: Mapping[str, Any]) -> Row:
             "id": cells["id"], "url": str(cells["url"]), "ok": _OK[cells["ok"]], "status": _number(cells["status"]),
             "attempts": int(cells["attempts"]), "at": f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03}Z",
             "elapsed_ms": None if elapsed is None else min(max(float(elapsed), 0.0), _LONGEST),
-            "seconds": when.timestamp(), "bytes": _number(cells.get("bytes")),
+            "seconds": when.timestamp(), "bytes": _size(cells.get("bytes")),
         }  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ConfigError(f"{place}: not a row of an output: {type(error).__name__}: {error}") from None
@@ -218,6 +218,12 @@ def _row(place: str, cells: Mapping[str, Any]) -> Row:
 
 def _number(value: Any) -> int | None:
     return None if value is None else int(value)
+
+
+def _size(value: Any) -> int | None:
+    """Return the size of a body; a column that --select has named `bytes` may hold anything."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _no_output(place: str, missing: set[str]) -> str:

@@ -181,6 +181,12 @@ def test_a_report_never_replaces_the_rows(tmp_path):
     assert json.loads(output.read_text()) == row(1)
 
 
+@pytest.mark.parametrize("value", ["many", None, 1.5, [1], -1])
+def test_a_selected_column_named_bytes_may_hold_anything(tmp_path, value):
+    page = report_of(write(tmp_path / "o.jsonl", [row(1, bytes=value)])).read_text()
+    assert "<h2>Bytes</h2>" not in page
+
+
 def test_strange_figures_break_nothing(tmp_path):
     text = json.dumps(row(1) | {"elapsed_ms": 0.0}) + "\n"
     strange = [text.replace('"elapsed_ms": 0.0', f'"elapsed_ms": {value}') for value in ("-5", "1e300")]
