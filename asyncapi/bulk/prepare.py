@@ -155,7 +155,7 @@ def check_beside(job: Job) -> Any:
     if job.summary is not None:
         check_summary(job.summary)
     if job.failed_to is not None:
-        FailedRows(job.failed_to).check()
+        FailedRows(job.failed_to).check(local_file(job.input), job.output)
     model = job.model_type()
     if model is not None:
         adapter(model)

@@ -90,6 +90,7 @@ class Sqlite:
         )
         self._open.execute("PRAGMA journal_mode = WAL")
         self._open.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
+        self._open.execute(f"PRAGMA fullfsync = {int(self.durable)}")  # on macOS, as disk.sync
         self._open.execute(f"CREATE TABLE IF NOT EXISTS rows ({columns})")
         self._check_columns()
         self._open.execute("DELETE FROM rows WHERE rowid > ?", (end,))
