@@ -248,3 +248,45 @@ async def test_the_report_and_the_summary_are_of_all_workers(tmp_path, asyncapi,
     assert "40" in (tmp_path / "r.html").read_text()
     summary = json.loads((tmp_path / "s.json").read_text())
     assert (summary["ok"], summary["by_status"]) == (40, {"200": 40})
+
+
+async def test_a_job_that_runs_is_not_overwritten_by_another(tmp_path, start, asyncapi, server, inputs):
+    may = asyncio.Event()
+
+    async def wait(request):
+        await may.wait()
+        return web.json_response({"path": request.path})
+
+    server.answer = wait
+    first = await start("fetch", inputs(50), "-o", "out.jsonl", "--on", "local:2", "--chunk", "10")
+    try:
+        await server.saw(10)
+        code, _, err = await asyncapi("fetch", "in.txt", "-o", "out.jsonl", "--on", "local:2", "--overwrite")
+        assert (code, "out.jsonl can't be written now" in err) == (2, True), err
+        may.set()
+        await asyncio.wait_for(first.communicate(), 60)
+    finally:
+        if first.returncode is None:
+            first.kill()
+            await first.wait()
+    assert sorted(row["id"] for row in rows(tmp_path / "out.jsonl")) == list(range(50))
+    assert max(Counter(request.path for request in server.seen).values()) == 1
+
+
+async def test_bodies_are_saved_by_all_workers_in_one_folder(tmp_path, asyncapi, inputs):
+    options = ("--on", "local:2", "--chunk", "8", "--save-dir", "bodies")
+    code, _, err = await asyncapi("fetch", inputs(30), "-o", "out.jsonl", *options)
+    assert code == 0, err
+    for row in rows(tmp_path / "out.jsonl"):
+        assert json.loads((tmp_path / row["file"]).read_bytes()) == {"path": f"/{row['id']}"}
+    assert len(os.listdir(tmp_path / "bodies")) == 30
+
+
+async def test_ids_that_are_there_twice_are_told(tmp_path, asyncapi, server):
+    (tmp_path / "in.csv").write_text("id,url\n" + f"a,{server.url}/1\n" * 2)
+    code, _, err = await asyncapi("fetch", "in.csv", "-o", "out.jsonl", "--on", "local:1", "--chunk", "1")
+    assert code == 0
+    assert "note: 1 row has an id that an earlier row has" in err
+    code, _, err = await asyncapi("fetch", "in.csv", "-o", "o2.jsonl", "--on", "local:1", "--save-dir", "bodies")
+    assert code == 2
+    assert "--save-dir needs ids that differ" in err

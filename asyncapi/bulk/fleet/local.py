@@ -3,7 +3,7 @@
 Rules:
 1. A process that dies is replaced, and the chunks that were open in it are reported as killed.
 2. A process that has not been heard of for `_SILENCE` seconds is killed: it is frozen, or its event loop hangs.
-3. A process ends when its coordinator does: its socket is closed then (process.py).
+3. A process ends when its coordinator does: its stdin is closed then (process.py).
 4. Ctrl-C goes to the coordinator alone: the processes have a session of their own.
 """
 
@@ -13,10 +13,9 @@ import asyncio
 import os
 import pickle
 import signal
-import socket
 import sys
 import time
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import PIPE
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -230,16 +229,14 @@ class Local:
 
 
 async def _started() -> _Worker:
-    ours, theirs = socket.socketpair()
-    reader, writer = await asyncio.open_unix_connection(sock=ours)
-    with theirs:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "asyncapi.bulk.fleet.process",
-            str(theirs.fileno()),
-            stdin=DEVNULL,
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,  # rule 4
-        )
-    return _Worker(process, reader, writer)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "asyncapi.bulk.fleet.process",
+        stdin=PIPE,
+        stdout=PIPE,
+        start_new_session=True,  # rule 4
+    )
+    if process.stdin is None or process.stdout is None:  # pragma: no cover - they are pipes
+        raise RuntimeError
+    return _Worker(process, process.stdout, process.stdin)

@@ -1,6 +1,7 @@
-"""The program of one process of local.py: it runs the chunks that come by a socket, and ends when the socket does.
+"""The program of one process of local.py: it runs the chunks that come by stdin, and ends when that is closed.
 
-It is alive as long as it says so once a second, so that a process that hangs can be told from one that is busy.
+It is alive as long as it says so once a second, so that a process that hangs can be told from one that is busy. Stdout
+is for what it has to say to the coordinator: whatever else is printed goes to stderr.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ import asyncio
 import gc
 import os
 import pickle
-import socket
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from asyncapi.bulk.engine import GRACE
 from asyncapi.bulk.fleet import worker
@@ -29,9 +29,9 @@ _COLLECT_AFTER = 10_000  # new objects
 _BEHIND = 1 << 20  # bytes that wait for a coordinator that is frozen; then reports are dropped
 
 
-async def serve(descriptor: int) -> None:
-    """Run chunks until the socket is closed."""
-    reader, writer = await asyncio.open_unix_connection(sock=socket.socket(fileno=descriptor))
+async def serve(read: IO[bytes], write: IO[bytes]) -> None:
+    """Run chunks until the pipe that they come by is closed."""
+    reader, writer = await _streams(read, write)
     alive = asyncio.create_task(_live(writer))
     tasks: set[asyncio.Task[None]] = set()
     runs: set[str] = set()
@@ -54,6 +54,14 @@ async def serve(descriptor: int) -> None:
             await worker.finish(run)
     finally:
         alive.cancel()
+
+
+async def _streams(read: IO[bytes], write: IO[bytes]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), read)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, write)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 async def _run(number: int, task: Task, writer: asyncio.StreamWriter) -> None:
@@ -102,12 +110,16 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def main() -> None:
     """Run the process."""
+    read, write = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
     sys.path.insert(0, "")  # the user's modules, as the command line has it
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)  # as `asyncapi fetch` does
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(int(sys.argv[1])))
+        runner.run(serve(read, write))
 
 
 if __name__ == "__main__":

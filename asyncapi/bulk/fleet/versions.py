@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConfigError
+from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +17,7 @@ _PACKAGES = ("aiohttp", "anyio", "pydantic", "tenacity", "yarl")
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, this package, and what it stands on."""
-    from asyncapi import __version__  # noqa: PLC0415 - the package imports its rooms
-
-    found = {"Python": ".".join(platform.python_version_tuple()[:2]), "asyncapi-sdk": __version__}
+    found = {"Python": ".".join(platform.python_version_tuple()[:2]), "asyncapi-sdk": VERSION}
     for name in _PACKAGES:
         try:
             found[name] = version(name)

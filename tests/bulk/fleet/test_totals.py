@@ -39,7 +39,7 @@ def test_open_chunks_count_by_their_last_report():
     assert state.by_status == {200: 7, 500: 1}
 
 
-def test_a_chunk_that_has_ended_counts_by_its_done_and_a_late_report_changes_nothing():
+def test_a_chunk_that_has_ended_counts_by_its_done_whatever_is_reported_later():
     totals = Totals(total=100)
     totals.heard(report(0, ok=5))
     totals.ended(Done(chunk=0, rows=10, ok=9, failed=1, tally=tally(9, 1)))
