@@ -250,6 +250,29 @@ async def test_the_report_and_the_summary_are_of_all_workers(tmp_path, asyncapi,
     assert (summary["ok"], summary["by_status"]) == (40, {"200": 40})
 
 
+async def test_a_job_that_runs_is_not_overwritten_by_another(tmp_path, start, asyncapi, server, inputs):
+    may = asyncio.Event()
+
+    async def wait(request):
+        await may.wait()
+        return web.json_response({"path": request.path})
+
+    server.answer = wait
+    first = await start("fetch", inputs(50), "-o", "out.jsonl", "--on", "local:2", "--chunk", "10")
+    try:
+        await server.saw(10)
+        code, _, err = await asyncapi("fetch", "in.txt", "-o", "out.jsonl", "--on", "local:2", "--overwrite")
+        assert (code, "out.jsonl can't be written now" in err) == (2, True), err
+        may.set()
+        await asyncio.wait_for(first.communicate(), 60)
+    finally:
+        if first.returncode is None:
+            first.kill()
+            await first.wait()
+    assert sorted(row["id"] for row in rows(tmp_path / "out.jsonl")) == list(range(50))
+    assert max(Counter(request.path for request in server.seen).values()) == 1
+
+
 async def test_bodies_are_saved_by_all_workers_in_one_folder(tmp_path, asyncapi, inputs):
     options = ("--on", "local:2", "--chunk", "8", "--save-dir", "bodies")
     code, _, err = await asyncapi("fetch", inputs(30), "-o", "out.jsonl", *options)

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from asyncapi import Client
-from asyncapi.transports.factory import http_transport
 from asyncapi.clock import SYSTEM
+from asyncapi.transports.factory import http_transport
 from servers import always, scripted
 
 pytestmark = pytest.mark.lanes

@@ -31,7 +31,7 @@ from asyncapi.bulk.fleet.done import all_done
 from asyncapi.bulk.fleet.engines import OPEN, Task
 from asyncapi.bulk.fleet.leases import TTL, leases_of
 from asyncapi.bulk.fleet.merge import Merge, is_folder, shard_ending
-from asyncapi.bulk.fleet.parts import absolute, begun, check_parts, is_there, open_parts, publish
+from asyncapi.bulk.fleet.parts import absolute, begun, check_parts, is_there, old_parts, open_parts, publish
 from asyncapi.bulk.fleet.refusals import refuse
 from asyncapi.bulk.fleet.remote_parts import is_written, remote_output
 from asyncapi.bulk.fleet.split import Plan, parts, split
@@ -111,6 +111,8 @@ class Coordinator:
                 f"{job.input} can't be read in slices"
             )
         what = job.what(plan.digest) | {"chunk": job.chunk}
+        if job.overwrite:
+            await self._evict()
         self._parts = await in_thread(partial(open_parts, job, what))
         self._leases = leases_of(job.shared_limits(), str(self._parts.path), self._parts.job_id)
         try:
@@ -215,17 +217,31 @@ class Coordinator:
         """Take the lease of the coordinator (rule 4); that of one that was killed soon runs out."""
         if self._parts.fresh:
             await self._leases.begin()
+        lease = await self._only_one(self._leases)
+        await in_thread(partial(publish, self._parts, what))
+        return lease
+
+    async def _only_one(self, leases: Leases) -> Lease:
         until = time.monotonic() + TTL + _LOCK
-        while (lease := await self._leases.take("coordinator")) is None:
+        while (lease := await leases.take("coordinator")) is None:
             if self.stopped is not None or time.monotonic() > until:
                 raise ConfigError(
-                    f"{self.job.output} can't be written now, {self._leases.why}: if it is another job, wait for it or "
+                    f"{self.job.output} can't be written now, {leases.why}: if it is another job, wait for it or "
                     "stop it"
                 )
             self.show()
-            await asyncio.sleep(self._leases.pause)
-        await in_thread(partial(publish, self._parts, what))
+            await asyncio.sleep(leases.pause)
         return lease
+
+    async def _evict(self) -> None:
+        """See that no other job writes the parts that are to be overwritten."""
+        place, job_id = await in_thread(partial(old_parts, self.job))
+        if job_id is not None:
+            leases = leases_of(self.job.shared_limits(), place, job_id)
+            try:
+                await (await self._only_one(leases)).release()
+            finally:
+                await leases.aclose()
 
     async def _keep(self, lease: Lease) -> None:
         """Keep the lease; stop if it is lost, since another coordinator may have it then."""

@@ -58,6 +58,8 @@ class FileLeases:
         path = self._folder / f"{name}.lock"
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:
+            raise ConfigError(f"the folder of the job is gone: {self._folder}") from None
         except OSError as error:
             raise ConfigError(f"cannot open {path}: {error.strerror}") from None
         try:

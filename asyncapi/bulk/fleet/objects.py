@@ -45,9 +45,9 @@ class Upload:
         """Write nothing after all."""
         if not self._discarded:
             self._discarded = True
-            with suppress(Exception):
+            with suppress(Exception):  # some stores write at once: nothing can be discarded there
                 self._file.discard()
-            self._file.closed = True  # else it would be completed when it is freed
+                self._file.closed = True  # else it would be completed when it is freed
 
     def close(self) -> None:
         """Complete it.

@@ -84,13 +84,14 @@ class Parts:
         self.fresh: bool = fresh
 
     def remove(self) -> None:
-        """Remove the folder: the job is complete (rule 1)."""
-        if not isinstance(self.path, Path):
-            self.path.remove()
+        """Remove the folder: the job is complete (rule 1); unless another job has overwritten it meanwhile."""
+        remote = not isinstance(self.path, Path)
+        if _job_of(self.path.read(JOB) if remote else _content(self.path / JOB)) != self.job_id:
             return
-        gone = self.path.with_name(f"{self.path.name}.gone-{self.job_id}")
-        self.path.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        if remote:
+            self.path.remove()
+        else:
+            _remove(self.path, self.job_id)
 
 
 def absolute(job: Job) -> Job:
@@ -114,6 +115,44 @@ def is_there(job: Job) -> bool:
     return (parts_of(job.output) / JOB).exists()
 
 
+def old_parts(job: Job) -> tuple[str, str | None]:
+    """Return the folder of a job's parts, and the id of the job that it belongs to now; None where that is unknown.
+
+    Raises:
+        ConfigError: It can't be read.
+    """
+    if (url := remote_output(job)) is not None:
+        folder = remote_folder(url)
+        try:
+            text = folder.read(JOB)
+        except OSError as error:
+            raise ConfigError(f"cannot use {folder.shown}: {error}") from None
+        return str(folder), _job_of(text)
+    path = parts_of(job.output)
+    return str(path), _job_of(_content(path / JOB))
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _remove(folder: Path, unique: str) -> None:
+    """Remove a folder: at once for those who look for it, and then what is in it (rule 1)."""
+    gone = folder.with_name(f"{folder.name}.gone-{unique}")
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _job_of(text: bytes | None) -> str | None:
+    try:
+        return str(json.loads(text or b"")["job"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def open_parts(job: Job, what: dict[str, Any]) -> Parts:
     """Open the folder of a new job, or that of an earlier run.
 
@@ -133,7 +172,7 @@ def open_parts(job: Job, what: dict[str, Any]) -> Parts:
     folder = parts_of(job.output)
     try:
         if job.overwrite and folder.exists():
-            Parts(folder, uuid4().hex, fresh=False).remove()
+            _remove(folder, uuid4().hex)
         folder.mkdir(exist_ok=True)
         if (folder / JOB).exists():
             found = _read(folder / JOB)

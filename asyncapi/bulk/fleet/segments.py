@@ -9,8 +9,8 @@ Rules:
 1. A segment appears whole or not at all, so that no journal is needed: its rows are written, with their marks, or not.
 2. Rows are written after 1.5 seconds or 4 MiB, or when no more come. If the worker dies, those that wait are fetched
    again.
-3. Requests that must not be sent twice wait until an object names them, up to 100 with one write. Those that have no
-   row when the worker dies are unknown.
+3. Requests that must not be sent twice wait until an object names them. At most 100 of a chunk are named and have no
+   written row: so many become unknown if the worker dies.
 4. `begun` can be created once. Whoever creates it has listed what counts of the epoch before: what that one's holder
    writes later is in no list.
 5. `.done` is created too: the first one stands.
@@ -22,6 +22,7 @@ import asyncio
 import json
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.feed import in_thread
@@ -29,7 +30,6 @@ from asyncapi.bulk.fleet.done import ENDING, Done, done_of
 from asyncapi.bulk.fleet.remote_parts import JOB
 from asyncapi.bulk.journal import OK, RELEASED, STARTED, Past
 from asyncapi.bulk.rows import json_line
-from asyncapi.bulk.shared_sync import SharedSync
 from asyncapi.bulk.store import NotWritten
 from asyncapi.errors import ConfigError
 from asyncapi.redact import one_line
@@ -145,7 +145,11 @@ class SegmentStore:
         self._folder = folder
         self._segments = list(segments)
         self._count = 0
-        self._notes: deque[tuple[int, int]] = deque()
+        self._notes: deque[tuple[int, int]] = deque()  # that are not written yet
+        self._open: set[int] = set()  # rows with a note that is or will be written, and without a written row
+        self._last = self._admitted = 0  # the note that was made last, and the last one that is written
+        self._progress = asyncio.Event()
+        self._admitting: asyncio.Future[None] | None = None
         self._noted = 0
         self._serial = 0  # of notes and releases: the last one of a row counts
         self._released: list[tuple[int, int]] = []
@@ -155,7 +159,6 @@ class SegmentStore:
         self._fresh = False  # whether rows have come since the last look
         self._writing: asyncio.Future[None] | None = None
         self._failure = ""
-        self._syncing = SharedSync(self._write_notes)
 
     @property
     def behind(self) -> bool:
@@ -168,27 +171,35 @@ class SegmentStore:
         self.flush()
 
     def start(self, index: int) -> None:
-        """Note a row that must not be sent twice; `synced` writes the note (rule 3)."""
+        """Note a row that must not be sent twice; `synced`, called next, waits until the note is written (rule 3)."""
         self._check()
+        if index in self._open:  # a retry: it is noted already
+            self._last = 0
+            return
         self._serial += 1
+        self._last = self._serial
         self._notes.append((self._serial, index))
 
     async def synced(self) -> None:
-        """Wait until the notes are written.
+        """Wait until the last note is written.
 
         Raises:
-            NotWritten: They can't be written: the request must not be sent.
+            NotWritten: It can't be written: the request must not be sent.
         """
+        mine = self._last
+        self._admit_soon()
+        while self._admitted < mine:
+            self._check()
+            self._progress.clear()
+            await self._progress.wait()
         self._check()
-        try:
-            await self._syncing.wait()
-        except OSError as error:
-            raise self._broken(error) from None
 
     def release(self, index: int) -> None:
         """Note that a started request had no effect; that is written with the next rows."""
         self._serial += 1
         self._released.append((self._serial, index))
+        self._open.discard(index)
+        self._admit_soon()
 
     def add(self, index: int, mark: str, row: Row, item: Item | None = None) -> str:  # noqa: ARG002 - as a store
         """Add a row; it is written later (rule 2).
@@ -211,6 +222,8 @@ class SegmentStore:
         self._rows.append((index, mark, line))
         self._bytes += len(line)
         self._fresh = True
+        if len(self._open) >= _GROUP and index in self._open:
+            self.flush()
         return mark
 
     def flush(self) -> bool:
@@ -225,7 +238,7 @@ class SegmentStore:
         self._check()
         fresh, self._fresh = self._fresh, False
         if self._writing is None and self._rows:
-            due = self._bytes >= _BYTES or time.monotonic() - self._since >= _SECONDS
+            due = self._bytes >= _BYTES or time.monotonic() - self._since >= _SECONDS or len(self._open) >= _GROUP
             if due or not fresh:
                 self._writing = asyncio.ensure_future(self._write())
         return self._writing is None and not self._rows
@@ -251,8 +264,9 @@ class SegmentStore:
 
     def close(self) -> None:
         """Leave what is written to the next holder."""
-        if self._writing is not None:
-            self._writing.cancel()
+        for task in (self._writing, self._admitting):
+            if task is not None:
+                task.cancel()
 
     async def _write(self) -> None:
         rows, released, self._rows, self._released = self._rows, self._released, [], []
@@ -265,17 +279,32 @@ class SegmentStore:
             await in_thread(lambda: self._objects.put(name, b"".join(lines)))
             self._segments.append(name)
             self._bytes -= sum(len(line) for _, _, line in rows)
+            self._open.difference_update(index for index, _, _ in rows)
         except OSError as error:
             self._broken(error)
         finally:
             self._writing = None
+        self._admit_soon()
 
-    def _write_notes(self) -> None:
-        """Write the notes that wait, in a thread."""
-        while self._notes:
-            group = [self._notes.popleft() for _ in range(min(_GROUP, len(self._notes)))]
-            self._noted += 1
-            self._objects.put(f"{self._folder}/{self._noted:06d}.started", json.dumps(group).encode())
+    def _admit_soon(self) -> None:
+        if self._admitting is None and self._notes and len(self._open) < _GROUP:
+            self._admitting = asyncio.ensure_future(self._admit())
+
+    async def _admit(self) -> None:
+        """Write the notes that wait, as far as there is room (rule 3)."""
+        try:
+            while self._notes and (room := _GROUP - len(self._open)) > 0:
+                group = [self._notes.popleft() for _ in range(min(room, len(self._notes)))]
+                self._open.update(index for _, index in group)
+                self._noted += 1
+                name, data = f"{self._folder}/{self._noted:06d}.started", json.dumps(group).encode()
+                await in_thread(partial(self._objects.put, name, data))
+                self._admitted = group[-1][0]
+                self._progress.set()
+        except OSError as error:
+            self._broken(error)
+        finally:
+            self._admitting = None
 
     def _check(self) -> None:
         if self._failure:
@@ -283,4 +312,5 @@ class SegmentStore:
 
     def _broken(self, error: OSError) -> NotWritten:
         self._failure = error.strerror or str(error)
+        self._progress.set()
         return NotWritten(self._failure)

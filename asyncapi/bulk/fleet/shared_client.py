@@ -46,6 +46,7 @@ class SharedClient:
 
     def __init__(self, job: Job) -> None:
         self._chunks: list[_Open] = []  # one or two
+        self._noted: _Open | None = None
         self.client: Client = client_for(job, self._note, self, synced=self._synced if job.durable else None)
 
     @contextmanager
@@ -80,12 +81,13 @@ class SharedClient:
         await self.client.aclose()
 
     async def _synced(self) -> None:
-        """Wait until the notes of all chunks are on the disk."""
-        for chunk in tuple(self._chunks):
-            await chunk.synced()
+        """Wait until the note that was just made is safe: nothing comes between the two."""
+        if self._noted is not None:
+            await self._noted.synced()
 
     def _note(self, index: int) -> Noted:
         for chunk in self._chunks:
             if index in chunk.rows:
+                self._noted = chunk
                 return chunk.note(index)
         raise RuntimeError(f"row {index} belongs to no chunk that is open: it must not be sent")

@@ -116,6 +116,11 @@ class Exchange:
         """Whether the response is whole, or nobody waits for it any more."""
         return self.waiter.done() and (self.body is None or self.body.over)
 
+    def look(self) -> None:
+        """Have the request looked at once more: its head is written next. What that raises keeps it from being sent."""
+        if (look := self.request.call.before_write) is not None:
+            look()
+
     def whole(self, status: int, version: str, fields: CIMultiDict[str], content: bytes) -> None:
         """Take in a response that came in one piece and uncoded, of a call that does not stream: the usual one."""
         if self.max_body is not None and len(content) > self.max_body:

@@ -91,3 +91,12 @@ def test_chunks_that_have_begun_are_known_by_their_first_epoch(tmp_path):
 
 def test_the_folder_lies_beside_the_output(tmp_path):
     assert parts_of(tmp_path / "out.csv.gz") == tmp_path / "out.csv.gz.parts"
+
+
+def test_the_folder_of_a_job_that_was_started_again_is_not_removed_by_the_old_one(tmp_path):
+    first = published(tmp_path)
+    again = published(tmp_path, overwrite=True)
+    first.remove()
+    assert (again.path / "job.json").exists()
+    again.remove()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["in.txt"]

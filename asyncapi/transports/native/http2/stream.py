@@ -114,8 +114,7 @@ class Stream:
 
     def _begin(self, exchange: Exchange, *, end: bool) -> None:
         self.exchange, self.sent = exchange, end
-        if (look := exchange.request.call.before_write) is not None:
-            look()
+        exchange.look()
         try:
             self.connection.open_stream(self, end=end)
         except ValueError:

@@ -235,8 +235,7 @@ class HTTP3Connection:
         if self.gone or self._engine.room <= 0:
             exchange.fail(unprocessed("the connection was closed before the request was written", exchange))
             return None
-        if (look := exchange.request.call.before_write) is not None:
-            look()
+        exchange.look()
         number = self._engine.request(section + self._extra, last=last)
         now = self._loop.time()
         stream = self._streams[number] = Stream(number, exchange, now, self._pool.max_headers)
