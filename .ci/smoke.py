@@ -36,7 +36,11 @@ EXTRAS = {
     "http3": ("qh3", "import asyncapi; asyncapi.Client(http3=True)"),
     "socks": ("python_socks", "import asyncapi; asyncapi.Client(transport='native', proxy='socks5://127.0.0.1:1')"),
     "parquet": ("pyarrow", ["fetch", "in.txt", "-o", "rows.parquet"]),
-    "report": ("matplotlib", ["fetch", "in.txt", "-o", "rows.jsonl", "--report", "report.html"]),
+    "zstd": ("backports", ["fetch", "in.txt", "-o", "rows.jsonl.zst"]),
+    "fsspec": ("fsspec", ["fetch", "s3://bucket/in.txt", "-o", "rows.jsonl"]),
+    "redis": ("redis", ["fetch", "in.txt", "-o", "rows.jsonl", "--rate", "5", "--shared", "redis://127.0.0.1:1"]),
+    "dask": ("distributed", ["fetch", "in.txt", "-o", "rows.jsonl", "--on", "dask://127.0.0.1:1"]),
+    "ray": ("ray", ["fetch", "in.txt", "-o", "rows.jsonl", "--on", "ray://127.0.0.1:1"]),
 }
 
 

@@ -103,6 +103,7 @@ def cpu(rows: int) -> dict[str, float]:
     with _server() as port, _dask() as (dask_port, processes):
         _inputs(port, rows)
         alone = _of_children(_fetch) - _of_children(lambda: _fetch("--limit", "1"))
+        plain = _of_children(_run) - _of_children(lambda: _run(limit=1))
         fleet = ("--chunk", str(CHUNK))
         local = _of_children(lambda: _fetch("--on", "local:1", *fleet))
         local -= _of_children(lambda: _fetch("--on", "local:1", *fleet, "--limit", "1"))
@@ -111,7 +112,7 @@ def cpu(rows: int) -> dict[str, float]:
         before = _cpu_of(processes[1].pid)
         _fetch(*on)
         dask = _cpu_of(processes[1].pid) - before
-    found = {"one process": alone, "local:1, both processes": local, "a Dask worker": dask}
+    found = {"fetch": alone, "fetch --on local:1": local, "run() on asyncio's loop": plain, "a Dask worker": dask}
     return {name: round(seconds / rows * 1e6, 1) for name, seconds in found.items()}
 
 
@@ -142,6 +143,13 @@ def memory() -> dict[str, float]:
 def _fetch(*options: str) -> None:
     command = [sys.executable, "-c", "from asyncapi.cli import main; main()", "fetch", "in.txt", "-o", "out.jsonl"]
     subprocess.run([*command, "-c", CONCURRENCY, "--quiet", "--overwrite", *options], check=True)
+
+
+def _run(**settings: int) -> None:
+    """Run the job as a Dask worker does: on the event loop of the standard library."""
+    code = f"Job('in.txt', 'out.jsonl', overwrite=True, concurrency={CONCURRENCY}, **{settings})"
+    code = f"import asyncio; from asyncapi.bulk import Job, run; asyncio.run(run({code}))"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def _inputs(port: int, rows: int) -> None:

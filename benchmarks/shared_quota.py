@@ -33,6 +33,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import uvloop
 
 from asyncapi import Client, RateLimit, Redis
+from asyncapi.clock import SYSTEM
+from asyncapi.layers.pace import Pace
+from asyncapi.sansio.limits.bucket import Bucket
+from asyncapi.sansio.limits.slots import Slots
+from asyncapi.sharing.fleet import Fleet, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,10 +234,36 @@ def cost() -> dict[str, float]:
     return {"lease, us": round(lease, 1), "take beyond a bucket's, us": round(_take_cost(), 2)}
 
 
-async def _lease_cost(url: str) -> float:
-    from asyncapi.clock import SYSTEM
-    from asyncapi.sharing.fleet import Fleet, Limit
+def news() -> dict[str, float]:
+    """How long it takes until all four members of a fleet keep a pause that one was asked for, milliseconds."""
+    with contextlib.ExitStack() as stack:
+        store = Store(stack)
+        store.start()
+        took = sorted(uvloop.run(_news_times(store.url)))
+    return {"median, ms": round(took[len(took) // 2], 2), "longest, ms": round(took[-1], 2), "pauses": len(took)}
 
+
+async def _news_times(url: str) -> list[float]:
+    fleets = [Fleet(url, "news", 1, SYSTEM) for _ in range(4)]
+    took = []
+    for number in range(100):
+        host = f"h{number}.example"
+        paces = [Pace(SYSTEM) for _ in fleets]
+        for fleet, pace in zip(fleets, paces, strict=True):
+            fleet.news.join(host, pace)
+        if not number:
+            await asyncio.sleep(0.5)  # all listen
+        began = time.perf_counter()
+        fleets[0].news.tell_pause(host, 30.0, "-")
+        while not all(pace.pacer.active for pace in paces[1:]):
+            await asyncio.sleep(0)
+        took.append((time.perf_counter() - began) * 1000)
+    for fleet in fleets:
+        await fleet.aclose()
+    return took
+
+
+async def _lease_cost(url: str) -> float:
     fleet = Fleet(url, "cost", 1, SYSTEM)
     (slots,) = fleet.limiter([Limit(1e9, 1.0, 1e9)]).buckets
     leased, count = next(iter(fleet._leased.values())), 3_000
@@ -248,9 +279,6 @@ async def _lease_cost(url: str) -> float:
 
 
 def _take_cost() -> float:
-    from asyncapi.sansio.limits.bucket import Bucket
-    from asyncapi.sansio.limits.slots import Slots
-
     def timed(bucket: Any, count: int) -> float:
         now = time.monotonic
         began = time.process_time()
@@ -342,6 +370,8 @@ def main() -> None:
     options = parser.parse_args()
     costs = cost()
     print(json.dumps(costs))
+    heard = news()
+    print(json.dumps({"a pause is kept by all after": heard}))
     rows = {}
     for name in options.only:
         row = rows[name] = measure(SCENARIOS[name], options.seconds)
@@ -349,7 +379,7 @@ def main() -> None:
         row["CPU a request, us"] = round(cpu, 1)
         print(json.dumps(row), flush=True)
     if options.json:
-        options.json.write_text(json.dumps({"costs": costs, "rows": rows}, indent=2))
+        options.json.write_text(json.dumps({"costs": costs, "pauses": heard, "rows": rows}, indent=2))
 
 
 if __name__ == "__main__":

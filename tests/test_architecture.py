@@ -64,9 +64,15 @@ IMPURE = {
 NETWORK = {"aiohttp", "socket", "ssl", "http.client", "urllib.request", "httpx", "requests"}
 OWNS_NETWORK = {"transports", "serve", "testing"}
 SCREENS = {"click", "rich", "uvloop"}
-HEAVY = {"pyarrow", "matplotlib", "opentelemetry", "prometheus_client", "qh3"}
+HEAVY = {
+    "pyarrow", "matplotlib", "opentelemetry", "prometheus_client", "qh3", "redis", "fsspec", "s3fs", "distributed", "dask",
+    "ray", "pandas", "polars",
+}  # fmt: skip
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
-LATE = {"bulk.parquet": {"pyarrow"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"}}
+LATE = {
+    "bulk.parquet": {"pyarrow"}, "bulk.fleet.dask": {"distributed"}, "bulk.fleet.ray": {"ray"},
+    "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"},
+}  # fmt: skip
 # The modules of HTTP/3 import each other: only the way in is imported inside a function.
 _HTTP3 = sorted(
     f"transports.native.http3.{path.stem}" for path in (PACKAGE / "transports/native/http3").glob("*.py")

@@ -111,7 +111,7 @@ def _read(text: str) -> Any:
     except RecursionError:
         raise ConfigError("--json: it is nested too deep") from None
     except ValueError as error:
-        raise ConfigError(f"--json is not valid JSON: {error}") from None
+        raise ConfigError(f'--json is not valid JSON: {error}; a field stands inside of a text: "{{column}}"') from None
 
 
 def _refused(name: str) -> None:

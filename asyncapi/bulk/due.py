@@ -39,6 +39,7 @@ class DueRows:
         passed: Called with each row that an earlier run has written, or None; set before `open`.
         weights: Takes the weight of each row that is handed out, or None; set before `open`.
         pulled: Rows that were handed out.
+        drained: Called when the last row of a file has been handed out.
         lost: Rows that were in flight when an earlier run died, and must not be sent again.
     """
 
@@ -56,6 +57,7 @@ class DueRows:
         self.passed: Callable[[Item], object] | None = None
         self.weights: Weights | None = None
         self.pulled: int = 0
+        self.drained: Callable[[], object] | None = None
         self.lost: deque[Item] = deque()
         self._reader = reader
         self._all_keys = job.idempotency_key is not None
@@ -90,6 +92,8 @@ class DueRows:
         for item in items:
             if self._is_due(item):
                 yield item
+        if self.drained is not None:
+            self.drained()
 
     async def _stream(self) -> AsyncIterator[Item]:
         count = 0

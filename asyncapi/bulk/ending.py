@@ -39,7 +39,8 @@ def summary_of_run(engine: Engine, retried: Retried | None) -> Summary:
         return summary
     sent = len(past.done) + tally.done
     ok = sent - past.failed - past.unknown - tally.failed - tally.unknown
-    told = f"{sent:,} failed rows were sent again: {ok:,} are ok now"
+    rows = "1 failed row was" if sent == 1 else f"{sent:,} failed rows were"
+    told = f"{rows} sent again: {ok:,} {'is' if ok == 1 else 'are'} ok now"
     return replace(
         summary,
         total=retried.total,
@@ -51,9 +52,16 @@ def summary_of_run(engine: Engine, retried: Retried | None) -> Summary:
     )
 
 
-async def ended(engine: Engine, summary: Summary) -> Summary:
-    """Write what the job of an engine wants of its end; return what the summary is then."""
-    return await write_end(engine.job, summary, engine.tally)
+async def ended(engine: Engine, summary: Summary, *, idle: bool = False) -> Summary:
+    """Write what the job of an engine wants of its end; return what the summary is then.
+
+    Args:
+        engine: The run.
+        summary: Its summary.
+        idle: Whether it had nothing to do: the report of the run before stays as it is.
+    """
+    job = replace(engine.job, report=None) if idle else engine.job
+    return await write_end(job, summary, engine.tally)
 
 
 async def write_end(job: Job, summary: Summary, tally: Tally) -> Summary:

@@ -148,8 +148,9 @@ class Engine:
             if sink is not None:
                 there = await self._opened(sink, model, digest, carried)
             if there.store is None:
-                stopped = self.stopped is not None
-                return await ended(self, summary_of(self) if stopped else summary_of_nothing(self, there))
+                if self.stopped is not None:
+                    return await ended(self, summary_of(self))
+                return await ended(self, summary_of_nothing(self, there), idle=True)
             self.store, self._retried = there.store, there.retried
             try:
                 with joined:

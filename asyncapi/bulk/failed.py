@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from asyncapi.bulk import disk
@@ -23,7 +24,6 @@ from asyncapi.messages.json_text import written_anyhow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from asyncapi.bulk.item import Item
     from asyncapi.bulk.journal import Past
@@ -45,12 +45,19 @@ class FailedRows:
         self._batch: list[bytes] = []
         self._known = Indices()
 
-    def check(self) -> None:
+    def check(self, *others: str | Path) -> None:
         """Check that the file can be written, before anything is sent.
+
+        Args:
+            others: The input and the output, which it must not replace: a resume needs both.
 
         Raises:
             ConfigError: It can't.
         """
+        if any("://" not in str(other) and self.path.resolve() == Path(other).resolve() for other in others):
+            raise ConfigError(
+                f"the failed rows can't go to {self.path}: it is the input or the output; name another file"
+            )
         if self.path.is_dir():
             raise ConfigError(f"cannot write the failed rows to {self.path}: it is a folder; name a file")
         if not self.path.parent.is_dir():

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from asyncapi.bulk import archives
-from asyncapi.bulk.excerpts import excerpt
 from asyncapi.bulk.remote import RemoteFile
 from asyncapi.errors import ConfigError
 
@@ -25,6 +24,8 @@ Line = tuple[int, str]
 
 _MAX_LINE = 16 * 1024 * 1024
 _CHUNK = 64 * 1024  # bytes read at a time
+_TABLES = {"Parquet": b"PAR1", "SQLite": b"SQLite format 3"}
+_BY_NAME = {"Parquet": "which ends in .parquet", "SQLite": "on this machine"}
 
 
 class InputError(ConfigError):
@@ -40,6 +41,8 @@ def input_error(place: str, problem: str, line: str = "", secrets: Iterable[str]
         line: Its text, which is quoted with its secrets masked.
         secrets: Texts in the line that must not be shown.
     """
+    from asyncapi.bulk.excerpts import excerpt  # noqa: PLC0415 - only an error needs it
+
     quoted = excerpt(line, secrets)
     return InputError(f"{place}: {problem}; the line is: {quoted}" if quoted else f"{place}: {problem}")
 
@@ -172,6 +175,12 @@ class Lines:
             begin += chunk
             if len(begin) >= archives.MAGIC_BYTES or b"\n" in begin:
                 break
+        for kind, magic in _TABLES.items():
+            if begin.startswith(magic):
+                raise ConfigError(
+                    f"cannot read the input {self.name}: it is {kind}, which can't be read from its beginning to its "
+                    f"end: give the file by its name, {_BY_NAME[kind]}"
+                )
         self._packing = self._packing_of(begin)
         whole = _chain(begin, stored)
         yield from whole if self._packing is None else archives.unpacked(whole, self._packing)

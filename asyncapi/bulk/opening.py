@@ -111,7 +111,16 @@ async def _again(job: Job, columns: Columns, reader: Reader, digest: str) -> Ope
     if not retried.due_rows:
         return Opened(retried=retried)
     what = job.what(digest) | {"output": retried.identity, "include_unknown": job.include_unknown}
-    store = await open_output(job, retried.sink, what, columns=columns, resume=True)
+    try:
+        store = await open_output(job, retried.sink, what, columns=columns, resume=True)
+    except ConfigError as error:
+        if "another job" not in error.message:
+            raise
+        left = f"{job.output}.retry"
+        raise ConfigError(
+            f"{left} is of a retry that was stopped, with other options or of another output: "
+            f"give the options of then, or remove {left} and {left}.journal to begin again"
+        ) from None
     await _collect_failed(job, store)
     return Opened(store, retried)
 

@@ -94,21 +94,22 @@ class ParquetSource:
             while True:
                 if before_read is not None:
                     before_read()
-                batch = self._next(batches)
-                if batch is None:
+                rows = self._next(batches)
+                if rows is None:
                     return
-                for row in rows_of(batch):
+                for row in rows:
                     if self.closed:
                         return
                     number += 1
                     yield number, row
 
-    def _next(self, batches: Iterator[Any]) -> Any:
+    def _next(self, batches: Iterator[Any]) -> list[dict[str, Any]] | None:
         import pyarrow as pa  # noqa: PLC0415 - an extra
 
         try:
-            return next(batches, None)
-        except (OSError, pa.ArrowException) as error:
+            batch = next(batches, None)
+            return None if batch is None else rows_of(batch)
+        except (OSError, UnicodeError, OverflowError, pa.ArrowException) as error:
             raise self._unreadable(error) from None
 
     @contextmanager
@@ -119,7 +120,7 @@ class ParquetSource:
         try:
             source = self.path.open() if isinstance(self.path, RemoteFile) else str(self.path)
             file = pq.ParquetFile(source, buffer_size=_BUFFER, pre_buffer=False)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, UnicodeError, pa.ArrowException) as error:
             raise self._unreadable(error) from None
         try:
             yield file

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from asyncapi.bulk.sinks import Sink
 
@@ -37,6 +38,27 @@ def check_output(sink: Sink, source: str | Path, *, resume: bool, overwrite: boo
         raise ConfigError(f"{output} belongs to a stopped job: --resume continues it, --overwrite starts again")
     if sink.exists():
         raise ConfigError(f"{output} exists: --overwrite replaces it, --resume continues a job that was stopped")
+
+
+def check_apart(places: Iterable[tuple[str, object]]) -> None:
+    """Refuse to write two things to one file, or over the input.
+
+    Args:
+        places: What is read or written, and where: a path, None, `-`, or an address that is no path.
+
+    Raises:
+        ConfigError: Two are the same file.
+    """
+    taken: dict[Path, str] = {}
+    for what, place in places:
+        if place is None or str(place) == "-" or "://" in str(place):
+            continue
+        path = Path(str(place))
+        if path.exists() and not path.is_file():  # a pipe or a device may be there twice
+            continue
+        other = taken.setdefault(path.resolve(), what)
+        if other != what:
+            raise ConfigError(f"{other} and {what} are the same file, {path}: name another one")
 
 
 def _check_place(output: Path, source: str | Path) -> None:

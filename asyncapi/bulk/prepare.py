@@ -10,7 +10,7 @@ from asyncapi.bulk.bodies import HeaderFields
 from asyncapi.bulk.certificate import CertificateTransport
 from asyncapi.bulk.failed import FailedRows
 from asyncapi.bulk.feed import in_thread
-from asyncapi.bulk.places import check_output, journal_path
+from asyncapi.bulk.places import check_apart, check_output, journal_path
 from asyncapi.bulk.report import check_report
 from asyncapi.bulk.sinks import Sink, sink_for
 from asyncapi.bulk.sources import local_file
@@ -133,6 +133,8 @@ def check(job: Job) -> tuple[Sink, Any]:
     sink = sink_for(job.output)
     if not job.retry_failed:  # its output is there, and is checked when it is read
         check_output(sink, local_file(job.input), resume=job.resume, overwrite=job.overwrite)
+    places = {"the input": local_file(job.input), "--output": job.output, "--report": job.report}
+    check_apart({**places, "--summary": job.summary, "--failed-to": job.failed_to}.items())
     return sink, check_beside(job)
 
 
@@ -153,7 +155,7 @@ def check_beside(job: Job) -> Any:
     if job.summary is not None:
         check_summary(job.summary)
     if job.failed_to is not None:
-        FailedRows(job.failed_to).check()
+        FailedRows(job.failed_to).check(local_file(job.input), job.output)
     model = job.model_type()
     if model is not None:
         adapter(model)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from asyncapi.bulk.delimited import BadTable, records
-from asyncapi.bulk.excerpts import secrets_of
 from asyncapi.bulk.recipe import COLUMNS, ERROR_KEY, KEYS, Line, LineAgain, Recipe, known
 from asyncapi.errors import ConfigError
 from asyncapi.messages import decoding, json_text
@@ -194,7 +193,7 @@ class Records:
                     continue
                 if len(cells) != len(header):
                     problem = f"{len(cells)} fields where the header has {len(header)}"
-                    secrets = secrets_of(dict(zip(header, cells, strict=False)))
+                    secrets = _secrets_of(dict(zip(header, cells, strict=False)))
                     raise source.broken(at, problem, ("\t" if form == "tsv" else ",").join(cells), secrets)
                 row = dict(zip(header, cells, strict=True))
                 yield at, row, self._row_of(row)
@@ -245,7 +244,13 @@ class Records:
         if isinstance(text, str) or hasattr(source, "columns"):
             return source.broken(number, problem, text)  # type: ignore[no-any-return]
         line = ",".join(str(value) for value in text.values())
-        return source.broken(number, problem, line, secrets_of(text))  # type: ignore[no-any-return]
+        return source.broken(number, problem, line, _secrets_of(text))  # type: ignore[no-any-return]
+
+
+def _secrets_of(row: Mapping[str, Any]) -> list[str]:
+    from asyncapi.bulk.excerpts import secrets_of  # noqa: PLC0415 - only an error needs it
+
+    return secrets_of(row)
 
 
 def _row(text: str, kind: Any) -> Any:

@@ -45,6 +45,7 @@ COLUMNS = ("id", "url", "status", "ok", "data", "error", "attempts", "elapsed_ms
 
 BIGGEST_INT = 2**63  # of SQLite, and of most that read tables
 _TO_QUOTE = {",": re.compile('[",\r\n]'), "\t": re.compile('["\t\r\n]')}
+_BOOLEANS = {True: "true", False: "false"}
 _ERROR_SHOWN = 1000
 _TEXT_TYPES = frozenset({"application/xml", "application/javascript", "application/x-www-form-urlencoded"})
 
@@ -198,14 +199,11 @@ def cells(row: Row) -> tuple[Any, ...]:
 
 def csv_line(values: Iterable[Any], delimiter: str = ",") -> bytes:
     """Write cells as one line of CSV or TSV (rule 5); None is an empty field."""
-    quoted = _TO_QUOTE[delimiter]
-    return (delimiter.join([_field(value, quoted) for value in values]) + "\n").encode()
-
-
-def _field(value: Any, quoted: re.Pattern[str]) -> str:
-    if value is None:
-        return ""
-    if type(value) is bool:
-        return "true" if value else "false"
-    text = str(value)
-    return '"' + text.replace('"', '""') + '"' if quoted.search(text) else text
+    search = _TO_QUOTE[delimiter].search
+    fields = [
+        "" if value is None
+        else _BOOLEANS[value] if value is True or value is False
+        else '"' + text.replace('"', '""') + '"' if search(text := str(value)) else text
+        for value in values
+    ]  # fmt: skip
+    return (delimiter.join(fields) + "\n").encode()

@@ -17,6 +17,7 @@ from asyncapi.bulk.mappings import Rows
 from asyncapi.bulk.remote import RemoteFile, is_remote
 from asyncapi.errors import ConfigError
 
+_LOCAL = "file://"
 _PARQUET = b"PAR1"
 _SQLITE = b"SQLite format 3\0"
 _PARQUET_ENDINGS = (".parquet", ".pq")
@@ -152,7 +153,11 @@ def source_of(given: Any, *, plain: bool = False) -> LineSource | RowSource:
 
 def local_file(given: Any) -> str | Path:
     """Return the file of this machine that an input is read from; `-` if it is none."""
-    if not isinstance(given, str | Path) or is_remote(str(given)):
+    if not isinstance(given, str | Path):
+        return "-"
+    if isinstance(given, str) and given.startswith(_LOCAL):
+        return given.removeprefix(_LOCAL)
+    if is_remote(str(given)):
         return "-"
     return _split(str(given))[0]
 

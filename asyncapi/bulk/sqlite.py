@@ -90,6 +90,7 @@ class Sqlite:
         )
         self._open.execute("PRAGMA journal_mode = WAL")
         self._open.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
+        self._open.execute(f"PRAGMA fullfsync = {int(self.durable)}")  # on macOS, as disk.sync
         self._open.execute(f"CREATE TABLE IF NOT EXISTS rows ({columns})")
         self._check_columns()
         self._open.execute("DELETE FROM rows WHERE rowid > ?", (end,))
@@ -111,7 +112,10 @@ class Sqlite:
         return ", ".join(map(_quoted, self.columns.names))
 
     def encode(self, row: Row) -> tuple[Any, ...]:
-        return tuple([int(value) if type(value) is bool else value for value in self.columns.cells(row)])
+        found = self.columns.cells(row)
+        if self.columns.usual:
+            return (*found[:3], int(found[3]), *found[4:])
+        return tuple([int(value) if type(value) is bool else value for value in found])
 
     def pack(self, batch: Sequence[tuple[Any, ...]], end: int) -> Packed:
         return Packed(range(end + 1, end + 1 + len(batch)), list(map(_checksum, batch)), batch)

@@ -19,6 +19,7 @@ from asyncapi.bulk.lines import InputError, input_error
 from asyncapi.bulk.parquet_source import text_of
 from asyncapi.bulk.template import missing_name, shown_row
 from asyncapi.errors import ConfigError
+from asyncapi.redact import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -147,8 +148,8 @@ class SqliteSource:
             # the job reads on from where its check has ended, in another thread
             with closing(sqlite3.connect(place, uri=True, check_same_thread=False)) as base:
                 yield base
-        except sqlite3.Error as error:
-            raise ConfigError(f"cannot read the input {self.name}: {error}") from None
+        except (sqlite3.Error, UnicodeError) as error:
+            raise ConfigError(f"cannot read the input {self.name}: {one_line(str(error), 300)}") from None
 
 
 def _quoted(name: str) -> str:

@@ -21,6 +21,7 @@ from uuid import uuid4
 from asyncapi.bulk import disk
 from asyncapi.bulk.journal import OK, Journal, Past
 from asyncapi.bulk.places import check_empty, journal_path
+from asyncapi.bulk.rows import COLUMNS
 from asyncapi.bulk.shared_sync import SharedSync
 from asyncapi.bulk.sinks import FAILURES
 from asyncapi.bulk.sqlite import Busy
@@ -256,6 +257,8 @@ class Store:
 
 
 def _length(cells: tuple[Any, ...]) -> int:
+    if len(cells) == len(COLUMNS):
+        return len(cells[4]) if type(cells[4]) is str else 0  # `data`, or what is selected of it
     return sum([len(value) for value in cells if type(value) is str])
 
 

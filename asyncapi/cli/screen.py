@@ -10,13 +10,14 @@ import os
 import stat
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
 from asyncapi.bulk.progress import RecentRate
 from asyncapi.cli.phrases import line, summary_lines, title
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from rich.console import Console
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _LINE_EVERY = 5.0  # seconds
 _SHARE_EVERY = 0.1  # of all rows
+_NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"  # DECAWM
 
 
 class Screen(Protocol):
@@ -136,12 +138,18 @@ class Lines(Silent):
             print(text, file=sys.stderr, flush=True)
 
 
-def _width() -> int | None:
-    """Return the columns of the terminal that stderr is, or None if it is none."""
+def _size() -> os.terminal_size | None:
+    """Return the size of the terminal that stderr is, or None if it is none or does not know."""
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or None
+        size = os.get_terminal_size(sys.stderr.fileno())
     except (OSError, ValueError):
         return None
+    return size if size.columns and size.lines else None
+
+
+def _width() -> int | None:
+    size = _size()
+    return None if size is None else size.columns
 
 
 class LiveScreen(Silent):
@@ -172,6 +180,9 @@ class LiveScreen(Silent):
         """Redraw the screen."""
         from asyncapi.cli.drawing import drawn
 
+        size = _size()
+        if size is not None:  # rich prefers COLUMNS and LINES, which a terminal that is resized leaves behind
+            self._console.size = size
         width = self._console.width
         if width < self._drawn[0]:
             self._erase(width)
@@ -181,7 +192,19 @@ class LiveScreen(Silent):
                 self._console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
         text = drawn(progress, self._title, width - 1, self._bytes.update(progress.elapsed, progress.bytes))
         self._drawn = width, text.plain.split("\n")
-        self._live.update(text, refresh=True)
+        with self._unwrapped():
+            self._live.update(text, refresh=True)
+
+    @contextmanager
+    def _unwrapped(self) -> Iterator[None]:
+        """Keep the terminal from breaking lines: it may have become narrower a moment before we learn of it."""
+        file = self._console.file
+        file.write(_NO_WRAP)
+        try:
+            yield
+        finally:
+            file.write(_WRAP)
+            file.flush()
 
     def _erase(self, width: int) -> None:
         """Erase lines that the terminal has broken as it became narrower: they take more rows than rich knows."""
@@ -189,7 +212,8 @@ class LiveScreen(Silent):
         from rich.segment import ControlType
 
         more = sum((len(text) - 1) // width for text in self._drawn[1] if text)
-        self._live.stop()
+        with self._unwrapped():
+            self._live.stop()
         self._console.control(Control(*((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * more))
         self._live = self._new_live()  # one that has stopped still knows the size of what it drew
         self._live.start()

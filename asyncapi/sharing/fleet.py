@@ -101,7 +101,7 @@ class Fleet:
         slots = [each.slots for each in self._leased.values()]
         return {
             "workers": self.seen,
-            "away": self.connection.away,
+            "away": self.connection.away or self.connection.refusal,
             "slots": sum(each.used for each in slots),
             "lapsed": sum(each.lapsed for each in slots),
             "trips": self.connection.trips,
@@ -111,7 +111,8 @@ class Fleet:
         """One line for `explain()`."""
         seen = self.seen
         seen_now = f"{seen} worker{'s' * (seen != 1)} seen" if seen else "not asked yet"
-        state = f"away: {self.connection.away}" if self.connection.away else seen_now
+        away = self.connection.away or self.connection.refusal
+        state = f"away: {away}" if away else seen_now
         return f"shared as {self.name!r} by Redis at {self.connection.shown}, {state}"
 
     async def aclose(self) -> None:

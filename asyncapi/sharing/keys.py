@@ -90,12 +90,12 @@ class SharedKeys:
 class _SharedKey:
     """One key, as `News` speaks to what may be paused."""
 
-    active = False
+    active: bool = False
 
     def __init__(self, state: KeyState, changed: asyncio.Event) -> None:
         self._state = state
         self._changed = changed
-        self.sharers = 1
+        self.sharers: int = 1
         state.tell = self._tell
         self.tell: Callable[[float, bool, bool], object] | None = None
 

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from math import inf
 from typing import TYPE_CHECKING, Protocol
@@ -126,7 +127,7 @@ class News:
         found = await self._connection.run(READ_PAUSES, (self._pauses,))
         for host, pause in zip(found[::2], found[1::2], strict=True):
             length, kind = pause.decode().split()
-            self._hear_pause(host.decode(), int(length) / _US, kind)
+            self._hear_pause(host.decode("utf-8", "replace"), int(length) / _US, kind)
         now = self._clock.now()
         for host, pace in list(self._paces.items()):
             pause = pace.pacer.pause if pace.pacer.active else None
@@ -134,7 +135,11 @@ class News:
                 self.tell_pause(host, pause.left(now), "-")
 
     def _heard(self, message: bytes) -> None:
-        """Take in a message."""
+        """Take in a message; one that no process of ours has written is left alone."""
+        with suppress(ValueError, TypeError):
+            self._read(message)
+
+    def _read(self, message: bytes) -> None:
         what, who, rest = message.decode("utf-8", "replace").split(" ", 2)
         if who == self._me:
             return

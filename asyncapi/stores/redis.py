@@ -32,6 +32,10 @@ TIMEOUT = 0.1  # seconds for a reply
 _CONNECT = 1.0  # seconds for a connection: TLS takes several round trips
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between two tries to reach the server
 _IDLE = 5.0  # seconds without a message, after which a subscription is checked
+_OURS = frozenset({
+    "protocol", "decode_responses", "socket_timeout", "socket_connect_timeout", "retry_on_timeout", "client_name",
+    "health_check_interval", "max_connections",
+})  # fmt: skip
 _SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -54,6 +58,13 @@ def check_url(url: str) -> str:
         shown = redact_broken(url) if "//" in url else f"{MASK}{url[url.rfind('@') :]}" if "@" in url else url
         raise ConfigError(f"Redis({shown!r}): give redis://host:6379/0, rediss:// for TLS, or unix:///path/of/socket")
     return url
+
+
+def _without_ours(url: str) -> str:
+    """Return a server's URL without the options that are ours to choose: redis-py lets those in the URL win."""
+    head, question, query = url.partition("?")
+    kept = "&".join(pair for pair in query.split("&") if pair.partition("=")[0] not in _OURS)
+    return f"{head}{question}{kept}"
 
 
 def shown_url(url: str) -> str:
@@ -93,7 +104,13 @@ class RedisConnection:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ready: asyncio.Future[None] | None = None
         self._known: dict[str, str] = {}
+        self._refusals: dict[str, str] = {}  # scripts that it refuses, and why
         self._closed = False
+
+    @property
+    def refusal(self) -> str:
+        """Why it refuses a script: no memory, no permission; "" where it refuses none."""
+        return next(iter(self._refusals.values()), "")
 
     async def run(self, script: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
         """Run a script of `redis_scripts.py`, and return its result.
@@ -105,9 +122,16 @@ class RedisConnection:
         if sha is None:
             sha = self._known[script] = sha1(script.encode(), usedforsecurity=False).hexdigest()
         try:
-            return await self._ask("EVALSHA", sha, len(keys), *keys, *args)
-        except self._failures.NoScriptError:  # the server was started, or emptied, since
-            return await self._ask("EVAL", script, len(keys), *keys, *args)
+            try:
+                result = await self._ask("EVALSHA", sha, len(keys), *keys, *args)
+            except self._failures.NoScriptError:  # the server was started, or emptied, since
+                result = await self._ask("EVAL", script, len(keys), *keys, *args)
+        except Unavailable as error:
+            if not self.away and self._wire is not None:
+                self._refused(sha, str(error))
+            raise
+        self._refusals.pop(sha, None)
+        return result
 
     async def command(self, *parts: Any) -> Any:
         """Run a command, and return its result.
@@ -233,11 +257,18 @@ class RedisConnection:
             for tell in self.on_return:
                 tell()
 
+    def _refused(self, sha: str, why: str) -> None:
+        """Take in that it refused a script, and say so once."""
+        if self._tells and not self._refusals:
+            log.warning("Redis at %s refuses (%s): each process keeps to its share of the limits", self.shown, why)
+        self._refusals[sha] = why
+
     def _make_pool(self) -> Any:
         """Make what opens connections as the URL says; it holds none itself, but those of subscriptions."""
         return self._redis.asyncio.ConnectionPool.from_url(
-            self._url,
+            _without_ours(self._url),
             protocol=2,
+            decode_responses=False,
             socket_timeout=None,  # a timer of ours bounds each question
             socket_connect_timeout=_CONNECT,
             retry=self._redis.asyncio.retry.Retry(self._redis.backoff.NoBackoff(), 0),
@@ -259,7 +290,7 @@ class RedisConnection:
         if isinstance(error, TimeoutError | failures.TimeoutError):
             return f"no reply within {TIMEOUT:g} s"
         if isinstance(error, failures.ResponseError):
-            return one_line(str(error), 200)
+            return one_line(str(error).partition(" script:")[0], 200)
         cause = error.__cause__ or error.__context__
         detail = cause.strerror if isinstance(cause, OSError) else ""
         return detail or type(error).__name__

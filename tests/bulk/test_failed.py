@@ -113,6 +113,8 @@ def test_cut_anywhere_the_collected_rows_heal(tmp_path, kept):
 def test_a_place_that_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="there is no folder"):
         FailedRows(tmp_path / "none" / "failed.jsonl").check()
+    with pytest.raises(ConfigError, match="it is the input or the output; name another file"):
+        FailedRows(tmp_path / "in.jsonl").check(tmp_path / "x" / ".." / "in.jsonl", "s3://b/out.jsonl")
     with pytest.raises(ConfigError, match="it is a folder; name a file"):
         FailedRows(tmp_path).check()
     with pytest.raises(ConfigError, match="cannot write the failed rows to"):

@@ -165,3 +165,15 @@ def test_a_piped_stdin_is_told_from_a_terminal(tmp_path, kind, piped):
             command = ["sh", "-c", 'exec "$0" "$@" <&-', *command]
         done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == str(piped)
+
+
+@pytest.mark.parametrize(("content", "kind"), [(b"PAR1\x15\x04", "Parquet"), (b"SQLite format 3\0\x10", "SQLite")])
+def test_a_table_in_a_pipe_is_refused_with_what_to_do(tmp_path, content, kind):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(content,))
+    writer.start()
+    with pytest.raises(
+        ConfigError, match=f"it is {kind}, which can't be read from its beginning .* give the file by its name"
+    ):
+        lines_of(tmp_path / "pipe")
+    writer.join()

@@ -255,3 +255,26 @@ async def test_a_table_of_a_stream_cannot_carry_columns_that_are_not_known(tmp_p
     rows = ({"url": f"https://h/{n}", "n": n} for n in range(3))
     await Server().run(Job(rows, tmp_path / "out.jsonl", carry="all"))
     assert [json.loads(line)["n"] for line in (tmp_path / "out.jsonl").read_text().splitlines()] == [0, 1, 2]
+
+
+async def test_a_report_of_the_run_before_stays_when_there_is_nothing_to_do(inputs, tmp_path):
+    job = Job(inputs, tmp_path / "out.jsonl", resume=True, report=tmp_path / "r.html", summary=tmp_path / "s.json")
+    await Server().run(job)
+    before = (tmp_path / "r.html").read_bytes()
+    await Server().run(job)
+    assert (tmp_path / "r.html").read_bytes() == before
+    assert "nothing to do" in json.loads((tmp_path / "s.json").read_text())["notes"][0]
+
+
+async def test_a_retry_that_was_stopped_says_what_to_do_where_the_options_differ(tmp_path):
+    server, out, path = Server({1, 2, 3, 4}, 404), tmp_path / "out.jsonl", posts(tmp_path)
+    await server.run(Job(path, out))
+    stopped = await server.run(Job(path, out, retry_failed=True, max_errors=1, concurrency=1))
+    assert "max_errors" in stopped.stopped
+    with pytest.raises(ConfigError, match=r"remove .*out\.jsonl\.retry and .*out\.jsonl\.retry\.journal"):
+        await server.run(Job(path, out, retry_failed=True, include_unknown=True))
+    server.bad = set()
+    summary = await server.run(Job(path, out, retry_failed=True))
+    assert (summary.retried, summary.ok, summary.exit_code) == (4, 4 - stopped.failed, 1)
+    summary = await server.run(Job(path, out, retry_failed=True))
+    assert (summary.retried, summary.exit_code) == (stopped.failed, 0)

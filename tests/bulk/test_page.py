@@ -9,7 +9,7 @@ from asyncapi.bulk.job import Job
 from asyncapi.bulk.page import Facts, facts_of, render
 from asyncapi.bulk.tally import Tally
 from asyncapi.version import VERSION
-from tests.support.shown import summary
+from shown import summary
 
 
 def headings(page):

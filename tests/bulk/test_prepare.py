@@ -93,3 +93,25 @@ async def test_the_client_of_a_job_has_the_settings_of_the_job():
     async with client_for(Job("a", "b", rate=50, concurrency=7, base_url="https://h/v1"), lambda index: None) as api:
         assert api.base_url == "https://h/v1"
         assert api._state.settings.concurrency == 7
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"summary": "out.jsonl"}, "--output and --summary are the same file"),
+        ({"summary": "./in.txt"}, "the input and --summary are the same file"),
+        ({"failed_to": "in.txt"}, "the input and --failed-to are the same file"),
+        ({"report": "r.html", "summary": "r.html"}, "--report and --summary are the same file"),
+    ],
+)
+def test_nothing_is_written_over_something_else(tmp_path, monkeypatch, settings, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.txt").write_text("https://h/1\n")
+    with pytest.raises(ConfigError, match=says):
+        check(Job("in.txt", "out.jsonl", **settings))
+
+
+def test_devices_may_be_there_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.txt").write_text("https://h/1\n")
+    check(Job("in.txt", "/dev/null", summary="/dev/null"))

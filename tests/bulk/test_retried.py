@@ -197,7 +197,7 @@ def test_an_output_that_is_not_there_or_not_finished_is_refused(tmp_path):
         retried(path)
     write(path)
     journal_path(sink_for(path)).write_text("")
-    with pytest.raises(ConfigError, match=r"belongs to a stopped job: finish it with --resume"):
+    with pytest.raises(ConfigError, match=r"belongs to a stopped job: --resume --retry-failed finishes it"):
         retried(path)
     for output in ("-", "s3://b/out.jsonl", "/dev/null"):
         with pytest.raises(ConfigError, match=r"needs the output as a file"):

@@ -70,6 +70,7 @@ def test_a_format_that_is_given_wins(tmp_path):
 def test_the_local_file_of_an_input_is_known(tmp_path):
     assert local_file(Path("in.txt")) == "in.txt"
     assert local_file("jobs.sqlite::t") == "jobs.sqlite"
+    assert local_file("file:///tmp/in.txt") == "/tmp/in.txt"
     assert local_file("-") == local_file("s3://b/k") == local_file(["https://h/"]) == "-"
 
 

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from asyncapi.bulk.progress import HostProgress
 from asyncapi.cli.drawing import drawn
-from tests.support.shown import FACTS, LOOK
+from shown import FACTS, LOOK
 
 
 def lines(progress, width, name="in.txt → out.jsonl"):

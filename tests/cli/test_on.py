@@ -285,3 +285,22 @@ async def test_a_stopped_job_is_not_resumed_with_leases_of_another_kind(tmp_path
     await first.wait()
     code, _, err = await asyncapi("fetch", "in.txt", *to, "--resume", "--shared", "redis://127.0.0.1:1")
     assert (code, "the use of --shared changed since it began" in err) == (2, True), err
+
+
+async def test_bodies_are_saved_by_all_workers_in_one_folder(tmp_path, asyncapi, inputs):
+    options = ("--on", "local:2", "--chunk", "8", "--save-dir", "bodies")
+    code, _, err = await asyncapi("fetch", inputs(30), "-o", "out.jsonl", *options)
+    assert code == 0, err
+    for row in rows(tmp_path / "out.jsonl"):
+        assert json.loads((tmp_path / row["file"]).read_bytes()) == {"path": f"/{row['id']}"}
+    assert len(os.listdir(tmp_path / "bodies")) == 30
+
+
+async def test_ids_that_are_there_twice_are_told(tmp_path, asyncapi, server):
+    (tmp_path / "in.csv").write_text("id,url\n" + f"a,{server.url}/1\n" * 2)
+    code, _, err = await asyncapi("fetch", "in.csv", "-o", "out.jsonl", "--on", "local:1", "--chunk", "1")
+    assert code == 0
+    assert "note: 1 row has an id that an earlier row has" in err
+    code, _, err = await asyncapi("fetch", "in.csv", "-o", "o2.jsonl", "--on", "local:1", "--save-dir", "bodies")
+    assert code == 2
+    assert "--save-dir needs ids that differ" in err

@@ -17,7 +17,6 @@ OTHERS = ["out.tsv", "out.csv.gz", "out.jsonl.zst", "out.tsv.zst"]  # of the sam
 ALL = ["out.jsonl", *TABLES, "out.jsonl.gz", *(pytest.param(name, marks=pytest.mark.soak) for name in OTHERS)]
 
 
-
 def read(path):
     """The rows of an output, by what each format makes of them."""
     suffixes = path.suffixes
@@ -300,3 +299,45 @@ async def test_a_durable_job_is_the_same_for_the_user(tmp_path, server, asyncapi
         code, _, err = await asyncapi("fetch", "in.jsonl", "-o", name, "--durable")
         assert code == 0, err
         assert len(read(tmp_path / name)) == 20
+
+
+async def test_failed_rows_of_a_killed_job_are_all_there_after_its_resume(tmp_path, server, start, asyncapi, inputs):
+    release = asyncio.Event()
+
+    async def answer(request):
+        number = int(request.path[1:])
+        if number >= 20:
+            await release.wait()
+        return web.json_response({}, status=404 if number % 2 else 200)
+
+    server.answer = answer
+    command = ("fetch", inputs(30), "-o", "out.jsonl", "--failed-to", "failed.jsonl", "--resume", "--quiet", "-c", "4")
+    process = await start(*command)
+    await server.saw(24)
+    await asyncio.sleep(0.5)
+    process.kill()
+    await process.communicate()
+    release.set()
+    code, _, err = await asyncapi(*command)
+    assert code == 1, err
+    failed = [json.loads(line)["url"] for line in (tmp_path / "failed.jsonl").read_text().splitlines()]
+    assert sorted(failed) == sorted(f"{server.url}/{n}" for n in range(1, 30, 2))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["failed.jsonl", "in.txt", "out.jsonl"]
+
+
+async def test_failed_rows_never_replace_the_input(tmp_path, server, asyncapi, inputs):
+    code, _, err = await asyncapi("fetch", inputs(2), "-o", "out.jsonl", "--failed-to", "in.txt")
+    assert code == 2
+    assert "it is the input or the output; name another file" in err
+    assert server.seen == []
+
+
+async def test_stdout_and_failed_rows_go_together(tmp_path, server, asyncapi):
+    server.answer = users
+    write_csv(tmp_path / "in.csv", server.url)
+    code, out, err = await asyncapi("fetch", "in.csv", "-o", "-", "--failed-to", "failed.jsonl", "--quiet")
+    assert code == 1, err
+    assert len(out.splitlines()) == 3
+    (row,) = map(json.loads, (tmp_path / "failed.jsonl").read_text().splitlines())
+    assert row.pop("asyncapi_error").startswith("NotFound")
+    assert row == {"id": "c", "url": f"{server.url}/404"}

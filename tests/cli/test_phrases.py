@@ -6,7 +6,7 @@ import pytest
 
 from asyncapi.bulk import Job
 from asyncapi.cli.phrases import line, summary_lines, title
-from tests.support.shown import LOOK, summary
+from shown import LOOK, summary
 
 
 def test_a_plain_line_says_it_in_one_line():

@@ -290,7 +290,7 @@ async def test_failed_rows_are_sent_again_in_place(asyncapi, inputs, server, tmp
     server.answer = lambda request: status(500 if request.path == "/8" else 200)
     code, _, err = await asyncapi(*command, "--retry-failed", "--summary", "s.json")
     assert (code, sorted(request.path for request in server.seen)) == (1, ["/3", "/8"])
-    assert "2 failed rows were sent again: 1 are ok now" in err
+    assert "2 failed rows were sent again: 1 is ok now" in err
     assert json.loads((tmp_path / "s.json").read_text())["retried"] == 2
     assert sorted(row["id"] for row in rows(tmp_path / "out.jsonl")) == list(range(10))
     assert [row["id"] for row in rows(tmp_path / "out.jsonl") if not row["ok"]] == [8]

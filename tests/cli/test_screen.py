@@ -12,7 +12,7 @@ from rich.console import Console
 
 from asyncapi.bulk import Job
 from asyncapi.cli.screen import AtTheEnd, Lines, LiveScreen, Silent, make_screen
-from tests.support.shown import LOOK, summary
+from shown import LOOK, summary
 
 
 class Terminal(io.StringIO):

@@ -160,3 +160,15 @@ async def test_a_cancelled_call_spends_nothing_that_others_need(redis):
         done = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(getattr(each, "status", 0) == 200 for each in done[1::2])
         await asyncio.wait_for(api.get("/"), 10)
+
+
+async def test_a_redis_without_memory_is_as_one_that_is_away(redis, caplog):
+    redis.tell("CONFIG", "SET", "maxmemory", "1")
+    async with client(redis, rate=RateLimit(50), workers=2) as api:
+        await asyncio.gather(*(api.get("/") for _ in range(10)))
+        assert "memory" in api.stats.fleet["away"]
+        redis.tell("CONFIG", "SET", "maxmemory", "0")
+        for _ in range(20):
+            await api.get("/")
+        assert api.stats.fleet["away"] == ""
+    assert caplog.text.count("refuses") == 1

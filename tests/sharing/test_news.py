@@ -212,3 +212,14 @@ async def test_after_redis_was_away_the_pauses_are_read_and_told_again(redis):
     redis.start()
     await until(lambda: other.paused > 20.0)
     await close(fleet)
+
+
+@pytest.mark.parametrize(
+    "garbage", ["", "pause", "pause x", "pause x y z h", "quota x nothing", "quota x [1]", "\\xff"]
+)
+async def test_what_others_publish_there_harms_nobody(redis, garbage):
+    one, other = fleet = await members(redis.url, 2)
+    redis.tell("PUBLISH", "{fleet}:news", garbage)
+    one.refused(30.0)
+    await until(lambda: other.paused)
+    await close(fleet)

@@ -148,6 +148,15 @@ async def test_a_unix_socket_serves_too(redis):
     await connection.aclose()
 
 
+async def test_options_in_the_url_that_would_break_the_connection_do_not_count(redis):
+    connection = RedisConnection(f"{redis.url}/0?socket_timeout=0.01&decode_responses=true&protocol=3")
+    await reached(connection)
+    await asyncio.sleep(0.05)
+    assert await connection.run(ECHO, ("k",), ("v",)) == [b"k", b"v"]
+    assert connection.away == ""
+    await connection.aclose()
+
+
 async def test_tls_is_spoken_where_the_url_says_so(tmp_path):
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()

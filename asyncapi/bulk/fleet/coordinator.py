@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import shutil
 import time
 from dataclasses import replace
 from functools import partial
@@ -93,6 +94,7 @@ class Coordinator:
         self._reader: Any = None
         self._stopping: asyncio.Task[None] | None = None
         self._carried: tuple[str, ...] = ()
+        self._notes: tuple[str, ...] = ()
 
     async def run(self) -> Summary:
         """Run the job to its end; see `asyncapi.bulk.run`."""
@@ -186,6 +188,11 @@ class Coordinator:
                 raise
             plan = Plan(None, "", None)  # cut off in the middle of a row
         self._totals.total, self._carried = plan.rows, plan.columns
+        self._notes = () if plan.duplicates is None else (plan.duplicates,)
+        if plan.duplicates is not None and self.job.save_dir is not None:
+            raise ConfigError(
+                f"with --on, --save-dir needs ids that differ, since files are named by them: {plan.duplicates}"
+            )
         return plan
 
     def _finished(self, plan: Plan) -> Summary | None:
@@ -250,7 +257,7 @@ class Coordinator:
         self._totals.partial = await in_thread(partial(begun, self._parts.path)) - self._done.keys()
         if plan.chunks is not None and len(self._done) == len(plan.chunks):
             return len(plan.chunks)
-        job = self._settings()
+        job = self._settings(sliced=plan.chunks is not None)
         chunks = self._counted(self._chunks(plan))
         dispatch = Dispatch(
             self._fleet, chunks, partial(self._task, job), self, self._totals, max_outage=self.job.max_outage
@@ -287,14 +294,18 @@ class Coordinator:
         every = max(_REPORT, OPEN * self._fleet.workers() / _REPORTS)
         return Task(self._run, self._parts.job_id, job, str(self._parts.path), chunk, versions(), alone, every)
 
-    def _settings(self) -> bytes:
+    def _settings(self, *, sliced: bool) -> bytes:
         """Return the settings of the chunks' jobs, pickled: all but what the coordinator does itself."""
         carry = self.job.carry
         if carry == "all" and not shard_ending(self.job).startswith(".jsonl"):
             carry = self._carried  # every shard has the same columns
+        job = absolute(self.job)
+        is_here = str(self._on).startswith(
+            "local:"
+        )  # its processes have our folder: rows name files as one process does
         job = replace(
-            absolute(self.job), carry=carry, resume=False, overwrite=False, max_errors=None, report=None, summary=None,
-            on=None, limit=None, verbose=False, failed_to=None,
+            job, carry=carry, resume=False, overwrite=False, max_errors=None, report=None, summary=None, on=None,
+            limit=None, save_dir=self.job.save_dir if is_here else job.save_dir, input=job.input if sliced else "-",
         )  # fmt: skip
         try:
             return pickle.dumps(job)
@@ -326,11 +337,19 @@ class Coordinator:
         try:
             if await in_thread(lambda: merge.run(shards, self._run)):
                 keeper.cancel()
-                await in_thread(self._parts.remove)
+                await in_thread(self._tidy)
                 self.stopped, self.code = None, 0  # too late for an interrupt
         except FAILURES as error:
             self.stopped, self.code = f"cannot write {self.job.output}: {getattr(error, 'strerror', None) or error}", 1
         self.show()
 
+    def _tidy(self) -> None:
+        """Remove the parts, and what workers that died have left among saved bodies."""
+        self._parts.remove()
+        if self.job.save_dir is not None:
+            for left in Path(self.job.save_dir).glob(".[0-9]*.e[0-9]*.part"):
+                shutil.rmtree(left, ignore_errors=True)
+
     def _summary(self) -> Summary:
-        return self._totals.summary(str(self.job.output), self.stopped, self.code)
+        summary = self._totals.summary(str(self.job.output), self.stopped, self.code)
+        return replace(summary, notes=(*summary.notes, *self._notes))

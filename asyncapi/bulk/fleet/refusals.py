@@ -94,3 +94,7 @@ def _results(job: Job) -> Iterator[tuple[bool, str]]:
         job.retry_failed,
         "--retry-failed works on one machine: run the same command without --on, it sends only the rows that failed",
     )
+    yield (
+        job.failed_to is not None,
+        "--failed-to works on one machine: leave it out, and send the failed rows again by --retry-failed without --on",
+    )

@@ -2,8 +2,9 @@
 
 Rules:
 1. A run of a job has one client on each worker, for all its chunks.
-2. Two chunks are open at a time, so that the last rows of one don't wait alone; more wait here, without a lease. A
-   chunk that may have killed a worker is open alone.
+2. A chunk begins when the one before it has only rows in flight, so that the last rows of that don't wait alone. So
+   one chunk or two are open at a time; more wait here, without a lease. A chunk that may have killed a worker is open
+   alone.
 3. A run that was stopped stays stopped: tasks that arrive later end at once.
 4. What a run holds here is closed a while after its last chunk: its coordinator may have died without a word.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import time
+from collections import deque
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -41,28 +43,55 @@ _runs: dict[str, _Run] = {}
 _stopped: dict[str, tuple[str, int]] = {}
 
 
+class _Place:
+    """The place of an open chunk."""
+
+    def __init__(self, places: _Places, *, alone: bool) -> None:
+        self.alone = alone
+        self.pulls = True
+        self._places = places
+
+    def drained(self) -> None:
+        """Let the next chunk begin: this one has only rows in flight."""
+        if self.pulls and not self.alone:
+            self.pulls = False
+            self._places.wake()
+
+
 class _Places:
     """Places for open chunks (rule 2)."""
 
     def __init__(self) -> None:
-        self._open = 0
-        self._alone = False
-        self._left = asyncio.Condition()
+        self._open: list[_Place] = []
+        self._waiting: deque[tuple[_Place, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
-    async def taken(self, *, alone: bool) -> AsyncIterator[None]:
+    async def taken(self, *, alone: bool) -> AsyncIterator[_Place]:
         """Wait for a place, or with `alone` for all of them."""
-        async with self._left:
-            await self._left.wait_for(lambda: not self._alone and self._open < (1 if alone else OPEN))
-            self._open += 1
-            self._alone = alone
+        place = _Place(self, alone=alone)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((place, turn))
+        self.wake()
         try:
-            yield
+            await turn
+            yield place
         finally:
-            self._open -= 1
-            self._alone = False
-            async with self._left:
-                self._left.notify_all()
+            if place in self._open:
+                self._open.remove(place)
+            else:
+                self._waiting.remove((place, turn))
+            self.wake()
+
+    def wake(self) -> None:
+        """Give places to those who wait, in order."""
+        while self._waiting:
+            place, turn = self._waiting[0]
+            if any(other.pulls for other in self._open) or len(self._open) >= (1 if place.alone else OPEN):
+                return
+            self._waiting.popleft()
+            self._open.append(place)
+            if not turn.done():
+                turn.set_result(None)
 
 
 class _Run:
@@ -104,10 +133,10 @@ async def work(task: Task, worker: str, report: Callable[[Report], object]) -> D
         run.closing = None
     run.tasks += 1
     try:
-        async with run.places.taken(alone=task.alone):
+        async with run.places.taken(alone=task.alone) as place:
             if task.run in _stopped:
                 return None
-            return await _work(task, run, _throttled(task, worker, report))
+            return await _work(task, run, place, _throttled(task, worker, report))
     except ConfigError as error:
         raise ConfigError(f"on the worker {worker}: {error}") from None
     finally:
@@ -147,11 +176,12 @@ def _close(run: _Run) -> None:
         run.closing = closing  # type: ignore[assignment]  # keeps the task alive
 
 
-async def _work(task: Task, run: _Run, progress: Callable[[Progress], object]) -> Done:
+async def _work(task: Task, run: _Run, place: _Place, progress: Callable[[Progress], object]) -> Done:
     opened: list[Engine] = []
 
     def note(engine: Engine) -> None:
         opened.append(engine)
+        engine.due.drained = place.drained
         run.engines.add(engine)
         if run.name in _stopped:
             engine.stop(*_stopped[run.name])

@@ -30,7 +30,7 @@ class _PacerState:
         self.sent: int = 0
         self._begun = self._ended = 0
         self.active: bool = False
-        self.waiting = 0
+        self.waiting: int = 0
         self.tell: Callable[[float, bool, bool], object] | None = None
         self.sharers: int = 1
         self._flow = Flow()

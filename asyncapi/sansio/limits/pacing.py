@@ -66,6 +66,9 @@ class Pacer(_PacerState):
         sharers: How many processes space their attempts by the same quotas.
     """
 
+    active: bool
+    sent: int
+
     @cached_property
     def singly(self) -> SingleCalls:
         """The same, for single calls."""

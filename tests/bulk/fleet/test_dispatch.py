@@ -75,7 +75,7 @@ def test_every_chunk_is_handed_out_once_and_no_more_than_three_a_worker_at_a_tim
     fleet = Fleet(workers=2)
     job, _ = run(fleet, chunks(20))
     assert sorted(job.done) == list(range(20)) == sorted(fleet.given)
-    assert fleet.most == 6
+    assert 2 < fleet.most <= 6
 
 
 def test_a_chunk_whose_worker_died_is_handed_out_again():

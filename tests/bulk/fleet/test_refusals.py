@@ -18,6 +18,7 @@ REFUSED = [
     ({"proxy": "http://me:s3cret@p/"}, "the URL of --proxy holds a secret.*--proxy-env"),
     ({"shared": "redis://:s3cret@h"}, "the URL of --shared holds a secret.*env:REDIS_URL"),
     ({"retry_failed": True}, "--retry-failed works on one machine"),
+    ({"failed_to": "f.jsonl"}, "--failed-to works on one machine"),
     ({"output": "-"}, "with --on the output is a file"),
 ]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,19 +15,27 @@ from asyncapi.bulk.fleet.versions import versions
 from asyncapi.errors import ConfigError
 
 
+class Engine:
+    def __init__(self):
+        self.due = SimpleNamespace(drained=None)
+
+
 @pytest.fixture
 def ran(monkeypatch):
     """Has `run_chunk` note what it is given, and wait for `gate`."""
 
     class Ran:
         def __init__(self):
-            self.clients, self.open, self.most = set(), 0, 0
+            self.clients, self.open, self.most, self.engines = set(), 0, 0, []
             self.gate = asyncio.Event()
 
         async def __call__(self, job, chunk, folder, leases, *, shared, opened, **_):
             self.clients.add(shared)
+            engine = Engine()
+            opened(engine)
             self.open += 1
             self.most = max(self.most, self.open)
+            self.engines.append(engine)
             await self.gate.wait()
             self.open -= 1
             return Done(chunk=chunk.number, rows=1, ok=1)
@@ -50,8 +59,14 @@ async def settle():
         await asyncio.sleep(0)
 
 
-async def test_two_chunks_are_open_at_a_time_over_one_client(ran, tmp_path):
+async def test_a_chunk_begins_when_the_one_before_has_only_rows_in_flight(ran, tmp_path):
     running = asyncio.create_task(work(*(task(number, folder=str(tmp_path)) for number in range(5))))
+    await settle()
+    assert ran.open == 1
+    ran.engines[0].due.drained()
+    await settle()
+    assert ran.open == 2
+    ran.engines[1].due.drained()
     await settle()
     assert ran.open == 2
     ran.gate.set()
