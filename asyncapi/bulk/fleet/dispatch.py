@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncapi.bulk.engine import GRACE
 from asyncapi.bulk.feed import in_thread
@@ -135,7 +135,9 @@ class Dispatch:
             self._next.cancel()
 
     async def _wait(self) -> None:
-        waiting: set[asyncio.Future[object]] = {*self._open, *filter(None, [self._next])}  # type: ignore[arg-type]
+        waiting: set[asyncio.Future[Any]] = set(self._open)
+        if self._next is not None and not self._next.done():  # one that is done waits for a worker
+            waiting.add(self._next)
         if waiting:
             await asyncio.wait(waiting, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
         else:
