@@ -120,11 +120,10 @@ class _ParquetSlice(ParquetSource):
             batches = file.iter_batches(batch_size=_BATCH, row_groups=groups, columns=names, use_threads=False)
             number, left = chunk.begin, chunk.length
             while left and (rows := self._next(batches)) is not None:
-                passed = min(skip, len(rows))
-                skip -= passed
-                for row in rows[passed : passed + left]:
+                for row in rows[skip : skip + left]:
                     number, left = number + 1, left - 1
                     yield number, row
+                skip = max(0, skip - len(rows))
 
 
 def _groups(metadata: Any, chunk: Chunk) -> tuple[list[int], int]:
