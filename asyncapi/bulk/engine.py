@@ -320,17 +320,8 @@ class Engine:
         if self._part is None:
             self.store.start(index)
             return None
-        self._part.may_send()
-        self.store.start(index - self._first_row)
-        return partial(self._look, self._part, index)
-
-    def _look(self, part: Part, index: int) -> None:
-        """Ask again right before a request is written; it has not been sent where that is refused."""
-        try:
-            part.may_send()
-        except Exception:
-            self._release(index)
-            raise
+        row = index - self._first_row
+        return self._part.noted(partial(self.store.start, row), partial(self.store.release, row))
 
     def _release(self, index: int) -> None:
         self.store.release(index - self._first_row)
