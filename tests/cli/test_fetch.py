@@ -88,7 +88,7 @@ async def test_a_model_from_the_users_own_folder(tmp_path, server, asyncapi, inp
         (("in.txt", "-o", "out.jsonl", "--from", "x.csv"), "give INPUT or --from, not both"),
         (("--from", "in.txt", "-o", "out.jsonl"), "--from needs a template"),
         (("in.txt", "-o", "out.jsonl", "--ca", "none.pem"), "none.pem"),
-        (("in.txt", "-o", "out.jsonl", "--insecure", "--ca", "x"), "contradict each other"),
+        (("in.txt", "-o", "out.jsonl", "--insecure", "--ca", "in.txt"), "contradict each other"),
         (("in.txt", "-o", "out.jsonl", "--no-such-option"), "No such option"),
     ],
 )
