@@ -22,7 +22,7 @@ def test_a_number_of_processes_that_makes_no_sense_is_refused(on):
 
 @pytest.mark.parametrize("on", ["dask:", "dask://", "dask:h:8786", "spark://h", "4", "ray:"])
 def test_an_unknown_engine_is_refused_with_those_there_are(on):
-    with pytest.raises(ConfigError, match="there is no engine .*local:4, dask://host:8786 or ray://host:10001"):
+    with pytest.raises(ConfigError, match=r"there is no engine .*local:4, dask://host:8786 or ray://host:10001"):
         fleet_of(on)
 
 

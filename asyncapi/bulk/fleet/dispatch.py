@@ -6,14 +6,16 @@ Rules:
 2. A chunk never fails the job for the others. One that was open in three workers that died, the last time alone, with
    no row getting done in between, is given up; so is one that failed three times for a reason that nobody expects.
 3. What the engine has lost is handed out again. The chunk's lease and journal see to it that no row is sent twice.
-4. What is wrong with a worker as such (its environment, its versions) is wrong with the job: it stops.
+4. A chunk that was reported on and then not for longer than a lease is handed out a second time: its worker may be
+   frozen. The one that ends first counts; the other is forgotten.
+5. What is wrong with a worker as such (its environment, its versions) is wrong with the job: it stops.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncapi.bulk.engine import GRACE
 from asyncapi.bulk.feed import in_thread
@@ -33,6 +35,7 @@ DEATHS = 3  # rule 2
 TICK = 0.2  # seconds
 
 _LEAST = 4  # chunks that are out, however few workers there are
+_REPORTS = 50.0  # workers that make a report a second later
 _AGAIN = 0.5  # seconds before a chunk is handed out again that the engine has lost
 
 
@@ -79,6 +82,7 @@ class Dispatch:
         job: What is told of what happens.
         totals: Knows how far each chunk is.
         max_outage: Seconds for which the engine may be away.
+        silence: Seconds without a report after which a chunk is handed out a second time.
 
     Attributes:
         given_up: Chunks that were given up, and why.
@@ -93,6 +97,7 @@ class Dispatch:
         totals: Totals,
         *,
         max_outage: float,
+        silence: float = 12.0,
     ) -> None:
         self.given_up: list[tuple[Chunk, str]] = []
         self._fleet = fleet
@@ -101,6 +106,7 @@ class Dispatch:
         self._job = job
         self._totals = totals
         self._max_outage = max_outage
+        self._silence = silence
         self._open: dict[asyncio.Future[Done | None], Chunk] = {}
         self._again: list[tuple[float, Chunk]] = []
         self._trouble: dict[int, _Trouble] = {}
@@ -135,7 +141,9 @@ class Dispatch:
             self._next.cancel()
 
     async def _wait(self) -> None:
-        waiting: set[asyncio.Future[object]] = {*self._open, *filter(None, [self._next])}  # type: ignore[arg-type]
+        waiting: set[asyncio.Future[Any]] = set(self._open)
+        if self._next is not None and not self._next.done():  # one that is done waits for a worker
+            waiting.add(self._next)
         if waiting:
             await asyncio.wait(waiting, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
         else:
@@ -144,6 +152,7 @@ class Dispatch:
     def _fill(self) -> None:
         """Hand out chunks (rule 1)."""
         now = time.monotonic()
+        self._hand_out_silent(now)
         while len(self._open) < max(_LEAST, WINDOW * self._fleet.workers()):
             chunk = self._due(now)
             if chunk is None:
@@ -188,7 +197,7 @@ class Dispatch:
             self._note_trouble(chunk, error.times, "")
         except EngineLost as error:
             self._note_lost(chunk, str(error))
-        except ConfigError as error:  # rule 4
+        except ConfigError as error:  # rule 5
             self._job.stop(str(error), 2)
         except asyncio.CancelledError:
             return
@@ -197,13 +206,31 @@ class Dispatch:
         else:
             self._lost_at = None
             if done is not None:  # else it was stopped before it began
+                self._forget_copies(chunk)
                 self._job.ended(chunk, done)
+
+    def _hand_out_silent(self, now: float) -> None:
+        """Hand out a second time what nothing has been heard of (rule 4)."""
+        numbers, alone = [chunk.number for chunk in self._open.values()], False
+        silence = self._silence + self._fleet.workers() / _REPORTS  # with many workers, each reports less often
+        for chunk in list(self._open.values()):
+            heard = self._totals.heard_at.get(chunk.number, now)
+            if now - heard > silence and numbers.count(chunk.number) == 1:
+                self._open[self._fleet.submit(self._task(chunk, alone))] = chunk
+
+    def _forget_copies(self, chunk: Chunk) -> None:
+        for future in [future for future, other in self._open.items() if other.number == chunk.number]:
+            del self._open[future]
+            future.cancel()
 
     def _note_trouble(self, chunk: Chunk, deaths: int, why: str) -> None:
         """Hand a chunk out again, or give it up (rule 2)."""
+        if any(other.number == chunk.number for other in self._open.values()):  # rule 4: a copy goes on
+            return
         was_alone = chunk.number in self._trouble
         trouble = self._trouble.setdefault(chunk.number, _Trouble())
         state = self._totals.open.pop(chunk.number, None)
+        self._totals.heard_at.pop(chunk.number, None)
         done = 0 if state is None else state.done
         trouble.deaths = deaths if done > trouble.done else trouble.deaths + deaths
         trouble.done, trouble.why = max(done, trouble.done), why or trouble.why
@@ -219,4 +246,5 @@ class Dispatch:
         if now - self._lost_at > self._max_outage:
             self._job.stop(f"the engine has been away for {now - self._lost_at:.0f} s: {why}", 1)
         self._totals.open.pop(chunk.number, None)
+        self._totals.heard_at.pop(chunk.number, None)
         self._again.append((now + _AGAIN, chunk))

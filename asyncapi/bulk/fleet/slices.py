@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from asyncapi.bulk.lines import InputError, Lines, input_error
-from asyncapi.bulk.parquet_source import ParquetSource, rows_of
+from asyncapi.bulk.parquet_source import ParquetSource
 from asyncapi.bulk.remote import RemoteFile
 from asyncapi.bulk.sources import source_of
 from asyncapi.bulk.template import shown_row
@@ -119,12 +119,11 @@ class _ParquetSlice(ParquetSource):
             names = None if self.wanted is None else [name for name in self.columns if name in self.wanted]
             batches = file.iter_batches(batch_size=_BATCH, row_groups=groups, columns=names, use_threads=False)
             number, left = chunk.begin, chunk.length
-            while left and (batch := self._next(batches)) is not None:
-                rows = batch.slice(min(skip, batch.num_rows))
-                skip -= batch.num_rows - rows.num_rows
-                for row in rows_of(rows.slice(0, left)):
+            while left and (rows := self._next(batches)) is not None:
+                for row in rows[skip : skip + left]:
                     number, left = number + 1, left - 1
                     yield number, row
+                skip = max(0, skip - len(rows))
 
 
 def _groups(metadata: Any, chunk: Chunk) -> tuple[list[int], int]:

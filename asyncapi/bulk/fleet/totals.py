@@ -58,6 +58,7 @@ class Totals:
         partial: Chunks of which an earlier run has written rows.
         closed: Chunks that have ended.
         at: The worker of each open chunk.
+        heard_at: When each open chunk was last reported on.
         held: Rows that have been held back, by the word for what held them back.
         paused: Seconds for which 429s have paused a worker: of the one that was paused longest.
         began: When the first chunk was handed out, on the monotonic clock.
@@ -70,6 +71,7 @@ class Totals:
     partial: set[int] = field(default_factory=set)
     closed: Indices = field(default_factory=Indices)
     at: dict[int, str] = field(default_factory=dict)
+    heard_at: dict[int, float] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     paused: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -85,6 +87,7 @@ class Totals:
         if report.chunk not in self.closed:
             self.open[report.chunk] = report.progress
             self.at[report.chunk] = report.worker
+            self.heard_at[report.chunk] = time.monotonic()
 
     def before(self, done: Done) -> None:
         """Count a chunk that an earlier run has ended."""
@@ -95,7 +98,7 @@ class Totals:
     def ended(self, done: Done) -> None:
         """Count a chunk that has ended in this run."""
         self.closed.add(done.chunk)
-        self.open.pop(done.chunk, None)
+        self._close(done.chunk)
         counts, tally = self.counts, done.tally
         if done.chunk in self.partial:  # rule 2
             failed = done.failed + done.unknown - (tally.failed + tally.unknown if tally is not None else 0)
@@ -113,7 +116,7 @@ class Totals:
     def stopped_at(self, done: Done) -> None:
         """Count what a chunk has done that was stopped."""
         self.closed.add(done.chunk)
-        self.open.pop(done.chunk, None)
+        self._close(done.chunk)
         tally, counts = done.tally, self.counts
         if tally is None:
             return
@@ -122,6 +125,10 @@ class Totals:
         counts.unknown += tally.unknown
         counts.skipped += done.skipped
         self._add(done)
+
+    def _close(self, number: int) -> None:
+        for known in (self.open, self.at, self.heard_at):
+            known.pop(number, None)
 
     def _add(self, done: Done) -> None:
         """Add the figures of one run of a chunk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _PACKAGES = ("aiohttp", "anyio", "pydantic", "tenacity", "yarl")
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of Python, this package, and what it stands on."""
     found = {"Python": ".".join(platform.python_version_tuple()[:2]), "asyncapi-sdk": VERSION}

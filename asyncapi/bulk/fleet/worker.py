@@ -202,7 +202,7 @@ async def _work(task: Task, run: _Run, place: _Place, progress: Callable[[Progre
 
 
 def _throttled(task: Task, worker: str, report: Callable[[Report], object]) -> Callable[[Progress], object]:
-    last = 0.0
+    last = time.monotonic()  # a chunk that is done sooner needs no report
 
     def progress(state: Progress) -> None:
         nonlocal last

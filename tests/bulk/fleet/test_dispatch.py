@@ -156,3 +156,23 @@ def test_a_job_that_stops_hands_out_nothing_more(end):
     dispatch = Dispatch(fleet, source(), lambda chunk, alone: chunk, job, Totals(), max_outage=60)
     asyncio.run(asyncio.wait_for(dispatch.run(), 30))
     assert len(given) < 30
+
+
+def test_a_chunk_whose_worker_falls_silent_is_handed_out_a_second_time():
+    totals = Totals()
+    fleet = Fleet()
+    submit = fleet.submit
+
+    def frozen(task):
+        if task.number or fleet.given.count(0):
+            return submit(task)
+        fleet.given.append(0)
+        totals.heard(Report("run", "w", 0, replace(STATE, done=1)))
+        return asyncio.get_running_loop().create_future()  # it never ends
+
+    fleet.submit = frozen
+    job = Job()
+    dispatch = Dispatch(fleet, iter(chunks(3)), lambda chunk, alone: chunk, job, totals, max_outage=60, silence=0.3)
+    asyncio.run(asyncio.wait_for(dispatch.run(), 30))
+    assert sorted(job.done) == [0, 1, 2]
+    assert fleet.given.count(0) == 2
