@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asyncapi.cli.help import drawn
 from asyncapi.cli.options import Table, options_of
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ class _WithPanels(click.Command):
     """Help in panels."""
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from asyncapi.cli.help import drawn
+
         formatter.write(drawn(ctx, self) + "\n")
 
 

@@ -85,10 +85,11 @@ def _settings(options: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
     if "output" not in options and not (dry_run or is_filter or not isinstance(options["input"], str)):
         raise click.BadParameter("no output: name a file, such as -o users.jsonl, or - for stdout", param_hint="-o")
     options.setdefault("output", "-")
-    _check_others(options)
-    ca, insecure = options.pop("ca", None), options.pop("insecure", False)
+    ca, insecure = options.get("ca"), options.pop("insecure", False)
     if ca is not None and insecure:
         raise click.BadParameter("--ca and --insecure contradict each other: give one of them", param_hint="--ca")
+    _check_others(options)
+    options.pop("ca", None)
     return {**options, "tls": ca if ca is not None else not insecure}
 
 
