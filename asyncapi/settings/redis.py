@@ -5,7 +5,7 @@ from typing import Annotated
 
 from asyncapi.settings.base import settings
 from asyncapi.settings.checks import Bounds
-from asyncapi.stores.redis import check_url, shown_url
+from asyncapi.stores.redis_url import check_url, shown_url
 
 
 @settings

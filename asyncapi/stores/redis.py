@@ -17,10 +17,10 @@ import logging
 from hashlib import sha1
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from asyncapi.errors import ConfigError
-from asyncapi.redact import MASK, one_line, redact_broken, redact_url
+from asyncapi.redact import one_line
+from asyncapi.stores.redis_url import check_url, shown_url
 from asyncapi.stores.redis_wire import Wire
 
 if TYPE_CHECKING:
@@ -38,28 +38,10 @@ _OURS = frozenset({
     "protocol", "decode_responses", "socket_timeout", "socket_connect_timeout", "retry_on_timeout", "client_name",
     "health_check_interval", "max_connections",
 })  # fmt: skip
-_SCHEMES = ("redis", "rediss", "unix")
 
 
 class Unavailable(Exception):
     """Redis can't be asked now; `str()` says why."""
-
-
-def check_url(url: str) -> str:
-    """Check the URL of a server, and return it.
-
-    Raises:
-        ConfigError: It is no such URL; the message has no password.
-    """
-    try:
-        parts = urlsplit(url)
-        named = parts.port is not None or bool(parts.hostname) or (parts.scheme == "unix" and bool(parts.path))
-    except ValueError:
-        parts, named = None, False
-    if parts is None or parts.scheme not in _SCHEMES or not named:
-        shown = redact_broken(url) if "//" in url else f"{MASK}{url[url.rfind('@') :]}" if "@" in url else url
-        raise ConfigError(f"Redis({shown!r}): give redis://host:6379/0, rediss:// for TLS, or unix:///path/of/socket")
-    return url
 
 
 def _without_ours(url: str) -> str:
@@ -67,11 +49,6 @@ def _without_ours(url: str) -> str:
     head, question, query = url.partition("?")
     kept = "&".join(pair for pair in query.split("&") if pair.partition("=")[0] not in _OURS)
     return f"{head}{question}{kept}"
-
-
-def shown_url(url: str) -> str:
-    """Return a server's URL without its user, its password and its query."""
-    return redact_url(url.partition("?")[0])
 
 
 class RedisConnection:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from asyncapi.errors import AuthError, ConfigError
-from asyncapi.stores.redis import RedisConnection, Unavailable, check_url, redis_py, shown_url
+from asyncapi.stores.redis import RedisConnection, Unavailable, redis_py
 from asyncapi.stores.redis_scripts import LOCK, UNLOCK
+from asyncapi.stores.redis_url import check_url, shown_url
 from asyncapi.stores.tokens import cryptography_of, fernet_of
 
 if TYPE_CHECKING:

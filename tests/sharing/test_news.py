@@ -131,12 +131,12 @@ async def test_a_pause_that_was_a_mistake_is_taken_back(redis):
 
 async def test_who_hears_of_a_pause_does_not_tell_of_it_again(redis):
     one, other = fleet = await members(redis.url, 2)
-    before = other.fleet.connection.trips
     one.refused(30.0)
     await until(lambda: other.paused)
-    other.refused(30.0)
-    await asyncio.sleep(0)
-    assert other.fleet.connection.trips == before
+    other.refused(60.0)
+    other.fleet.news.tell_pause("later.example", 5.0, "-")
+    await until(lambda: redis.tell("HEXISTS", "{fleet}:pauses", "later.example") == ":1\r\n")
+    assert one.fleet.me in redis.tell("HGET", "{fleet}:pauses", HOST)
     await close(fleet)
 
 
@@ -186,10 +186,12 @@ async def test_of_a_quota_the_lowest_remaining_counts(redis):
 
 async def test_a_quota_of_which_much_is_left_is_not_worth_a_word(redis):
     (one,) = await members(redis.url, 1)
-    before = one.fleet.connection.trips
-    one.pace._tell_quotas([Quota("x-ratelimit", "", "requests", limit=100.0, remaining=50.0, reset=30.0)])
-    await asyncio.sleep(0)
-    assert one.fleet.connection.trips == before
+    quota = partial(Quota, "x-ratelimit", unit="requests", limit=100.0, reset=30.0)
+    one.pace._tell_quotas([quota("much", remaining=50.0), quota("little", remaining=5.0)])
+    await until(lambda: redis.tell("EXISTS", "{fleet}:quotas") == ":1\r\n")
+    kept = redis.tell("HKEYS", "{fleet}:quotas")
+    assert "little" in kept
+    assert "much" not in kept
     await close([one])
 
 
