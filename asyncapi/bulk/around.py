@@ -28,7 +28,7 @@ class Around:
     def __init__(self, inner: Sink) -> None:
         self.inner: Sink = inner
         self.name: str = inner.name
-        self.resumable = inner.resumable
+        self.resumable: bool = inner.resumable
         self.files: tuple[Path, ...] = inner.files
 
     @property

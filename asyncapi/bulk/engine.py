@@ -18,6 +18,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.columns import map_model
@@ -57,7 +58,7 @@ GRACE = 1.5  # seconds for requests in flight, once the job is stopping (rule 2)
 
 _TICK = 0.2
 _LAST_MOMENT = 0.3  # seconds to wait for another program's lock after a Ctrl-C
-_LOOK = 1.0  # seconds between looks at whether the output is still there
+_LOOK = 5  # ticks between looks at whether the output is still there
 
 
 class Engine:
@@ -111,7 +112,7 @@ class Engine:
         self._reader = part.reader if part else job.reader(relative=client is not None and bool(client.base_url))
         self._first: Engine | None = None  # finishes a stopped job, before its failed rows are sent again
         self._retried: Retried | None = None
-        self._saver: Saver | None = None
+        self._saver: Saver | None = None  # of a job that wants files
         self._outcomes: Outcomes[Any] | None = None
         self._consumer: asyncio.Task[None] | None = None
         self._commentary = Commentary() if job.verbose else None
@@ -142,15 +143,13 @@ class Engine:
         self._used = client
         try:
             digest, carried = await self._scan()
-            if self.stopped is not None:
-                return await ended(self, summary_of(self))
-            there = Opened(self._given_store)
-            if sink is not None:
-                there = await self._opened(sink, model, digest, carried)
+            there = Opened()  # of a job that was stopped before
+            if self.stopped is None:
+                there = Opened(self._given_store) if sink is None else await self._opened(sink, model, digest, carried)
             if there.store is None:
-                if self.stopped is not None:
-                    return await ended(self, summary_of(self))
-                return await ended(self, summary_of_nothing(self, there), idle=True)
+                idle = there != Opened()
+                summary = summary_of_nothing(self, there) if idle else summary_of(self)
+                return await ended(self, summary, idle=idle)
             self.store, self._retried = there.store, there.retried
             try:
                 with joined:
@@ -168,17 +167,15 @@ class Engine:
         job = self.job
         if not (job.retry_failed and job.resume and is_stopped(job)):
             return None
-        first = replace(job, retry_failed=False, include_unknown=False, report=None, summary=None)
-        self._first = Engine(first, client=self._client, progress=self._gauges.callback)
+        plain = replace(job, retry_failed=False, include_unknown=False, report=None, summary=None)
+        self._first = first = Engine(plain, client=self._client, progress=self._gauges.callback)
         try:
-            summary = await self._first.run()
-            self.tally = self._first.tally
+            summary = await first.run()
         finally:
             self._first = None
         if summary.stopped is None:
-            self.tally = Tally()
             return None
-        self.stopped, self.code = summary.stopped, summary.exit_code
+        self.tally, self.stopped, self.code = first.tally, summary.stopped, summary.exit_code
         return await ended(self, summary)
 
     @property
@@ -323,29 +320,17 @@ class Engine:
         if self._part is None:
             self.store.start(index)
             return None
-        self._part.may_send()
-        self.store.start(index - self._first_row)
-        return partial(self._look, index)
-
-    def _look(self, index: int) -> None:
-        """Ask again right before a request is written; it has not been sent where that is refused."""
-        try:
-            self._part.may_send()  # type: ignore[union-attr]  # only rows of a part come here
-        except Exception:
-            self._release(index)
-            raise
+        row = index - self._first_row
+        return self._part.noted(partial(self.store.start, row), partial(self.store.release, row))
 
     def _release(self, index: int) -> None:
         self.store.release(index - self._first_row)
 
     async def _tick(self) -> None:
-        looked = 0.0
-        while True:
+        for tick in count(1):
             await asyncio.sleep(_TICK)
             self.store.flush()
-            looked += _TICK
-            if looked >= _LOOK:
-                looked = 0.0
+            if tick % _LOOK == 0:
                 self.store.look()
             self._gauges.sample()
 

@@ -94,7 +94,7 @@ def facts_of(job: Job, summary: Summary) -> Facts:
 def render(facts: Facts, summary: Summary, tally: Tally) -> str:
     """Render the report as HTML."""
     _ = tables.text
-    notes = [*facts.notes, *([f"Stopped early: {summary.stopped}"] if summary.stopped else [])]
+    notes = [*facts.notes, *summary.notes, *([f"Stopped early: {summary.stopped}"] if summary.stopped else [])]
     noted = "".join(f'<div class="card note">{_(note)}</div>' for note in notes)
     leads = "".join(f'<p class="lead" title="{_(lead)}">{_(lead)}</p>' for lead in facts.leads)
     return (

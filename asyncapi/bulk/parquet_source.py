@@ -94,22 +94,29 @@ class ParquetSource:
             while True:
                 if before_read is not None:
                     before_read()
-                rows = self._next(batches)
-                if rows is None:
+                batch = self._next(batches)
+                if batch is None:
                     return
-                for row in rows:
+                for row in self._rows(batch):
                     if self.closed:
                         return
                     number += 1
                     yield number, row
 
-    def _next(self, batches: Iterator[Any]) -> list[dict[str, Any]] | None:
+    def _next(self, batches: Iterator[Any]) -> Any:
         import pyarrow as pa  # noqa: PLC0415 - an extra
 
         try:
-            batch = next(batches, None)
-            return None if batch is None else rows_of(batch)
-        except (OSError, UnicodeError, OverflowError, pa.ArrowException) as error:
+            return next(batches, None)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(error) from None
+
+    def _rows(self, batch: Any) -> list[dict[str, Any]]:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+
+        try:
+            return rows_of(batch)
+        except (UnicodeError, OverflowError, pa.ArrowException) as error:
             raise self._unreadable(error) from None
 
     @contextmanager

@@ -61,3 +61,26 @@ class Part:
     shared: JoinedClient | None = None
     store: Store | None = None
     give_up: str | None = None
+
+    def noted(self, start: Callable[[], object], release: Callable[[], object]) -> Callable[[], object]:
+        """Note a request that must not be sent twice, if it may be sent.
+
+        Args:
+            start: Writes the note.
+            release: Takes it back.
+
+        Returns:
+            What is to be called right before the head is written: it asks again, and takes back the note of a request
+            that may no longer be sent.
+        """
+        self.may_send()
+        start()
+
+        def look() -> None:
+            try:
+                self.may_send()
+            except Exception:
+                release()
+                raise
+
+        return look

@@ -82,7 +82,10 @@ class Retried:
         self._include_unknown = include_unknown
         self._path = Path(output)
         self._clear, self._doubtful = array("Q"), array("Q")
-        self.total = self.failed = self.due_rows = self.kept = 0
+        self.total: int = 0
+        self.failed: int = 0
+        self.due_rows: int = 0
+        self.kept: int = 0
         self._check()
         self.identity: str = self._read()
         self._tidy_up()

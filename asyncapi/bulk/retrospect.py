@@ -37,6 +37,7 @@ _NEEDED = ("id", "url", "status", "ok", "attempts", "elapsed_ms", "at")
 _HOST = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#]*@)?([^/?#]*)")
 _WANTED = {*_NEEDED, "error", "bytes"}
 _OK = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}  # True is 1, which SQLite has
+_UNKNOWN = UNKNOWN.partition(" ")[0]  # "unknown:"
 _MOST_ATTEMPTS = 10_000
 _LONGEST = 1e12  # milliseconds: also what NaN becomes
 _TABLES = (".sqlite", ".db")
@@ -206,7 +207,7 @@ def _row(place: str, cells: Mapping[str, Any]) -> Row:
             "id": cells["id"], "url": str(cells["url"]), "ok": _OK[cells["ok"]], "status": _number(cells["status"]),
             "attempts": int(cells["attempts"]), "at": f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03}Z",
             "elapsed_ms": None if elapsed is None else min(max(float(elapsed), 0.0), _LONGEST),
-            "seconds": when.timestamp(), "bytes": _number(cells.get("bytes")),
+            "seconds": when.timestamp(), "bytes": _size(cells.get("bytes")),
         }  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ConfigError(f"{place}: not a row of an output: {type(error).__name__}: {error}") from None
@@ -217,6 +218,12 @@ def _row(place: str, cells: Mapping[str, Any]) -> Row:
 
 def _number(value: Any) -> int | None:
     return None if value is None else int(value)
+
+
+def _size(value: Any) -> int | None:
+    """Return the size of a body; a column that --select has named `bytes` may hold anything."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _no_output(place: str, missing: set[str]) -> str:
@@ -244,10 +251,10 @@ class _History:
 
     def add(self, row: Row) -> None:
         """Count a row."""
-        end, elapsed = row["seconds"], row["elapsed_ms"]
-        if elapsed is None or row.get("error", "").startswith(UNKNOWN.partition(":")[0] + ":"):
+        if row.get("error", "").startswith(_UNKNOWN):
             self.tally.add_unknown()
             return
+        end, elapsed = row["seconds"], row["elapsed_ms"] or 0.0
         began = end - elapsed / 1000
         if self.began is None:
             self.began = began
@@ -257,8 +264,8 @@ class _History:
         found = _HOST.match(row["url"])
         self.sized = self.sized or row["bytes"] is not None
         self.tally.count(
-            row, end - self.began, host=found[1].lower() if found else "", size=row["bytes"] or 0,
-            reasons=("",) * (min(row["attempts"], _MOST_ATTEMPTS) - 1),
+            {**row, "elapsed_ms": elapsed}, end - self.began, host=found[1].lower() if found else "",
+            size=row["bytes"] or 0, reasons=("",) * (min(row["attempts"], _MOST_ATTEMPTS) - 1),
         )  # fmt: skip
 
     @property

@@ -28,7 +28,7 @@ class Parquet(LinesFile):
         except ImportError:
             raise ConfigError("Parquet output needs pyarrow: pip install 'asyncapi-sdk[parquet]'") from None
         super().__init__(path.with_name(path.name + ".part"))
-        self.name = str(path)
+        self.name: str = str(path)
         self._result = path
         self._parquet = parquet
         self.files: tuple[Path, ...] = (path, self.path)

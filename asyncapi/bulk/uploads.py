@@ -50,7 +50,7 @@ class Upload(Around):
             raise ConfigError(f"the output {self._shown} is a folder: name a file in it")
         mark = blake2b(url.encode(), digest_size=4).hexdigest()
         super().__init__(make(Path(f"{name}.{mark}.part"), name))
-        self.name = self._shown
+        self.name: str = self._shown
         self._finished = False
 
     def _opened(self) -> tuple[Any, str]:

@@ -92,7 +92,7 @@ def summary_lines(summary: Summary, width: int | None = None, *, known: Collecti
     lines.append(f"  rows       {'stdout' if summary.output == '-' else summary.output}")
     if summary.report is not None:
         lines.append(f"  report     {summary.report}")
-    lines += [f"note: {note}" for note in getattr(summary, "notes", ()) if note not in known]
+    lines += [f"note: {note}" for note in summary.notes if note not in known]
     if summary.stopped is not None:
         if summary.exit_code != 130:  # noqa: PLR2004 - interrupted: the first line says so
             lines.append(f"error: {summary.stopped}")

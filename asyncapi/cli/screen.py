@@ -17,7 +17,7 @@ from asyncapi.bulk.progress import RecentRate
 from asyncapi.cli.phrases import line, summary_lines, title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from types import TracebackType
 
     from rich.console import Console
@@ -196,7 +196,7 @@ class LiveScreen(Silent):
             self._live.update(text, refresh=True)
 
     @contextmanager
-    def _unwrapped(self) -> Iterator[None]:
+    def _unwrapped(self) -> Generator[None]:
         """Keep the terminal from breaking lines: it may have become narrower a moment before we learn of it."""
         file = self._console.file
         file.write(_NO_WRAP)

@@ -2,8 +2,8 @@
 
 1. Whoever asks waits for a tenth of a second at most, and gets an `Unavailable` at once while the server is away. Only
    those who ask first wait for the connection to be opened, for a second at most.
-2. A server that does not reply in that time is away. One task tries to reach it again, after pauses that grow to a
-   second.
+2. A server that does not reply in that time is away. One task tries to reach it again, after pauses of a
+   quarter of a second at most.
 3. Nothing is read or written that the caller did not ask for: the server's data, its settings and its other users are
    left alone.
 4. The URL's user and password are never in a message or a repr.
@@ -30,7 +30,9 @@ log: logging.Logger = logging.getLogger("asyncapi")
 
 TIMEOUT = 0.1  # seconds for a reply
 _CONNECT = 1.0  # seconds for a connection: TLS takes several round trips
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between two tries to reach the server
+# Seconds between two tries to reach the server. The longest is short: while some processes have the server back and
+# others have not, those take the whole limit, and these their shares of it.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.25
 _IDLE = 5.0  # seconds without a message, after which a subscription is checked
 _OURS = frozenset({
     "protocol", "decode_responses", "socket_timeout", "socket_connect_timeout", "retry_on_timeout", "client_name",

@@ -65,6 +65,12 @@ def test_what_was_not_looked_at_is_not_shown(tally):
     assert "exit code" not in page
 
 
+def test_what_the_user_should_know_is_at_its_head():
+    page = render(Facts(title="t", leads=()), summary(notes=("2 ids are there twice",), stopped="a full disk"), Tally())
+    assert '<div class="card note">2 ids are there twice</div>' in page
+    assert '<div class="card note">Stopped early: a full disk</div>' in page
+
+
 def test_its_size_does_not_grow_with_hosts_or_time():
     small, large = Tally(), Tally()
     row = {"id": 1, "url": "https://h/", "status": 200, "ok": True, "attempts": 1, "elapsed_ms": 5.0, "at": ""}

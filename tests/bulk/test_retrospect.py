@@ -110,8 +110,9 @@ def test_retries_and_unknown_rows_are_counted(tmp_path):
     unknown = row(
         3, ok=False, status=None, elapsed_ms=None, error="unknown: was in flight when the job stopped; not sent again"
     )
-    page = report_of(write(tmp_path / "o.jsonl", [row(1, attempts=3), row(2, attempts=9), unknown])).read_text()
-    assert (tiles(page)["retries"], tiles(page)["rows unknown"]) == ("10", "1")
+    unsent = row(4, ok=False, status=None, elapsed_ms=None, attempts=0, error="NotSent: its chunk was given up")
+    page = report_of(write(tmp_path / "o.jsonl", [row(1, attempts=3), row(2, attempts=9), unknown, unsent])).read_text()
+    assert (tiles(page)["retries"], tiles(page)["rows unknown"], tiles(page)["rows failed"]) == ("10", "1", "1")
 
 
 def test_of_an_unfinished_output_a_torn_row_is_left_out(tmp_path):
@@ -178,6 +179,12 @@ def test_a_report_never_replaces_the_rows(tmp_path):
     with pytest.raises(ConfigError, match="cannot write the report"):
         report_of(output, tmp_path / "nowhere" / "r.html")
     assert json.loads(output.read_text()) == row(1)
+
+
+@pytest.mark.parametrize("value", ["many", None, 1.5, [1], -1])
+def test_a_selected_column_named_bytes_may_hold_anything(tmp_path, value):
+    page = report_of(write(tmp_path / "o.jsonl", [row(1, bytes=value)])).read_text()
+    assert "<h2>Bytes</h2>" not in page
 
 
 def test_strange_figures_break_nothing(tmp_path):

@@ -149,7 +149,7 @@ async def test_a_stream_that_stops_early_says_so(inputs):
 
         async def read():
             async for row in stream(Job(inputs(500), fail_fast=(401,), concurrency=2), client=api):
-                got.append(row)  # noqa: PERF401 - what came before the error counts
+                got.append(row)
 
         with pytest.raises(JobStopped, match=r"401 \(fail_fast\)") as caught:
             await read()

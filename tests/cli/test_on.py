@@ -273,6 +273,20 @@ async def test_a_job_that_runs_is_not_overwritten_by_another(tmp_path, start, as
     assert max(Counter(request.path for request in server.seen).values()) == 1
 
 
+async def test_a_stopped_job_is_not_resumed_with_leases_of_another_kind(tmp_path, start, asyncapi, server, inputs):
+    async def wait(request):
+        await asyncio.sleep(60)
+
+    server.answer = wait
+    to = ("-o", "out.jsonl", "--on", "local:2", "--chunk", "10")
+    first = await start("fetch", inputs(50), *to)
+    await server.saw(10)
+    first.kill()
+    await first.wait()
+    code, _, err = await asyncapi("fetch", "in.txt", *to, "--resume", "--shared", "redis://127.0.0.1:1")
+    assert (code, "the use of --shared changed since it began" in err) == (2, True), err
+
+
 async def test_bodies_are_saved_by_all_workers_in_one_folder(tmp_path, asyncapi, inputs):
     options = ("--on", "local:2", "--chunk", "8", "--save-dir", "bodies")
     code, _, err = await asyncapi("fetch", inputs(30), "-o", "out.jsonl", *options)

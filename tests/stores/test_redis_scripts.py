@@ -56,6 +56,15 @@ async def test_shares_are_equal_among_those_seen_lately(book):
         assert count == 25
 
 
+async def test_who_is_behind_gets_up_to_twice_its_share(book, redis):
+    counts = []
+    for _ in range(5):  # one of them falls into one second
+        redis.tell("FLUSHALL")
+        await book("a", want=100)
+        counts.append((await book("b", want=100))[1])
+    assert max(counts) == 50
+
+
 async def test_who_needs_more_for_one_call_than_its_share_gets_it(book):
     assert (await book(want=200, need=200, total=50))[1] == 200
 

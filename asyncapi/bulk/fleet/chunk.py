@@ -108,13 +108,15 @@ class _Run:
     async def to_its_end(self, leases: Leases, max_outage: float) -> Done:
         """Take leases of the chunk until it is done, or stops early (rule 5)."""
         name = f"{self._chunk.number:06d}"
+        above = await in_thread(self._epochs.highest)
         while True:
             if (done := await in_thread(self._epochs.done)) is not None:
                 return done
-            lease = await leases.take(name, await in_thread(self._epochs.highest))
+            lease = await leases.take(name, above)
             if lease is not None:
                 if (ended := await self._under(lease)) is not None:
                     return ended
+                above = await in_thread(self._epochs.highest)  # somebody may have begun it meanwhile
             elif leases.silent > max_outage:
                 return Done(chunk=self._chunk.number, stopped=(f"no lease for {max_outage:.0f} s: {leases.why}", 1))
             else:

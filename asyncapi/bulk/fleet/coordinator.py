@@ -110,7 +110,8 @@ class Coordinator:
                 f"with --on and an output in an object store, give the input as a plain file of lines, CSV or Parquet: "
                 f"{job.input} can't be read in slices"
             )
-        what = job.what(plan.digest) | {"chunk": job.chunk}
+        # workers of an earlier run may still hold leases: those of Redis don't know locks on files
+        what = job.what(plan.digest) | {"chunk": job.chunk, "the use of --shared": job.shared is not None}
         if job.overwrite:
             await self._evict()
         self._parts = await in_thread(partial(open_parts, job, what))

@@ -136,8 +136,8 @@ def _epoch_of(name: str) -> int:
 class SegmentStore:
     """Where the rows of an epoch go: as much of `asyncapi.bulk.store.Store` as the engine calls."""
 
-    locked = 0.0
-    failed = None
+    locked: float = 0.0
+    failed: None = None
 
     def __init__(self, objects: Objects, folder: str, past: Past, segments: list[str]) -> None:
         self.past: Past = past

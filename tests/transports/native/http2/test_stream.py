@@ -10,6 +10,7 @@ import pytest
 
 from asyncapi import HTTP2, ConfigError, RequestTimeout
 from asyncapi.transports.native.http2 import connection as http2_connection
+from asyncapi.transports.native.transport import NativeTransport
 from http2_engines import engine  # noqa: F401 - a fixture
 from http2_server import CANCEL, DATA, NO_ERROR, RST_STREAM, at_rest, client, frame, http2_server, ok, until
 
@@ -289,3 +290,25 @@ async def test_a_body_that_nobody_reads_holds_back_no_other_call():
                 assert len((await api.get("/row")).content) == 5_000
             assert {len(await export.read()) for export in exports} == {400_000}
         assert len(server.peers) == 1
+
+
+# --- the look before the head ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("content", [None, b"body", b"x" * 300_000])
+async def test_a_request_that_is_refused_before_its_head_is_not_sent(monkeypatch, content):
+    inner, refusals = NativeTransport.send, [ZeroDivisionError]
+
+    def look():
+        if refusals:
+            raise refusals.pop()
+
+    async def send(self, request):
+        request.call.before_write = look
+        return await inner(self, request)
+
+    monkeypatch.setattr(NativeTransport, "send", send)
+    async with http2_server(ok) as server, client(server) as api:
+        with pytest.raises(ZeroDivisionError):
+            await api.post("/", content=content)
+        assert server.requests == []
+        assert (await api.post("/", content=content)).status == 200
+        assert len(server.requests) == 1

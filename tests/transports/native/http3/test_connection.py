@@ -16,6 +16,7 @@ from asyncapi.transports.native.http3 import engine as http3_engine
 from asyncapi.transports.native.http3 import life as http3_life
 from asyncapi.transports.native.http3.trust import STREAM_WINDOW
 from asyncapi.transports.native.incoming import UNREAD
+from asyncapi.transports.native.transport import NativeTransport
 from asyncapi.types import Response
 from http3_server import CANCELLED, NO_ERROR, REJECTED, http3_server, steady
 
@@ -733,3 +734,25 @@ async def test_calls_that_are_cancelled_at_any_moment_leave_nothing_behind(serve
         for response in await asyncio.gather(*(api.get("/") for _ in range(120))):
             assert response.http_version == "3"
     assert api._transport._pool.alive == 0
+
+
+async def test_a_request_that_is_refused_before_its_head_is_not_sent(serve, monkeypatch):
+    inner, refusals = NativeTransport.send, [ZeroDivisionError]
+
+    def look():
+        if refusals:
+            raise refusals.pop()
+
+    async def send(self, request):
+        request.call.before_write = look
+        return await inner(self, request)
+
+    async def script(asked):
+        asked.respond(body=b"ok")
+
+    monkeypatch.setattr(NativeTransport, "send", send)
+    async with serve(script) as (server, api):
+        with pytest.raises(ZeroDivisionError):
+            await api.post("/", content=b"x")
+        assert (await api.post("/", content=b"x")).status == 200
+    assert len(server.seen) == 1
