@@ -6,8 +6,8 @@ Rules:
 2. A chunk never fails the job for the others. One that was open in three workers that died, the last time alone, with
    no row getting done in between, is given up; so is one that failed three times for a reason that nobody expects.
 3. What the engine has lost is handed out again. The chunk's lease and journal see to it that no row is sent twice.
-4. A chunk that was reported on and then not for longer than a lease is handed out a second time: its worker may be
-   frozen. The one that ends first counts; the other is forgotten.
+4. A chunk that was reported on and then no more is handed out a second time after about as long as a lease lasts: its
+   worker may be frozen. So are those that wait, once nothing is heard of any. The one that ends first counts.
 5. What is wrong with a worker as such (its environment, its versions) is wrong with the job: it stops.
 """
 
@@ -97,7 +97,7 @@ class Dispatch:
         totals: Totals,
         *,
         max_outage: float,
-        silence: float = 12.0,
+        silence: float = 8.0,
     ) -> None:
         self.given_up: list[tuple[Chunk, str]] = []
         self._fleet = fleet
@@ -111,6 +111,7 @@ class Dispatch:
         self._again: list[tuple[float, Chunk]] = []
         self._trouble: dict[int, _Trouble] = {}
         self._lost_at: float | None = None
+        self._ended_at = time.monotonic()
         self._next: asyncio.Task[Chunk | None] | None = None
         self._left = True
 
@@ -205,6 +206,7 @@ class Dispatch:
             self._note_trouble(chunk, 1, f"{type(error).__name__}: {error}")
         else:
             self._lost_at = None
+            self._ended_at = time.monotonic()
             if done is not None:  # else it was stopped before it began
                 self._forget_copies(chunk)
                 self._job.ended(chunk, done)
@@ -213,8 +215,10 @@ class Dispatch:
         """Hand out a second time what nothing has been heard of (rule 4)."""
         numbers, alone = [chunk.number for chunk in self._open.values()], False
         silence = self._silence + self._fleet.workers() / _REPORTS  # with many workers, each reports less often
+        heard_at = self._totals.heard_at
+        latest = max(self._ended_at, *heard_at.values(), 0.0)  # those that wait at a frozen worker are not heard of
         for chunk in list(self._open.values()):
-            heard = self._totals.heard_at.get(chunk.number, now)
+            heard = heard_at.get(chunk.number, latest)
             if now - heard > silence and numbers.count(chunk.number) == 1:
                 self._open[self._fleet.submit(self._task(chunk, alone))] = chunk
 
