@@ -74,7 +74,7 @@ async def test_all_chunks_are_handed_out_and_nothing_is_left_behind(tmp_path):
 
 async def test_chunks_that_an_earlier_run_has_ended_are_not_handed_out_again(tmp_path):
     job = Job(inputs(tmp_path, 50), tmp_path / "out.jsonl", chunk=10)
-    what = job.what(split(job).digest) | {"chunk": 10}
+    what = job.what(split(job).digest) | {"chunk": 10, "the use of --shared": False}
     parts = open_parts(job, what)
     publish(parts, what)
     (parts.path / "000001.e1.jsonl").write_bytes(LINE * 10)
