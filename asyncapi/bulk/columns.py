@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.cells import Kind, cell, fields_of, plain
 from asyncapi.bulk.rows import COLUMNS, Row, cells, row_of
-from asyncapi.bulk.selection import Path, selection
 from asyncapi.errors import StatusError
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.reader import Item
+    from asyncapi.bulk.selection import Path
     from asyncapi.messages.response import Outcome
 
 
@@ -158,7 +158,7 @@ class RowMaker:
     """
 
     def __init__(self, job: Job, model: Any) -> None:
-        paths = selection(job.select)
+        paths = _paths(job.select)
         extra = [_EXTRA[name] for name in _EXTRA if name in job.extra]
         base = [name for name in COLUMNS if name != "data" or not (paths or job.save_dir)]
         base += ["file"] if job.save_dir is not None else []
@@ -224,6 +224,14 @@ class RowMaker:
             response = None
         for name in self._extra:
             row[name] = None if response is None else _EXTRA_OF[name](end, response)
+
+
+def _paths(texts: Sequence[str]) -> tuple[Path, ...]:
+    if not texts:
+        return ()
+    from asyncapi.bulk.selection import selection  # noqa: PLC0415 - most jobs select nothing
+
+    return selection(texts)
 
 
 def _size(end: Any, response: Any) -> int:

@@ -12,13 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.again import may_be_sent_again
 from asyncapi.bulk.columns import columns_of
-from asyncapi.bulk.failed import FailedRows
 from asyncapi.bulk.feed import in_thread
-from asyncapi.bulk.finished import finished
 from asyncapi.bulk.prepare import open_output
-from asyncapi.bulk.retried import Retried
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +25,7 @@ if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
     from asyncapi.bulk.part import Part
     from asyncapi.bulk.reader import Reader
+    from asyncapi.bulk.retried import Retried
     from asyncapi.bulk.sinks import Sink
     from asyncapi.bulk.store import Store
 
@@ -81,6 +78,8 @@ async def opened(
     if job.retry_failed:
         return await _again(job, columns, reader, digest)
     if job.resume and part is None:
+        from asyncapi.bulk.finished import finished  # noqa: PLC0415 - a new job needs none
+
         there = await in_thread(partial(finished, sink, columns, reader))
         if there is not None:  # rule 1
             return Opened(finished=there)
@@ -100,6 +99,9 @@ async def _again(job: Job, columns: Columns, reader: Reader, digest: str) -> Ope
     """Open the output for the failed rows that are sent again (rule 2)."""
     if not reader.regular:
         raise ConfigError("--retry-failed reads the input twice: give it as a file, not as a stream")
+
+    from asyncapi.bulk.again import may_be_sent_again  # noqa: PLC0415 - most jobs send nothing again
+    from asyncapi.bulk.retried import Retried  # noqa: PLC0415 - the same
 
     def find() -> Retried:
         ordered, everything = job.ordered, job.include_unknown
@@ -129,6 +131,8 @@ async def _collect_failed(job: Job, store: Store) -> None:
     """Have the store collect the requests of failed rows, where the job wants them."""
     if job.failed_to is None:
         return
+    from asyncapi.bulk.failed import FailedRows  # noqa: PLC0415 - most jobs don't
+
     rows = FailedRows(job.failed_to)
     try:
         await in_thread(partial(rows.open, store.past))

@@ -7,7 +7,6 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.bulk.retry_on import RetryOn
 from asyncapi.bulk.weights import Weights
 from asyncapi.credentials import ApiKey, Basic, Bearer
 from asyncapi.errors import ConfigError
@@ -80,6 +79,8 @@ def retries(job: Job) -> Retry | None:
     retry = replace(retry, budget=budget, max_retry_after=min(retry.max_retry_after, job.max_wait))
     if job.retry_on is None:
         return retry
+    from asyncapi.bulk.retry_on import RetryOn  # noqa: PLC0415 - most jobs keep to the defaults
+
     chosen = RetryOn.of(job.retry_on)
     return replace(retry, statuses=chosen.statuses, retry=chosen)
 

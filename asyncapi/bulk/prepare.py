@@ -7,8 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from asyncapi.bulk.bodies import HeaderFields
-from asyncapi.bulk.certificate import CertificateTransport
-from asyncapi.bulk.failed import FailedRows
 from asyncapi.bulk.feed import in_thread
 from asyncapi.bulk.places import check_apart, check_output, journal_path
 from asyncapi.bulk.report import check_report
@@ -155,6 +153,8 @@ def check_beside(job: Job) -> Any:
     if job.summary is not None:
         check_summary(job.summary)
     if job.failed_to is not None:
+        from asyncapi.bulk.failed import FailedRows  # noqa: PLC0415 - most jobs don't
+
         FailedRows(job.failed_to).check(local_file(job.input), job.output)
     model = job.model_type()
     if model is not None:
@@ -255,4 +255,8 @@ def _transport_for(job: Job) -> Transport:
         trust_env="proxies" if job.proxy_env else False,
     )
     transport = make(tls=job.tls_settings())
-    return transport if job.cert is None else CertificateTransport(transport, partial(make, tls=job.tls), job.base_url)
+    if job.cert is None:
+        return transport
+    from asyncapi.bulk.certificate import CertificateTransport  # noqa: PLC0415 - most jobs have none
+
+    return CertificateTransport(transport, partial(make, tls=job.tls), job.base_url)
