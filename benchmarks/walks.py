@@ -210,20 +210,20 @@ def fetch() -> Walk:
 
 def further_row() -> Walk:
     """The second of two rows, one at a time: from the first outcome that the job takes to the second."""
-    from asyncapi.bulk.engine import Engine
+    from asyncapi.bulk.results import Results
 
-    walk, take = Walk(), Engine._take
+    walk, take = Walk(), Results.take
     walk.paused = True
 
-    def taken(engine: Engine, outcome: Any) -> None:
-        take(engine, outcome)
+    def taken(results: Results, outcome: Any) -> None:
+        take(results, outcome)
         walk.paused = outcome.index != 0
 
-    Engine._take = taken
+    Results.take = taken
     try:
         _fetch(walk, rows=2)
     finally:
-        Engine._take = take
+        Results.take = take
     return walk
 
 

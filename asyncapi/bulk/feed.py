@@ -21,6 +21,10 @@ _BATCH = 100  # rows
 _WAITING = 2  # batches
 
 
+class _NobodyReads(Exception):
+    """The rows are no longer wanted."""
+
+
 class _Pipe:
     """Hands batches over from the thread to the event loop."""
 
@@ -30,11 +34,14 @@ class _Pipe:
         self._queue: asyncio.Queue[list[Item] | BaseException | None] = asyncio.Queue()
         self._closed = False
 
-    def put(self, what: list[Item] | BaseException | None) -> None:
-        """Add a batch, from the thread; wait while two batches wait."""
+    def put(self, what: list[Item] | BaseException | None) -> bool:
+        """Add a batch, from the thread; wait while two batches wait. Returns False once nobody takes any more."""
         self._room.acquire()
-        if not self._closed:
-            self._loop.call_soon_threadsafe(self._queue.put_nowait, what)
+        if self._closed:
+            self._room.release()
+            return False
+        self._loop.call_soon_threadsafe(self._queue.put_nowait, what)
+        return True
 
     async def get(self) -> list[Item] | BaseException | None:
         """Take a batch, from the event loop."""
@@ -72,9 +79,9 @@ def _pump(reader: Reader, pipe: _Pipe) -> None:
 
     def hand_over() -> None:
         nonlocal batch
-        if batch:
-            pipe.put(batch)
-            batch = []
+        if batch and not pipe.put(batch):
+            raise _NobodyReads
+        batch = []
 
     end: BaseException | None = None
     try:
@@ -83,12 +90,14 @@ def _pump(reader: Reader, pipe: _Pipe) -> None:
             batch.append(item)
             if len(batch) >= _BATCH:
                 hand_over()
+    except _NobodyReads:
+        return
     except BaseException as error:  # carried to the loop, and raised there
         end = error
     try:
         hand_over()
         pipe.put(end)
-    except RuntimeError:  # the loop is closed
+    except (_NobodyReads, RuntimeError):  # the loop is closed
         return
 
 

@@ -4,7 +4,8 @@
 transports report to each other. Who writes what (`tests/messages/test_call.py` holds this table):
 
     original, settings, started       nobody, once the call has begun
-    fan_out                           client.methods, before the call is sent
+    fan_out                           client.methods, bulk.saving: before the call is sent
+    before_write                      bulk.prepare: before each attempt
     host                              layers.fallback: another base URL
     principal                         layers.principal
     task                              client.methods, credentials.oauth.token_endpoint, layers.deadline, layers.hedge,

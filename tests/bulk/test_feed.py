@@ -1,6 +1,7 @@
 """Rows of a stream come from a thread, in batches, and never block the event loop."""
 
 import asyncio
+import itertools
 import threading
 
 import pytest
@@ -66,3 +67,13 @@ async def test_work_whose_caller_has_gone_is_dropped():
     with pytest.raises(asyncio.CancelledError):
         await waiting
     release.set()
+
+
+async def test_the_thread_ends_when_nobody_reads_a_source_without_end():
+    before = set(threading.enumerate())
+    rows = feed(Reader(itertools.count()))
+    assert await anext(rows) == 0
+    (thread,) = set(threading.enumerate()) - before
+    await rows.aclose()
+    await asyncio.to_thread(thread.join, 10)
+    assert not thread.is_alive()

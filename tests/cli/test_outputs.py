@@ -328,7 +328,7 @@ async def test_failed_rows_of_a_killed_job_are_all_there_after_its_resume(tmp_pa
 async def test_failed_rows_never_replace_the_input(tmp_path, server, asyncapi, inputs):
     code, _, err = await asyncapi("fetch", inputs(2), "-o", "out.jsonl", "--failed-to", "in.txt")
     assert code == 2
-    assert "it is the input or the output; name another file" in err
+    assert "the input and --failed-to are the same file, in.txt: name another one" in err
     assert server.seen == []
 
 

@@ -19,7 +19,7 @@ def spools(folder):
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.jsonl.gz", "out.sqlite", "out.parquet"])
 async def test_the_object_is_there_at_the_end(tmp_path, asyncapi, inputs, bucket, name):  # noqa: F811 - the fixture
-    output, env = f"{bucket.url}/whole/{name}", {**os.environ, **bucket.env}
+    output, env = f"{bucket.url}/{tmp_path.name}/{name}", {**os.environ, **bucket.env}
     code, _, err = await asyncapi("fetch", inputs(20), "-o", output, env=env)
     assert code == 0, err
     content = bucket.fs.cat_file(output)
@@ -50,7 +50,7 @@ async def test_a_kill_leaves_no_object_and_the_resume_makes_it(tmp_path, server,
         return web.json_response({})
 
     server.answer = answer
-    output, env = f"{bucket.url}/killed.jsonl", {**os.environ, **bucket.env}
+    output, env = f"{bucket.url}/{tmp_path.name}/killed.jsonl", {**os.environ, **bucket.env}
     command = ("fetch", inputs(30), "-o", output, "--resume", "--quiet", "-c", "4")
     process = await start(*command, env=env)
     await server.saw(25)
@@ -71,12 +71,13 @@ async def test_a_kill_leaves_no_object_and_the_resume_makes_it(tmp_path, server,
 
 
 async def test_an_upload_that_fails_keeps_the_rows_and_is_resumed(tmp_path, server, asyncapi, inputs, bucket):  # noqa: F811 - the fixture
-    output, env = "s3://nobody/out.jsonl", {**os.environ, **bucket.env}
+    nobody = f"nobody-{tmp_path.name[-1]}"  # each transport has a folder of its own
+    output, env = f"s3://{nobody}/out.jsonl", {**os.environ, **bucket.env}
     code, _, err = await asyncapi("fetch", inputs(5), "-o", output, "--quiet", env=env)
     assert code == 1
-    assert "the upload to s3://nobody/out.jsonl failed" in err
+    assert f"the upload to {output} failed" in err
     assert "--resume uploads them" in err
-    bucket.fs.mkdir("nobody")
+    bucket.fs.mkdir(nobody)
     before = len(server.seen)
     code, _, err = await asyncapi("fetch", inputs(5), "-o", output, "--quiet", "--resume", env=env)
     assert code == 0, err

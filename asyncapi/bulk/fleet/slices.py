@@ -119,7 +119,8 @@ class _ParquetSlice(ParquetSource):
             names = None if self.wanted is None else [name for name in self.columns if name in self.wanted]
             batches = file.iter_batches(batch_size=_BATCH, row_groups=groups, columns=names, use_threads=False)
             number, left = chunk.begin, chunk.length
-            while left and (rows := self._next(batches)) is not None:
+            while left and (batch := self._next(batches)) is not None:
+                rows = self._rows(batch)
                 for row in rows[skip : skip + left]:
                     number, left = number + 1, left - 1
                     yield number, row
