@@ -78,11 +78,11 @@ def ids(path):
 
 async def test_a_job_runs_on_dask_with_the_credential_of_the_workers(cluster, server, tmp_path):
     states = []
-    job = Job(inputs(tmp_path, server), tmp_path / "o.jsonl", chunk=10, auth_env="TOKEN_OF_WORKERS")
+    job = Job(inputs(tmp_path, server), tmp_path / "o.jsonl", chunk=10, auth_env="TOKEN_OF_WORKERS", concurrency=1)
     summary = await run(job, on=f"dask://{cluster.address}", progress=states.append)
     assert (summary.ok, summary.exit_code, summary.stopped) == (URLS, 0, None)
     assert ids(tmp_path / "o.jsonl") == list(range(URLS))
-    assert any("1 worker" in state.notes for state in states)
+    assert any("worker" in note for state in states for note in state.notes)
 
 
 async def test_a_client_of_dask_stands_for_its_cluster(cluster, server, tmp_path):
