@@ -26,8 +26,8 @@ class Server:
         return await self.answer(request)
 
     async def saw(self, count):
-        """Wait until so many requests have come in all."""
-        async with self.arrived:
+        """Wait until so many requests have come in all; two minutes at most."""
+        async with asyncio.timeout(120), self.arrived:
             await self.arrived.wait_for(lambda: len(self.seen) >= count)
 
 

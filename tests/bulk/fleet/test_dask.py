@@ -1,5 +1,6 @@
 """Dask runs chunks: real schedulers and workers, with the environment of their own, killed and started again."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -77,12 +78,21 @@ def ids(path):
 
 
 async def test_a_job_runs_on_dask_with_the_credential_of_the_workers(cluster, server, tmp_path):
-    states = []
-    job = Job(inputs(tmp_path, server), tmp_path / "o.jsonl", chunk=10, auth_env="TOKEN_OF_WORKERS", concurrency=1)
-    summary = await run(job, on=f"dask://{cluster.address}", progress=states.append)
+    job = Job(inputs(tmp_path, server), tmp_path / "o.jsonl", chunk=10, auth_env="TOKEN_OF_WORKERS")
+    summary = await run(job, on=f"dask://{cluster.address}")
     assert (summary.ok, summary.exit_code, summary.stopped) == (URLS, 0, None)
     assert ids(tmp_path / "o.jsonl") == list(range(URLS))
-    assert any("worker" in note for state in states for note in state.notes)
+
+
+async def test_the_workers_are_counted_soon(cluster):
+    fleet = fleet_of(f"dask://{cluster.address}")
+    try:
+        await fleet.start(print)
+        async with asyncio.timeout(60):
+            while fleet.workers() < 1:
+                await asyncio.sleep(0.05)
+    finally:
+        await fleet.aclose()
 
 
 async def test_a_client_of_dask_stands_for_its_cluster(cluster, server, tmp_path):
