@@ -241,7 +241,6 @@ async def test_what_cannot_be_is_said_before_anything_is_sent(asyncapi, server, 
 
 
 async def test_the_report_and_the_summary_are_of_all_workers(tmp_path, asyncapi, inputs):
-    pytest.importorskip("matplotlib")
     files = ("--report", "r.html", "--summary", "s.json")
     code, _, _ = await asyncapi("fetch", inputs(40), "-o", "out.jsonl", "--on", "local:2", "--chunk", "10", *files)
     assert code == 0
