@@ -34,3 +34,13 @@ def test_the_cells_of_columns_that_hold_secrets_are_masked():
 def test_a_long_line_of_quotes_takes_no_time():
     assert len(excerpt('"' * 1_000_000)) == 100
     assert len(excerpt('"\\' * 1_000_000)) == 100
+
+
+def test_a_secret_in_an_array_or_an_object_is_masked_with_all_that_follows():
+    assert excerpt('{"id":1,"token":["s3cret"],"b":2}') == '{"id":1,"token":***'
+    assert "s3cret" not in excerpt('{"a":[1],"password" : {"x":"s3cret"}}')
+    assert excerpt('{"tags":["x"],"n":{"a":1}}') == '{"tags":["x"],"n":{"a":1}}'
+
+
+def test_secrets_of_a_row_may_be_of_any_type():
+    assert secrets_of({"token": ["a"], "n": {"b": 1}, "password": None}) == ["['a']"]

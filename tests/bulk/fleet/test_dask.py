@@ -91,6 +91,7 @@ async def test_the_workers_are_counted_soon(cluster):
         async with asyncio.timeout(60):
             while fleet.workers() < 1:
                 await asyncio.sleep(0.05)
+        assert fleet.workers() == 1
     finally:
         await fleet.aclose()
 
