@@ -101,6 +101,7 @@ if TYPE_CHECKING:
         Fallback,
         Hedge,
         LinkHeader,
+        Mesh,
         NextUrl,
         Offset,
         PageNumber,
@@ -164,6 +165,7 @@ __all__ = [
     "Key",
     "KeyPool",
     "LinkHeader",
+    "Mesh",
     "NextUrl",
     "NotFound",
     "OAuth2AuthorizationCode",
@@ -243,7 +245,7 @@ _HOMES = {
     "sansio.http.sse": "ServerSentEvent",
     "settings": (
         "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Fallback Hedge "
-        "LinkHeader NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
+        "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
     "stores.redis_tokens": "RedisStore",
     "streaming.events": "Events",

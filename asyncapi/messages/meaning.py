@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Reading = Callable[["Response"], "Meaning | None"]
 """Reads what a response means; None for what its status says."""
 
+Refining = Callable[["Response", "Meaning | None"], "Meaning | None"]
+"""Refines what the protocol of a call has read, which may be None, by what a proxy tells in the same response."""
+
 
 class Meaning:
     """What one response means.
@@ -30,11 +33,13 @@ class Meaning:
         failed: Whether the breaker counts it as a failure of the host, whatever the status says.
         unprocessed: Whether it proves that the server did nothing: any request may be sent again.
         wait: Seconds that the server asks to wait, in place of what `Retry-After` says.
-        attempts: How many attempts were made for it, those of a proxy behind this one included: they count as ours.
+        attempts: How many attempts were made for it, those of a proxy behind this one included: they count as ours, and
+            where there were several, no status proves that the server did nothing.
+        more: The most attempts that may follow it; None for as many as the policy allows.
         out: Whether this endpoint wants no more requests for now.
     """
 
-    __slots__ = ("attempts", "failed", "out", "retry", "status", "text", "unprocessed", "wait")
+    __slots__ = ("attempts", "failed", "more", "out", "retry", "status", "text", "unprocessed", "wait")
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class Meaning:
         unprocessed: bool = False,
         wait: float | None = None,
         attempts: int = 1,
+        more: int | None = None,
         out: bool = False,
     ) -> None:
         self.status: int = status
@@ -55,6 +61,7 @@ class Meaning:
         self.unprocessed: bool = unprocessed
         self.wait: float | None = wait
         self.attempts: int = attempts
+        self.more: int | None = more
         self.out: bool = out
 
     @property
