@@ -75,6 +75,9 @@ class CallOptions(MapOptions, total=False):
     """A multipart body: name -> path, bytes, file, or (filename, content[, content type])."""
     idempotency_key: str | bool | None
     """True makes one, text is sent as it is: the request becomes safe to resend."""
+    idempotent: bool | None
+    """Your word on whether sending it twice does its work once: True for a search by POST, False for a GET that does
+    something. None for what the method and the key say."""
 
 
 SHARED: frozenset[str] = SharedOptions.__optional_keys__

@@ -43,9 +43,9 @@ ORDER = (
     # what carries an attempt, who we say we are, one concern a layer
     "transports", "credentials", "layers",
     # the options of a call; one call, many calls, bodies that arrive bit by bit, lists of many pages; and the client that holds them
-    "options", "calls", "fanout", "streaming", "pagination", "client",
-    # protocols and facades over a client; the same without `await`; tests, traces and watchers
-    "speakers", "declared", "blocking", "testing", "trace", "watch",
+    "options", "calls", "fanout", "streaming", "pagination",
+    # protocols over what a client gives them; the client; facades over it; the same without `await`; tests, traces and watchers
+    "speakers", "client", "declared", "blocking", "testing", "trace", "watch",
     # jobs, and the command line
     "bulk", "cli", "__main__",
 )  # fmt: skip

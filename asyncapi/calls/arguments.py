@@ -41,8 +41,8 @@ def place_of(priority: Any, tenant: Any) -> tuple[int, str]:
 
 _UNSET_OPTIONS = ("auth", "timeout", "retry", "wait")  # None means something
 _NONE_OPTIONS = (
-    "params", "cookies", "json", "data", "content", "files", "redirects", "idempotency_key", "route", "priority",
-    "tenant",
+    "params", "cookies", "json", "data", "content", "files", "redirects", "idempotency_key", "idempotent",
+    "route", "priority", "tenant",
 )  # fmt: skip
 
 

@@ -134,6 +134,7 @@ class Builder:
         tenant: str | None = None,
         cookies: Mapping[str, str] | None = None,
         redirects: int | None = None,
+        idempotent: bool | None = None,
     ) -> Request:
         """Build the request as it goes down the layers.
 
@@ -150,9 +151,11 @@ class Builder:
         built.auth, built.redirects = auth, redirects
         if auth is not UNSET or cookies is not None or redirects is not None:
             self._set_own(built, cookies)
+        if idempotent is not None and not isinstance(idempotent, bool):
+            raise ConfigError(f"idempotent={idempotent!r}: give True, False, or None for what the method says")
         built.json, built.data, built.content, built.files = json, data, content, files
         built.timeout, built.retry, built.route = timeout, retry, route
-        built.idempotency_key = idempotency_key
+        built.idempotency_key, built.idempotent = idempotency_key, idempotent
         built.wait, built.priority, built.tenant = wait, priority, tenant
         total, settings = self._total, self._settings
         limited = timeout is not UNSET or retry is not UNSET or wait is not UNSET

@@ -93,8 +93,8 @@ class _ValueCredential:
         context: AuthContext,
     ) -> str:
         """After a 401, have the call sent once more if there may be another value."""
-        if response.status != _UNAUTHORIZED or refused:
-            if refused and response.status == _UNAUTHORIZED:
+        if response.effective_status != _UNAUTHORIZED or refused:
+            if refused and response.effective_status == _UNAUTHORIZED:
                 self._rejections.renewal_failed(route(response), object(), context.clock.now())
             elif refused:
                 self._rejections.renewal_helped(route(response))

@@ -196,7 +196,7 @@ class Tokens(Generic[T]):
             return why
         token: T = signature.source
         renewed = any(earlier.source is not token for earlier in refused)
-        if response.status != _UNAUTHORIZED:
+        if response.effective_status != _UNAUTHORIZED:
             if renewed:
                 self._rejections.renewal_helped(route(response))
             return ""

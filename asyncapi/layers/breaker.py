@@ -21,6 +21,8 @@ from asyncapi.errors import CircuitOpen, ConnectError, TransportError
 from asyncapi.sansio.failures.resend import says_nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from asyncapi.clock import Clock
     from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
@@ -66,7 +68,7 @@ def breaker(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:
                 raise
             if len(call.attempts) > records_before:
                 is_slow = slow is not None and call.attempts[-1].elapsed > slow
-                circuit.record(permit, call, now(), failed=response.status in statuses, slow=is_slow)
+                circuit.record(permit, call, now(), failed=_is_failure(response, statuses), slow=is_slow)
             else:
                 circuit.release(call)
             return response
@@ -130,6 +132,13 @@ def _refusal(circuit: Circuit, key: str, now: float) -> CircuitOpen:
     refusal = CircuitOpen(what, retry_after=wait)
     refusal.probe_in = circuit.probe_in(now)
     return refusal
+
+
+def _is_failure(response: Response, statuses: AbstractSet[int]) -> bool:
+    meaning = response.meaning
+    if meaning is None or meaning.failed is None:
+        return response.effective_status in statuses
+    return meaning.failed
 
 
 def _blames_host(error: TransportError) -> bool:

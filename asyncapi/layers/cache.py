@@ -174,7 +174,7 @@ class _Cache:
 
     def _compare(self, request: Request, response: Response) -> None:
         """Invalidate what the response to a HEAD shows to be outdated (rule 3)."""
-        if response.status != 200 or response.target != request.target or response.degraded:  # noqa: PLR2004
+        if response.effective_status != 200 or response.target != request.target or response.degraded:  # noqa: PLR2004
             return
         for user in {request.call.principal, _EVERYBODY}:
             variants = self._answers.get(_key(request)) or ()
@@ -193,8 +193,10 @@ class _Cache:
                 return old
             raise
         # section 4.3.3: a 5xx to a revalidation may be answered from the store
-        if response.status in _ERRORS and (old := self._in_place(stored, request, str(response.status))) is not None:
-            return old
+        if response.effective_status in _ERRORS:
+            old = self._in_place(stored, request, str(response.shown_status))
+            if old is not None:
+                return old
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
             valid = None
             if response.target == request.target and await self._owner(request, stored.headers) == stored.identity:

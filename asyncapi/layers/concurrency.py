@@ -224,7 +224,7 @@ async def _learning(inner: Send, request: Request, gate: Gate, learned: Learned,
             gate.learn(learned, clock.now(), _latency(call), dropped=True)
         raise
     if len(call.attempts) > records_before:
-        gate.learn(learned, clock.now(), _latency(call), dropped=response.status in _DROPS)
+        gate.learn(learned, clock.now(), _latency(call), dropped=response.effective_status in _DROPS)
     return response
 
 

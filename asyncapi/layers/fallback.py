@@ -188,7 +188,7 @@ class _Fallback:
         """Ask the usual place, then the fallbacks."""
         reserve = max(alternative.share for alternative in self._alternatives)
         usual = await (self._try_place(request, reserve) if self._elsewhere else self._bounded(request, reserve))
-        if isinstance(usual, Response) and usual.status not in self._statuses:
+        if isinstance(usual, Response) and usual.effective_status not in self._statuses:
             if self._last_good is not None and usual.open_body is None:  # the body of a stream is not here to be stored
                 unchanged = self._last_good.unchanged
                 if unchanged is None or await unchanged(request):
@@ -196,7 +196,7 @@ class _Fallback:
             return usual
         failures = [usual]
         for number, alternative in enumerate(self._alternatives):
-            if isinstance(usual, Response) and usual.status not in alternative.statuses:
+            if isinstance(usual, Response) and usual.effective_status not in alternative.statuses:
                 continue
             rest = self._alternatives[number + 1 :]
             answer = await self._answer(
@@ -217,7 +217,7 @@ class _Fallback:
 
     def _failed(self, result: Failure) -> bool:
         """Rule 1."""
-        return not isinstance(result, Response) or result.status in self._statuses
+        return not isinstance(result, Response) or result.effective_status in self._statuses
 
     async def _try_place(self, request: Request, reserve: float) -> Failure:
         """Ask the place that the request names, unless it is known to be down (rule 3)."""
@@ -271,7 +271,11 @@ class _Fallback:
     ) -> Response | None:
         """Return the response of one fallback, or None."""
         failure = failures[0]
-        why = str(failure.status) if isinstance(failure, Response) else f"{type(failure).__name__}: {failure.message}"
+        why = (
+            str(failure.shown_status)
+            if isinstance(failure, Response)
+            else f"{type(failure).__name__}: {failure.message}"
+        )
         if alternative.target is not None:
             return await self._ask(alternative.target, request, failures, why, reserve)
         now = self._clock.now()
@@ -320,7 +324,7 @@ def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:
         isinstance(failure, RejectedError)
         or (
             resend_obstacle(request, failure) is None
-            and not (isinstance(failure, Response) and failure.status == _PAYMENT_REQUIRED)
+            and not (isinstance(failure, Response) and failure.effective_status == _PAYMENT_REQUIRED)
         )
         for failure in failures
     )

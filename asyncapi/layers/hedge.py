@@ -133,7 +133,8 @@ def hedge(hedges: Hedges, settings: Hedge) -> Layer:
 
 def _is_good(response: Response) -> bool:
     """Whether a response ends the race: one that needs no retry (rule 4)."""
-    return response.status < 500 and response.status not in RETRY_STATUSES  # noqa: PLR2004 - where server errors begin
+    status = response.effective_status
+    return status < 500 and status not in RETRY_STATUSES  # noqa: PLR2004 - where server errors begin
 
 
 class _Race:

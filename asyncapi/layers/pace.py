@@ -95,14 +95,16 @@ class Pace:
 
     def learn(self, request: Request, response: Response, number: int, sent_at: float, *, backlog: bool) -> None:
         """Take in a response that may say something about limits."""
-        status, headers, wait = response.status, response.headers, None
+        status, headers, meaning = response.effective_status, response.headers, response.meaning
+        wait: float | None = None
         signature = request.call.signature
         # a pool of keys: see credentials/key_pool.py
         if signature is not None and signature.pooled:  # one key's limits, not the host's: its pool keeps them
             status, headers = _OK if status in _REFUSALS else status, _NONE
         limits = quotas(headers, self._clock.wall())
         if status in _REFUSALS:
-            wait = wait_asked(status, headers, self._clock.wall())
+            told = None if meaning is None else meaning.wait
+            wait = wait_asked(status, headers, self._clock.wall()) if told is None else told
             if wait == 0.0:  # Retry-After has whole seconds: the rest of one may be left
                 wait = _REST
         if limits and self._tell_quotas is not None:
@@ -165,7 +167,7 @@ def pace(
                 raise
             # rule 4
             look = number <= _AT_FIRST or taken or not number % _NOW_AND_THEN
-            if response.status in _REFUSALS or (look and _may_state_limits(tuple(response.headers))):
+            if response.effective_status in _REFUSALS or (look and _may_state_limits(tuple(response.headers))):
                 state.learn(request, response, number, sent_at, backlog=infer or call.backlog)
             else:
                 pacer.passed(now(), number, sent_at)

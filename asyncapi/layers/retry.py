@@ -89,7 +89,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
                         again = _Again(inner, request, budget, clock, free)
                         await again.hold(refusal)
                         response = await again.attempt()
-                    if response.status < 400 and policy.retry is None:  # noqa: PLR2004 - where errors begin
+                    if response.effective_status < 400 and policy.retry is None:  # noqa: PLR2004 - where errors begin
                         budget.succeeded(0.0)
                         return response
                     failure = response
@@ -127,7 +127,7 @@ def _refused(request: Request, failure: Response | TransportError) -> bool:
     A 401 after a redirect is not the response to the request itself, which may have done its work.
     """
     call = request.call
-    if not call.resend or isinstance(failure, TransportError) or failure.status < 400:  # noqa: PLR2004
+    if not call.resend or isinstance(failure, TransportError) or failure.effective_status < 400:  # noqa: PLR2004
         return False
     answered = failure.request
     is_its_own = answered is not None and answered.method == request.method and answered.target == request.target
@@ -209,6 +209,8 @@ class _Again:
         call = self._request.call
         while True:
             records_before, self._owed = len(call.attempts), 0.0
+            if not isinstance(failure, TransportError) and failure.meaning is not None:
+                self._tries += failure.meaning.attempts - 1  # made behind it, by a mesh
             self._budget.failed(self._clock.now(), timed_out=timed_out(failure))
             try:
                 await self._prepare(failure, call)
@@ -220,7 +222,7 @@ class _Again:
             except RejectedError as refusal:  # our own refusal: the caller needs to see the failure before it
                 return self._end(failure, _GiveUp(refusal.message, cause=refusal), call)
             else:
-                if failure.status < 400 and self._policy.retry is None:  # noqa: PLR2004
+                if failure.effective_status < 400 and self._policy.retry is None:  # noqa: PLR2004
                     self._budget.succeeded(self._paid)
                     return failure
             finally:
@@ -273,10 +275,10 @@ class _Again:
             return
         state = self._state(failure, call)
         if not await self._worthwhile(failure, state):
-            if not isinstance(failure, TransportError) and failure.status < 400:  # noqa: PLR2004
+            if not isinstance(failure, TransportError) and failure.effective_status < 400:  # noqa: PLR2004
                 self._budget.succeeded(self._paid)
             raise _GiveUp("")
-        what = failure.status if not isinstance(failure, TransportError) else type(failure).__name__
+        what = type(failure).__name__ if isinstance(failure, TransportError) else failure.shown_status
         wait, source = await self._wait(failure, state)
         await self._allow(failure, wait, source, state)
         if not isinstance(failure, TransportError) and failure.open_body is not None:
@@ -295,7 +297,7 @@ class _Again:
     async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
         """Question 1."""
         policy = self._policy
-        if not isinstance(failure, TransportError) and failure.status == _PAYMENT_REQUIRED:
+        if not isinstance(failure, TransportError) and failure.effective_status == _PAYMENT_REQUIRED:
             return False  # somebody has to pay first
         if policy.retry is not None:
             return bool(await _called(policy.retry, state))
@@ -355,9 +357,9 @@ class _Again:
         state.outcome_timestamp = self._clock.now()
         if isinstance(failure, AsyncAPIError):
             state.outcome.set_exception(failure)
-        elif failure.status >= 400:  # noqa: PLR2004
+        elif failure.effective_status >= 400:  # noqa: PLR2004
             asked = retry_after(failure.headers, self._clock.wall())
-            state.outcome.set_exception(status_error(failure, request=self._request, retry_after=asked))
+            state.outcome.set_exception(status_error(failure.as_meant(), request=self._request, retry_after=asked))
         else:
             state.outcome.set_result(failure)
         return state

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.messages.call import Call
+    from asyncapi.messages.meaning import Reading
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.types import Layer, Send
@@ -103,7 +104,7 @@ def calls(meter: Meter, clock: Clock) -> Layer:
                 meter.hold(call.held_by)
             if response.open_body is None:  # as `_ended` without an error, for the common case
                 meter.in_flight -= 1
-                by_status[response.status] = by_status.get(response.status, 0) + 1
+                by_status[response.effective_status] = by_status.get(response.effective_status, 0) + 1
             else:
                 release_at_end(response, partial(_ended, meter, response))
             return response
@@ -117,7 +118,7 @@ def _ended(meter: Meter, response: Response, error: BaseException | None) -> Non
     """Count the end of a streamed call: by its status, or by the error that ended its body."""
     meter.in_flight -= 1
     if error is None:
-        meter.by_status[response.status] = meter.by_status.get(response.status, 0) + 1
+        meter.by_status[response.effective_status] = meter.by_status.get(response.effective_status, 0) + 1
     else:
         meter.error(error)
         response.attempts[-1].error = error_text(error)
@@ -135,6 +136,7 @@ def attempts(
     clock: Clock,
     hooks: Sequence[Callable[[Attempt], object]] = (),
     state: Callable[[Request], dict[str, Any]] | None = None,
+    reading: Reading | None = None,
 ) -> Layer:
     """Write one record per attempt: the innermost layer of the SDK's own.
 
@@ -144,6 +146,7 @@ def attempts(
         hooks: Called with each record at the attempt's end.
         state: Returns the state of the limits and the breaker; not called for a first attempt that is sent at once and
             succeeds.
+        reading: Says what a response means, where neither its status nor the protocol of its call does.
     """
     now, wall, hooked = clock.now, clock.wall, bool(hooks)
 
@@ -168,7 +171,7 @@ def attempts(
             try:
                 response = await inner(request)
                 record.status, record.http_version = response.status, response.http_version
-                eventful = response.status >= 300  # noqa: PLR2004 - neither a redirect nor an error
+                eventful = _status(response, record, call.reading, reading) >= 300  # noqa: PLR2004 - neither a redirect nor an error
             except BaseException as error:
                 record.error, record.unsure, eventful = _error_of(error, call), maybe_processed(error, call.phase), True
                 raise
@@ -185,6 +188,20 @@ def attempts(
         return send
 
     return layer
+
+
+def _status(response: Response, record: Attempt, own: Reading | None, common: Reading | None) -> int:
+    """Return the effective status: let the protocol of the call say it, or else what all calls of the client share."""
+    if own is None and common is None:
+        return response.status
+    meaning = None if own is None else own(response)
+    if meaning is None and common is not None:
+        meaning = common(response)
+    if meaning is not None:
+        response.mean(meaning)
+        if meaning.text and meaning.status >= 400:  # noqa: PLR2004 - where errors begin
+            record.error = meaning.text
+    return response.effective_status
 
 
 def _error_of(error: BaseException, call: Call) -> str:

@@ -5,6 +5,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
 
     original, settings, started       nobody, once the call has begun
     fan_out                           client.methods, bulk.saving: before the call is sent
+    reading                           speakers.line, streaming.stream: before the call is sent
+    upgrade                           speakers.line: before the call is sent
     before_write                      bulk.prepare: before each attempt
     host                              layers.fallback: another base URL
     principal                         layers.principal
@@ -52,7 +54,9 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.errors import AsyncAPIError, Phase
+    from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
+    from asyncapi.messages.upgrade import Upgrade
 
 
 @dataclass(slots=True, eq=False)
@@ -175,6 +179,8 @@ class Call:
             base URL changes it.
         attempts: The records so far.
         before_write: Called right before the head of an attempt is written; what it raises keeps it from being sent.
+        reading: Says what a response means in the protocol that the call speaks; None for plain HTTP.
+        upgrade: What the connection is to change to (a WebSocket), or None.
         fan_out: The `map`, `gather` or job that it is one item of; None for a single call.
         task: The task it runs in.
         running: False once it has ended.
@@ -209,6 +215,7 @@ class Call:
         "phase",
         "principal",
         "queued",
+        "reading",
         "refused",
         "resend",
         "reused",
@@ -217,6 +224,7 @@ class Call:
         "signature",
         "started",
         "task",
+        "upgrade",
         "wait_log",
         "why",
     )  # fmt: skip
@@ -230,6 +238,8 @@ class Call:
         self.host: str = host
         self.attempts: list[Attempt] = []
         self.before_write: Callable[[], object] | None = None
+        self.reading: Reading | None = None
+        self.upgrade: Upgrade | None = None
         self.fan_out: Any = None  # a fan-out's `Outcomes`
         self.task: Task[Any] | None = None
         self.running: bool = True

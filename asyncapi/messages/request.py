@@ -63,6 +63,8 @@ class Request:
             a filename of None makes a part that is not a file.
         id: The caller's own id of the request; outcomes and bulk rows show it.
         idempotency_key: True makes one; a string is sent as it is (header `Idempotency-Key`).
+        idempotent: Whether sending it twice does its work once, as the caller knows; None for what its method and its
+            key say.
         timeout: Seconds for the whole call or a `Timeout`, for this request only; None for no limit.
         retry: Most attempts or a `Retry`, for this request only; None for a single attempt.
         redirects: The most redirects followed, for this request only; 0 returns them.
@@ -77,9 +79,13 @@ class Request:
     """
 
     __slots__ = (
-        "auth", "call", "content", "cookies", "data", "deadline", "files", "headers", "id", "idempotency_key", "json",
-        "method", "params", "priority", "redirects", "retry", "route", "target", "tenant", "timeout", "wait",
+        "auth", "call", "content", "cookies", "data", "deadline", "files", "headers", "id", "idempotency_key",
+        "idempotent", "json", "method", "params", "priority", "redirects", "retry", "route", "target", "tenant",
+        "timeout", "wait",
     )  # fmt: skip
+
+    call: Call
+    deadline: float | None
 
     def __init__(
         self,
@@ -96,6 +102,7 @@ class Request:
         files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
         id: Any = None,  # noqa: A002 - the public name
         idempotency_key: str | bool | None = None,
+        idempotent: bool | None = None,
         timeout: Any = UNSET,
         retry: Any = UNSET,
         redirects: int | None = None,
@@ -116,6 +123,7 @@ class Request:
         self.files: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = files
         self.id: Any = id
         self.idempotency_key: str | bool | None = idempotency_key
+        self.idempotent: bool | None = idempotent
         self.timeout: Any = timeout
         self.retry: Any = retry
         self.redirects: int | None = redirects
@@ -123,8 +131,7 @@ class Request:
         self.wait: bool | float | Unset = wait
         self.priority: int | None = priority
         self.tenant: str | None = tenant
-        self.deadline: float | None = None
-        self.call: Call = NO_CALL
+        self.deadline, self.call = None, NO_CALL
 
     @property
     def url(self) -> URL:

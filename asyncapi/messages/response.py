@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from asyncapi.messages.call import Attempt
+    from asyncapi.messages.meaning import Meaning
     from asyncapi.messages.open_body import OpenBody
     from asyncapi.messages.request import Request
     from asyncapi.types import Headers
@@ -38,6 +40,9 @@ class Response:
         target: The same as text, with the parts that the layers need.
         request: The request that it belongs to.
         http_version: "1.0", "1.1", "2", "3", or "" where the transport doesn't say.
+        meaning: What it means where its status alone does not say it (gRPC, a mesh); None for plain HTTP.
+        effective_status: The status that retries, limits, the breaker and credentials go by: that of `meaning`, or else
+            `status`.
         elapsed: Seconds from the start of the call to the end of the body, waits and retries included.
         attempts: One `Attempt` record per attempt, oldest first.
         degraded: The fallback that it came from, and why; "" for a response from the usual place.
@@ -50,13 +55,14 @@ class Response:
     """
 
     __slots__ = (
-        "attempts", "content", "degraded", "elapsed", "from_cache", "headers", "http_version", "open_body", "request",
-        "status", "target", "trailers",
+        "attempts", "content", "degraded", "effective_status", "elapsed", "from_cache", "headers", "http_version",
+        "meaning", "open_body", "request", "status", "target", "trailers",
     )  # fmt: skip
 
     content: bytes
     degraded: str
     from_cache: str
+    effective_status: int
     status: int
 
     def __init__(
@@ -70,7 +76,9 @@ class Response:
         http_version: str = "",
         trailers: CIMultiDictProxy[str] | Headers | None = None,
     ) -> None:
-        self.status, self.content = status, content
+        self.status = self.effective_status = status
+        self.content = content
+        self.meaning: Meaning | None = None
         self.headers: CIMultiDictProxy[str] = (
             headers if type(headers) is CIMultiDictProxy else CIMultiDictProxy(CIMultiDict(headers or ()))
         )
@@ -91,6 +99,23 @@ class Response:
     @url.setter
     def url(self, url: URL | str) -> None:
         self.target = _target_of(url)
+
+    def mean(self, meaning: Meaning) -> None:
+        """Say what the response means to the layers."""
+        self.meaning, self.effective_status = meaning, meaning.status
+
+    def as_meant(self) -> Response:
+        """Return the response with the status that it means, for strategies that know statuses alone."""
+        if self.status == self.effective_status:
+            return self
+        twin = copy(self)
+        twin.status = self.effective_status
+        return twin
+
+    @property
+    def shown_status(self) -> int | str:
+        """Its status, or what it means, as records show it."""
+        return self.status if self.meaning is None else self.meaning.shown
 
     @property
     def ok(self) -> bool:

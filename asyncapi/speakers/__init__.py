@@ -1,1 +1,1 @@
-"""Protocols spoken over a client (GraphQL, WebSocket, gRPC): they use its calls and own no network."""
+"""Protocols spoken over a client (WebSocket, GraphQL, gRPC): they use its calls and own no network."""

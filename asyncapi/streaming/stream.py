@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from asyncapi.calls.builder import Builder
     from asyncapi.clock import Clock
     from asyncapi.errors import AsyncAPIError
+    from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
@@ -131,6 +132,7 @@ class Opener:
         method: HTTP method.
         url: As in `Client.request`.
         options: The call's own; taken over.
+        reading: Says what a response means in the protocol that is spoken.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class Opener:
         method: str,
         url: str | URL,
         options: dict[str, Any],
+        reading: Reading | None = None,
     ) -> None:
         raises = options.pop("raise_for_status", None)
         self._raises = settings.raises if raises is None else raises
@@ -151,6 +154,7 @@ class Opener:
         self._method = method.upper()
         self._url = url
         self._options = options
+        self._reading = reading
         self._timeout = options.get("timeout", UNSET)
         self._due: float | None = None
 
@@ -170,17 +174,24 @@ class Opener:
         return await self._send(request, raises=True)
 
     async def _send(self, request: Request, *, raises: bool) -> StreamedResponse:
-        bodies: list[OpenBody] = []
-        request.call.open_bodies = bodies
-        current = None
-        try:
-            response = await self._carry(request)
-            if response.status >= 400 and raises:  # noqa: PLR2004 - where errors begin
-                raise self._status_error(response)
-            current = response.open_body
-        finally:
-            request.call.open_bodies = None
-            for body in bodies:
-                if body is not current:
-                    body.close()
+        request.call.reading = self._reading
+        response = await opened(self._carry, request)
+        if response.status >= 400 and raises:  # noqa: PLR2004 - where errors begin
+            raise self._status_error(response)
         return StreamedResponse(response, self._settings.limits(self._timeout), self._due, self.reopen)
+
+
+async def opened(carry: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """Send a request, and leave the body of its response open, if it is a good one; every other body is closed."""
+    bodies: list[OpenBody] = []
+    request.call.open_bodies = bodies
+    current = None
+    try:
+        response = await carry(request)
+        current = response.open_body
+    finally:
+        request.call.open_bodies = None
+        for body in bodies:
+            if body is not current:
+                body.close()
+    return response

@@ -6,8 +6,9 @@ It may help after a failure that another attempt may not meet:
     520 to 524, with which Cloudflare says that the server behind it gave nothing usable, was down, timed out (522, 524)
     or unreachable (developers.cloudflare.com, "Cloudflare 5xx errors"); or as the server says in `x-should-retry`.
 It is safe where the server will not do the work twice:
-    1. the method is idempotent: GET HEAD OPTIONS TRACE PUT DELETE (RFC 9110 section 9.2.2), or
-    2. the request carries an idempotency key, or
+    1. the caller says so (`idempotent=`); where nothing is said, the method is idempotent: GET HEAD OPTIONS TRACE PUT
+       DELETE (RFC 9110 section 9.2.2), or
+    2. the request carries an idempotency key, unless the caller says otherwise, or
     3. the failure proves that nothing was processed: no connection was made (also 521 and 523: none from Cloudflare
        to the server; a 522 may have come after one), the server or the transport says so (`ProtocolError.unprocessed`),
        a rate limit, or 529; unless it is what became of the GET that a redirect had made of a POST: the POST itself got
@@ -42,14 +43,21 @@ def rewindable(request: Request) -> bool:
 
 def safe(request: Request) -> bool:
     """Whether sending it twice does the work once, whatever became of the first (rules 1 and 2)."""
-    return (request.method in IDEMPOTENT or request.idempotency_key is not None) and rewindable(request)
+    return repeatable(request) and rewindable(request)
+
+
+def repeatable(request: Request) -> bool:
+    """Whether doing it twice does the work once (rules 1 and 2), whatever its body is."""
+    if request.idempotent is not None:
+        return request.idempotent
+    return request.method in IDEMPOTENT or request.idempotency_key is not None
 
 
 def timed_out(failure: Response | TransportError) -> bool:
     """Whether no response came in time, so that the host may still be working on the request."""
     if isinstance(failure, TransportError):
         return isinstance(failure, RequestTimeout) and failure.phase not in {"queue", "connect"}
-    return failure.status in _TIMED_OUT
+    return failure.effective_status in _TIMED_OUT
 
 
 def unprocessed(failure: Response | TransportError) -> bool:
@@ -60,7 +68,10 @@ def unprocessed(failure: Response | TransportError) -> bool:
         return isinstance(failure, ConnectError) or (
             isinstance(failure, RequestTimeout) and failure.phase in {"queue", "connect"}
         )
-    return failure.status in _UNPROCESSED or is_rate_limited(failure.status, failure.headers)
+    if failure.meaning is not None and failure.meaning.unprocessed:
+        return True
+    status = failure.effective_status
+    return status in _UNPROCESSED or is_rate_limited(status, failure.headers)
 
 
 def not_begun(failure: TransportError) -> bool:
@@ -83,4 +94,6 @@ def resend_obstacle(request: Request, failure: Response | TransportError) -> str
     failed = failure.request or (attempts[-1] if attempts else request)  # another than `request` after a redirect
     if unprocessed(failure) and failed.method == request.method:  # rule 3
         return None
+    if request.idempotent is False:
+        return f"{request.method} with idempotent=False is not safe to resend"
     return f"{request.method} without an idempotency key is not safe to resend"

@@ -32,11 +32,14 @@ def is_worth_it(request: Request, failure: Response | TransportError, statuses: 
     """
     if isinstance(failure, TransportError):
         return not failure.final
-    verdict = should_retry(failure.headers) if failure.status >= 400 else None  # noqa: PLR2004 - no success
+    status, meaning = failure.effective_status, failure.meaning
+    if meaning is not None and meaning.retry is not None:
+        return meaning.retry
+    verdict = should_retry(failure.headers) if status >= 400 else None  # noqa: PLR2004 - no success
     if verdict is not None:  # what the server says wins
         return verdict
-    return failure.status in statuses or in_progress(request, failure) or (
-        _TOO_MANY_REQUESTS in statuses and is_rate_limited(failure.status, failure.headers)
+    return status in statuses or in_progress(request, failure) or (
+        _TOO_MANY_REQUESTS in statuses and is_rate_limited(status, failure.headers)
     )  # fmt: skip
 
 
@@ -47,7 +50,11 @@ def wait_asked_for(failure: Response | TransportError, wall: float) -> float | N
         failure: Its response, or an error.
         wall: Now, in seconds since the Unix epoch.
     """
-    return None if isinstance(failure, TransportError) else wait_asked(failure.status, failure.headers, wall)
+    if isinstance(failure, TransportError):
+        return None
+    if failure.meaning is not None and failure.meaning.wait is not None:
+        return failure.meaning.wait
+    return wait_asked(failure.effective_status, failure.headers, wall)
 
 
 def backoff(retry: int, draw: float, *, base: float, cap: float, asked: float | None) -> float:
@@ -87,7 +94,7 @@ class Free:
             wait: Seconds that the server asks to wait, as `wait_asked_for` says.
             backlog: Whether the call is one of a backlog.
         """
-        if isinstance(failure, TransportError) or not is_rate_limited(failure.status, failure.headers):
+        if isinstance(failure, TransportError) or not is_rate_limited(failure.effective_status, failure.headers):
             return False
         return self.asked if wait else self.paced and (backlog or wait is not None)
 

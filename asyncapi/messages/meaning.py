@@ -1,0 +1,66 @@
+"""What a response means to retries, limits, the breaker and credentials where its HTTP status alone does not say it.
+
+A gRPC response has the status 200 and its outcome in a trailer; a GraphQL response may ask for a fresh token with the
+status 200; a mesh tells of its own retries in headers. Whoever knows such a protocol reads a response into a `Meaning`
+(`Call.reading`), and every layer goes by that: no protocol needs retries, limits or a breaker of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncapi.messages.response import Response
+
+Reading = Callable[["Response"], "Meaning | None"]
+"""Reads what a response means; None for what its status says."""
+
+
+class Meaning:
+    """What one response means.
+
+    Attributes:
+        status: The HTTP status whose treatment it gets: 401 renews the credential, 429 pauses the host, a status of
+            `Retry(statuses=)` is retried, one of `Breaker(statuses=)` counts as a failure.
+        text: The failure as records show it, beginning with the class of its error: "RPCError: UNAVAILABLE: no
+            backend". "" where there is nothing to add to the HTTP status.
+        retry: Whether another attempt may succeed, whatever the status says. The safety of sending it again, the
+            attempts, the budget and the deadline still have their say.
+        failed: Whether the breaker counts it as a failure of the host, whatever the status says.
+        unprocessed: Whether it proves that the server did nothing: any request may be sent again.
+        wait: Seconds that the server asks to wait, in place of what `Retry-After` says.
+        attempts: How many attempts were made for it, those of a proxy behind this one included: they count as ours.
+        out: Whether this endpoint wants no more requests for now.
+    """
+
+    __slots__ = ("attempts", "failed", "out", "retry", "status", "text", "unprocessed", "wait")
+
+    def __init__(
+        self,
+        status: int,
+        text: str = "",
+        *,
+        retry: bool | None = None,
+        failed: bool | None = None,
+        unprocessed: bool = False,
+        wait: float | None = None,
+        attempts: int = 1,
+        out: bool = False,
+    ) -> None:
+        self.status: int = status
+        self.text: str = text
+        self.retry: bool | None = retry
+        self.failed: bool | None = failed
+        self.unprocessed: bool = unprocessed
+        self.wait: float | None = wait
+        self.attempts: int = attempts
+        self.out: bool = out
+
+    @property
+    def shown(self) -> int | str:
+        """What it is in a word, as the records of retries show it."""
+        return ": ".join(self.text.split(": ", 2)[:2]) if self.text else self.status
+
+    def __repr__(self) -> str:
+        return f"<Meaning {self.status} {self.text}>"

@@ -1,0 +1,115 @@
+"""What a protocol needs of a client: to build a request and to send it as a call like any other.
+
+A protocol has no retries, limits or time-outs of its own: those of the client hold for every request that it sends. It
+says what a response means with `reading` (`asyncapi/messages/meaning.py`), and the layers go by that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asyncapi.errors import ConfigError
+from asyncapi.streaming.stream import Opener, Stream, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from asyncapi.clock import Clock
+    from asyncapi.errors import AsyncAPIError
+    from asyncapi.messages.meaning import Reading
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.messages.upgrade import Upgrade
+    from asyncapi.streaming.stream import StreamSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A client, as a protocol sees it.
+
+    Attributes:
+        settings: What the streams of the client have in common.
+        carry: Sends a built request down the layers.
+        status_error: Makes the error of a response whose status is 400 or higher.
+    """
+
+    settings: StreamSettings
+    carry: Callable[[Request], Awaitable[Response]]
+    status_error: Callable[[Response], AsyncAPIError]
+
+    @property
+    def base(self) -> str:
+        """What relative URLs are joined to, without its last slash; "" where there is none."""
+        return self.settings.builder.base
+
+    @property
+    def clock(self) -> Clock:
+        """The client's clock."""
+        return self.settings.clock
+
+    async def call(self, method: str, url: str, *, reading: Reading | None = None, **options: Any) -> Response:
+        """Make a whole call; a status of 400 or higher is returned like any other.
+
+        Args:
+            method: HTTP method, in upper case.
+            url: As in `Client.request`.
+            reading: Says what a response means.
+            **options: As in `Client.request`.
+
+        Raises:
+            AsyncAPIError: There is no response.
+        """
+        request = self.settings.builder.build(method, url, **options)
+        request.call.reading = reading
+        return await self.carry(request)
+
+    async def open(
+        self, method: str, url: str, *, reading: Reading | None = None, upgrade: Upgrade | None = None, **options: Any
+    ) -> Response:
+        """Make a call, and leave the body of a good response open: the caller closes its `open_body`.
+
+        Args:
+            method: HTTP method, in upper case.
+            url: As in `Client.request`.
+            reading: Says what a response means.
+            upgrade: The protocol that the connection is to change to.
+            **options: As in `Client.request`.
+
+        Raises:
+            AsyncAPIError: There is no response.
+        """
+        request = self.settings.builder.build(method, url, **options)
+        request.call.reading, request.call.upgrade = reading, upgrade
+        return await opened(self.carry, request)
+
+    def stream(self, method: str, url: str, *, reading: Reading | None = None, **options: Any) -> Stream:
+        """Make a call whose response is streamed: `async with` it; no status raises.
+
+        Args:
+            method: HTTP method.
+            url: As in `Client.request`.
+            reading: Says what a response means.
+            **options: As in `Client.request`.
+        """
+        opener = Opener(
+            self.settings, self.carry, self.status_error,
+            method=method, url=url, options={**options, "raise_for_status": False}, reading=reading,
+        )  # fmt: skip
+        return Stream(opener.open)
+
+
+def line_of(api: Any) -> Line:
+    """Return the line of a client, or of a declared API's.
+
+    Args:
+        api: An `asyncapi.Client`, or an `asyncapi.API` over one.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    client = getattr(api, "client", api)  # of a declared API
+    streams = getattr(client, "_streams", None)
+    if streams is None:
+        raise ConfigError(f"{type(api).__name__}: give an asyncapi.Client, or a declared API over one")
+    return Line(streams, client._carry, client._status_error)  # noqa: SLF001 - what a client is to its protocols
