@@ -149,5 +149,6 @@ def _subscription(message: str | bytes) -> tuple[str, int] | None:
     if not isinstance(data, dict):
         return None
     room, after = data.get("subscribe"), data.get("after", 0)
-    fits = isinstance(room, str) and isinstance(after, int) and 0 <= after <= _HIGHEST
-    return (room, after) if fits else None
+    if isinstance(room, str) and isinstance(after, int) and 0 <= after <= _HIGHEST:
+        return room, after
+    return None
