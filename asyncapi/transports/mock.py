@@ -94,9 +94,7 @@ async def _answer(request: Request, returned: Any) -> Response:
     if isinstance(response, MockSocket):
         return response.accept(request)
     if not isinstance(response, Response):
-        raise ConfigError(
-            f"the mock handler returned {response!r}: return a Response, as reply(200) makes one, or a socket(...)"
-        )
+        raise ConfigError(f"the mock handler returned {response!r}: return reply(...), or socket(...) for a WebSocket")
     body, call = response.open_body, request.call
     if body is None:
         return response

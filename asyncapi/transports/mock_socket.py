@@ -152,7 +152,7 @@ class MockSocket:
             )
         if self.request is not None:
             raise ConfigError(
-                "the mock handler returned a socket that was used before: make a new one for each request"
+                "the mock handler returned a socket that was used before: make a new one for each handshake"
             )
         self.request = request
         pipe = _Pipe(None if self._pongs else upgrade.heartbeat, upgrade.max_message)
