@@ -32,11 +32,14 @@ class Line:
         settings: What the streams of the client have in common.
         carry: Sends a built request down the layers.
         status_error: Makes the error of a response whose status is 400 or higher.
+        renew: Has another credential used instead of the one that a request was sent with; returns why, or "" where
+            there is no other.
     """
 
     settings: StreamSettings
     carry: Callable[[Request], Awaitable[Response]]
     status_error: Callable[[Response], AsyncAPIError]
+    renew: Callable[[Request], str]
 
     @property
     def base(self) -> str:
@@ -65,7 +68,14 @@ class Line:
         return await self.carry(request)
 
     async def open(
-        self, method: str, url: str, *, reading: Reading | None = None, upgrade: Upgrade | None = None, **options: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        reading: Reading | None = None,
+        upgrade: Upgrade | None = None,
+        refused: tuple[Any, ...] = (),
+        **options: Any,
     ) -> Response:
         """Make a call, and leave the body of a good response open: the caller closes its `open_body`.
 
@@ -74,13 +84,14 @@ class Line:
             url: As in `Client.request`.
             reading: Says what a response means.
             upgrade: The protocol that the connection is to change to.
+            refused: The signatures that an earlier call was refused for: this one waits for a fresh one.
             **options: As in `Client.request`.
 
         Raises:
             AsyncAPIError: There is no response.
         """
         request = self.settings.builder.build(method, url, **options)
-        request.call.reading, request.call.upgrade = reading, upgrade
+        request.call.reading, request.call.upgrade, request.call.refused = reading, upgrade, refused
         return await opened(self.carry, request)
 
     def stream(self, method: str, url: str, *, reading: Reading | None = None, **options: Any) -> Stream:
@@ -112,4 +123,4 @@ def line_of(api: Any) -> Line:
     streams = getattr(client, "_streams", None)
     if streams is None:
         raise ConfigError(f"{type(api).__name__}: give an asyncapi.Client, or a declared API over one")
-    return Line(streams, client._carry, client._status_error)  # noqa: SLF001 - what a client is to its protocols
+    return Line(streams, client._carry, client._status_error, client._renew)  # noqa: SLF001 - what a client is to its protocols
