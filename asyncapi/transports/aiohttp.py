@@ -110,7 +110,13 @@ class AioHTTPTransport:
         if guard is not None:
             outgoing.check_guarded(proxy, unix_socket, trust_env=trust_env)
         if session is not None:
-            taken = tls is not None or bool(cookies) or unix_socket is not None or bool(trust_env) or max_headers is not None
+            taken = (
+                tls is not None
+                or bool(cookies)
+                or unix_socket is not None
+                or bool(trust_env)
+                or max_headers is not None
+            )
             _check_shared(session, taken=taken, guarded=guard is not None)
         self._clock = clock
         self._watchdog = Watchdog(clock)
