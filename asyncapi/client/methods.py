@@ -23,15 +23,16 @@ from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.sansio.http.retry_after import retry_after
 from asyncapi.streaming.events import Events, subscribe
 from asyncapi.streaming.stream import Opener, Stream
-from asyncapi.types import UNSET
+from asyncapi.types import UNSET, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import TypeForm
     from yarl import URL
 
     from asyncapi.calls.builder import Builder
+    from asyncapi.client.chain import Step
     from asyncapi.clock import Clock
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.response import Response
@@ -67,6 +68,7 @@ class CallMethods:
     _streams: StreamSettings
     _workers: int
     _home: Home
+    _steps: Sequence[Step]
     _send: Send
     _send_own: Send
 
@@ -557,6 +559,20 @@ class CallMethods:
         request.call.task = current_task()
         send = self._send if request.auth is UNSET and request.redirects is None else self._send_own
         return send(request)
+
+    def _carry_over(self, bare: Send) -> Callable[[Request], Awaitable[Response]]:
+        """Compose the usual layers, with the state that they share, over another innermost step than the transport.
+
+        What is sent so has no credential and no redirects of its own.
+        """
+        send = stack(bare, *(step.layer for step in self._steps))
+
+        def carry(request: Request) -> Awaitable[Response]:
+            self._home.enter()
+            request.call.task = current_task()
+            return send(request)
+
+        return carry
 
     def _status_error(self, response: Response) -> AsyncAPIError:
         request = response.request
