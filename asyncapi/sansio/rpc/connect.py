@@ -113,7 +113,9 @@ def unary_failure(status: int, kind: str, content: bytes, codec: str) -> Failure
     """
     bare = _bare(kind)
     if status == _OK:
-        return None if bare == content_type(codec, stream=False) else _wrong_type(bare, content_type(codec, stream=False))
+        return (
+            None if bare == content_type(codec, stream=False) else _wrong_type(bare, content_type(codec, stream=False))
+        )
     if bare != "application/json":  # rule 4
         return _of_http(status)
     try:
