@@ -6,6 +6,7 @@
           TLSError              the TLS handshake or the certificate check failed
         ProtocolError           the server broke HTTP or closed the connection, or the body is larger than max_body
         RequestTimeout          time ran out (also a builtin TimeoutError); .phase says where
+        SocketClosed            a WebSocket ended otherwise than by a normal close: .code .reason
         OutcomeUnknown          a call with an idempotency key may have been carried out or not
       RPCError                  an RPC ended with another status than OK: .code .details .metadata .status_details;
                                 where it is the transport that failed, it is also the TransportError of that failure
@@ -173,6 +174,20 @@ class RequestTimeout(TransportError, TimeoutError):
     ) -> None:
         super().__init__(message, request=request, attempts=attempts)
         self.phase: Phase | None = phase
+
+
+class SocketClosed(TransportError):
+    """A WebSocket has ended: the message was not sent, or none comes any more.
+
+    Attributes:
+        code: The code of the CLOSE (RFC 6455 section 7.4); 1005 where it had none, 1006 where no CLOSE came.
+        reason: What the server's CLOSE says, or "".
+    """
+
+    def __init__(self, message: str, *, code: int, reason: str = "", request: Request | None = None) -> None:
+        super().__init__(message, request=request)
+        self.code: int = code
+        self.reason: str = reason
 
 
 class OutcomeUnknown(TransportError):

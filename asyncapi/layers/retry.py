@@ -29,7 +29,6 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from contextvars import ContextVar
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from tenacity import Future, RetryCallState
@@ -360,10 +359,7 @@ class _Again:
             state.outcome.set_exception(failure)
         elif failure.effective_status >= 400:  # noqa: PLR2004
             asked = retry_after(failure.headers, self._clock.wall())
-            if failure.status != failure.effective_status:  # strategies decide by the class of the error
-                failure = copy(failure)
-                failure.status = failure.effective_status
-            state.outcome.set_exception(status_error(failure, request=self._request, retry_after=asked))
+            state.outcome.set_exception(status_error(failure.as_meant(), request=self._request, retry_after=asked))
         else:
             state.outcome.set_result(failure)
         return state

@@ -8,13 +8,13 @@ status 200; a mesh tells of its own retries in headers. Whoever knows such a pro
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asyncapi.messages.response import Response
 
 Reading = Callable[["Response"], "Meaning | None"]
-"""Reads what a response means; None for what its status says."""
+"""Reads what a response means, and changes nothing; None for what its status says."""
 
 
 class Meaning:
@@ -56,6 +56,10 @@ class Meaning:
         self.wait: float | None = wait
         self.attempts: int = attempts
         self.out: bool = out
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what makes the same one again, as plain data."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @property
     def shown(self) -> int | str:

@@ -84,6 +84,9 @@ class Request:
         "timeout", "wait",
     )  # fmt: skip
 
+    call: Call
+    deadline: float | None
+
     def __init__(
         self,
         method: str,
@@ -128,8 +131,7 @@ class Request:
         self.wait: bool | float | Unset = wait
         self.priority: int | None = priority
         self.tenant: str | None = tenant
-        self.deadline: float | None = None
-        self.call: Call = NO_CALL
+        self.deadline, self.call = None, NO_CALL
 
     @property
     def url(self) -> URL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
@@ -102,6 +103,14 @@ class Response:
     def mean(self, meaning: Meaning) -> None:
         """Say what the response means to the layers."""
         self.meaning, self.effective_status = meaning, meaning.status
+
+    def as_meant(self) -> Response:
+        """Return the response with the status that it means, for strategies that know statuses alone."""
+        if self.status == self.effective_status:
+            return self
+        twin = copy(self)
+        twin.status = self.effective_status
+        return twin
 
     @property
     def shown_status(self) -> int | str:

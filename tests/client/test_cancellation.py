@@ -309,7 +309,12 @@ class Storm:
         await asyncio.gather(*(one_after_the_other() for _ in range(side_by_side)))
 
 
-def assert_nothing_is_left(client: Client) -> None:
+def living_calls() -> int:
+    gc.collect()
+    return sum(type(one) is Call for one in gc.get_objects())
+
+
+def assert_nothing_is_left(client: Client, calls_before: int) -> None:
     stats, parts = client.stats, client._state
     assert (stats.in_flight, stats.queued, parts.gate.free) == (0, 0, parts.gate.limit)
     assert stats.calls == stats.ok + stats.failed + stats.by_error.get("CancelledError", 0)
@@ -317,9 +322,8 @@ def assert_nothing_is_left(client: Client) -> None:
         for limiter in limiters.values():
             assert (limiter.queue.length, limiter.queue.head(), limiter._timer) == (0, None, None)
     assert len(parts.watchdog) == len(client._transport._watchdog) == 0
-    gc.collect()
     # of thousands: the loop keeps the context of whoever made a timer or a connection, and a context knows its call
-    assert sum(type(one) is Call for one in gc.get_objects()) < 200
+    assert living_calls() - calls_before < 200
 
 
 async def until(condition) -> None:
@@ -344,14 +348,14 @@ async def test_random_cancellations_leave_no_place_token_socket_timer_or_task(ca
         )
         async with client:
             await client.get("/fast")
-            storm, before = Storm(client, draw), asyncio.all_tasks()
+            storm, before, calls_before = Storm(client, draw), asyncio.all_tasks(), living_calls()
             for side_by_side in (10, 60, 300):
                 await storm.rage(calls, side_by_side)
                 await asyncio.sleep(0.05)  # connections that were cut tell the server
                 assert asyncio.all_tasks() == before
-                assert_nothing_is_left(client)
+                assert_nothing_is_left(client, calls_before)
                 assert len(await client.gather(["/fast", "/slow"] * 100)) == 200
-                assert_nothing_is_left(client)
+                assert_nothing_is_left(client, calls_before)
                 await until(lambda: len(connections) <= client._state.gate.limit)  # none is kept that nobody can use
             assert storm.cancels + storm.doubles >= 2.5 * calls
             assert storm.doubles >= calls / 8
@@ -374,7 +378,7 @@ async def test_cancelling_connects_that_never_end_leaves_nothing():
     draw = random.Random(10)
     try:
         async with Client(f"http://127.0.0.1:{full.getsockname()[1]}", concurrency=30) as client:
-            before = asyncio.all_tasks()
+            before, calls_before = asyncio.all_tasks(), living_calls()
 
             async def killed() -> None:
                 task = asyncio.create_task(client.get("/"))
@@ -389,7 +393,7 @@ async def test_cancelling_connects_that_never_end_leaves_nothing():
                 await asyncio.gather(*(killed() for _ in range(50)))
             await asyncio.sleep(0.01)
             assert asyncio.all_tasks() == before
-            assert_nothing_is_left(client)
+            assert_nothing_is_left(client, calls_before)
     finally:
         for one in (full, *fillers):
             one.close()

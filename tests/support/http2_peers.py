@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemons import free_port
+from envoy_proxy import backend
+from envoy_proxy import envoy as an_envoy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,79 +182,14 @@ backend behind
 @contextlib.contextmanager
 def envoy(authority: Authority, behind: str, *, requests_per_connection: int) -> Iterator[Peer]:
     """An Envoy that speaks h2 over TLS, and lets a connection go (a GOAWAY in two steps) after so many requests."""
-    port = free_port()
-    host, _, backend_port = behind.partition(":")
+    drains: dict[str, object] = {
+        "drain_timeout": "0.2s",
+        "common_http_protocol_options": {"max_requests_per_connection": requests_per_connection},
+    }
     with _folder(authority) as folder:
-        manager = {
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
-            ".HttpConnectionManager",
-            "stat_prefix": "it",
-            "codec_type": "AUTO",
-            "drain_timeout": "0.2s",
-            "common_http_protocol_options": {"max_requests_per_connection": requests_per_connection},
-            "route_config": {
-                "virtual_hosts": [
-                    {
-                        "name": "it",
-                        "domains": ["*"],
-                        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "behind", "timeout": "60s"}}],
-                    }
-                ]
-            },
-            "http_filters": [
-                {
-                    "name": "router",
-                    "typed_config": {
-                        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-                    },
-                }
-            ],
-        }
-        secret = {"filename": str(folder / "cert.pem")}, {"filename": str(folder / "key.pem")}
-        tls = {
-            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-            "common_tls_context": {
-                "alpn_protocols": ["h2", "http/1.1"],
-                "tls_certificates": [{"certificate_chain": secret[0], "private_key": secret[1]}],
-            },
-        }
-        address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-        endpoint = {"socket_address": {"address": host, "port_value": int(backend_port)}}
-        config = {
-            "static_resources": {
-                "listeners": [
-                    {
-                        "address": address,
-                        "filter_chains": [
-                            {
-                                "transport_socket": {"name": "tls", "typed_config": tls},
-                                "filters": [{"name": "http", "typed_config": manager}],
-                            }
-                        ],
-                    }
-                ],
-                "clusters": [
-                    {
-                        "name": "behind",
-                        "connect_timeout": "5s",
-                        "type": "STATIC",
-                        "circuit_breakers": {
-                            "thresholds": [
-                                {"max_connections": 2000, "max_pending_requests": 2000, "max_requests": 2000}
-                            ]
-                        },
-                        "load_assignment": {
-                            "cluster_name": "behind",
-                            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": endpoint}}]}],
-                        },
-                    }
-                ],
-            }
-        }
-        (folder / "config.json").write_text(json.dumps(config))
-        options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "error")
-        with _running(folder, port, "envoy", "-c", str(folder / "config.json"), *options) as peer:
-            yield peer
+        pair = folder / "cert.pem", folder / "key.pem"
+        with an_envoy(backend(behind), manager=drains, certificate=pair, attempt_count=False) as peer:
+            yield Peer(peer.url, folder)
 
 
 _ASGI = """
