@@ -169,7 +169,7 @@ def attempts(
             if eventful and state is not None:
                 record.state = state(request)
             try:
-                response = await inner(request)
+                response = await inner(request if call.dress is None else call.dress(request))
                 record.status, record.http_version = response.status, response.http_version
                 eventful = _status(response, record, call.reading, reading) >= 300  # noqa: PLR2004 - neither a redirect nor an error
             except BaseException as error:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from asyncapi.errors import AsyncAPIError, Phase
     from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
+    from asyncapi.messages.request import Request
     from asyncapi.messages.upgrade import Upgrade
 
 
@@ -180,6 +181,7 @@ class Call:
         attempts: The records so far.
         before_write: Called right before the head of an attempt is written; what it raises keeps it from being sent.
         reading: Says what a response means in the protocol that the call speaks; None for plain HTTP.
+        dress: Puts onto a copy of each attempt's request what is new with each (the time left); None for plain HTTP.
         upgrade: What the connection is to change to (a WebSocket), or None.
         fan_out: The `map`, `gather` or job that it is one item of; None for a single call.
         task: The task it runs in.
@@ -204,6 +206,7 @@ class Call:
     __slots__ = (
         "attempts",
         "before_write",
+        "dress",
         "cause",
         "ended_by",
         "fan_out",
@@ -239,6 +242,7 @@ class Call:
         self.attempts: list[Attempt] = []
         self.before_write: Callable[[], object] | None = None
         self.reading: Reading | None = None
+        self.dress: Callable[[Request], Request] | None = None
         self.upgrade: Upgrade | None = None
         self.fan_out: Any = None  # a fan-out's `Outcomes`
         self.task: Task[Any] | None = None
