@@ -75,6 +75,7 @@ if TYPE_CHECKING:
         RequestTimeout,
         SchemaError,
         ServerError,
+        SocketClosed,
         StatusError,
         TLSError,
         TransportError,
@@ -198,6 +199,7 @@ __all__ = [
     "Retry",
     "SchemaError",
     "ServerError",
+    "SocketClosed",
     "ServerSentEvent",
     "Stats",
     "StatusError",
@@ -233,7 +235,7 @@ _HOMES = {
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
         "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone "
         "InsecureTLSWarning NotFound OutcomeUnknown PaymentRequired ProtocolError QueueFull "
-        "RateExceeded RateLimited RejectedError RequestTimeout SchemaError ServerError "
+        "RateExceeded RateLimited RejectedError RequestTimeout SchemaError ServerError SocketClosed "
         "StatusError TLSError TransportError Unauthorized UnprocessableEntity"
     ),
     "layers.deadline": "deadline",

@@ -40,7 +40,8 @@ def may_be_sent_again(item: Item, status: int | None, error: str) -> bool:
         status: The status in its output row.
         error: The error in its output row.
     """
-    if item.method in IDEMPOTENT or isinstance(item.idempotency_key, str) or KEY in item.headers:
+    safe = item.method in IDEMPOTENT or isinstance(item.idempotency_key, str) or KEY in item.headers
+    if safe if item.idempotent is None else item.idempotent:
         return True
     if error.endswith(REDIRECTED):
         return False

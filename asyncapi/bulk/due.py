@@ -116,7 +116,7 @@ class DueRows:
         if row in past.started:
             self.lost.append(item)
             return False
-        if item.method not in IDEMPOTENT:
+        if item.method not in IDEMPOTENT or item.idempotent is False:
             if item.idempotency_key is True or (self._all_keys and not item.idempotency_key):
                 item.idempotency_key = str(uuid5(UUID(self._key), str(item.index)))
             if self._note is not None and unsafe_to_repeat(item):

@@ -45,6 +45,8 @@ Noted: TypeAlias = "Callable[[], object] | None"
 
 def unsafe_to_repeat(request: Request) -> bool:
     """Whether sending the request a second time may do its work a second time."""
+    if request.idempotent is not None:
+        return not request.idempotent
     return request.method not in IDEMPOTENT and not request.idempotency_key and KEY not in request.headers
 
 
@@ -92,7 +94,7 @@ class NotingTransport:
 
     async def send(self, request: Request) -> Response:
         """Send one attempt."""
-        if request.method not in IDEMPOTENT and unsafe_to_repeat(request):
+        if (request.method not in IDEMPOTENT or request.idempotent is False) and unsafe_to_repeat(request):
             request.call.before_write = self._note(request.id)
             if self._synced is not None:
                 await self._synced()

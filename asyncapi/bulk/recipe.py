@@ -57,6 +57,7 @@ class Line(TypedDict, total=False):
     data: dict[str, Any]
     content: str
     idempotency_key: str | bool | None
+    idempotent: bool | None
 
 
 Line.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]  # pydantic reads it

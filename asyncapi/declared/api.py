@@ -183,9 +183,14 @@ def post(
     timeout: Timeout | float | Unset | None = UNSET,
     retry: Retry | int | Unset | None = UNSET,
     idempotency_key: bool = False,
+    idempotent: bool | None = None,
 ) -> Callable[[F], F]:
-    """Declare a POST; see `get`. `idempotency_key=True` makes a key for each call: it becomes safe to resend."""
-    fixed = {"timeout": timeout, "retry": retry, "idempotency_key": idempotency_key}
+    """Declare a POST; see `get`.
+
+    `idempotency_key=True` makes a key for each call, and `idempotent=True` says that a repeated call does its work once
+    (a search): either way it becomes safe to resend.
+    """
+    fixed = {"timeout": timeout, "retry": retry, "idempotency_key": idempotency_key, "idempotent": idempotent}
     return _declare("POST", path, headers, fixed, until=until)
 
 

@@ -48,7 +48,7 @@ from asyncapi.streaming.stream import JSONLines, Stream
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _LIST_OPTIONS = SHARED - {"params", "headers", "route"}  # which the declaration itself says
-_OPTIONS = _LIST_OPTIONS | {"idempotency_key"}
+_OPTIONS = _LIST_OPTIONS | {"idempotency_key", "idempotent"}
 _OPTIONS_OF: dict[Any, frozenset[str]] = {Pages: _LIST_OPTIONS, Events: _LIST_OPTIONS}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _LAZY: dict[Any, Any] = {Pages: Any, JSONLines: Any, Events: None, Stream: None}  # and what they are of, if not said

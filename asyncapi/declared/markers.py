@@ -49,8 +49,8 @@ class Upload:
 class Option:
     """An option of the call, and no part of the request; by default the one of the parameter's name.
 
-    It is `auth`, `cookies`, `timeout`, `retry`, `redirects`, `idempotency_key`, `wait`, `priority` or `tenant`. None
-    leaves what the decorator or the client says.
+    It is `auth`, `cookies`, `timeout`, `retry`, `redirects`, `idempotency_key`, `idempotent`, `wait`, `priority` or
+    `tenant`. None leaves what the decorator or the client says.
     """
 
     name: str | None = None

@@ -172,8 +172,10 @@ def attempts(
             if eventful and state is not None:
                 record.state = state(request)
             try:
-                response = await inner(request)
+                response = await inner(request if call.dress is None else call.dress(request))
                 record.status, record.http_version = response.status, response.http_version
+                if call.peek is not None and response.open_body is not None:
+                    await call.peek(response)
                 plain = response.status < 400 and call.reading is None and not refines_all  # noqa: PLR2004
                 status = response.status if plain else _status(response, record, call.reading, refining)
                 eventful = status >= 300  # noqa: PLR2004 - neither a redirect nor an error
@@ -184,8 +186,7 @@ def attempts(
                 record.elapsed = now() - record.started
                 if eventful and record.state is None and state is not None:
                     record.state = state(request)
-                if hooks:
-                    _call_hooks(hooks, record)
+                _call_hooks(hooks, record)
                 if log.isEnabledFor(logging.DEBUG):
                     log.debug("%s %s: %r", record.method, record.url, record)
             return response

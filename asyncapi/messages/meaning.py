@@ -8,13 +8,13 @@ status 200; a mesh tells of its own retries in headers. Whoever knows such a pro
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asyncapi.messages.response import Response
 
 Reading = Callable[["Response"], "Meaning | None"]
-"""Reads what a response means; None for what its status says."""
+"""Reads what a response means, and changes nothing; None for what its status says."""
 
 Refining = Callable[["Response", "Meaning | None"], "Meaning | None"]
 """Refines what the protocol of a call has read, which may be None, by what a proxy tells in the same response."""
@@ -31,10 +31,10 @@ class Meaning:
         retry: Whether another attempt may succeed, whatever the status says. The safety of sending it again, the
             attempts, the budget and the deadline still have their say.
         failed: Whether the breaker counts it as a failure of the host, whatever the status says.
-        unprocessed: Whether it proves that the server did nothing: any request may be sent again.
+        unprocessed: Whether it proves that the server did nothing: any request may be sent again. None for what the
+            status says; False where the status (429) would prove it, and this response does not.
         wait: Seconds that the server asks to wait, in place of what `Retry-After` says.
-        attempts: How many attempts were made for it, those of a proxy behind this one included: they count as ours, and
-            where there were several, no status proves that the server did nothing.
+        attempts: How many attempts were made for it, those of a proxy behind this one included: they count as ours.
         more: The most attempts that may follow it; None for as many as the policy allows.
         out: Whether this endpoint wants no more requests for now.
     """
@@ -48,7 +48,7 @@ class Meaning:
         *,
         retry: bool | None = None,
         failed: bool | None = None,
-        unprocessed: bool = False,
+        unprocessed: bool | None = None,
         wait: float | None = None,
         attempts: int = 1,
         more: int | None = None,
@@ -58,11 +58,15 @@ class Meaning:
         self.text: str = text
         self.retry: bool | None = retry
         self.failed: bool | None = failed
-        self.unprocessed: bool = unprocessed
+        self.unprocessed: bool | None = unprocessed
         self.wait: float | None = wait
         self.attempts: int = attempts
         self.more: int | None = more
         self.out: bool = out
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what makes the same one again, as plain data."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @property
     def shown(self) -> int | str:

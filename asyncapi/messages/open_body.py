@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from asyncapi.messages.response import Response
+    from asyncapi.messages.upgrade import Socket
 
     Release = Callable[[BaseException | None], object]
 
@@ -42,9 +43,10 @@ class OpenBody:
         read: As above.
         closed: Whether the body has ended: read, closed or broken off.
         trailers: The fields after the body; the transport sets them before `read` returns b"".
+        socket: The WebSocket that the connection has changed to (`asyncapi/messages/upgrade.py`); `read` is not used then.
     """
 
-    __slots__ = ("_releases", "_stop", "closed", "read", "trailers")
+    __slots__ = ("_releases", "_stop", "closed", "read", "socket", "trailers")
 
     def __init__(self, read: Callable[[], Awaitable[bytes]], stop: Callable[[], object] | None) -> None:
         self.read: Callable[[], Awaitable[bytes]] = read
@@ -52,6 +54,7 @@ class OpenBody:
         self._releases: list[Release] = []
         self.closed: bool = False
         self.trailers: CIMultiDictProxy[str] = NO_TRAILERS
+        self.socket: Socket | None = None
 
     def hold(self, release: Release) -> None:
         """Call `release` when the body closes, with the failure that closed it or None; at once if it is closed."""

@@ -29,7 +29,6 @@ from asyncapi.serve.replies import (
     Refusal,
     Reply,
     Script,
-    Sent,
     cut,
     http_date,
     json_reply,
@@ -37,7 +36,9 @@ from asyncapi.serve.replies import (
     stalled,
 )
 from asyncapi.serve.stats import Stats
+from asyncapi.serve.talk import Talk
 from asyncapi.serve.users import Users
+from asyncapi.serve.websocket import Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +71,7 @@ class App:
         self.stats: Stats = Stats()
         self._log = log
         self._outcomes = Outcomes()
+        self._talks: set[Talk] = set()
         self.reset()
 
     def reset(self) -> None:
@@ -81,7 +83,11 @@ class App:
         self._tokens = Tokens()
         self._routes = self._table()
 
-    async def handle(self, request: web.BaseRequest) -> Sent:
+    async def leave(self) -> None:
+        """Close the WebSockets that are open, since they would not end by themselves."""
+        await asyncio.gather(*(talk.leave() for talk in self._talks))
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; what aiohttp calls."""
         raw = request.raw_path
         path = raw.partition("?")[0] if raw.startswith("/") else request.rel_url.raw_path
@@ -92,12 +98,15 @@ class App:
         if route is not None and route.kind == "control":
             return await send(await self._call(route, request, rest), request, self._outcomes)
         stats, started, status = self.stats, time.perf_counter(), "gone"
+        answer: Answer | None = None
         stats.requests += 1
         stats.by_prefix["/" + name if route else "other"] += 1
         stats.in_flight += 1
         stats.max_in_flight = max(stats.max_in_flight, stats.in_flight)
         try:
             answer = await self._answer(route, request, raw, rest)
+            if isinstance(answer, Talk):
+                self._talks.add(answer)
             sent = await send(answer, request, self._outcomes)
             status = str(answer.status or "dropped")
         except ConnectionError:
@@ -105,6 +114,9 @@ class App:
         else:
             return sent
         finally:
+            if isinstance(answer, Talk):
+                self._talks.discard(answer)
+                status = status if answer.status else "dropped"
             stats.in_flight -= 1
             stats.by_status[status] += 1
             if self._log is not None:
@@ -225,6 +237,11 @@ class App:
                 "/oauth/token": f"client_credentials and refresh_token for {CLIENT_ID}:{CLIENT_SECRET}; ?expires_in=",
             }),
             "me": Route("plain", get, self._tokens.me, {"/me": "needs the bearer token"}),
+            "ws": Route("plain", ("GET",), Sockets(self._tokens), {
+                "/ws": "a WebSocket that echoes; after ?messages=, ?then=close|drop|stall|garbage with ?code= ?reason=",
+                "/ws/feed": 'a WebSocket feed, from {"subscribe": "some room", "after": 0} on; ?pause= and as /ws',
+                "/ws/private": "the feed, for the bearer token; closes with 4401 when that expires",
+            }),
             "stream": Route("plain", any_, bodies.stream, {"/stream/{n}": "n JSON lines in chunks; ?pause="}),
             "gzip": Route("plain", any_, bodies.gzipped, {"/gzip": "a compressed row"}),
             "bytes": Route("plain", any_, bodies.large, {"/bytes/{n}": "n bytes"}),

@@ -61,14 +61,25 @@ class Tokens:
 
     async def me(self, request: web.BaseRequest, _rest: str) -> Reply:
         """`GET /me`: who the bearer token belongs to."""
+        return json_reply({"client_id": CLIENT_ID, "scope": self._known(request)[1]})
+
+    def expiry(self, request: web.BaseRequest) -> float:
+        """When the bearer token of a request expires, on the monotonic clock.
+
+        Raises:
+            Refusal: There is none, or it has expired (401).
+        """
+        return self._known(request)[0]
+
+    def _known(self, request: web.BaseRequest) -> tuple[float, str]:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            return json_reply({"error": "a bearer token is needed"}, 401, [("WWW-Authenticate", "Bearer")])
-        until, scope = self.access.get(token.strip(), (0.0, ""))
-        if until <= time.monotonic():
+            raise Refusal(401, "a bearer token is needed", [("WWW-Authenticate", "Bearer")])
+        known = self.access.get(token.strip(), (0.0, ""))
+        if known[0] <= time.monotonic():
             challenge = 'Bearer error="invalid_token", error_description="expired or unknown"'
-            return json_reply({"error": "invalid_token"}, 401, [("WWW-Authenticate", challenge)])
-        return json_reply({"client_id": CLIENT_ID, "scope": scope})
+            raise Refusal(401, "invalid_token", [("WWW-Authenticate", challenge)])
+        return known
 
     def _issue(self, scope: str, alive: float) -> Reply:
         access, refresh = secrets.token_urlsafe(18), secrets.token_urlsafe(18)

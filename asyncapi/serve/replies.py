@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from aiohttp import HttpVersion11, web
 from pydantic_core import to_json
 
+from asyncapi.serve.talk import Talk
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -68,7 +70,7 @@ class Script:
         self.end = end
 
 
-Answer = Reply | Script
+Answer = Reply | Script | Talk
 
 
 class Refusal(Exception):
@@ -150,11 +152,14 @@ def http_date(seconds: float, now: float) -> tuple[tuple[str, str], tuple[str, s
     return ("Retry-After", formatdate(math.ceil(now + seconds), usegmt=True)), ("Date", formatdate(now, usegmt=True))
 
 
-def cut(answer: Answer, where: str, method: str) -> Script:
+def cut(answer: Answer, where: str, method: str) -> Script | Talk:
     """What gets through of `answer` before the connection is closed: its "headers", or half of its "body" too.
 
-    Where the head is the whole answer, its last blank line is missing, so that it is never taken for complete.
+    Where the head is the whole answer, its last blank line is missing, so that it is never taken for complete. A
+    conversation is cut after its handshake, or after its first message.
     """
+    if isinstance(answer, Talk):
+        return answer.cut(0 if where == "headers" else 1)
     if isinstance(answer, Script):
         return Script(0, answer.head, end="close")
     if not answer.body or method == "HEAD":
@@ -166,14 +171,18 @@ def cut(answer: Answer, where: str, method: str) -> Script:
 
 def stalled(answer: Answer, pause: float) -> Answer:
     """`answer` with so many seconds of silence in the middle of its body (a script is left as it is)."""
+    if isinstance(answer, Talk):
+        answer.pause = pause
     if not isinstance(answer, Reply):
         return answer
     half = len(answer.body) // 2
     return Script(answer.status, [(0.0, answer.head)], [(0.0, answer.body[:half]), (pause, answer.body[half:])])
 
 
-async def send(answer: Answer, request: web.BaseRequest, outcomes: Outcomes) -> Sent:
+async def send(answer: Answer, request: web.BaseRequest, outcomes: Outcomes) -> web.StreamResponse:
     """Write `answer`; the caller hands the result to aiohttp."""
+    if isinstance(answer, Talk):
+        return await answer.hold(request) or outcomes.gone
     transport = request.transport
     if transport is None:
         return outcomes.gone

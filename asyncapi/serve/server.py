@@ -128,6 +128,7 @@ class FaultServer:
         listener.close()
         await asyncio.sleep(0)  # what was accepted already becomes a connection, which is then closed with the rest
         requests.pre_shutdown()
+        await self._app.leave()
         await requests.shutdown(max(self.grace, _LEAST_GRACE))
         with suppress(TimeoutError):  # a TLS handshake under way is nobody's connection yet
             async with asyncio.timeout(1.0):

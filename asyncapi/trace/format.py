@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Event = Literal["started", "cancelled", "closed"]
 
+_ADDED = {"unprocessed": False, "trailers": {}, "meaning": {}, "idempotent": None}  # later, with what says nothing
 _NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 
 
@@ -44,6 +45,7 @@ class RecordedCall:
         left: When its caller cancelled it, and how many calls had started by then.
         streamed: Whether its response was a stream.
         closed: When that stream was closed, and how many calls had started by then.
+        idempotent: Its own `idempotent=`.
     """
 
     at: float
@@ -62,6 +64,7 @@ class RecordedCall:
     left: tuple[float, int] | None = None
     streamed: bool = False
     closed: tuple[float, int] | None = None
+    idempotent: bool | None = None
 
     def __post_init__(self) -> None:
         """JSON has no tuples."""
@@ -90,6 +93,7 @@ class RecordedExchange:
         final: Whether the transport says that sending again is of no use.
         unprocessed: Whether it is certain that the server did nothing (`ProtocolError.unprocessed`).
         trailers: The response's trailer fields, secrets masked.
+        meaning: What the response meant in the protocol of its call; {} for what its status says.
     """
 
     call: int
@@ -106,6 +110,7 @@ class RecordedExchange:
     final: bool = False
     unprocessed: bool = False
     trailers: dict[str, str] = field(default_factory=dict)
+    meaning: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -151,7 +156,10 @@ class Trace:
 
     def save(self, path: str | Path) -> None:
         """Write the trace to a file, as JSON lines."""
-        rows: list[list[Any]] = [["epoch", self.epoch], *(["call", asdict(call)] for call in self.calls)]
+        rows: list[list[Any]] = [
+            ["epoch", self.epoch],
+            *(["call", _without_empty(asdict(call))] for call in self.calls),
+        ]
         rows += [["met", _without_empty(asdict(exchange))] for exchange in self.exchanges]
         rows += [["draw", draw] for draw in self.draws]
         rows += [["decided", steps] for steps in self.decisions]
@@ -181,11 +189,9 @@ class Trace:
         return trace
 
 
-def _without_empty(exchange: dict[str, Any]) -> dict[str, Any]:
-    for added in ("unprocessed", "trailers"):
-        if not exchange[added]:
-            del exchange[added]
-    return exchange
+def _without_empty(row: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the keys that were added later where they say nothing."""
+    return {name: value for name, value in row.items() if name not in _ADDED or value != _ADDED[name]}
 
 
 def _outlined(step: Any) -> Any:

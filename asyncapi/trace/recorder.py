@@ -88,6 +88,7 @@ class Recorder:
             seen = _without_signature(request, response)
             exchange.status, exchange.headers = response.status, self._masks.headers(seen.headers)
             exchange.trailers = self._masks.headers(seen.trailers)
+            exchange.meaning = _meaning_of(request, response)
             exchange.content = self._masks.body(seen.content[:_MAX_CONTENT], response.headers.get("Content-Type", ""))
             return response
         finally:
@@ -159,6 +160,7 @@ class Recorder:
             priority=call.settings.priority,
             tenant=call.settings.tenant,
             streamed=call.open_bodies is not None,
+            idempotent=request.idempotent,
         )
 
 
@@ -177,6 +179,12 @@ def _without_signature(request: Request, response: Response) -> Response:
         signature.erase(seen, request)
         seen.content = signature.mask(seen.content)
     return seen
+
+
+def _meaning_of(request: Request, response: Response) -> dict[str, Any]:
+    """Return what the response means in the protocol of its call, which a replay doesn't speak."""
+    meaning = None if request.call.reading is None else request.call.reading(response)
+    return {} if meaning is None else meaning.as_dict()
 
 
 def _end_of(response: Response) -> str:

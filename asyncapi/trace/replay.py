@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConnectError, ProtocolError, RequestTimeout, TransportError
 from asyncapi.layers import deadline
+from asyncapi.messages.meaning import Meaning
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.request import Body, Request
 from asyncapi.messages.response import Response
@@ -58,6 +59,8 @@ class _Past:
             raise _failure(exchange, request)
         content = exchange.content.encode("latin-1")
         response = Response(exchange.status, exchange.headers, content, trailers=exchange.trailers)
+        meaning = Meaning(**exchange.meaning) if exchange.meaning else None
+        request.call.reading = None if meaning is None else lambda _: meaning
         if request.call.open_bodies is not None and exchange.status < 300:  # noqa: PLR2004 - redirects and errors are read
             response.open_body = OpenBody(_nothing, lambda: None)
         return response
@@ -134,6 +137,7 @@ async def _call_again(api: Client, recorded: RecordedCall, closing: asyncio.Even
         options: dict[str, Any] = {
             "headers": {name: value for name, value in recorded.headers.items() if name.lower() not in _SET_ANEW},
             "idempotency_key": recorded.key,
+            "idempotent": recorded.idempotent,
             "content": {"": None, "bytes": b"x"}.get(recorded.body, Body(_once, length=1, rewindable=False)),
             "route": recorded.route,
             "timeout": UNSET if recorded.limits is None else _limits(recorded.limits),

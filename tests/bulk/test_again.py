@@ -36,3 +36,8 @@ def test_a_key_of_the_users_own_makes_it_safe():
     for key in ({"idempotency_key": "k"}, {"headers": {"Idempotency-Key": "k"}}):
         assert may_be_sent_again(Item("POST", "https://h/", **key), 500, "ServerError: 500")
     assert not may_be_sent_again(Item("POST", "https://h/", idempotency_key=True), 500, "x"), "it would be another key"
+
+
+def test_the_word_of_the_input_holds():
+    assert may_be_sent_again(Item("POST", "https://h/", idempotent=True), 500, "ServerError: 500")
+    assert not may_be_sent_again(Item("GET", "https://h/", idempotent=False), 500, "ServerError: 500")

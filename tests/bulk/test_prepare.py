@@ -14,6 +14,9 @@ from asyncapi.testing import MockTransport, reply
         (Request("GET", "https://h"), False), (Request("DELETE", "https://h"), False),
         (Request("POST", "https://h"), True), (Request("PATCH", "https://h"), True),
         (Request("POST", "https://h", idempotency_key="k"), False),
+        (Request("POST", "https://h", idempotent=True), False),
+        (Request("GET", "https://h", idempotent=False), True),
+        (Request("POST", "https://h", idempotency_key="k", idempotent=False), True),
         (Request("POST", "https://h", headers={"idempotency-key": "k"}), False),
     ],
 )  # fmt: skip

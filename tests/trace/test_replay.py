@@ -30,6 +30,8 @@ from asyncapi import (
     Timeout,
     deadline,
 )
+from asyncapi.messages.meaning import Meaning
+from asyncapi.speakers.line import line_of
 from asyncapi.testing import Chaos, FakeClock, MockTransport, reply, run
 from asyncapi.trace import Recorder, Trace, replay
 from asyncapi.types import UNSET
@@ -99,6 +101,25 @@ def test_a_recorded_past_replays_bit_by_bit(seed, tmp_path):
     once = replay(loaded, **STORM)
     assert once.decisions == trace.decisions
     assert replay(once, **STORM) == once
+
+
+def test_what_responses_meant_replays_without_their_protocol(tmp_path):
+    meanings = {"0": Meaning(503, "RPCError: UNAVAILABLE", wait=2.0), "1": Meaning(429, unprocessed=True)}
+
+    async def spoken():
+        clock, numbers = FakeClock(3), iter("012")
+        transport = MockTransport(lambda _: reply(200, headers={"Number": next(numbers)}), clock=clock)
+        recorder = Recorder(transport, clock=clock)
+        async with recorder.client(base_url="https://api.test", pace=False) as api:
+            reading = lambda response: meanings.get(response.headers["Number"])  # noqa: E731
+            await line_of(api).call("POST", "/rpc", reading=reading, idempotent=True)
+        return recorder.trace
+
+    trace = run(spoken())
+    trace.save(tmp_path / "trace.jsonl")
+    once = replay(Trace.load(tmp_path / "trace.jsonl"), base_url="https://api.test", pace=False)
+    assert once.decisions == trace.decisions
+    assert [exchange.meaning.get("status") for exchange in once.exchanges] == [503, 429, None]
 
 
 def test_an_adaptive_limit_replays_too():
