@@ -102,6 +102,7 @@ if TYPE_CHECKING:
         Fallback,
         Hedge,
         LinkHeader,
+        Mesh,
         NextUrl,
         Offset,
         PageNumber,
@@ -165,6 +166,7 @@ __all__ = [
     "Key",
     "KeyPool",
     "LinkHeader",
+    "Mesh",
     "NextUrl",
     "NotFound",
     "OAuth2AuthorizationCode",
@@ -245,7 +247,7 @@ _HOMES = {
     "sansio.http.sse": "ServerSentEvent",
     "settings": (
         "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Fallback Hedge "
-        "LinkHeader NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
+        "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
     "stores.redis_tokens": "RedisStore",
     "streaming.events": "Events",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from asyncapi.layers.watch import Watcher
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
-    from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Hedge, Redis
+    from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Hedge, Mesh, Redis
     from asyncapi.types import Headers, Layer, Params, Transport
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
@@ -99,6 +99,8 @@ class Client(CallMethods):
             `x-envoy-upstream-rq-timeout-ms` milliseconds, `grpc-timeout` gRPC's.
         attempt_header: Send the number of the attempt in this header, as in `X-Retry-Attempt`, so that the server does
             not retry too.
+        mesh: A `Mesh`, where a proxy that retries by itself is in between (Envoy, Istio, Linkerd): which of the two
+            retries. Without it, what such a proxy says of its attempts and refusals still counts; with False, nothing.
         session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
         transport: What carries the attempts: "aiohttp" (the default), "native" for the project's own HTTP, or an object
             such as `asyncapi.testing.MockTransport`.
@@ -151,6 +153,7 @@ class Client(CallMethods):
         fallback: Fallback | Sequence[Fallback] = (),
         deadline_header: str | None = None,
         attempt_header: str | None = None,
+        mesh: Mesh | Literal[False] | None = None,
         session: aiohttp.ClientSession | None = None,
         transport: Transport | Literal["aiohttp", "native"] | None = None,
         http2: bool | Literal["prior"] | HTTP2 = False,
@@ -164,7 +167,14 @@ class Client(CallMethods):
         if not isinstance(cookies, bool):
             raise ConfigError(_COOKIES.format(cookies))
         self._builder = Builder(
-            base_url, headers=headers, params=params, timeout=limits, retry=policy_of(retries), wait=wait, clock=clock
+            base_url,
+            headers=headers,
+            params=params,
+            timeout=limits,
+            retry=policy_of(retries),
+            wait=wait,
+            clock=clock,
+            mesh_retries=getattr(mesh, "retry", "") == "mesh",
         )
         self._build = self._builder.build
         settings = LayerSettings(
@@ -186,6 +196,7 @@ class Client(CallMethods):
             single_flight=single_flight,
             deadline_header=deadline_header,
             attempt_header=attempt_header,
+            mesh=mesh,
             chaos=chaos,
             layers=layers,  # type: ignore[arg-type]  # any sequence
         )

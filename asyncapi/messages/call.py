@@ -136,9 +136,11 @@ class CallSettings:
         max_wait: Seconds the call may wait in one of our queues; None for as long as its deadline allows.
         priority: Higher goes first in every queue.
         tenant: Who the call is made for: tenants of the same priority take turns.
+        per_try: Seconds that a mesh may take for one of its attempts, several of which are one of ours; None for as
+            many as `attempt`.
     """
 
-    __slots__ = ("attempt", "connect", "max_wait", "priority", "retry", "tenant")
+    __slots__ = ("attempt", "connect", "max_wait", "per_try", "priority", "retry", "tenant")
 
     def __init__(  # noqa: PLR0917 - made for every call with settings of its own: by position it is quicker
         self,
@@ -148,6 +150,7 @@ class CallSettings:
         max_wait: float | None = None,
         priority: int = 0,
         tenant: str = "",
+        per_try: float | None = None,
     ) -> None:
         self.connect: Final = connect
         self.attempt: Final = attempt
@@ -155,14 +158,19 @@ class CallSettings:
         self.max_wait: Final = max_wait
         self.priority: Final = priority
         self.tenant: Final = tenant
+        self.per_try: Final = per_try
 
     def without_retry(self) -> CallSettings:
         """The same settings for a single attempt."""
-        return CallSettings(self.connect, self.attempt, None, self.max_wait, self.priority, self.tenant)
+        return CallSettings(self.connect, self.attempt, None, self.max_wait, self.priority, self.tenant, self.per_try)
 
     def without_waiting(self) -> CallSettings:
         """The same settings for a call that never waits in a queue."""
-        return CallSettings(self.connect, self.attempt, self.retry, 0.0, self.priority, self.tenant)
+        return CallSettings(self.connect, self.attempt, self.retry, 0.0, self.priority, self.tenant, self.per_try)
+
+    def left_to_mesh(self) -> CallSettings:
+        """The same settings where a mesh retries: its attempts get the limit of ours, which has none."""
+        return CallSettings(self.connect, None, self.retry, self.max_wait, self.priority, self.tenant, self.attempt)
 
 
 NO_SETTINGS: Final = CallSettings()
