@@ -36,7 +36,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     open_bodies                       streaming.stream: the list, or None
                                       transports.aiohttp, transports.mock, transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
-    resend, refused                   layers.auth
+    resend, refused                   layers.auth; speakers.line: what an earlier call was refused for
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
 """
 
