@@ -171,6 +171,8 @@ def attempts(
             try:
                 response = await inner(request if call.dress is None else call.dress(request))
                 record.status, record.http_version = response.status, response.http_version
+                if call.peek is not None and response.open_body is not None:
+                    await call.peek(response)
                 eventful = _status(response, record, call.reading, reading) >= 300  # noqa: PLR2004 - neither a redirect nor an error
             except BaseException as error:
                 record.error, record.unsure, eventful = _error_of(error, call), maybe_processed(error, call.phase), True
@@ -179,8 +181,7 @@ def attempts(
                 record.elapsed = now() - record.started
                 if eventful and record.state is None and state is not None:
                     record.state = state(request)
-                if hooks:
-                    _call_hooks(hooks, record)
+                _call_hooks(hooks, record)
                 if log.isEnabledFor(logging.DEBUG):
                     log.debug("%s %s: %r", record.method, record.url, record)
             return response

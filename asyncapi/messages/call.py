@@ -6,6 +6,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     original, settings, started       nobody, once the call has begun
     fan_out                           client.methods, bulk.saving: before the call is sent
     reading                           speakers.line, streaming.stream: before the call is sent; trace.replay
+    peek                              speakers.line: before the call is sent
     upgrade                           speakers.line: before the call is sent
     before_write                      bulk.prepare: before each attempt
     host                              layers.fallback: another base URL
@@ -35,7 +36,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     open_bodies                       streaming.stream: the list, or None
                                       transports.aiohttp, transports.mock, transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
-    resend, refused                   layers.auth
+    resend, refused                   layers.auth; speakers.line: what an earlier call was refused for
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
 """
 
@@ -49,13 +50,14 @@ from asyncapi.redact import redact_url
 
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from yarl import URL
 
     from asyncapi.errors import AsyncAPIError, Phase
     from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
+    from asyncapi.messages.response import Response
     from asyncapi.messages.request import Request
     from asyncapi.messages.upgrade import Upgrade
 
@@ -181,6 +183,8 @@ class Call:
         attempts: The records so far.
         before_write: Called right before the head of an attempt is written; what it raises keeps it from being sent.
         reading: Says what a response means in the protocol that the call speaks; None for plain HTTP.
+        peek: Looks into the open body of a response before `reading` reads it, where the protocol says there how an
+            attempt ended; None where the head is enough.
         dress: Puts onto a copy of each attempt's request what is new with each (the time left); None for plain HTTP.
         upgrade: What the connection is to change to (a WebSocket), or None.
         fan_out: The `map`, `gather` or job that it is one item of; None for a single call.
@@ -215,6 +219,7 @@ class Call:
         "host",
         "open_bodies",
         "original",
+        "peek",
         "phase",
         "principal",
         "queued",
@@ -242,6 +247,7 @@ class Call:
         self.attempts: list[Attempt] = []
         self.before_write: Callable[[], object] | None = None
         self.reading: Reading | None = None
+        self.peek: Callable[[Response], Awaitable[object]] | None = None
         self.dress: Callable[[Request], Request] | None = None
         self.upgrade: Upgrade | None = None
         self.fan_out: Any = None  # a fan-out's `Outcomes`

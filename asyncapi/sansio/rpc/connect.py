@@ -13,11 +13,12 @@ Rules:
 from __future__ import annotations
 
 import json
-from base64 import b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
+from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from asyncapi.sansio.rpc.statuses import Code, code_of_http
+from asyncapi.messages.code import Code
+from asyncapi.sansio.rpc.metadata import from_base64
+from asyncapi.sansio.rpc.statuses import code_of_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -194,11 +195,9 @@ def _details(stated: list[Any]) -> Iterable[tuple[str, bytes]]:
         name, value = detail.get("type"), detail.get("value")
         if not isinstance(name, str) or not isinstance(value, str):
             continue
-        try:
-            coded = value.translate(_URL_SAFE).rstrip("=")
-            yield name.removeprefix(_TYPE_URL), b64decode(coded + "=" * (-len(coded) % 4), validate=True)
-        except (Base64Error, ValueError):
-            continue
+        data = from_base64(value.translate(_URL_SAFE))
+        if data is not None:
+            yield name.removeprefix(_TYPE_URL), data
 
 
 _URL_SAFE = str.maketrans("-_", "+/")  # some servers write one alphabet, some the other

@@ -15,15 +15,14 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from typing import Final
 
+from asyncapi.errors import RPCError
+from asyncapi.messages.code import Code
+
 COMPRESSED: Final = 0x01
 TRAILERS: Final = 0x80
 _TEXT = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _BLANKS = bytes(range(33))
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-
-
-class WebError(Exception):
-    """The bytes are not grpc-web."""
 
 
 def is_text(kind: str) -> bool:
@@ -41,7 +40,7 @@ def trailers(payload: bytes) -> list[tuple[str, str]]:
     """Read the block of trailers (rule 1).
 
     Raises:
-        WebError: A line is no field.
+        RPCError: A line is no field.
     """
     fields = []
     for line in payload.decode("latin-1").split("\n"):
@@ -50,7 +49,7 @@ def trailers(payload: bytes) -> list[tuple[str, str]]:
             continue
         name, colon, value = text.partition(":")
         if not colon or not _TOKEN.fullmatch(name):
-            raise WebError(f"a line of the trailers is no field: {text[:80]!r}")
+            raise RPCError(Code.INTERNAL, f"a line of the trailers is no field: {text[:80]!r}")
         fields.append((name.lower(), value.strip(" \t")))
     return fields
 
@@ -67,7 +66,7 @@ class TextReader:
         """Return the bytes that are complete.
 
         Raises:
-            WebError: It is not base64.
+            RPCError: It is not base64.
         """
         text = self._left + piece.translate(None, _BLANKS)
         whole = len(text) - len(text) % 4
@@ -78,10 +77,10 @@ class TextReader:
         """Take in that no more comes.
 
         Raises:
-            WebError: The text is cut off.
+            RPCError: The text is cut off.
         """
         if self._left:
-            raise WebError("the base64 of the body is cut off")
+            raise RPCError(Code.INTERNAL, "the base64 of the body is cut off")
 
 
 def _decoded(text: bytes) -> bytes:
@@ -90,10 +89,10 @@ def _decoded(text: bytes) -> bytes:
         found = _TEXT.match(text, place)
         end = place if found is None else found.end()
         if end == place or (end - place) % 4:
-            raise WebError(f"the body is not base64: {text[place : place + 20]!r}")
+            raise RPCError(Code.INTERNAL, f"the body is not base64: {text[place : place + 20]!r}")
         try:
             parts.append(b64decode(text[place:end], validate=True))
         except Base64Error as error:
-            raise WebError(f"the body is not base64: {error}") from error
+            raise RPCError(Code.INTERNAL, f"the body is not base64: {error}") from error
         place = end
     return b"".join(parts)
