@@ -97,6 +97,16 @@ SETTINGS: frozenset[str] = frozenset(
 _ARGUMENTS = {
     "stream": set[str](),
     "events": {"model", "last_id", "until", "max_event"},
+    "websocket": {
+        "model",
+        "subprotocols",
+        "on_open",
+        "reconnect",
+        "reconnect_on",
+        "heartbeat",
+        "max_message",
+        "compress",
+    },
     "paginate": {"by", "items", "model", "prefetch", "concurrency", "max_pages", "start", "allow_origins"},
     "map": {"model", "ordered", "on_error", "max_errors", "concurrency"},
     "gather": {"model", "concurrency", "return_exceptions"},

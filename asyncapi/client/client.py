@@ -254,6 +254,11 @@ class Client(CallMethods):
         transport = self._transport
         return snapshot(self._state, getattr(transport, "http2_counts", {}), getattr(transport, "http3_counts", {}))
 
+    def _renew(self, request: Request) -> str:
+        """Have another credential used than the one that a request was sent with, as `Keyring.renew`."""
+        keyring = self._state.keyring
+        return "" if keyring is None else keyring.renew(request)
+
     def explain(self) -> str:
         """Print the chain that every call goes through, with its settings, and return the text.
 

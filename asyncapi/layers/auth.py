@@ -31,6 +31,7 @@ from asyncapi.credentials.renamed import with_new_names
 from asyncapi.errors import AsyncAPIError, AuthError, ConfigError
 from asyncapi.messages.call import Call
 from asyncapi.messages.request import Request
+from asyncapi.messages.response import Response
 from asyncapi.redact import forget_variables, redact_broken
 from asyncapi.sansio.http.origin import Origin, origin
 from asyncapi.types import UNSET
@@ -38,8 +39,9 @@ from asyncapi.types import UNSET
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.credentials.base import AuthContext, Credential, Signature
-    from asyncapi.messages.response import Response
     from asyncapi.types import Layer, Send
+
+_UNAUTHORIZED = 401
 
 
 class Keyring:
@@ -134,6 +136,24 @@ class Keyring:
             return None
         written = repr((signature.headers, signature.params, signature.cookies))
         return f"own {sha256(written.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+    def renew(self, request: Request) -> str:
+        """Have another credential used next time, because the server refused this one outside of HTTP.
+
+        A socket that is closed for its credential means what a 401 does; the next call names the signature in
+        `call.refused`, and so waits for the new one.
+
+        Args:
+            request: That was sent with the credential.
+
+        Returns:
+            Why to send it again, or "" where the credential has no other.
+        """
+        credential, signature = self.of(request), request.call.signature
+        if credential is None or signature is None:
+            return ""
+        refusal = Response(_UNAUTHORIZED, url=request.target, request=request)
+        return credential.on_response(signature, refusal, request.call.refused, self.context)
 
     @property
     def in_use(self) -> bool:

@@ -136,6 +136,8 @@ class _Cache:
             response = await self._inner(request)
             self._compare(request, response)
             return response
+        if request.call.upgrade is not None:  # a connection can't be stored
+            return await self._inner(request)
         if request.redirects is not None:  # what it gets is no response for calls that follow as many as usual
             return await self._inner(request)
         if request.content is not None or not caching.concerns(request.method, request.headers):  # rule 4

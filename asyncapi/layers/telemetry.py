@@ -169,7 +169,7 @@ def attempts(
             if eventful and state is not None:
                 record.state = state(request)
             try:
-                response = await inner(request)
+                response = await inner(request if call.dress is None else call.dress(request))
                 record.status, record.http_version = response.status, response.http_version
                 if call.peek is not None and response.open_body is not None:
                     await call.peek(response)

@@ -36,7 +36,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     open_bodies                       streaming.stream: the list, or None
                                       transports.aiohttp, transports.mock, transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
-    resend, refused                   layers.auth
+    resend, refused                   layers.auth; speakers.line: what an earlier call was refused for
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
 """
 
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
     from asyncapi.messages.response import Response
+    from asyncapi.messages.request import Request
     from asyncapi.messages.upgrade import Upgrade
 
 
@@ -184,6 +185,7 @@ class Call:
         reading: Says what a response means in the protocol that the call speaks; None for plain HTTP.
         peek: Looks into the open body of a response before `reading` reads it, where the protocol says there how an
             attempt ended; None where the head is enough.
+        dress: Puts onto a copy of each attempt's request what is new with each (the time left); None for plain HTTP.
         upgrade: What the connection is to change to (a WebSocket), or None.
         fan_out: The `map`, `gather` or job that it is one item of; None for a single call.
         task: The task it runs in.
@@ -208,6 +210,7 @@ class Call:
     __slots__ = (
         "attempts",
         "before_write",
+        "dress",
         "cause",
         "ended_by",
         "fan_out",
@@ -245,6 +248,7 @@ class Call:
         self.before_write: Callable[[], object] | None = None
         self.reading: Reading | None = None
         self.peek: Callable[[Response], Awaitable[object]] | None = None
+        self.dress: Callable[[Request], Request] | None = None
         self.upgrade: Upgrade | None = None
         self.fan_out: Any = None  # a fan-out's `Outcomes`
         self.task: Task[Any] | None = None

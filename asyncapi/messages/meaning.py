@@ -28,7 +28,8 @@ class Meaning:
         retry: Whether another attempt may succeed, whatever the status says. The safety of sending it again, the
             attempts, the budget and the deadline still have their say.
         failed: Whether the breaker counts it as a failure of the host, whatever the status says.
-        unprocessed: Whether it proves that the server did nothing: any request may be sent again.
+        unprocessed: Whether it proves that the server did nothing: any request may be sent again. None for what the
+            status says; False where the status (429) would prove it, and this response does not.
         wait: Seconds that the server asks to wait, in place of what `Retry-After` says.
         attempts: How many attempts were made for it, those of a proxy behind this one included: they count as ours.
         out: Whether this endpoint wants no more requests for now.
@@ -43,7 +44,7 @@ class Meaning:
         *,
         retry: bool | None = None,
         failed: bool | None = None,
-        unprocessed: bool = False,
+        unprocessed: bool | None = None,
         wait: float | None = None,
         attempts: int = 1,
         out: bool = False,
@@ -52,7 +53,7 @@ class Meaning:
         self.text: str = text
         self.retry: bool | None = retry
         self.failed: bool | None = failed
-        self.unprocessed: bool = unprocessed
+        self.unprocessed: bool | None = unprocessed
         self.wait: float | None = wait
         self.attempts: int = attempts
         self.out: bool = out

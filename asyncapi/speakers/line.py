@@ -34,12 +34,15 @@ class Line:
         carry: Sends a built request down the layers.
         status_error: Makes the error of a response whose status is 400 or higher.
         carrier: Composes the client's layers over another innermost step than its transport.
+        renew: Has another credential used instead of the one that a request was sent with; returns why, or "" where
+            there is no other.
     """
 
     settings: StreamSettings
     carry: Callable[[Request], Awaitable[Response]]
     status_error: Callable[[Response], AsyncAPIError]
     carrier: Callable[[Send], Callable[[Request], Awaitable[Response]]]
+    renew: Callable[[Request], str]
 
     def over(self, bare: Send) -> Line:
         """Return a line whose attempts are made by `bare` instead of the transport; it shares all limits and counts.
@@ -83,6 +86,7 @@ class Line:
         reading: Reading | None = None,
         peek: Callable[[Response], Awaitable[object]] | None = None,
         upgrade: Upgrade | None = None,
+        refused: tuple[Any, ...] = (),
         **options: Any,
     ) -> Response:
         """Make a call, and leave the body of a good response open: the caller closes its `open_body`.
@@ -94,6 +98,7 @@ class Line:
             peek: Looks into the open body before `reading` is asked, within the attempt: an error that comes before the
                 first message is then retried like any other.
             upgrade: The protocol that the connection is to change to.
+            refused: The signatures that an earlier call was refused for: this one waits for a fresh one.
             **options: As in `Client.request`.
 
         Raises:
@@ -101,6 +106,7 @@ class Line:
         """
         request = self.settings.builder.build(method, url, **options)
         request.call.reading, request.call.peek, request.call.upgrade = reading, peek, upgrade
+        request.call.refused = refused
         return await opened(self.carry, request)
 
     def stream(self, method: str, url: str, *, reading: Reading | None = None, **options: Any) -> Stream:
@@ -133,4 +139,4 @@ def line_of(api: Any) -> Line:
     if streams is None:
         raise ConfigError(f"{type(api).__name__}: give an asyncapi.Client, or a declared API over one")
     # what a client is to its protocols
-    return Line(streams, client._carry, client._status_error, client._carry_over)  # noqa: SLF001
+    return Line(streams, client._carry, client._status_error, client._carry_over, client._renew)  # noqa: SLF001

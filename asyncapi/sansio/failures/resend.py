@@ -68,8 +68,8 @@ def unprocessed(failure: Response | TransportError) -> bool:
         return isinstance(failure, ConnectError) or (
             isinstance(failure, RequestTimeout) and failure.phase in {"queue", "connect"}
         )
-    if failure.meaning is not None and failure.meaning.unprocessed:
-        return True
+    if failure.meaning is not None and failure.meaning.unprocessed is not None:
+        return failure.meaning.unprocessed
     status = failure.effective_status
     return status in _UNPROCESSED or is_rate_limited(status, failure.headers)
 

@@ -34,9 +34,12 @@ from typing import TYPE_CHECKING
 from asyncapi.messages.code import Code
 from asyncapi.messages.meaning import Meaning
 from asyncapi.sansio.http2 import events as ev
+from asyncapi.sansio.rpc.metadata import message_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from asyncapi.messages.response import Response
 
 PUSHBACK = "grpc-retry-pushback-ms"
 
@@ -114,3 +117,12 @@ def meaning_of(code: Code, details: str, *, pushback: str | None = None, late: b
 def pushback_of(fields: Mapping[str, str]) -> str | None:
     """What a server says of a retry, in its headers or trailers."""
     return fields.get(PUSHBACK)
+
+
+def read_head(response: Response) -> Meaning | None:
+    """What a response means that has its `grpc-status` in the head (Trailers-Only); None for any other."""
+    fields = response.headers
+    text = fields.get("grpc-status")
+    if text is None or text == "0":
+        return None
+    return meaning_of(code_of(text), message_of(fields.get("grpc-message", "")), pushback=pushback_of(fields))
