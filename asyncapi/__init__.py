@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         RateLimited,
         RejectedError,
         RequestTimeout,
+        RPCError,
         SchemaError,
         ServerError,
         SocketClosed,
@@ -185,6 +186,7 @@ __all__ = [
     "ProtocolError",
     "Query",
     "QueueFull",
+    "RPCError",
     "RateExceeded",
     "RateLimit",
     "RateLimited",
@@ -233,7 +235,7 @@ _HOMES = {
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
         "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone "
         "InsecureTLSWarning NotFound OutcomeUnknown PaymentRequired ProtocolError QueueFull "
-        "RateExceeded RateLimited RejectedError RequestTimeout SchemaError ServerError SocketClosed "
+        "RateExceeded RateLimited RejectedError RequestTimeout RPCError SchemaError ServerError SocketClosed "
         "StatusError TLSError TransportError Unauthorized UnprocessableEntity"
     ),
     "layers.deadline": "deadline",

@@ -204,7 +204,7 @@ class Client(CallMethods):
         self._home = Home()
         dispatch = Dispatch(self._state, self._transport.send)
         self._steps, self._send, self._send_own = dispatch.steps, dispatch.usual, dispatch.own
-        self._streams = StreamSettings(self._builder, limits, raise_for_status, max_body, self._state.watchdog, clock)
+        self._streams = StreamSettings(self._builder, limits, raise_for_status, max_body, self._state.watchdog, clock, self._transport)
 
     __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
