@@ -14,7 +14,7 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from asyncapi.calls.inbound import inbound
     from asyncapi.client.client import Client
-    from asyncapi.client.stats import Stats
+    from asyncapi.client.stats import EndpointStats, Stats
     from asyncapi.credentials import (
         ApiKey,
         AWSSigV4,
@@ -99,6 +99,8 @@ if TYPE_CHECKING:
         CostBudget,
         Cursor,
         Egress,
+        Endpoint,
+        Endpoints,
         Fallback,
         Hedge,
         LinkHeader,
@@ -150,6 +152,9 @@ __all__ = [
     "Digest",
     "Egress",
     "EgressDenied",
+    "Endpoint",
+    "EndpointStats",
+    "Endpoints",
     "Env",
     "Events",
     "Fallback",
@@ -222,7 +227,7 @@ __all__ = [
 _HOMES = {
     "calls.inbound": "inbound",
     "client.client": "Client",
-    "client.stats": "Stats",
+    "client.stats": "EndpointStats Stats",
     "credentials": (
         "ApiKey AWSSigV4 Basic Bearer Digest Env File Issuer Key KeyPool "
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
@@ -244,7 +249,7 @@ _HOMES = {
     "sansio.http.pages": "Page",
     "sansio.http.sse": "ServerSentEvent",
     "settings": (
-        "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Fallback Hedge "
+        "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Endpoint Endpoints Fallback Hedge "
         "LinkHeader NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
     "stores.redis_tokens": "RedisStore",

@@ -130,7 +130,7 @@ def _refused(request: Request, failure: Response | TransportError) -> bool:
     if not call.resend or isinstance(failure, TransportError) or failure.effective_status < 400:  # noqa: PLR2004
         return False
     answered = failure.request
-    is_its_own = answered is not None and answered.method == request.method and answered.target == request.target
+    is_its_own = answered is not None and answered.method == request.method and failure.answers(request)
     if not (safe(request) or (is_its_own and rewindable(request))):
         return False
     _note(call, f"sent again at once ({call.resend})", f"auth: {call.resend}")
