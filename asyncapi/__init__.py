@@ -14,7 +14,7 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from asyncapi.calls.inbound import inbound
     from asyncapi.client.client import Client
-    from asyncapi.client.stats import Stats
+    from asyncapi.client.stats import EndpointStats, Stats
     from asyncapi.credentials import (
         ApiKey,
         AWSSigV4,
@@ -100,6 +100,8 @@ if TYPE_CHECKING:
         CostBudget,
         Cursor,
         Egress,
+        Endpoint,
+        Endpoints,
         Fallback,
         Hedge,
         LinkHeader,
@@ -152,6 +154,9 @@ __all__ = [
     "Digest",
     "Egress",
     "EgressDenied",
+    "Endpoint",
+    "EndpointStats",
+    "Endpoints",
     "Env",
     "Events",
     "Fallback",
@@ -226,7 +231,7 @@ __all__ = [
 _HOMES = {
     "calls.inbound": "inbound",
     "client.client": "Client",
-    "client.stats": "Stats",
+    "client.stats": "EndpointStats Stats",
     "credentials": (
         "ApiKey AWSSigV4 Basic Bearer Digest Env File Issuer Key KeyPool "
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
@@ -248,7 +253,7 @@ _HOMES = {
     "sansio.http.pages": "Page",
     "sansio.http.sse": "ServerSentEvent",
     "settings": (
-        "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Fallback Hedge "
+        "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Endpoint Endpoints Fallback Hedge "
         "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
     "stores.redis_tokens": "RedisStore",

@@ -85,6 +85,11 @@ def says_nothing(failure: TransportError) -> bool:
     return failure.stale or not_begun(failure)
 
 
+def blames_host(failure: TransportError) -> bool:
+    """Whether the failure says something of the host: a bound of ours or the end of a connection doesn't."""
+    return not says_nothing(failure) and (not failure.final or isinstance(failure, ConnectError))
+
+
 def resend_obstacle(request: Request, failure: Response | TransportError) -> str | None:
     """Why the request must not be sent again after this failure, or None if it may."""
     if safe(request):
