@@ -32,10 +32,11 @@ from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.layers.retry import retrying_call
 from asyncapi.messages import encoding
+from asyncapi.messages.base_url import base_of, root_of
 from asyncapi.messages.call import Call, CallSettings
 from asyncapi.messages.request import Body, Request
 from asyncapi.messages.target import Target, is_plain
-from asyncapi.messages.uri import has_dot_segments, parse_url
+from asyncapi.messages.uri import has_dot_segments
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.failures.idempotency import UsedKeys
 from asyncapi.sansio.failures.resend import METHODS
@@ -88,8 +89,8 @@ class Builder:
         clock: Clock,
         mesh_retries: bool = False,
     ) -> None:
-        self.base = _base(base_url)
-        self._root = _root(self.base)
+        self.base = base_of(base_url)
+        self._root = root_of(self.base) if self.base else None
         self._headers = checked_headers(headers)
         for name in _FRAMING:
             if name in self._headers:
@@ -314,28 +315,6 @@ def _check_key(key: Any) -> str:
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise ConfigError(f"idempotency_key={key!r}: give True, or text of visible ASCII characters; None for no key")
     return key
-
-
-def _base(base_url: str | URL) -> str:
-    """Return the base URL without its last slash."""
-    if not base_url:
-        return ""
-    url = parse_url(base_url)
-    if url.scheme not in {"http", "https"} or not url.host_port_subcomponent:
-        raise ConfigError(f"base_url={redact_url(url)!r}: give an absolute URL, like https://api.example.com/v1")
-    if url.raw_query_string or url.raw_fragment or url.raw_path.endswith("?"):
-        raise ConfigError(f"base_url={redact_url(url)!r}: it has a query or fragment; give params= instead")
-    if has_dot_segments(url.raw_path):
-        raise ConfigError(f"base_url={redact_url(url)!r}: a '.' or '..' in its path: write the path that you mean")
-    return str(url).rstrip("/")
-
-
-def _root(base: str) -> Target | None:
-    """Return the target whose text a path is appended to."""
-    if not base:
-        return None
-    root = Target.of(f"{base}/")
-    return Target(root.text[:-1], root.host, root.path[:-1], secure=root.secure)
 
 
 def _check_segments(url: str) -> None:

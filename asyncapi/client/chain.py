@@ -16,24 +16,26 @@
     11 hedge                 sends a second copy of an attempt that is late, where that is safe
     12 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    13 breaker               refuses an attempt before it takes a token or a slot
-    14 rate                  our own rate limits; per attempt, because servers count attempts and not calls
-    15 pace                  the rate limits that the server announces
-    16 concurrency           after both: an attempt that waits for a token must not hold a slot
-    17 breaker (again)       refuses attempts whose circuit opened while they waited in a queue
-    18 propagation           writes the time left into a header, after every wait of ours
-    19 mesh                  tells a mesh in headers who retries, and how long we wait
-    20 auth                  gets the credential for the attempt's origin, fresh after every wait
-    21 watch (attempts)      a span per attempt, and the headers that carry the trace on
-    22 telemetry (attempts)  one record per attempt, with the reason why it was sent
-    23 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
-    24 chaos                 injects the faults of tests, which every layer meets as real ones
-    25 transport             attempt limit = min(setting, time left)
+    13 balance               picks the endpoint of the attempt, where the client has several: a retry or a hedge goes
+                             elsewhere, and what follows goes by its host
+    14 breaker               refuses an attempt before it takes a token or a slot
+    15 rate                  our own rate limits; per attempt, because servers count attempts and not calls
+    16 pace                  the rate limits that the server announces
+    17 concurrency           after both: an attempt that waits for a token must not hold a slot
+    18 breaker (again)       refuses attempts whose circuit opened while they waited in a queue
+    19 propagation           writes the time left into a header, after every wait of ours
+    20 mesh                  tells a mesh in headers who retries, and how long we wait
+    21 auth                  gets the credential for the attempt's origin, fresh after every wait
+    22 watch (attempts)      a span per attempt, and the headers that carry the trace on
+    23 telemetry (attempts)  one record per attempt, with the reason why it was sent
+    24 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
+    25 chaos                 injects the faults of tests, which every layer meets as real ones
+    26 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/client/test_chain.py and the tests of each layer):
 
-    1. Only retry, hedge, redirect, fallback and cache (after a useless 304) call `inner` more than once. Where a
-       credential was refused, auth says in `call.resend` why another try may succeed; retry makes it.
+    1. Only retry, hedge, redirect, fallback, cache (after a useless 304) and balance (after a refusal of ours, or a probe
+       of its own that failed) call `inner` more than once. Where a credential was refused, auth says in `call.resend` why another try may succeed; retry makes it.
     2. No layer changes a Request that it was given; it copies.
     3. Idempotency keys are made when the Request is built: every attempt carries the same one.
     4. A refusal of ours (circuit open, deadline passed, queue full) and a cancellation are no failure of the host.
@@ -226,6 +228,13 @@ def _redirect(state: ClientState) -> Iterator[Step]:
         yield Step("redirect", f"at most {state.settings.redirects}", redirect(state.settings.redirects))
 
 
+def _balance(state: ClientState) -> Iterator[Step]:
+    if state.endpoints is not None:
+        from asyncapi.layers.balance import balance  # noqa: PLC0415 - most clients have one endpoint
+
+        yield Step("balance", state.endpoints.settings.describe(), balance(state.endpoints, state.clock))
+
+
 def _breaker(state: ClientState) -> Iterator[Step]:
     settings = state.settings.breaker
     if settings is not None and state.circuits is not None:
@@ -350,6 +359,7 @@ ORDER: tuple[Callable[[ClientState], Iterator[Step]], ...] = (
     _retry,
     _hedge,
     _redirect,
+    _balance,
     _breaker,
     _rate,
     _pace,

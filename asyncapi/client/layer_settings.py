@@ -28,6 +28,7 @@ class LayerSettings:
 
     _: KW_ONLY
     base: str = ""
+    endpoints: Any = None  # `Endpoints` or None, checked by then
     retry: Retry | None = None
     concurrency: AtLeastOne | Adaptive | None = None
     rate: tuple[RateLimit, ...] = ()

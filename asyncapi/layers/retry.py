@@ -137,8 +137,10 @@ def _refused(request: Request, failure: Response | TransportError) -> bool:
     call = request.call
     if not call.resend or isinstance(failure, TransportError) or failure.effective_status < 400:  # noqa: PLR2004
         return False
-    answered = failure.request
-    is_its_own = answered is not None and answered.method == request.method and answered.target == request.target
+    answered, meaning = failure.request, failure.meaning
+    is_its_own = answered is not None and answered.method == request.method and failure.answers(request)
+    if meaning is not None and meaning.unprocessed is False:  # a part of it may be done
+        is_its_own = False
     if not (safe(request) or (is_its_own and rewindable(request))):
         return False
     _note(call, f"sent again at once ({call.resend})", f"auth: {call.resend}")

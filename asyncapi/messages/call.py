@@ -15,7 +15,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       layers.singleflight, layers.telemetry: whoever starts or ends a task
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
-    why                               layers.breaker, layers.fallback, layers.redirect, layers.retry
+    tried                             layers.balance
+    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
@@ -212,6 +213,8 @@ class Call:
         refused: The signatures that this call has been sent again for.
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
+        tried: The endpoints that its attempts have been sent to, the last one last, where the client has several; forks
+            share the list. None before the first.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
     """
 
@@ -240,6 +243,7 @@ class Call:
         "signature",
         "started",
         "task",
+        "tried",
         "upgrade",
         "wait_log",
         "why",
@@ -275,6 +279,7 @@ class Call:
         self.ended_by: Phase | None = None
         self.cause: AsyncAPIError | None = None
         self.held_by: str | None = None
+        self.tried: list[str] | None = None
 
     @property
     def original_url(self) -> URL:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from asyncapi.settings.cache import Cache
     from asyncapi.settings.chaos import Chaos
     from asyncapi.settings.egress import Egress
+    from asyncapi.settings.endpoints import Endpoint, Endpoints
     from asyncapi.settings.fallback import Fallback
     from asyncapi.settings.hedge import Hedge
     from asyncapi.settings.http2 import HTTP2
@@ -32,6 +33,8 @@ __all__ = [
     "CostBudget",
     "Cursor",
     "Egress",
+    "Endpoint",
+    "Endpoints",
     "Fallback",
     "Hedge",
     "LinkHeader",
@@ -52,6 +55,7 @@ _HOMES = {
     "cache": "Cache",
     "chaos": "Chaos",
     "egress": "Egress",
+    "endpoints": "Endpoint Endpoints",
     "fallback": "Fallback",
     "hedge": "Hedge",
     "http2": "HTTP2",

@@ -173,9 +173,7 @@ def _of_grpc(response: Response) -> Meaning | None:
     from asyncapi.sansio.rpc.metadata import message_of  # noqa: PLC0415 - as above
 
     code = statuses.code_of(status.strip())
-    return statuses.meaning_of(
-        code, message_of(fields.get("grpc-message", "")), pushback=statuses.pushback_of(fields)
-    )
+    return statuses.meaning_of(code, message_of(fields.get("grpc-message", "")), pushback=statuses.pushback_of(fields))
 
 
 def asked_of(proxy: str, *, ours: bool, total: float, each: float) -> Iterator[tuple[str, str]]:
