@@ -23,15 +23,16 @@ from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.sansio.http.retry_after import retry_after
 from asyncapi.streaming.events import Events, subscribe
 from asyncapi.streaming.stream import Opener, Stream
-from asyncapi.types import UNSET
+from asyncapi.types import UNSET, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import TypeForm
     from yarl import URL
 
     from asyncapi.calls.builder import Builder
+    from asyncapi.client.chain import Step
     from asyncapi.clock import Clock
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.response import Response
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from asyncapi.sansio.http.sse import ServerSentEvent
     from asyncapi.scheduling.ownership import Home
     from asyncapi.settings import Retry
+    from asyncapi.speakers.rpc.channel import Channel
+    from asyncapi.speakers.rpc.protocols import ProtocolName
     from asyncapi.speakers.websocket import WebSocket
     from asyncapi.streaming.stream import StreamSettings
     from asyncapi.types import Send, Unset
@@ -69,6 +72,7 @@ class CallMethods:
     _streams: StreamSettings
     _workers: int
     _home: Home
+    _steps: Sequence[Step]
     _send: Send
     _send_own: Send
 
@@ -641,12 +645,49 @@ class CallMethods:
             raise self._status_error(response)
         return (response if model is None else _decode(model, response)), response
 
+    def grpc(
+        self, protocol: ProtocolName = "grpc", *, compression: Any = None, max_message: int | Unset | None = UNSET
+    ) -> Channel:
+        """Make the channel that generated stubs of gRPC take; its calls are calls of this client.
+
+            stub = GreeterStub(api.grpc())
+            reply = await stub.SayHello(HelloRequest(name="Ada"), timeout=2)
+
+        Args:
+            protocol: "grpc", which needs `http2=True`, or `http2="prior"` for http://; "connect" or "grpc-web", which
+                don't.
+            compression: How messages are compressed that are sent: "gzip", "deflate", a `grpc.Compression`, or None.
+            max_message: Most bytes of a message that is received; by default the client's `max_body`. None for no
+                bound.
+
+        Raises:
+            ConfigError: The client can't carry the protocol, or a setting makes no sense.
+        """
+        from asyncapi.speakers.line import line_of  # noqa: PLC0415 - not every client speaks it
+        from asyncapi.speakers.rpc.channel import Channel  # noqa: PLC0415
+
+        return Channel(line_of(self), protocol, compression=compression, max_message=max_message)
+
     def _carry(self, request: Request) -> Awaitable[Response]:
         """Send a built request down the layers."""
         self._home.enter()
         request.call.task = current_task()
         send = self._send if request.auth is UNSET and request.redirects is None else self._send_own
         return send(request)
+
+    def _carry_over(self, bare: Send) -> Callable[[Request], Awaitable[Response]]:
+        """Compose the usual layers, with the state that they share, over another innermost step than the transport.
+
+        What is sent so has no credential and no redirects of its own.
+        """
+        send = stack(bare, *(step.layer for step in self._steps))
+
+        def carry(request: Request) -> Awaitable[Response]:
+            self._home.enter()
+            request.call.task = current_task()
+            return send(request)
+
+        return carry
 
     def _status_error(self, response: Response) -> AsyncAPIError:
         request = response.request
