@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from asyncapi.settings import Retry
     from asyncapi.speakers.line import Line
 
-_SCHEME = re.compile(r"ws(s?)://", re.IGNORECASE)
+_SCHEME = re.compile(r"^ws(s?)://", re.IGNORECASE)
 _OURS = {
     "Upgrade": "it is set by itself",
     "Connection": "it is set by itself",
@@ -76,10 +76,14 @@ def websocket(
         compress=_flag(compress),
     )
     return WebSocket(
-        line, _SCHEME.sub(r"http\1://", str(url), count=1) if _SCHEME.match(str(url)) else url, upgrade, options,
+        line, _SCHEME.sub(r"http\1://", url) if isinstance(url, str) else _of_http(url), upgrade, options,
         policy=policy if reconnect is UNSET else policy_of(reconnect),
         reconnect_on=_codes(reconnect_on), **how,
     )  # fmt: skip
+
+
+def _of_http(url: URL) -> URL:
+    return url.with_scheme("https" if url.scheme == "wss" else "http") if url.scheme in {"ws", "wss"} else url
 
 
 def _check_headers(headers: Any) -> None:

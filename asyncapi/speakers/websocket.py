@@ -14,8 +14,8 @@ Rules:
 4. Nothing is queued for a connection that is not there: `send` raises. Messages that came before an end are handed out
    before it is told.
 5. The task that receives is the one that connects again. It can be cancelled at any time, and goes on where it was.
-6. The client's time limits end with the handshake and `on_open`. A `timeout` of the socket's own bounds all of it, and a
-   `deadline` scope what is done inside it.
+6. The client's time limits end with the handshake and `on_open`. A `timeout` of the socket's own bounds all of it, and
+   a `deadline` scope what is done inside it.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from yarl import URL
+
     from asyncapi.messages.response import Response
     from asyncapi.messages.upgrade import Socket, Upgrade
     from asyncapi.settings import Retry
@@ -57,6 +59,7 @@ T = TypeVar("T")
 
 _SWITCHED = 101
 _KIND = "a message"
+_NO_JSON = "the message isn't valid JSON"
 
 
 class WebSocket(Generic[T]):
@@ -73,7 +76,7 @@ class WebSocket(Generic[T]):
     def __init__(
         self,
         line: Line,
-        url: str,
+        url: str | URL,
         upgrade: Upgrade,
         options: dict[str, Any],
         *,
@@ -141,6 +144,7 @@ class WebSocket(Generic[T]):
             DecodeError: The message is not JSON, or (SchemaError) does not fit; `.body` has it. The socket stays open.
         """
         socket = self._socket
+        message: str | bytes | Closed | None
         if socket is None or self._reading or self._due is not None or deadline.current.get() is not None:
             message = await self._next()
             if message is None:
@@ -151,10 +155,10 @@ class WebSocket(Generic[T]):
                 message = await socket.receive()
             finally:
                 self._reading = False
-            if type(message) is Closed:
+            if isinstance(message, Closed):
                 self._after(message, socket)
                 return await self.__anext__()
-        return message if self._read is None else self._parsed(message)  # type: ignore[return-value, arg-type]
+        return message if self._read is None else self._parsed(message)  # type: ignore[return-value]
 
     async def receive(self) -> T:
         """Return the next message.
@@ -280,6 +284,8 @@ class WebSocket(Generic[T]):
         try:
             return decoding.parse(self._model, body, _KIND)  # type: ignore[no-any-return]
         except AsyncAPIError as error:
+            error.message = error.message.replace(f"the response isn't valid JSON (Content-Type {_KIND})", _NO_JSON)
+            error.args = (error.message,)
             if self._response is not None and self._response.request is not None:
                 error.request = self._response.request.redacted()
             raise
@@ -395,9 +401,8 @@ class WebSocket(Generic[T]):
         except SocketClosed:
             ended, self._ended_in_open = self._ended_in_open, None
             if ended is None and self._socket is socket:  # a `send` that failed: what came before the end is dropped
-                while type(ended := await socket.receive()) is not Closed:
-                    pass
-            if type(ended) is not Closed:
+                ended = await _end_of(socket)
+            if ended is None:
                 self._release(None)
                 raise
             self._after(ended, socket)
@@ -480,3 +485,11 @@ class WebSocket(Generic[T]):
 
     def _is_late(self) -> bool:
         return self._due is not None and self._line.clock.now() >= self._due
+
+
+async def _end_of(socket: Socket) -> Closed:
+    """Drop what is still to be received, up to the end."""
+    while True:
+        message = await socket.receive()
+        if isinstance(message, Closed):
+            return message

@@ -112,11 +112,11 @@ class Handler(ResponseHandler):
         except Exception as error:  # whatever bytes can make of it
             self._refused(data, error)
             return
-        if self._upgraded and answer is None:
+        if answer is not None:
+            self._more(answer, data, messages)
+        elif self._upgraded:
             self._deliver(messages)
             super().data_received(tail)
-        elif answer is not None:
-            self._more(answer, data, messages)
         elif messages:
             self._first(self._begun + data if self._begun else data, messages)
         elif data:

@@ -1,7 +1,7 @@
 """WebSocket connections over an aiohttp session: the handshake is a request like any other (RFC 6455).
 
-aiohttp parses and writes the frames. The connection itself is ours, for what aiohttp's own class does otherwise (seen in
-3.14.5):
+aiohttp parses and writes the frames. The connection itself is ours, for what aiohttp's own class does otherwise (seen
+in 3.14.5):
 
 1. PINGs get their PONG as they arrive, not when the reader comes to them.
 2. A peer is given up for dead only where we listen: not while its messages wait for a slow reader, and not while it
@@ -18,6 +18,7 @@ import asyncio
 import base64
 import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -108,7 +109,8 @@ class AioHTTPSocket:
             return self._end_of(error)
         if message[0] is _CLOSE:
             return self.ended or Closed(LOST)
-        return message[1]  # type: ignore[return-value]  # of these types there is text and bytes
+        data: str | bytes = message[1]
+        return data
 
     async def send(self, message: str | bytes) -> None:
         """Send a message; wait while the peer is slow.
@@ -126,12 +128,10 @@ class AioHTTPSocket:
                 self.lose()
             if self._pong_owed is not None:
                 self.pay()
-        if self.ended is not None:  # also where it ended while the sender waited (rule 5)
-            raise SocketClosed(
-                f"not sent: the socket is closed, {describe(self.ended.code)}{f': {self.ended.why}' if self.ended.why else ''}",
-                code=self.ended.code,
-                reason=self.ended.reason,
-            )
+        if (end := self.ended) is not None:  # also where it ended while the sender waited (rule 5)
+            why = f": {end.why or end.reason}" if end.why or end.reason else ""
+            text = f"not sent: the socket is closed, {describe(end.code)}{why}"
+            raise SocketClosed(text, code=end.code, reason=end.reason)
 
     async def close(self, code: int, reason: str) -> None:
         """Send a CLOSE, and wait until the peer's has come and the connection is gone (rule 4)."""
@@ -235,10 +235,8 @@ class AioHTTPSocket:
 
     def _write(self, data: bytes, kind: int) -> None:
         """Write a control frame, without waiting."""
-        try:
+        with suppress(aiohttp.ClientError, ConnectionError, RuntimeError):  # it is gone, and says so itself
             self._writer._write_websocket_frame(data, kind, 0)  # noqa: SLF001 - `send_frame` may wait
-        except (aiohttp.ClientError, ConnectionError, RuntimeError):
-            pass  # the connection is gone, and says so itself
 
     def _let_go(self) -> None:
         """Close the connection once what was written is out, in two seconds at the latest."""
@@ -347,8 +345,10 @@ def _checked(headers: Mapping[str, str], key: str, upgrade: Upgrade) -> str | No
 
 
 def _compression(headers: Mapping[str, str], upgrade: Upgrade) -> tuple[int, bool]:
-    """Read the extension that the server has accepted (RFC 7692): window bits, 0 for none; and whether each message
-    is compressed by itself.
+    """Read what the server has accepted (RFC 7692).
+
+    Returns:
+        tuple[int, bool]: The bits of the window, 0 for no compression; whether each message is compressed by itself.
     """
     accepted = headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS, "")
     if not accepted.strip():
