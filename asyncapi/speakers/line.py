@@ -59,6 +59,17 @@ class Line:
         """What relative URLs are joined to, without its last slash; "" where there is none."""
         return self.settings.builder.base
 
+    def check_http2(self, what: str) -> None:
+        """Find out now that the client can't speak HTTP/2, where a protocol needs it.
+
+        Raises:
+            ConfigError: The client can't, for the addresses of its base URL.
+        """
+        why = getattr(self.settings.transport, "no_http2", None)
+        reason = None if why is None else why(self.base)
+        if reason is not None:
+            raise ConfigError(f"{what} needs HTTP/2: {reason}")
+
     @property
     def clock(self) -> Clock:
         """The client's clock."""
@@ -107,8 +118,8 @@ class Line:
             AsyncAPIError: There is no response.
         """
         request = self.settings.builder.build(method, url, **options)
-        request.call.reading, request.call.peek, request.call.upgrade = reading, peek, upgrade
-        request.call.refused = refused
+        call = request.call
+        call.reading, call.peek, call.upgrade, call.refused = reading, peek, upgrade, refused
         return await opened(self.carry, request)
 
     def stream(self, method: str, url: str, *, reading: Reading | None = None, **options: Any) -> Stream:

@@ -260,6 +260,11 @@ class AioHTTPTransport:
         session = self._session
         return "" if session is None else session.cookie_jar.filter_cookies(url).output([], "", ";")
 
+    def no_http2(self, base: str) -> str:
+        """Say why HTTP/2 can't be spoken to a base URL, and what to change."""
+        del base
+        return "say Client(http2=True), or http2='prior' for http:// (h2c)"
+
     async def aclose(self) -> None:
         """Close every connection, and the session if it is ours."""
         self._closed = True

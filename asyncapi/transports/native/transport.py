@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from asyncapi.transports.native.incoming import IncomingBody
 
 MAX_HEADERS = 256 * 1024  # bytes of a header section, by default
+_SPEAKS_HTTP1 = "say Client(http2=True), or http2='prior' for http:// (h2c)"
 
 
 class NativeTransport:
@@ -284,6 +285,14 @@ class NativeTransport:
     def cookies_of(self) -> Callable[[URL], str] | None:
         """The function that returns the cookies to send to a URL; None where no cookies are kept."""
         return None if self._jar is None else self._jar.header
+
+    def no_http2(self, base: str) -> str | None:
+        """Why HTTP/2 can't be spoken to a base URL, and what to change; None where it can."""
+        if self._http2 is None:
+            return _SPEAKS_HTTP1
+        if base.lower().startswith("http://") and not self._prior:
+            return "over http:// it is spoken without asking: Client(http2='prior')"
+        return None
 
     @property
     def http2_counts(self) -> dict[str, int]:
