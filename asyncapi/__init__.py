@@ -115,8 +115,8 @@ if TYPE_CHECKING:
         Retry,
         Timeout,
     )
-    from asyncapi.stores.redis_tokens import RedisStore
     from asyncapi.speakers.websocket import WebSocket
+    from asyncapi.stores.redis_tokens import RedisStore
     from asyncapi.streaming.events import Events
     from asyncapi.streaming.response import StreamedResponse
     from asyncapi.streaming.stream import JSONLines, Stream
@@ -219,8 +219,8 @@ __all__ = [
     "TransportError",
     "Unauthorized",
     "UnprocessableEntity",
-    "WebSocket",
     "Upload",
+    "WebSocket",
     "deadline",
     "delete",
     "get",
