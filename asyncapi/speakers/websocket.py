@@ -406,7 +406,8 @@ class WebSocket(Generic[T]):
                 self._release(None)
                 raise
             self._after(ended, socket)
-            if self._error is not None:
+            if self._state == "ended":
+                self._error = self._error or self._error_of(ended)  # `on_open` did not do what it had to
                 raise self._error from None
             return False
         except BaseException as error:

@@ -19,6 +19,7 @@ import base64
 import hashlib
 import os
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -42,6 +43,7 @@ CLOSE_TIME = 2.0  # seconds (rule 4)
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = (
     WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG,
 )  # fmt: skip
+_TOO_BIG = 1009
 _CLOSED_BY_US = "the client was closed"
 _feed = WebSocketDataQueue.feed_data
 
@@ -88,10 +90,14 @@ class AioHTTPSocket:
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue = _Messages(self._protocol, 1 << 16, loop=asyncio.get_running_loop())
         self._queue.socket = self
+        if upgrade.max_message is not None:
+            self._queue.most = upgrade.max_message
         self._writer = WebSocketWriter(
             self._protocol, self._transport, use_mask=True, compress=compress, notakeover=no_takeover
         )
-        reader = WebSocketReader(self._queue, upgrade.max_message or 0, compress=bool(compress), decode_text=True)
+        # aiohttp's own limit is exclusive, but for compressed messages
+        limit = 0 if upgrade.max_message is None else upgrade.max_message + 1
+        reader = WebSocketReader(self._queue, limit, compress=bool(compress), decode_text=True)
         self._frames = _Frames(self, reader, clock)
         self._beat: _Heartbeat | None = None
         if upgrade.heartbeat is not None:
@@ -126,6 +132,10 @@ class AioHTTPSocket:
                     await self._writer.send_frame(message, _BINARY)  # type: ignore[arg-type]
             except (aiohttp.ClientError, ConnectionError, RuntimeError):
                 self.lose()
+            except asyncio.CancelledError:
+                for task in self._writer._background_tasks:  # noqa: SLF001 - it compresses on, and may find it closed
+                    task.add_done_callback(_ignored)
+                raise
             if self._pong_owed is not None:
                 self.pay()
         if (end := self.ended) is not None:  # also where it ended while the sender waited (rule 5)
@@ -146,7 +156,8 @@ class AioHTTPSocket:
             await asyncio.wait((self._lost,), timeout=CLOSE_TIME)
         finally:
             self._abort()
-        await asyncio.wait((self._lost,), timeout=CLOSE_TIME)  # the loop's next rounds
+        # the loop's next rounds, and what is compressed in a thread
+        await asyncio.wait((self._lost, *self._writer._background_tasks), timeout=CLOSE_TIME)  # noqa: SLF001
 
     def release(self) -> None:
         """Let go of the connection now; a peer that is still there gets a CLOSE if it takes one at once."""
@@ -189,6 +200,8 @@ class AioHTTPSocket:
     def fail(self, code: int, why: str) -> None:
         """End the connection, because of what the peer sent or does not send; messages that have come are kept."""
         if self.ended is None:
+            if code == _TOO_BIG:
+                why = f"a message is over max_message={self._queue.most:,.0f} bytes"
             self.ended = Closed(code, why=why)
             self._say_close(code if code != LOST else GOING_AWAY, "")
         self._let_go()
@@ -255,11 +268,15 @@ class _Messages(WebSocketDataQueue):
 
     socket: AioHTTPSocket
     drop: bool = False
+    most: float = inf
 
     def feed_data(self, data: Any, size: int) -> None:
         kind = data[0]
         if kind is _TEXT or kind is _BINARY:
-            if not self.drop:
+            if size > self.most:
+                self.drop = True
+                self.socket.fail(_TOO_BIG, "")
+            elif not self.drop:
                 _feed(self, data, size)
         elif not self.drop or kind is not _PING:
             if kind is _CLOSE:
@@ -328,6 +345,12 @@ class _Heartbeat:
         else:
             self._asked, due = None, heard + self._every
         self._timer = self._clock.call_at(due, self._ring)
+
+
+def _ignored(task: asyncio.Task[None]) -> None:
+    """Look at the error of a task that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _checked(headers: Mapping[str, str], key: str, upgrade: Upgrade) -> str | None:
