@@ -18,11 +18,12 @@ server.on("upgrade", (request, wire, head) => {
   sockets.handleUpgrade(request, wire, head, (socket) => {
     let left = Number(query.get("messages") ?? Infinity);
     socket.on("message", (data, isBinary) => {
-      socket.send(data, { binary: isBinary });
-      if (--left === 0) {
+      const last = --left === 0;
+      socket.send(data, { binary: isBinary }, () => {
+        if (!last) return;
         if (query.get("then") === "drop") socket.terminate();
         else socket.close(Number(query.get("code") ?? 1000), query.get("reason") ?? "");
-      }
+      });
     });
   });
 });
