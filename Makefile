@@ -17,7 +17,7 @@ FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_b
 	tests/transports/test_tls.py tests/watch
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-uvloop test-floors soak fuzz dist-check lock check lint format types architecture \
+.PHONY: help setup peers test test-all test-again test-uvloop test-floors soak fuzz dist-check lock check lint format types architecture \
 	bench demo docs docs-serve clean distclean
 
 help: ## list the targets
@@ -27,11 +27,18 @@ help: ## list the targets
 setup: ## make the virtual environment and install the project with its tools
 	@$(RUN) true
 
+peers: ## install the servers and tools from npm and PyPI that some tests need (Node.js 20 or newer)
+	@npm ci --prefix tests/support/peers --no-audit --no-fund --silent
+	@LOCK=requirements/codegen.lock $(RUN) true
+
 test: ## run the test suite without its longest cases (ARGS='-k name' to choose)
 	@$(RUN) python -m pytest $(WORKERS) -m 'not soak' $(ARGS)
 
 test-all: ## run the whole test suite, long, heavy and repeated cases too, over both transports
 	@TEST_LANES="$${TEST_LANES:-$(LANES)}" $(RUN) python -m pytest $(WORKERS) $(ARGS)
+
+test-again: ## run the tests that failed last once more, one after the other
+	@TEST_LANES="$${TEST_LANES:-$(LANES)}" $(RUN) python -m pytest -n0 --last-failed --last-failed-no-failures none $(ARGS)
 
 test-uvloop: ## the tests that open sockets, over both transports, on uvloop's event loop
 	@TEST_LANES="$${TEST_LANES:-$(LANES)}" TEST_LOOP=uvloop $(RUN) python -m pytest $(WORKERS) \

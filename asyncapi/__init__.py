@@ -14,7 +14,7 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from asyncapi.calls.inbound import inbound
     from asyncapi.client.client import Client
-    from asyncapi.client.stats import Stats
+    from asyncapi.client.stats import EndpointStats, Stats
     from asyncapi.credentials import (
         ApiKey,
         AWSSigV4,
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         RateLimited,
         RejectedError,
         RequestTimeout,
+        RPCError,
         SchemaError,
         ServerError,
         SocketClosed,
@@ -100,9 +101,12 @@ if TYPE_CHECKING:
         CostBudget,
         Cursor,
         Egress,
+        Endpoint,
+        Endpoints,
         Fallback,
         Hedge,
         LinkHeader,
+        Mesh,
         NextUrl,
         Offset,
         PageNumber,
@@ -154,6 +158,9 @@ __all__ = [
     "Digest",
     "Egress",
     "EgressDenied",
+    "Endpoint",
+    "EndpointStats",
+    "Endpoints",
     "Env",
     "Events",
     "Fallback",
@@ -173,6 +180,7 @@ __all__ = [
     "Key",
     "KeyPool",
     "LinkHeader",
+    "Mesh",
     "NextUrl",
     "NotFound",
     "OAuth2AuthorizationCode",
@@ -193,6 +201,7 @@ __all__ = [
     "ProtocolError",
     "Query",
     "QueueFull",
+    "RPCError",
     "RateExceeded",
     "RateLimit",
     "RateLimited",
@@ -230,7 +239,7 @@ __all__ = [
 _HOMES = {
     "calls.inbound": "inbound",
     "client.client": "Client",
-    "client.stats": "Stats",
+    "client.stats": "EndpointStats Stats",
     "credentials": (
         "ApiKey AWSSigV4 Basic Bearer Digest Env File Issuer Key KeyPool "
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
@@ -241,7 +250,7 @@ _HOMES = {
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
         "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone GraphQLError "
         "InsecureTLSWarning NotFound OutcomeUnknown PaymentRequired ProtocolError QueueFull "
-        "RateExceeded RateLimited RejectedError RequestTimeout SchemaError ServerError SocketClosed "
+        "RateExceeded RateLimited RejectedError RequestTimeout RPCError SchemaError ServerError SocketClosed "
         "StatusError TLSError TransportError Unauthorized UnprocessableEntity"
     ),
     "layers.deadline": "deadline",
@@ -252,8 +261,8 @@ _HOMES = {
     "sansio.http.pages": "Page",
     "sansio.http.sse": "ServerSentEvent",
     "settings": (
-        "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Fallback Hedge "
-        "LinkHeader NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
+        "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Endpoint Endpoints Fallback Hedge "
+        "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
     "speakers.graphql": "GraphQL",
     "speakers.graphql_batch": "GraphQLOperation",

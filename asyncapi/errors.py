@@ -8,6 +8,8 @@
         RequestTimeout          time ran out (also a builtin TimeoutError); .phase says where
         SocketClosed            a WebSocket ended otherwise than by a normal close: .code .reason
         OutcomeUnknown          a call with an idempotency key may have been carried out or not
+      RPCError                  an RPC ended with another status than OK: .code .details .metadata .status_details;
+                                where it is the transport that failed, it is also the TransportError of that failure
       StatusError               a 4xx or 5xx: .response .status .retry_after .request_id .body
         ClientError             4xx: BadRequest Unauthorized PaymentRequired Forbidden NotFound Conflict Gone
                                 UnprocessableEntity RateLimited
@@ -37,10 +39,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from yarl import URL
 
-from asyncapi.redact import one_line, redact_headers, redact_url, unsaid
+from asyncapi.redact import is_secret, one_line, redact_headers, redact_url, unsaid
 
 if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt
+    from asyncapi.messages.code import Code
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
@@ -141,9 +144,12 @@ class ProtocolError(TransportError):
         unprocessed: It is certain that the server did nothing with the request: it said so (over HTTP/2 by
             REFUSED_STREAM, or by a GOAWAY that leaves the request out: RFC 9113 section 8.7), or the request was never
             written. It is then sent again whatever its method.
+        reset_code: The error code with which the server has reset the stream (RST_STREAM, RFC 9113 section 7), where
+            that is what failed; else None.
     """
 
     unprocessed: bool = False
+    reset_code: int | None = None
 
 
 def final_error(message: str, request: Request | None = None) -> ProtocolError:
@@ -204,6 +210,49 @@ class OutcomeUnknown(TransportError):
     ) -> None:
         super().__init__(message, request=request, attempts=attempts)
         self.idempotency_key = idempotency_key
+
+
+class RPCError(AsyncAPIError):
+    """A remote procedure call ended with another status than OK (gRPC, Connect).
+
+    Args:
+        code: The status code.
+        details: The server's message, or what is wrong with its response.
+        metadata: The metadata that came with the status.
+        status_details: The details of its `google.rpc.Status`, decoded.
+        request: As in `AsyncAPIError`.
+        attempts: As in `AsyncAPIError`.
+
+    Attributes:
+        code: As above.
+        details: As above.
+        metadata: As above: `error.metadata["key"]`, or (name, value) pairs; names in -bin have bytes.
+        status_details: As above: messages such as `google.rpc.error_details_pb2.RetryInfo`, in their order; a detail
+            whose type is unknown here is an `asyncapi.grpc.Detail`, with `.type` and `.value`.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        details: str = "",
+        *,
+        metadata: Any = (),
+        status_details: tuple[Any, ...] = (),
+        request: Request | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(f"{code.name}: {details}" if details else code.name, request=request, attempts=attempts)
+        self.code: Code = code
+        self.details: str = details
+        self.metadata: Any = metadata
+        self.status_details: tuple[Any, ...] = status_details
+
+    def _portable(self) -> dict[str, Any]:
+        state = super()._portable()
+        state["metadata"] = type(self.metadata)(
+            (name, "***" if is_secret(name) else value) for name, value in self.metadata
+        )
+        return state
 
 
 class StatusError(AsyncAPIError):

@@ -88,15 +88,25 @@ CALL: frozenset[str] = CallOptions.__optional_keys__
 SETTINGS: frozenset[str] = frozenset(
     {
         "attempt_header", "breaker", "cache", "chaos", "clock", "concurrency", "deadline_header", "egress",
-        "fallback", "hedge", "hooks", "http2", "http3", "layers", "max_body", "max_headers", "max_queue", "pace",
-        "proxy",
-        "rate", "session", "shared", "single_flight", "tls", "transport", "trust_env", "unix_socket", "watch",
+        "fallback", "hedge", "hooks", "http2", "http3", "layers", "max_body", "max_headers", "max_queue", "mesh",
+        "pace", "proxy", "rate", "session", "shared", "single_flight", "tls", "transport", "trust_env", "unix_socket",
+        "watch",
     }
 )  # fmt: skip
 # The arguments of a method that are no options, for "did you mean".
 _ARGUMENTS = {
     "stream": set[str](),
     "events": {"model", "last_id", "until", "max_event"},
+    "websocket": {
+        "model",
+        "subprotocols",
+        "on_open",
+        "reconnect",
+        "reconnect_on",
+        "heartbeat",
+        "max_message",
+        "compress",
+    },
     "paginate": {"by", "items", "model", "prefetch", "concurrency", "max_pages", "start", "allow_origins"},
     "map": {"model", "ordered", "on_error", "max_errors", "concurrency"},
     "gather": {"model", "concurrency", "return_exceptions"},

@@ -14,6 +14,7 @@ import fetch_job
 import lanes
 import latency
 import matplotlib as mpl
+
 import peers
 
 mpl.use("Agg")

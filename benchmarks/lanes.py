@@ -16,8 +16,9 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import peers
 from rounds import CONTESTANTS_OF, Settings, interleave
+
+import peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from peers import measure
 from rounds import CONTESTANTS_OF, Settings, interleave
 from server import delayed
+
+from peers import measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -44,9 +44,10 @@ _WARMUP = 1.0
 
 def run(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
     """What bare aiohttp can do, and one table per share of it."""
-    import peers
     from rounds import interleave
     from server import delayed
+
+    import peers
 
     with delayed(DELAY_MS) as (url,):
         say(f"open loop: what bare aiohttp can do, {DELAY_MS} ms of server latency")

@@ -8,10 +8,11 @@ import fetch_job
 import lanes_report
 import latency
 import open_loop
-import peers
 import storms
 from layers import REFUSAL
 from rounds import median_ratio
+
+import peers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -29,11 +29,12 @@ import lanes
 import latency
 import machine
 import open_loop
-import peers
 import report
 import server
 from machine import HERE, ROOT
 from rounds import CONTESTANTS_OF, PARTS, Settings
+
+import peers
 
 VERSIONS = (
     "asyncapi-sdk", "aiohttp", "yarl", "multidict", "pydantic", "pydantic-core", "tenacity", "uvloop",

@@ -14,7 +14,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parent.parent
 LISTS = {
     name: (ROOT / "requirements" / name).read_text(encoding="utf-8")
-    for name in ("dev.lock", "docs.lock", "floors.lock")
+    for name in ("codegen.lock", "dev.lock", "docs.lock", "floors.lock")
 }
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]

@@ -50,6 +50,8 @@ def redirect(most: int) -> Layer:
             for _ in range(limit):
                 if "Location" not in response.headers:
                     return response
+                if response.placed is not None:  # it is relative to the endpoint that sent it, and leads there
+                    request = request.copy(target=response.target)
                 request = follow(request, response)
                 request.call.why = f"redirect: {response.status} from {redact_url(response.target)}"
                 response = await inner(request)
@@ -91,6 +93,8 @@ def _target(request: Request, response: Response) -> URL:
         target.origin()
     except ValueError:
         raise final_error(f"redirected to {shown!r}, which is not a usable URL", request) from None
+    if request.call.upgrade is not None and target.scheme in {"ws", "wss"}:  # RFC 6455 section 3
+        target = target.with_scheme("https" if target.scheme == "wss" else "http")
     if target.scheme not in {"http", "https"}:
         raise final_error(f"redirected to {shown!r}: only http and https are followed", request)
     if here.scheme == "https" and target.scheme == "http":

@@ -6,6 +6,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     original, settings, started       nobody, once the call has begun
     fan_out                           client.methods, bulk.saving: before the call is sent
     reading                           speakers.line, streaming.stream: before the call is sent; trace.replay
+    peek                              speakers.line: before the call is sent
     upgrade                           speakers.line: before the call is sent
     before_write                      bulk.prepare: before each attempt
     host                              layers.fallback: another base URL
@@ -14,7 +15,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       layers.singleflight, layers.telemetry: whoever starts or ends a task
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
-    why                               layers.breaker, layers.fallback, layers.redirect, layers.retry
+    tried                             layers.balance
+    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
@@ -35,7 +37,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     open_bodies                       streaming.stream: the list, or None
                                       transports.aiohttp, transports.mock, transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
-    resend, refused                   layers.auth
+    resend, refused                   layers.auth; speakers.line: what an earlier call was refused for
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
 """
 
@@ -49,13 +51,15 @@ from asyncapi.redact import redact_url
 
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from yarl import URL
 
     from asyncapi.errors import AsyncAPIError, Phase
     from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
+    from asyncapi.messages.response import Response
+    from asyncapi.messages.request import Request
     from asyncapi.messages.upgrade import Upgrade
 
 
@@ -133,9 +137,11 @@ class CallSettings:
         max_wait: Seconds the call may wait in one of our queues; None for as long as its deadline allows.
         priority: Higher goes first in every queue.
         tenant: Who the call is made for: tenants of the same priority take turns.
+        per_try: Seconds that a mesh may take for one of its attempts, several of which are one of ours; None for as
+            many as `attempt`.
     """
 
-    __slots__ = ("attempt", "connect", "max_wait", "priority", "retry", "tenant")
+    __slots__ = ("attempt", "connect", "max_wait", "per_try", "priority", "retry", "tenant")
 
     def __init__(  # noqa: PLR0917 - made for every call with settings of its own: by position it is quicker
         self,
@@ -145,6 +151,7 @@ class CallSettings:
         max_wait: float | None = None,
         priority: int = 0,
         tenant: str = "",
+        per_try: float | None = None,
     ) -> None:
         self.connect: Final = connect
         self.attempt: Final = attempt
@@ -152,14 +159,19 @@ class CallSettings:
         self.max_wait: Final = max_wait
         self.priority: Final = priority
         self.tenant: Final = tenant
+        self.per_try: Final = per_try
 
     def without_retry(self) -> CallSettings:
         """The same settings for a single attempt."""
-        return CallSettings(self.connect, self.attempt, None, self.max_wait, self.priority, self.tenant)
+        return CallSettings(self.connect, self.attempt, None, self.max_wait, self.priority, self.tenant, self.per_try)
 
     def without_waiting(self) -> CallSettings:
         """The same settings for a call that never waits in a queue."""
-        return CallSettings(self.connect, self.attempt, self.retry, 0.0, self.priority, self.tenant)
+        return CallSettings(self.connect, self.attempt, self.retry, 0.0, self.priority, self.tenant, self.per_try)
+
+    def left_to_mesh(self) -> CallSettings:
+        """The same settings where a mesh retries: its attempts get the limit of ours, which has none."""
+        return CallSettings(self.connect, None, self.retry, self.max_wait, self.priority, self.tenant, self.attempt)
 
 
 NO_SETTINGS: Final = CallSettings()
@@ -180,6 +192,9 @@ class Call:
         attempts: The records so far.
         before_write: Called right before the head of an attempt is written; what it raises keeps it from being sent.
         reading: Says what a response means in the protocol that the call speaks; None for plain HTTP.
+        peek: Looks into the open body of a response before `reading` reads it, where the protocol says there how an
+            attempt ended; None where the head is enough.
+        dress: Puts onto a copy of each attempt's request what is new with each (the time left); None for plain HTTP.
         upgrade: What the connection is to change to (a WebSocket), or None.
         fan_out: The `map`, `gather` or job that it is one item of; None for a single call.
         task: The task it runs in.
@@ -198,12 +213,15 @@ class Call:
         refused: The signatures that this call has been sent again for.
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
+        tried: The endpoints that its attempts have been sent to, the last one last, where the client has several; forks
+            share the list. None before the first.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
     """
 
     __slots__ = (
         "attempts",
         "before_write",
+        "dress",
         "cause",
         "ended_by",
         "fan_out",
@@ -212,6 +230,7 @@ class Call:
         "host",
         "open_bodies",
         "original",
+        "peek",
         "phase",
         "principal",
         "queued",
@@ -224,6 +243,7 @@ class Call:
         "signature",
         "started",
         "task",
+        "tried",
         "upgrade",
         "wait_log",
         "why",
@@ -239,6 +259,8 @@ class Call:
         self.attempts: list[Attempt] = []
         self.before_write: Callable[[], object] | None = None
         self.reading: Reading | None = None
+        self.peek: Callable[[Response], Awaitable[object]] | None = None
+        self.dress: Callable[[Request], Request] | None = None
         self.upgrade: Upgrade | None = None
         self.fan_out: Any = None  # a fan-out's `Outcomes`
         self.task: Task[Any] | None = None
@@ -257,6 +279,7 @@ class Call:
         self.ended_by: Phase | None = None
         self.cause: AsyncAPIError | None = None
         self.held_by: str | None = None
+        self.tried: list[str] | None = None
 
     @property
     def original_url(self) -> URL:

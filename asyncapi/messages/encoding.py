@@ -70,7 +70,7 @@ def encode(request: Request) -> Encoded:
         raise ConfigError("header Content-Type: a multipart body needs files= (files={} if there are none)")
     try:
         if request.json is not None:
-            return _json(request.json), "application/json"
+            return json(request.json), "application/json"
         if request.files is not None:
             return _multipart(request.data, request.files, types)
         if request.data is not None:
@@ -132,13 +132,18 @@ def to_text(argument: str, name: str, value: Any) -> str:
     return text
 
 
-def _json(value: Any) -> bytes:
+def json(value: Any, argument: str = "json=") -> bytes:
+    """Write plain data, or a pydantic model, as JSON.
+
+    Raises:
+        ConfigError: JSON can't represent it.
+    """
     try:
         content = json_text.written(value)
     except ValueError as error:
-        raise ConfigError(f"json={type(value).__name__}: {error}") from None
+        raise ConfigError(f"{argument}{type(value).__name__}: {error}") from None
     if (b"NaN" in content or b"Infinity" in content) and not json_text.strict(content):
-        raise ConfigError(f"json={type(value).__name__}: it holds NaN or Infinity, which JSON can't represent")
+        raise ConfigError(f"{argument}{type(value).__name__}: it holds NaN or Infinity, which JSON can't represent")
     return content
 
 

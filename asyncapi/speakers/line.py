@@ -6,7 +6,7 @@ says what a response means with `reading` (`asyncapi/messages/meaning.py`), and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
     from asyncapi.messages.upgrade import Upgrade
     from asyncapi.streaming.stream import StreamSettings
+    from asyncapi.types import Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,40 @@ class Line:
         settings: What the streams of the client have in common.
         carry: Sends a built request down the layers.
         status_error: Makes the error of a response whose status is 400 or higher.
+        carrier: Composes the client's layers over another innermost step than its transport.
+        renew: Has another credential used instead of the one that a request was sent with; returns why, or "" where
+            there is no other.
     """
 
     settings: StreamSettings
     carry: Callable[[Request], Awaitable[Response]]
     status_error: Callable[[Response], AsyncAPIError]
+    carrier: Callable[[Send], Callable[[Request], Awaitable[Response]]]
+    renew: Callable[[Request], str]
+
+    def over(self, bare: Send) -> Line:
+        """Return a line whose attempts are made by `bare` instead of the transport; it shares all limits and counts.
+
+        Args:
+            bare: Makes one attempt, as a transport's `send` does.
+        """
+        return replace(self, carry=self.carrier(bare))
 
     @property
     def base(self) -> str:
         """What relative URLs are joined to, without its last slash; "" where there is none."""
         return self.settings.builder.base
+
+    def check_http2(self, what: str) -> None:
+        """Find out now that the client can't speak HTTP/2, where a protocol needs it.
+
+        Raises:
+            ConfigError: The client can't, for the addresses of its base URL.
+        """
+        why = getattr(self.settings.transport, "no_http2", None)
+        reason = None if why is None else why(self.base)
+        if reason is not None:
+            raise ConfigError(f"{what} needs HTTP/2: {reason}")
 
     @property
     def clock(self) -> Clock:
@@ -65,7 +90,15 @@ class Line:
         return await self.carry(request)
 
     async def open(
-        self, method: str, url: str, *, reading: Reading | None = None, upgrade: Upgrade | None = None, **options: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        reading: Reading | None = None,
+        peek: Callable[[Response], Awaitable[object]] | None = None,
+        upgrade: Upgrade | None = None,
+        refused: tuple[Any, ...] = (),
+        **options: Any,
     ) -> Response:
         """Make a call, and leave the body of a good response open: the caller closes its `open_body`.
 
@@ -73,14 +106,18 @@ class Line:
             method: HTTP method, in upper case.
             url: As in `Client.request`.
             reading: Says what a response means.
+            peek: Looks into the open body before `reading` is asked, within the attempt: an error that comes before the
+                first message is then retried like any other.
             upgrade: The protocol that the connection is to change to.
+            refused: The signatures that an earlier call was refused for: this one waits for a fresh one.
             **options: As in `Client.request`.
 
         Raises:
             AsyncAPIError: There is no response.
         """
         request = self.settings.builder.build(method, url, **options)
-        request.call.reading, request.call.upgrade = reading, upgrade
+        call = request.call
+        call.reading, call.peek, call.upgrade, call.refused = reading, peek, upgrade, refused
         return await opened(self.carry, request)
 
     def stream(self, method: str, url: str, *, reading: Reading | None = None, **options: Any) -> Stream:
@@ -112,4 +149,5 @@ def line_of(api: Any) -> Line:
     streams = getattr(client, "_streams", None)
     if streams is None:
         raise ConfigError(f"{type(api).__name__}: give an asyncapi.Client, or a declared API over one")
-    return Line(streams, client._carry, client._status_error)  # noqa: SLF001 - what a client is to its protocols
+    # what a client is to its protocols
+    return Line(streams, client._carry, client._status_error, client._carry_over, client._renew)  # noqa: SLF001

@@ -106,6 +106,7 @@ class StreamSettings:
         max_body: The most that `read()` gives.
         watchdog: Ends what takes too long.
         clock: Times it.
+        transport: The client's.
     """
 
     builder: Builder
@@ -114,6 +115,7 @@ class StreamSettings:
     max_body: int | None
     watchdog: Watchdog
     clock: Clock
+    transport: Any = None
 
     def limits(self, timeout: Any) -> Limits:
         """What bounds the reading of a body: by the call's own timeout, else by the client's."""

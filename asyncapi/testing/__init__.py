@@ -1,4 +1,4 @@
-"""Test code that uses this SDK: a transport without a network, replies, a virtual clock, aioresponses.
+"""Test code that uses this SDK: a transport without a network, replies, sockets, a virtual clock, aioresponses.
 
     def test_retries():
         replies = iter([reply(503), reply(200, json={"id": 1})])
@@ -16,7 +16,20 @@ sleep, timeout and deadline in it (asyncio's own too) passes at once and in orde
 
 from asyncapi.settings import Chaos
 from asyncapi.testing.replies import mocked_aiohttp, reply
+from asyncapi.testing.sockets import socket
 from asyncapi.testing.virtual_time import FakeClock, VirtualTimeLoop, run
 from asyncapi.transports.mock import MockTransport
+from asyncapi.transports.mock_socket import MockSocket, Peer
 
-__all__ = ["Chaos", "FakeClock", "MockTransport", "VirtualTimeLoop", "mocked_aiohttp", "reply", "run"]
+__all__ = [
+    "Chaos",
+    "FakeClock",
+    "MockSocket",
+    "MockTransport",
+    "Peer",
+    "VirtualTimeLoop",
+    "mocked_aiohttp",
+    "reply",
+    "run",
+    "socket",
+]

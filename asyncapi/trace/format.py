@@ -156,7 +156,10 @@ class Trace:
 
     def save(self, path: str | Path) -> None:
         """Write the trace to a file, as JSON lines."""
-        rows: list[list[Any]] = [["epoch", self.epoch], *(["call", _without_empty(asdict(call))] for call in self.calls)]
+        rows: list[list[Any]] = [
+            ["epoch", self.epoch],
+            *(["call", _without_empty(asdict(call))] for call in self.calls),
+        ]
         rows += [["met", _without_empty(asdict(exchange))] for exchange in self.exchanges]
         rows += [["draw", draw] for draw in self.draws]
         rows += [["decided", steps] for steps in self.decisions]

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
+    from asyncapi.messages.upgrade import Upgrade
     from asyncapi.sansio.http.egress import Guard
 
 _VERSIONS = {aiohttp.HttpVersion10: "1.0", aiohttp.HttpVersion11: "1.1"}
@@ -63,6 +64,7 @@ _ACCEPTED = {hdrs.ACCEPT_ENCODING: accepted()}
 if aiohttp.ClientRequest.DEFAULT_HEADERS.get(hdrs.ACCEPT_ENCODING) == accepted():
     _ACCEPTED.clear()  # as it is sent anyway
 _NO_TYPE = (hdrs.CONTENT_TYPE,)
+_SWITCHED = 101  # RFC 9110 section 15.2.2
 _DIRECT: Mapping[str, Any] = {"proxy": None}
 
 
@@ -75,7 +77,7 @@ class AioHTTPTransport:
         tls: How TLS connections are made; by default they trust what the system trusts.
         guard: Refuses hosts and addresses at the moment of the connection.
         session: A session to share: it is not closed here, and its own connector, cookies and proxies are used.
-        cookies: Keep cookies between requests.
+        cookies: Keep cookies between requests; or the cookies of another transport, to share them.
         proxy: Proxy URL for every request.
         unix_socket: Path of a Unix socket to connect to instead of the URL's host.
         trust_env: Take proxies from the environment, and passwords from ~/.netrc; "proxies" for the proxies alone.
@@ -97,7 +99,7 @@ class AioHTTPTransport:
         tls: Handshakes | None = None,
         guard: Guard | None = None,
         session: aiohttp.ClientSession | None = None,
-        cookies: bool = False,
+        cookies: bool | outgoing.Cookies = False,
         proxy: str | None = None,
         unix_socket: str | None = None,
         trust_env: bool | Literal["proxies"] = False,
@@ -108,7 +110,13 @@ class AioHTTPTransport:
         if guard is not None:
             outgoing.check_guarded(proxy, unix_socket, trust_env=trust_env)
         if session is not None:
-            taken = tls is not None or cookies or unix_socket is not None or bool(trust_env) or max_headers is not None
+            taken = (
+                tls is not None
+                or bool(cookies)
+                or unix_socket is not None
+                or bool(trust_env)
+                or max_headers is not None
+            )
             _check_shared(session, taken=taken, guarded=guard is not None)
         self._clock = clock
         self._watchdog = Watchdog(clock)
@@ -121,11 +129,11 @@ class AioHTTPTransport:
         self._session = session
         self.unclosed: weakref.finalize[..., object] | None = None
         self._owned = session is None
-        self._jar = outgoing.Cookies(clock) if cookies else None
+        self._jar = cookies if isinstance(cookies, outgoing.Cookies) else outgoing.Cookies(clock) if cookies else None
         fixed = proxy is not None or unix_socket is not None
         self._environment = outgoing.environment(trust_env, fixed=fixed)
         self._proxy_settings = _DIRECT if proxy is None else outgoing.through(proxy)
-        self._dresses = cookies or bool(trust_env) or session is not None
+        self._dresses = self._jar is not None or bool(trust_env) or session is not None
         self._unix_socket = unix_socket
         self._keepalive = keepalive
         self._idle_connections: Sized = ()  # the connections that wait to be used again, where they are ours
@@ -151,6 +159,8 @@ class AioHTTPTransport:
         call.reused, call.phase = bool(self._idle_connections), "headers"  # "connect" while a new connection is made
         failed: Exception | None = None
         try:
+            if call.upgrade is not None:
+                return await self._shake_hands(session, request, call.upgrade)
             answer = await self._ask(session, request)
             call.phase = "body"
             if call.open_bodies is not None and answer.status < 300:  # noqa: PLR2004 - rule 3
@@ -192,13 +202,38 @@ class AioHTTPTransport:
         )
         if self._jar is not None:
             self._jar.keep(answer.headers, url)
-        if answer.status < 200:  # noqa: PLR2004 - RFC 9110 section 15.2: 1xx is interim, but nothing came after it
+        if answer.status < 200 and (answer.status != _SWITCHED or request.call.upgrade is None):  # noqa: PLR2004 - RFC 9110 section 15.2: 1xx is interim, but nothing came after it
             answer.close()
             raise ProtocolError(
                 f"the server sent {answer.status} as the final status, which must be 200 or higher",
                 request=request,
             )
         return answer
+
+    async def _shake_hands(self, session: aiohttp.ClientSession, request: Request, upgrade: Upgrade) -> Response:
+        """Change a connection to WebSocket; the response that refuses is read like any other."""
+        from asyncapi.transports.aiohttp_socket import AioHTTPSocket, asked  # noqa: PLC0415 - where it is spoken
+
+        sent, key = asked(request, upgrade)
+        answer = await self._ask(session, sent)
+        if answer.status != _SWITCHED:
+            request.call.phase = "body"
+            return _response(answer, request, await whole_body(answer, request, self._max_body, raw=self._raw), None)
+        try:
+            socket = AioHTTPSocket(answer, key, upgrade, self._clock)
+        except BaseException:
+            answer.close()
+            raise
+        body = OpenBody(_not_read, socket.release)
+        body.socket = socket
+        self._hold(body, request)
+        return _response(answer, request, b"", body)
+
+    def _hold(self, body: OpenBody, request: Request) -> None:
+        """Keep an open body until it is closed, so that it ends with the client and its call is sure to close it."""
+        self._bodies[body] = None
+        body.hold(lambda _: self._bodies.pop(body))
+        request.call.open_bodies.append(body)  # type: ignore[union-attr]  # only called for streamed calls, where the list exists
 
     async def _dress(self, url: URL, headers: CIMultiDict[str]) -> tuple[URL, CIMultiDict[str], Mapping[str, Any]]:
         """Add what a session itself would: user-info, cookies, the environment (`transports/outgoing.py`)."""
@@ -224,6 +259,11 @@ class AioHTTPTransport:
     def _cookies_of(self, url: URL) -> str:
         session = self._session
         return "" if session is None else session.cookie_jar.filter_cookies(url).output([], "", ";")
+
+    def no_http2(self, base: str) -> str:
+        """Say why HTTP/2 can't be spoken to a base URL, and what to change."""
+        del base
+        return "say Client(http2=True), or http2='prior' for http:// (h2c)"
 
     async def aclose(self) -> None:
         """Close every connection, and the session if it is ours."""
@@ -279,9 +319,7 @@ class AioHTTPTransport:
             raise failed from cause
 
         body = OpenBody(read, answer.close)
-        self._bodies[body] = None
-        body.hold(lambda _: self._bodies.pop(body))
-        request.call.open_bodies.append(body)  # type: ignore[union-attr]  # only called for streamed calls, where the list exists
+        self._hold(body, request)
         return body
 
     def _middlewares(self) -> tuple[Any, ...]:
@@ -296,6 +334,10 @@ class AioHTTPTransport:
         if self._closed:
             return final_error("the client was closed while the request was under way", request)
         return translate(error, request)
+
+
+async def _not_read() -> bytes:
+    raise ConfigError("the connection has changed to WebSocket: it is read by client.websocket(...)")
 
 
 def _response(answer: aiohttp.ClientResponse, request: Request, content: bytes, body: OpenBody | None) -> Response:

@@ -91,8 +91,11 @@ class Handler(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes; b"" where a body that was paused resumes."""
+        if self._upgraded:  # it is no HTTP any more: rules 1 to 4 are over
+            super().data_received(data)
+            return
         parser = self._parser
-        if parser is None or self._upgraded:
+        if parser is None:
             self._hang_up()
             return
         if parser is not self._known:
@@ -105,11 +108,14 @@ class Handler(ResponseHandler):
             if self._read_timeout:
                 self._reschedule_timeout()
         try:
-            messages, self._upgraded, _ = parser.feed_data(data)
+            messages, self._upgraded, tail = parser.feed_data(data)
         except Exception as error:  # whatever bytes can make of it
             self._refused(data, error)
             return
-        if answer is not None:
+        if self._upgraded and answer is None:
+            self._deliver(messages)
+            super().data_received(tail)
+        elif answer is not None:
             self._more(answer, data, messages)
         elif messages:
             self._first(self._begun + data if self._begun else data, messages)

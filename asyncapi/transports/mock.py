@@ -12,7 +12,8 @@ from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError
 from asyncapi.messages.open_body import NO_TRAILERS, OpenBody
 from asyncapi.messages.response import Response
 from asyncapi.scheduling.watchdog import Watchdog
-from asyncapi.transports import attempt_limit
+from asyncapi.transports import attempt_limit, mock_socket
+from asyncapi.transports.mock_socket import MockSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
 
+    Handler = Callable[[Request], Response | MockSocket | Awaitable[Response | MockSocket]]
+
 
 class MockTransport:
     """Respond with what `handler(request)` returns, awaited if need be; what it raises is the attempt's failure.
+
+    It returns a `reply(...)`; for the handshake of a WebSocket a `socket(...)`, or a reply, which refuses it.
 
     The attempt's time limit holds as over a real network. `requests` counts attempts.
 
@@ -42,7 +47,7 @@ class MockTransport:
 
     offline = True
 
-    def __init__(self, handler: Callable[[Request], Response | Awaitable[Response]], *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, handler: Handler, *, clock: Clock = SYSTEM) -> None:
         self._handler = handler
         self._clock = clock
         self._watchdog = Watchdog(clock)
@@ -52,7 +57,8 @@ class MockTransport:
         """Pass one attempt to the handler."""
         self.requests += 1
         request.call.phase = "headers"
-        returned = self._handler(request)
+        upgrade = request.call.upgrade
+        returned = self._handler(request if upgrade is None else mock_socket.handshake(request, upgrade))
         if isinstance(returned, Response) and returned.open_body is None:
             response = returned
         else:
@@ -68,7 +74,7 @@ class MockTransport:
         """Stop the timer of the attempt limits."""
         self._watchdog.close()
 
-    async def _wait(self, request: Request, returned: Response | Awaitable[Response]) -> Response:
+    async def _wait(self, request: Request, returned: Any) -> Response:
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
         if guard is None:
             return await _answer(request, returned)
@@ -85,8 +91,10 @@ class MockTransport:
 async def _answer(request: Request, returned: Any) -> Response:
     """Await what the handler returns; a body in pieces is left open where the call streams."""
     response = await returned if inspect.isawaitable(returned) else returned
+    if isinstance(response, MockSocket):
+        return response.accept(request)
     if not isinstance(response, Response):
-        raise ConfigError(f"the mock handler returned {response!r}: return a Response, as reply(200) makes one")
+        raise ConfigError(f"the mock handler returned {response!r}: return reply(...), or socket(...) for a WebSocket")
     body, call = response.open_body, request.call
     if body is None:
         return response
@@ -94,7 +102,7 @@ async def _answer(request: Request, returned: Any) -> Response:
         raise ConfigError(
             "the mock handler returned a reply whose body was read before: make a new one for each request"
         )
-    if call.open_bodies is not None and response.status < 300:  # noqa: PLR2004 - redirects and errors are read
+    if call.open_bodies is not None and call.upgrade is None and response.status < 300:  # noqa: PLR2004 - redirects and errors are read
         call.open_bodies.append(body)
         return response
     call.phase, pieces = "body", []

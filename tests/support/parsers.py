@@ -27,6 +27,7 @@ from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.fields import elements
 from asyncapi.sansio.http.http_date import http_date
 from asyncapi.sansio.http.link import links
+from asyncapi.sansio.http.multipart_mixed import MultipartParser, boundary_of
 from asyncapi.sansio.http.ndjson import ChunkParser, LineParser
 from asyncapi.sansio.http.ranges import part_of, validator
 from asyncapi.sansio.http.retry_after import retry_after, should_retry
@@ -214,6 +215,9 @@ PARSERS: dict[str, Parser] = {
         (("bytes ", "1", ""), ("bytes", " ", "1-2/3"), ("bytes 1-2/", "3", "")),
     ),
     "the codings of a body": Parser(_coded, (("", "gzip,", ""), ("", "gzip;", ",a")), (codings.CodingError,)),
+    "the boundary of parts": Parser(
+        boundary_of, (("", "; boundary=", ""), ('; a="', "\\", ""), ("; boundary=", "a", "")), (AsyncAPIError,)
+    ),
     "charset": Parser(decoding.charset, (("text/html; charset=", "a", ""), ("text/html;charset*0*=", "%", ""))),
     "JSON": Parser(
         _bytes(lambda content: decoding.json(content, "application/json")),
@@ -315,6 +319,8 @@ STREAMS: dict[str, Stream] = {
     "short lines": Stream(lambda: LineParser(8)),
     "chunks": Stream(lambda: ChunkParser(7)),
     "large chunks": Stream(lambda: ChunkParser(1_000_000)),
+    "parts": Stream(lambda: MultipartParser("a"), lambda parser: parser.ended),
+    "short parts": Stream(lambda: MultipartParser("-", 8), lambda parser: parser.ended),
 }
 
 

@@ -6,6 +6,7 @@ end inside the attempt or left open for a call that streams, and no error holds 
 1. A request costs no task, timer or context manager: the time limits of all attempts share one timer (`Watchdog`).
 2. What only some requests need (user-info in the URL, cookies, the environment's proxies) is added on a way of their
    own, so that the usual request pays one look at its URL.
+3. WebSocket handshakes go over aiohttp, with the same settings, and over HTTP/1.1.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from asyncapi.transports.native.incoming import IncomingBody
 
 MAX_HEADERS = 256 * 1024  # bytes of a header section, by default
+_SPEAKS_HTTP1 = "say Client(http2=True), or http2='prior' for http:// (h2c)"
 
 
 class NativeTransport:
@@ -110,6 +112,8 @@ class NativeTransport:
         self._http3, self._trust = http3, None if http3 is False else _trust(self._tls)
         if http2 is not None:
             _check_http2(self._tls, http2, HTTP_2 if prior else EITHER)
+        self._trust_env = trust_env
+        self._sibling: Any = None
         self._pool: Pool | None = None
         self.unclosed: weakref.finalize[..., object] | None = None
         self._bodies: dict[OpenBody, None] = {}  # those that are left open
@@ -122,6 +126,8 @@ class NativeTransport:
             TransportError: The subclass says what failed.
             ConfigError: Such a request can't be sent; nothing was sent.
         """
+        if request.call.upgrade is not None:
+            return await self._for_upgrades().send(request)
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
         try:
             return await self._attempt(request)
@@ -135,6 +141,20 @@ class NativeTransport:
         finally:
             if guard is not None:
                 self._watchdog.leave(guard)
+
+    def _for_upgrades(self) -> Any:
+        """Return the transport of WebSocket handshakes: aiohttp's, with the same settings (rule 3)."""
+        if self._sibling is None:
+            from asyncapi.transports.aiohttp import AioHTTPTransport  # noqa: PLC0415 - where it is needed
+
+            if self._closed:
+                raise ConfigError("this client is closed: make a new one")
+            self._sibling = AioHTTPTransport(
+                clock=self._clock, max_body=self._max_body, tls=self._tls, guard=self._guard, cookies=self._jar or False,
+                proxy=self._proxy, unix_socket=self._unix_socket, trust_env=self._trust_env,
+                keepalive=self._keepalive, max_headers=self._max_headers,
+            )  # fmt: skip
+        return self._sibling
 
     async def _attempt(self, request: Request) -> Response:
         target, headers, proxy = request.target, request.headers, self._proxy
@@ -265,6 +285,14 @@ class NativeTransport:
         """The function that returns the cookies to send to a URL; None where no cookies are kept."""
         return None if self._jar is None else self._jar.header
 
+    def no_http2(self, base: str) -> str | None:
+        """Why HTTP/2 can't be spoken to a base URL, and what to change; None where it can."""
+        if self._http2 is None:
+            return _SPEAKS_HTTP1
+        if base.lower().startswith("http://") and not self._prior:
+            return "over http:// it is spoken without asking: Client(http2='prior')"
+        return None
+
     @property
     def http2_counts(self) -> dict[str, int]:
         """What is open over HTTP/2, as `Stats.http2` shows it; empty where it isn't spoken."""
@@ -310,6 +338,8 @@ class NativeTransport:
         for body in list(self._bodies):
             body.close(ProtocolError("the client was closed while its body was open"))
         self._watchdog.close()
+        if self._sibling is not None:
+            await self._sibling.aclose()
         if self._pool is not None:
             await self._pool.wait_closed()
 

@@ -46,9 +46,12 @@ def reset(exchange: Exchange, event: ev.Reset) -> ProtocolError:
         return _invalid(exchange, event.why)
     name = ev.code_name(event.code)
     if event.code in _UNDONE and not exchange.headed:
-        return not_begun(f"it has refused the stream ({name})", request)
-    what = "the body broke off" if exchange.headed else "there is no response"
-    return ProtocolError(f"{what}: the server has reset the stream ({name})", request=request)
+        error = not_begun(f"it has refused the stream ({name})", request)
+    else:
+        what = "the body broke off" if exchange.headed else "there is no response"
+        error = ProtocolError(f"{what}: the server has reset the stream ({name})", request=request)
+    error.reset_code = event.code
+    return error
 
 
 def broken(exchange: Exchange, fault: ev.Fault) -> ProtocolError:

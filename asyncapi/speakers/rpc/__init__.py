@@ -1,0 +1,1 @@
+"""Remote procedure calls over a client: what generated stubs ask of a channel."""

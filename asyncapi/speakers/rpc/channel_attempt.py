@@ -1,0 +1,301 @@
+"""Make one attempt of an RPC over a channel of `grpc.aio`, as a transport makes one of a request.
+
+Rules:
+1. The outcome of an attempt is a response whose headers are the status and the trailing metadata, so that it is read as
+   any gRPC response that has no message.
+2. What was added to the request's headers (a credential, the trace) goes along as metadata; the user's own metadata goes
+   as it was given.
+3. An attempt of a stream is over with its first message, or with its initial metadata and a short wait for the first
+   message: an error in the place of that is an outcome of the attempt.
+4. A stream of requests may begin again until its first message was handed over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from grpc import aio
+
+from asyncapi.errors import AsyncAPIError
+from asyncapi.layers import deadline
+from asyncapi.messages.open_body import OpenBody
+from asyncapi.messages.request import Body
+from asyncapi.messages.response import Response
+from asyncapi.sansio.rpc.statuses import read_head
+from asyncapi.speakers.rpc.idempotency import is_idempotent
+from asyncapi.transports import attempt_limit
+from asyncapi.types import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from asyncapi.messages.meaning import Meaning
+    from asyncapi.messages.request import Request
+    from asyncapi.speakers.line import Line
+
+    Continuation = Callable[[aio.ClientCallDetails, Any], Awaitable[Any]]
+
+PEEK = 1.0  # seconds to wait for the first message, once the initial metadata is there (rule 3)
+_NEVER_SENT = "failed to connect to all addresses"  # how grpc's core begins; no attempt has left this process then
+_FROM_PEER = "received from peer"  # said of every status that the server has sent
+_UNSENT = "x-never-sent"
+_SHORTEST = 0.001  # seconds; a time-out of 0 is one that has passed
+_OURS = frozenset({"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "te", "user-agent"})
+_END: Final = object()
+
+_running: ContextVar[RPC] = ContextVar("asyncapi_rpc")
+
+
+async def carried(request: Request) -> Response:
+    """Make one attempt of the RPC that is running: what takes the place of a transport's `send`."""
+    return await _running.get().attempt(request)
+
+
+class RPC:
+    """One RPC of the user, and its attempts.
+
+    Args:
+        line: Ends in `carried`.
+        continuation: The channel's.
+        details: As the user made the call.
+        path: "/package.Service/Method".
+        idempotent: Whether it may be sent twice; None where its descriptor decides.
+        request: The message, where it is a single one.
+        requests: The messages otherwise.
+        streams: Whether several messages come back.
+
+    Attributes:
+        made: The channel's call of the latest attempt, or None.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        continuation: Continuation,
+        details: aio.ClientCallDetails,
+        path: str,
+        *,
+        idempotent: bool | None,
+        request: Any = None,
+        requests: Any = None,
+        streams: bool = False,
+    ) -> None:
+        self._line = line
+        self._continuation = continuation
+        self._given = details
+        self._path = path
+        self._message = request
+        self._requests = None if requests is None else Requests(requests)
+        self._streams = streams
+        self._idempotent = is_idempotent(path, request) if idempotent is None else idempotent
+        self._outcomes: list[tuple[Response, Any]] = []
+        self._settling: set[asyncio.Task[None]] = set()
+        self.made: Any = None
+
+    def cancel(self) -> None:
+        """Stop waiting for messages of the user's."""
+        if self._requests is not None:
+            self._requests.cancel()
+
+    async def run(self) -> Any:
+        """Make the attempts: return the call of the last one, or the messages of it where they stream.
+
+        Raises:
+            AsyncAPIError: The client refused, or time ran out.
+            aio.AioRpcError: An interceptor below this one failed.
+        """
+        metadata = _text(self._given.metadata)
+        body = None if self._requests is None else self._requests.body
+        token = _running.set(self)
+        try:
+            timeout = UNSET if self._given.timeout is None else max(self._given.timeout, _SHORTEST)
+            response = await self._line.open(
+                "POST", self._path, headers=metadata, content=body, timeout=timeout, reading=_meaning,
+                route=self._path, idempotent=self._idempotent,
+            )  # fmt: skip
+        finally:
+            _running.reset(token)
+        outcome = next((made for seen, made in self._outcomes if seen is response), self._outcomes[-1][1])
+        if isinstance(outcome, aio.AioRpcError):
+            raise outcome
+        return outcome
+
+    async def attempt(self, request: Request) -> Response:
+        """Make one attempt."""
+        settings, call = self._line.settings, request.call
+        call.phase = "headers"
+        guard = attempt_limit.enter(settings.watchdog, settings.clock, request)
+        made: Any = None
+        try:
+            message = self._message if self._requests is None else aiter(self._requests)
+            made = self.made = await self._continuation(self._details(request), message)
+            response, outcome = await (self._first(made, request) if self._streams else _only(made))
+        except aio.AioRpcError as error:  # of an interceptor below
+            response, outcome = _response(error), error
+        except asyncio.CancelledError:
+            if made is not None:
+                made.cancel()
+            if guard is not None and guard.fired():
+                raise attempt_limit.timed_out(request) from None
+            raise
+        finally:
+            if guard is not None:
+                settings.watchdog.leave(guard)
+        self._outcomes.append((response, outcome))
+        return response
+
+    def _details(self, request: Request) -> aio.ClientCallDetails:
+        """Add to the user's details what the layers have added (rule 2)."""
+        given, metadata = self._given, aio.Metadata()
+        for name, value in request.headers.items():
+            lower = name.lower()
+            if lower not in _OURS and not lower.startswith("grpc-"):  # which are for the channel alone
+                metadata.add(lower, value)
+        for name, value in given.metadata or ():
+            if not _is_text(name, value):
+                metadata.add(name, value)
+        due = request.deadline
+        if self._streams and given.timeout is None:
+            due = deadline.current.get()
+        left = None if due is None else max(due - self._line.clock.now(), _SHORTEST)
+        return aio.ClientCallDetails(given.method, left, metadata, given.credentials, given.wait_for_ready)
+
+    async def _first(self, made: Any, request: Request) -> tuple[Response, Any]:
+        """Wait until the stream has begun (rule 3)."""
+        messages = aiter(made)
+        first = asyncio.ensure_future(_next(messages))
+        head = asyncio.ensure_future(made.initial_metadata())
+        try:
+            await asyncio.wait({first, head}, return_when=asyncio.FIRST_COMPLETED)
+            if not first.done():
+                await asyncio.wait({first}, timeout=PEEK)
+        except asyncio.CancelledError:
+            first.cancel()
+            raise
+        finally:
+            head.cancel()
+        error = first.exception() if first.done() and not first.cancelled() else None
+        if isinstance(error, aio.AioRpcError):
+            return _response(error), error
+        response = Response(200, {"grpc-status": "0"})
+        body = OpenBody(_nothing, made.cancel)
+        response.open_body = body
+        if request.call.open_bodies is not None:
+            request.call.open_bodies.append(body)
+        made.add_done_callback(lambda _: self._settle(made, body))
+        return response, _messages(first, messages)
+
+    def _settle(self, made: Any, body: OpenBody) -> None:
+        """Close the body of a stream that has ended, by its status (rule 5 of `interceptors.py`)."""
+        task = asyncio.ensure_future(_settled(made, body))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+
+class Requests:
+    """The messages of a stream: each attempt begins with the first, until one was handed over (rule 4).
+
+    Attributes:
+        body: Says to the layers whether the messages can be sent again.
+    """
+
+    def __init__(self, given: Any) -> None:
+        self._given = given
+        self._next: asyncio.Future[Any] | None = None
+        self._source: Any = None
+        self.body: Body = Body(_no_bytes, length=None, rewindable=True)
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        if self._source is None:
+            self._source = aiter(self._given) if hasattr(self._given, "__aiter__") else _each(self._given)
+        while True:
+            if self._next is None:
+                self._next = asyncio.ensure_future(_next(self._source))
+            # an attempt that is given up must not take the message that it waits for with it
+            message = await asyncio.shield(self._next)
+            if message is _END:
+                return
+            self._next, self.body.rewindable = None, False
+            yield message
+
+    def cancel(self) -> None:
+        """Stop waiting for the next message."""
+        if self._next is not None:
+            self._next.cancel()
+
+
+def _meaning(response: Response) -> Meaning | None:
+    meaning = read_head(response)
+    if meaning is not None and _UNSENT in response.headers:
+        meaning.unprocessed = True
+    return meaning
+
+
+async def _only(made: Any) -> tuple[Response, Any]:
+    try:
+        await made
+    except aio.AioRpcError as error:
+        return _response(error), made
+    return Response(200, {"grpc-status": "0"}), made
+
+
+def _response(error: aio.AioRpcError) -> Response:
+    """Write the status of an RPC as the headers of a response (rule 1)."""
+    headers = [("grpc-status", str(error.code().value[0])), ("grpc-message", quote(error.details() or ""))]
+    for name, value in error.trailing_metadata() or ():
+        if isinstance(value, bytes):
+            headers.append((name, b64encode(value).decode()))
+        elif name not in {"grpc-status", "grpc-message"}:
+            headers.append((name, value))
+    if (error.details() or "").startswith(_NEVER_SENT) and _FROM_PEER not in (error.debug_error_string() or ""):
+        headers.append((_UNSENT, "1"))
+    return Response(200, headers)
+
+
+def _text(metadata: Any) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in metadata or () if _is_text(name, value)]
+
+
+def _is_text(name: str, value: Any) -> bool:
+    """Whether metadata can stand among the headers, where a credential of the user's own is seen."""
+    return isinstance(value, str) and value.isascii() and value.isprintable() and not name.endswith("-bin")
+
+
+async def _next(messages: AsyncIterator[Any]) -> Any:
+    try:
+        return await anext(messages)
+    except StopAsyncIteration:
+        return _END
+
+
+async def _messages(first: asyncio.Future[Any], messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    message = await first
+    if message is _END:
+        return
+    yield message
+    async for message in messages:
+        yield message
+
+
+async def _settled(made: Any, body: OpenBody) -> None:
+    code = await made.code()
+    failed = code.value[0] and AsyncAPIError(f"the stream ended with {code.name}")
+    body.close(failed or None)
+
+
+async def _each(given: Any) -> AsyncIterator[Any]:
+    for message in given:
+        yield message
+
+
+async def _nothing() -> bytes:
+    return b""
+
+
+async def _no_bytes() -> AsyncIterator[bytes]:
+    for piece in ():
+        yield piece

@@ -1,0 +1,163 @@
+"""What all calls of one method share: how their requests are built, and their messages written and read."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict
+
+from asyncapi.errors import ConfigError
+from asyncapi.messages.request import Body
+from asyncapi.sansio.rpc import metadata
+from asyncapi.sansio.rpc.codings import coding_of
+from asyncapi.settings import Timeout
+from asyncapi.speakers.rpc import options as rpc_options
+from asyncapi.types import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asyncapi.clock import Clock
+    from asyncapi.messages.meaning import Meaning
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.sansio.rpc.protocol import Method, RPCProtocol
+    from asyncapi.speakers.line import Line
+
+
+class Site:
+    """One method of a channel.
+
+    Args:
+        line: The client.
+        protocol: What is spoken.
+        method: The method.
+        serialize: Makes bytes of a request message; None where it is bytes.
+        deserialize: Makes a response message of bytes; None for the bytes.
+        compression: How messages are compressed that are sent.
+
+    Attributes:
+        line: As above.
+        protocol: As above.
+        method: As above.
+        deserialize: As above.
+    """
+
+    __slots__ = ("_compression", "_serialize", "deserialize", "line", "method", "protocol")
+
+    def __init__(
+        self,
+        line: Line,
+        protocol: RPCProtocol,
+        method: Method,
+        serialize: Callable[[Any], bytes] | None,
+        deserialize: Callable[[bytes], Any] | None,
+        compression: str | None,
+    ) -> None:
+        self.line: Line = line
+        self.protocol: RPCProtocol = protocol
+        self.method: Method = method
+        self.deserialize: Callable[[bytes], Any] | None = deserialize
+        self._serialize = serialize
+        self._compression = compression
+
+    def serialized(self, message: Any) -> bytes:
+        """Make the bytes of a request message.
+
+        Raises:
+            ConfigError: It is not a message of this method.
+        """
+        if self._serialize is None:
+            data = message
+        else:
+            try:
+                data = self._serialize(message)
+            except Exception as error:
+                raise ConfigError(
+                    f"{self.method.path}: a {type(message).__name__} can't be serialized: {error}"
+                ) from error
+        if not isinstance(data, bytes):
+            raise ConfigError(f"{self.method.path}: the request is {type(data).__name__}, not bytes: give a serializer")
+        return data
+
+    def coding(self, options: dict[str, Any]) -> str | None:
+        """The compression of a call's messages."""
+        given = options.get("compression", UNSET)
+        return self._compression if given is UNSET else coding_of(given)
+
+    def request(self, message: bytes | None, body: Body | None, options: dict[str, Any]) -> Request:
+        """Build the request of a call, and say how its attempts and responses are dealt with.
+
+        Args:
+            message: The serialized message of a call that takes one.
+            body: The messages of a call that takes a stream.
+            options: The call's own.
+
+        Raises:
+            ConfigError: It can't be sent as it is.
+            TypeError: There is no such option.
+        """
+        if options:
+            rpc_options.check(options)
+        method = self.method
+        given = options.get("metadata")
+        opening = self.protocol.open(
+            method, message, metadata.written(given) if given is not None else [], self.coding(options)
+        )
+        more = {name: value for name, value in options.items() if name not in _OURS}
+        if not method.unary and "timeout" not in more:
+            more["timeout"] = _of_stream(self.line.settings.timeout)
+        more.setdefault("route", method.path)
+        if more.get("idempotent") is None:
+            more["idempotent"] = method.idempotent
+        content: bytes | Body | None = opening.content if body is None else body
+        request = self.line.settings.builder.build(
+            opening.method, opening.url, headers=opening.headers, content=content, **more
+        )
+        attempts = Attempts(self.protocol, self.line.clock)
+        request.call.dress, request.call.reading = attempts.dress, attempts.reading
+        return request
+
+    def read(self, message: bytes) -> Any:
+        """Make a response message of its bytes."""
+        return message if self.deserialize is None else self.deserialize(message)
+
+
+_OURS = frozenset({"metadata", "compression", "credentials", "wait_for_ready"})
+
+
+def _of_stream(usual: Timeout) -> Timeout:
+    """The limits of a call that streams, from the client's: what bounds a single response doesn't bound it."""
+    return Timeout(None, connect=usual.connect, attempt=None, read=usual.read)
+
+
+class Attempts:
+    """Says of each attempt of one call how much time is left, and what its response means.
+
+    Args:
+        protocol: What is spoken.
+        clock: Measures the time left.
+    """
+
+    __slots__ = ("_clock", "_late", "_protocol")
+
+    def __init__(self, protocol: RPCProtocol, clock: Clock) -> None:
+        self._protocol = protocol
+        self._clock = clock
+        self._late = inf  # when the limit of the attempt under way has passed, where that is before the call's
+
+    def dress(self, request: Request) -> Request:
+        """As of `Call.dress`."""
+        limit, due, now = request.call.settings.attempt, request.deadline, self._clock.now()
+        left = None if due is None else due - now
+        self._late = inf
+        if limit is not None and (left is None or limit < left):
+            left, self._late = limit, now + 0.9 * limit
+        headers = CIMultiDict(request.headers)
+        self._protocol.dress(headers, left, len(request.call.attempts) - 1)
+        return request.copy(headers=headers)
+
+    def reading(self, response: Response) -> Meaning | None:
+        """As of `Call.reading`."""
+        return self._protocol.meaning(response, late=self._late < inf and self._clock.now() >= self._late)
