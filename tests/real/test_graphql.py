@@ -191,7 +191,8 @@ async def test_files_are_uploaded_where_the_server_takes_them(server, tmp_path):
                 await gql.mutate(upload, files={"file": path})
             return
         assert await gql.mutate(upload, files={"file": path}, field="upload") == "a.txt: Ada"
-        assert await gql.mutate(upload, {"file": path.open("rb")}, field="upload") == "a.txt: Ada"
+        with path.open("rb") as file:
+            assert await gql.mutate(upload, {"file": file}, field="upload") == "a.txt: Ada"
         many = {"f": [None, io.BytesIO(b"Grace")]}
         assert await gql.mutate(uploads, many, files={"f.0": b"Ada", "f.1": b"Grace"}, field="uploads") == [
             "Ada", "Grace",

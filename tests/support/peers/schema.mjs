@@ -57,6 +57,11 @@ export const counted = (handler) => {
       response.end(JSON.stringify(requests));
       return;
     }
+    if (!request.url.startsWith('/graphql')) {
+      response.statusCode = 404;
+      response.end('not found');
+      return;
+    }
     requests.push({ method: request.method, url: request.url, headers: request.headers });
     handler(request, response);
   };

@@ -9,7 +9,7 @@ import uvicorn
 from graphql import GraphQLError
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Route, WebSocketRoute
 from strawberry.asgi import GraphQL
 from strawberry.file_uploads import Upload
 from strawberry.schema.config import StrawberryConfig
@@ -116,7 +116,7 @@ def main() -> None:
     batching = {"max_operations": 10} if "batch" in sys.argv else None
     schema = strawberry.Schema(Query, Mutation, Subscription, config=StrawberryConfig(batching_config=batching))
     graphql = GraphQL(schema, multipart_uploads_enabled=True)
-    app = Starlette(routes=[Route("/stats", stats), Mount("/graphql", graphql)])
+    app = Starlette(routes=[Route("/stats", stats), Route("/graphql", graphql, methods=["GET", "POST"]), WebSocketRoute("/graphql", graphql)])
     uvicorn.run(Counted(app), host="127.0.0.1", port=int(sys.argv[1]), log_level="critical")
 
 
