@@ -255,6 +255,7 @@ class _Reading(_Streaming):
         self._head(self._messages.initial)
 
     def _stop(self) -> None:
+        self._ready.clear()
         super()._stop()
         if self._streamed is not None:
             self._streamed.close()
