@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         EgressDenied,
         Forbidden,
         Gone,
+        GraphQLError,
         InsecureTLSWarning,
         NotFound,
         OutcomeUnknown,
@@ -114,6 +115,9 @@ if TYPE_CHECKING:
         Retry,
         Timeout,
     )
+    from asyncapi.speakers.graphql import GraphQL
+    from asyncapi.speakers.graphql_batch import GraphQLOperation
+    from asyncapi.speakers.graphql_results import GraphQLResult
     from asyncapi.stores.redis_tokens import RedisStore
     from asyncapi.streaming.events import Events
     from asyncapi.streaming.response import StreamedResponse
@@ -164,6 +168,10 @@ __all__ = [
     "Forbidden",
     "Form",
     "Gone",
+    "GraphQL",
+    "GraphQLError",
+    "GraphQLOperation",
+    "GraphQLResult",
     "Header",
     "Hedge",
     "InsecureTLSWarning",
@@ -206,8 +214,8 @@ __all__ = [
     "Retry",
     "SchemaError",
     "ServerError",
-    "SocketClosed",
     "ServerSentEvent",
+    "SocketClosed",
     "Stats",
     "StatusError",
     "Stream",
@@ -240,7 +248,7 @@ _HOMES = {
     "declared.api": "API Body Form Header Option Path Query Upload delete get patch post put",
     "errors": (
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
-        "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone "
+        "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone GraphQLError "
         "InsecureTLSWarning NotFound OutcomeUnknown PaymentRequired ProtocolError QueueFull "
         "RateExceeded RateLimited RejectedError RequestTimeout RPCError SchemaError ServerError SocketClosed "
         "StatusError TLSError TransportError Unauthorized UnprocessableEntity"
@@ -256,6 +264,9 @@ _HOMES = {
         "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Endpoint Endpoints Fallback Hedge "
         "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
+    "speakers.graphql": "GraphQL",
+    "speakers.graphql_batch": "GraphQLOperation",
+    "speakers.graphql_results": "GraphQLResult",
     "stores.redis_tokens": "RedisStore",
     "streaming.events": "Events",
     "streaming.response": "StreamedResponse",

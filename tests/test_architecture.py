@@ -37,7 +37,7 @@ ORDER = (
     # the words everyone speaks
     "version", "faces", "redact", "errors", "clock", "types", "messages",
     # pure decisions, in six shelves
-    "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.limits", "sansio.failures", "sansio.auth",
+    "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.limits", "sansio.failures", "sansio.auth", "sansio.graphql",
     # what waits, what is kept outside the process, what users set
     "scheduling", "stores", "sharing", "settings", "config",
     # what carries an attempt, who we say we are, one concern a layer

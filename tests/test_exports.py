@@ -21,6 +21,7 @@ NAMES = {
     "Stream", "StreamedResponse", "JSONLines", "Events", "ServerSentEvent",
     "Cache", "Egress", "EgressDenied", "InsecureTLSWarning", "Fallback", "CostBudget", "RateExceeded", "Adaptive",
     "Alert", "Breaker", "Hedge", "HTTP2",
+    "GraphQL", "GraphQLError", "GraphQLOperation", "GraphQLResult",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",
     "OutcomeUnknown", "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "SchemaError", "ServerError",
