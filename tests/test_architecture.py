@@ -72,7 +72,7 @@ HEAVY = {
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {
     "bulk.parquet": {"pyarrow"}, "bulk.fleet.dask": {"distributed"}, "bulk.fleet.ray": {"ray"},
-    "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"},
+    "serve.graphql_schema": {"graphql"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"},
 }  # fmt: skip
 # The modules of HTTP/3 import each other: only the way in is imported inside a function.
 _HTTP3 = sorted(
