@@ -40,7 +40,7 @@ class EndpointStats:
     """The state of one endpoint of a client that has several.
 
     Attributes:
-        state: "in"; "starting" while it is new or back, and gets less than its share; "ejected" after failures in a row;
+        state: "in"; "starting" while it is new or back, with less than its share; "ejected" after failures in a row;
             "due" when its probe may go; "probing" while that is under way.
         in_flight: Attempts under way there, bodies that are still being read included.
         latency: The average seconds of the last attempts, to a response; None before the first.

@@ -243,36 +243,35 @@ async def _sent(endpoints: EndpointSet, clock: Clock, inner: Send, request: Requ
     call, may_probe = request.call, safe(request)
     while True:
         member = endpoints.pick(call, may_probe=may_probe)
-        probe = member.probes is call
+        probes = member.probes is call
         failure: Response | TransportError
         try:
-            response = await _once(endpoints, clock, inner, request, member)
-            failure = response
-            if not probe or not _is_failure(response):
-                return response
+            failure = await _once(endpoints, clock, inner, request, member)
         except TransportError as error:
-            if not probe:
-                raise
             failure = error
         except CircuitOpen:  # nothing was sent
             if not endpoints.others(call):
                 raise
             continue
-        if not endpoints.others(call) or resend_obstacle(request, failure) is not None:
+        again = probes and _failed(failure) and endpoints.others(call) and resend_obstacle(request, failure) is None
+        if not again:
             if isinstance(failure, TransportError):
                 raise failure
             return failure
-        if not isinstance(failure, TransportError) and failure.open_body is not None:
-            failure.open_body.close()
         may_probe = False
-        if call.attempts:
-            call.attempts[-1].then = "sent elsewhere at once: it was the probe of an endpoint that had failed"
-        call.why = f"balance: the probe of {endpoints.host(member)} failed"
+        _note_probe(call, endpoints.host(member), failure)
 
 
-async def _once(
-    endpoints: EndpointSet, clock: Clock, inner: Send, request: Request, member: Health
-) -> Response:
+def _note_probe(call: Call, host: str, failure: Response | TransportError) -> None:
+    """Write into the records that a probe failed, and why there is a next attempt."""
+    if not isinstance(failure, TransportError) and failure.open_body is not None:
+        failure.open_body.close()
+    if call.attempts:
+        call.attempts[-1].then = "sent elsewhere at once: it was the probe of an endpoint that had failed"
+    call.why = f"balance: the probe of {host} failed"
+
+
+async def _once(endpoints: EndpointSet, clock: Clock, inner: Send, request: Request, member: Health) -> Response:
     """Make one attempt at an endpoint, and let its state learn from it (rules 4 and 5)."""
     balancer, call = endpoints.balancer, request.call
     target, records_before = endpoints.at(member, request.target), len(call.attempts)
@@ -280,10 +279,6 @@ async def _once(
     response: Response | None = None
     try:
         response = await inner(request.copy(target=target))
-        response.placed = placed
-        if len(call.attempts) > records_before:
-            _learn(balancer, member, response, call, clock.now())
-        return response
     except TransportError as error:
         # without an attempt record nothing was sent: no verdict
         if len(call.attempts) > records_before and blames_host(error):
@@ -292,9 +287,14 @@ async def _once(
             balancer.failed(member, call, clock.now())
         raise
     except asyncio.CancelledError:
-        if len(call.attempts) > records_before and call.attempts[-1].elapsed > (member.latency or inf):
-            member.learn(clock.now(), call.attempts[-1].elapsed)
+        if len(call.attempts) > records_before:
+            balancer.left(member, clock.now(), call.attempts[-1].elapsed)
         raise
+    else:
+        response.placed = placed
+        if len(call.attempts) > records_before:
+            _learn(balancer, member, response, call, clock.now())
+        return response
     finally:
         release_at_end(response, partial(_done, balancer, member, call))
 
@@ -306,7 +306,7 @@ def _done(balancer: Balancer, member: Health, call: Call, _: BaseException | Non
 def _learn(balancer: Balancer, member: Health, response: Response, call: Call, now: float) -> None:
     status, meaning = response.effective_status, response.meaning
     out = (meaning is not None and meaning.out) or _WANTS_OUT in response.headers
-    if out or _is_failure(response):
+    if out or _failed(response):
         balancer.failed(member, call, now, wants_out=out)
         return
     balancer.succeeded(member, call, now)
@@ -314,8 +314,11 @@ def _learn(balancer: Balancer, member: Health, response: Response, call: Call, n
         member.learn(now, call.attempts[-1].elapsed)
 
 
-def _is_failure(response: Response) -> bool:
-    meaning = response.meaning
+def _failed(outcome: Response | TransportError) -> bool:
+    """Rule 5."""
+    if isinstance(outcome, TransportError):
+        return True
+    meaning = outcome.meaning
     if meaning is None or meaning.failed is None:
-        return response.effective_status >= _SERVER_ERRORS
+        return outcome.effective_status >= _SERVER_ERRORS
     return meaning.failed

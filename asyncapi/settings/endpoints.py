@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY  # noqa: TC003 - the dataclass reads it
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -92,7 +92,9 @@ class Endpoints:
     def __post_init__(self) -> None:
         object.__setattr__(self, "endpoints", _several(self.endpoints))
         if bool(self.service) == bool(self.endpoints):
-            raise ConfigError("Endpoints: give a list with at least one endpoint, or Endpoints.srv('_api._tcp.example')")
+            raise ConfigError(
+                "Endpoints: give a list with at least one endpoint, or Endpoints.srv('_api._tcp.example')"
+            )
         if not self.service:
             _check(self.endpoints)
             if self.zone and self.zone not in {endpoint.zone for endpoint in self.endpoints}:
@@ -197,7 +199,9 @@ def _check(endpoints: tuple[Endpoint, ...]) -> None:
         url = URL(endpoint.base, encoded=True)
         same = (*origin(url), url.raw_path.rstrip("/"))
         if same in seen:
-            raise ConfigError(f"endpoints: {redact_url(endpoint.base)!r} is there twice; weight=2 gives it a double share")
+            raise ConfigError(
+                f"endpoints: {redact_url(endpoint.base)!r} is there twice; weight=2 gives it a double share"
+            )
         seen.add(same)
     if len({endpoint.base.partition("://")[0] for endpoint in endpoints}) > 1:
         raise ConfigError("endpoints: some are https and some http: a retry must not go unencrypted; give one scheme")
