@@ -79,13 +79,15 @@ class Attempt:
         queued: Seconds that it waited in queues for a token and a place, before `started`.
         elapsed: Seconds from `started` to the end of the body, or of the headers where it is streamed, or the failure.
         status: The status of the response, or None.
-        error: The failure as text, beginning with its class, or None.
+        error: The failure as text, beginning with its class, or with the status of a response that was treated as
+            another; or None.
         then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
         held: What it had to wait for in our own queues, and how long: "rate 0.12 s behind 3", or "".
         state: The limits, the budget and the breaker at the moment when it was sent; for a first attempt that failed or
             was redirected, at its end. None for a first attempt that was sent at once and succeeded, without hooks.
         unsure: Whether it failed although the server may have done its work.
         http_version: As in `Response`; "" where there was no response.
+        meant: The status that the response was treated as, where that is another than `status` (`Response.meaning`).
     """
 
     number: int
@@ -103,6 +105,12 @@ class Attempt:
     state: dict[str, Any] | None = None
     unsure: bool = False
     http_version: str = ""
+    meant: int | None = None
+
+    @property
+    def effective_status(self) -> int | None:
+        """The status that the layers went by, or None."""
+        return self.status if self.meant is None else self.meant
 
     @property
     def url(self) -> str:
