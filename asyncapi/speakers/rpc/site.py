@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from asyncapi.sansio.rpc import metadata
 from asyncapi.sansio.rpc.codings import coding_of
 from asyncapi.settings import Timeout
 from asyncapi.speakers.rpc import options as rpc_options
+from asyncapi.speakers.rpc.peek import Peek
 from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
@@ -102,6 +104,9 @@ class Site:
             rpc_options.check(options)
         method = self.method
         given = options.get("metadata")
+        get = options.get("get")
+        if get is not None:
+            method = replace(method, safe=bool(get), idempotent=True if get else method.idempotent)
         opening = self.protocol.open(
             method, message, metadata.written(given) if given is not None else [], self.coding(options)
         )
@@ -117,6 +122,8 @@ class Site:
         )
         attempts = Attempts(self.protocol, self.line.clock)
         request.call.dress, request.call.reading = attempts.dress, attempts.reading
+        if method.streams_out:
+            request.call.peek = Peek(self.protocol, method)
         return request
 
     def read(self, message: bytes) -> Any:
@@ -124,7 +131,7 @@ class Site:
         return message if self.deserialize is None else self.deserialize(message)
 
 
-_OURS = frozenset({"metadata", "compression", "credentials", "wait_for_ready"})
+_OURS = frozenset({"get", "metadata", "compression", "credentials", "wait_for_ready"})
 
 
 def _of_stream(usual: Timeout) -> Timeout:
