@@ -21,12 +21,12 @@ from urllib.parse import quote
 from grpc import aio
 
 from asyncapi.errors import AsyncAPIError
-from asyncapi.layers import deadline
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.request import Body
 from asyncapi.messages.response import Response
 from asyncapi.sansio.rpc.statuses import read_head
 from asyncapi.speakers.rpc.idempotency import method_of
+from asyncapi.speakers.rpc.site import of_stream
 from asyncapi.transports import attempt_limit
 from asyncapi.types import UNSET
 
@@ -115,7 +115,7 @@ class RPC:
         body = None if self._requests is None else self._requests.body
         token = _running.set(self)
         try:
-            timeout = UNSET if self._given.timeout is None else max(self._given.timeout, _SHORTEST)
+            timeout = self._timeout()
             response = await self._line.open(
                 "POST", self._path, headers=metadata, content=body, timeout=timeout, reading=_meaning,
                 route=self._path, idempotent=self._idempotent,
@@ -151,6 +151,12 @@ class RPC:
         self._outcomes.append((response, outcome))
         return response
 
+    def _timeout(self) -> Any:
+        """The limits of the call: the user's, or the client's, as far as they hold for its kind."""
+        if self._given.timeout is not None:
+            return max(self._given.timeout, _SHORTEST)
+        return of_stream(self._line.settings.timeout) if self._streams or self._requests is not None else UNSET
+
     def _details(self, request: Request) -> aio.ClientCallDetails:
         """Add to the user's details what the layers have added (rule 2)."""
         given, metadata = self._given, aio.Metadata()
@@ -162,8 +168,6 @@ class RPC:
             if not _is_text(name, value):
                 metadata.add(name, value)
         due = request.deadline
-        if self._streams and given.timeout is None:
-            due = deadline.current.get()
         left = None if due is None else max(due - self._line.clock.now(), _SHORTEST)
         return aio.ClientCallDetails(given.method, left, metadata, given.credentials, given.wait_for_ready)
 

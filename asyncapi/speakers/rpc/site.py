@@ -112,7 +112,7 @@ class Site:
         )
         more = {name: value for name, value in options.items() if name not in _OURS}
         if not method.unary and "timeout" not in more:
-            more["timeout"] = _of_stream(self.line.settings.timeout)
+            more["timeout"] = of_stream(self.line.settings.timeout)
         more.setdefault("route", method.path)
         if more.get("idempotent") is None:
             more["idempotent"] = method.idempotent
@@ -134,7 +134,7 @@ class Site:
 _OURS = frozenset({"get", "metadata", "compression", "credentials", "wait_for_ready"})
 
 
-def _of_stream(usual: Timeout) -> Timeout:
+def of_stream(usual: Timeout) -> Timeout:
     """The limits of a call that streams, from the client's: what bounds a single response doesn't bound it."""
     return Timeout(None, connect=usual.connect, attempt=None, read=usual.read)
 
