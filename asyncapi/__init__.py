@@ -14,7 +14,7 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from asyncapi.calls.inbound import inbound
     from asyncapi.client.client import Client
-    from asyncapi.client.stats import Stats
+    from asyncapi.client.stats import EndpointStats, Stats
     from asyncapi.credentials import (
         ApiKey,
         AWSSigV4,
@@ -100,9 +100,12 @@ if TYPE_CHECKING:
         CostBudget,
         Cursor,
         Egress,
+        Endpoint,
+        Endpoints,
         Fallback,
         Hedge,
         LinkHeader,
+        Mesh,
         NextUrl,
         Offset,
         PageNumber,
@@ -151,6 +154,9 @@ __all__ = [
     "Digest",
     "Egress",
     "EgressDenied",
+    "Endpoint",
+    "EndpointStats",
+    "Endpoints",
     "Env",
     "Events",
     "Fallback",
@@ -166,6 +172,7 @@ __all__ = [
     "Key",
     "KeyPool",
     "LinkHeader",
+    "Mesh",
     "NextUrl",
     "NotFound",
     "OAuth2AuthorizationCode",
@@ -224,7 +231,7 @@ __all__ = [
 _HOMES = {
     "calls.inbound": "inbound",
     "client.client": "Client",
-    "client.stats": "Stats",
+    "client.stats": "EndpointStats Stats",
     "credentials": (
         "ApiKey AWSSigV4 Basic Bearer Digest Env File Issuer Key KeyPool "
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
@@ -246,8 +253,8 @@ _HOMES = {
     "sansio.http.pages": "Page",
     "sansio.http.sse": "ServerSentEvent",
     "settings": (
-        "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Fallback Hedge "
-        "LinkHeader NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
+        "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Endpoint Endpoints Fallback Hedge "
+        "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
     "stores.redis_tokens": "RedisStore",
     "streaming.events": "Events",

@@ -4,7 +4,8 @@ The first attempt costs nothing here; the rest happens only after a failure. The
 
     1. Can another attempt succeed?                    the policy's predicate, else the status or kind of error
     2. Is it safe to send the request again?           sansio/failures/resend.py: never a payment twice
-    3. May there be another attempt?                   `attempts` or the policy's `stop`
+    3. May there be another attempt?                   `attempts` or the policy's `stop`; attempts of a proxy behind
+                                                       this one count, and it may say that it will retry (rule 6)
     4. How long to wait?                               what the server says, else the policy's `wait`; never less than
                                                        the backoff where it says "at once" (0, or a date in the past)
     5. Does the wait end before the deadline?          if not, give up now, not then
@@ -22,6 +23,8 @@ Rules:
 4. If the breaker has opened only just now, which may be a restart, the call waits for the next probe, outside the
    count: nothing is sent for it. In a longer outage it is refused at once.
 5. tenacity strategies are called as they are, with a `RetryCallState` made after the failure.
+6. Where a mesh retries (`Mesh(retry="mesh")`), only what did not reach it is sent again. Where it tells of its own
+   attempts, or that few more may help, that holds without a setting (sansio/failures/mesh.py).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from tenacity import Future, RetryCallState
@@ -36,13 +40,14 @@ from tenacity import Future, RetryCallState
 from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError, status_error
 from asyncapi.messages.call import Call
 from asyncapi.sansio.failures import retry_choice
-from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out
+from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out, unprocessed
 from asyncapi.sansio.http.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from asyncapi.clock import Clock
+    from asyncapi.messages.meaning import Meaning
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.retry_budget import Retries
@@ -57,7 +62,9 @@ _SPREAD = 0.25  # seconds; calls that wait for a probe return spread over these
 retrying_call: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)  # which may have ended (rule 3)
 
 
-def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False) -> Layer:
+def retry(
+    budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False, behind_mesh: bool = False
+) -> Layer:
     """Send failed attempts again, by the policy `request.call.settings.retry`.
 
     Args:
@@ -65,6 +72,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
         clock: Times and draws the waits.
         paced: Whether a layer below holds attempts back while their host refuses them for its limits.
         counted: Whether retries after such refusals use the budget too, as in the AWS SDKs.
+        behind_mesh: Whether a mesh retries instead (rule 6).
     """
     now = clock.now
     free = retry_choice.Free(asked=not counted, paced=paced and not counted)
@@ -86,7 +94,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
                     try:
                         response = await inner(request)
                     except CircuitOpen as refusal:  # rule 4
-                        again = _Again(inner, request, budget, clock, free)
+                        again = _Again(inner, request, budget, clock, free, behind_mesh=behind_mesh)
                         await again.hold(refusal)
                         response = await again.attempt()
                     if response.effective_status < 400 and policy.retry is None:  # noqa: PLR2004 - where errors begin
@@ -95,7 +103,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
                     failure = response
                 except TransportError as error:
                     failure = error
-                again = again or _Again(inner, request, budget, clock, free)
+                again = again or _Again(inner, request, budget, clock, free, behind_mesh=behind_mesh)
                 return await again.send(failure)
             finally:
                 retrying_call.reset(token)
@@ -129,8 +137,10 @@ def _refused(request: Request, failure: Response | TransportError) -> bool:
     call = request.call
     if not call.resend or isinstance(failure, TransportError) or failure.effective_status < 400:  # noqa: PLR2004
         return False
-    answered = failure.request
-    is_its_own = answered is not None and answered.method == request.method and answered.target == request.target
+    answered, meaning = failure.request, failure.meaning
+    is_its_own = answered is not None and answered.method == request.method and failure.answers(request)
+    if meaning is not None and meaning.unprocessed is False:  # a part of it may be done
+        is_its_own = False
     if not (safe(request) or (is_its_own and rewindable(request))):
         return False
     _note(call, f"sent again at once ({call.resend})", f"auth: {call.resend}")
@@ -178,10 +188,13 @@ class _Again:
     """The attempts of one call after its first failure."""
 
     __slots__ = (
+        "_behind_mesh",
         "_budget",
+        "_by_proxy",
         "_clock",
         "_free",
         "_inner",
+        "_most",
         "_owed",
         "_paid",
         "_policy",
@@ -192,7 +205,16 @@ class _Again:
         "_tries",
     )  # fmt: skip
 
-    def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: retry_choice.Free) -> None:
+    def __init__(
+        self,
+        inner: Send,
+        request: Request,
+        budget: Retries,
+        clock: Clock,
+        free: retry_choice.Free,
+        *,
+        behind_mesh: bool,
+    ) -> None:
         self._inner = inner
         self._request = request
         self._policy: Retry = request.call.settings.retry
@@ -200,7 +222,10 @@ class _Again:
         self._clock = clock
         self._free = free
         self._retry_after: float | None = None  # seconds that the server asks to wait
+        self._behind_mesh = behind_mesh
         self._tries = 1
+        self._by_proxy = 0  # those of them that a proxy has made
+        self._most: float = inf  # tries, where a proxy says how many more may help
         self._paid = 0.0
         self._slept = 0.0
         self._replays = retry_choice.Replays()
@@ -210,7 +235,7 @@ class _Again:
         while True:
             records_before, self._owed = len(call.attempts), 0.0
             if not isinstance(failure, TransportError) and failure.meaning is not None:
-                self._tries += failure.meaning.attempts - 1  # made behind it, by a mesh
+                self._count(failure.meaning)
             self._budget.failed(self._clock.now(), timed_out=timed_out(failure))
             try:
                 await self._prepare(failure, call)
@@ -228,6 +253,13 @@ class _Again:
             finally:
                 if self._owed and len(call.attempts) == records_before:  # paid for, but never sent
                     self._budget.refund(self._owed)
+
+    def _count(self, meaning: Meaning) -> None:
+        """Take in what a proxy tells of its attempts, and of those to come (rule 6)."""
+        self._by_proxy += meaning.attempts - 1
+        self._tries += meaning.attempts - 1
+        if meaning.more is not None:
+            self._most = min(self._most, self._tries + meaning.more)
 
     async def attempt(self) -> Response:
         """Send the request, waiting for a circuit that has just opened (rule 4)."""
@@ -319,11 +351,9 @@ class _Again:
     ) -> None:
         """Questions 2, 3, 5 and 6."""
         policy, request = self._policy, self._request
-        unsafe = resend_obstacle(request, failure)  # question 2
-        if unsafe is not None:
-            raise _GiveUp(unsafe)
-        if policy.max_attempts is not None and self._tries >= policy.max_attempts:  # question 3
-            raise _GiveUp(f"{self._tries} of {policy.max_attempts} attempts made")
+        obstacle = resend_obstacle(request, failure) or self._exhausted(failure)  # questions 2 and 3
+        if obstacle is not None:
+            raise _GiveUp(obstacle)
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
             if await _called(policy.stop, state):
@@ -339,6 +369,17 @@ class _Again:
             self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
             if not self._paid:
                 raise self._spent("the retry budget of {} is spent")
+
+    def _exhausted(self, failure: Response | TransportError) -> str | None:
+        """Why there is no further attempt, whatever the `stop` strategy says (question 3); None if there is one."""
+        if self._behind_mesh and not (isinstance(failure, TransportError) and unprocessed(failure)):  # rule 6
+            return "the mesh retries, not this client (mesh=)"
+        most, by_proxy = self._policy.max_attempts, f", {self._by_proxy} of them by a proxy" if self._by_proxy else ""
+        if most is not None and self._tries >= most:
+            return f"{self._tries} of {most} attempts made{by_proxy}"
+        if self._tries >= self._most:
+            return f"{self._tries} attempts made{by_proxy}: more would add to the overload"
+        return None
 
     def _spent(self, why: str) -> _GiveUp:
         why = why.format(self._request.call.host)

@@ -116,8 +116,8 @@ class Line:
             AsyncAPIError: There is no response.
         """
         request = self.settings.builder.build(method, url, **options)
-        request.call.reading, request.call.peek, request.call.upgrade = reading, peek, upgrade
-        request.call.refused = refused
+        call = request.call
+        call.reading, call.peek, call.upgrade, call.refused = reading, peek, upgrade, refused
         return await opened(self.carry, request)
 
     def stream(self, method: str, url: str, *, reading: Reading | None = None, **options: Any) -> Stream:
