@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from asyncapi.sansio.http.sse import ServerSentEvent
     from asyncapi.scheduling.ownership import Home
     from asyncapi.settings import Retry
-    from asyncapi.speakers.rpc.channel import Channel
-    from asyncapi.speakers.rpc.protocols import Codec, ProtocolName
     from asyncapi.speakers.websocket import WebSocket
     from asyncapi.streaming.stream import StreamSettings
     from asyncapi.types import Send, Unset
@@ -644,35 +642,6 @@ class CallMethods:
         if response.status >= 400 and raises:  # noqa: PLR2004 - where errors begin
             raise self._status_error(response)
         return (response if model is None else _decode(model, response)), response
-
-    def grpc(
-        self,
-        protocol: ProtocolName = "grpc",
-        *,
-        codec: Codec = "proto",
-        compression: Any = None,
-        max_message: int | Unset | None = UNSET,
-    ) -> Channel:
-        """Make the channel that generated stubs of gRPC take; its calls are calls of this client.
-
-            stub = GreeterStub(api.grpc())
-            reply = await stub.SayHello(HelloRequest(name="Ada"), timeout=2)
-
-        Args:
-            protocol: "grpc", which needs `http2=True`, or `http2="prior"` for http://; "connect" or "grpc-web", which
-                don't.
-            codec: What messages are written in: "proto", or "json" over Connect.
-            compression: How messages are compressed that are sent: "gzip", "deflate", a `grpc.Compression`, or None.
-            max_message: Most bytes of a message that is received; by default the client's `max_body`. None for no
-                bound.
-
-        Raises:
-            ConfigError: The client can't carry the protocol, or a setting makes no sense.
-        """
-        from asyncapi.speakers.line import line_of  # noqa: PLC0415 - not every client speaks it
-        from asyncapi.speakers.rpc.channel import Channel  # noqa: PLC0415
-
-        return Channel(line_of(self), protocol, codec=codec, compression=compression, max_message=max_message)
 
     def _carry(self, request: Request) -> Awaitable[Response]:
         """Send a built request down the layers."""

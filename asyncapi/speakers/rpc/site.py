@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 
 from asyncapi.errors import ConfigError
-from asyncapi.messages.request import Body
 from asyncapi.sansio.rpc import metadata
 from asyncapi.sansio.rpc.codings import coding_of
 from asyncapi.settings import Timeout
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.messages.meaning import Meaning
-    from asyncapi.messages.request import Request
+    from asyncapi.messages.request import Body, Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.rpc.protocol import Method, RPCProtocol
     from asyncapi.speakers.line import Line
@@ -48,7 +47,7 @@ class Site:
 
     __slots__ = ("_compression", "_serialize", "deserialize", "line", "method", "protocol")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made once a method
         self,
         line: Line,
         protocol: RPCProtocol,
