@@ -122,13 +122,17 @@ class Connect:
             found = error_of(response.status, kind, response.content, metadata.NONE)
         elif "grpc-status" in response.trailers:  # the end of a stream, which was looked for in its open body
             return statuses.read_ending(response.trailers, late=late)
-        elif response.status == _OK_STATUS and response.open_body is None and bare(kind).startswith(_STREAM):
-            found = self._end_of(response)
+        elif response.status == _OK_STATUS and response.open_body is None:
+            found = self._end_of(response, kind)
         if found is None or found.code is Code.OK:
             return None
         return statuses.meaning_of(found.code, found.details, late=late)
 
-    def _end_of(self, response: Response) -> Ending:
+    def _end_of(self, response: Response, kind: str) -> Ending:
+        """How a whole response ends the call, as far as it can be told without the method."""
+        if not bare(kind).startswith(_STREAM):
+            wrong = _wrong_type(kind, f"application/{self._codec}")
+            return Ending() if wrong is None else Ending(wrong.code, wrong.details)
         try:
             reader = _Messages(response, self._max, self._codec)
             reader.feed(response.content)
