@@ -23,7 +23,6 @@ from asyncapi.scheduling.ownership import Home, refuse_copy
 from asyncapi.settings import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.streaming.stream import StreamSettings
 from asyncapi.transports.factory import MAX_BODY, choose_transport
-from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
     from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Endpoint, Endpoints, Hedge, Mesh, Redis
-    from asyncapi.speakers.rpc.channel import Channel
-    from asyncapi.speakers.rpc.protocols import Codec, ProtocolName
     from asyncapi.types import Headers, Layer, Params, Transport
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)

@@ -16,7 +16,6 @@ import websockets
 from pydantic import BaseModel, Field
 
 from asyncapi import (
-    TLS,
     Bearer,
     Breaker,
     CircuitOpen,
@@ -38,7 +37,21 @@ from asyncapi import (
 )
 from bodies import at_rest
 from websocket_peers import (
-    BINARY, CLOSE, PING, PONG, TEXT, Line, bomb, close, echo, echoing, frame, peer, refusing, saying, text,
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Line,
+    bomb,
+    close,
+    echo,
+    echoing,
+    frame,
+    peer,
+    refusing,
+    saying,
+    text,
 )  # fmt: skip
 
 pytestmark = pytest.mark.lanes
@@ -97,7 +110,9 @@ async def test_messages_are_values_of_the_model_whatever_union_it_is():
 
 
 async def test_a_message_that_does_not_fit_is_an_error_that_keeps_it_and_the_socket():
-    script = saying('{"type":"other"}', "no json ä", '{"type":"quote","bid":2}', then=frame(BINARY, b'{"type":"quote","bid":3}'))
+    script = saying(
+        '{"type":"other"}', "no json ä", '{"type":"quote","bid":2}', then=frame(BINARY, b'{"type":"quote","bid":3}')
+    )
     async with peer(script) as server, Client(server.url) as api, api.websocket("/x", model=Either) as ws:
         with pytest.raises(SchemaError) as bad:
             await ws.receive()
@@ -111,9 +126,8 @@ async def test_a_message_that_does_not_fit_is_an_error_that_keeps_it_and_the_soc
 
 async def test_messages_in_pieces_and_in_the_packet_of_the_handshake_arrive_whole():
     pieces = frame(TEXT, b"a", fin=False) + frame(PING, b"p") + frame(0, b"b", fin=False) + frame(0, b"c")
-    async with peer(saying("first", then=pieces)) as server, Client(server.url) as api:
-        async with api.websocket("/x") as ws:
-            assert [await ws.receive(), await ws.receive()] == ["first", "abc"]
+    async with peer(saying("first", then=pieces)) as server, Client(server.url) as api, api.websocket("/x") as ws:
+        assert [await ws.receive(), await ws.receive()] == ["first", "abc"]
     assert server.lines[0].heard[0] == (PONG, b"p")
 
 
@@ -375,9 +389,8 @@ async def test_on_open_may_receive_and_what_it_takes_is_not_handed_out():
         await ws.send("init")
         assert await ws.receive() == "ack"
 
-    async with peer(script) as server, Client(server.url) as api:
-        async with api.websocket("/x", on_open=on_open) as ws:
-            assert [message async for message in ws] == ["one"]
+    async with peer(script) as server, Client(server.url) as api, api.websocket("/x", on_open=on_open) as ws:
+        assert [message async for message in ws] == ["one"]
 
 
 async def test_a_connection_that_ends_in_on_open_has_failed_like_any_other():
@@ -776,15 +789,14 @@ async def test_close_takes_two_seconds_at_the_most_whatever_the_peer_does(script
 
 
 async def test_close_is_not_held_up_by_what_the_peer_does_not_read():
-    async with peer(dumb) as server, Client(server.url) as api:
-        async with api.websocket("/x", compress=False) as ws:
-            task = asyncio.create_task(ws.send(bytes(50_000_000)))
-            await asyncio.sleep(0.2)
-            began = time.monotonic()
-            await ws.close()
-            assert time.monotonic() - began < 4
-            with pytest.raises(SocketClosed):
-                await task
+    async with peer(dumb) as server, Client(server.url) as api, api.websocket("/x", compress=False) as ws:
+        task = asyncio.create_task(ws.send(bytes(50_000_000)))
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        await ws.close()
+        assert time.monotonic() - began < 4
+        with pytest.raises(SocketClosed):
+            await task
 
 
 async def test_a_task_that_receives_finds_the_socket_closed_by_another():
