@@ -32,10 +32,11 @@ from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
 from asyncapi.layers.retry import retrying_call
 from asyncapi.messages import encoding
+from asyncapi.messages.base_url import base_of, root_of
 from asyncapi.messages.call import Call, CallSettings
 from asyncapi.messages.request import Body, Request
 from asyncapi.messages.target import Target, is_plain
-from asyncapi.messages.uri import has_dot_segments, parse_url
+from asyncapi.messages.uri import has_dot_segments
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.failures.idempotency import UsedKeys
 from asyncapi.sansio.failures.resend import METHODS
@@ -67,6 +68,7 @@ class Builder:
         retry: The client's retries.
         wait: How long its calls may wait in a queue.
         clock: Dates the calls.
+        mesh_retries: Whether one attempt is several of a mesh's: it then lasts as long as the call.
 
     Attributes:
         base: The base URL without its last slash.
@@ -87,9 +89,10 @@ class Builder:
         retry: Retry | None,
         wait: bool | float,
         clock: Clock,
+        mesh_retries: bool = False,
     ) -> None:
-        self.base = _base(base_url)
-        self._root = _root(self.base)
+        self.base = base_of(base_url)
+        self._root = root_of(self.base) if self.base else None
         self._headers = checked_headers(headers)
         for name in _FRAMING:
             if name in self._headers:
@@ -98,9 +101,11 @@ class Builder:
         self._headers.setdefault("User-Agent", _USER_AGENT)
         self._params = tuple(flat_params(params))
         self._total = timeout.total
-        self._settings = CallSettings(timeout.connect, timeout.attempt, retry, max_wait=max_wait_of(wait))
+        usual = CallSettings(timeout.connect, timeout.attempt, retry, max_wait=max_wait_of(wait))
+        self._settings = usual.left_to_mesh() if mesh_retries and timeout.total is not None else usual
+        self._own_settings = partial(_settings_of, timeout.total, usual, mesh_retries)
         # Calls with the same options share their settings; by type too: wait=True is not wait=1.
-        self._known_settings = lru_cache(maxsize=128, typed=True)(partial(_settings_of, self._total, self._settings))
+        self._known_settings = lru_cache(maxsize=128, typed=True)(self._own_settings)
         self._now = clock.now
         self.used: UsedKeys = UsedKeys()
 
@@ -166,7 +171,7 @@ class Builder:
             try:
                 total, settings = self._known_settings(timeout, retry, wait, priority, tenant)
             except TypeError:  # one can't be hashed: say which
-                total, settings = _settings_of(total, settings, timeout, retry, wait, priority, tenant)
+                total, settings = self._own_settings(timeout, retry, wait, priority, tenant)
         self._begin(built, target, total, settings)
         if json is not None or content is not None or data is not None or files is not None:
             self._add_body(built)
@@ -255,6 +260,7 @@ class Builder:
 def _settings_of(  # noqa: PLR0917 - by position it is quicker
     usual_total: float | None,
     usual: CallSettings,
+    mesh_retries: bool,
     timeout: Any,
     retry: Any,
     wait: Any,
@@ -266,7 +272,8 @@ def _settings_of(  # noqa: PLR0917 - by position it is quicker
     policy = usual.retry if retry is UNSET else policy_of(retry)
     max_wait = usual.max_wait if wait is UNSET else max_wait_of(wait)
     total, connect, attempt = limits
-    return total, CallSettings(connect, attempt, policy, max_wait, *place_of(priority, tenant))
+    settings = CallSettings(connect, attempt, policy, max_wait, *place_of(priority, tenant))
+    return total, settings.left_to_mesh() if mesh_retries and total is not None else settings
 
 
 def _check_method(method: str) -> None:
@@ -311,28 +318,6 @@ def _check_key(key: Any) -> str:
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise ConfigError(f"idempotency_key={key!r}: give True, or text of visible ASCII characters; None for no key")
     return key
-
-
-def _base(base_url: str | URL) -> str:
-    """Return the base URL without its last slash."""
-    if not base_url:
-        return ""
-    url = parse_url(base_url)
-    if url.scheme not in {"http", "https"} or not url.host_port_subcomponent:
-        raise ConfigError(f"base_url={redact_url(url)!r}: give an absolute URL, like https://api.example.com/v1")
-    if url.raw_query_string or url.raw_fragment or url.raw_path.endswith("?"):
-        raise ConfigError(f"base_url={redact_url(url)!r}: it has a query or fragment; give params= instead")
-    if has_dot_segments(url.raw_path):
-        raise ConfigError(f"base_url={redact_url(url)!r}: a '.' or '..' in its path: write the path that you mean")
-    return str(url).rstrip("/")
-
-
-def _root(base: str) -> Target | None:
-    """Return the target whose text a path is appended to."""
-    if not base:
-        return None
-    root = Target.of(f"{base}/")
-    return Target(root.text[:-1], root.host, root.path[:-1], secure=root.secure)
 
 
 def _check_segments(url: str) -> None:

@@ -16,23 +16,27 @@
     11 hedge                 sends a second copy of an attempt that is late, where that is safe
     12 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    13 breaker               refuses an attempt before it takes a token or a slot
-    14 rate                  our own rate limits; per attempt, because servers count attempts and not calls
-    15 pace                  the rate limits that the server announces
-    16 concurrency           after both: an attempt that waits for a token must not hold a slot
-    17 breaker (again)       refuses attempts whose circuit opened while they waited in a queue
-    18 propagation           writes the time left into a header, after every wait of ours
-    19 auth                  gets the credential for the attempt's origin, fresh after every wait
-    20 watch (attempts)      a span per attempt, and the headers that carry the trace on
-    21 telemetry (attempts)  one record per attempt, with the reason why it was sent
-    22 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
-    23 chaos                 injects the faults of tests, which every layer meets as real ones
-    24 transport             attempt limit = min(setting, time left)
+    13 balance               picks the endpoint of the attempt, where the client has several: a retry or a hedge goes
+                             elsewhere, and what follows goes by its host
+    14 breaker               refuses an attempt before it takes a token or a slot
+    15 rate                  our own rate limits; per attempt, because servers count attempts and not calls
+    16 pace                  the rate limits that the server announces
+    17 concurrency           after both: an attempt that waits for a token must not hold a slot
+    18 breaker (again)       refuses attempts whose circuit opened while they waited in a queue
+    19 propagation           writes the time left into a header, after every wait of ours
+    20 mesh                  tells a mesh in headers who retries, and how long we wait
+    21 auth                  gets the credential for the attempt's origin, fresh after every wait
+    22 watch (attempts)      a span per attempt, and the headers that carry the trace on
+    23 telemetry (attempts)  one record per attempt, with the reason why it was sent
+    24 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
+    25 chaos                 injects the faults of tests, which every layer meets as real ones
+    26 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/client/test_chain.py and the tests of each layer):
 
-    1. Only retry, hedge, redirect, fallback and cache (after a useless 304) call `inner` more than once. Where a
-       credential was refused, auth says in `call.resend` why another try may succeed; retry makes it.
+    1. Only retry, hedge, redirect, fallback, cache (after a useless 304) and balance (after an open circuit, or a probe
+       of its own that failed) call `inner` more than once. Where a credential was refused, auth says in `call.resend`
+       why another try may succeed; retry makes it.
     2. No layer changes a Request that it was given; it copies.
     3. Idempotency keys are made when the Request is built: every attempt carries the same one.
     4. A refusal of ours (circuit open, deadline passed, queue full) and a cancellation are no failure of the host.
@@ -71,7 +75,8 @@ from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import singleflight
 from asyncapi.layers.watch import watch_attempts, watch_calls
-from asyncapi.settings import Adaptive, CostBudget
+from asyncapi.sansio.failures import mesh as mesh_headers
+from asyncapi.settings import Adaptive, CostBudget, Mesh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -202,7 +207,14 @@ def _retry(state: ClientState) -> Iterator[Step]:
     settings = state.settings.retry
     text = "none, but for a kept connection that proves closed" if settings is None else settings.describe()
     counted = settings is not None and isinstance(settings.budget, CostBudget)  # as the AWS SDKs count throttling
-    layer = retry(state.budgets, state.clock, paced=state.paces is not None, counted=counted)
+    mesh = state.settings.mesh
+    layer = retry(
+        state.budgets,
+        state.clock,
+        paced=state.paces is not None,
+        counted=counted,
+        behind_mesh=isinstance(mesh, Mesh) and mesh.retry == "mesh",
+    )
     yield Step("retry", text, layer)
 
 
@@ -215,6 +227,13 @@ def _hedge(state: ClientState) -> Iterator[Step]:
 def _redirect(state: ClientState) -> Iterator[Step]:
     if state.settings.redirects or state.own:
         yield Step("redirect", f"at most {state.settings.redirects}", redirect(state.settings.redirects))
+
+
+def _balance(state: ClientState) -> Iterator[Step]:
+    if state.endpoints is not None:
+        from asyncapi.layers.balance import balance  # noqa: PLC0415 - most clients have one endpoint
+
+        yield Step("balance", state.endpoints.settings.describe(), balance(state.endpoints, state.clock))
 
 
 def _breaker(state: ClientState) -> Iterator[Step]:
@@ -289,6 +308,13 @@ def _propagation(state: ClientState) -> Iterator[Step]:
         yield Step("propagation", ", ".join(named), layer)
 
 
+def _mesh(state: ClientState) -> Iterator[Step]:
+    if state.settings.mesh:
+        from asyncapi.layers.mesh import mesh  # noqa: PLC0415 - few are behind one
+
+        yield Step("mesh", state.settings.mesh.describe(), mesh(state.settings.mesh, state.clock))
+
+
 def _auth(state: ClientState) -> Iterator[Step]:
     if state.keyring is not None:
         yield Step("auth", state.keyring.describe(), auth(state.keyring))
@@ -302,7 +328,9 @@ def _watch_attempts(state: ClientState) -> Iterator[Step]:
 def _attempts(state: ClientState) -> Iterator[Step]:
     hooks = state.settings.hooks
     text = f"{len(hooks)} hooks" if hooks else "no hooks"
-    layer = telemetry.attempts(state.meter, state.clock, hooks, state.of_request)
+    mesh = state.settings.mesh
+    refining = None if mesh is False else mesh_headers.behind_a_mesh if mesh else mesh_headers.failing
+    layer = telemetry.attempts(state.meter, state.clock, hooks, state.of_request, refining, refines_all=bool(mesh))
     yield Step("telemetry (attempts)", text, layer)
 
 
@@ -332,12 +360,14 @@ ORDER: tuple[Callable[[ClientState], Iterator[Step]], ...] = (
     _retry,
     _hedge,
     _redirect,
+    _balance,
     _breaker,
     _rate,
     _pace,
     _concurrency,
     _breaker_again,
     _propagation,
+    _mesh,
     _auth,
     _watch_attempts,
     _attempts,

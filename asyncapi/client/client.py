@@ -11,6 +11,7 @@ from asyncapi.client.chain import Explanation
 from asyncapi.client.dispatch import Dispatch
 from asyncapi.client.layer_settings import LayerSettings
 from asyncapi.client.methods import CallMethods
+from asyncapi.client.protocol_methods import ProtocolMethods
 from asyncapi.client.state import ClientState
 from asyncapi.client.stats import Stats, snapshot
 from asyncapi.clock import SYSTEM
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from asyncapi.layers.watch import Watcher
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
-    from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Hedge, Redis
+    from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Endpoint, Endpoints, Hedge, Mesh, Redis
     from asyncapi.speakers.rpc.channel import Channel
     from asyncapi.speakers.rpc.protocols import ProtocolName
     from asyncapi.types import Headers, Layer, Params, Transport, Unset
@@ -48,7 +49,7 @@ _COOKIES = "Client(cookies={!r}): True keeps cookies between calls; to send some
 _WORKERS = 100  # of a map, where the client itself has no bound
 
 
-class Client(CallMethods):
+class Client(CallMethods, ProtocolMethods):
     """Calls one API, or many, from one event loop: shared connections, limits, retries, typed answers.
 
         async with Client("https://api.example.com", concurrency=50) as api:
@@ -59,6 +60,9 @@ class Client(CallMethods):
 
     Args:
         base_url: What relative URLs are joined to: base `https://h/v1` and `/users` give `https://h/v1/users`.
+        endpoints: In place of `base_url`, several endpoints of the same API: base URLs, `Endpoint`s, or an `Endpoints`
+            with settings. Each attempt goes to one, by their load, latency and health; a retry or a hedge goes to
+            another. Credentials, cookies and headers of the client are for all of them.
         headers: Sent with every request.
         params: Added to every URL.
         auth: A credential (`Bearer`, `ApiKey`, `Basic`, `KeyPool`, `OAuth2ClientCredentials` ...) for the base URL's
@@ -102,6 +106,8 @@ class Client(CallMethods):
             `x-envoy-upstream-rq-timeout-ms` milliseconds, `grpc-timeout` gRPC's.
         attempt_header: Send the number of the attempt in this header, as in `X-Retry-Attempt`, so that the server does
             not retry too.
+        mesh: A `Mesh`, where a proxy that retries by itself is in between (Envoy, Istio, Linkerd): which of the two
+            retries. Without it, what such a proxy says of its attempts and refusals still counts; with False, nothing.
         session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
         transport: What carries the attempts: "aiohttp" (the default), "native" for the project's own HTTP, or an object
             such as `asyncapi.testing.MockTransport`.
@@ -124,6 +130,7 @@ class Client(CallMethods):
         self,
         base_url: str | URL = "",
         *,
+        endpoints: Sequence[str | URL | Endpoint] | Endpoints | None = None,
         headers: Headers | None = None,
         params: Params | None = None,
         auth: Credential | Mapping[str, Credential] | None = None,
@@ -154,6 +161,7 @@ class Client(CallMethods):
         fallback: Fallback | Sequence[Fallback] = (),
         deadline_header: str | None = None,
         attempt_header: str | None = None,
+        mesh: Mesh | Literal[False] | None = None,
         session: aiohttp.ClientSession | None = None,
         transport: Transport | Literal["aiohttp", "native"] | None = None,
         http2: bool | Literal["prior"] | HTTP2 = False,
@@ -166,12 +174,21 @@ class Client(CallMethods):
         limits = timeout_of(timeout)
         if not isinstance(cookies, bool):
             raise ConfigError(_COOKIES.format(cookies))
+        base_url, several = (base_url, None) if endpoints is None else _endpoints_of(endpoints, base_url)
         self._builder = Builder(
-            base_url, headers=headers, params=params, timeout=limits, retry=policy_of(retries), wait=wait, clock=clock
+            base_url,
+            headers=headers,
+            params=params,
+            timeout=limits,
+            retry=policy_of(retries),
+            wait=wait,
+            clock=clock,
+            mesh_retries=getattr(mesh, "retry", "") == "mesh",
         )
         self._build = self._builder.build
         settings = LayerSettings(
             base=self._builder.base,
+            endpoints=several,
             auth=auth,
             retry=retries,
             concurrency=concurrency,
@@ -189,6 +206,7 @@ class Client(CallMethods):
             single_flight=single_flight,
             deadline_header=deadline_header,
             attempt_header=attempt_header,
+            mesh=mesh,
             chaos=chaos,
             layers=layers,  # type: ignore[arg-type]  # any sequence
         )
@@ -273,7 +291,10 @@ class Client(CallMethods):
 
     @property
     def base_url(self) -> str:
-        """What relative URLs are joined to, without its last slash; "" where there is none."""
+        """What relative URLs are joined to, without its last slash; "" where there is none.
+
+        Where the client has several endpoints, it is a URL that stands for all of them.
+        """
         return self._builder.base
 
     @property
@@ -303,7 +324,9 @@ class Client(CallMethods):
             for name, value in (("total", total), ("connect", connect), ("attempt", attempt))
             if value
         )
-        yield f"Client {redact_url(self.base_url) or '(no base URL)'}"
+        several = self._state.endpoints
+        what = redact_url(self.base_url) if several is None else f"endpoints: {several.settings.describe()}"
+        yield f"Client {what or '(no base URL)'}"
         yield f"  timeouts: {limits or 'none'}"
         if self._state.fleet is not None:
             yield f"  {self._state.fleet.describe()}"
@@ -312,6 +335,12 @@ class Client(CallMethods):
             yield f"  {number:2}  {step.name:<22}{step.settings}"
         described = getattr(self._transport, "described", "")
         yield f"  {len(self._steps) + 1:2}  {'transport':<22}{type(self._transport).__name__}{described}"
+
+
+def _endpoints_of(endpoints: Any, base_url: str | URL) -> tuple[str | URL, Endpoints | None]:
+    from asyncapi.settings.endpoints import endpoints_of  # noqa: PLC0415 - most clients have one endpoint
+
+    return endpoints_of(endpoints, base_url)
 
 
 def _several(setting: Any) -> tuple[Any, ...]:

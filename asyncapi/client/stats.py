@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from asyncapi.redact import redact_url
 from asyncapi.sansio.measures.histogram import OTHERS
 
 if TYPE_CHECKING:
@@ -32,6 +33,34 @@ class Latency:
     p50: float
     p95: float
     p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointStats:
+    """The state of one endpoint of a client that has several.
+
+    Attributes:
+        state: "in"; "starting" while it is new or back, with less than its share; "ejected" after failures in a row;
+            "due" when its probe may go; "probing" while that is under way.
+        in_flight: Attempts under way there, bodies that are still being read included.
+        latency: The average seconds of the last attempts, to a response; None before the first.
+        picked: Attempts that were given to it.
+        failures: Failures in a row.
+        ejections: How often it was ejected.
+        zone: As in `Endpoint`.
+        weight: As in `Endpoint`.
+        priority: As in `Endpoint`.
+    """
+
+    state: Literal["in", "starting", "ejected", "due", "probing"]
+    in_flight: int
+    latency: float | None
+    picked: int
+    failures: int
+    ejections: int
+    zone: str
+    weight: float
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,7 @@ class Stats:
     fleet: dict[str, str | int | float] = field(default_factory=dict)
     http2: dict[str, int] = field(default_factory=dict)
     http3: dict[str, int] = field(default_factory=dict)
+    endpoints: dict[str, EndpointStats] = field(default_factory=dict)
 
 
 def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -> Stats:
@@ -147,7 +177,21 @@ def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -
         fleet={} if state.fleet is None else state.fleet.shared,
         http2=http2,
         http3=http3,
+        endpoints=_endpoints(state, now),
     )
+
+
+def _endpoints(state: ClientState, now: float) -> dict[str, EndpointStats]:
+    if state.endpoints is None:
+        return {}
+    return {
+        redact_url(member.key): EndpointStats(
+            "starting" if member.state(now) == "in" and member.share(now) < member.weight else member.state(now),
+            member.in_flight, member.latency, member.picks, member.failures, member.ejections, member.zone,
+            member.weight, member.priority,
+        )
+        for member in state.endpoints.balancer.members
+    }  # fmt: skip
 
 
 def _name(key: tuple[str, str]) -> str:

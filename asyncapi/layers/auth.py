@@ -5,7 +5,8 @@
 
 Rules:
 1. A credential belongs to the client's base origin; without a base URL, to the origin of the URL that the call names;
-   or to the origins it was given for. Any other request, as after a redirect, goes without one.
+   or to the origins it was given for. Any other request, as after a redirect, goes without one. Where the client has
+   several endpoints, it is given for them, and goes to no other place.
 2. A request that carries a credential of its own in the same place (its header, its URL's user-info) is left alone.
 3. When a response shows that the credential was at fault and another may work, `call.resend` says why: the retry layer
    sends the call again at once, outside its count.
@@ -22,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from yarl import URL
 
@@ -39,9 +40,23 @@ from asyncapi.types import UNSET
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.credentials.base import AuthContext, Credential, Signature
+    from asyncapi.messages.target import Target
     from asyncapi.types import Layer, Send
 
 _UNAUTHORIZED = 401
+
+
+class _Endpoints(Protocol):
+    """The endpoints of a client that has several (`layers.balance.EndpointSet`)."""
+
+    def has(self, target: Target) -> bool:
+        """Whether a URL names all of them."""
+
+    def covers(self, target: Target) -> bool:
+        """Whether a URL names all of them, or has the origin of one."""
+
+    def everywhere(self, asked: Target) -> list[Target]:
+        """The URL at each of them."""
 
 
 class Keyring:
@@ -51,20 +66,31 @@ class Keyring:
         given: One credential, or one for each origin (`{"https://a.example": Bearer(...)}`).
         base: The client's base URL, or "".
         context: What credentials may use of the client.
+        endpoints: Those of the client, where it has several.
 
     Raises:
         ConfigError: A credential lacks a method of its protocol, or an origin can't be read.
     """
 
-    __slots__ = ("_anywhere", "_by_origin", "context")
+    __slots__ = ("_anywhere", "_by_origin", "_everywhere", "_of_set", "context")
 
-    def __init__(self, given: Credential | Mapping[str, Credential], base: str, context: AuthContext) -> None:
+    def __init__(
+        self,
+        given: Credential | Mapping[str, Credential],
+        base: str,
+        context: AuthContext,
+        endpoints: _Endpoints | None = None,
+    ) -> None:
         self.context: AuthContext = context
+        self._everywhere = endpoints
+        self._of_set: Credential | None = None
         self._anywhere: Credential | None = None
         self._by_origin: dict[Origin, Credential] = {}
         if isinstance(given, Mapping):
             for place, credential in given.items():
                 self._by_origin[_place(place)] = checked(credential)
+        elif endpoints is not None:
+            self._of_set = checked(given)
         elif base:
             self._by_origin[origin(URL(base))] = checked(given)
         else:
@@ -73,12 +99,27 @@ class Keyring:
     def of(self, request: Request) -> Credential | None:
         """Return the credential for this request, or None (rule 1)."""
         credential: Credential | None = self._anywhere
+        first, target, endpoints = request.call.original, request.target, self._everywhere
         if request.auth is not UNSET:
             credential = request.auth
+            if endpoints is not None and endpoints.has(first):
+                return credential if endpoints.covers(target) else None
+        elif self._of_set is not None and endpoints is not None:
+            return self._of_set if endpoints.covers(target) else None
         elif credential is None:
-            return self._by_origin.get(request.target.origin)
-        first, target = request.call.original, request.target
+            return self._by_origin.get(target.origin)
         return credential if target is first or target.origin == first.origin else None
+
+    def has_user(self, request: Request) -> bool:
+        """Whether the URL that the call names, or the endpoint that it goes to, has user-info of its own."""
+        first, endpoints = request.call.original, self._everywhere
+        return first.has_user or (endpoints is not None and endpoints.has(first) and request.target.has_user)
+
+    @property
+    def _all(self) -> list[Credential]:
+        """All credentials of the client."""
+        one = self._anywhere or self._of_set
+        return list(self._by_origin.values()) if one is None else [one]
 
     async def authorize(self) -> None:
         """Fetch the signature of every credential now.
@@ -86,7 +127,7 @@ class Keyring:
         Raises:
             AuthError: A credential has no token or value.
         """
-        for credential in [self._anywhere] if self._anywhere is not None else self._by_origin.values():
+        for credential in self._all:
             request = Request("GET", "")
             request.call = Call(self.context.clock.now(), "")
             try:
@@ -99,8 +140,7 @@ class Keyring:
     @property
     def one_user(self) -> bool:
         """Whether nobody but the same user is ever acted for: which a credential of the user's own must say."""
-        given = self._by_origin.values() if self._anywhere is None else [self._anywhere]
-        return all(getattr(credential, "principal", _unknown) is None for credential in given)
+        return all(getattr(credential, "principal", _unknown) is None for credential in self._all)
 
     async def principal(self, request: Request) -> str | None:
         """The user that this request would act for now; "" for the only one there is, None if nobody can tell.
@@ -108,7 +148,9 @@ class Keyring:
         Raises:
             AuthError: A credential has no value.
         """
-        credential, own = self.of(request), request.auth is not UNSET
+        credential, own, endpoints = self.of(request), request.auth is not UNSET, self._everywhere
+        if self._by_origin and not own and endpoints is not None and endpoints.has(request.target):
+            return await self._principal_everywhere(request, endpoints)
         ask = None if credential is None else getattr(credential, "principal", _unknown)
         if own and ask is None:
             return self._principal_of_own(credential, request)
@@ -124,6 +166,12 @@ class Keyring:
             forget_variables(error)
             raise failed from error
         return f"own {type(credential).__qualname__} {user}" if own and user is not None else user
+
+    async def _principal_everywhere(self, request: Request, endpoints: _Endpoints) -> str | None:
+        """The users that a request may act for, where each endpoint has a credential of its own."""
+        users = [await self.principal(request.copy(target=target)) for target in endpoints.everywhere(request.target)]
+        known = [user for user in users if user is not None]
+        return None if len(known) < len(users) else " ".join(dict.fromkeys(user for user in known if user))
 
     def _principal_of_own(self, credential: Credential | None, request: Request) -> str | None:
         """The user of a credential of the call's own that acts for one user alone (rule 6): told by what it writes."""
@@ -158,10 +206,12 @@ class Keyring:
     @property
     def in_use(self) -> bool:
         """Whether the client has a credential."""
-        return self._anywhere is not None or bool(self._by_origin)
+        return bool(self._all)
 
     def describe(self) -> str:
         """One line for `explain()`."""
+        if self._of_set is not None:
+            return f"{self._of_set.describe()}, for the endpoints alone"
         if self._anywhere is not None:
             return f"{self._anywhere.describe()}; redirects to another origin go without"
         return ", ".join(
@@ -226,7 +276,11 @@ def auth(keyring: Keyring) -> Layer:
             except Exception as error:
                 forget_variables(error)
                 raise
-            if credential is None or signature is None or (request.auth is UNSET and _has_own(request, signature)):
+            if (
+                credential is None
+                or signature is None
+                or (request.auth is UNSET and _has_own(keyring, request, signature))
+            ):
                 call.signature = None
                 if isinstance(credential, KeyPool) and signature is not None:
                     credential.unused(signature)
@@ -254,10 +308,10 @@ async def _waited(credential: Credential, request: Request, context: AuthContext
     return signature
 
 
-def _has_own(request: Request, signature: Signature) -> bool:
+def _has_own(keyring: Keyring, request: Request, signature: Signature) -> bool:
     """Rule 2; user-info that a redirect has put into the URL is not the call's own."""
     return signature.conflicts(request) or (
-        request.call.original.has_user and any(name == "Authorization" for name, _ in signature.headers)
+        keyring.has_user(request) and any(name == "Authorization" for name, _ in signature.headers)
     )
 
 

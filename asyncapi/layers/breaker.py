@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import CircuitOpen, ConnectError, TransportError
-from asyncapi.sansio.failures.resend import says_nothing
+from asyncapi.errors import CircuitOpen, TransportError
+from asyncapi.sansio.failures.resend import blames_host
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -57,7 +57,7 @@ def breaker(circuits: Keyed[Circuit], settings: Breaker, clock: Clock) -> Layer:
                 response = await inner(request)
             except TransportError as error:
                 # without an attempt record nothing was sent: no verdict on the host
-                if len(call.attempts) > records_before and _blames_host(error):
+                if len(call.attempts) > records_before and blames_host(error):
                     elapsed = call.attempts[-1].elapsed
                     circuit.record(permit, call, now(), failed=True, slow=slow is not None and elapsed > slow)
                 else:
@@ -139,8 +139,3 @@ def _is_failure(response: Response, statuses: AbstractSet[int]) -> bool:
     if meaning is None or meaning.failed is None:
         return response.effective_status in statuses
     return meaning.failed
-
-
-def _blames_host(error: TransportError) -> bool:
-    """Whether the failure says something about the host: a bound of ours or the end of a connection doesn't."""
-    return not says_nothing(error) and (not error.final or isinstance(error, ConnectError))

@@ -34,7 +34,6 @@ from asyncapi.sansio.failures.resend import SAFE
 from asyncapi.sansio.http import caching
 from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.caching import Fetched, Stored
-from asyncapi.sansio.http.origin import origin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -176,7 +175,7 @@ class _Cache:
 
     def _compare(self, request: Request, response: Response) -> None:
         """Invalidate what the response to a HEAD shows to be outdated (rule 3)."""
-        if response.effective_status != 200 or response.target != request.target or response.degraded:  # noqa: PLR2004
+        if response.effective_status != 200 or not response.answers(request) or response.degraded:  # noqa: PLR2004
             return
         for user in {request.call.principal, _EVERYBODY}:
             variants = self._answers.get(_key(request)) or ()
@@ -201,7 +200,7 @@ class _Cache:
                 return old
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
             valid = None
-            if response.target == request.target and await self._owner(request, stored.headers) == stored.identity:
+            if response.answers(request) and await self._owner(request, stored.headers) == stored.identity:
                 valid = caching.freshened(stored, response.headers, self._fetched(request, began))
             # section 4.3.4: the 304's headers update the stored response
             if valid is not None:
@@ -237,7 +236,7 @@ class _Cache:
         fetched: Fetched,
         stored: Stored | None,
     ) -> None:
-        if response.degraded or response.target != request.target:  # rule 2
+        if response.degraded or not response.answers(request):  # rule 2
             return
         new: Stored | None = None
         if response.open_body is None and identity is not None:  # rule 7
@@ -288,23 +287,30 @@ class _Cache:
         self._forget(request, request.target)
         if response is None:
             return
-        if response.target != request.target:
+        if not response.answers(request):
             self._forget(request, response.target)
         # section 4.4
         for name in ("Location", "Content-Location"):
             if name in response.headers:
                 try:
-                    named = join(request.url, response.headers[name])
+                    named = _named(request, response, response.headers[name])
                 except ValueError:
                     continue
-                if origin(named) == request.target.origin:  # section 4.4: another origin can't invalidate ours
-                    self._forget(request, Target.of(named))
+                if named.origin == request.target.origin:  # section 4.4: another origin can't invalidate ours
+                    self._forget(request, named)
 
     def _forget(self, request: Request, target: Target) -> None:
         key = _key(request, target)
         self._answers.drop(key)
         for fetch in self._fetching.get(key, ()):
             fetch.overtaken = True
+
+
+def _named(request: Request, response: Response, location: str) -> Target:
+    """The URL that a header names; one of an endpoint is one of the whole set."""
+    if response.placed is None:
+        return Target.of(join(request.url, location))
+    return Target.of(response.placed.in_set(str(join(response.url, location))))
 
 
 def _key(request: Request, target: Target | None = None) -> str:

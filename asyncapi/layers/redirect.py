@@ -50,6 +50,8 @@ def redirect(most: int) -> Layer:
             for _ in range(limit):
                 if "Location" not in response.headers:
                     return response
+                if response.placed is not None:  # it is relative to the endpoint that sent it, and leads there
+                    request = request.copy(target=response.target)
                 request = follow(request, response)
                 request.call.why = f"redirect: {response.status} from {redact_url(response.target)}"
                 response = await inner(request)

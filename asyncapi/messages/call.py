@@ -17,7 +17,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       layers.singleflight, layers.telemetry: whoever starts or ends a task
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
-    why                               layers.breaker, layers.fallback, layers.redirect, layers.retry
+    tried                             layers.balance
+    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
@@ -138,9 +139,11 @@ class CallSettings:
         max_wait: Seconds the call may wait in one of our queues; None for as long as its deadline allows.
         priority: Higher goes first in every queue.
         tenant: Who the call is made for: tenants of the same priority take turns.
+        per_try: Seconds that a mesh may take for one of its attempts, several of which are one of ours; None for as
+            many as `attempt`.
     """
 
-    __slots__ = ("attempt", "connect", "max_wait", "priority", "retry", "tenant")
+    __slots__ = ("attempt", "connect", "max_wait", "per_try", "priority", "retry", "tenant")
 
     def __init__(  # noqa: PLR0917 - made for every call with settings of its own: by position it is quicker
         self,
@@ -150,6 +153,7 @@ class CallSettings:
         max_wait: float | None = None,
         priority: int = 0,
         tenant: str = "",
+        per_try: float | None = None,
     ) -> None:
         self.connect: Final = connect
         self.attempt: Final = attempt
@@ -157,14 +161,19 @@ class CallSettings:
         self.max_wait: Final = max_wait
         self.priority: Final = priority
         self.tenant: Final = tenant
+        self.per_try: Final = per_try
 
     def without_retry(self) -> CallSettings:
         """The same settings for a single attempt."""
-        return CallSettings(self.connect, self.attempt, None, self.max_wait, self.priority, self.tenant)
+        return CallSettings(self.connect, self.attempt, None, self.max_wait, self.priority, self.tenant, self.per_try)
 
     def without_waiting(self) -> CallSettings:
         """The same settings for a call that never waits in a queue."""
-        return CallSettings(self.connect, self.attempt, self.retry, 0.0, self.priority, self.tenant)
+        return CallSettings(self.connect, self.attempt, self.retry, 0.0, self.priority, self.tenant, self.per_try)
+
+    def left_to_mesh(self) -> CallSettings:
+        """The same settings where a mesh retries: its attempts get the limit of ours, which has none."""
+        return CallSettings(self.connect, None, self.retry, self.max_wait, self.priority, self.tenant, self.attempt)
 
 
 NO_SETTINGS: Final = CallSettings()
@@ -206,6 +215,8 @@ class Call:
         refused: The signatures that this call has been sent again for.
         ended_by: The phase that would have passed the deadline, where retries ended for that.
         cause: Why retries ended early, where an error says so.
+        tried: The endpoints that its attempts have been sent to, the last one last, where the client has several; forks
+            share the list. None before the first.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
     """
 
@@ -234,6 +245,7 @@ class Call:
         "signature",
         "started",
         "task",
+        "tried",
         "upgrade",
         "wait_log",
         "why",
@@ -269,6 +281,7 @@ class Call:
         self.ended_by: Phase | None = None
         self.cause: AsyncAPIError | None = None
         self.held_by: str | None = None
+        self.tried: list[str] | None = None
 
     @property
     def original_url(self) -> URL:

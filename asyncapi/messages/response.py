@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.meaning import Meaning
     from asyncapi.messages.open_body import OpenBody
+    from asyncapi.messages.placed import Placed
     from asyncapi.messages.request import Request
     from asyncapi.types import Headers
 
@@ -47,6 +48,7 @@ class Response:
         attempts: One `Attempt` record per attempt, oldest first.
         degraded: The fallback that it came from, and why; "" for a response from the usual place.
         from_cache: "fresh", "revalidated" or "stale" for a response from the cache; "" otherwise.
+        placed: Which endpoint it came from, where the client has several and picked it; else None.
         open_body: The body that is still to be read (`asyncapi/messages/open_body.py`), inside the layers only; None
             everywhere else.
         trailers: The trailer fields, which come after the body (RFC 9110 section 6.5), a case-insensitive multidict;
@@ -56,7 +58,7 @@ class Response:
 
     __slots__ = (
         "attempts", "content", "degraded", "effective_status", "elapsed", "from_cache", "headers", "http_version",
-        "meaning", "open_body", "request", "status", "target", "trailers",
+        "meaning", "open_body", "placed", "request", "status", "target", "trailers",
     )  # fmt: skip
 
     content: bytes
@@ -89,6 +91,7 @@ class Response:
         self.degraded = self.from_cache = ""
         self.attempts: tuple[Attempt, ...] = ()
         self.open_body: OpenBody | None = None
+        self.placed: Placed | None = None
         self.trailers: CIMultiDictProxy[str] = NO_TRAILERS if trailers is None else _proxy(trailers)
 
     @property
@@ -116,6 +119,10 @@ class Response:
     def shown_status(self) -> int | str:
         """Its status, or what it means, as records show it."""
         return self.status if self.meaning is None else self.meaning.shown
+
+    def answers(self, request: Request) -> bool:
+        """Whether it is the response to this very URL: not one after a redirect, or of another place."""
+        return (self.target if self.placed is None else self.placed.asked) == request.target
 
     @property
     def ok(self) -> bool:

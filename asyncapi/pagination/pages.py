@@ -180,9 +180,13 @@ class Pages(Generic[T]):
 
     def _next(self, page: Page[T], asked: URL) -> Position | None:
         """Find where the page after this one is."""
-        found, sent = self._strategy.after(page), page.response.url
+        found, sent, placed = self._strategy.after(page), page.response.url, page.response.placed
         if self._strategy.key != "url":
             return found
+        if placed is not None:  # an endpoint that names itself means the API, which any other serves too
+            sent = parse_url(placed.in_set(str(sent)))
+            if found is not None and found.get("url") is not None:
+                found = {**found, "url": placed.in_set(found["url"])}
         here = without_echo(str(sent), sent=sent, original=asked)
         if not any(page.position.values()):
             self._first_url = here

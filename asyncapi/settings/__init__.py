@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from asyncapi.settings.cache import Cache
     from asyncapi.settings.chaos import Chaos
     from asyncapi.settings.egress import Egress
+    from asyncapi.settings.endpoints import Endpoint, Endpoints
     from asyncapi.settings.fallback import Fallback
     from asyncapi.settings.hedge import Hedge
     from asyncapi.settings.http2 import HTTP2
+    from asyncapi.settings.mesh import Mesh
     from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
     from asyncapi.settings.rate import RateLimit
     from asyncapi.settings.redis import Redis
@@ -31,9 +33,12 @@ __all__ = [
     "CostBudget",
     "Cursor",
     "Egress",
+    "Endpoint",
+    "Endpoints",
     "Fallback",
     "Hedge",
     "LinkHeader",
+    "Mesh",
     "NextUrl",
     "Offset",
     "PageNumber",
@@ -50,9 +55,11 @@ _HOMES = {
     "cache": "Cache",
     "chaos": "Chaos",
     "egress": "Egress",
+    "endpoints": "Endpoint Endpoints",
     "fallback": "Fallback",
     "hedge": "Hedge",
     "http2": "HTTP2",
+    "mesh": "Mesh",
     "pages": "Cursor LinkHeader NextUrl Offset PageNumber",
     "rate": "RateLimit",
     "redis": "Redis",

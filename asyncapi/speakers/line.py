@@ -15,6 +15,8 @@ from asyncapi.streaming.stream import Opener, Stream, opened
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from yarl import URL
+
     from asyncapi.clock import Clock
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.meaning import Reading
@@ -98,7 +100,7 @@ class Line:
     async def open(
         self,
         method: str,
-        url: str,
+        url: str | URL,
         *,
         reading: Reading | None = None,
         peek: Callable[[Response], Awaitable[object]] | None = None,
@@ -122,8 +124,8 @@ class Line:
             AsyncAPIError: There is no response.
         """
         request = self.settings.builder.build(method, url, **options)
-        request.call.reading, request.call.peek, request.call.upgrade = reading, peek, upgrade
-        request.call.refused = refused
+        call = request.call
+        call.reading, call.peek, call.upgrade, call.refused = reading, peek, upgrade, refused
         return await opened(self.carry, request)
 
     def stream(self, method: str, url: str, *, reading: Reading | None = None, **options: Any) -> Stream:

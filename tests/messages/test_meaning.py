@@ -76,6 +76,17 @@ def test_an_unsafe_request_is_sent_again_only_where_nothing_was_done():
     assert len_sent(DOWN, "POST") == 1
     assert len_sent(Meaning(503, unprocessed=True), "POST") == 2
     assert len_sent(Meaning(429), "POST") == 2
+    assert len_sent(Meaning(429, unprocessed=False), "POST") == 1
+    assert len_sent(Meaning(429, unprocessed=False), "POST", idempotent=True) == 2
+
+
+def test_a_401_that_proves_nothing_sends_only_a_safe_request_again():
+    partly = Meaning(401, unprocessed=False)
+    for options, sent in [({}, 1), ({"idempotent": True}, 2), ({"idempotency_key": "k"}, 2)]:
+        keys = iter(["old", "new", "newer"])
+        spoken = Spoken(partly, GOOD, auth=Bearer(lambda keys=keys: next(keys)))
+        spoken.call("POST", json={}, **options)
+        assert len(spoken.sent) == sent
 
 
 def test_the_callers_word_on_resending_holds():

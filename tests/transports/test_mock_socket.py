@@ -251,6 +251,23 @@ def test_a_message_over_max_message_closes_with_1009():
     run(scenario())
 
 
+def test_a_script_ends_no_sooner_than_the_client_waits_for_more():
+    """However long it takes for that: until then it can send."""
+
+    async def scenario():
+        mock = socket(["a"], close=1012)
+        async with Opened(mock) as opened:
+            await asyncio.sleep(1)
+            await opened.socket.send("x")
+            assert await opened.socket.receive() == "a"
+            await asyncio.sleep(1)
+            await opened.socket.send("y")
+            assert (await opened.socket.receive()).code == 1012
+            assert mock.sent == ["x", "y"]
+
+    run(scenario())
+
+
 def test_closing_the_body_ends_the_peer_and_leaves_no_task():
     ended = []
 

@@ -68,8 +68,9 @@ def unprocessed(failure: Response | TransportError) -> bool:
         return isinstance(failure, ConnectError) or (
             isinstance(failure, RequestTimeout) and failure.phase in {"queue", "connect"}
         )
-    if failure.meaning is not None and failure.meaning.unprocessed is not None:
-        return failure.meaning.unprocessed
+    meaning = failure.meaning
+    if meaning is not None and (meaning.unprocessed is not None or meaning.attempts > 1):
+        return bool(meaning.unprocessed)  # of several attempts, a status speaks of the last alone
     status = failure.effective_status
     return status in _UNPROCESSED or is_rate_limited(status, failure.headers)
 
@@ -82,6 +83,11 @@ def not_begun(failure: TransportError) -> bool:
 def says_nothing(failure: TransportError) -> bool:
     """Whether the failure says nothing of the host: its connection was closed while idle, or for new requests."""
     return failure.stale or not_begun(failure)
+
+
+def blames_host(failure: TransportError) -> bool:
+    """Whether the failure says something of the host: a bound of ours or the end of a connection doesn't."""
+    return not says_nothing(failure) and (not failure.final or isinstance(failure, ConnectError))
 
 
 def resend_obstacle(request: Request, failure: Response | TransportError) -> str | None:

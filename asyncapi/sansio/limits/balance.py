@@ -19,12 +19,13 @@ Rules:
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
-
-from asyncapi.sansio.limits.endpoint_health import Health, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from asyncapi.sansio.limits.endpoint_health import Health, Rules
 
 _SIMILAR = 2.0  # times the latency (rule 2)
 _LONG, _MANY = 10.0, 200  # seconds, and picks per endpoint (rule 3)
@@ -120,9 +121,13 @@ class Balancer:
             others = sum(other.out for other in self.members if other is not member)
             member.eject(now, out=others < self.most_out)
 
-    def _due(
-        self, now: float, tried: Sequence[str], held: Collection[Health], *, may_probe: bool
-    ) -> Health | None:
+    def left(self, member: Health, now: float, seconds: float) -> None:
+        """Take in that a request was given up after so many seconds: a response would have taken longer."""
+        slowest = max((other.latency or 0.0 for other in self.members), default=0.0)
+        if seconds > (member.latency or slowest or inf):
+            member.learn(now, seconds)
+
+    def _due(self, now: float, tried: Sequence[str], held: Collection[Health], *, may_probe: bool) -> Health | None:
         """Return an endpoint that waits for its probe (rule 5)."""
         for member in self.members:
             if (member.out or member.failing) and member.probes is None and not (member.key in tried or member in held):
