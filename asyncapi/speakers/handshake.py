@@ -132,3 +132,31 @@ def _flag(given: Any) -> bool:
     if not isinstance(given, bool):
         raise ConfigError(f"compress={given!r}: give True or False")
     return given
+
+
+def check(
+    *,
+    headers: Any,
+    subprotocols: Any,
+    on_open: Any,
+    reconnect: Any,
+    reconnect_on: Any,
+    heartbeat: Any,
+    max_message: Any,
+    compress: Any,
+) -> None:
+    """Check the arguments of `Client.websocket` without a client, for what is declared before there is one.
+
+    Raises:
+        ConfigError: One of them makes no sense.
+    """
+    _check_headers(headers)
+    _subprotocols(subprotocols)
+    _heartbeat(heartbeat)
+    _max_message(max_message)
+    _flag(compress)
+    _codes(reconnect_on)
+    if reconnect is not UNSET:
+        policy_of(reconnect)
+    if on_open is not None and not callable(on_open):
+        raise ConfigError(f"on_open={on_open!r}: give a function of the socket, or None")

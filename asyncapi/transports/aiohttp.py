@@ -86,10 +86,13 @@ class AioHTTPTransport:
 
     Attributes:
         unclosed: Warns where the session of its own is never closed; None until there is one.
+        speaks_http2: False: aiohttp speaks HTTP/1.1 alone.
 
     Raises:
         ConfigError: A setting makes no sense, or belongs to the shared session.
     """
+
+    speaks_http2: bool = False
 
     def __init__(
         self,
@@ -254,11 +257,6 @@ class AioHTTPTransport:
     def _cookies_of(self, url: URL) -> str:
         session = self._session
         return "" if session is None else session.cookie_jar.filter_cookies(url).output([], "", ";")
-
-    def no_http2(self, base: str) -> str:
-        """Say why HTTP/2 can't be spoken to a base URL, and what to change."""
-        del base
-        return "say Client(http2=True), or http2='prior' for http:// (h2c)"
 
     async def aclose(self) -> None:
         """Close every connection, and the session if it is ours."""
