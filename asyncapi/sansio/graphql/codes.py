@@ -79,9 +79,9 @@ def meaning_of(results: Iterable[Result], codes: Mapping[str, int], *, trusted: 
             status = _status(code, codes)
             if status is None or (status >= _FAILURES and result.data is not None):  # rule 2
                 continue
-            wait = _wait(error.get("extensions"), wall) or _wait(result.extensions, wall)
-            first, longest = found.get(status, (code, None))
-            found[status] = first, wait if longest is None else max(longest, wait or 0.0)
+            waits = (found.get(status, (code, None))[1], _wait(error.get("extensions"), wall))
+            longest = max((wait for wait in waits if wait is not None), default=_wait(result.extensions, wall))
+            found[status] = found.get(status, (code, None))[0], longest
     for status in (*_ORDER, *sorted(found)):
         if status in found:
             code, wait = found[status]
