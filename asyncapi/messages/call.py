@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from asyncapi.errors import AsyncAPIError, Phase
     from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
-    from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
+    from asyncapi.messages.request import Request
     from asyncapi.messages.upgrade import Upgrade
 
 
@@ -221,8 +221,8 @@ class Call:
     __slots__ = (
         "attempts",
         "before_write",
-        "cause",
         "dress",
+        "cause",
         "ended_by",
         "fan_out",
         "guards",

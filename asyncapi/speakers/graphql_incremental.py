@@ -22,6 +22,7 @@ from asyncapi.messages import decoding
 from asyncapi.sansio.graphql.incremental import GrowingResult
 from asyncapi.sansio.http.multipart_mixed import MultipartParser, Part, boundary_of
 from asyncapi.scheduling.ownership import refuse_copy
+from asyncapi.streaming.items import Items
 from asyncapi.streaming.response import StreamedResponse
 from asyncapi.types import UNSET
 

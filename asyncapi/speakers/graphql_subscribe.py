@@ -73,9 +73,7 @@ class Subscribing:
         if over not in OVER:
             raise ConfigError(f"over={over!r}: give one of {', '.join(OVER)}")
         if connection is not UNSET and connection is not None and not (callable(connection) or _is_payload(connection)):
-            raise ConfigError(
-                "connection=...: give an object for connection_init, a function that returns one, or None"
-            )
+            raise ConfigError("connection=...: give an object for connection_init, a function that returns one, or None")
         if operation.kind != "subscription":
             call = {"query": "query", "mutation": "mutate"}[operation.kind]
             raise ConfigError(f"the document's operation is a {operation.kind}: call {call}()")

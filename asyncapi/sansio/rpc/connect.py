@@ -197,7 +197,7 @@ class _Messages:
             if self.ending is not None:
                 raise RPCError(Code.INTERNAL, "the response goes on after the end of its stream")
             if flags & COMPRESSED:
-                payload = codings.decompress(self._coding, payload, self._max)
+                payload = codings.decompress(self._coding, payload, self._max)  # noqa: PLW2901 - as it was meant
             if flags & END:
                 self.ending = end_of_stream(payload)
             else:

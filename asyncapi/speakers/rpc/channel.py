@@ -65,7 +65,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
+        _registered_method: bool | None = False,  # noqa: FBT001 - as stubs give it
     ) -> MultiCallable[UnaryUnaryCall]:
         """Return the callable of a method that takes one message and returns one."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=False, streams_out=False)
@@ -76,7 +76,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
+        _registered_method: bool | None = False,  # noqa: FBT001
     ) -> MultiCallable[UnaryStreamCall]:
         """Return the callable of a method that takes one message and returns a stream."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=False, streams_out=True)
@@ -87,7 +87,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
+        _registered_method: bool | None = False,  # noqa: FBT001
     ) -> StreamMultiCallable[StreamUnaryCall]:
         """Return the callable of a method that takes a stream of messages and returns one."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=True, streams_out=False)
@@ -98,7 +98,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
+        _registered_method: bool | None = False,  # noqa: FBT001
     ) -> StreamMultiCallable[StreamStreamCall]:
         """Return the callable of a method that takes and returns a stream of messages."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=True, streams_out=True)

@@ -44,9 +44,7 @@ _NEVER_SENT = "failed to connect to all addresses"  # how grpc's core begins; no
 _FROM_PEER = "received from peer"  # said of every status that the server has sent
 _UNSENT = "x-never-sent"
 _SHORTEST = 0.001  # seconds; a time-out of 0 is one that has passed
-_OURS = frozenset(
-    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "te", "user-agent"}
-)
+_OURS = frozenset({"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "te", "user-agent"})
 _END: Final = object()
 
 _running: ContextVar[RPC] = ContextVar("asyncapi_rpc")

@@ -203,7 +203,7 @@ class StreamUnaryCall(_Streaming):
     def _take(self, task: asyncio.Task[Response]) -> None:
         try:
             self._reply, self._initial, ending = received(self._site, task.result())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whoever awaits the call gets it
             self._fail(error)
         else:
             self._settle(ending)
@@ -240,7 +240,7 @@ class _Reading(_Streaming):
     def _take(self, task: asyncio.Task[Response]) -> None:
         try:
             response = task.result()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whoever reads gets it
             self._fail(error)
             return
         try:
