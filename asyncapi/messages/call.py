@@ -5,8 +5,10 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
 
     original, settings, started       nobody, once the call has begun
     fan_out                           client.methods, bulk.saving: before the call is sent
-    reading                           speakers.line, streaming.stream: before the call is sent; trace.replay
-    peek                              speakers.line: before the call is sent
+    reading                           speakers.line, speakers.rpc.site, streaming.stream: before the call is sent;
+                                      trace.replay
+    dress                             speakers.rpc.site: before the call is sent
+    peek                              speakers.line, speakers.rpc.site: before the call is sent
     upgrade                           speakers.line: before the call is sent
     before_write                      bulk.prepare: before each attempt
     host                              layers.fallback: another base URL
@@ -25,6 +27,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       transports.native.exchange, transports.native.origins,
                                       transports.native.sending, transports.native.transport,
                                       layers.chaos: "connect" to "body"
+                                      speakers.rpc.channel_attempt: "headers"
                                       layers.singleflight: that of the flight
     queued                            layers.auth, layers.concurrency, scheduling.token_queue: they add their waits
                                       layers.telemetry: moves the sum into the attempt's record
@@ -35,6 +38,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       transports.native.http3.alternatives, transports.native.http2.streams,
                                       transports.native.origins, transports.native.transport
     open_bodies                       streaming.stream: the list, or None
+                                      speakers.rpc.channel_attempt: streams
                                       transports.aiohttp, transports.mock, transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
     resend, refused                   layers.auth; speakers.line: what an earlier call was refused for
@@ -58,8 +62,8 @@ if TYPE_CHECKING:
     from asyncapi.errors import AsyncAPIError, Phase
     from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
-    from asyncapi.messages.response import Response
     from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.messages.upgrade import Upgrade
 
 
@@ -221,8 +225,8 @@ class Call:
     __slots__ = (
         "attempts",
         "before_write",
-        "dress",
         "cause",
+        "dress",
         "ended_by",
         "fan_out",
         "guards",

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
 
 from asyncapi.errors import ConfigError
-from asyncapi.messages.request import Body
 from asyncapi.sansio.rpc import metadata
 from asyncapi.sansio.rpc.codings import coding_of
 from asyncapi.settings import Timeout
 from asyncapi.speakers.rpc import options as rpc_options
+from asyncapi.speakers.rpc.peek import Peek
 from asyncapi.types import UNSET
+from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.clock import Clock
     from asyncapi.messages.meaning import Meaning
-    from asyncapi.messages.request import Request
+    from asyncapi.messages.request import Body, Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.rpc.protocol import Method, RPCProtocol
     from asyncapi.speakers.line import Line
@@ -44,9 +46,9 @@ class Site:
         deserialize: As above.
     """
 
-    __slots__ = ("_compression", "_serialize", "deserialize", "line", "method", "protocol")
+    __slots__ = ("_agent", "_compression", "_serialize", "deserialize", "line", "method", "protocol")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made once a method
         self,
         line: Line,
         protocol: RPCProtocol,
@@ -61,6 +63,7 @@ class Site:
         self.deserialize: Callable[[bytes], Any] | None = deserialize
         self._serialize = serialize
         self._compression = compression
+        self._agent = protocol.needs_http2 and not line.settings.builder.names_itself
 
     def serialized(self, message: Any) -> bytes:
         """Make the bytes of a request message.
@@ -102,21 +105,28 @@ class Site:
             rpc_options.check(options)
         method = self.method
         given = options.get("metadata")
+        get = options.get("get")
+        if get is not None:
+            method = replace(method, safe=bool(get), idempotent=True if get else method.idempotent)
         opening = self.protocol.open(
             method, message, metadata.written(given) if given is not None else [], self.coding(options)
         )
         more = {name: value for name, value in options.items() if name not in _OURS}
         if not method.unary and "timeout" not in more:
-            more["timeout"] = _of_stream(self.line.settings.timeout)
+            more["timeout"] = of_stream(self.line.settings.timeout)
         more.setdefault("route", method.path)
         if more.get("idempotent") is None:
             more["idempotent"] = method.idempotent
+        if self._agent:  # gRPC over HTTP/2, "User Agents"
+            opening.headers.append(("user-agent", _AGENT))
         content: bytes | Body | None = opening.content if body is None else body
         request = self.line.settings.builder.build(
             opening.method, opening.url, headers=opening.headers, content=content, **more
         )
         attempts = Attempts(self.protocol, self.line.clock)
         request.call.dress, request.call.reading = attempts.dress, attempts.reading
+        if method.streams_out:
+            request.call.peek = Peek(self.protocol, method)
         return request
 
     def read(self, message: bytes) -> Any:
@@ -124,10 +134,11 @@ class Site:
         return message if self.deserialize is None else self.deserialize(message)
 
 
-_OURS = frozenset({"metadata", "compression", "credentials", "wait_for_ready"})
+_AGENT = f"grpc-python-asyncapi/{VERSION}"
+_OURS = frozenset({"get", "metadata", "compression", "credentials", "wait_for_ready"})
 
 
-def _of_stream(usual: Timeout) -> Timeout:
+def of_stream(usual: Timeout) -> Timeout:
     """The limits of a call that streams, from the client's: what bounds a single response doesn't bound it."""
     return Timeout(None, connect=usual.connect, attempt=None, read=usual.read)
 
