@@ -305,6 +305,22 @@ def test_a_fresh_token_is_got_for_a_code():
     assert [request.headers["Authorization"] for request in spoken.sent] == ["Bearer old", "Bearer new"]
 
 
+@pytest.mark.parametrize("kind", [GRAPHQL, {"Content-Type": "application/json"}])
+def test_a_401_with_a_code_in_its_body_is_a_401(kind):
+    tokens = iter(["old", "new"])
+    spoken = Spoken(coded("UNAUTHENTICATED", status=401, kind=kind), good(), auth=Bearer(lambda: next(tokens)))
+    assert spoken.mutate() == {"a": 1}
+
+
+def test_an_error_says_which_setting_ended_the_retries():
+    with pytest.raises(GraphQLError) as caught:
+        Spoken(coded("THROTTLED", retryAfter=500)).query(timeout=1000)
+    assert caught.value.held_by == "max_retry_after"
+    with pytest.raises(GraphQLError) as caught:
+        Spoken(coded("THROTTLED", retryAfter=5)).query(timeout=2)
+    assert (caught.value.held_by, caught.value.phase) == ("deadline", "backoff")
+
+
 def test_the_users_codes_mean_what_the_user_says():
     tokens = iter(["old", "new"])
     settings = {"graphql": {"codes": {"session-expired": 401}}, "auth": Bearer(lambda: next(tokens))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -154,3 +155,35 @@ def test_a_refusal_that_is_about_something_else_is_the_response():
             assert api.stats.attempts == 1
 
     run(scenario())
+
+
+def test_a_cancellation_at_any_step_leaves_nothing_behind():
+    """The next query goes through, and no task, place or call is left."""
+    ended = 0
+
+    async def scenario(steps):
+        server = Server()
+
+        async def handle(request):
+            await asyncio.sleep(0)
+            response = await server.handle(request)
+            await asyncio.sleep(0)
+            return response
+
+        async with Client("https://api.test/v1", transport=MockTransport(handle), concurrency=1) as api:
+            gql = GraphQL(api, persisted=True, get=True)
+            task = asyncio.create_task(gql.query(Q))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            done = task.done()
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled() or task.result() == GOOD["data"]
+            assert await gql.query(Q) == GOOD["data"]
+            assert api.stats.in_flight == 0
+            assert len(asyncio.all_tasks()) == 1
+        return done
+
+    for steps in range(60):
+        ended += run(scenario(steps))
+    assert 0 < ended < 60

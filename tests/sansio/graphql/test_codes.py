@@ -10,8 +10,8 @@ from asyncapi.sansio.graphql.results import result_of
 NOW = 1_700_000_000.0
 
 
-def meaning(*bodies, trusted=True, codes=DEFAULT):
-    return meaning_of([result_of(body) for body in bodies], codes, trusted=trusted, wall=NOW)
+def meaning(*bodies, trusted=True, codes=DEFAULT, status=200):
+    return meaning_of([result_of(body) for body in bodies], codes, status=status, trusted=trusted, wall=NOW)
 
 
 def coded(code, /, **extensions):
@@ -67,7 +67,9 @@ def test_a_failure_beside_partial_data_is_the_callers_to_judge():
 def test_only_what_was_not_executed_is_proof_that_nothing_was_done():
     assert meaning(coded("THROTTLED")).unprocessed is None
     assert meaning({**coded("THROTTLED"), "data": None}).unprocessed is False
-    assert meaning(coded("UNAUTHENTICATED"), trusted=False).unprocessed is False
+    assert meaning(coded("UNAUTHENTICATED"), trusted=False, status=400).unprocessed is False
+    assert meaning(coded("UNAUTHENTICATED"), trusted=False, status=401).unprocessed is None
+    assert meaning({**coded("UNAUTHENTICATED"), "data": {}}, trusted=False, status=401).unprocessed is False
     assert meaning({"data": {"a": 1}}, coded("THROTTLED")).unprocessed is False
 
 
