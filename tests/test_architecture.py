@@ -37,8 +37,8 @@ ORDER = (
     # the words everyone speaks
     "version", "faces", "redact", "errors", "clock", "types", "messages",
     # pure decisions, by shelves
-    "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.rpc", "sansio.limits", "sansio.failures",
-    "sansio.auth",
+    "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.rpc", "sansio.graphql", "sansio.limits",
+    "sansio.failures", "sansio.auth",
     # what waits, what is kept outside the process, what users set
     "scheduling", "stores", "sharing", "settings", "config",
     # what carries an attempt, who we say we are, one concern a layer
@@ -72,7 +72,7 @@ HEAVY = {
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {
     "bulk.parquet": {"pyarrow"}, "bulk.fleet.dask": {"distributed"}, "bulk.fleet.ray": {"ray"},
-    "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"},
+    "serve.graphql_schema": {"graphql"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"},
 }  # fmt: skip
 # The modules of HTTP/3 import each other: only the way in is imported inside a function.
 _HTTP3 = sorted(

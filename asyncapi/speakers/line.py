@@ -15,6 +15,8 @@ from asyncapi.streaming.stream import Opener, Stream, opened
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from yarl import URL
+
     from asyncapi.clock import Clock
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.meaning import Reading
@@ -98,7 +100,7 @@ class Line:
     async def open(
         self,
         method: str,
-        url: str,
+        url: str | URL,
         *,
         reading: Reading | None = None,
         peek: Callable[[Response], Awaitable[object]] | None = None,

@@ -15,6 +15,7 @@ from asyncapi.settings import Timeout
 from asyncapi.speakers.rpc import options as rpc_options
 from asyncapi.speakers.rpc.peek import Peek
 from asyncapi.types import UNSET
+from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ class Site:
         deserialize: As above.
     """
 
-    __slots__ = ("_compression", "_serialize", "deserialize", "line", "method", "protocol")
+    __slots__ = ("_agent", "_compression", "_serialize", "deserialize", "line", "method", "protocol")
 
     def __init__(  # noqa: PLR0917 - made once a method
         self,
@@ -62,6 +63,7 @@ class Site:
         self.deserialize: Callable[[bytes], Any] | None = deserialize
         self._serialize = serialize
         self._compression = compression
+        self._agent = protocol.needs_http2 and not line.settings.builder.names_itself
 
     def serialized(self, message: Any) -> bytes:
         """Make the bytes of a request message.
@@ -115,6 +117,8 @@ class Site:
         more.setdefault("route", method.path)
         if more.get("idempotent") is None:
             more["idempotent"] = method.idempotent
+        if self._agent:  # gRPC over HTTP/2, "User Agents"
+            opening.headers.append(("user-agent", _AGENT))
         content: bytes | Body | None = opening.content if body is None else body
         request = self.line.settings.builder.build(
             opening.method, opening.url, headers=opening.headers, content=content, **more
@@ -130,6 +134,7 @@ class Site:
         return message if self.deserialize is None else self.deserialize(message)
 
 
+_AGENT = f"grpc-python-asyncapi/{VERSION}"
 _OURS = frozenset({"get", "metadata", "compression", "credentials", "wait_for_ready"})
 
 

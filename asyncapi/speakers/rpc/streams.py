@@ -227,6 +227,7 @@ class _Reading(_Streaming):
 
     _streamed: StreamedResponse | None = None
     _messages: Messages
+    _read_by = False  # whether somebody waits for a message
 
     def __init__(self, site: Site, request: Request, written: Written | None, timeout: Any) -> None:
         super().__init__(site, request, written, timeout)
@@ -299,12 +300,15 @@ class _Reading(_Streaming):
             raise shown from error
 
     async def _next(self) -> bytes | None:
+        if self._read_by:
+            raise ConfigError("two tasks read one call: let one of them read it, and share what it reads")
         ready = self._ready
         while not ready:
             if self._ending is not None:
                 if self._error is not None:
                     raise self._error
                 return None
+            self._read_by = True
             try:
                 if self._streamed is None:
                     await self._bounded(self._change(), "headers", read=self._limits.read)
@@ -313,6 +317,8 @@ class _Reading(_Streaming):
             except asyncio.CancelledError:
                 self.cancel()  # rule 2 of `call`
                 raise
+            finally:
+                self._read_by = False
         return ready.popleft()
 
     async def _piece(self) -> None:
@@ -329,8 +335,6 @@ class _Reading(_Streaming):
             self._fail(of_call(error, self._response, self._site.line))
             return
         except AsyncAPIError as error:
-            if isinstance(error, ConfigError) and not self._cancelled:  # two tasks read
-                raise
             self._fail(error)
             return
         if ending.code is Code.OK:
