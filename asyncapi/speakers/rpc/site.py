@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from asyncapi.sansio.rpc import metadata
 from asyncapi.sansio.rpc.codings import coding_of
 from asyncapi.settings import Timeout
 from asyncapi.speakers.rpc import options as rpc_options
+from asyncapi.speakers.rpc.peek import Peek
 from asyncapi.types import UNSET
 from asyncapi.version import VERSION
 
@@ -113,12 +115,15 @@ class Site:
             rpc_options.check(options)
         method = self.method
         given = options.get("metadata")
+        get = options.get("get")
+        if get is not None:
+            method = replace(method, safe=bool(get), idempotent=True if get else method.idempotent)
         opening = self.protocol.open(
             method, message, metadata.written(given) if given is not None else [], self.coding(options)
         )
         more = {name: value for name, value in options.items() if name not in _OURS}
         if not method.unary and "timeout" not in more:
-            more["timeout"] = _of_stream(self.line.settings.timeout)
+            more["timeout"] = of_stream(self.line.settings.timeout)
         more.setdefault("route", method.path)
         if more.get("idempotent") is None:
             more["idempotent"] = method.idempotent
@@ -128,7 +133,7 @@ class Site:
         request = self.line.settings.builder.build(
             opening.method, opening.url, headers=opening.headers, content=content, **more
         )
-        self._follow(request)
+        self._follow(request, method)
         if known is not None:
             if len(self._like) >= _MOST_LIKE_IT:
                 self._like.clear()
@@ -141,12 +146,14 @@ class Site:
         """Build a request whose head was made before."""
         assert self._body is not None  # noqa: S101 - the caller looks
         request = self.line.settings.builder.again(like, self._body(message, self.coding(options)))
-        self._follow(request)
+        self._follow(request, self.method)
         return request
 
-    def _follow(self, request: Request) -> None:
+    def _follow(self, request: Request, method: Method) -> None:
         attempts = Attempts(self)
         request.call.dress, request.call.reading = attempts.dress, attempts.reading
+        if method.streams_out:
+            request.call.peek = Peek(self.protocol, method)
 
     def dressed(self, headers: CIMultiDict[str], left: float | None, attempts: int) -> CIMultiDict[str]:
         """Return the headers of an attempt; alike attempts share one object, which the transport knows again."""
@@ -167,7 +174,7 @@ class Site:
 _MOST_LIKE_IT = 64  # heads that are remembered, by the options of their calls
 _NAMED = frozenset({"compression", "idempotent", "priority", "retry", "route", "tenant", "timeout", "wait"})
 _AGENT = f"grpc-python-asyncapi/{VERSION}"
-_OURS = frozenset({"metadata", "compression", "credentials", "wait_for_ready"})
+_OURS = frozenset({"get", "metadata", "compression", "credentials", "wait_for_ready"})
 
 
 def _name(options: dict[str, Any]) -> Any:
@@ -184,7 +191,7 @@ def _name(options: dict[str, Any]) -> Any:
     return name
 
 
-def _of_stream(usual: Timeout) -> Timeout:
+def of_stream(usual: Timeout) -> Timeout:
     """The limits of a call that streams, from the client's: what bounds a single response doesn't bound it."""
     return Timeout(None, connect=usual.connect, attempt=None, read=usual.read)
 
