@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         EgressDenied,
         Forbidden,
         Gone,
+        GraphQLError,
         InsecureTLSWarning,
         NotFound,
         OutcomeUnknown,
@@ -116,6 +117,9 @@ if TYPE_CHECKING:
         Timeout,
     )
     from asyncapi.speakers.websocket import WebSocket
+    from asyncapi.speakers.graphql import GraphQL
+    from asyncapi.speakers.graphql_batch import GraphQLOperation
+    from asyncapi.speakers.graphql_results import GraphQLResult
     from asyncapi.stores.redis_tokens import RedisStore
     from asyncapi.streaming.events import Events
     from asyncapi.streaming.response import StreamedResponse
@@ -166,6 +170,10 @@ __all__ = [
     "Forbidden",
     "Form",
     "Gone",
+    "GraphQL",
+    "GraphQLError",
+    "GraphQLOperation",
+    "GraphQLResult",
     "Header",
     "Hedge",
     "InsecureTLSWarning",
@@ -244,7 +252,7 @@ _HOMES = {
     "declared.api": "API Body Form Header Option Path Query Upload delete get patch post put websocket",
     "errors": (
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
-        "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone "
+        "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone GraphQLError "
         "InsecureTLSWarning NotFound OutcomeUnknown PaymentRequired ProtocolError QueueFull "
         "RateExceeded RateLimited RejectedError RequestTimeout RPCError SchemaError ServerError SocketClosed "
         "StatusError TLSError TransportError Unauthorized UnprocessableEntity"
@@ -261,6 +269,9 @@ _HOMES = {
         "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
     "speakers.websocket": "WebSocket",
+    "speakers.graphql": "GraphQL",
+    "speakers.graphql_batch": "GraphQLOperation",
+    "speakers.graphql_results": "GraphQLResult",
     "stores.redis_tokens": "RedisStore",
     "streaming.events": "Events",
     "streaming.response": "StreamedResponse",

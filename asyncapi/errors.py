@@ -14,6 +14,7 @@
         ClientError             4xx: BadRequest Unauthorized PaymentRequired Forbidden NotFound Conflict Gone
                                 UnprocessableEntity RateLimited
         ServerError             5xx
+      GraphQLError              a GraphQL response with errors: .errors .data .extensions .status
       DecodeError               the body isn't valid JSON, is empty, or isn't in its charset; .body has the raw bytes
         SchemaError             valid JSON that doesn't match the model; pydantic's error is the __cause__
       AuthError                 a credential has no token or value
@@ -382,6 +383,34 @@ def status_error(
 def status_class(status: int) -> type[StatusError]:
     """Return the class of the error of a status."""
     return _BY_STATUS.get(status, ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ClientError)
+
+
+class GraphQLError(AsyncAPIError):
+    """A GraphQL response has errors.
+
+    Attributes:
+        errors: One object for each error, as the server sent it: `message`, `path`, `locations`, `extensions`.
+        data: What there is of the data, as plain data; None where nothing was executed.
+        extensions: What the server adds to the response.
+        status: The HTTP status of the response.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        errors: list[dict[str, Any]] | None = None,
+        data: Any = None,
+        extensions: dict[str, Any] | None = None,
+        status: int = 200,
+        request: Request | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(message, request=request, attempts=attempts)
+        self.errors: list[dict[str, Any]] = errors or []
+        self.data: Any = data
+        self.extensions: dict[str, Any] = extensions or {}
+        self.status: int = status
 
 
 class DecodeError(AsyncAPIError):

@@ -36,8 +36,9 @@ PACKAGE = ROOT / "asyncapi"
 ORDER = (
     # the words everyone speaks
     "version", "faces", "redact", "errors", "clock", "types", "messages",
-    # pure decisions, in six shelves
-    "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.limits", "sansio.failures", "sansio.auth",
+    # pure decisions, by shelves
+    "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.rpc", "sansio.graphql", "sansio.limits",
+    "sansio.failures", "sansio.auth",
     # what waits, what is kept outside the process, what users set
     "scheduling", "stores", "sharing", "settings", "config",
     # what carries an attempt, who we say we are, one concern a layer
@@ -45,7 +46,7 @@ ORDER = (
     # the options of a call; one call, many calls, bodies that arrive bit by bit, lists of many pages; and the client that holds them
     "options", "calls", "fanout", "streaming", "pagination",
     # protocols over what a client gives them; the client; facades over it; the same without `await`; tests, traces and watchers
-    "speakers", "client", "declared", "blocking", "testing", "trace", "watch",
+    "speakers", "grpc", "client", "declared", "blocking", "testing", "trace", "watch",
     # jobs, and the command line
     "bulk", "cli", "__main__",
 )  # fmt: skip
@@ -71,7 +72,7 @@ HEAVY = {
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {
     "bulk.parquet": {"pyarrow"}, "bulk.fleet.dask": {"distributed"}, "bulk.fleet.ray": {"ray"},
-    "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"},
+    "serve.graphql_schema": {"graphql"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"},
 }  # fmt: skip
 # The modules of HTTP/3 import each other: only the way in is imported inside a function.
 _HTTP3 = sorted(

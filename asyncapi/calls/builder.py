@@ -73,9 +73,11 @@ class Builder:
     Attributes:
         base: The base URL without its last slash.
         used: What idempotency keys were used for.
+        names_itself: Whether the user gave a User-Agent.
     """
 
     base: str
+    names_itself: bool
 
     def __init__(
         self,
@@ -95,6 +97,7 @@ class Builder:
         for name in _FRAMING:
             if name in self._headers:
                 raise ConfigError(f"header {name}: each request sets its own where it has a body; leave it out")
+        self.names_itself = "User-Agent" in self._headers
         self._headers.setdefault("User-Agent", _USER_AGENT)
         self._params = tuple(flat_params(params))
         self._total = timeout.total

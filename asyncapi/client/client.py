@@ -11,6 +11,7 @@ from asyncapi.client.chain import Explanation
 from asyncapi.client.dispatch import Dispatch
 from asyncapi.client.layer_settings import LayerSettings
 from asyncapi.client.methods import CallMethods
+from asyncapi.client.protocol_methods import ProtocolMethods
 from asyncapi.client.state import ClientState
 from asyncapi.client.stats import Stats, snapshot
 from asyncapi.clock import SYSTEM
@@ -22,6 +23,7 @@ from asyncapi.scheduling.ownership import Home, refuse_copy
 from asyncapi.settings import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.streaming.stream import StreamSettings
 from asyncapi.transports.factory import MAX_BODY, choose_transport
+from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
     from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Endpoint, Endpoints, Hedge, Mesh, Redis
-    from asyncapi.types import Headers, Layer, Params, Transport
+    from asyncapi.speakers.rpc.channel import Channel
+    from asyncapi.speakers.rpc.protocols import ProtocolName
+    from asyncapi.types import Headers, Layer, Params, Transport, Unset
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
 _DEFAULT_RETRY = Retry()
@@ -45,7 +49,7 @@ _COOKIES = "Client(cookies={!r}): True keeps cookies between calls; to send some
 _WORKERS = 100  # of a map, where the client itself has no bound
 
 
-class Client(CallMethods):
+class Client(CallMethods, ProtocolMethods):
     """Calls one API, or many, from one event loop: shared connections, limits, retries, typed answers.
 
         async with Client("https://api.example.com", concurrency=50) as api:
@@ -221,7 +225,9 @@ class Client(CallMethods):
         self._home = Home()
         dispatch = Dispatch(self._state, self._transport.send)
         self._steps, self._send, self._send_own = dispatch.steps, dispatch.usual, dispatch.own
-        self._streams = StreamSettings(self._builder, limits, raise_for_status, max_body, self._state.watchdog, clock, self._transport)
+        self._streams = StreamSettings(
+            self._builder, limits, raise_for_status, max_body, self._state.watchdog, clock, self._transport
+        )
 
     __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
@@ -246,6 +252,29 @@ class Client(CallMethods):
         self._home.enter()
         if self._state.keyring is not None:
             await self._state.keyring.authorize()
+
+    def grpc(
+        self, protocol: ProtocolName = "grpc", *, compression: Any = None, max_message: int | Unset | None = UNSET
+    ) -> Channel:
+        """Make the channel that generated stubs of gRPC take; its calls are calls of this client.
+
+            stub = GreeterStub(api.grpc())
+            reply = await stub.SayHello(HelloRequest(name="Ada"), timeout=2)
+
+        Args:
+            protocol: "grpc", which needs `http2=True`, or `http2="prior"` for http://; "connect" or "grpc-web", which
+                don't.
+            compression: How messages are compressed that are sent: "gzip", "deflate", a `grpc.Compression`, or None.
+            max_message: Most bytes of a message that is received; by default the client's `max_body`. None for no
+                bound.
+
+        Raises:
+            ConfigError: The client can't carry the protocol, or a setting makes no sense.
+        """
+        from asyncapi.speakers.line import line_of  # noqa: PLC0415 - not every client speaks it
+        from asyncapi.speakers.rpc.channel import Channel  # noqa: PLC0415
+
+        return Channel(line_of(self), protocol, compression=compression, max_message=max_message)
 
     async def aclose(self) -> None:
         """Close every connection; calls under way fail with `ProtocolError`. May be called twice.

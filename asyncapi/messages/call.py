@@ -5,7 +5,9 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
 
     original, settings, started       nobody, once the call has begun
     fan_out                           client.methods, bulk.saving: before the call is sent
-    reading                           speakers.line, streaming.stream: before the call is sent; trace.replay
+    reading                           speakers.line, speakers.rpc.site, streaming.stream: before the call is sent;
+                                      trace.replay
+    dress                             speakers.rpc.site: before the call is sent
     peek                              speakers.line: before the call is sent
     upgrade                           speakers.line: before the call is sent
     before_write                      bulk.prepare: before each attempt
@@ -58,8 +60,8 @@ if TYPE_CHECKING:
     from asyncapi.errors import AsyncAPIError, Phase
     from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
-    from asyncapi.messages.response import Response
     from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.messages.upgrade import Upgrade
 
 
@@ -221,8 +223,8 @@ class Call:
     __slots__ = (
         "attempts",
         "before_write",
-        "dress",
         "cause",
+        "dress",
         "ended_by",
         "fan_out",
         "guards",

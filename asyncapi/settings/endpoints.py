@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY  # noqa: TC003 - the dataclass reads it
 from functools import cached_property
 from typing import Annotated, Any, Literal
 

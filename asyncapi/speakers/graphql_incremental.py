@@ -22,7 +22,6 @@ from asyncapi.messages import decoding
 from asyncapi.sansio.graphql.incremental import GrowingResult
 from asyncapi.sansio.http.multipart_mixed import MultipartParser, Part, boundary_of
 from asyncapi.scheduling.ownership import refuse_copy
-from asyncapi.streaming.items import Items
 from asyncapi.streaming.response import StreamedResponse
 from asyncapi.types import UNSET
 
@@ -110,7 +109,7 @@ class IncrementalResults(Generic[T]):
         response, parts = self._response, self._parts
         assert response is not None and parts is not None  # noqa: S101, PT018 - it is open
         try:
-            payload = await self._payload(response, parts)
+            payload = await _payload(parts)
             errors = self._result.add(payload)
         except AsyncAPIError as error:
             self.has_next = False
@@ -127,12 +126,6 @@ class IncrementalResults(Generic[T]):
         async with self:
             async for result in self:
                 yield result
-
-    async def _payload(self, response: StreamedResponse, parts: AsyncIterator[Any]) -> Any:
-        async for part in parts:
-            if part.body.strip():
-                return decoding.json(part.body, "a part of an incremental result")
-        raise ProtocolError("the result broke off: its last part said that more was to come (hasNext)")
 
     async def _open(self) -> None:
         response = await self._post(ACCEPT)
@@ -153,6 +146,13 @@ class IncrementalResults(Generic[T]):
         self._state = "closed"
         if self._response is not None:
             self._response.close(error if isinstance(error, asyncio.CancelledError) else None)
+
+
+async def _payload(parts: AsyncIterator[Part]) -> Any:
+    async for part in parts:
+        if part.body.strip():
+            return decoding.json(part.body, "a part of an incremental result")
+    raise ProtocolError("the result broke off: its last part said that more was to come (hasNext)")
 
 
 async def _only(part: Part) -> AsyncIterator[Part]:

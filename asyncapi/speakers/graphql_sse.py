@@ -101,7 +101,7 @@ class EventSource:
         try:
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if response.status != 200 or kind != EVENT_STREAM:  # noqa: PLR2004 - nothing else is one (rule 4)
-                raise self._refused(response, await streamed.read())
+                raise self._refused(response, await streamed.read())  # noqa: TRY301 - it closes the response
             if self._connected:
                 await self._resumed()
             self._connected = True

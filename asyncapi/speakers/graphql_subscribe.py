@@ -73,7 +73,9 @@ class Subscribing:
         if over not in OVER:
             raise ConfigError(f"over={over!r}: give one of {', '.join(OVER)}")
         if connection is not UNSET and connection is not None and not (callable(connection) or _is_payload(connection)):
-            raise ConfigError("connection=...: give an object for connection_init, a function that returns one, or None")
+            raise ConfigError(
+                "connection=...: give an object for connection_init, a function that returns one, or None"
+            )
         if operation.kind != "subscription":
             call = {"query": "query", "mutation": "mutate"}[operation.kind]
             raise ConfigError(f"the document's operation is a {operation.kind}: call {call}()")
@@ -163,7 +165,7 @@ class Reader:
         if response.status >= 400:  # noqa: PLR2004 - where errors begin
             return self._line.status_error(whole)
         error = final_error(
-            f"no events are sent there: the response is {response.status}, {kind or 'no Content-Type'}, not an event stream"
+            f"no events are sent there: the response is {response.status} with {kind or 'no Content-Type'}"
         )
         error.request = None if response.request is None else response.request.redacted()
         error.attempts = response.attempts

@@ -4,12 +4,13 @@
         async for price in prices: ...
 
 Rules:
-1. A subscription ends when the server says `complete`, or with an error. A connection that ends without a word is a gap:
+1. A subscription ends when the server says `complete`, or with an error. A connection that ends otherwise is a gap:
    another one follows, by the client's retries, and the operation is sent again before anything is handed out.
 2. What happened in a gap is lost, because the protocols can't resume: `on_resume` is called after each.
-3. Each subscription has a connection of its own. So its reader slows down its own server alone, its credential, deadline
-   and place in the queues are those of one call, and its end leaves nothing open.
-4. A result that has errors raises a GraphQLError, and the next round goes on after it. An `error` ends the subscription.
+3. Each subscription has a connection of its own. So a slow reader holds up no other subscription, its credential,
+   deadline and place in the queues are those of one call, and its end leaves nothing open.
+4. A result that has errors raises a GraphQLError, and the next round goes on after it. An `error` message ends the
+   subscription.
 5. over="auto" tries WebSocket first, then events where no WebSocket is spoken at that URL.
 """
 

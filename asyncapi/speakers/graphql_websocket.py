@@ -1,4 +1,6 @@
-"""Bring the results of a GraphQL subscription over a WebSocket: graphql-transport-ws (`sansio/graphql/transport_ws.py`).
+"""Bring the results of a GraphQL subscription over a WebSocket, by graphql-transport-ws.
+
+The messages are those of `asyncapi/sansio/graphql/transport_ws.py`.
 
 Rules:
 1. The payload of connection_init is the caller's; without one, it repeats the header fields that the credential put on

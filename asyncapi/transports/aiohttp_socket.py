@@ -15,28 +15,21 @@ in 3.14.5):
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import os
 from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from aiohttp import hdrs
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
-from aiohttp.http_websocket import WS_KEY, WebSocketWriter, WSHandshakeError, WSMsgType, ws_ext_gen, ws_ext_parse
-from multidict import CIMultiDict
+from aiohttp.http_websocket import WebSocketWriter, WSMsgType
 
-from asyncapi.errors import SocketClosed, final_error
+from asyncapi.errors import SocketClosed
 from asyncapi.messages.upgrade import Closed
 from asyncapi.sansio.http.closecodes import GOING_AWAY, LOST, NO_CODE, NORMAL, describe
+from asyncapi.transports.aiohttp_handshake import chosen_protocol, compression
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from asyncapi.clock import Clock
-    from asyncapi.messages.request import Request
     from asyncapi.messages.upgrade import Upgrade
 
 CLOSE_TIME = 2.0  # seconds (rule 4)
@@ -46,19 +39,6 @@ _TEXT, _BINARY, _CLOSE, _PING, _PONG = (
 _TOO_BIG = 1009
 _CLOSED_BY_US = "the client was closed"
 _feed = WebSocketDataQueue.feed_data
-
-
-def asked(request: Request, upgrade: Upgrade) -> tuple[Request, str]:
-    """Write the handshake onto a copy of the request; return it with the value that the server has to prove it read."""
-    key = base64.b64encode(os.urandom(16)).decode()
-    headers = CIMultiDict(request.headers)
-    headers[hdrs.UPGRADE], headers[hdrs.CONNECTION] = "websocket", "Upgrade"
-    headers[hdrs.SEC_WEBSOCKET_VERSION], headers[hdrs.SEC_WEBSOCKET_KEY] = "13", key
-    if upgrade.subprotocols:
-        headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = ", ".join(upgrade.subprotocols)
-    if upgrade.compress:
-        headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = ws_ext_gen()
-    return request.copy(headers=headers), key
 
 
 class AioHTTPSocket:
@@ -79,8 +59,8 @@ class AioHTTPSocket:
     """
 
     def __init__(self, answer: aiohttp.ClientResponse, key: str, upgrade: Upgrade, clock: Clock) -> None:
-        self.subprotocol: str | None = _checked(answer.headers, key, upgrade)
-        compress, no_takeover = _compression(answer.headers, upgrade)
+        self.subprotocol: str | None = chosen_protocol(answer.headers, key, upgrade)
+        compress, no_takeover = compression(answer.headers, upgrade)
         self.ended: Closed | None = None
         self._answer = answer
         self._clock = clock
@@ -351,35 +331,3 @@ def _ignored(task: asyncio.Task[None]) -> None:
     """Look at the error of a task that nobody waits for any more."""
     if not task.cancelled():
         task.exception()
-
-
-def _checked(headers: Mapping[str, str], key: str, upgrade: Upgrade) -> str | None:
-    """Check the server's handshake (RFC 6455 section 4.2.2); return the subprotocol that it has chosen."""
-    proof = base64.b64encode(hashlib.sha1(key.encode() + WS_KEY, usedforsecurity=False).digest()).decode()
-    connection = {token.strip().lower() for token in headers.get(hdrs.CONNECTION, "").split(",")}
-    if headers.get(hdrs.UPGRADE, "").strip().lower() != "websocket" or "upgrade" not in connection:
-        raise final_error("the server changes to another protocol than WebSocket")
-    if headers.get(hdrs.SEC_WEBSOCKET_ACCEPT, "").strip() != proof:
-        raise final_error("the handshake failed: Sec-WebSocket-Accept is not the proof that was asked for")
-    chosen = headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL)
-    if chosen is not None and chosen not in upgrade.subprotocols:
-        raise final_error(f"the handshake failed: the server speaks {chosen!r:.60}, which was not offered")
-    return chosen
-
-
-def _compression(headers: Mapping[str, str], upgrade: Upgrade) -> tuple[int, bool]:
-    """Read what the server has accepted (RFC 7692).
-
-    Returns:
-        tuple[int, bool]: The bits of the window, 0 for no compression; whether each message is compressed by itself.
-    """
-    accepted = headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS, "")
-    if not accepted.strip():
-        return 0, False
-    try:
-        bits, no_takeover = ws_ext_parse(accepted) if upgrade.compress else (0, False)
-    except WSHandshakeError:
-        bits, no_takeover = 0, False
-    if not bits:
-        raise final_error(f"the handshake failed: the server uses {accepted!r:.80}, which was not offered")
-    return bits, no_takeover

@@ -121,6 +121,12 @@ class Balancer:
             others = sum(other.out for other in self.members if other is not member)
             member.eject(now, out=others < self.most_out)
 
+    def left(self, member: Health, now: float, seconds: float) -> None:
+        """Take in that a request was given up after so many seconds: a response would have taken longer."""
+        slowest = max((other.latency or 0.0 for other in self.members), default=0.0)
+        if seconds > (member.latency or slowest or inf):
+            member.learn(now, seconds)
+
     def _due(self, now: float, tried: Sequence[str], held: Collection[Health], *, may_probe: bool) -> Health | None:
         """Return an endpoint that waits for its probe (rule 5)."""
         for member in self.members:

@@ -65,7 +65,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,  # noqa: FBT001 - as stubs give it
+        _registered_method: bool | None = False,
     ) -> MultiCallable[UnaryUnaryCall]:
         """Return the callable of a method that takes one message and returns one."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=False, streams_out=False)
@@ -76,7 +76,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,  # noqa: FBT001
+        _registered_method: bool | None = False,
     ) -> MultiCallable[UnaryStreamCall]:
         """Return the callable of a method that takes one message and returns a stream."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=False, streams_out=True)
@@ -87,7 +87,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,  # noqa: FBT001
+        _registered_method: bool | None = False,
     ) -> StreamMultiCallable[StreamUnaryCall]:
         """Return the callable of a method that takes a stream of messages and returns one."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=True, streams_out=False)
@@ -98,7 +98,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,  # noqa: FBT001
+        _registered_method: bool | None = False,
     ) -> StreamMultiCallable[StreamStreamCall]:
         """Return the callable of a method that takes and returns a stream of messages."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=True, streams_out=True)
@@ -113,7 +113,7 @@ class Channel:
         streams_in: bool,
         streams_out: bool,
     ) -> Site:
-        if not isinstance(path, str) or not path.startswith("/"):
+        if not path.startswith("/"):
             raise ConfigError(f"method {path!r}: give its path, '/package.Service/Method'")
         method = method_of(path, streams_in=streams_in, streams_out=streams_out)
         return Site(self._line, self._protocol, method, serialize, deserialize, self._compression)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asyncapi.settings import Retry, Timeout
     from asyncapi.types import Unset
 
+
 class RPCOptions(TypedDict, total=False):
     """What one RPC takes."""
 

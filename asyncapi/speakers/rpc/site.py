@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 
 from asyncapi.errors import ConfigError
-from asyncapi.messages.request import Body
 from asyncapi.sansio.rpc import metadata
 from asyncapi.sansio.rpc.codings import coding_of
 from asyncapi.settings import Timeout
 from asyncapi.speakers.rpc import options as rpc_options
 from asyncapi.types import UNSET
+from asyncapi.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.clock import Clock
     from asyncapi.messages.meaning import Meaning
-    from asyncapi.messages.request import Request
+    from asyncapi.messages.request import Body, Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.rpc.protocol import Method, RPCProtocol
     from asyncapi.speakers.line import Line
@@ -44,9 +44,9 @@ class Site:
         deserialize: As above.
     """
 
-    __slots__ = ("_compression", "_serialize", "deserialize", "line", "method", "protocol")
+    __slots__ = ("_agent", "_compression", "_serialize", "deserialize", "line", "method", "protocol")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made once a method
         self,
         line: Line,
         protocol: RPCProtocol,
@@ -61,6 +61,7 @@ class Site:
         self.deserialize: Callable[[bytes], Any] | None = deserialize
         self._serialize = serialize
         self._compression = compression
+        self._agent = protocol.needs_http2 and not line.settings.builder.names_itself
 
     def serialized(self, message: Any) -> bytes:
         """Make the bytes of a request message.
@@ -111,6 +112,8 @@ class Site:
         more.setdefault("route", method.path)
         if more.get("idempotent") is None:
             more["idempotent"] = method.idempotent
+        if self._agent:  # gRPC over HTTP/2, "User Agents"
+            opening.headers.append(("user-agent", _AGENT))
         content: bytes | Body | None = opening.content if body is None else body
         request = self.line.settings.builder.build(
             opening.method, opening.url, headers=opening.headers, content=content, **more
@@ -124,6 +127,7 @@ class Site:
         return message if self.deserialize is None else self.deserialize(message)
 
 
+_AGENT = f"grpc-python-asyncapi/{VERSION}"
 _OURS = frozenset({"metadata", "compression", "credentials", "wait_for_ready"})
 
 
