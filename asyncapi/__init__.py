@@ -116,10 +116,10 @@ if TYPE_CHECKING:
         Retry,
         Timeout,
     )
-    from asyncapi.speakers.websocket import WebSocket
     from asyncapi.speakers.graphql import GraphQL
     from asyncapi.speakers.graphql_batch import GraphQLOperation
     from asyncapi.speakers.graphql_results import GraphQLResult
+    from asyncapi.speakers.websocket import WebSocket
     from asyncapi.stores.redis_tokens import RedisStore
     from asyncapi.streaming.events import Events
     from asyncapi.streaming.response import StreamedResponse

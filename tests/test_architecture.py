@@ -67,7 +67,7 @@ OWNS_NETWORK = {"transports", "serve", "testing"}
 SCREENS = {"click", "rich", "uvloop"}
 HEAVY = {
     "pyarrow", "matplotlib", "opentelemetry", "prometheus_client", "qh3", "redis", "fsspec", "s3fs", "distributed", "dask",
-    "ray", "pandas", "polars",
+    "ray", "pandas", "polars", "grpc",
 }  # fmt: skip
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {
@@ -79,6 +79,8 @@ _HTTP3 = sorted(
     f"transports.native.http3.{path.stem}" for path in (PACKAGE / "transports/native/http3").glob("*.py")
     if path.stem not in {"__init__", "life", "places"}
 )  # fmt: skip
+_CHANNELS = ("speakers.rpc.interceptors", "speakers.rpc.channel_attempt", "speakers.rpc.started")  # of grpc.aio
+LATE |= {name: {"grpc", *(f"asyncapi.{each}" for each in _CHANNELS)} for name in _CHANNELS}
 LATE |= {name: {"qh3", *(f"asyncapi.{each}" for each in _HTTP3)} for name in _HTTP3}
 
 # Where an `OpenBody` is made and held on to itself: no response carries it yet.

@@ -21,7 +21,6 @@ NAMES = {
     "WebSocket", "SocketClosed", "Stream", "StreamedResponse", "JSONLines", "Events", "ServerSentEvent",
     "Cache", "Egress", "EgressDenied", "InsecureTLSWarning", "Fallback", "CostBudget", "RateExceeded", "Adaptive",
     "Alert", "Breaker", "Hedge", "HTTP2", "Mesh",
-    "Alert", "Breaker", "Hedge", "HTTP2",
     "GraphQL", "GraphQLError", "GraphQLOperation", "GraphQLResult",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",

@@ -23,7 +23,6 @@ from asyncapi.scheduling.ownership import Home, refuse_copy
 from asyncapi.settings import Adaptive, Fallback, RateLimit, Retry, Timeout
 from asyncapi.streaming.stream import StreamSettings
 from asyncapi.transports.factory import MAX_BODY, choose_transport
-from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,9 +38,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
     from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Endpoint, Endpoints, Hedge, Mesh, Redis
-    from asyncapi.speakers.rpc.channel import Channel
-    from asyncapi.speakers.rpc.protocols import ProtocolName
-    from asyncapi.types import Headers, Layer, Params, Transport, Unset
+    from asyncapi.types import Headers, Layer, Params, Transport
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
 _DEFAULT_RETRY = Retry()
@@ -252,29 +249,6 @@ class Client(CallMethods, ProtocolMethods):
         self._home.enter()
         if self._state.keyring is not None:
             await self._state.keyring.authorize()
-
-    def grpc(
-        self, protocol: ProtocolName = "grpc", *, compression: Any = None, max_message: int | Unset | None = UNSET
-    ) -> Channel:
-        """Make the channel that generated stubs of gRPC take; its calls are calls of this client.
-
-            stub = GreeterStub(api.grpc())
-            reply = await stub.SayHello(HelloRequest(name="Ada"), timeout=2)
-
-        Args:
-            protocol: "grpc", which needs `http2=True`, or `http2="prior"` for http://; "connect" or "grpc-web", which
-                don't.
-            compression: How messages are compressed that are sent: "gzip", "deflate", a `grpc.Compression`, or None.
-            max_message: Most bytes of a message that is received; by default the client's `max_body`. None for no
-                bound.
-
-        Raises:
-            ConfigError: The client can't carry the protocol, or a setting makes no sense.
-        """
-        from asyncapi.speakers.line import line_of  # noqa: PLC0415 - not every client speaks it
-        from asyncapi.speakers.rpc.channel import Channel  # noqa: PLC0415
-
-        return Channel(line_of(self), protocol, compression=compression, max_message=max_message)
 
     async def aclose(self) -> None:
         """Close every connection; calls under way fail with `ProtocolError`. May be called twice.

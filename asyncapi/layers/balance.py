@@ -86,6 +86,7 @@ class EndpointSet:
         self._base = settings.base
         self._host = root_of(settings.base).host
         self._roots: dict[str, Target] = {}
+        self._leaving: dict[str, Health] = {}  # no longer listed, with requests in flight
         self._due = -inf if settings.service else inf  # when the list is to be looked up again
         self._failure = ""
         self._task: asyncio.Task[None] | None = None
@@ -172,20 +173,19 @@ class EndpointSet:
     def _use(self, endpoints: Iterable[Endpoint]) -> None:
         """Use this list from now on."""
         balancer, now = self.balancer, self._clock.now()
-        known = {member.key: member for member in balancer.members}
-        leaving = dict(known)
+        began = bool(balancer.members)
+        known = self._leaving | {member.key: member for member in balancer.members}
         members: dict[str, Health] = {}
         for endpoint in endpoints:
             key = endpoint.base
             if key in members:
                 members[key].weight += endpoint.weight
                 continue
-            leaving.pop(key, None)
-            member = members[key] = known.get(key) or Health(key, self.settings.rules, now, slowly=bool(known))
+            member = members[key] = known.pop(key, None) or Health(key, self.settings.rules, now, slowly=began)
             member.weight, member.zone, member.priority = endpoint.weight, endpoint.zone, endpoint.priority
             self._roots[key] = root_of(key)
-        left = {key for key, member in leaving.items() if member.in_flight}
-        self._roots = {key: root for key, root in self._roots.items() if key in members or key in left}
+        self._leaving = {key: member for key, member in known.items() if member.in_flight}
+        self._roots = {key: root for key, root in self._roots.items() if key in members or key in self._leaving}
         self.origins = frozenset(root.origin for root in self._roots.values())
         balancer.replace(members.values())
 

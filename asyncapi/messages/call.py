@@ -8,7 +8,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     reading                           speakers.line, speakers.rpc.site, streaming.stream: before the call is sent;
                                       trace.replay
     dress                             speakers.rpc.site: before the call is sent
-    peek                              speakers.line: before the call is sent
+    peek                              speakers.line, speakers.rpc.site: before the call is sent
     upgrade                           speakers.line: before the call is sent
     before_write                      bulk.prepare: before each attempt
     host                              layers.fallback: another base URL
@@ -27,6 +27,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       transports.native.exchange, transports.native.origins,
                                       transports.native.sending, transports.native.transport,
                                       layers.chaos: "connect" to "body"
+                                      speakers.rpc.channel_attempt: "headers"
                                       layers.singleflight: that of the flight
     queued                            layers.auth, layers.concurrency, scheduling.token_queue: they add their waits
                                       layers.telemetry: moves the sum into the attempt's record
@@ -37,6 +38,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       transports.native.http3.alternatives, transports.native.http2.streams,
                                       transports.native.origins, transports.native.transport
     open_bodies                       streaming.stream: the list, or None
+                                      speakers.rpc.channel_attempt: streams
                                       transports.aiohttp, transports.mock, transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
     resend, refused                   layers.auth; speakers.line: what an earlier call was refused for

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import sys
 
 import pytest
 from aiohttp import web
@@ -312,3 +314,20 @@ async def test_a_killed_proxy_leaves_nothing_behind(upstream):
                 await task
     with contextlib.suppress(ProcessLookupError):
         proxy.kill()
+
+
+async def test_fetch_does_not_multiply_its_retries_with_those_of_a_mesh(upstream, lane, tmp_path):
+    answering(upstream)
+    with envoy(backend(upstream.address), route(retries=3)) as proxy:
+        command = ("fetch", "--url", f"{proxy.url}/{{id}}", "--from", "ids.csv", "-o", "out.jsonl", "--transport", lane)
+        (tmp_path / "ids.csv").write_text("id\n1\n2\n")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "from asyncapi.cli import main; main()", *command, cwd=tmp_path,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, said = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 1, said.decode()
+    assert set(upstream.visits) == {("GET", "/1"), ("GET", "/2")}
+    assert max(upstream.visits.values()) <= 5
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(row["status"], row["attempts"]) for row in rows] == [(503, 1)] * 2

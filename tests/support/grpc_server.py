@@ -1,8 +1,8 @@
 """A gRPC server of grpcio with the Greeter of greeter.proto, health and reflection; it says what it has seen.
 
-    async with grpc_server() as server:
-        async with Client(server.url, http2="prior") as api:
-            stub = GreeterStub(api.grpc())
+async with grpc_server() as server:
+async with Client(server.url, http2="prior") as api:
+stub = GreeterStub(api.grpc())
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import greeter_pb2 as pb
 import grpc
-from greeter_pb2_grpc import GreeterServicer, add_GreeterServicer_to_server
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+
+import greeter_pb2 as pb
+from greeter_pb2_grpc import GreeterServicer, add_GreeterServicer_to_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,8 +10,9 @@
                the probe ends without a verdict           due        the next may go
 
 Rules:
-1. The latency is a moving average over the last seconds (`_MEMORY`). A sample that is slower counts more than one that
-   is quicker, so that a slowdown is seen soon.
+1. The latency is a geometric moving average over the last seconds: one very slow response is not to outweigh many. At
+   high rates it is that of the last twenty or so, so that a slowdown is seen soon; and a single one never counts for
+   more than a third.
 2. An ejection lasts twice as long each time that it follows the last one closely, up to a cap.
 3. Who ejects decides whether that may be: `Balancer` keeps at least half of all in.
 4. An endpoint that is new, or back, gets a tenth of its share at first, and all of it after `slow_start` seconds.
@@ -26,9 +27,8 @@ from typing import Literal
 State = Literal["in", "ejected", "due", "probing"]
 
 _MEMORY = 5.0  # seconds after which a sample has lost two thirds of its weight
-_RISE = 0.3  # the least weight of a sample that is slower than the average (rule 1)
+_LIGHTEST, _HEAVIEST = 0.05, 0.3  # the weight of a new sample, however soon or late it comes (rule 1)
 _LEAST = 1e-6  # seconds
-_FALL = 0.3  # the most weight of one that is quicker: a single lucky one proves little
 _FIRST_SHARE = 0.1  # of an endpoint that is new or back (rule 4)
 _MOST_DOUBLINGS = 16
 
@@ -144,8 +144,7 @@ class Health:
         if self.latency is None:
             self.latency, self._sampled = seconds, now
             return
-        fresh = 1 - exp((self._sampled - now) / _MEMORY)
-        fresh = max(fresh, _RISE) if seconds > self.latency else min(fresh, _FALL)
+        fresh = min(max(1 - exp((self._sampled - now) / _MEMORY), _LIGHTEST), _HEAVIEST)
         self.latency *= (seconds / self.latency) ** fresh
         self._sampled = now
 

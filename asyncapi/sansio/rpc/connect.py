@@ -1,10 +1,10 @@
 """Connect: what it writes of a call, and how it reads a response (connectrpc.com/docs/protocol).
 
 Rules:
-1. A unary call is a plain POST with the message as its body, or a GET with the message in its query where the method has
-   no side effects and the URL stays short. The response is a 200 with the message, or another status with an error.
-2. Any other call is a POST of envelopes. So is the response to it: a 200, whose last envelope has the flag 0x02 and says
-   how the call has ended. A body without it was cut off.
+1. A unary call is a plain POST with the message as its body, or a GET with the message in its query where the method
+   has no side effects and the URL stays short. The response is a 200 with the message, or another status with an error.
+2. Any other call is a POST of envelopes. So is the response to it: a 200, whose last envelope has the flag 0x02 and
+   says how the call has ended. A body without it was cut off.
 3. Trailing metadata of a unary response has the prefix `trailer-` among its headers.
 4. HTTP compresses unary bodies; of a stream each message is compressed by itself, so that none waits for the next.
 """
@@ -122,13 +122,17 @@ class Connect:
             found = error_of(response.status, kind, response.content, metadata.NONE)
         elif "grpc-status" in response.trailers:  # the end of a stream, which was looked for in its open body
             return statuses.read_ending(response.trailers, late=late)
-        elif response.status == _OK_STATUS and response.open_body is None and bare(kind).startswith(_STREAM):
-            found = self._end_of(response)
+        elif response.status == _OK_STATUS and response.open_body is None:
+            found = self._end_of(response, kind)
         if found is None or found.code is Code.OK:
             return None
-        return statuses.meaning_of(found.code, found.details, late=late, packed=found.packed)
+        return statuses.meaning_of(found.code, found.details, late=late)
 
-    def _end_of(self, response: Response) -> Ending:
+    def _end_of(self, response: Response, kind: str) -> Ending:
+        """How a whole response ends the call, as far as it can be told without the method."""
+        if not bare(kind).startswith(_STREAM):
+            wrong = _wrong_type(kind, f"application/{self._codec}")
+            return Ending() if wrong is None else Ending(wrong.code, wrong.details)
         try:
             reader = _Messages(response, self._max, self._codec)
             reader.feed(response.content)
@@ -197,7 +201,7 @@ class _Messages:
             if self.ending is not None:
                 raise RPCError(Code.INTERNAL, "the response goes on after the end of its stream")
             if flags & COMPRESSED:
-                payload = codings.decompress(self._coding, payload, self._max)  # noqa: PLW2901 - as it was meant
+                payload = codings.decompress(self._coding, payload, self._max)
             if flags & END:
                 self.ending = end_of_stream(payload)
             else:

@@ -100,7 +100,7 @@ class GRPC:
             fields, initial = response.headers, metadata.NONE
         if STATUS not in fields:
             raise _no_status(response)
-        ending = _ending(fields)
+        ending = ending_of(fields)
         if ending.code is not Code.OK:
             return Answer(None, ending, initial)
         found = self._reader(response)
@@ -131,9 +131,10 @@ class GRPC:
 class _Messages:
     """The messages of one response."""
 
-    __slots__ = ("_coding", "_envelopes", "_head", "_max", "initial")
+    __slots__ = ("_coding", "_envelopes", "_head", "_max", "ending", "initial")
 
     def __init__(self, response: Response, max_message: int | None) -> None:
+        self.ending: Ending | None = None  # the body says nothing of it
         self._head = response.headers
         self._coding = response.headers.get("grpc-encoding", "")
         self._max = max_message
@@ -160,7 +161,7 @@ class _Messages:
         if STATUS not in fields:
             self._envelopes.end()
             raise RPCError(Code.UNKNOWN, _NO_END)  # rule 3
-        ending = _ending(fields)
+        ending = ending_of(fields)
         if ending.code is Code.OK:
             self._envelopes.end()
         return ending
@@ -169,7 +170,8 @@ class _Messages:
 _NO_END = "the response has no status at its end: it broke off, or a proxy has removed its trailers"
 
 
-def _ending(fields: Any) -> Ending:
+def ending_of(fields: Any) -> Ending:
+    """Read how a call has ended from the fields that say so."""
     trailing = metadata.read(fields.items())
     packed = trailing.get(DETAILS, b"")
     return Ending(

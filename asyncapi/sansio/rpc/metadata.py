@@ -21,6 +21,8 @@ _TEXT = re.compile(r"[\x20-\x7e]*")
 _OURS = frozenset({"content-type", "content-length", "te", "host", "connection", "transfer-encoding", "user-agent"})
 _OF_HTTP = frozenset({
     "content-type", "te", "grpc-encoding", "grpc-accept-encoding", "grpc-status", "grpc-message", "trailer",
+    "content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive",
+    "connect-content-encoding", "connect-accept-encoding",
 })  # fmt: skip
 
 

@@ -94,7 +94,13 @@ class Answer(NamedTuple):
 
 
 class Messages(Protocol):
-    """Reads the body of a response that streams."""
+    """Reads the body of a response that streams.
+
+    Attributes:
+        ending: How the call has ended, where the body has said so; None before, and where trailers say it.
+    """
+
+    ending: Ending | None
 
     @property
     def initial(self) -> Metadata:

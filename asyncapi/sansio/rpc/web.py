@@ -20,7 +20,7 @@ from asyncapi.errors import ConfigError, RPCError
 from asyncapi.messages.code import Code
 from asyncapi.sansio.rpc import codings, metadata, statuses, timeouts
 from asyncapi.sansio.rpc.envelopes import COMPRESSED, Envelopes, envelope
-from asyncapi.sansio.rpc.grpc import MESSAGE, PREVIOUS, STATUS, TIMEOUT, ending_of
+from asyncapi.sansio.rpc.grpc import PREVIOUS, STATUS, TIMEOUT, ending_of
 from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class GRPCWeb:
         if ending.code is Code.OK:
             return None
         pushback = ending.trailing.get(statuses.PUSHBACK)
-        return statuses.meaning_of(ending.code, ending.details, pushback=pushback, late=late, packed=ending.packed)
+        return statuses.meaning_of(ending.code, ending.details, pushback=pushback, late=late)
 
     def _end_of(self, response: Response) -> Ending:
         try:
@@ -156,7 +156,7 @@ class _Messages:
             if self.ending is not None:
                 raise RPCError(Code.INTERNAL, "the response goes on after its trailers")
             if flags & COMPRESSED:
-                payload = codings.decompress(self._coding, payload, self._max)  # noqa: PLW2901 - as it was meant
+                payload = codings.decompress(self._coding, payload, self._max)
             if flags & TRAILERS:
                 self.ending = _ending(payload)
             else:

@@ -3,8 +3,8 @@
 Rules:
 1. The outcome of an attempt is a response whose headers are the status and the trailing metadata, so that it is read as
    any gRPC response that has no message.
-2. What was added to the request's headers (a credential, the trace) goes along as metadata; the user's own metadata goes
-   as it was given.
+2. What was added to the request's headers (a credential, the trace) goes along as metadata; the user's own metadata
+   goes as it was given.
 3. An attempt of a stream is over with its first message, or with its initial metadata and a short wait for the first
    message: an error in the place of that is an outcome of the attempt.
 4. A stream of requests may begin again until its first message was handed over.
@@ -21,12 +21,12 @@ from urllib.parse import quote
 from grpc import aio
 
 from asyncapi.errors import AsyncAPIError
-from asyncapi.layers import deadline
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.request import Body
 from asyncapi.messages.response import Response
 from asyncapi.sansio.rpc.statuses import read_head
-from asyncapi.speakers.rpc.idempotency import is_idempotent
+from asyncapi.speakers.rpc.idempotency import method_of
+from asyncapi.speakers.rpc.site import of_stream
 from asyncapi.transports import attempt_limit
 from asyncapi.types import UNSET
 
@@ -44,7 +44,9 @@ _NEVER_SENT = "failed to connect to all addresses"  # how grpc's core begins; no
 _FROM_PEER = "received from peer"  # said of every status that the server has sent
 _UNSENT = "x-never-sent"
 _SHORTEST = 0.001  # seconds; a time-out of 0 is one that has passed
-_OURS = frozenset({"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "te", "user-agent"})
+_OURS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "te", "user-agent"}
+)
 _END: Final = object()
 
 _running: ContextVar[RPC] = ContextVar("asyncapi_rpc")
@@ -91,7 +93,8 @@ class RPC:
         self._message = request
         self._requests = None if requests is None else Requests(requests)
         self._streams = streams
-        self._idempotent = is_idempotent(path, request) if idempotent is None else idempotent
+        described = method_of(path, streams_in=requests is not None, streams_out=streams)
+        self._idempotent = described.idempotent if idempotent is None else idempotent
         self._outcomes: list[tuple[Response, Any]] = []
         self._settling: set[asyncio.Task[None]] = set()
         self.made: Any = None
@@ -112,7 +115,7 @@ class RPC:
         body = None if self._requests is None else self._requests.body
         token = _running.set(self)
         try:
-            timeout = UNSET if self._given.timeout is None else max(self._given.timeout, _SHORTEST)
+            timeout = self._timeout()
             response = await self._line.open(
                 "POST", self._path, headers=metadata, content=body, timeout=timeout, reading=_meaning,
                 route=self._path, idempotent=self._idempotent,
@@ -148,6 +151,12 @@ class RPC:
         self._outcomes.append((response, outcome))
         return response
 
+    def _timeout(self) -> Any:
+        """The limits of the call: the user's, or the client's, as far as they hold for its kind."""
+        if self._given.timeout is not None:
+            return max(self._given.timeout, _SHORTEST)
+        return of_stream(self._line.settings.timeout) if self._streams or self._requests is not None else UNSET
+
     def _details(self, request: Request) -> aio.ClientCallDetails:
         """Add to the user's details what the layers have added (rule 2)."""
         given, metadata = self._given, aio.Metadata()
@@ -159,8 +168,6 @@ class RPC:
             if not _is_text(name, value):
                 metadata.add(name, value)
         due = request.deadline
-        if self._streams and given.timeout is None:
-            due = deadline.current.get()
         left = None if due is None else max(due - self._line.clock.now(), _SHORTEST)
         return aio.ClientCallDetails(given.method, left, metadata, given.credentials, given.wait_for_ready)
 
@@ -297,5 +304,5 @@ async def _nothing() -> bytes:
 
 
 async def _no_bytes() -> AsyncIterator[bytes]:
-    for piece in ():
-        yield piece
+    if False:  # an iterator without an item
+        yield b""

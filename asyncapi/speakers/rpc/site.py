@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from asyncapi.sansio.rpc import metadata
 from asyncapi.sansio.rpc.codings import coding_of
 from asyncapi.settings import Timeout
 from asyncapi.speakers.rpc import options as rpc_options
+from asyncapi.speakers.rpc.peek import Peek
 from asyncapi.types import UNSET
 from asyncapi.version import VERSION
 
@@ -103,12 +105,15 @@ class Site:
             rpc_options.check(options)
         method = self.method
         given = options.get("metadata")
+        get = options.get("get")
+        if get is not None:
+            method = replace(method, safe=bool(get), idempotent=True if get else method.idempotent)
         opening = self.protocol.open(
             method, message, metadata.written(given) if given is not None else [], self.coding(options)
         )
         more = {name: value for name, value in options.items() if name not in _OURS}
         if not method.unary and "timeout" not in more:
-            more["timeout"] = _of_stream(self.line.settings.timeout)
+            more["timeout"] = of_stream(self.line.settings.timeout)
         more.setdefault("route", method.path)
         if more.get("idempotent") is None:
             more["idempotent"] = method.idempotent
@@ -120,6 +125,8 @@ class Site:
         )
         attempts = Attempts(self.protocol, self.line.clock)
         request.call.dress, request.call.reading = attempts.dress, attempts.reading
+        if method.streams_out:
+            request.call.peek = Peek(self.protocol, method)
         return request
 
     def read(self, message: bytes) -> Any:
@@ -128,10 +135,10 @@ class Site:
 
 
 _AGENT = f"grpc-python-asyncapi/{VERSION}"
-_OURS = frozenset({"metadata", "compression", "credentials", "wait_for_ready"})
+_OURS = frozenset({"get", "metadata", "compression", "credentials", "wait_for_ready"})
 
 
-def _of_stream(usual: Timeout) -> Timeout:
+def of_stream(usual: Timeout) -> Timeout:
     """The limits of a call that streams, from the client's: what bounds a single response doesn't bound it."""
     return Timeout(None, connect=usual.connect, attempt=None, read=usual.read)
 

@@ -60,7 +60,7 @@ def test_metadata_is_read_like_grpcs():
     assert found.values() == ["1", "2", "3"]
     assert "b" in found
     assert len(found) == 3
-    assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301 - our own
+    assert pickle.loads(pickle.dumps(found)) == found
     with pytest.raises(KeyError):
         found["c"]
 

@@ -3,13 +3,13 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-import greeter_pb2 as pb
 import pytest
-from greeter_pb2_grpc import GreeterStub
-from grpc_server import grpc_server
 
+import greeter_pb2 as pb
 from asyncapi import Client, RequestTimeout, RPCError, deadline
 from asyncapi.grpc import Code
+from greeter_pb2_grpc import GreeterStub
+from grpc_server import grpc_server
 
 pytestmark = pytest.mark.lane("native", reason="gRPC needs HTTP/2")
 

@@ -3,17 +3,17 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-import greeter_pb2 as pb
 import grpc
 import pytest
-from greeter_pb2_grpc import GreeterStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from grpc_server import grpc_server
 
+import greeter_pb2 as pb
 from asyncapi import Client, ConfigError, RPCError
 from asyncapi.grpc import Code
 from asyncapi.testing import MockTransport, reply
+from greeter_pb2_grpc import GreeterStub
+from grpc_server import grpc_server
 
 pytestmark = pytest.mark.lane("native", reason="gRPC needs HTTP/2")
 

@@ -4,11 +4,11 @@ import asyncio
 import pickle
 
 import pytest
-from http2_server import CONTINUATION, END_HEADERS, END_STREAM, HEADERS, REFUSED_STREAM, frame, http2_server
 
 from asyncapi import Client, ConnectError, ProtocolError, RequestTimeout, RPCError
 from asyncapi.grpc import Code, RPCBroken, RPCTimeout, RPCUnreachable
 from asyncapi.sansio.rpc.envelopes import envelope
+from http2_server import CONTINUATION, END_HEADERS, END_STREAM, HEADERS, REFUSED_STREAM, frame, http2_server
 
 pytestmark = pytest.mark.lane("native", reason="gRPC needs HTTP/2")
 
@@ -191,7 +191,7 @@ async def test_errors_survive_pickling_without_secrets():
     trailers = [("grpc-status", "5"), ("grpc-message", "none"), ("api-key", "hidden"), ("plain", "shown")]
     with pytest.raises(RPCError) as caught:
         await outcome(responds(trailers))
-    twin = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own
+    twin = pickle.loads(pickle.dumps(caught.value))
     assert (twin.code, twin.details, twin.metadata["plain"]) == (Code.NOT_FOUND, "none", "shown")
     assert "hidden" not in repr(twin.metadata)
 

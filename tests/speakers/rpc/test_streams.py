@@ -4,16 +4,16 @@ import asyncio
 import gc
 from contextlib import asynccontextmanager
 
-import greeter_pb2 as pb
 import grpc
 import pytest
-from greeter_pb2_grpc import GreeterStub
-from grpc_server import grpc_server
-from http2_server import http2_server, until
 
+import greeter_pb2 as pb
 from asyncapi import Client, ConfigError, RequestTimeout, RPCError, Timeout, deadline
 from asyncapi.grpc import EOF, Code
 from asyncapi.sansio.rpc.envelopes import envelope
+from greeter_pb2_grpc import GreeterStub
+from grpc_server import grpc_server
+from http2_server import http2_server, until
 
 pytestmark = pytest.mark.lane("native", reason="gRPC needs HTTP/2")
 

@@ -116,7 +116,13 @@ def main() -> None:
     batching = {"max_operations": 10} if "batch" in sys.argv else None
     schema = strawberry.Schema(Query, Mutation, Subscription, config=StrawberryConfig(batching_config=batching))
     graphql = GraphQL(schema, multipart_uploads_enabled=True)
-    app = Starlette(routes=[Route("/stats", stats), Route("/graphql", graphql, methods=["GET", "POST"]), WebSocketRoute("/graphql", graphql)])
+    app = Starlette(
+        routes=[
+            Route("/stats", stats),
+            Route("/graphql", graphql, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", graphql),
+        ]
+    )
     uvicorn.run(Counted(app), host="127.0.0.1", port=int(sys.argv[1]), log_level="critical")
 
 

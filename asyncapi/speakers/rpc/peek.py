@@ -1,0 +1,104 @@
+"""Look for the first message of a stream, or for an end in its place, while its attempt is under way.
+
+The error of a stream may come in the body of a response that is a 200: in the last envelope of Connect and grpc-web, or
+in trailers. What comes in the place of the first message is the outcome of the attempt, and may be retried; after a
+message nothing is sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from asyncapi.errors import RPCError, TransportError
+from asyncapi.sansio.rpc.statuses import PUSHBACK
+
+if TYPE_CHECKING:
+    from asyncapi.messages.open_body import OpenBody
+    from asyncapi.messages.response import Response
+    from asyncapi.sansio.rpc.protocol import Ending, Messages, Method, RPCProtocol
+
+LONGEST = 1.0  # seconds: a stream may be silent for long, and is open then
+
+
+class Peek:
+    """Looks into an open body (`Call.peek`); what it has read is read again by whoever gets the response.
+
+    Args:
+        protocol: What is spoken.
+        method: The method that is called.
+    """
+
+    __slots__ = ("_method", "_protocol")
+
+    def __init__(self, protocol: RPCProtocol, method: Method) -> None:
+        self._protocol = protocol
+        self._method = method
+
+    async def __call__(self, response: Response) -> None:
+        """Read up to the first message or the end. What is wrong with the messages is for their reader to find.
+
+        Raises:
+            TransportError: The body broke off before the first message.
+        """
+        body = response.open_body
+        if body is None:
+            return
+        try:
+            reader = self._protocol.messages(response, self._method)
+        except RPCError:
+            return
+        again = _Again(body)
+        try:
+            async with asyncio.timeout(LONGEST):
+                ended = await again.look(reader)
+        except TransportError as error:  # the attempt has failed, as one whose head does not come
+            body.close(error)
+            raise
+        except TimeoutError:  # reading can be cancelled, and loses nothing
+            return
+        except RPCError:
+            return
+        if ended and "grpc-status" in body.trailers:
+            response.trailers = body.trailers
+        elif reader.ending is not None:
+            response.trailers = _fields(reader.ending)
+
+
+class _Again:
+    """Puts the pieces that were read before those that come."""
+
+    __slots__ = ("_pieces", "_read")
+
+    def __init__(self, body: OpenBody) -> None:
+        self._read = body.read
+        self._pieces: list[bytes] = []
+        body.read = self.read
+
+    async def look(self, reader: Messages) -> bool:
+        """Read until there is a message or the end; returns whether all of the body was read."""
+        while True:
+            piece = await self._read()
+            self._pieces.append(piece)
+            if not piece:
+                return True
+            if reader.feed(piece) or reader.ending is not None:
+                return False
+
+    async def read(self) -> bytes:
+        """As `OpenBody.read`."""
+        if self._pieces:
+            return self._pieces.pop(0)
+        return await self._read()
+
+
+def _fields(ending: Ending) -> CIMultiDictProxy[str]:
+    """Write an ending as the trailers that say it in gRPC."""
+    fields = CIMultiDict({"grpc-status": str(ending.code.value), "grpc-message": quote(ending.details)})
+    pushback = ending.trailing.get(PUSHBACK)
+    if isinstance(pushback, str):
+        fields[PUSHBACK] = pushback
+    return CIMultiDictProxy(fields)
