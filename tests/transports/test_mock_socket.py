@@ -299,6 +299,15 @@ def test_a_reply_refuses_the_handshake(status):
     run(scenario())
 
 
+def test_a_reply_of_101_is_no_socket():
+    async def scenario():
+        with pytest.raises(ConfigError, match=r"return socket\(\.\.\.\) to accept"):
+            async with Opened(reply(101)):
+                raise AssertionError
+
+    run(scenario())
+
+
 def test_a_streamed_reply_to_a_handshake_is_read_whole():
     async def pieces():
         yield b"n"
