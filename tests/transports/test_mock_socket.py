@@ -89,7 +89,7 @@ def test_the_peer_picks_another_subprotocol_or_none(picked, is_):
     run(scenario())
 
 
-def test_an_async_iterable_sleeps_in_virtual_time_and_a_cancelled_receive_loses_nothing():
+def test_an_async_iterable_may_sleep_and_a_cancelled_receive_loses_nothing():
     async def ticks():
         for number in range(3):
             await asyncio.sleep(60)
