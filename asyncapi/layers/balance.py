@@ -7,8 +7,8 @@ credentials go by that.
 Rules:
 1. Only URLs of the set are balanced: relative ones. Another URL is sent where it says, be it that of an endpoint.
 2. A call that has tried an endpoint (a retry, a hedge) goes to another, while there is one.
-3. An endpoint whose circuit is open, or whose host asks to wait, is passed over while there is another; and a retry that
-   goes to another doesn't wait for what the first has asked for (`call.elsewhere`).
+3. An endpoint whose circuit is open, or whose host asks to wait, is passed over while there is another; and a retry
+   that goes to another doesn't wait for what the first has asked for (`call.elsewhere`).
 4. An attempt counts as in flight until its body ends. Its latency is that of the attempt alone, without our queues.
 5. A failure is a response of the server's errors (5xx) or none at all; not what we refused or cancelled. A cancelled
    attempt says that the latency is at least as long as it took.
@@ -99,7 +99,9 @@ class EndpointSet:
         """Whether a URL names the whole set (rule 1)."""
         text, base = target.text, self._base
         return (
-            target.host == self._host and text.startswith(base) and text[len(base) : len(base) + 1] in {"", "/", "?", "#"}
+            target.host == self._host
+            and text.startswith(base)
+            and text[len(base) : len(base) + 1] in {"", "/", "?", "#"}
         )
 
     def covers(self, target: Target) -> bool:
@@ -192,7 +194,9 @@ class EndpointSet:
             if key in members:
                 members[key].weight += endpoint.weight
                 continue
-            member = members[key] = known.pop(key, None) or Health(key, self.settings.rules, now, slowly=began)
+            member = members[key] = (
+                known.pop(key) if key in known else Health(key, self.settings.rules, now, slowly=began)
+            )
             member.weight, member.zone, member.priority = endpoint.weight, endpoint.zone, endpoint.priority
             self._roots[key] = root_of(key)
         self._leaving = {key: member for key, member in known.items() if member.in_flight}

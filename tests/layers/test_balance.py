@@ -109,7 +109,9 @@ async def test_relative_urls_join_the_base_path_of_the_endpoint():
     }
 
 
-@pytest.mark.parametrize("bases", [["https://h/v1", "https://h:1/v1"], ["https://h/v1", "https://h:1"], ["https://h", "https://h:1"]])
+@pytest.mark.parametrize(
+    "bases", [["https://h/v1", "https://h:1/v1"], ["https://h/v1", "https://h:1"], ["https://h", "https://h:1"]]
+)
 @pytest.mark.parametrize("params", [None, {"n": 1}])
 @pytest.mark.parametrize("url", ["", "/", "?x=1", "users", "/users/", "/a%2Fb?x=%20#f", "#f", "/\u00e9 b"])
 def test_any_relative_reference_is_joined_as_to_a_base_url(bases, url, params):
@@ -191,7 +193,7 @@ def test_a_hedge_goes_elsewhere():
             first.append(request.url.host)
             return slow(request) if len(first) == 1 else reply(200)
 
-        world = World(does={host: answer for host in "abc"}, hedge=Hedge(after=0.1, budget=1.0))
+        world = World(does=dict.fromkeys("abc", answer), hedge=Hedge(after=0.1, budget=1.0))
         async with world.api as api:
             await api.get("/x")
             assert len(world.hosts) == 2
@@ -346,7 +348,12 @@ async def test_an_endpoint_whose_host_asks_to_wait_is_passed_over():
 
 @virtual
 async def test_an_open_circuit_sends_the_call_elsewhere():
-    world = World(does={"a": reply(500)}, retry=None, breaker=Breaker(minimum=2, open_for=5, open_cap=5), endpoints=Endpoints(THREE, eject_after=1000))
+    world = World(
+        does={"a": reply(500)},
+        retry=None,
+        breaker=Breaker(minimum=2, open_for=5, open_cap=5),
+        endpoints=Endpoints(THREE, eject_after=1000),
+    )
     async with world.api as api:
         failed = 0
         for _ in range(60):
@@ -365,7 +372,9 @@ async def test_an_open_circuit_sends_the_call_elsewhere():
 
 @virtual
 async def test_the_cache_and_shared_flights_go_by_the_set():
-    world = World(does={host: ok(**{"Cache-Control": "max-age=60"}) for host in "abc"}, cache=Cache(), single_flight=True)
+    world = World(
+        does={host: ok(**{"Cache-Control": "max-age=60"}) for host in "abc"}, cache=Cache(), single_flight=True
+    )
     async with world.api as api:
         await asyncio.gather(*(api.get("/x") for _ in range(10)))
         again = await api.get("/x")
@@ -381,7 +390,7 @@ async def test_a_write_invalidates_what_another_endpoint_sent():
             return reply(200, headers={"Cache-Control": "max-age=60"})
         return reply(201, headers={"Location": f"https://{request.url.host}/users/5"})
 
-    world = World(does={host: answer for host in "abc"}, cache=Cache())
+    world = World(does=dict.fromkeys("abc", answer), cache=Cache())
     async with world.api as api:
         await api.get("/users/5")
         await api.post("/users", json=1)
@@ -389,7 +398,8 @@ async def test_a_write_invalidates_what_another_endpoint_sent():
 
 
 @pytest.mark.parametrize(
-    "auth", [Bearer("t"), ApiKey("k"), Basic("u", "p"), AWSSigV4("eu-1", "s3", access_key="AKIDEXAMPLE", secret_key="secret")]
+    "auth",
+    [Bearer("t"), ApiKey("k"), Basic("u", "p"), AWSSigV4("eu-1", "s3", access_key="AKIDEXAMPLE", secret_key="secret")],
 )
 @virtual
 async def test_the_credential_goes_to_every_endpoint_and_nowhere_else(auth):
@@ -434,7 +444,7 @@ async def test_a_refused_credential_is_renewed_once_for_all(monkeypatch):
         monkeypatch.setenv("TOKEN", "new")
         return reply(200 if request.headers["Authorization"] == "Bearer new" else 401)
 
-    world = World(does={host: answer for host in "abc"}, auth=Bearer(Env("TOKEN")))
+    world = World(does=dict.fromkeys("abc", answer), auth=Bearer(Env("TOKEN")))
     async with world.api as api:
         assert (await api.post("/x", json=1)).status == 200
 
@@ -462,7 +472,9 @@ async def test_the_retry_budget_belongs_to_the_set_and_limits_by_host_to_the_end
 
 @virtual
 async def test_a_fallback_has_its_turn_when_all_endpoints_fail():
-    world = World(does={host: reply(503) for host in "abc"}, fallback=Fallback(to="https://d/v9"), retry=Retry(2, base=0.01))
+    world = World(
+        does={host: reply(503) for host in "abc"}, fallback=Fallback(to="https://d/v9"), retry=Retry(2, base=0.01)
+    )
     async with world.api as api:
         response = await api.get("/x?y=1")
     assert str(response.url) == "https://d/v9/x?y=1"
@@ -532,7 +544,7 @@ def test_cancelled_at_every_await_nothing_stays_in_flight():
 
     async def scenario(loop):
         world = World(
-            does={host: answer for host in "abc"}, hedge=Hedge(after=0.05, budget=1.0), retry=Retry(4, base=0.01),
+            does=dict.fromkeys("abc", answer), hedge=Hedge(after=0.05, budget=1.0), retry=Retry(4, base=0.01),
             concurrency=2, single_flight=True, endpoints=Endpoints(THREE, eject_after=1),
         )  # fmt: skip
         async with world.api as api:
