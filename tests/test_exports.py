@@ -20,7 +20,7 @@ NAMES = {
     "API", "Body", "Form", "Header", "Option", "Path", "Query", "Upload", "delete", "get", "patch", "post", "put",
     "Stream", "StreamedResponse", "JSONLines", "Events", "ServerSentEvent",
     "Cache", "Egress", "EgressDenied", "InsecureTLSWarning", "Fallback", "CostBudget", "RateExceeded", "Adaptive",
-    "Alert", "Breaker", "Hedge", "HTTP2",
+    "Alert", "Breaker", "Endpoint", "EndpointStats", "Endpoints", "Hedge", "HTTP2",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",
     "OutcomeUnknown", "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "SchemaError", "ServerError",

@@ -20,6 +20,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
+                                      layers.balance: "connect"
                                       transports.aiohttp, transports.aiohttp_connector, transports.mock,
                                       transports.upload, transports.native.http3.alternatives,
                                       transports.native.exchange, transports.native.origins,

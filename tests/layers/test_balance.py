@@ -331,7 +331,7 @@ def test_an_endpoint_that_hangs_gets_little_where_deadlines_cut_its_attempts_off
             for _ in range(100):
                 with suppress(AsyncAPIError):
                     await api.get("/x")
-        assert Counter(world.hosts)["a"] <= 4
+        assert Counter(world.hosts)["a"] <= 6  # five until it is judged, then one in hundreds
 
     run(scenario())
 
