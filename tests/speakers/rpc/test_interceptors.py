@@ -285,9 +285,9 @@ async def test_cancelling_reaches_the_server():
 
 
 async def test_a_late_call_is_hedged_and_the_loser_cancelled():
-    async with channel(hedge=Hedge(after=0.05, budget=1.0)) as (stub, greeter, _):
+    async with channel(hedge=Hedge(after=0.3, budget=1.0)) as (stub, greeter, _):
         greeter.answers.append(("", "", ()))
-        await stub.Look(Ask(delay_ms=300))
+        await stub.Look(Ask(delay_ms=1000))
         await greeter.until("Look cancelled")
         assert greeter.seen.count("Look") == 2
 
