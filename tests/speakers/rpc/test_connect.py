@@ -110,7 +110,7 @@ async def test_an_error_has_its_code_message_details_and_metadata(served, codec,
     assert error.code.name.lower().replace("cancelled", "canceled") == code
     assert error.details == "bob fails"
     assert error.metadata["x-end"] == "2"
-    assert [detail.type for detail in error.status_details] == ["google.protobuf.Duration"]
+    assert [detail.DESCRIPTOR.full_name for detail in error.status_details] == ["google.protobuf.Duration"]
     assert len(error.attempts) == 1
 
 
