@@ -17,11 +17,12 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       layers.singleflight, layers.telemetry: whoever starts or ends a task
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
-    tried                             layers.balance
+    elsewhere, tried                  layers.balance
     why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
+                                      layers.balance: "connect"
                                       transports.aiohttp, transports.aiohttp_connector, transports.mock,
                                       transports.upload, transports.native.http3.alternatives,
                                       transports.native.exchange, transports.native.origins,
@@ -227,6 +228,7 @@ class Call:
         cause: Why retries ended early, where an error says so.
         tried: The endpoints that its attempts have been sent to, the last one last, where the client has several; forks
             share the list. None before the first.
+        elsewhere: Whether the next attempt would go to another endpoint than those tried so far.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
     """
 
@@ -235,6 +237,7 @@ class Call:
         "before_write",
         "cause",
         "dress",
+        "elsewhere",
         "ended_by",
         "fan_out",
         "guards",
@@ -292,6 +295,7 @@ class Call:
         self.cause: AsyncAPIError | None = None
         self.held_by: str | None = None
         self.tried: list[str] | None = None
+        self.elsewhere: bool = False
 
     @property
     def original_url(self) -> URL:
