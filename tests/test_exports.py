@@ -24,7 +24,7 @@ NAMES = {
     "GraphQL", "GraphQLError", "GraphQLOperation", "GraphQLResult",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",
-    "OutcomeUnknown", "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "SchemaError", "ServerError",
+    "OutcomeUnknown", "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "RPCError", "SchemaError", "ServerError",
     "StatusError", "TLSError", "TransportError", "Unauthorized", "UnprocessableEntity",
 }  # fmt: skip
 

@@ -147,9 +147,7 @@ class _Messages:
         self._coding = response.headers.get("grpc-encoding", "")
         self._max = max_message
         self._envelopes = Envelopes(max_message)
-        self.initial: Metadata = (
-            metadata.NONE if STATUS in response.headers else Metadata.of(response.headers)
-        )
+        self.initial: Metadata = metadata.NONE if STATUS in response.headers else Metadata.of(response.headers)
 
     def accept(self, length: int) -> None:
         """Refuse a message that is too large."""
