@@ -14,6 +14,7 @@ from urllib.parse import quote
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import RPCError, TransportError
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.sansio.rpc.statuses import PUSHBACK
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Peek:
         except RPCError:
             return
         again = _Again(body)
+        release_at_end(response, again.stop)
         try:
             ended = await again.look(reader)
         except TransportError as error:  # the attempt has failed, as one whose head does not come
@@ -78,7 +80,6 @@ class _Again:
         self._pieces: list[bytes] = []
         self._under_way: asyncio.Future[bytes] | None = None
         body.read = self.read
-        body.hold(self._stop)
 
     async def look(self, reader: Messages) -> bool:
         """Read until there is a message or the end, or no more time; returns whether all of the body was read."""
@@ -104,7 +105,8 @@ class _Again:
         reading, self._under_way = self._under_way, None
         return await (self._read() if reading is None else reading)
 
-    def _stop(self, _: BaseException | None) -> None:
+    def stop(self, _: BaseException | None) -> None:
+        """Give up a read that is under way."""
         if self._under_way is not None:
             self._under_way.cancel()
             self._under_way = None
