@@ -41,7 +41,7 @@ from asyncapi.sansio.limits.key_rotation import read_limit
 from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.sansio.rpc import connect_errors, metadata, web
 from asyncapi.sansio.rpc.envelopes import Envelopes
-from asyncapi.speakers.rpc.details import packed_details, retry_delay
+from asyncapi.sansio.rpc.packed import packed_details, retry_delay
 from asyncapi.types import Request, Response
 
 NOW = 1_700_000_000.0
