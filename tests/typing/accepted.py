@@ -26,6 +26,8 @@ from asyncapi import (
     Env,
     Events,
     Form,
+    GraphQL,
+    GraphQLResult,
     Header,
     Issuer,
     JSONLines,
@@ -503,3 +505,13 @@ def streamed_sync(api: BlockingClient) -> None:
     with api.events("/changes", model=User) as users:
         for user in users:
             assert_type(user, User)
+
+
+async def graphql(api: Client) -> None:
+    gql = GraphQL(api)
+    assert_type(await gql.query("{ user { id } }", {"id": 1}, model=User, field="user", timeout=3), User)
+    assert_type(await gql.query("{ users { id } }", model=list[User], field="users"), list[User])
+    assert_type(await gql.query("{ user { id } }"), Any)
+    assert_type(await gql.query("{ user { id } }", model=User, errors="return"), GraphQLResult[User])
+    assert_type(await gql.mutate("mutation { a }", model=int | None, idempotency_key=True), int | None)
+    assert_type((await gql.mutate("mutation { a }", model=User, errors="return")).data, User | None)
