@@ -114,7 +114,7 @@ async def test_failures_in_a_row_are_bounded_and_the_last_one_is_raised():
     async with peer(saying("a", hear=False)) as server, Client(server.url) as api:
         async with api.websocket("/x", reconnect=Retry(attempts=3, base=0.001)) as ws:
             found = []
-            with pytest.raises(SocketClosed):
+            with pytest.raises(SocketClosed, match="failure 3 in a row, of 3 that reconnect= allows"):
                 found += [found.append(message) async for message in ws]
         assert (len(server.lines), found) == (3, ["a"] * 3)
     async with peer(saying("a", hear=False), refusing(503)) as server, Client(server.url) as api:

@@ -43,6 +43,7 @@ def scripted(*answers):
 
 def played(handler, work, **settings):
     """Run `work(channel, api)` over a mock in virtual time; returns its value and the seconds it took."""
+
     async def main():
         clock = FakeClock()
         settings.setdefault("retry", Retry(3, budget=None))
