@@ -33,7 +33,7 @@ def interceptors(api: Any, *, idempotent: Collection[str] = ()) -> list[Any]:
         raise ConfigError("interceptors: the client needs a base URL: it names the host that limits are kept for")
     methods = [idempotent] if isinstance(idempotent, str) else list(idempotent)
     for method in methods:
-        if not isinstance(method, str) or not method.startswith("/") or method.count("/") != 2:  # noqa: PLR2004 - its slashes
+        if not str(method).startswith("/") or str(method).count("/") != 2:  # noqa: PLR2004 - as gRPC writes a method
             raise ConfigError(f"interceptors: idempotent={method!r}: write '/package.Service/Method', or '*' for all")
     try:
         from asyncapi.speakers.rpc.channel_policy import policy_of  # noqa: PLC0415 - it needs grpcio
