@@ -471,7 +471,7 @@ async def test_a_handshake_that_is_late_is_hedged_and_the_loser_closed():
 
     async with (
         peer(slow, echo) as server,
-        Client(server.url, hedge=Hedge(after=0.05)) as api,
+        Client(server.url, hedge=Hedge(after=0.05, budget=1.0), retry=None) as api,
     ):
         async with api.websocket("/x") as ws:
             await ws.send("a")
