@@ -322,6 +322,8 @@ class _Again:
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
         policy, asked = self._policy, retry_choice.wait_asked_for(failure, self._clock.wall())
+        if self._request.call.elsewhere:  # another endpoint has asked for nothing
+            asked = None
         self._retry_after = asked
         if asked:
             return asked, _RETRY_AFTER

@@ -86,14 +86,14 @@ async def test_a_query_is_a_value_of_its_model(server):
             {"name": "Ada"}, {"name": "Grace"}, {"name": "Edsger"},
         ]  # fmt: skip
         assert await gql.query(USER, {"id": "9"}, model=User | None, field="user") is None
-        with pytest.raises(SchemaError, match="data.user"):
+        with pytest.raises(SchemaError, match=r"data\.user"):
             await gql.query(USER, {"id": "9"}, model=User, field="user")
 
 
 async def test_a_document_that_the_server_refuses_is_its_error(server):
     """Yoga and Apollo say 400 with the media type of GraphQL, Strawberry 200 with data of null."""
     async with Client(server.url) as api:
-        with pytest.raises(GraphQLError, match="Cannot query field .nope. on type .Query.") as caught:
+        with pytest.raises(GraphQLError, match=r"Cannot query field .nope. on type .Query.") as caught:
             await GraphQL(api).query("{ nope }")
     assert caught.value.data is None
     assert caught.value.errors[0]["locations"] == [{"line": 1, "column": 3}]
@@ -181,6 +181,8 @@ async def test_a_batch_is_one_request_where_the_server_takes_it(server):
 async def test_files_are_uploaded_where_the_server_takes_them(server, tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"Ada")
+    if "strawberry" in server.name:
+        pytest.importorskip("python_multipart")  # without it, Strawberry reads no forms
     upload, uploads = "mutation($file: File!) { upload(file: $file) }", "mutation($f: [File!]!) { uploads(files: $f) }"
     if "strawberry" in server.name:
         upload, uploads = upload.replace("File!", "Upload!"), uploads.replace("File!", "Upload!")

@@ -109,7 +109,7 @@ def meaning_of(code: Code, details: str, *, pushback: str | None = None, late: b
         f"RPCError: {code.name}: {details[:_SHOWN]}" if details else f"RPCError: {code.name}",
         retry=None if by_list and not forbidden else False,
         failed=False if code is Code.UNIMPLEMENTED else None,
-        unprocessed=False,
+        unprocessed=None if code is Code.UNAUTHENTICATED else False,  # whom it doesn't know, it does nothing for
         wait=wait,
     )
 
