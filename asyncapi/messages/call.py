@@ -42,7 +42,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       speakers.rpc.channel_attempt: streams
                                       transports.aiohttp, transports.mock, transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
-    resend, refused                   layers.auth; speakers.line: what an earlier call was refused for
+    resend                            layers.auth
+    refused                           layers.auth, speakers.line
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
 """
 
