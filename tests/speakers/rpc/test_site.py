@@ -7,14 +7,16 @@ from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 import greeter_pb2 as pb
+import pytest
+from greeter_pb2_grpc import GreeterStub
+from grpc_server import grpc_server
+from http2_server import http2_server
+
 from asyncapi import Bearer, Breaker, CircuitOpen, Client, ConfigError, OutcomeUnknown, Retry, RPCError, Timeout
 from asyncapi.grpc import Code
 from asyncapi.sansio.rpc.envelopes import envelope
 from asyncapi.sansio.rpc.metadata import to_base64
 from asyncapi.testing import FakeClock, MockTransport, reply, run
-from greeter_pb2_grpc import GreeterStub
-from grpc_server import grpc_server
-from http2_server import http2_server
 
 pytestmark = pytest.mark.lane("native", reason="gRPC needs HTTP/2")
 
@@ -46,7 +48,6 @@ def scripted(*answers):
 
 def played(handler, work, **settings):
     """Run `work(channel, api)` over a mock in virtual time; returns its value and the seconds it took."""
-
     async def main():
         clock = FakeClock()
         settings.setdefault("retry", Retry(3, budget=None))
