@@ -76,7 +76,7 @@ SOMETIMES = {"your own", "principal"}
 
 def test_concepts_has_the_layers_in_their_order():
     with_everything = Client(
-        "https://api.example.com",
+        endpoints=["https://a.example.com", "https://b.example.com"],
         transport=MockTransport(lambda request: reply()),
         auth=Bearer("x"),
         rate=RateLimit(1),

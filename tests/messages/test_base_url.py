@@ -8,7 +8,12 @@ from asyncapi.messages.base_url import base_of, root_of
 
 @pytest.mark.parametrize(
     ("given", "base"),
-    [("", ""), ("https://h/", "https://h"), ("https://h/v1/", "https://h/v1"), ("http://u:p@h:8080", "http://u:p@h:8080")],
+    [
+        ("", ""),
+        ("https://h/", "https://h"),
+        ("https://h/v1/", "https://h/v1"),
+        ("http://u:p@h:8080", "http://u:p@h:8080"),
+    ],
 )
 def test_a_base_url_has_no_last_slash(given, base):
     assert base_of(given) == base
