@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         patch,
         post,
         put,
+        websocket,
     )
     from asyncapi.errors import (
         AsyncAPIError,
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
     from asyncapi.speakers.graphql import GraphQL
     from asyncapi.speakers.graphql_batch import GraphQLOperation
     from asyncapi.speakers.graphql_results import GraphQLResult
+    from asyncapi.speakers.websocket import WebSocket
     from asyncapi.stores.redis_tokens import RedisStore
     from asyncapi.streaming.events import Events
     from asyncapi.streaming.response import StreamedResponse
@@ -226,6 +228,7 @@ __all__ = [
     "Unauthorized",
     "UnprocessableEntity",
     "Upload",
+    "WebSocket",
     "deadline",
     "delete",
     "get",
@@ -233,6 +236,7 @@ __all__ = [
     "patch",
     "post",
     "put",
+    "websocket",
 ]
 
 # The same as above: module -> names.
@@ -245,7 +249,7 @@ _HOMES = {
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
         "OAuth2RefreshToken OAuth2TokenExchange"
     ),
-    "declared.api": "API Body Form Header Option Path Query Upload delete get patch post put",
+    "declared.api": "API Body Form Header Option Path Query Upload delete get patch post put websocket",
     "errors": (
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
         "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone GraphQLError "
@@ -264,6 +268,7 @@ _HOMES = {
         "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Endpoint Endpoints Fallback Hedge "
         "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
+    "speakers.websocket": "WebSocket",
     "speakers.graphql": "GraphQL",
     "speakers.graphql_batch": "GraphQLOperation",
     "speakers.graphql_results": "GraphQLResult",

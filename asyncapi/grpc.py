@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from asyncapi.speakers.rpc.channel import Channel, MultiCallable, StreamMultiCallable
     from asyncapi.speakers.rpc.details import Detail
     from asyncapi.speakers.rpc.failures import RPCBroken, RPCFailed, RPCTimeout, RPCUnreachable
+    from asyncapi.speakers.rpc.interceptors import interceptors
     from asyncapi.speakers.rpc.options import RPCOptions
     from asyncapi.speakers.rpc.streams import EOF, StreamStreamCall, StreamUnaryCall, UnaryStreamCall
 
@@ -34,6 +35,7 @@ __all__ = [
     "StreamUnaryCall",
     "UnaryStreamCall",
     "UnaryUnaryCall",
+    "interceptors",
 ]
 
 _HOMES = {
@@ -44,6 +46,7 @@ _HOMES = {
     "speakers.rpc.channel": "Channel MultiCallable StreamMultiCallable",
     "speakers.rpc.details": "Detail",
     "speakers.rpc.failures": "RPCBroken RPCFailed RPCTimeout RPCUnreachable",
+    "speakers.rpc.interceptors": "interceptors",
     "speakers.rpc.options": "RPCOptions",
     "speakers.rpc.streams": "EOF StreamStreamCall StreamUnaryCall UnaryStreamCall",
 }

@@ -73,9 +73,11 @@ class Builder:
     Attributes:
         base: The base URL without its last slash.
         used: What idempotency keys were used for.
+        names_itself: Whether the user gave a User-Agent.
     """
 
     base: str
+    names_itself: bool
 
     def __init__(
         self,
@@ -95,6 +97,7 @@ class Builder:
         for name in _FRAMING:
             if name in self._headers:
                 raise ConfigError(f"header {name}: each request sets its own where it has a body; leave it out")
+        self.names_itself = "User-Agent" in self._headers
         self._headers.setdefault("User-Agent", _USER_AGENT)
         self._params = tuple(flat_params(params))
         self._total = timeout.total
@@ -178,6 +181,19 @@ class Builder:
             _add_key(built)
             if idempotency_key is not True and not self.used.fits(built):
                 raise ConfigError(self.used.describe(built), request=built)
+        return built
+
+    def again(self, like: Request, content: bytes) -> Request:
+        """Build a request like one that was built, with another body and a call of its own.
+
+        Args:
+            like: A request without an idempotency key or a credential of its own; its headers don't say a length.
+            content: The body.
+        """
+        built = like.with_headers(like.headers)
+        built.content = content
+        total, settings = self._known_settings(like.timeout, like.retry, like.wait, like.priority, like.tenant)
+        self._begin(built, like.target, total, settings)
         return built
 
     def _set_own(self, built: Request, cookies: Mapping[str, str] | None) -> None:

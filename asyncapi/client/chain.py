@@ -34,8 +34,9 @@
 
 Invariants (held by tests/client/test_chain.py and the tests of each layer):
 
-    1. Only retry, hedge, redirect, fallback, cache (after a useless 304) and balance (after a refusal of ours, or a probe
-       of its own that failed) call `inner` more than once. Where a credential was refused, auth says in `call.resend` why another try may succeed; retry makes it.
+    1. Only retry, hedge, redirect, fallback, cache (after a useless 304) and balance (after an open circuit, or a probe
+       of its own that failed) call `inner` more than once. Where a credential was refused, auth says in `call.resend`
+       why another try may succeed; retry makes it.
     2. No layer changes a Request that it was given; it copies.
     3. Idempotency keys are made when the Request is built: every attempt carries the same one.
     4. A refusal of ours (circuit open, deadline passed, queue full) and a cancellation are no failure of the host.

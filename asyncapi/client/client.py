@@ -11,6 +11,7 @@ from asyncapi.client.chain import Explanation
 from asyncapi.client.dispatch import Dispatch
 from asyncapi.client.layer_settings import LayerSettings
 from asyncapi.client.methods import CallMethods
+from asyncapi.client.protocol_methods import ProtocolMethods
 from asyncapi.client.state import ClientState
 from asyncapi.client.stats import Stats, snapshot
 from asyncapi.clock import SYSTEM
@@ -45,7 +46,7 @@ _COOKIES = "Client(cookies={!r}): True keeps cookies between calls; to send some
 _WORKERS = 100  # of a map, where the client itself has no bound
 
 
-class Client(CallMethods):
+class Client(CallMethods, ProtocolMethods):
     """Calls one API, or many, from one event loop: shared connections, limits, retries, typed answers.
 
         async with Client("https://api.example.com", concurrency=50) as api:
@@ -221,7 +222,9 @@ class Client(CallMethods):
         self._home = Home()
         dispatch = Dispatch(self._state, self._transport.send)
         self._steps, self._send, self._send_own = dispatch.steps, dispatch.usual, dispatch.own
-        self._streams = StreamSettings(self._builder, limits, raise_for_status, max_body, self._state.watchdog, clock, self._transport)
+        self._streams = StreamSettings(
+            self._builder, limits, raise_for_status, max_body, self._state.watchdog, clock, self._transport
+        )
 
     __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 

@@ -40,6 +40,7 @@ from asyncapi.types import UNSET
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.credentials.base import AuthContext, Credential, Signature
+    from asyncapi.messages.target import Target
     from asyncapi.types import Layer, Send
 
 _UNAUTHORIZED = 401
@@ -275,7 +276,11 @@ def auth(keyring: Keyring) -> Layer:
             except Exception as error:
                 forget_variables(error)
                 raise
-            if credential is None or signature is None or (request.auth is UNSET and _has_own(keyring, request, signature)):
+            if (
+                credential is None
+                or signature is None
+                or (request.auth is UNSET and _has_own(keyring, request, signature))
+            ):
                 call.signature = None
                 if isinstance(credential, KeyPool) and signature is not None:
                     credential.unused(signature)

@@ -7,7 +7,8 @@ credentials go by that.
 Rules:
 1. Only URLs of the set are balanced: relative ones. Another URL is sent where it says, be it that of an endpoint.
 2. A call that has tried an endpoint (a retry, a hedge) goes to another, while there is one.
-3. An endpoint whose circuit is open, or whose host asks to wait, is passed over while there is another.
+3. An endpoint whose circuit is open, or whose host asks to wait, is passed over while there is another; and a retry
+   that goes to another doesn't wait for what the first has asked for (`call.elsewhere`).
 4. An attempt counts as in flight until its body ends. Its latency is that of the attempt alone, without our queues.
 5. A failure is a response of the server's errors (5xx) or none at all; not what we refused or cancelled. A cancelled
    attempt says that the latency is at least as long as it took.
@@ -84,8 +85,10 @@ class EndpointSet:
         self._holds_back = holds_back
         self._find = find
         self._base = settings.base
-        self._host = root_of(settings.base).host
+        root = root_of(settings.base)
+        self._host, self._path = root.host, root.path
         self._roots: dict[str, Target] = {}
+        self._leaving: dict[str, Health] = {}  # no longer listed, with requests in flight
         self._due = -inf if settings.service else inf  # when the list is to be looked up again
         self._failure = ""
         self._task: asyncio.Task[None] | None = None
@@ -94,7 +97,12 @@ class EndpointSet:
 
     def has(self, target: Target) -> bool:
         """Whether a URL names the whole set (rule 1)."""
-        return target.host == self._host and target.text.startswith(self._base)
+        text, base = target.text, self._base
+        return (
+            target.host == self._host
+            and text.startswith(base)
+            and text[len(base) : len(base) + 1] in {"", "/", "?", "#"}
+        )
 
     def covers(self, target: Target) -> bool:
         """Whether a URL is the set's, or has the origin of an endpoint: what is given for the set may go there."""
@@ -111,8 +119,11 @@ class EndpointSet:
     def at(self, member: Health, asked: Target) -> Target:
         """Move a URL of the set to an endpoint, byte for byte."""
         root, rest = self._roots[member.key], asked.text[len(self._base) :]
-        path = asked.path if rest[:1] == "/" or not root.path else asked.path[1:]
-        return Target(root.text + rest, root.host, root.path + path, secure=root.secure)
+        path = root.path + asked.path[len(self._path) :] if rest[:1] not in {"", "#"} else root.path
+        if path[:1] != "/":  # RFC 9112 section 3.2.1: an empty path is sent as "/"
+            path = f"/{path}"
+            rest = f"/{rest}" if rest else rest
+        return Target(root.text + rest, root.host, path, secure=root.secure)
 
     def everywhere(self, asked: Target) -> list[Target]:
         """The URL of the set at each endpoint."""
@@ -132,7 +143,10 @@ class EndpointSet:
     def others(self, call: Call) -> bool:
         """Whether there is an endpoint that the call has not tried yet."""
         tried = call.tried or ()
-        return any(not member.out and member.key not in tried for member in self.balancer.members)
+        return any(
+            not (member.out or member.key in tried or self._holds_back(self.host(member)))
+            for member in self.balancer.members
+        )
 
     async def ready(self, call: Call) -> None:
         """Look up the list, if that is due (rule 7).
@@ -172,20 +186,21 @@ class EndpointSet:
     def _use(self, endpoints: Iterable[Endpoint]) -> None:
         """Use this list from now on."""
         balancer, now = self.balancer, self._clock.now()
-        known = {member.key: member for member in balancer.members}
-        leaving = dict(known)
+        began = bool(balancer.members)
+        known = self._leaving | {member.key: member for member in balancer.members}
         members: dict[str, Health] = {}
         for endpoint in endpoints:
             key = endpoint.base
             if key in members:
                 members[key].weight += endpoint.weight
                 continue
-            leaving.pop(key, None)
-            member = members[key] = known.get(key) or Health(key, self.settings.rules, now, slowly=bool(known))
+            member = members[key] = (
+                known.pop(key) if key in known else Health(key, self.settings.rules, now, slowly=began)
+            )
             member.weight, member.zone, member.priority = endpoint.weight, endpoint.zone, endpoint.priority
             self._roots[key] = root_of(key)
-        left = {key for key, member in leaving.items() if member.in_flight}
-        self._roots = {key: root for key, root in self._roots.items() if key in members or key in left}
+        self._leaving = {key: member for key, member in known.items() if member.in_flight}
+        self._roots = {key: root for key, root in self._roots.items() if key in members or key in self._leaving}
         self.origins = frozenset(root.origin for root in self._roots.values())
         balancer.replace(members.values())
 
@@ -243,36 +258,36 @@ async def _sent(endpoints: EndpointSet, clock: Clock, inner: Send, request: Requ
     call, may_probe = request.call, safe(request)
     while True:
         member = endpoints.pick(call, may_probe=may_probe)
-        probe = member.probes is call
+        probes = member.probes is call
         failure: Response | TransportError
         try:
-            response = await _once(endpoints, clock, inner, request, member)
-            failure = response
-            if not probe or not _is_failure(response):
-                return response
+            failure = await _once(endpoints, clock, inner, request, member)
         except TransportError as error:
-            if not probe:
-                raise
             failure = error
         except CircuitOpen:  # nothing was sent
             if not endpoints.others(call):
                 raise
             continue
-        if not endpoints.others(call) or resend_obstacle(request, failure) is not None:
+        again = probes and _failed(failure) and endpoints.others(call) and resend_obstacle(request, failure) is None
+        call.elsewhere = endpoints.others(call)
+        if not again:
             if isinstance(failure, TransportError):
                 raise failure
             return failure
-        if not isinstance(failure, TransportError) and failure.open_body is not None:
-            failure.open_body.close()
         may_probe = False
-        if call.attempts:
-            call.attempts[-1].then = "sent elsewhere at once: it was the probe of an endpoint that had failed"
-        call.why = f"balance: the probe of {endpoints.host(member)} failed"
+        _note_probe(call, endpoints.host(member), failure)
 
 
-async def _once(
-    endpoints: EndpointSet, clock: Clock, inner: Send, request: Request, member: Health
-) -> Response:
+def _note_probe(call: Call, host: str, failure: Response | TransportError) -> None:
+    """Write into the records that a probe failed, and why there is a next attempt."""
+    if not isinstance(failure, TransportError) and failure.open_body is not None:
+        failure.open_body.close()
+    if call.attempts:
+        call.attempts[-1].then = "sent elsewhere at once: it was the probe of an endpoint that had failed"
+    call.why = f"balance: the probe of {host} failed"
+
+
+async def _once(endpoints: EndpointSet, clock: Clock, inner: Send, request: Request, member: Health) -> Response:
     """Make one attempt at an endpoint, and let its state learn from it (rules 4 and 5)."""
     balancer, call = endpoints.balancer, request.call
     target, records_before = endpoints.at(member, request.target), len(call.attempts)
@@ -280,10 +295,6 @@ async def _once(
     response: Response | None = None
     try:
         response = await inner(request.copy(target=target))
-        response.placed = placed
-        if len(call.attempts) > records_before:
-            _learn(balancer, member, response, call, clock.now())
-        return response
     except TransportError as error:
         # without an attempt record nothing was sent: no verdict
         if len(call.attempts) > records_before and blames_host(error):
@@ -292,9 +303,14 @@ async def _once(
             balancer.failed(member, call, clock.now())
         raise
     except asyncio.CancelledError:
-        if len(call.attempts) > records_before and call.attempts[-1].elapsed > (member.latency or inf):
-            member.learn(clock.now(), call.attempts[-1].elapsed)
+        if len(call.attempts) > records_before:
+            balancer.left(member, clock.now(), call.attempts[-1].elapsed)
         raise
+    else:
+        response.placed = placed
+        if len(call.attempts) > records_before:
+            _learn(balancer, member, response, call, clock.now())
+        return response
     finally:
         release_at_end(response, partial(_done, balancer, member, call))
 
@@ -306,7 +322,7 @@ def _done(balancer: Balancer, member: Health, call: Call, _: BaseException | Non
 def _learn(balancer: Balancer, member: Health, response: Response, call: Call, now: float) -> None:
     status, meaning = response.effective_status, response.meaning
     out = (meaning is not None and meaning.out) or _WANTS_OUT in response.headers
-    if out or _is_failure(response):
+    if out or _failed(response):
         balancer.failed(member, call, now, wants_out=out)
         return
     balancer.succeeded(member, call, now)
@@ -314,8 +330,11 @@ def _learn(balancer: Balancer, member: Health, response: Response, call: Call, n
         member.learn(now, call.attempts[-1].elapsed)
 
 
-def _is_failure(response: Response) -> bool:
-    meaning = response.meaning
+def _failed(outcome: Response | TransportError) -> bool:
+    """Rule 5."""
+    if isinstance(outcome, TransportError):
+        return True
+    meaning = outcome.meaning
     if meaning is None or meaning.failed is None:
-        return response.effective_status >= _SERVER_ERRORS
+        return outcome.effective_status >= _SERVER_ERRORS
     return meaning.failed

@@ -32,22 +32,20 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from contextvars import ContextVar
-from math import inf
 from typing import TYPE_CHECKING, Any
 
-from tenacity import Future, RetryCallState
-
-from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError, status_error
+from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError
 from asyncapi.messages.call import Call
 from asyncapi.sansio.failures import retry_choice
 from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out, unprocessed
-from asyncapi.sansio.http.retry_after import retry_after
+from asyncapi.sansio.failures.tries import Tries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tenacity import RetryCallState
+
     from asyncapi.clock import Clock
-    from asyncapi.messages.meaning import Meaning
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.retry_budget import Retries
@@ -190,18 +188,15 @@ class _Again:
     __slots__ = (
         "_behind_mesh",
         "_budget",
-        "_by_proxy",
         "_clock",
         "_free",
         "_inner",
-        "_most",
         "_owed",
         "_paid",
         "_policy",
         "_replays",
         "_request",
         "_retry_after",
-        "_slept",
         "_tries",
     )  # fmt: skip
 
@@ -223,11 +218,8 @@ class _Again:
         self._free = free
         self._retry_after: float | None = None  # seconds that the server asks to wait
         self._behind_mesh = behind_mesh
-        self._tries = 1
-        self._by_proxy = 0  # those of them that a proxy has made
-        self._most: float = inf  # tries, where a proxy says how many more may help
+        self._tries = Tries(self._policy.max_attempts)
         self._paid = 0.0
-        self._slept = 0.0
         self._replays = retry_choice.Replays()
 
     async def send(self, failure: Response | TransportError) -> Response:
@@ -235,7 +227,7 @@ class _Again:
         while True:
             records_before, self._owed = len(call.attempts), 0.0
             if not isinstance(failure, TransportError) and failure.meaning is not None:
-                self._count(failure.meaning)
+                self._tries.take_in(failure.meaning)  # rule 6
             self._budget.failed(self._clock.now(), timed_out=timed_out(failure))
             try:
                 await self._prepare(failure, call)
@@ -253,13 +245,6 @@ class _Again:
             finally:
                 if self._owed and len(call.attempts) == records_before:  # paid for, but never sent
                     self._budget.refund(self._owed)
-
-    def _count(self, meaning: Meaning) -> None:
-        """Take in what a proxy tells of its attempts, and of those to come (rule 6)."""
-        self._by_proxy += meaning.attempts - 1
-        self._tries += meaning.attempts - 1
-        if meaning.more is not None:
-            self._most = min(self._most, self._tries + meaning.more)
 
     async def attempt(self) -> Response:
         """Send the request, waiting for a circuit that has just opened (rule 4)."""
@@ -282,14 +267,14 @@ class _Again:
         late = deadline is not None and clock.now() + wait >= deadline
         if late or (call.settings.max_wait is not None and wait > call.settings.max_wait):
             raise refusal
-        state = self._state(refusal, call)
+        state = self._state(refusal)
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
             if await _called(policy.stop, state):
                 raise refusal
         call.phase = "backoff"
         await clock.sleep(wait)
-        self._slept += wait
+        self._tries.slept += wait
         call.log_wait(f"breaker {wait:.3g} s")
 
     async def _prepare(self, failure: Response | TransportError, call: Call) -> None:
@@ -305,7 +290,7 @@ class _Again:
             return
         if _refused(self._request, failure):
             return
-        state = self._state(failure, call)
+        state = self._state(failure)
         if not await self._worthwhile(failure, state):
             if not isinstance(failure, TransportError) and failure.effective_status < 400:  # noqa: PLR2004
                 self._budget.succeeded(self._paid)
@@ -315,8 +300,7 @@ class _Again:
         await self._allow(failure, wait, source, state)
         if not isinstance(failure, TransportError) and failure.open_body is not None:
             failure.open_body.close()
-        self._tries += 1
-        self._slept += wait
+        self._tries.next(wait)
         _note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {source} {wait:.3g} s")
         call.phase = "backoff"
         if wait > 0:
@@ -338,13 +322,15 @@ class _Again:
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
         policy, asked = self._policy, retry_choice.wait_asked_for(failure, self._clock.wall())
+        if self._request.call.elsewhere:  # another endpoint has asked for nothing
+            asked = None
         self._retry_after = asked
         if asked:
             return asked, _RETRY_AFTER
         if policy.wait is not None:
             return max(0.0, float(await _called(policy.wait, state))), "wait strategy"
         draw = self._clock.random()
-        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, asked=asked), "backoff"
+        return retry_choice.backoff(self._tries.made, draw, base=policy.base, cap=policy.cap, asked=asked), "backoff"
 
     async def _allow(
         self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None
@@ -357,7 +343,7 @@ class _Again:
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
             if await _called(policy.stop, state):
-                raise _GiveUp(f"the stop strategy ended it after {self._tries} attempts")
+                raise _GiveUp(f"the stop strategy ended it after {self._tries.made} attempts")
         if source is _RETRY_AFTER and wait > policy.max_retry_after:
             why = f"the server asks to wait {wait:.3g} s, longer than max_retry_after={policy.max_retry_after:g}"
             raise _GiveUp(why, held_by="max_retry_after")
@@ -374,36 +360,18 @@ class _Again:
         """Why there is no further attempt, whatever the `stop` strategy says (question 3); None if there is one."""
         if self._behind_mesh and not (isinstance(failure, TransportError) and unprocessed(failure)):  # rule 6
             return "the mesh retries, not this client (mesh=)"
-        most, by_proxy = self._policy.max_attempts, f", {self._by_proxy} of them by a proxy" if self._by_proxy else ""
-        if most is not None and self._tries >= most:
-            return f"{self._tries} of {most} attempts made{by_proxy}"
-        if self._tries >= self._most:
-            return f"{self._tries} attempts made{by_proxy}: more would add to the overload"
-        return None
+        return self._tries.exhausted or None
 
     def _spent(self, why: str) -> _GiveUp:
         why = why.format(self._request.call.host)
         return _GiveUp(why, cause=BudgetSpent(why, request=self._request))
 
-    def _state(self, failure: Response | AsyncAPIError, call: Call) -> RetryCallState | None:
+    def _state(self, failure: Response | AsyncAPIError) -> RetryCallState | None:
         """Make what tenacity's strategies are called with (rule 5); None if the policy has none."""
         policy = self._policy
         if policy.retry is None and policy.stop is None and policy.wait is None:
             return None
-        state = RetryCallState(None, None, (self._request,), {})  # type: ignore[arg-type]  # no Retrying object
-        state.start_time = call.started
-        state.attempt_number = self._tries
-        state.idle_for = self._slept
-        state.outcome = Future(self._tries)
-        state.outcome_timestamp = self._clock.now()
-        if isinstance(failure, AsyncAPIError):
-            state.outcome.set_exception(failure)
-        elif failure.effective_status >= 400:  # noqa: PLR2004
-            asked = retry_after(failure.headers, self._clock.wall())
-            state.outcome.set_exception(status_error(failure.as_meant(), request=self._request, retry_after=asked))
-        else:
-            state.outcome.set_result(failure)
-        return state
+        return self._tries.state(self._request, failure, self._clock.now(), self._clock.wall())
 
     def _end(self, failure: Response | TransportError, verdict: _GiveUp, call: Call) -> Response:
         reason = str(verdict)

@@ -34,8 +34,7 @@ class Meaning:
         unprocessed: Whether it proves that the server did nothing: any request may be sent again. None for what the
             status says; False where the status (429) would prove it, and this response does not.
         wait: Seconds that the server asks to wait, in place of what `Retry-After` says.
-        attempts: How many attempts were made for it, those of a proxy behind this one included: they count as ours, and
-            where there were several, no status proves that the server did nothing.
+        attempts: How many attempts were made for it, those of a proxy behind this one included: they count as ours.
         more: The most attempts that may follow it; None for as many as the policy allows.
         out: Whether this endpoint wants no more requests for now.
     """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY  # noqa: TC003 - the dataclass reads it
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from yarl import URL
 
 from asyncapi.errors import ConfigError
-from asyncapi.messages.base_url import base_of
+from asyncapi.messages.base_url import base_of, root_of
 from asyncapi.messages.uri import has_dot_segments
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.origin import origin
@@ -21,6 +21,7 @@ from asyncapi.settings.checks import Bounds
 
 _NAME = re.compile(r"(?=.{1,253}\.?$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_\-]{1,63}\.?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@%]*)*")
+_ANY_PATH = "/base"
 _NOWHERE = "endpoints.invalid"  # RFC 6761 section 6.4: no name server knows it, so it can't be sent to by mistake
 
 
@@ -92,7 +93,9 @@ class Endpoints:
     def __post_init__(self) -> None:
         object.__setattr__(self, "endpoints", _several(self.endpoints))
         if bool(self.service) == bool(self.endpoints):
-            raise ConfigError("Endpoints: give a list with at least one endpoint, or Endpoints.srv('_api._tcp.example')")
+            raise ConfigError(
+                "Endpoints: give a list with at least one endpoint, or Endpoints.srv('_api._tcp.example')"
+            )
         if not self.service:
             _check(self.endpoints)
             if self.zone and self.zone not in {endpoint.zone for endpoint in self.endpoints}:
@@ -139,10 +142,15 @@ class Endpoints:
 
     @cached_property
     def base(self) -> str:
-        """The base URL that stands for all of them, above the choice of one."""
+        """The base URL that stands for all of them, above the choice of one.
+
+        It has their path: "" and "?x=1" mean something else below "/v1" than below none.
+        """
         if self.service:
-            return f"{self.scheme}://{self.service.rstrip('.').lower()}"
-        return f"{self.endpoints[0].base.partition('://')[0]}://{_NOWHERE}"
+            return f"{self.scheme}://{self.service.rstrip('.').lower()}{self.path.rstrip('/')}"
+        paths = {root_of(endpoint.base).path for endpoint in self.endpoints}
+        scheme = self.endpoints[0].base.partition("://")[0]
+        return f"{scheme}://{_NOWHERE}{paths.pop() if len(paths) == 1 else _ANY_PATH}"
 
     @cached_property
     def rules(self) -> Rules:
@@ -197,7 +205,9 @@ def _check(endpoints: tuple[Endpoint, ...]) -> None:
         url = URL(endpoint.base, encoded=True)
         same = (*origin(url), url.raw_path.rstrip("/"))
         if same in seen:
-            raise ConfigError(f"endpoints: {redact_url(endpoint.base)!r} is there twice; weight=2 gives it a double share")
+            raise ConfigError(
+                f"endpoints: {redact_url(endpoint.base)!r} is there twice; weight=2 gives it a double share"
+            )
         seen.add(same)
     if len({endpoint.base.partition("://")[0] for endpoint in endpoints}) > 1:
         raise ConfigError("endpoints: some are https and some http: a retry must not go unencrypted; give one scheme")

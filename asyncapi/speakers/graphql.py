@@ -287,7 +287,8 @@ class GraphQL(GraphQLStreams):
         body = results.plain(response)
         found = [result for each in (body if isinstance(body, list) else [body]) if (result := result_of(each))]
         trusted = is_from_server(response.status, response.headers.get("Content-Type", ""))
-        return error_codes.meaning_of(found, self._codes, trusted=trusted, wall=self.line.clock.wall())
+        wall = self.line.clock.wall()
+        return error_codes.meaning_of(found, self._codes, status=response.status, trusted=trusted, wall=wall)
 
 
 def with_headers(usual: Mapping[str, str], given: Headers) -> CIMultiDict[str]:

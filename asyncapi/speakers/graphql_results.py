@@ -162,11 +162,15 @@ def value_in(result: Result, response: Response, place: Place) -> Any:
 
 def graphql_error(result: Result, response: Response, message: str = "") -> GraphQLError:
     """Make the error of a result."""
-    return GraphQLError(
+    request = response.request
+    error = GraphQLError(
         message or summary(result.errors),
         errors=result.errors, data=result.data, extensions=result.extensions, status=response.status,
-        request=response.request, attempts=response.attempts,
+        request=request, attempts=response.attempts,
     )  # fmt: skip
+    if request is not None:  # why there were no more attempts
+        error.phase, error.held_by, error.__cause__ = request.call.ended_by, request.call.held_by, request.call.cause
+    return error
 
 
 def _modelled(data: Any, response: Response, place: Place) -> Any:

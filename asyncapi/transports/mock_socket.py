@@ -155,10 +155,10 @@ class MockSocket:
             raise ConfigError(
                 "the mock handler returned a socket that was used before: make a new one for each handshake"
             )
-        self.request = request
+        self.request = handshake(request, upgrade)
         pipe = _Pipe(None if self._pongs else upgrade.heartbeat, upgrade.max_message)
         picked = self._picked(upgrade)
-        task = asyncio.get_running_loop().create_task(self._talk(Peer(request, pipe), pipe))
+        task = asyncio.get_running_loop().create_task(self._talk(Peer(self.request, pipe), pipe))
         headers = {"Upgrade": "websocket", "Connection": "Upgrade", **self._headers}
         if picked:
             headers["Sec-WebSocket-Protocol"] = picked

@@ -51,7 +51,8 @@ _OUT = "x-envoy-immediate-health-check-fail"
 _SERVICE_TIME = "x-envoy-upstream-service-time"
 _MOST = 100  # attempts that a count is believed
 _DIGITS = 9  # of a count
-_TOO_MANY_REQUESTS, _UNAVAILABLE = 429, 503
+_GRPC_STATUS = "grpc-status"
+_OK, _TOO_MANY_REQUESTS, _UNAVAILABLE = 200, 429, 503
 # Rule 3: what Envoy's router says of a pool without hosts, and of a connection that never was. One that ended later
 # ("connection termination") may have carried the request.
 _UNSENT = (
@@ -101,6 +102,8 @@ def behind_a_mesh(response: Response, meaning: Meaning | None) -> Meaning | None
         response: The response of one attempt.
         meaning: What the protocol of its call says, if any.
     """
+    if meaning is None and response.status == _OK:
+        meaning = _of_grpc(response)
     status = response.status if meaning is None else meaning.status
     headers = response.headers
     if status >= 400:  # noqa: PLR2004
@@ -129,11 +132,13 @@ def _refined(headers: Mapping[str, str], status: int, meaning: Meaning | None) -
     if attempts <= 1 and not (overloaded or limited or out):
         return meaning
     meaning = _own(meaning, status)
-    meaning.attempts = max(meaning.attempts, attempts)
+    if attempts > 1:
+        meaning.attempts = max(meaning.attempts, attempts)
+        meaning.unprocessed = False  # a status, be it 429, speaks of the last attempt alone
     meaning.out = meaning.out or out
     if overloaded:
         _as_rate_limit(meaning, f"{status}: overloaded ({_OVERLOADED})")
-        meaning.unprocessed, meaning.more = attempts <= 1, 1  # rule 2
+        meaning.unprocessed, meaning.more = attempts <= 1, 1  # rules 1 and 2
     elif limited and status != _TOO_MANY_REQUESTS:
         _as_rate_limit(meaning, f"{status}: rate limited ({_RATE_LIMITED})")
     return meaning
@@ -151,9 +156,24 @@ def _as_rate_limit(meaning: Meaning, text: str) -> None:
 
 def _never_sent(response: Response, headers: Mapping[str, str]) -> bool:
     """Whether the proxy proves that it could not connect to any server (rule 3)."""
-    if response.status != _UNAVAILABLE or attempts_behind(headers) != 1 or _SERVICE_TIME in headers:
+    if attempts_behind(headers) != 1 or _SERVICE_TIME in headers:
         return False
-    return response.content[:_READ].decode("latin-1").startswith(_UNSENT)
+    if response.status == _OK:  # to a gRPC call, Envoy says it so
+        return headers.get("grpc-message", "").startswith(_UNSENT)
+    return response.status == _UNAVAILABLE and response.content[:_READ].decode("latin-1").startswith(_UNSENT)
+
+
+def _of_grpc(response: Response) -> Meaning | None:
+    """Read the `grpc-status` of a 200; None where it has none, or is OK."""
+    fields = response.headers if _GRPC_STATUS in response.headers else response.trailers
+    status = fields.get(_GRPC_STATUS)
+    if status is None or status.strip() == "0":
+        return None
+    from asyncapi.sansio.rpc import statuses  # noqa: PLC0415 - few calls are of gRPC
+    from asyncapi.sansio.rpc.metadata import message_of  # noqa: PLC0415 - as above
+
+    code = statuses.code_of(status.strip())
+    return statuses.meaning_of(code, message_of(fields.get("grpc-message", "")), pushback=statuses.pushback_of(fields))
 
 
 def asked_of(proxy: str, *, ours: bool, total: float, each: float) -> Iterator[tuple[str, str]]:

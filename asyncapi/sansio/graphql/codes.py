@@ -12,7 +12,8 @@ limits").
 Rules:
 1. The error that is dealt with first wins: a credential before a limit, a limit before a failure.
 2. A failure (503, 504) counts where there is no data; with partial data the response is the caller's to judge.
-3. It is no proof that nothing was done if the execution may have begun, or if the response may not be the server's.
+3. It is no proof that nothing was done if the execution may have begun, or if the response may not be the server's
+   and its status doesn't say the same.
 """
 
 from __future__ import annotations
@@ -61,32 +62,37 @@ DEFAULT: Mapping[str, int] = {plain(code): status for status, codes in _STATUSES
 """The HTTP status whose treatment each code gets."""
 
 
-def meaning_of(results: Iterable[Result], codes: Mapping[str, int], *, trusted: bool, wall: float) -> Meaning | None:
+def meaning_of(
+    results: Iterable[Result], codes: Mapping[str, int], *, status: int, trusted: bool, wall: float
+) -> Meaning | None:
     """Say what the errors of a response mean; None where no code says more than the HTTP status.
 
     Args:
         results: One, or those of a batch.
         codes: `DEFAULT`, or that with the user's own; their names as `plain` writes them.
+        status: The HTTP status of the response.
         trusted: Whether the response is the GraphQL server's.
         wall: Now, in seconds since the Unix epoch.
     """
     found: dict[int, tuple[Any, float | None]] = {}
-    executed = not trusted  # rule 3
+    executed = False
     for result in results:
         executed = executed or result.executed
         for error in result.errors:
             code = code_of(error)
-            status = _status(code, codes)
-            if status is None or (status >= _FAILURES and result.data is not None):  # rule 2
+            meant = _status(code, codes)
+            if meant is None or (meant >= _FAILURES and result.data is not None):  # rule 2
                 continue
-            wait = _wait(error.get("extensions"), wall) or _wait(result.extensions, wall)
-            first, longest = found.get(status, (code, None))
-            found[status] = first, wait if longest is None else max(longest, wait or 0.0)
-    for status in (*_ORDER, *sorted(found)):
-        if status in found:
-            code, wait = found[status]
+            first, longest = found.get(meant, (code, None))
+            waits = (longest, _wait(error.get("extensions"), wall))
+            longest = max((wait for wait in waits if wait is not None), default=_wait(result.extensions, wall))
+            found[meant] = first, longest
+    for meant in (*_ORDER, *sorted(found)):
+        if meant in found:
+            code, wait = found[meant]
+            doubtful = executed or not (trusted or status == meant)  # rule 3
             text = f"GraphQLError: {one_line(str(code))[:_SHOWN]}"
-            return Meaning(status, text, wait=wait, unprocessed=False if executed else None)
+            return Meaning(meant, text, wait=wait, unprocessed=False if doubtful else None)
     return None
 
 

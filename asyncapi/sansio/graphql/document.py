@@ -138,5 +138,5 @@ def _end(text: str, at: int) -> int:
 
 
 def _shown(text: str, at: int) -> str:
-    line = text.count("\n", 0, at) + 1
-    return f"line {line}: {text[at : at + _SHOWN].splitlines()[0]!r}"
+    rest = text[at : at + _SHOWN].partition("\n")[0]
+    return f"line {text.count(chr(10), 0, at) + 1}: {rest!r}" if rest else "its end"

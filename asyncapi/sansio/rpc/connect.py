@@ -1,10 +1,10 @@
 """Connect: what it writes of a call, and how it reads a response (connectrpc.com/docs/protocol).
 
 Rules:
-1. A unary call is a plain POST with the message as its body, or a GET with the message in its query where the method has
-   no side effects and the URL stays short. The response is a 200 with the message, or another status with an error.
-2. Any other call is a POST of envelopes. So is the response to it: a 200, whose last envelope has the flag 0x02 and says
-   how the call has ended. A body without it was cut off.
+1. A unary call is a plain POST with the message as its body, or a GET with the message in its query where the method
+   has no side effects and the URL stays short. The response is a 200 with the message, or another status with an error.
+2. Any other call is a POST of envelopes. So is the response to it: a 200, whose last envelope has the flag 0x02 and
+   says how the call has ended. A body without it was cut off.
 3. Trailing metadata of a unary response has the prefix `trailer-` among its headers.
 4. HTTP compresses unary bodies; of a stream each message is compressed by itself, so that none waits for the next.
 """
@@ -122,13 +122,17 @@ class Connect:
             found = error_of(response.status, kind, response.content, metadata.NONE)
         elif "grpc-status" in response.trailers:  # the end of a stream, which was looked for in its open body
             return statuses.read_ending(response.trailers, late=late)
-        elif response.status == _OK_STATUS and response.open_body is None and bare(kind).startswith(_STREAM):
-            found = self._end_of(response)
+        elif response.status == _OK_STATUS and response.open_body is None:
+            found = self._end_of(response, kind)
         if found is None or found.code is Code.OK:
             return None
-        return statuses.meaning_of(found.code, found.details, late=late, packed=found.packed)
+        return statuses.meaning_of(found.code, found.details, late=late)
 
-    def _end_of(self, response: Response) -> Ending:
+    def _end_of(self, response: Response, kind: str) -> Ending:
+        """How a whole response ends the call, as far as it can be told without the method."""
+        if not bare(kind).startswith(_STREAM):
+            wrong = _wrong_type(kind, f"application/{self._codec}")
+            return Ending() if wrong is None else Ending(wrong.code, wrong.details)
         try:
             reader = _Messages(response, self._max, self._codec)
             reader.feed(response.content)
@@ -175,13 +179,14 @@ class Connect:
 class _Messages:
     """The messages of one response that streams (rule 2)."""
 
-    __slots__ = ("_coding", "_envelopes", "_max", "ending", "initial")
+    __slots__ = ("_coding", "_envelopes", "_is_error", "_max", "ending", "initial")
 
     def __init__(self, response: Response, max_message: int | None, codec: str) -> None:
         kind = response.headers.get("content-type", "")
         self.initial: Metadata = metadata.read(response.headers.items())
         self.ending: Ending | None = None
-        if response.status != _OK_STATUS:
+        self._is_error = response.status != _OK_STATUS
+        if self._is_error:
             self.ending = error_of(response.status, kind, response.content, metadata.NONE)
         elif (wrong := _wrong_type(kind, _STREAM + codec)) is not None:
             raise wrong
@@ -191,13 +196,15 @@ class _Messages:
 
     def feed(self, piece: bytes) -> list[bytes]:
         messages: list[bytes] = []
+        if self._is_error:  # which was read from the whole body
+            return messages
         for flags, payload in self._envelopes.feed(piece):
             if flags & ~(COMPRESSED | END):
                 raise RPCError(Code.INTERNAL, f"a message has the flags {flags:#04x}: the response is no Connect")
             if self.ending is not None:
                 raise RPCError(Code.INTERNAL, "the response goes on after the end of its stream")
             if flags & COMPRESSED:
-                payload = codings.decompress(self._coding, payload, self._max)  # noqa: PLW2901 - as it was meant
+                payload = codings.decompress(self._coding, payload, self._max)
             if flags & END:
                 self.ending = end_of_stream(payload)
             else:

@@ -1,8 +1,8 @@
 """Read the errors of the Connect protocol, and the last envelope of its streams (connectrpc.com/docs/protocol).
 
 Rules:
-1. An error is a JSON object: `code`, `message`, and `details` of a type and its bytes in base64. A unary response has it
-   as its body, with a status other than 200.
+1. An error is a JSON object: `code`, `message`, and `details` of a type and its bytes in base64. A unary response has
+   it as its body, with a status other than 200.
 2. The last envelope of a stream says in JSON how it ended: `{"error": {...}, "metadata": {...}}`.
 3. Where a proxy responded instead of the server, or the JSON is no error, the HTTP status says which code it is.
 4. Names of codes are those of gRPC in lower case, but for `canceled`.

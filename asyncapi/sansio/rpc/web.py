@@ -20,7 +20,7 @@ from asyncapi.errors import ConfigError, RPCError
 from asyncapi.messages.code import Code
 from asyncapi.sansio.rpc import codings, metadata, statuses, timeouts
 from asyncapi.sansio.rpc.envelopes import COMPRESSED, Envelopes, envelope
-from asyncapi.sansio.rpc.grpc import MESSAGE, PREVIOUS, STATUS, TIMEOUT, ending_of
+from asyncapi.sansio.rpc.grpc import PREVIOUS, STATUS, TIMEOUT, ending_of
 from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class GRPCWeb:
         if ending.code is Code.OK:
             return None
         pushback = ending.trailing.get(statuses.PUSHBACK)
-        return statuses.meaning_of(ending.code, ending.details, pushback=pushback, late=late, packed=ending.packed)
+        return statuses.meaning_of(ending.code, ending.details, pushback=pushback, late=late)
 
     def _end_of(self, response: Response) -> Ending:
         try:
@@ -131,14 +131,15 @@ class GRPCWeb:
 class _Messages:
     """The messages of one response (rules 1 to 3)."""
 
-    __slots__ = ("_coding", "_envelopes", "_max", "_text", "ending", "initial")
+    __slots__ = ("_coding", "_envelopes", "_max", "_stated", "_text", "ending", "initial")
 
     def __init__(self, response: Response, max_message: int | None) -> None:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._stated: Ending | None = None  # in the head
         self.ending: Ending | None = None
         self.initial: Metadata = metadata.NONE
         if STATUS in response.headers:  # rule 2
-            self.ending = ending_of(response.headers)
+            self._stated = self.ending = ending_of(response.headers)
         elif response.status != _OK_STATUS or not kind.startswith(_KIND):
             raise _no_web(response, kind)
         else:
@@ -150,13 +151,15 @@ class _Messages:
 
     def feed(self, piece: bytes) -> list[bytes]:
         messages: list[bytes] = []
+        if self._stated is not None and self._stated.code is not Code.OK:
+            return messages
         for flags, payload in self._envelopes.feed(piece if self._text is None else self._text.feed(piece)):
             if flags & ~(COMPRESSED | TRAILERS):
                 raise RPCError(Code.INTERNAL, f"a message has the flags {flags:#04x}: the response is no grpc-web")
-            if self.ending is not None:
+            if self.ending is not self._stated:
                 raise RPCError(Code.INTERNAL, "the response goes on after its trailers")
             if flags & COMPRESSED:
-                payload = codings.decompress(self._coding, payload, self._max)  # noqa: PLW2901 - as it was meant
+                payload = codings.decompress(self._coding, payload, self._max)
             if flags & TRAILERS:
                 self.ending = _ending(payload)
             else:

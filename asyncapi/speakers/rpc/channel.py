@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Body
     from asyncapi.speakers.line import Line
     from asyncapi.speakers.rpc.options import RPCOptions
-    from asyncapi.speakers.rpc.protocols import ProtocolName
+    from asyncapi.speakers.rpc.protocols import Codec, ProtocolName
     from asyncapi.types import Unset
 
 C = TypeVar("C")
@@ -36,6 +36,7 @@ class Channel:
     Args:
         line: The client.
         protocol: "grpc", "connect" or "grpc-web".
+        codec: What messages are written in: "proto", or "json" over Connect.
         compression: How messages are compressed that are sent: "gzip", "deflate", a `grpc.Compression`, or None.
         max_message: Most bytes of a message that is received; by default the client's `max_body`. None for no bound.
 
@@ -48,6 +49,7 @@ class Channel:
         line: Line,
         protocol: ProtocolName = "grpc",
         *,
+        codec: Codec = "proto",
         compression: Any = None,
         max_message: int | Unset | None = UNSET,
     ) -> None:
@@ -55,7 +57,8 @@ class Channel:
         if most is not None and (type(most) is not int or most < 1):
             raise ConfigError(f"max_message={most!r}: give a number of bytes, at least 1, or None for no bound")
         self._line = line
-        self._protocol = protocol_of(protocol, most)
+        self._protocol = protocol_of(protocol, most, codec)
+        self._json = codec == "json"
         self._compression = coding_of(compression)
         if self._protocol.needs_http2:
             line.check_http2("gRPC")
@@ -65,7 +68,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,  # noqa: FBT001 - as stubs give it
+        _registered_method: bool | None = False,
     ) -> MultiCallable[UnaryUnaryCall]:
         """Return the callable of a method that takes one message and returns one."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=False, streams_out=False)
@@ -76,7 +79,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,  # noqa: FBT001
+        _registered_method: bool | None = False,
     ) -> MultiCallable[UnaryStreamCall]:
         """Return the callable of a method that takes one message and returns a stream."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=False, streams_out=True)
@@ -87,7 +90,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,  # noqa: FBT001
+        _registered_method: bool | None = False,
     ) -> StreamMultiCallable[StreamUnaryCall]:
         """Return the callable of a method that takes a stream of messages and returns one."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=True, streams_out=False)
@@ -98,7 +101,7 @@ class Channel:
         method: str,
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,  # noqa: FBT001
+        _registered_method: bool | None = False,
     ) -> StreamMultiCallable[StreamStreamCall]:
         """Return the callable of a method that takes and returns a stream of messages."""
         site = self._site(method, request_serializer, response_deserializer, streams_in=True, streams_out=True)
@@ -113,8 +116,12 @@ class Channel:
         streams_in: bool,
         streams_out: bool,
     ) -> Site:
-        if not isinstance(path, str) or not path.startswith("/"):
+        if not path.startswith("/"):
             raise ConfigError(f"method {path!r}: give its path, '/package.Service/Method'")
+        if self._json:
+            from asyncapi.speakers.rpc.json_codec import serializers  # noqa: PLC0415 - few need it
+
+            serialize, deserialize = serializers(serialize, deserialize)
         method = method_of(path, streams_in=streams_in, streams_out=streams_out)
         return Site(self._line, self._protocol, method, serialize, deserialize, self._compression)
 
@@ -187,6 +194,8 @@ def _to_stream(site: Site, message: Any, options: dict[str, Any]) -> UnaryStream
 
 def _of_stream(site: Site, kind: Callable[..., C], messages: Any, options: dict[str, Any]) -> C:
     coding = site.coding(options)
+    if kind is StreamStreamCall and not site.protocol.needs_http2:  # which has found out already
+        site.line.check_http2("a call that streams in both directions")
 
     def frame(message: Any) -> bytes:
         return site.protocol.frame(site.serialized(message), coding)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asyncapi.settings import Retry, Timeout
     from asyncapi.types import Unset
 
+
 class RPCOptions(TypedDict, total=False):
     """What one RPC takes."""
 
@@ -35,6 +36,9 @@ class RPCOptions(TypedDict, total=False):
     """A `Retry`, or the attempts in all, instead of the client's; None for a single attempt."""
     idempotent: bool | None
     """Whether calling it twice does its work once; by default what the method's `idempotency_level` says."""
+    get: bool | None
+    """Whether a unary call of Connect is sent as a GET, which caches may keep; by default where the method's
+    `idempotency_level` is NO_SIDE_EFFECTS. True says that it has none, so that it is safe to send again, too."""
     idempotency_key: str | bool | None
     """True makes one, text is sent as it is: the call becomes safe to send again."""
     auth: Credential | Unset | None

@@ -32,12 +32,13 @@ class Written:
         closed: Whether no more messages will be written, or taken.
     """
 
-    __slots__ = ("_frames", "_news", "_taken", "body", "closed", "frame")
+    __slots__ = ("_frames", "_news", "_stopped", "_taken", "body", "closed", "frame")
 
     def __init__(self, frame: Callable[[Any], bytes]) -> None:
         self.frame: Callable[[Any], bytes] = frame
         self.body: Body = Body(self._open, length=None, rewindable=True)
         self.closed: bool = False
+        self._stopped = False
         self._frames: deque[bytes] = deque()
         self._news: asyncio.Future[None] | None = None  # there while the transport waits for a message
         self._taken: asyncio.Future[None] | None = None  # there while a writer waits for the transport
@@ -60,9 +61,8 @@ class Written:
         _wake(self._news)
 
     def stop(self) -> None:
-        """Take no more messages: the call has ended."""
-        self.closed = True
-        _wake(self._news)
+        """Take no more messages: the call has ended. What the server has got so far must not seem whole to it."""
+        self.closed = self._stopped = True
         _wake(self._taken)
         self._taken = None
 
@@ -74,7 +74,7 @@ class Written:
                 _wake(self._taken)
                 self._taken = None
                 yield frame
-            if self.closed:
+            if self.closed and not self._stopped:
                 return
             self._news = asyncio.get_running_loop().create_future()
             try:

@@ -203,7 +203,7 @@ class StreamUnaryCall(_Streaming):
     def _take(self, task: asyncio.Task[Response]) -> None:
         try:
             self._reply, self._initial, ending = received(self._site, task.result())
-        except BaseException as error:  # noqa: BLE001 - whoever awaits the call gets it
+        except BaseException as error:  # whoever awaits the call gets it
             self._fail(error)
         else:
             self._settle(ending)
@@ -227,6 +227,7 @@ class _Reading(_Streaming):
 
     _streamed: StreamedResponse | None = None
     _messages: Messages
+    _read_by = False  # whether somebody waits for a message
 
     def __init__(self, site: Site, request: Request, written: Written | None, timeout: Any) -> None:
         super().__init__(site, request, written, timeout)
@@ -240,7 +241,7 @@ class _Reading(_Streaming):
     def _take(self, task: asyncio.Task[Response]) -> None:
         try:
             response = task.result()
-        except BaseException as error:  # noqa: BLE001 - whoever reads gets it
+        except BaseException as error:  # whoever reads gets it
             self._fail(error)
             return
         try:
@@ -255,6 +256,7 @@ class _Reading(_Streaming):
         self._head(self._messages.initial)
 
     def _stop(self) -> None:
+        self._ready.clear()
         super()._stop()
         if self._streamed is not None:
             self._streamed.close()
@@ -298,12 +300,15 @@ class _Reading(_Streaming):
             raise shown from error
 
     async def _next(self) -> bytes | None:
+        if self._read_by:
+            raise ConfigError("two tasks read one call: let one of them read it, and share what it reads")
         ready = self._ready
         while not ready:
             if self._ending is not None:
                 if self._error is not None:
                     raise self._error
                 return None
+            self._read_by = True
             try:
                 if self._streamed is None:
                     await self._bounded(self._change(), "headers", read=self._limits.read)
@@ -312,6 +317,8 @@ class _Reading(_Streaming):
             except asyncio.CancelledError:
                 self.cancel()  # rule 2 of `call`
                 raise
+            finally:
+                self._read_by = False
         return ready.popleft()
 
     async def _piece(self) -> None:
@@ -328,8 +335,6 @@ class _Reading(_Streaming):
             self._fail(of_call(error, self._response, self._site.line))
             return
         except AsyncAPIError as error:
-            if isinstance(error, ConfigError) and not self._cancelled:  # two tasks read
-                raise
             self._fail(error)
             return
         if ending.code is Code.OK:

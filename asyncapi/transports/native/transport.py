@@ -127,7 +127,8 @@ class NativeTransport:
             ConfigError: Such a request can't be sent; nothing was sent.
         """
         if request.call.upgrade is not None:
-            return await self._for_upgrades().send(request)
+            handshake: Response = await self._for_upgrades().send(request)
+            return handshake
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
         try:
             return await self._attempt(request)
@@ -150,8 +151,8 @@ class NativeTransport:
             if self._closed:
                 raise ConfigError("this client is closed: make a new one")
             self._sibling = AioHTTPTransport(
-                clock=self._clock, max_body=self._max_body, tls=self._tls, guard=self._guard, cookies=self._jar or False,
-                proxy=self._proxy, unix_socket=self._unix_socket, trust_env=self._trust_env,
+                clock=self._clock, max_body=self._max_body, tls=self._tls, guard=self._guard,
+                cookies=self._jar or False, proxy=self._proxy, unix_socket=self._unix_socket, trust_env=self._trust_env,
                 keepalive=self._keepalive, max_headers=self._max_headers,
             )  # fmt: skip
         return self._sibling
