@@ -184,7 +184,7 @@ class WebSocket(Connections, Generic[T]):
 
     def settled(self) -> None:
         """Say that this connection has proved good, as a message can: the failures before it don't count any more."""
-        self._row.settled(inf)
+        self._row.settled(float("inf"))
 
     @property
     def signed_headers(self) -> tuple[tuple[str, str], ...]:
