@@ -120,12 +120,12 @@ async def test_a_cut_is_a_gap_that_is_seen_before_the_next_result(server, then):
 
 
 async def test_events_that_end_before_complete_are_a_gap():
-    seen = []
+    seen, connections = [], []
 
     async def answer(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
-        last = len(seen) > 3
-        end = b"event: complete\n\n" if last else b""  # without data, as some servers write it
+        connections.append(reader)
+        end = b"event: complete\n\n" if len(connections) == 3 else b""  # without data, as some servers write it
         writer.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
             b': a comment\n\nevent: next\ndata: {"data": {"n": 1}}\n\nevent: ping\ndata:\n\n' + end
