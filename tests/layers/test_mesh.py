@@ -47,7 +47,7 @@ def test_where_we_retry_the_mesh_is_asked_not_to_and_gets_the_limit_of_the_attem
     assert asked(seen[0]) == {RETRIES: "0", TOTAL: "10000", EACH: "10000"}
 
 
-def test_where_the_mesh_retries_it_has_the_whole_call_and_its_attempts_have_our_limit():
+def test_a_mesh_that_retries_has_the_whole_call_and_our_limit_for_each_attempt():
     seen, response = sent(Mesh("mesh"))
     assert [asked(each) for each in seen] == [{TOTAL: "30000", EACH: "10000"}]
     assert response.attempts[0].then == "gave up: the mesh retries, not this client (mesh=)"

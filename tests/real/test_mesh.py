@@ -83,7 +83,7 @@ async def test_a_proxy_that_trusts_nobody_is_still_heard(upstream):
     assert len(upstream.arrivals) == 4
 
 
-async def test_a_full_circuit_of_the_proxy_is_no_failure_of_the_host_and_gets_one_more_attempt(upstream):
+async def test_a_full_circuit_is_no_failure_of_the_host_and_gets_one_more_attempt(upstream):
     gate = asyncio.Event()
 
     async def answer(request, arrival):
