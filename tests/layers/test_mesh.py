@@ -42,6 +42,18 @@ def test_without_the_setting_nothing_is_added():
     assert asked(seen[0]) == {}
 
 
+def test_a_mesh_that_has_retried_gets_the_rest_of_our_attempts():
+    twice = reply(503, headers={"x-envoy-attempt-count": "2"})
+    seen, _ = sent(None, twice, retry=Retry(5))
+    assert [each.get(RETRIES) for each in seen] == [None, "2", "0"]
+    seen, _ = sent(None, twice, retry=Retry(5), options={"headers": {RETRIES: "7"}})
+    assert {each.get(RETRIES) for each in seen} == {"7"}
+    seen, _ = sent(False, twice, retry=Retry(3))
+    assert [each.get(RETRIES) for each in seen] == [None] * 3
+    seen, _ = sent(None, reply(503, headers={"x-envoy-attempt-count": "1"}), retry=Retry(3))
+    assert [each.get(RETRIES) for each in seen] == [None] * 3
+
+
 def test_where_we_retry_the_mesh_is_asked_not_to_and_gets_the_limit_of_the_attempt():
     seen, _ = sent(Mesh(), retry=None)
     assert asked(seen[0]) == {RETRIES: "0", TOTAL: "10000", EACH: "10000"}

@@ -29,7 +29,7 @@ def answering(upstream, status=503, **headers):
 
 
 @EACH
-@pytest.mark.parametrize("retries", [1, 3, 9])
+@pytest.mark.parametrize("retries", [1, 2, 3, 9])
 async def test_a_failing_get_does_not_multiply_the_retries_of_both(upstream, mesh, retries):
     answering(upstream)
     with envoy(backend(upstream.address), route(retries=retries)) as proxy:

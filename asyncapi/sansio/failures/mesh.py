@@ -37,11 +37,14 @@ from copy import copy
 from math import floor, inf
 from typing import TYPE_CHECKING, NamedTuple
 
+from multidict import CIMultiDict
+
 from asyncapi.messages.meaning import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
 _ATTEMPTS = "x-envoy-attempt-count"
@@ -174,6 +177,16 @@ def _of_grpc(response: Response) -> Meaning | None:
 
     code = statuses.code_of(status.strip())
     return statuses.meaning_of(code, message_of(fields.get("grpc-message", "")), pushback=statuses.pushback_of(fields))
+
+
+def with_most_retries(request: Request, most: int) -> Request:
+    """Ask a proxy that has retried a request to do so at most so often; a number that the user has given stays.
+
+    What the proxy made for the first attempt has counted; so that both together keep to one number, it gets the rest.
+    """
+    headers = CIMultiDict(request.headers)
+    headers.setdefault(_ASKED["envoy"].retries, str(most))
+    return request.copy(headers=headers)
 
 
 def asked_of(proxy: str, *, ours: bool, total: float, each: float) -> Iterator[tuple[str, str]]:
