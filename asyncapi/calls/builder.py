@@ -183,6 +183,19 @@ class Builder:
                 raise ConfigError(self.used.describe(built), request=built)
         return built
 
+    def again(self, like: Request, content: bytes) -> Request:
+        """Build a request like one that was built, with another body and a call of its own.
+
+        Args:
+            like: A request without an idempotency key or a credential of its own; its headers don't say a length.
+            content: The body.
+        """
+        built = like.with_headers(like.headers)
+        built.content = content
+        total, settings = self._known_settings(like.timeout, like.retry, like.wait, like.priority, like.tenant)
+        self._begin(built, like.target, total, settings)
+        return built
+
     def _set_own(self, built: Request, cookies: Mapping[str, str] | None) -> None:
         """Set the credential, the cookies and the redirects of the call's own."""
         built.auth = checked_auth(built.auth)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from asyncapi.calls.arguments import shared_options
+from asyncapi.calls.rpc_outcome import rpc_error
 from asyncapi.errors import ConfigError, status_error
 from asyncapi.fanout import outcomes as fanout
 from asyncapi.messages import decoding
@@ -210,8 +211,8 @@ class CallMethods:
         request.call.task = current_task()
         send = self._send if request.auth is UNSET and request.redirects is None else self._send_own
         response = await send(request)
-        if response.status >= 400 and self._raises(options):  # noqa: PLR2004 - where errors begin
-            raise self._status_error(response)
+        if response.effective_status >= 400 and self._raises(options):  # noqa: PLR2004 - where errors begin
+            raise self._outcome_error(response)
         return response if model is None else _decode(model, response)
 
     def _raises(self, options: Mapping[str, Any]) -> bool:
@@ -241,7 +242,7 @@ class CallMethods:
         """
         if options:
             check_options("stream", options, CALL)
-        opener = Opener(self._streams, self._carry, self._status_error, method=method, url=url, options=dict(options))
+        opener = Opener(self._streams, self._carry, self._outcome_error, method=method, url=url, options=dict(options))
         return Stream(opener.open)
 
     @overload
@@ -549,8 +550,8 @@ class CallMethods:
             raise ConfigError(f"a source yields URLs and Requests, not {type(item).__name__}: {item!r:.80}")
         request.call.fan_out = fan_out
         response = await self._carry(request)
-        if response.status >= 400 and raises:  # noqa: PLR2004 - where errors begin
-            raise self._status_error(response)
+        if response.effective_status >= 400 and raises:  # noqa: PLR2004 - where errors begin
+            raise self._outcome_error(response)
         return (response if model is None else _decode(model, response)), response
 
     def _carry(self, request: Request) -> Awaitable[Response]:
@@ -574,18 +575,28 @@ class CallMethods:
 
         return carry
 
+    def _outcome_error(self, response: Response) -> AsyncAPIError:
+        """Make the error of a response whose status, or whose grpc-status behind a mesh, says that it failed."""
+        if response.status >= 400:  # noqa: PLR2004 - where errors begin
+            return self._status_error(response)
+        return _explained(rpc_error(response), response)
+
     def _status_error(self, response: Response) -> AsyncAPIError:
-        request = response.request
         error = status_error(
             response,
-            request=request,
+            request=response.request,
             attempts=response.attempts,
             retry_after=retry_after(response.headers, self._clock.wall()),
         )
-        if request is not None:
-            error.phase, error.__cause__ = request.call.ended_by, request.call.cause
-            error.held_by = request.call.held_by
-        return error
+        return _explained(error, response)
+
+
+def _explained(error: AsyncAPIError, response: Response) -> AsyncAPIError:
+    """Say in the error of a response why it was the last."""
+    if response.request is not None:
+        call = response.request.call
+        error.phase, error.__cause__, error.held_by = call.ended_by, call.cause, call.held_by
+    return error
 
 
 def _decode(model: Any, response: Response) -> Any:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.http.closecodes import ReconnectOn
     from asyncapi.settings import Retry
     from asyncapi.speakers.rpc.channel import Channel
-    from asyncapi.speakers.rpc.protocols import ProtocolName
+    from asyncapi.speakers.rpc.protocols import Codec, ProtocolName
     from asyncapi.speakers.websocket import WebSocket
     from asyncapi.types import Unset
 
@@ -118,7 +118,12 @@ class ProtocolMethods:
         )  # fmt: skip
 
     def grpc(
-        self, protocol: ProtocolName = "grpc", *, compression: Any = None, max_message: int | Unset | None = UNSET
+        self,
+        protocol: ProtocolName = "grpc",
+        *,
+        codec: Codec = "proto",
+        compression: Any = None,
+        max_message: int | Unset | None = UNSET,
     ) -> Channel:
         """Make the channel that generated stubs of gRPC take; its calls are calls of this client.
 
@@ -128,6 +133,7 @@ class ProtocolMethods:
         Args:
             protocol: "grpc", which needs `http2=True`, or `http2="prior"` for http://; "connect" or "grpc-web", which
                 don't.
+            codec: What messages are written in: "proto", or "json" over Connect.
             compression: How messages are compressed that are sent: "gzip", "deflate", a `grpc.Compression`, or None.
             max_message: Most bytes of a message that is received; by default the client's `max_body`. None for no
                 bound.
@@ -138,4 +144,4 @@ class ProtocolMethods:
         from asyncapi.speakers.line import line_of  # noqa: PLC0415 - not every client speaks it
         from asyncapi.speakers.rpc.channel import Channel  # noqa: PLC0415
 
-        return Channel(line_of(self), protocol, compression=compression, max_message=max_message)
+        return Channel(line_of(self), protocol, codec=codec, compression=compression, max_message=max_message)

@@ -71,17 +71,11 @@ class ClientState:
         self.clock = clock
         self._bare, self._cookies = bare, cookies
         self.fleet: Fleet | None = _fleet(settings.shared, clock)
-        self.endpoints: EndpointSet | None = None
-        if settings.endpoints is not None:
-            from asyncapi.layers.balance import EndpointSet, cookies_everywhere  # noqa: PLC0415 - most clients have one
-
-            self.endpoints = EndpointSet(settings.endpoints, clock, self._holds_back)
-            if cookies is not None:
-                self._cookies = cookies = cookies_everywhere(self.endpoints, cookies)
+        self.endpoints: EndpointSet | None = self._start_endpoints()
         self.keyring: Keyring | None = None
         if settings.auth is not None:
             self.keyring = Keyring(settings.auth, settings.base, AuthContext(bare, clock, self.fleet), self.endpoints)
-        self.principals: PrincipalSource | None = _principals(self.keyring, cookies)
+        self.principals: PrincipalSource | None = _principals(self.keyring, self._cookies)
         self.meter: Meter = telemetry.Meter()
         self.watchdog: Watchdog = Watchdog(clock)
         budget = (settings.retry.budget if settings.retry is not None else None) or Budget()
@@ -107,6 +101,17 @@ class ClientState:
         if settings.cache is not None or settings.fallback:
             self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
 
+    def _start_endpoints(self) -> EndpointSet | None:
+        if self.settings.endpoints is None:
+            return None
+        from asyncapi.client.endpoints import endpoint_set  # noqa: PLC0415 - most clients have one endpoint
+        from asyncapi.layers.balance import cookies_everywhere  # noqa: PLC0415
+
+        endpoints = endpoint_set(self, self.settings.endpoints)
+        if self._cookies is not None:
+            self._cookies = cookies_everywhere(endpoints, self._cookies)
+        return endpoints
+
     def for_own_options(self) -> ClientState:
         """Return a view of the same state for calls with `auth=` or `redirects=`, which may act for any user."""
         if self.keyring is None:  # closed with the client, like any
@@ -118,26 +123,16 @@ class ClientState:
         twin.principals = PrincipalSource(self.keyring.principal, self._cookies)
         return twin
 
-    def _holds_back(self, host: str) -> bool:
-        """Whether an attempt to this host would be refused by its circuit, or wait because the host asks for it."""
-        now, breaker = self.clock.now(), self.settings.breaker
-        if self.circuits and breaker is not None and breaker.key is None:
-            circuit = self.circuits.get(host)
-            if circuit is not None and circuit.state != "closed" and circuit.retry_after(now) > 0:
-                return True
-        if self.paces and not callable(self.settings.pace):
-            pace = self.paces.get(host)
-            return pace is not None and pace.pacer.retry_after(now) > 0
-        return False
-
     def of_request(self, request: Request) -> dict[str, Any]:
         """Describe the limits and the breaker as they are for this request, for the record of an attempt."""
         host = request.target.host
         now = self.clock.now()
         seen: dict[str, Any] = {}
-        if self.endpoints is not None and (member := self.endpoints.member(host)) is not None:
-            latency = "" if member.latency is None else f", {member.latency:.3g} s"
-            seen["endpoint"] = f"{member.state(now)}, {member.in_flight} in flight{latency}"
+        if self.endpoints is not None:
+            from asyncapi.client.endpoints import described  # noqa: PLC0415 - most clients have one endpoint
+
+            if text := described(self.endpoints, host, now):
+                seen["endpoint"] = text
         if (budget := self.budgets.get(request.call.host)) is not None:  # none where somebody above retries
             seen["retry budget"] = round(budget.tokens, 3)
         gate = self.gate or (self.gates[host] if self.gates is not None else None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from asyncapi.redact import redact_url
 from asyncapi.sansio.measures.histogram import OTHERS
 
 if TYPE_CHECKING:
@@ -184,14 +183,9 @@ def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -
 def _endpoints(state: ClientState, now: float) -> dict[str, EndpointStats]:
     if state.endpoints is None:
         return {}
-    return {
-        redact_url(member.key): EndpointStats(
-            "starting" if member.state(now) == "in" and member.share(now) < member.weight else member.state(now),
-            member.in_flight, member.latency, member.picks, member.failures, member.ejections, member.zone,
-            member.weight, member.priority,
-        )
-        for member in state.endpoints.balancer.members
-    }  # fmt: skip
+    from asyncapi.client.endpoints import snapshots  # noqa: PLC0415 - most clients have one endpoint
+
+    return snapshots(state.endpoints, now)
 
 
 def _name(key: tuple[str, str]) -> str:

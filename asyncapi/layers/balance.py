@@ -7,13 +7,16 @@ credentials go by that.
 Rules:
 1. Only URLs of the set are balanced: relative ones. Another URL is sent where it says, be it that of an endpoint.
 2. A call that has tried an endpoint (a retry, a hedge) goes to another, while there is one.
-3. An endpoint whose circuit is open, or whose host asks to wait, is passed over while there is another.
+3. An endpoint whose circuit is open, or whose host asks to wait, is passed over while there is another; and a retry
+   that goes to another doesn't wait for what the first has asked for (`call.elsewhere`).
 4. An attempt counts as in flight until its body ends. Its latency is that of the attempt alone, without our queues.
 5. A failure is a response of the server's errors (5xx) or none at all; not what we refused or cancelled. A cancelled
    attempt says that the latency is at least as long as it took.
 6. A probe costs no call: where it fails, its request, if that is safe, goes elsewhere at once.
 7. SRV records are looked up by one task for all calls. Only the first calls wait for it; while a later look-up is under
    way, and where it fails, the old list is used.
+8. A call that is sent again because its credential was refused goes to the same endpoint: a nonce or a token may hold
+   for that one alone.
 """
 
 from __future__ import annotations
@@ -84,7 +87,8 @@ class EndpointSet:
         self._holds_back = holds_back
         self._find = find
         self._base = settings.base
-        self._host = root_of(settings.base).host
+        root = root_of(settings.base)
+        self._host, self._path = root.host, root.path
         self._roots: dict[str, Target] = {}
         self._leaving: dict[str, Health] = {}  # no longer listed, with requests in flight
         self._due = -inf if settings.service else inf  # when the list is to be looked up again
@@ -95,7 +99,12 @@ class EndpointSet:
 
     def has(self, target: Target) -> bool:
         """Whether a URL names the whole set (rule 1)."""
-        return target.host == self._host and target.text.startswith(self._base)
+        text, base = target.text, self._base
+        return (
+            target.host == self._host
+            and text.startswith(base)
+            and text[len(base) : len(base) + 1] in {"", "/", "?", "#"}
+        )
 
     def covers(self, target: Target) -> bool:
         """Whether a URL is the set's, or has the origin of an endpoint: what is given for the set may go there."""
@@ -112,8 +121,11 @@ class EndpointSet:
     def at(self, member: Health, asked: Target) -> Target:
         """Move a URL of the set to an endpoint, byte for byte."""
         root, rest = self._roots[member.key], asked.text[len(self._base) :]
-        path = asked.path if rest[:1] == "/" or not root.path else asked.path[1:]
-        return Target(root.text + rest, root.host, root.path + path, secure=root.secure)
+        path = root.path + asked.path[len(self._path) :] if rest[:1] not in {"", "#"} else root.path
+        if path[:1] != "/":  # RFC 9112 section 3.2.1: an empty path is sent as "/"
+            path = f"/{path}"
+            rest = f"/{rest}" if rest else rest
+        return Target(root.text + rest, root.host, path, secure=root.secure)
 
     def everywhere(self, asked: Target) -> list[Target]:
         """The URL of the set at each endpoint."""
@@ -121,9 +133,13 @@ class EndpointSet:
 
     def pick(self, call: Call, *, may_probe: bool) -> Health:
         """Pick the endpoint of the next attempt of a call (rules 2 and 3)."""
-        members = self.balancer.members
+        members, tried = self.balancer.members, call.tried
+        if call.resend and tried:  # rule 8
+            last = next((member for member in members if member.key == tried[-1] and not member.out), None)
+            if last is not None:
+                self.balancer.take(last, self._clock.now())
+                return last
         held = frozenset(member for member in members if self._holds_back(self.host(member)))
-        tried = call.tried
         member = self.balancer.pick(self._clock.now(), call, tried=tried or (), held=held, may_probe=may_probe)
         if tried is None:
             tried = call.tried = []
@@ -133,7 +149,10 @@ class EndpointSet:
     def others(self, call: Call) -> bool:
         """Whether there is an endpoint that the call has not tried yet."""
         tried = call.tried or ()
-        return any(not member.out and member.key not in tried for member in self.balancer.members)
+        return any(
+            not (member.out or member.key in tried or self._holds_back(self.host(member)))
+            for member in self.balancer.members
+        )
 
     async def ready(self, call: Call) -> None:
         """Look up the list, if that is due (rule 7).
@@ -181,7 +200,9 @@ class EndpointSet:
             if key in members:
                 members[key].weight += endpoint.weight
                 continue
-            member = members[key] = known.pop(key, None) or Health(key, self.settings.rules, now, slowly=began)
+            member = members[key] = (
+                known.pop(key) if key in known else Health(key, self.settings.rules, now, slowly=began)
+            )
             member.weight, member.zone, member.priority = endpoint.weight, endpoint.zone, endpoint.priority
             self._roots[key] = root_of(key)
         self._leaving = {key: member for key, member in known.items() if member.in_flight}
@@ -254,6 +275,7 @@ async def _sent(endpoints: EndpointSet, clock: Clock, inner: Send, request: Requ
                 raise
             continue
         again = probes and _failed(failure) and endpoints.others(call) and resend_obstacle(request, failure) is None
+        call.elsewhere = endpoints.others(call)
         if not again:
             if isinstance(failure, TransportError):
                 raise failure

@@ -203,6 +203,8 @@ def _status(response: Response, record: Attempt, reading: Reading | None, refini
         meaning = refining(response, meaning)
     if meaning is not None:
         response.mean(meaning)
+        if meaning.status != response.status:
+            record.meant = meaning.status
         if meaning.text and meaning.status >= 400:  # noqa: PLR2004 - where errors begin
             record.error = meaning.text
     return response.effective_status

@@ -5,8 +5,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
 
     original, settings, started       nobody, once the call has begun
     fan_out                           client.methods, bulk.saving: before the call is sent
-    reading                           speakers.line, speakers.rpc.site, streaming.stream: before the call is sent;
-                                      trace.replay
+    reading                           speakers.line, speakers.graphql, speakers.rpc.site, streaming.stream: before the
+                                      call is sent; trace.replay
     dress                             speakers.rpc.site: before the call is sent
     peek                              speakers.line, speakers.rpc.site: before the call is sent
     upgrade                           speakers.line: before the call is sent
@@ -17,11 +17,13 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       layers.singleflight, layers.telemetry: whoever starts or ends a task
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
-    tried                             layers.balance
-    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry
+    elsewhere, tried                  layers.balance
+    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry,
+                                      speakers.graphql_asking
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
+                                      layers.balance: "connect"
                                       transports.aiohttp, transports.aiohttp_connector, transports.mock,
                                       transports.upload, transports.native.http3.alternatives,
                                       transports.native.exchange, transports.native.origins,
@@ -34,14 +36,17 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     wait_log                          layers.auth, layers.concurrency, scheduling.token_queue, layers.retry
                                       layers.telemetry: moves the text into the attempt's record
     attempts                          layers.telemetry, layers.singleflight: the records of the flight
+                                      speakers.graphql_asking: those of the first request
     reused                            transports.aiohttp, transports.aiohttp_connector,
                                       transports.native.http3.alternatives, transports.native.http2.streams,
                                       transports.native.origins, transports.native.transport
     open_bodies                       streaming.stream: the list, or None
                                       speakers.rpc.channel_attempt: streams
-                                      transports.aiohttp, transports.mock, transports.native.transport: its bodies
+                                      transports.aiohttp, transports.mock, transports.mock_socket,
+                                      transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
-    resend, refused                   layers.auth; speakers.line: what an earlier call was refused for
+    resend                            layers.auth
+    refused                           layers.auth; speakers.line: what an earlier call was refused for
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
 """
 
@@ -81,13 +86,15 @@ class Attempt:
         queued: Seconds that it waited in queues for a token and a place, before `started`.
         elapsed: Seconds from `started` to the end of the body, or of the headers where it is streamed, or the failure.
         status: The status of the response, or None.
-        error: The failure as text, beginning with its class, or None.
+        error: The failure as text, beginning with its class, or with the status of a response that was treated as
+            another; or None.
         then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
         held: What it had to wait for in our own queues, and how long: "rate 0.12 s behind 3", or "".
         state: The limits, the budget and the breaker at the moment when it was sent; for a first attempt that failed or
             was redirected, at its end. None for a first attempt that was sent at once and succeeded, without hooks.
         unsure: Whether it failed although the server may have done its work.
         http_version: As in `Response`; "" where there was no response.
+        meant: The status that the response was treated as, where that is another than `status` (`Response.meaning`).
     """
 
     number: int
@@ -105,6 +112,12 @@ class Attempt:
     state: dict[str, Any] | None = None
     unsure: bool = False
     http_version: str = ""
+    meant: int | None = None
+
+    @property
+    def effective_status(self) -> int | None:
+        """The status that the layers went by, or None."""
+        return self.status if self.meant is None else self.meant
 
     @property
     def url(self) -> str:
@@ -219,6 +232,7 @@ class Call:
         cause: Why retries ended early, where an error says so.
         tried: The endpoints that its attempts have been sent to, the last one last, where the client has several; forks
             share the list. None before the first.
+        elsewhere: Whether the next attempt would go to another endpoint than those tried so far.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
     """
 
@@ -227,6 +241,7 @@ class Call:
         "before_write",
         "cause",
         "dress",
+        "elsewhere",
         "ended_by",
         "fan_out",
         "guards",
@@ -284,6 +299,7 @@ class Call:
         self.cause: AsyncAPIError | None = None
         self.held_by: str | None = None
         self.tried: list[str] | None = None
+        self.elsewhere: bool = False
 
     @property
     def original_url(self) -> URL:

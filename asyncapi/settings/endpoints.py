@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from yarl import URL
 
 from asyncapi.errors import ConfigError
-from asyncapi.messages.base_url import base_of
+from asyncapi.messages.base_url import base_of, root_of
 from asyncapi.messages.uri import has_dot_segments
 from asyncapi.redact import redact_url
 from asyncapi.sansio.http.origin import origin
@@ -21,6 +21,7 @@ from asyncapi.settings.checks import Bounds
 
 _NAME = re.compile(r"(?=.{1,253}\.?$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_\-]{1,63}\.?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@%]*)*")
+_ANY_PATH = "/base"
 _NOWHERE = "endpoints.invalid"  # RFC 6761 section 6.4: no name server knows it, so it can't be sent to by mistake
 
 
@@ -141,10 +142,15 @@ class Endpoints:
 
     @cached_property
     def base(self) -> str:
-        """The base URL that stands for all of them, above the choice of one."""
+        """The base URL that stands for all of them, above the choice of one.
+
+        It has their path: "" and "?x=1" mean something else below "/v1" than below none.
+        """
         if self.service:
-            return f"{self.scheme}://{self.service.rstrip('.').lower()}"
-        return f"{self.endpoints[0].base.partition('://')[0]}://{_NOWHERE}"
+            return f"{self.scheme}://{self.service.rstrip('.').lower()}{self.path.rstrip('/')}"
+        paths = {root_of(endpoint.base).path for endpoint in self.endpoints}
+        scheme = self.endpoints[0].base.partition("://")[0]
+        return f"{scheme}://{_NOWHERE}{paths.pop() if len(paths) == 1 else _ANY_PATH}"
 
     @cached_property
     def rules(self) -> Rules:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from asyncapi.scheduling.watchdog import Guard
     from asyncapi.settings import Retry
     from asyncapi.speakers.line import Line
+
+log: logging.Logger = logging.getLogger("asyncapi")
 
 _SWITCHED = 101
 
@@ -102,6 +105,7 @@ class Connections:
         if what == "end":
             self._end("ended", None)
         elif (what == "renew" and self._renews()) or self._row.after(what, error):
+            self._log(error)
             self._release(error)
         else:
             self._end("ended", error)
@@ -117,8 +121,14 @@ class Connections:
         self._refused = (signature,)
         return bool(self._line.renew(request))
 
+    def _log(self, error: AsyncAPIError) -> None:
+        log.info("%s; connecting again in %.3g s", error, max(0.0, self._row.due - self._line.clock.now()))
+
     def _end(self, state: str, error: AsyncAPIError | None) -> None:
         self._state, self._error = state, error
+        if error is not None and self._row.gave_up:
+            error.message = f"{error.message} ({self._row.gave_up})"
+            error.args = (error.message,)
         self._release(error)
 
     def _release(self, error: BaseException | None) -> None:
@@ -162,8 +172,7 @@ class Connections:
                 wait = self._row.due - clock.now()
                 if wait > 0:
                     await self._within(self._due, clock.sleep(wait), "the deadline passed while waiting to reconnect")
-                if await self._connect(first=False):
-                    self.reconnects += 1
+                await self._connect(first=False)
         except asyncio.CancelledError:
             if not guard.fired():
                 raise
@@ -180,7 +189,9 @@ class Connections:
         except (TransportError, StatusError, RejectedError) as error:
             if first or self._state != "open":
                 raise
-            if not self._row.after_refusal(error) or self._is_late():
+            if self._row.after_refusal(error) and not self._is_late():
+                self._log(error)
+            else:
                 self._end("ended", error)
             return False
 
@@ -188,6 +199,7 @@ class Connections:
         response = await self._open(first=first)
         self._response, self._opened = response, self._line.clock.now()
         self._row.failures += len(response.attempts) - 1
+        self.reconnects += not first
         body = response.open_body
         if body is None or body.socket is None:
             raise self._not_one(response)
@@ -276,7 +288,8 @@ class Connections:
             return await work
         except asyncio.CancelledError:
             if guard.fired():
-                raise RequestTimeout(late, phase="body") from None
+                request = None if self._response is None else self._response.request
+                raise RequestTimeout(late, phase="body", request=request) from None
             raise
         finally:
             watchdog.leave(guard)

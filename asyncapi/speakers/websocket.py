@@ -17,10 +17,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
-from asyncapi.errors import (
-    AsyncAPIError,
-    ConfigError,
-)
+from asyncapi.errors import AsyncAPIError, ConfigError, SocketClosed
 from asyncapi.layers import deadline
 from asyncapi.messages import decoding, encoding
 from asyncapi.messages.upgrade import Closed
@@ -144,10 +141,13 @@ class WebSocket(Connections, Generic[T]):
         if socket is None:
             self._check_begun()
             raise self._closed_error("not sent: there is no connection")
-        if self._due is None and deadline.current.get() is None:
-            await socket.send(message)
-        else:
-            await self._within(self._due, socket.send(message), "sending took until the deadline")
+        try:
+            if self._due is None and deadline.current.get() is None:
+                await socket.send(message)
+            else:
+                await self._within(self._due, socket.send(message), "sending took until the deadline")
+        except SocketClosed as error:
+            raise self._with_call(error)  # noqa: B904 - the same error
 
     async def send_json(self, data: Any) -> None:
         """Send anything as JSON text, text included; as `send`."""
@@ -181,6 +181,10 @@ class WebSocket(Connections, Generic[T]):
         finally:
             if body is not None:
                 body.close()
+
+    def settled(self) -> None:
+        """Say that this connection has proved good, as a message can: the failures before it don't count any more."""
+        self._row.settled(float("inf"))
 
     @property
     def signed_headers(self) -> tuple[tuple[str, str], ...]:

@@ -178,7 +178,7 @@ class Opener:
     async def _send(self, request: Request, *, raises: bool) -> StreamedResponse:
         request.call.reading = self._reading
         response = await opened(self._carry, request)
-        if response.status >= 400 and raises:  # noqa: PLR2004 - where errors begin
+        if response.effective_status >= 400 and raises:  # noqa: PLR2004 - where errors begin
             raise self._status_error(response)
         return StreamedResponse(response, self._settings.limits(self._timeout), self._due, self.reopen)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
+from functools import wraps
 
 import pytest
 from yarl import URL
@@ -20,6 +21,7 @@ from asyncapi import (
     CircuitOpen,
     Client,
     ConnectError,
+    Digest,
     Endpoint,
     Endpoints,
     Env,
@@ -41,6 +43,16 @@ from asyncapi.transports.srv import Place
 from stepping import each_cancellation
 
 THREE = ["https://a", "https://b", "https://c"]
+
+
+def virtual(test):
+    """Run a test in virtual time."""
+
+    @wraps(test)
+    def wrapped(*args, **kwargs):
+        run(test(*args, **kwargs))
+
+    return wrapped
 
 
 class World:
@@ -84,6 +96,7 @@ def ok(**headers):
 # -- where a request goes ---------------------------------------------------------------------------------------------
 
 
+@virtual
 async def test_relative_urls_join_the_base_path_of_the_endpoint():
     world = World(["https://a/v1", "https://b", "https://u:p@c:8443/x/y"])
     async with world.api as api:
@@ -97,15 +110,27 @@ async def test_relative_urls_join_the_base_path_of_the_endpoint():
     }
 
 
-@pytest.mark.parametrize(("url", "path"), [("", "/v1"), ("?x=1", "/v1?x=1"), ("users", "/v1/users")])
-async def test_any_relative_reference_is_joined_as_to_a_base_url(url, path):
-    world = World(["https://a/v1", "https://b/v1"])
-    async with world.api as api:
-        await api.get(url)
-    assert world.sent[0].target.path == path
-    assert str(world.sent[0].url) == f"https://{world.hosts[0]}{path}"
+@pytest.mark.parametrize(
+    "bases", [["https://h/v1", "https://h:1/v1"], ["https://h/v1", "https://h:1"], ["https://h", "https://h:1"]]
+)
+@pytest.mark.parametrize("params", [None, {"n": 1}])
+@pytest.mark.parametrize("url", ["", "/", "?x=1", "users", "/users/", "/a%2Fb?x=%20#f", "#f", "/\u00e9 b"])
+def test_any_relative_reference_is_joined_as_to_a_base_url(bases, url, params):
+    def path_of(**where):
+        async def scenario():
+            sent = []
+            transport = MockTransport(lambda request: sent.append(request) or reply(200))
+            async with Client(transport=transport, clock=FakeClock(), **where) as api:
+                for _ in range(20):
+                    await api.get(url, params=params)
+            return {(request.target.text, request.target.path, str(request.url)) for request in sent}
+
+        return run(scenario())
+
+    assert path_of(endpoints=bases) == path_of(base_url=bases[0]) | path_of(base_url=bases[1])
 
 
+@virtual
 async def test_an_absolute_url_goes_where_it_says():
     world = World()
     async with world.api as api:
@@ -115,6 +140,7 @@ async def test_an_absolute_url_goes_where_it_says():
     assert Counter(world.hosts) == {"b": 10, "d": 10}
 
 
+@virtual
 async def test_the_response_and_the_records_name_the_endpoint():
     seen = []
     world = World(does={"b": ok()}, hooks=[seen.append])
@@ -126,14 +152,16 @@ async def test_the_response_and_the_records_name_the_endpoint():
         assert "in flight" in seen[0].state["endpoint"]
 
 
+@virtual
 async def test_an_error_names_the_endpoint_that_sent_it():
-    world = World(dict.fromkeys(THREE), does={host: reply(404) for host in "abc"})
+    world = World(does={host: reply(404) for host in "abc"})
     async with world.api as api:
         with pytest.raises(AsyncAPIError) as caught:
             await api.get("/x")
     assert f"https://{world.hosts[0]}/x" in str(caught.value)
 
 
+@virtual
 async def test_a_retry_goes_elsewhere():
     world = World(does={"a": reply(503), "b": reply(503)}, retry=Retry(3, base=0.01))
     async with world.api as api:
@@ -144,6 +172,7 @@ async def test_a_retry_goes_elsewhere():
             assert world.hosts[-1] == "c"
 
 
+@virtual
 async def test_retries_beyond_all_endpoints_never_go_to_the_same_one_twice_in_a_row():
     world = World(does={host: reply(503) for host in "abc"}, retry=Retry(8, base=0.01, budget=None))
     async with world.api as api:
@@ -165,7 +194,7 @@ def test_a_hedge_goes_elsewhere():
             first.append(request.url.host)
             return slow(request) if len(first) == 1 else reply(200)
 
-        world = World(does={host: answer for host in "abc"}, hedge=Hedge(after=0.1))
+        world = World(does=dict.fromkeys("abc", answer), hedge=Hedge(after=0.1, budget=1.0))
         async with world.api as api:
             await api.get("/x")
             assert len(world.hosts) == 2
@@ -175,6 +204,7 @@ def test_a_hedge_goes_elsewhere():
     run(scenario())
 
 
+@virtual
 async def test_a_redirect_leads_where_it_says_and_stays_there():
     def moved(request):
         return reply(302, headers={"Location": "new"}) if request.url.path.endswith("/old") else reply(200)
@@ -191,6 +221,7 @@ async def test_a_redirect_leads_where_it_says_and_stays_there():
 # -- health -----------------------------------------------------------------------------------------------------------
 
 
+@virtual
 async def test_an_endpoint_that_fails_is_left_out_and_one_probe_brings_it_back():
     world = World(does={"a": reply(500)}, retry=None)
     async with world.api as api:
@@ -208,6 +239,7 @@ async def test_an_endpoint_that_fails_is_left_out_and_one_probe_brings_it_back()
         assert api.stats.endpoints["https://a"].ejections == 1
 
 
+@virtual
 async def test_a_probe_that_fails_costs_no_call():
     world = World(does={"a": ConnectError("refused")}, retry=None)
     async with world.api as api:
@@ -222,6 +254,7 @@ async def test_a_probe_that_fails_costs_no_call():
         assert response.attempts[1].why == "balance: the probe of a failed"
 
 
+@virtual
 async def test_a_post_that_may_have_been_done_is_not_sent_elsewhere():
     world = World(does={"a": reply(500)}, retry=None)
     async with world.api as api:
@@ -240,6 +273,7 @@ async def test_a_post_that_may_have_been_done_is_not_sent_elsewhere():
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 429])
+@virtual
 async def test_a_response_of_4xx_ejects_nobody(status):
     world = World(does={host: reply(status) for host in "abc"}, retry=None, pace=False)
     async with world.api as api:
@@ -249,6 +283,7 @@ async def test_a_response_of_4xx_ejects_nobody(status):
         assert all(not endpoint.ejections for endpoint in api.stats.endpoints.values())
 
 
+@virtual
 async def test_an_endpoint_that_says_so_is_out_at_once():
     world = World(does={"a": ok(**{"x-envoy-immediate-health-check-fail": "true"})})
     async with world.api as api:
@@ -257,6 +292,7 @@ async def test_an_endpoint_that_says_so_is_out_at_once():
     assert Counter(world.hosts)["a"] == 1
 
 
+@virtual
 async def test_a_meaning_that_wants_out_or_failed_counts():
     world = World()
     async with world.api as api:
@@ -271,6 +307,7 @@ async def test_a_meaning_that_wants_out_or_failed_counts():
         assert [each.ejections for each in api.stats.endpoints.values()] == [1, 0, 0]
 
 
+@virtual
 async def test_a_refusal_of_ours_and_a_cancellation_eject_nobody():
     world = World(rate=RateLimit(1, per=1000, burst=1), wait=False)
     async with world.api as api:
@@ -295,22 +332,29 @@ def test_an_endpoint_that_hangs_gets_little_where_deadlines_cut_its_attempts_off
             for _ in range(100):
                 with suppress(AsyncAPIError):
                     await api.get("/x")
-        assert Counter(world.hosts)["a"] <= 4
+        assert Counter(world.hosts)["a"] <= 6  # five until it is judged, then one in hundreds
 
     run(scenario())
 
 
+@virtual
 async def test_an_endpoint_whose_host_asks_to_wait_is_passed_over():
     world = World(does={"a": reply(429, headers={"Retry-After": "60"})}, retry=2)
     async with world.api as api:
         for _ in range(40):
             await api.get("/x")
-    assert Counter(world.hosts)["a"] == 1
-    assert world.clock.now() < 40
+        assert Counter(world.hosts)["a"] <= 5  # the first 429 may be about one call alone
+        assert world.clock.now() < 40
 
 
+@virtual
 async def test_an_open_circuit_sends_the_call_elsewhere():
-    world = World(does={"a": reply(500)}, retry=None, breaker=Breaker(minimum=2, open_for=5, open_cap=5), endpoints=Endpoints(THREE, eject_after=1000))
+    world = World(
+        does={"a": reply(500)},
+        retry=None,
+        breaker=Breaker(minimum=2, open_for=5, open_cap=5),
+        endpoints=Endpoints(THREE, eject_after=1000),
+    )
     async with world.api as api:
         failed = 0
         for _ in range(60):
@@ -327,8 +371,11 @@ async def test_an_open_circuit_sends_the_call_elsewhere():
 # -- what belongs to the set, and what to one endpoint ----------------------------------------------------------------
 
 
+@virtual
 async def test_the_cache_and_shared_flights_go_by_the_set():
-    world = World(does={host: ok(**{"Cache-Control": "max-age=60"}) for host in "abc"}, cache=Cache(), single_flight=True)
+    world = World(
+        does={host: ok(**{"Cache-Control": "max-age=60"}) for host in "abc"}, cache=Cache(), single_flight=True
+    )
     async with world.api as api:
         await asyncio.gather(*(api.get("/x") for _ in range(10)))
         again = await api.get("/x")
@@ -337,13 +384,14 @@ async def test_the_cache_and_shared_flights_go_by_the_set():
         assert len(world.sent) == 2
 
 
+@virtual
 async def test_a_write_invalidates_what_another_endpoint_sent():
     def answer(request):
         if request.method == "GET":
             return reply(200, headers={"Cache-Control": "max-age=60"})
         return reply(201, headers={"Location": f"https://{request.url.host}/users/5"})
 
-    world = World(does={host: answer for host in "abc"}, cache=Cache())
+    world = World(does=dict.fromkeys("abc", answer), cache=Cache())
     async with world.api as api:
         await api.get("/users/5")
         await api.post("/users", json=1)
@@ -351,8 +399,10 @@ async def test_a_write_invalidates_what_another_endpoint_sent():
 
 
 @pytest.mark.parametrize(
-    "auth", [Bearer("t"), ApiKey("k"), Basic("u", "p"), AWSSigV4("eu-1", "s3", access_key="AKIDEXAMPLE", secret_key="secret")]
+    "auth",
+    [Bearer("t"), ApiKey("k"), Basic("u", "p"), AWSSigV4("eu-1", "s3", access_key="AKIDEXAMPLE", secret_key="secret")],
 )
+@virtual
 async def test_the_credential_goes_to_every_endpoint_and_nowhere_else(auth):
     world = World(does={"a": lambda r: reply(302, headers={"Location": "https://d/x"})}, auth=auth)
     async with world.api as api:
@@ -365,6 +415,7 @@ async def test_the_credential_goes_to_every_endpoint_and_nowhere_else(auth):
         assert signed == (request.url.host in set("abc")), request.url
 
 
+@virtual
 async def test_a_credential_of_the_call_goes_with_it_to_any_endpoint():
     world = World(does={"a": reply(503)}, retry=Retry(3, base=0.01))
     async with world.api as api:
@@ -374,6 +425,7 @@ async def test_a_credential_of_the_call_goes_with_it_to_any_endpoint():
     assert all(request.headers["Authorization"] == "Bearer mine" for request in world.sent)
 
 
+@virtual
 async def test_each_endpoint_may_have_a_credential_of_its_own():
     auth = {f"https://{host}": Bearer(f"for-{host}") for host in "ab"}
     world = World(auth=auth, cache=Cache(), single_flight=True)
@@ -385,6 +437,7 @@ async def test_each_endpoint_may_have_a_credential_of_its_own():
         assert request.headers.get("Authorization") == (None if host == "c" else f"Bearer for-{host}")
 
 
+@virtual
 async def test_a_refused_credential_is_renewed_once_for_all(monkeypatch):
     monkeypatch.setenv("TOKEN", "old")
 
@@ -392,20 +445,39 @@ async def test_a_refused_credential_is_renewed_once_for_all(monkeypatch):
         monkeypatch.setenv("TOKEN", "new")
         return reply(200 if request.headers["Authorization"] == "Bearer new" else 401)
 
-    world = World(does={host: answer for host in "abc"}, auth=Bearer(Env("TOKEN")))
+    world = World(does=dict.fromkeys("abc", answer), auth=Bearer(Env("TOKEN")))
     async with world.api as api:
         assert (await api.post("/x", json=1)).status == 200
 
 
+@virtual
+async def test_a_challenge_is_answered_where_it_came_from():
+    def answer(request):
+        host = request.url.host
+        if f'nonce="{host}"' in request.headers.get("Authorization", ""):
+            return reply(200)
+        return reply(401, headers={"WWW-Authenticate": f'Digest realm="r", nonce="{host}", qop="auth", algorithm=MD5'})
+
+    world = World(does=dict.fromkeys("abc", answer), auth=Digest("u", "p"))
+    async with world.api as api:
+        for _ in range(20):
+            assert (await api.get("/x")).status == 200
+    assert set(world.hosts) == set("abc")
+    assert sum(world.in_flight.values()) == 0
+
+
+@virtual
 async def test_user_info_of_an_endpoint_is_its_own_credential():
     world = World(["https://u:p@a", "https://b"], auth=Bearer("t"))
     async with world.api as api:
         for _ in range(20):
             await api.get("/x")
+    assert set(world.hosts) == {"a", "b"}
     for request in world.sent:
         assert ("Authorization" in request.headers) == (request.url.host == "b")
 
 
+@virtual
 async def test_the_retry_budget_belongs_to_the_set_and_limits_by_host_to_the_endpoint():
     world = World(rate=RateLimit(1000, by="host"))
     async with world.api as api:
@@ -415,13 +487,17 @@ async def test_the_retry_budget_belongs_to_the_set_and_limits_by_host_to_the_end
         assert set(api.stats.rate) == {"a", "b", "c"}
 
 
+@virtual
 async def test_a_fallback_has_its_turn_when_all_endpoints_fail():
-    world = World(does={host: reply(503) for host in "abc"}, fallback=Fallback(to="https://d/v9"), retry=Retry(2, base=0.01))
+    world = World(
+        does={host: reply(503) for host in "abc"}, fallback=Fallback(to="https://d/v9"), retry=Retry(2, base=0.01)
+    )
     async with world.api as api:
         response = await api.get("/x?y=1")
     assert str(response.url) == "https://d/v9/x?y=1"
 
 
+@virtual
 async def test_the_same_idempotency_key_goes_to_each_endpoint():
     world = World(does={"a": reply(503), "b": reply(503)}, retry=Retry(3, base=0.01))
     async with world.api as api:
@@ -431,6 +507,7 @@ async def test_the_same_idempotency_key_goes_to_each_endpoint():
             assert len({request.headers["Idempotency-Key"] for request in world.sent}) == 1
 
 
+@virtual
 async def test_pages_may_come_from_different_endpoints():
     def page(request):
         number = int(request.url.query.get("page", "1"))
@@ -446,7 +523,10 @@ async def test_pages_may_come_from_different_endpoints():
 
 def test_streams_count_as_in_flight_until_their_body_ends():
     async def scenario():
-        world = World(does={host: lambda _: reply(200, content=b"x" * 10) for host in "abc"})
+        async def pieces():
+            yield b"x" * 10
+
+        world = World(does={host: lambda _: reply(200, content=pieces()) for host in "abc"})
         async with world.api as api:
             async with api.stream("GET", "/x") as response:
                 assert sum(world.in_flight.values()) == 1
@@ -459,6 +539,7 @@ def test_streams_count_as_in_flight_until_their_body_ends():
     run(scenario())
 
 
+@virtual
 async def test_priorities_keep_a_spare_endpoint_for_when_it_is_needed():
     world = World(["https://a", Endpoint("https://b", priority=1)], retry=Retry(2, base=0.01))
     async with world.api as api:
@@ -480,7 +561,7 @@ def test_cancelled_at_every_await_nothing_stays_in_flight():
 
     async def scenario(loop):
         world = World(
-            does={host: answer for host in "abc"}, hedge=Hedge(after=0.05), retry=Retry(4, base=0.01),
+            does=dict.fromkeys("abc", answer), hedge=Hedge(after=0.05, budget=1.0), retry=Retry(4, base=0.01),
             concurrency=2, single_flight=True, endpoints=Endpoints(THREE, eject_after=1),
         )  # fmt: skip
         async with world.api as api:
@@ -530,16 +611,16 @@ def test_a_list_of_srv_records_is_looked_up_once_for_all_and_again_by_its_ttl():
         calls = [Call(clock.now(), "") for _ in range(5)]
         await asyncio.gather(*(endpoints.ready(call) for call in calls))
         assert names.asked == 1
-        assert [m.key for m in endpoints.balancer.members] == ["https://a:443/v1", "https://b:443/v1"]
-        asked = Target.of("https://_api._tcp.example/x?y")
-        assert str(endpoints.at(endpoints.balancer.members[0], asked)) == "https://a:443/v1/x?y"
+        assert [m.key for m in endpoints.balancer.members] == ["https://a/v1", "https://b/v1"]
+        asked = Target.of("https://_api._tcp.example/v1/x?y")
+        assert str(endpoints.at(endpoints.balancer.members[0], asked)) == "https://a/v1/x?y"
         kept = endpoints.balancer.members[1]
         kept.learn(clock.now(), 0.5)
         await clock.sleep(61)
         await endpoints.ready(calls[0])  # it does not wait
         assert len(endpoints.balancer.members) == 2
         await clock.sleep(1)
-        assert [m.key for m in endpoints.balancer.members] == ["https://b:443/v1", "https://c:443/v1"]
+        assert [m.key for m in endpoints.balancer.members] == ["https://b/v1", "https://c/v1"]
         assert endpoints.balancer.members[0] is kept
         assert endpoints.balancer.members[1].share(clock.now()) < 1  # a new one starts slowly
         await endpoints.aclose()
@@ -557,7 +638,7 @@ def test_a_look_up_that_fails_keeps_the_old_list():
             await clock.sleep(61)
             await endpoints.ready(call)
             await clock.sleep(0.1)
-        assert [m.key for m in endpoints.balancer.members] == ["https://a:443/v1", "https://b:443/v1"]
+        assert [m.key for m in endpoints.balancer.members] == ["https://a/v1", "https://b/v1"]
         assert names.asked == 11
 
     run(scenario())

@@ -10,7 +10,7 @@ import sys
 import pytest
 from aiohttp import web
 
-from asyncapi import Breaker, Client, Mesh, RateLimited, Retry, ServerError, Timeout
+from asyncapi import Breaker, Client, Mesh, RateLimited, Retry, RPCError, ServerError, Timeout
 from daemons import free_port
 from envoy_proxy import backend, envoy, fault, health_check, local_rate_limit, route
 
@@ -287,6 +287,9 @@ async def test_the_grpc_status_of_a_200_is_the_outcome(upstream):
             assert (response.status, response.effective_status, len(upstream.arrivals)) == (200, 503, 4)
             assert [each.error for each in response.attempts] == ["RPCError: UNAVAILABLE: no backend"] * 4
             assert [circuit.state for circuit in api.stats.circuits.values()] == ["open"]
+        async with Client(proxy.url, mesh=THEIRS) as api:
+            with pytest.raises(RPCError, match="UNAVAILABLE: no backend"):
+                await api.get("/")
 
 
 async def test_what_the_proxy_answers_itself_to_a_grpc_call_counts_too():

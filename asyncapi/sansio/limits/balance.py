@@ -6,8 +6,8 @@ latency (M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing
 Rules:
 1. Who is drawn from, in this order: endpoints that are in; not held back by a limit or a circuit of ours; not tried by
    this call; of the lowest priority number (RFC 2782); in our zone. What applies to none of them is left out.
-2. Latencies within a factor of two of each other count as equal: chance makes as much of a difference. At equal costs
-   the first that was drawn is picked, so that weights hold.
+2. Latencies within a factor of two of each other, or two milliseconds, count as equal: chance makes as much of a
+   difference. At equal costs the first that was drawn is picked, so that weights hold.
 3. An endpoint that was passed over for `_LONG` seconds and `_MANY` picks is picked once: a latency may be out of date.
 4. At most half of the endpoints are out. One more that fails is probed like those, but it may be drawn: where the
    others have their hands full, and where no other has its priority.
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.limits.endpoint_health import Health, Rules
 
 _SIMILAR = 2.0  # times the latency (rule 2)
+_NOISE = 0.002  # seconds (rule 2)
 _LONG, _MANY = 10.0, 200  # seconds, and picks per endpoint (rule 3)
 _FAILING = 32.0  # times the cost (rule 4)
 _NONE: frozenset[Health] = frozenset()
@@ -94,10 +95,18 @@ class Balancer:
         else:
             able = self._able(tried, held)
             picked = self._forgotten(now, able) or self._better(now, able)
-        picked.in_flight += 1
-        picked.picks += 1
-        picked.picked_at, picked.picked_of = now, self.picks
+        self._count(picked, now)
         return picked
+
+    def take(self, member: Health, now: float) -> None:
+        """Count an attempt that goes to this endpoint in any case."""
+        self.picks += 1
+        self._count(member, now)
+
+    def _count(self, member: Health, now: float) -> None:
+        member.in_flight += 1
+        member.picks += 1
+        member.picked_at, member.picked_of = now, self.picks
 
     def done(self, member: Health, holder: object) -> None:
         """Count an attempt as no longer in flight; a probe without a verdict is given up."""
@@ -123,9 +132,12 @@ class Balancer:
 
     def left(self, member: Health, now: float, seconds: float) -> None:
         """Take in that a request was given up after so many seconds: a response would have taken longer."""
-        slowest = max((other.latency or 0.0 for other in self.members), default=0.0)
-        if seconds > (member.latency or slowest or inf):
-            member.learn(now, seconds)
+        if member.latency is None:
+            slowest = max((other.latency or 0.0 for other in self.members), default=0.0)
+            if seconds > (slowest or inf):
+                member.learn(now, seconds)
+        elif seconds * _SIMILAR >= member.latency:
+            member.learn(now, max(seconds, member.latency))
 
     def _due(self, now: float, tried: Sequence[str], held: Collection[Health], *, may_probe: bool) -> Health | None:
         """Return an endpoint that waits for its probe (rule 5)."""
@@ -176,9 +188,11 @@ class Balancer:
         share, shares[first] = shares[first], 0.0
         second = self._draw(shares)
         other = able[second]
-        latency, its = one.latency, other.latency
-        if latency is None or its is None or max(latency, its) <= _SIMILAR * min(latency, its):
-            latency = its = 1.0
+        latency = its = 1.0
+        if one.judged is not None and other.judged is not None:
+            mine, theirs = one.judged + _NOISE, other.judged + _NOISE
+            if max(mine, theirs) > _SIMILAR * min(mine, theirs):
+                latency, its = mine, theirs
         cost = (one.in_flight / share + 1) * latency * (_FAILING if one.failing else 1)
         its_cost = (other.in_flight / shares[second] + 1) * its * (_FAILING if other.failing else 1)
         return other if its_cost < cost else one

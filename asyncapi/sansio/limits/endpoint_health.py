@@ -12,7 +12,7 @@
 Rules:
 1. The latency is a geometric moving average over the last seconds: one very slow response is not to outweigh many. At
    high rates it is that of the last twenty or so, so that a slowdown is seen soon; and a single one never counts for
-   more than a third.
+   more than a third. The very first says little, as it may have had to connect; `_FEW` are needed for a judgement.
 2. An ejection lasts twice as long each time that it follows the last one closely, up to a cap.
 3. Who ejects decides whether that may be: `Balancer` keeps at least half of all in.
 4. An endpoint that is new, or back, gets a tenth of its share at first, and all of it after `slow_start` seconds.
@@ -28,6 +28,7 @@ State = Literal["in", "ejected", "due", "probing"]
 
 _MEMORY = 5.0  # seconds after which a sample has lost two thirds of its weight
 _LIGHTEST, _HEAVIEST = 0.05, 0.3  # the weight of a new sample, however soon or late it comes (rule 1)
+_FEW = 5  # samples (rule 1)
 _LEAST = 1e-6  # seconds
 _FIRST_SHARE = 0.1  # of an endpoint that is new or back (rule 4)
 _MOST_DOUBLINGS = 16
@@ -73,6 +74,7 @@ class Health:
         priority: As above.
         in_flight: Requests under way there.
         latency: The average time to a response, in seconds; None before the first.
+        samples: How many times it is the average of.
         failures: Failures in a row.
         ejections: How often it was ejected.
         picks: How often it was picked.
@@ -86,7 +88,7 @@ class Health:
 
     __slots__ = (
         "_began", "_doublings", "_rules", "_sampled", "ejected_for", "ejections", "failures", "in_flight", "key",
-        "latency", "out", "picked_at", "picked_of", "picks", "priority", "probes", "until", "weight", "zone",
+        "latency", "out", "picked_at", "picked_of", "picks", "priority", "probes", "samples", "until", "weight", "zone",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +108,7 @@ class Health:
         self.priority: int = priority
         self.in_flight: int = 0
         self.latency: float | None = None
+        self.samples: int = 0
         self.failures: int = 0
         self.ejections: int = 0
         self.picks: int = 0
@@ -134,6 +137,11 @@ class Health:
         return self.weight if age >= whole else self.weight * (_FIRST_SHARE + (1 - _FIRST_SHARE) * age / whole)
 
     @property
+    def judged(self) -> float | None:
+        """The latency, where enough is known of it to choose by (rule 1)."""
+        return self.latency if self.samples >= _FEW else None
+
+    @property
     def failing(self) -> bool:
         """Whether it would be ejected, if that left enough others in."""
         return self.failures >= self._rules.failures
@@ -141,10 +149,12 @@ class Health:
     def learn(self, now: float, seconds: float) -> None:
         """Take in how long a response took (rule 1)."""
         seconds = max(seconds, _LEAST)
+        count, self.samples = self.samples, self.samples + 1
         if self.latency is None:
             self.latency, self._sampled = seconds, now
             return
-        fresh = min(max(1 - exp((self._sampled - now) / _MEMORY), _LIGHTEST), _HEAVIEST)
+        aged = 1 - exp((self._sampled - now) / _MEMORY)
+        fresh = 1 / count if count < _FEW else min(max(aged, _LIGHTEST), _HEAVIEST)
         self.latency *= (seconds / self.latency) ** fresh
         self._sampled = now
 
@@ -158,5 +168,6 @@ class Health:
 
     def come_back(self, now: float) -> None:
         """Take it in again, with a slow start; what it was like before says nothing any more."""
-        self.out, self.probes, self.failures, self.latency = False, None, 0, None
+        self.out, self.probes, self.failures = False, None, 0
+        self.latency, self.samples = None, 0
         self._began = self.picked_at = now

@@ -179,13 +179,14 @@ class Connect:
 class _Messages:
     """The messages of one response that streams (rule 2)."""
 
-    __slots__ = ("_coding", "_envelopes", "_max", "ending", "initial")
+    __slots__ = ("_coding", "_envelopes", "_is_error", "_max", "ending", "initial")
 
     def __init__(self, response: Response, max_message: int | None, codec: str) -> None:
         kind = response.headers.get("content-type", "")
         self.initial: Metadata = metadata.read(response.headers.items())
         self.ending: Ending | None = None
-        if response.status != _OK_STATUS:
+        self._is_error = response.status != _OK_STATUS
+        if self._is_error:
             self.ending = error_of(response.status, kind, response.content, metadata.NONE)
         elif (wrong := _wrong_type(kind, _STREAM + codec)) is not None:
             raise wrong
@@ -195,6 +196,8 @@ class _Messages:
 
     def feed(self, piece: bytes) -> list[bytes]:
         messages: list[bytes] = []
+        if self._is_error:  # which was read from the whole body
+            return messages
         for flags, payload in self._envelopes.feed(piece):
             if flags & ~(COMPRESSED | END):
                 raise RPCError(Code.INTERNAL, f"a message has the flags {flags:#04x}: the response is no Connect")

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from multidict import CIMultiDict
+
 from asyncapi.errors import RPCError
 from asyncapi.messages.code import Code
 from asyncapi.sansio.rpc import codings, metadata, statuses, timeouts
-from asyncapi.sansio.rpc.envelopes import COMPRESSED, Envelopes, envelope
+from asyncapi.sansio.rpc.envelopes import COMPRESSED, PREFIX, Envelopes, envelope, too_large
+from asyncapi.sansio.rpc.metadata import Metadata
 from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from multidict import CIMultiDict
-
     from asyncapi.messages.meaning import Meaning
     from asyncapi.messages.response import Response
-    from asyncapi.sansio.rpc.metadata import Metadata
     from asyncapi.sansio.rpc.protocol import Fields, Messages, Method
 
 STATUS, MESSAGE, DETAILS = "grpc-status", "grpc-message", "grpc-status-details-bin"
@@ -61,6 +61,10 @@ class GRPC:
             headers.append(("grpc-encoding", compression))
         return Opening("POST", method.path, headers, None if message is None else self.frame(message, compression))
 
+    def body(self, message: bytes, compression: str | None) -> bytes:
+        """As of an `RPCProtocol`."""
+        return self.frame(message, compression)
+
     def frame(self, message: bytes, compression: str | None) -> bytes:
         """As of an `RPCProtocol`."""
         if compression is None:
@@ -89,13 +93,15 @@ class GRPC:
             code, details = Code.UNKNOWN, _without_status(response)
         else:
             code, details = statuses.code_of(text), metadata.message_of(fields.get(MESSAGE, ""))
-        return statuses.meaning_of(code, details, pushback=statuses.pushback_of(fields), late=late)
+        return statuses.meaning_of(
+            code, details, pushback=statuses.pushback_of(fields), late=late, packed=statuses.packed_of(fields)
+        )
 
     def read(self, response: Response, method: Method) -> Answer:
         """As of an `RPCProtocol`."""
         fields: Any = response.trailers
         if STATUS in fields:
-            initial = metadata.read(response.headers.items())
+            initial = Metadata.of(response.headers)
         else:
             fields, initial = response.headers, metadata.NONE
         if STATUS not in fields:
@@ -103,8 +109,12 @@ class GRPC:
         ending = ending_of(fields)
         if ending.code is not Code.OK:
             return Answer(None, ending, initial)
+        content = response.content
         found = self._reader(response)
-        messages = found.feed(response.content) if response.content else []
+        if content[:1] == b"\0" and len(content) - PREFIX == int.from_bytes(content[1:PREFIX]):
+            found.accept(len(content) - PREFIX)
+            return Answer(content[PREFIX:], ending, initial)  # one message, as it is: the usual response
+        messages = found.feed(content) if content else []
         found.end(fields.items())
         if len(messages) != 1:
             raise RPCError(
@@ -139,9 +149,12 @@ class _Messages:
         self._coding = response.headers.get("grpc-encoding", "")
         self._max = max_message
         self._envelopes = Envelopes(max_message)
-        self.initial: Metadata = (
-            metadata.NONE if STATUS in response.headers else metadata.read(response.headers.items())
-        )
+        self.initial: Metadata = metadata.NONE if STATUS in response.headers else Metadata.of(response.headers)
+
+    def accept(self, length: int) -> None:
+        """Refuse a message that is too large."""
+        if self._max is not None and length > self._max:
+            raise too_large(length, self._max)
 
     def feed(self, piece: bytes) -> list[bytes]:
         messages = []
@@ -155,7 +168,7 @@ class _Messages:
         return messages
 
     def end(self, trailers: Iterable[tuple[str, str]]) -> Ending:
-        fields: Any = dict(trailers)
+        fields: Any = CIMultiDict(trailers)
         if STATUS not in fields:
             fields = self._head  # rule 1
         if STATUS not in fields:
@@ -172,7 +185,9 @@ _NO_END = "the response has no status at its end: it broke off, or a proxy has r
 
 def ending_of(fields: Any) -> Ending:
     """Read how a call has ended from the fields that say so."""
-    trailing = metadata.read(fields.items())
+    trailing = Metadata.of(fields)
+    if fields[STATUS] == "0":
+        return Ending(Code.OK, "", trailing) if MESSAGE not in fields else Ending(Code.OK, fields[MESSAGE], trailing)
     packed = trailing.get(DETAILS, b"")
     return Ending(
         statuses.code_of(fields[STATUS]),
@@ -197,6 +212,8 @@ def _no_status(response: Response) -> RPCError:
 
 def _without_status(response: Response) -> str:
     kind = response.headers.get("content-type", "")
+    if response.http_version.startswith("1"):
+        return f"the server has chosen HTTP/{response.http_version}, which can't carry gRPC: is it a gRPC server?"
     if kind.lower().startswith(_CONTENT_TYPE):
         return _NO_END
     return f"the response is no gRPC: its content-type is {kind[:_SHOWN]!r}"

@@ -131,14 +131,15 @@ class GRPCWeb:
 class _Messages:
     """The messages of one response (rules 1 to 3)."""
 
-    __slots__ = ("_coding", "_envelopes", "_max", "_text", "ending", "initial")
+    __slots__ = ("_coding", "_envelopes", "_max", "_stated", "_text", "ending", "initial")
 
     def __init__(self, response: Response, max_message: int | None) -> None:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._stated: Ending | None = None  # in the head
         self.ending: Ending | None = None
         self.initial: Metadata = metadata.NONE
         if STATUS in response.headers:  # rule 2
-            self.ending = ending_of(response.headers)
+            self._stated = self.ending = ending_of(response.headers)
         elif response.status != _OK_STATUS or not kind.startswith(_KIND):
             raise _no_web(response, kind)
         else:
@@ -150,10 +151,12 @@ class _Messages:
 
     def feed(self, piece: bytes) -> list[bytes]:
         messages: list[bytes] = []
+        if self._stated is not None and self._stated.code is not Code.OK:
+            return messages
         for flags, payload in self._envelopes.feed(piece if self._text is None else self._text.feed(piece)):
             if flags & ~(COMPRESSED | TRAILERS):
                 raise RPCError(Code.INTERNAL, f"a message has the flags {flags:#04x}: the response is no grpc-web")
-            if self.ending is not None:
+            if self.ending is not self._stated:
                 raise RPCError(Code.INTERNAL, "the response goes on after its trailers")
             if flags & COMPRESSED:
                 payload = codings.decompress(self._coding, payload, self._max)

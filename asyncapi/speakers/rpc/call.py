@@ -33,15 +33,16 @@ class RPC:
         request: The request of the call.
     """
 
+    _ending: Ending | None = None
+    _error: BaseException | None = None
+    _initial: Metadata | None = None
+    _cancelled = False
+    _changed: asyncio.Future[None] | None = None  # there while somebody waits for the head or the end
+    _callbacks: tuple[Callable[[Any], object], ...] = ()
+
     def __init__(self, site: Site, request: Request) -> None:
         self._site = site
         self._request = request
-        self._ending: Ending | None = None
-        self._error: BaseException | None = None
-        self._initial: Metadata | None = None
-        self._cancelled = False
-        self._changed: asyncio.Future[None] | None = None  # there while somebody waits for the head or the end
-        self._callbacks: list[Callable[[Any], object]] = []
 
     # --- as of grpc.aio ----------------------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ class RPC:
         if self._ending is not None:
             callback(self)
         else:
-            self._callbacks.append(callback)
+            self._callbacks += (callback,)
 
     # --- how it goes on ----------------------------------------------------------------------------------------------
 
@@ -143,7 +144,7 @@ class RPC:
             return
         self._ending, self._error = ending, error
         self._tell()
-        callbacks, self._callbacks = self._callbacks, []
+        callbacks, self._callbacks = self._callbacks, ()
         for callback in callbacks:
             callback(self)
 
@@ -183,10 +184,11 @@ class UnaryUnaryCall(RPC):
         request: The request of the call.
     """
 
+    _reply: Any = None
+    _runner: asyncio.Task[Any] | None = None
+
     def __init__(self, site: Site, request: Request) -> None:
         super().__init__(site, request)
-        self._reply: Any = None
-        self._runner: asyncio.Task[Any] | None = None
         # rule 1; whoever awaits it in this turn saves it the task
         self._later: asyncio.Handle | None = asyncio.get_running_loop().call_soon(self._begin)
 

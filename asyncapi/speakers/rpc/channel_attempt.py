@@ -7,7 +7,7 @@ Rules:
    goes as it was given.
 3. An attempt of a stream is over with its first message, or with its initial metadata and a short wait for the first
    message: an error in the place of that is an outcome of the attempt.
-4. A stream of requests may begin again until its first message was handed over.
+4. A stream of requests may begin again until its second message goes: nothing but the first is kept.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from contextvars import ContextVar
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from grpc import aio
+from grpc import StatusCode, aio
 
-from asyncapi.errors import AsyncAPIError
+from asyncapi.errors import RPCError
+from asyncapi.messages.code import Code
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.request import Body
 from asyncapi.messages.response import Response
@@ -122,7 +124,9 @@ class RPC:
             )  # fmt: skip
         finally:
             _running.reset(token)
-        outcome = next((made for seen, made in self._outcomes if seen is response), self._outcomes[-1][1])
+        outcome = next((made for seen, made in reversed(self._outcomes) if seen is response), None)
+        if outcome is None:  # of a fallback, which has no message
+            outcome = self._outcomes[-1][1] if self._outcomes else _no_message(response)
         if isinstance(outcome, aio.AioRpcError):
             raise outcome
         return outcome
@@ -194,17 +198,17 @@ class RPC:
         if request.call.open_bodies is not None:
             request.call.open_bodies.append(body)
         made.add_done_callback(lambda _: self._settle(made, body))
-        return response, _messages(first, messages)
+        return response, _messages(first, messages, body)
 
     def _settle(self, made: Any, body: OpenBody) -> None:
-        """Close the body of a stream that has ended, by its status (rule 5 of `interceptors.py`)."""
+        """Close the body of a stream that has ended, by its status (rule 5 of `channel_policy.py`)."""
         task = asyncio.ensure_future(_settled(made, body))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
 
 class Requests:
-    """The messages of a stream: each attempt begins with the first, until one was handed over (rule 4).
+    """The messages of a stream: each attempt begins with the first, until a second one went (rule 4).
 
     Attributes:
         body: Says to the layers whether the messages can be sent again.
@@ -212,27 +216,41 @@ class Requests:
 
     def __init__(self, given: Any) -> None:
         self._given = given
-        self._next: asyncio.Future[Any] | None = None
-        self._source: Any = None
+        self._source: AsyncIterator[Any] | None = None
+        self._first: asyncio.Future[Any] | None = None
+        self._later: asyncio.Future[Any] | None = None  # the one after it that was asked for last
+        self._place = 0  # of that one
         self.body: Body = Body(_no_bytes, length=None, rewindable=True)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        if self._source is None:
-            self._source = aiter(self._given) if hasattr(self._given, "__aiter__") else _each(self._given)
-        while True:
-            if self._next is None:
-                self._next = asyncio.ensure_future(_next(self._source))
+        for place in count():
             # an attempt that is given up must not take the message that it waits for with it
-            message = await asyncio.shield(self._next)
+            message = await asyncio.shield(self._at(place))
             if message is _END:
                 return
-            self._next, self.body.rewindable = None, False
+            if place:
+                self.body.rewindable = False
             yield message
 
     def cancel(self) -> None:
         """Stop waiting for the next message."""
-        if self._next is not None:
-            self._next.cancel()
+        for waiting in (self._first, self._later):
+            if waiting is not None:
+                waiting.cancel()
+
+    def _at(self, place: int) -> asyncio.Future[Any]:
+        if place == 0:
+            if self._first is None:
+                self._first = self._pull()
+            return self._first
+        if self._later is None or place > self._place:
+            self._later, self._place = self._pull(), place
+        return self._later
+
+    def _pull(self) -> asyncio.Future[Any]:
+        if self._source is None:
+            self._source = aiter(self._given) if hasattr(self._given, "__aiter__") else _each(self._given)
+        return asyncio.ensure_future(_next(self._source))
 
 
 def _meaning(response: Response) -> Meaning | None:
@@ -279,19 +297,36 @@ async def _next(messages: AsyncIterator[Any]) -> Any:
         return _END
 
 
-async def _messages(first: asyncio.Future[Any], messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    message = await first
-    if message is _END:
-        return
-    yield message
-    async for message in messages:
-        yield message
+async def _messages(
+    first: asyncio.Future[Any], messages: AsyncIterator[Any], body: OpenBody | None = None
+) -> AsyncIterator[Any]:
+    """Give the messages of a stream; with its last one, or its error, the body closes."""
+    failed: RPCError | None = None
+    try:
+        message = await first
+        while message is not _END:
+            yield message
+            message = await _next(messages)
+    except aio.AioRpcError as error:
+        failed = _failure(error.code(), error.details())
+        raise
+    finally:
+        if body is not None:
+            body.close(failed)
 
 
 async def _settled(made: Any, body: OpenBody) -> None:
     code = await made.code()
-    failed = code.value[0] and AsyncAPIError(f"the stream ended with {code.name}")
-    body.close(failed or None)
+    body.close(_failure(code, await made.details()) if code.value[0] else None)
+
+
+def _no_message(response: Response) -> aio.AioRpcError:
+    why = f"{response.degraded or 'the response'} has no message: fallbacks are for plain calls"
+    return aio.AioRpcError(StatusCode.UNAVAILABLE, aio.Metadata(), aio.Metadata(), why)
+
+
+def _failure(code: Any, details: str | None) -> RPCError:
+    return RPCError(Code(code.value[0]), details or "")
 
 
 async def _each(given: Any) -> AsyncIterator[Any]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import RPCError, TransportError
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.sansio.rpc.statuses import PUSHBACK
 
 if TYPE_CHECKING:
@@ -52,14 +53,12 @@ class Peek:
         except RPCError:
             return
         again = _Again(body)
+        release_at_end(response, again.stop)
         try:
-            async with asyncio.timeout(LONGEST):
-                ended = await again.look(reader)
+            ended = await again.look(reader)
         except TransportError as error:  # the attempt has failed, as one whose head does not come
             body.close(error)
             raise
-        except TimeoutError:  # reading can be cancelled, and loses nothing
-            return
         except RPCError:
             return
         if ended and "grpc-status" in body.trailers:
@@ -69,19 +68,30 @@ class Peek:
 
 
 class _Again:
-    """Puts the pieces that were read before those that come."""
+    """Puts the pieces that were read before those that come.
 
-    __slots__ = ("_pieces", "_read")
+    A read that takes long is left under way for the reader to wait for: it is not cancelled.
+    """
+
+    __slots__ = ("_pieces", "_read", "_under_way")
 
     def __init__(self, body: OpenBody) -> None:
         self._read = body.read
         self._pieces: list[bytes] = []
+        self._under_way: asyncio.Future[bytes] | None = None
         body.read = self.read
 
     async def look(self, reader: Messages) -> bool:
-        """Read until there is a message or the end; returns whether all of the body was read."""
+        """Read until there is a message or the end, or no more time; returns whether all of the body was read."""
+        now = asyncio.get_running_loop().time
+        end = now() + LONGEST
         while True:
-            piece = await self._read()
+            self._under_way = reading = asyncio.ensure_future(self._read())
+            await asyncio.wait({reading}, timeout=end - now())
+            if not reading.done():
+                return False
+            self._under_way = None
+            piece = reading.result()
             self._pieces.append(piece)
             if not piece:
                 return True
@@ -92,7 +102,14 @@ class _Again:
         """As `OpenBody.read`."""
         if self._pieces:
             return self._pieces.pop(0)
-        return await self._read()
+        reading, self._under_way = self._under_way, None
+        return await (self._read() if reading is None else reading)
+
+    def stop(self, _: BaseException | None) -> None:
+        """Give up a read that is under way."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+            self._under_way = None
 
 
 def _fields(ending: Ending) -> CIMultiDictProxy[str]:

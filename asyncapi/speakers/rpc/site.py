@@ -20,7 +20,6 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncapi.clock import Clock
     from asyncapi.messages.meaning import Meaning
     from asyncapi.messages.request import Body, Request
     from asyncapi.messages.response import Response
@@ -46,7 +45,10 @@ class Site:
         deserialize: As above.
     """
 
-    __slots__ = ("_agent", "_compression", "_serialize", "deserialize", "line", "method", "protocol")
+    __slots__ = (
+        "_agent", "_body", "_compression", "_dressed", "_like", "_serialize", "deserialize", "line", "method",
+        "protocol",
+    )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - made once a method
         self,
@@ -63,6 +65,9 @@ class Site:
         self.deserialize: Callable[[bytes], Any] | None = deserialize
         self._serialize = serialize
         self._compression = compression
+        self._body: Callable[[bytes, str | None], bytes] | None = getattr(protocol, "body", None)
+        self._like: dict[Any, Request] = {}
+        self._dressed: tuple[CIMultiDict[str], float | None, CIMultiDict[str]] | None = None
         self._agent = protocol.needs_http2 and not line.settings.builder.names_itself
 
     def serialized(self, message: Any) -> bytes:
@@ -101,6 +106,12 @@ class Site:
             ConfigError: It can't be sent as it is.
             TypeError: There is no such option.
         """
+        known = None
+        if message is not None and self._body is not None:
+            known = _name(options)
+            like = None if known is None else self._like.get(known)
+            if like is not None:
+                return self._again(like, message, options)
         if options:
             rpc_options.check(options)
         method = self.method
@@ -123,19 +134,62 @@ class Site:
         request = self.line.settings.builder.build(
             opening.method, opening.url, headers=opening.headers, content=content, **more
         )
-        attempts = Attempts(self.protocol, self.line.clock)
+        self._follow(request, method)
+        if known is not None:
+            if len(self._like) >= _MOST_LIKE_IT:
+                self._like.clear()
+            like = request.with_headers(CIMultiDict(request.headers))
+            like.headers.pop("Content-Length", None)  # the transport says it
+            self._like[known] = like
+        return request
+
+    def _again(self, like: Request, message: bytes, options: dict[str, Any]) -> Request:
+        """Build a request whose head was made before."""
+        assert self._body is not None  # noqa: S101 - the caller looks
+        request = self.line.settings.builder.again(like, self._body(message, self.coding(options)))
+        self._follow(request, self.method)
+        return request
+
+    def _follow(self, request: Request, method: Method) -> None:
+        attempts = Attempts(self)
         request.call.dress, request.call.reading = attempts.dress, attempts.reading
         if method.streams_out:
             request.call.peek = Peek(self.protocol, method)
-        return request
+
+    def dressed(self, headers: CIMultiDict[str], left: float | None, attempts: int) -> CIMultiDict[str]:
+        """Return the headers of an attempt; alike attempts share one object, which the transport knows again."""
+        usual = left is not None and not attempts
+        if usual and self._dressed is not None and self._dressed[0] is headers and self._dressed[1] == left:
+            return self._dressed[2]
+        made = CIMultiDict(headers)
+        self.protocol.dress(made, left, attempts)
+        if usual:
+            self._dressed = headers, left, made
+        return made
 
     def read(self, message: bytes) -> Any:
         """Make a response message of its bytes."""
         return message if self.deserialize is None else self.deserialize(message)
 
 
+_MOST_LIKE_IT = 64  # heads that are remembered, by the options of their calls
+_NAMED = frozenset({"compression", "idempotent", "priority", "retry", "route", "tenant", "timeout", "wait"})
 _AGENT = f"grpc-python-asyncapi/{VERSION}"
 _OURS = frozenset({"get", "metadata", "compression", "credentials", "wait_for_ready"})
+
+
+def _name(options: dict[str, Any]) -> Any:
+    """What calls have in common whose heads are alike; None where a head is of one call alone."""
+    if not options:
+        return ()
+    if not _NAMED.issuperset(options):
+        return None
+    name = tuple((key, type(value), value) for key, value in sorted(options.items()))
+    try:
+        hash(name)
+    except TypeError:
+        return None
+    return name
 
 
 def of_stream(usual: Timeout) -> Timeout:
@@ -147,15 +201,14 @@ class Attempts:
     """Says of each attempt of one call how much time is left, and what its response means.
 
     Args:
-        protocol: What is spoken.
-        clock: Measures the time left.
+        site: What is called.
     """
 
-    __slots__ = ("_clock", "_late", "_protocol")
+    __slots__ = ("_clock", "_late", "_site")
 
-    def __init__(self, protocol: RPCProtocol, clock: Clock) -> None:
-        self._protocol = protocol
-        self._clock = clock
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._clock = site.line.clock
         self._late = inf  # when the limit of the attempt under way has passed, where that is before the call's
 
     def dress(self, request: Request) -> Request:
@@ -165,10 +218,10 @@ class Attempts:
         self._late = inf
         if limit is not None and (left is None or limit < left):
             left, self._late = limit, now + 0.9 * limit
-        headers = CIMultiDict(request.headers)
-        self._protocol.dress(headers, left, len(request.call.attempts) - 1)
-        return request.copy(headers=headers)
+        elif left is not None and left >= 1.0:
+            left = int(left * 1000) / 1000  # as it is written: attempts of one millisecond are alike
+        return request.with_headers(self._site.dressed(request.headers, left, len(request.call.attempts) - 1))
 
     def reading(self, response: Response) -> Meaning | None:
         """As of `Call.reading`."""
-        return self._protocol.meaning(response, late=self._late < inf and self._clock.now() >= self._late)
+        return self._site.protocol.meaning(response, late=self._late < inf and self._clock.now() >= self._late)

@@ -123,10 +123,10 @@ def test_weights_hold_where_nothing_else_differs(weights, seed):
 @settings(max_examples=30, deadline=None)
 def test_nobody_starves(count, seed):
     balancer = balancer_of(count, seed=seed)
-    for member in balancer.members[1:]:
-        member.learn(0.0, 0.01)
     slow = balancer.members[0]
-    slow.learn(0.0, 10.0)
+    for member in balancer.members:
+        for _ in range(10):
+            member.learn(0.0, 10.0 if member is slow else 0.01)
     for turn in range(200 * count + 1000):
         holder = object()
         member = balancer.pick(20.0 + turn, holder)

@@ -19,6 +19,15 @@ def test_the_latency_stays_between_the_least_and_the_greatest(samples, gap):
     assert min(samples) - 1e-6 <= health.latency <= max(samples) + 1e-5
 
 
+def test_the_first_sample_which_may_have_connected_is_soon_forgotten():
+    health = Health("a", RULES, 0.0)
+    health.learn(0.0, 5.0)
+    assert health.judged is None
+    for number in range(4):
+        health.learn(number / 100, 0.01)
+    assert health.judged == pytest.approx(0.01)
+
+
 def test_a_slowdown_is_seen_within_twenty_samples():
     health = Health("a", RULES, 0.0)
     for number in range(100):

@@ -18,7 +18,7 @@ def test_a_code_is_retried_and_counted_as_the_table_says(code):
     worth = meaning.status in RETRY_STATUSES if meaning.retry is None else meaning.retry
     counted = meaning.status in Breaker().statuses if meaning.failed is None else meaning.failed
     assert (worth, counted) == (code in RETRIED, code in COUNTED)
-    assert meaning.unprocessed is False
+    assert meaning.unprocessed is (None if code is Code.UNAUTHENTICATED else False)
     assert meaning.text == f"RPCError: {code.name}: why"
     assert meaning.status == http_status(code) >= 400
 

@@ -63,6 +63,12 @@ def test_an_error_may_be_in_the_head():
     assert GRPCWeb(None).meaning(response, late=False).status == 404
 
 
+def test_a_status_in_the_head_may_have_a_message_after_it():
+    assert read(envelope(b"hi"), **{"grpc-status": "0"}).message == b"hi"
+    assert read(envelope(b"hi") + BUSY, **{"grpc-status": "0"}).ending.code is Code.UNAVAILABLE
+    assert read(b"<html>", **{"grpc-status": "5"}).ending.code is Code.NOT_FOUND
+
+
 def test_a_good_response_means_what_its_status_says():
     assert GRPCWeb(None).meaning(Response(200, HEAD, envelope(b"") + OK), late=False) is None
 
