@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
-_TOO_MANY_REQUESTS = 429
+_PAYMENT_REQUIRED, _TOO_MANY_REQUESTS = 402, 429
 _MOST_REPLAYS = 3
 _REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 _UNDONE = "replayed at once", "replay: the server had not begun the request"
+
+
+def costs_money(failure: Response | TransportError) -> bool:
+    """Whether somebody has to pay before another attempt can succeed."""
+    return not isinstance(failure, TransportError) and failure.effective_status == _PAYMENT_REQUIRED
 
 
 def is_worth_it(request: Request, failure: Response | TransportError, statuses: frozenset[int]) -> bool:
