@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         patch,
         post,
         put,
+        websocket,
     )
     from asyncapi.errors import (
         AsyncAPIError,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         EgressDenied,
         Forbidden,
         Gone,
+        GraphQLError,
         InsecureTLSWarning,
         NotFound,
         OutcomeUnknown,
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
         RateLimited,
         RejectedError,
         RequestTimeout,
+        RPCError,
         SchemaError,
         ServerError,
         SocketClosed,
@@ -104,6 +107,7 @@ if TYPE_CHECKING:
         Fallback,
         Hedge,
         LinkHeader,
+        Mesh,
         NextUrl,
         Offset,
         PageNumber,
@@ -112,6 +116,10 @@ if TYPE_CHECKING:
         Retry,
         Timeout,
     )
+    from asyncapi.speakers.graphql import GraphQL
+    from asyncapi.speakers.graphql_batch import GraphQLOperation
+    from asyncapi.speakers.graphql_results import GraphQLResult
+    from asyncapi.speakers.websocket import WebSocket
     from asyncapi.stores.redis_tokens import RedisStore
     from asyncapi.streaming.events import Events
     from asyncapi.streaming.response import StreamedResponse
@@ -162,6 +170,10 @@ __all__ = [
     "Forbidden",
     "Form",
     "Gone",
+    "GraphQL",
+    "GraphQLError",
+    "GraphQLOperation",
+    "GraphQLResult",
     "Header",
     "Hedge",
     "InsecureTLSWarning",
@@ -170,6 +182,7 @@ __all__ = [
     "Key",
     "KeyPool",
     "LinkHeader",
+    "Mesh",
     "NextUrl",
     "NotFound",
     "OAuth2AuthorizationCode",
@@ -190,6 +203,7 @@ __all__ = [
     "ProtocolError",
     "Query",
     "QueueFull",
+    "RPCError",
     "RateExceeded",
     "RateLimit",
     "RateLimited",
@@ -202,8 +216,8 @@ __all__ = [
     "Retry",
     "SchemaError",
     "ServerError",
-    "SocketClosed",
     "ServerSentEvent",
+    "SocketClosed",
     "Stats",
     "StatusError",
     "Stream",
@@ -214,6 +228,7 @@ __all__ = [
     "Unauthorized",
     "UnprocessableEntity",
     "Upload",
+    "WebSocket",
     "deadline",
     "delete",
     "get",
@@ -221,6 +236,7 @@ __all__ = [
     "patch",
     "post",
     "put",
+    "websocket",
 ]
 
 # The same as above: module -> names.
@@ -233,12 +249,12 @@ _HOMES = {
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
         "OAuth2RefreshToken OAuth2TokenExchange"
     ),
-    "declared.api": "API Body Form Header Option Path Query Upload delete get patch post put",
+    "declared.api": "API Body Form Header Option Path Query Upload delete get patch post put websocket",
     "errors": (
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
-        "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone "
+        "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone GraphQLError "
         "InsecureTLSWarning NotFound OutcomeUnknown PaymentRequired ProtocolError QueueFull "
-        "RateExceeded RateLimited RejectedError RequestTimeout SchemaError ServerError SocketClosed "
+        "RateExceeded RateLimited RejectedError RequestTimeout RPCError SchemaError ServerError SocketClosed "
         "StatusError TLSError TransportError Unauthorized UnprocessableEntity"
     ),
     "layers.deadline": "deadline",
@@ -250,8 +266,12 @@ _HOMES = {
     "sansio.http.sse": "ServerSentEvent",
     "settings": (
         "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Endpoint Endpoints Fallback Hedge "
-        "LinkHeader NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
+        "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
+    "speakers.websocket": "WebSocket",
+    "speakers.graphql": "GraphQL",
+    "speakers.graphql_batch": "GraphQLOperation",
+    "speakers.graphql_results": "GraphQLResult",
     "stores.redis_tokens": "RedisStore",
     "streaming.events": "Events",
     "streaming.response": "StreamedResponse",

@@ -14,21 +14,22 @@ if TYPE_CHECKING:
 
 
 def lazy_face(
-    package: str, homes: Mapping[str, str], *, rooms: tuple[str, ...] = ()
+    package: str, homes: Mapping[str, str], *, rooms: tuple[str, ...] = (), below: str | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the `__getattr__` and the `__dir__` of a package (PEP 562).
 
     Args:
         package: Its name.
-        homes: Module, below the package, -> the names that come from there, parted by blanks.
+        homes: Module, below the package (or `below`), -> the names that come from there, parted by blanks.
         rooms: Modules of the package that are its attributes without having been imported.
+        below: The package that the homes are below, where it is another.
     """
     home_of = {name: home for home, names in homes.items() for name in names.split()}
-    module = sys.modules[package]
+    module, below = sys.modules[package], below or package
 
     def find(name: str) -> Any:
         if name in home_of:
-            value = getattr(import_module(f"{package}.{home_of[name]}"), name)
+            value = getattr(import_module(f"{below}.{home_of[name]}"), name)
         elif name in rooms:
             value = import_module(f"{package}.{name}")
         else:

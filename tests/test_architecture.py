@@ -36,8 +36,9 @@ PACKAGE = ROOT / "asyncapi"
 ORDER = (
     # the words everyone speaks
     "version", "faces", "redact", "errors", "clock", "types", "messages",
-    # pure decisions, in six shelves
-    "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.limits", "sansio.failures", "sansio.auth",
+    # pure decisions, by shelves
+    "sansio", "sansio.measures", "sansio.http", "sansio.http2", "sansio.rpc", "sansio.graphql", "sansio.limits",
+    "sansio.failures", "sansio.auth",
     # what waits, what is kept outside the process, what users set
     "scheduling", "stores", "sharing", "settings", "config",
     # what carries an attempt, who we say we are, one concern a layer
@@ -45,7 +46,7 @@ ORDER = (
     # the options of a call; one call, many calls, bodies that arrive bit by bit, lists of many pages; and the client that holds them
     "options", "calls", "fanout", "streaming", "pagination",
     # protocols over what a client gives them; the client; facades over it; the same without `await`; tests, traces and watchers
-    "speakers", "client", "declared", "blocking", "testing", "trace", "watch",
+    "speakers", "grpc", "client", "declared", "blocking", "testing", "trace", "watch",
     # jobs, and the command line
     "bulk", "cli", "__main__",
 )  # fmt: skip
@@ -66,18 +67,20 @@ OWNS_NETWORK = {"transports", "serve", "testing"}
 SCREENS = {"click", "rich", "uvloop"}
 HEAVY = {
     "pyarrow", "matplotlib", "opentelemetry", "prometheus_client", "qh3", "redis", "fsspec", "s3fs", "distributed", "dask",
-    "ray", "pandas", "polars",
+    "ray", "pandas", "polars", "grpc",
 }  # fmt: skip
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {
     "bulk.parquet": {"pyarrow"}, "bulk.fleet.dask": {"distributed"}, "bulk.fleet.ray": {"ray"},
-    "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"},
+    "serve.graphql_schema": {"graphql"}, "watch.otel": {"opentelemetry"}, "watch.prometheus": {"prometheus_client"},
 }  # fmt: skip
 # The modules of HTTP/3 import each other: only the way in is imported inside a function.
 _HTTP3 = sorted(
     f"transports.native.http3.{path.stem}" for path in (PACKAGE / "transports/native/http3").glob("*.py")
     if path.stem not in {"__init__", "life", "places"}
 )  # fmt: skip
+_CHANNELS = ("speakers.rpc.interceptors", "speakers.rpc.channel_attempt", "speakers.rpc.started")  # of grpc.aio
+LATE |= {name: {"grpc", *(f"asyncapi.{each}" for each in _CHANNELS)} for name in _CHANNELS}
 LATE |= {name: {"qh3", *(f"asyncapi.{each}" for each in _HTTP3)} for name in _HTTP3}
 
 # Where an `OpenBody` is made and held on to itself: no response carries it yet.

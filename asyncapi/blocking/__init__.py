@@ -9,5 +9,6 @@ with Client("https://api.example.com") as api:
 from asyncapi.blocking.client import Client, Pages
 from asyncapi.blocking.outcomes import Outcomes
 from asyncapi.blocking.streaming import Events, Stream, StreamedResponse
+from asyncapi.blocking.websocket import WebSocket
 
-__all__ = ["Client", "Events", "Outcomes", "Pages", "Stream", "StreamedResponse"]
+__all__ = ["Client", "Events", "Outcomes", "Pages", "Stream", "StreamedResponse", "WebSocket"]

@@ -32,6 +32,7 @@ from typing import (
 from asyncapi.blocking.outcomes import Outcomes
 from asyncapi.blocking.portal import Portal
 from asyncapi.blocking.streaming import Events, Stream
+from asyncapi.blocking.websocket import WebSocket, opening
 from asyncapi.client import client
 from asyncapi.errors import ConfigError
 from asyncapi.options import MAPPED, check_options
@@ -39,6 +40,7 @@ from asyncapi.redact import redact_url
 from asyncapi.sansio.http.ndjson import MOST
 from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.transports import unclosed
+from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,8 +55,11 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
     from asyncapi.options import CallOptions, MapOptions, SharedOptions
     from asyncapi.pagination import pages as paginate
+    from asyncapi.sansio.http.closecodes import ReconnectOn
     from asyncapi.sansio.http.pages import Page, Position
     from asyncapi.sansio.http.sse import ServerSentEvent
+    from asyncapi.settings import Retry
+    from asyncapi.types import Unset
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -364,6 +369,48 @@ class Client:
     def events(self, url: str | URL, **how: Any) -> Events[Any]:
         """Subscribe to server-sent events: arguments as in `asyncapi.Client.events`."""
         return Events(self._portal, self._client.events(url, **how))
+
+    @overload
+    def websocket(
+        self,
+        url: str | URL,
+        *,
+        model: None = None,
+        subprotocols: Iterable[str] = (),
+        on_open: Callable[[WebSocket[Any]], object] | None = None,
+        reconnect: Retry | int | Unset | None = UNSET,
+        reconnect_on: ReconnectOn = (),
+        heartbeat: float | None = 20.0,
+        max_message: int | None = 4 << 20,
+        compress: bool = True,
+        **options: Unpack[SharedOptions],
+    ) -> WebSocket[str | bytes]: ...
+
+    @overload
+    def websocket(
+        self,
+        url: str | URL,
+        *,
+        model: TypeForm[T],
+        subprotocols: Iterable[str] = (),
+        on_open: Callable[[WebSocket[Any]], object] | None = None,
+        reconnect: Retry | int | Unset | None = UNSET,
+        reconnect_on: ReconnectOn = (),
+        heartbeat: float | None = 20.0,
+        max_message: int | None = 4 << 20,
+        compress: bool = True,
+        **options: Unpack[SharedOptions],
+    ) -> WebSocket[T]: ...
+
+    def websocket(
+        self, url: str | URL, *, on_open: Callable[[WebSocket[Any]], object] | None = None, **how: Any
+    ) -> WebSocket[Any]:
+        """Open a WebSocket: arguments as in `asyncapi.Client.websocket`; `on_open` is a plain function of the socket.
+
+        with api.websocket("/feed", model=Trade | Quote, on_open=subscribe) as ws:
+            for message in ws: ...
+        """
+        return WebSocket(self._portal, self._client.websocket(url, on_open=opening(on_open), **how))
 
     @property
     def base_url(self) -> str:

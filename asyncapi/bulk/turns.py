@@ -205,7 +205,7 @@ class Turns:
 
     def answered(self, key: str, response: Response, began: float, now: float) -> None:
         """Note that an attempt to a host has got a response."""
-        if response.status in _FROM_PROXY and "Retry-After" not in response.headers:
+        if response.effective_status in _FROM_PROXY and "Retry-After" not in response.headers:
             self.failed(key, f"{response.status}", began, now)
         else:
             self._heard(key, now)

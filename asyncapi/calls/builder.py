@@ -68,13 +68,16 @@ class Builder:
         retry: The client's retries.
         wait: How long its calls may wait in a queue.
         clock: Dates the calls.
+        mesh_retries: Whether one attempt is several of a mesh's: it then lasts as long as the call.
 
     Attributes:
         base: The base URL without its last slash.
         used: What idempotency keys were used for.
+        names_itself: Whether the user gave a User-Agent.
     """
 
     base: str
+    names_itself: bool
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class Builder:
         retry: Retry | None,
         wait: bool | float,
         clock: Clock,
+        mesh_retries: bool = False,
     ) -> None:
         self.base = base_of(base_url)
         self._root = root_of(self.base) if self.base else None
@@ -93,12 +97,15 @@ class Builder:
         for name in _FRAMING:
             if name in self._headers:
                 raise ConfigError(f"header {name}: each request sets its own where it has a body; leave it out")
+        self.names_itself = "User-Agent" in self._headers
         self._headers.setdefault("User-Agent", _USER_AGENT)
         self._params = tuple(flat_params(params))
         self._total = timeout.total
-        self._settings = CallSettings(timeout.connect, timeout.attempt, retry, max_wait=max_wait_of(wait))
+        usual = CallSettings(timeout.connect, timeout.attempt, retry, max_wait=max_wait_of(wait))
+        self._settings = usual.left_to_mesh() if mesh_retries and timeout.total is not None else usual
+        self._own_settings = partial(_settings_of, timeout.total, usual, mesh_retries)
         # Calls with the same options share their settings; by type too: wait=True is not wait=1.
-        self._known_settings = lru_cache(maxsize=128, typed=True)(partial(_settings_of, self._total, self._settings))
+        self._known_settings = lru_cache(maxsize=128, typed=True)(self._own_settings)
         self._now = clock.now
         self.used: UsedKeys = UsedKeys()
 
@@ -164,7 +171,7 @@ class Builder:
             try:
                 total, settings = self._known_settings(timeout, retry, wait, priority, tenant)
             except TypeError:  # one can't be hashed: say which
-                total, settings = _settings_of(total, settings, timeout, retry, wait, priority, tenant)
+                total, settings = self._own_settings(timeout, retry, wait, priority, tenant)
         self._begin(built, target, total, settings)
         if json is not None or content is not None or data is not None or files is not None:
             self._add_body(built)
@@ -174,6 +181,19 @@ class Builder:
             _add_key(built)
             if idempotency_key is not True and not self.used.fits(built):
                 raise ConfigError(self.used.describe(built), request=built)
+        return built
+
+    def again(self, like: Request, content: bytes) -> Request:
+        """Build a request like one that was built, with another body and a call of its own.
+
+        Args:
+            like: A request without an idempotency key or a credential of its own; its headers don't say a length.
+            content: The body.
+        """
+        built = like.with_headers(like.headers)
+        built.content = content
+        total, settings = self._known_settings(like.timeout, like.retry, like.wait, like.priority, like.tenant)
+        self._begin(built, like.target, total, settings)
         return built
 
     def _set_own(self, built: Request, cookies: Mapping[str, str] | None) -> None:
@@ -253,6 +273,7 @@ class Builder:
 def _settings_of(  # noqa: PLR0917 - by position it is quicker
     usual_total: float | None,
     usual: CallSettings,
+    mesh_retries: bool,
     timeout: Any,
     retry: Any,
     wait: Any,
@@ -264,7 +285,8 @@ def _settings_of(  # noqa: PLR0917 - by position it is quicker
     policy = usual.retry if retry is UNSET else policy_of(retry)
     max_wait = usual.max_wait if wait is UNSET else max_wait_of(wait)
     total, connect, attempt = limits
-    return total, CallSettings(connect, attempt, policy, max_wait, *place_of(priority, tenant))
+    settings = CallSettings(connect, attempt, policy, max_wait, *place_of(priority, tenant))
+    return total, settings.left_to_mesh() if mesh_retries and total is not None else settings
 
 
 def _check_method(method: str) -> None:

@@ -24,12 +24,13 @@
     17 concurrency           after both: an attempt that waits for a token must not hold a slot
     18 breaker (again)       refuses attempts whose circuit opened while they waited in a queue
     19 propagation           writes the time left into a header, after every wait of ours
-    20 auth                  gets the credential for the attempt's origin, fresh after every wait
-    21 watch (attempts)      a span per attempt, and the headers that carry the trace on
-    22 telemetry (attempts)  one record per attempt, with the reason why it was sent
-    23 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
-    24 chaos                 injects the faults of tests, which every layer meets as real ones
-    25 transport             attempt limit = min(setting, time left)
+    20 mesh                  tells a mesh in headers who retries, and how long we wait
+    21 auth                  gets the credential for the attempt's origin, fresh after every wait
+    22 watch (attempts)      a span per attempt, and the headers that carry the trace on
+    23 telemetry (attempts)  one record per attempt, with the reason why it was sent
+    24 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
+    25 chaos                 injects the faults of tests, which every layer meets as real ones
+    26 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/client/test_chain.py and the tests of each layer):
 
@@ -74,7 +75,8 @@ from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import singleflight
 from asyncapi.layers.watch import watch_attempts, watch_calls
-from asyncapi.settings import Adaptive, CostBudget
+from asyncapi.sansio.failures import mesh as mesh_headers
+from asyncapi.settings import Adaptive, CostBudget, Mesh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -205,7 +207,14 @@ def _retry(state: ClientState) -> Iterator[Step]:
     settings = state.settings.retry
     text = "none, but for a kept connection that proves closed" if settings is None else settings.describe()
     counted = settings is not None and isinstance(settings.budget, CostBudget)  # as the AWS SDKs count throttling
-    layer = retry(state.budgets, state.clock, paced=state.paces is not None, counted=counted)
+    mesh = state.settings.mesh
+    layer = retry(
+        state.budgets,
+        state.clock,
+        paced=state.paces is not None,
+        counted=counted,
+        behind_mesh=isinstance(mesh, Mesh) and mesh.retry == "mesh",
+    )
     yield Step("retry", text, layer)
 
 
@@ -299,6 +308,13 @@ def _propagation(state: ClientState) -> Iterator[Step]:
         yield Step("propagation", ", ".join(named), layer)
 
 
+def _mesh(state: ClientState) -> Iterator[Step]:
+    if state.settings.mesh:
+        from asyncapi.layers.mesh import mesh  # noqa: PLC0415 - few are behind one
+
+        yield Step("mesh", state.settings.mesh.describe(), mesh(state.settings.mesh, state.clock))
+
+
 def _auth(state: ClientState) -> Iterator[Step]:
     if state.keyring is not None:
         yield Step("auth", state.keyring.describe(), auth(state.keyring))
@@ -312,7 +328,9 @@ def _watch_attempts(state: ClientState) -> Iterator[Step]:
 def _attempts(state: ClientState) -> Iterator[Step]:
     hooks = state.settings.hooks
     text = f"{len(hooks)} hooks" if hooks else "no hooks"
-    layer = telemetry.attempts(state.meter, state.clock, hooks, state.of_request)
+    mesh = state.settings.mesh
+    refining = None if mesh is False else mesh_headers.behind_a_mesh if mesh else mesh_headers.failing
+    layer = telemetry.attempts(state.meter, state.clock, hooks, state.of_request, refining, refines_all=bool(mesh))
     yield Step("telemetry (attempts)", text, layer)
 
 
@@ -349,6 +367,7 @@ ORDER: tuple[Callable[[ClientState], Iterator[Step]], ...] = (
     _concurrency,
     _breaker_again,
     _propagation,
+    _mesh,
     _auth,
     _watch_attempts,
     _attempts,

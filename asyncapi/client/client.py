@@ -11,6 +11,7 @@ from asyncapi.client.chain import Explanation
 from asyncapi.client.dispatch import Dispatch
 from asyncapi.client.layer_settings import LayerSettings
 from asyncapi.client.methods import CallMethods
+from asyncapi.client.protocol_methods import ProtocolMethods
 from asyncapi.client.state import ClientState
 from asyncapi.client.stats import Stats, snapshot
 from asyncapi.clock import SYSTEM
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from asyncapi.layers.watch import Watcher
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
-    from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Endpoint, Endpoints, Hedge, Redis
+    from asyncapi.settings import HTTP2, TLS, Breaker, Cache, Chaos, Egress, Endpoint, Endpoints, Hedge, Mesh, Redis
     from asyncapi.types import Headers, Layer, Params, Transport
 
 _DEFAULT_TIMEOUT = Timeout(total=30.0, connect=5.0, attempt=10.0)
@@ -45,7 +46,7 @@ _COOKIES = "Client(cookies={!r}): True keeps cookies between calls; to send some
 _WORKERS = 100  # of a map, where the client itself has no bound
 
 
-class Client(CallMethods):
+class Client(CallMethods, ProtocolMethods):
     """Calls one API, or many, from one event loop: shared connections, limits, retries, typed answers.
 
         async with Client("https://api.example.com", concurrency=50) as api:
@@ -102,6 +103,8 @@ class Client(CallMethods):
             `x-envoy-upstream-rq-timeout-ms` milliseconds, `grpc-timeout` gRPC's.
         attempt_header: Send the number of the attempt in this header, as in `X-Retry-Attempt`, so that the server does
             not retry too.
+        mesh: A `Mesh`, where a proxy that retries by itself is in between (Envoy, Istio, Linkerd): which of the two
+            retries. Without it, what such a proxy says of its attempts and refusals still counts; with False, nothing.
         session: An `aiohttp.ClientSession` to share; it stays yours to close, and its connector, TLS and cookies hold.
         transport: What carries the attempts: "aiohttp" (the default), "native" for the project's own HTTP, or an object
             such as `asyncapi.testing.MockTransport`.
@@ -155,6 +158,7 @@ class Client(CallMethods):
         fallback: Fallback | Sequence[Fallback] = (),
         deadline_header: str | None = None,
         attempt_header: str | None = None,
+        mesh: Mesh | Literal[False] | None = None,
         session: aiohttp.ClientSession | None = None,
         transport: Transport | Literal["aiohttp", "native"] | None = None,
         http2: bool | Literal["prior"] | HTTP2 = False,
@@ -169,7 +173,14 @@ class Client(CallMethods):
             raise ConfigError(_COOKIES.format(cookies))
         base_url, several = (base_url, None) if endpoints is None else _endpoints_of(endpoints, base_url)
         self._builder = Builder(
-            base_url, headers=headers, params=params, timeout=limits, retry=policy_of(retries), wait=wait, clock=clock
+            base_url,
+            headers=headers,
+            params=params,
+            timeout=limits,
+            retry=policy_of(retries),
+            wait=wait,
+            clock=clock,
+            mesh_retries=getattr(mesh, "retry", "") == "mesh",
         )
         self._build = self._builder.build
         settings = LayerSettings(
@@ -192,6 +203,7 @@ class Client(CallMethods):
             single_flight=single_flight,
             deadline_header=deadline_header,
             attempt_header=attempt_header,
+            mesh=mesh,
             chaos=chaos,
             layers=layers,  # type: ignore[arg-type]  # any sequence
         )
@@ -210,7 +222,9 @@ class Client(CallMethods):
         self._home = Home()
         dispatch = Dispatch(self._state, self._transport.send)
         self._steps, self._send, self._send_own = dispatch.steps, dispatch.usual, dispatch.own
-        self._streams = StreamSettings(self._builder, limits, raise_for_status, max_body, self._state.watchdog, clock)
+        self._streams = StreamSettings(
+            self._builder, limits, raise_for_status, max_body, self._state.watchdog, clock, self._transport
+        )
 
     __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 

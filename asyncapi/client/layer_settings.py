@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY
 from typing import Annotated, Any, ClassVar, Literal
 
-from asyncapi.settings import Adaptive, Breaker, Cache, Chaos, Fallback, Hedge, RateLimit, Redis, Retry
+from asyncapi.settings import Adaptive, Breaker, Cache, Chaos, Fallback, Hedge, Mesh, RateLimit, Redis, Retry
 from asyncapi.settings.base import settings
 from asyncapi.settings.checks import After, Bounds
 
@@ -45,6 +45,7 @@ class LayerSettings:
     single_flight: bool = False
     deadline_header: str | None = None
     attempt_header: str | None = None
+    mesh: Mesh | Literal[False] | None = None
     chaos: Chaos | None = None
     layers: tuple[Callable[..., Any], ...] = ()
     auth: Any = None

@@ -1,4 +1,4 @@
-"""The ways to call of a client: `request` and its verbs, `stream`, `events`, `websocket`, `paginate`, `map`, `gather`.
+"""The ways to call of a client: `request` and its verbs, `stream`, `events`, `paginate`, `map`, `gather`.
 
 They are real methods, so that editors, `help()`, `inspect.signature` and `create_autospec` see them; what they take is
 written down once, in `asyncapi/options.py`.
@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from asyncapi.calls.arguments import shared_options
+from asyncapi.calls.rpc_outcome import rpc_error
 from asyncapi.errors import ConfigError, status_error
 from asyncapi.fanout import outcomes as fanout
 from asyncapi.messages import decoding
@@ -38,13 +39,11 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
     from asyncapi.options import CallOptions, MapOptions, SharedOptions
     from asyncapi.pagination.pages import By, Pages
-    from asyncapi.sansio.http.closecodes import ReconnectOn
     from asyncapi.sansio.http.sse import ServerSentEvent
     from asyncapi.scheduling.ownership import Home
     from asyncapi.settings import Retry
-    from asyncapi.speakers.websocket import WebSocket
     from asyncapi.streaming.stream import StreamSettings
-    from asyncapi.types import Send, Unset
+    from asyncapi.types import Send
 
 F = TypeVar("F", bound="Callable[..., Any]")
 T = TypeVar("T")
@@ -212,8 +211,8 @@ class CallMethods:
         request.call.task = current_task()
         send = self._send if request.auth is UNSET and request.redirects is None else self._send_own
         response = await send(request)
-        if response.status >= 400 and self._raises(options):  # noqa: PLR2004 - where errors begin
-            raise self._status_error(response)
+        if response.effective_status >= 400 and self._raises(options):  # noqa: PLR2004 - where errors begin
+            raise self._outcome_error(response)
         return response if model is None else _decode(model, response)
 
     def _raises(self, options: Mapping[str, Any]) -> bool:
@@ -243,7 +242,7 @@ class CallMethods:
         """
         if options:
             check_options("stream", options, CALL)
-        opener = Opener(self._streams, self._carry, self._status_error, method=method, url=url, options=dict(options))
+        opener = Opener(self._streams, self._carry, self._outcome_error, method=method, url=url, options=dict(options))
         return Stream(opener.open)
 
     @overload
@@ -304,94 +303,6 @@ class CallMethods:
         return subscribe(
             self.stream, self._retry, self._clock, url, dict(options),
             model=model, last_id=last_id, until=until, max_event=max_event,
-        )  # fmt: skip
-
-    @overload
-    def websocket(
-        self,
-        url: str | URL,
-        *,
-        model: None = None,
-        subprotocols: Iterable[str] = (),
-        on_open: Callable[[WebSocket[Any]], Any] | None = None,
-        reconnect: Retry | int | Unset | None = UNSET,
-        reconnect_on: ReconnectOn = (),
-        heartbeat: float | None = 20.0,
-        max_message: int | None = 4 << 20,
-        compress: bool = True,
-        **options: Unpack[SharedOptions],
-    ) -> WebSocket[str | bytes]: ...
-
-    @overload
-    def websocket(
-        self,
-        url: str | URL,
-        *,
-        model: TypeForm[T],
-        subprotocols: Iterable[str] = (),
-        on_open: Callable[[WebSocket[Any]], Any] | None = None,
-        reconnect: Retry | int | Unset | None = UNSET,
-        reconnect_on: ReconnectOn = (),
-        heartbeat: float | None = 20.0,
-        max_message: int | None = 4 << 20,
-        compress: bool = True,
-        **options: Unpack[SharedOptions],
-    ) -> WebSocket[T]: ...
-
-    def websocket(
-        self,
-        url: str | URL,
-        *,
-        model: Any = None,
-        subprotocols: Iterable[str] = (),
-        on_open: Callable[[WebSocket[Any]], Any] | None = None,
-        reconnect: Retry | int | Unset | None = UNSET,
-        reconnect_on: ReconnectOn = (),
-        heartbeat: float | None = 20.0,
-        max_message: int | None = 4 << 20,
-        compress: bool = True,
-        **options: Unpack[SharedOptions],
-    ) -> WebSocket[Any]:
-        """Open a WebSocket; when the connection is lost, connect again.
-
-            async with api.websocket("/feed", model=Trade | Quote, on_open=subscribe) as ws:
-                async for message in ws: ...
-
-        Each handshake is a call like any other, and holds its place in the queues until the connection ends.
-
-        Args:
-            url: As in `request`; `ws://` and `wss://` stand for `http://` and `https://`.
-            model: What the JSON of each message is; without it, text and bytes come.
-            subprotocols: Those that you speak, the best first.
-            on_open: Called with the socket on every new connection, before a message of it is handed out: the place to
-                subscribe. It may be a coroutine function, send, and receive.
-            reconnect: When to connect again, as a `Retry` or a number of attempts, which bounds the failures in a row;
-                None for a single connection. By default as `retry`.
-            reconnect_on: Close codes to connect again after, beside those of docs/websocket.md; or a function of the
-                code and the reason that returns True, False, "renew" (once, with a fresh credential), or None for the
-                usual.
-            heartbeat: Seconds of silence after which the server is asked whether it is there, and half as many that it
-                has to respond; None for none.
-            max_message: The largest message that is taken, in bytes; None for no bound.
-            compress: Whether to offer compression (permessage-deflate).
-            **options: Of each handshake, as in `stream`: all but a body and `raise_for_status`. A `timeout` of its own
-                bounds all of it; without it, the client's ends with the handshake and `on_open`.
-
-        Returns:
-            WebSocket: `async with` it, then `async for` over it, or `receive()` and `send()`.
-
-        Raises:
-            ConfigError: An argument makes no sense.
-            TypeError: There is no such option.
-        """
-        from asyncapi.speakers.handshake import websocket  # noqa: PLC0415 - not every client speaks it
-        from asyncapi.speakers.line import line_of  # noqa: PLC0415
-
-        check_options("websocket", options, SHARED)
-        return websocket(
-            line_of(self), url, self._retry, dict(options),
-            model=model, subprotocols=subprotocols, on_open=on_open, reconnect=reconnect, reconnect_on=reconnect_on,
-            heartbeat=heartbeat, max_message=max_message, compress=compress,
         )  # fmt: skip
 
     @overload
@@ -639,8 +550,8 @@ class CallMethods:
             raise ConfigError(f"a source yields URLs and Requests, not {type(item).__name__}: {item!r:.80}")
         request.call.fan_out = fan_out
         response = await self._carry(request)
-        if response.status >= 400 and raises:  # noqa: PLR2004 - where errors begin
-            raise self._status_error(response)
+        if response.effective_status >= 400 and raises:  # noqa: PLR2004 - where errors begin
+            raise self._outcome_error(response)
         return (response if model is None else _decode(model, response)), response
 
     def _carry(self, request: Request) -> Awaitable[Response]:
@@ -664,18 +575,28 @@ class CallMethods:
 
         return carry
 
+    def _outcome_error(self, response: Response) -> AsyncAPIError:
+        """Make the error of a response whose status, or whose grpc-status behind a mesh, says that it failed."""
+        if response.status >= 400:  # noqa: PLR2004 - where errors begin
+            return self._status_error(response)
+        return _explained(rpc_error(response), response)
+
     def _status_error(self, response: Response) -> AsyncAPIError:
-        request = response.request
         error = status_error(
             response,
-            request=request,
+            request=response.request,
             attempts=response.attempts,
             retry_after=retry_after(response.headers, self._clock.wall()),
         )
-        if request is not None:
-            error.phase, error.__cause__ = request.call.ended_by, request.call.cause
-            error.held_by = request.call.held_by
-        return error
+        return _explained(error, response)
+
+
+def _explained(error: AsyncAPIError, response: Response) -> AsyncAPIError:
+    """Say in the error of a response why it was the last."""
+    if response.request is not None:
+        call = response.request.call
+        error.phase, error.__cause__, error.held_by = call.ended_by, call.cause, call.held_by
+    return error
 
 
 def _decode(model: Any, response: Response) -> Any:

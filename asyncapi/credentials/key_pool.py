@@ -208,7 +208,7 @@ class KeyPool:
     ) -> str:
         """Put a refused key into quarantine or to rest, and have the call sent again with another key."""
         use: _Use = signature.source
-        use.status = response.status
+        status = use.status = _status_of(response)
         state, now = self._ring.keys[use.index], context.clock.now()
         limits = quotas(response.headers, context.clock.wall())  # rule 4
         state.learn(now, limits, number=use.number, sent_at=use.sent_at)
@@ -218,17 +218,17 @@ class KeyPool:
         # The key itself knows better, as Digest does of a 401 with a challenge: the same key once more.
         if why:
             return why
-        limited, seconds = read_limit(response.status, response.headers, response.content, context.clock.wall())
+        limited, seconds = read_limit(status, response.headers, response.content, context.clock.wall())
         if limited:  # rule 3
             use.status = _TOO_MANY
-            state.rest(now, seconds, str(response.status))
-        elif response.status in {_UNAUTHORIZED, _FORBIDDEN}:  # rule 2
-            state.bar(now + self._quarantine, str(response.status))
+            state.rest(now, seconds, str(status))
+        elif status in {_UNAUTHORIZED, _FORBIDDEN}:  # rule 2
+            state.bar(now + self._quarantine, str(status))
         else:
             state.served()
             return ""
         if self._ring.any_ready(now, {use.index, *(each.index for each in earlier)}):
-            return f"{response.status}, another key"
+            return f"{status}, another key"
         self._pardon([*earlier, use])
         return ""
 
@@ -291,3 +291,9 @@ def _rates(key: Key) -> Sequence[Limit]:
     given = key.rate
     rates = [given] if isinstance(given, str) or hasattr(given, "start") else given
     return [RateLimit.of(rate) if isinstance(rate, str) else rate for rate in rates]
+
+
+def _status_of(response: Response) -> int:
+    """The status that a response means for a key: a proxy that is overloaded would refuse any other, too."""
+    meaning = response.meaning
+    return response.status if meaning is not None and meaning.more is not None else response.effective_status

@@ -26,6 +26,7 @@ from asyncapi.calls.arguments import checked_headers
 from asyncapi.declared.annotations import (
     RAW,
     alternatives,
+    bare,
     has_dates,
     is_model,
     is_open,
@@ -42,6 +43,7 @@ from asyncapi.messages.response import Response
 from asyncapi.options import SHARED
 from asyncapi.pagination.pages import Pages
 from asyncapi.sansio.http.sse import ServerSentEvent
+from asyncapi.speakers.websocket import WebSocket
 from asyncapi.streaming.events import Events
 from asyncapi.streaming.stream import JSONLines, Stream
 
@@ -49,9 +51,17 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _LIST_OPTIONS = SHARED - {"params", "headers", "route"}  # which the declaration itself says
 _OPTIONS = _LIST_OPTIONS | {"idempotency_key", "idempotent"}
-_OPTIONS_OF: dict[Any, frozenset[str]] = {Pages: _LIST_OPTIONS, Events: _LIST_OPTIONS}
+SOCKET_OPTIONS = frozenset(
+    {"subprotocols", "on_open", "reconnect", "reconnect_on", "heartbeat", "max_message", "compress"}
+)
+_OPTIONS_OF: dict[Any, frozenset[str]] = {
+    Pages: _LIST_OPTIONS,
+    Events: _LIST_OPTIONS,
+    WebSocket: _LIST_OPTIONS | SOCKET_OPTIONS,
+}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-_LAZY: dict[Any, Any] = {Pages: Any, JSONLines: Any, Events: None, Stream: None}  # and what they are of, if not said
+# and what they are of, if not said
+_LAZY: dict[Any, Any] = {Pages: Any, JSONLines: Any, Events: None, Stream: None, WebSocket: None}
 _MISSING: Any = object()
 
 
@@ -78,7 +88,7 @@ class Endpoint:
         model: What the response becomes: a type, or None for the Response itself.
         discards: Whether the response is discarded (`-> None`).
         raw: Whether the method returns the bytes of the response (`-> bytes`).
-        lazy: `Pages`, `Stream`, `JSONLines` or `Events`, where it returns one of these; else None.
+        lazy: `Pages`, `Stream`, `JSONLines`, `Events` or `WebSocket`, where it returns one of these; else None.
 
     Raises:
         ConfigError: The signature names what can't be sent.
@@ -166,6 +176,10 @@ class Endpoint:
 
     # --- what the signature says --------------------------------------------------------------------------------
 
+    @property
+    def _what(self) -> str:
+        return "the handshake of a WebSocket" if self.lazy is WebSocket else f"a {self.method}"
+
     def _wrong(self, message: str) -> ConfigError:
         return ConfigError(f"{self.where}: {message}")
 
@@ -173,7 +187,7 @@ class Endpoint:
         if "return" not in hints:
             raise self._wrong(
                 "say what it returns: a model, list[...], Response or None; "
-                "Pages[...], Stream, JSONLines[...] or Events[...]"
+                "Pages[...], Stream, JSONLines[...], Events[...] or WebSocket[...]"
             )
         made = hints.pop("return")
         self.lazy: Any | None = next((kind for kind in _LAZY if kind in (made, get_origin(made))), None)
@@ -185,9 +199,22 @@ class Endpoint:
         if self.lazy is not None:
             self.model = get_args(made)[0] if get_args(made) else _LAZY[self.lazy]
             self.model = None if self.model is ServerSentEvent else self.model
+            if self.lazy is WebSocket:
+                self._read_messages()
         elif made is not Response and not (self.discards or self.raw):
             self.model = made
         self._try(decoding.adapter, Any if self.model is None else self.model)
+
+    def _read_messages(self) -> None:
+        """Take text and bytes as they come: a model is that of a message's JSON."""
+        kinds = set(alternatives(bare(self.model)))
+        if kinds == {str, bytes}:
+            self.model = None
+        elif kinds & {str, bytes, bytearray, memoryview}:
+            raise self._wrong(
+                "WebSocket[...] names the model of JSON messages; "
+                "WebSocket[str | bytes] takes text and bytes as they are"
+            )
 
     def _read_parameters(self, hints: dict[str, Any]) -> None:
         parameters = list(self.signature.parameters.values())[1:]
@@ -210,7 +237,7 @@ class Endpoint:
         if self.body is not None and (self.form or self.files):
             raise self._wrong("a body and form fields: there is one body")
         if (self.body is not None or self.form or self.files) and self.method in {"GET", "HEAD"}:
-            raise self._wrong(f"a {self.method} has no body: servers and proxies drop it")
+            raise self._wrong(f"{self._what} has no body: servers and proxies drop it")
 
     def _check_names(self) -> None:
         for parts in (self.query, self.form + self.files, self.headers, self.options):
@@ -280,7 +307,7 @@ class Endpoint:
         if is_model(kind) or is_open(kind):
             if self.method in _WITH_BODY:
                 return Body()
-            raise self._wrong(f"{name}: a {self.method} has no body for {kind!r}")
+            raise self._wrong(f"{name}: {self._what} has no body for {kind!r}")
         if is_plain(kind, lists=True):
             return Query()
         raise self._wrong(

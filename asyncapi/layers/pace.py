@@ -99,7 +99,8 @@ class Pace:
         wait: float | None = None
         signature = request.call.signature
         # a pool of keys: see credentials/key_pool.py
-        if signature is not None and signature.pooled:  # one key's limits, not the host's: its pool keeps them
+        of_key = meaning is None or meaning.more is None  # an overloaded proxy would refuse any key
+        if of_key and signature is not None and signature.pooled:  # not the host's limits: the pool of keys keeps them
             status, headers = _OK if status in _REFUSALS else status, _NONE
         limits = quotas(headers, self._clock.wall())
         if status in _REFUSALS:

@@ -4,7 +4,8 @@ The first attempt costs nothing here; the rest happens only after a failure. The
 
     1. Can another attempt succeed?                    the policy's predicate, else the status or kind of error
     2. Is it safe to send the request again?           sansio/failures/resend.py: never a payment twice
-    3. May there be another attempt?                   `attempts` or the policy's `stop`
+    3. May there be another attempt?                   `attempts` or the policy's `stop`; attempts of a proxy behind
+                                                       this one count, and it may say that it will retry (rule 6)
     4. How long to wait?                               what the server says, else the policy's `wait`; never less than
                                                        the backoff where it says "at once" (0, or a date in the past)
     5. Does the wait end before the deadline?          if not, give up now, not then
@@ -22,6 +23,8 @@ Rules:
 4. If the breaker has opened only just now, which may be a restart, the call waits for the next probe, outside the
    count: nothing is sent for it. In a longer outage it is refused at once.
 5. tenacity strategies are called as they are, with a `RetryCallState` made after the failure.
+6. Where a mesh retries (`Mesh(retry="mesh")`), only what did not reach it is sent again. Where it tells of its own
+   attempts, or that few more may help, that holds without a setting (sansio/failures/mesh.py).
 """
 
 from __future__ import annotations
@@ -31,16 +34,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from tenacity import Future, RetryCallState
-
-from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError, status_error
+from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError
 from asyncapi.messages.call import Call
 from asyncapi.sansio.failures import retry_choice
-from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out
-from asyncapi.sansio.http.retry_after import retry_after
+from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out, unprocessed
+from asyncapi.sansio.failures.tries import Tries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tenacity import RetryCallState
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
@@ -50,14 +53,15 @@ if TYPE_CHECKING:
     from asyncapi.settings import Retry
     from asyncapi.types import Layer, Send
 
-_PAYMENT_REQUIRED = 402
 _RETRY_AFTER = "Retry-After"  # the source of a wait: the server
 _SPREAD = 0.25  # seconds; calls that wait for a probe return spread over these
 
 retrying_call: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)  # which may have ended (rule 3)
 
 
-def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False) -> Layer:
+def retry(
+    budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False, behind_mesh: bool = False
+) -> Layer:
     """Send failed attempts again, by the policy `request.call.settings.retry`.
 
     Args:
@@ -65,6 +69,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
         clock: Times and draws the waits.
         paced: Whether a layer below holds attempts back while their host refuses them for its limits.
         counted: Whether retries after such refusals use the budget too, as in the AWS SDKs.
+        behind_mesh: Whether a mesh retries instead (rule 6).
     """
     now = clock.now
     free = retry_choice.Free(asked=not counted, paced=paced and not counted)
@@ -86,7 +91,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
                     try:
                         response = await inner(request)
                     except CircuitOpen as refusal:  # rule 4
-                        again = _Again(inner, request, budget, clock, free)
+                        again = _Again(inner, request, budget, clock, free, behind_mesh=behind_mesh)
                         await again.hold(refusal)
                         response = await again.attempt()
                     if response.effective_status < 400 and policy.retry is None:  # noqa: PLR2004 - where errors begin
@@ -95,7 +100,7 @@ def retry(budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted
                     failure = response
                 except TransportError as error:
                     failure = error
-                again = again or _Again(inner, request, budget, clock, free)
+                again = again or _Again(inner, request, budget, clock, free, behind_mesh=behind_mesh)
                 return await again.send(failure)
             finally:
                 retrying_call.reset(token)
@@ -129,8 +134,10 @@ def _refused(request: Request, failure: Response | TransportError) -> bool:
     call = request.call
     if not call.resend or isinstance(failure, TransportError) or failure.effective_status < 400:  # noqa: PLR2004
         return False
-    answered = failure.request
+    answered, meaning = failure.request, failure.meaning
     is_its_own = answered is not None and answered.method == request.method and failure.answers(request)
+    if meaning is not None and meaning.unprocessed is False:  # a part of it may be done
+        is_its_own = False
     if not (safe(request) or (is_its_own and rewindable(request))):
         return False
     _note(call, f"sent again at once ({call.resend})", f"auth: {call.resend}")
@@ -178,6 +185,7 @@ class _Again:
     """The attempts of one call after its first failure."""
 
     __slots__ = (
+        "_behind_mesh",
         "_budget",
         "_clock",
         "_free",
@@ -188,11 +196,19 @@ class _Again:
         "_replays",
         "_request",
         "_retry_after",
-        "_slept",
         "_tries",
     )  # fmt: skip
 
-    def __init__(self, inner: Send, request: Request, budget: Retries, clock: Clock, free: retry_choice.Free) -> None:
+    def __init__(
+        self,
+        inner: Send,
+        request: Request,
+        budget: Retries,
+        clock: Clock,
+        free: retry_choice.Free,
+        *,
+        behind_mesh: bool,
+    ) -> None:
         self._inner = inner
         self._request = request
         self._policy: Retry = request.call.settings.retry
@@ -200,9 +216,9 @@ class _Again:
         self._clock = clock
         self._free = free
         self._retry_after: float | None = None  # seconds that the server asks to wait
-        self._tries = 1
+        self._behind_mesh = behind_mesh
+        self._tries = Tries(self._policy.max_attempts)
         self._paid = 0.0
-        self._slept = 0.0
         self._replays = retry_choice.Replays()
 
     async def send(self, failure: Response | TransportError) -> Response:
@@ -210,7 +226,7 @@ class _Again:
         while True:
             records_before, self._owed = len(call.attempts), 0.0
             if not isinstance(failure, TransportError) and failure.meaning is not None:
-                self._tries += failure.meaning.attempts - 1  # made behind it, by a mesh
+                self._tries.take_in(failure.meaning)  # rule 6
             self._budget.failed(self._clock.now(), timed_out=timed_out(failure))
             try:
                 await self._prepare(failure, call)
@@ -250,14 +266,14 @@ class _Again:
         late = deadline is not None and clock.now() + wait >= deadline
         if late or (call.settings.max_wait is not None and wait > call.settings.max_wait):
             raise refusal
-        state = self._state(refusal, call)
+        state = self._state(refusal)
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
             if await _called(policy.stop, state):
                 raise refusal
         call.phase = "backoff"
         await clock.sleep(wait)
-        self._slept += wait
+        self._tries.slept += wait
         call.log_wait(f"breaker {wait:.3g} s")
 
     async def _prepare(self, failure: Response | TransportError, call: Call) -> None:
@@ -273,7 +289,7 @@ class _Again:
             return
         if _refused(self._request, failure):
             return
-        state = self._state(failure, call)
+        state = self._state(failure)
         if not await self._worthwhile(failure, state):
             if not isinstance(failure, TransportError) and failure.effective_status < 400:  # noqa: PLR2004
                 self._budget.succeeded(self._paid)
@@ -283,8 +299,7 @@ class _Again:
         await self._allow(failure, wait, source, state)
         if not isinstance(failure, TransportError) and failure.open_body is not None:
             failure.open_body.close()
-        self._tries += 1
-        self._slept += wait
+        self._tries.next(wait)
         _note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {source} {wait:.3g} s")
         call.phase = "backoff"
         if wait > 0:
@@ -297,39 +312,36 @@ class _Again:
     async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
         """Question 1."""
         policy = self._policy
-        if not isinstance(failure, TransportError) and failure.effective_status == _PAYMENT_REQUIRED:
-            return False  # somebody has to pay first
+        if retry_choice.costs_money(failure):
+            return False
         if policy.retry is not None:
             return bool(await _called(policy.retry, state))
         return retry_choice.is_worth_it(self._request, failure, policy.statuses)
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
-        policy, asked = self._policy, retry_choice.wait_asked_for(failure, self._clock.wall())
-        if self._request.call.elsewhere:  # another endpoint has asked for nothing
-            asked = None
+        policy, elsewhere = self._policy, self._request.call.elsewhere
+        asked = retry_choice.wait_asked_for(failure, self._clock.wall(), elsewhere=elsewhere)
         self._retry_after = asked
         if asked:
             return asked, _RETRY_AFTER
         if policy.wait is not None:
             return max(0.0, float(await _called(policy.wait, state))), "wait strategy"
         draw = self._clock.random()
-        return retry_choice.backoff(self._tries, draw, base=policy.base, cap=policy.cap, asked=asked), "backoff"
+        return retry_choice.backoff(self._tries.made, draw, base=policy.base, cap=policy.cap, asked=asked), "backoff"
 
     async def _allow(
         self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None
     ) -> None:
         """Questions 2, 3, 5 and 6."""
         policy, request = self._policy, self._request
-        unsafe = resend_obstacle(request, failure)  # question 2
-        if unsafe is not None:
-            raise _GiveUp(unsafe)
-        if policy.max_attempts is not None and self._tries >= policy.max_attempts:  # question 3
-            raise _GiveUp(f"{self._tries} of {policy.max_attempts} attempts made")
+        obstacle = resend_obstacle(request, failure) or self._exhausted(failure)  # questions 2 and 3
+        if obstacle is not None:
+            raise _GiveUp(obstacle)
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
             if await _called(policy.stop, state):
-                raise _GiveUp(f"the stop strategy ended it after {self._tries} attempts")
+                raise _GiveUp(f"the stop strategy ended it after {self._tries.made} attempts")
         if source is _RETRY_AFTER and wait > policy.max_retry_after:
             why = f"the server asks to wait {wait:.3g} s, longer than max_retry_after={policy.max_retry_after:g}"
             raise _GiveUp(why, held_by="max_retry_after")
@@ -342,29 +354,22 @@ class _Again:
             if not self._paid:
                 raise self._spent("the retry budget of {} is spent")
 
+    def _exhausted(self, failure: Response | TransportError) -> str | None:
+        """Why there is no further attempt, whatever the `stop` strategy says (question 3); None if there is one."""
+        if self._behind_mesh and not (isinstance(failure, TransportError) and unprocessed(failure)):  # rule 6
+            return "the mesh retries, not this client (mesh=)"
+        return self._tries.exhausted or None
+
     def _spent(self, why: str) -> _GiveUp:
         why = why.format(self._request.call.host)
         return _GiveUp(why, cause=BudgetSpent(why, request=self._request))
 
-    def _state(self, failure: Response | AsyncAPIError, call: Call) -> RetryCallState | None:
+    def _state(self, failure: Response | AsyncAPIError) -> RetryCallState | None:
         """Make what tenacity's strategies are called with (rule 5); None if the policy has none."""
         policy = self._policy
         if policy.retry is None and policy.stop is None and policy.wait is None:
             return None
-        state = RetryCallState(None, None, (self._request,), {})  # type: ignore[arg-type]  # no Retrying object
-        state.start_time = call.started
-        state.attempt_number = self._tries
-        state.idle_for = self._slept
-        state.outcome = Future(self._tries)
-        state.outcome_timestamp = self._clock.now()
-        if isinstance(failure, AsyncAPIError):
-            state.outcome.set_exception(failure)
-        elif failure.effective_status >= 400:  # noqa: PLR2004
-            asked = retry_after(failure.headers, self._clock.wall())
-            state.outcome.set_exception(status_error(failure.as_meant(), request=self._request, retry_after=asked))
-        else:
-            state.outcome.set_result(failure)
-        return state
+        return self._tries.state(self._request, failure, self._clock.now(), self._clock.wall())
 
     def _end(self, failure: Response | TransportError, verdict: _GiveUp, call: Call) -> Response:
         reason = str(verdict)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.messages.call import Call
-    from asyncapi.messages.meaning import Reading
+    from asyncapi.messages.meaning import Reading, Refining
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.types import Layer, Send
@@ -136,7 +136,9 @@ def attempts(
     clock: Clock,
     hooks: Sequence[Callable[[Attempt], object]] = (),
     state: Callable[[Request], dict[str, Any]] | None = None,
-    reading: Reading | None = None,
+    refining: Refining | None = None,
+    *,
+    refines_all: bool = False,
 ) -> Layer:
     """Write one record per attempt: the innermost layer of the SDK's own.
 
@@ -146,7 +148,8 @@ def attempts(
         hooks: Called with each record at the attempt's end.
         state: Returns the state of the limits and the breaker; not called for a first attempt that is sent at once and
             succeeds.
-        reading: Says what a response means, where neither its status nor the protocol of its call does.
+        refining: Refines the meaning of failing responses: proxies tell something in them.
+        refines_all: Whether it sees successes, too.
     """
     now, wall, hooked = clock.now, clock.wall, bool(hooks)
 
@@ -173,7 +176,9 @@ def attempts(
                 record.status, record.http_version = response.status, response.http_version
                 if call.peek is not None and response.open_body is not None:
                     await call.peek(response)
-                eventful = _status(response, record, call.reading, reading) >= 300  # noqa: PLR2004 - neither a redirect nor an error
+                plain = response.status < 400 and call.reading is None and not refines_all  # noqa: PLR2004
+                status = response.status if plain else _status(response, record, call.reading, refining)
+                eventful = status >= 300  # noqa: PLR2004 - neither a redirect nor an error
             except BaseException as error:
                 record.error, record.unsure, eventful = _error_of(error, call), maybe_processed(error, call.phase), True
                 raise
@@ -191,15 +196,15 @@ def attempts(
     return layer
 
 
-def _status(response: Response, record: Attempt, own: Reading | None, common: Reading | None) -> int:
-    """Return the effective status: let the protocol of the call say it, or else what all calls of the client share."""
-    if own is None and common is None:
-        return response.status
-    meaning = None if own is None else own(response)
-    if meaning is None and common is not None:
-        meaning = common(response)
+def _status(response: Response, record: Attempt, reading: Reading | None, refining: Refining | None) -> int:
+    """Return the effective status: let the protocol of the call say it, and then a proxy in between."""
+    meaning = None if reading is None else reading(response)
+    if refining is not None:
+        meaning = refining(response, meaning)
     if meaning is not None:
         response.mean(meaning)
+        if meaning.status != response.status:
+            record.meant = meaning.status
         if meaning.text and meaning.status >= 400:  # noqa: PLR2004 - where errors begin
             record.error = meaning.text
     return response.effective_status

@@ -211,7 +211,13 @@ def _record(request: Request, clock: Clock, response: Response | None, error: Ba
         clock.wall() - elapsed,
         elapsed,
         None if response is None else response.status,
-        None if error is None else error_text(error),
+        _failure(response) if error is None else error_text(error),
         tuple(call.attempts),
         "" if response is None else response.degraded,
     )
+
+
+def _failure(response: Response | None) -> str | None:
+    """What a response means that is a failure by more than its status; None for what its status says."""
+    meaning = None if response is None else response.meaning
+    return meaning.text if meaning is not None and meaning.status >= _ERRORS_BEGIN and meaning.text else None

@@ -12,6 +12,8 @@ from asyncapi.redact import redact_url
 if TYPE_CHECKING:
     from yarl import URL
 
+_SOCKETS = {"ws": "http", "wss": "https"}
+
 
 def base_of(base_url: str | URL, setting: str = "base_url") -> str:
     """Return a base URL without its last slash; "" for none.
@@ -26,6 +28,9 @@ def base_of(base_url: str | URL, setting: str = "base_url") -> str:
     if not base_url:
         return ""
     url = parse_url(base_url)
+    if url.scheme in _SOCKETS:
+        instead = _SOCKETS[url.scheme]
+        raise ConfigError(f"{setting}={redact_url(url)!r}: write {instead}://; client.websocket() opens sockets there")
     if url.scheme not in {"http", "https"} or not url.host_port_subcomponent:
         raise ConfigError(f"{setting}={redact_url(url)!r}: give an absolute URL, like https://api.example.com/v1")
     if url.raw_query_string or url.raw_fragment or url.raw_path.endswith("?"):

@@ -5,8 +5,10 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
 
     original, settings, started       nobody, once the call has begun
     fan_out                           client.methods, bulk.saving: before the call is sent
-    reading                           speakers.line, streaming.stream: before the call is sent; trace.replay
-    peek                              speakers.line: before the call is sent
+    reading                           speakers.line, speakers.graphql, speakers.rpc.site, streaming.stream: before the
+                                      call is sent; trace.replay
+    dress                             speakers.rpc.site: before the call is sent
+    peek                              speakers.line, speakers.rpc.site: before the call is sent
     upgrade                           speakers.line: before the call is sent
     before_write                      bulk.prepare: before each attempt
     host                              layers.fallback: another base URL
@@ -16,7 +18,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
     elsewhere, tried                  layers.balance
-    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry
+    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry,
+                                      speakers.graphql_asking
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
@@ -26,19 +29,24 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       transports.native.exchange, transports.native.origins,
                                       transports.native.sending, transports.native.transport,
                                       layers.chaos: "connect" to "body"
+                                      speakers.rpc.channel_attempt: "headers"
                                       layers.singleflight: that of the flight
     queued                            layers.auth, layers.concurrency, scheduling.token_queue: they add their waits
                                       layers.telemetry: moves the sum into the attempt's record
     wait_log                          layers.auth, layers.concurrency, scheduling.token_queue, layers.retry
                                       layers.telemetry: moves the text into the attempt's record
     attempts                          layers.telemetry, layers.singleflight: the records of the flight
+                                      speakers.graphql_asking: those of the first request
     reused                            transports.aiohttp, transports.aiohttp_connector,
                                       transports.native.http3.alternatives, transports.native.http2.streams,
                                       transports.native.origins, transports.native.transport
     open_bodies                       streaming.stream: the list, or None
-                                      transports.aiohttp, transports.mock, transports.native.transport: its bodies
+                                      speakers.rpc.channel_attempt: streams
+                                      transports.aiohttp, transports.mock, transports.mock_socket,
+                                      transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
-    resend, refused                   layers.auth; speakers.line: what an earlier call was refused for
+    resend                            layers.auth
+    refused                           layers.auth; speakers.line: what an earlier call was refused for
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
 """
 
@@ -59,8 +67,8 @@ if TYPE_CHECKING:
     from asyncapi.errors import AsyncAPIError, Phase
     from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
-    from asyncapi.messages.response import Response
     from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.messages.upgrade import Upgrade
 
 
@@ -78,13 +86,15 @@ class Attempt:
         queued: Seconds that it waited in queues for a token and a place, before `started`.
         elapsed: Seconds from `started` to the end of the body, or of the headers where it is streamed, or the failure.
         status: The status of the response, or None.
-        error: The failure as text, beginning with its class, or None.
+        error: The failure as text, beginning with its class, or with the status of a response that was treated as
+            another; or None.
         then: What was decided after it: "" (nothing more to do), "retried ...", "gave up: ...".
         held: What it had to wait for in our own queues, and how long: "rate 0.12 s behind 3", or "".
         state: The limits, the budget and the breaker at the moment when it was sent; for a first attempt that failed or
             was redirected, at its end. None for a first attempt that was sent at once and succeeded, without hooks.
         unsure: Whether it failed although the server may have done its work.
         http_version: As in `Response`; "" where there was no response.
+        meant: The status that the response was treated as, where that is another than `status` (`Response.meaning`).
     """
 
     number: int
@@ -102,6 +112,12 @@ class Attempt:
     state: dict[str, Any] | None = None
     unsure: bool = False
     http_version: str = ""
+    meant: int | None = None
+
+    @property
+    def effective_status(self) -> int | None:
+        """The status that the layers went by, or None."""
+        return self.status if self.meant is None else self.meant
 
     @property
     def url(self) -> str:
@@ -138,9 +154,11 @@ class CallSettings:
         max_wait: Seconds the call may wait in one of our queues; None for as long as its deadline allows.
         priority: Higher goes first in every queue.
         tenant: Who the call is made for: tenants of the same priority take turns.
+        per_try: Seconds that a mesh may take for one of its attempts, several of which are one of ours; None for as
+            many as `attempt`.
     """
 
-    __slots__ = ("attempt", "connect", "max_wait", "priority", "retry", "tenant")
+    __slots__ = ("attempt", "connect", "max_wait", "per_try", "priority", "retry", "tenant")
 
     def __init__(  # noqa: PLR0917 - made for every call with settings of its own: by position it is quicker
         self,
@@ -150,6 +168,7 @@ class CallSettings:
         max_wait: float | None = None,
         priority: int = 0,
         tenant: str = "",
+        per_try: float | None = None,
     ) -> None:
         self.connect: Final = connect
         self.attempt: Final = attempt
@@ -157,14 +176,19 @@ class CallSettings:
         self.max_wait: Final = max_wait
         self.priority: Final = priority
         self.tenant: Final = tenant
+        self.per_try: Final = per_try
 
     def without_retry(self) -> CallSettings:
         """The same settings for a single attempt."""
-        return CallSettings(self.connect, self.attempt, None, self.max_wait, self.priority, self.tenant)
+        return CallSettings(self.connect, self.attempt, None, self.max_wait, self.priority, self.tenant, self.per_try)
 
     def without_waiting(self) -> CallSettings:
         """The same settings for a call that never waits in a queue."""
-        return CallSettings(self.connect, self.attempt, self.retry, 0.0, self.priority, self.tenant)
+        return CallSettings(self.connect, self.attempt, self.retry, 0.0, self.priority, self.tenant, self.per_try)
+
+    def left_to_mesh(self) -> CallSettings:
+        """The same settings where a mesh retries: its attempts get the limit of ours, which has none."""
+        return CallSettings(self.connect, None, self.retry, self.max_wait, self.priority, self.tenant, self.attempt)
 
 
 NO_SETTINGS: Final = CallSettings()
@@ -215,8 +239,8 @@ class Call:
     __slots__ = (
         "attempts",
         "before_write",
-        "dress",
         "cause",
+        "dress",
         "elsewhere",
         "ended_by",
         "fan_out",

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Reading = Callable[["Response"], "Meaning | None"]
 """Reads what a response means, and changes nothing; None for what its status says."""
 
+Refining = Callable[["Response", "Meaning | None"], "Meaning | None"]
+"""Refines what the protocol of a call has read, which may be None, by what a proxy tells in the same response."""
+
 
 class Meaning:
     """What one response means.
@@ -32,10 +35,11 @@ class Meaning:
             status says; False where the status (429) would prove it, and this response does not.
         wait: Seconds that the server asks to wait, in place of what `Retry-After` says.
         attempts: How many attempts were made for it, those of a proxy behind this one included: they count as ours.
+        more: The most attempts that may follow it; None for as many as the policy allows.
         out: Whether this endpoint wants no more requests for now.
     """
 
-    __slots__ = ("attempts", "failed", "out", "retry", "status", "text", "unprocessed", "wait")
+    __slots__ = ("attempts", "failed", "more", "out", "retry", "status", "text", "unprocessed", "wait")
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Meaning:
         unprocessed: bool | None = None,
         wait: float | None = None,
         attempts: int = 1,
+        more: int | None = None,
         out: bool = False,
     ) -> None:
         self.status: int = status
@@ -56,6 +61,7 @@ class Meaning:
         self.unprocessed: bool | None = unprocessed
         self.wait: float | None = wait
         self.attempts: int = attempts
+        self.more: int | None = more
         self.out: bool = out
 
     def as_dict(self) -> dict[str, Any]:

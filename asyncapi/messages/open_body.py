@@ -43,7 +43,7 @@ class OpenBody:
         read: As above.
         closed: Whether the body has ended: read, closed or broken off.
         trailers: The fields after the body; the transport sets them before `read` returns b"".
-        socket: The WebSocket that the connection has changed to (`asyncapi/messages/upgrade.py`); `read` is not used then.
+        socket: The WebSocket that the connection has changed to (`asyncapi/messages/upgrade.py`), instead of `read`.
     """
 
     __slots__ = ("_releases", "_stop", "closed", "read", "socket", "trailers")

@@ -151,6 +151,17 @@ class Request:
             setattr(twin, name, changes[name] if name in changes else getattr(self, name))
         return twin
 
+    def with_headers(self, headers: CIMultiDict[str]) -> Request:
+        """Copy the request with other headers: as `copy` does, in less time, for what is done for every attempt."""
+        twin = Request.__new__(Request)
+        twin.headers, twin.call, twin.target, twin.deadline = headers, self.call, self.target, self.deadline
+        twin.method, twin.content, twin.params, twin.cookies = self.method, self.content, self.params, self.cookies
+        twin.auth, twin.json, twin.data, twin.files, twin.id = self.auth, self.json, self.data, self.files, self.id
+        twin.idempotency_key, twin.idempotent = self.idempotency_key, self.idempotent
+        twin.timeout, twin.retry, twin.redirects, twin.route = self.timeout, self.retry, self.redirects, self.route
+        twin.wait, twin.priority, twin.tenant = self.wait, self.priority, self.tenant
+        return twin
+
     def redacted(self) -> Request:
         """Copy the request for display: secrets are masked; body, cookies and credential are left out."""
         return self.copy(

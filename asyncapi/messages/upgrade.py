@@ -16,8 +16,8 @@ class Closed:
     """The end of a connection, as `Socket.receive` returns it, after the last message.
 
     Attributes:
-        code: The code of the peer's CLOSE (RFC 6455 section 7.4), 1005 where it had none; 1006 where no CLOSE came; 1002,
-            1007 or 1009 where we closed it because of what the peer sent.
+        code: The code of the peer's CLOSE (RFC 6455 section 7.4), 1005 where it had none; 1006 where no CLOSE came;
+            1002, 1007 or 1009 where we closed it because of what the peer sent.
         reason: What the peer's CLOSE says, or "".
         why: What ended it, where that was not the peer's CLOSE: "no PONG within 10 s".
     """
@@ -53,8 +53,8 @@ class Socket(Protocol):
     async def close(self, code: int, reason: str) -> None:
         """Send a CLOSE, and wait for the peer's, 2 s at the most; then let go of the connection.
 
-        Messages that arrive meanwhile are dropped, and a task that waits in `receive` gets the end. May be called twice;
-        never raises. A cancelled close lets go at once.
+        Messages that arrive meanwhile are dropped, and a task that waits in `receive` gets the end. May be called
+        twice; never raises. A cancelled close lets go at once.
         """
         ...
 

@@ -20,6 +20,7 @@ from asyncapi.serve import bodies, shop, trouble, vendors
 from asyncapi.serve.bucket import Bucket
 from asyncapi.serve.echo import echo
 from asyncapi.serve.faults import NO_FAULT, Fault, Faults, asked, decide
+from asyncapi.serve.graphql import Graph
 from asyncapi.serve.items import Listing
 from asyncapi.serve.oauth import CLIENT_ID, CLIENT_SECRET, Tokens
 from asyncapi.serve.payments import Ledger
@@ -241,6 +242,9 @@ class App:
                 "/ws": "a WebSocket that echoes; after ?messages=, ?then=close|drop|stall|garbage with ?code= ?reason=",
                 "/ws/feed": 'a WebSocket feed, from {"subscribe": "some room", "after": 0} on; ?pause= and as /ws',
                 "/ws/private": "the feed, for the bearer token; closes with 4401 when that expires",
+            }),
+            "graphql": Route("plain", any_, Graph(), {
+                "/graphql": "GraphQL by POST and GET; subscriptions by server-sent events and WebSocket; ?pause=",
             }),
             "stream": Route("plain", any_, bodies.stream, {"/stream/{n}": "n JSON lines in chunks; ?pause="}),
             "gzip": Route("plain", any_, bodies.gzipped, {"/gzip": "a compressed row"}),

@@ -17,7 +17,7 @@ from asyncapi.serve.replies import Refusal
 from asyncapi.serve.talk import Talk, Then
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from asyncapi.serve.oauth import Tokens
     from asyncapi.serve.talk import Line
@@ -47,18 +47,26 @@ class Sockets:
     async def __call__(self, request: web.BaseRequest, rest: str) -> Talk:
         """`/ws`, `/ws/feed` and `/ws/private`."""
         if rest == "":
-            return _talk(request, _echo)
+            return talk(request, _echo)
         if rest == "feed":
-            return _talk(request, _Feed(seconds_in(request.query, "pause", _PAUSE)).speak)
+            return talk(request, _Feed(seconds_in(request.query, "pause", _PAUSE)).speak)
         if rest == "private":
             until = self._tokens.expiry(request)
-            return _talk(request, _Feed(seconds_in(request.query, "pause", _PAUSE), until).speak)
+            return talk(request, _Feed(seconds_in(request.query, "pause", _PAUSE), until).speak)
         raise Refusal(404, "no such endpoint: the WebSockets are /ws, /ws/feed and /ws/private")
 
 
-def _talk(request: web.BaseRequest, speak: Speak) -> Talk:
-    offered = request.headers.get("Sec-WebSocket-Protocol", "")
-    protocols = [name.strip() for name in offered.split(",") if name.strip()]
+def talk(request: web.BaseRequest, speak: Speak, protocols: Sequence[str] | None = None) -> Talk:
+    """Make a conversation with the end that the query asks for.
+
+    Args:
+        request: The handshake.
+        speak: What is said.
+        protocols: The subprotocols that are spoken; any that the client offers by default.
+    """
+    if protocols is None:
+        offered = request.headers.get("Sec-WebSocket-Protocol", "")
+        protocols = [name.strip() for name in offered.split(",") if name.strip()]
     if not web.WebSocketResponse(protocols=protocols).can_prepare(request):
         upgrade = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
         raise Refusal(426, "this endpoint speaks WebSocket: send an upgrade request (RFC 6455)", upgrade)

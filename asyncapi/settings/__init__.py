@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asyncapi.settings.fallback import Fallback
     from asyncapi.settings.hedge import Hedge
     from asyncapi.settings.http2 import HTTP2
+    from asyncapi.settings.mesh import Mesh
     from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
     from asyncapi.settings.rate import RateLimit
     from asyncapi.settings.redis import Redis
@@ -37,6 +38,7 @@ __all__ = [
     "Fallback",
     "Hedge",
     "LinkHeader",
+    "Mesh",
     "NextUrl",
     "Offset",
     "PageNumber",
@@ -57,6 +59,7 @@ _HOMES = {
     "fallback": "Fallback",
     "hedge": "Hedge",
     "http2": "HTTP2",
+    "mesh": "Mesh",
     "pages": "Cursor LinkHeader NextUrl Offset PageNumber",
     "rate": "RateLimit",
     "redis": "Redis",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from asyncapi.settings import Retry
     from asyncapi.speakers.line import Line
 
-_SCHEME = re.compile(r"ws(s?)://", re.IGNORECASE)
+_SCHEME = re.compile(r"^ws(s?)://", re.IGNORECASE)
 _OURS = {
     "Upgrade": "it is set by itself",
     "Connection": "it is set by itself",
@@ -76,10 +76,14 @@ def websocket(
         compress=_flag(compress),
     )
     return WebSocket(
-        line, _SCHEME.sub(r"http\1://", str(url), count=1) if _SCHEME.match(str(url)) else url, upgrade, options,
+        line, _SCHEME.sub(r"http\1://", url) if isinstance(url, str) else _of_http(url), upgrade, options,
         policy=policy if reconnect is UNSET else policy_of(reconnect),
         reconnect_on=_codes(reconnect_on), **how,
     )  # fmt: skip
+
+
+def _of_http(url: URL) -> URL:
+    return url.with_scheme("https" if url.scheme == "wss" else "http") if url.scheme in {"ws", "wss"} else url
 
 
 def _check_headers(headers: Any) -> None:
@@ -128,3 +132,31 @@ def _flag(given: Any) -> bool:
     if not isinstance(given, bool):
         raise ConfigError(f"compress={given!r}: give True or False")
     return given
+
+
+def check(
+    *,
+    headers: Any,
+    subprotocols: Any,
+    on_open: Any,
+    reconnect: Any,
+    reconnect_on: Any,
+    heartbeat: Any,
+    max_message: Any,
+    compress: Any,
+) -> None:
+    """Check the arguments of `Client.websocket` without a client, for what is declared before there is one.
+
+    Raises:
+        ConfigError: One of them makes no sense.
+    """
+    _check_headers(headers)
+    _subprotocols(subprotocols)
+    _heartbeat(heartbeat)
+    _max_message(max_message)
+    _flag(compress)
+    _codes(reconnect_on)
+    if reconnect is not UNSET:
+        policy_of(reconnect)
+    if on_open is not None and not callable(on_open):
+        raise ConfigError(f"on_open={on_open!r}: give a function of the socket, or None")

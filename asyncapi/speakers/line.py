@@ -15,6 +15,8 @@ from asyncapi.streaming.stream import Opener, Stream, opened
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from yarl import URL
+
     from asyncapi.clock import Clock
     from asyncapi.errors import AsyncAPIError
     from asyncapi.messages.meaning import Reading
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from asyncapi.messages.upgrade import Upgrade
     from asyncapi.streaming.stream import StreamSettings
     from asyncapi.types import Send
+
+
+_SAY_HTTP2 = "say Client(http2=True), or http2='prior' for http:// (h2c)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,20 @@ class Line:
         """What relative URLs are joined to, without its last slash; "" where there is none."""
         return self.settings.builder.base
 
+    def check_http2(self, what: str) -> None:
+        """Find out now that the client can't speak HTTP/2, where a protocol needs it.
+
+        Raises:
+            ConfigError: The client can't, for the addresses of its base URL.
+        """
+        transport = self.settings.transport
+        why = getattr(transport, "no_http2", None)
+        if why is None and getattr(transport, "speaks_http2", True):  # one of the user's own: it may
+            return
+        reason = _SAY_HTTP2 if why is None else why(self.base)
+        if reason is not None:
+            raise ConfigError(f"{what} needs HTTP/2: {reason}")
+
     @property
     def clock(self) -> Clock:
         """The client's clock."""
@@ -81,7 +100,7 @@ class Line:
     async def open(
         self,
         method: str,
-        url: str,
+        url: str | URL,
         *,
         reading: Reading | None = None,
         peek: Callable[[Response], Awaitable[object]] | None = None,
@@ -105,8 +124,8 @@ class Line:
             AsyncAPIError: There is no response.
         """
         request = self.settings.builder.build(method, url, **options)
-        request.call.reading, request.call.peek, request.call.upgrade = reading, peek, upgrade
-        request.call.refused = refused
+        call = request.call
+        call.reading, call.peek, call.upgrade, call.refused = reading, peek, upgrade, refused
         return await opened(self.carry, request)
 
     def stream(self, method: str, url: str, *, reading: Reading | None = None, **options: Any) -> Stream:

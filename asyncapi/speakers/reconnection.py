@@ -45,12 +45,14 @@ class Reconnection:
         policy: As above.
         failures: Those in a row.
         due: When the next connection is due, on the clock.
+        gave_up: Why no other one follows, where that is for the failures in a row; or "".
     """
 
     def __init__(self, policy: Retry | None, clock: Clock) -> None:
         self.policy: Retry | None = policy
         self.failures: int = 0
         self.due: float = 0.0
+        self.gave_up: str = ""
         self._clock = clock
         self._renewed = False
         self._began = clock.now()
@@ -98,10 +100,12 @@ class Reconnection:
             return False
         self.failures += times
         if policy.max_attempts is not None and self.failures >= policy.max_attempts:
+            self.gave_up = f"failure {self.failures} in a row, of {policy.max_attempts} that reconnect= allows"
             return False
         wait = self._wait(policy, error, longer=longer)
         wait = max(wait, asked)
         if policy.stop is not None and policy.stop(self._state(error, wait)):
+            self.gave_up = f"the stop strategy of reconnect= ended it after {self.failures} failures in a row"
             return False
         self._waited += wait
         self.due = self._clock.now() + wait

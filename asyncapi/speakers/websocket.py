@@ -4,62 +4,43 @@
         async for message in ws: ...
 
 Rules:
-1. Each handshake is a call of the client, with its limits, retries and credentials; the connection holds the call's
-   place in the queues until it is closed.
-2. What follows an end is decided by its code (`sansio/http/closecodes.py`) and by the row of failures before it
-   (`speakers/reconnection.py`). It never passes in silence: either another connection follows, or the last error is
-   raised, and raised again.
-3. `on_open` runs on every new connection before a message of it is handed out. A connection that ends meanwhile has
-   failed like any other.
-4. Nothing is queued for a connection that is not there: `send` raises. Messages that came before an end are handed out
+1. Nothing is queued for a connection that is not there: `send` raises. Messages that came before an end are handed out
    before it is told.
-5. The task that receives is the one that connects again. It can be cancelled at any time, and goes on where it was.
-6. The client's time limits end with the handshake and `on_open`. A `timeout` of the socket's own bounds all of it, and a
-   `deadline` scope what is done inside it.
+2. The task that receives is the one that connects again (`speakers/connections.py`). It can be cancelled at any time,
+   and goes on where it was.
+3. The client's time limits end with the handshake and `on_open`. A `timeout` of the socket's own bounds all of it, and
+   a `deadline` scope what is done inside it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from dataclasses import replace
-from math import inf
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
-from asyncapi.errors import (
-    AsyncAPIError,
-    ConfigError,
-    RejectedError,
-    RequestTimeout,
-    SocketClosed,
-    StatusError,
-    TransportError,
-    final_error,
-)
+from asyncapi.errors import AsyncAPIError, ConfigError, SocketClosed
 from asyncapi.layers import deadline
 from asyncapi.messages import decoding, encoding
 from asyncapi.messages.upgrade import Closed
 from asyncapi.sansio.http import closecodes
 from asyncapi.scheduling.ownership import refuse_copy
-from asyncapi.speakers.reconnection import Reconnection
-from asyncapi.types import UNSET
+from asyncapi.speakers.connections import Connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from asyncapi.messages.response import Response
-    from asyncapi.messages.upgrade import Socket, Upgrade
-    from asyncapi.settings import Retry
+    from yarl import URL
+
+    from asyncapi.messages.upgrade import Upgrade
     from asyncapi.speakers.line import Line
 
 T = TypeVar("T")
 
-_SWITCHED = 101
 _KIND = "a message"
+_NO_JSON = "the message isn't valid JSON"
 
 
-class WebSocket(Generic[T]):
+class WebSocket(Connections, Generic[T]):
     """A WebSocket: `async with` it, then `async for` over it, or `receive()` and `send()`.
 
     Attributes:
@@ -70,42 +51,12 @@ class WebSocket(Generic[T]):
 
     __reduce_ex__: Callable[..., NoReturn] = refuse_copy
 
-    def __init__(
-        self,
-        line: Line,
-        url: str,
-        upgrade: Upgrade,
-        options: dict[str, Any],
-        *,
-        policy: Retry | None,
-        model: Any = None,
-        on_open: Callable[[WebSocket[Any]], Any] | None = None,
-        reconnect_on: closecodes.ReconnectOn = (),
-    ) -> None:
-        self.subprotocol: str | None = None
-        self.close_code: int | None = None
-        self.reconnects: int = 0
-        self._line = line
-        self._url = url
-        self._upgrade = upgrade
-        self._options = options
-        self._own_time = options.get("timeout", UNSET) is not UNSET
+    def __init__(self, line: Line, url: str | URL, upgrade: Upgrade, options: dict[str, Any], **how: Any) -> None:
+        model = how.pop("model", None)
+        super().__init__(line, url, upgrade, options, **how)
         self._read = None if model is None else decoding.reader(model)
         self._model = model
-        self._on_open = on_open
-        self._reconnect_on = reconnect_on
-        self._row = Reconnection(policy, line.clock)
-        self._state = "new"
-        self._socket: Socket | None = None
-        self._response: Response | None = None  # to the last handshake
-        self._opened = 0.0
-        self._due: float | None = None  # rule 6
-        self._refused: tuple[Any, ...] = ()
         self._reading = False
-        self._opener: asyncio.Task[Any] | None = None  # runs `on_open`
-        self._ended_in_open: Closed | None = None
-        self._connecting: Any = None  # the guard of the task that connects again
-        self._error: AsyncAPIError | None = None  # that ended it (rule 2)
 
     async def __aenter__(self) -> Self:
         if self._state != "new":
@@ -141,6 +92,7 @@ class WebSocket(Generic[T]):
             DecodeError: The message is not JSON, or (SchemaError) does not fit; `.body` has it. The socket stays open.
         """
         socket = self._socket
+        message: str | bytes | Closed | None
         if socket is None or self._reading or self._due is not None or deadline.current.get() is not None:
             message = await self._next()
             if message is None:
@@ -151,10 +103,10 @@ class WebSocket(Generic[T]):
                 message = await socket.receive()
             finally:
                 self._reading = False
-            if type(message) is Closed:
+            if isinstance(message, Closed):
                 self._after(message, socket)
                 return await self.__anext__()
-        return message if self._read is None else self._parsed(message)  # type: ignore[return-value, arg-type]
+        return message if self._read is None else self._parsed(message)  # type: ignore[return-value]
 
     async def receive(self) -> T:
         """Return the next message.
@@ -189,10 +141,13 @@ class WebSocket(Generic[T]):
         if socket is None:
             self._check_begun()
             raise self._closed_error("not sent: there is no connection")
-        if self._due is None and deadline.current.get() is None:
-            await socket.send(message)
-        else:
-            await self._within(self._due, socket.send(message), "sending took until the deadline")
+        try:
+            if self._due is None and deadline.current.get() is None:
+                await socket.send(message)
+            else:
+                await self._within(self._due, socket.send(message), "sending took until the deadline")
+        except SocketClosed as error:
+            raise self._with_call(error)  # noqa: B904 - the same error
 
     async def send_json(self, data: Any) -> None:
         """Send anything as JSON text, text included; as `send`."""
@@ -280,203 +235,8 @@ class WebSocket(Generic[T]):
         try:
             return decoding.parse(self._model, body, _KIND)  # type: ignore[no-any-return]
         except AsyncAPIError as error:
+            error.message = error.message.replace(f"the response isn't valid JSON (Content-Type {_KIND})", _NO_JSON)
+            error.args = (error.message,)
             if self._response is not None and self._response.request is not None:
                 error.request = self._response.request.redacted()
             raise
-
-    # --- ends ------------------------------------------------------------------------------------------------------
-
-    def _after(self, closed: Closed, socket: Socket) -> None:
-        """Decide what follows the end of a connection (rule 2)."""
-        if self._socket is not socket or self._state != "open":  # by `close()`
-            return
-        error = self._error_of(closed)
-        self.close_code = closed.code
-        self._row.settled(self._line.clock.now() - self._opened)
-        what = closecodes.what_next(closed.code, closed.reason, self._reconnect_on)
-        if what == "end":
-            self._end("ended", None)
-        elif (what == "renew" and self._renews()) or self._row.after(what, error):
-            self._release(error)
-        else:
-            self._end("ended", error)
-
-    def _renews(self) -> bool:
-        """Whether a fresh credential is on its way, or could be somewhere that we don't know of (`on_open`)."""
-        request = None if self._response is None else self._response.request
-        if request is None or not self._row.may_renew():
-            return False
-        signature = request.call.signature
-        if signature is None:
-            return True
-        self._refused = (signature,)
-        return bool(self._line.renew(request))
-
-    def _end(self, state: str, error: AsyncAPIError | None) -> None:
-        self._state, self._error = state, error
-        self._release(error)
-
-    def _release(self, error: BaseException | None) -> None:
-        """Let go of the connection, and of its place in the queues."""
-        response, self._socket = self._response, None
-        if response is not None and response.open_body is not None:
-            response.open_body.close(error)
-
-    def _error_of(self, closed: Closed) -> SocketClosed:
-        who = "the socket has ended" if closed.why else "the server closed the socket"
-        text = f"{who}: {closecodes.describe(closed.code)}"
-        if said := closed.why or closed.reason:
-            text = f"{text}: {said}"
-        return self._with_call(SocketClosed(text, code=closed.code, reason=closed.reason))
-
-    def _closed_error(self, text: str) -> SocketClosed:
-        code = closecodes.LOST if self.close_code is None else self.close_code
-        return self._with_call(SocketClosed(f"{text}: {closecodes.describe(code)}", code=code))
-
-    def _with_call(self, error: SocketClosed) -> SocketClosed:
-        response = self._response
-        if response is not None:
-            error.request = None if response.request is None else response.request.redacted()
-            error.attempts = response.attempts
-        return error
-
-    def _check_begun(self) -> None:
-        if self._state == "new":
-            raise ConfigError("a socket is used inside its block: async with client.websocket(...) as ws")
-
-    # --- connections -----------------------------------------------------------------------------------------------
-
-    async def _connect_again(self) -> None:
-        """Connect until there is a connection, or none may follow.
-
-        Raises:
-            AsyncAPIError: There is none, and this is why.
-        """
-        watchdog, clock = self._line.settings.watchdog, self._line.clock
-        self._connecting = guard = watchdog.enter(inf)  # `close()` ends it
-        try:
-            while self._state == "open" and self._socket is None:
-                wait = self._row.due - clock.now()
-                if wait > 0:
-                    await self._within(self._due, clock.sleep(wait), "the deadline passed while waiting to reconnect")
-                if await self._connect(first=False):
-                    self.reconnects += 1
-        except asyncio.CancelledError:
-            if not guard.fired():
-                raise
-        finally:
-            self._connecting = None
-            watchdog.leave(guard)
-        if self._error is not None:
-            raise self._error
-
-    async def _connect(self, *, first: bool) -> bool:
-        """Open a connection; returns whether there is one now."""
-        try:
-            return await self._establish(first=first)
-        except (TransportError, StatusError, RejectedError) as error:
-            if first or self._state != "open":
-                raise
-            if not self._row.after_refusal(error) or self._is_late():
-                self._end("ended", error)
-            return False
-
-    async def _establish(self, *, first: bool) -> bool:
-        response = await self._open(first=first)
-        self._response, self._opened = response, self._line.clock.now()
-        self._row.failures += len(response.attempts) - 1
-        body = response.open_body
-        if body is None or body.socket is None:
-            raise self._not_one(response)
-        self._socket = socket = body.socket
-        self.subprotocol = socket.subprotocol
-        try:
-            await self._run_on_open(response)
-        except SocketClosed:
-            ended, self._ended_in_open = self._ended_in_open, None
-            if ended is None and self._socket is socket:  # a `send` that failed: what came before the end is dropped
-                while type(ended := await socket.receive()) is not Closed:
-                    pass
-            if type(ended) is not Closed:
-                self._release(None)
-                raise
-            self._after(ended, socket)
-            if self._error is not None:
-                raise self._error from None
-            return False
-        except BaseException as error:
-            self._release(error if isinstance(error, Exception) else None)
-            raise
-        return self._socket is socket
-
-    async def _open(self, *, first: bool) -> Response:
-        """Make the call that is the handshake."""
-        line, options = self._line, self._options
-        policy = self._row.policy
-        if not first and policy is not None and policy.max_attempts is not None:
-            options = {**options, "retry": replace(policy, attempts=self._row.left)}
-        elif not first:
-            options = {**options, "retry": policy}
-        scope, token = deadline.current.get(), None
-        if self._due is not None and (scope is None or self._due < scope):
-            token = deadline.current.set(self._due)
-        refused, self._refused = self._refused, ()
-        try:
-            response = await line.open("GET", self._url, upgrade=self._upgrade, refused=refused, **options)
-        except BaseException:
-            self._refused = refused
-            raise
-        finally:
-            if token is not None:
-                deadline.current.reset(token)
-        if response.status != _SWITCHED:
-            raise line.status_error(response) if response.status >= 400 else self._not_one(response)  # noqa: PLR2004
-        if first and self._own_time and response.request is not None:
-            self._due = response.request.deadline
-        return response
-
-    def _not_one(self, response: Response) -> AsyncAPIError:
-        error: AsyncAPIError
-        if response.status == _SWITCHED:
-            error = ConfigError("the client's transport opens no WebSockets: leave transport= out")
-        else:
-            error = final_error(f"no WebSocket is spoken there: the response to the handshake is {response.status}")
-        error.request = None if response.request is None else response.request.redacted()
-        error.attempts = response.attempts
-        return error
-
-    async def _run_on_open(self, response: Response) -> None:
-        """Run `on_open`, within the time that the handshake had (rule 3)."""
-        if self._on_open is None:
-            return
-        request, due = response.request, self._due
-        if request is not None and request.deadline is not None:
-            ends = self._opened + (request.deadline - request.call.started)
-            due = ends if due is None else min(due, ends)
-        self._opener = asyncio.current_task()
-        try:
-            running = self._on_open(self)
-            if inspect.isawaitable(running):
-                await self._within(due, running, "on_open took longer than the handshake may take")
-        finally:
-            self._opener = None
-
-    async def _within(self, due: float | None, work: Any, late: str) -> Any:
-        """Await something until a moment, or the end of a `deadline` scope (rule 6)."""
-        scope = deadline.current.get()
-        due = scope if due is None else due if scope is None else min(due, scope)
-        if due is None:
-            return await work
-        watchdog = self._line.settings.watchdog
-        guard = watchdog.enter(due)
-        try:
-            return await work
-        except asyncio.CancelledError:
-            if guard.fired():
-                raise RequestTimeout(late, phase="body") from None
-            raise
-        finally:
-            watchdog.leave(guard)
-
-    def _is_late(self) -> bool:
-        return self._due is not None and self._line.clock.now() >= self._due

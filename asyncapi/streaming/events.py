@@ -73,6 +73,7 @@ class Events(Generic[T]):
         last_id: str = "",
         until: str | None = None,
         max_event: int = MOST,
+        bare: bool = False,
     ) -> None:
         self.last_id: str = last_id
         self.connections: int = 0
@@ -82,6 +83,7 @@ class Events(Generic[T]):
         self._parse = None if model is None else item_reader(model, "the data of an event")
         self._until = until
         self._max_event = max_event
+        self._bare = bare  # whether an event without data is one
         self._open: tuple[Stream, StreamedResponse, EventParser, Items[ServerSentEvent]] | None = None
         self._retry_after: float | None = None  # seconds that the server asks us to wait
         self._fruitless = 0  # connections in a row without an event
@@ -164,7 +166,7 @@ class Events(Generic[T]):
                 final_error(f"the response is not an event stream ({what}): that is 200 with text/event-stream")
             )
         else:
-            parser = EventParser(self._max_event, self.last_id)
+            parser = EventParser(self._max_event, self.last_id, bare=self._bare)
             self._open = stream, response, parser, response.events_of(parser, None, None)
 
     async def _lost(self, error: TransportError | None) -> None:

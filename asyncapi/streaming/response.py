@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
+    from asyncapi.sansio.http.multipart_mixed import MultipartParser, Part
     from asyncapi.scheduling.watchdog import Watchdog
 
 T = TypeVar("T")
@@ -220,6 +221,11 @@ class StreamedResponse:
             None if until is None else lambda event: event.data == until,
         )
 
+    def parts_of(self, parser: MultipartParser) -> Items[Part]:
+        """Iterate over the parts of a multipart body that this parser finds."""
+        self._take("parts_of()")
+        return Items(self._piece, self._closing_on_error(parser.feed), self._closing_at_end(parser.end), _same)
+
     async def read(self) -> builtins.bytes:
         """Return the whole body, within the client's `max_body`.
 
@@ -334,6 +340,10 @@ class StreamedResponse:
                 raise self._failed(error)  # noqa: B904 - the same error
 
         return checked
+
+    def _closing_at_end(self, end: Callable[[], Iterable[Any]]) -> Callable[[], Iterable[Any]]:
+        feed = self._closing_on_error(lambda _: end())
+        return lambda: feed(b"")
 
     def _text(self, line: builtins.bytes) -> str:
         try:

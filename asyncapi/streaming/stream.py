@@ -106,6 +106,7 @@ class StreamSettings:
         max_body: The most that `read()` gives.
         watchdog: Ends what takes too long.
         clock: Times it.
+        transport: The client's.
     """
 
     builder: Builder
@@ -114,6 +115,7 @@ class StreamSettings:
     max_body: int | None
     watchdog: Watchdog
     clock: Clock
+    transport: Any = None
 
     def limits(self, timeout: Any) -> Limits:
         """What bounds the reading of a body: by the call's own timeout, else by the client's."""
@@ -176,7 +178,7 @@ class Opener:
     async def _send(self, request: Request, *, raises: bool) -> StreamedResponse:
         request.call.reading = self._reading
         response = await opened(self._carry, request)
-        if response.status >= 400 and raises:  # noqa: PLR2004 - where errors begin
+        if response.effective_status >= 400 and raises:  # noqa: PLR2004 - where errors begin
             raise self._status_error(response)
         return StreamedResponse(response, self._settings.limits(self._timeout), self._due, self.reopen)
 

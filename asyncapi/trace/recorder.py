@@ -145,6 +145,7 @@ class Recorder:
 
     def _recorded(self, request: Request) -> RecordedCall:
         call, timeout = request.call, request.timeout
+        attempt = call.settings.attempt if call.settings.per_try is None else call.settings.per_try
         return RecordedCall(
             call.started,
             request.method,
@@ -154,7 +155,7 @@ class Recorder:
             body="" if request.content is None else "bytes" if rewindable(request) else "stream",
             route=request.route,
             scope=deadline.current.get(),
-            limits=None if timeout is UNSET else [_total(timeout), call.settings.connect, call.settings.attempt],
+            limits=None if timeout is UNSET else [_total(timeout), call.settings.connect, attempt],
             retry=None if request.retry is UNSET else _retry_settings(call.settings.retry),
             wait=None if request.wait is UNSET else True if call.settings.max_wait is None else call.settings.max_wait,
             priority=call.settings.priority,

@@ -86,10 +86,13 @@ class AioHTTPTransport:
 
     Attributes:
         unclosed: Warns where the session of its own is never closed; None until there is one.
+        speaks_http2: False: aiohttp speaks HTTP/1.1 alone.
 
     Raises:
         ConfigError: A setting makes no sense, or belongs to the shared session.
     """
+
+    speaks_http2: bool = False
 
     def __init__(
         self,
@@ -110,13 +113,7 @@ class AioHTTPTransport:
         if guard is not None:
             outgoing.check_guarded(proxy, unix_socket, trust_env=trust_env)
         if session is not None:
-            taken = (
-                tls is not None
-                or bool(cookies)
-                or unix_socket is not None
-                or bool(trust_env)
-                or max_headers is not None
-            )
+            taken = max_headers is not None or any((tls, cookies, unix_socket, trust_env))
             _check_shared(session, taken=taken, guarded=guard is not None)
         self._clock = clock
         self._watchdog = Watchdog(clock)
@@ -212,7 +209,8 @@ class AioHTTPTransport:
 
     async def _shake_hands(self, session: aiohttp.ClientSession, request: Request, upgrade: Upgrade) -> Response:
         """Change a connection to WebSocket; the response that refuses is read like any other."""
-        from asyncapi.transports.aiohttp_socket import AioHTTPSocket, asked  # noqa: PLC0415 - where it is spoken
+        from asyncapi.transports.aiohttp_handshake import asked  # noqa: PLC0415 - where it is spoken
+        from asyncapi.transports.aiohttp_socket import AioHTTPSocket  # noqa: PLC0415
 
         sent, key = asked(request, upgrade)
         answer = await self._ask(session, sent)

@@ -19,6 +19,7 @@ from aiohttp.client_exceptions import UnixClientConnectorError
 
 from asyncapi.errors import EgressDenied
 from asyncapi.transports.aiohttp_handler import Handler
+from asyncapi.transports.aiohttp_request import Instead
 from asyncapi.transports.outgoing import scoped
 
 if TYPE_CHECKING:
@@ -85,6 +86,13 @@ class _Ours:
                 proto.force_close()
 
 
+class _Tunnelled(Instead):
+    """A request that goes through a tunnel, as aiohttp knows it for TLS alone."""
+
+    def is_ssl(self) -> bool:
+        return True
+
+
 class TCPConnector(_Ours, aiohttp.TCPConnector):
     """Connects over TCP, to addresses that its guard allows.
 
@@ -93,6 +101,20 @@ class TCPConnector(_Ours, aiohttp.TCPConnector):
     """
 
     guard: Guard | None = None
+
+    async def _create_proxy_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
+        """Ask a proxy for a connection, or for a tunnel: for WebSocket without TLS, too (RFC 6455 section 4.1)."""
+        seen: Any = _Tunnelled(req) if getattr(req, "wants_tunnel", False) else req
+        return await super()._create_proxy_connection(seen, traces, timeout)
+
+    async def _start_tls_connection(self, underlying_transport: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
+        """Speak TLS in a tunnel, where that was asked for."""
+        if type(req) is not _Tunnelled:
+            return await super()._start_tls_connection(underlying_transport, req, *args, **kwargs)
+        proto: Any = self._factory()
+        underlying_transport.set_protocol(proto)
+        proto.connection_made(underlying_transport)
+        return underlying_transport, proto
 
     async def _resolve_host(self, host: str, port: int, traces: Any = None) -> Any:
         """Resolve a host to the addresses to connect to: those that are checked here are those that are used (rule 2).

@@ -91,12 +91,9 @@ class Handler(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes; b"" where a body that was paused resumes."""
-        if self._upgraded:  # it is no HTTP any more: rules 1 to 4 are over
-            super().data_received(data)
-            return
         parser = self._parser
-        if parser is None:
-            self._hang_up()
+        if parser is None or self._upgraded:
+            self._beyond(data)
             return
         if parser is not self._known:
             self._known, self._answer, self._begun, self._framing = parser, None, b"", 0
@@ -112,18 +109,26 @@ class Handler(ResponseHandler):
         except Exception as error:  # whatever bytes can make of it
             self._refused(data, error)
             return
-        if self._upgraded and answer is None:
-            self._deliver(messages)
-            super().data_received(tail)
-        elif answer is not None:
+        if answer is not None:
             self._more(answer, data, messages)
         elif messages:
-            self._first(self._begun + data if self._begun else data, messages)
+            self._first(self._begun + data if self._begun else data, messages, tail)
         elif data:
             self._begin(data)
 
-    def _first(self, whole: bytes | bytearray, messages: Sequence[Message]) -> None:
-        """Take in whole heads, with the bytes after them."""
+    def _beyond(self, data: bytes) -> None:
+        """Take in bytes that are no HTTP: another protocol's, whose parser has them now, or nobody's (rule 1)."""
+        if self._upgraded:
+            super().data_received(data)
+        else:
+            self._hang_up()
+
+    def _first(self, whole: bytes | bytearray, messages: Sequence[Message], tail: bytes) -> None:
+        """Take in whole heads, with the bytes after them; `tail` are those of another protocol."""
+        if self._upgraded:
+            self._deliver(messages)
+            super().data_received(tail)
+            return
         if len(whole) > self._max_headers and any(_size(message) > self._max_headers for message, _ in messages):
             self._refuse(_too_large(self._max_headers))
             return

@@ -1,7 +1,7 @@
 """WebSocket connections over an aiohttp session: the handshake is a request like any other (RFC 6455).
 
-aiohttp parses and writes the frames. The connection itself is ours, for what aiohttp's own class does otherwise (seen in
-3.14.5):
+aiohttp parses and writes the frames. The connection itself is ours, for what aiohttp's own class does otherwise (seen
+in 3.14.5):
 
 1. PINGs get their PONG as they arrive, not when the reader comes to them.
 2. A peer is given up for dead only where we listen: not while its messages wait for a slow reader, and not while it
@@ -15,47 +15,30 @@ aiohttp parses and writes the frames. The connection itself is ours, for what ai
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import os
+from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from aiohttp import hdrs
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
-from aiohttp.http_websocket import WS_KEY, WebSocketWriter, WSHandshakeError, WSMsgType, ws_ext_gen, ws_ext_parse
-from multidict import CIMultiDict
+from aiohttp.http_websocket import WebSocketWriter, WSMsgType
 
-from asyncapi.errors import SocketClosed, final_error
+from asyncapi.errors import SocketClosed
 from asyncapi.messages.upgrade import Closed
 from asyncapi.sansio.http.closecodes import GOING_AWAY, LOST, NO_CODE, NORMAL, describe
+from asyncapi.transports.aiohttp_handshake import chosen_protocol, compression
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from asyncapi.clock import Clock
-    from asyncapi.messages.request import Request
     from asyncapi.messages.upgrade import Upgrade
 
 CLOSE_TIME = 2.0  # seconds (rule 4)
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = (
     WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG,
 )  # fmt: skip
+_TOO_BIG = 1009
 _CLOSED_BY_US = "the client was closed"
 _feed = WebSocketDataQueue.feed_data
-
-
-def asked(request: Request, upgrade: Upgrade) -> tuple[Request, str]:
-    """Write the handshake onto a copy of the request; return it with the value that the server has to prove it read."""
-    key = base64.b64encode(os.urandom(16)).decode()
-    headers = CIMultiDict(request.headers)
-    headers[hdrs.UPGRADE], headers[hdrs.CONNECTION] = "websocket", "Upgrade"
-    headers[hdrs.SEC_WEBSOCKET_VERSION], headers[hdrs.SEC_WEBSOCKET_KEY] = "13", key
-    if upgrade.subprotocols:
-        headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = ", ".join(upgrade.subprotocols)
-    if upgrade.compress:
-        headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = ws_ext_gen()
-    return request.copy(headers=headers), key
 
 
 class AioHTTPSocket:
@@ -76,8 +59,8 @@ class AioHTTPSocket:
     """
 
     def __init__(self, answer: aiohttp.ClientResponse, key: str, upgrade: Upgrade, clock: Clock) -> None:
-        self.subprotocol: str | None = _checked(answer.headers, key, upgrade)
-        compress, no_takeover = _compression(answer.headers, upgrade)
+        self.subprotocol: str | None = chosen_protocol(answer.headers, key, upgrade)
+        compress, no_takeover = compression(answer.headers, upgrade)
         self.ended: Closed | None = None
         self._answer = answer
         self._clock = clock
@@ -87,10 +70,14 @@ class AioHTTPSocket:
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue = _Messages(self._protocol, 1 << 16, loop=asyncio.get_running_loop())
         self._queue.socket = self
+        if upgrade.max_message is not None:
+            self._queue.most = upgrade.max_message
         self._writer = WebSocketWriter(
             self._protocol, self._transport, use_mask=True, compress=compress, notakeover=no_takeover
         )
-        reader = WebSocketReader(self._queue, upgrade.max_message or 0, compress=bool(compress), decode_text=True)
+        # aiohttp's own limit is exclusive, but for compressed messages
+        limit = 0 if upgrade.max_message is None else upgrade.max_message + 1
+        reader = WebSocketReader(self._queue, limit, compress=bool(compress), decode_text=True)
         self._frames = _Frames(self, reader, clock)
         self._beat: _Heartbeat | None = None
         if upgrade.heartbeat is not None:
@@ -108,7 +95,8 @@ class AioHTTPSocket:
             return self._end_of(error)
         if message[0] is _CLOSE:
             return self.ended or Closed(LOST)
-        return message[1]  # type: ignore[return-value]  # of these types there is text and bytes
+        data: str | bytes = message[1]
+        return data
 
     async def send(self, message: str | bytes) -> None:
         """Send a message; wait while the peer is slow.
@@ -124,14 +112,16 @@ class AioHTTPSocket:
                     await self._writer.send_frame(message, _BINARY)  # type: ignore[arg-type]
             except (aiohttp.ClientError, ConnectionError, RuntimeError):
                 self.lose()
+            except asyncio.CancelledError:
+                for task in self._writer._background_tasks:  # noqa: SLF001 - it compresses on, and may find it closed
+                    task.add_done_callback(_ignored)
+                raise
             if self._pong_owed is not None:
                 self.pay()
-        if self.ended is not None:  # also where it ended while the sender waited (rule 5)
-            raise SocketClosed(
-                f"not sent: the socket is closed, {describe(self.ended.code)}{f': {self.ended.why}' if self.ended.why else ''}",
-                code=self.ended.code,
-                reason=self.ended.reason,
-            )
+        if (end := self.ended) is not None:  # also where it ended while the sender waited (rule 5)
+            why = f": {end.why or end.reason}" if end.why or end.reason else ""
+            text = f"not sent: the socket is closed, {describe(end.code)}{why}"
+            raise SocketClosed(text, code=end.code, reason=end.reason)
 
     async def close(self, code: int, reason: str) -> None:
         """Send a CLOSE, and wait until the peer's has come and the connection is gone (rule 4)."""
@@ -146,7 +136,8 @@ class AioHTTPSocket:
             await asyncio.wait((self._lost,), timeout=CLOSE_TIME)
         finally:
             self._abort()
-        await asyncio.wait((self._lost,), timeout=CLOSE_TIME)  # the loop's next rounds
+        # the loop's next rounds, and what is compressed in a thread
+        await asyncio.wait((self._lost, *self._writer._background_tasks), timeout=CLOSE_TIME)  # noqa: SLF001
 
     def release(self) -> None:
         """Let go of the connection now; a peer that is still there gets a CLOSE if it takes one at once."""
@@ -189,6 +180,8 @@ class AioHTTPSocket:
     def fail(self, code: int, why: str) -> None:
         """End the connection, because of what the peer sent or does not send; messages that have come are kept."""
         if self.ended is None:
+            if code == _TOO_BIG:
+                why = f"a message is over max_message={self._queue.most:,.0f} bytes"
             self.ended = Closed(code, why=why)
             self._say_close(code if code != LOST else GOING_AWAY, "")
         self._let_go()
@@ -235,10 +228,8 @@ class AioHTTPSocket:
 
     def _write(self, data: bytes, kind: int) -> None:
         """Write a control frame, without waiting."""
-        try:
+        with suppress(aiohttp.ClientError, ConnectionError, RuntimeError):  # it is gone, and says so itself
             self._writer._write_websocket_frame(data, kind, 0)  # noqa: SLF001 - `send_frame` may wait
-        except (aiohttp.ClientError, ConnectionError, RuntimeError):
-            pass  # the connection is gone, and says so itself
 
     def _let_go(self) -> None:
         """Close the connection once what was written is out, in two seconds at the latest."""
@@ -257,11 +248,15 @@ class _Messages(WebSocketDataQueue):
 
     socket: AioHTTPSocket
     drop: bool = False
+    most: float = inf
 
     def feed_data(self, data: Any, size: int) -> None:
         kind = data[0]
         if kind is _TEXT or kind is _BINARY:
-            if not self.drop:
+            if size > self.most:
+                self.drop = True
+                self.socket.fail(_TOO_BIG, "")
+            elif not self.drop:
                 _feed(self, data, size)
         elif not self.drop or kind is not _PING:
             if kind is _CLOSE:
@@ -332,31 +327,7 @@ class _Heartbeat:
         self._timer = self._clock.call_at(due, self._ring)
 
 
-def _checked(headers: Mapping[str, str], key: str, upgrade: Upgrade) -> str | None:
-    """Check the server's handshake (RFC 6455 section 4.2.2); return the subprotocol that it has chosen."""
-    proof = base64.b64encode(hashlib.sha1(key.encode() + WS_KEY, usedforsecurity=False).digest()).decode()
-    connection = {token.strip().lower() for token in headers.get(hdrs.CONNECTION, "").split(",")}
-    if headers.get(hdrs.UPGRADE, "").strip().lower() != "websocket" or "upgrade" not in connection:
-        raise final_error("the server changes to another protocol than WebSocket")
-    if headers.get(hdrs.SEC_WEBSOCKET_ACCEPT, "").strip() != proof:
-        raise final_error("the handshake failed: Sec-WebSocket-Accept is not the proof that was asked for")
-    chosen = headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL)
-    if chosen is not None and chosen not in upgrade.subprotocols:
-        raise final_error(f"the handshake failed: the server speaks {chosen!r:.60}, which was not offered")
-    return chosen
-
-
-def _compression(headers: Mapping[str, str], upgrade: Upgrade) -> tuple[int, bool]:
-    """Read the extension that the server has accepted (RFC 7692): window bits, 0 for none; and whether each message
-    is compressed by itself.
-    """
-    accepted = headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS, "")
-    if not accepted.strip():
-        return 0, False
-    try:
-        bits, no_takeover = ws_ext_parse(accepted) if upgrade.compress else (0, False)
-    except WSHandshakeError:
-        bits, no_takeover = 0, False
-    if not bits:
-        raise final_error(f"the handshake failed: the server uses {accepted!r:.80}, which was not offered")
-    return bits, no_takeover
+def _ignored(task: asyncio.Task[None]) -> None:
+    """Look at the error of a task that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()

@@ -63,6 +63,8 @@ class MockTransport:
             response = returned
         else:
             response = await self._wait(request, returned)
+        if upgrade is not None and response.status == 101 and response.open_body is None:  # noqa: PLR2004
+            raise ConfigError("the mock handler returned a reply of 101: return socket(...) to accept a WebSocket")
         if response.request is not None:  # a handler may hand out the same object again and again
             response = Response(response.status, response.headers, response.content, trailers=response.trailers)
         # as over a network, where each response belongs to its own request

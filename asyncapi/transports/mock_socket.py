@@ -3,7 +3,8 @@
 Rules:
 1. The client takes messages in order; at most 16 wait for it, then the peer's `send` waits, as a network's buffers do.
    What the client sends never waits.
-2. The end follows the messages that were sent before it. A drop is what a client sees as 1006 (RFC 6455 section 7.1.5).
+2. The end comes once the client has taken the messages before it and waits for more, so a test doesn't depend on who is
+   faster; only `Peer.close` doesn't wait for that. A drop is what a client sees as 1006 (RFC 6455 section 7.1.5).
 3. A peer that is silent (`pongs=False`) answers neither PING nor CLOSE. The heartbeat finds out, as that of a real
    connection does: a PING after so many seconds of silence, and half as many until its PONG is due. A close waits 2 s.
 4. The time is the event loop's, so it is virtual under `asyncapi.testing.run`.
@@ -154,10 +155,10 @@ class MockSocket:
             raise ConfigError(
                 "the mock handler returned a socket that was used before: make a new one for each handshake"
             )
-        self.request = request
+        self.request = handshake(request, upgrade)
         pipe = _Pipe(None if self._pongs else upgrade.heartbeat, upgrade.max_message)
         picked = self._picked(upgrade)
-        task = asyncio.get_running_loop().create_task(self._talk(Peer(request, pipe), pipe))
+        task = asyncio.get_running_loop().create_task(self._talk(Peer(self.request, pipe), pipe))
         headers = {"Upgrade": "websocket", "Connection": "Upgrade", **self._headers}
         if picked:
             headers["Sec-WebSocket-Protocol"] = picked
@@ -179,6 +180,7 @@ class MockSocket:
         return self._subprotocol or None
 
     async def _talk(self, peer: Peer, pipe: _Pipe) -> None:
+        end: Closed | Exception | None = self._end
         try:
             if callable(self._messages):
                 await self._messages(peer)
@@ -189,12 +191,12 @@ class MockSocket:
                 for message in self._messages:
                     await peer.send(message)
         except OSError as error:
-            pipe.finish(Closed(_DROPPED, why=f"{type(error).__name__}: {error}"))
+            end = Closed(_DROPPED, why=f"{type(error).__name__}: {error}")
         except Exception as error:
-            pipe.finish(error)
-        else:
-            if self._end is not None:
-                pipe.finish(self._end)
+            end = error
+        if end is not None:
+            await pipe.drained()
+            pipe.finish(end)
 
 
 class _Pipe:
@@ -213,6 +215,7 @@ class _Pipe:
         self._patience = patience
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: list[asyncio.Future[None]] = []
+        self._hungry = False  # the client waits, and there is no message
         self.heard()
 
     async def changed(self) -> None:
@@ -220,6 +223,20 @@ class _Pipe:
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         await waiter
+
+    async def wanted(self) -> None:
+        """Wait for a message, or the end."""
+        self._hungry = True
+        self.ring()
+        try:
+            await self.changed()
+        finally:
+            self._hungry = False
+
+    async def drained(self) -> None:
+        """Wait until the client has taken all messages and waits for more (rule 2), or it has ended."""
+        while self.end is None and (self.to_client or not self._hungry):
+            await self.changed()
 
     def ring(self) -> None:
         """Wake whoever waits."""
@@ -286,7 +303,7 @@ class _End:
                 raise pipe.end
             if pipe.end is not None:
                 return pipe.end
-            await pipe.changed()
+            await pipe.wanted()
         message = pipe.to_client.popleft()
         pipe.ring()
         return message

@@ -120,7 +120,7 @@ class Alert:
         """Count it."""
         if not cancelled(record):
             now = record.started + record.elapsed
-            self._window.attempt(now, record.status)
+            self._window.attempt(now, record.effective_status)
             self._judge(now)
 
     def call_ended(self, token: None, record: Finished) -> None:  # noqa: ARG002

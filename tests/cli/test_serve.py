@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from typing import Any
 
 import pytest
 
+from asyncapi import Client, Retry
 from asyncapi.serve import FaultServer
 
 COMMAND = [sys.executable, "-m", "asyncapi.serve"]
@@ -111,3 +113,31 @@ async def test_a_port_in_use_is_one_line_and_exit_code_2():
 def test_help_teaches_with_an_example():
     ended = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=30, check=True)
     assert "asyncapi serve --latency 10-50 --error-rate 0.05" in ended.stdout
+
+
+@pytest.mark.lanes
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_feed_resumes_each_time_the_server_is_back(running, number):
+    """Nothing twice, nothing missed: each new connection subscribes from the last message on."""
+    process, first, _ = running()
+    url, ids, opened = first.split()[1], [], []
+
+    async def subscribe(ws):
+        opened.append(ids[-1] if ids else 0)
+        await ws.send({"subscribe": "ada", "after": opened[-1]})
+
+    often = Retry(attempts=300, base=0.05, cap=0.2, budget=None)
+    async with (
+        Client(url) as api,
+        api.websocket("/ws/feed?pause=0.01", model=dict[str, Any], on_open=subscribe, reconnect=often) as ws,
+    ):
+        async for message in ws:
+            ids.append(message["id"])
+            if len(ids) in {5, 25}:
+                process.send_signal(number)
+                process.wait(20)
+                process, *_ = running("--port", url.rpartition(":")[2])
+            if len(ids) == 50:
+                break
+    assert ids == list(range(1, 51))
+    assert len(opened) == 3

@@ -25,6 +25,12 @@ def test_what_is_no_base_url_names_the_setting(given):
         base_of(given, "url of b")
 
 
+@pytest.mark.parametrize(("given", "instead"), [("ws://h", "http://"), ("WSS://h/v1", "https://")])
+def test_the_url_of_a_socket_is_no_base_url_and_says_what_to_write(given, instead):
+    with pytest.raises(ConfigError, match=f"write {instead}; client.websocket"):
+        base_of(given)
+
+
 def test_the_root_has_the_path_without_the_slash():
     root = root_of("https://h/v1")
     assert (root.text, root.host, root.path, root.secure) == ("https://h/v1", "h", "/v1", True)

@@ -85,7 +85,7 @@ def test_settings_say_nothing_by_default():
     ("change", "changed", "value"), [("without_retry", "retry", None), ("without_waiting", "max_wait", 0.0)]
 )
 def test_other_settings_are_another_object_that_differs_in_one_value(change, changed, value):
-    settings = CallSettings(1.0, 2.0, "policy", 3.0, 4, "t")
+    settings = CallSettings(1.0, 2.0, "policy", 3.0, 4, "t", 5.0)
     other = getattr(settings, change)()
     assert getattr(other, changed) == value
     for name in CallSettings.__slots__:

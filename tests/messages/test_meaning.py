@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 
 import pytest
 
-from asyncapi import Bearer, Breaker, Cache, Client, Fallback, Hedge, Retry
-from asyncapi.errors import CircuitOpen
+from asyncapi import Adaptive, Alert, Bearer, Breaker, Cache, Client, Fallback, Hedge, KeyPool, Retry
+from asyncapi.errors import CircuitOpen, OutcomeUnknown, ProtocolError
+from asyncapi.layers.watch import ending, failed
 from asyncapi.messages.meaning import Meaning
 from asyncapi.messages.response import Response
 from asyncapi.speakers.line import line_of
@@ -76,6 +78,17 @@ def test_an_unsafe_request_is_sent_again_only_where_nothing_was_done():
     assert len_sent(DOWN, "POST") == 1
     assert len_sent(Meaning(503, unprocessed=True), "POST") == 2
     assert len_sent(Meaning(429), "POST") == 2
+    assert len_sent(Meaning(429, unprocessed=False), "POST") == 1
+    assert len_sent(Meaning(429, unprocessed=False), "POST", idempotent=True) == 2
+
+
+def test_a_401_that_proves_nothing_sends_only_a_safe_request_again():
+    partly = Meaning(401, unprocessed=False)
+    for options, sent in [({}, 1), ({"idempotent": True}, 2), ({"idempotency_key": "k"}, 2)]:
+        keys = iter(["old", "new", "newer"])
+        spoken = Spoken(partly, GOOD, auth=Bearer(lambda keys=keys: next(keys)))
+        spoken.call("POST", json={}, **options)
+        assert len(spoken.sent) == sent
 
 
 def test_the_callers_word_on_resending_holds():
@@ -146,3 +159,129 @@ def test_a_meaning_does_not_travel():
     assert response.as_meant().status == 503
     assert pickle.loads(pickle.dumps(response)).status == 200
     assert repr(DOWN) == "<Meaning 503 RPCError: UNAVAILABLE: no backend>"
+
+
+def test_what_has_attempts_behind_it_proves_nothing_by_its_status():
+    assert len_sent(Meaning(429, attempts=2), "POST") == 1
+    assert len_sent(Meaning(429, attempts=2), "GET") == 2
+    assert len_sent(Meaning(503, attempts=2, unprocessed=True), "POST") == 2
+
+
+def test_a_response_may_limit_the_attempts_that_follow():
+    spoken = Spoken(Meaning(429, more=1), DOWN, DOWN, GOOD, retry=Retry(9, budget=None))
+    response = spoken.call()
+    assert (len(spoken.sent), response.effective_status) == (2, 503)
+    assert response.attempts[-1].then == "gave up: 2 attempts made: more would add to the overload"
+
+
+def test_no_attempt_may_follow_what_wants_none():
+    assert len_sent(Meaning(503, more=0), "GET") == 1
+
+
+def test_records_name_the_attempts_of_a_proxy():
+    response = Spoken(Meaning(503, attempts=3), retry=Retry(2)).call()
+    assert response.attempts[-1].then == "gave up: 3 of 2 attempts made, 2 of them by a proxy"
+
+
+def test_a_record_has_both_statuses():
+    (record,) = Spoken(DOWN, retry=None).call().attempts
+    assert (record.status, record.meant, record.effective_status) == (200, 503, 503)
+    (record,) = Spoken(GOOD, retry=None).call().attempts
+    assert (record.status, record.meant, record.effective_status) == (200, None, 200)
+
+
+class Noting:
+    """A watcher that keeps what it is told."""
+
+    def __init__(self):
+        self.attempts, self.calls = [], []
+
+    def call_started(self, request):
+        return None
+
+    def attempt_started(self, token, request, headers):
+        return None
+
+    def attempt_ended(self, token, record):
+        self.attempts.append((ending(record), failed(record)))
+
+    def call_ended(self, token, record):
+        self.calls.append((ending(record), failed(record), record.error))
+
+
+def test_watchers_see_a_failure_where_the_status_is_200():
+    noting = Noting()
+    Spoken(DOWN, GOOD, watch=noting).call()
+    Spoken(DOWN, retry=None, watch=noting).call()
+    assert noting.attempts == [("RPCError", True), ("200", False), ("RPCError", True)]
+    assert noting.calls == [
+        ("200", False, None),
+        ("RPCError", True, "RPCError: UNAVAILABLE: no backend"),
+    ]
+
+
+def test_an_alert_counts_the_status_that_is_meant():
+    given = []
+    limited = Meaning(429, "RPCError: RESOURCE_EXHAUSTED")
+    alert = Alert(when="429_share > 50%", over=60, notify=given.append, at_least=5)
+    Spoken(limited, retry=None, watch=alert).call(count=10)
+    assert alert.active
+
+
+def test_a_pool_of_keys_rests_the_key_that_is_meant_by_a_429():
+    keys = [Bearer("a"), Bearer("b")]
+    spoken = Spoken(Meaning(429, "RPCError: RESOURCE_EXHAUSTED"), GOOD, auth=KeyPool(keys), retry=None)
+    response = spoken.call("POST", json={})
+    assert (response.effective_status, len(spoken.sent)) == (200, 2)
+    assert response.attempts[1].why == "auth: 429, another key"
+
+
+def test_an_overloaded_proxy_is_no_fault_of_a_key():
+    spoken = Spoken(
+        Meaning(429, "503: overloaded", more=1, unprocessed=True), auth=KeyPool([Bearer("a"), Bearer("b")]), retry=None
+    )
+    assert spoken.call().effective_status == 429
+    assert len(spoken.sent) == 1
+
+
+def test_an_adaptive_limit_takes_what_is_meant_for_a_drop():
+    spoken = Spoken(Meaning(429), concurrency=Adaptive(initial=20), retry=None)
+    spoken.call(count=30)
+    limited = spoken.stats
+    spoken = Spoken(GOOD, concurrency=Adaptive(initial=20), retry=None)
+    spoken.call(count=30)
+    assert limited.limits != spoken.stats.limits
+
+
+def test_a_hedge_waits_for_a_better_response_than_one_that_means_a_failure():
+    spoken = Spoken(DOWN, hedge=Hedge(after=1.0), retry=Retry(2))
+    assert spoken.call().effective_status == 503
+
+
+def test_shared_flights_hand_on_what_their_response_means():
+    spoken = Spoken(DOWN, retry=None, single_flight=True)
+
+    async def calls():
+        async with spoken.client:
+            line = line_of(spoken.client)
+            return await asyncio.gather(*[line.call("GET", "/", reading=spoken.read) for _ in range(3)])
+
+    assert [response.effective_status for response in run(calls())] == [503, 503, 503]
+
+
+def test_a_call_with_an_idempotency_key_is_not_settled_by_a_200_that_means_a_failure():
+    def handler(request):
+        if handler.sent:
+            return reply(200)
+        handler.sent = True
+        raise ProtocolError("broken off")
+
+    handler.sent = False
+
+    async def call():
+        transport = MockTransport(handler)
+        async with Client("https://api.test", clock=FakeClock(), transport=transport, retry=2) as api:
+            await line_of(api).call("POST", "/", reading=lambda _: DOWN, idempotency_key="k1", json={})
+
+    with pytest.raises(OutcomeUnknown):
+        run(call())

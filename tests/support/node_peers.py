@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.daemons import free_port
+from daemons import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from asyncapi.credentials.base import Signature
-from asyncapi.errors import AsyncAPIError, status_error
+from asyncapi.errors import AsyncAPIError, RPCError, status_error
 from asyncapi.layers.redirect import follow
 from asyncapi.messages import decoding, json_text, uri
 from asyncapi.redact import redact_broken, redact_headers, redact_url
@@ -39,6 +39,7 @@ from asyncapi.sansio.http2.pure import PureEngine
 from asyncapi.sansio.http2.unpacking import Unpacker
 from asyncapi.sansio.limits.key_rotation import read_limit
 from asyncapi.sansio.limits.ratelimit_headers import quotas
+from asyncapi.sansio.rpc import connect_errors, metadata, web
 from asyncapi.types import Request, Response
 
 NOW = 1_700_000_000.0
@@ -162,6 +163,23 @@ PARSERS: dict[str, Parser] = {
             ('h3="', ".", ':1"'),
             ("", "%41", '=":1"'),
         ),
+    ),
+    "an error of Connect": Parser(
+        lambda text: connect_errors.error_of(500, "application/json", _octets(text), metadata.NONE),
+        (('{"code":"aborted","details":[', '{"type":"a","value":"AA"},', "{}]}"), ("", '{"code":', "")),
+    ),
+    "the end of a Connect stream": Parser(
+        lambda text: connect_errors.end_of_stream(_octets(text)), (('{"metadata":{"a":[', '"b",', '"c"]}}'),)
+    ),
+    "trailers of grpc-web": Parser(
+        lambda text: web.trailers(_octets(text)),
+        (("", "a: b\r\n", ""), ("", "a", ":"), ("a:", " ", "")),
+        raises=(RPCError,),
+    ),
+    "base64 of grpc-web": Parser(
+        lambda text: web.Base64Reader().feed(_octets(text)),
+        (("", "AA==", ""), ("", "A", ""), ("", " ", "A")),
+        raises=(RPCError,),
     ),
     "a field section": Parser(_field_section, raises=(field_sections.BadSection,)),
     "a header block": Parser(

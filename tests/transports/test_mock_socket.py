@@ -89,7 +89,7 @@ def test_the_peer_picks_another_subprotocol_or_none(picked, is_):
     run(scenario())
 
 
-def test_an_async_iterable_sleeps_in_virtual_time_and_a_cancelled_receive_loses_nothing():
+def test_an_async_iterable_may_sleep_and_a_cancelled_receive_loses_nothing():
     async def ticks():
         for number in range(3):
             await asyncio.sleep(60)
@@ -251,6 +251,23 @@ def test_a_message_over_max_message_closes_with_1009():
     run(scenario())
 
 
+def test_a_script_ends_no_sooner_than_the_client_waits_for_more():
+    """However long it takes for that: until then it can send."""
+
+    async def scenario():
+        mock = socket(["a"], close=1012)
+        async with Opened(mock) as opened:
+            await asyncio.sleep(1)
+            await opened.socket.send("x")
+            assert await opened.socket.receive() == "a"
+            await asyncio.sleep(1)
+            await opened.socket.send("y")
+            assert (await opened.socket.receive()).code == 1012
+            assert mock.sent == ["x", "y"]
+
+    run(scenario())
+
+
 def test_closing_the_body_ends_the_peer_and_leaves_no_task():
     ended = []
 
@@ -278,6 +295,15 @@ def test_a_reply_refuses_the_handshake(status):
     async def scenario():
         async with Opened(reply(status, content=b"no" if status != 204 else b"")) as opened:
             assert (opened.response.status, opened.body) == (status, None)
+
+    run(scenario())
+
+
+def test_a_reply_of_101_is_no_socket():
+    async def scenario():
+        with pytest.raises(ConfigError, match=r"return socket\(\.\.\.\) to accept"):
+            async with Opened(reply(101)):
+                raise AssertionError
 
     run(scenario())
 

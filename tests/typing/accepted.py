@@ -26,6 +26,8 @@ from asyncapi import (
     Env,
     Events,
     Form,
+    GraphQL,
+    GraphQLResult,
     Header,
     Issuer,
     JSONLines,
@@ -56,14 +58,17 @@ from asyncapi import (
     Timeout,
     TLSError,
     Upload,
+    WebSocket,
     deadline,
     get,
     post,
+    websocket,
 )
 from asyncapi.blocking import Client as BlockingClient
 from asyncapi.blocking import Outcomes as BlockingOutcomes
 from asyncapi.blocking import Pages as BlockingPages
-from asyncapi.testing import MockTransport, reply
+from asyncapi.blocking import WebSocket as BlockingWebSocket
+from asyncapi.testing import MockSocket, MockTransport, Peer, reply, socket
 from asyncapi.types import Failure, Success
 
 if TYPE_CHECKING:
@@ -302,6 +307,9 @@ class Directory(API):
     @post("/chat", until="[DONE]")
     def chat(self, user: User) -> Events[Team]: ...
 
+    @websocket("/feed/{room}", subprotocols=("v1",), reconnect=10)
+    def feed(self, room: str) -> WebSocket[User | Team]: ...
+
 
 async def declared(api: Client) -> None:
     """And so do their calls."""
@@ -318,6 +326,8 @@ async def declared(api: Client) -> None:
             assert_type([row async for row in rows], list[Row])
         async with directory.chat(User(id=1)) as answers:
             assert_type([answer async for answer in answers], list[Team])
+        async with directory.feed("red") as ws:
+            assert_type(await ws.receive(), User | Team)
     assert_type(Directory(api).client, Client)
 
 
@@ -427,6 +437,62 @@ async def streamed(api: Client) -> None:
             assert_type(user, User)
 
 
+async def sockets(api: Client) -> None:
+    """Over WebSocket: a model gives the messages their type."""
+
+    async def subscribe(ws: WebSocket[Any]) -> None:
+        await ws.send({"subscribe": "all"})
+
+    async with api.websocket("wss://api.example.com/feed", headers={"X-A": "b"}, wait=False) as plain:
+        assert_type(plain, WebSocket[str | bytes])
+        assert_type(await plain.receive(), str | bytes)
+    how = api.websocket(
+        "/feed",
+        model=User | Team,
+        on_open=subscribe,
+        reconnect=Retry(attempts=3),
+        reconnect_on={4000},
+        subprotocols=("a", "b"),
+        heartbeat=None,
+        max_message=None,
+        compress=False,
+    )
+    async with how as ws:
+        assert_type([message async for message in ws], list[User | Team])
+        await ws.send(User(id=1))
+        await ws.close(4000, "done")
+        assert_type(ws.close_code, int | None)
+        assert_type(ws.subprotocol, str | None)
+    api.websocket("/feed", on_open=lambda ws: ws.send("x"), reconnect=5, reconnect_on=lambda code, reason: None)
+
+
+def sockets_sync(api: BlockingClient) -> None:
+    """And without await."""
+
+    def subscribe(ws: BlockingWebSocket[Any]) -> None:
+        ws.send({"subscribe": "all"})
+
+    with api.websocket("/feed") as plain:
+        assert_type(plain.receive(), str | bytes)
+    with api.websocket("/feed", model=User | Team, on_open=subscribe, reconnect=None) as ws:
+        assert_type(ws, BlockingWebSocket[User | Team])
+        assert_type(list(ws), list[User | Team])
+        ws.send_json("text")
+
+
+def mocked_sockets(request: Request) -> MockSocket | Response:
+    """What a mock handler returns."""
+
+    async def play(peer: Peer) -> None:
+        async for message in peer:
+            await peer.send(message)
+        assert_type(await peer.receive(), str | bytes)
+
+    if request.url.path == "/echo":
+        return socket(play, pongs=False)
+    return socket([User(id=1), "text", b"bytes"], close=None) if request.url.path else reply(401)
+
+
 def streamed_sync(api: BlockingClient) -> None:
     """And without await."""
     with api.stream("GET", "/export", params={"a": 1}, timeout=5) as response:
@@ -439,3 +505,13 @@ def streamed_sync(api: BlockingClient) -> None:
     with api.events("/changes", model=User) as users:
         for user in users:
             assert_type(user, User)
+
+
+async def graphql(api: Client) -> None:
+    gql = GraphQL(api)
+    assert_type(await gql.query("{ user { id } }", {"id": 1}, model=User, field="user", timeout=3), User)
+    assert_type(await gql.query("{ users { id } }", model=list[User], field="users"), list[User])
+    assert_type(await gql.query("{ user { id } }"), Any)
+    assert_type(await gql.query("{ user { id } }", model=User, errors="return"), GraphQLResult[User])
+    assert_type(await gql.mutate("mutation { a }", model=int | None, idempotency_key=True), int | None)
+    assert_type((await gql.mutate("mutation { a }", model=User, errors="return")).data, User | None)

@@ -65,6 +65,9 @@ async def options(api: Client, sync: BlockingClient) -> None:
     api.stream("GET", "/", tiemout=3)  # wrong
     api.events("/", json={})  # wrong
     api.events("/", raise_for_status=False)  # wrong
+    api.websocket("/", json={})  # wrong
+    api.websocket("/", heartbeat="20")  # wrong
+    sync.websocket("/", tiemout=3)  # wrong
     api.paginate("/", by=Cursor(), tiemout=3)  # wrong
     api.paginate("/", by=Cursor(), json={})  # wrong
     sync.paginate("/", by=Cursor(), tiemout=3)  # wrong

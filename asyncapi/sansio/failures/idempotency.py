@@ -86,7 +86,8 @@ def outcome_unknown(method: str, attempts: Sequence[Attempt]) -> bool:
     """Whether nobody knows if the work of a call was done, given all its attempts."""
     # a redirect may have made the request a GET (RFC 9110 section 15.4.4): that does no work
     own = [attempt for attempt in attempts if attempt.method == method]
-    return any(attempt.unsure for attempt in own) and not any(_settles(attempt.status, method) for attempt in own)
+    settled = any(_settles(attempt.effective_status, method) for attempt in own)
+    return not settled and any(attempt.unsure for attempt in own)
 
 
 def _settles(status: int | None, method: str) -> bool:

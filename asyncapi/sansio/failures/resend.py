@@ -68,8 +68,9 @@ def unprocessed(failure: Response | TransportError) -> bool:
         return isinstance(failure, ConnectError) or (
             isinstance(failure, RequestTimeout) and failure.phase in {"queue", "connect"}
         )
-    if failure.meaning is not None and failure.meaning.unprocessed is not None:
-        return failure.meaning.unprocessed
+    meaning = failure.meaning
+    if meaning is not None and (meaning.unprocessed is not None or meaning.attempts > 1):
+        return bool(meaning.unprocessed)  # of several attempts, a status speaks of the last alone
     status = failure.effective_status
     return status in _UNPROCESSED or is_rate_limited(status, failure.headers)
 

@@ -1,1 +1,1 @@
-"""Pure decisions about GraphQL: documents, results, subscriptions, results that come bit by bit."""
+"""What GraphQL says over HTTP: the kind of an operation, requests, responses, and the codes of errors."""

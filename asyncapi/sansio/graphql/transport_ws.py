@@ -4,8 +4,8 @@
 
 Rules (https://github.com/enisdenjo/graphql-ws, PROTOCOL.md):
 1. The operation is sent when the server has acknowledged the connection. A ping is answered by a pong at any time.
-2. `next` brings a result, `error` ends the operation with errors, `complete` ends it. What names another operation is not
-   ours, and is skipped.
+2. `next` brings a result, `error` ends the operation with errors, `complete` ends it. What names another operation is
+   not ours, and is skipped.
 3. What is no message of the protocol is an error, and the connection is closed with 4400.
 4. A close before `complete` or `error` ends a connection, never the subscription: `after_close` says what follows.
 """
@@ -29,6 +29,7 @@ INVALID_MESSAGE: Final = 4400
 # credential. None: the table of WebSocket decides.
 _AFTER_CLOSE: Final[dict[int, bool | Literal["renew"]]] = {
     1000: True,  # a normal close, though the subscription is not complete
+    1005: True,  # the same without a code
     4400: False,  # the server did not understand a message
     4401: "renew",  # unauthorized
     4403: "renew",  # forbidden: the server's onConnect said no

@@ -41,8 +41,8 @@ def what_next(code: int, reason: str = "", reconnect_on: ReconnectOn = ()) -> Ne
         code: Its code.
         reason: Its reason.
         reconnect_on: The user's word, which wins: the codes to connect again after, or a function of the code and the
-            reason that returns True (connect again), False (fail), "renew" (once, with a fresh credential), or None for
-            what the table says.
+            reason that returns True (connect again), False (don't), "renew" (once, with a fresh credential), or None
+            for what the table says.
     """
     usual = _NEXT.get(code, "fail")
     said = reconnect_on(code, reason) if callable(reconnect_on) else code in reconnect_on or None
@@ -50,7 +50,9 @@ def what_next(code: int, reason: str = "", reconnect_on: ReconnectOn = ()) -> Ne
         return usual
     if said == "renew":
         return "renew"
-    return ("later" if usual == "later" else "again") if said else "fail"
+    if said:
+        return "later" if usual == "later" else "again"
+    return "end" if usual == "end" else "fail"
 
 
 def describe(code: int) -> str:

@@ -92,7 +92,7 @@ class MultipartParser:
             return []
         self._buffer += data
         parts: list[Part] = []
-        while not self.ended and (found := self._next()) is not None:
+        while (found := self._next()) is not None:
             at, after = found
             if at > self._max_part:
                 raise too_long("part", self._max_part)
@@ -122,6 +122,8 @@ class MultipartParser:
     def _next(self) -> tuple[int, int] | None:
         """Find the next delimiter: where it begins, and where the CRLF of its line does; None until it is whole."""
         buffer, delimiter = self._buffer, self._delimiter
+        if self.ended:
+            return None
         while (at := buffer.find(delimiter, self._from)) >= 0:
             behind = at + len(delimiter)
             if buffer.startswith(b"--", behind):

@@ -78,6 +78,7 @@ class EventParser:
     Args:
         max_bytes: The longest event that is accepted, in bytes; a longer line is refused too.
         last_id: The last event's id before the first event.
+        bare: Whether an event that has a type, but no data, is one too, as servers of GraphQL end with it.
 
     Attributes:
         last_id: The id to resume from.
@@ -85,15 +86,16 @@ class EventParser:
     """
 
     __slots__ = (
-        "_after_cr", "_data", "_event", "_first", "_id", "_max_bytes", "_pieces", "_retry", "_size", "last_id", "retry",
+        "_after_cr", "_bare", "_data", "_event", "_first", "_id", "_max_bytes", "_pieces", "_retry", "_size", "last_id", "retry",
     )  # fmt: skip
 
     last_id: str
 
-    def __init__(self, max_bytes: int = MOST, last_id: str = "") -> None:
+    def __init__(self, max_bytes: int = MOST, last_id: str = "", *, bare: bool = False) -> None:
         self.last_id = self._id = last_id
         self.retry: float | None = None
         self._max_bytes = max_bytes
+        self._bare = bare
         self._pieces: list[bytes] = []  # of the line that is not whole yet
         self._size = 0  # bytes of the event so far
         self._after_cr = False  # whether a LF now belongs to the line before it
@@ -161,4 +163,6 @@ class EventParser:
         self.last_id = self._id
         data, event, retry = self._data, self._event, self._retry
         self._data, self._event, self._retry, self._size = [], "", None, 0
-        return ServerSentEvent("\n".join(data), event or "message", self.last_id, retry) if data else None
+        if not data and not (self._bare and event):
+            return None
+        return ServerSentEvent("\n".join(data), event or "message", self.last_id, retry)

@@ -1,212 +1,243 @@
-"""Write requests of the Connect protocol, and read its responses (connectrpc.com/docs/protocol).
+"""Connect: what it writes of a call, and how it reads a response (connectrpc.com/docs/protocol).
 
 Rules:
-1. A unary call is a plain POST with the message as its body, or a GET with the message in its query where the method has
-   no side effects. The response to it is a 200 with the message, or another status with the error as JSON.
-2. A stream is a POST of envelopes in a response of 200; its last envelope, with the flag 0x02, says in JSON how it
-   ended: `{"error": {...}, "metadata": {...}}`. A body that ends without it was cut off.
+1. A unary call is a plain POST with the message as its body, or a GET with the message in its query where the method
+   has no side effects and the URL stays short. The response is a 200 with the message, or another status with an error.
+2. Any other call is a POST of envelopes. So is the response to it: a 200, whose last envelope has the flag 0x02 and
+   says how the call has ended. A body without it was cut off.
 3. Trailing metadata of a unary response has the prefix `trailer-` among its headers.
-4. Where a proxy responded instead of the server, or the JSON is not an error, the HTTP status says which code it is.
-5. Names of codes are those of gRPC in lower case, but for `canceled`.
+4. HTTP compresses unary bodies; of a stream each message is compressed by itself, so that none waits for the next.
 """
 
 from __future__ import annotations
 
-import json
 from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
+from asyncapi.errors import ConfigError, RPCError
 from asyncapi.messages.code import Code
-from asyncapi.sansio.rpc.metadata import from_base64
-from asyncapi.sansio.rpc.statuses import code_of_http
+from asyncapi.sansio.rpc import codings, metadata, statuses
+from asyncapi.sansio.rpc.connect_errors import bare, end_of_stream, error_of, is_error
+from asyncapi.sansio.rpc.envelopes import COMPRESSED, Envelopes, envelope, too_large
+from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-COMPRESSED: Final = 0x01
+    from multidict import CIMultiDict
+
+    from asyncapi.messages.meaning import Meaning
+    from asyncapi.messages.response import Response
+    from asyncapi.sansio.rpc.metadata import Metadata
+    from asyncapi.sansio.rpc.protocol import Fields, Messages, Method
+
+CODECS: Final = ("proto", "json")
+TIMEOUT: Final = "Connect-Timeout-Ms"
 END: Final = 0x02
+
+_VERSION = ("Connect-Protocol-Version", "1")
+_STREAM = "application/connect+"
 _TRAILER = "trailer-"
-_TYPE_URL = "type.googleapis.com/"
-_NAMES = {code.name.lower(): code for code in Code if code} | {"canceled": Code.CANCELLED}  # rule 5
-_MOST_TIMEOUT = 10**10 - 1  # ten digits: the longest that the protocol allows
-_SHOWN = 120
-_OK = 200
+_OK_STATUS = 200
+_ERRORS_FROM = 400
+_LONGEST_QUERY = 6000  # characters: servers and proxies take 8,000 for the whole line
+_MOST_TIMEOUT = 10**10 - 1  # ten digits
 
 
-class Failure(NamedTuple):
-    """An error as the server states it.
-
-    Attributes:
-        code: What went wrong.
-        message: In the server's words; may be "".
-        details: Type name and serialized message of each detail.
-    """
-
-    code: Code
-    message: str
-    details: tuple[tuple[str, bytes], ...] = ()
-
-
-class End(NamedTuple):
-    """How a stream ended.
-
-    Attributes:
-        failure: The error, or None where it ended well.
-        metadata: The trailing metadata.
-    """
-
-    failure: Failure | None
-    metadata: tuple[tuple[str, str], ...]
-
-
-def content_type(codec: str, *, stream: bool) -> str:
-    """Return the type of a request's body, which is that of the response, too."""
-    return f"application/connect+{codec}" if stream else f"application/{codec}"
-
-
-def headers(codec: str, *, stream: bool, timeout: float | None, coding: str = "") -> list[tuple[str, str]]:
-    """Write the headers of a POST.
+class Connect:
+    """Connect, over any version of HTTP.
 
     Args:
+        max_message: Most bytes of a message; None for no bound.
         codec: "proto" or "json".
-        stream: Whether it is a stream of envelopes.
-        timeout: Seconds left, or None for no limit.
-        coding: How the request is compressed; "" for not at all.
+
+    Attributes:
+        name: As in `Client.grpc(protocol=...)`.
+        needs_http2: As in `RPCProtocol`.
+
+    Raises:
+        ConfigError: There is no such codec.
     """
-    written = [("Content-Type", content_type(codec, stream=stream)), *query_headers(timeout)]
-    if stream:
-        written.append(("Connect-Accept-Encoding", "gzip"))
-        # HTTP's own coding around a stream would hold envelopes back until its buffer is full
-        written.append(("Accept-Encoding", "identity"))
-    if coding:
-        written.append(("Connect-Content-Encoding" if stream else "Content-Encoding", coding))
-    return written
+
+    def __init__(self, max_message: int | None, codec: str = "proto") -> None:
+        if codec not in CODECS:
+            raise ConfigError(f"codec={codec!r}: give 'proto' or 'json'")
+        self.name: str = "connect"
+        self.needs_http2: bool = False
+        self._max = max_message
+        self._codec = codec
+
+    def open(self, method: Method, message: bytes | None, metadata: Fields, compression: str | None) -> Opening:
+        """As of an `RPCProtocol`."""
+        if compression not in {None, "gzip"}:
+            raise ConfigError(f"compression={compression!r}: servers of Connect know 'gzip'")
+        if not method.unary:
+            return self._open_stream(method, message, metadata, compression)
+        if method.safe and message is not None:
+            asked = self._query(message)
+            if len(asked) <= _LONGEST_QUERY:
+                return Opening("GET", f"{method.path}?{asked}", [_VERSION, *metadata], None)
+        kind = f"application/{self._codec}"
+        headers = [("Content-Type", kind), ("Accept", kind), _VERSION, *metadata]
+        if compression is not None and message is not None:
+            headers.append(("Content-Encoding", compression))
+            message = codings.compress(compression, message)
+        return Opening("POST", method.path, headers, message)
+
+    def _open_stream(self, method: Method, message: bytes | None, metadata: Fields, compression: str | None) -> Opening:
+        headers = [
+            ("Content-Type", _STREAM + self._codec), ("Accept", _STREAM + self._codec), ("Accept-Encoding", "identity"),
+            ("Connect-Accept-Encoding", "gzip"), _VERSION, *metadata,
+        ]  # fmt: skip
+        if compression is not None:
+            headers.append(("Connect-Content-Encoding", compression))
+        return Opening("POST", method.path, headers, None if message is None else self.frame(message, compression))
+
+    def _query(self, message: bytes) -> str:
+        """Write the query of a GET: the same message gives the same URL, so that caches find it."""
+        if self._codec == "json":
+            return f"connect=v1&encoding=json&message={quote(message.decode(), safe='')}"
+        coded = urlsafe_b64encode(message).rstrip(b"=").decode()
+        return f"connect=v1&base64=1&encoding={self._codec}&message={coded}"
+
+    def frame(self, message: bytes, compression: str | None) -> bytes:
+        """As of an `RPCProtocol`."""
+        if compression is None:
+            return envelope(message)
+        return envelope(codings.compress(compression, message), COMPRESSED)
+
+    def dress(self, headers: CIMultiDict[str], left: float | None, attempts: int) -> None:
+        """As of an `RPCProtocol`; Connect has no header for the attempts."""
+        del attempts
+        if left is not None:
+            headers[TIMEOUT] = str(max(1, min(int(left * 1000), _MOST_TIMEOUT)))
+
+    def meaning(self, response: Response, *, late: bool) -> Meaning | None:
+        """As of an `RPCProtocol`."""
+        kind, found = response.headers.get("content-type", ""), None
+        if response.status >= _ERRORS_FROM:
+            if not is_error(kind, response.content):
+                return None  # as a proxy says it
+            found = error_of(response.status, kind, response.content, metadata.NONE)
+        elif "grpc-status" in response.trailers:  # the end of a stream, which was looked for in its open body
+            return statuses.read_ending(response.trailers, late=late)
+        elif response.status == _OK_STATUS and response.open_body is None:
+            found = self._end_of(response, kind)
+        if found is None or found.code is Code.OK:
+            return None
+        return statuses.meaning_of(found.code, found.details, late=late)
+
+    def _end_of(self, response: Response, kind: str) -> Ending:
+        """How a whole response ends the call, as far as it can be told without the method."""
+        if not bare(kind).startswith(_STREAM):
+            wrong = _wrong_type(kind, f"application/{self._codec}")
+            return Ending() if wrong is None else Ending(wrong.code, wrong.details)
+        try:
+            reader = _Messages(response, self._max, self._codec)
+            reader.feed(response.content)
+            return reader.end(())
+        except RPCError as error:
+            return Ending(error.code, error.details)
+
+    def read(self, response: Response, method: Method) -> Answer:
+        """As of an `RPCProtocol`."""
+        if not method.unary:
+            return self._read_stream(response, method)
+        initial, trailing = _parted(response)
+        kind = response.headers.get("content-type", "")
+        if response.status != _OK_STATUS:
+            return Answer(None, error_of(response.status, kind, response.content, trailing), initial)
+        wrong = _wrong_type(kind, f"application/{self._codec}")
+        if wrong is not None:
+            raise wrong
+        if self._max is not None and len(response.content) > self._max:
+            raise too_large(len(response.content), self._max)
+        return Answer(response.content, Ending(trailing=trailing), initial)
+
+    def _read_stream(self, response: Response, method: Method) -> Answer:
+        """Read the response to a stream of requests, which has one message."""
+        reader = _Messages(response, self._max, self._codec)
+        messages = reader.feed(response.content) if response.status == _OK_STATUS else []
+        ending = reader.end(())
+        if ending.code is not Code.OK:
+            return Answer(None, ending, reader.initial)
+        if len(messages) != 1:
+            raise RPCError(
+                Code.INTERNAL,
+                f"the response has {len(messages)} messages, where {method.path} returns one",
+                metadata=ending.trailing,
+            )
+        return Answer(messages[0], ending, reader.initial)
+
+    def messages(self, response: Response, method: Method) -> Messages:
+        """As of an `RPCProtocol`."""
+        del method
+        return _Messages(response, self._max, self._codec)
 
 
-def query_headers(timeout: float | None) -> list[tuple[str, str]]:
-    """Write the headers that every request has."""
-    written = [("Connect-Protocol-Version", "1")]
-    if timeout is not None:
-        written.append(("Connect-Timeout-Ms", str(max(0, min(int(timeout * 1000), _MOST_TIMEOUT)))))
-    return written
+class _Messages:
+    """The messages of one response that streams (rule 2)."""
+
+    __slots__ = ("_coding", "_envelopes", "_is_error", "_max", "ending", "initial")
+
+    def __init__(self, response: Response, max_message: int | None, codec: str) -> None:
+        kind = response.headers.get("content-type", "")
+        self.initial: Metadata = metadata.read(response.headers.items())
+        self.ending: Ending | None = None
+        self._is_error = response.status != _OK_STATUS
+        if self._is_error:
+            self.ending = error_of(response.status, kind, response.content, metadata.NONE)
+        elif (wrong := _wrong_type(kind, _STREAM + codec)) is not None:
+            raise wrong
+        self._coding = response.headers.get("connect-content-encoding", "")
+        self._envelopes = Envelopes(max_message)
+        self._max = max_message
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        messages: list[bytes] = []
+        if self._is_error:  # which was read from the whole body
+            return messages
+        for flags, payload in self._envelopes.feed(piece):
+            if flags & ~(COMPRESSED | END):
+                raise RPCError(Code.INTERNAL, f"a message has the flags {flags:#04x}: the response is no Connect")
+            if self.ending is not None:
+                raise RPCError(Code.INTERNAL, "the response goes on after the end of its stream")
+            if flags & COMPRESSED:
+                payload = codings.decompress(self._coding, payload, self._max)
+            if flags & END:
+                self.ending = end_of_stream(payload)
+            else:
+                messages.append(payload)
+        return messages
+
+    def end(self, trailers: Iterable[tuple[str, str]]) -> Ending:
+        del trailers
+        if self.ending is None or self.ending.code is Code.OK:
+            self._envelopes.end()
+        if self.ending is None:
+            raise RPCError(Code.INTERNAL, "the response broke off: the end of its stream is missing")
+        return self.ending
 
 
-def query(message: bytes, codec: str) -> list[tuple[str, str]]:
-    """Write the query of a GET: the same message gives the same URL, so that caches find it."""
-    if codec == "json":
-        return [("connect", "v1"), ("encoding", codec), ("message", message.decode())]
-    coded = urlsafe_b64encode(message).rstrip(b"=").decode()
-    return [("connect", "v1"), ("base64", "1"), ("encoding", codec), ("message", coded)]
-
-
-def unary_failure(status: int, kind: str, content: bytes, codec: str) -> Failure | None:
-    """Read what a response to a unary call says, but for its message.
-
-    Args:
-        status: The HTTP status.
-        kind: The Content-Type.
-        content: The body.
-        codec: What the request was sent in.
-
-    Returns:
-        Failure | None: The error; None for a good response.
-    """
-    bare = _bare(kind)
-    if status == _OK:
-        return (
-            None if bare == content_type(codec, stream=False) else _wrong_type(bare, content_type(codec, stream=False))
-        )
-    if bare != "application/json":  # rule 4
-        return _of_http(status)
-    try:
-        stated = json.loads(content)
-    except (ValueError, RecursionError):
-        return _of_http(status)
-    return _failure(stated, status) if isinstance(stated, dict) else _of_http(status)
-
-
-def stream_failure(status: int, kind: str, codec: str) -> Failure | None:
-    """Read what the head of a response to a stream says: None where its envelopes follow."""
-    if status != _OK:
-        return _of_http(status)
-    bare, expected = _bare(kind), content_type(codec, stream=True)
-    return None if bare == expected else _wrong_type(bare, expected)
-
-
-def end_of_stream(payload: bytes) -> End:
-    """Read the last envelope of a stream (rule 2)."""
-    try:
-        stated = json.loads(payload)
-    except (ValueError, RecursionError):
-        stated = None
-    if not isinstance(stated, dict):
-        shown = payload[:_SHOWN].decode("utf-8", "replace")
-        return End(Failure(Code.INTERNAL, f"the end of the stream is not a JSON object: {shown!r}"), ())
-    error = stated.get("error")
-    metadata = tuple(_metadata(stated.get("metadata")))
-    if error is None:
-        return End(None, metadata)
-    if not isinstance(error, dict):
-        return End(Failure(Code.INTERNAL, "the error at the end of the stream is not a JSON object"), metadata)
-    return End(_failure(error, 0), metadata)
-
-
-def split_metadata(fields: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def _parted(response: Response) -> tuple[Metadata, Metadata]:
     """Part the headers of a unary response into initial and trailing metadata (rule 3)."""
-    initial, trailing = [], []
-    for name, value in fields:
-        lower = name.lower()
-        if lower.startswith(_TRAILER):
-            trailing.append((lower[len(_TRAILER) :], value))
+    initial: Any = []
+    trailing: Any = []
+    for name, value in response.headers.items():
+        low = name.lower()
+        if low.startswith(_TRAILER):
+            trailing.append((low[len(_TRAILER) :], value))
         else:
-            initial.append((lower, value))
-    return initial, trailing
+            initial.append((low, value))
+    return metadata.read(initial), metadata.read(trailing)
 
 
-def _bare(kind: str) -> str:
-    return kind.partition(";")[0].strip().lower()
-
-
-def _of_http(status: int) -> Failure:
-    return Failure(code_of_http(status), f"HTTP status {status} without an error of the Connect protocol")
-
-
-def _wrong_type(found: str, expected: str) -> Failure:
-    code = Code.INTERNAL if found.startswith("application/") else Code.UNKNOWN  # another codec; no RPC server at all
-    return Failure(code, f"the response has the Content-Type {found!r}, not {expected!r}")
-
-
-def _failure(stated: Mapping[str, Any], status: int) -> Failure:
-    """Read an error; a code that is missing or unknown is that of the HTTP status (rule 4)."""
-    code = _NAMES.get(stated["code"]) if isinstance(stated.get("code"), str) else None
-    message = stated.get("message")
-    if code is None:
-        code = code_of_http(status)
-    details = stated.get("details")
-    read = tuple(_details(details)) if isinstance(details, list) else ()
-    return Failure(code, message if isinstance(message, str) else "", read)
-
-
-def _details(stated: list[Any]) -> Iterable[tuple[str, bytes]]:
-    """Read the details that are well formed: an error is not lost for one that is not."""
-    for detail in stated:
-        if not isinstance(detail, dict):
-            continue
-        name, value = detail.get("type"), detail.get("value")
-        if not isinstance(name, str) or not isinstance(value, str):
-            continue
-        data = from_base64(value.translate(_URL_SAFE))
-        if data is not None:
-            yield name.removeprefix(_TYPE_URL), data
-
-
-_URL_SAFE = str.maketrans("-_", "+/")  # some servers write one alphabet, some the other
-
-
-def _metadata(stated: Any) -> Iterable[tuple[str, str]]:
-    if not isinstance(stated, dict):
-        return
-    for name, values in stated.items():
-        for value in values if isinstance(values, list) else [values]:
-            if isinstance(value, str):
-                yield name.lower(), value
+def _wrong_type(kind: str, expected: str) -> RPCError | None:
+    """Make the error of a response that is another thing than was asked for."""
+    found = bare(kind)
+    if found == expected:
+        return None
+    # another codec than ours, or no RPC server at all
+    code = Code.INTERNAL if found.startswith("application/") else Code.UNKNOWN
+    return RPCError(code, f"the response has the content-type {found[:120]!r}, not {expected!r}")

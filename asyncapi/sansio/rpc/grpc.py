@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from multidict import CIMultiDict
+
 from asyncapi.errors import RPCError
 from asyncapi.messages.code import Code
 from asyncapi.sansio.rpc import codings, metadata, statuses, timeouts
-from asyncapi.sansio.rpc.envelopes import COMPRESSED, Envelopes, envelope
+from asyncapi.sansio.rpc.envelopes import COMPRESSED, PREFIX, Envelopes, envelope, too_large
+from asyncapi.sansio.rpc.metadata import Metadata
 from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from multidict import CIMultiDict
-
     from asyncapi.messages.meaning import Meaning
     from asyncapi.messages.response import Response
-    from asyncapi.sansio.rpc.metadata import Metadata
     from asyncapi.sansio.rpc.protocol import Fields, Messages, Method
 
 STATUS, MESSAGE, DETAILS = "grpc-status", "grpc-message", "grpc-status-details-bin"
@@ -61,6 +61,10 @@ class GRPC:
             headers.append(("grpc-encoding", compression))
         return Opening("POST", method.path, headers, None if message is None else self.frame(message, compression))
 
+    def body(self, message: bytes, compression: str | None) -> bytes:
+        """As of an `RPCProtocol`."""
+        return self.frame(message, compression)
+
     def frame(self, message: bytes, compression: str | None) -> bytes:
         """As of an `RPCProtocol`."""
         if compression is None:
@@ -95,16 +99,20 @@ class GRPC:
         """As of an `RPCProtocol`."""
         fields: Any = response.trailers
         if STATUS in fields:
-            initial = metadata.read(response.headers.items())
+            initial = Metadata.of(response.headers)
         else:
             fields, initial = response.headers, metadata.NONE
         if STATUS not in fields:
             raise _no_status(response)
-        ending = _ending(fields)
+        ending = ending_of(fields)
         if ending.code is not Code.OK:
             return Answer(None, ending, initial)
+        content = response.content
         found = self._reader(response)
-        messages = found.feed(response.content) if response.content else []
+        if content[:1] == b"\0" and len(content) - PREFIX == int.from_bytes(content[1:PREFIX]):
+            found.accept(len(content) - PREFIX)
+            return Answer(content[PREFIX:], ending, initial)  # one message, as it is: the usual response
+        messages = found.feed(content) if content else []
         found.end(fields.items())
         if len(messages) != 1:
             raise RPCError(
@@ -131,16 +139,22 @@ class GRPC:
 class _Messages:
     """The messages of one response."""
 
-    __slots__ = ("_coding", "_envelopes", "_head", "_max", "initial")
+    __slots__ = ("_coding", "_envelopes", "_head", "_max", "ending", "initial")
 
     def __init__(self, response: Response, max_message: int | None) -> None:
+        self.ending: Ending | None = None  # the body says nothing of it
         self._head = response.headers
         self._coding = response.headers.get("grpc-encoding", "")
         self._max = max_message
         self._envelopes = Envelopes(max_message)
         self.initial: Metadata = (
-            metadata.NONE if STATUS in response.headers else metadata.read(response.headers.items())
+            metadata.NONE if STATUS in response.headers else Metadata.of(response.headers)
         )
+
+    def accept(self, length: int) -> None:
+        """Refuse a message that is too large."""
+        if self._max is not None and length > self._max:
+            raise too_large(length, self._max)
 
     def feed(self, piece: bytes) -> list[bytes]:
         messages = []
@@ -154,13 +168,13 @@ class _Messages:
         return messages
 
     def end(self, trailers: Iterable[tuple[str, str]]) -> Ending:
-        fields: Any = dict(trailers)
+        fields: Any = CIMultiDict(trailers)
         if STATUS not in fields:
             fields = self._head  # rule 1
         if STATUS not in fields:
             self._envelopes.end()
             raise RPCError(Code.UNKNOWN, _NO_END)  # rule 3
-        ending = _ending(fields)
+        ending = ending_of(fields)
         if ending.code is Code.OK:
             self._envelopes.end()
         return ending
@@ -169,8 +183,11 @@ class _Messages:
 _NO_END = "the response has no status at its end: it broke off, or a proxy has removed its trailers"
 
 
-def _ending(fields: Any) -> Ending:
-    trailing = metadata.read(fields.items())
+def ending_of(fields: Any) -> Ending:
+    """Read how a call has ended from the fields that say so."""
+    trailing = Metadata.of(fields)
+    if fields[STATUS] == "0":
+        return Ending(Code.OK, "", trailing) if MESSAGE not in fields else Ending(Code.OK, fields[MESSAGE], trailing)
     packed = trailing.get(DETAILS, b"")
     return Ending(
         statuses.code_of(fields[STATUS]),

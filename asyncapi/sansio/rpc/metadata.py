@@ -21,6 +21,8 @@ _TEXT = re.compile(r"[\x20-\x7e]*")
 _OURS = frozenset({"content-type", "content-length", "te", "host", "connection", "transfer-encoding", "user-agent"})
 _OF_HTTP = frozenset({
     "content-type", "te", "grpc-encoding", "grpc-accept-encoding", "grpc-status", "grpc-message", "trailer",
+    "content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive",
+    "connect-content-encoding", "connect-accept-encoding",
 })  # fmt: skip
 
 
@@ -30,10 +32,28 @@ class Metadata:
     The values of names in -bin are bytes.
     """
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_fields", "_read")
 
     def __init__(self, pairs: Iterable[tuple[str, Value]] = ()) -> None:
-        self._pairs: tuple[tuple[str, Value], ...] = tuple(pairs)
+        self._read: tuple[tuple[str, Value], ...] | None = tuple(pairs)
+        self._fields: Any = ()
+
+    @classmethod
+    def of(cls, fields: Any) -> Metadata:
+        """Read header or trailer fields, without what the protocol says in them, once somebody asks.
+
+        Args:
+            fields: A multidict.
+        """
+        made = cls.__new__(cls)
+        made._read, made._fields = None, fields
+        return made
+
+    @property
+    def _pairs(self) -> tuple[tuple[str, Value], ...]:
+        if self._read is None:
+            self._read, self._fields = tuple(_pairs_of(self._fields.items())), ()
+        return self._read
 
     def __getitem__(self, name: str) -> Value:
         low = name.lower()
@@ -138,6 +158,10 @@ def _written(name: Any, value: Any) -> tuple[str, str]:
 
 def read(fields: Iterable[tuple[str, str]]) -> Metadata:
     """Read header or trailer fields as metadata, without what the protocol says in them."""
+    return Metadata(_pairs_of(fields))
+
+
+def _pairs_of(fields: Iterable[tuple[str, str]]) -> list[tuple[str, Value]]:
     pairs: list[tuple[str, Value]] = []
     for name, value in fields:
         low = name.lower()
@@ -148,7 +172,7 @@ def read(fields: Iterable[tuple[str, str]]) -> Metadata:
             pairs.extend((low, data) for part in value.split(",") if (data := from_base64(part)) is not None)
         else:
             pairs.append((low, value))
-    return Metadata(pairs)
+    return pairs
 
 
 def to_base64(data: bytes) -> str:

@@ -94,7 +94,13 @@ class Answer(NamedTuple):
 
 
 class Messages(Protocol):
-    """Reads the body of a response that streams."""
+    """Reads the body of a response that streams.
+
+    Attributes:
+        ending: How the call has ended, where the body has said so; None before, and where trailers say it.
+    """
+
+    ending: Ending | None
 
     @property
     def initial(self) -> Metadata:
@@ -138,6 +144,9 @@ class RPCProtocol(Protocol):
 
     def frame(self, message: bytes, compression: str | None) -> bytes:
         """Write one message of a stream."""
+
+    # body(message, compression) -> bytes: the body of a call that takes one message. A protocol has it where the head
+    # of a call is the same whatever its message is: such a head is made once.
 
     def dress(self, headers: CIMultiDict[str], left: float | None, attempts: int) -> None:
         """Say in the headers of an attempt what is new with each.

@@ -109,7 +109,7 @@ def meaning_of(code: Code, details: str, *, pushback: str | None = None, late: b
         f"RPCError: {code.name}: {details[:_SHOWN]}" if details else f"RPCError: {code.name}",
         retry=None if by_list and not forbidden else False,
         failed=False if code is Code.UNIMPLEMENTED else None,
-        unprocessed=False,
+        unprocessed=None if code is Code.UNAUTHENTICATED else False,  # whom it doesn't know, it does nothing for
         wait=wait,
     )
 
@@ -121,8 +121,18 @@ def pushback_of(fields: Mapping[str, str]) -> str | None:
 
 def read_head(response: Response) -> Meaning | None:
     """What a response means that has its `grpc-status` in the head (Trailers-Only); None for any other."""
-    fields = response.headers
+    return read_ending(response.headers)
+
+
+def read_ending(fields: Mapping[str, str], *, late: bool = False) -> Meaning | None:
+    """What the fields that end a call mean; None where there is no status among them, or it is OK.
+
+    Args:
+        fields: Headers, or trailers.
+        late: As in `meaning_of`.
+    """
     text = fields.get("grpc-status")
     if text is None or text == "0":
         return None
-    return meaning_of(code_of(text), message_of(fields.get("grpc-message", "")), pushback=pushback_of(fields))
+    details = message_of(fields.get("grpc-message", ""))
+    return meaning_of(code_of(text), details, pushback=pushback_of(fields), late=late)

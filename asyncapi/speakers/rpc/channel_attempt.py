@@ -3,11 +3,11 @@
 Rules:
 1. The outcome of an attempt is a response whose headers are the status and the trailing metadata, so that it is read as
    any gRPC response that has no message.
-2. What was added to the request's headers (a credential, the trace) goes along as metadata; the user's own metadata goes
-   as it was given.
+2. What was added to the request's headers (a credential, the trace) goes along as metadata; the user's own metadata
+   goes as it was given.
 3. An attempt of a stream is over with its first message, or with its initial metadata and a short wait for the first
    message: an error in the place of that is an outcome of the attempt.
-4. A stream of requests may begin again until its first message was handed over.
+4. A stream of requests may begin again until its second message goes: nothing but the first is kept.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from contextvars import ContextVar
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from grpc import aio
 
-from asyncapi.errors import AsyncAPIError
-from asyncapi.layers import deadline
+from asyncapi.errors import RPCError
+from asyncapi.messages.code import Code
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.request import Body
 from asyncapi.messages.response import Response
 from asyncapi.sansio.rpc.statuses import read_head
-from asyncapi.speakers.rpc.idempotency import is_idempotent
+from asyncapi.speakers.rpc.idempotency import method_of
+from asyncapi.speakers.rpc.site import of_stream
 from asyncapi.transports import attempt_limit
 from asyncapi.types import UNSET
 
@@ -44,7 +46,9 @@ _NEVER_SENT = "failed to connect to all addresses"  # how grpc's core begins; no
 _FROM_PEER = "received from peer"  # said of every status that the server has sent
 _UNSENT = "x-never-sent"
 _SHORTEST = 0.001  # seconds; a time-out of 0 is one that has passed
-_OURS = frozenset({"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "te", "user-agent"})
+_OURS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "te", "user-agent"}
+)
 _END: Final = object()
 
 _running: ContextVar[RPC] = ContextVar("asyncapi_rpc")
@@ -91,7 +95,8 @@ class RPC:
         self._message = request
         self._requests = None if requests is None else Requests(requests)
         self._streams = streams
-        self._idempotent = is_idempotent(path, request) if idempotent is None else idempotent
+        described = method_of(path, streams_in=requests is not None, streams_out=streams)
+        self._idempotent = described.idempotent if idempotent is None else idempotent
         self._outcomes: list[tuple[Response, Any]] = []
         self._settling: set[asyncio.Task[None]] = set()
         self.made: Any = None
@@ -112,7 +117,7 @@ class RPC:
         body = None if self._requests is None else self._requests.body
         token = _running.set(self)
         try:
-            timeout = UNSET if self._given.timeout is None else max(self._given.timeout, _SHORTEST)
+            timeout = self._timeout()
             response = await self._line.open(
                 "POST", self._path, headers=metadata, content=body, timeout=timeout, reading=_meaning,
                 route=self._path, idempotent=self._idempotent,
@@ -148,6 +153,12 @@ class RPC:
         self._outcomes.append((response, outcome))
         return response
 
+    def _timeout(self) -> Any:
+        """The limits of the call: the user's, or the client's, as far as they hold for its kind."""
+        if self._given.timeout is not None:
+            return max(self._given.timeout, _SHORTEST)
+        return of_stream(self._line.settings.timeout) if self._streams or self._requests is not None else UNSET
+
     def _details(self, request: Request) -> aio.ClientCallDetails:
         """Add to the user's details what the layers have added (rule 2)."""
         given, metadata = self._given, aio.Metadata()
@@ -159,8 +170,6 @@ class RPC:
             if not _is_text(name, value):
                 metadata.add(name, value)
         due = request.deadline
-        if self._streams and given.timeout is None:
-            due = deadline.current.get()
         left = None if due is None else max(due - self._line.clock.now(), _SHORTEST)
         return aio.ClientCallDetails(given.method, left, metadata, given.credentials, given.wait_for_ready)
 
@@ -187,7 +196,7 @@ class RPC:
         if request.call.open_bodies is not None:
             request.call.open_bodies.append(body)
         made.add_done_callback(lambda _: self._settle(made, body))
-        return response, _messages(first, messages)
+        return response, _messages(first, messages, body)
 
     def _settle(self, made: Any, body: OpenBody) -> None:
         """Close the body of a stream that has ended, by its status (rule 5 of `interceptors.py`)."""
@@ -197,7 +206,7 @@ class RPC:
 
 
 class Requests:
-    """The messages of a stream: each attempt begins with the first, until one was handed over (rule 4).
+    """The messages of a stream: each attempt begins with the first, until a second one went (rule 4).
 
     Attributes:
         body: Says to the layers whether the messages can be sent again.
@@ -205,27 +214,41 @@ class Requests:
 
     def __init__(self, given: Any) -> None:
         self._given = given
-        self._next: asyncio.Future[Any] | None = None
-        self._source: Any = None
+        self._source: AsyncIterator[Any] | None = None
+        self._first: asyncio.Future[Any] | None = None
+        self._later: asyncio.Future[Any] | None = None  # the one after it that was asked for last
+        self._place = 0  # of that one
         self.body: Body = Body(_no_bytes, length=None, rewindable=True)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        if self._source is None:
-            self._source = aiter(self._given) if hasattr(self._given, "__aiter__") else _each(self._given)
-        while True:
-            if self._next is None:
-                self._next = asyncio.ensure_future(_next(self._source))
+        for place in count():
             # an attempt that is given up must not take the message that it waits for with it
-            message = await asyncio.shield(self._next)
+            message = await asyncio.shield(self._at(place))
             if message is _END:
                 return
-            self._next, self.body.rewindable = None, False
+            if place:
+                self.body.rewindable = False
             yield message
 
     def cancel(self) -> None:
         """Stop waiting for the next message."""
-        if self._next is not None:
-            self._next.cancel()
+        for waiting in (self._first, self._later):
+            if waiting is not None:
+                waiting.cancel()
+
+    def _at(self, place: int) -> asyncio.Future[Any]:
+        if place == 0:
+            if self._first is None:
+                self._first = self._pull()
+            return self._first
+        if self._later is None or place > self._place:
+            self._later, self._place = self._pull(), place
+        return self._later
+
+    def _pull(self) -> asyncio.Future[Any]:
+        if self._source is None:
+            self._source = aiter(self._given) if hasattr(self._given, "__aiter__") else _each(self._given)
+        return asyncio.ensure_future(_next(self._source))
 
 
 def _meaning(response: Response) -> Meaning | None:
@@ -272,19 +295,31 @@ async def _next(messages: AsyncIterator[Any]) -> Any:
         return _END
 
 
-async def _messages(first: asyncio.Future[Any], messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    message = await first
-    if message is _END:
-        return
-    yield message
-    async for message in messages:
-        yield message
+async def _messages(
+    first: asyncio.Future[Any], messages: AsyncIterator[Any], body: OpenBody | None = None
+) -> AsyncIterator[Any]:
+    """Give the messages of a stream; with its last one, or its error, the body closes."""
+    failed: RPCError | None = None
+    try:
+        message = await first
+        while message is not _END:
+            yield message
+            message = await _next(messages)
+    except aio.AioRpcError as error:
+        failed = _failure(error.code(), error.details())
+        raise
+    finally:
+        if body is not None:
+            body.close(failed)
 
 
 async def _settled(made: Any, body: OpenBody) -> None:
     code = await made.code()
-    failed = code.value[0] and AsyncAPIError(f"the stream ended with {code.name}")
-    body.close(failed or None)
+    body.close(_failure(code, await made.details()) if code.value[0] else None)
+
+
+def _failure(code: Any, details: str | None) -> RPCError:
+    return RPCError(Code(code.value[0]), details or "")
 
 
 async def _each(given: Any) -> AsyncIterator[Any]:
@@ -297,5 +332,5 @@ async def _nothing() -> bytes:
 
 
 async def _no_bytes() -> AsyncIterator[bytes]:
-    for piece in ():
-        yield piece
+    if False:  # an iterator without an item
+        yield b""

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-_OF_GOOGLE = "google.rpc."
+# where the types of Google are: they are known once these are imported
+_HOMES = {
+    "google.rpc.": ("google.rpc.error_details_pb2", "google.rpc.status_pb2"),
+    "google.protobuf.": tuple(
+        f"google.protobuf.{name}_pb2"
+        for name in ("any", "duration", "empty", "field_mask", "struct", "timestamp", "wrappers")
+    ),
+}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # the wire types of protobuf
 
 
@@ -43,9 +51,10 @@ def decoded_any(kind: str, value: bytes) -> Any:
     with suppress(Exception):  # not installed, not known, or not of this type: its name and bytes are there
         from google.protobuf import descriptor_pool, message_factory  # noqa: PLC0415 - optional, and for errors alone
 
-        if name.startswith(_OF_GOOGLE):
-            with suppress(ImportError):
-                import google.rpc.error_details_pb2  # type: ignore[import-untyped,unused-ignore]  # noqa: F401, PLC0415
+        for prefix, modules in _HOMES.items():
+            if name.startswith(prefix):
+                for module in modules:
+                    import_module(module)
         found = descriptor_pool.Default().FindMessageTypeByName(name)
         return message_factory.GetMessageClass(found).FromString(value)
     return Detail(name, value)

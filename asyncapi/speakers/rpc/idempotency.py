@@ -22,13 +22,24 @@ def method_of(path: str, *, streams_in: bool, streams_out: bool) -> Method:
     )
 
 
-def _level(path: str) -> int:
+def is_idempotent(path: str, message: Any = None) -> bool | None:
+    """Whether calling a method twice does its work once, as its `idempotency_level` says; None where it doesn't.
+
+    Args:
+        path: "/package.Service/Method".
+        message: A request message, whose descriptors are asked; by default those that all stubs share.
+    """
+    return True if _level(path, message) in {_NO_SIDE_EFFECTS, _IDEMPOTENT} else None
+
+
+def _level(path: str, message: Any = None) -> int:
     pools: Any = sys.modules.get("google.protobuf.descriptor_pool")
     service, _, name = path.strip("/").partition("/")
-    if pools is None:
+    own = getattr(getattr(getattr(message, "DESCRIPTOR", None), "file", None), "pool", None)
+    if pools is None and own is None:
         return 0
     try:
-        described = pools.Default().FindServiceByName(service).methods_by_name[name]
+        described = (own or pools.Default()).FindServiceByName(service).methods_by_name[name]
     except KeyError:  # of another pool, or of no descriptor at all
         return 0
     options = described.GetOptions()

@@ -9,8 +9,9 @@ Rules:
 2. What the channel raises stays what it is. A refusal or a time-out of the client is an `AioRpcError`, too, whose cause
    is the client's own error: code that is written for `grpc.aio` needs no other `except`.
 3. An RPC is sent again where its method is idempotent, as its descriptor or `idempotent=` says, or where it was never
-   sent; a stream only before its first message, in either direction.
-4. The deadline of a stream without `timeout=` ends with its initial metadata, as with the client's own streams.
+   sent; a stream only before its first message came, and before more than one message went.
+4. The client's `total` and `attempt` don't bound a stream, in either direction, as with `api.grpc()`; what `timeout=`
+   of the call or a `deadline()` scope says does.
 5. A stream holds its place in `concurrency=` until it ends.
 """
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from asyncapi.transports.native.incoming import IncomingBody
 
 MAX_HEADERS = 256 * 1024  # bytes of a header section, by default
+_SPEAKS_HTTP1 = "say Client(http2=True), or http2='prior' for http:// (h2c)"
 
 
 class NativeTransport:
@@ -126,7 +127,8 @@ class NativeTransport:
             ConfigError: Such a request can't be sent; nothing was sent.
         """
         if request.call.upgrade is not None:
-            return await self._for_upgrades().send(request)
+            handshake: Response = await self._for_upgrades().send(request)
+            return handshake
         guard = attempt_limit.enter(self._watchdog, self._clock, request)
         try:
             return await self._attempt(request)
@@ -149,8 +151,8 @@ class NativeTransport:
             if self._closed:
                 raise ConfigError("this client is closed: make a new one")
             self._sibling = AioHTTPTransport(
-                clock=self._clock, max_body=self._max_body, tls=self._tls, guard=self._guard, cookies=self._jar or False,
-                proxy=self._proxy, unix_socket=self._unix_socket, trust_env=self._trust_env,
+                clock=self._clock, max_body=self._max_body, tls=self._tls, guard=self._guard,
+                cookies=self._jar or False, proxy=self._proxy, unix_socket=self._unix_socket, trust_env=self._trust_env,
                 keepalive=self._keepalive, max_headers=self._max_headers,
             )  # fmt: skip
         return self._sibling
@@ -283,6 +285,14 @@ class NativeTransport:
     def cookies_of(self) -> Callable[[URL], str] | None:
         """The function that returns the cookies to send to a URL; None where no cookies are kept."""
         return None if self._jar is None else self._jar.header
+
+    def no_http2(self, base: str) -> str | None:
+        """Why HTTP/2 can't be spoken to a base URL, and what to change; None where it can."""
+        if self._http2 is None:
+            return _SPEAKS_HTTP1
+        if base.lower().startswith("http://") and not self._prior:
+            return "over http:// it is spoken without asking: Client(http2='prior')"
+        return None
 
     @property
     def http2_counts(self) -> dict[str, int]:
