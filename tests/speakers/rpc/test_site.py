@@ -2,6 +2,10 @@
 
 import re
 
+import pytest
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+
 import greeter_pb2 as pb
 import pytest
 from greeter_pb2_grpc import GreeterStub
@@ -11,6 +15,7 @@ from http2_server import http2_server
 from asyncapi import Bearer, Breaker, CircuitOpen, Client, ConfigError, OutcomeUnknown, Retry, RPCError, Timeout
 from asyncapi.grpc import Code
 from asyncapi.sansio.rpc.envelopes import envelope
+from asyncapi.sansio.rpc.metadata import to_base64
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 pytestmark = pytest.mark.lane("native", reason="gRPC needs HTTP/2")
@@ -246,3 +251,19 @@ def test_a_wrong_message_is_refused_before_anything_is_sent():
     played(handler, work)
     assert not seen
     assert OutcomeUnknown
+
+
+def test_a_retry_info_is_waited_for():
+    status = status_pb2.Status(code=14)
+    delay = duration_pb2.Duration(seconds=3)
+    status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    field = ("grpc-status-details-bin", to_base64(status.SerializeToString()))
+    handler, seen = scripted((Code.UNAVAILABLE, field), b"hello")
+    _, took = played(handler, lambda channel, api: say(channel, idempotent=True))
+    assert (len(seen), took) == (2, 3.0)
+
+
+def test_no_wait_is_longer_than_the_policy_allows():
+    handler, seen = scripted((Code.UNAVAILABLE, ("grpc-retry-pushback-ms", "90000")), b"hello")
+    error, took = played(handler, lambda channel, api: failing(say(channel, idempotent=True, timeout=None)))
+    assert (len(seen), took, error.held_by) == (1, 0.0, "max_retry_after")
