@@ -182,6 +182,10 @@ class WebSocket(Connections, Generic[T]):
             if body is not None:
                 body.close()
 
+    def settled(self) -> None:
+        """Say that this connection has proved good, as a message can: the failures before it don't count any more."""
+        self._row.settled(float("inf"))
+
     @property
     def signed_headers(self) -> tuple[tuple[str, str], ...]:
         """The header fields that the credential put on the last handshake, for protocols that repeat them: secret."""

@@ -19,7 +19,6 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from multidict import CIMultiDict
-from pydantic_core import to_json
 
 from asyncapi.errors import ConfigError, SocketClosed
 from asyncapi.messages.open_body import OpenBody
@@ -332,6 +331,8 @@ def _encoded(message: Any) -> str | bytes:
         return message
     if isinstance(message, bytearray | memoryview):
         return bytes(message)
+    from pydantic_core import to_json  # noqa: PLC0415 - costs start-up time that most tests needn't pay
+
     return to_json(message).decode()
 
 

@@ -113,10 +113,8 @@ async def refuses(api):
 
 @pytest.mark.parametrize("name", ["serve", "nginx", "haproxy", "envoy", "npm-ws"])
 async def test_a_dropped_connection_is_followed_by_another(name):
-    greetings = iter(range(100))
-
     async def greet(ws):
-        await ws.send(f"hello {next(greetings)}")
+        await ws.send(f"hello {ws.reconnects}")
 
     async with serving(name) as url, Client(url, retry=FAST) as api:
         async with api.websocket("/ws?messages=1&then=drop", on_open=greet) as ws:
