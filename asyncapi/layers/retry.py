@@ -320,13 +320,8 @@ class _Again:
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
-<<<<<<< HEAD
-        policy, elsewhere = self._policy, self._request.call.elsewhere  # another endpoint has asked for nothing
-        asked = None if elsewhere else retry_choice.wait_asked_for(failure, self._clock.wall())
-=======
         policy, elsewhere = self._policy, self._request.call.elsewhere
         asked = retry_choice.wait_asked_for(failure, self._clock.wall(), elsewhere=elsewhere)
->>>>>>> core
         self._retry_after = asked
         if asked:
             return asked, _RETRY_AFTER
