@@ -48,14 +48,17 @@ def is_worth_it(request: Request, failure: Response | TransportError, statuses: 
     )  # fmt: skip
 
 
-def wait_asked_for(failure: Response | TransportError, wall: float) -> float | None:
+def wait_asked_for(
+    failure: Response | TransportError, wall: float, *, elsewhere: bool = False
+) -> float | None:
     """Seconds that the server asks to wait; None if it doesn't say.
 
     Args:
         failure: Its response, or an error.
         wall: Now, in seconds since the Unix epoch.
+        elsewhere: Whether the next attempt goes to another endpoint, which has asked for nothing.
     """
-    if isinstance(failure, TransportError):
+    if elsewhere or isinstance(failure, TransportError):
         return None
     if failure.meaning is not None and failure.meaning.wait is not None:
         return failure.meaning.wait
