@@ -85,6 +85,7 @@ class Connections:
         self._row = Reconnection(policy, line.clock)
         self._state = "new"
         self._socket: Socket | None = None
+        self._left: Socket | None = None  # the one before, which may not be gone yet
         self._response: Response | None = None  # to the last handshake
         self._opened = 0.0
         self._due: float | None = None  # rule 6
@@ -133,7 +134,7 @@ class Connections:
 
     def _release(self, error: BaseException | None) -> None:
         """Let go of the connection, and of its place in the queues."""
-        response, self._socket = self._response, None
+        response, self._left, self._socket = self._response, self._socket or self._left, None
         if response is not None and response.open_body is not None:
             response.open_body.close(error)
 

@@ -169,10 +169,10 @@ class WebSocket(Connections, Generic[T]):
             raise ConfigError(f"close({code!r}): give 1000, or 3000 to 4999 (RFC 6455 section 7.4)")
         if len(reason.encode()) > closecodes.MOST_REASON:
             raise ConfigError(f"close(reason=...): at most {closecodes.MOST_REASON} bytes")
-        socket, body = self._socket, None if self._response is None else self._response.open_body
+        socket, body = self._socket or self._left, None if self._response is None else self._response.open_body
         if self._state == "open":
+            self.close_code = self.close_code if self._socket is None else code
             self._state, self._socket = "closed", None
-            self.close_code = self.close_code if socket is None else code
         if self._connecting is not None and self._opener is not asyncio.current_task():
             self._connecting.expire()
         try:
