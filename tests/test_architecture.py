@@ -79,7 +79,7 @@ _HTTP3 = sorted(
     f"transports.native.http3.{path.stem}" for path in (PACKAGE / "transports/native/http3").glob("*.py")
     if path.stem not in {"__init__", "life", "places"}
 )  # fmt: skip
-_CHANNELS = ("speakers.rpc.interceptors", "speakers.rpc.channel_attempt", "speakers.rpc.started")  # of grpc.aio
+_CHANNELS = ("speakers.rpc.channel_policy", "speakers.rpc.channel_attempt", "speakers.rpc.started")  # of grpc.aio
 LATE |= {name: {"grpc", *(f"asyncapi.{each}" for each in _CHANNELS)} for name in _CHANNELS}
 LATE |= {name: {"qh3", *(f"asyncapi.{each}" for each in _HTTP3)} for name in _HTTP3}
 

@@ -20,11 +20,12 @@ NAMES = {
     "API", "Body", "Form", "Header", "Option", "Path", "Query", "Upload", "delete", "get", "patch", "post", "put", "websocket",
     "WebSocket", "SocketClosed", "Stream", "StreamedResponse", "JSONLines", "Events", "ServerSentEvent",
     "Cache", "Egress", "EgressDenied", "InsecureTLSWarning", "Fallback", "CostBudget", "RateExceeded", "Adaptive",
-        "GraphQL", "GraphQLBaseClient", "GraphQLError", "GraphQLOperation", "GraphQLResult", "IncrementalResults", "Subscription",
+    "GraphQL", "GraphQLBaseClient", "GraphQLError", "GraphQLOperation", "GraphQLResult", "IncrementalResults", "RPCError",
+    "Subscription",
     "Alert", "Breaker", "Endpoint", "EndpointStats", "Endpoints", "Hedge", "HTTP2", "Mesh",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",
-    "OutcomeUnknown", "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "SchemaError", "ServerError",
+    "OutcomeUnknown", "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "RPCError", "SchemaError", "ServerError",
     "StatusError", "TLSError", "TransportError", "Unauthorized", "UnprocessableEntity",
 }  # fmt: skip
 

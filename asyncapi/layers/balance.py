@@ -15,6 +15,8 @@ Rules:
 6. A probe costs no call: where it fails, its request, if that is safe, goes elsewhere at once.
 7. SRV records are looked up by one task for all calls. Only the first calls wait for it; while a later look-up is under
    way, and where it fails, the old list is used.
+8. A call that is sent again because its credential was refused goes to the same endpoint: a nonce or a token may hold
+   for that one alone.
 """
 
 from __future__ import annotations
@@ -131,9 +133,13 @@ class EndpointSet:
 
     def pick(self, call: Call, *, may_probe: bool) -> Health:
         """Pick the endpoint of the next attempt of a call (rules 2 and 3)."""
-        members = self.balancer.members
+        members, tried = self.balancer.members, call.tried
+        if call.resend and tried:  # rule 8
+            last = next((member for member in members if member.key == tried[-1] and not member.out), None)
+            if last is not None:
+                self.balancer.take(last, self._clock.now())
+                return last
         held = frozenset(member for member in members if self._holds_back(self.host(member)))
-        tried = call.tried
         member = self.balancer.pick(self._clock.now(), call, tried=tried or (), held=held, may_probe=may_probe)
         if tried is None:
             tried = call.tried = []

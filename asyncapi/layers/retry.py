@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from asyncapi.settings import Retry
     from asyncapi.types import Layer, Send
 
-_PAYMENT_REQUIRED = 402
 _RETRY_AFTER = "Retry-After"  # the source of a wait: the server
 _SPREAD = 0.25  # seconds; calls that wait for a probe return spread over these
 
@@ -313,17 +312,16 @@ class _Again:
     async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
         """Question 1."""
         policy = self._policy
-        if not isinstance(failure, TransportError) and failure.effective_status == _PAYMENT_REQUIRED:
-            return False  # somebody has to pay first
+        if retry_choice.costs_money(failure):
+            return False
         if policy.retry is not None:
             return bool(await _called(policy.retry, state))
         return retry_choice.is_worth_it(self._request, failure, policy.statuses)
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
-        policy, asked = self._policy, retry_choice.wait_asked_for(failure, self._clock.wall())
-        if self._request.call.elsewhere:  # another endpoint has asked for nothing
-            asked = None
+        policy, elsewhere = self._policy, self._request.call.elsewhere
+        asked = retry_choice.wait_asked_for(failure, self._clock.wall(), elsewhere=elsewhere)
         self._retry_after = asked
         if asked:
             return asked, _RETRY_AFTER

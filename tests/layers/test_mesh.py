@@ -12,7 +12,7 @@ RETRIES, TOTAL, EACH = "x-envoy-max-retries", "x-envoy-upstream-rq-timeout-ms", 
 LIMITS = Timeout(30, attempt=10)
 
 
-def sent(mesh, *outcomes, headers=None, method="GET", **settings):
+def sent(mesh, *outcomes, method="GET", options=None, **settings):
     """What each attempt of one failing call had in its headers, and the error."""
     seen, left = [], list(outcomes) or [reply(500)]
 
@@ -28,7 +28,7 @@ def sent(mesh, *outcomes, headers=None, method="GET", **settings):
         async with Client(
             "https://api.test", transport=MockTransport(handler), clock=FakeClock(), mesh=mesh, **settings
         ) as api:
-            return await api.request(method, "/", headers=headers, raise_for_status=False)
+            return await api.request(method, "/", raise_for_status=False, **(options or {}))
 
     return seen, run(call())
 
@@ -54,8 +54,10 @@ def test_where_the_mesh_retries_it_has_the_whole_call_and_its_attempts_have_our_
 
 
 def test_a_calls_own_limits_are_told():
-    seen, _ = sent(Mesh("mesh"), timeout=Timeout(3, attempt=2))
+    seen, _ = sent(Mesh("mesh"), options={"timeout": Timeout(3, attempt=2)})
     assert asked(seen[0]) == {TOTAL: "3000", EACH: "2000"}
+    seen, _ = sent(Mesh("mesh"), options={"priority": 1})
+    assert asked(seen[0]) == {TOTAL: "30000", EACH: "10000"}
 
 
 def test_time_that_is_gone_is_not_told():
@@ -78,7 +80,7 @@ def test_linkerd_has_its_own_names():
 
 
 def test_what_the_user_has_written_stays():
-    seen, _ = sent(Mesh(), retry=None, headers={"X-Envoy-Max-Retries": "7"})
+    seen, _ = sent(Mesh(), retry=None, options={"headers": {"X-Envoy-Max-Retries": "7"}})
     assert seen[0].getall(RETRIES) == ["7"]
 
 
@@ -100,8 +102,9 @@ def test_the_retries_of_a_call_do_not_overrule_the_mesh():
 
 
 def test_a_mesh_without_a_total_cannot_make_a_call_endless():
-    seen, _ = sent(Mesh("mesh"), timeout=Timeout(None, attempt=10))
-    assert asked(seen[0]) == {TOTAL: "10000", EACH: "10000"}
+    endless = {"timeout": Timeout(None, attempt=10)}
+    for seen, _ in (sent(Mesh("mesh"), **endless), sent(Mesh("mesh"), options=endless)):
+        assert asked(seen[0]) == {TOTAL: "10000", EACH: "10000"}
 
 
 def test_the_error_is_that_of_the_response():

@@ -435,6 +435,8 @@ def test_a_declared_api_will_do():
         ("call subscribe()", lambda gql: gql.query("subscription { a }")),
         ("errors='ignore'", lambda gql: gql.query(Q, errors="ignore")),
         ("field='a b'", lambda gql: gql.query(Q, field="a b")),
+        ("model=1 is not a type that pydantic can validate", lambda gql: gql.query(Q, model=1)),
+        ("is not a type that pydantic can validate", lambda gql: gql.query(Q, model=asyncio.Lock)),
         ("field=1", lambda gql: gql.query(Q, field=1)),
         ("NaN", lambda gql: gql.query(Q, {"a": float("nan")})),
         ("idempotent='yes'", lambda gql: gql.query(Q, idempotent="yes")),

@@ -187,3 +187,15 @@ def test_a_cancellation_at_any_step_leaves_nothing_behind():
     for steps in range(60):
         ended += run(scenario(steps))
     assert 0 < ended < 60
+
+
+def test_no_secret_in_a_url_is_shown():
+    async def scenario():
+        async with Client("https://h", transport=MockTransport(lambda _: reply(json={"errors": ["no"]}))) as api:
+            with pytest.raises(GraphQLError) as caught:
+                await GraphQL(api, get=True).query("{ a }", {"input": {"password": "canarybird"}})
+        return f"{caught.value} {caught.value.attempts!r} {caught.value.request!r} {caught.value.attempts[0].url}"
+
+    shown = run(scenario())
+    assert "canary" not in shown
+    assert "variables=***" in shown

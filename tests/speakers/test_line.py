@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from asyncapi import API, Client, ConfigError, get
+from asyncapi import API, Bearer, Breaker, Client, ConfigError, Retry, get
+from asyncapi.messages.response import Response
 from asyncapi.messages.upgrade import Upgrade
 from asyncapi.speakers.line import line_of
 from asyncapi.testing import FakeClock, MockTransport, reply, run
@@ -75,3 +76,20 @@ def test_a_declared_api_has_the_line_of_its_client():
 def test_what_is_no_client_has_no_line(wrong):
     with pytest.raises(ConfigError, match=r"give an asyncapi\.Client"):
         line_of(wrong)
+
+
+async def test_a_line_over_another_step_shares_what_the_client_counts():
+    made = []
+
+    async def bare(request):
+        made.append((request.method, request.headers["Authorization"]))
+        return Response(503 if len(made) % 2 else 200)
+
+    settings = {"auth": Bearer("t"), "retry": Retry(base=0.001), "breaker": Breaker(minimum=50)}
+    async with Client("https://h", transport=MockTransport(lambda _: reply(200)), **settings) as api:
+        line = line_of(api).over(bare)
+        assert (await line.call("GET", "/a")).status == 200
+        await api.get("/b")
+        assert made == [("GET", "Bearer t")] * 2
+        assert (api.stats.calls, api.stats.attempts, api.stats.retries) == (2, 3, 1)
+        assert api.stats.circuits["h"].seen == 3

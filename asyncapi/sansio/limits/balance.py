@@ -95,10 +95,18 @@ class Balancer:
         else:
             able = self._able(tried, held)
             picked = self._forgotten(now, able) or self._better(now, able)
-        picked.in_flight += 1
-        picked.picks += 1
-        picked.picked_at, picked.picked_of = now, self.picks
+        self._count(picked, now)
         return picked
+
+    def take(self, member: Health, now: float) -> None:
+        """Count an attempt that goes to this endpoint in any case."""
+        self.picks += 1
+        self._count(member, now)
+
+    def _count(self, member: Health, now: float) -> None:
+        member.in_flight += 1
+        member.picks += 1
+        member.picked_at, member.picked_of = now, self.picks
 
     def done(self, member: Health, holder: object) -> None:
         """Count an attempt as no longer in flight; a probe without a verdict is given up."""

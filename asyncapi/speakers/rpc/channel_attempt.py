@@ -19,7 +19,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from grpc import aio
+from grpc import StatusCode, aio
 
 from asyncapi.errors import RPCError
 from asyncapi.messages.code import Code
@@ -124,7 +124,9 @@ class RPC:
             )  # fmt: skip
         finally:
             _running.reset(token)
-        outcome = next((made for seen, made in self._outcomes if seen is response), self._outcomes[-1][1])
+        outcome = next((made for seen, made in reversed(self._outcomes) if seen is response), None)
+        if outcome is None:  # of a fallback, which has no message
+            outcome = self._outcomes[-1][1] if self._outcomes else _no_message(response)
         if isinstance(outcome, aio.AioRpcError):
             raise outcome
         return outcome
@@ -199,7 +201,7 @@ class RPC:
         return response, _messages(first, messages, body)
 
     def _settle(self, made: Any, body: OpenBody) -> None:
-        """Close the body of a stream that has ended, by its status (rule 5 of `interceptors.py`)."""
+        """Close the body of a stream that has ended, by its status (rule 5 of `channel_policy.py`)."""
         task = asyncio.ensure_future(_settled(made, body))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
@@ -316,6 +318,11 @@ async def _messages(
 async def _settled(made: Any, body: OpenBody) -> None:
     code = await made.code()
     body.close(_failure(code, await made.details()) if code.value[0] else None)
+
+
+def _no_message(response: Response) -> aio.AioRpcError:
+    why = f"{response.degraded or 'the response'} has no message: fallbacks are for plain calls"
+    return aio.AioRpcError(StatusCode.UNAVAILABLE, aio.Metadata(), aio.Metadata(), why)
 
 
 def _failure(code: Any, details: str | None) -> RPCError:

@@ -1,6 +1,7 @@
 """A channel of grpc.aio has the client's policy: retries, budget, breaker, limits, credentials, deadline, telemetry."""
 
 import asyncio
+import sys
 from contextlib import asynccontextmanager
 
 import pytest
@@ -311,6 +312,15 @@ async def test_interceptors_of_the_users_own_stand_beside():
 async def test_a_client_without_a_base_url_is_refused():
     async with Client() as api:
         with pytest.raises(ConfigError, match="base URL"):
+            interceptors(api)
+
+
+async def test_a_missing_grpcio_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    for name in [name for name in sys.modules if name.startswith("asyncapi.speakers.rpc.ch")]:
+        monkeypatch.delitem(sys.modules, name)
+    async with Client("http://h") as api:
+        with pytest.raises(ConfigError, match="install grpcio"):
             interceptors(api)
 
 

@@ -3,15 +3,20 @@
 import re
 
 import pytest
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2, status_pb2
 
 import greeter_pb2 as pb
-from asyncapi import Bearer, Breaker, CircuitOpen, Client, ConfigError, OutcomeUnknown, Retry, RPCError, Timeout
-from asyncapi.grpc import Code
-from asyncapi.sansio.rpc.envelopes import envelope
-from asyncapi.testing import FakeClock, MockTransport, reply, run
+import pytest
 from greeter_pb2_grpc import GreeterStub
 from grpc_server import grpc_server
 from http2_server import http2_server
+
+from asyncapi import Bearer, Breaker, CircuitOpen, Client, ConfigError, OutcomeUnknown, Retry, RPCError, Timeout
+from asyncapi.grpc import Code
+from asyncapi.sansio.rpc.envelopes import envelope
+from asyncapi.sansio.rpc.metadata import to_base64
+from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 pytestmark = pytest.mark.lane("native", reason="gRPC needs HTTP/2")
 
@@ -43,7 +48,6 @@ def scripted(*answers):
 
 def played(handler, work, **settings):
     """Run `work(channel, api)` over a mock in virtual time; returns its value and the seconds it took."""
-
     async def main():
         clock = FakeClock()
         settings.setdefault("retry", Retry(3, budget=None))
@@ -247,3 +251,19 @@ def test_a_wrong_message_is_refused_before_anything_is_sent():
     played(handler, work)
     assert not seen
     assert OutcomeUnknown
+
+
+def test_a_retry_info_is_waited_for():
+    status = status_pb2.Status(code=14)
+    delay = duration_pb2.Duration(seconds=3)
+    status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    field = ("grpc-status-details-bin", to_base64(status.SerializeToString()))
+    handler, seen = scripted((Code.UNAVAILABLE, field), b"hello")
+    _, took = played(handler, lambda channel, api: say(channel, idempotent=True))
+    assert (len(seen), took) == (2, 3.0)
+
+
+def test_no_wait_is_longer_than_the_policy_allows():
+    handler, seen = scripted((Code.UNAVAILABLE, ("grpc-retry-pushback-ms", "90000")), b"hello")
+    error, took = played(handler, lambda channel, api: failing(say(channel, idempotent=True, timeout=None)))
+    assert (len(seen), took, error.held_by) == (1, 0.0, "max_retry_after")
