@@ -118,7 +118,10 @@ if TYPE_CHECKING:
     )
     from asyncapi.speakers.graphql import GraphQL
     from asyncapi.speakers.graphql_batch import GraphQLOperation
+    from asyncapi.speakers.graphql_codegen import GraphQLBaseClient
+    from asyncapi.speakers.graphql_incremental import IncrementalResults
     from asyncapi.speakers.graphql_results import GraphQLResult
+    from asyncapi.speakers.graphql_subscription import Subscription
     from asyncapi.speakers.websocket import WebSocket
     from asyncapi.stores.redis_tokens import RedisStore
     from asyncapi.streaming.events import Events
@@ -171,11 +174,13 @@ __all__ = [
     "Form",
     "Gone",
     "GraphQL",
+    "GraphQLBaseClient",
     "GraphQLError",
     "GraphQLOperation",
     "GraphQLResult",
     "Header",
     "Hedge",
+    "IncrementalResults",
     "InsecureTLSWarning",
     "Issuer",
     "JSONLines",
@@ -222,6 +227,7 @@ __all__ = [
     "StatusError",
     "Stream",
     "StreamedResponse",
+    "Subscription",
     "TLSError",
     "Timeout",
     "TransportError",
@@ -271,7 +277,10 @@ _HOMES = {
     "speakers.websocket": "WebSocket",
     "speakers.graphql": "GraphQL",
     "speakers.graphql_batch": "GraphQLOperation",
+    "speakers.graphql_codegen": "GraphQLBaseClient",
+    "speakers.graphql_incremental": "IncrementalResults",
     "speakers.graphql_results": "GraphQLResult",
+    "speakers.graphql_subscription": "Subscription",
     "stores.redis_tokens": "RedisStore",
     "streaming.events": "Events",
     "streaming.response": "StreamedResponse",

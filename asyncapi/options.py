@@ -87,7 +87,7 @@ CALL: frozenset[str] = CallOptions.__optional_keys__
 # Settings of a client that no call takes.
 SETTINGS: frozenset[str] = frozenset(
     {
-        "attempt_header", "breaker", "cache", "chaos", "clock", "concurrency", "deadline_header", "egress",
+        "attempt_header", "breaker", "cache", "chaos", "clock", "concurrency", "deadline_header", "egress", "endpoints",
         "fallback", "hedge", "hooks", "http2", "http3", "layers", "max_body", "max_headers", "max_queue", "mesh",
         "pace", "proxy", "rate", "session", "shared", "single_flight", "tls", "transport", "trust_env", "unix_socket",
         "watch",

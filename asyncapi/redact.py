@@ -37,6 +37,8 @@ _SUSPECT = r"""
 _SECRET_NAME = re.compile(rf"(?ix) (?: ^|[-_.] ) (?: key | code ) (?: $|[-_.] ) | {_SUSPECT}")
 _SECRET_FIELD = re.compile(rf"(?ix) private[-_.]?key | (?: auth | device | user )[-_.]?code | {_SUSPECT}")
 _USER_INFO = re.compile(r"//[^/?#]*@")
+# "password": of JSON, and password: "..." of a GraphQL document
+_NAMED = re.compile(r'"([^"\\]{1,80}+)"\s*+:|\b([_A-Za-z]\w{0,79}+)\s*+:\s*+"')
 _NOT_SECRET = frozenset({"idempotency-key", "sec-websocket-key"})
 
 
@@ -85,7 +87,16 @@ def redact_pairs(query: str, mask: Callable[[str], str] = _masked) -> str:
 
 def _redact_pair(pair: str, mask: Callable[[str], str]) -> str:
     name, equals, value = pair.partition("=")
-    return f"{name}={mask(value)}" if equals and is_secret(unquote_plus(name)) else pair
+    if not equals:
+        return pair
+    quoted = "%22" in value or '"' in value
+    secret = is_secret(unquote_plus(name)) or (quoted and _holds_secret(unquote_plus(value)))
+    return f"{name}={mask(value)}" if secret else pair
+
+
+def _holds_secret(text: str) -> bool:
+    """Whether JSON or a GraphQL document names a field or an argument that is likely to carry a credential."""
+    return any(is_secret_field(found[1] or found[2]) for found in _NAMED.finditer(text))
 
 
 def redact_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:

@@ -103,10 +103,11 @@ def main() -> None:
             equal = measure("abc", rate=rate, balanced=balanced)
             apart = max(abs(share * 3 - 1) for share in equal.shares)
             rows[f"{rate} a second, {name}"] = {
-                "healthy pair": asdict(pair), "one slow": asdict(slow), "one dead": asdict(dead), "equal": asdict(equal),
+                "healthy pair": asdict(pair), "one slow": asdict(slow), "one dead": asdict(dead),
+                "equal": asdict(equal),
             }  # fmt: skip
             print(
-                f"{rate:5} a second, {name:12} one {SLOWER}x slower: p99 {slow.p99 / pair.p99:4.1f}x of the healthy pair; "
+                f"{rate:5} a second, {name:12} one {SLOWER}x slower: p99 {slow.p99 / pair.p99:4.1f}x of the pair; "
                 f"one dead: {dead.failed:6.2%} failed; equal: {apart:5.1%} apart"
             )
     if options.json:

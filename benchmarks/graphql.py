@@ -3,7 +3,7 @@
     python benchmarks/graphql.py [calls]
 
 Both send the same bytes to a server of a process of its own, 100 calls at a time, and read the same value. They take
-turns, and the median of 5 rounds of each counts. The promise is 1.15 times.
+ten turns in each round, and the median of 5 rounds counts. The promise is 1.15 times.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from asyncapi import Client, GraphQL
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-_ROUNDS, _AT_A_TIME = 5, 100
+_ROUNDS, _TURNS, _AT_A_TIME = 5, 10, 100
 _DOCUMENT = "query GetUser($id: ID!) { user(id: $id) { id name email } }"
 _BODY = b'{"data":{"user":{"id":7,"name":"Ada Lovelace","email":"ada@example.com"}}}'
 _RESPONSE = (
@@ -95,10 +95,13 @@ async def measure(port: int, calls: int) -> None:
         }
         taken: dict[str, list[float]] = {name: [] for name in rows}
         for each in range(_ROUNDS + 1):  # the first warms up
-            for name, call in rows.items():
-                spent = await cpu_per_call(call, calls)
-                if each:
-                    taken[name].append(spent)
+            spent = dict.fromkeys(rows, 0.0)
+            for _ in range(_TURNS):
+                for name, call in rows.items():
+                    spent[name] += await cpu_per_call(call, calls // _TURNS) / _TURNS
+            if each:
+                for name, cpu in spent.items():
+                    taken[name].append(cpu)
     medians = {name: statistics.median(spent) for name, spent in taken.items()}
     for name, median in medians.items():
         base = medians[name.replace("gql.query", "api.post")]

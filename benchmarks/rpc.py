@@ -26,7 +26,7 @@ METHOD = "/bench.Echo/Say"
 
 def serve(pipe: Any) -> None:
     """Run the server of grpcio, until the process is ended."""
-    import grpc  # noqa: PLC0415 - in the server's process
+    import grpc
 
     async def say(message: bytes, _: Any) -> bytes:
         return message
@@ -51,14 +51,14 @@ def cpu() -> float:
 
 async def timed(say: Callable[[Any], Awaitable[Any]], calls: int, concurrency: int) -> float:
     """Make the calls; returns microseconds of CPU for each."""
-    from google.protobuf.wrappers_pb2 import StringValue  # noqa: PLC0415 - in the client's process
+    from google.protobuf.wrappers_pb2 import StringValue
 
     message, left = StringValue(value="x" * 200), iter(range(calls))
 
     async def work() -> None:
         for _ in left:
             reply = await say(message)
-            assert len(reply.value) == 200  # noqa: PLR2004, S101 - what was sent
+            assert len(reply.value) == 200
 
     await asyncio.gather(*(work() for _ in range(concurrency)))  # warm
     left = iter(range(calls))
@@ -69,8 +69,8 @@ async def timed(say: Callable[[Any], Awaitable[Any]], calls: int, concurrency: i
 
 async def of_grpc(port: int, calls: int, concurrency: int) -> float:
     """Measure grpc.aio."""
-    import grpc  # noqa: PLC0415
-    from google.protobuf.wrappers_pb2 import StringValue  # noqa: PLC0415
+    import grpc
+    from google.protobuf.wrappers_pb2 import StringValue
 
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         say = channel.unary_unary(METHOD, StringValue.SerializeToString, StringValue.FromString)
@@ -79,9 +79,9 @@ async def of_grpc(port: int, calls: int, concurrency: int) -> float:
 
 async def of_ours(port: int, calls: int, concurrency: int) -> float:
     """Measure the client as it is by default: deadlines, retries, pace, a bound of 100 attempts at a time."""
-    from google.protobuf.wrappers_pb2 import StringValue  # noqa: PLC0415
+    from google.protobuf.wrappers_pb2 import StringValue
 
-    from asyncapi import Client  # noqa: PLC0415
+    from asyncapi import Client
 
     async with Client(f"http://127.0.0.1:{port}", http2="prior") as api:
         say = api.grpc().unary_unary(METHOD, StringValue.SerializeToString, StringValue.FromString)

@@ -39,6 +39,12 @@ ELSEWHERE = {
     "__main__.py": "cli/test_fetch.py",
     "config.py": "credentials/test_renamed.py",
     "serve/__main__.py": "cli/test_serve.py",
+    # what a subscription promises over a WebSocket and by events
+    "speakers/graphql_reader.py": "speakers/test_graphql_subscription.py",
+    "speakers/graphql_sse.py": "speakers/test_graphql_subscription.py",
+    "speakers/graphql_streams.py": "speakers/test_graphql_subscription.py",
+    "speakers/graphql_subscribe.py": "speakers/test_graphql_subscription.py",
+    "speakers/graphql_websocket.py": "speakers/test_graphql_subscription.py",
     # what both transports promise
     "transports/aiohttp_errors.py": "transports/test_wire_errors.py",
     "transports/aiohttp_expect.py": "transports/test_expect.py",

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import asyncapi
-from asyncapi import Alert, Bearer, Breaker, Cache, Client, Fallback, Hedge, RateLimit
+from asyncapi import Alert, Bearer, Breaker, Cache, Client, Fallback, Hedge, Mesh, RateLimit
 from asyncapi.serve import FaultServer
 from asyncapi.testing import Chaos, MockTransport, reply
 
@@ -76,7 +76,7 @@ SOMETIMES = {"your own", "principal"}
 
 def test_concepts_has_the_layers_in_their_order():
     with_everything = Client(
-        "https://api.example.com",
+        endpoints=["https://a.example.com", "https://b.example.com"],
         transport=MockTransport(lambda request: reply()),
         auth=Bearer("x"),
         rate=RateLimit(1),
@@ -87,6 +87,7 @@ def test_concepts_has_the_layers_in_their_order():
         single_flight=True,
         fallback=Fallback(value=None),
         deadline_header="Request-Timeout",
+        mesh=Mesh(),
         watch=Alert(when="p95 > 1", over=60, notify=print),
         chaos=Chaos(errors=0.1),
     )

@@ -333,3 +333,25 @@ async def test_a_peer_that_repeats_a_secret_does_not_get_it_into_our_text(status
     assert CANARY not in str(caught.value)
     assert CANARY not in repr(caught.value)
     assert "you sent ***" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ('{"token": "abc"}', False),
+        ('{"input": {"password": 1}}', False),
+        ('[{"a": {"apiKey": null}}]', False),
+        ('{ login(user: "a", password: "abc") { id } }', False),
+        ('query($token: String) { a(by: $token, name: "b") }', True),
+        ('{"id": "1", "code": "x"}', True),
+        ('say "token" twice', True),
+    ],
+)
+def test_json_and_documents_in_a_query_are_shown_without_secrets(value, shown):
+    url = str(URL("https://h/graphql").with_query({"v": value, "page": "2"}))
+    assert redact_url(url) == (url if shown else "https://h/graphql?v=***&page=2")
+
+
+def test_a_long_query_is_masked_in_one_pass():
+    for piece in ('"', "a", " ", '"a', "a:", '"a" ', "\\"):
+        assert redact_url("https://h/?v=" + (piece * 300_000) + '"').startswith("https://h/?v=")

@@ -6,8 +6,8 @@
     a stream elsewhere                          read twice, once for the hash
     a call with its own X-Amz-Content-Sha256    that hash
 
-1. The signature is made just above the transport, from what is really sent: every header that the layers wrote, and the
-   URL in AWS' own encoding, in which it also goes out.
+1. The signature is made just above the transport, from what is really sent: every header that the layers wrote, but for
+   those to a proxy of a mesh, which takes them out; and the URL in AWS' own encoding, in which it also goes out.
 2. If AWS refuses our clock, it is corrected once by the `Date` of the response, for all calls from then on.
 3. Keys come from botocore's chain, in a thread: environment, profile, single sign-on, roles, the instance. Keys that
    expire are renewed in the background. Keys that are refused are searched for again, once a call.
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _LARGE = 1 << 20  # bytes; hashing fewer takes a millisecond or two, and no thread
 _S3 = frozenset({"s3", "s3-object-lambda", "s3-outposts"})
+_TO_PROXIES = ("x-envoy-", "l5d-")  # sansio/failures/mesh.py
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _HASH = "X-Amz-Content-Sha256"
 _UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -208,7 +209,7 @@ class AWSSigV4:
             headers["X-Amz-Security-Token"] = keys.token
         if _HASH not in headers:
             headers[_HASH] = payload or _hash_now(request.content)
-        seen = CIMultiDict(headers)
+        seen = CIMultiDict((name, value) for name, value in headers.items() if not name.lower().startswith(_TO_PROXIES))
         seen.pop("Content-Length", None)  # framing: a proxy may change it
         seen.setdefault("Host", url.host_port_subcomponent or "")
         draft = self._request(request.method, str(url), seen)

@@ -201,7 +201,7 @@ class Keyring:
         if credential is None or signature is None:
             return ""
         refusal = Response(_UNAUTHORIZED, url=request.target, request=request)
-        return credential.on_response(signature, refusal, request.call.refused, self.context)
+        return credential.on_response(signature, refusal, (), self.context)
 
     @property
     def in_use(self) -> bool:

@@ -15,6 +15,8 @@ Rules:
 6. A probe costs no call: where it fails, its request, if that is safe, goes elsewhere at once.
 7. SRV records are looked up by one task for all calls. Only the first calls wait for it; while a later look-up is under
    way, and where it fails, the old list is used.
+8. A call that is sent again because its credential was refused goes to the same endpoint: a nonce or a token may hold
+   for that one alone.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from asyncapi.transports.srv import Place
     from asyncapi.types import Layer, Send
 
+_ERRORS = 400  # RFC 9110 section 15.5: from here on
 _SERVER_ERRORS = 500  # RFC 9110 section 15.6: from here on
 _TOO_MANY = 429
 _WANTS_OUT = "x-envoy-immediate-health-check-fail"  # of a host that fails its health check from now on
@@ -131,9 +134,13 @@ class EndpointSet:
 
     def pick(self, call: Call, *, may_probe: bool) -> Health:
         """Pick the endpoint of the next attempt of a call (rules 2 and 3)."""
-        members = self.balancer.members
-        held = frozenset(member for member in members if self._holds_back(self.host(member)))
-        tried = call.tried
+        members, tried = self.balancer.members, call.tried
+        if call.resend and tried:  # rule 8
+            last = next((member for member in members if member.key == tried[-1] and not member.out), None)
+            if last is not None:
+                self.balancer.take(last, self._clock.now())
+                return last
+        held = [member for member in members if self._holds_back(self._roots[member.key].host)]
         member = self.balancer.pick(self._clock.now(), call, tried=tried or (), held=held, may_probe=may_probe)
         if tried is None:
             tried = call.tried = []
@@ -262,6 +269,8 @@ async def _sent(endpoints: EndpointSet, clock: Clock, inner: Send, request: Requ
         failure: Response | TransportError
         try:
             failure = await _once(endpoints, clock, inner, request, member)
+            if failure.effective_status < _ERRORS and not probes:  # the common case
+                return failure
         except TransportError as error:
             failure = error
         except CircuitOpen:  # nothing was sent

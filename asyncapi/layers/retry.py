@@ -24,7 +24,8 @@ Rules:
    count: nothing is sent for it. In a longer outage it is refused at once.
 5. tenacity strategies are called as they are, with a `RetryCallState` made after the failure.
 6. Where a mesh retries (`Mesh(retry="mesh")`), only what did not reach it is sent again. Where it tells of its own
-   attempts, or that few more may help, that holds without a setting (sansio/failures/mesh.py).
+   attempts, or that few more may help, that holds without a setting, and it is asked to leave it at the rest of ours
+   (sansio/failures/mesh.py).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError
 from asyncapi.messages.call import Call
 from asyncapi.sansio.failures import retry_choice
+from asyncapi.sansio.failures.mesh import with_most_retries
 from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out, unprocessed
 from asyncapi.sansio.failures.tries import Tries
 
@@ -53,7 +55,6 @@ if TYPE_CHECKING:
     from asyncapi.settings import Retry
     from asyncapi.types import Layer, Send
 
-_PAYMENT_REQUIRED = 402
 _RETRY_AFTER = "Retry-After"  # the source of a wait: the server
 _SPREAD = 0.25  # seconds; calls that wait for a probe return spread over these
 
@@ -186,18 +187,8 @@ class _Again:
     """The attempts of one call after its first failure."""
 
     __slots__ = (
-        "_behind_mesh",
-        "_budget",
-        "_clock",
-        "_free",
-        "_inner",
-        "_owed",
-        "_paid",
-        "_policy",
-        "_replays",
-        "_request",
-        "_retry_after",
-        "_tries",
+        "_behind_mesh", "_budget", "_clock", "_free", "_inner", "_owed", "_paid", "_policy", "_replays", "_request",
+        "_retry_after", "_tries",
     )  # fmt: skip
 
     def __init__(
@@ -250,7 +241,8 @@ class _Again:
         """Send the request, waiting for a circuit that has just opened (rule 4)."""
         while True:
             try:
-                return await self._inner(self._request)
+                spare, request = self._tries.spare, self._request  # rule 6
+                return await self._inner(request if spare is None else with_most_retries(request, spare))
             except CircuitOpen as refusal:
                 await self.hold(refusal)
 
@@ -313,17 +305,16 @@ class _Again:
     async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
         """Question 1."""
         policy = self._policy
-        if not isinstance(failure, TransportError) and failure.effective_status == _PAYMENT_REQUIRED:
-            return False  # somebody has to pay first
+        if retry_choice.costs_money(failure):
+            return False
         if policy.retry is not None:
             return bool(await _called(policy.retry, state))
         return retry_choice.is_worth_it(self._request, failure, policy.statuses)
 
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
-        policy, asked = self._policy, retry_choice.wait_asked_for(failure, self._clock.wall())
-        if self._request.call.elsewhere:  # another endpoint has asked for nothing
-            asked = None
+        policy, elsewhere = self._policy, self._request.call.elsewhere
+        asked = retry_choice.wait_asked_for(failure, self._clock.wall(), elsewhere=elsewhere)
         self._retry_after = asked
         if asked:
             return asked, _RETRY_AFTER

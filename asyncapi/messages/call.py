@@ -5,8 +5,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
 
     original, settings, started       nobody, once the call has begun
     fan_out                           client.methods, bulk.saving: before the call is sent
-    reading                           speakers.line, speakers.rpc.site, streaming.stream: before the call is sent;
-                                      trace.replay
+    reading                           speakers.line, speakers.graphql, speakers.rpc.site, streaming.stream: before the
+                                      call is sent; trace.replay
     dress                             speakers.rpc.site: before the call is sent
     peek                              speakers.line, speakers.rpc.site: before the call is sent
     upgrade                           speakers.line: before the call is sent
@@ -18,7 +18,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
     elsewhere, tried                  layers.balance
-    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry
+    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry,
+                                      speakers.graphql_asking
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
@@ -35,14 +36,17 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     wait_log                          layers.auth, layers.concurrency, scheduling.token_queue, layers.retry
                                       layers.telemetry: moves the text into the attempt's record
     attempts                          layers.telemetry, layers.singleflight: the records of the flight
+                                      speakers.graphql_asking: those of the first request
     reused                            transports.aiohttp, transports.aiohttp_connector,
                                       transports.native.http3.alternatives, transports.native.http2.streams,
                                       transports.native.origins, transports.native.transport
     open_bodies                       streaming.stream: the list, or None
                                       speakers.rpc.channel_attempt: streams
-                                      transports.aiohttp, transports.mock, transports.native.transport: its bodies
+                                      transports.aiohttp, transports.mock, transports.mock_socket,
+                                      transports.native.transport: its bodies
     signature                         layers.auth, credentials.oauth.token_endpoint
-    resend, refused                   layers.auth; speakers.line: what an earlier call was refused for
+    resend                            layers.auth
+    refused                           layers.auth; speakers.line: what an earlier call was refused for
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
 """
 

@@ -125,10 +125,12 @@ class _Conversation:
                 return _UNAUTHORIZED, "Unauthorized"
             if ident in self._running:
                 return _EXISTS, f"Subscriber for {ident[:40]} already exists"
-            self._running[ident] = asyncio.create_task(self._run(line, ident, said.get("payload")))
+            task = asyncio.create_task(self._run(line, ident, said.get("payload")))
+            task.add_done_callback(_noted)
+            self._running[ident] = task
         elif kind == "complete" and isinstance(ident, str):
-            if (task := self._running.pop(ident, None)) is not None:
-                task.cancel()
+            if ident in self._running:
+                self._running.pop(ident).cancel()
         elif kind != "pong":
             return _MISUNDERSTOOD, "Invalid message received"
         return None
@@ -149,6 +151,12 @@ class _Conversation:
             await line.say(to_json({"id": ident, "type": "complete"}).decode())
         finally:
             self._running.pop(ident, None)
+
+
+def _noted(task: asyncio.Task[None]) -> None:
+    """Take note of a failure: the client has gone, or the conversation has had its last message."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _message(ident: str, kind: str, payload: Any) -> str:

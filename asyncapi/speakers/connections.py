@@ -32,6 +32,7 @@ from asyncapi.errors import (
 )
 from asyncapi.layers import deadline
 from asyncapi.messages.upgrade import Closed
+from asyncapi.redact import unsaid
 from asyncapi.sansio.http import closecodes
 from asyncapi.speakers.reconnection import Reconnection
 from asyncapi.types import UNSET
@@ -85,6 +86,7 @@ class Connections:
         self._row = Reconnection(policy, line.clock)
         self._state = "new"
         self._socket: Socket | None = None
+        self._left: Socket | None = None  # the one before, which may not be gone yet
         self._response: Response | None = None  # to the last handshake
         self._opened = 0.0
         self._due: float | None = None  # rule 6
@@ -133,7 +135,7 @@ class Connections:
 
     def _release(self, error: BaseException | None) -> None:
         """Let go of the connection, and of its place in the queues."""
-        response, self._socket = self._response, None
+        response, self._left, self._socket = self._response, self._socket or self._left, None
         if response is not None and response.open_body is not None:
             response.open_body.close(error)
 
@@ -150,9 +152,10 @@ class Connections:
 
     def _with_call(self, error: SocketClosed) -> SocketClosed:
         response = self._response
-        if response is not None:
-            error.request = None if response.request is None else response.request.redacted()
-            error.attempts = response.attempts
+        if response is not None and response.request is not None:
+            error.message = unsaid(error.message, response.request)
+            error.args = (error.message,)
+            error.request, error.attempts = response.request.redacted(), response.attempts
         return error
 
     def _check_begun(self) -> None:

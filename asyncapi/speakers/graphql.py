@@ -26,10 +26,12 @@ from asyncapi.sansio.graphql.document import Operation, operation_of
 from asyncapi.sansio.graphql.persisted import PersistedQueries
 from asyncapi.sansio.graphql.results import ACCEPT, is_from_server, result_of
 from asyncapi.speakers import graphql_results as results
+from asyncapi.speakers.graphql_streams import GraphQLStreams
 from asyncapi.speakers.line import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from multidict import CIMultiDict
     from typing_extensions import TypeForm
@@ -63,7 +65,7 @@ class OperationOptions(SharedOptions, total=False):
 OPTIONS: frozenset[str] = SHARED | OperationOptions.__optional_keys__
 
 
-class GraphQL:
+class GraphQL(GraphQLStreams):
     """A GraphQL endpoint.
 
     Args:
@@ -76,6 +78,8 @@ class GraphQL:
         batch: The most operations that `batch` puts into one request.
         codes: What codes of errors mean, beside those that are known (`asyncapi.sansio.graphql.codes`): the code -> the
             HTTP status whose treatment it gets: 401 for a fresh token, 429 for a pause, 503 for a retry.
+        schema: What documents have to fit: the path of a schema, or its text, in GraphQL's own language or as an
+            introspection result in JSON. Each document is checked once, before it is first sent (extra "graphql").
 
     Attributes:
         line: The client, as a protocol sees it.
@@ -97,10 +101,13 @@ class GraphQL:
         get: bool = False,
         batch: int = 10,
         codes: Mapping[str, int] | None = None,
+        schema: str | Path | None = None,
     ) -> None:
         if type(batch) is not int or batch < 1:
             raise ConfigError(f"batch={batch!r}: give the most operations in one request, 1 or more")
         self.line: Line = line_of(api)
+        self._retry = getattr(api, "client", api)._retry  # noqa: SLF001 - what a client is to its protocols
+        self.use_schema(schema)
         self._url = url
         self.get: bool = get
         self.most: int = batch
@@ -251,7 +258,9 @@ class GraphQL:
         return results.value_of(response, place, self.line)
 
     def complete(self, options: dict[str, Any], operations: list[Operation]) -> None:
-        """Add to the options of a call what all requests of these operations have (rule 1)."""
+        """Add to the options of a call what all requests of these operations have (rule 1); check their documents."""
+        for operation in operations:
+            self._check(operation.document)
         queries = all(operation.kind == "query" for operation in operations)
         if options.get("idempotent") is None and queries:
             options["idempotent"] = True
@@ -297,6 +306,9 @@ def written(value: Any) -> bytes:
         ConfigError: They can't be.
     """
     try:
-        return json_text.written(value)
+        content = json_text.written(value)
     except ValueError as error:
         raise ConfigError(f"variables: {error}") from None
+    if (b"NaN" in content or b"Infinity" in content) and not json_text.strict(content):
+        raise ConfigError("variables: they hold NaN or Infinity, which JSON can't represent")
+    return content

@@ -16,12 +16,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
+from pydantic_core import from_json
+
+from asyncapi.calls.arguments import checked_headers, shared_options
 from asyncapi.errors import AsyncAPIError, ConfigError, ProtocolError
 from asyncapi.layers import deadline
 from asyncapi.messages import decoding
 from asyncapi.sansio.graphql.incremental import GrowingResult
+from asyncapi.sansio.graphql.payloads import payload
+from asyncapi.sansio.graphql.results import Result, result_of
 from asyncapi.sansio.http.multipart_mixed import MultipartParser, Part, boundary_of
 from asyncapi.scheduling.ownership import refuse_copy
+from asyncapi.speakers.graphql_reader import NOT_YET, Reader
 from asyncapi.streaming.response import StreamedResponse
 from asyncapi.types import UNSET
 
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from asyncapi.messages.response import Response
+    from asyncapi.sansio.graphql.document import Operation
+    from asyncapi.speakers import graphql_results as results
+    from asyncapi.speakers.graphql_streams import GraphQLStreams
     from asyncapi.speakers.line import Line
 
 T = TypeVar("T")
@@ -52,9 +61,9 @@ class IncrementalResults(Generic[T]):
     def __init__(
         self,
         line: Line,
-        post: Callable[[str], Awaitable[Response]],
+        post: Callable[[], Awaitable[Response]],
         read: Callable[[GrowingResult, list[dict[str, Any]]], T],
-        refused: Callable[[Response, bytes], AsyncAPIError | None],
+        refused: Callable[[Response, bytes], AsyncAPIError],
         *,
         timeout: Any = UNSET,
     ) -> None:
@@ -104,13 +113,16 @@ class IncrementalResults(Generic[T]):
             await self.__aenter__()
         if self._state == "closed":
             raise ConfigError("the result is closed: read it inside its block")
-        if not self.has_next:
-            raise StopAsyncIteration
+        while self.has_next:
+            if (found := await self._next()) is not NOT_YET:
+                return found  # type: ignore[no-any-return]
+        raise StopAsyncIteration
+
+    async def _next(self) -> Any:
         response, parts = self._response, self._parts
         assert response is not None and parts is not None  # noqa: S101, PT018 - it is open
         try:
-            payload = await _payload(parts)
-            errors = self._result.add(payload)
+            errors = self._result.add(await _payload(parts))
         except AsyncAPIError as error:
             self.has_next = False
             response.with_call(error)
@@ -128,7 +140,7 @@ class IncrementalResults(Generic[T]):
                 yield result
 
     async def _open(self) -> None:
-        response = await self._post(ACCEPT)
+        response = await self._post()
         own, request = self._timeout is not UNSET, response.request
         due = request.deadline if own and request is not None else deadline.current.get()
         self._response = streamed = StreamedResponse(response, self._line.settings.limits(self._timeout), due)
@@ -137,10 +149,11 @@ class IncrementalResults(Generic[T]):
         if 200 <= response.status < 300 and kind == "multipart/mixed":  # noqa: PLR2004 - RFC 9110 section 15.3
             self._parts = streamed.parts_of(MultipartParser(boundary_of(content_type)))
             return
-        content = await streamed.read()
-        if (error := self._refused(response, content)) is not None:
-            raise error
-        self._parts = _only(Part({}, response.content or content))
+        content = response.content or await streamed.read()
+        whole = None if response.status >= 400 else _result_in(content)  # noqa: PLR2004 - where errors begin
+        if whole is None:
+            raise self._refused(response, content)
+        self._parts = _only(Part({}, content))
 
     def _close(self, error: BaseException | None) -> None:
         self._state = "closed"
@@ -148,11 +161,39 @@ class IncrementalResults(Generic[T]):
             self._response.close(error if isinstance(error, asyncio.CancelledError) else None)
 
 
+def incremental(
+    gql: GraphQLStreams, operation: Operation, variables: Any, place: results.Place, options: dict[str, Any]
+) -> IncrementalResults[Any]:
+    """Make a result that grows, of an operation of an endpoint."""
+    reader = Reader(gql.line, place)
+    options["headers"] = checked_headers(options.get("headers"))
+    options["headers"].setdefault("Accept", ACCEPT)
+    gql.complete(options, [operation])
+    options = {**shared_options(options), "json": payload(operation, variables)}
+
+    async def post() -> Response:
+        reader.response = await gql.opened(options)
+        return reader.response
+
+    def read(grown: GrowingResult, errors: list[dict[str, Any]]) -> Any:
+        found = grown.errors if place.returns else errors
+        return reader.wanted(Result(grown.data, found, grown.extensions, executed=True), more=grown.has_next)
+
+    return IncrementalResults(gql.line, post, read, reader.refused, timeout=options.get("timeout", UNSET))
+
+
 async def _payload(parts: AsyncIterator[Part]) -> Any:
     async for part in parts:
         if part.body.strip():
             return decoding.json(part.body, "a part of an incremental result")
     raise ProtocolError("the result broke off: its last part said that more was to come (hasNext)")
+
+
+def _result_in(content: bytes) -> Any:
+    try:
+        return result_of(from_json(content))
+    except ValueError:
+        return None
 
 
 async def _only(part: Part) -> AsyncIterator[Part]:

@@ -19,6 +19,8 @@ from asyncapi.messages.response import error_context
 from asyncapi.sansio.graphql.results import Result, is_from_server, result_of, summary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncapi.messages.response import Response
     from asyncapi.speakers.line import Line
 
@@ -43,7 +45,6 @@ class GraphQLResult(Generic[T]):
     extensions: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
     """What is wanted of a response.
 
@@ -51,11 +52,25 @@ class Place:
         path: The keys that lead from `data` to the value.
         model: What the value is read as; None for plain data.
         returns: Whether errors are returned, not raised.
+        shape: The type of a response without errors whose value is where it is wanted.
+        read: Reads such a response; it raises pydantic's own errors.
+
+    Raises:
+        ConfigError: pydantic can't validate the model.
     """
 
-    path: tuple[str, ...]
-    model: Any
-    returns: bool
+    __slots__ = ("model", "path", "read", "returns", "shape")
+
+    def __init__(self, path: tuple[str, ...], model: Any, *, returns: bool) -> None:
+        self.path: tuple[str, ...] = path
+        self.model: Any = model
+        self.returns: bool = returns
+        self.shape: Any = None
+        self.read: Callable[[bytes], Any] | None = None
+        if model is not None:
+            decoding.adapter(model)  # what is wrong with it is said in its own name
+            self.shape = _shape(path, model)
+            self.read = decoding.reader(self.shape)
 
 
 def place_of(model: Any, field: Any, errors: str) -> Place:
@@ -64,13 +79,21 @@ def place_of(model: Any, field: Any, errors: str) -> Place:
     Raises:
         ConfigError: It can't be.
     """
+    try:
+        return _cached_place(model, field, errors)
+    except TypeError:  # an annotation that can't be hashed
+        return _make_place(model, field, errors)
+
+
+def _make_place(model: Any, field: Any, errors: str) -> Place:
     if errors not in {"raise", "return"}:
         raise ConfigError(f"errors={errors!r}: give 'raise', or 'return' for a GraphQLResult with data and errors")
-    if field is None:
-        return Place((), model, errors == "return")
-    if not isinstance(field, str) or _FIELD.fullmatch(field) is None:
+    if field is not None and (not isinstance(field, str) or _FIELD.fullmatch(field) is None):
         raise ConfigError(f"field={field!r}: give the name of a field, or names joined by dots, like 'user.posts'")
-    return Place(tuple(field.split(".")), model, errors == "return")
+    return Place(() if field is None else tuple(field.split(".")), model, returns=errors == "return")
+
+
+_cached_place = lru_cache(maxsize=256)(_make_place)
 
 
 def value_of(response: Response, place: Place, line: Line) -> Any:
@@ -82,14 +105,14 @@ def value_of(response: Response, place: Place, line: Line) -> Any:
         SchemaError: The data doesn't match the model.
         DecodeError: It is no GraphQL response.
     """
-    if place.model is not None and not place.returns and response.status < 300:  # noqa: PLR2004 - RFC 9110 section 15.3
+    if place.read is not None and not place.returns and response.status < 300:  # noqa: PLR2004 - RFC 9110 section 15.3
         try:
-            read = decoding.reader(_shape(place))(response.content)
+            found = place.read(response.content)
         except ValueError:  # pydantic's ValidationError is one
             pass
         else:
-            if not read.get("errors"):
-                return _at(read["data"], place.path)
+            if not found.get("errors"):
+                return _at(found["data"], place.path)
     return value_in(whole(response, line), response, place)
 
 
@@ -183,7 +206,7 @@ def _modelled(data: Any, response: Response, place: Place) -> Any:
             return value
         content = json_text.written({"data": data})
         try:
-            return _at(decoding.parse(_shape(place), content, "")["data"], place.path)
+            return _at(decoding.parse(place.shape, content, "")["data"], place.path)
         except DecodeError as error:
             error.body = response.content
             raise
@@ -197,15 +220,7 @@ def _at(data: Any, path: tuple[str, ...], default: Any = None) -> Any:
     return data
 
 
-def _shape(place: Place) -> Any:
-    """Return the type of a response without errors whose value is where it is wanted."""
-    try:
-        return _cached_shape(place.path, place.model)
-    except TypeError:  # an unhashable annotation
-        return _make_shape(place.path, place.model)
-
-
-def _make_shape(path: tuple[str, ...], model: Any) -> Any:
+def _shape(path: tuple[str, ...], model: Any) -> Any:
     name = model.__name__ if isinstance(model, type) else str(model)  # errors say: "doesn't match User"
     for key in reversed(path):
         model = _typed_dict(name, {key: model})
@@ -213,4 +228,3 @@ def _make_shape(path: tuple[str, ...], model: Any) -> Any:
 
 
 _typed_dict: Any = TypedDict  # made from data: no checker could follow
-_cached_shape = lru_cache(maxsize=256)(_make_shape)

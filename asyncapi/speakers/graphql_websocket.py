@@ -56,6 +56,7 @@ class SocketSource:
         self._init = init
         self._operation: Operation | None = None
         self._started = False
+        self._proved = False
 
     async def open(self) -> None:
         """Connect, and send the operation."""
@@ -73,6 +74,9 @@ class SocketSource:
             message = await self._socket.receive()
             received = await self._taken(message)
             if received.kind == "next":
+                if not self._proved:  # a connection that brings results is no failure
+                    self._proved = True
+                    self._socket.settled()
                 return received.payload  # type: ignore[no-any-return]
             if received.kind == "complete":
                 return None
@@ -103,6 +107,7 @@ class SocketSource:
         while not operation.acknowledged:
             await self._taken(await socket.receive())
         await socket.send(operation.subscribe())
+        self._proved = False
         if self._started:
             await self._resumed()
         self._started = True

@@ -148,6 +148,8 @@ class WebSocket(Connections, Generic[T]):
                 await self._within(self._due, socket.send(message), "sending took until the deadline")
         except SocketClosed as error:
             raise self._with_call(error)  # noqa: B904 - the same error
+        except UnicodeEncodeError:
+            raise ConfigError("send: a lone surrogate, which UTF-8 can't represent: remove it") from None
 
     async def send_json(self, data: Any) -> None:
         """Send anything as JSON text, text included; as `send`."""
@@ -169,10 +171,10 @@ class WebSocket(Connections, Generic[T]):
             raise ConfigError(f"close({code!r}): give 1000, or 3000 to 4999 (RFC 6455 section 7.4)")
         if len(reason.encode()) > closecodes.MOST_REASON:
             raise ConfigError(f"close(reason=...): at most {closecodes.MOST_REASON} bytes")
-        socket, body = self._socket, None if self._response is None else self._response.open_body
+        socket, body = self._socket or self._left, None if self._response is None else self._response.open_body
         if self._state == "open":
+            self.close_code: int | None = self.close_code if self._socket is None else code
             self._state, self._socket = "closed", None
-            self.close_code = self.close_code if socket is None else code
         if self._connecting is not None and self._opener is not asyncio.current_task():
             self._connecting.expire()
         try:
@@ -181,6 +183,10 @@ class WebSocket(Connections, Generic[T]):
         finally:
             if body is not None:
                 body.close()
+
+    def settled(self) -> None:
+        """Say that this connection has proved good, as a message can: the failures before it don't count any more."""
+        self._row.settled(float("inf"))
 
     @property
     def signed_headers(self) -> tuple[tuple[str, str], ...]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.transports.mock_socket import MockSocket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 
     from asyncapi.transports.mock_socket import Peer
 
 
 def socket(
-    messages: Iterable[Any] | AsyncIterable[Any] | Callable[[Peer], Awaitable[object]] = (),
+    messages: Iterable[Any] | AsyncIterable[Any] | Callable[[Peer], object] = (),
     *,
     close: int | None = 1000,
     reason: str = "",
@@ -40,6 +40,6 @@ def socket(
         headers: More headers of the response to the handshake.
 
     Raises:
-        ConfigError: No such close code exists, or the reason is too long.
+        ConfigError: No such close code exists, the reason is too long, or `messages` is a single one.
     """
     return MockSocket(messages, close=close, reason=reason, pongs=pongs, subprotocol=subprotocol, headers=headers)

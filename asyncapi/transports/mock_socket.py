@@ -14,22 +14,20 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from multidict import CIMultiDict
-from pydantic_core import to_json
 
-from asyncapi.errors import ConfigError, SocketClosed
+from asyncapi.errors import ConfigError, SocketClosed, final_error
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
 from asyncapi.messages.upgrade import Closed
 from asyncapi.sansio.http.closecodes import MOST_REASON, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from asyncapi.messages.request import Request
     from asyncapi.messages.upgrade import Upgrade
 
@@ -122,7 +120,7 @@ class MockSocket:
 
     def __init__(
         self,
-        messages: Iterable[Any] | AsyncIterable[Any] | Callable[[Peer], Awaitable[object]] = (),
+        messages: Iterable[Any] | AsyncIterable[Any] | Callable[[Peer], object] = (),
         *,
         close: int | None = 1000,
         reason: str = "",
@@ -130,6 +128,8 @@ class MockSocket:
         subprotocol: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        if isinstance(messages, str | bytes | bytearray | Mapping):
+            raise ConfigError(f"socket({messages!r:.60}): give a list of messages, even for one")
         self.sent: list[str | bytes] = []
         self.closed: tuple[int, str] | None = None
         self.request: Request | None = None
@@ -151,13 +151,15 @@ class MockSocket:
                 f"the mock handler returned a socket for {request.method} {request.url}, which is no WebSocket: "
                 "return reply(...)"
             )
+        picked = self._picked(upgrade)
+        if picked is not None and picked not in upgrade.subprotocols:
+            raise final_error(f"the handshake failed: the server speaks {picked!r:.60}, which was not offered")
         if self.request is not None:
             raise ConfigError(
                 "the mock handler returned a socket that was used before: make a new one for each handshake"
             )
         self.request = handshake(request, upgrade)
         pipe = _Pipe(None if self._pongs else upgrade.heartbeat, upgrade.max_message)
-        picked = self._picked(upgrade)
         task = asyncio.get_running_loop().create_task(self._talk(Peer(self.request, pipe), pipe))
         headers = {"Upgrade": "websocket", "Connection": "Upgrade", **self._headers}
         if picked:
@@ -183,7 +185,9 @@ class MockSocket:
         end: Closed | Exception | None = self._end
         try:
             if callable(self._messages):
-                await self._messages(peer)
+                talking = self._messages(peer)
+                if inspect.isawaitable(talking):
+                    await talking
             elif isinstance(self._messages, AsyncIterable):
                 async for message in self._messages:
                     await peer.send(message)
@@ -332,6 +336,8 @@ def _encoded(message: Any) -> str | bytes:
         return message
     if isinstance(message, bytearray | memoryview):
         return bytes(message)
+    from pydantic_core import to_json  # noqa: PLC0415 - costs start-up time that most tests needn't pay
+
     return to_json(message).decode()
 
 

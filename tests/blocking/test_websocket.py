@@ -249,3 +249,20 @@ def wait_for(condition):
     while not condition() and time.monotonic() < until:
         time.sleep(0.01)
     assert condition()
+
+
+def test_a_hundred_lost_connections_leave_no_thread_and_repeat_no_message(server):
+    ids = []
+    often = Retry(attempts=1_000, base=0.001, cap=0.001, budget=None)
+    before = threading.active_count()
+    with Client(server.url) as api:
+        path = "/ws/feed?messages=2&then=drop&pause=0"
+        resume = lambda ws: ws.send({**SUBSCRIBE, "after": ids[-1] if ids else 0})  # noqa: E731
+        with api.websocket(path, model=Trade | Quote, on_open=resume, reconnect=often) as ws:
+            for message in ws:
+                ids.append(message.id)
+                if ws.reconnects == 100:
+                    break
+        assert threading.active_count() <= before + 2  # the client's, and an `on_open` that is just ending
+        wait_for(lambda: threading.active_count() == before + 1)
+    assert ids == list(range(1, len(ids) + 1))

@@ -14,7 +14,7 @@ from email.utils import formatdate
 
 import pytest
 
-from asyncapi import AWSSigV4, Client, ConfigError, Env, File, Forbidden, KeyPool, Retry
+from asyncapi import AWSSigV4, Client, ConfigError, Env, File, Forbidden, KeyPool, Mesh, Retry
 from asyncapi.testing import MockTransport, reply, run
 from aws_bucket import ID, SECRET, Bucket, given, key_of, signature
 
@@ -67,6 +67,18 @@ def test_the_examples_of_aws_documentation(method, url, headers, content, names,
             f"AWS4-HMAC-SHA256 Credential={ID}/20130524/us-east-1/s3/aws4_request, SignedHeaders={names}, Signature={expected}"
         )
         assert sent.headers["X-Amz-Date"] == "20130524T000000Z"
+
+    run(scenario())
+
+
+def test_what_a_mesh_is_asked_is_not_signed_because_the_mesh_takes_it_out():
+    async def scenario():
+        bucket = Bucket()
+        async with bucket.client(given(), base="https://b.s3.amazonaws.com", mesh=Mesh()) as api:
+            await api.get("/key", headers={"l5d-timeout": "1s", "X-Mine": "1"})
+        [sent] = bucket.seen
+        assert sent.headers["x-envoy-max-retries"] == "0"
+        assert "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-mine," in sent.headers["Authorization"]
 
     run(scenario())
 

@@ -21,6 +21,7 @@ from asyncapi import (
     CircuitOpen,
     Client,
     ConnectError,
+    Digest,
     Endpoint,
     Endpoints,
     Env,
@@ -447,6 +448,22 @@ async def test_a_refused_credential_is_renewed_once_for_all(monkeypatch):
     world = World(does=dict.fromkeys("abc", answer), auth=Bearer(Env("TOKEN")))
     async with world.api as api:
         assert (await api.post("/x", json=1)).status == 200
+
+
+@virtual
+async def test_a_challenge_is_answered_where_it_came_from():
+    def answer(request):
+        host = request.url.host
+        if f'nonce="{host}"' in request.headers.get("Authorization", ""):
+            return reply(200)
+        return reply(401, headers={"WWW-Authenticate": f'Digest realm="r", nonce="{host}", qop="auth", algorithm=MD5'})
+
+    world = World(does=dict.fromkeys("abc", answer), auth=Digest("u", "p"))
+    async with world.api as api:
+        for _ in range(20):
+            assert (await api.get("/x")).status == 200
+    assert set(world.hosts) == set("abc")
+    assert sum(world.in_flight.values()) == 0
 
 
 @virtual

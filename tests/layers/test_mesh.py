@@ -12,7 +12,7 @@ RETRIES, TOTAL, EACH = "x-envoy-max-retries", "x-envoy-upstream-rq-timeout-ms", 
 LIMITS = Timeout(30, attempt=10)
 
 
-def sent(mesh, *outcomes, headers=None, method="GET", **settings):
+def sent(mesh, *outcomes, method="GET", options=None, **settings):
     """What each attempt of one failing call had in its headers, and the error."""
     seen, left = [], list(outcomes) or [reply(500)]
 
@@ -28,7 +28,7 @@ def sent(mesh, *outcomes, headers=None, method="GET", **settings):
         async with Client(
             "https://api.test", transport=MockTransport(handler), clock=FakeClock(), mesh=mesh, **settings
         ) as api:
-            return await api.request(method, "/", headers=headers, raise_for_status=False)
+            return await api.request(method, "/", raise_for_status=False, **(options or {}))
 
     return seen, run(call())
 
@@ -42,20 +42,34 @@ def test_without_the_setting_nothing_is_added():
     assert asked(seen[0]) == {}
 
 
+def test_a_mesh_that_has_retried_gets_the_rest_of_our_attempts():
+    twice = reply(503, headers={"x-envoy-attempt-count": "2"})
+    seen, _ = sent(None, twice, retry=Retry(5))
+    assert [each.get(RETRIES) for each in seen] == [None, "2", "0"]
+    seen, _ = sent(None, twice, retry=Retry(5), options={"headers": {RETRIES: "7"}})
+    assert {each.get(RETRIES) for each in seen} == {"7"}
+    seen, _ = sent(False, twice, retry=Retry(3))
+    assert [each.get(RETRIES) for each in seen] == [None] * 3
+    seen, _ = sent(None, reply(503, headers={"x-envoy-attempt-count": "1"}), retry=Retry(3))
+    assert [each.get(RETRIES) for each in seen] == [None] * 3
+
+
 def test_where_we_retry_the_mesh_is_asked_not_to_and_gets_the_limit_of_the_attempt():
     seen, _ = sent(Mesh(), retry=None)
     assert asked(seen[0]) == {RETRIES: "0", TOTAL: "10000", EACH: "10000"}
 
 
-def test_where_the_mesh_retries_it_has_the_whole_call_and_its_attempts_have_our_limit():
+def test_a_mesh_that_retries_has_the_whole_call_and_our_limit_for_each_attempt():
     seen, response = sent(Mesh("mesh"))
     assert [asked(each) for each in seen] == [{TOTAL: "30000", EACH: "10000"}]
     assert response.attempts[0].then == "gave up: the mesh retries, not this client (mesh=)"
 
 
 def test_a_calls_own_limits_are_told():
-    seen, _ = sent(Mesh("mesh"), timeout=Timeout(3, attempt=2))
+    seen, _ = sent(Mesh("mesh"), options={"timeout": Timeout(3, attempt=2)})
     assert asked(seen[0]) == {TOTAL: "3000", EACH: "2000"}
+    seen, _ = sent(Mesh("mesh"), options={"priority": 1})
+    assert asked(seen[0]) == {TOTAL: "30000", EACH: "10000"}
 
 
 def test_time_that_is_gone_is_not_told():
@@ -78,7 +92,7 @@ def test_linkerd_has_its_own_names():
 
 
 def test_what_the_user_has_written_stays():
-    seen, _ = sent(Mesh(), retry=None, headers={"X-Envoy-Max-Retries": "7"})
+    seen, _ = sent(Mesh(), retry=None, options={"headers": {"X-Envoy-Max-Retries": "7"}})
     assert seen[0].getall(RETRIES) == ["7"]
 
 
@@ -100,8 +114,9 @@ def test_the_retries_of_a_call_do_not_overrule_the_mesh():
 
 
 def test_a_mesh_without_a_total_cannot_make_a_call_endless():
-    seen, _ = sent(Mesh("mesh"), timeout=Timeout(None, attempt=10))
-    assert asked(seen[0]) == {TOTAL: "10000", EACH: "10000"}
+    endless = {"timeout": Timeout(None, attempt=10)}
+    for seen, _ in (sent(Mesh("mesh"), **endless), sent(Mesh("mesh"), options=endless)):
+        assert asked(seen[0]) == {TOTAL: "10000", EACH: "10000"}
 
 
 def test_the_error_is_that_of_the_response():

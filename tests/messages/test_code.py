@@ -12,7 +12,7 @@ def test_a_code_equals_its_number_and_grpcs_own(code):
     assert theirs.value[0] == code == int(code)
     assert code == theirs
     assert theirs == code
-    assert not code != theirs
+    assert not (code != theirs)  # noqa: SIM202 - that is the question
 
 
 def test_a_code_differs_from_every_other():

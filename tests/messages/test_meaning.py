@@ -221,11 +221,10 @@ def test_watchers_see_a_failure_where_the_status_is_200():
 
 
 def test_an_alert_counts_the_status_that_is_meant():
-    given = []
-    limited = Meaning(429, "RPCError: RESOURCE_EXHAUSTED")
-    alert = Alert(when="429_share > 50%", over=60, notify=given.append, at_least=5)
-    Spoken(limited, retry=None, watch=alert).call(count=10)
-    assert alert.active
+    shares = []
+    alert = Alert(when=lambda window: shares.append(window.share(429)), over=60, notify=print, at_least=1)
+    Spoken(Meaning(429, "RPCError: RESOURCE_EXHAUSTED"), retry=None, watch=alert).call(count=3)
+    assert shares[-1] == 1.0
 
 
 def test_a_pool_of_keys_rests_the_key_that_is_meant_by_a_429():
@@ -242,6 +241,14 @@ def test_an_overloaded_proxy_is_no_fault_of_a_key():
     )
     assert spoken.call().effective_status == 429
     assert len(spoken.sent) == 1
+
+
+def test_an_overloaded_proxy_asks_for_a_wait_whatever_the_key():
+    pool = KeyPool([Bearer("a"), Bearer("b")])
+    refused = Meaning(429, wait=5.0, more=0)
+    spoken = Spoken(refused, refused, refused, GOOD, auth=pool, retry=None, pace=True)
+    spoken.call(count=6, timeout=60)
+    assert spoken.sent[-1] - spoken.sent[0] >= 4.5
 
 
 def test_an_adaptive_limit_takes_what_is_meant_for_a_drop():
@@ -269,7 +276,7 @@ def test_shared_flights_hand_on_what_their_response_means():
     assert [response.effective_status for response in run(calls())] == [503, 503, 503]
 
 
-def test_a_call_with_an_idempotency_key_is_not_settled_by_a_200_that_means_a_failure():
+def test_a_call_with_a_key_is_not_settled_by_a_200_that_means_a_failure():
     def handler(request):
         if handler.sent:
             return reply(200)

@@ -7,10 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import pytest
 
-from asyncapi import Client, ConnectError, Egress, EgressDenied, Retry, SocketClosed, StatusError, TLSError
+from asyncapi import (
+    Client,
+    ConnectError,
+    Egress,
+    EgressDenied,
+    OAuth2ClientCredentials,
+    Retry,
+    SocketClosed,
+    StatusError,
+    TLSError,
+)
 from asyncapi.serve import FaultServer
 from certificates import Authority
 from daemons import haproxy, nginx, squid, tinyproxy
@@ -113,10 +124,8 @@ async def refuses(api):
 
 @pytest.mark.parametrize("name", ["serve", "nginx", "haproxy", "envoy", "npm-ws"])
 async def test_a_dropped_connection_is_followed_by_another(name):
-    greetings = iter(range(100))
-
     async def greet(ws):
-        await ws.send(f"hello {next(greetings)}")
+        await ws.send(f"hello {ws.reconnects}")
 
     async with serving(name) as url, Client(url, retry=FAST) as api:
         async with api.websocket("/ws?messages=1&then=drop", on_open=greet) as ws:
@@ -210,3 +219,31 @@ async def test_egress_refuses_a_socket_like_any_request():
         assert server.stats.connections == 0
         async with Client(egress=Egress(allow=["127.0.0.1"])) as api:
             assert await greeted(api, f"ws://127.0.0.1:{server.port}/ws") == "hello"
+
+
+async def test_a_feed_goes_on_with_a_fresh_token_when_the_last_one_has_expired():
+    ids, opened = [], []
+
+    async def subscribe(ws):
+        opened.append(ws.signed_headers)
+        await ws.send({"subscribe": "ada", "after": ids[-1] if ids else 0})
+
+    async with FaultServer() as server:
+        auth = OAuth2ClientCredentials(f"{server.url}/oauth/token?expires_in=1.5", "demo", "secret")
+        async with Client(server.url, auth=auth, retry=FAST) as api:
+            path = "/ws/private?pause=0.02"
+            async with api.websocket(path, model=dict[str, Any], on_open=subscribe) as ws:
+                async for message in ws:
+                    ids.append(message["id"])
+                    if ws.reconnects == 1:
+                        break
+            assert ws.close_code == 1000
+    assert ids == list(range(1, len(ids) + 1))
+    assert len(set(opened)) == 2
+
+
+@pytest.mark.parametrize("how", [{"http2": True}, {"http2": True, "trust_env": True}])
+async def test_sockets_are_opened_over_http_1_1_by_a_client_of_http_2(how, ours):
+    async with FaultServer(tls=ours.server()) as server, Client(server.url, tls=ours.file, **how) as api:
+        assert await greeted(api) == "hello"
+        assert (await api.get("/items/1")).status == 200

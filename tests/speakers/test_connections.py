@@ -15,6 +15,8 @@ from asyncapi import (
     CircuitOpen,
     Client,
     Forbidden,
+    Hedge,
+    OAuth2ClientCredentials,
     ProtocolError,
     QueueFull,
     RateLimited,
@@ -433,3 +435,103 @@ async def test_a_peer_that_is_killed_a_hundred_times_repeats_and_hides_nothing()
             assert before is None or after is None or after == before + 1
         assert at_rest(api)
         assert len(asyncio.all_tasks()) <= 2
+
+
+async def test_an_expired_token_is_renewed_before_the_next_handshake():
+    """OAuth: the old token is still valid by its own date; the close says that it is not."""
+    numbers = itertools.count(1)
+
+    async def token(line: Line) -> None:
+        await line.reader.readexactly(int(line.head["content-length"]))
+        body = f'{{"access_token":"t{next(numbers)}","token_type":"Bearer","expires_in":3600}}'
+        await line.refuse(200, "Content-Type: application/json", "Connection: close", body=body.encode())
+
+    last = saying("c", then=close(1000))
+    scripts = [token, saying("a", then=close(4401)), token, saying("b", then=close(3000)), token, last]
+    async with peer(*scripts) as server:
+        tokens = OAuth2ClientCredentials(f"{server.url}/token", "id", "secret")
+        api = Client(server.url, auth=tokens, retry=QUICK)
+        async with api, api.websocket("/x") as ws:
+            ws._row.settled(100)
+            assert await ws.receive() == "a"
+            assert await ws.receive() == "b"
+            ws._row.settled(100)
+            assert await ws.receive() == "c"
+        used = [line.head["authorization"] for line in server.lines if line.path == "/x"]
+        assert used == ["Bearer t1", "Bearer t2", "Bearer t3"]
+
+
+async def test_a_handshake_that_is_late_is_hedged_and_the_loser_closed():
+    late = asyncio.Event()
+
+    async def slow(line: Line) -> None:
+        await late.wait()
+        await line.accept()
+        await line.hear_out()
+
+    async with (
+        peer(slow, echo) as server,
+        Client(server.url, hedge=Hedge(after=0.05, budget=1.0), retry=None) as api,
+    ):
+        async with api.websocket("/x") as ws:
+            await ws.send("a")
+            assert await ws.receive() == "a"
+            late.set()
+        assert len(server.lines) == 2
+        await asyncio.wait_for(server.quiet(), 5)
+        assert at_rest(api)
+
+
+async def test_a_lost_socket_is_logged_with_the_time_of_the_next_try(caplog):
+    caplog.set_level("INFO", "asyncapi")
+    async with (
+        peer(saying("a", then=close(1012)), refusing(503), saying(then=close(1000))) as server,
+        Client(server.url, auth=Bearer("secret"), retry=None) as api,
+        api.websocket("/x?token=hidden", reconnect=QUICK) as ws,
+    ):
+        assert [message async for message in ws] == ["a"]
+    said = [record.message for record in caplog.records if "connecting again in" in record.message]
+    assert len(said) == 1
+    assert "1012 (service restart)" in said[0]
+    assert "hidden" not in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_on_open_can_tell_a_first_connection_from_a_later_one():
+    seen = []
+    async with (
+        peer(saying(then=close(1012)), saying(then=close(1000))) as server,
+        Client(server.url, retry=QUICK) as api,
+        api.websocket("/x", on_open=lambda ws: seen.append(ws.reconnects)) as ws,
+    ):
+        assert [message async for message in ws] == []
+    assert seen == [0, 1]
+
+
+async def test_a_sender_learns_that_its_connection_is_another_ones_now():
+    """Nothing is queued: what can't be sent while there is no connection raises, and later messages are sent."""
+    again = asyncio.Event()
+
+    async def second(line: Line) -> None:
+        await again.wait()
+        await echo(line)
+
+    async with (
+        peer(saying(hear=False), second) as server,
+        Client(server.url) as api,
+        api.websocket("/x", reconnect=Retry(attempts=3, base=0.001)) as ws,
+    ):
+        task = asyncio.create_task(ws.receive())
+        while True:
+            try:
+                await ws.send("lost")
+                await asyncio.sleep(0.005)
+            except SocketClosed as error:
+                refused = error
+                break
+        assert refused.request.url.path == "/x"
+        again.set()
+        while ws._socket is None or len(server.lines) < 2:
+            await asyncio.sleep(0.005)
+        await ws.send("kept")
+        assert await task == "kept"

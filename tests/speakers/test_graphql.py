@@ -25,6 +25,7 @@ from asyncapi import (
     Hedge,
     Retry,
     StatusError,
+    blocking,
     deadline,
 )
 from asyncapi.errors import AsyncAPIError, ConnectError, OutcomeUnknown, ProtocolError, RequestTimeout
@@ -435,6 +436,8 @@ def test_a_declared_api_will_do():
         ("call subscribe()", lambda gql: gql.query("subscription { a }")),
         ("errors='ignore'", lambda gql: gql.query(Q, errors="ignore")),
         ("field='a b'", lambda gql: gql.query(Q, field="a b")),
+        ("model=1 is not a type that pydantic can validate", lambda gql: gql.query(Q, model=1)),
+        ("is not a type that pydantic can validate", lambda gql: gql.query(Q, model=asyncio.Lock)),
         ("field=1", lambda gql: gql.query(Q, field=1)),
         ("NaN", lambda gql: gql.query(Q, {"a": float("nan")})),
         ("idempotent='yes'", lambda gql: gql.query(Q, idempotent="yes")),
@@ -464,6 +467,11 @@ def test_a_batch_that_cant_be_is_refused(batch):
 def test_an_api_that_is_none_is_refused():
     with pytest.raises(ConfigError, match=r"give an asyncapi\.Client"):
         GraphQL("https://api.test")
+    with (
+        blocking.Client("https://api.test") as api,
+        pytest.raises(ConfigError, match=r"^asyncapi\.blocking\.client\.Client: give an asyncapi\.Client"),
+    ):
+        GraphQL(api)
 
 
 def test_a_cancelled_query_leaves_nothing_behind():

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from asyncapi import Cache, Client, GraphQL, GraphQLError, StatusError
+from asyncapi import Cache, Client, ConfigError, GraphQL, GraphQLError, StatusError
 from asyncapi.errors import RequestTimeout
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
@@ -187,3 +187,25 @@ def test_a_cancellation_at_any_step_leaves_nothing_behind():
     for steps in range(60):
         ended += run(scenario(steps))
     assert 0 < ended < 60
+
+
+def test_no_secret_in_a_url_is_shown():
+    async def scenario():
+        async with Client("https://h", transport=MockTransport(lambda _: reply(json={"errors": ["no"]}))) as api:
+            with pytest.raises(GraphQLError) as caught:
+                await GraphQL(api, get=True).query("{ a }", {"input": {"password": "canarybird"}})
+        return f"{caught.value} {caught.value.attempts!r} {caught.value.request!r} {caught.value.attempts[0].url}"
+
+    shown = run(scenario())
+    assert "canary" not in shown
+    assert "variables=***" in shown
+
+
+@pytest.mark.parametrize("variables", [{"a": float("nan")}, {"a": [float("inf")]}, {"a": object()}, {"a": "\ud83d"}])
+def test_variables_that_json_cant_represent_are_refused(variables):
+    server = Server()
+    with pytest.raises(ConfigError, match="variables"):
+        server.do(lambda gql: gql.query(Q, variables), get=True)
+    with pytest.raises(ConfigError, match="variables"):
+        server.do(lambda gql: gql.mutate("mutation { a }", variables, files={"f": b""}))
+    assert server.sent == []

@@ -129,16 +129,20 @@ class Running:
 
 
 @asynccontextmanager
-async def grpc_server(**options: Any) -> AsyncIterator[Running]:
+async def grpc_server(*, tls: tuple[bytes, bytes] | None = None, **options: Any) -> AsyncIterator[Running]:
+    """The server on a free port; over TLS with a key and a certificate chain."""
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), *options.items()])
     greeter = Greeter()
     add_GreeterServicer_to_server(greeter, server)
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     reflection.enable_server_reflection((SERVICE, reflection.SERVICE_NAME), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    if tls is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([tls]))
     await server.start()
     try:
-        yield Running(f"http://127.0.0.1:{port}", greeter)
+        yield Running(f"{'http' if tls is None else 'https'}://127.0.0.1:{port}", greeter)
     finally:
         await server.stop(0)

@@ -40,6 +40,8 @@ from asyncapi.sansio.http2.unpacking import Unpacker
 from asyncapi.sansio.limits.key_rotation import read_limit
 from asyncapi.sansio.limits.ratelimit_headers import quotas
 from asyncapi.sansio.rpc import connect_errors, metadata, web
+from asyncapi.sansio.rpc.envelopes import Envelopes
+from asyncapi.sansio.rpc.packed import packed_details, retry_delay
 from asyncapi.types import Request, Response
 
 NOW = 1_700_000_000.0
@@ -143,6 +145,13 @@ def _frames(text: str) -> None:
     engine.receive(b"\0\0\0\x04\0\0\0\0\0" + b"\0\0\x01\x01\x04\0\0\0\x01\x88" + _octets(text))
 
 
+def _envelopes(text: str) -> object:
+    reader = Envelopes()
+    found = [message for octet in _octets(text) for message in reader.feed(bytes((octet,)))]
+    reader.end()
+    return found
+
+
 PARSERS: dict[str, Parser] = {
     "a list": Parser(lambda text: [*elements([text])]),
     "Cache-Control": Parser(
@@ -180,6 +189,17 @@ PARSERS: dict[str, Parser] = {
         lambda text: web.Base64Reader().feed(_octets(text)),
         (("", "AA==", ""), ("", "A", ""), ("", " ", "A")),
         raises=(RPCError,),
+    ),
+    "envelopes of RPCs": Parser(
+        _envelopes, (("", "\0\0\0\0\0", ""), ("", "\0\0\0\0\x01a", ""), ("", "\0\0\0\x40", "")), raises=(RPCError,)
+    ),
+    "metadata of RPCs": Parser(
+        lambda text: (metadata.read([("a-bin", text), ("b", text)]).items(), metadata.message_of(text)),
+        (("", "AA,", ""), ("", "%C3", ""), ("", ",", ""), ("", "=", "A")),
+    ),
+    "details of google.rpc": Parser(
+        lambda text: (packed_details(_octets(text)), retry_delay(_octets(text))),
+        (("", "\x1a\0", ""), ("", "\x1a\x02\x0a\0", ""), ("\x1a", "\x7f", "")),
     ),
     "a field section": Parser(_field_section, raises=(field_sections.BadSection,)),
     "a header block": Parser(

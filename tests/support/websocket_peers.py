@@ -96,10 +96,13 @@ class Line:
         return found
 
     async def hear_out(self) -> None:
-        """Take in frames until the end of the connection."""
+        """Take in frames until the end of the connection, and answer a CLOSE."""
         with suppress(ConnectionError):
             while True:
-                await self.hear()
+                kind, data = await self.hear()
+                if kind == CLOSE:
+                    await self.write(frame(CLOSE, data))
+                    return
 
     async def say(self, *messages: str) -> None:
         await self.write(b"".join(text(message) for message in messages))

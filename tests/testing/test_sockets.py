@@ -21,6 +21,12 @@ def test_a_close_code_that_does_not_exist_is_refused(code):
         socket(close=code)
 
 
+@pytest.mark.parametrize("messages", ["text", b"bytes", {"a": 1}])
+def test_a_single_message_is_no_script(messages):
+    with pytest.raises(ConfigError, match="give a list of messages"):
+        socket(messages)
+
+
 def test_a_reason_that_no_close_can_carry_is_refused():
     with pytest.raises(ConfigError, match="at most 123 bytes"):
         socket(reason="ö" * 62)

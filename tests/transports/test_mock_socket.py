@@ -8,7 +8,7 @@ import gc
 import pytest
 from pydantic import BaseModel
 
-from asyncapi import Client, SocketClosed
+from asyncapi import Client, ProtocolError, SocketClosed
 from asyncapi.errors import ConfigError
 from asyncapi.messages.upgrade import Closed, Upgrade
 from asyncapi.speakers.line import line_of
@@ -85,6 +85,31 @@ def test_the_peer_picks_another_subprotocol_or_none(picked, is_):
         async with Opened(socket(subprotocol=picked, headers={"X-A": "1"}), Upgrade(("b", "a"))) as opened:
             assert opened.socket.subprotocol == is_
             assert opened.response.headers["X-A"] == "1"
+
+    run(scenario())
+
+
+def test_a_peer_that_picks_what_was_not_offered_has_failed_the_handshake():
+    """As with a real transport."""
+
+    async def scenario():
+        with pytest.raises(ProtocolError, match="which was not offered"):
+            async with Opened(socket(subprotocol="x"), Upgrade(("b", "a"))):
+                raise AssertionError
+
+    run(scenario())
+
+
+def test_a_handler_and_a_peer_may_be_plain_or_async():
+    async def late(request):
+        await asyncio.sleep(1)
+        return socket(lambda peer: peer.close(4001))
+
+    async def scenario():
+        opened = Opened(None)
+        opened.handler = late
+        async with opened:
+            assert await all_of(opened.socket) == ([], Closed(4001))
 
     run(scenario())
 

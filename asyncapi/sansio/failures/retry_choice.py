@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
-_TOO_MANY_REQUESTS = 429
+_PAYMENT_REQUIRED, _TOO_MANY_REQUESTS = 402, 429
 _MOST_REPLAYS = 3
 _REPLAYED = "replayed at once on a fresh connection", "replay: the kept-alive connection was closed"
 _UNDONE = "replayed at once", "replay: the server had not begun the request"
+
+
+def costs_money(failure: Response | TransportError) -> bool:
+    """Whether somebody has to pay before another attempt can succeed."""
+    return not isinstance(failure, TransportError) and failure.effective_status == _PAYMENT_REQUIRED
 
 
 def is_worth_it(request: Request, failure: Response | TransportError, statuses: frozenset[int]) -> bool:
@@ -43,14 +48,15 @@ def is_worth_it(request: Request, failure: Response | TransportError, statuses: 
     )  # fmt: skip
 
 
-def wait_asked_for(failure: Response | TransportError, wall: float) -> float | None:
+def wait_asked_for(failure: Response | TransportError, wall: float, *, elsewhere: bool = False) -> float | None:
     """Seconds that the server asks to wait; None if it doesn't say.
 
     Args:
         failure: Its response, or an error.
         wall: Now, in seconds since the Unix epoch.
+        elsewhere: Whether the next attempt goes to another endpoint, which has asked for nothing.
     """
-    if isinstance(failure, TransportError):
+    if elsewhere or isinstance(failure, TransportError):
         return None
     if failure.meaning is not None and failure.meaning.wait is not None:
         return failure.meaning.wait

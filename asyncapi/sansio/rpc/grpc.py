@@ -93,7 +93,9 @@ class GRPC:
             code, details = Code.UNKNOWN, _without_status(response)
         else:
             code, details = statuses.code_of(text), metadata.message_of(fields.get(MESSAGE, ""))
-        return statuses.meaning_of(code, details, pushback=statuses.pushback_of(fields), late=late)
+        return statuses.meaning_of(
+            code, details, pushback=statuses.pushback_of(fields), late=late, packed=statuses.packed_of(fields)
+        )
 
     def read(self, response: Response, method: Method) -> Answer:
         """As of an `RPCProtocol`."""
@@ -147,9 +149,7 @@ class _Messages:
         self._coding = response.headers.get("grpc-encoding", "")
         self._max = max_message
         self._envelopes = Envelopes(max_message)
-        self.initial: Metadata = (
-            metadata.NONE if STATUS in response.headers else Metadata.of(response.headers)
-        )
+        self.initial: Metadata = metadata.NONE if STATUS in response.headers else Metadata.of(response.headers)
 
     def accept(self, length: int) -> None:
         """Refuse a message that is too large."""
@@ -212,6 +212,8 @@ def _no_status(response: Response) -> RPCError:
 
 def _without_status(response: Response) -> str:
     kind = response.headers.get("content-type", "")
+    if response.http_version.startswith("1"):
+        return f"the server has chosen HTTP/{response.http_version}, which can't carry gRPC: is it a gRPC server?"
     if kind.lower().startswith(_CONTENT_TYPE):
         return _NO_END
     return f"the response is no gRPC: its content-type is {kind[:_SHOWN]!r}"

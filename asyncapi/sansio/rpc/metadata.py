@@ -45,7 +45,7 @@ class Metadata:
         Args:
             fields: A multidict.
         """
-        made = cls.__new__(cls)
+        made = cls()
         made._read, made._fields = None, fields
         return made
 

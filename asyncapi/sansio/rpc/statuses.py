@@ -23,7 +23,7 @@
 
 Retried means: where it is safe to send the call again (`sansio/failures/resend.py`). No code proves that the server did
 nothing. `grpc-retry-pushback-ms` says how long to wait before a retry; a negative number, or none, forbids it
-(gRFC A6).
+(gRFC A6). Where it says nothing, the RetryInfo of a `google.rpc.Status` does.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from typing import TYPE_CHECKING
 from asyncapi.messages.code import Code
 from asyncapi.messages.meaning import Meaning
 from asyncapi.sansio.http2 import events as ev
-from asyncapi.sansio.rpc.metadata import message_of
+from asyncapi.sansio.rpc.metadata import from_base64, message_of
+from asyncapi.sansio.rpc.packed import retry_delay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +90,9 @@ def http_status(code: Code) -> int:
     return _STATUSES[code]
 
 
-def meaning_of(code: Code, details: str, *, pushback: str | None = None, late: bool = False) -> Meaning:
+def meaning_of(
+    code: Code, details: str, *, pushback: str | None = None, late: bool = False, packed: bytes = b""
+) -> Meaning:
     """What a status code means to the layers.
 
     Args:
@@ -97,6 +100,7 @@ def meaning_of(code: Code, details: str, *, pushback: str | None = None, late: b
         details: The server's message.
         pushback: What the server says in `grpc-retry-pushback-ms`.
         late: Whether the attempt's own limit, and not that of the whole call, has passed.
+        packed: A serialized `google.rpc.Status`: its RetryInfo asks to wait, where no pushback does.
     """
     by_list = code in _BY_LIST or (late and code is Code.DEADLINE_EXCEEDED)
     wait: float | None = None
@@ -104,6 +108,8 @@ def meaning_of(code: Code, details: str, *, pushback: str | None = None, late: b
     if pushback is not None:
         forbidden = _NUMBER.fullmatch(pushback) is None  # gRFC A6: negative, or not a number
         wait = None if forbidden else int(pushback) / 1000
+    elif packed:
+        wait = retry_delay(packed)
     return Meaning(
         _STATUSES[code],
         f"RPCError: {code.name}: {details[:_SHOWN]}" if details else f"RPCError: {code.name}",
@@ -112,6 +118,11 @@ def meaning_of(code: Code, details: str, *, pushback: str | None = None, late: b
         unprocessed=None if code is Code.UNAUTHENTICATED else False,  # whom it doesn't know, it does nothing for
         wait=wait,
     )
+
+
+def packed_of(fields: Mapping[str, str]) -> bytes:
+    """The serialized `google.rpc.Status` among the fields that end a call; b"" where there is none."""
+    return from_base64(fields.get("grpc-status-details-bin", "")) or b""
 
 
 def pushback_of(fields: Mapping[str, str]) -> str | None:
@@ -135,4 +146,4 @@ def read_ending(fields: Mapping[str, str], *, late: bool = False) -> Meaning | N
     if text is None or text == "0":
         return None
     details = message_of(fields.get("grpc-message", ""))
-    return meaning_of(code_of(text), details, pushback=pushback_of(fields), late=late)
+    return meaning_of(code_of(text), details, pushback=pushback_of(fields), late=late, packed=packed_of(fields))

@@ -46,7 +46,8 @@ class Site:
     """
 
     __slots__ = (
-        "_agent", "_body", "_compression", "_dressed", "_like", "_serialize", "deserialize", "line", "method", "protocol",
+        "_agent", "_body", "_compression", "_dressed", "_like", "_serialize", "deserialize", "line", "method",
+        "protocol",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - made once a method

@@ -164,6 +164,7 @@ class _Streaming(RPC):
             if not guard.fired():
                 raise
             late = RequestTimeout(why, phase=phase, request=self._request)
+            late.held_by = "deadline" if why.startswith("the deadline") else None
             self._task.cancel()
             raise self._fail(late) from None
         finally:

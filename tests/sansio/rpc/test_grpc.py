@@ -16,7 +16,10 @@ SAY = Method("/t.S/Say", streams_in=False, streams_out=False)
 MANY = Method("/t.S/Many", streams_in=False, streams_out=True)
 
 
-def whole(content=envelope(b"hi"), trailers=(("grpc-status", "0"), ("x-last", "2")), status=200, **headers):
+HI = envelope(b"hi")
+
+
+def whole(content=HI, trailers=(("grpc-status", "0"), ("x-last", "2")), status=200, **headers):
     return Response(status, {**HEAD, **headers}, content, trailers=list(trailers))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import greeter_pb2 as pb
 from asyncapi import Client, RPCError
 from asyncapi.grpc import Detail
-from asyncapi.speakers.rpc.details import decoded, packed_details, retry_delay
+from asyncapi.speakers.rpc.details import decoded
 from greeter_pb2_grpc import GreeterStub
 from grpc_server import grpc_server
 
@@ -42,16 +42,9 @@ def test_a_detail_that_is_not_of_its_type_keeps_its_bytes():
     assert decoded(status.SerializeToString()) == (Detail("google.rpc.RetryInfo", b"\xff"),)
 
 
-def test_the_delay_of_a_retry_is_read_without_protobuf():
-    assert retry_delay(packed(WHY, RETRY)) == 2.5
-    assert retry_delay(packed(WHY)) is None
-
-
 @given(st.binary(max_size=60))
 def test_garbage_breaks_nothing(data):
     assert isinstance(decoded(data), tuple)
-    assert isinstance(packed_details(packed(WHY)[:20] + data), list)
-    retry_delay(data)
 
 
 def test_without_protobuf_every_detail_has_its_name_and_bytes():

@@ -3,12 +3,19 @@
 import re
 
 import pytest
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import greeter_pb2 as pb
 from asyncapi import Bearer, Breaker, CircuitOpen, Client, ConfigError, OutcomeUnknown, Retry, RPCError, Timeout
 from asyncapi.grpc import Code
 from asyncapi.sansio.rpc.envelopes import envelope
+from asyncapi.sansio.rpc.metadata import to_base64
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from asyncapi.watch import OpenTelemetry
 from greeter_pb2_grpc import GreeterStub
 from grpc_server import grpc_server
 from http2_server import http2_server
@@ -247,3 +254,57 @@ def test_a_wrong_message_is_refused_before_anything_is_sent():
     played(handler, work)
     assert not seen
     assert OutcomeUnknown
+
+
+def test_a_retry_info_is_waited_for():
+    status = status_pb2.Status(code=14)
+    delay = duration_pb2.Duration(seconds=3)
+    status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    field = ("grpc-status-details-bin", to_base64(status.SerializeToString()))
+    handler, seen = scripted((Code.UNAVAILABLE, field), b"hello")
+    _, took = played(handler, lambda channel, api: say(channel, idempotent=True))
+    assert (len(seen), took) == (2, 3.0)
+
+
+def test_no_wait_is_longer_than_the_policy_allows():
+    handler, seen = scripted((Code.UNAVAILABLE, ("grpc-retry-pushback-ms", "90000")), b"hello")
+    error, took = played(handler, lambda channel, api: failing(say(channel, idempotent=True, timeout=None)))
+    assert (len(seen), took, error.held_by) == (1, 0.0, "max_retry_after")
+
+
+def test_a_failed_rpc_counts_as_failed():
+    handler, _ = scripted((Code.NOT_FOUND,), b"hello")
+
+    async def work(channel, api):
+        await failing(say(channel))
+        await say(channel)
+        return api.stats
+
+    stats, _ = played(handler, work)
+    assert (stats.calls, stats.ok, stats.failed) == (2, 1, 1)
+
+
+async def test_one_trace_over_rest_and_grpc():
+    exporter, tracers = InMemorySpanExporter(), TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(exporter))
+    seen = []
+
+    async def script(peer, asked):
+        await asked.ended.wait()
+        seen.append(asked.get("traceparent"))
+        if asked.path == "/rest":
+            await peer.respond(asked.stream, 200, body=b"{}")
+        else:
+            await peer.respond(asked.stream, headers=[*HEAD, ("grpc-status", "5"), ("grpc-message", "no")])
+
+    watch = OpenTelemetry(tracer_provider=tracers)
+    async with http2_server(script) as server, Client(server.url, http2="prior", watch=watch) as api:
+        with tracers.get_tracer("test").start_as_current_span("work"):
+            await api.get("/rest")
+            with pytest.raises(RPCError, match="NOT_FOUND"):
+                await say(api.grpc())
+    spans = exporter.get_finished_spans()
+    (trace,) = {f"{span.context.trace_id:032x}" for span in spans}
+    assert [parent.split("-")[1] for parent in seen] == [trace, trace]
+    failed = [span for span in spans if span.name == "POST /t.S/Say"]
+    assert [span.status.description for span in failed] == ["RPCError: NOT_FOUND: no"] * len(failed) != []

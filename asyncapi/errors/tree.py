@@ -1,34 +1,4 @@
-"""Every error that this package raises.
-
-    AsyncAPIError
-      TransportError            no usable response
-        ConnectError            DNS, refused, unreachable: the request was never sent
-          TLSError              the TLS handshake or the certificate check failed
-        ProtocolError           the server broke HTTP or closed the connection, or the body is larger than max_body
-        RequestTimeout          time ran out (also a builtin TimeoutError); .phase says where
-        SocketClosed            a WebSocket ended otherwise than by a normal close: .code .reason
-        OutcomeUnknown          a call with an idempotency key may have been carried out or not
-      RPCError                  an RPC ended with another status than OK: .code .details .metadata .status_details;
-                                where it is the transport that failed, it is also the TransportError of that failure
-      StatusError               a 4xx or 5xx: .response .status .retry_after .request_id .body
-        ClientError             4xx: BadRequest Unauthorized PaymentRequired Forbidden NotFound Conflict Gone
-                                UnprocessableEntity RateLimited
-        ServerError             5xx
-      GraphQLError              a GraphQL response with errors: .errors .data .extensions .status
-      DecodeError               the body isn't valid JSON, is empty, or isn't in its charset; .body has the raw bytes
-        SchemaError             valid JSON that doesn't match the model; pydantic's error is the __cause__
-      AuthError                 a credential has no token or value
-      RejectedError             the client refused to send
-        CircuitOpen  DeadlineExceeded  QueueFull  BudgetSpent
-        RateExceeded            a 429 made by the client: also a RateLimited
-        EgressDenied            `egress=` doesn't allow the host or its address
-      ConfigError               wrong use of this package (also a ValueError); nothing was sent
-
-Every error has `.request` (secrets masked), `.attempts` (a tuple of `Attempt` records), `.phase` (where the time went,
-if time ran out) and `.held_by` (the setting of the client that refused or ended the call, if one did). Every error can
-be pickled (secrets masked), and its text is one line: control characters in what a server sent are shown as escapes
-(`redact.one_line`).
-"""
+"""The errors of calls: the tree that the package describes."""
 
 from __future__ import annotations
 
@@ -39,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from yarl import URL
 
-from asyncapi.redact import is_secret, one_line, redact_headers, redact_url, unsaid
+from asyncapi.redact import one_line, redact_headers, redact_url, unsaid
 
 if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt
-    from asyncapi.messages.code import Code
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
@@ -177,20 +146,6 @@ class RequestTimeout(TransportError, TimeoutError):
         self.phase: Phase | None = phase
 
 
-class SocketClosed(TransportError):
-    """A WebSocket has ended: the message was not sent, or none comes any more.
-
-    Attributes:
-        code: The code of the CLOSE (RFC 6455 section 7.4); 1005 where it had none, 1006 where no CLOSE came.
-        reason: What the server's CLOSE says, or "".
-    """
-
-    def __init__(self, message: str, *, code: int, reason: str = "", request: Request | None = None) -> None:
-        super().__init__(message, request=request)
-        self.code: int = code
-        self.reason: str = reason
-
-
 class OutcomeUnknown(TransportError):
     """A call with an idempotency key was cut off, and retries did not show whether it was carried out.
 
@@ -210,49 +165,6 @@ class OutcomeUnknown(TransportError):
     ) -> None:
         super().__init__(message, request=request, attempts=attempts)
         self.idempotency_key = idempotency_key
-
-
-class RPCError(AsyncAPIError):
-    """A remote procedure call ended with another status than OK (gRPC, Connect).
-
-    Args:
-        code: The status code.
-        details: The server's message, or what is wrong with its response.
-        metadata: The metadata that came with the status.
-        status_details: The details of its `google.rpc.Status`, decoded.
-        request: As in `AsyncAPIError`.
-        attempts: As in `AsyncAPIError`.
-
-    Attributes:
-        code: As above.
-        details: As above.
-        metadata: As above: `error.metadata["key"]`, or (name, value) pairs; names in -bin have bytes.
-        status_details: As above: messages such as `google.rpc.error_details_pb2.RetryInfo`, in their order; a detail
-            whose type is unknown here is an `asyncapi.grpc.Detail`, with `.type` and `.value`.
-    """
-
-    def __init__(
-        self,
-        code: Code,
-        details: str = "",
-        *,
-        metadata: Any = (),
-        status_details: tuple[Any, ...] = (),
-        request: Request | None = None,
-        attempts: tuple[Attempt, ...] = (),
-    ) -> None:
-        super().__init__(f"{code.name}: {details}" if details else code.name, request=request, attempts=attempts)
-        self.code: Code = code
-        self.details: str = details
-        self.metadata: Any = metadata
-        self.status_details: tuple[Any, ...] = status_details
-
-    def _portable(self) -> dict[str, Any]:
-        state = super()._portable()
-        state["metadata"] = type(self.metadata)(
-            (name, "***" if is_secret(name) else value) for name, value in self.metadata
-        )
-        return state
 
 
 class StatusError(AsyncAPIError):
@@ -383,34 +295,6 @@ def status_error(
 def status_class(status: int) -> type[StatusError]:
     """Return the class of the error of a status."""
     return _BY_STATUS.get(status, ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ClientError)
-
-
-class GraphQLError(AsyncAPIError):
-    """A GraphQL response has errors.
-
-    Attributes:
-        errors: One object for each error, as the server sent it: `message`, `path`, `locations`, `extensions`.
-        data: What there is of the data, as plain data; None where nothing was executed.
-        extensions: What the server adds to the response.
-        status: The HTTP status of the response.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        errors: list[dict[str, Any]] | None = None,
-        data: Any = None,
-        extensions: dict[str, Any] | None = None,
-        status: int = 200,
-        request: Request | None = None,
-        attempts: tuple[Attempt, ...] = (),
-    ) -> None:
-        super().__init__(message, request=request, attempts=attempts)
-        self.errors: list[dict[str, Any]] = errors or []
-        self.data: Any = data
-        self.extensions: dict[str, Any] = extensions or {}
-        self.status: int = status
 
 
 class DecodeError(AsyncAPIError):
