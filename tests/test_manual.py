@@ -21,7 +21,19 @@ from asyncapi.testing import Chaos, MockTransport, reply
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-MODULES = ("blocking", "bulk", "credentials", "grpc", "options", "serve", "stores", "testing", "trace", "types", "watch")
+MODULES = (
+    "blocking",
+    "bulk",
+    "credentials",
+    "grpc",
+    "options",
+    "serve",
+    "stores",
+    "testing",
+    "trace",
+    "types",
+    "watch",
+)
 REFERENCE = [
     name
     for page in sorted((DOCS / "reference").glob("*.md"))
