@@ -173,7 +173,7 @@ class WebSocket(Connections, Generic[T]):
             raise ConfigError(f"close(reason=...): at most {closecodes.MOST_REASON} bytes")
         socket, body = self._socket or self._left, None if self._response is None else self._response.open_body
         if self._state == "open":
-            self.close_code = self.close_code if self._socket is None else code
+            self.close_code: int | None = self.close_code if self._socket is None else code
             self._state, self._socket = "closed", None
         if self._connecting is not None and self._opener is not asyncio.current_task():
             self._connecting.expire()
