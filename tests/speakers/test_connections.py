@@ -535,3 +535,17 @@ async def test_a_sender_learns_that_its_connection_is_another_ones_now():
             await asyncio.sleep(0.005)
         await ws.send("kept")
         assert await task == "kept"
+
+
+async def test_attempts_at_a_handshake_that_succeeds_at_last_count_as_failures():
+    scripts = [saying("a", hear=False), refusing(503), saying("b", hear=False)]
+    async with (
+        peer(*scripts) as server,
+        Client(server.url) as api,
+        api.websocket("/x", reconnect=Retry(attempts=4, base=0.001)) as ws,
+    ):
+        found: list[str] = []
+        with pytest.raises(SocketClosed, match="failure 4 in a row"):
+            found += [found.append(message) async for message in ws]
+        assert found == ["a", "b", "b"]
+        assert len(server.lines) == 4
