@@ -25,7 +25,7 @@ NAMES = {
     "Alert", "Breaker", "Endpoint", "EndpointStats", "Endpoints", "Hedge", "HTTP2", "Mesh",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",
-    "OutcomeUnknown", "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "RPCError", "SchemaError", "ServerError",
+    "OutcomeUnknown", "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "SchemaError", "ServerError",
     "StatusError", "TLSError", "TransportError", "Unauthorized", "UnprocessableEntity",
 }  # fmt: skip
 

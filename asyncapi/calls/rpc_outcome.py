@@ -17,4 +17,6 @@ def rpc_error(response: Response) -> RPCError:
     fields = response.headers if "grpc-status" in response.headers else response.trailers
     code = statuses.code_of(fields.get("grpc-status", "").strip())
     details = metadata.message_of(fields.get("grpc-message", ""))
-    return RPCError(code, details, metadata=metadata.read(fields.items()), request=response.request, attempts=response.attempts)
+    return RPCError(
+        code, details, metadata=metadata.read(fields.items()), request=response.request, attempts=response.attempts
+    )

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from asyncapi.transports.srv import Place
     from asyncapi.types import Layer, Send
 
+_ERRORS = 400  # RFC 9110 section 15.5: from here on
 _SERVER_ERRORS = 500  # RFC 9110 section 15.6: from here on
 _TOO_MANY = 429
 _WANTS_OUT = "x-envoy-immediate-health-check-fail"  # of a host that fails its health check from now on
@@ -139,7 +140,7 @@ class EndpointSet:
             if last is not None:
                 self.balancer.take(last, self._clock.now())
                 return last
-        held = frozenset(member for member in members if self._holds_back(self.host(member)))
+        held = [member for member in members if self._holds_back(self._roots[member.key].host)]
         member = self.balancer.pick(self._clock.now(), call, tried=tried or (), held=held, may_probe=may_probe)
         if tried is None:
             tried = call.tried = []
@@ -268,6 +269,8 @@ async def _sent(endpoints: EndpointSet, clock: Clock, inner: Send, request: Requ
         failure: Response | TransportError
         try:
             failure = await _once(endpoints, clock, inner, request, member)
+            if failure.effective_status < _ERRORS and not probes:  # the common case
+                return failure
         except TransportError as error:
             failure = error
         except CircuitOpen:  # nothing was sent

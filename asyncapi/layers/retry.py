@@ -24,7 +24,8 @@ Rules:
    count: nothing is sent for it. In a longer outage it is refused at once.
 5. tenacity strategies are called as they are, with a `RetryCallState` made after the failure.
 6. Where a mesh retries (`Mesh(retry="mesh")`), only what did not reach it is sent again. Where it tells of its own
-   attempts, or that few more may help, that holds without a setting (sansio/failures/mesh.py).
+   attempts, or that few more may help, that holds without a setting, and it is asked to leave it at the rest of ours
+   (sansio/failures/mesh.py).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError
 from asyncapi.messages.call import Call
 from asyncapi.sansio.failures import retry_choice
+from asyncapi.sansio.failures.mesh import with_most_retries
 from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out, unprocessed
 from asyncapi.sansio.failures.tries import Tries
 
@@ -185,18 +187,8 @@ class _Again:
     """The attempts of one call after its first failure."""
 
     __slots__ = (
-        "_behind_mesh",
-        "_budget",
-        "_clock",
-        "_free",
-        "_inner",
-        "_owed",
-        "_paid",
-        "_policy",
-        "_replays",
-        "_request",
-        "_retry_after",
-        "_tries",
+        "_behind_mesh", "_budget", "_clock", "_free", "_inner", "_owed", "_paid", "_policy", "_replays", "_request",
+        "_retry_after", "_tries",
     )  # fmt: skip
 
     def __init__(
@@ -249,7 +241,8 @@ class _Again:
         """Send the request, waiting for a circuit that has just opened (rule 4)."""
         while True:
             try:
-                return await self._inner(self._request)
+                spare, request = self._tries.spare, self._request  # rule 6
+                return await self._inner(request if spare is None else with_most_retries(request, spare))
             except CircuitOpen as refusal:
                 await self.hold(refusal)
 

@@ -39,7 +39,7 @@ class Meter:
         attempts: Attempts begun.
         retries: Attempts that repeated a failed one after a wait.
         degraded: Calls whose response came from a fallback.
-        by_status: Final statuses of calls.
+        by_status: Final statuses of calls: those that they mean (`Response.effective_status`).
         by_error: Final errors of calls by class; cancelled calls count as "CancelledError".
         latencies: Seconds of calls that ended with a response, waits and retries included (of streams, to the headers):
             of all calls, and by method and route (the call's `route=`, or its host).

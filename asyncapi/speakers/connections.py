@@ -32,6 +32,7 @@ from asyncapi.errors import (
 )
 from asyncapi.layers import deadline
 from asyncapi.messages.upgrade import Closed
+from asyncapi.redact import unsaid
 from asyncapi.sansio.http import closecodes
 from asyncapi.speakers.reconnection import Reconnection
 from asyncapi.types import UNSET
@@ -151,9 +152,10 @@ class Connections:
 
     def _with_call(self, error: SocketClosed) -> SocketClosed:
         response = self._response
-        if response is not None:
-            error.request = None if response.request is None else response.request.redacted()
-            error.attempts = response.attempts
+        if response is not None and response.request is not None:
+            error.message = unsaid(error.message, response.request)
+            error.args = (error.message,)
+            error.request, error.attempts = response.request.redacted(), response.attempts
         return error
 
     def _check_begun(self) -> None:

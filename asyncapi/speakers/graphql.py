@@ -306,6 +306,9 @@ def written(value: Any) -> bytes:
         ConfigError: They can't be.
     """
     try:
-        return json_text.written(value)
+        content = json_text.written(value)
     except ValueError as error:
         raise ConfigError(f"variables: {error}") from None
+    if (b"NaN" in content or b"Infinity" in content) and not json_text.strict(content):
+        raise ConfigError("variables: they hold NaN or Infinity, which JSON can't represent")
+    return content

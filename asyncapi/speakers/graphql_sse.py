@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from asyncapi.speakers.line import Line
 
 EVENT_STREAM = "text/event-stream"
-ACCEPT = f"{EVENT_STREAM}, application/graphql-response+json;q=0.9, application/json;q=0.8"
+ACCEPT = EVENT_STREAM  # and nothing beside it: graphql-sse takes the other mode then
 
 
 class EventSource:

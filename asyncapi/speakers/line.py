@@ -156,6 +156,7 @@ def line_of(api: Any) -> Line:
     client = getattr(api, "client", api)  # of a declared API
     streams = getattr(client, "_streams", None)
     if streams is None:
-        raise ConfigError(f"{type(api).__name__}: give an asyncapi.Client, or a declared API over one")
+        name = f"{type(api).__module__}.{type(api).__name__}".removeprefix("builtins.")
+        raise ConfigError(f"{name}: give an asyncapi.Client, or a declared API over one")
     # what a client is to its protocols
     return Line(streams, client._carry, client._status_error, client._carry_over, client._renew)  # noqa: SLF001

@@ -148,6 +148,8 @@ class WebSocket(Connections, Generic[T]):
                 await self._within(self._due, socket.send(message), "sending took until the deadline")
         except SocketClosed as error:
             raise self._with_call(error)  # noqa: B904 - the same error
+        except UnicodeEncodeError:
+            raise ConfigError("send: a lone surrogate, which UTF-8 can't represent: remove it") from None
 
     async def send_json(self, data: Any) -> None:
         """Send anything as JSON text, text included; as `send`."""

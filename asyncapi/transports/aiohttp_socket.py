@@ -25,7 +25,7 @@ from aiohttp.http_websocket import WebSocketWriter, WSMsgType
 
 from asyncapi.errors import SocketClosed
 from asyncapi.messages.upgrade import Closed
-from asyncapi.sansio.http.closecodes import GOING_AWAY, LOST, NO_CODE, NORMAL, describe
+from asyncapi.sansio.http.closecodes import GOING_AWAY, LOST, NO_CODE, NORMAL, describe, is_sendable
 from asyncapi.transports.aiohttp_handshake import chosen_protocol, compression
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ class AioHTTPSocket:
         """
         if self.ended is None:
             try:
-                if type(message) is str:
+                if isinstance(message, str):
                     await self._writer.send_frame(message.encode(), _TEXT)
                 else:
-                    await self._writer.send_frame(message, _BINARY)  # type: ignore[arg-type]
+                    await self._writer.send_frame(message, _BINARY)
             except (aiohttp.ClientError, ConnectionError, RuntimeError):
                 self.lose()
             except asyncio.CancelledError:
@@ -164,7 +164,7 @@ class AioHTTPSocket:
             if self.ended is None:
                 self.ended = Closed(code, reason)
             self._agreed = True
-            self._say_close(code if data else NORMAL, "")  # RFC 6455 section 5.5.1: it is echoed
+            self._say_close(code if is_sendable(code) else NORMAL, "")  # RFC 6455 section 5.5.1: it is echoed
             self._let_go()
 
     def pay(self) -> None:

@@ -42,12 +42,24 @@ def test_without_the_setting_nothing_is_added():
     assert asked(seen[0]) == {}
 
 
+def test_a_mesh_that_has_retried_gets_the_rest_of_our_attempts():
+    twice = reply(503, headers={"x-envoy-attempt-count": "2"})
+    seen, _ = sent(None, twice, retry=Retry(5))
+    assert [each.get(RETRIES) for each in seen] == [None, "2", "0"]
+    seen, _ = sent(None, twice, retry=Retry(5), options={"headers": {RETRIES: "7"}})
+    assert {each.get(RETRIES) for each in seen} == {"7"}
+    seen, _ = sent(False, twice, retry=Retry(3))
+    assert [each.get(RETRIES) for each in seen] == [None] * 3
+    seen, _ = sent(None, reply(503, headers={"x-envoy-attempt-count": "1"}), retry=Retry(3))
+    assert [each.get(RETRIES) for each in seen] == [None] * 3
+
+
 def test_where_we_retry_the_mesh_is_asked_not_to_and_gets_the_limit_of_the_attempt():
     seen, _ = sent(Mesh(), retry=None)
     assert asked(seen[0]) == {RETRIES: "0", TOTAL: "10000", EACH: "10000"}
 
 
-def test_where_the_mesh_retries_it_has_the_whole_call_and_its_attempts_have_our_limit():
+def test_a_mesh_that_retries_has_the_whole_call_and_our_limit_for_each_attempt():
     seen, response = sent(Mesh("mesh"))
     assert [asked(each) for each in seen] == [{TOTAL: "30000", EACH: "10000"}]
     assert response.attempts[0].then == "gave up: the mesh retries, not this client (mesh=)"

@@ -276,7 +276,7 @@ def test_shared_flights_hand_on_what_their_response_means():
     assert [response.effective_status for response in run(calls())] == [503, 503, 503]
 
 
-def test_a_call_with_an_idempotency_key_is_not_settled_by_a_200_that_means_a_failure():
+def test_a_call_with_a_key_is_not_settled_by_a_200_that_means_a_failure():
     def handler(request):
         if handler.sent:
             return reply(200)

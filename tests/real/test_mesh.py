@@ -29,7 +29,7 @@ def answering(upstream, status=503, **headers):
 
 
 @EACH
-@pytest.mark.parametrize("retries", [1, 3, 9])
+@pytest.mark.parametrize("retries", [1, 2, 3, 9])
 async def test_a_failing_get_does_not_multiply_the_retries_of_both(upstream, mesh, retries):
     answering(upstream)
     with envoy(backend(upstream.address), route(retries=retries)) as proxy:
@@ -83,7 +83,7 @@ async def test_a_proxy_that_trusts_nobody_is_still_heard(upstream):
     assert len(upstream.arrivals) == 4
 
 
-async def test_a_full_circuit_of_the_proxy_is_no_failure_of_the_host_and_gets_one_more_attempt(upstream):
+async def test_a_full_circuit_is_no_failure_of_the_host_and_gets_one_more_attempt(upstream):
     gate = asyncio.Event()
 
     async def answer(request, arrival):

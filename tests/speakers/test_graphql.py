@@ -25,6 +25,7 @@ from asyncapi import (
     Hedge,
     Retry,
     StatusError,
+    blocking,
     deadline,
 )
 from asyncapi.errors import AsyncAPIError, ConnectError, OutcomeUnknown, ProtocolError, RequestTimeout
@@ -466,6 +467,11 @@ def test_a_batch_that_cant_be_is_refused(batch):
 def test_an_api_that_is_none_is_refused():
     with pytest.raises(ConfigError, match=r"give an asyncapi\.Client"):
         GraphQL("https://api.test")
+    with (
+        blocking.Client("https://api.test") as api,
+        pytest.raises(ConfigError, match=r"^asyncapi\.blocking\.client\.Client: give an asyncapi\.Client"),
+    ):
+        GraphQL(api)
 
 
 def test_a_cancelled_query_leaves_nothing_behind():

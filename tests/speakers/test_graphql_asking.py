@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from asyncapi import Cache, Client, GraphQL, GraphQLError, StatusError
+from asyncapi import Cache, Client, ConfigError, GraphQL, GraphQLError, StatusError
 from asyncapi.errors import RequestTimeout
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
@@ -199,3 +199,13 @@ def test_no_secret_in_a_url_is_shown():
     shown = run(scenario())
     assert "canary" not in shown
     assert "variables=***" in shown
+
+
+@pytest.mark.parametrize("variables", [{"a": float("nan")}, {"a": [float("inf")]}, {"a": object()}, {"a": "\ud83d"}])
+def test_variables_that_json_cant_represent_are_refused(variables):
+    server = Server()
+    with pytest.raises(ConfigError, match="variables"):
+        server.do(lambda gql: gql.query(Q, variables), get=True)
+    with pytest.raises(ConfigError, match="variables"):
+        server.do(lambda gql: gql.mutate("mutation { a }", variables, files={"f": b""}))
+    assert server.sent == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from pydantic import BaseModel
@@ -14,6 +15,7 @@ from asyncapi import (
     GraphQL,
     GraphQLError,
     GraphQLResult,
+    ProtocolError,
     Retry,
     SchemaError,
     SocketClosed,
@@ -333,3 +335,28 @@ class TestNode:
                         assert found.over == "sse"
                         assert [left async for left in found] == [1, 0]
                     assert sum(api.stats.by_status.values()) == requests
+
+
+async def test_a_users_test_can_play_the_server_and_what_breaks_the_protocol_is_an_error():
+    from asyncapi.testing import MockTransport, socket
+
+    async def peer(line):
+        init = json.loads(await line.receive())
+        assert init == {"type": "connection_init", "payload": {"token": "t"}}
+        await line.send({"type": "ping"})
+        assert json.loads(await line.receive()) == {"type": "pong"}
+        await line.send({"type": "connection_ack"})
+        asked = json.loads(await line.receive())
+        assert asked["payload"] == {"query": "subscription { n }", "variables": {"a": 1}}
+        await line.send({"type": "next", "id": asked["id"], "payload": {"data": {"n": 1}}})
+        await line.send({"type": "next", "id": asked["id"], "payload": 7})
+
+    async with Client("https://h", transport=MockTransport(lambda _: socket(peer))) as api:
+        numbers = GraphQL(api).subscribe("subscription { n }", {"a": 1}, field="n", connection={"token": "t"})
+        async with numbers:
+            assert await anext(numbers) == 1
+            with pytest.raises(ProtocolError, match="payload is no object"):
+                await anext(numbers)
+            with pytest.raises(ProtocolError):
+                await anext(numbers)
+        assert api.stats.in_flight == 0

@@ -19,17 +19,26 @@ from asyncapi import (
 )
 from asyncapi.errors import status_error
 from asyncapi.speakers.reconnection import SETTLED, Reconnection
-from asyncapi.testing import FakeClock
 
 LOST = SocketClosed("lost", code=1006)
 
 
-def row(policy: Retry | None) -> tuple[Reconnection, FakeClock]:
-    clock = FakeClock()
+class Stopped:
+    """A clock that stands still."""
+
+    def now(self) -> float:
+        return 1000.0
+
+    def random(self) -> float:
+        return 0.5
+
+
+def row(policy: Retry | None) -> tuple[Reconnection, Stopped]:
+    clock = Stopped()
     return Reconnection(policy, clock), clock
 
 
-async def test_waits_grow_with_the_failures_in_a_row_and_end_with_them():
+def test_waits_grow_with_the_failures_in_a_row_and_end_with_them():
     failures, clock = row(Retry(attempts=5, base=1, cap=4))
     waits = []
     while failures.after("again", LOST):
@@ -38,7 +47,7 @@ async def test_waits_grow_with_the_failures_in_a_row_and_end_with_them():
     assert all(0 <= wait <= most for wait, most in zip(waits, (1, 2, 4, 4), strict=True))
 
 
-async def test_only_a_connection_that_has_lived_ends_the_row():
+def test_only_a_connection_that_has_lived_ends_the_row():
     failures, _ = row(Retry(attempts=2))
     assert failures.after("again", LOST)
     failures.settled(SETTLED - 0.1)
@@ -48,13 +57,13 @@ async def test_only_a_connection_that_has_lived_ends_the_row():
     assert failures.after("again", LOST)
 
 
-async def test_a_server_that_asks_for_later_gets_it():
+def test_a_server_that_asks_for_later_gets_it():
     failures, clock = row(Retry(attempts=9, base=1, cap=30))
     assert failures.after("later", LOST)
     assert 8 <= failures.due - clock.now() <= 9
 
 
-async def test_there_is_one_fresh_credential_in_a_row():
+def test_there_is_one_fresh_credential_in_a_row():
     failures, _ = row(Retry())
     assert failures.may_renew()
     assert not failures.may_renew()
@@ -67,7 +76,7 @@ def refused(status: int, wait: float | None = None):
     return status_error(Response(status), retry_after=wait)
 
 
-async def test_a_handshake_that_failed_is_followed_by_another_where_that_may_help():
+def test_a_handshake_that_failed_is_followed_by_another_where_that_may_help():
     for error in (
         ProtocolError("cut"), refused(503), refused(429, 10), CircuitOpen("open", retry_after=5), QueueFull("full"),
     ):  # fmt: skip
@@ -80,7 +89,7 @@ async def test_a_handshake_that_failed_is_followed_by_another_where_that_may_hel
         assert not row(Retry(attempts=9))[0].after_refusal(error), error
 
 
-async def test_without_a_policy_nothing_follows():
+def test_without_a_policy_nothing_follows():
     failures, _ = row(None)
     assert not failures.after("again", LOST)
     assert not failures.after_refusal(refused(503))
@@ -88,11 +97,11 @@ async def test_without_a_policy_nothing_follows():
 
 
 @pytest.mark.parametrize("what", ["end", "renew", "fail"])
-async def test_other_ends_are_no_failures_that_pass(what):
+def test_other_ends_are_no_failures_that_pass(what):
     assert not row(Retry())[0].after(what, LOST)
 
 
-async def test_strategies_of_tenacity_say_how_often_and_when():
+def test_strategies_of_tenacity_say_how_often_and_when():
     failures, clock = row(Retry(stop=stop_after_attempt(3), wait=wait_fixed(7)))
     assert failures.left is None
     assert failures.after("again", LOST)
@@ -101,7 +110,7 @@ async def test_strategies_of_tenacity_say_how_often_and_when():
     assert not failures.after("again", LOST)
 
 
-async def test_the_next_handshake_has_the_attempts_that_are_left():
+def test_the_next_handshake_has_the_attempts_that_are_left():
     failures, _ = row(Retry(attempts=4))
     assert failures.left == 4
     failures.after("again", LOST)

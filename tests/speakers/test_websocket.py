@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from asyncapi import (
+    Bearer,
     Client,
     ConfigError,
     DecodeError,
@@ -74,6 +75,10 @@ async def test_models_and_plain_data_are_sent_as_json_text():
         assert [await ws.receive() for _ in range(3)] == ['{"type":"trade","price":1.5}', '{"a":[1,null]}', '"text"']
         with pytest.raises(ConfigError, match="NaN"):
             await ws.send({"a": float("nan")})
+        with pytest.raises(ConfigError, match="lone surrogate"):
+            await ws.send("a\ud800")
+        await ws.send("still open")
+        assert await ws.receive() == "still open"
 
 
 async def test_messages_are_values_of_the_model_whatever_union_it_is():
@@ -219,3 +224,33 @@ async def test_a_cancelled_block_tells_the_server_and_leaves_nothing():
         await asyncio.wait_for(server.quiet(), 5)
         assert server.lines[0].heard[-1] == (CLOSE, (1001).to_bytes(2, "big"))
         assert at_rest(api)
+
+
+async def test_a_close_that_repeats_the_credential_does_not_show_it():
+    script = saying(then=close(4403, "no access with s3cret-token-of-mine"))
+    async with (
+        peer(script) as server,
+        Client(server.url, auth=Bearer("s3cret-token-of-mine")) as api,
+        api.websocket("/x") as ws,
+    ):
+        with pytest.raises(SocketClosed, match="no access") as error:
+            await ws.receive()
+        assert "s3cret" not in f"{error.value} {error.value!r} {error.value.args}"
+
+
+async def test_text_of_a_class_of_its_own_is_text():
+    class Kind(str):
+        __slots__ = ()
+
+    async with peer(echo) as server, Client(server.url) as api, api.websocket("/x") as ws:
+        await ws.send(Kind("a"))
+        assert await ws.receive() == "a"
+
+
+async def test_codes_that_only_report_are_not_echoed():
+    async with peer(saying(then=close(1006))) as server, Client(server.url) as api:
+        async with api.websocket("/x", reconnect=None) as ws:
+            with pytest.raises(SocketClosed):
+                await ws.receive()
+        await server.quiet()
+        assert server.lines[0].heard == [(CLOSE, (1000).to_bytes(2, "big"))]

@@ -35,13 +35,16 @@ from __future__ import annotations
 
 from copy import copy
 from math import floor, inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict
 
 from asyncapi.messages.meaning import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
 _ATTEMPTS = "x-envoy-attempt-count"
@@ -67,21 +70,13 @@ _UNSENT = (
 _READ = 200  # bytes of a body that are compared with these texts
 
 
-class _Asked(NamedTuple):
-    """The names of what is asked of a proxy, and the form of its milliseconds."""
-
-    retries: str
-    total: str
-    each: str
-    form: str
-
-
+# The names of what is asked of a proxy: no retries, the time of all attempts and of each; and the form of the times.
 _ASKED = {
-    "envoy": _Asked(
-        "x-envoy-max-retries", "x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms", "{}"
+    "envoy": (
+        "x-envoy-max-retries", "x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms", "{}",
     ),
-    "linkerd": _Asked("l5d-retry-limit", "l5d-timeout", "l5d-retry-timeout", "{}ms"),
-}
+    "linkerd": ("l5d-retry-limit", "l5d-timeout", "l5d-retry-timeout", "{}ms"),
+}  # fmt: skip
 
 
 def failing(response: Response, meaning: Meaning | None) -> Meaning | None:
@@ -176,6 +171,16 @@ def _of_grpc(response: Response) -> Meaning | None:
     return statuses.meaning_of(code, message_of(fields.get("grpc-message", "")), pushback=statuses.pushback_of(fields))
 
 
+def with_most_retries(request: Request, most: int) -> Request:
+    """Ask a proxy that has retried a request to do so at most so often; a number that the user has given stays.
+
+    What the proxy made for the first attempt has counted; so that both together keep to one number, it gets the rest.
+    """
+    headers = CIMultiDict(request.headers)
+    headers.setdefault(_ASKED["envoy"][0], str(most))
+    return request.copy(headers=headers)
+
+
 def asked_of(proxy: str, *, ours: bool, total: float, each: float) -> Iterator[tuple[str, str]]:
     """Yield the header fields that ask a proxy to leave retries to us or not, and to keep our time limits (rule 5).
 
@@ -185,13 +190,13 @@ def asked_of(proxy: str, *, ours: bool, total: float, each: float) -> Iterator[t
         total: Seconds that we wait for the response of this attempt, the proxy's retries included; inf for no limit.
         each: Seconds that one attempt of the proxy may take; inf for no limit.
     """
-    names = _ASKED[proxy]
+    no_retries, for_all, for_each, form = _ASKED[proxy]
     if ours:
-        yield names.retries, "0"
+        yield no_retries, "0"
     if total < inf:
-        yield names.total, names.form.format(_milliseconds(total))
+        yield for_all, form.format(_milliseconds(total))
     if min(each, total) < inf:
-        yield names.each, names.form.format(_milliseconds(min(each, total)))
+        yield for_each, form.format(_milliseconds(min(each, total)))
 
 
 def _milliseconds(seconds: float) -> int:

@@ -48,9 +48,7 @@ def is_worth_it(request: Request, failure: Response | TransportError, statuses: 
     )  # fmt: skip
 
 
-def wait_asked_for(
-    failure: Response | TransportError, wall: float, *, elsewhere: bool = False
-) -> float | None:
+def wait_asked_for(failure: Response | TransportError, wall: float, *, elsewhere: bool = False) -> float | None:
     """Seconds that the server asks to wait; None if it doesn't say.
 
     Args:

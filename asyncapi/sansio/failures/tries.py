@@ -24,21 +24,22 @@ class Tries:
 
     Attributes:
         made: How many there were.
+        behind: How many of them a proxy made.
         slept: Seconds between them.
     """
 
-    __slots__ = ("_behind", "_most", "_worth", "made", "slept")
+    __slots__ = ("_most", "_worth", "behind", "made", "slept")
 
     def __init__(self, most: int | None) -> None:
         self.made: int = 1
         self.slept: float = 0.0
         self._most = most
-        self._behind = 0
+        self.behind: int = 0
         self._worth: float = inf
 
     def take_in(self, meaning: Meaning) -> None:
         """Take in what a response says of attempts behind it, and of those that may follow."""
-        self._behind += meaning.attempts - 1
+        self.behind += meaning.attempts - 1
         self.made += meaning.attempts - 1
         if meaning.more is not None:
             self._worth = min(self._worth, self.made + meaning.more)
@@ -49,9 +50,14 @@ class Tries:
         self.slept += wait
 
     @property
+    def spare(self) -> int | None:
+        """How many a proxy may add to the one under way, where it is known to add some; None for any number."""
+        return max(0, self._most - self.made) if self.behind and self._most is not None else None
+
+    @property
     def exhausted(self) -> str:
         """Why there are enough, or "" if there may be another."""
-        behind = f", {self._behind} of them by a proxy" if self._behind else ""
+        behind = f", {self.behind} of them by a proxy" if self.behind else ""
         if self._most is not None and self.made >= self._most:
             return f"{self.made} of {self._most} attempts made{behind}"
         if self.made >= self._worth:

@@ -86,7 +86,8 @@ class EventParser:
     """
 
     __slots__ = (
-        "_after_cr", "_bare", "_data", "_event", "_first", "_id", "_max_bytes", "_pieces", "_retry", "_size", "last_id", "retry",
+        "_after_cr", "_bare", "_data", "_event", "_first", "_id", "_max_bytes", "_pieces", "_retry", "_size", "last_id",
+        "retry",
     )  # fmt: skip
 
     last_id: str

@@ -47,7 +47,7 @@ class Balancer:
         picks: How often one was picked.
     """
 
-    __slots__ = ("_random", "_usual_weight", "members", "picks", "rules")
+    __slots__ = ("_alike", "_random", "_usual_weight", "members", "picks", "rules")
 
     def __init__(self, rules: Rules, random: Callable[[], float]) -> None:
         self.rules: Rules = rules
@@ -55,11 +55,13 @@ class Balancer:
         self.picks: int = 0
         self._random = random
         self._usual_weight = 1.0
+        self._alike = False  # whether all may be drawn alike, while nothing is wrong with any
 
     def replace(self, members: Iterable[Health]) -> None:
         """Use these endpoints from now on; those that stay keep their state."""
         self.members = list(members)
         self._usual_weight = sum(member.weight for member in self.members) / len(self.members)
+        self._alike = not self.rules.zone and len({member.priority for member in self.members}) == 1
         ejected = sorted((member for member in self.members if member.out), key=lambda member: member.until)
         while len(ejected) > self.most_out:  # rule 4
             member = ejected.pop(0)
@@ -89,11 +91,15 @@ class Balancer:
             may_probe: Whether the request may be sent again, whatever becomes of it.
         """
         self.picks += 1
-        picked = self._due(now, tried, held, may_probe=may_probe)
+        troubled = False  # the common case is quick: all are in, and one is as good as another
+        for member in self.members:
+            if member.out or member.failing:
+                troubled = True
+        picked = self._due(now, tried, held, may_probe=may_probe) if troubled else None
         if picked is not None:
             picked.probes = holder
         else:
-            able = self._able(tried, held)
+            able = self.members if self._alike and not (troubled or held or tried) else self._able(tried, held)
             picked = self._forgotten(now, able) or self._better(now, able)
         self._count(picked, now)
         return picked

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from contextvars import ContextVar
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -23,12 +24,13 @@ from grpc import StatusCode, aio
 
 from asyncapi.errors import RPCError
 from asyncapi.messages.code import Code
-from asyncapi.messages.open_body import OpenBody
+from asyncapi.messages.open_body import OpenBody, release_at_end
 from asyncapi.messages.request import Body
 from asyncapi.messages.response import Response
 from asyncapi.sansio.rpc.statuses import read_head
 from asyncapi.speakers.rpc.idempotency import method_of
 from asyncapi.speakers.rpc.site import of_stream
+from asyncapi.speakers.rpc.started import OpenedStream
 from asyncapi.transports import attempt_limit
 from asyncapi.types import UNSET
 
@@ -51,6 +53,7 @@ _OURS = frozenset(
 )
 _END: Final = object()
 
+_settling: set[asyncio.Task[None]] = set()  # asyncio itself holds no task
 _running: ContextVar[RPC] = ContextVar("asyncapi_rpc")
 
 
@@ -89,7 +92,7 @@ class RPC:
         streams: bool = False,
     ) -> None:
         self._line = line
-        self._continuation = continuation
+        self._continuation: Continuation | None = continuation
         self._given = details
         self._path = path
         self._message = request
@@ -98,7 +101,6 @@ class RPC:
         described = method_of(path, streams_in=requests is not None, streams_out=streams)
         self._idempotent = described.idempotent if idempotent is None else idempotent
         self._outcomes: list[tuple[Response, Any]] = []
-        self._settling: set[asyncio.Task[None]] = set()
         self.made: Any = None
 
     def cancel(self) -> None:
@@ -107,7 +109,7 @@ class RPC:
             self._requests.cancel()
 
     async def run(self) -> Any:
-        """Make the attempts: return the call of the last one, or the messages of it where they stream.
+        """Make the attempts: return the call of the last one; where requests and responses stream, its messages.
 
         Raises:
             AsyncAPIError: The client refused, or time ran out.
@@ -116,6 +118,7 @@ class RPC:
         metadata = _text(self._given.metadata)
         body = None if self._requests is None else self._requests.body
         token = _running.set(self)
+        response: Response | None = None
         try:
             timeout = self._timeout()
             response = await self._line.open(
@@ -124,9 +127,15 @@ class RPC:
             )  # fmt: skip
         finally:
             _running.reset(token)
-        outcome = next((made for seen, made in reversed(self._outcomes) if seen is response), None)
+            # the channel's tasks hold this object by their context: it must not hold the user's call, which is
+            # cancelled when nobody else holds it
+            self._continuation = None
+            if self._requests is not None:  # nobody takes the user's messages any more
+                release_at_end(response, self._requests.cancel)
+        outcomes, self._outcomes = self._outcomes, []
+        outcome = next((made for seen, made in reversed(outcomes) if seen is response), None)
         if outcome is None:  # of a fallback, which has no message
-            outcome = self._outcomes[-1][1] if self._outcomes else _no_message(response)
+            outcome = outcomes[-1][1] if outcomes else _no_message(response)
         if isinstance(outcome, aio.AioRpcError):
             raise outcome
         return outcome
@@ -137,6 +146,7 @@ class RPC:
         call.phase = "headers"
         guard = attempt_limit.enter(settings.watchdog, settings.clock, request)
         made: Any = None
+        assert self._continuation is not None  # noqa: S101 - attempts are made inside `run`
         try:
             message = self._message if self._requests is None else aiter(self._requests)
             made = self.made = await self._continuation(self._details(request), message)
@@ -197,14 +207,9 @@ class RPC:
         response.open_body = body
         if request.call.open_bodies is not None:
             request.call.open_bodies.append(body)
-        made.add_done_callback(lambda _: self._settle(made, body))
-        return response, _messages(first, messages, body)
-
-    def _settle(self, made: Any, body: OpenBody) -> None:
-        """Close the body of a stream that has ended, by its status (rule 5 of `channel_policy.py`)."""
-        task = asyncio.ensure_future(_settled(made, body))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        made.add_done_callback(partial(_settle, made, body))
+        opened = _messages(first, messages, body)
+        return response, opened if self._requests is not None else OpenedStream(made, opened)
 
 
 class Requests:
@@ -232,7 +237,7 @@ class Requests:
                 self.body.rewindable = False
             yield message
 
-    def cancel(self) -> None:
+    def cancel(self, _: object = None) -> None:
         """Stop waiting for the next message."""
         for waiting in (self._first, self._later):
             if waiting is not None:
@@ -313,6 +318,13 @@ async def _messages(
     finally:
         if body is not None:
             body.close(failed)
+
+
+def _settle(made: Any, body: OpenBody, _: object) -> None:
+    """Close the body of a stream that has ended, by its status (rule 5 of `channel_policy.py`)."""
+    task = asyncio.ensure_future(_settled(made, body))
+    _settling.add(task)
+    task.add_done_callback(_settling.discard)
 
 
 async def _settled(made: Any, body: OpenBody) -> None:

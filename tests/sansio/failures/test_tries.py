@@ -26,6 +26,20 @@ def test_attempts_of_a_proxy_count_as_ours():
     assert tries.exhausted == "4 of 4 attempts made, 2 of them by a proxy"
 
 
+def test_a_proxy_may_add_what_ours_leave_once_it_has_added_some():
+    tries = Tries(5)
+    tries.next(0.0)
+    assert tries.spare is None
+    tries.take_in(Meaning(503, attempts=2))
+    tries.next(0.0)
+    assert (tries.made, tries.spare) == (4, 1)
+    tries.take_in(Meaning(503, attempts=9))
+    assert tries.spare == 0
+    endless = Tries(None)
+    endless.take_in(Meaning(503, attempts=2))
+    assert endless.spare is None
+
+
 def test_more_attempts_than_ours_leave_none():
     tries = Tries(3)
     tries.take_in(Meaning(503, attempts=9))

@@ -121,3 +121,12 @@ def test_the_data_may_be_json():
         one('{"cents": "x"}').parse(Price)
     with pytest.raises(DecodeError, match="valid JSON"):
         one("[DONE]").json()
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [(b"event: complete\n\n", [("complete", "")]), (b"event: complete\ndata:\n\n", [("complete", "")]), (b"id: 1\n\n", []),
+     (b": a comment\n\n", [])],
+)  # fmt: skip
+def test_where_that_is_asked_an_event_without_data_is_one_if_it_has_a_type(body, found):
+    assert [(event.event, event.data) for event in EventParser(bare=True).feed(body)] == found

@@ -3,15 +3,13 @@
 import subprocess
 import sys
 
-import greeter_pb2 as pb
 import pytest
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
-from greeter_pb2_grpc import GreeterStub
-from grpc_server import grpc_server
 from hypothesis import given
 from hypothesis import strategies as st
 
+import greeter_pb2 as pb
 from asyncapi import Client, RPCError
 from asyncapi.grpc import Detail
 from asyncapi.speakers.rpc.details import decoded
@@ -54,10 +52,10 @@ def test_without_protobuf_every_detail_has_its_name_and_bytes():
         "import sys; sys.modules['google.protobuf'] = None; from asyncapi.speakers.rpc.details import decoded;"
         f"print(decoded(bytes.fromhex('{packed(WHY).hex()}'))[0].type)"
     )
-    import asyncapi  # noqa: PLC0415
+    import asyncapi
 
     root = asyncapi.__file__.rpartition("/asyncapi/")[0]
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)  # noqa: S603
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)
     assert shown.stdout.strip() == "google.rpc.ErrorInfo"
 
 

@@ -1,8 +1,8 @@
 """A method's `idempotency_level` is read from protobuf's descriptors, where the program has them."""
 
-import greeter_pb2 as pb
 import pytest
 
+import greeter_pb2 as pb
 from asyncapi.speakers.rpc.idempotency import is_idempotent, method_of
 
 

@@ -1,6 +1,7 @@
 """A channel of grpc.aio has the client's policy: retries, budget, breaker, limits, credentials, deadline, telemetry."""
 
 import asyncio
+import gc
 import sys
 from contextlib import asynccontextmanager
 
@@ -210,6 +211,21 @@ async def test_an_empty_stream_and_reading_one_by_one():
         assert await call.read() is aio.EOF
 
 
+async def test_a_stream_that_is_dropped_is_cancelled_and_gives_its_place_back():
+    async def first(stub):
+        async for message in stub.Many(Ask(n=100, delay_ms=50)):
+            return message.n
+        return None
+
+    async with channel(concurrency=1) as (stub, greeter, api):
+        assert await first(stub) == 0
+        async with asyncio.timeout(20):
+            while api.stats.in_flight:
+                gc.collect()
+                await asyncio.sleep(0.01)
+        await greeter.until("Many cancelled")
+
+
 async def test_a_silent_stream_is_not_cut_by_the_clients_limits():
     async with channel(timeout=Timeout(0.5, attempt=0.3)) as (stub, _, _):
         assert [message.n async for message in stub.Many(Ask(n=2, delay_ms=400))] == [0, 1]
@@ -231,11 +247,11 @@ async def test_a_stream_of_requests_runs_from_an_iterator_and_written():
 async def test_a_stream_of_requests_is_sent_again_before_its_second_message_alone():
     async def asks():
         yield Ask(n=1)
-        yield Ask(n=2)
+        yield Ask(fail="UNAVAILABLE")
 
-    async with channel([DOWN], idempotent=["/greet.v1.Greeter/*"]) as (stub, greeter, _):
-        error = await failure(stub.Sum(asks()))  # the server fails after the first message went
-        assert (error.code(), greeter.seen) == (StatusCode.UNAVAILABLE, ["Sum"])
+    async with channel(idempotent=["/greet.v1.Greeter/*"]) as (stub, greeter, _):
+        error = await failure(stub.Sum(asks()))  # the second message makes the server fail
+        assert (error.code(), greeter.seen) == (StatusCode.UNAVAILABLE, ["Sum", "Sum 1"])
     async with Client("http://greeter.internal", retry=Retry(3, base=0.001)) as api:
         async with aio.insecure_channel("127.0.0.1:9", interceptors=interceptors(api)) as opened:
             await failure(GreeterStub(opened).Sum(asks()))
@@ -260,6 +276,26 @@ async def test_messages_go_both_ways():
         assert await call.code() is StatusCode.OK
         assert [m.text async for m in stub.Chat(Ask(name=name) for name in "xy")] == ["Hello, x", "Hello, y"]
         assert api.stats.calls == 2
+
+
+@pytest.mark.parametrize("kind", ["Sum", "Chat"])
+async def test_messages_that_nobody_takes_any_more_are_not_waited_for(kind):
+    async with channel() as (stub, _, _):
+        ended = asyncio.Event()
+
+        async def asks():
+            try:
+                yield Ask(name="enough")
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        if kind == "Sum":
+            await stub.Sum(asks())
+        else:
+            assert [message async for message in stub.Chat(asks())] == []
+        await asyncio.wait_for(ended.wait(), 10)
+        assert [task for task in asyncio.all_tasks() if "asyncapi" in repr(task.get_coro())] == []
 
 
 async def test_cancelling_reaches_the_server():
@@ -346,6 +382,8 @@ async def test_cancelling_at_any_moment_leaves_nothing_behind(moment):
             await asyncio.sleep(0.001)
         task.cancel()
         await asyncio.wait({task})
-        async with asyncio.timeout(10):
+        del task  # its traceback holds what it was doing
+        async with asyncio.timeout(20):
             while api.stats.in_flight:
+                gc.collect()  # a stream that nobody holds any more is cancelled
                 await asyncio.sleep(0.01)

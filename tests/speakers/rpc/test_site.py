@@ -5,18 +5,20 @@ import re
 import pytest
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import greeter_pb2 as pb
-import pytest
-from greeter_pb2_grpc import GreeterStub
-from grpc_server import grpc_server
-from http2_server import http2_server
-
 from asyncapi import Bearer, Breaker, CircuitOpen, Client, ConfigError, OutcomeUnknown, Retry, RPCError, Timeout
 from asyncapi.grpc import Code
 from asyncapi.sansio.rpc.envelopes import envelope
 from asyncapi.sansio.rpc.metadata import to_base64
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from asyncapi.watch import OpenTelemetry
+from greeter_pb2_grpc import GreeterStub
+from grpc_server import grpc_server
+from http2_server import http2_server
 
 pytestmark = pytest.mark.lane("native", reason="gRPC needs HTTP/2")
 
@@ -48,6 +50,7 @@ def scripted(*answers):
 
 def played(handler, work, **settings):
     """Run `work(channel, api)` over a mock in virtual time; returns its value and the seconds it took."""
+
     async def main():
         clock = FakeClock()
         settings.setdefault("retry", Retry(3, budget=None))
@@ -267,3 +270,41 @@ def test_no_wait_is_longer_than_the_policy_allows():
     handler, seen = scripted((Code.UNAVAILABLE, ("grpc-retry-pushback-ms", "90000")), b"hello")
     error, took = played(handler, lambda channel, api: failing(say(channel, idempotent=True, timeout=None)))
     assert (len(seen), took, error.held_by) == (1, 0.0, "max_retry_after")
+
+
+def test_a_failed_rpc_counts_as_failed():
+    handler, _ = scripted((Code.NOT_FOUND,), b"hello")
+
+    async def work(channel, api):
+        await failing(say(channel))
+        await say(channel)
+        return api.stats
+
+    stats, _ = played(handler, work)
+    assert (stats.calls, stats.ok, stats.failed) == (2, 1, 1)
+
+
+async def test_one_trace_over_rest_and_grpc():
+    exporter, tracers = InMemorySpanExporter(), TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(exporter))
+    seen = []
+
+    async def script(peer, asked):
+        await asked.ended.wait()
+        seen.append(asked.get("traceparent"))
+        if asked.path == "/rest":
+            await peer.respond(asked.stream, 200, body=b"{}")
+        else:
+            await peer.respond(asked.stream, headers=[*HEAD, ("grpc-status", "5"), ("grpc-message", "no")])
+
+    watch = OpenTelemetry(tracer_provider=tracers)
+    async with http2_server(script) as server, Client(server.url, http2="prior", watch=watch) as api:
+        with tracers.get_tracer("test").start_as_current_span("work"):
+            await api.get("/rest")
+            with pytest.raises(RPCError, match="NOT_FOUND"):
+                await say(api.grpc())
+    spans = exporter.get_finished_spans()
+    (trace,) = {f"{span.context.trace_id:032x}" for span in spans}
+    assert [parent.split("-")[1] for parent in seen] == [trace, trace]
+    failed = [span for span in spans if span.name == "POST /t.S/Say"]
+    assert [span.status.description for span in failed] == ["RPCError: NOT_FOUND: no"] * len(failed) != []

@@ -1,11 +1,12 @@
 """A call that is being made can be asked, watched and cancelled as any call of grpc.aio."""
 
 import asyncio
+import gc
 
 import pytest
 from grpc import StatusCode, aio
 
-from asyncapi.speakers.rpc.started import StartedStream, StartedUnary
+from asyncapi.speakers.rpc.started import OpenedStream, StartedStream, StartedUnary
 
 
 class Made:
@@ -157,3 +158,34 @@ async def test_messages_are_not_written_to_it():
     for write in (call.write(1), call.done_writing()):
         with pytest.raises(NotImplementedError):
             await write
+
+
+async def test_a_stream_passes_on_what_the_channels_call_says():
+    made = Made()
+    call = OpenedStream(made, each(1, 2))
+    assert (await call.code(), await call.details(), call.time_remaining()) == (StatusCode.OK, "fine", 3.0)
+    assert await call.debug_error_string() == "none"
+    assert await call.initial_metadata() == (("a", "1"),)
+    assert await call.trailing_metadata() == (("b", "2"),)
+    await call.wait_for_connection()
+    ended = []
+    call.add_done_callback(ended.append)
+    assert await call.read() == 1
+    assert [message async for message in call] == [2]
+    assert await call.read() is aio.EOF
+    assert not call.cancelled()
+    assert call.cancel()
+    assert call.done()
+    made.callbacks[0](made)
+    call.add_done_callback(ended.append)
+    assert ended == [call, call]
+
+
+async def test_a_stream_that_nobody_holds_is_cancelled():
+    made = Made()
+    call = OpenedStream(made, each(1, 2))
+    call.add_done_callback(call.done)
+    del call
+    gc.collect()
+    assert made.is_done
+    made.callbacks[0](made)  # and calls nobody
