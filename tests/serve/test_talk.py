@@ -24,6 +24,13 @@ async def heard(ws, count=1_000):
     return messages, None
 
 
+async def settled(server):
+    """Wait until the server has let go of every request."""
+    async with asyncio.timeout(20):
+        while server.stats.in_flight:
+            await asyncio.sleep(0.01)
+
+
 async def test_messages_go_through_permessage_deflate(http):
     async with http.ws_connect("/ws", compress=15) as ws:
         assert ws.compress
@@ -47,6 +54,7 @@ async def test_it_drops_the_connection_without_a_close_frame(http, server, path)
         await ws.send_json(SUBSCRIBE)
         messages, end = await heard(ws)
         assert (len(messages), end.type, ws.close_code) == (1, WSMsgType.CLOSED, 1006)
+    await settled(server)
     assert server.stats.by_status == {"dropped": 1}
 
 
@@ -69,9 +77,7 @@ async def test_it_stalls_and_answers_no_ping_any_more(http, server, path):
         with pytest.raises(TimeoutError):
             await ws.receive(timeout=0.3)
         ws._response.close()  # leaves without a close frame
-    async with asyncio.timeout(20):
-        while server.stats.in_flight:
-            await asyncio.sleep(0.01)
+    await settled(server)
 
 
 @pytest.mark.parametrize(("fault", "count"), [("drop-headers", 0), ("drop-body", 1)])
@@ -95,9 +101,7 @@ async def test_sockets_are_counted(http, server):
     async with http.ws_connect("/ws") as ws:
         assert server.stats.in_flight == 1
         await ws.close()
-    async with asyncio.timeout(20):
-        while server.stats.in_flight:
-            await asyncio.sleep(0.01)
+    await settled(server)
     assert (server.stats.by_status, server.stats.by_prefix) == ({"101": 1}, {"/ws": 1})
 
 
