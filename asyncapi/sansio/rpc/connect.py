@@ -126,7 +126,7 @@ class Connect:
             found = self._end_of(response, kind)
         if found is None or found.code is Code.OK:
             return None
-        return statuses.meaning_of(found.code, found.details, late=late)
+        return statuses.meaning_of(found.code, found.details, late=late, packed=found.packed)
 
     def _end_of(self, response: Response, kind: str) -> Ending:
         """How a whole response ends the call, as far as it can be told without the method."""

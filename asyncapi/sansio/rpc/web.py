@@ -97,7 +97,7 @@ class GRPCWeb:
         if ending.code is Code.OK:
             return None
         pushback = ending.trailing.get(statuses.PUSHBACK)
-        return statuses.meaning_of(ending.code, ending.details, pushback=pushback, late=late)
+        return statuses.meaning_of(ending.code, ending.details, pushback=pushback, late=late, packed=ending.packed)
 
     def _end_of(self, response: Response) -> Ending:
         try:

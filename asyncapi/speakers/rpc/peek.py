@@ -15,6 +15,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from asyncapi.errors import RPCError, TransportError
 from asyncapi.messages.open_body import release_at_end
+from asyncapi.sansio.rpc.grpc import DETAILS
+from asyncapi.sansio.rpc.metadata import to_base64
 from asyncapi.sansio.rpc.statuses import PUSHBACK
 
 if TYPE_CHECKING:
@@ -118,4 +120,6 @@ def _fields(ending: Ending) -> CIMultiDictProxy[str]:
     pushback = ending.trailing.get(PUSHBACK)
     if isinstance(pushback, str):
         fields[PUSHBACK] = pushback
+    if ending.packed:
+        fields[DETAILS] = to_base64(ending.packed)
     return CIMultiDictProxy(fields)

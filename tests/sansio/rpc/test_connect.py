@@ -141,6 +141,14 @@ def test_each_code_has_the_treatment_of_its_row_in_the_table(code):
     assert meaning.text == f"RPCError: {code.name}: why"
 
 
+def test_a_server_may_ask_for_a_wait_in_the_details():
+    asked = {"type": "google.rpc.RetryInfo", "value": base64.b64encode(b"\n\x02\x08\x02").decode()}
+    meaning = Connect(None).meaning(error("unavailable", 503, details=[asked]), late=False)
+    assert (meaning.status, meaning.wait) == (503, 2.0)
+    ended = end(error={"code": "resource_exhausted", "details": [asked]})
+    assert Connect(None).meaning(Response(200, STREAM, ended), late=False).wait == 2.0
+
+
 def test_what_a_proxy_says_means_what_its_status_says():
     response = Response(503, {"content-type": "text/html", "Retry-After": "3"}, b"<h1>busy</h1>")
     assert Connect(None).meaning(response, late=False) is None

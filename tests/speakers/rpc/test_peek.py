@@ -46,6 +46,15 @@ async def test_an_error_before_the_first_message_is_retried():
     assert transport.requests == 3
 
 
+async def test_a_wait_that_the_server_asks_for_is_kept():
+    asked = b'{"error":{"code":"unavailable","details":[{"type":"google.rpc.RetryInfo","value":"CgUQgK3iBA"}]}}'
+    api, _ = client([envelope(asked, 2)], [ONE, END])
+    async with api:
+        call = GreeterStub(api.grpc("connect")).Many(Ask())
+        assert (await call.read()).text == "one"
+        assert call._response.attempts[0].then.startswith("retried after 0.01 s (Retry-After)")
+
+
 async def test_a_body_that_breaks_off_before_the_first_message_is_retried():
     api, transport = client([ProtocolError("gone")], [ONE[:3], ProtocolError("gone")], [ONE, END])
     async with api:
