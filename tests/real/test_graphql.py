@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 from pydantic import BaseModel
@@ -141,7 +142,7 @@ async def test_queries_go_by_get_where_that_is_wanted(server):
 async def test_a_hash_stands_for_a_document_where_the_server_knows_it(server, get):
     """The others get the document, and from then on nothing else."""
     begun = len(await seen(server))
-    document = f"query ByHash{int(get)}($id: ID!) {{ user(id: $id) {{ id name }} }}"
+    document = f"query ByHash{uuid4().hex}($id: ID!) {{ user(id: $id) {{ id name }} }}"  # new to the server
     async with Client(server.url) as api:
         gql = GraphQL(api, persisted=True, get=get)
         for _ in range(3):
