@@ -33,6 +33,7 @@ async def test_a_server_that_chooses_http1_is_named(tmp_path):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nhi")
         await writer.drain()
+        writer.close()
 
     authority = Authority(tmp_path)
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=authority.server())
