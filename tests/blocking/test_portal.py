@@ -125,7 +125,7 @@ def test_ctrl_c_at_any_moment_neither_hangs_nor_leaves_a_thread_or_a_task_behind
                 go.wait()
                 go.clear()
                 time.sleep(random.random() * {span})
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # any other thread would not wake it
                 struck.set()
 
         def quietly(work):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
 import time
@@ -200,7 +199,7 @@ def test_ctrl_c_leaves_through_the_block_and_closes_the_socket(server, no_thread
     def interrupt():
         waiting.wait(20)
         time.sleep(0.05)  # so that it waits for a message; the test does not depend on it
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # any other thread would not wake it
 
     def listen(api):
         with api.websocket("/ws") as ws:
