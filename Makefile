@@ -7,6 +7,8 @@ RUN := .ci/bootstrap
 ARGS ?=
 # The transports that tests with sockets run on; `make test` takes the first alone, unless TEST_LANES says otherwise.
 LANES := aiohttp native
+# A test that hangs ends its process after 8 minutes with the stacks of all threads: it has failed, and the others go on.
+HANGS := -o faulthandler_timeout=480 -o faulthandler_exit_on_timeout=true
 WORKERS = $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist worksteal)
 # What `make test-floors` runs: what touches the packages that the project needs.
 FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_bad_input.py \
@@ -35,13 +37,13 @@ test: ## run the test suite without its longest cases (ARGS='-k name' to choose)
 	@$(RUN) python -m pytest $(WORKERS) -m 'not soak' $(ARGS)
 
 test-all: ## run the whole test suite, long, heavy and repeated cases too, over both transports
-	@TEST_LANES="$${TEST_LANES:-$(LANES)}" $(RUN) python -m pytest $(WORKERS) $(ARGS)
+	@TEST_LANES="$${TEST_LANES:-$(LANES)}" $(RUN) python -m pytest $(HANGS) $(WORKERS) $(ARGS)
 
 test-again: ## run the tests that failed last once more, one after the other
-	@TEST_LANES="$${TEST_LANES:-$(LANES)}" $(RUN) python -m pytest -n0 --last-failed --last-failed-no-failures none $(ARGS)
+	@TEST_LANES="$${TEST_LANES:-$(LANES)}" $(RUN) python -m pytest $(HANGS) -n0 --last-failed --last-failed-no-failures none $(ARGS)
 
 test-uvloop: ## the tests that open sockets, over both transports, on uvloop's event loop
-	@TEST_LANES="$${TEST_LANES:-$(LANES)}" TEST_LOOP=uvloop $(RUN) python -m pytest $(WORKERS) \
+	@TEST_LANES="$${TEST_LANES:-$(LANES)}" TEST_LOOP=uvloop $(RUN) python -m pytest $(HANGS) $(WORKERS) \
 		tests/transports tests/real tests/client/test_deadline.py $(ARGS)
 
 test-floors: ## a quick part of it with the lowest versions that pyproject.toml allows (Python 3.11)
