@@ -20,7 +20,7 @@ from asyncapi.messages.code import Code
 from asyncapi.sansio.rpc import codings, metadata, statuses
 from asyncapi.sansio.rpc.connect_errors import bare, end_of_stream, error_of, is_error
 from asyncapi.sansio.rpc.envelopes import COMPRESSED, Envelopes, envelope, too_large
-from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening
+from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening, the_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -160,15 +160,7 @@ class Connect:
         reader = _Messages(response, self._max, self._codec)
         messages = reader.feed(response.content) if response.status == _OK_STATUS else []
         ending = reader.end(())
-        if ending.code is not Code.OK:
-            return Answer(None, ending, reader.initial)
-        if len(messages) != 1:
-            raise RPCError(
-                Code.INTERNAL,
-                f"the response has {len(messages)} messages, where {method.path} returns one",
-                metadata=ending.trailing,
-            )
-        return Answer(messages[0], ending, reader.initial)
+        return the_one(messages, ending, reader.initial, method)
 
     def messages(self, response: Response, method: Method) -> Messages:
         """As of an `RPCProtocol`."""

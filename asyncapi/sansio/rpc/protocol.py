@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from asyncapi.errors import RPCError
 from asyncapi.messages.code import Code
 from asyncapi.sansio.rpc.metadata import NONE, Metadata
 
@@ -181,3 +182,20 @@ class RPCProtocol(Protocol):
         Raises:
             RPCError: It is not what the protocol says.
         """
+
+
+def the_one(messages: list[bytes], ending: Ending, initial: Metadata, method: Method) -> Answer:
+    """Make the response to a call that returns one message, of the messages that came.
+
+    Raises:
+        RPCError: The call ended well with another number of them.
+    """
+    if ending.code is not Code.OK:
+        return Answer(None, ending, initial)
+    if len(messages) != 1:
+        raise RPCError(
+            Code.INTERNAL,
+            f"the response has {len(messages)} messages, where {method.path} returns one",
+            metadata=ending.trailing,
+        )
+    return Answer(messages[0], ending, initial)

@@ -21,7 +21,7 @@ from asyncapi.messages.code import Code
 from asyncapi.sansio.rpc import codings, metadata, statuses, timeouts
 from asyncapi.sansio.rpc.envelopes import COMPRESSED, Envelopes, envelope
 from asyncapi.sansio.rpc.grpc import PREVIOUS, STATUS, TIMEOUT, ending_of
-from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening
+from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening, the_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,15 +112,7 @@ class GRPCWeb:
         reader = _Messages(response, self._max)
         messages = reader.feed(response.content) if response.content else []
         ending = reader.end(())
-        if ending.code is not Code.OK:
-            return Answer(None, ending, reader.initial)
-        if len(messages) != 1:
-            raise RPCError(
-                Code.INTERNAL,
-                f"the response has {len(messages)} messages, where {method.path} returns one",
-                metadata=ending.trailing,
-            )
-        return Answer(messages[0], ending, reader.initial)
+        return the_one(messages, ending, reader.initial, method)
 
     def messages(self, response: Response, method: Method) -> Messages:
         """As of an `RPCProtocol`."""
