@@ -205,11 +205,10 @@ TABLE: Table = {
         Opt("timeout", "--timeout", "SECONDS", "Time limit of one attempt.", SECONDS, "30"),
     ),
     "Retries and failures": (
-        Opt("retry", "--retry", "N", "Maximum number of attempts per row; 1 for no retries.", COUNT,
-            "4, or 6 with --retry-policy"),
+        Opt("retry", "--retry", "N", "Maximum number of attempts per row; 1 for no retries.", COUNT, "4"),
         Opt(
             "retry_policy", "--retry-policy", "POLICY",
-            "What decides on retries, within all other limits: learned, by which retries have helped so far.",
+            "What decides on retries, within all other limits: learned, by which have helped so far (--retry: 6).",
             choice("learned"),
         ),
         Opt(
