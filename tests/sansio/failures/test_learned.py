@@ -48,7 +48,7 @@ def test_a_first_failure_is_retried_at_once():
 
 
 def test_the_wait_that_ends_well_is_chosen():
-    choice = taught({arm: (0, 9) for arm in range(6)} | {6: (41, 11)}).choose(KEY, 10.0, (0.5, 0.5), 0.0)
+    choice = taught(dict.fromkeys(range(6), (0, 9)) | {6: (41, 11)}).choose(KEY, 10.0, (0.5, 0.5), 0.0)
     assert (choice.arm, choice.wait) == (6, 2.0)
     assert choice.reason.startswith("41 of 52 such waits ended well; ")
 
@@ -163,7 +163,7 @@ def test_any_history_keeps_every_promise(history, patience, explore, memory, mos
         if good is not None:
             learning.settle(choice, good)
     for _, seen in list(learning.items()):
-        assert all(isfinite(count) and count >= 0 for count in (*seen.good, *seen.bad, seen.tried, seen.won))
+        assert all(isfinite(count) and count >= 0 for count in (*seen.good, *seen.bad, seen.tried, seen.won, seen.unit))
         assert 0 <= seen.refused <= seen.asked + 1e-9
 
 

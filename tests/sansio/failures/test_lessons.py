@@ -36,7 +36,7 @@ def test_how_a_retry_ended_is_learned(failure, again, won):
     learning, lessons, noted = chosen()
     assert lessons.ended(failure, again=again)
     [(_, seen)] = learning.items()
-    assert (seen.tried, seen.won) == (1, won)
+    assert (seen.tried / seen.unit, seen.won / seen.unit) == (1, won)
     assert noted == [True]
     assert not lessons.ended(failure, again=again)  # once
 
