@@ -4,7 +4,7 @@ What was seen is kept for nine waits, the arms: how many retries after such a wa
 After a failure each wait that ends in time has a value:
 
     chance      the share that ended well, with a mild belief that retries help (`_BELIEF`) where little has been seen
-    value       chance x (1 - patience x wait / time left) - price of a retry
+    value       chance x (1 - patience x wait / time left, at most ten seconds) - price of a retry
 
 The wait with the highest value is chosen; if even that is hardly worth anything, or less than what else can be had at
 once (a fallback), there is no retry. It is a multi-armed bandit (epsilon-greedy): a small share of the decisions tries
@@ -49,7 +49,7 @@ _BELIEF = 1.0, 0.5  # retries that ended well, and that did not, before any was 
 _PRICE = 0.15  # of a retry: what it costs the host, in successes
 _LEAST = 0.05  # the value from which on a retry is sent
 _SPARE = 0.05  # seconds that an attempt needs after the wait, at the very least
-_HORIZON = 60.0  # seconds: waiting is worth no more where there is more time, or no deadline
+_HORIZON = 10.0  # seconds: waiting costs as if no more were left where there are, or where there is no deadline
 _AGED = 60.0  # seconds after which the age of what was seen is taken into account
 _BIG, _ALMOST_NOTHING = 1e9, 1e-12  # of units and of shares: beyond, numbers would lose their precision
 _IDLE = 600.0  # seconds (rule 5)
