@@ -115,6 +115,9 @@ class Cassette:
         self._seen: files.Recording | None = None
         self._old: list[tuple[Exchange, list[Condition]]] = []
         self._new: list[Exchange] = []
+        self._saved = 0
+        self._records = False
+        self._started = False
         self._problems: list[UnmatchedCall] = []
         self._secrets = Secrets(self._masks, self._keep)
 
@@ -129,12 +132,12 @@ class Cassette:
     @property
     def played(self) -> int:
         """How many attempts were replayed."""
-        return sum(exchange.played for exchange, _ in self._old)
+        return sum(exchange.played for exchange, _ in self._old) - self._saved
 
     @property
     def recorded(self) -> int:
         """How many attempts were recorded in this run."""
-        return len(self._new)
+        return len(self._new) + self._saved
 
     @property
     def unused(self) -> list[str]:
@@ -164,6 +167,7 @@ class Cassette:
             ConfigError: The file is no cassette.
         """
         self._load()
+        self._started = True
         interception.register(self)
 
     def stop(self) -> None:
@@ -172,6 +176,7 @@ class Cassette:
         Raises:
             ConfigError: The file can't be written.
         """
+        self._started = False
         interception.unregister(self)
         self.save()
 
@@ -203,6 +208,16 @@ class Cassette:
         self._problems.clear()
         return told
 
+    def closed(self, *, failed: bool) -> None:
+        """Take in that a client has closed the transport that was made for it: write, if no `stop` will do that.
+
+        Args:
+            failed: Whether an exception closes it.
+        """
+        if not self._started:
+            self.failed = self.failed or failed or bool(self._problems)
+            self.save()
+
     def save(self) -> None:
         """Write what was recorded, secrets masked (rule 4); nothing where nothing is new.
 
@@ -219,14 +234,16 @@ class Cassette:
             if over and self.failed and seen.text and not seen.unfinished:
                 return
             old = [] if over else [row_of(exchange) for exchange, _ in self._old]
-            rows = [row_of(exchange) for exchange in masked(new, self._secrets)]
+            written = masked(new, self._secrets)
+            rows = [row_of(exchange) for exchange in written]
             unfinished = self.failed and not (seen.text and not seen.unfinished)
             files.save(self.path, [*old, *rows], seen, unfinished=unfinished)
             self._seen = files.load(self.path)
-            self._old += [(exchange, []) for exchange in masked(new, self._secrets)]
-            for exchange, _ in self._old[len(self._old) - len(new) :]:
-                exchange.played = exchange.played or 1
-            self._new = [exchange for exchange in self._new if exchange not in new]
+            for exchange in written:
+                exchange.played = 1
+                self._old.append((exchange, self._asked(exchange)))
+            self._new = [exchange for exchange in self._new if all(exchange is not each for each in new)]
+            self._saved += len(new)
 
     # --- what the transports ask -------------------------------------------------------------------------------------
 
@@ -237,9 +254,7 @@ class Cassette:
     async def send(self, request: Request, network: Network) -> Response:
         """As of an `Interceptor`: replay an exchange that fits, or record a new one."""
         self._secrets.learn(request)
-        seen = self._load()
-        once = self.mode == "once" and (not seen.text or seen.unfinished)
-        records = once or self.mode in {"new", "all"}
+        self._load()
         if self._old and self.mode != "all":
             call = await received(request)
             exchange = self._taken(call)
@@ -247,9 +262,9 @@ class Cassette:
                 return await self._replay(exchange, request, call)
             if isinstance(request.content, Body) and not is_stream(request):
                 request, network = _read_before(request, network, call.content)
-            if not records:
+            if not self._records:
                 raise self._noted(self._why(call))
-        elif not records:
+        elif not self._records:
             raise self._noted(self._why(await received(request)))
         return await self._record(request, network)
 
@@ -311,11 +326,15 @@ class Cassette:
         if self._seen is None:
             with self._lock:
                 seen = files.load(self.path)
-                for exchange in seen.exchanges:
-                    self._old.append((exchange, conditions.conditions_of(exchange, self._parts, self._ignored)))
+                self._old = [(exchange, self._asked(exchange)) for exchange in seen.exchanges]
+                fresh = not seen.text or seen.unfinished
+                self._records = self.mode in {"new", "all"} or (self.mode == "once" and fresh)
                 self._secrets = Secrets(self._masks, self._keep, highest(seen.text))
                 self._seen = seen
         return self._seen
+
+    def _asked(self, exchange: Exchange) -> list[Condition]:
+        return conditions.conditions_of(exchange, self._parts, self._ignored)
 
     def _why(self, call: MockCall) -> str:
         text = why_unmatched(call, self._old, self.path, self.mode, exists=bool(self._load().text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from asyncapi.clock import SYSTEM
@@ -49,4 +50,4 @@ class TapeTransport:
         """Close the transport that recorded, and write what was recorded."""
         if self._made is not None:
             await self._made.aclose()
-        self._cassette.save()
+        self._cassette.closed(failed=sys.exc_info()[0] is not None)
