@@ -218,8 +218,7 @@ class Route(Script):
     def default(self) -> Step:
         """Return what it does without a script: an empty 200, or a socket that closes."""
         made = Route("", [], "", required=False, handshake=self.handshake)
-        made.accept() if self.handshake else made.reply()
-        return made._steps[0]
+        return first_step(made.accept() if self.handshake else made.reply())
 
     def assert_called_once_with(self, **asked: Unpack[RouteOptions]) -> None:
         """Check that there was exactly one call, and what was sent; the options are those of `api_mock.route`."""
@@ -233,6 +232,11 @@ class Route(Script):
         wrong = [text for each in conditions_of(asked) if (text := each.difference(call))]
         if wrong:
             raise AssertionError(f"the last call of {self.name}: {'; '.join(wrong)}")
+
+
+def first_step(route: Script) -> Step:
+    """Return the first step of a route's script."""
+    return route._steps[0]  # noqa: SLF001 - of its own room
 
 
 def conditions_of(asked: RouteOptions) -> list[Condition]:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from asyncapi.errors import ConfigError, RPCError
 from asyncapi.messages.code import Code
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.testing import matching, rpc_wire
-from asyncapi.testing.mock_route import Script
+from asyncapi.testing.mock_route import Script, first_step
 from asyncapi.testing.rpc_wire import Ended
 from asyncapi.testing.steps import FAULTS, Step, failing
 
@@ -60,7 +61,7 @@ class RPCRoute(Script):
 
     def default(self) -> Step:
         """Return what it does without a script: an empty message."""
-        return RPCRoute("", [], "", required=False, handshake=False).reply(b"")._steps[0]
+        return first_step(RPCRoute("", [], "", required=False, handshake=False).reply(b""))
 
     def reply(
         self,
@@ -99,8 +100,7 @@ class RPCRoute(Script):
                 return rpc_wire.streamed(call.request, source, end, initial)
             server = _Server(source, call)
             response = rpc_wire.streamed(call.request, server.messages(), end, initial)
-            if response.open_body is not None:
-                response.open_body.hold(lambda _: server.stop())
+            release_at_end(response, lambda _: server.stop())
             return response
 
         return self.add(Step(make, delay=delay), times)

@@ -34,7 +34,7 @@ def suite(tmp_path):
         plugins = ("-p", "asyncapi.testing.pytest_plugin", "-p", "no:cacheprovider", "-W", "error")
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", *plugins, *options, "test_it.py"],
-            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120,
+            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
 
@@ -109,7 +109,7 @@ def test_skipped(api_mock):
 
 
 def test_an_autouse_fixture_keeps_all_tests_off_the_network(suite):
-    done, said = suite("""
+    _, said = suite("""
 @pytest.fixture(autouse=True)
 def offline(api_mock): ...
 
@@ -154,13 +154,15 @@ async def test_swallowed(api_mock{more}):
 def anyio_backend():
     return "asyncio"
 """
-    for mark, more, plugin in (("asyncio", "", "asyncio"), ("anyio", ", anyio_backend", "anyio")):
-        done, said = suite(code.format(mark=mark, more=more), "-p", plugin)
+    scope = ("-o", "asyncio_default_fixture_loop_scope=function")
+    for mark, more, options in (("asyncio", "", ("asyncio", *scope)), ("anyio", ", anyio_backend", ("anyio",))):
+        done, said = suite(code.format(mark=mark, more=more), "-p", *options)
+        assert done == 1
         assert "1 failed, 1 passed" in said, said
 
 
 def test_tests_in_parallel_processes_do_not_meet(suite):
-    done, said = suite(
+    _, said = suite(
         """
 @pytest.mark.parametrize("number", range(6))
 def test_it(api_mock, number):
@@ -172,7 +174,7 @@ def test_it(api_mock, number):
 
 
 def test_after_a_test_the_network_is_back(suite):
-    done, said = suite("""
+    _, said = suite("""
 def test_first(api_mock):
     api_mock.get("/a").reply(json=1)
     assert asyncio.run(program("/a")) == 1
@@ -185,7 +187,7 @@ def test_second():
 
 
 def test_the_clock_makes_backoff_of_the_programs_own_clients_virtual(suite):
-    done, said = suite("""
+    _, said = suite("""
 def test_it(api_mock, api_clock):
     route = api_mock.get("/a").reply(503, retry_after=20).then.fail("timeout", delay=10).then.reply(json=1)
     assert api_clock.run(program("/a", timeout=120)) == 1

@@ -77,7 +77,7 @@ async def test_a_stream_that_fails_after_a_message(api_mock, protocol):
     api_mock.grpc("/greet.v1.Greeter/Many", request=pb.Ask).reply(many)
     got = []
     async with client(retry=None) as api:
-        with pytest.raises(RPCError, match="gone"):
+        with pytest.raises(RPCError, match="gone"):  # noqa: PT012 - all of it fails
             async for reply in GreeterStub(api.grpc(protocol)).Many(pb.Ask(n=7)):
                 got.append(reply.n)
     assert got == [7]
