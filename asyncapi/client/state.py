@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.client.layer_settings import LayerSettings
+    from asyncapi.client.learned import LearnedRetries
     from asyncapi.clock import Clock
     from asyncapi.layers.balance import EndpointSet
     from asyncapi.layers.telemetry import Meter
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
     from asyncapi.sansio.failures.circuit import Circuit
     from asyncapi.sansio.failures.idempotency import UsedKeys
     from asyncapi.sansio.failures.retry_budget import Retries
-    from asyncapi.settings import RateLimit, Redis
+    from asyncapi.sansio.failures.lessons import Lessons
+    from asyncapi.settings import Learned, RateLimit, Redis
     from asyncapi.sharing.fleet import Fleet
     from asyncapi.types import Send
 
+_MAX_POLICIES = 16  # of learned retries; a client has one, its calls perhaps a few
 _STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share
 
 
@@ -97,6 +100,7 @@ class ClientState:
         self.flights: Flights | None = Flights() if settings.single_flight else None
         self.cached: Counts | None = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
+        self.learned: dict[Learned, LearnedRetries] = {}
         self.answers: Answers[Any] | None = None
         if settings.cache is not None or settings.fallback:
             self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
@@ -111,6 +115,17 @@ class ClientState:
         if self._cookies is not None:
             self._cookies = cookies_everywhere(endpoints, self._cookies)
         return endpoints
+
+    async def lessons(self, policy: Learned, host: str) -> Lessons:
+        """Begin what a call to a host learns of its retries; calls with equal policies learn together."""
+        known = self.learned.get(policy)
+        if known is None:
+            from asyncapi.client.learned import LearnedRetries  # noqa: PLC0415 - most clients learn no retries
+
+            if len(self.learned) >= _MAX_POLICIES:
+                del self.learned[next(iter(self.learned))]
+            known = self.learned[policy] = LearnedRetries(policy)
+        return known.lessons(host)
 
     def for_own_options(self) -> ClientState:
         """Return a view of the same state for calls with `auth=` or `redirects=`, which may act for any user."""
