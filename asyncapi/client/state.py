@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.sansio.failures.circuit import Circuit
     from asyncapi.sansio.failures.idempotency import UsedKeys
-    from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.sansio.failures.lessons import Lessons
+    from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.settings import Learned, RateLimit, Redis
     from asyncapi.sharing.fleet import Fleet
     from asyncapi.types import Send

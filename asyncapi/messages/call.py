@@ -18,8 +18,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
     elsewhere, tried                  layers.balance
-    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry,
-                                      speakers.graphql_asking
+    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect,
+                                      sansio.failures.retry_choice, speakers.graphql_asking
     phase                             layers.auth, layers.concurrency, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
@@ -48,7 +48,8 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     resend                            layers.auth
     refused                           layers.auth; speakers.line: what an earlier call was refused for
     instead                           nobody yet
-    cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
+    cause, ended_by, held_by          sansio.failures.giving_up
+                                      layers.singleflight: those of the flight
 """
 
 from __future__ import annotations

@@ -270,7 +270,7 @@ class Learning:
             value = self._value(seen, arm, left)
         return Choice(key, arm, wait, value, chance, why, allowed, best, explored=explored, left=left, seen=seen)
 
-    def settle(self, choice: Choice, good: bool) -> None:  # noqa: FBT001 - the one thing that it is told
+    def settle(self, choice: Choice, good: bool) -> None:
         """Take in how the retry that was chosen has ended; once, and only if it was sent.
 
         Args:
@@ -334,7 +334,7 @@ class Learning:
 def key_of(request: Request, failure: Response | TransportError) -> Key:
     """Name the route and the kind of failure that a retry is learned for (rule 6)."""
     call = request.call
-    route = request.route if request.route is not None else route_of((call.original or request.target).path)
+    route = request.route if request.route is not None else route_of(call.original.path)
     return f"{request.method} {route}", kind_of(failure)
 
 
