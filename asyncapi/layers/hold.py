@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Send
 
 _SPARE = 0.05  # seconds before its deadline at which a call leaves the queue
+_SOON = 0.001  # seconds
 _UNBOUNDED = 30.0  # seconds that a call without a deadline waits
 
 
@@ -110,19 +111,20 @@ class Line:
             refusals.emptied()
 
     def _due(self, now: float) -> float:
+        """When to look again; later than now."""
         due = self.refusals.due()
-        if due <= now:  # only last attempts wait (rule 4)
-            due = self.refusals.since + 2 * max(_SPARE, self.refusals.lasted(now))
-        return max(due, now + 0.001)
+        if due <= now:  # somebody might go, but keeps an attempt for later (rule 4)
+            due = self.refusals.alone_from(last=not next(iter(self._queue.values())))
+        return max(due, now + _SOON)
 
     def _next(self, now: float) -> asyncio.Future[bool] | None:
         """The next in order; while the host refuses, of those with attempts to spare (rule 4)."""
-        first = next(iter(self._queue))
+        first, spare = next(iter(self._queue.items()))
         refusals = self.refusals
-        if not refusals.run or self._queue[first]:
+        if not refusals.run or (spare and len(self._queue) > 1):
             return first
-        other = next((turn for turn, spare in self._queue.items() if spare), None)
-        if other is None and now >= refusals.next + refusals.lasted(now) / 2:
+        other = None if spare else next((turn for turn, more in self._queue.items() if more), None)
+        if other is None and now >= refusals.alone_from(last=not spare):
             return first
         return other
 

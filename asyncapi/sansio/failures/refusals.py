@@ -7,7 +7,7 @@
                a connection                                   returning  those who wait may go, faster and faster
     returning  a connection                                   returning  one more may be under way at a time
                nobody waits any more                          open
-               a refusal                                      refusing
+               `RUN` refusals in a row                        refusing
 
 Rules:
 1. The time to the next probe begins at `FIRST` and doubles, up to a third of the time that the host has refused for,
@@ -19,6 +19,8 @@ Rules:
 4. Refusals that were seen long ago say nothing of now: after a minute without one, the count begins anew.
 5. A call is held only where the outage is likely to end in its time: what has lasted for some time lasts as long
    again, as often as not. So it is held for an outage that is up to twice as old as the time that it has left.
+6. A call that waits alone has only its own attempts to probe with. So each comes when the outage is twice as old as at
+   the one before, and the last one when it is `_LAST` times as old, and more.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ _GROWTH = 2.0
 _SHARE = 1 / 3  # of the time that the host has refused for (rule 1)
 _OLD = 60.0  # seconds (rule 4)
 _OUTLASTS = 2.0  # times the time left (rule 5)
+_LAST = 6.0  # times the age of the outage (rule 6)
 _UNBOUNDED = 30.0  # seconds that a call without a deadline has
 
 
@@ -82,15 +85,20 @@ class Refusals:
             self._gap = min(LONGEST, max(self._gap * _GROWTH if now >= self.next else self._gap, FIRST))
             self._gap = min(self._gap, max(FIRST, _SHARE * (now - self.since)))
             self.next = max(self.next, now + self._gap * (1 + 0.5 * draw))
-        self.run = RUN if self.returning else self.run + 1
-        self.returning, self._room, self._last = False, 1, now
+        self.run, self._last = self.run + 1, now
+        if self.run >= RUN:
+            self.returning, self._room = False, 1
 
     def connected(self, began: float, now: float) -> bool:
         """Take in that an attempt got a connection; whether that changes anything."""
         if self.run:
             if began < self.since:  # rule 3
                 return False
-            self.returning, self.run, self._room = True, 0, 1
+            if self.run >= RUN:
+                self.returning, self._room = True, 1
+            self.run = 0
+            if not self.returning:
+                return False
         elif not self.returning:
             return False
         self._room += 1
@@ -117,6 +125,14 @@ class Refusals:
         self.out += 1
         if not self.returning:
             self._verdict = now
+
+    def alone_from(self, *, last: bool) -> float:
+        """When the only call that waits may go: it must make its attempts last (rule 6).
+
+        Args:
+            last: Whether it is the last attempt that it has.
+        """
+        return self._last + (_LAST if last else 1.0) * max(FIRST, self._last - self.since)
 
     def ended(self) -> None:
         """Take in that an attempt that was let go has ended, however it did."""
