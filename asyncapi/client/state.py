@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from asyncapi.client.learned import LearnedRetries
     from asyncapi.clock import Clock
     from asyncapi.layers.balance import EndpointSet
+    from asyncapi.layers.hold import Line
     from asyncapi.layers.telemetry import Meter
     from asyncapi.messages.request import Request
     from asyncapi.sansio.failures.circuit import Circuit
@@ -100,6 +101,11 @@ class ClientState:
         self.flights: Flights | None = Flights() if settings.single_flight else None
         self.cached: Counts | None = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
+        self.lines: Keyed[Line] | None = None
+        if settings.retry is not None and settings.retry.policy is not None and settings.retry.policy.hold:
+            from asyncapi.layers.hold import Line  # noqa: PLC0415 - most clients learn no retries
+
+            self.lines = Keyed(partial(Line, clock), busy=lambda line: line.busy)
         self.learned: dict[Learned, LearnedRetries] = {}
         self.answers: Answers[Any] | None = None
         if settings.cache is not None or settings.fallback:
@@ -160,6 +166,9 @@ class ClientState:
         paced_by = host if not callable(self.settings.pace) else self.settings.pace(request)
         if self.paces is not None and (pacer := self.paces[paced_by].pacer).active:
             seen["server's limit"] = f"next in {max(0.0, pacer.delay(now)):.3g} s"
+        line = None if self.lines is None else self.lines.get(request.call.host)
+        if line is not None and line.refusals.run:
+            seen["hold"] = f"refused for {line.refusals.lasted(now):.3g} s, {line.length} waiting"
         if self.circuits is not None and self.settings.breaker is not None:
             key = self.settings.breaker.key
             circuit = self.circuits[host if key is None else key(request)].snapshot(now)
@@ -169,6 +178,8 @@ class ClientState:
     async def aclose(self) -> None:
         """Cancel the timers, and end what credentials have under way."""
         self.watchdog.close()
+        for line in (self.lines or {}).values():
+            line.close()
         if self.hedges is not None:
             self.hedges.close()
         try:
