@@ -169,22 +169,24 @@ class Files:
     def _file(self, file: str, at: Place, said_at: Place, reference: str) -> str | None:
         if not file:
             return at.file
+        place = ""
         try:
             place = sources.beside(at.file or self.source, file)
             if place == self._own():
                 return ""
-            if place in self._broken:
-                raise ConfigError(self._broken[place])
-            if place not in self.values:
-                if len(self.values) > MAX_FILES:
-                    raise ConfigError(f"the document refers to more than {MAX_FILES} files")
-                self.values[place] = sources.parse(sources.load(place), place).value
+            if place not in self.values and place not in self._broken:
+                self.values[place] = self._loaded(place)
         except ConfigError as error:
-            if "place" in locals():
-                self._broken[place] = error.message
-            self.problem(said_at, f"the $ref {reference} can't be followed: {error.message}")
+            self._broken[place] = error.message
+        if place in self._broken:
+            self.problem(said_at, f"the $ref {reference} can't be followed: {self._broken[place]}")
             return None
         return place
+
+    def _loaded(self, place: str) -> Any:
+        if len(self.values) > MAX_FILES:
+            raise ConfigError(f"the document refers to more than {MAX_FILES} files")
+        return sources.parse(sources.load(place), place).value
 
     def _own(self) -> str:
         if sources.is_url(self.source) or self.source in {"", "-", "<bytes>"}:

@@ -5,11 +5,20 @@ The document is OpenAPI 3.1, as `parts`, `swagger2` and `schemas` make it: only 
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any, cast
 
 from asyncapi.openapi.document import (
-    Media, Operation, Parameter, Reply, RequestBody, Security, SecurityScheme, Server, Tag,
+    Media,
+    Operation,
+    Parameter,
+    Reply,
+    RequestBody,
+    Security,
+    SecurityScheme,
+    Server,
+    Tag,
 )  # fmt: skip
 from asyncapi.openapi.files import Place, tokens
 from asyncapi.openapi.parts import METHODS
@@ -76,9 +85,9 @@ def _parameter(raw: dict[str, Any], *, header: str = "") -> Parameter:
         style = "form" if where in {"query", "cookie"} else "simple"
     explode = raw.get("explode")
     media_type, schema = None, raw.get("schema")
-    for media_type, media in raw.get("content", {}).items():
+    if contents := raw.get("content"):
+        media_type, media = next(iter(contents.items()))
         schema = media.get("schema")
-        break
     return Parameter(
         name=header or raw["name"],
         where=cast("Any", where),
@@ -145,14 +154,14 @@ def servers(raw: Any) -> tuple[Server, ...]:
                 str(name): value
                 for name, value in (given if isinstance(given, dict) else {}).items() if isinstance(value, dict)
             }  # fmt: skip
-            url = re.sub(r"\{([^{}]*)\}", lambda match, known=variables: _filled(match, known), template)
+            url = re.sub(r"\{([^{}]*)\}", functools.partial(_filled, variables), template)
             made.append(
                 Server(url=url, description=_text(each.get("description")), template=template, variables=variables)
             )
     return tuple(made)
 
 
-def _filled(match: re.Match[str], variables: dict[str, dict[str, Any]]) -> str:
+def _filled(variables: dict[str, dict[str, Any]], match: re.Match[str]) -> str:
     variable = variables.get(match[1], {})
     if "default" in variable:
         return str(variable["default"])

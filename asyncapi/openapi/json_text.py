@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["lines", "parse"]
 
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[\[\]{},:\n]|[^\s"\[\]{},:]+', re.DOTALL)
+_PIECE = re.compile(r'"((?:[^"\\]|\\.)*)"|[\[\]{},:\n]|[^\s"\[\]{},:]+', re.DOTALL)
 
 
 def parse(text: str) -> Parsed:
@@ -58,25 +58,25 @@ def lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
     """Yield the path and the line of every key and item of a JSON text, from its beginning."""
     path: list[str | int] = []
     line, key_next = 1, False
-    for match in _TOKEN.finditer(text):
-        token = match[0]
-        if token == "\n":
+    for match in _PIECE.finditer(text):
+        piece = match[0]
+        if piece == "\n":
             line += 1
-        elif token in "{[":
+        elif piece in "{[":
             if path and isinstance(path[-1], int):
                 yield tuple(map(str, path)), line
-            path.append("" if token == "{" else 0)
-            key_next = token == "{"
-        elif token in "}]":
+            path.append("" if piece == "{" else 0)
+            key_next = piece == "{"
+        elif piece in "}]":
             path and path.pop()
             key_next = False
-        elif token == ",":
+        elif piece == ",":
             if path and isinstance(last := path[-1], int):
                 path[-1] = last + 1
             key_next = bool(path) and isinstance(path[-1], str)
-        elif token == ":":
+        elif piece == ":":
             key_next = False
         elif key_next and match[1] is not None:
-            path[-1] = json.loads(token)
+            path[-1] = json.loads(piece)
             key_next = False
             yield tuple(map(str, path)), line

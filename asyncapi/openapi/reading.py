@@ -71,10 +71,10 @@ def _document(raw: Any, place: str, twice: list[tuple[tuple[str, ...], str, int 
 
 def _plain(raw: dict[str, Any], spec: str, files: Files) -> tuple[dict[str, Any], list[Problem]]:
     old = spec == "2.0"
-    components = raw.get("components") if isinstance(raw.get("components"), dict) else {}
     schemas = Schemas(files, "/definitions" if old else "/components/schemas", old=spec in {"2.0", "3.0"})
-    schemas.components(raw.get("definitions") if old else components.get("schemas"))
     parts = Parts2(files, schemas) if old else Parts(files, schemas)
+    components = {} if old else parts.mapping(raw.get("components"), Place("", "/components"), "components")
+    schemas.components(raw.get("definitions") if old else components.get("schemas"))
     if isinstance(parts, Parts2):
         parts.consumes, parts.produces = raw.get("consumes"), raw.get("produces")
     plain: dict[str, Any] = {"openapi": "3.1.0"}

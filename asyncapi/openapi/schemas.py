@@ -56,7 +56,7 @@ class Schemas:
         """Read the schemas that the document itself names."""
         named = {str(name): value for name, value in raw.items()} if isinstance(raw, dict) else {}
         at = Place("", self.home)
-        for name, value in named.items():
+        for name in named:
             self._names[at / name] = name
             self.made[name] = {}
         for name, value in named.items():
@@ -114,8 +114,7 @@ class Schemas:
                 made[key] = self.read(value, at / key)
         for key in _LISTS:
             if isinstance(value := made.get(key), list):
-                if key != "prefixItems" or "items" in made or value:
-                    made[key] = [self.read(each, at / key / index) for index, each in enumerate(value)]
+                made[key] = [self.read(each, at / key / index) for index, each in enumerate(value)]
         for key in _MAPS:
             if isinstance(value := made.get(key), dict):
                 made[key] = {str(name): self.read(each, at / key / name) for name, each in value.items()}
@@ -178,6 +177,7 @@ class Schemas:
         return self.name(target, at)
 
 
+_ABOUT: tuple[str, ...] = ("description", "title", "deprecated", "default", "readOnly", "writeOnly")
 _MAY_BE_NULL = frozenset({"default", "example", "const"})
 
 
@@ -263,8 +263,7 @@ def _nullable(made: dict[str, Any]) -> dict[str, Any]:
 
 def _or_null(made: dict[str, Any]) -> dict[str, Any]:
     """Wrap a schema of `allOf`, in place: its object may have been referenced."""
-    outer = {key: made.pop(key) for key in ("description", "title", "deprecated", "default", "readOnly", "writeOnly")
-             if key in made}  # fmt: skip
+    outer = {key: made.pop(key) for key in _ABOUT if key in made}
     if isinstance(kind := made.get("type"), list):
         made["type"] = next((each for each in kind if each != "null"), "null")
     inner = dict(made)

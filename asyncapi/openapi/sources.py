@@ -50,8 +50,8 @@ def _fetched(url: str) -> bytes:
     from asyncapi.blocking import Client  # noqa: PLC0415 - most documents are files
 
     try:
-        with Client() as client:
-            return client.get(url, timeout=MAX_SECONDS, max_body=MAX_BYTES).content
+        with Client(max_body=MAX_BYTES) as client:
+            return client.get(url, timeout=MAX_SECONDS).content
     except ConfigError:
         raise
     except AsyncAPIError as error:
@@ -77,7 +77,7 @@ def beside(place: str, reference: str) -> str:
         if urlsplit(joined)[:2] != urlsplit(place)[:2]:
             raise ConfigError(f"it is on another server than the document: download {reference}, and refer to the file")
         return joined
-    if is_url(reference) or urlsplit(reference).scheme not in {"", "file"} and not Path(reference).exists():
+    if is_url(reference) or (urlsplit(reference).scheme not in {"", "file"} and not Path(reference).exists()):
         raise ConfigError(f"a file may only refer to files: download {reference}, and refer to the copy")
     if place in {"", "<bytes>"}:
         raise ConfigError("the document came as bytes, so nothing stands beside it: give the path of its file")

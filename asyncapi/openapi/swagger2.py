@@ -146,7 +146,7 @@ class Parts2(Parts):
         """Read a response (rule 3)."""
         value, at = self.resolved(raw, at, "a response")
         made = {key: each for key, each in value.items() if key not in {"schema", "examples", "headers"}}
-        examples = value.get("examples") if isinstance(value.get("examples"), dict) else {}
+        examples = self.mapping(value.get("examples"), at / "examples", "examples")
         if "schema" in value:
             schema = self.schemas.read(value["schema"], at / "schema")
             if isinstance(value["schema"], dict) and value["schema"].get("type") == "file":
