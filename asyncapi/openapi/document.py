@@ -32,7 +32,7 @@ class Problem:
     where: str
     what: str
     hint: str = ""
-    severity: Literal["error", "warning"] = "error"
+    severity: Literal["error", "warning", "note"] = "error"  # a note: what the client leaves out, and no fault
     line: int | None = None
 
     def __str__(self) -> str:
