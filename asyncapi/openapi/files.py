@@ -88,8 +88,8 @@ class Files:
             seen.add(place)
             reference, at = value["$ref"], place
 
-    def one(self, reference: Any, at: Place, said_at: Place | None = None) -> Found | None:
-        """Follow one reference, without following what it leads to."""
+    def one(self, reference: Any, at: Place, said_at: Place | None = None, *, mild: bool = False) -> Found | None:
+        """Follow one reference, but not what it leads to. With `mild` one that leads nowhere is a warning."""
         said_at = said_at or at
         if not isinstance(reference, str):
             self.problem(said_at, "a $ref is text: a pointer such as #/components/schemas/Pet")
@@ -97,7 +97,7 @@ class Files:
         file, _, fragment = reference.partition("#")
         if file and (known := self._known_id(reference)):
             return Found(self._step(known), known)
-        target = self._file(file, at, said_at, reference)
+        target = self._file(file, at, said_at, reference, mild=mild)
         if target is None:
             return None
         place = Place(target, unquote(fragment))
@@ -105,7 +105,7 @@ class Files:
             place = self._anchors_of(target).get(f"#{place.pointer}", place)
         value = self._step(place)
         if value is MISSING:
-            return self._around(place, at, reference, said_at)
+            return self._around(place, at, reference, said_at, mild=mild)
         if place == Place("", ""):
             self.problem(
                 said_at, f"the $ref {reference} means the whole document", "Name a part of it: #/components/..."
@@ -133,7 +133,7 @@ class Files:
                 return MISSING
         return value
 
-    def _around(self, place: Place, at: Place, reference: str, said_at: Place) -> Found | None:
+    def _around(self, place: Place, at: Place, reference: str, said_at: Place, *, mild: bool) -> Found | None:
         """Rule 4; or say what is missing."""
         parts = tokens(place.pointer) if place.pointer.startswith("/") else []
         if len(parts) > 1 and parts[0] in {"$defs", "definitions"}:
@@ -149,7 +149,7 @@ class Files:
                         warning=True,
                     )
                     return Found(value, near)
-        self.problem(said_at, f"the $ref {reference} leads nowhere", self._hint(place))
+        self.problem(said_at, f"the $ref {reference} leads nowhere", self._hint(place), warning=mild)
         return None
 
     def _hint(self, place: Place) -> str:
@@ -166,7 +166,7 @@ class Files:
         near = get_close_matches(last, [str(key) for key in list(value)[:5000]], n=1)
         return f"Is {near[0]!r} meant?" if near else f"Define {last!r} there, or remove the reference."
 
-    def _file(self, file: str, at: Place, said_at: Place, reference: str) -> str | None:
+    def _file(self, file: str, at: Place, said_at: Place, reference: str, *, mild: bool) -> str | None:
         if not file:
             return at.file
         place = ""
@@ -179,7 +179,7 @@ class Files:
         except ConfigError as error:
             self._broken[place] = error.message
         if place in self._broken:
-            self.problem(said_at, f"the $ref {reference} can't be followed: {self._broken[place]}")
+            self.problem(said_at, f"the $ref {reference} can't be followed: {self._broken[place]}", warning=mild)
             return None
         return place
 
