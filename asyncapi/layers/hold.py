@@ -13,6 +13,7 @@ Rules:
    instead of a backoff. Attempts, budget and safety stay as they are.
 4. The last attempt that a call has is not used up as a probe while other calls can probe.
 5. A call that can go to another endpoint, or has a fallback at hand, is not held.
+6. A connection counts as soon as it is there: a host whose responses take long keeps nobody waiting.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Layer, Send
 
 _SPARE = 0.05  # seconds before its deadline at which a call leaves the queue
+_CONNECTED = frozenset({"send", "headers", "body"})
 _SOON = 0.001  # seconds
 _UNBOUNDED = 30.0  # seconds that a call without a deadline waits
 
@@ -53,6 +55,7 @@ class Line:
         self._clock = clock
         self._queue: OrderedDict[asyncio.Future[bool], bool] = OrderedDict()  # True: it has attempts to spare
         self._timer: asyncio.TimerHandle | None = None
+        self._flying: dict[Call, float] = {}  # sent while the host refused, and when: not yet known to be connected
 
     @property
     def length(self) -> int:
@@ -94,6 +97,7 @@ class Line:
     def move(self) -> None:
         """Let go who may go, and come back when the next one may."""
         now, refusals = self._clock.now(), self.refusals
+        self._look(now)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -115,7 +119,26 @@ class Line:
         due = self.refusals.due()
         if due <= now:  # somebody might go, but keeps an attempt for later (rule 4)
             due = self.refusals.alone_from(last=not next(iter(self._queue.values())))
+        for began in self._flying.values():
+            due = min(due, began + self.refusals.settles)
+            break
         return max(due, now + _SOON)
+
+    def sent(self, call: Call, began: float) -> None:
+        """Take in that an attempt is sent to a host that refuses connections."""
+        self._flying[call] = began
+
+    def landed(self, call: Call) -> None:
+        """Take in that it has ended."""
+        self._flying.pop(call, None)
+
+    def _look(self, now: float) -> None:
+        """See which attempts have a connection by now: their responses may take long (rule 6)."""
+        settled = [call for call, began in self._flying.items() if now >= began + self.refusals.settles]
+        for call in settled:
+            began = self._flying.pop(call)
+            if call.phase in _CONNECTED:
+                self.refusals.connected(began, now)
 
     def _next(self, now: float) -> asyncio.Future[bool] | None:
         """The next in order; while the host refuses, of those with attempts to spare (rule 4)."""
@@ -168,6 +191,7 @@ async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> obje
         turn = await _wait(request, line, clock)
         began = clock.now()
     call.line = ""
+    line.sent(call, began)
     try:
         response = await inner(request)
     except ConnectError as error:
@@ -183,6 +207,7 @@ async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> obje
         refusals.connected(began, clock.now())
         return response
     finally:
+        line.landed(call)
         if turn:
             refusals.ended()
         line.move()

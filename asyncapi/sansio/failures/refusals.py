@@ -27,11 +27,12 @@ from __future__ import annotations
 
 from math import inf
 
-RUN = 3  # refusals in a row until all others wait
+RUN = 5  # refusals in a row until all others wait
 FIRST = 0.05  # seconds to the first probe
 LONGEST = 2.0  # seconds between two probes, at the most
 LEASE = 0.5  # seconds (rule 2)
 _GROWTH = 2.0
+_SETTLES = 0.02  # seconds, at the least
 _SHARE = 1 / 3  # of the time that the host has refused for (rule 1)
 _OLD = 60.0  # seconds (rule 4)
 _OUTLASTS = 2.0  # times the time left (rule 5)
@@ -48,9 +49,11 @@ class Refusals:
         out: Attempts under way that were let go one by one.
         next: When the next probe may go.
         returning: Whether the host is back, and those who wait go faster and faster.
+        settles: Seconds after which an attempt would have been refused, if it was going to be: four times what a refusal
+            takes.
     """
 
-    __slots__ = ("_gap", "_last", "_room", "_verdict", "next", "out", "returning", "run", "since")
+    __slots__ = ("_gap", "_last", "_room", "_verdict", "next", "out", "returning", "run", "settles", "since")
 
     def __init__(self) -> None:
         self.run: int = 0
@@ -59,6 +62,7 @@ class Refusals:
         self.next: float = -inf
         self.returning: bool = False
         self._gap = FIRST
+        self.settles: float = _SETTLES
         self._last = -inf  # when the last refusal was seen
         self._verdict = -inf  # when the last connection was made, or the last probe let go
         self._room = 1
@@ -80,12 +84,12 @@ class Refusals:
             self.run = 0
         if not self.run:
             self.since, self._gap = now, FIRST
-            self.next = now + FIRST * (1 + 0.5 * draw)
-        elif began >= self._verdict or now >= self.next:
-            self._gap = min(LONGEST, max(self._gap * _GROWTH if now >= self.next else self._gap, FIRST))
-            self._gap = min(self._gap, max(FIRST, _SHARE * (now - self.since)))
-            self.next = max(self.next, now + self._gap * (1 + 0.5 * draw))
-        self.run, self._last = self.run + 1, now
+            if not self.returning:
+                self.next = now + FIRST * (1 + 0.5 * draw)
+        elif now >= self.next and not self.returning:  # a probe
+            self._gap = min(LONGEST, self._gap * _GROWTH, max(FIRST, _SHARE * (now - self.since)))
+            self.next = now + self._gap * (1 + 0.5 * draw)
+        self.run, self._last, self.settles = self.run + 1, now, min(LEASE, max(_SETTLES, 4 * (now - began)))
         if self.run >= RUN:
             self.returning, self._room = False, 1
 
@@ -113,7 +117,7 @@ class Refusals:
         """Whether one more may go now."""
         if now < self.next:
             return False
-        if self.out < self._room:
+        if self.out < self._room or not (self.refusing or self.returning):
             return True
         if now >= self._verdict + LEASE:  # rule 2
             self._room, self._verdict = self._room + max(1, self.out), now
@@ -140,7 +144,7 @@ class Refusals:
 
     def due(self) -> float:
         """When the next one may go, if nothing is heard until then."""
-        return self.next if self.out < self._room else max(self.next, self._verdict + LEASE)
+        return self.next if self.out < self._room or not (self.refusing or self.returning) else max(self.next, self._verdict + LEASE)
 
     def worth_waiting(self, now: float, left: float | None) -> bool:
         """Whether a call with so many seconds left should wait for the host (rule 5)."""
