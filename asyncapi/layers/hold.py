@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Layer, Send
 
 _SPARE = 0.05  # seconds before its deadline at which a call leaves the queue
 _CONNECTED = frozenset({"send", "headers", "body"})
+_SERVER_ERRORS = 500
 _SOON = 0.001  # seconds
 _UNBOUNDED = 30.0  # seconds that a call without a deadline waits
 
@@ -138,7 +140,7 @@ class Line:
         for call in settled:
             began = self._flying.pop(call)
             if call.phase in _CONNECTED:
-                self.refusals.connected(began, now)
+                self.refusals.connected(began, now, well=True)
 
     def _next(self, now: float) -> asyncio.Future[bool] | None:
         """The next in order; while the host refuses, of those with attempts to spare (rule 4)."""
@@ -167,7 +169,7 @@ def hold(lines: Keyed[Line], clock: Clock) -> Layer:
     """
 
     def layer(inner: Send) -> Send:
-        async def send(request: Request) -> object:
+        async def send(request: Request) -> Response:
             call = request.call
             line = lines.get(call.host)
             if line is None or (not line.refusals.run and not line.closed):  # the host is well
@@ -178,12 +180,12 @@ def hold(lines: Keyed[Line], clock: Clock) -> Layer:
                     raise
             return await _send(inner, request, line, clock)
 
-        return send  # type: ignore[return-value]
+        return send
 
     return layer
 
 
-async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> object:
+async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> Response:
     """Send an attempt to a host that refuses connections, or did so a moment ago."""
     call, refusals, began = request.call, line.refusals, clock.now()
     turn = False
@@ -201,10 +203,10 @@ async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> obje
         raise
     except TransportError as error:
         if not (isinstance(error, RequestTimeout) and error.phase in {"queue", "connect"}):
-            refusals.connected(began, clock.now())
+            refusals.connected(began, clock.now(), well=False)
         raise
     else:
-        refusals.connected(began, clock.now())
+        refusals.connected(began, clock.now(), well=response.effective_status < _SERVER_ERRORS)
         return response
     finally:
         line.landed(call)

@@ -21,6 +21,8 @@ Rules:
    again, as often as not. So it is held for an outage that is up to twice as old as the time that it has left.
 6. A call that waits alone has only its own attempts to probe with. So each comes when the outage is twice as old as at
    the one before, and the last one when it is `_LAST` times as old, and more.
+7. A host may connect before it can work, and say so (a 5xx). Then those who wait go slowly, until responses are good;
+   but it is connections that they wait for: after as long again as the outage, they go in any case.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ _SHARE = 1 / 3  # of the time that the host has refused for (rule 1)
 _OLD = 60.0  # seconds (rule 4)
 _OUTLASTS = 2.0  # times the time left (rule 5)
 _LAST = 6.0  # times the age of the outage (rule 6)
+_PAUSE = 0.1  # seconds between two calls, while a host that is back responds with errors (rule 7)
+_SOON = 1.0  # seconds that a host has for its return, at the least (rule 7)
 _UNBOUNDED = 30.0  # seconds that a call without a deadline has
 
 
@@ -53,7 +57,7 @@ class Refusals:
             takes.
     """
 
-    __slots__ = ("_gap", "_last", "_room", "_verdict", "next", "out", "returning", "run", "settles", "since")
+    __slots__ = ("_all_from", "_gap", "_last", "_room", "_verdict", "next", "out", "returning", "run", "settles", "since")
 
     def __init__(self) -> None:
         self.run: int = 0
@@ -66,6 +70,7 @@ class Refusals:
         self._last = -inf  # when the last refusal was seen
         self._verdict = -inf  # when the last connection was made, or the last probe let go
         self._room = 1
+        self._all_from = inf  # returning: when nobody waits any longer (rule 7)
 
     @property
     def refusing(self) -> bool:
@@ -93,21 +98,29 @@ class Refusals:
         if self.run >= RUN:
             self.returning, self._room = False, 1
 
-    def connected(self, began: float, now: float) -> bool:
-        """Take in that an attempt got a connection; whether that changes anything."""
+    def connected(self, began: float, now: float, *, well: bool) -> None:
+        """Take in that an attempt got a connection.
+
+        Args:
+            began: When it began.
+            now: Now, in seconds.
+            well: Whether the host does its work again, as far as is known (rule 7).
+        """
         if self.run:
             if began < self.since:  # rule 3
-                return False
+                return
             if self.run >= RUN:
                 self.returning, self._room = True, 1
+                self._all_from = now + max(_SOON, now - self.since)
             self.run = 0
-            if not self.returning:
-                return False
-        elif not self.returning:
-            return False
-        self._room += 1
-        self._verdict = self.next = now
-        return True
+        if not self.returning:
+            return
+        self._verdict = now
+        if well:
+            self._room += 1
+            self.next = now
+        else:
+            self.next = max(self.next, now + _PAUSE)
 
     def emptied(self) -> None:
         """Take in that nobody waits any more."""
@@ -115,6 +128,8 @@ class Refusals:
 
     def may_go(self, now: float) -> bool:
         """Whether one more may go now."""
+        if self.returning and now >= self._all_from:  # rule 7
+            return True
         if now < self.next:
             return False
         if self.out < self._room or not (self.refusing or self.returning):
@@ -144,6 +159,8 @@ class Refusals:
 
     def due(self) -> float:
         """When the next one may go, if nothing is heard until then."""
+        if self.returning and self.next > self._all_from:
+            return self._all_from
         return self.next if self.out < self._room or not (self.refusing or self.returning) else max(self.next, self._verdict + LEASE)
 
     def worth_waiting(self, now: float, left: float | None) -> bool:
