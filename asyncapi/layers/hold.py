@@ -13,6 +13,7 @@ Rules:
    instead of a backoff. Attempts, budget and safety stay as they are.
 4. The last attempt that a call has is not used up as a probe while other calls can probe.
 5. A call that can go to another endpoint, or has a fallback at hand, is not held.
+6. A connection counts as soon as it is there: a host whose responses take long keeps nobody waiting.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
     from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.types import Layer, Send
 
 _SPARE = 0.05  # seconds before its deadline at which a call leaves the queue
+_CONNECTED = frozenset({"send", "headers", "body"})
+_SERVER_ERRORS = 500
 _SOON = 0.001  # seconds
 _UNBOUNDED = 30.0  # seconds that a call without a deadline waits
 
@@ -53,6 +57,7 @@ class Line:
         self._clock = clock
         self._queue: OrderedDict[asyncio.Future[bool], bool] = OrderedDict()  # True: it has attempts to spare
         self._timer: asyncio.TimerHandle | None = None
+        self._flying: dict[Call, float] = {}  # sent while the host refused, and when: not yet known to be connected
 
     @property
     def length(self) -> int:
@@ -94,6 +99,7 @@ class Line:
     def move(self) -> None:
         """Let go who may go, and come back when the next one may."""
         now, refusals = self._clock.now(), self.refusals
+        self._look(now)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -115,7 +121,26 @@ class Line:
         due = self.refusals.due()
         if due <= now:  # somebody might go, but keeps an attempt for later (rule 4)
             due = self.refusals.alone_from(last=not next(iter(self._queue.values())))
+        for began in self._flying.values():
+            due = min(due, began + self.refusals.settles)
+            break
         return max(due, now + _SOON)
+
+    def sent(self, call: Call, began: float) -> None:
+        """Take in that an attempt is sent to a host that refuses connections."""
+        self._flying[call] = began
+
+    def landed(self, call: Call) -> None:
+        """Take in that it has ended."""
+        self._flying.pop(call, None)
+
+    def _look(self, now: float) -> None:
+        """See which attempts have a connection by now: their responses may take long (rule 6)."""
+        settled = [call for call, began in self._flying.items() if now >= began + self.refusals.settles]
+        for call in settled:
+            began = self._flying.pop(call)
+            if call.phase in _CONNECTED:
+                self.refusals.connected(began, now, well=True)
 
     def _next(self, now: float) -> asyncio.Future[bool] | None:
         """The next in order; while the host refuses, of those with attempts to spare (rule 4)."""
@@ -144,7 +169,7 @@ def hold(lines: Keyed[Line], clock: Clock) -> Layer:
     """
 
     def layer(inner: Send) -> Send:
-        async def send(request: Request) -> object:
+        async def send(request: Request) -> Response:
             call = request.call
             line = lines.get(call.host)
             if line is None or (not line.refusals.run and not line.closed):  # the host is well
@@ -155,12 +180,12 @@ def hold(lines: Keyed[Line], clock: Clock) -> Layer:
                     raise
             return await _send(inner, request, line, clock)
 
-        return send  # type: ignore[return-value]
+        return send
 
     return layer
 
 
-async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> object:
+async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> Response:
     """Send an attempt to a host that refuses connections, or did so a moment ago."""
     call, refusals, began = request.call, line.refusals, clock.now()
     turn = False
@@ -168,6 +193,7 @@ async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> obje
         turn = await _wait(request, line, clock)
         began = clock.now()
     call.line = ""
+    line.sent(call, began)
     try:
         response = await inner(request)
     except ConnectError as error:
@@ -177,12 +203,13 @@ async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> obje
         raise
     except TransportError as error:
         if not (isinstance(error, RequestTimeout) and error.phase in {"queue", "connect"}):
-            refusals.connected(began, clock.now())
+            refusals.connected(began, clock.now(), well=False)
         raise
     else:
-        refusals.connected(began, clock.now())
+        refusals.connected(began, clock.now(), well=response.effective_status < _SERVER_ERRORS)
         return response
     finally:
+        line.landed(call)
         if turn:
             refusals.ended()
         line.move()

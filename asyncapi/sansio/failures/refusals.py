@@ -21,21 +21,26 @@ Rules:
    again, as often as not. So it is held for an outage that is up to twice as old as the time that it has left.
 6. A call that waits alone has only its own attempts to probe with. So each comes when the outage is twice as old as at
    the one before, and the last one when it is `_LAST` times as old, and more.
+7. A host may connect before it can work, and say so (a 5xx). Then those who wait go slowly, until responses are good;
+   but it is connections that they wait for: after as long again as the outage, they go in any case.
 """
 
 from __future__ import annotations
 
 from math import inf
 
-RUN = 3  # refusals in a row until all others wait
+RUN = 5  # refusals in a row until all others wait
 FIRST = 0.05  # seconds to the first probe
 LONGEST = 2.0  # seconds between two probes, at the most
 LEASE = 0.5  # seconds (rule 2)
 _GROWTH = 2.0
+_SETTLES = 0.02  # seconds, at the least
 _SHARE = 1 / 3  # of the time that the host has refused for (rule 1)
 _OLD = 60.0  # seconds (rule 4)
 _OUTLASTS = 2.0  # times the time left (rule 5)
 _LAST = 6.0  # times the age of the outage (rule 6)
+_PAUSE = 0.1  # seconds between two calls, while a host that is back responds with errors (rule 7)
+_SOON = 1.0  # seconds that a host has for its return, at the least (rule 7)
 _UNBOUNDED = 30.0  # seconds that a call without a deadline has
 
 
@@ -48,9 +53,11 @@ class Refusals:
         out: Attempts under way that were let go one by one.
         next: When the next probe may go.
         returning: Whether the host is back, and those who wait go faster and faster.
+        settles: Seconds after which an attempt would have been refused, if it was going to be: four times what a refusal
+            takes.
     """
 
-    __slots__ = ("_gap", "_last", "_room", "_verdict", "next", "out", "returning", "run", "since")
+    __slots__ = ("_all_from", "_gap", "_last", "_room", "_verdict", "next", "out", "returning", "run", "settles", "since")
 
     def __init__(self) -> None:
         self.run: int = 0
@@ -59,9 +66,11 @@ class Refusals:
         self.next: float = -inf
         self.returning: bool = False
         self._gap = FIRST
+        self.settles: float = _SETTLES
         self._last = -inf  # when the last refusal was seen
         self._verdict = -inf  # when the last connection was made, or the last probe let go
         self._room = 1
+        self._all_from = inf  # returning: when nobody waits any longer (rule 7)
 
     @property
     def refusing(self) -> bool:
@@ -80,30 +89,38 @@ class Refusals:
             self.run = 0
         if not self.run:
             self.since, self._gap = now, FIRST
-            self.next = now + FIRST * (1 + 0.5 * draw)
-        elif began >= self._verdict or now >= self.next:
-            self._gap = min(LONGEST, max(self._gap * _GROWTH if now >= self.next else self._gap, FIRST))
-            self._gap = min(self._gap, max(FIRST, _SHARE * (now - self.since)))
-            self.next = max(self.next, now + self._gap * (1 + 0.5 * draw))
-        self.run, self._last = self.run + 1, now
+            if not self.returning:
+                self.next = now + FIRST * (1 + 0.5 * draw)
+        elif now >= self.next and not self.returning:  # a probe
+            self._gap = min(LONGEST, self._gap * _GROWTH, max(FIRST, _SHARE * (now - self.since)))
+            self.next = now + self._gap * (1 + 0.5 * draw)
+        self.run, self._last, self.settles = self.run + 1, now, min(LEASE, max(_SETTLES, 4 * (now - began)))
         if self.run >= RUN:
             self.returning, self._room = False, 1
 
-    def connected(self, began: float, now: float) -> bool:
-        """Take in that an attempt got a connection; whether that changes anything."""
+    def connected(self, began: float, now: float, *, well: bool) -> None:
+        """Take in that an attempt got a connection.
+
+        Args:
+            began: When it began.
+            now: Now, in seconds.
+            well: Whether the host does its work again, as far as is known (rule 7).
+        """
         if self.run:
             if began < self.since:  # rule 3
-                return False
+                return
             if self.run >= RUN:
                 self.returning, self._room = True, 1
+                self._all_from = now + max(_SOON, now - self.since)
             self.run = 0
-            if not self.returning:
-                return False
-        elif not self.returning:
-            return False
-        self._room += 1
-        self._verdict = self.next = now
-        return True
+        if not self.returning:
+            return
+        self._verdict = now
+        if well:
+            self._room += 1
+            self.next = now
+        else:
+            self.next = max(self.next, now + _PAUSE)
 
     def emptied(self) -> None:
         """Take in that nobody waits any more."""
@@ -111,9 +128,11 @@ class Refusals:
 
     def may_go(self, now: float) -> bool:
         """Whether one more may go now."""
+        if self.returning and now >= self._all_from:  # rule 7
+            return True
         if now < self.next:
             return False
-        if self.out < self._room:
+        if self.out < self._room or not (self.refusing or self.returning):
             return True
         if now >= self._verdict + LEASE:  # rule 2
             self._room, self._verdict = self._room + max(1, self.out), now
@@ -140,7 +159,9 @@ class Refusals:
 
     def due(self) -> float:
         """When the next one may go, if nothing is heard until then."""
-        return self.next if self.out < self._room else max(self.next, self._verdict + LEASE)
+        if self.returning and self.next > self._all_from:
+            return self._all_from
+        return self.next if self.out < self._room or not (self.refusing or self.returning) else max(self.next, self._verdict + LEASE)
 
     def worth_waiting(self, now: float, left: float | None) -> bool:
         """Whether a call with so many seconds left should wait for the host (rule 5)."""
