@@ -46,8 +46,8 @@ def _updated(name: str, old: str, new: str, kind: str) -> Row:
     shown = f"{name}: {old if kind == 'own' else new}"
     mark = "~" if kind == "own" else ""
     return row(f"a 304 {'leaves' if kind == 'own' else 'updates'} {name}", "choice" if kind == "may" else "must", "3.2",
-               step(f"Date: +0 | {mark}{name}: {old}{more} | ETag: \"1\"", wait=True, **body),
-               step(f"Date: +0 | {mark}{name}: {new}{more} | ETag: \"1\"", sees="etag", shows=shown, **body),
+               step(f'Date: +0 | {mark}{name}: {old}{more} | ETag: "1"', wait=True, **body),
+               step(f'Date: +0 | {mark}{name}: {new}{more} | ETag: "1"', sees="etag", shows=shown, **body),
                step(sees="cache", shows=shown, **body))  # fmt: skip
 
 
@@ -114,11 +114,11 @@ RANGES = [
              response_status=[206, "Partial Content"]),
         step(sends="Range: bytes=-5", sees="cache", expected_status=206, expected_response_text="01234")),
     *(
-        row(f"a range of a part whose Content-Range is a byte too long: {asked}", "should", "3.3",
+        row(f"no other range of a part whose Content-Range is wrong: {asked}", "choice", "3.3",
             step(f"{_HOUR} | {_TENTH}", sends="Range: bytes=-5", response_body="01234",
                  response_status=[206, "Partial Content"]),
-            step(sends=f"Range: bytes={asked}", sees="cache", expected_status=206, expected_response_text=part))
-        for asked, part in [("6-8", "234"), ("6-", "234"), ("-1", "4")]
+            step(sends=f"Range: bytes={asked}", sees="origin", asks=f"Range: bytes={asked}"))
+        for asked in ("6-8", "6-", "-1")
     ),
     _range("its middle", "6-7", "67", partial=True),
     _range("to its end", "6-", "678", partial=True),
@@ -126,10 +126,10 @@ RANGES = [
     _range("its beginning", "0-1", "01", partial=False),
     _range("to its end", "1-", "123456789A", partial=False),
     _range("its last byte", "-1", "A", partial=False),
-    row("a part is completed", "should", "3.4",
+    row("a part without a tag is not completed", "choice", "3.4",
         step(f"{_HOUR} | Content-Range: bytes 0-4/10", sends="Range: bytes=-5", response_body="01234",
              response_status=[206, "Partial Content"]),
-        step(asks="range: bytes=5-")),
+        step(sees="origin", expected_request_headers_missing=["Range"])),
     row("a part is completed, and both are one response", "should", "3.4",
         step(f'{_HOUR} | Content-Range: bytes 0-4/10 | ETag: "1"', sends="Range: bytes=0-4", response_body="01234",
              response_status=[206, "Partial Content"]),
@@ -191,6 +191,6 @@ OTHER = [
         step(sees="cache", hides="x-my-header, link")),
     row("a response to one user is not another's", "must", "3.5", step(_FRESH, sends="Authorization: FOO"),
         step(sees="origin"), step(sends="Authorization: BAR", sees="origin")),
-    row("a response without cookies for a request with one", "should", "3", step(_FRESH, wait=True),
-        step(sends="Cookie: a=b", sees="cache")),
+    row("a response without cookies is not for a request with some", "choice", "3", step(_FRESH, wait=True),
+        step(sends="Cookie: a=b", sees="origin")),
 ]  # fmt: skip

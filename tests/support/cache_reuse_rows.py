@@ -29,12 +29,11 @@ DIRECTIVES = [
          wait=False),
     once("no-cache beside lifetimes is revalidated", "should", "5.2.2.4",
          'Cache-Control: max-age=10000, no-cache | Expires: +10000 | Date: +0 | ETag: "abcd"', "etag", wait=False),
-    row("no-cache of one field leaves it out", "choice", "5.2.2.4",
-        step('Cache-Control: no-cache="a" | a: 1 | b: 2 | Cache-Control: max-age=3600 | Date: +0', wait=True),
-        step(sees="cache", shows="b: 2", hides="a")),
-    row("no-cache of two fields leaves them out", "choice", "5.2.2.4",
-        step('Cache-Control: no-cache="a, b" | a: 1 | b: 2 | c: 3 | Cache-Control: max-age=3600 | Date: +0', wait=True),
-        step(sees="cache", shows="c: 3", hides="a, b")),
+    *(
+        once(f"no-cache of {names} counts for the whole response", "choice", "5.2.2.4",
+             f'Cache-Control: no-cache="{names}" | a: 1 | b: 2 | Cache-Control: max-age=3600 | Date: +0', "origin")
+        for names in ("a", "a, b")
+    ),
     once("must-revalidate while fresh", "should", "5.2.2.2",
          'Cache-Control: max-age=10000, must-revalidate | ETag: "abcd"', "cache", wait=False),
     row("must-revalidate once stale", "must", "5.2.2.2",
@@ -136,8 +135,8 @@ VARY = [
     ),
     _vary("Vary: lines are one list", "should", _ONE, "Foo: 1, 2", "Foo: 1 | Foo: 2", "cache"),
     _vary("Vary: space between elements", "should", _ONE, "Foo: 1,2", "Foo:  1, 2 ", "cache"),
-    _vary("Vary: languages in another order", "should", _LANGUAGE, "Accept-Language: en, de", "Accept-Language: de, en",
-          "cache"),
+    _vary("Vary: languages in another order", "choice", _LANGUAGE, "Accept-Language: en, de", "Accept-Language: de, en",
+          "origin"),
     _vary("Vary: languages in upper case", "should", _LANGUAGE, "Accept-Language: en, de", "Accept-Language: eN, De",
           "cache"),
     _vary("Vary: space between languages", "should", _LANGUAGE, "Accept-Language: en, de",

@@ -25,7 +25,7 @@ def fields(text: str) -> list[list[Any]]:
     found: list[list[Any]] = []
     for line in filter(None, text.split(" | ")):
         name, _, value = line.partition(":")
-        value = value[1:] if value.startswith(" ") else value
+        value = value.removeprefix(" ")
         whole = value[:1] in {"+", "-"} and value[1:].isdigit() and name.lstrip("~").lower() != "age"
         field: list[Any] = [name.lstrip("~"), int(value) if whole else value]
         found.append([*field, False] if name.startswith("~") else field)
@@ -198,6 +198,6 @@ HEURISTICS = [
     once("a guessed lifetime of an attachment", "choice", "4.2.2",
          "Last-Modified: -100000 | Date: +0 | Content-Disposition: attachment; filename=example.txt", "cache",
          wait=False),
-    once("no guess against Pragma: no-cache", "choice", "5.4", "Last-Modified: -10000 | Pragma: no-cache", "cache",
+    once("no guess against Pragma: no-cache", "choice", "5.4", "Last-Modified: -10000 | Pragma: no-cache", "origin",
          wait=False),
 ]  # fmt: skip

@@ -86,7 +86,7 @@ class Origin:
         self, method: str, path: str, headers: CIMultiDict[str]
     ) -> tuple[int, str, list[tuple[str, str]], bytes, list[Any]] | None:
         """Status, reason, headers, body, and interim responses first; None to break the connection off."""
-        key = path.split("?")[0].split("/")[2]
+        key = path.split("?", maxsplit=1)[0].split("/")[2]
         requests, seen = self.tests[key], self.seen.setdefault(key, [])
         number = int(headers.get("Req-Num") or len(seen) + 1)
         wanted = requests[number - 1]
@@ -143,7 +143,7 @@ class Origin:
         """Serve on a port of loopback; gives the base URL."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         try:
-            yield "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         finally:
             server.close()
 
@@ -152,7 +152,7 @@ class Origin:
             while (line := await reader.readline()).strip():
                 method, path, _ = line.decode().split(" ")
                 headers: CIMultiDict[str] = CIMultiDict()
-                while (field := (await reader.readline()).decode("utf-8", "surrogateescape").rstrip("\r\n")):
+                while field := (await reader.readline()).decode("utf-8", "surrogateescape").rstrip("\r\n"):
                     name, _, value = field.partition(":")
                     headers.add(name, value.strip())
                 if "chunked" in headers.get("Transfer-Encoding", ""):
@@ -231,9 +231,7 @@ async def play(test: Test, api: Client, origin: Origin, base: str, pause: Callab
     _check_requests(requests, responses, origin.seen.get(key, []))
 
 
-async def _ask(
-    api: Client, wanted: Test, url: str, number: int, test: Test, responses: list[Response]
-) -> Response:
+async def _ask(api: Client, wanted: Test, url: str, number: int, test: Test, responses: list[Response]) -> Response:
     url += f"/{wanted['filename']}" if "filename" in wanted else ""
     url += f"?{wanted['query_arg']}" if "query_arg" in wanted else ""
     headers: CIMultiDict[str] = CIMultiDict()
@@ -306,7 +304,9 @@ def _check_fields(wanted: Test, number: int, response: Response) -> None:
             missing = field not in headers
         else:
             missing = field[1] not in (text_of(headers, field[0]) or "")
-        need(missing, f"response {number}: {field} is there", setup=is_setup(wanted, "expected_response_headers_missing"))
+        need(
+            missing, f"response {number}: {field} is there", setup=is_setup(wanted, "expected_response_headers_missing")
+        )
 
 
 def _check_requests(requests: list[Test], responses: list[Response], seen: list[Test]) -> None:
