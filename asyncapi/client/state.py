@@ -16,6 +16,7 @@ from asyncapi.layers.pace import Pace
 from asyncapi.layers.principal import PrincipalSource
 from asyncapi.layers.singleflight import Flights
 from asyncapi.sansio.limits.keyed import Keyed
+from asyncapi.scheduling.background import Background
 from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings import Adaptive, Budget
@@ -101,6 +102,7 @@ class ClientState:
         self.cached: Counts | None = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
         self.learned: dict[Learned, LearnedRetries] = {}
+        self.background: Background | None = Background(clock) if settings.cache is not None else None
         self.answers: Answers[Any] | None = None
         if settings.cache is not None or settings.fallback:
             self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
@@ -172,6 +174,8 @@ class ClientState:
         if self.hedges is not None:
             self.hedges.close()
         try:
+            if self.background is not None:
+                await self.background.aclose()
             if self.endpoints is not None:
                 await self.endpoints.aclose()
             if self.keyring is not None:
