@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.credentials.base import AuthContext
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import Keyring
-from asyncapi.layers.cache import Counts, Fetch
+from asyncapi.layers.cache import Counts
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
@@ -21,6 +21,7 @@ from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings import Adaptive, Budget
 from asyncapi.stores.answers import Answers
+from asyncapi.stores.variants import Fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

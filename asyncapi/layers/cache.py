@@ -4,8 +4,8 @@ Rules:
 1. `sansio/http/caching.py` decides what may be stored, what may be used, and what has to be revalidated.
 2. The principal of a response belongs to its key: credentials in the request's headers by their hash, the client's
    `auth=` by the user that it acts for (`call.principal`). Where that user is unknown, or has changed meanwhile, only a
-   response that says `public` is stored. A response after a redirect, or from a fallback, is not stored. A stored
-   redirect is only for calls that follow none.
+   response that says `public` is stored. A response after a redirect, or from a fallback, is not stored. A
+   redirect is stored only where the client follows none.
 3. A write (POST, PUT, PATCH, DELETE ...) that succeeds, or that may have succeeded, invalidates what is stored for its
    URL, for the URL that it was redirected to, and for its `Location` and `Content-Location` of the same origin (section
    4.4). A response that was requested before the write and comes after it is not stored. A HEAD that shows another
@@ -24,7 +24,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,9 +40,10 @@ from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.caching import Fetched, Stored
 from asyncapi.sansio.http.request_key import identity as identity_of
 from asyncapi.sansio.http.request_key import url_key
+from asyncapi.stores.variants import Fetch, Variants
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 _OK, _PARTIAL, _NOT_MODIFIED, _UNSATISFIABLE = 200, 206, 304, 416
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
-_MOST_VARIANTS = 32  # of one URL
 _REFRESH_LIMIT = 60.0  # seconds, where the call has no limit
 _EVERYBODY = "public"  # the principal of responses that say `public`
 
@@ -115,21 +114,6 @@ def cache(
     return layer
 
 
-class Fetch:
-    """A request under way.
-
-    Attributes:
-        overtaken: Whether a write to its URL has overtaken it (rule 3).
-        unheard: Whether no call waits for it (rule 8).
-    """
-
-    __slots__ = ("overtaken", "unheard")
-
-    def __init__(self, *, unheard: bool = False) -> None:
-        self.overtaken: bool = False
-        self.unheard: bool = unheard
-
-
 class _Cache:
     def __init__(
         self,
@@ -147,13 +131,14 @@ class _Cache:
         self._unchanged = unchanged
         self._inner = inner
         self._answers = answers
+        self._fetching = fetching
+        self._variants = Variants(answers, fetching)
         self._settings = settings
         self._counts = counts
         self._clock = clock
         self._now = clock.wall
-        self._fetching = fetching
         self._background = background
-        self._follows = follows
+        self._redirects = follows
 
     async def send(self, request: Request) -> Response:
         if request.method not in SAFE:
@@ -178,43 +163,30 @@ class _Cache:
                 if "only-if-cached" not in directives(request.headers):
                     self._refresh(request, stored, key)
                 return self._answer(stored, request, "stale")
-        # section 5.2.1.7: no stored response may be used, and none may be fetched
-        if "only-if-cached" in directives(request.headers):
-            return Response(504, url=request.target, request=request)
-        return await self._fetch(request, stored, key, Fetch())
+        return _unavailable(request) or await self._fetch(request, stored, key, Fetch())
+
+    def _follows(self, request: Request) -> bool:
+        """Whether a redirect would not be what other calls get (rule 2)."""
+        return self._redirects or request.redirects is not None
 
     def _find(self, request: Request, key: str) -> Stored | None:
         """Return the stored response that belongs to a request, its user's own or everybody's."""
-        variants = self._answers.get(key)
+        variants = self._variants.get(key)
         if not variants:
             return None
         stored = caching.choose(variants, _identity(request, request.call.principal), request.headers)
         if stored is None and self._unchanged is not None:
             stored = caching.choose(variants, _identity(request, _EVERYBODY), request.headers)
-        if stored is not None and stored.status in _REDIRECTS and self._will_follow(request):  # rule 2
+        if stored is not None and stored.status in _REDIRECTS and self._follows(request):  # rule 2
             return None
         return stored
 
-    def _will_follow(self, request: Request) -> bool:
-        return self._follows if request.redirects is None else request.redirects > 0
-
     async def _fetch(self, request: Request, stored: Stored | None, key: str, fetch: Fetch) -> Response:
         """Ask the server for the whole response, for the rest of a part, or to confirm the stored one."""
-        with self._under_way(key, fetch):
+        with self._variants.under_way(key, fetch):
             if stored is None and (done := await self._complete(request, key, fetch)) is not None:
                 return done
             return await self._ask(request, stored, fetch)
-
-    @contextmanager
-    def _under_way(self, key: str, fetch: Fetch) -> Iterator[None]:
-        """Note that a request for this key is under way, so that a write can overtake it (rule 3)."""
-        self._fetching.setdefault(key, set()).add(fetch)
-        try:
-            yield
-        finally:
-            self._fetching[key].discard(fetch)
-            if not self._fetching[key]:
-                del self._fetching[key]
 
     async def _aside(self, request: Request) -> Response:
         """Serve a request with a range or conditions of its own from what is fresh, else pass it on (rule 4)."""
@@ -223,11 +195,9 @@ class _Cache:
             return await self._inner(request)
         if partial_content.asked(headers) is not None:
             return await self._range(request)
-        if not validation.held(headers):
-            return await self._inner(request)
-        stored = self._find(request, _key(request))
+        stored = self._find(request, _key(request)) if validation.held(headers) else None
         if stored is None or not caching.usable(stored, headers, self._now()):
-            return await self._inner(request)
+            return _unavailable(request) or await self._inner(request)
         self._counts.hits += 1
         response = self._answer(stored, request, "fresh")
         if stored.status == _OK and validation.not_modified(stored, headers):
@@ -239,7 +209,7 @@ class _Cache:
         """Serve one range of bytes from what is stored; or pass the request on, and store the part that comes."""
         key, now, headers = _key(request), self._now(), request.headers
         whole, user = self._find(request, key), _identity(request, request.call.principal)
-        parts = partial_content.choose_part(self._answers.get(_parts(key)) or (), user, headers)
+        parts = self._variants.parts(key, user, headers)
         for stored in parts if whole is None else (whole, *parts):
             found = partial_content.cut(stored, headers) if caching.usable(stored, headers, now) else None
             if found is not None:
@@ -248,15 +218,17 @@ class _Cache:
                 response.status = response.effective_status = _PARTIAL
                 response.headers = caching.aged(found[0], stored, now)
                 return response
-        with self._under_way(key, fetch := Fetch()):
+        if (none := _unavailable(request)) is not None:
+            return none
+        with self._variants.under_way(key, fetch := Fetch()):
             response = await self._inner(request)
             if response.status == _PARTIAL and response.answers(request) and not response.degraded:
                 part = await self._part_of(request, response, now)
                 if part is not None and not fetch.overtaken:
                     self._counts.stored += 1
-                    self._keep_part(request, part, key)
+                    self._variants.keep_part(key, part)
                 if whole is not None and caching.outdated_by_part(whole, response.headers):
-                    self._keep(request, None, replaces=whole)
+                    self._variants.keep(key, None, replaces=whole)
         return response
 
     async def _part_of(self, request: Request, response: Response, began: float) -> Stored | None:
@@ -269,29 +241,12 @@ class _Cache:
             version=response.http_version, identity=owner,
         )  # fmt: skip
 
-    def _keep_part(self, request: Request, part: Stored, key: str) -> None:
-        """Store a part, joined with those that it belongs to; what makes up the whole is stored as such."""
-        others: list[Record] = []
-        for record in self._answers.get(_parts(key)) or ():
-            other = Stored._make(record)
-            both = partial_content.joined(part, other) if record[0] == part.identity else None
-            if both is not None:
-                part = both
-            elif other[:2] != part[:2]:
-                others.append(record)
-        if part.status == _OK:
-            self._keep(request, part, replaces=None)
-            self._put(_parts(key), others)
-        else:
-            self._put(_parts(key), [*others, tuple(part)])
-
     async def _complete(self, request: Request, key: str, fetch: Fetch) -> Response | None:
         """Ask for the rest of a stored part; None where there is none, or it is of no use any more."""
-        variants = self._answers.get(_parts(key))
-        if not variants or request.call.open_bodies is not None:
+        if request.call.open_bodies is not None:
             return None
         user, began = _identity(request, request.call.principal), self._now()
-        for part in partial_content.choose_part(variants, user, request.headers):
+        for part in self._variants.parts(key, user, request.headers):
             if (rest := partial_content.rest_of(part)) is not None:
                 break
         else:
@@ -304,12 +259,12 @@ class _Cache:
             if whole is not None and whole.status == _OK:
                 self._counts.revalidated += 1
                 if not fetch.overtaken:
-                    self._keep(request, whole, replaces=None)
+                    self._variants.keep(key, whole)
                 return self._answer(whole, request, "revalidated")
         elif response.effective_status != _UNSATISFIABLE:
             await self._take(request, response, None, fetch, began)
             return response
-        self._answers.drop(_parts(key))  # it is a part of something else
+        self._variants.drop_parts(key)  # it is a part of something else
         return None
 
     def _refresh(self, request: Request, stored: Stored, key: str) -> None:
@@ -364,12 +319,12 @@ class _Cache:
             )
             if new is not None and new.fresh_for > 0:
                 self._counts.stored += 1
-                self._keep(request, new, replaces=None)
+                self._variants.keep(_key(request), new)
 
     async def _head(self, request: Request) -> Response:
         """Send a HEAD, and compare its response with what is stored (rule 3)."""
         began = self._now()
-        with self._under_way(_key(request), fetch := Fetch()):
+        with self._variants.under_way(_key(request), fetch := Fetch()):
             response = await self._inner(request)
             await self._compare(request, response, began, fetch)
         return response
@@ -379,19 +334,19 @@ class _Cache:
         if response.effective_status != _OK or not response.answers(request) or response.degraded:
             return
         for user in {request.call.principal, _EVERYBODY}:
-            variants = self._answers.get(_key(request)) or ()
+            variants = self._variants.get(_key(request)) or ()
             stored = caching.choose(variants, _identity(request, user), request.headers)
             if stored is None:
                 continue
             if caching.outdated(stored, response.headers):
-                self._keep(request, None, replaces=stored)
+                self._variants.keep(_key(request), None, replaces=stored)
                 continue
             same = caching.same_validators(stored, response.headers)
             if same and await self._owner(request, stored.headers) == stored.identity:
                 new = caching.freshened(stored, response.headers, self._fetched(request, began))
                 if new is not None and not fetch.overtaken:
                     good = caching.storable(new.status, new.headers)
-                    self._keep(request, new if good else None, replaces=stored)
+                    self._variants.keep(_key(request), new if good else None, replaces=stored)
 
     async def _ask(self, request: Request, stored: Stored | None, fetch: Fetch) -> Response:
         """Ask the server for the whole response, or to confirm the stored one."""
@@ -418,9 +373,9 @@ class _Cache:
                 self._counts.revalidated += not fetch.unheard
                 if not fetch.overtaken:
                     good = caching.storable(valid.status, valid.headers)
-                    self._keep(request, valid if good else None, replaces=stored)
+                    self._variants.keep(_key(request), valid if good else None, replaces=stored)
                 return self._answer(valid, request, "revalidated")
-            self._answers.drop(_key(request))  # the 304 is about another representation, or for another principal
+            self._variants.drop(_key(request))  # the 304 is about another representation, or for another principal
             began, response = self._now(), await self._inner(request)
         await self._take(request, response, stored, fetch, began)
         return response
@@ -455,6 +410,8 @@ class _Cache:
     ) -> None:
         if response.degraded or not response.answers(request):  # rule 2
             return
+        if response.status in _REDIRECTS and self._follows(request):  # rule 2
+            return
         new: Stored | None = None
         if response.open_body is None and identity is not None:  # rule 7
             new = caching.store(
@@ -463,27 +420,9 @@ class _Cache:
             )  # fmt: skip
         if new is not None:
             self._counts.stored += 1
-            self._keep(request, new, replaces=stored)
+            self._variants.keep(_key(request), new, replaces=stored)
         elif stored is not None and response.ok:
-            self._keep(request, None, replaces=stored)
-
-    def _keep(self, request: Request, stored: Stored | None, *, replaces: Stored | None) -> None:
-        key = _key(request)
-        others = [
-            variant
-            for variant in self._answers.get(key) or ()
-            if variant != replaces and (stored is None or variant[:2] != (stored.identity, stored.varies))
-        ]
-        self._put(key, others if stored is None else [*others, tuple(stored)])
-
-    def _put(self, key: str, variants: Sequence[Record]) -> None:
-        """Store the variants of a key; of too many, the oldest are left out."""
-        variants = tuple(variants[-_MOST_VARIANTS:])
-        if variants:
-            size = sum(Stored._make(variant).size for variant in variants)
-            self._answers.put(key, variants, size)
-        else:
-            self._answers.drop(key)
+            self._variants.keep(_key(request), None, replaces=stored)
 
     def _in_place(self, stored: Stored | None, request: Request, why: str) -> Response | None:
         """Return the stored response in place of one that failed, where that is allowed (RFC 5861 section 4)."""
@@ -505,11 +444,11 @@ class _Cache:
 
     def _invalidate(self, request: Request, response: Response | None) -> None:
         """Drop what a write may have changed (section 4.4); None is a write whose outcome is not known."""
-        self._forget(request, request.target)
+        self._variants.forget(_key(request))
         if response is None:
             return
         if not response.answers(request):
-            self._forget(request, response.target)
+            self._variants.forget(_key(request, response.target))
         # section 4.4
         for name in ("Location", "Content-Location"):
             if name in response.headers:
@@ -518,14 +457,14 @@ class _Cache:
                 except ValueError:
                     continue
                 if named.origin == request.target.origin:  # section 4.4: another origin can't invalidate ours
-                    self._forget(request, named)
+                    self._variants.forget(_key(request, named))
 
-    def _forget(self, request: Request, target: Target) -> None:
-        key = _key(request, target)
-        self._answers.drop(key)
-        self._answers.drop(_parts(key))
-        for fetch in self._fetching.get(key, ()):
-            fetch.overtaken = True
+
+def _unavailable(request: Request) -> Response | None:
+    """The response to `only-if-cached` (section 5.2.1.7) where no stored one may be used; None for other requests."""
+    return (
+        Response(504, url=request.target, request=request) if "only-if-cached" in directives(request.headers) else None
+    )
 
 
 def _named(request: Request, response: Response, location: str) -> Target:
@@ -539,11 +478,6 @@ def _key(request: Request, target: Target | None = None) -> str:
     """The key of whole responses (rule 6)."""
     target = request.target if target is None else target
     return f"cache {url_key(target.text, target.host, request.headers)}"
-
-
-def _parts(key: str) -> str:
-    """The key of parts, beside that of whole responses."""
-    return f"part {key}"
 
 
 def _identity(request: Request, user: str | None) -> str:
