@@ -176,11 +176,11 @@ def _cache(state: ClientState) -> Iterator[Step]:
     settings = state.settings.cache
     if settings is not None and state.cached is not None and state.answers is not None:
         unchanged = None if state.principals is None else state.principals.unchanged
-        yield Step(
-            "cache",
-            settings.describe(),
-            cache(state.answers, settings, state.cached, state.clock, unchanged, fetching=state.fetching),
-        )
+        layer = cache(
+            state.answers, settings, state.cached, state.clock, unchanged,
+            fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
+        )  # fmt: skip
+        yield Step("cache", settings.describe(), layer)
 
 
 def _body_snapshot(state: ClientState) -> Iterator[Step]:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.credentials.base import AuthContext
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import Keyring
-from asyncapi.layers.cache import Counts, Fetch
+from asyncapi.layers.cache import Counts
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
 from asyncapi.layers.principal import PrincipalSource
 from asyncapi.layers.singleflight import Flights
 from asyncapi.sansio.limits.keyed import Keyed
+from asyncapi.scheduling.background import Background
 from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings import Adaptive, Budget
 from asyncapi.stores.answers import Answers
+from asyncapi.stores.variants import Fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,6 +109,7 @@ class ClientState:
 
             self.lines = Keyed(partial(Line, clock), busy=lambda line: line.busy)
         self.learned: dict[Learned, LearnedRetries] = {}
+        self.background: Background | None = Background(clock) if settings.cache is not None else None
         self.answers: Answers[Any] | None = None
         if settings.cache is not None or settings.fallback:
             self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
@@ -183,6 +186,8 @@ class ClientState:
         if self.hedges is not None:
             self.hedges.close()
         try:
+            if self.background is not None:
+                await self.background.aclose()
             if self.endpoints is not None:
                 await self.endpoints.aclose()
             if self.keyring is not None:
