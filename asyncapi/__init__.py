@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from asyncapi.declared.api import (
         API,
         Body,
+        Cookie,
         Form,
         Header,
         Option,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         Upload,
         delete,
         get,
+        operation,
         patch,
         post,
         put,
@@ -156,6 +158,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "ConnectError",
+    "Cookie",
     "CostBudget",
     "Cursor",
     "DeadlineExceeded",
@@ -239,6 +242,7 @@ __all__ = [
     "delete",
     "get",
     "inbound",
+    "operation",
     "patch",
     "post",
     "put",
@@ -255,7 +259,7 @@ _HOMES = {
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
         "OAuth2RefreshToken OAuth2TokenExchange"
     ),
-    "declared.api": "API Body Form Header Option Path Query Upload delete get patch post put websocket",
+    "declared.api": "API Body Cookie Form Header Option Path Query Upload delete get operation patch post put websocket",
     "errors": (
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
         "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone GraphQLError "

@@ -81,11 +81,10 @@ def imports_of(body: str, wanted: Mapping[str, set[str]]) -> str:
 
 
 def written(imports: Mapping[str, set[str]]) -> str:
-    """Write imports in the order of isort: the standard library's, others', ours."""
-    groups: list[list[str]] = [[], [], []]
+    """Write imports in the order of isort: the standard library's, then others'."""
+    groups: list[list[str]] = [[], []]
     for home in sorted(imports):
-        root = home.partition(".")[0]
-        at = 0 if root in sys.stdlib_module_names else 2 if root == "asyncapi" else 1
+        at = 0 if home.partition(".")[0] in sys.stdlib_module_names else 1
         names = ", ".join(sorted(imports[home], key=_order))
         groups[at].append(f"from {home} import {names}")
     return "\n\n".join("\n".join(group) for group in groups if group)

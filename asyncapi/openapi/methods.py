@@ -209,7 +209,7 @@ def _docstring(draft: _Draft) -> str:
         return opening
     body = opening.rstrip()
     body = body[: -len('"""')].rstrip()
-    said = "\n".join(sections).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    said = "\n".join(sections).strip("\n").replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return f'{body}\n\n{said}\n        """'
 
 
@@ -220,7 +220,7 @@ def _arguments(draft: _Draft) -> list[str]:
 
 def _returns(draft: _Draft) -> list[str]:
     said = sentence(draft.result.said)
-    if not said or said.lower().strip(". ") in {"ok", "success", "successful operation", "successful response", "no content", "response"}:
+    if not said or draft.result.type == "None" or said.lower().strip(". ") in {"ok", "success", "successful operation", "successful response", "no content", "response"}:
         return []
     return ["", "        Returns:", wrapped(said, 12)]
 

@@ -93,7 +93,7 @@ def _path_argument(wire: str, one: Parameter | None, schemas: Schemas, hint: str
 
 
 def _argument(one: Parameter, schemas: Schemas, hint: str, names: Names, in_path: Collection[str]) -> Argument:
-    name = names.take(snake(one.name))
+    name = names.take(snake(_without_x(one.name) if one.where == "header" else one.name))
     kind, is_object = _type(one, schemas, hint)
     if not one.required:
         kind = with_none(kind)
@@ -103,6 +103,11 @@ def _argument(one: Parameter, schemas: Schemas, hint: str, names: Names, in_path
     if one.where == "header":
         words = [repr(one.name), *_style(one, always=is_object)]
     return Argument(name, _marked(kind, _MARKERS[one.where], words), _said(one), one.required)
+
+
+def _without_x(name: str) -> str:
+    """The name of a header without the X- that says nothing (RFC 6648)."""
+    return name[2:] if name.lower().startswith("x-") and len(name) > len("x-") else name
 
 
 def _type(one: Parameter, schemas: Schemas, hint: str) -> tuple[str, bool]:
