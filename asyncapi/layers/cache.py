@@ -4,36 +4,43 @@ Rules:
 1. `sansio/http/caching.py` decides what may be stored, what may be used, and what has to be revalidated.
 2. The principal of a response belongs to its key: credentials in the request's headers by their hash, the client's
    `auth=` by the user that it acts for (`call.principal`). Where that user is unknown, or has changed meanwhile, only a
-   response that says `public` is stored. A response after a redirect, or from a fallback, is not stored.
+   response that says `public` is stored. A response after a redirect, or from a fallback, is not stored. A
+   redirect is stored only where the client follows none.
 3. A write (POST, PUT, PATCH, DELETE ...) that succeeds, or that may have succeeded, invalidates what is stored for its
    URL, for the URL that it was redirected to, and for its `Location` and `Content-Location` of the same origin (section
    4.4). A response that was requested before the write and comes after it is not stored. A HEAD that shows another
-   representation invalidates the stored one (section 4.3.5).
-4. The cache handles a 304 by itself: a caller that sent no conditions gets the stored response. Requests with
-   conditions or ranges of their own, or with `no-store`, bypass the cache.
+   representation invalidates the stored one; one that shows the same renews it (section 4.3.5).
+4. The cache handles a 304 by itself: a caller that sent no conditions gets the stored response. A request with
+   conditions, or for one range of bytes, is served from what is fresh; else it goes to the server as it is, and only a
+   part (206) of what comes is stored. A request with `no-store` bypasses the cache.
 5. Two calls that ask for the same URL at the same time both send a request: `single_flight` lets them share one.
 6. A request's own `Host` is part of the key: it names another server behind the same address (RFC 9110 section 7.2).
-7. A streamed call gets what is stored; the response to a streamed call is not stored, not even in part.
+7. A streamed call gets what is stored, but no ranges of it; the response to a streamed call is not stored, not even in
+   part.
+8. A response that is used while it is revalidated (`stale-while-revalidate`) is requested in the background, once for
+   each key: no call waits for that or hears of its failure, and it has as much time as the call had.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
 from asyncapi.errors import RejectedError, TransportError
+from asyncapi.messages.call import Call
 from asyncapi.messages.response import Response
 from asyncapi.messages.target import Target
 from asyncapi.messages.uri import join
-from asyncapi.redact import is_secret
 from asyncapi.sansio.failures.resend import SAFE
-from asyncapi.sansio.http import caching
+from asyncapi.sansio.http import caching, partial_content, validation
 from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.caching import Fetched, Stored
+from asyncapi.sansio.http.request_key import identity as identity_of
+from asyncapi.sansio.http.request_key import url_key
+from asyncapi.stores.variants import Fetch, Variants
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -41,15 +48,15 @@ if TYPE_CHECKING:
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
     from asyncapi.sansio.http.caching import Record
+    from asyncapi.scheduling.background import Background
     from asyncapi.settings import Cache
     from asyncapi.stores.answers import Answers
     from asyncapi.types import Layer, Send
 
-_NOT_MODIFIED = 304
+_OK, _PARTIAL, _NOT_MODIFIED, _UNSATISFIABLE = 200, 206, 304, 416
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
-_is_secret = lru_cache(maxsize=1024)(is_secret)  # called for every header of every call
-_MOST_VARIANTS = 32  # of one URL
-_NOBODY_KNOWS = "?"  # the identity of no stored response
+_REFRESH_LIMIT = 60.0  # seconds, where the call has no limit
 _EVERYBODY = "public"  # the principal of responses that say `public`
 
 
@@ -60,7 +67,8 @@ class Counts:
     Attributes:
         hits: Calls that got a stored response without a request.
         revalidated: Calls whose stored response the server confirmed.
-        stale: Calls that got a stale response because the server could not be reached.
+        stale: Calls that got a stale response: because the server could not be reached, or while it is asked again in
+            the background (`stale-while-revalidate`).
         misses: Calls that got the whole response from the server.
         stored: Responses stored.
     """
@@ -80,6 +88,8 @@ def cache(
     unchanged: Callable[[Request], Awaitable[bool]] | None = None,
     *,
     fetching: dict[str, set[Fetch]] | None = None,
+    background: Background | None = None,
+    follows: bool = True,
 ) -> Layer:
     """Respond from the store where that is allowed.
 
@@ -90,22 +100,18 @@ def cache(
         clock: Its date is what ages are counted by.
         unchanged: Whether `auth=` still acts for `call.principal`; None for a client with one user.
         fetching: Requests under way by key, where another chain of the same client shares them.
+        background: Runs what no call waits for (rule 8); None to let each call wait.
+        follows: Whether calls that don't say so themselves follow redirects.
     """
     shared: dict[str, set[Fetch]] = {} if fetching is None else fetching
 
     def layer(inner: Send) -> Send:
-        return _Cache(inner, answers, settings, counts, clock, fetching=shared, unchanged=unchanged).send
+        return _Cache(
+            inner, answers, settings, counts, clock,
+            fetching=shared, unchanged=unchanged, background=background, follows=follows,
+        ).send  # fmt: skip
 
     return layer
-
-
-class Fetch:
-    """A request under way, and whether a write to its URL has overtaken it (rule 3)."""
-
-    __slots__ = ("overtaken",)
-
-    def __init__(self) -> None:
-        self.overtaken: bool = False
 
 
 class _Cache:
@@ -119,50 +125,171 @@ class _Cache:
         *,
         fetching: dict[str, set[Fetch]],
         unchanged: Callable[[Request], Awaitable[bool]] | None,
+        background: Background | None,
+        follows: bool,
     ) -> None:
         self._unchanged = unchanged
         self._inner = inner
         self._answers = answers
+        self._fetching = fetching
+        self._variants = Variants(answers, fetching)
         self._settings = settings
         self._counts = counts
+        self._clock = clock
         self._now = clock.wall
-        self._fetching = fetching
+        self._background = background
+        self._redirects = follows
 
     async def send(self, request: Request) -> Response:
         if request.method not in SAFE:
             return await self._write(request)
         if request.method == "HEAD":
-            response = await self._inner(request)
-            self._compare(request, response)
-            return response
+            return await self._head(request)
         if request.call.upgrade is not None:  # a connection can't be stored
             return await self._inner(request)
-        if request.redirects is not None:  # what it gets is no response for calls that follow as many as usual
+        if request.content is not None:
             return await self._inner(request)
-        if request.content is not None or not caching.concerns(request.method, request.headers):  # rule 4
-            return await self._inner(request)
-        identity, key = _identity(request, request.call.principal), _key(request)
-        variants = self._answers.get(key) or ()
-        stored = caching.choose(variants, identity, request.headers)
+        if not caching.concerns(request.method, request.headers):
+            return await self._aside(request)
+        key = _key(request)
+        stored = self._find(request, key)
+        if stored is not None:
+            now = self._now()
+            if caching.usable(stored, request.headers, now):
+                self._counts.hits += 1
+                return self._answer(stored, request, "fresh")
+            if self._background is not None and caching.usable_meanwhile(stored, request.headers, now):
+                self._counts.stale += 1
+                if "only-if-cached" not in directives(request.headers):
+                    self._refresh(request, stored, key)
+                return self._answer(stored, request, "stale")
+        return _unavailable(request) or await self._fetch(request, stored, key, Fetch())
+
+    def _follows(self, request: Request) -> bool:
+        """Whether a redirect would not be what other calls get (rule 2)."""
+        return self._redirects or request.redirects is not None
+
+    def _find(self, request: Request, key: str) -> Stored | None:
+        """Return the stored response that belongs to a request, its user's own or everybody's."""
+        variants = self._variants.get(key)
+        if not variants:
+            return None
+        stored = caching.choose(variants, _identity(request, request.call.principal), request.headers)
         if stored is None and self._unchanged is not None:
             stored = caching.choose(variants, _identity(request, _EVERYBODY), request.headers)
-        if stored is not None and caching.usable(stored, request.headers, self._now()):
-            self._counts.hits += 1
-            return self._answer(stored, request, "fresh")
-        # section 5.2.1.7: no stored response may be used, and none may be fetched
-        if "only-if-cached" in directives(request.headers):
-            return Response(504, url=request.target, request=request)
-        fetch = Fetch()
-        self._fetching.setdefault(key, set()).add(fetch)
-        try:
+        if stored is not None and stored.status in _REDIRECTS and self._follows(request):  # rule 2
+            return None
+        return stored
+
+    async def _fetch(self, request: Request, stored: Stored | None, key: str, fetch: Fetch) -> Response:
+        """Ask the server for the whole response, for the rest of a part, or to confirm the stored one."""
+        with self._variants.under_way(key, fetch):
+            if stored is None and (done := await self._complete(request, key, fetch)) is not None:
+                return done
             return await self._ask(request, stored, fetch)
-        finally:
-            self._fetching[key].discard(fetch)
-            if not self._fetching[key]:
-                del self._fetching[key]
+
+    async def _aside(self, request: Request) -> Response:
+        """Serve a request with a range or conditions of its own from what is fresh, else pass it on (rule 4)."""
+        headers = request.headers
+        if request.method != "GET" or "no-store" in directives(headers) or request.call.open_bodies is not None:
+            return await self._inner(request)
+        if partial_content.asked(headers) is not None:
+            return await self._range(request)
+        stored = self._find(request, _key(request)) if validation.held(headers) else None
+        if stored is None or not caching.usable(stored, headers, self._now()):
+            return _unavailable(request) or await self._inner(request)
+        self._counts.hits += 1
+        response = self._answer(stored, request, "fresh")
+        if stored.status == _OK and validation.not_modified(stored, headers):
+            response.status = response.effective_status = _NOT_MODIFIED
+            response.headers, response.content = validation.of_a_304(response.headers), b""
+        return response
+
+    async def _range(self, request: Request) -> Response:
+        """Serve one range of bytes from what is stored; or pass the request on, and store the part that comes."""
+        key, now, headers = _key(request), self._now(), request.headers
+        whole, user = self._find(request, key), _identity(request, request.call.principal)
+        parts = self._variants.parts(key, user, headers)
+        for stored in parts if whole is None else (whole, *parts):
+            found = partial_content.cut(stored, headers) if caching.usable(stored, headers, now) else None
+            if found is not None:
+                self._counts.hits += 1
+                response = self._answer(stored._replace(content=found[1]), request, "fresh")
+                response.status = response.effective_status = _PARTIAL
+                response.headers = caching.aged(found[0], stored, now)
+                return response
+        if (none := _unavailable(request)) is not None:
+            return none
+        with self._variants.under_way(key, fetch := Fetch()):
+            response = await self._inner(request)
+            if response.status == _PARTIAL and response.answers(request) and not response.degraded:
+                part = await self._part_of(request, response, now)
+                if part is not None and not fetch.overtaken:
+                    self._counts.stored += 1
+                    self._variants.keep_part(key, part)
+                if whole is not None and caching.outdated_by_part(whole, response.headers):
+                    self._variants.keep(key, None, replaces=whole)
+        return response
+
+    async def _part_of(self, request: Request, response: Response, began: float) -> Stored | None:
+        """Make a stored part of a 206, if it may be stored."""
+        owner = await self._owner(request, response.headers)
+        if owner is None or response.open_body is not None:
+            return None
+        return partial_content.store(
+            response.headers, response.content, self._fetched(request, began),
+            version=response.http_version, identity=owner,
+        )  # fmt: skip
+
+    async def _complete(self, request: Request, key: str, fetch: Fetch) -> Response | None:
+        """Ask for the rest of a stored part; None where there is none, or it is of no use any more."""
+        if request.call.open_bodies is not None:
+            return None
+        user, began = _identity(request, request.call.principal), self._now()
+        for part in self._variants.parts(key, user, request.headers):
+            if (rest := partial_content.rest_of(part)) is not None:
+                break
+        else:
+            return None
+        asked = _with(request, rest)
+        response = await self._inner(asked)
+        if response.status == _PARTIAL and response.answers(request):
+            new = await self._part_of(asked, response, began)
+            whole = partial_content.joined(new, part) if new is not None else None
+            if whole is not None and whole.status == _OK:
+                self._counts.revalidated += 1
+                if not fetch.overtaken:
+                    self._variants.keep(key, whole)
+                return self._answer(whole, request, "revalidated")
+        elif response.effective_status != _UNSATISFIABLE:
+            await self._take(request, response, None, fetch, began)
+            return response
+        self._variants.drop_parts(key)  # it is a part of something else
+        return None
+
+    def _refresh(self, request: Request, stored: Stored, key: str) -> None:
+        """Revalidate a response in the background (rule 8)."""
+        if self._background is None:
+            return
+        its = request.call
+        limit = _REFRESH_LIMIT if request.deadline is None else max(1.0, request.deadline - its.started)
+
+        async def work() -> None:
+            began = self._clock.now()
+            call = Call(began, its.host, its.settings, its.original)
+            call.principal, call.reading, call.peek, call.dress = its.principal, its.reading, its.peek, its.dress
+            call.task, call.why = asyncio.current_task(), "in the background: stale-while-revalidate"
+            try:
+                again = request.copy(call=call, deadline=began + limit)
+                await self._fetch(again, stored, key, Fetch(unheard=True))
+            finally:
+                call.running, call.task = False, None
+
+        self._background.start((key, stored.identity, stored.varies), work, limit)
 
     async def _write(self, request: Request) -> Response:
         """Send a write, and invalidate what it may have changed (rule 3)."""
+        began = self._now()
         try:
             response = await self._inner(request)
         except BaseException:
@@ -171,17 +298,55 @@ class _Cache:
             raise
         if response.ok:
             self._invalidate(request, response)
+            if request.method == "POST" and "Content-Location" in response.headers:
+                await self._store_posted(request, response, began)
         return response
 
-    def _compare(self, request: Request, response: Response) -> None:
-        """Invalidate what the response to a HEAD shows to be outdated (rule 3)."""
-        if response.effective_status != 200 or not response.answers(request) or response.degraded:  # noqa: PLR2004
+    async def _store_posted(self, request: Request, response: Response, began: float) -> None:
+        """Store the response to a POST that says it is what a GET would get, and for how long (RFC 9110 9.3.3)."""
+        places, plain = response.headers.getall("Content-Location"), request.call.reading is None
+        if response.status != _OK or response.degraded or not plain or len(places) != 1:
+            return
+        try:
+            same = response.answers(request) and _named(request, response, places[0]) == request.target
+        except ValueError:
+            return
+        fetched = self._fetched(request, began)._replace(heuristic=0.0)
+        owner = await self._owner(request, response.headers) if same else None
+        if owner is not None and response.open_body is None:
+            new = caching.store(
+                _OK, response.headers, response.content, fetched, version=response.http_version, identity=owner
+            )
+            if new is not None and new.fresh_for > 0:
+                self._counts.stored += 1
+                self._variants.keep(_key(request), new)
+
+    async def _head(self, request: Request) -> Response:
+        """Send a HEAD, and compare its response with what is stored (rule 3)."""
+        began = self._now()
+        with self._variants.under_way(_key(request), fetch := Fetch()):
+            response = await self._inner(request)
+            await self._compare(request, response, began, fetch)
+        return response
+
+    async def _compare(self, request: Request, response: Response, began: float, fetch: Fetch) -> None:
+        """Renew what the response to a HEAD shows to be the same, and invalidate what it shows to be outdated."""
+        if response.effective_status != _OK or not response.answers(request) or response.degraded:
             return
         for user in {request.call.principal, _EVERYBODY}:
-            variants = self._answers.get(_key(request)) or ()
+            variants = self._variants.get(_key(request)) or ()
             stored = caching.choose(variants, _identity(request, user), request.headers)
-            if stored is not None and caching.outdated(stored, response.headers):
-                self._keep(request, None, replaces=stored)
+            if stored is None:
+                continue
+            if caching.outdated(stored, response.headers):
+                self._variants.keep(_key(request), None, replaces=stored)
+                continue
+            same = caching.same_validators(stored, response.headers)
+            if same and await self._owner(request, stored.headers) == stored.identity:
+                new = caching.freshened(stored, response.headers, self._fetched(request, began))
+                if new is not None and not fetch.overtaken:
+                    good = caching.storable(new.status, new.headers)
+                    self._variants.keep(_key(request), new if good else None, replaces=stored)
 
     async def _ask(self, request: Request, stored: Stored | None, fetch: Fetch) -> Response:
         """Ask the server for the whole response, or to confirm the stored one."""
@@ -190,7 +355,8 @@ class _Cache:
         try:
             response = await self._inner(_with(request, conditions) if conditions else request)
         except (TransportError, RejectedError) as error:
-            if (old := self._in_place(stored, request, type(error).__name__)) is not None:
+            old = None if fetch.unheard else self._in_place(stored, request, type(error).__name__)
+            if old is not None:
                 return old
             raise
         # section 4.3.3: a 5xx to a revalidation may be answered from the store
@@ -204,18 +370,24 @@ class _Cache:
                 valid = caching.freshened(stored, response.headers, self._fetched(request, began))
             # section 4.3.4: the 304's headers update the stored response
             if valid is not None:
-                self._counts.revalidated += 1
+                self._counts.revalidated += not fetch.unheard
                 if not fetch.overtaken:
                     good = caching.storable(valid.status, valid.headers)
-                    self._keep(request, valid if good else None, replaces=stored)
+                    self._variants.keep(_key(request), valid if good else None, replaces=stored)
                 return self._answer(valid, request, "revalidated")
-            self._answers.drop(_key(request))  # the 304 is about another representation, or for another principal
+            self._variants.drop(_key(request))  # the 304 is about another representation, or for another principal
             began, response = self._now(), await self._inner(request)
-        self._counts.misses += 1
+        await self._take(request, response, stored, fetch, began)
+        return response
+
+    async def _take(
+        self, request: Request, response: Response, stored: Stored | None, fetch: Fetch, began: float
+    ) -> None:
+        """Count a response from the server, and store it where that is allowed."""
+        self._counts.misses += not fetch.unheard
         fetched, owner = self._fetched(request, began), await self._owner(request, response.headers)
         if not fetch.overtaken:
             self._store(request, response, owner, fetched, stored)
-        return response
 
     def _fetched(self, request: Request, began: float) -> Fetched:
         return Fetched(began, self._now(), request.headers, self._settings.heuristic)
@@ -238,6 +410,8 @@ class _Cache:
     ) -> None:
         if response.degraded or not response.answers(request):  # rule 2
             return
+        if response.status in _REDIRECTS and self._follows(request):  # rule 2
+            return
         new: Stored | None = None
         if response.open_body is None and identity is not None:  # rule 7
             new = caching.store(
@@ -246,23 +420,9 @@ class _Cache:
             )  # fmt: skip
         if new is not None:
             self._counts.stored += 1
-            self._keep(request, new, replaces=stored)
+            self._variants.keep(_key(request), new, replaces=stored)
         elif stored is not None and response.ok:
-            self._keep(request, None, replaces=stored)
-
-    def _keep(self, request: Request, stored: Stored | None, *, replaces: Stored | None) -> None:
-        key = _key(request)
-        others = [
-            variant
-            for variant in self._answers.get(key) or ()
-            if variant != replaces and (stored is None or variant[:2] != (stored.identity, stored.varies))
-        ]
-        variants = (*others, tuple(stored)) if stored is not None else tuple(others)
-        variants = variants[-_MOST_VARIANTS:]
-        if variants:
-            self._answers.put(key, variants, sum(Stored._make(variant).size for variant in variants))
-        else:
-            self._answers.drop(key)
+            self._variants.keep(_key(request), None, replaces=stored)
 
     def _in_place(self, stored: Stored | None, request: Request, why: str) -> Response | None:
         """Return the stored response in place of one that failed, where that is allowed (RFC 5861 section 4)."""
@@ -284,11 +444,11 @@ class _Cache:
 
     def _invalidate(self, request: Request, response: Response | None) -> None:
         """Drop what a write may have changed (section 4.4); None is a write whose outcome is not known."""
-        self._forget(request, request.target)
+        self._variants.forget(_key(request))
         if response is None:
             return
         if not response.answers(request):
-            self._forget(request, response.target)
+            self._variants.forget(_key(request, response.target))
         # section 4.4
         for name in ("Location", "Content-Location"):
             if name in response.headers:
@@ -297,13 +457,14 @@ class _Cache:
                 except ValueError:
                     continue
                 if named.origin == request.target.origin:  # section 4.4: another origin can't invalidate ours
-                    self._forget(request, named)
+                    self._variants.forget(_key(request, named))
 
-    def _forget(self, request: Request, target: Target) -> None:
-        key = _key(request, target)
-        self._answers.drop(key)
-        for fetch in self._fetching.get(key, ()):
-            fetch.overtaken = True
+
+def _unavailable(request: Request) -> Response | None:
+    """The response to `only-if-cached` (section 5.2.1.7) where no stored one may be used; None for other requests."""
+    return (
+        Response(504, url=request.target, request=request) if "only-if-cached" in directives(request.headers) else None
+    )
 
 
 def _named(request: Request, response: Response, location: str) -> Target:
@@ -314,28 +475,13 @@ def _named(request: Request, response: Response, location: str) -> Target:
 
 
 def _key(request: Request, target: Target | None = None) -> str:
-    """The key of stored responses: the URL as text, and the host where the request names another one (rule 6)."""
+    """The key of whole responses (rule 6)."""
     target = request.target if target is None else target
-    text = target.text.partition("#")[0]
-    if "Host" in request.headers:
-        hosts = [host.lower() for host in request.headers.getall("Host")]
-        if hosts != [target.host]:
-            return f"cache {text} {' '.join(hosts)}"
-    return f"cache {text}"
+    return f"cache {url_key(target.text, target.host, request.headers)}"
 
 
 def _identity(request: Request, user: str | None) -> str:
-    """Hash the credentials in a request's headers and the user of `auth=`; "" without any (rule 2)."""
-    if user is None:
-        return _NOBODY_KNOWS
-    secrets = [(name.lower(), value) for name, value in request.headers.items() if _is_secret(name)]
-    # the same key for all requests without credentials
-    if not secrets and not user:
-        return ""
-    secrets.sort()
-    if user:
-        secrets.append(("", user))
-    return sha256(repr(secrets).encode("utf-8", "surrogatepass")).hexdigest()
+    return identity_of(request.headers, user)
 
 
 def _with(request: Request, conditions: dict[str, str]) -> Request:
