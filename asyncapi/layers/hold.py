@@ -222,7 +222,7 @@ def _refused(line: Line, request: Request, error: ConnectError, began: float, cl
         return
     now, line.error = clock.now(), error.message
     line.refusals.refused(began, now, clock.random())
-    if _may_wait(request, line, now):
+    if line.closed and _may_wait(request, line, now):
         others = f", {line.length} calls wait" if line.length else ""
         call.line = f"held until {call.host} accepts connections{others}"
     line.move()
