@@ -21,7 +21,6 @@ from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings import Adaptive, Budget
 from asyncapi.stores.answers import Answers
-from asyncapi.stores.variants import Fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.settings import RateLimit, Redis
     from asyncapi.sharing.fleet import Fleet
+    from asyncapi.stores.variants import Fetch
     from asyncapi.types import Send
 
 _STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share
