@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.failures.lessons import Lessons
     from asyncapi.settings import Learned, RateLimit, Redis
     from asyncapi.sharing.fleet import Fleet
+    from asyncapi.stores.responses import Lasting
     from asyncapi.types import Send
 
 _MAX_POLICIES = 16  # of learned retries; a client has one, its calls perhaps a few
@@ -105,8 +106,11 @@ class ClientState:
         self.learned: dict[Learned, LearnedRetries] = {}
         self.background: Background | None = Background(clock) if settings.cache is not None else None
         self.answers: Answers[Any] | None = None
+        self.lasting: Lasting | None = None
         if settings.cache is not None or settings.fallback:
             self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
+        if settings.cache is not None and settings.cache.store is not None:
+            self.lasting = settings.cache.store.responses(settings.cache.room)
 
     def _start_endpoints(self) -> EndpointSet | None:
         if self.settings.endpoints is None:
@@ -182,8 +186,12 @@ class ClientState:
             if self.keyring is not None:
                 await self.keyring.context.aclose()
         finally:
-            if self.fleet is not None:
-                await self.fleet.aclose()
+            try:
+                if self.lasting is not None:
+                    await self.lasting.aclose()
+            finally:
+                if self.fleet is not None:
+                    await self.fleet.aclose()
 
 
 def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None) -> PrincipalSource | None:
