@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         Endpoints,
         Fallback,
         Hedge,
+        Learned,
         LinkHeader,
         Mesh,
         NextUrl,
@@ -180,6 +181,7 @@ __all__ = [
     "GraphQLResult",
     "Header",
     "Hedge",
+    "Learned",
     "IncrementalResults",
     "InsecureTLSWarning",
     "Issuer",
@@ -272,7 +274,7 @@ _HOMES = {
     "sansio.http.sse": "ServerSentEvent",
     "settings": (
         "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Endpoint Endpoints Fallback Hedge "
-        "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
+        "Learned LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
     "speakers.websocket": "WebSocket",
     "speakers.graphql": "GraphQL",

@@ -216,6 +216,7 @@ def _retry(state: ClientState) -> Iterator[Step]:
         paced=state.paces is not None,
         counted=counted,
         behind_mesh=isinstance(mesh, Mesh) and mesh.retry == "mesh",
+        learned=state.lessons,
     )
     yield Step("retry", text, layer)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.client.layer_settings import LayerSettings
+    from asyncapi.client.learned import LearnedRetries
     from asyncapi.clock import Clock
     from asyncapi.layers.balance import EndpointSet
     from asyncapi.layers.telemetry import Meter
@@ -35,11 +36,14 @@ if TYPE_CHECKING:
     from asyncapi.sansio.failures.circuit import Circuit
     from asyncapi.sansio.failures.idempotency import UsedKeys
     from asyncapi.sansio.failures.retry_budget import Retries
-    from asyncapi.settings import RateLimit, Redis
+    from asyncapi.sansio.failures.lessons import Lessons
+    from asyncapi.settings import Learned, RateLimit, Redis
     from asyncapi.sharing.fleet import Fleet
+    from asyncapi.stores.responses import Lasting
     from asyncapi.stores.variants import Fetch
     from asyncapi.types import Send
 
+_MAX_POLICIES = 16  # of learned retries; a client has one, its calls perhaps a few
 _STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share
 
 
@@ -99,10 +103,14 @@ class ClientState:
         self.flights: Flights | None = Flights() if settings.single_flight else None
         self.cached: Counts | None = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
+        self.learned: dict[Learned, LearnedRetries] = {}
         self.background: Background | None = Background(clock) if settings.cache is not None else None
         self.answers: Answers[Any] | None = None
+        self.lasting: Lasting | None = None
         if settings.cache is not None or settings.fallback:
             self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
+        if settings.cache is not None and settings.cache.store is not None:
+            self.lasting = settings.cache.store.responses(settings.cache.room)
 
     def _start_endpoints(self) -> EndpointSet | None:
         if self.settings.endpoints is None:
@@ -114,6 +122,17 @@ class ClientState:
         if self._cookies is not None:
             self._cookies = cookies_everywhere(endpoints, self._cookies)
         return endpoints
+
+    async def lessons(self, policy: Learned, host: str) -> Lessons:
+        """Begin what a call to a host learns of its retries; calls with equal policies learn together."""
+        known = self.learned.get(policy)
+        if known is None:
+            from asyncapi.client.learned import LearnedRetries  # noqa: PLC0415 - most clients learn no retries
+
+            if len(self.learned) >= _MAX_POLICIES:
+                del self.learned[next(iter(self.learned))]
+            known = self.learned[policy] = LearnedRetries(policy)
+        return known.lessons(host)
 
     def for_own_options(self) -> ClientState:
         """Return a view of the same state for calls with `auth=` or `redirects=`, which may act for any user."""
@@ -167,8 +186,12 @@ class ClientState:
             if self.keyring is not None:
                 await self.keyring.context.aclose()
         finally:
-            if self.fleet is not None:
-                await self.fleet.aclose()
+            try:
+                if self.lasting is not None:
+                    await self.lasting.aclose()
+            finally:
+                if self.fleet is not None:
+                    await self.fleet.aclose()
 
 
 def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None) -> PrincipalSource | None:

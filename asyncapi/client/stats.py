@@ -82,7 +82,8 @@ class Stats:
         routes: The same by route, "GET /users/{id}" where calls have a `route=`, else "GET api.example.com". The first
             256 routes have figures of their own, all others are "other".
         degraded: Calls that a fallback has answered.
-        cache: What the cache did: hits, revalidated, stale, misses, stored; and bytes kept. Empty without one.
+        cache: What the cache did: hits, revalidated, stale, misses, stored; and bytes kept. Empty without one. With a
+            `store=` also its `entries`, and what this client has `evicted` and seen of `errors`.
         shared: Calls that joined another's flight (single-flight).
         hedged: Calls that a further copy has answered (hedging).
         concurrency: Attempts allowed at a time, or None where there is no fixed number.
@@ -201,4 +202,6 @@ def _cache(state: ClientState) -> dict[str, int]:
     """The counts of the cache, and the bytes that it holds; empty where there is none."""
     if state.cached is None or state.answers is None:
         return {}
+    if state.lasting is not None:
+        return {**asdict(state.cached), **asdict(state.lasting.counts), **state.lasting.occupancy()}
     return {**asdict(state.cached), "bytes": state.answers.size}

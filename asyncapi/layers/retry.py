@@ -8,6 +8,7 @@ The first attempt costs nothing here; the rest happens only after a failure. The
                                                        this one count, and it may say that it will retry (rule 6)
     4. How long to wait?                               what the server says, else the policy's `wait`; never less than
                                                        the backoff where it says "at once" (0, or a date in the past)
+                                                       (rule 7, where it is learned)
     5. Does the wait end before the deadline?          if not, give up now, not then
     6. Does the retry budget allow it?                 for a timeout, also when the wait is over
                                                        (sansio/failures/retry_budget.py)
@@ -26,6 +27,9 @@ Rules:
 6. Where a mesh retries (`Mesh(retry="mesh")`), only what did not reach it is sent again. Where it tells of its own
    attempts, or that few more may help, that holds without a setting, and it is asked to leave it at the rest of ours
    (sansio/failures/mesh.py).
+7. With a policy (`Retry(policy=)`), what was seen of such failures says whether a retry pays and how long to wait, after
+   questions 2 and 3 and before the others. It is not asked where the server says when to come back, nor where the host's
+   pace holds the call back.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError
@@ -43,7 +48,7 @@ from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, t
 from asyncapi.sansio.failures.tries import Tries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from tenacity import RetryCallState
 
@@ -52,7 +57,9 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.sansio.limits.keyed import Keyed
-    from asyncapi.settings import Retry
+    from asyncapi.sansio.failures.learned import Choice
+    from asyncapi.sansio.failures.lessons import Lessons
+    from asyncapi.settings import Learned, Retry
     from asyncapi.types import Layer, Send
 
 _RETRY_AFTER = "Retry-After"  # the source of a wait: the server
@@ -62,7 +69,13 @@ retrying_call: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default
 
 
 def retry(
-    budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False, behind_mesh: bool = False
+    budgets: Keyed[Retries],
+    clock: Clock,
+    *,
+    paced: bool = False,
+    counted: bool = False,
+    behind_mesh: bool = False,
+    learned: Callable[[Learned, str], Awaitable[Lessons]] | None = None,
 ) -> Layer:
     """Send failed attempts again, by the policy `request.call.settings.retry`.
 
@@ -72,11 +85,14 @@ def retry(
         paced: Whether a layer below holds attempts back while their host refuses them for its limits.
         counted: Whether retries after such refusals use the budget too, as in the AWS SDKs.
         behind_mesh: Whether a mesh retries instead (rule 6).
+        learned: Makes the lessons of a call to a host, by a policy (rule 7).
     """
     now = clock.now
     free = retry_choice.Free(asked=not counted, paced=paced and not counted)
 
     def layer(inner: Send) -> Send:
+        start = partial(_Again, inner, clock, free, learned, behind_mesh=behind_mesh)
+
         async def send(request: Request) -> Response:
             call = request.call
             policy = call.settings.retry
@@ -93,7 +109,7 @@ def retry(
                     try:
                         response = await inner(request)
                     except CircuitOpen as refusal:  # rule 4
-                        again = _Again(inner, request, budget, clock, free, behind_mesh=behind_mesh)
+                        again = start(request, budget)
                         await again.hold(refusal)
                         response = await again.attempt()
                     if response.effective_status < 400 and policy.retry is None:  # noqa: PLR2004 - where errors begin
@@ -102,7 +118,7 @@ def retry(
                     failure = response
                 except TransportError as error:
                     failure = error
-                again = again or _Again(inner, request, budget, clock, free, behind_mesh=behind_mesh)
+                again = again or start(request, budget)
                 return await again.send(failure)
             finally:
                 retrying_call.reset(token)
@@ -187,21 +203,24 @@ class _Again:
     """The attempts of one call after its first failure."""
 
     __slots__ = (
-        "_behind_mesh", "_budget", "_clock", "_free", "_inner", "_owed", "_paid", "_policy", "_replays", "_request",
-        "_retry_after", "_tries",
+        "_behind_mesh", "_budget", "_clock", "_free", "_inner", "_learned", "_lessons", "_owed", "_paid", "_policy",
+        "_replays", "_request", "_retry_after", "_tries",
     )  # fmt: skip
 
     def __init__(
         self,
         inner: Send,
-        request: Request,
-        budget: Retries,
         clock: Clock,
         free: retry_choice.Free,
+        learned: Callable[[Learned, str], Awaitable[Lessons]] | None,
+        request: Request,
+        budget: Retries,
         *,
         behind_mesh: bool,
     ) -> None:
         self._inner = inner
+        self._learned = learned
+        self._lessons: Lessons | None = None  # None before the first decision, and without a policy
         self._request = request
         self._policy: Retry = request.call.settings.retry
         self._budget = budget
@@ -232,6 +251,8 @@ class _Again:
             else:
                 if failure.effective_status < 400 and self._policy.retry is None:  # noqa: PLR2004
                     self._budget.succeeded(self._paid)
+                    if self._lessons is not None:
+                        self._lessons.ended(None, again=False)
                     return failure
             finally:
                 if self._owed and len(call.attempts) == records_before:  # paid for, but never sent
@@ -283,24 +304,69 @@ class _Again:
         if _refused(self._request, failure):
             return
         state = self._state(failure)
-        if not await self._worthwhile(failure, state):
+        again = await self._worthwhile(failure, state)
+        if self._lessons is not None:
+            self._lessons.ended(failure, again=again)
+        if not again:
             if not isinstance(failure, TransportError) and failure.effective_status < 400:  # noqa: PLR2004
                 self._budget.succeeded(self._paid)
             raise _GiveUp("")
+        await self._decide(failure, call, state)
+        if self._policy.budget is not None and timed_out(failure) and self._budget.crowded(self._clock.now()):
+            verdict = self._spent(
+                "nearly all attempts to {} time out: retries would keep it overloaded, so its retry budget is closed"
+            )
+            if self._lessons is not None:
+                self._lessons.overrule(str(verdict))
+            raise verdict
+
+    async def _decide(self, failure: Response | TransportError, call: Call, state: RetryCallState | None) -> None:
+        """Questions 2 to 6; then wait."""
         what = type(failure).__name__ if isinstance(failure, TransportError) else failure.shown_status
-        wait, source = await self._wait(failure, state)
-        await self._allow(failure, wait, source, state)
+        choice = await self._choose(failure, call)
+        wait, source = await self._wait(failure, state) if choice is None else (choice.wait, f"learned: {choice.reason}")
+        try:
+            await self._allow(failure, wait, source, state)
+        except _GiveUp as verdict:
+            if self._lessons is not None:
+                self._lessons.overrule(str(verdict))
+            raise
         if not isinstance(failure, TransportError) and failure.open_body is not None:
             failure.open_body.close()
         self._tries.next(wait)
-        _note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {source} {wait:.3g} s")
+        why = f"{source} {wait:.3g} s" if choice is None else f"learned {wait:.3g} s ({choice.reason})"
+        _note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {why}")
         call.phase = "backoff"
         if wait > 0:
             await self._clock.sleep(wait)
-        if self._policy.budget is not None and timed_out(failure) and self._budget.crowded(self._clock.now()):
-            raise self._spent(
-                "nearly all attempts to {} time out: retries would keep it overloaded, so its retry budget is closed"
-            )
+
+    async def _choose(self, failure: Response | TransportError, call: Call) -> Choice | None:
+        """Ask the policy (rule 7); None where there is none, or where it has no say.
+
+        Raises:
+            _GiveUp: There is no next attempt.
+        """
+        policy, clock = self._policy.policy, self._clock
+        if policy is None or self._learned is None:
+            return None
+        asked = retry_choice.wait_asked_for(failure, clock.wall(), elsewhere=call.elsewhere)
+        if asked is not None or self._free.covers(failure, asked, backlog=call.backlog):
+            return None
+        obstacle = resend_obstacle(self._request, failure) or self._exhausted(failure)
+        if obstacle is not None:
+            raise _GiveUp(obstacle)
+        lessons = self._lessons
+        if lessons is None:
+            lessons = self._lessons = await self._learned(policy, call.host)
+        draws = clock.random(), clock.random()
+        choice = lessons.choose(self._request, failure, draws, clock.now(), most=self._policy.cap)
+        if call.attempts:
+            record = call.attempts[-1]
+            record.state = {**(record.state or {}), "learned": lessons.record}
+        if choice.arm is None:
+            late = not choice.allowed
+            raise _GiveUp(choice.reason, held_by="deadline" if late else "policy", phase="backoff" if late else None)
+        return choice
 
     async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
         """Question 1."""

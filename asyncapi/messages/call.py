@@ -47,6 +47,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     signature                         layers.auth, credentials.oauth.token_endpoint
     resend                            layers.auth
     refused                           layers.auth; speakers.line: what an earlier call was refused for
+    instead                           nobody yet
     cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
 """
 
@@ -234,6 +235,7 @@ class Call:
             share the list. None before the first.
         elsewhere: Whether the next attempt would go to another endpoint than those tried so far.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
+        instead: What can be had at once in place of a retry, a fallback, is worth so much: from 0 for nothing to 1.
     """
 
     __slots__ = (
@@ -247,6 +249,7 @@ class Call:
         "guards",
         "held_by",
         "host",
+        "instead",
         "open_bodies",
         "original",
         "peek",
@@ -300,6 +303,7 @@ class Call:
         self.held_by: str | None = None
         self.tried: list[str] | None = None
         self.elsewhere: bool = False
+        self.instead: float = 0.0
 
     @property
     def original_url(self) -> URL:

@@ -1,4 +1,11 @@
-"""Test code that uses this SDK: a transport without a network, replies, sockets, a virtual clock, aioresponses.
+"""Test code that uses this SDK: a mock of its APIs, a transport without a network, a virtual clock, chaos on purpose.
+
+    async def test_retries(api_mock):
+        users = api_mock.get("/users/{id}").reply(503).then(json={"id": 1})
+        ...                                         # the code under test makes a client, and calls
+        assert users.call_count == 2
+
+pytest loads the fixtures of `asyncapi.testing.pytest_plugin` by itself. Without pytest, or for one client alone:
 
     def test_retries():
         replies = iter([reply(503), reply(200, json={"id": 1})])
@@ -14,12 +21,17 @@
 sleep, timeout and deadline in it (asyncio's own too) passes at once and in order. It is for code without real I/O.
 """
 
-from asyncapi.settings import Chaos
-from asyncapi.testing.replies import mocked_aiohttp, reply
-from asyncapi.testing.sockets import socket
-from asyncapi.testing.virtual_time import FakeClock, VirtualTimeLoop, run
-from asyncapi.transports.mock import MockTransport
-from asyncapi.transports.mock_socket import MockSocket, Peer
+from typing import TYPE_CHECKING
+
+from asyncapi.faces import lazy_face
+
+if TYPE_CHECKING:
+    from asyncapi.settings import Chaos
+    from asyncapi.testing.replies import mocked_aiohttp, reply
+    from asyncapi.testing.sockets import socket
+    from asyncapi.testing.virtual_time import FakeClock, VirtualTimeLoop, run
+    from asyncapi.transports.mock import MockTransport
+    from asyncapi.transports.mock_socket import MockSocket, Peer
 
 __all__ = [
     "Chaos",
@@ -33,3 +45,15 @@ __all__ = [
     "run",
     "socket",
 ]
+
+# pytest loads this package at the start of every run: what a test doesn't use is not imported
+_HOMES = {
+    "settings": "Chaos",
+    "testing.replies": "mocked_aiohttp reply",
+    "testing.sockets": "socket",
+    "testing.virtual_time": "FakeClock VirtualTimeLoop run",
+    "transports.mock": "MockTransport",
+    "transports.mock_socket": "MockSocket Peer",
+}
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_face(__name__, _HOMES, below="asyncapi")
