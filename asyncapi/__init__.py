@@ -14,7 +14,7 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from asyncapi.calls.inbound import inbound
     from asyncapi.client.client import Client
-    from asyncapi.client.stats import EndpointStats, Stats
+    from asyncapi.client.stats import EndpointStats, LearnedStats, Stats
     from asyncapi.credentials import (
         ApiKey,
         AWSSigV4,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from asyncapi.declared.api import (
         API,
         Body,
+        Cookie,
         Form,
         Header,
         Option,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         Upload,
         delete,
         get,
+        operation,
         patch,
         post,
         put,
@@ -157,6 +159,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "ConnectError",
+    "Cookie",
     "CostBudget",
     "Cursor",
     "DeadlineExceeded",
@@ -181,13 +184,14 @@ __all__ = [
     "GraphQLResult",
     "Header",
     "Hedge",
-    "Learned",
     "IncrementalResults",
     "InsecureTLSWarning",
     "Issuer",
     "JSONLines",
     "Key",
     "KeyPool",
+    "Learned",
+    "LearnedStats",
     "LinkHeader",
     "Mesh",
     "NextUrl",
@@ -241,6 +245,7 @@ __all__ = [
     "delete",
     "get",
     "inbound",
+    "operation",
     "patch",
     "post",
     "put",
@@ -251,13 +256,13 @@ __all__ = [
 _HOMES = {
     "calls.inbound": "inbound",
     "client.client": "Client",
-    "client.stats": "EndpointStats Stats",
+    "client.stats": "EndpointStats LearnedStats Stats",
     "credentials": (
         "ApiKey AWSSigV4 Basic Bearer Digest Env File Issuer Key KeyPool "
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
         "OAuth2RefreshToken OAuth2TokenExchange"
     ),
-    "declared.api": "API Body Form Header Option Path Query Upload delete get patch post put websocket",
+    "declared.api": "API Body Cookie Form Header Option Path Query Upload delete get operation patch post put websocket",
     "errors": (
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
         "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone GraphQLError "

@@ -32,18 +32,19 @@ if TYPE_CHECKING:
     from asyncapi.client.learned import LearnedRetries
     from asyncapi.clock import Clock
     from asyncapi.layers.balance import EndpointSet
+    from asyncapi.layers.hold import Line
     from asyncapi.layers.telemetry import Meter
     from asyncapi.messages.request import Request
     from asyncapi.sansio.failures.circuit import Circuit
     from asyncapi.sansio.failures.idempotency import UsedKeys
-    from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.sansio.failures.lessons import Lessons
+    from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.settings import Learned, RateLimit, Redis
     from asyncapi.sharing.fleet import Fleet
     from asyncapi.stores.responses import Lasting
     from asyncapi.types import Send
 
-_MAX_POLICIES = 16  # of learned retries; a client has one, its calls perhaps a few
+_MAX_POLICIES = 16  # of learned retries: a client has one, its calls perhaps a few
 _STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share
 
 
@@ -103,6 +104,11 @@ class ClientState:
         self.flights: Flights | None = Flights() if settings.single_flight else None
         self.cached: Counts | None = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
+        self.lines: Keyed[Line] | None = None
+        if settings.retry is not None and settings.retry.policy is not None and settings.retry.policy.hold:
+            from asyncapi.layers.hold import Line  # noqa: PLC0415 - most clients learn no retries
+
+            self.lines = Keyed(partial(Line, clock), busy=lambda line: line.busy)
         self.learned: dict[Learned, LearnedRetries] = {}
         self.background: Background | None = Background(clock) if settings.cache is not None else None
         self.answers: Answers[Any] | None = None
@@ -125,14 +131,24 @@ class ClientState:
 
     async def lessons(self, policy: Learned, host: str) -> Lessons:
         """Begin what a call to a host learns of its retries; calls with equal policies learn together."""
-        known = self.learned.get(policy)
-        if known is None:
-            from asyncapi.client.learned import LearnedRetries  # noqa: PLC0415 - most clients learn no retries
+        return await (self.learned.get(policy) or self._learn(policy)).lessons(host)
 
-            if len(self.learned) >= _MAX_POLICIES:
-                del self.learned[next(iter(self.learned))]
-            known = self.learned[policy] = LearnedRetries(policy)
-        return known.lessons(host)
+    def _learn(self, policy: Learned) -> LearnedRetries:
+        from asyncapi.client.learned import LearnedRetries  # noqa: PLC0415 - most clients learn no retries
+
+        if len(self.learned) >= _MAX_POLICIES:  # the oldest without a store, which would have to be written
+            for other in list(self.learned)[1:]:
+                if other.store is None:
+                    del self.learned[other]
+                    break
+        known = self.learned[policy] = LearnedRetries(policy, self.clock)
+        return known
+
+    def begin(self) -> None:
+        """Begin to read what an earlier run has learned of retries, where it is kept."""
+        policy = None if self.settings.retry is None else self.settings.retry.policy
+        if policy is not None and policy.store is not None and policy not in self.learned:
+            self._learn(policy).begin()
 
     def for_own_options(self) -> ClientState:
         """Return a view of the same state for calls with `auth=` or `redirects=`, which may act for any user."""
@@ -167,6 +183,9 @@ class ClientState:
         paced_by = host if not callable(self.settings.pace) else self.settings.pace(request)
         if self.paces is not None and (pacer := self.paces[paced_by].pacer).active:
             seen["server's limit"] = f"next in {max(0.0, pacer.delay(now)):.3g} s"
+        line = None if self.lines is None else self.lines.get(request.call.host)
+        if line is not None and line.refusals.run:
+            seen["hold"] = f"refused for {line.refusals.lasted(now):.3g} s, {line.length} waiting"
         if self.circuits is not None and self.settings.breaker is not None:
             key = self.settings.breaker.key
             circuit = self.circuits[host if key is None else key(request)].snapshot(now)
@@ -176,11 +195,15 @@ class ClientState:
     async def aclose(self) -> None:
         """Cancel the timers, and end what credentials have under way."""
         self.watchdog.close()
+        for line in (self.lines or {}).values():
+            line.close()
         if self.hedges is not None:
             self.hedges.close()
         try:
             if self.background is not None:
                 await self.background.aclose()
+            for learned in tuple(self.learned.values()):
+                await learned.aclose()
             if self.endpoints is not None:
                 await self.endpoints.aclose()
             if self.keyring is not None:

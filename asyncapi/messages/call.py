@@ -18,9 +18,9 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
     elsewhere, tried                  layers.balance
-    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry,
-                                      speakers.graphql_asking
-    phase                             layers.auth, layers.concurrency, scheduling.token_queue,
+    why                               layers.balance, layers.breaker, layers.fallback, layers.hold, layers.redirect,
+                                      sansio.failures.retry_choice, speakers.graphql_asking
+    phase                             layers.auth, layers.concurrency, layers.hold, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
                                       layers.balance: "connect"
@@ -31,9 +31,11 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       layers.chaos: "connect" to "body"
                                       speakers.rpc.channel_attempt: "headers"
                                       layers.singleflight: that of the flight
-    queued                            layers.auth, layers.concurrency, scheduling.token_queue: they add their waits
+    queued                            layers.auth, layers.concurrency, layers.hold, scheduling.token_queue: they add
+                                      their waits
                                       layers.telemetry: moves the sum into the attempt's record
-    wait_log                          layers.auth, layers.concurrency, scheduling.token_queue, layers.retry
+    wait_log                          layers.auth, layers.concurrency, layers.hold, layers.retry,
+                                      scheduling.token_queue
                                       layers.telemetry: moves the text into the attempt's record
     attempts                          layers.telemetry, layers.singleflight: the records of the flight
                                       speakers.graphql_asking: those of the first request
@@ -47,8 +49,10 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     signature                         layers.auth, credentials.oauth.token_endpoint
     resend                            layers.auth
     refused                           layers.auth; speakers.line: what an earlier call was refused for
-    instead                           nobody yet
-    cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
+    instead                           layers.fallback
+    line                              layers.hold
+    cause, ended_by, held_by          sansio.failures.giving_up
+                                      layers.singleflight: those of the flight
 """
 
 from __future__ import annotations
@@ -235,6 +239,7 @@ class Call:
             share the list. None before the first.
         elsewhere: Whether the next attempt would go to another endpoint than those tried so far.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
+        line: Why its next attempt waits in a queue for its host to accept connections again, instead of a backoff; or "".
         instead: What can be had at once in place of a retry, a fallback, is worth so much: from 0 for nothing to 1.
     """
 
@@ -250,6 +255,7 @@ class Call:
         "held_by",
         "host",
         "instead",
+        "line",
         "open_bodies",
         "original",
         "peek",
@@ -304,6 +310,7 @@ class Call:
         self.tried: list[str] | None = None
         self.elsewhere: bool = False
         self.instead: float = 0.0
+        self.line: str = ""
 
     @property
     def original_url(self) -> URL:

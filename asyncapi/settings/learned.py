@@ -27,13 +27,24 @@ class Learned:
             hour.
         store: Where to keep what was learned, so that a restart does not start from nothing: a store such as
             `FileStore` of `asyncapi.stores`. None keeps it in the client alone.
+        hold: Whether calls wait in a queue while their host refuses connections, and one at a time probes it, instead
+            of each trying for itself. In the client's `retry=` alone.
+        degrade: Whether a `fallback=` is taken as soon as waiting for the usual response is no longer worth it, instead
+            of when the retries are spent. In the client's `retry=` alone.
     """
 
     patience: Annotated[float, Bounds(ge=0, le=100, finite=True)] = 1.5
     _: KW_ONLY
     explore: Annotated[float, Bounds(gt=0, le=0.5)] = 0.05
     memory: Annotated[float, Bounds(ge=10, le=100_000)] = 200.0
-    store: Any = field(default=None, repr=False)
+    store: Any = field(default=None, repr=False, hash=False)
+    hold: bool = True
+    degrade: bool = True
+
+    def __post_init__(self) -> None:
+        """Check that the store is one."""
+        if self.store is not None and not (hasattr(self.store, "load") and hasattr(self.store, "save")):
+            raise ValueError(f"store={self.store!r} keeps no texts: give a store such as FileStore(path)")
 
     @cached_property
     def rules(self) -> "Rules":

@@ -29,7 +29,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from asyncapi.errors import TransportError
     from asyncapi.messages.request import Request
@@ -40,13 +40,15 @@ WAITS: Final = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 LONGEST: Final = (0.025, 0.075, 0.15, 0.3, 0.6, 1.2, 2.4, 4.8, 9.6)
 """The same, drawn out as far as they go."""
 
+HALF_LIFE: Final = 3600.0
+"""Seconds (rule 3)."""
+
 MAX_KEYS = 256  # of one host
 _BELIEF = 1.0, 0.5  # retries that ended well, and that did not, before any was seen
 _PRICE = 0.15  # of a retry: what it costs the host, in successes
 _LEAST = 0.05  # the value from which on a retry is sent
 _SPARE = 0.05  # seconds that an attempt needs after the wait, at the very least
 _HORIZON = 60.0  # seconds: waiting is worth no more where there is more time, or no deadline
-_HALF_LIFE = 3600.0  # seconds (rule 3)
 _AGED = 60.0  # seconds after which the age of what was seen is taken into account
 _IDLE = 600.0  # seconds (rule 5)
 _OTHERS = "other routes"
@@ -161,9 +163,11 @@ class Seen:
         best: The wait that was best at the last decision, as a number; None if none was good enough.
         at: When its age was taken into account last.
         used: When it was needed last.
+        left_of: What is left of what was known when it was last written down: a share.
+        new: Retries since then.
     """
 
-    __slots__ = ("asked", "at", "bad", "best", "good", "refused", "tried", "used", "won")
+    __slots__ = ("asked", "at", "bad", "best", "good", "left_of", "new", "refused", "tried", "used", "won")
 
     def __init__(self, now: float) -> None:
         self.good: list[float] = [0.0] * len(WAITS)
@@ -175,6 +179,8 @@ class Seen:
         self.best: int | None = 0
         self.at: float = now
         self.used: float = now
+        self.left_of: float = 1.0
+        self.new: int = 0
 
     def fade(self, share: float) -> None:
         """Let what was seen count less."""
@@ -182,12 +188,13 @@ class Seen:
         self.bad = [count * share for count in self.bad]
         self.tried *= share
         self.won *= share
+        self.left_of *= share
 
     def grow_old(self, now: float) -> None:
         """Let what was seen count less, as time has passed (rule 3); a clock that was set back changes nothing."""
         age = now - self.at
         if age >= _AGED:
-            share = 0.5 ** (age / _HALF_LIFE)
+            share = 0.5 ** (age / HALF_LIFE)
             self.fade(share)
             self.asked *= share
             self.refused *= share
@@ -198,6 +205,7 @@ class Seen:
     def add(self, arm: int, *, good: bool) -> None:
         """Take in how a retry after a wait has ended (rule 2)."""
         self.tried += 1.0
+        self.new += 1
         if good:
             self.won += 1.0
             self.good[arm] += 1.0
@@ -214,11 +222,13 @@ class Learning:
 
     Args:
         rules: What is the same for all hosts.
+        recall: Fills in what is known of a key from elsewhere when it is first needed; None where nothing is.
     """
 
-    __slots__ = ("_explore", "_keep", "_patience", "_places")
+    __slots__ = ("_explore", "_keep", "_patience", "_places", "_recall")
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, recall: Callable[[Key, Seen], object] | None = None) -> None:
+        self._recall = recall
         self._patience = rules.patience
         self._explore = rules.explore
         self._keep = rules.keep
@@ -270,7 +280,7 @@ class Learning:
             value = self._value(seen, arm, left)
         return Choice(key, arm, wait, value, chance, why, allowed, best, explored=explored, left=left, seen=seen)
 
-    def settle(self, choice: Choice, good: bool) -> None:  # noqa: FBT001 - the one thing that it is told
+    def settle(self, choice: Choice, good: bool) -> None:
         """Take in how the retry that was chosen has ended; once, and only if it was sent.
 
         Args:
@@ -324,6 +334,8 @@ class Learning:
                 seen = places.pop(key, None)
         if seen is None:
             seen = Seen(now)
+            if self._recall is not None:
+                self._recall(key, seen)
         else:
             seen.grow_old(now)
             seen.used = now
@@ -334,7 +346,7 @@ class Learning:
 def key_of(request: Request, failure: Response | TransportError) -> Key:
     """Name the route and the kind of failure that a retry is learned for (rule 6)."""
     call = request.call
-    route = request.route if request.route is not None else route_of((call.original or request.target).path)
+    route = request.route if request.route is not None else route_of(call.original.path)
     return f"{request.method} {route}", kind_of(failure)
 
 
@@ -395,8 +407,3 @@ def _most_seen(seen: Seen, arm: int, allowed: int) -> int | None:
 
 def _counts(seen: Seen, arm: int) -> tuple[int, int]:
     return round(seen.good[arm]), round(seen.good[arm] + seen.bad[arm])
-
-
-def summary(seen: Mapping[Key, Seen]) -> dict[str, Any]:
-    """Name what is known by "kind on route"."""
-    return {f"{kind} on {route}": known for (route, kind), known in seen.items()}

@@ -17,6 +17,8 @@ from asyncapi.sansio.failures.retry_choice import costs_money
 from asyncapi.sansio.http.retry_after import should_retry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.learned import Choice, Learning
@@ -29,18 +31,18 @@ class Lessons:
 
     Args:
         learning: What is known of its host.
+        noted: Called when something was learned; None for nobody.
 
     Attributes:
         choice: What was decided last, as long as it is not known how it ended; None where nothing is open.
-        record: What was decided last, as plain data (`Choice.as_dict`).
     """
 
-    __slots__ = ("_learning", "choice", "record")
+    __slots__ = ("_learning", "_noted", "_record", "choice")
 
-    def __init__(self, learning: Learning) -> None:
-        self._learning = learning
+    def __init__(self, learning: Learning, noted: Callable[[], object] | None = None) -> None:
+        self._learning, self._noted = learning, noted
         self.choice: Choice | None = None
-        self.record: dict[str, Any] = {}
+        self._record: dict[str, Any] = {}
 
     def choose(
         self,
@@ -51,7 +53,7 @@ class Lessons:
         *,
         most: float = inf,
     ) -> Choice:
-        """Decide whether to retry, and after what wait.
+        """Decide whether to retry, and after what wait; write it into the record of the attempt.
 
         Args:
             request: The request that has failed.
@@ -69,13 +71,16 @@ class Lessons:
             most=most,
             told=not isinstance(failure, TransportError) and should_retry(failure.headers) is True,
         )
-        self.record = choice.as_dict()
+        self._record = choice.as_dict()
+        if request.call.attempts:
+            attempt = request.call.attempts[-1]
+            attempt.state = {**(attempt.state or {}), "learned": self._record}
         return choice
 
     def overrule(self, why: str) -> None:
         """Take in that the chosen retry was not sent, and what kept it from that."""
         if self.choice is not None:
-            self.choice.overruled = self.record["overruled"] = why
+            self.choice.overruled = self._record["overruled"] = why
         self.choice = None
 
     def ended(self, failure: Response | TransportError | None, *, again: bool) -> bool:
@@ -94,4 +99,6 @@ class Lessons:
                 return False
             good = failure.effective_status < _SERVER_ERRORS
         self._learning.settle(choice, good)
+        if self._noted is not None:
+            self._noted()
         return True
