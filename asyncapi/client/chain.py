@@ -62,6 +62,7 @@ from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import cache
+from asyncapi.layers.cache_ranges import cache_ranges
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
@@ -179,6 +180,7 @@ def _cache(state: ClientState) -> Iterator[Step]:
         layer = cache(
             state.answers, settings, state.cached, state.clock, unchanged,
             fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
+            aside=cache_ranges,
         )  # fmt: skip
         yield Step("cache", settings.describe(), layer)
 

@@ -21,7 +21,6 @@ from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings import Adaptive, Budget
 from asyncapi.stores.answers import Answers
-from asyncapi.stores.variants import Fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from asyncapi.settings import Learned, RateLimit, Redis
     from asyncapi.sharing.fleet import Fleet
     from asyncapi.stores.responses import Lasting
+    from asyncapi.stores.variants import Fetch
     from asyncapi.types import Send
 
 _MAX_POLICIES = 16  # of learned retries: a client has one, its calls perhaps a few
