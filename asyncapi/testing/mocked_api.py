@@ -169,6 +169,7 @@ class APIMock(RouteMethods):
         step = route.next_step()
         if step is None and not route.is_empty:
             raise self._noted(UnmatchedCall(why_used_up(call, route)))
+        call.on_assertion = self._noted
         for calls in (route.calls, self.calls):
             calls.add(call)
         try:

@@ -69,6 +69,5 @@ async def carry(request: Request, jar: outgoing.Cookies | None) -> Response | No
     response = await interceptor.send(sent)
     if jar is not None:
         jar.keep(response.headers, url)
-    if sent is not request:
-        response.request, response.target = request, request.target
+    response.request, response.target = request, request.target
     return response
