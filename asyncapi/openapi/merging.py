@@ -27,6 +27,8 @@ from asyncapi.openapi import digests, layout
 from asyncapi.openapi.pieces import DOC, HEAD, Piece, generated_comments, own_comments, taken_apart
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
 
     from asyncapi.openapi.pieces import Source
 
@@ -62,7 +64,9 @@ def marked(source: str, client: str) -> str:
     return f"{source.rstrip()}\n\n\n{digests.written(_marks(taken_apart(source, 'the new client'), client))}"
 
 
-def renewed(current: str, new: str, client: str, *, where: str) -> tuple[str, Report]:
+def renewed(
+    current: str, new: str, client: str, *, where: str, needed: Collection[str] = ()
+) -> tuple[str, Report]:
     """Put a new version into a file.
 
     Args:
@@ -70,6 +74,7 @@ def renewed(current: str, new: str, client: str, *, where: str) -> tuple[str, Re
         new: The new source, without notes.
         client: The name of the client's class.
         where: How errors call the file.
+        needed: Names that another file of the package uses.
 
     Raises:
         ConfigError: The file is not valid Python.
@@ -78,7 +83,7 @@ def renewed(current: str, new: str, client: str, *, where: str) -> tuple[str, Re
     marks = marks or digests.Marks()
     old, fresh = taken_apart(text, where), taken_apart(new, "the new client")
     merge = _Merge(marks, old, fresh)
-    source = merge.run()
+    source = merge.run(set(needed))
     return f"{source.rstrip()}\n\n\n{digests.written(_marks(fresh, client))}", merge.report
 
 
@@ -95,6 +100,13 @@ def renamed(current: str, where: str) -> str:
         if name not in marks.digests and known & {one.key for one in piece.members or ()}:
             return name
     return marks.client
+
+
+def used_from(source: str, module: str) -> set[str]:
+    """Return the names that a source imports from a module of its package."""
+    pieces = taken_apart(digests.split(source)[0], "the client").pieces
+    found = {name for one in pieces if one.is_import for home, name in imported(one) if home == module}
+    return {name.partition(" as ")[0] for name in found}
 
 
 def _marks(source: Source, client: str) -> digests.Marks:
@@ -127,11 +139,9 @@ class _Merge:
         self._marks = marks
         self._old = old
         self._new = new
-        self._rename = self._renaming()
 
-    def run(self) -> str:
+    def run(self, needed: set[str]) -> str:
         """Return the source."""
-        needed: set[str] = set()
         while True:  # what stays may need what would go
             self.report = Report()
             body = self._level(_definitions(self._old), _definitions(self._new), "", needed)
@@ -143,9 +153,6 @@ class _Merge:
                 break
             needed |= missing
         return self._assembled(body)
-
-    def _renaming(self) -> dict[str, str]:
-        return {}
 
     # --- the table ---------------------------------------------------------------------------------------------------
 
