@@ -22,7 +22,7 @@ from asyncapi.errors import ConfigError
 from asyncapi.messages.request import Body
 from asyncapi.testing.carrying import LOOP_CLOCK, received
 from asyncapi.testing.cassettes import conditions, files
-from asyncapi.testing.cassettes.exchange import Exchange
+from asyncapi.testing.cassettes.exchange import Exchange, plain
 from asyncapi.testing.cassettes.masked import masked
 from asyncapi.testing.cassettes.masking import Secrets, highest
 from asyncapi.testing.cassettes.recording import recorded
@@ -273,7 +273,7 @@ class Cassette:
         exchange = Exchange(
             request.method,
             str(request.target),
-            list(request.headers.items()),
+            plain(request.headers),
             content,
             websocket=request.call.upgrade is not None,
         )

@@ -6,11 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from asyncapi.testing.failures import Failure
 
 Fields = list[tuple[str, str]]
 
 SENT, RECEIVED = "sent", "received"
+
+
+def plain(fields: Mapping[str, str]) -> Fields:
+    """Return header fields as plain text, each line on its own."""
+    return [(str(name), str(value)) for name, value in fields.items()]
 
 
 @dataclass(slots=True)

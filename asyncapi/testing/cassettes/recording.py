@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.errors import TransportError
 from asyncapi.messages.request import Body
 from asyncapi.messages.upgrade import Closed
-from asyncapi.testing.cassettes.exchange import RECEIVED, SENT, Closing, Exchange, Frame
+from asyncapi.testing.cassettes.exchange import RECEIVED, SENT, Closing, Exchange, Frame, plain
 from asyncapi.testing.failures import Failure
 from asyncapi.testing.rpc_wire import is_stream
 
@@ -46,11 +46,11 @@ async def recorded(request: Request, network: Network, exchange: Exchange) -> Re
         exchange.failure, exchange.finished = Failure("CancelledError"), True
         raise
     exchange.status, exchange.version = response.status, response.http_version
-    exchange.fields = list(response.headers.items())
+    exchange.fields = plain(response.headers)
     exchange.partial = body is not None and not body.ended and not body.talks
     opened = response.open_body
     if opened is None:
-        exchange.content, exchange.trailers = response.content, list(response.trailers.items())
+        exchange.content, exchange.trailers = response.content, plain(response.trailers)
         exchange.finished = True
     elif opened.socket is not None:
         opened.socket = _Listening(opened.socket, exchange)
@@ -135,7 +135,7 @@ def _listen(body: OpenBody, exchange: Exchange, *, talks: bool) -> None:
         return piece
 
     def ended(_: object) -> None:
-        exchange.content, exchange.trailers = b"".join(pieces), list(body.trailers.items())
+        exchange.content, exchange.trailers = b"".join(pieces), plain(body.trailers)
         exchange.cut = not over and exchange.failure is None
         exchange.finished = True
 
