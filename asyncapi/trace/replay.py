@@ -12,12 +12,8 @@ from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.request import Body, Request
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
-<<<<<<< HEAD
-from asyncapi.settings import Budget, Retry, Timeout
-from asyncapi.testing.failures import Failure
-=======
 from asyncapi.settings import Budget, Learned, Retry, Timeout
->>>>>>> apimock
+from asyncapi.testing.failures import Failure
 from asyncapi.testing.virtual_time import FakeClock, run
 from asyncapi.trace.recorder import OUTSIDE, Recorder, current_call, own_url
 from asyncapi.transports.mock import MockTransport

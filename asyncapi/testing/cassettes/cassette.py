@@ -376,5 +376,3 @@ def _read_before(request: Request, network: Network, content: bytes) -> tuple[Re
         return await network(other or body)
 
     return request.copy(content=body), again
-
-

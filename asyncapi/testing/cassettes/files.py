@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -63,11 +64,7 @@ def load(path: Path) -> Recording:
         return Recording()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read as a cassette: {error}") from error
-    yaml = _yaml()
-    try:
-        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: no cassette: {_short(error)}") from None
+    data = _parsed(path, text)
     try:
         if is_vcr(data):
             return Recording(vcr_exchanges(data), text=text)
@@ -80,6 +77,19 @@ def load(path: Path) -> Recording:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{path}: no cassette: {_short(error)}") from error
     return Recording(exchanges, rows, bool(data.get("unfinished")), text)
+
+
+def _parsed(path: Path, text: str) -> Any:
+    if path.suffix == ".json":
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"{path}: no cassette: {_short(error)}") from None
+    yaml = _yaml()
+    try:
+        return yaml.load(text, Loader=_loader(yaml))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: no cassette: {_short(error)}") from None
 
 
 def _exchange(number: int, row: Any) -> Exchange:
@@ -107,18 +117,20 @@ def save(path: Path, rows: list[dict[str, Any]], seen: Recording, *, unfinished:
             now = load(path)
             if now.text != seen.text:
                 rows = _united(now.rows, rows)
-            _replace(path, dumped(rows, unfinished=unfinished))
+            _replace(path, dumped(rows, unfinished=unfinished, as_json=path.suffix == ".json"))
     except OSError as error:
         raise ConfigError(f"{path}: the cassette can't be written: {error}") from error
 
 
-def dumped(rows: list[dict[str, Any]], *, unfinished: bool = False) -> str:
+def dumped(rows: list[dict[str, Any]], *, unfinished: bool = False, as_json: bool = False) -> str:
     """Return the text of a cassette."""
-    yaml = _yaml()
     data: dict[str, Any] = {"cassette": FORMAT}
     if unfinished:
         data["unfinished"] = True
     data["exchanges"] = rows
+    if as_json:
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    yaml = _yaml()
     text: str = yaml.dump(
         data, Dumper=_dumper(yaml), sort_keys=False, allow_unicode=True, width=_WIDTH, default_flow_style=False
     )
@@ -171,7 +183,18 @@ def _yaml() -> Any:
     try:
         return import_module("yaml")
     except ImportError:
-        raise ConfigError("cassettes need PyYAML: pip install 'asyncapi-sdk[testing]'") from None
+        raise ConfigError("cassettes need PyYAML: pip install 'asyncapi-sdk[cassettes]'") from None
+
+
+def _loader(yaml: Any) -> Any:
+    """Make the class that reads: plain data, and the text of cassettes that Python 2 has written."""
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        pass
+
+    for kind in ("unicode", "str"):
+        Loader.add_constructor(f"tag:yaml.org,2002:python/{kind}", yaml.SafeLoader.construct_yaml_str)
+    return Loader
 
 
 def _dumper(yaml: Any) -> Any:

@@ -29,7 +29,9 @@ def _named(exchange: Exchange, secrets: Secrets) -> Exchange:
     return replace(
         exchange,
         url=secrets.url(exchange.url),
-        headers=secrets.fields([(name, normal_kind(value)) for name, value in exchange.headers]),
+        headers=secrets.fields(
+            [(name, normal_kind(value)) for name, value in exchange.headers if name.lower() != "content-length"]
+        ),
         body=b"" if large else secrets.content(body, kind),
         digest=digest(body) if large else "",
         fields=secrets.fields(exchange.fields),

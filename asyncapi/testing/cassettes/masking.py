@@ -59,7 +59,7 @@ class Secrets:
         taken: The highest number of a mask that the file has.
     """
 
-    def __init__(self, mask: Iterable[Any] = (), keep: Iterable[str] = (), taken: int = 0) -> None:
+    def __init__(self, mask: Any = (), keep: Iterable[str] = (), taken: int = 0) -> None:
         mask = [mask] if isinstance(mask, str | re.Pattern) or callable(mask) else list(mask)
         self._names = {each.lower() for each in mask if isinstance(each, str)}
         self._patterns = [each for each in mask if isinstance(each, re.Pattern)]
@@ -222,7 +222,9 @@ class Secrets:
             found = self._known | {secret for secret in self._masks.secrets if _random(secret)}
             texts = {form for secret in found if not _MASKED.fullmatch(secret) for form in _forms(secret)}
             ordered = sorted(texts, key=lambda text: (-len(text), text))
-            bounded = (re.escape(text) if len(text) >= _SHORT else rf"(?<!\w){re.escape(text)}(?!\w)" for text in ordered)
+            bounded = (
+                re.escape(text) if len(text) >= _SHORT else rf"(?<!\w){re.escape(text)}(?!\w)" for text in ordered
+            )
             self._sweep = (size, re.compile("|".join(bounded)) if texts else None)
         return self._sweep[1]
 
