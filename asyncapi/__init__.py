@@ -14,7 +14,7 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from asyncapi.calls.inbound import inbound
     from asyncapi.client.client import Client
-    from asyncapi.client.stats import EndpointStats, Stats
+    from asyncapi.client.stats import EndpointStats, LearnedStats, Stats
     from asyncapi.credentials import (
         ApiKey,
         AWSSigV4,
@@ -188,6 +188,7 @@ __all__ = [
     "Key",
     "KeyPool",
     "Learned",
+    "LearnedStats",
     "LinkHeader",
     "Mesh",
     "NextUrl",
@@ -251,7 +252,7 @@ __all__ = [
 _HOMES = {
     "calls.inbound": "inbound",
     "client.client": "Client",
-    "client.stats": "EndpointStats Stats",
+    "client.stats": "EndpointStats LearnedStats Stats",
     "credentials": (
         "ApiKey AWSSigV4 Basic Bearer Digest Env File Issuer Key KeyPool "
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "

@@ -214,7 +214,8 @@ def _fallback(state: ClientState) -> Iterator[Step]:
 def _retry(state: ClientState) -> Iterator[Step]:
     settings = state.settings.retry
     text = "none, but for a kept connection that proves closed" if settings is None else settings.describe()
-    counted = settings is not None and isinstance(settings.budget, CostBudget)  # as the AWS SDKs count throttling
+    # as the AWS SDKs count throttling; not so where a policy brings such a budget
+    counted = settings is not None and settings.policy is None and isinstance(settings.budget, CostBudget)
     mesh = state.settings.mesh
     layer = retry(
         state.budgets,

@@ -233,6 +233,7 @@ class Client(CallMethods, ProtocolMethods):
 
     async def __aenter__(self) -> Self:
         self._home.enter()
+        self._state.begin()
         return self
 
     async def __aexit__(

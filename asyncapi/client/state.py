@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from asyncapi.sharing.fleet import Fleet
     from asyncapi.types import Send
 
-_MAX_POLICIES = 16  # of learned retries; a client has one, its calls perhaps a few
+_MAX_POLICIES = 16  # of learned retries: a client has one, its calls perhaps a few
 _STALE_ROOM = 32 * 1024 * 1024  # bytes of old answers that fallbacks keep, where there is no cache to share
 
 
@@ -124,14 +124,24 @@ class ClientState:
 
     async def lessons(self, policy: Learned, host: str) -> Lessons:
         """Begin what a call to a host learns of its retries; calls with equal policies learn together."""
-        known = self.learned.get(policy)
-        if known is None:
-            from asyncapi.client.learned import LearnedRetries  # noqa: PLC0415 - most clients learn no retries
+        return await (self.learned.get(policy) or self._learn(policy)).lessons(host)
 
-            if len(self.learned) >= _MAX_POLICIES:
-                del self.learned[next(iter(self.learned))]
-            known = self.learned[policy] = LearnedRetries(policy)
-        return known.lessons(host)
+    def _learn(self, policy: Learned) -> LearnedRetries:
+        from asyncapi.client.learned import LearnedRetries  # noqa: PLC0415 - most clients learn no retries
+
+        if len(self.learned) >= _MAX_POLICIES:  # the oldest without a store, which would have to be written
+            for other in list(self.learned)[1:]:
+                if other.store is None:
+                    del self.learned[other]
+                    break
+        known = self.learned[policy] = LearnedRetries(policy, self.clock)
+        return known
+
+    def begin(self) -> None:
+        """Begin to read what an earlier run has learned of retries, where it is kept."""
+        policy = None if self.settings.retry is None else self.settings.retry.policy
+        if policy is not None and policy.store is not None and policy not in self.learned:
+            self._learn(policy).begin()
 
     def for_own_options(self) -> ClientState:
         """Return a view of the same state for calls with `auth=` or `redirects=`, which may act for any user."""
@@ -183,6 +193,8 @@ class ClientState:
         if self.hedges is not None:
             self.hedges.close()
         try:
+            for learned in tuple(self.learned.values()):
+                await learned.aclose()
             if self.endpoints is not None:
                 await self.endpoints.aclose()
             if self.keyring is not None:

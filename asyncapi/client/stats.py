@@ -63,6 +63,26 @@ class EndpointStats:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedStats:
+    """What was learned of the retries of one kind of failure on one route; old retries count less (`Learned`).
+
+    Attributes:
+        good: Retries that ended well.
+        bad: Retries that did not.
+        waits: For each wait in seconds, how many retries after it ended well and how many did not; one counts half for
+            the wait next to its own.
+        choice: Seconds of the wait that was the best at the last decision; None if no retry was worth it.
+        refused: The share of the decisions that were against a retry.
+    """
+
+    good: float
+    bad: float
+    waits: dict[float, tuple[float, float]]
+    choice: float | None
+    refused: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """Counts since the client was made, and its state now. Durations are seconds.
 
@@ -100,6 +120,8 @@ class Stats:
             `refused`, the streams that servers have refused so far. Empty without `http2=`.
         http3: What is open over HTTP/3: `connections`, `streams` and `waiting` as for HTTP/2; and `broken`, the places
             where it is not tried for a while because it failed. Empty without `http3=`.
+        learned: What was learned of retries (`Retry(policy=Learned())`), by host, and by the kind of failure and the
+            route: "503 on GET /items".
     """
 
     calls: int
@@ -131,13 +153,14 @@ class Stats:
     http2: dict[str, int] = field(default_factory=dict)
     http3: dict[str, int] = field(default_factory=dict)
     endpoints: dict[str, EndpointStats] = field(default_factory=dict)
+    learned: dict[str, dict[str, LearnedStats]] = field(default_factory=dict)
 
 
 def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -> Stats:
     """The state of a client's state now; `http2` and `http3` are what its transport counts."""
     meter, now = state.meter, state.clock.now()
-    learned: dict[str, Gate] = state.gates or {}
-    gates = [*learned.values(), *([state.gate] if state.gate is not None else [])]
+    adaptive: dict[str, Gate] = state.gates or {}
+    gates = [*adaptive.values(), *([state.gate] if state.gate is not None else [])]
     limiters = [(key, limiter) for _, _, keyed in state.limiters for key, limiter in keyed.items()]
     paces: dict[str, Pace] = state.paces or {}
     limited = {host: pace.pacer for host, pace in paces.items() if pace.pacer.active}
@@ -166,7 +189,7 @@ def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -
         shared=state.flights.shared if state.flights is not None else 0,
         hedged=state.hedges.won if state.hedges is not None else 0,
         concurrency=state.gate.limit if state.gate is not None else None,
-        limits={host: gate.limit for host, gate in learned.items()},
+        limits={host: gate.limit for host, gate in adaptive.items()},
         circuits={key: circuit.snapshot(now) for key, circuit in (state.circuits or {}).items()},
         rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
         paused={host: wait for host, pacer in limited.items() if (wait := pacer.delay(now)) > 0},
@@ -177,6 +200,7 @@ def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -
         http2=http2,
         http3=http3,
         endpoints=_endpoints(state, now),
+        learned=_learned(state),
     )
 
 
@@ -186,6 +210,14 @@ def _endpoints(state: ClientState, now: float) -> dict[str, EndpointStats]:
     from asyncapi.client.endpoints import snapshots  # noqa: PLC0415 - most clients have one endpoint
 
     return snapshots(state.endpoints, now)
+
+
+def _learned(state: ClientState) -> dict[str, dict[str, LearnedStats]]:
+    if not state.learned:
+        return {}
+    from asyncapi.client.learned import snapshots  # noqa: PLC0415 - most clients learn no retries
+
+    return snapshots(state.learned)
 
 
 def _name(key: tuple[str, str]) -> str:

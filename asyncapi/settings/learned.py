@@ -37,9 +37,14 @@ class Learned:
     _: KW_ONLY
     explore: Annotated[float, Bounds(gt=0, le=0.5)] = 0.05
     memory: Annotated[float, Bounds(ge=10, le=100_000)] = 200.0
-    store: Any = field(default=None, repr=False)
+    store: Any = field(default=None, repr=False, hash=False)
     hold: bool = True
     degrade: bool = True
+
+    def __post_init__(self) -> None:
+        """Check that the store is one."""
+        if self.store is not None and not (hasattr(self.store, "load") and hasattr(self.store, "save")):
+            raise ValueError(f"store={self.store!r} keeps no texts: give a store such as FileStore(path)")
 
     @cached_property
     def rules(self) -> "Rules":

@@ -50,6 +50,8 @@ class CostBudget:
         retry: What a retry costs, after a 429 or any failure other than a timeout; 5 by default.
         timeout: What a retry after a timeout costs; 10 by default.
         payback: What a success without a retry pays back, 1 by default; a success after a retry pays back that retry.
+        crowding: Whether no timeout is retried while nearly all attempts of a busy client time out, as with a `Budget`;
+            False by default, as in the AWS SDKs.
     """
 
     capacity: Annotated[float, Bounds(gt=0)] = 500.0
@@ -57,10 +59,11 @@ class CostBudget:
     retry: Annotated[float, Bounds(gt=0)] = 5.0
     timeout: Annotated[float, Bounds(gt=0)] = 10.0
     payback: Annotated[float, Bounds(ge=0)] = 1.0
+    crowding: bool = False
 
     def start(self) -> Retries:
         """Start the budget of one host."""
-        return RunningCostBudget(self.capacity, self.retry, self.timeout, self.payback)
+        return RunningCostBudget(self.capacity, self.retry, self.timeout, self.payback, crowding=self.crowding)
 
     def describe(self) -> str:
         """As `explain()` shows it."""
@@ -88,7 +91,7 @@ class Retry:
             error is raised at once.
         budget: A `Budget` or `CostBudget` per host, or None. It belongs to the client: a call's `retry=` can only opt
             out. It holds retries back also where more `attempts` are allowed, and errors say so (`held_by`). A
-            `Budget()` by default; with a `policy`, a `CostBudget()`.
+            `Budget()` by default; with a `policy`, a `CostBudget(crowding=True)`.
         wait: A tenacity wait strategy instead of the exponential one. A server's Retry-After takes precedence.
         stop: A tenacity stop strategy, beside `attempts`.
         retry: A tenacity retry strategy instead of the built-in choice: it sees errors as exceptions, and other
@@ -122,7 +125,7 @@ class Retry:
         if self.wait is not None:
             raise ValueError("policy and wait both decide how long to wait: drop wait=, or the policy")
         if self.budget is _USUAL_BUDGET:
-            object.__setattr__(self, "budget", CostBudget())
+            object.__setattr__(self, "budget", CostBudget(crowding=True))
 
     @cached_property
     def max_attempts(self) -> int | None:

@@ -12,7 +12,7 @@ from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.request import Body, Request
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
-from asyncapi.settings import Budget, Retry, Timeout
+from asyncapi.settings import Budget, Learned, Retry, Timeout
 from asyncapi.testing.virtual_time import FakeClock, run
 from asyncapi.trace.recorder import OUTSIDE, Recorder, current_call, own_url
 from asyncapi.transports.mock import MockTransport
@@ -176,5 +176,6 @@ def _limits(limits: list[float | None]) -> Timeout | None:
 def _retry(settings: dict[str, Any]) -> Retry | None:
     if not settings:
         return None
-    rest = {name: value for name, value in settings.items() if name != "budgeted"}
-    return Retry(**rest, budget=Budget() if settings["budgeted"] else None)
+    rest = {name: value for name, value in settings.items() if name not in {"budgeted", "learned"}}
+    policy = Learned(**settings["learned"]) if "learned" in settings else None
+    return Retry(**rest, policy=policy, budget=Budget() if settings["budgeted"] else None)

@@ -17,6 +17,8 @@ from asyncapi.sansio.failures.retry_choice import costs_money
 from asyncapi.sansio.http.retry_after import should_retry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.learned import Choice, Learning
@@ -29,15 +31,16 @@ class Lessons:
 
     Args:
         learning: What is known of its host.
+        noted: Called when something was learned; None for nobody.
 
     Attributes:
         choice: What was decided last, as long as it is not known how it ended; None where nothing is open.
     """
 
-    __slots__ = ("_learning", "_record", "choice")
+    __slots__ = ("_learning", "_noted", "_record", "choice")
 
-    def __init__(self, learning: Learning) -> None:
-        self._learning = learning
+    def __init__(self, learning: Learning, noted: Callable[[], object] | None = None) -> None:
+        self._learning, self._noted = learning, noted
         self.choice: Choice | None = None
         self._record: dict[str, Any] = {}
 
@@ -96,4 +99,6 @@ class Lessons:
                 return False
             good = failure.effective_status < _SERVER_ERRORS
         self._learning.settle(choice, good)
+        if self._noted is not None:
+            self._noted()
         return True

@@ -13,7 +13,8 @@ everything times out, retries keep its queue so long that everything goes on tim
 responds to others in time (`crowded`).
 
 `CostBudget`: a quota that retries use up and successes pay back, a time-out costing more than another failure. So it
-is in the standard retry mode of the AWS SDKs ("Retry behavior", AWS SDKs and Tools Reference Guide).
+is in the standard retry mode of the AWS SDKs ("Retry behavior", AWS SDKs and Tools Reference Guide). With `crowding` it
+also sees when nearly everything times out, as a `RetryBudget` does.
 
 Both are `Retries`.
 """
@@ -177,19 +178,25 @@ class CostBudget:
         retry: What a retry costs.
         timeout: What a retry after a time-out costs.
         payback: What a success without a retry pays back; one after a retry pays back that retry.
+        crowding: Whether no time-out is retried while nearly all attempts time out.
     """
 
-    __slots__ = ("_capacity", "_payback", "_retry", "_timeout", "tokens")
+    __slots__ = ("_capacity", "_crowd", "_payback", "_retry", "_timeout", "tokens")
 
-    def __init__(self, capacity: float, retry: float, timeout: float, payback: float) -> None:
+    def __init__(
+        self, capacity: float, retry: float, timeout: float, payback: float, *, crowding: bool = False
+    ) -> None:
         self._capacity = capacity
         self._retry = retry
         self._timeout = timeout
         self._payback = payback
+        self._crowd = RetryBudget(1.0, 0.0) if crowding else None  # of which only `crowded` is asked
         self.tokens: float = capacity
 
     def deposit(self, now: float) -> None:
-        """Do nothing: only successes pay in."""
+        """Take in that a call was made; it pays nothing in: only successes do."""
+        if self._crowd is not None:
+            self._crowd.deposit(now)
 
     def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002
         """Pay for a retry: what it costs, or 0 if it may not be sent."""
@@ -203,13 +210,17 @@ class CostBudget:
         """Pay the last retry back, or a little where there was none."""
         if self.tokens < self._capacity:
             self.tokens = min(self._capacity, self.tokens + (paid or self._payback))
+        if self._crowd is not None:
+            self._crowd.succeeded(paid)
 
     def failed(self, now: float, *, timed_out: bool) -> None:
-        """Do nothing: a failure pays nothing back, which is enough."""
+        """Take in that an attempt failed; it pays nothing back, which is enough."""
+        if self._crowd is not None:
+            self._crowd.failed(now, timed_out=timed_out)
 
-    def crowded(self, now: float) -> bool:  # noqa: ARG002
-        """Never: a retry after a time-out costs more, and that is all."""
-        return False
+    def crowded(self, now: float) -> bool:
+        """Whether so many attempts time out that their retries would only keep the host's queue full."""
+        return self._crowd is not None and self._crowd.crowded(now)
 
     def refund(self, paid: float) -> None:
         """Refund a retry that was not sent after all."""
