@@ -127,6 +127,7 @@ if TYPE_CHECKING:
     from asyncapi.speakers.graphql_subscription import Subscription
     from asyncapi.speakers.websocket import WebSocket
     from asyncapi.stores.redis_tokens import RedisStore
+    from asyncapi.stores.sqlite import SQLiteStore
     from asyncapi.streaming.events import Events
     from asyncapi.streaming.response import StreamedResponse
     from asyncapi.streaming.stream import JSONLines, Stream
@@ -225,6 +226,7 @@ __all__ = [
     "RequestTimeout",
     "Response",
     "Retry",
+    "SQLiteStore",
     "SchemaError",
     "ServerError",
     "ServerSentEvent",
@@ -289,6 +291,7 @@ _HOMES = {
     "speakers.graphql_results": "GraphQLResult",
     "speakers.graphql_subscription": "Subscription",
     "stores.redis_tokens": "RedisStore",
+    "stores.sqlite": "SQLiteStore",
     "streaming.events": "Events",
     "streaming.response": "StreamedResponse",
     "streaming.stream": "JSONLines Stream",

@@ -180,7 +180,7 @@ def _cache(state: ClientState) -> Iterator[Step]:
         layer = cache(
             state.answers, settings, state.cached, state.clock, unchanged,
             fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
-            aside=cache_ranges,
+            aside=cache_ranges, lasting=state.lasting, turns=state.turns,
         )  # fmt: skip
         yield Step("cache", settings.describe(), layer)
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from asyncapi.settings import Learned, RateLimit, Redis
     from asyncapi.sharing.fleet import Fleet
     from asyncapi.stores.responses import Lasting
+    from asyncapi.stores.turns import Turns
     from asyncapi.stores.variants import Fetch
     from asyncapi.types import Send
 
@@ -117,6 +118,7 @@ class ClientState:
             self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
         if settings.cache is not None and settings.cache.store is not None:
             self.lasting = settings.cache.store.responses(settings.cache.room)
+        self.turns: Turns | None = _turns(self.lasting, clock) if settings.single_flight else None
 
     def _start_endpoints(self) -> EndpointSet | None:
         if self.settings.endpoints is None:
@@ -215,6 +217,14 @@ class ClientState:
             finally:
                 if self.fleet is not None:
                     await self.fleet.aclose()
+
+
+def _turns(lasting: Lasting | None, clock: Clock) -> Turns | None:
+    if lasting is None:
+        return None
+    from asyncapi.stores.turns import Turns  # noqa: PLC0415 - most clients have no such store
+
+    return Turns(lasting, clock)
 
 
 def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None) -> PrincipalSource | None:

@@ -13,7 +13,8 @@ Rules:
 4. The cache handles a 304 by itself: a caller that sent no conditions gets the stored response. A request with
    conditions, or for one range of bytes, is served from what is fresh; else it goes to the server as it is, and only a
    part (206) of what comes is stored. A request with `no-store` bypasses the cache.
-5. Two calls that ask for the same URL at the same time both send a request: `single_flight` lets them share one.
+5. Two calls that ask for the same URL at the same time both send a request: `single_flight` lets them share one; with a
+   store that several processes share, across these (`stores/turns.py`).
 6. A request's own `Host` is part of the key: it names another server behind the same address (RFC 9110 section 7.2).
 7. A streamed call gets what is stored, but no ranges of it; the response to a streamed call is not stored, not even in
    part.
@@ -33,7 +34,7 @@ from asyncapi.messages.call import Call
 from asyncapi.sansio.failures.resend import SAFE
 from asyncapi.sansio.http import caching, partial_content
 from asyncapi.sansio.http.cache_control import directives
-from asyncapi.sansio.http.request_key import identity
+from asyncapi.sansio.http.request_key import identity, key_headers
 from asyncapi.stores.shelf import REDIRECTS, Counts, Shelf, key_of, target_of, unavailable
 from asyncapi.stores.variants import Fetch, Variants
 
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from asyncapi.scheduling.background import Background
     from asyncapi.settings import Cache
     from asyncapi.stores.answers import Answers
+    from asyncapi.stores.responses import Lasting
+    from asyncapi.stores.turns import Outcome, Turns
     from asyncapi.types import Layer, Send
 
 __all__ = ["Counts", "Fetch", "cache"]
@@ -67,6 +70,8 @@ def cache(
     background: Background | None = None,
     follows: bool = True,
     aside: Callable[[Shelf, Counts], Layer] | None = None,
+    lasting: Lasting | None = None,
+    turns: Turns | None = None,
 ) -> Layer:
     """Respond from the store where that is allowed.
 
@@ -80,13 +85,17 @@ def cache(
         background: Runs what no call waits for (rule 8); None to let each call wait.
         follows: Whether calls that don't say so themselves follow redirects.
         aside: Makes what serves requests with ranges or conditions of their own (rule 4); None to pass them on.
+        lasting: Stores the responses in place of `answers`, where they outlive the client.
+        turns: Lets one of several processes fetch what all of them miss (rule 5).
     """
-    variants = Variants(answers, {} if fetching is None else fetching)
+    variants = Variants(answers, {} if fetching is None else fetching, lasting)
     shelf = Shelf(variants, clock, unchanged, heuristic=settings.heuristic, redirects=follows)
 
     def layer(inner: Send) -> Send:
         other = inner if aside is None else aside(shelf, counts)(inner)
-        return _Cache(inner, other, shelf, settings=settings, counts=counts, clock=clock, background=background).send
+        return _Cache(
+            inner, other, shelf, settings=settings, counts=counts, clock=clock, background=background, turns=turns
+        ).send
 
     return layer
 
@@ -102,7 +111,9 @@ class _Cache:
         counts: Counts,
         clock: Clock,
         background: Background | None,
+        turns: Turns | None,
     ) -> None:
+        self._turns = turns
         self._inner = inner
         self._aside = aside
         self._shelf = shelf
@@ -123,6 +134,8 @@ class _Cache:
         if not caching.concerns(request.method, request.headers):
             return await self._aside(request)
         key = key_of(request)
+        if self._shelf.variants.lasting is not None:
+            await self._shelf.variants.bring(key)
         stored = self._shelf.find(request, key)
         if stored is not None:
             now = self._shelf.now()
@@ -134,7 +147,36 @@ class _Cache:
                 if "only-if-cached" not in directives(request.headers):
                     self._refresh(request, stored, key)
                 return self._shelf.answer(stored, request, "stale")
-        return unavailable(request) or await self._fetch(request, stored, key, Fetch())
+        return unavailable(request) or await self._fetch_in_turn(request, stored, key)
+
+    async def _fetch_in_turn(self, request: Request, stored: Stored | None, key: str) -> Response:
+        """Ask the server, or wait for what another process is asking it for (rule 5)."""
+        call = request.call
+        if self._turns is None or call.open_bodies is not None or call.principal is None or directives(request.headers):
+            return await self._fetch(request, stored, key, Fetch())
+        now, find = self._shelf.now, self._shelf.find
+
+        def useful() -> bool:
+            found = find(request, key)
+            return found is not None and caching.usable(found, request.headers, now())
+
+        name = repr((key, key_headers(request.headers), call.principal, request.redirects))
+        turn = await self._turns.take(name, key, useful)
+        stored = find(request, key)
+        if turn is None and stored is not None:
+            self._counts.hits += 1
+            return self._shelf.answer(stored, request, "fresh")
+        outcome: Outcome = "left"
+        try:
+            response = await self._fetch(request, stored, key, Fetch())
+            outcome = "useful" if useful() else "useless"
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            if turn is not None:
+                turn.release(outcome)
+        return response
 
     async def _fetch(self, request: Request, stored: Stored | None, key: str, fetch: Fetch) -> Response:
         """Ask the server for the whole response, for the rest of a part, or to confirm the stored one."""
@@ -200,6 +242,7 @@ class _Cache:
             raise
         if response.ok:
             self._invalidate(request, response)
+            await self._shelf.variants.settle()
             if request.method == "POST" and "Content-Location" in response.headers:
                 await self._store_posted(request, response, began)
         return response
@@ -226,6 +269,7 @@ class _Cache:
     async def _head(self, request: Request) -> Response:
         """Send a HEAD, and compare its response with what is stored (rule 3)."""
         began = self._shelf.now()
+        await self._shelf.variants.bring(key_of(request))
         with self._shelf.variants.under_way(key_of(request), fetch := Fetch()):
             response = await self._inner(request)
             await self._compare(request, response, began, fetch)

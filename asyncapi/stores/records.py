@@ -88,4 +88,3 @@ class Records:
             return (*[tuple(part) if type(part) is list else part for part in _decode(head.decode())], body)
         except (*self._invalid, StructError):
             return None
-
