@@ -12,7 +12,7 @@ For every definition, and every member of a class:
     no                     a person's own    it is kept
 
 Rules:
-1. What is untouched, or differs in its layout alone, keeps its text: another run over the same document changes nothing.
+1. What is untouched, or differs in its layout alone, keeps its text: a second run changes nothing.
 2. What a person has added stays behind what it stood behind, and behind the classes that it uses.
 3. Imports are kept, and those that are no longer needed and were ours go.
 """
@@ -27,6 +27,7 @@ from asyncapi.openapi import digests, layout
 from asyncapi.openapi.pieces import DOC, HEAD, Piece, generated_comments, own_comments, taken_apart
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
 
     from asyncapi.openapi.pieces import Source
 
@@ -62,7 +63,7 @@ def marked(source: str, client: str) -> str:
     return f"{source.rstrip()}\n\n\n{digests.written(_marks(taken_apart(source, 'the new client'), client))}"
 
 
-def renewed(current: str, new: str, client: str, *, where: str) -> tuple[str, Report]:
+def renewed(current: str, new: str, client: str, *, where: str, needed: Collection[str] = ()) -> tuple[str, Report]:
     """Put a new version into a file.
 
     Args:
@@ -70,6 +71,7 @@ def renewed(current: str, new: str, client: str, *, where: str) -> tuple[str, Re
         new: The new source, without notes.
         client: The name of the client's class.
         where: How errors call the file.
+        needed: Names that another file of the package uses.
 
     Raises:
         ConfigError: The file is not valid Python.
@@ -78,7 +80,7 @@ def renewed(current: str, new: str, client: str, *, where: str) -> tuple[str, Re
     marks = marks or digests.Marks()
     old, fresh = taken_apart(text, where), taken_apart(new, "the new client")
     merge = _Merge(marks, old, fresh)
-    source = merge.run()
+    source = merge.run(set(needed))
     return f"{source.rstrip()}\n\n\n{digests.written(_marks(fresh, client))}", merge.report
 
 
@@ -95,6 +97,13 @@ def renamed(current: str, where: str) -> str:
         if name not in marks.digests and known & {one.key for one in piece.members or ()}:
             return name
     return marks.client
+
+
+def used_from(source: str, module: str) -> set[str]:
+    """Return the names that a source imports from a module of its package."""
+    pieces = taken_apart(digests.split(source)[0], "the client").pieces
+    found = {name for one in pieces if one.is_import for home, name in imported(one) if home == module}
+    return {name.partition(" as ")[0] for name in found}
 
 
 def _marks(source: Source, client: str) -> digests.Marks:
@@ -127,11 +136,9 @@ class _Merge:
         self._marks = marks
         self._old = old
         self._new = new
-        self._rename = self._renaming()
 
-    def run(self) -> str:
+    def run(self, needed: set[str]) -> str:
         """Return the source."""
-        needed: set[str] = set()
         while True:  # what stays may need what would go
             self.report = Report()
             body = self._level(_definitions(self._old), _definitions(self._new), "", needed)
@@ -143,9 +150,6 @@ class _Merge:
                 break
             needed |= missing
         return self._assembled(body)
-
-    def _renaming(self) -> dict[str, str]:
-        return {}
 
     # --- the table ---------------------------------------------------------------------------------------------------
 
@@ -199,7 +203,11 @@ class _Merge:
                 self.report.changed.append(piece.key)
                 head, nodes = piece.head, piece.nodes
             else:
-                why = "you have changed its first line" if mark else "it is yours, and the document has one of the same name"
+                why = (
+                    "you have changed its first line"
+                    if mark
+                    else "it is yours, and the document has one of the same name"
+                )
                 self.report.kept[piece.key] = why
         if mark is None and not any(one.startswith(f"{piece.key}.") for one in self._marks.digests):
             return _with(current, _above(current, piece))
@@ -226,7 +234,11 @@ class _Merge:
                 made.insert(at, piece)
             if orphans and any(one.key == piece.key for one in made):
                 piece = next(one for one in made if one.key == piece.key)
-                piece.above = [*piece.above[:1], *orphans, *piece.above[1:]] if not piece.above or not piece.above[0].strip() else [*orphans, *piece.above]
+                piece.above = (
+                    [*piece.above[:1], *orphans, *piece.above[1:]]
+                    if not piece.above or not piece.above[0].strip()
+                    else [*orphans, *piece.above]
+                )
                 orphans = []
             if any(one.key == piece.key for one in made):
                 before = piece.key
@@ -243,8 +255,14 @@ class _Merge:
         else:
             if f"{piece.key}.{HEAD}" not in known:
                 return True
-            touched = [one for one in piece.members if known.get(f"{piece.key}.{one.key}") != one.digest and one.key != "pass"]
-            if touched or piece.head_digest != known[f"{piece.key}.{HEAD}"] or any(own_comments(one.above) for one in piece.members):
+            touched = [
+                one for one in piece.members if known.get(f"{piece.key}.{one.key}") != one.digest and one.key != "pass"
+            ]
+            if (
+                touched
+                or piece.head_digest != known[f"{piece.key}.{HEAD}"]
+                or any(own_comments(one.above) for one in piece.members)
+            ):
                 self.report.kept[name] = "you have changed it; the document no longer has it"
                 return True
         if not prefix and piece.key in needed:
@@ -323,5 +341,3 @@ def _written(old: list[Piece], names: set[tuple[str, str]], new: Source) -> list
     pragmas = [line for line in first if line.strip() and line not in comments]
     above = ["", *([*pragmas, ""] if pragmas else []), *comments]
     return [Piece("import", "\n".join(lines), [ast.Pass()], above)]
-
-
