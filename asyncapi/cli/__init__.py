@@ -1,4 +1,4 @@
-"""The command line: `asyncapi fetch`, `report`, `serve` and `generate`. It parses and shows; the work is in `asyncapi.bulk`.
+"""The command line: `asyncapi fetch`, `report`, `serve`, `generate`. It parses and shows; others do the work.
 
 Rules:
 1. No traceback ever reaches the user.

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from asyncapi.openapi.writing import Written
 
 
-
 def _words(value: Any) -> tuple[str, ...]:
     found = tuple(word.strip() for word in ([value] if isinstance(value, str) else value))
     if not all(found):
@@ -29,7 +28,13 @@ TABLE: Table = {
     "Output": (
         Opt("output", "--output -o", "PATH", "client.py, or client/ for a package; - is stdout.", PATH, "-"),
         Opt("class_name", "--class-name", "NAME", "Name of the client's class; by default the document's title."),
-        Opt("only", "--only", "WORD", "Tag, id or path of the operations to write. May be repeated.", Kind(_words, many=True)),
+        Opt(
+            "only",
+            "--only",
+            "WORD",
+            "Tag, id or path of the operations to write. May be repeated.",
+            Kind(_words, many=True),
+        ),
     ),
     "Before anything is written": (
         Opt("check", "--check", "", "Say what the document gets wrong; exit with 1 if there are errors.", SWITCH),

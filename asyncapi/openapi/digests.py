@@ -1,8 +1,8 @@
 """Recognise generated source again: a digest that no formatter changes, and the lines that keep the digests.
 
 Rules:
-1. A digest is of the syntax tree and the comments: quotes, line breaks, trailing commas and parentheses don't count, nor
-   do the spaces of docstrings, nor a `...` behind one.
+1. A digest is of the syntax tree and the comments: quotes, line breaks, trailing commas and parentheses don't count,
+   nor do the spaces of docstrings, nor a `...` behind one.
 2. It is the same for every version of Python: fields that are empty are left out.
 3. The digests stand in comments at the end of the file, as `name=digest`: `Pet.name` is a member of the class `Pet`,
    `__class__` its first line. Imports stand among them as `import:module:name`.
@@ -110,7 +110,12 @@ def written(marks: Marks) -> str:
     words += [f"{name}={value}" for name, value in marks.digests.items()]
     words += [f"{_IMPORT}{module}:{name.replace(' as ', '>')}" for module, name in sorted(marks.imports)]
     lines = textwrap.wrap(
-        " ".join(words), WIDTH, initial_indent="# ", subsequent_indent="# ", break_long_words=False, break_on_hyphens=False
+        " ".join(words),
+        WIDTH,
+        initial_indent="# ",
+        subsequent_indent="# ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return "\n".join([FIRST_LINE, *lines, ""])
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConfigError
 from asyncapi.openapi import layout
+from asyncapi.openapi.classes import Schemas
 from asyncapi.openapi.formatting import formatted
 from asyncapi.openapi.methods import methods_of, name_of
 from asyncapi.openapi.models import models_of
 from asyncapi.openapi.names import method_names, pascal
-from asyncapi.openapi.classes import Schemas
 from asyncapi.openapi.security import ways_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,11 @@ def client_name(document: Document, taken: Collection[str]) -> str:
     from asyncapi.openapi.names import IMPORTED, words  # noqa: PLC0415
 
     said = words(document.title)
-    short = [one for one in said if one.lower() not in {"api", "rest", "openapi", "swagger", "the", "v1", "v2", "v3", "service"}]
+    short = [
+        one
+        for one in said
+        if one.lower() not in {"api", "rest", "openapi", "swagger", "the", "v1", "v2", "v3", "service"}
+    ]
     name = pascal(" ".join(short or said) or "Client", "Api")
     for each in (name, f"{name}API", f"{name}Client"):
         if each not in taken and each not in IMPORTED:
@@ -109,7 +113,13 @@ def chosen(document: Document, only: Collection[str]) -> Document:
     kept = []
     used: set[str] = set()
     for operation in document.operations:
-        words = {*operation.tags, operation.id or "", name_of(operation), operation.path, f"{operation.method} {operation.path}"}
+        words = {
+            *operation.tags,
+            operation.id or "",
+            name_of(operation),
+            operation.path,
+            f"{operation.method} {operation.path}",
+        }
         found = words & set(only)
         used |= found
         if found:

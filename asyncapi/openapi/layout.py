@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from asyncapi.openapi.docstrings import WIDTH, docstring, first_sentence, plain, sentence
 from asyncapi.openapi.models import MODEL, MODEL_IMPORTS
-from asyncapi.openapi.names import snake
+from asyncapi.openapi.names import snake, split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,11 +27,11 @@ PRAGMA = '# mypy: disable-error-code="empty-body"'
 # Name -> module, of what methods and ways of making a client are written with.
 _HOMES = {
     **dict.fromkeys(
-        """
-        API ApiKey Basic Bearer Body Client Cookie Cursor Digest Env Events File Form Header JSONLines LinkHeader NextUrl
-        OAuth2AuthorizationCode OAuth2ClientCredentials Offset Option PageNumber Pages Path Query Response
+        split("""
+        API ApiKey Basic Bearer Body Client Cookie Cursor Digest Env Events File Form Header JSONLines LinkHeader
+        NextUrl OAuth2AuthorizationCode OAuth2ClientCredentials Offset Option PageNumber Pages Path Query Response
         ServerSentEvent Stream Upload delete get operation patch post put
-        """.split(),
+        """),
         "asyncapi",
     ),
     **dict.fromkeys(["Content", "FileContent"], "asyncapi.types"),
@@ -85,7 +85,7 @@ def module(draft: Draft) -> str:
 def package(draft: Draft) -> dict[str, str]:
     """Write the sources of a package, without their formatting: file -> source."""
     title = draft.document.title or "an API"
-    names = {name: ".models" for name in draft.models.definitions}
+    names = dict.fromkeys(draft.models.definitions, ".models")
     made = {}
     if draft.definitions:
         about = docstring(f"The models of {title}, written by `asyncapi generate`.\n\n{_KEPT}", 0)
@@ -141,7 +141,7 @@ def _order(name: str) -> tuple[int, str, str]:
     return kind, name.lower(), name
 
 
-# --- the client ---------------------------------------------------------------------------------------------------------
+# --- the client -------------------------------------------------------------------------------------------------------
 
 
 def _client(document: Document, name: str, methods: list[Method], ways: list[Way]) -> str:
@@ -195,7 +195,9 @@ def _servers(document: Document) -> list[str]:
     usable = [one for one in document.servers if "://" in one.url]
     made = [f"    SERVER: ClassVar[str] = {usable[0].url!r}"]
     if len(usable) > 1:
-        rows = "\n".join(f"        {one.url!r}," + (f"  # {_comment(one)}" if one.description else "") for one in usable)
+        rows = "\n".join(
+            f"        {one.url!r}," + (f"  # {_comment(one)}" if one.description else "") for one in usable
+        )
         made.append(f"    SERVERS: ClassVar[tuple[str, ...]] = (\n{rows}\n    )")
     with_variables = next((one for one in usable if one.variables and "{" in one.template), None)
     if with_variables is not None:
@@ -238,6 +240,6 @@ def _way(way: Way, document: Document) -> str:
     opening = docstring(way.said, 8)[: -len('"""')].rstrip()
     args = f"\n\n        Args:\n{told}\n            base_url: Of the API." if told else ""
     return (
-        f"    @classmethod\n    def {way.name}({signature}) -> Self:\n{opening}{args}\n        \"\"\"\n"
+        f'    @classmethod\n    def {way.name}({signature}) -> Self:\n{opening}{args}\n        """\n'
         f"        return cls(Client(base_url, auth={way.credential}))"
     )

@@ -12,7 +12,7 @@ For every definition, and every member of a class:
     no                     a person's own    it is kept
 
 Rules:
-1. What is untouched, or differs in its layout alone, keeps its text: another run over the same document changes nothing.
+1. What is untouched, or differs in its layout alone, keeps its text: a second run changes nothing.
 2. What a person has added stays behind what it stood behind, and behind the classes that it uses.
 3. Imports are kept, and those that are no longer needed and were ours go.
 """
@@ -28,7 +28,6 @@ from asyncapi.openapi.pieces import DOC, HEAD, Piece, generated_comments, own_co
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
 
     from asyncapi.openapi.pieces import Source
 
@@ -64,9 +63,7 @@ def marked(source: str, client: str) -> str:
     return f"{source.rstrip()}\n\n\n{digests.written(_marks(taken_apart(source, 'the new client'), client))}"
 
 
-def renewed(
-    current: str, new: str, client: str, *, where: str, needed: Collection[str] = ()
-) -> tuple[str, Report]:
+def renewed(current: str, new: str, client: str, *, where: str, needed: Collection[str] = ()) -> tuple[str, Report]:
     """Put a new version into a file.
 
     Args:
@@ -206,7 +203,11 @@ class _Merge:
                 self.report.changed.append(piece.key)
                 head, nodes = piece.head, piece.nodes
             else:
-                why = "you have changed its first line" if mark else "it is yours, and the document has one of the same name"
+                why = (
+                    "you have changed its first line"
+                    if mark
+                    else "it is yours, and the document has one of the same name"
+                )
                 self.report.kept[piece.key] = why
         if mark is None and not any(one.startswith(f"{piece.key}.") for one in self._marks.digests):
             return _with(current, _above(current, piece))
@@ -233,7 +234,11 @@ class _Merge:
                 made.insert(at, piece)
             if orphans and any(one.key == piece.key for one in made):
                 piece = next(one for one in made if one.key == piece.key)
-                piece.above = [*piece.above[:1], *orphans, *piece.above[1:]] if not piece.above or not piece.above[0].strip() else [*orphans, *piece.above]
+                piece.above = (
+                    [*piece.above[:1], *orphans, *piece.above[1:]]
+                    if not piece.above or not piece.above[0].strip()
+                    else [*orphans, *piece.above]
+                )
                 orphans = []
             if any(one.key == piece.key for one in made):
                 before = piece.key
@@ -250,8 +255,14 @@ class _Merge:
         else:
             if f"{piece.key}.{HEAD}" not in known:
                 return True
-            touched = [one for one in piece.members if known.get(f"{piece.key}.{one.key}") != one.digest and one.key != "pass"]
-            if touched or piece.head_digest != known[f"{piece.key}.{HEAD}"] or any(own_comments(one.above) for one in piece.members):
+            touched = [
+                one for one in piece.members if known.get(f"{piece.key}.{one.key}") != one.digest and one.key != "pass"
+            ]
+            if (
+                touched
+                or piece.head_digest != known[f"{piece.key}.{HEAD}"]
+                or any(own_comments(one.above) for one in piece.members)
+            ):
                 self.report.kept[name] = "you have changed it; the document no longer has it"
                 return True
         if not prefix and piece.key in needed:
@@ -330,5 +341,3 @@ def _written(old: list[Piece], names: set[tuple[str, str]], new: Source) -> list
     pragmas = [line for line in first if line.strip() and line not in comments]
     above = ["", *([*pragmas, ""] if pragmas else []), *comments]
     return [Piece("import", "\n".join(lines), [ast.Pass()], above)]
-
-

@@ -1,4 +1,4 @@
-"""Take a source apart into pieces that can be put together again, byte for byte: statements with what stands above them."""
+"""Take a source apart into pieces, statements with what stands above them, and put them together byte for byte."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def taken_apart(source: str, where: str) -> Source:
     """Take a module apart.
 
     Args:
-        source: With `\\n` at the ends of its lines.
+        source: With newlines at the ends of its lines, no carriage returns.
         where: How errors call it.
 
     Raises:
@@ -100,7 +100,9 @@ def taken_apart(source: str, where: str) -> Source:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise ConfigError(f"{where}{line}: it isn't valid Python ({error.args[0]}): mend it, and run this again") from None
+        raise ConfigError(
+            f"{where}{line}: it isn't valid Python ({error.args[0]}): mend it, and run this again"
+        ) from None
     lines = source.split("\n")
     pieces, tail = _pieces(tree.body, lines, 0, len(lines), where)
     return Source(pieces, [line for line in tail if line.strip()])
@@ -141,10 +143,10 @@ def _end_of(body: list[ast.stmt], index: int, end: int) -> int:
 def _open_class(piece: Piece, node: ast.ClassDef, lines: list[str], end: int, where: str) -> int:
     """Take a class apart, and return the line behind it; indented comments at its end belong to it."""
     inner = node.body[0]
-    first = min([inner.lineno, *(one.lineno for one in getattr(inner, "decorator_list", ()))]) - 1
+    first: int = min([inner.lineno, *(one.lineno for one in getattr(inner, "decorator_list", ()))]) - 1
     top = min([node.lineno, *(one.lineno for one in node.decorator_list)]) - 1
     if first < node.lineno:  # class Pet(Model): ...
-        return node.end_lineno or node.lineno
+        return int(node.end_lineno or node.lineno)
     head = first
     while head > node.lineno and (not lines[head - 1].strip() or lines[head - 1].lstrip().startswith("#")):
         head -= 1
@@ -157,7 +159,7 @@ def _open_class(piece: Piece, node: ast.ClassDef, lines: list[str], end: int, wh
     piece.head = "\n".join(lines[top:head])
     piece.members, tail = _pieces(node.body, lines, head, last, where)
     piece.tail = tail if any(line.strip() for line in tail) else []
-    return last
+    return int(last)
 
 
 def _is_deeper(line: str, depth: int) -> bool:

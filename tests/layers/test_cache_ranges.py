@@ -32,7 +32,11 @@ class Origin:
         if request.headers.get("If-None-Match") == self.headers["ETag"]:
             return reply(304, headers=self.headers)
         found, total = request.headers.get("Range"), len(self.content)
-        if found is None or not self.ranges or request.headers.get("If-Range", self.headers["ETag"]) != self.headers["ETag"]:
+        if (
+            found is None
+            or not self.ranges
+            or request.headers.get("If-Range", self.headers["ETag"]) != self.headers["ETag"]
+        ):
             return reply(200, content=self.content, headers=self.headers)
         first, _, last = found.removeprefix("bytes=").partition("-")
         start, stop = (int(first), min(total, int(last or total) + 1)) if first else (total - int(last), total)

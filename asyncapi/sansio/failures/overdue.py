@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 AFTER = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
 """Seconds after which a call may be cut short."""
 
-WORTH = 0.25
-"""What a fallback is worth, where a good response of the usual host is worth 1: less than one chance in four."""
+WORTH = 0.15
+"""What a fallback is worth, where a good response of the usual host is worth 1."""
 
 _BELIEF = 2.0, 0.5  # calls that ended well, and that did not, before any was seen
 _MEMORY = 50.0  # calls (rule 4)
