@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.credentials.base import AuthContext
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import Keyring
-from asyncapi.layers.cache import Counts, Fetch
+from asyncapi.layers.cache import Counts
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
 from asyncapi.layers.principal import PrincipalSource
 from asyncapi.layers.singleflight import Flights
 from asyncapi.sansio.limits.keyed import Keyed
+from asyncapi.scheduling.background import Background
 from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings import Adaptive, Budget
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from asyncapi.client.learned import LearnedRetries
     from asyncapi.clock import Clock
     from asyncapi.layers.balance import EndpointSet
+    from asyncapi.layers.hold import Line
     from asyncapi.layers.telemetry import Meter
     from asyncapi.messages.request import Request
     from asyncapi.sansio.failures.circuit import Circuit
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.settings import Learned, RateLimit, Redis
     from asyncapi.sharing.fleet import Fleet
+    from asyncapi.stores.responses import Lasting
+    from asyncapi.stores.turns import Turns
+    from asyncapi.stores.variants import Fetch
     from asyncapi.types import Send
 
 _MAX_POLICIES = 16  # of learned retries: a client has one, its calls perhaps a few
@@ -100,10 +105,20 @@ class ClientState:
         self.flights: Flights | None = Flights() if settings.single_flight else None
         self.cached: Counts | None = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
+        self.lines: Keyed[Line] | None = None
+        if settings.retry is not None and settings.retry.policy is not None and settings.retry.policy.hold:
+            from asyncapi.layers.hold import Line  # noqa: PLC0415 - most clients learn no retries
+
+            self.lines = Keyed(partial(Line, clock), busy=lambda line: line.busy)
         self.learned: dict[Learned, LearnedRetries] = {}
+        self.background: Background | None = Background(clock) if settings.cache is not None else None
         self.answers: Answers[Any] | None = None
+        self.lasting: Lasting | None = None
         if settings.cache is not None or settings.fallback:
             self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
+        if settings.cache is not None and settings.cache.store is not None:
+            self.lasting = settings.cache.store.responses(settings.cache.room)
+        self.turns: Turns | None = _turns(self.lasting, clock) if settings.single_flight else None
 
     def _start_endpoints(self) -> EndpointSet | None:
         if self.settings.endpoints is None:
@@ -170,6 +185,9 @@ class ClientState:
         paced_by = host if not callable(self.settings.pace) else self.settings.pace(request)
         if self.paces is not None and (pacer := self.paces[paced_by].pacer).active:
             seen["server's limit"] = f"next in {max(0.0, pacer.delay(now)):.3g} s"
+        line = None if self.lines is None else self.lines.get(request.call.host)
+        if line is not None and line.refusals.run:
+            seen["hold"] = f"refused for {line.refusals.lasted(now):.3g} s, {line.length} waiting"
         if self.circuits is not None and self.settings.breaker is not None:
             key = self.settings.breaker.key
             circuit = self.circuits[host if key is None else key(request)].snapshot(now)
@@ -179,9 +197,13 @@ class ClientState:
     async def aclose(self) -> None:
         """Cancel the timers, and end what credentials have under way."""
         self.watchdog.close()
+        for line in (self.lines or {}).values():
+            line.close()
         if self.hedges is not None:
             self.hedges.close()
         try:
+            if self.background is not None:
+                await self.background.aclose()
             for learned in tuple(self.learned.values()):
                 await learned.aclose()
             if self.endpoints is not None:
@@ -189,8 +211,20 @@ class ClientState:
             if self.keyring is not None:
                 await self.keyring.context.aclose()
         finally:
-            if self.fleet is not None:
-                await self.fleet.aclose()
+            try:
+                if self.lasting is not None:
+                    await self.lasting.aclose()
+            finally:
+                if self.fleet is not None:
+                    await self.fleet.aclose()
+
+
+def _turns(lasting: Lasting | None, clock: Clock) -> Turns | None:
+    if lasting is None:
+        return None
+    from asyncapi.stores.turns import Turns  # noqa: PLC0415 - most clients have no such store
+
+    return Turns(lasting, clock)
 
 
 def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None) -> PrincipalSource | None:

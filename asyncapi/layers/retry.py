@@ -274,7 +274,7 @@ class _Again:
         choice = await self._choose(failure, call)
         if choice is None:
             wait, source = await self._wait(failure, state)
-            why = f"{source} {wait:.3g} s"
+            why = call.line or f"{source} {wait:.3g} s"
         else:
             wait, source = choice.wait, f"learned: {choice.reason}"
             why = f"learned {wait:.3g} s ({choice.reason})"
@@ -287,7 +287,8 @@ class _Again:
         if not isinstance(failure, TransportError) and failure.open_body is not None:
             failure.open_body.close()
         self._tries.next(wait)
-        retry_choice.note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {why}")
+        then = call.line or f"retried after {wait:.3g} s ({source})"
+        retry_choice.note(call, then, f"retry: {what}, {why}")
         call.phase = "backoff"
         if wait > 0:
             await self._clock.sleep(wait)
@@ -299,7 +300,7 @@ class _Again:
             GiveUp: There is no next attempt.
         """
         policy, clock = self._policy.policy, self._clock
-        if policy is None or self._learned is None:
+        if policy is None or self._learned is None or call.line:
             return None
         asked = retry_choice.wait_asked_for(failure, clock.wall(), elsewhere=call.elsewhere)
         if asked is not None or self._free.covers(failure, asked, backlog=call.backlog):
@@ -329,6 +330,9 @@ class _Again:
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
         policy, elsewhere = self._policy, self._request.call.elsewhere
+        if self._request.call.line:  # the wait is layers/hold.py's
+            self._retry_after = None
+            return 0.0, self._request.call.line
         asked = retry_choice.wait_asked_for(failure, self._clock.wall(), elsewhere=elsewhere)
         self._retry_after = asked
         if asked:

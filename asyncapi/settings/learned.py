@@ -27,8 +27,10 @@ class Learned:
             hour.
         store: Where to keep what was learned, so that a restart does not start from nothing: a store such as
             `FileStore` of `asyncapi.stores`. None keeps it in the client alone.
-        hold: Whether calls wait while their host refuses connections, and one of them tries whether it is back.
-        degrade: Whether a `fallback` is taken at once where it is worth more than a retry.
+        hold: Whether calls wait in a queue while their host refuses connections, and one at a time probes it, instead
+            of each trying for itself. In the client's `retry=` alone.
+        degrade: Whether a `fallback=` is taken as soon as waiting for the usual response is no longer worth it, instead
+            of when the retries are spent. In the client's `retry=` alone.
     """
 
     patience: Annotated[float, Bounds(ge=0, le=100, finite=True)] = 1.5
