@@ -118,6 +118,8 @@ def _tiles(summary: Summary) -> Iterator[str]:
     if summary.skipped:
         yield tile("rows done before", f"{summary.skipped:,}")
     yield tile("retries", f"{summary.retries:,}")
+    if summary.refused:
+        yield tile("rows not sent again", f"{summary.refused:,}", "bad")
     yield tile("rows a second", f"{summary.rate:,.0f}" if summary.rate >= 10 else f"{summary.rate:.2f}")  # noqa: PLR2004
     yield tile("duration", clock(summary.elapsed))
     if summary.bytes:
@@ -139,6 +141,8 @@ def _sections(facts: Facts, summary: Summary, tally: Tally) -> Iterator[str]:
     held = list(_holds(summary.held, summary.paused, tally.waits))
     if held:
         yield card("What held rows back", tables.facts(held), wide=True)
+    if summary.learned:
+        yield card("What was learned of retries", tables.facts(list(summary.learned.items())), wide=True)
     if tally.hosts:
         yield card("Hosts", tables.hosts(tally.hosts), wide=True)
     if tally.failures:

@@ -102,7 +102,8 @@ class Stats:
         routes: The same by route, "GET /users/{id}" where calls have a `route=`, else "GET api.example.com". The first
             256 routes have figures of their own, all others are "other".
         degraded: Calls that a fallback has answered.
-        cache: What the cache did: hits, revalidated, stale, misses, stored; and bytes kept. Empty without one. With a
+        cache: What the cache did: hits, revalidated, stale, misses, stored; and bytes kept. Empty without one. Once a
+            response was used while it was revalidated: refreshed, and not_refreshed, in the background. With a
             `store=` also its `entries`, and what this client has `evicted` and seen of `errors`.
         shared: Calls that joined another's flight (single-flight).
         hedged: Calls that a further copy has answered (hedging).
@@ -234,6 +235,9 @@ def _cache(state: ClientState) -> dict[str, int]:
     """The counts of the cache, and the bytes that it holds; empty where there is none."""
     if state.cached is None or state.answers is None:
         return {}
+    counts, behind = asdict(state.cached), state.background
+    if behind is not None and behind.started:
+        counts |= {"refreshed": behind.started - behind.failed - len(behind), "not_refreshed": behind.failed}
     if state.lasting is not None:
-        return {**asdict(state.cached), **asdict(state.lasting.counts), **state.lasting.occupancy()}
-    return {**asdict(state.cached), "bytes": state.answers.size}
+        return {**counts, **asdict(state.lasting.counts), **state.lasting.occupancy()}
+    return {**counts, "bytes": state.answers.size}

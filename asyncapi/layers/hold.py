@@ -12,7 +12,7 @@ Rules:
 3. Sending a call again is up to the retry layer: this one says in `call.line` that the next attempt will wait here,
    instead of a backoff. Attempts, budget and safety stay as they are.
 4. The last attempt that a call has is not used up as a probe while other calls can probe.
-5. A call that can go to another endpoint, or has a fallback at hand, is not held.
+5. A call that can go to another endpoint is not held; one that has a fallback, as long as the wait is worth more.
 6. A connection counts as soon as it is there: a host whose responses take long keeps nobody waiting.
 """
 
@@ -222,7 +222,7 @@ def _refused(line: Line, request: Request, error: ConnectError, began: float, cl
         return
     now, line.error = clock.now(), error.message
     line.refusals.refused(began, now, clock.random())
-    if _may_wait(request, line, now):
+    if line.closed and _may_wait(request, line, now):
         others = f", {line.length} calls wait" if line.length else ""
         call.line = f"held until {call.host} accepts connections{others}"
     line.move()
@@ -233,12 +233,17 @@ def _may_wait(request: Request, line: Line, now: float) -> bool:
     call = request.call
     retry = call.settings.retry
     policy = None if retry is None else retry.policy
-    if policy is None or not policy.hold or retry.max_attempts == 1 or call.instead or call.settings.max_wait == 0:
+    if policy is None or not policy.hold or retry.max_attempts == 1 or call.settings.max_wait == 0:
         return False
     if call.line:
         return True
-    left = None if request.deadline is None else request.deadline - now - _SPARE
-    return (left is None or left > 0) and line.refusals.worth_waiting(now, left)
+    return _patience(request, line, now) > 0
+
+
+def _patience(request: Request, line: Line, now: float) -> float:
+    """Seconds that the call should wait (sansio/failures/refusals.py, rule 5)."""
+    left = None if request.deadline is None else max(0.0, request.deadline - now - _SPARE)
+    return line.refusals.worth_waiting(now, left, request.call.instead)
 
 
 async def _wait(request: Request, line: Line, clock: Clock) -> bool:
@@ -248,7 +253,7 @@ async def _wait(request: Request, line: Line, clock: Clock) -> bool:
         ConnectError: The deadline came first.
     """
     call, began = request.call, clock.now()
-    due = began + _UNBOUNDED if request.deadline is None else request.deadline - _SPARE
+    due = began + (_patience(request, line, began) if not call.line or call.instead else _most(request, began))
     most = call.settings.max_wait
     until = due if most is None else min(due, began + most)
     attempts = call.settings.retry.max_attempts
@@ -270,10 +275,15 @@ async def _wait(request: Request, line: Line, clock: Clock) -> bool:
     raise _still_refused(request, line, clock.now(), waited)
 
 
+def _most(request: Request, now: float) -> float:
+    return _UNBOUNDED if request.deadline is None else max(0.0, request.deadline - now - _SPARE)
+
+
 def _still_refused(request: Request, line: Line, now: float, waited: float) -> ConnectError:
     call: Call = request.call
     last = f" ({line.error})" if line.error else ""
     what = f"{call.host} has refused connections for {line.refusals.lasted(now):.3g} s{last}"
     error = ConnectError(f"{what}; the call was held back for {waited:.3g} s", request=request)
     error.held_by, error.phase = "hold", "queue"
+    error.final = True  # nothing was sent, and what the next attempt would meet is known
     return error

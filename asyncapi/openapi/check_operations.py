@@ -71,7 +71,7 @@ def _paths(document: Document, findings: Findings) -> None:
     paths = document.raw.get("paths")
     for path in paths if isinstance(paths, dict) else ():
         at = Place("", "") / "paths" / path
-        if path.startswith("x-"):
+        if path.startswith("x-") or path == "$ref":
             continue
         if not path.startswith("/"):
             findings.error(at, f"the path {path!r} doesn't begin with /", f'Write "/{path}".')

@@ -87,8 +87,8 @@ def _head(document: Document, findings: Findings) -> None:
     if not isinstance(raw.get(key), str) or not _VERSIONS[document.spec].match(raw[key]):
         hint = f'Write "{key}": "{document.spec if key == "swagger" else document.spec + ".0"}", with the quotes.'
         findings.error(top / key, f"{raw.get(key)!r} isn't a version of the specification", hint)
-    info = raw.get("info")
-    if not isinstance(info, dict):
+    info = document.plain["info"]
+    if "info" not in raw:
         findings.error(top, "info is missing", "Add info, with a title and the version of the API.")
     else:
         for name in ("title", "version"):

@@ -50,7 +50,11 @@ class Origin:
 
 def _cache_of(api):
     """The layer itself, out of the chain that goes through it."""
-    (found,) = [one for one in gc.get_objects() if isinstance(one, _Cache) and one._shelf.variants._answers is api._state.answers]
+    (found,) = [
+        one
+        for one in gc.get_objects()
+        if isinstance(one, _Cache) and one._shelf.variants._answers is api._state.answers
+    ]
     return found
 
 
