@@ -1,9 +1,9 @@
 """Hold the scripts of stored responses, which run inside Redis or Valkey, all in one place.
 
 A response is a field of its key's hash. The field `g` names the last invalidation of the key, for an hour. `used` is a
-sorted set of keys by when they were used last, `sizes` a hash of their bytes, `total` their sum: so the bound is kept by
-the store itself, whatever the server's `maxmemory-policy` is. What the server evicts by itself is still counted until it
-is the oldest. Every key gets an expiry with each write; what was not used for a week goes.
+sorted set of keys by when they were used last, `sizes` a hash of their bytes, `total` their sum: so the bound is kept
+by the store itself, whatever the server's `maxmemory-policy` is. What the server evicts by itself is still counted
+until it is the oldest. Every key gets an expiry with each write; what was not used for a week goes.
 """
 
 from typing import Final
@@ -65,7 +65,8 @@ else
   redis.call('PEXPIRE', key, expiry)
 end
 local evicted = 0
-for _, idle in ipairs(redis.call('ZRANGEBYSCORE', used, '-inf', now - expiry / 1000, 'LIMIT', 0, 16)) do remove(idle) end
+local idle = redis.call('ZRANGEBYSCORE', used, '-inf', now - expiry / 1000, 'LIMIT', 0, 16)
+for _, each in ipairs(idle) do remove(each) end
 while tonumber(redis.call('GET', total) or '0') > bound do
   local oldest = redis.call('ZRANGE', used, 0, 0)[1]
   if not oldest then

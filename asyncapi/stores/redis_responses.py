@@ -285,7 +285,9 @@ class RedisResponses:
     def _warn(self, why: str) -> None:
         """Say once that responses are kept in memory."""
         if not self._warned:
-            log.warning("Redis at %s can't be used (%s): the cache keeps responses in memory", self._opened().shown, why)
+            log.warning(
+                "Redis at %s can't be used (%s): the cache keeps responses in memory", self._opened().shown, why
+            )
         self._warned = True
 
     def _place(self, key: str) -> str:

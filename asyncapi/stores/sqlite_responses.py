@@ -1,12 +1,13 @@
 """The stored responses of one client in a SQLite file: read at once, written by a thread (sqlite_writer.py).
 
 Rules:
-1. Reads run on the event loop: in write-ahead logging they wait for no lock, and take some microseconds. So do claims and
-   removals, which try for the lock without waiting for it.
+1. Reads run on the event loop: in write-ahead logging they wait for no lock, and take some microseconds. So do claims
+   and removals, which try for the lock without waiting for it.
 2. What waits to be written is read from memory.
 3. The file is opened by the first call. Where it can't be opened, read or written, a warning says why, once, and
    responses are kept in memory; it is tried again every few seconds, unless it is damaged or is not ours.
 4. What was removed while the file could not be written is not read from it.
+5. A file that was deleted or replaced is opened again, as it is now, at the next write.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import asyncio
 import logging
 import sqlite3
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 from weakref import finalize, ref
 
 from asyncapi.stores import sqlite_changes as changes
 from asyncapi.stores.answers import Answers
-from asyncapi.stores.responses import LEASE, RENEW, StoreCounts
+from asyncapi.stores.responses import RENEW, StoreCounts
 from asyncapi.stores.sqlite_file import PAGE, NotOurs, is_locked, open_file, reason
 from asyncapi.stores.sqlite_writer import Change, Writer, records_of
 
@@ -38,7 +40,7 @@ log: logging.Logger = logging.getLogger("asyncapi")
 
 _PAUSE = 0.005  # seconds between two tries to get a lock
 _TRIES = 20
-_OPENING_TRIES = 200
+_OPENING_TRIES = 100
 _AGAIN = 5.0  # seconds until the next try to open the file
 _TOUCHES = 256  # uses that are written down together
 _CLOSING = 5.0  # seconds for the last changes
@@ -74,6 +76,7 @@ class SQLiteResponses:
         self._renewals: dict[str, asyncio.TimerHandle] = {}
         self._me = uuid4().hex
         self._warned = self._closed = self._cannot_write = False
+        self._left: list[sqlite3.Connection] = []  # of files that were replaced
         self._again = 0.0
         self._entries: tuple[float, int] = (0.0, 0)
         self.counts: StoreCounts = StoreCounts()
@@ -85,11 +88,11 @@ class SQLiteResponses:
             found = self._near.get(key)
             if found is not None or self._writer.emptying:  # rule 4
                 return found
-        if self._values and (left := self._values.get(key)) is not None:  # rule 2
-            return left or None
         base, records = self._base, self._records
         if base is None or records is None:
             return self._near.get(key)
+        if self._values and (left := self._values.get(key)) is not None:  # rule 2
+            return left or None
         place = records.place(key)
         try:
             rows = base.execute(changes.GET, (place,)).fetchall()
@@ -148,7 +151,7 @@ class SQLiteResponses:
             if self._open():
                 return
             await asyncio.sleep(_PAUSE)
-        self._warn("it is locked by another process")
+        self._warn(f"{self._path} is locked by another process")
         self._again = time.monotonic() + _AGAIN
 
     def _open(self) -> bool:
@@ -197,9 +200,9 @@ class SQLiteResponses:
             waiting = [change for found in self._waiting.values() for change in found if change.kind == "drop"]
             if not waiting or self._base is None or self._records is None or self._cannot_write:
                 return
-            records = self._records
+            places = [self._records.place(change.key) for change in waiting]
             with self._writer.lock:
-                if self._at_once(lambda base: changes.drop(base, [records.place(each.key) for each in waiting])):
+                if self._at_once(partial(changes.drop, places=places)):
                     for change in waiting:
                         change.done = True
                     self._clear(waiting)
@@ -211,19 +214,19 @@ class SQLiteResponses:
         for _ in range(_TRIES):
             if self._base is None or self._records is None or self._cannot_write:
                 return "free"
-            place, state = self._records.place(name), ["free"]
+            place = self._records.place(name)
             try:
-                state = [changes.claimed(self._base, place, self._me, LEASE)]
+                state = changes.claimed(self._base, place, self._me)
             except sqlite3.Error as error:
                 self._ill(error)
                 return "free"
-            if state[0] != "mine":
-                return "held" if state[0] == "held" else "free"
-            if self._at_once(lambda base: state.append(changes.claim(base, place, self._me, LEASE))):
-                if state[-1] == "mine":
+            if state != "mine":
+                return state
+            if self._at_once(partial(changes.claim, name=place, holder=self._me)):
+                state = changes.claimed(self._base, place, self._me)
+                if state == "mine":
                     self._renew_later(name)
-                    return "mine"
-                return "held" if state[-1] == "held" else "free"
+                return state
             await asyncio.sleep(_PAUSE)
         return "free"
 
@@ -266,14 +269,17 @@ class SQLiteResponses:
             self._writer.add(Change("touch", "", 0, *self._touched))
             self._touched = {}
         self._writer.stop()
-        base, self._base, self._records = self._base, None, None
-        if base is not None:
-            await asyncio.to_thread(self._end, base)
+        bases, self._base, self._records = [*self._left, self._base], None, None
+        self._left = []
+        open_ones = [base for base in bases if base is not None]
+        if open_ones:
+            await asyncio.to_thread(self._end, open_ones)
 
-    def _end(self, base: sqlite3.Connection) -> None:
+    def _end(self, bases: list[sqlite3.Connection]) -> None:
         """Wait for the last changes. Who closes the last connection empties the log, and waits for the disk."""
         self._writer.join(_CLOSING)
-        base.close()
+        for base in bases:
+            base.close()
 
     def _at_once(self, change: Callable[[sqlite3.Connection], object]) -> bool:
         """Make a change on the event loop; return False where the lock is held."""
@@ -309,6 +315,11 @@ class SQLiteResponses:
                 self._near = Answers(self._near.max_bytes)
                 self._warned = False
             self._cannot_write = bool(why)
+            if self._writer.replaced and not self._closed:
+                self._writer.replaced = False
+                if self._base is not None:
+                    self._left.append(self._base)  # the event loop may be reading from it
+                self._base, self.far = None, True
 
     def _clear(self, done: list[Change], why: str = "") -> None:
         """Read from the file again what it now has, or has as before."""
@@ -324,7 +335,7 @@ class SQLiteResponses:
                     self._near.put(change.key, left, change.size)
 
     def _ill(self, error: sqlite3.Error) -> None:
-        """Take in that the file can't be read: a locked one is, in a moment; a damaged one is left alone from now on."""
+        """Take in that the file can't be read: a locked one can, in a moment; a damaged one is left alone."""
         if is_locked(error):
             return
         self.counts.errors += 1
