@@ -45,7 +45,7 @@ class Records:
     def __init__(self, salt: bytes, key: str | None) -> None:
         self._salt = salt if key is None else blake2b(key.encode(), person=b"asyncapi places").digest()
         self._seal: Any = None
-        self._invalid: tuple[type[Exception], ...] = (ValueError, TypeError)
+        self._invalid: tuple[type[Exception], ...] = (ValueError, TypeError, error)
         if key is not None:
             try:
                 aead = import_module("cryptography.hazmat.primitives.ciphers.aead")
@@ -85,5 +85,5 @@ class Records:
             if len(head) != length or crc32(body, crc32(head)) != checksum:
                 return None
             return (*[tuple(part) if type(part) is list else part for part in _decode(head.decode())], body)
-        except (*self._invalid, error):
+        except self._invalid:
             return None

@@ -3,8 +3,8 @@
 Rules:
 1. A call asks for its key each time, and waits for a tenth of a second at most. While the server is away, nobody asks:
    what this process knows of is used from memory.
-2. Writes are sent as they come, in their order; no call waits for them, but one that invalidates, for a tenth of a second
-   at most. What could not be invalidated is, once the server is back, and is not read from it before.
+2. Writes are sent as they come, in their order; no call waits for them, but one that invalidates, for a tenth of a
+   second at most. What could not be invalidated is, once the server is back, and is not read from it before.
 3. What is stored is sealed with a key that the server never sees. Its keys are hashes, keyed too.
 4. A response that was requested before a write of any process, and comes after it, is not stored.
 """

@@ -21,12 +21,13 @@ from asyncapi.stores.redis import RedisConnection, Unavailable, redis_py
 from asyncapi.stores.redis_responses import RedisResponses
 from asyncapi.stores.redis_scripts import LOCK, UNLOCK
 from asyncapi.stores.redis_url import check_url, shown_url
+from asyncapi.stores.responses import bound_of
 from asyncapi.stores.tokens import cryptography_of, fernet_of, key_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_MAX_BYTES, _LEAST_BYTES = 256 * 1024 * 1024, 64 * 1024
+_MAX_BYTES = 256 * 1024 * 1024
 _LEASE = 10.0  # seconds that a lock outlives its holder
 _RENEW = 3.0  # seconds between two renewals of it
 _POLL = 0.05  # seconds between two looks at a lock that another process holds
@@ -58,9 +59,7 @@ class RedisStore:
     def __init__(self, url: str, *, key: Any, name: str = "asyncapi", max_bytes: int = _MAX_BYTES) -> None:
         self._url = check_url(url)
         self._name = name
-        if not isinstance(max_bytes, int) or max_bytes < _LEAST_BYTES:
-            raise ConfigError(f"RedisStore(max_bytes={max_bytes!r}): give bytes, {_LEAST_BYTES} or more")
-        self._max_bytes = max_bytes
+        self._max_bytes = bound_of("RedisStore", max_bytes)
         redis_py()
         cryptography_of("RedisStore")
         if hasattr(key, "get_secret_value"):  # pydantic's SecretStr

@@ -24,8 +24,9 @@ from weakref import finalize, ref
 from asyncapi.stores import sqlite_changes as changes
 from asyncapi.stores.answers import Answers
 from asyncapi.stores.responses import RENEW, StoreCounts
+from asyncapi.stores.sqlite_change import Change, Unwritten
 from asyncapi.stores.sqlite_file import PAGE, NotOurs, is_locked, open_file, reason
-from asyncapi.stores.sqlite_writer import Change, Writer, records_of
+from asyncapi.stores.sqlite_writer import Writer, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,8 +70,8 @@ class SQLiteResponses:
         self._base: sqlite3.Connection | None = None
         self._writer = Writer(path, max_bytes, key, _weakly(self))
         finalize(self, self._writer.stop)
-        self._waiting: dict[str, list[Change]] = {}  # puts and drops that wait to be written, by key
-        self._values: dict[str, tuple[Record, ...]] = {}  # what they leave; () for nothing
+        self._unwritten = Unwritten()
+        self._values = self._unwritten.values
         self._touched: dict[int, None] = {}
         self._under_way: dict[str, list[Any]] = {}
         self._renewals: dict[str, asyncio.TimerHandle] = {}
@@ -132,15 +133,11 @@ class SQLiteResponses:
         self._near.drop(key)
         if self._records is None and not self.far:  # it is not ours
             return
-        with self._writer.lock:
-            for change in self._waiting.get(key, ()):
-                change.done = True  # it would only be removed again
         self._add(Change("drop", key), ())
 
     def _add(self, change: Change, left: tuple[Record, ...]) -> None:
         with self._writer.lock:
-            self._waiting.setdefault(change.key, []).append(change)
-            self._values[change.key] = left
+            self._unwritten.add(change, left)
         self._writer.add(change, urgent=change.kind == "drop")
 
     async def bring(self, *keys: str) -> None:  # noqa: ARG002 - the contract's
@@ -197,7 +194,7 @@ class SQLiteResponses:
     async def settle(self) -> None:
         """Write what was dropped, if the lock can be had within a tenth of a second (rule 1)."""
         for _ in range(_TRIES):
-            waiting = [change for found in self._waiting.values() for change in found if change.kind == "drop"]
+            waiting = self._unwritten.drops()
             if not waiting or self._base is None or self._records is None or self._cannot_write:
                 return
             places = [self._records.place(change.key) for change in waiting]
@@ -205,7 +202,7 @@ class SQLiteResponses:
                 if self._at_once(partial(changes.drop, places=places)):
                     for change in waiting:
                         change.done = True
-                    self._clear(waiting)
+                    self._unwritten.clear(waiting)
                     return
             await asyncio.sleep(_PAUSE)
 
@@ -307,8 +304,10 @@ class SQLiteResponses:
     def _written(self, done: list[Change], why: str) -> None:
         """Take in what the writer has written or given up; in its thread."""
         with self._writer.lock:
-            self._clear(done, why)
+            cleared = self._unwritten.clear(done)
             if why:
+                for change, left in cleared:
+                    self._near.put(change.key, left, change.size)
                 self.counts.errors += 1
                 self._warn(f"{self._path} can't be written: {why}")
             elif self._cannot_write:
@@ -320,19 +319,6 @@ class SQLiteResponses:
                 if self._base is not None:
                     self._left.append(self._base)  # the event loop may be reading from it
                 self._base, self.far = None, True
-
-    def _clear(self, done: list[Change], why: str = "") -> None:
-        """Read from the file again what it now has, or has as before."""
-        for change in done:
-            waiting = self._waiting.get(change.key)
-            if waiting is None or change not in waiting:
-                continue
-            waiting.remove(change)
-            if not waiting:
-                del self._waiting[change.key]
-                left = self._values.pop(change.key, ())
-                if why and left:
-                    self._near.put(change.key, left, change.size)
 
     def _ill(self, error: sqlite3.Error) -> None:
         """Take in that the file can't be read: a locked one can, in a moment; a damaged one is left alone."""

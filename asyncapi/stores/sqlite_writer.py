@@ -16,10 +16,11 @@ import sqlite3
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asyncapi.stores import sqlite_changes as changes
 from asyncapi.stores.records import Records
+from asyncapi.stores.sqlite_change import Change
 from asyncapi.stores.sqlite_file import PAGE, NotOurs, is_locked, open_file
 
 if TYPE_CHECKING:
@@ -34,27 +35,6 @@ _LAST_TRIES = 3  # of a client that is closed
 _MOST_AT_ONCE = 512
 _MOST_WAITING = 100_000  # changes
 _MOST_BYTES = 32 * 1024 * 1024  # of values that wait to be written
-
-
-class Change:
-    """One change that is to be written.
-
-    Attributes:
-        kind: "put", "drop", "touch", "release", "renew" or "drop all".
-        key: The key that it is about.
-        size: About how many bytes it stores.
-        detail: What belongs to its kind.
-        done: Whether it has been written already, or has become pointless.
-    """
-
-    __slots__ = ("detail", "done", "key", "kind", "size")
-
-    def __init__(self, kind: str, key: str = "", size: int = 0, *detail: Any) -> None:
-        self.kind: str = kind
-        self.key: str = key
-        self.size: int = size
-        self.detail: tuple[Any, ...] = detail
-        self.done: bool = False
 
 
 class Writer:
