@@ -18,14 +18,14 @@ import sqlite3
 import time
 from functools import partial
 from typing import TYPE_CHECKING
-from uuid import uuid4
 from weakref import finalize, ref
 
-from asyncapi.stores import sqlite_changes as changes
+from asyncapi.stores import sqlite_statements as statements
 from asyncapi.stores.answers import Answers
-from asyncapi.stores.responses import RENEW, StoreCounts
-from asyncapi.stores.sqlite_change import Change, Unwritten
+from asyncapi.stores.responses import StoreCounts
+from asyncapi.stores.sqlite_claims import Claims
 from asyncapi.stores.sqlite_file import PAGE, NotOurs, is_locked, open_file, reason
+from asyncapi.stores.sqlite_unwritten import Change, Unwritten
 from asyncapi.stores.sqlite_writer import Writer, records_of
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ class SQLiteResponses:
         self._values = self._unwritten.values
         self._touched: dict[int, None] = {}
         self._under_way: dict[str, list[Any]] = {}
-        self._renewals: dict[str, asyncio.TimerHandle] = {}
-        self._me = uuid4().hex
+        self._claims = Claims(self._writer)
         self._warned = self._closed = self._cannot_write = False
         self._left: list[sqlite3.Connection] = []  # of files that were replaced
         self._again = 0.0
@@ -96,13 +95,13 @@ class SQLiteResponses:
             return left or None
         place = records.place(key)
         try:
-            rows = base.execute(changes.GET, (place,)).fetchall()
+            rows = base.execute(statements.GET, (place,)).fetchall()
         except sqlite3.Error as error:
             self._ill(error)
             return None
         if not rows:
             return None
-        recent = time.time() - changes.FRESH_USE
+        recent = time.time() - statements.FRESH_USE
         for number, used, _ in rows:
             if used < recent:
                 self._touch(number)
@@ -177,7 +176,7 @@ class SQLiteResponses:
         number = 0
         if self._base is not None:
             try:
-                number = changes.last_drop(self._base)
+                number = statements.last_drop(self._base)
             except sqlite3.Error as error:
                 self._ill(error)
         begun = (number, time.monotonic())
@@ -199,7 +198,7 @@ class SQLiteResponses:
                 return
             places = [self._records.place(change.key) for change in waiting]
             with self._writer.lock:
-                if self._at_once(partial(changes.drop, places=places)):
+                if self._at_once(partial(statements.drop, places=places)):
                     for change in waiting:
                         change.done = True
                     self._unwritten.clear(waiting)
@@ -208,39 +207,18 @@ class SQLiteResponses:
 
     async def claim(self, name: str) -> Claimed:
         """Ask to be the one process that fetches something: "free" where everybody may."""
-        for _ in range(_TRIES):
-            if self._base is None or self._records is None or self._cannot_write:
-                return "free"
-            place = self._records.place(name)
-            try:
-                state = changes.claimed(self._base, place, self._me)
-            except sqlite3.Error as error:
-                self._ill(error)
-                return "free"
-            if state != "mine":
-                return state
-            if self._at_once(partial(changes.claim, name=place, holder=self._me)):
-                state = changes.claimed(self._base, place, self._me)
-                if state == "mine":
-                    self._renew_later(name)
-                return state
-            await asyncio.sleep(_PAUSE)
-        return "free"
+        if self._base is None or self._records is None or self._cannot_write:
+            return "free"
+        try:
+            return await self._claims.take(self._base, self._records.place(name))
+        except sqlite3.Error as error:
+            self._ill(error)
+            return "free"
 
     def release(self, name: str, *, shared: float) -> None:
         """Give a claim back, behind all that was put before."""
-        timer = self._renewals.pop(name, None)
-        if timer is not None and self._records is not None:
-            timer.cancel()
-            self._writer.add(Change("release", "", 0, self._records.place(name), self._me, shared), urgent=True)
-
-    def _renew_later(self, name: str) -> None:
-        def renew() -> None:
-            if self._records is not None:
-                self._writer.add(Change("renew", "", 0, self._records.place(name), self._me), urgent=True)
-            self._renew_later(name)
-
-        self._renewals[name] = asyncio.get_running_loop().call_later(RENEW, renew)
+        if self._records is not None:
+            self._claims.release(self._records.place(name), shared)
 
     def occupancy(self) -> dict[str, int]:
         """What it holds now."""
@@ -252,7 +230,7 @@ class SQLiteResponses:
             if time.monotonic() - at > _LOOK:
                 entries = int(self._base.execute("SELECT count(*) FROM entries").fetchone()[0])
                 self._entries = (time.monotonic(), entries)
-            return {"entries": entries, "bytes": changes.pages_in_use(self._base) * PAGE}
+            return {"entries": entries, "bytes": statements.pages_in_use(self._base) * PAGE}
         except sqlite3.Error as error:
             self._ill(error)
             return {"entries": 0, "bytes": 0}
@@ -260,8 +238,7 @@ class SQLiteResponses:
     async def aclose(self) -> None:
         """Write what is to be written, and close. May be called twice."""
         self._closed, self.far = True, False
-        for timer in self._renewals.values():
-            timer.cancel()
+        self._claims.close()
         if self._touched:
             self._writer.add(Change("touch", "", 0, *self._touched))
             self._touched = {}
@@ -273,27 +250,18 @@ class SQLiteResponses:
             await asyncio.to_thread(self._end, open_ones)
 
     def _end(self, bases: list[sqlite3.Connection]) -> None:
-        """Wait for the last changes. Who closes the last connection empties the log, and waits for the disk."""
+        """Wait for the last statements. Who closes the last connection empties the log, and waits for the disk."""
         self._writer.join(_CLOSING)
         for base in bases:
             base.close()
 
     def _at_once(self, change: Callable[[sqlite3.Connection], object]) -> bool:
-        """Make a change on the event loop; return False where the lock is held."""
-        base = self._base
-        if base is None:
-            return False
+        """Make a change on the event loop; return False where it can't be made."""
         try:
-            base.execute("BEGIN IMMEDIATE")
-            change(base)
-            base.execute("COMMIT")
+            return self._base is not None and statements.at_once(self._base, change)
         except sqlite3.Error as error:
-            if base.in_transaction:
-                base.execute("ROLLBACK")
-            if not is_locked(error):
-                self._ill(error)
+            self._ill(error)
             return False
-        return True
 
     def _touch(self, number: int) -> None:
         self._touched[number] = None

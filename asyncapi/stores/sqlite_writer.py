@@ -18,10 +18,10 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from asyncapi.stores import sqlite_changes as changes
+from asyncapi.stores import sqlite_statements as statements
 from asyncapi.stores.records import Records
-from asyncapi.stores.sqlite_change import Change
 from asyncapi.stores.sqlite_file import PAGE, NotOurs, is_locked, open_file
+from asyncapi.stores.sqlite_unwritten import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ _MOST_BYTES = 32 * 1024 * 1024  # of values that wait to be written
 
 
 class Writer:
-    """The thread that writes one client's changes. It is started by the first of them.
+    """The thread that writes one client's statements. It is started by the first of them.
 
     Args:
         path: The file.
@@ -178,7 +178,7 @@ class Writer:
         base.execute("BEGIN IMMEDIATE")
         try:
             size = sum(change.size for change in batch if change.kind == "put" and not change.done)
-            self.evicted += changes.make_space(base, size + PAGE, self._bound) if size else 0
+            self.evicted += statements.make_space(base, size + PAGE, self._bound) if size else 0
             for change in batch:
                 if not change.done:
                     self._apply(base, change, records)
@@ -208,24 +208,24 @@ class Writer:
             case "put":
                 self._store(base, change, records)
             case "drop":
-                changes.drop(base, [records.place(change.key)])
+                statements.drop(base, [records.place(change.key)])
             case "drop all":
-                changes.drop_all(base)
+                statements.drop_all(base)
                 self.emptying = False
             case "touch":
-                changes.touch(base, change.detail)
+                statements.touch(base, change.detail)
             case "release":
-                changes.release(base, *change.detail)
+                statements.release(base, *change.detail)
             case _:
-                changes.renew(base, *change.detail)
+                statements.renew(base, *change.detail)
 
     def _store(self, base: sqlite3.Connection, change: Change, records: Records) -> None:
         new, gone, begun = change.detail
         place = records.place(change.key)
-        if begun is not None and changes.overtaken(base, place, begun):
+        if begun is not None and statements.overtaken(base, place, begun):
             return
         packed = [(variant, records.pack(place, record)) for variant, record in new]
-        changes.put(base, place, [pair for pair in packed if len(pair[1]) < self._share], gone)
+        statements.put(base, place, [pair for pair in packed if len(pair[1]) < self._share], gone)
 
 
 def _file(path: Path) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Change the responses of a SQLite file: each function belongs into a transaction of the caller.
+"""Read and change the responses of a SQLite file: what changes them belongs into a transaction of the caller.
 
 Rules:
 1. Space is made before something is stored: the entries that were not used for the longest time go first. What counts
@@ -10,15 +10,15 @@ Rules:
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
 from asyncapi.stores.responses import LEASE, UNSHARED
-from asyncapi.stores.sqlite_file import PAGE
+from asyncapi.stores.sqlite_file import PAGE, is_locked
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from asyncapi.stores.responses import Claimed
 
@@ -27,6 +27,25 @@ _FORGOTTEN = 60  # seconds after which an expired claim is removed
 _AT_A_TIME = 64  # entries that are looked at to make space
 FRESH_USE = 60  # seconds in which a second use is not written down
 GET = "SELECT entries.id, used, value FROM entries JOIN bodies USING (id) WHERE key = ? ORDER BY entries.id"
+
+
+def at_once(base: sqlite3.Connection, change: Callable[[sqlite3.Connection], object]) -> bool:
+    """Make a change in a transaction of its own; return False where another process holds the lock.
+
+    Raises:
+        sqlite3.Error: It can't be made.
+    """
+    try:
+        base.execute("BEGIN IMMEDIATE")
+        change(base)
+        base.execute("COMMIT")
+    except sqlite3.Error as error:
+        if base.in_transaction:
+            base.execute("ROLLBACK")
+        if not is_locked(error):
+            raise
+        return False
+    return True
 
 
 def last_drop(base: sqlite3.Connection) -> int:

@@ -49,7 +49,7 @@ class Unwritten:
         self.values: dict[str, tuple[Record, ...]] = {}
 
     def __len__(self) -> int:
-        """How many keys have changes."""
+        """How many keys have statements."""
         return len(self._changes)
 
     def add(self, change: Change, left: tuple[Record, ...]) -> None:
