@@ -110,7 +110,7 @@ def attempt(name: str, source: Path, folder: Path, *, types: bool = True, calls:
         return result
     if calls:
         try:
-            with prism(source, folder) as base_url:
+            with prism(mocked(document, source, folder), folder) as base_url:
                 record(result, module, document, base_url)
         except Exception as error:
             result.troubles.append(f"calls: {type(error).__name__}: {' '.join(str(error).split())[:900]}")
@@ -133,6 +133,32 @@ def tool(command: list[str]) -> tuple[str, list[str]]:
     if done.returncode == 0:
         return "ok", []
     return str(len(errors) or done.stderr[-200:]), [f"{command[0]}: {line[-300:]}" for line in errors[:25]]
+
+
+def mocked(document: Document, source: Path, folder: Path) -> Path:
+    """Return the document as the mock server gets it: as its author wrote it, but for what the mock can't do.
+
+    It sends the headers of responses as they are written, Content-Length too; knows no default for `consumes`; and reads
+    only what really is OpenAPI, so a document of several files is put together.
+    """
+    raw = document.raw
+    if any(isinstance(raw.get(key), dict) and "$ref" in raw[key] for key in ("paths", "info", "components", "definitions")):
+        raw = document.plain
+    if document.spec == "2.0" and raw is document.raw:
+        raw = {"consumes": ["application/json"], "produces": ["application/json"], **raw}
+    if "servers" in raw:
+        raw = {**raw, "servers": [{"url": "/"}]}
+    path = folder / "mocked.json"
+    path.write_text(json.dumps(without_headers(raw)))
+    return path
+
+
+def without_headers(value: Any) -> Any:
+    """Return a document without the headers of its responses."""
+    if isinstance(value, dict):
+        is_response = "description" in value and ("content" in value or "schema" in value)
+        return {key: without_headers(each) for key, each in value.items() if not (key == "headers" and is_response)}
+    return [without_headers(each) for each in value] if isinstance(value, list) else value
 
 
 @contextlib.contextmanager
