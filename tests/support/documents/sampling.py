@@ -230,7 +230,9 @@ def _implied(schema: dict[str, Any]) -> str:
 def _rebased(schema: Any) -> Any:
     """Point the references of a schema to the registered document."""
     if isinstance(schema, dict):
-        made = {key: _rebased(value) for key, value in schema.items() if key not in {"examples", "default", "const", "enum"}}
+        made = {
+            key: _rebased(value) for key, value in schema.items() if key not in {"examples", "default", "const", "enum"}
+        }
         made |= {key: schema[key] for key in ("const", "enum") if key in schema}
         if isinstance(reference := schema.get("$ref"), str):
             made["$ref"] = f"urn:document{reference}"
