@@ -239,7 +239,7 @@ class Call:
             share the list. None before the first.
         elsewhere: Whether the next attempt would go to another endpoint than those tried so far.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
-        line: Why its next attempt waits in a queue for its host to accept connections again, instead of a backoff; or "".
+        line: Why its next attempt waits in a queue, instead of a backoff, for its host to accept connections; or "".
         alternative: Says what a fallback is worth that can be had at once, from 0 to 1; None where there is none.
     """
 

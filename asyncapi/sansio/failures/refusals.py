@@ -61,11 +61,23 @@ class Refusals:
         out: Attempts under way that were let go one by one.
         next: When the next probe may go.
         returning: Whether the host is back, and those who wait go faster and faster.
-        settles: Seconds after which an attempt would have been refused, if it was going to be: four times what a refusal
-            takes.
+        settles: Seconds after which an attempt has a connection, or would have been refused: four times what a
+            refusal takes.
     """
 
-    __slots__ = ("_all_from", "_gap", "_last", "_room", "_verdict", "next", "out", "returning", "run", "settles", "since")
+    __slots__ = (
+        "_all_from",
+        "_gap",
+        "_last",
+        "_room",
+        "_verdict",
+        "next",
+        "out",
+        "returning",
+        "run",
+        "settles",
+        "since",
+    )
 
     def __init__(self) -> None:
         self.run: int = 0
@@ -169,7 +181,9 @@ class Refusals:
         """When the next one may go, if nothing is heard until then."""
         if self.returning and self.next > self._all_from:
             return self._all_from
-        return self.next if self.out < self._room or not (self.refusing or self.returning) else max(self.next, self._verdict + LEASE)
+        if self.out < self._room or not (self.refusing or self.returning):
+            return self.next
+        return max(self.next, self._verdict + LEASE)
 
     def worth_waiting(self, now: float, left: float | None, instead: float = 0.0) -> float:
         """How many seconds a call should wait for the host; 0 if it should not (rule 5).
