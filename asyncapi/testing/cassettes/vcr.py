@@ -1,7 +1,7 @@
 """Read the cassettes of vcrpy (format 1), whichever of its stubs has written them.
 
 Rules:
-1. Headers are lists of values, or single ones; bodies are text, base64 (`base64_string`, of the JSON serializer), bytes,
+1. Headers are lists of values, or single ones; bodies are text, bytes, base64 (`base64_string` of the JSON serializer),
    or `{"string": ...}` of these.
 2. A body that is still coded as its Content-Encoding says is decoded; one that is not any longer stays. vcrpy's stubs
    write either.
