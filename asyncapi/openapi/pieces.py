@@ -137,13 +137,13 @@ def _end_of(body: list[ast.stmt], index: int, end: int) -> int:
     if index + 1 == len(body):
         return end
     following = body[index + 1]
-    return min([following.lineno, *(one.lineno for one in getattr(following, "decorator_list", ()))]) - 1
+    return int(min([following.lineno, *(one.lineno for one in getattr(following, "decorator_list", ()))])) - 1
 
 
 def _open_class(piece: Piece, node: ast.ClassDef, lines: list[str], end: int, where: str) -> int:
     """Take a class apart, and return the line behind it; indented comments at its end belong to it."""
     inner = node.body[0]
-    first: int = min([inner.lineno, *(one.lineno for one in getattr(inner, "decorator_list", ()))]) - 1
+    first = int(min([inner.lineno, *(one.lineno for one in getattr(inner, "decorator_list", ()))])) - 1
     top = min([node.lineno, *(one.lineno for one in node.decorator_list)]) - 1
     if first < node.lineno:  # class Pet(Model): ...
         return int(node.end_lineno or node.lineno)
