@@ -1,4 +1,4 @@
-"""The command line: `asyncapi fetch`, `report` and `serve`. It parses and shows; the work is in `asyncapi.bulk`.
+"""The command line: `asyncapi fetch`, `report`, `serve` and `trace`. It parses and shows; the work is done elsewhere.
 
 Rules:
 1. No traceback ever reaches the user.
@@ -47,7 +47,10 @@ def _nothing_asked() -> None:
 
 app: Group = Group(
     "asyncapi",
-    {"fetch": "asyncapi.cli.fetch", "report": "asyncapi.cli.report", "serve": "asyncapi.cli.serve"},
+    {
+        "fetch": "asyncapi.cli.fetch", "report": "asyncapi.cli.report", "serve": "asyncapi.cli.serve",
+        "trace": "asyncapi.cli.trace",
+    },
     [
         click.Option(
             ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,

@@ -66,7 +66,13 @@ def _optional(text: str, required: bool) -> str:
 
 def _rank(kind: str) -> tuple[int, int]:
     name = media_type(kind)
-    order = [name == "application/json", is_json(kind), name == _MULTIPART, name == _FORM, name == "application/octet-stream"]
+    order = [
+        name == "application/json",
+        is_json(kind),
+        name == _MULTIPART,
+        name == _FORM,
+        name == "application/octet-stream",
+    ]
     return (order.index(True) if True in order else len(order)), "*" in name
 
 
@@ -101,9 +107,7 @@ def _name(operation: Operation, kind: str, hint: str) -> str:
     return snake(kind, "body")
 
 
-def _form(
-    operation: Operation, media: Media, kind: str, schemas: Schemas, hint: str, names: Names
-) -> BodyParts | None:
+def _form(operation: Operation, media: Media, kind: str, schemas: Schemas, hint: str, names: Names) -> BodyParts | None:
     """Write a form: one parameter for each property; None where it isn't known which there are."""
     facts = schemas.facts(media.schema)
     properties = facts.get("properties")
@@ -118,7 +122,9 @@ def _form(
         if raw.get("readOnly") is True or (isinstance(inner, dict) and inner.get("readOnly") is True):
             continue
         name = names.take(snake(str(wire)))
-        said = raw.get("description") if not isinstance(inner, dict) else inner.get("description", raw.get("description"))
+        said = (
+            raw.get("description") if not isinstance(inner, dict) else inner.get("description", raw.get("description"))
+        )
         made = _field(str(wire), name, inner, media, kind, schemas, hint)
         made.said = said if isinstance(said, str) else ""
         made.required = wire in required
@@ -165,5 +171,9 @@ def _is_file(raw: dict[str, Any]) -> bool:
         return any(_is_file(one) for one in options)
     media = raw.get("contentMediaType")
     return (kind == "file") or (
-        text and (raw.get("format") == "binary" or (isinstance(media, str) and "contentEncoding" not in raw and not is_json(media)))
+        text
+        and (
+            raw.get("format") == "binary"
+            or (isinstance(media, str) and "contentEncoding" not in raw and not is_json(media))
+        )
     )

@@ -76,7 +76,9 @@ def _paths(document: Document, findings: Findings) -> None:
         if not path.startswith("/"):
             findings.error(at, f"the path {path!r} doesn't begin with /", f'Write "/{path}".')
         if "?" in path or "#" in path:
-            findings.warn(at, f"the path {path!r} has a query or a fragment", "Declare parameters in the query instead.")
+            findings.warn(
+                at, f"the path {path!r} has a query or a fragment", "Declare parameters in the query instead."
+            )
         names = re.findall(r"\{([^{}]*)\}", path)
         rest = re.sub(r"\{[^{}]*\}", "", path)
         if "{" in rest or "}" in rest or "" in names:
@@ -129,7 +131,9 @@ def _needs(operation: Operation, document: Document, findings: Findings) -> None
                 known = {scope for flow in scheme.flows.values() for scope in flow.get("scopes") or {}}
                 for scope in scopes:
                     if known and scope not in known:
-                        findings.warn(where, f"the scope {scope!r} isn't one of {name!r}", "Add it to the flow's scopes.")
+                        findings.warn(
+                            where, f"the scope {scope!r} isn't one of {name!r}", "Add it to the flow's scopes."
+                        )
 
 
 def _responses(document: Document, raw: Any, at: Place, findings: Findings) -> None:
@@ -146,7 +150,9 @@ def _responses(document: Document, raw: Any, at: Place, findings: Findings) -> N
             findings.warn(at, what, hint)
     for status in statuses:
         if not _STATUS.match(status) or (document.spec == "2.0" and status.endswith("XX")):
-            hint = "Statuses are 200, 404 ... or default" + ("." if document.spec == "2.0" else ", and 4XX for a class.")
+            hint = "Statuses are 200, 404 ... or default" + (
+                "." if document.spec == "2.0" else ", and 4XX for a class."
+            )
             findings.error(at / "responses" / status, f"{status!r} isn't a status", hint)
 
 

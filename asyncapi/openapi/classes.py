@@ -126,7 +126,9 @@ class Schemas:
         """Whether values of a schema in the dialect are, or may be, objects."""
         if "$ref" in made:
             target = self.flat.get(str(made["$ref"]).removeprefix(LOCAL), {})
-            return target.get("type") == "object" or "allOf" in target or ("$ref" in target and self.holds_objects(target))
+            return (
+                target.get("type") == "object" or "allOf" in target or ("$ref" in target and self.holds_objects(target))
+            )
         if made.get("type") == "array":
             return self.holds_objects(made.get("items") or {})
         return made.get("type") == "object" or any(
@@ -310,8 +312,11 @@ def _reached(links: Mapping[str, set[str]], start: set[str]) -> set[str]:
 
 def _is_class(schema: Schema) -> bool:
     """Whether a schema in the dialect is a class: an object with properties, or an enum."""
-    return "enum" in schema or bool(schema.get("properties")) or schema.get("additionalProperties") is False or (
-        "allOf" in schema
+    return (
+        "enum" in schema
+        or bool(schema.get("properties"))
+        or schema.get("additionalProperties") is False
+        or ("allOf" in schema)
     )
 
 
@@ -324,8 +329,10 @@ def _is_class_or_null(schema: Any) -> bool:
 
 
 def _is_object(schema: Schema) -> bool:
-    return "object" in dialect.kinds(schema) or isinstance(schema.get("properties"), dict) or (
-        not dialect.kinds(schema) and isinstance(schema.get("additionalProperties"), dict)
+    return (
+        "object" in dialect.kinds(schema)
+        or isinstance(schema.get("properties"), dict)
+        or (not dialect.kinds(schema) and isinstance(schema.get("additionalProperties"), dict))
     )
 
 

@@ -75,7 +75,9 @@ class Composition:
                 merged |= {key: value for key, value in one.items() if key not in {"properties", "required"}}
             return self._schemas.clean({**merged, **dialect.said(schema)}, hint, sent=sent, top=True)
         if self._inherits(parts, facts):
-            bases = [{"$ref": LOCAL + self._schemas.class_of(name, sent=sent)} for name in map(self._target, parts) if name]
+            bases = [
+                {"$ref": LOCAL + self._schemas.class_of(name, sent=sent)} for name in map(self._target, parts) if name
+            ]
             own = _together([fact for one, fact in zip(parts, facts, strict=True) if not self._target(one)])
             inline = [self._schemas.object(own, hint, sent=sent)] if own.get("properties") else []
             return {"allOf": [*bases, *inline], **dialect.said(schema)}
@@ -136,9 +138,14 @@ class Composition:
 
     def _is_object(self, schema: Any) -> bool:
         facts = self.facts(schema)
-        return bool(facts.get("properties")) or facts.get("type") == "object" or any(
-            isinstance(facts.get(word), list) and all(self._is_object(one) for one in facts[word] if one is not schema)
-            for word in ("oneOf", "anyOf")
+        return (
+            bool(facts.get("properties"))
+            or facts.get("type") == "object"
+            or any(
+                isinstance(facts.get(word), list)
+                and all(self._is_object(one) for one in facts[word] if one is not schema)
+                for word in ("oneOf", "anyOf")
+            )
         )
 
     # --- oneOf and anyOf ---------------------------------------------------------------------------------------------

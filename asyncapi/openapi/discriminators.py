@@ -35,7 +35,9 @@ def pinned(named: Mapping[str, Any], plain: Any) -> dict[str, Any]:
     pins: dict[str, dict[str, set[str]]] = {}
     for schema in _with_discriminator(plain):
         prop, values = property_of(schema), _values(schema)
-        members = [name_of(one["$ref"]) for word in ("oneOf", "anyOf") for one in schema.get(word) or () if _is_ref(one)]
+        members = [
+            name_of(one["$ref"]) for word in ("oneOf", "anyOf") for one in schema.get(word) or () if _is_ref(one)
+        ]
         for name in members:
             if prop is not None and name in named:
                 pins.setdefault(name, {}).setdefault(prop, set()).update(values.get(name) or {name})

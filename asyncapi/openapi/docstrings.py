@@ -29,7 +29,9 @@ def plain(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
     text = _LINKS.sub(_link, text)
-    text = "".join(one for one in text if one == "\n" or unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+    text = "".join(
+        one for one in text if one == "\n" or unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+    )
     return text.replace("\u00a0", " ").strip()
 
 
@@ -136,6 +138,8 @@ def _raised(body: str, space: str) -> str:
     if len(space) + 3 + len(first) > WIDTH:
         head, _, tail = first.rpartition(" ")
         if head:
-            rest = f"{space}{tail}" + (f"{'' if not rest.strip() or rest.startswith(chr(10)) else ''}\n{rest}" if rest else "")
+            rest = f"{space}{tail}" + (
+                f"{'' if not rest.strip() or rest.startswith(chr(10)) else ''}\n{rest}" if rest else ""
+            )
             first = head
     return f"{first}\n{rest}" if rest else first

@@ -32,7 +32,16 @@ def formatted(source: str) -> str:
     Raises:
         ConfigError: ruff is missing, or the source is not valid Python.
     """
-    options = ["--isolated", "--line-length", str(WIDTH), "--target-version", "py311", "--stdin-filename", "client.py", "-"]
+    options = [
+        "--isolated",
+        "--line-length",
+        str(WIDTH),
+        "--target-version",
+        "py311",
+        "--stdin-filename",
+        "client.py",
+        "-",
+    ]
     try:
         done = subprocess.run(
             [_ruff(), "format", *options], input=source.encode(), capture_output=True, timeout=_LONGEST, check=False

@@ -78,7 +78,11 @@ def client_name(document: Document, taken: Collection[str]) -> str:
     from asyncapi.openapi.names import IMPORTED, words  # noqa: PLC0415
 
     said = words(document.title)
-    short = [one for one in said if one.lower() not in {"api", "rest", "openapi", "swagger", "the", "v1", "v2", "v3", "service"}]
+    short = [
+        one
+        for one in said
+        if one.lower() not in {"api", "rest", "openapi", "swagger", "the", "v1", "v2", "v3", "service"}
+    ]
     name = pascal(" ".join(short or said) or "Client", "Api")
     for each in (name, f"{name}API", f"{name}Client"):
         if each not in taken and each not in IMPORTED:
@@ -97,7 +101,13 @@ def chosen(document: Document, only: Collection[str]) -> Document:
     kept = []
     used: set[str] = set()
     for operation in document.operations:
-        words = {*operation.tags, operation.id or "", name_of(operation), operation.path, f"{operation.method} {operation.path}"}
+        words = {
+            *operation.tags,
+            operation.id or "",
+            name_of(operation),
+            operation.path,
+            f"{operation.method} {operation.path}",
+        }
         found = words & set(only)
         used |= found
         if found:

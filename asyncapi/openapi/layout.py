@@ -149,7 +149,9 @@ def _servers(document: Document) -> list[str]:
     usable = [one for one in document.servers if "://" in one.url]
     made = [f"    SERVER: ClassVar[str] = {usable[0].url!r}"]
     if len(usable) > 1:
-        rows = "\n".join(f"        {one.url!r}," + (f"  # {_comment(one)}" if one.description else "") for one in usable)
+        rows = "\n".join(
+            f"        {one.url!r}," + (f"  # {_comment(one)}" if one.description else "") for one in usable
+        )
         made.append(f"    SERVERS: ClassVar[tuple[str, ...]] = (\n{rows}\n    )")
     with_variables = next((one for one in usable if one.variables and "{" in one.template), None)
     if with_variables is not None:
@@ -192,6 +194,6 @@ def _way(way: Way, document: Document) -> str:
     opening = docstring(way.said, 8)[: -len('"""')].rstrip()
     args = f"\n\n        Args:\n{told}\n            base_url: Of the API." if told else ""
     return (
-        f"    @classmethod\n    def {way.name}({signature}) -> Self:\n{opening}{args}\n        \"\"\"\n"
+        f'    @classmethod\n    def {way.name}({signature}) -> Self:\n{opening}{args}\n        """\n'
         f"        return cls(Client(base_url, auth={way.credential}))"
     )

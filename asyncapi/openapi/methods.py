@@ -100,7 +100,9 @@ def _drafts(
         without = {paging.parameter} if paging is not None else set()
         arguments = arguments_of(operation, schemas, hint, scope, without=without)
         body = body_of(operation, schemas, hint, scope)
-        draft = _Draft(operation, name if at == 0 else names.take(f"{name}_{result.suffix}"), arguments, body, result, failures)
+        draft = _Draft(
+            operation, name if at == 0 else names.take(f"{name}_{result.suffix}"), arguments, body, result, failures
+        )
         draft.paging = paging
         _authorize(draft, document, scope)
         drafts.append(draft)
@@ -141,7 +143,9 @@ def _source(draft: _Draft) -> str:
     verb = operation.method.lower() if operation.method in _VERBS else "operation"
     given = [repr(operation.path)] if verb != "operation" else [repr(operation.method), repr(operation.path)]
     lines.append(f"    @{verb}({', '.join([*given, *_options(draft)])})")
-    lines.append(f"    {'' if draft.result.lazy else 'async '}def {draft.name}({_signature(draft)}) -> {draft.result.type}:")
+    lines.append(
+        f"    {'' if draft.result.lazy else 'async '}def {draft.name}({_signature(draft)}) -> {draft.result.type}:"
+    )
     lines.append(_docstring(draft))
     lines.append("        ...")
     return "\n".join(lines)
@@ -220,7 +224,12 @@ def _arguments(draft: _Draft) -> list[str]:
 
 def _returns(draft: _Draft) -> list[str]:
     said = sentence(draft.result.said)
-    if not said or draft.result.type == "None" or said.lower().strip(". ") in {"ok", "success", "successful operation", "successful response", "no content", "response"}:
+    if (
+        not said
+        or draft.result.type == "None"
+        or said.lower().strip(". ")
+        in {"ok", "success", "successful operation", "successful response", "no content", "response"}
+    ):
         return []
     return ["", "        Returns:", wrapped(said, 12)]
 
@@ -250,5 +259,8 @@ def _section(title: str, entries: dict[str, str]) -> list[str]:
     if not entries:
         return []
     lines = ["", f"        {title}:"]
-    lines += [wrapped(f"{name}: {' '.join(said.split()) if len(said) < WIDTH else said}", 12, hang=4) for name, said in entries.items()]
+    lines += [
+        wrapped(f"{name}: {' '.join(said.split()) if len(said) < WIDTH else said}", 12, hang=4)
+        for name, said in entries.items()
+    ]
     return lines

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from asyncapi.openapi.classes import Schemas
 
 _PAGE = "page page_number page_num page_no page_index current_page pagenumber p pg paged".split()
-_SIZE = "per_page page_size limit size count max_results page_limit results_per_page perpage pagesize top first max".split()
+_SIZE = (
+    "per_page page_size limit size count max_results page_limit results_per_page perpage pagesize top first max".split()
+)
 _OFFSET = "offset skip start start_index from page_offset first_result start_at startat start_row".split()
 _CURSOR = (
     "cursor page_token next_token after starting_after continuation_token marker page_after page_cursor next_cursor "
@@ -38,7 +40,9 @@ _NEXT_URL = "next next_url next_link next_page_url next_page next_page_uri next_
 _MORE = "has_more has_next has_next_page more is_truncated hasmore has_more_items truncated".split()
 _TOTAL = "total total_count total_items total_results count total_elements total_records total_size num_results total_hits".split()
 _TOTAL_PAGES = "total_pages page_count pages last_page num_pages totalpages pagecount".split()
-_ITEMS = "data items results values value entries records list content rows hits resources objects elements nodes".split()
+_ITEMS = (
+    "data items results values value entries records list content rows hits resources objects elements nodes".split()
+)
 _AROUND = (
     "meta pagination paging page page_info links _links cursor cursors response_metadata metadata info data result "
     "response _metadata page_meta next navigation"
@@ -171,7 +175,9 @@ def _by(
     if number is not None:
         return _page_number(number, response, reply), number.name
     offset = _first(query, _OFFSET, "integer", "number")
-    if offset is not None and (_first(query, _SIZE, "integer", "number") or response.first(_TOTAL, "integer", "number")):
+    if offset is not None and (
+        _first(query, _SIZE, "integer", "number") or response.first(_TOTAL, "integer", "number")
+    ):
         return _offset(offset, response, reply), offset.name
     return None
 
@@ -182,7 +188,12 @@ def _first(query: dict[str, Parameter], names: list[str], *types: str) -> Parame
         if one is None:
             continue
         kind = one.schema.get("type", "string")
-        options = [each.get("type") for word in ("anyOf", "oneOf") for each in one.schema.get(word) or () if isinstance(each, dict)]
+        options = [
+            each.get("type")
+            for word in ("anyOf", "oneOf")
+            for each in one.schema.get(word) or ()
+            if isinstance(each, dict)
+        ]
         kinds = {kind, *options} if isinstance(kind, str) else {*kind, *options}
         if options and "type" not in one.schema:
             kinds = set(options)
@@ -232,7 +243,9 @@ def _page_number(one: Parameter, response: _Places, reply: Reply) -> str:
     said = one.description.lower()
     schema = one.schema
     zero = schema.get("default") == 0 or (schema.get("minimum") == 0 and schema.get("default") is None)
-    if zero or re.search(r"\b(zero|0)[- ](based|indexed)|starts? (at|with|from) (0|zero)\b|first page is (0|zero)\b", said):
+    if zero or re.search(
+        r"\b(zero|0)[- ](based|indexed)|starts? (at|with|from) (0|zero)\b|first page is (0|zero)\b", said
+    ):
         parts.append("start=0")
     parts += _totals(response, reply)
     pages = response.first(_TOTAL_PAGES, "integer", "number")
@@ -250,7 +263,9 @@ def _offset(one: Parameter, response: _Places, reply: Reply) -> str:
 
 def _totals(response: _Places, reply: Reply) -> list[str]:
     total = response.first(_TOTAL, "integer", "number")
-    header = next((name for name in reply.headers if _name(name) in {"x_total_count", "x_total", "total_count", "x_count"}), None)
+    header = next(
+        (name for name in reply.headers if _name(name) in {"x_total_count", "x_total", "total_count", "x_count"}), None
+    )
     if total is None and header is not None:
         return [f"total={f'header:{header}'!r}"]
     if total is not None and _name(total) == "count":  # of the list, or of this page: it isn't known

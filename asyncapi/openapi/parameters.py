@@ -133,7 +133,9 @@ def _style(one: Parameter, *, always: bool = False) -> list[str]:
     usual = one.style == "form" or (one.style == "deepObject") if one.where in {"query", "cookie"} else explode
     if one.explode != usual and one.style != "deepObject":
         words.append(f"explode={one.explode}")
-    return words if always or _matters(one) else [word for word in words if "explode" not in word and one.where == "path"]
+    return (
+        words if always or _matters(one) else [word for word in words if "explode" not in word and one.where == "path"]
+    )
 
 
 def _matters(one: Parameter) -> bool:

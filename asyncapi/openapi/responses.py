@@ -74,7 +74,9 @@ def _streamed(replies: list[tuple[str, Reply]], schemas: Schemas, hint: str) -> 
         for kind, media in reply.contents.items():
             name = media_type(kind)
             if name == _EVENTS:
-                return Result(f"Events[{_event(media, schemas, hint)}]", lazy=True, accept=name, until=_end(media, reply))
+                return Result(
+                    f"Events[{_event(media, schemas, hint)}]", lazy=True, accept=name, until=_end(media, reply)
+                )
             if name in _LINES:
                 schema = media.item if media.item is not None else media.schema
                 facts = schemas.facts(schema)
@@ -116,9 +118,7 @@ def _whole(operation: Operation, replies: list[tuple[str, Reply]], schemas: Sche
     accept = ""
     empty = False
     for code, reply in replies:
-        contents = {
-            kind: media for kind, media in reply.contents.items() if media_type(kind) not in {_EVENTS, *_LINES}
-        }
+        contents = {kind: media for kind, media in reply.contents.items() if media_type(kind) not in {_EVENTS, *_LINES}}
         if not contents:
             empty = empty or not reply.contents
             continue
@@ -138,7 +138,10 @@ def _whole(operation: Operation, replies: list[tuple[str, Reply]], schemas: Sche
     if "bytes" in types and (len(types) > 1 or empty):
         return Result("Response")
     text = " | ".join(one for one in types if one != "None")
-    return Result(with_none(text) if empty else text, accept="" if media_type(accept) == "application/json" and len(types) > 1 else accept)
+    return Result(
+        with_none(text) if empty else text,
+        accept="" if media_type(accept) == "application/json" and len(types) > 1 else accept,
+    )
 
 
 def _rank(kind: str) -> tuple[int, int]:
@@ -153,7 +156,11 @@ def _type(kind: str, media: Media, schemas: Schemas, place: str) -> str:
         text = annotation(schemas.settled(made, place))
         return "Stream" if text == "bytes" else text
     name = media_type(kind)
-    if name.startswith("text/") or name in {"application/xml", "application/yaml", "application/javascript", "application/x-yaml"} or name.endswith(("+xml", "+yaml")):
+    if (
+        name.startswith("text/")
+        or name in {"application/xml", "application/yaml", "application/javascript", "application/x-yaml"}
+        or name.endswith(("+xml", "+yaml"))
+    ):
         return "str" if media.schema.get("format") != "binary" else "Stream"
     return "Stream"
 

@@ -57,7 +57,19 @@ class Refusals:
             takes.
     """
 
-    __slots__ = ("_all_from", "_gap", "_last", "_room", "_verdict", "next", "out", "returning", "run", "settles", "since")
+    __slots__ = (
+        "_all_from",
+        "_gap",
+        "_last",
+        "_room",
+        "_verdict",
+        "next",
+        "out",
+        "returning",
+        "run",
+        "settles",
+        "since",
+    )
 
     def __init__(self) -> None:
         self.run: int = 0
@@ -161,7 +173,11 @@ class Refusals:
         """When the next one may go, if nothing is heard until then."""
         if self.returning and self.next > self._all_from:
             return self._all_from
-        return self.next if self.out < self._room or not (self.refusing or self.returning) else max(self.next, self._verdict + LEASE)
+        return (
+            self.next
+            if self.out < self._room or not (self.refusing or self.returning)
+            else max(self.next, self._verdict + LEASE)
+        )
 
     def worth_waiting(self, now: float, left: float | None) -> bool:
         """Whether a call with so many seconds left should wait for the host (rule 5)."""
