@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from importlib import import_module
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from asyncapi.messages.call import Attempt, Call
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Failure, Outcome, Response, Success
 
 __all__ = [
-    "UNSET", "Attempt", "Body", "Call", "Content", "Failure", "Headers", "Layer", "Outcome", "Params", "Request",
-    "Response", "Send", "Success", "Transport", "Unset", "stack",
+    "UNSET", "Attempt", "Body", "Call", "Content", "Failure", "FileContent", "Headers", "Layer", "Outcome", "Params",
+    "Request", "Response", "Send", "Success", "Transport", "Unset", "stack",
 ]  # fmt: skip
 
 
@@ -41,6 +41,9 @@ UNSET: Final = Unset()
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 Content = bytes | bytearray | memoryview | str | PathLike[str] | AsyncIterable[bytes] | Iterable[bytes]
+_File = bytes | str | PathLike[str] | IO[bytes] | AsyncIterable[bytes] | Iterable[bytes]
+FileContent = _File | tuple[str | None, _File] | tuple[str | None, _File, str]
+"""A file of a form: its content, or (filename, content), or (filename, content, content type)."""
 
 
 Send = Callable[["Request"], Awaitable["Response"]]

@@ -48,7 +48,7 @@ ORDER = (
     # protocols over what a client gives them; the client; facades over it; the same without `await`; tests, traces and watchers
     "speakers", "grpc", "client", "declared", "blocking", "testing", "trace", "watch",
     # jobs, and the command line
-    "bulk", "cli", "__main__",
+    "bulk", "openapi", "cli", "__main__",
 )  # fmt: skip
 PLACES = {room: place for place, room in enumerate(ORDER)}
 
@@ -67,7 +67,7 @@ OWNS_NETWORK = {"transports", "serve", "testing"}
 SCREENS = {"click", "rich", "uvloop"}
 HEAVY = {
     "pyarrow", "matplotlib", "opentelemetry", "prometheus_client", "qh3", "redis", "fsspec", "s3fs", "distributed", "dask",
-    "ray", "pandas", "polars", "grpc",
+    "ray", "pandas", "polars", "grpc", "yaml", "datamodel_code_generator",
 }  # fmt: skip
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {

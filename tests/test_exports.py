@@ -17,7 +17,7 @@ NAMES = {
     "OAuth2JWTBearer", "OAuth2TokenExchange", "OAuth2AuthorizationCode", "OAuth2DeviceCode", "OAuth2RefreshToken",
     "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Redis", "RedisStore", "Request", "Response", "Retry", "Stats", "TLS", "Timeout",
     "deadline", "inbound", "Cursor", "LinkHeader", "NextUrl", "Offset", "Page", "PageNumber", "Pages",
-    "API", "Body", "Form", "Header", "Option", "Path", "Query", "Upload", "delete", "get", "patch", "post", "put", "websocket",
+    "API", "Body", "Cookie", "Form", "Header", "Option", "Path", "Query", "Upload", "delete", "get", "operation", "patch", "post", "put", "websocket",
     "WebSocket", "SocketClosed", "Stream", "StreamedResponse", "JSONLines", "Events", "ServerSentEvent",
     "Cache", "Egress", "EgressDenied", "InsecureTLSWarning", "Fallback", "CostBudget", "RateExceeded", "Adaptive",
     "GraphQL", "GraphQLBaseClient", "GraphQLError", "GraphQLOperation", "GraphQLResult", "IncrementalResults", "RPCError",

@@ -62,6 +62,7 @@ from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import cache
+from asyncapi.layers.cache_ranges import cache_ranges
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
@@ -176,11 +177,12 @@ def _cache(state: ClientState) -> Iterator[Step]:
     settings = state.settings.cache
     if settings is not None and state.cached is not None and state.answers is not None:
         unchanged = None if state.principals is None else state.principals.unchanged
-        yield Step(
-            "cache",
-            settings.describe(),
-            cache(state.answers, settings, state.cached, state.clock, unchanged, fetching=state.fetching),
-        )
+        layer = cache(
+            state.answers, settings, state.cached, state.clock, unchanged,
+            fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
+            aside=cache_ranges, lasting=state.lasting, turns=state.turns,
+        )  # fmt: skip
+        yield Step("cache", settings.describe(), layer)
 
 
 def _body_snapshot(state: ClientState) -> Iterator[Step]:

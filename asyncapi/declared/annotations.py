@@ -24,6 +24,7 @@ from typing import (
 from uuid import UUID
 
 import pydantic
+from typing_extensions import TypeAliasType
 
 from asyncapi.declared.markers import MARKERS, Marker
 from asyncapi.errors import ConfigError
@@ -96,10 +97,16 @@ def alternatives(kind: Any) -> tuple[Any, ...]:
 
 
 def bare(kind: Any) -> Any:
-    """Return the type below Annotated and NewType."""
-    while get_origin(kind) is Annotated or isinstance(kind, NewType):
-        kind = kind.__supertype__ if isinstance(kind, NewType) else get_args(kind)[0]
-    return kind
+    """Return the type below Annotated, NewType and named aliases."""
+    while True:
+        if isinstance(kind, NewType):
+            kind = kind.__supertype__
+        elif get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+        elif isinstance(kind, TypeAliasType):
+            kind = kind.__value__
+        else:
+            return kind
 
 
 def is_plain(kind: Any, *, lists: bool) -> bool:
@@ -131,6 +138,18 @@ def is_raw(kind: Any) -> bool:
     """Whether a value of the type is sent as it is: bytes, the path of a file, an iterable of bytes."""
     options = [one for one in map(bare, alternatives(bare(kind))) if one is not type(None)]
     return bool(options) and all(one in RAW or get_args(one)[:1] == (bytes,) for one in options)
+
+
+def is_content(media_type: str | None, kind: Any) -> bool:
+    """Whether a body is sent as it is: its content type is not JSON; or none is said, and its type is raw."""
+    if media_type is None:
+        return is_raw(kind)
+    return not is_json(media_type)
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a content type is JSON (RFC 6839 section 3.1)."""
+    return media_type.partition(";")[0].strip().lower().endswith(("/json", "+json"))
 
 
 def has_dates(kind: Any) -> bool:

@@ -38,8 +38,8 @@ from yarl import URL
 
 from asyncapi.client.client import Client
 from asyncapi.declared.declaration import DECLARED, Declaration
-from asyncapi.declared.decorators import delete, get, patch, post, put, websocket
-from asyncapi.declared.markers import Body, Form, Header, Option, Path, Query, Upload
+from asyncapi.declared.decorators import delete, get, operation, patch, post, put, websocket
+from asyncapi.declared.markers import Body, Cookie, Form, Header, Option, Path, Query, Upload
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "API",
     "Body",
+    "Cookie",
     "Form",
     "Header",
     "Option",
@@ -56,6 +57,7 @@ __all__ = [
     "Upload",
     "delete",
     "get",
+    "operation",
     "patch",
     "post",
     "put",
@@ -97,7 +99,7 @@ class API:
             if isinstance(value, staticmethod | classmethod):
                 raise ConfigError(f"{cls.__qualname__}.{name}: declare a plain method, with self")
             given = [base for base in vars(cls).get("__orig_bases__", ()) if _has(get_origin(base), name, value)]
-            made = declared.within(f"{cls.__qualname__}.{name}", names, given)
+            made = declared.within(f"{cls.__qualname__}.{name}", names, given, getattr(value, "__deprecated__", None))
             if made is not declared:
                 setattr(cls, name, made.method_of(f"{cls.__qualname__}.{name}"))
 

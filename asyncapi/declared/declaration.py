@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from asyncapi.declared.annotations import hints_of, iso_dates, types_given_by, with_types
+from asyncapi.declared.annotations import alternatives, hints_of, is_json, types_given_by, with_types
+from asyncapi.declared.arguments import arguments_of
 from asyncapi.declared.endpoint import Endpoint
-from asyncapi.errors import ConfigError
-from asyncapi.messages.encoding import to_text
+from asyncapi.errors import ConfigError, StatusError
 from asyncapi.pagination.pages import Pages
 from asyncapi.speakers.websocket import WebSocket
 from asyncapi.streaming.events import Events
 from asyncapi.streaming.stream import JSONLines, Stream
-from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
     from asyncapi.declared.api import API
-    from asyncapi.declared.endpoint import Parameter
+    from asyncapi.declared.arguments import Arguments
+    from asyncapi.declared.failures import Failures
+    from asyncapi.messages.response import Response
 
 DECLARED = "__asyncapi__"
 """The attribute of a method that has its `Declaration`."""
@@ -37,16 +40,20 @@ class Declaration:
     until: str | None
     socket: dict[str, Any] | None
     function: Any
+    failures: Failures | None = None
+    deprecated: str | None = None
     hints: Mapping[str, Any] | None = None
     types: Mapping[Any, Any] = field(default_factory=dict)
 
-    def within(self, where: str, names: Mapping[str, Any], bases: Sequence[Any]) -> Declaration:
+    def within(
+        self, where: str, names: Mapping[str, Any], bases: Sequence[Any], deprecated: str | None = None
+    ) -> Declaration:
         """Return the declaration for a class that declares or inherits it; itself where that makes no difference."""
         hints = self.hints if self.hints is not None else hints_of(where, self.function, names)
         types = types_given_by(self.types, bases[0]) if bases else self.types
         if hints is self.hints and types == self.types:
             return self
-        return replace(self, hints=hints, types=types)
+        return replace(self, hints=hints, types=types, deprecated=self.deprecated or deprecated)
 
     def method_of(self, where: str) -> Any:
         """Make the method.
@@ -65,7 +72,7 @@ class Declaration:
             raise ConfigError(f"{where}: WebSocket[...] as its return type and @websocket go together")
         if self.until is not None and endpoint.lazy is not Events:
             raise ConfigError(f"{where}: until= in its decorator needs Events[...] as its return type")
-        arguments = _arguments(endpoint, self.headers)
+        arguments = arguments_of(endpoint, self.headers)
         fixed = {**self.fixed, "route": self.path}
         if endpoint.lazy is None:
             made = self._single(endpoint, arguments, {**fixed, "model": endpoint.model})
@@ -73,29 +80,44 @@ class Declaration:
             made = self._lazy(
                 endpoint, arguments, self._start(endpoint), {**fixed, **(self.pages or {}), **(self.socket or {})}
             )
+        if self.deprecated is not None:
+            made = _warning(made, self.deprecated)
         setattr(made, DECLARED, self)
         return made
 
     def _single(self, endpoint: Endpoint, arguments: Arguments | None, fixed: dict[str, Any]) -> Any:
         verb, bind, url, raw, discards = self.method, endpoint.bind, endpoint.url, endpoint.raw, endpoint.discards
+        failures, text = self.failures, endpoint.text
+        if text:
+            fixed["model"] = None
 
         @functools.wraps(self.function)
         async def method(self: API, *args: Any, **given: Any) -> Any:
             values = bind(self, args, given)
-            if arguments is None:
-                answer: Any = await self.client.request(verb, url(values), **fixed)
-            else:
-                answer = await self.client.request(verb, url(values), **{**fixed, **arguments(values)})
-            return answer.content if raw else None if discards else answer
+            try:
+                if arguments is None:
+                    answer: Any = await self.client.request(verb, url(values), **fixed)
+                else:
+                    answer = await self.client.request(verb, url(values), **{**fixed, **arguments(values)})
+            except StatusError as error:
+                if failures is not None:
+                    failures.explain(error)
+                raise
+            return answer.content if raw else None if discards else _text(answer, endpoint.model) if text else answer
 
         return method
 
     def _lazy(self, endpoint: Endpoint, arguments: Arguments | None, start: Start, fixed: dict[str, Any]) -> Any:
+        failures = None if endpoint.lazy is WebSocket else self.failures
+
         @functools.wraps(self.function)
         def method(self: API, *args: Any, **given: Any) -> Any:
             values = endpoint.bind(self, args, given)
             more = {} if arguments is None else arguments(values)
-            return start(self.client, endpoint.url(values), **{**fixed, **more})
+            made = start(self.client, endpoint.url(values), **{**fixed, **more})
+            if failures is not None:
+                made.through(failures.explaining)
+            return made
 
         return method
 
@@ -115,48 +137,28 @@ class Declaration:
         return lambda client, url, **call: Events.of(client.stream(verb, url, **call), model, until)
 
 
-Arguments = Callable[[Any], dict[str, Any]]
 Start = Callable[..., Any]
 
 
-def _arguments(endpoint: Endpoint, headers: dict[str, str]) -> Arguments | None:
-    """Return a function that makes the options of `client.request` from values, or None where there are none."""
-    texts = [(word, parts) for word, parts in (("params", endpoint.query), ("data", endpoint.form)) if parts]
-    plain_texts = [(word, _places(parts), any(part.dated for part in parts)) for word, parts in texts]
-    heads, body = _places(endpoint.headers), endpoint.body
-    files, options = _places(endpoint.files), _places(endpoint.options)
-    if not (texts or heads or headers or body or files or options):
+def _text(response: Response, model: Any) -> str | None:
+    """The text of a response: of JSON the text that it is, of everything else the body."""
+    kind = response.headers.get("Content-Type", "")
+    if not response.content and type(None) in alternatives(model):
         return None
-
-    def arguments(values: Any) -> dict[str, Any]:
-        made: dict[str, Any] = {} if body is None else {body[1]: values[body[0]]}
-        for word, places, has_dates in plain_texts:
-            if has_dates:
-                made[word] = {name: iso_dates(values[at]) for name, at in places}
-            else:
-                made[word] = {name: values[at] for name, at in places}
-        if (heads or headers) and (sent := _header_values(values, heads, headers)):
-            made["headers"] = sent
-        if files:
-            made["files"] = {name: values[at] for name, at in files if values[at] is not None} or None
-        for name, at in options:
-            if (value := values[at]) is not None and value is not UNSET:
-                made[name] = value
-        return made
-
-    return arguments
+    if not kind or is_json(kind):
+        return cast("str | None", response.parse(model))
+    return response.text
 
 
-def _header_values(values: Any, places: list[tuple[str, int]], headers: dict[str, str]) -> dict[str, str]:
-    made = headers.copy()
-    for name, at in places:
-        value = values[at]
-        if type(value) is str:
-            made[name] = value
-        elif value is not None:
-            made[name] = to_text("headers", name, iso_dates(value))
-    return made
+def _warning(made: Any, message: str) -> Any:
+    """Have a method warn that the API has deprecated it, as `typing_extensions.deprecated` does (PEP 702)."""
 
+    @functools.wraps(made)
+    def warned(self: API, *args: Any, **given: Any) -> Any:
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return made(self, *args, **given)
 
-def _places(parts: list[Parameter]) -> list[tuple[str, int]]:
-    return [(part.name, part.at) for part in parts]
+    warned.__deprecated__ = message  # type: ignore[attr-defined]
+    if inspect.iscoroutinefunction(made) and (mark := getattr(inspect, "markcoroutinefunction", None)) is not None:
+        mark(warned)
+    return warned

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from asyncapi.calls.arguments import checked_headers, limits_of, policy_of
+from asyncapi.calls.arguments import checked_auth, checked_headers, limits_of, policy_of
 from asyncapi.declared.declaration import DECLARED, Declaration
+from asyncapi.declared.failures import Failures
 from asyncapi.errors import ConfigError
 from asyncapi.types import UNSET, Unset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from asyncapi.credentials import Credential
     from asyncapi.pagination.pages import By
     from asyncapi.sansio.http.closecodes import ReconnectOn
     from asyncapi.settings import Retry, Timeout
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from asyncapi.types import Headers
 
 F = TypeVar("F", bound=Callable[..., Any])
+Errors = Mapping[int | str, Any]
 
 
 def get(
@@ -35,6 +39,8 @@ def get(
     headers: Headers | None = None,
     timeout: Timeout | float | Unset | None = UNSET,
     retry: Retry | int | Unset | None = UNSET,
+    auth: Credential | Unset | None = UNSET,
+    errors: Errors | None = None,
 ) -> Callable[[F], F]:
     """Declare a GET.
 
@@ -49,13 +55,16 @@ def get(
         headers: Sent with every call.
         timeout: As in `Client.request`.
         retry: As in `Client.request`.
+        auth: As in `Client.request`: None sends no credential.
+        errors: The models of error bodies: status (404), range ("4XX") or "default" -> model. The error that a call
+            raises has the value in its `.detail`.
 
     Raises:
         ConfigError: When the class is made: the signature names what can't be sent.
     """
     pages = {"by": by, "items": items, "prefetch": prefetch, "concurrency": concurrency, "max_pages": max_pages}
-    fixed = {"timeout": timeout, "retry": retry}
-    return _declare("GET", path, headers, fixed, pages=None if by is None else pages, until=until)
+    fixed = {"timeout": timeout, "retry": retry, "auth": auth}
+    return _declare("GET", path, headers, fixed, pages=None if by is None else pages, until=until, errors=errors)
 
 
 def delete(
@@ -64,9 +73,11 @@ def delete(
     headers: Headers | None = None,
     timeout: Timeout | float | Unset | None = UNSET,
     retry: Retry | int | Unset | None = UNSET,
+    auth: Credential | Unset | None = UNSET,
+    errors: Errors | None = None,
 ) -> Callable[[F], F]:
     """Declare a DELETE; see `get`."""
-    return _declare("DELETE", path, headers, {"timeout": timeout, "retry": retry})
+    return _declare("DELETE", path, headers, {"timeout": timeout, "retry": retry, "auth": auth}, errors=errors)
 
 
 def post(
@@ -76,6 +87,8 @@ def post(
     headers: Headers | None = None,
     timeout: Timeout | float | Unset | None = UNSET,
     retry: Retry | int | Unset | None = UNSET,
+    auth: Credential | Unset | None = UNSET,
+    errors: Errors | None = None,
     idempotency_key: bool = False,
     idempotent: bool | None = None,
 ) -> Callable[[F], F]:
@@ -84,8 +97,10 @@ def post(
     `idempotency_key=True` makes a key for each call, and `idempotent=True` says that a repeated call does its work once
     (a search): either way it becomes safe to resend.
     """
-    fixed = {"timeout": timeout, "retry": retry, "idempotency_key": idempotency_key, "idempotent": idempotent}
-    return _declare("POST", path, headers, fixed, until=until)
+    fixed = {
+        "timeout": timeout, "retry": retry, "auth": auth, "idempotency_key": idempotency_key, "idempotent": idempotent,
+    }  # fmt: skip
+    return _declare("POST", path, headers, fixed, until=until, errors=errors)
 
 
 def put(
@@ -94,9 +109,11 @@ def put(
     headers: Headers | None = None,
     timeout: Timeout | float | Unset | None = UNSET,
     retry: Retry | int | Unset | None = UNSET,
+    auth: Credential | Unset | None = UNSET,
+    errors: Errors | None = None,
 ) -> Callable[[F], F]:
     """Declare a PUT; see `get`."""
-    return _declare("PUT", path, headers, {"timeout": timeout, "retry": retry})
+    return _declare("PUT", path, headers, {"timeout": timeout, "retry": retry, "auth": auth}, errors=errors)
 
 
 def patch(
@@ -105,10 +122,35 @@ def patch(
     headers: Headers | None = None,
     timeout: Timeout | float | Unset | None = UNSET,
     retry: Retry | int | Unset | None = UNSET,
+    auth: Credential | Unset | None = UNSET,
+    errors: Errors | None = None,
     idempotency_key: bool = False,
 ) -> Callable[[F], F]:
     """Declare a PATCH; see `post`."""
-    return _declare("PATCH", path, headers, {"timeout": timeout, "retry": retry, "idempotency_key": idempotency_key})
+    fixed = {"timeout": timeout, "retry": retry, "auth": auth, "idempotency_key": idempotency_key}
+    return _declare("PATCH", path, headers, fixed, errors=errors)
+
+
+def operation(
+    method: str,
+    path: str,
+    *,
+    until: str | None = None,
+    headers: Headers | None = None,
+    timeout: Timeout | float | Unset | None = UNSET,
+    retry: Retry | int | Unset | None = UNSET,
+    auth: Credential | Unset | None = UNSET,
+    errors: Errors | None = None,
+    idempotency_key: bool = False,
+    idempotent: bool | None = None,
+) -> Callable[[F], F]:
+    """Declare a call of any method: `@operation("HEAD", "/files/{id}")`; see `get` and `post`."""
+    if not str(method).isalpha():
+        raise ConfigError(f"operation({method!r}, {path!r}): give an HTTP method first, such as HEAD")
+    fixed = {
+        "timeout": timeout, "retry": retry, "auth": auth, "idempotency_key": idempotency_key, "idempotent": idempotent,
+    }  # fmt: skip
+    return _declare(method.upper(), path, headers, fixed, until=until, errors=errors)
 
 
 def websocket(
@@ -162,19 +204,27 @@ def _declare(
     pages: dict[str, Any] | None = None,
     until: str | None = None,
     socket: dict[str, Any] | None = None,
+    errors: Errors | None = None,
 ) -> Callable[[F], F]:
     fixed = {name: value for name, value in settings.items() if value is not UNSET and value is not False}
     limits_of(fixed.get("timeout"))
     policy_of(fixed.get("retry"))
+    if fixed.get("auth") is not None:
+        fixed["auth"] = checked_auth(fixed["auth"])
+    failures = None if errors is None else Failures(errors)
     sent = {} if headers is None else dict(checked_headers(headers))
 
     def decorate(function: F) -> F:
+        deprecated = getattr(function, "__deprecated__", None)
+        declared = function if deprecated is None else inspect.unwrap(function)
+
         @functools.wraps(function)
         def outside(*_: Any, **__: Any) -> Any:
             name = method.lower() if socket is None else "websocket"
             raise ConfigError(f"{function.__qualname__}: @{name} declares a method of a class derived from API")
 
-        setattr(outside, DECLARED, Declaration(method, path, sent, fixed, pages, until, socket, function))
+        made = Declaration(method, path, sent, fixed, pages, until, socket, declared, failures, deprecated)
+        setattr(outside, DECLARED, made)
         return outside  # type: ignore[return-value]  # what takes its place has the same signature
 
     return decorate

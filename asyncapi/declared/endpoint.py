@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import quote
 
@@ -28,14 +28,15 @@ from asyncapi.declared.annotations import (
     alternatives,
     bare,
     has_dates,
+    is_content,
     is_model,
     is_open,
     is_plain,
-    is_raw,
     iso_dates,
     notes,
 )
-from asyncapi.declared.markers import Body, Header, Marker, Option, Path, Query, Upload
+from asyncapi.declared.markers import Body, Cookie, Form, Header, Marker, Option, Path, Query, Upload
+from asyncapi.declared.styles import STYLES, path_text
 from asyncapi.errors import ConfigError
 from asyncapi.messages import decoding
 from asyncapi.messages.encoding import to_text
@@ -72,6 +73,9 @@ class Parameter:
     at: int
     name: str
     dated: bool = False
+    style: str | None = None
+    explode: bool | None = None
+    is_json: bool = False
 
 
 class Endpoint:
@@ -87,6 +91,7 @@ class Endpoint:
     Attributes:
         model: What the response becomes: a type, or None for the Response itself.
         discards: Whether the response is discarded (`-> None`).
+        text: Whether the method returns text, whatever its content type (`-> str`).
         raw: Whether the method returns the bytes of the response (`-> bytes`).
         lazy: `Pages`, `Stream`, `JSONLines`, `Events` or `WebSocket`, where it returns one of these; else None.
 
@@ -96,6 +101,7 @@ class Endpoint:
 
     discards: bool
     raw: bool
+    text: bool
 
     def __init__(self, where: str, method: str, path: str, function: Any, hints: Mapping[str, Any]) -> None:
         self.where = where
@@ -106,12 +112,15 @@ class Endpoint:
         self._read_return(hints, is_async=inspect.iscoroutinefunction(function))
         self.query: list[Parameter] = []
         self.headers: list[Parameter] = []
+        self.cookies: list[Parameter] = []
         self.form: list[Parameter] = []
         self.files: list[Parameter] = []
         self.options: list[Parameter] = []
         self.in_path: dict[str, Parameter] = {}
         self.body: tuple[int, str] | None = None
+        self.media_type: str | None = None
         self._read_parameters(hints)
+        self._styled = any(part.style is not None for part in self.in_path.values())
         self._head, *rest = self._split()
         self._tail = [(name, self.in_path[name].at, after) for name, after in zip(rest[::2], rest[1::2], strict=True)]
 
@@ -152,7 +161,9 @@ class Endpoint:
         text = self._head
         for name, at, literal in self._tail:
             value = values[at]
-            if type(value) is int:
+            if self._styled:
+                text += self._segment(name, value) + literal
+            elif type(value) is int:
                 text += f"{value}{literal}"
             elif type(value) is str and value.isalnum() and value.isascii():
                 text += value + literal
@@ -161,6 +172,9 @@ class Endpoint:
         return text
 
     def _segment(self, name: str, value: Any) -> str:
+        part = self.in_path[name]
+        if part.style is not None or isinstance(value, list | tuple | set | frozenset):
+            return path_text(name, value, part.style or "simple", bool(part.explode))
         text = value if type(value) is str else self._text(name, value)
         if text in {"", ".", ".."}:
             raise self._wrong(f"{name}={value!r} can't be in the path: it would change the path")
@@ -195,6 +209,7 @@ class Endpoint:
             lazy = self.lazy and self.lazy.__name__
             raise self._wrong(f"{lazy} is declared with a plain def" if lazy else "declare it with async def")
         self.discards, self.raw = made is type(None), made is bytes
+        self.text = set(alternatives(bare(made))) in ({str}, {str, type(None)})
         self.model: Any = None
         if self.lazy is not None:
             self.model = get_args(made)[0] if get_args(made) else _LAZY[self.lazy]
@@ -240,7 +255,7 @@ class Endpoint:
             raise self._wrong(f"{self._what} has no body: servers and proxies drop it")
 
     def _check_names(self) -> None:
-        for parts in (self.query, self.form + self.files, self.headers, self.options):
+        for parts in (self.query, self.form + self.files, self.headers, self.cookies, self.options):
             seen: dict[str, Parameter] = {}
             for part in parts:
                 name = part.name.lower() if parts is self.headers else part.name
@@ -253,15 +268,30 @@ class Endpoint:
         name, (kind, marker) = parameter.name, self._marker(parameter.name, hint)
         if marker is None:
             marker = self._usual(name, kind)
-        elif not isinstance(marker, Body | Upload | Option) and (is_model(kind) or kind in RAW):
+        elif not isinstance(marker, Body | Upload | Option) and self._has_no_text(marker, kind):
             raise self._wrong(f"{name}: {kind!r} can't be written as text; it goes into the body (Body())")
         if isinstance(marker, Body):
             if self.body is not None:
                 raise self._wrong(f"{self._names(self.body[0])} and {name} are both the body: put them into one model")
-            self.body = index, "content" if is_raw(kind) else "json"
+            self.body = index, "content" if is_content(marker.media_type, kind) else "json"
+            self.media_type = marker.media_type
             return
-        part = Parameter(index, marker.name or name, has_dates(kind))
+        style, explode = getattr(marker, "style", None), getattr(marker, "explode", None)
+        self._check_style(marker, style)
+        if isinstance(marker, Query) and style is None and explode is False:
+            style = "form"
+        part = Parameter(index, marker.name or name, has_dates(kind), style, explode, is_model(kind))
         self._put(part, marker, name, kind)
+
+    def _has_no_text(self, marker: Marker, kind: Any) -> bool:
+        """Whether values of the type can't be written where the marker says."""
+        can_hold_objects = isinstance(marker, Form) or getattr(marker, "style", None) is not None
+        return kind in RAW or (is_model(kind) and not can_hold_objects)
+
+    def _check_style(self, marker: Marker, style: str | None) -> None:
+        known = STYLES.get(type(marker))
+        if style is not None and known is not None and style not in known:
+            raise self._wrong(f"style={style!r} is not a style of {type(marker).__name__}: {', '.join(sorted(known))}")
 
     def _put(self, part: Parameter, marker: Marker, name: str, kind: Any) -> None:
         if isinstance(marker, Path):
@@ -271,7 +301,7 @@ class Endpoint:
                 raise self._wrong(f"{name}: a value in the path can't be None")
             self.in_path[part.name] = part
         elif isinstance(marker, Header):
-            part = Parameter(part.at, marker.name or name.replace("_", "-"), part.dated)
+            part = replace(part, name=marker.name or name.replace("_", "-"))
             self._try(checked_headers, {part.name: ""})
             self.headers.append(part)
         elif isinstance(marker, Option):
@@ -280,10 +310,8 @@ class Endpoint:
                 raise self._wrong(f"{part.name!r} is not an option of {what}: see Option")
             self.options.append(part)
         else:
-            places = (
-                self.query if isinstance(marker, Query) else self.files if isinstance(marker, Upload) else self.form
-            )
-            places.append(part)
+            places = {Query: self.query, Cookie: self.cookies, Upload: self.files}
+            places.get(type(marker), self.form).append(part)
 
     def _try(self, check: Callable[[Any], object], value: Any) -> None:
         try:

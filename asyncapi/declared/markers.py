@@ -2,45 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """In the path: the placeholder's name, where the parameter is called otherwise."""
+    """In the path: the placeholder's name, where the parameter is called otherwise.
+
+    `style` ("simple", "label", "matrix", "json") and `explode` say how lists and objects are written
+    (`asyncapi/declared/styles.py` has the table).
+    """
 
     name: str | None = None
+    _: KW_ONLY
+    style: str | None = None
+    explode: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """In the query, under this name; None is left out, a list repeats it."""
+    """In the query, under this name; None is left out, a list repeats it.
+
+    `style` ("form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject", "json") and `explode` say how
+    lists and objects are written; with a style, a model or a mapping may be in the query.
+    """
 
     name: str | None = None
+    _: KW_ONLY
+    style: str | None = None
+    explode: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header of this name; by default the parameter's with dashes. None is left out."""
+    """A header of this name; by default the parameter's with dashes. None is left out, a list is separated by commas.
+
+    With a `style` ("simple", "json"), a model or a mapping may be in it.
+    """
 
     name: str | None = None
+    _: KW_ONLY
+    style: str | None = None
+    explode: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie of this name, for this call alone; None is left out. `style` ("form", "json") is as in `Query`."""
+
+    name: str | None = None
+    _: KW_ONLY
+    style: str | None = None
+    explode: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A field of a form, under this name."""
+    """A field of a form, under this name; a model or a mapping is written as JSON."""
 
     name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The body: bytes and iterables of bytes as they are, everything else as JSON."""
+    """The body: bytes and iterables of bytes as they are, everything else as JSON.
+
+    `media_type` is its Content-Type. What is not JSON by it goes out as it is: text, bytes, a path, an open file, an
+    iterable of bytes.
+    """
+
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file of a multipart form, under this name: a path, bytes, an open file, or (filename, content[, type])."""
+    """A file of a multipart form, under this name: a path, bytes, an open file, or (filename, content[, type]).
+
+    A list has several files of this name.
+    """
 
     name: str | None = None
 
@@ -56,5 +95,5 @@ class Option:
     name: str | None = None
 
 
-Marker = Path | Query | Header | Form | Body | Upload | Option
-MARKERS = (Path, Query, Header, Form, Body, Upload, Option)
+Marker = Path | Query | Header | Cookie | Form | Body | Upload | Option
+MARKERS = (Path, Query, Header, Cookie, Form, Body, Upload, Option)

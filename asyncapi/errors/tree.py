@@ -176,7 +176,10 @@ class StatusError(AsyncAPIError):
         retry_after: Seconds that the server asks to wait (RFC 9110 section 10.2.3), or None.
         request_id: The server's id of the request, where it sent one (`X-Request-Id` and the like).
         body: The raw bytes of the body.
+        detail: The body as the model that a declared method names for the status (`errors={404: Problem}`), or None.
     """
+
+    detail: Any = None
 
     def __init__(
         self,

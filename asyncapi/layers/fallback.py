@@ -130,6 +130,7 @@ def _concerns(request: Request) -> bool:
     return (
         request.method == "GET"
         and request.content is None
+        and request.redirects is None  # a response that follows fewer redirects is nobody else's
         and request.call.principal is not None
         and "no-store" not in directives(request.headers)
     )

@@ -95,6 +95,10 @@ class Pages(Generic[T]):
         self._first_answer: int | None = None
         self._first_url: str | None = None
 
+    def through(self, wrap: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]) -> None:
+        """Have the call of every page go through another function, as declared clients do to read errors."""
+        self._ask = wrap(self._ask)
+
     @property
     def position(self) -> Position:
         """Where to resume, as plain JSON data: all that you got lies before it.

@@ -34,7 +34,7 @@ from asyncapi.streaming.items import item_reader
 from asyncapi.types import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from yarl import URL
@@ -93,6 +93,17 @@ class Events(Generic[T]):
     def of(stream: Stream, model: Any, until: str | None) -> Events[Any]:
         """Read the events of one response, such as a POST's; they end with it (rule 4)."""
         return Events(lambda _: stream, None, SYSTEM, model=model, until=until)
+
+    def through(self, wrap: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]) -> None:
+        """Have every connection go through another function, as declared clients do to read errors."""
+        make = self._stream
+
+        def stream(last_id: str) -> Stream:
+            made = make(last_id)
+            made.through(wrap)
+            return made
+
+        self._stream = stream
 
     async def __aenter__(self) -> Self:
         if self._state != "new":

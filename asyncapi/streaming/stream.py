@@ -61,6 +61,10 @@ class Stream:
         self._response: StreamedResponse | None = None
         self._used = False
 
+    def through(self, wrap: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]) -> None:
+        """Have the call go through another function, as declared clients do to read errors."""
+        self._open = wrap(self._open)
+
     async def __aenter__(self) -> StreamedResponse:
         if self._used:
             raise ConfigError("a stream can be opened once: call client.stream(...) again")
@@ -84,6 +88,10 @@ class JSONLines(Generic[T]):
     def __init__(self, stream: Stream, model: Any) -> None:
         self._stream = stream
         self._model = model
+
+    def through(self, wrap: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]) -> None:
+        """As in `Stream`."""
+        self._stream.through(wrap)
 
     async def __aenter__(self) -> Items[T]:
         response = await self._stream.__aenter__()

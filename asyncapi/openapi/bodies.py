@@ -1,0 +1,183 @@
+"""Write the body of a request as parameters of a method: a model, form fields, files, or content as it is.
+
+Of several content types JSON comes first, then a form with files, a plain form, and what is sent as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from asyncapi.openapi.annotations import annotation, with_none
+from asyncapi.openapi.names import pascal, snake
+from asyncapi.openapi.parameters import Argument
+
+if TYPE_CHECKING:
+    from asyncapi.openapi.classes import Schemas
+    from asyncapi.openapi.document import Media, Operation
+    from asyncapi.openapi.names import Names
+
+_FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+_ENDS = ("Request", "Input", "Body", "Payload", "Dto", "DTO")
+
+
+@dataclass
+class BodyParts:
+    """What a body adds to a method: parameters, and headers."""
+
+    arguments: list[Argument] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def media_type(text: str) -> str:
+    """Return a content type without its parameters, in lower case."""
+    return text.partition(";")[0].strip().lower()
+
+
+def is_json(text: str) -> bool:
+    """Whether a content type is JSON (RFC 6839 section 3.1)."""
+    kind = media_type(text)
+    return kind in {"application/json", "text/json"} or kind.endswith("+json")
+
+
+def body_of(operation: Operation, schemas: Schemas, hint: str, names: Names) -> BodyParts:
+    """Write the body of an operation; GET, HEAD and TRACE have none (RFC 9110 section 9.3.1)."""
+    body = operation.body
+    if body is None or not body.contents or operation.method in {"GET", "HEAD", "TRACE"}:
+        return BodyParts()
+    kind = min(body.contents, key=_rank)
+    media = body.contents[kind]
+    if is_json(kind) or kind == "*/*":
+        return _json(operation, media, kind, schemas=schemas, hint=hint, names=names)
+    if media_type(kind) in {_FORM, _MULTIPART} and (
+        made := _form(operation, media, kind, schemas=schemas, hint=hint, names=names)
+    ):
+        return made
+    wire = "application/octet-stream" if "*" in kind else kind
+    plain = media_type(wire).startswith("text/") and media.schema.get("format") != "binary"
+    text = _optional("str" if plain else "Content", body.required)
+    said = body.description.strip()
+    name = names.take("text" if plain else "content")
+    argument = Argument(name, f'Annotated[{text}, Body("{wire}")]', said, body.required, named=False)
+    return BodyParts([argument])
+
+
+def _optional(text: str, required: bool) -> str:
+    return text if required else with_none(text)
+
+
+def _rank(kind: str) -> tuple[int, int]:
+    name = media_type(kind)
+    order = [
+        name == "application/json",
+        is_json(kind),
+        name == _MULTIPART,
+        name == _FORM,
+        name == "application/octet-stream",
+    ]
+    return (order.index(True) if True in order else len(order)), "*" in name
+
+
+def _json(operation: Operation, media: Media, kind: str, *, schemas: Schemas, hint: str, names: Names) -> BodyParts:
+    body = operation.body
+    made = schemas.clean(media.schema, f"{hint}Request", sent=True)
+    made = schemas.settled(made, f"{hint}Request")
+    text = annotation(made)
+    is_model = schemas.is_model(made) and operation.method in {"POST", "PUT", "PATCH"}
+    name = names.take(_name(operation, text if "$ref" in made else "", hint))
+    required = body is None or body.required
+    text = _optional(text, required)
+    said = body.description if body is not None else ""
+    wire = "" if media_type(kind) in {"application/json", "*/*"} else f'"{kind}"'
+    if wire or not is_model:
+        text = f"Annotated[{text}, Body({wire})]"
+    return BodyParts([Argument(name, text, said, required, named=False)])
+
+
+def _name(operation: Operation, kind: str, hint: str) -> str:
+    """The name of a body: what the document calls it, what its model is, or `body`."""
+    body = operation.body
+    for source in (body.extensions if body is not None else {}, operation.extensions):
+        for word in ("x-body-name", "x-codegen-request-body-name", "x-name"):
+            if isinstance(source.get(word), str) and source[word].strip():
+                return snake(source[word], "body")
+    if not kind or kind == f"{hint}Request":
+        return "body"
+    for end in _ENDS:
+        if kind.endswith(end) and kind != end:
+            kind = kind.removesuffix(end)
+    return snake(kind, "body")
+
+
+def _form(
+    operation: Operation, media: Media, kind: str, *, schemas: Schemas, hint: str, names: Names
+) -> BodyParts | None:
+    """Write a form: one parameter for each property; None where it isn't known which there are."""
+    facts = schemas.facts(media.schema)
+    properties = facts.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        return None
+    body = operation.body
+    optional = body is not None and not body.required
+    required = set() if optional else {one for one in facts.get("required") or () if isinstance(one, str)}
+    parts = BodyParts()
+    for wire, inner in properties.items():
+        raw = schemas.resolved(inner)
+        if raw.get("readOnly") is True or (isinstance(inner, dict) and inner.get("readOnly") is True):
+            continue
+        name = names.take(snake(str(wire)))
+        said = (
+            raw.get("description") if not isinstance(inner, dict) else inner.get("description", raw.get("description"))
+        )
+        made = _field(str(wire), name, inner, media=media, kind=kind, schemas=schemas, hint=hint)
+        made.said = said if isinstance(said, str) else ""
+        made.required = wire in required
+        if not made.required:
+            made.type = _with_none_inside(made.type)
+        parts.arguments.append(made)
+    if media_type(kind) == _MULTIPART and not any("Upload(" in one.type for one in parts.arguments):
+        parts.headers["Content-Type"] = _MULTIPART
+    parts.arguments.sort(key=lambda one: not one.required)
+    return parts
+
+
+def _with_none_inside(text: str) -> str:
+    inner, _, marker = text.removeprefix("Annotated[").rpartition(", ")
+    return f"Annotated[{with_none(inner)}, {marker}"
+
+
+def _field(wire: str, name: str, inner: Any, *, media: Media, kind: str, schemas: Schemas, hint: str) -> Argument:
+    words = "" if wire == name else repr(wire)
+    if media_type(kind) == _MULTIPART and (shape := _file_shape(wire, inner, media, schemas)):
+        return Argument(name, f"Annotated[{shape}, Upload({words})]")
+    made = schemas.settled(schemas.parameter(inner, hint + pascal(wire)), hint + pascal(wire))
+    text = annotation(made).replace("Base64Bytes", "str").replace("bytes", "str")
+    return Argument(name, f"Annotated[{text}, Form({words})]")
+
+
+def _file_shape(wire: str, inner: Any, media: Media, schemas: Schemas) -> str:
+    """The annotation of a file, or of several; nothing where it is none."""
+    raw = schemas.facts(inner)
+    items = raw.get("items")
+    if isinstance(items, dict) and _is_file(schemas.facts(items)):
+        return "list[FileContent]"
+    kinds = [media_type(one) for one in str((media.encoding.get(wire) or {}).get("contentType", "")).split(",")]
+    said = any(one and not is_json(one) and not one.startswith("text/plain") for one in kinds)
+    is_text = raw.get("type") == "string" and not raw.get("enum")
+    return "FileContent" if _is_file(raw) or (said and (is_text or not raw.get("type"))) else ""
+
+
+def _is_file(raw: dict[str, Any]) -> bool:
+    kind = raw.get("type")
+    text = kind in ("string", "file", None) or (isinstance(kind, list) and "string" in kind)
+    options = [one for word in ("anyOf", "oneOf") for one in raw.get(word) or () if isinstance(one, dict)]
+    if options:
+        return any(_is_file(one) for one in options)
+    media = raw.get("contentMediaType")
+    return (kind == "file") or (
+        text
+        and (
+            raw.get("format") == "binary"
+            or (isinstance(media, str) and "contentEncoding" not in raw and not is_json(media))
+        )
+    )

@@ -1,0 +1,205 @@
+"""Make the pydantic models of a document, by `datamodel-code-generator`, and read its text as definitions.
+
+The schemas come in one dialect and under the names of their classes (`classes.py`), so that the library has nothing to
+decide. What it writes is read back as definitions, whose docstrings and layout are then ours.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from asyncapi.errors import ConfigError
+from asyncapi.openapi.docstrings import docstring
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+BASE = "Model"
+
+MODEL = '''
+class Model(BaseModel):
+    """The base of the models: what was not set is not sent."""
+
+    model_config = ConfigDict(populate_by_name=True, protected_namespaces=())
+
+    @model_serializer(mode="wrap", when_used="json")
+    def _as_sent(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        sent: dict[str, Any] = handler(self)
+        for name, field in type(self).model_fields.items():
+            key = (field.alias or name) if info.by_alias else name
+            extra = field.json_schema_extra
+            null = field.is_required() or (isinstance(extra, dict) and "nullable" in extra)
+            unset = name not in self.model_fields_set
+            fixed = get_origin(field.annotation) is Literal
+            if (unset and not fixed) or (key in sent and sent[key] is None and not null):
+                sent.pop(key, None)
+        return sent
+'''
+MODEL_IMPORTS = {
+    "pydantic": {"BaseModel", "ConfigDict", "SerializationInfo", "SerializerFunctionWrapHandler", "model_serializer"},
+    "typing": {"Any", "Literal", "get_origin"},
+}
+
+
+@dataclass
+class Models:
+    """The definitions of the models.
+
+    Attributes:
+        definitions: Name -> source, in the order in which they can be executed.
+        imports: Module -> names.
+        rebuilt: Statements behind them, which resolve what refers to later classes.
+    """
+
+    definitions: dict[str, str] = field(default_factory=dict)
+    imports: dict[str, set[str]] = field(default_factory=dict)
+    rebuilt: list[str] = field(default_factory=list)
+
+
+def models_of(flat: Mapping[str, Any]) -> Models:
+    """Make the models of schemas in the dialect.
+
+    Raises:
+        ConfigError: The library is missing, or can't make models of them.
+    """
+    if not flat:
+        return Models()
+    made = _read(_generated({name: flat[name] for name in flat}))
+    missing = [name for name in flat if name not in made.definitions]
+    if missing:
+        raise ConfigError(f"no model was made of the schema {missing[0]!r}")
+    return made
+
+
+def _generated(flat: dict[str, Any]) -> str:
+    try:
+        import datamodel_code_generator as library  # noqa: PLC0415 - an extra, and takes long
+        from datamodel_code_generator import enums  # noqa: PLC0415
+        from datamodel_code_generator import format as forms  # noqa: PLC0415
+        from datamodel_code_generator.config import GenerateConfig  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            f"models need datamodel-code-generator ({error}): pip install 'asyncapi-sdk[generate]'"
+        ) from None
+    document = {
+        "openapi": "3.1.0", "info": {"title": "models", "version": "1"}, "paths": {}, "components": {"schemas": flat},
+    }  # fmt: skip
+    config = GenerateConfig(
+        input_file_type=library.InputFileType.OpenAPI,
+        output_model_type=enums.DataModelType.PydanticV2BaseModel,
+        target_python_version=forms.PythonVersion.PY_311,
+        base_class=f"base.{BASE}",
+        openapi_scopes=[enums.OpenAPIScope.Schemas],
+        output_datetime_class=forms.DatetimeClassType.Datetime,
+        formatters=[],
+        snake_case_field=True,
+        remove_special_field_name_prefix=True,
+        special_field_name_prefix="value",
+        capitalise_enum_members=True,
+        set_default_enum_member=True,
+        use_annotated=True,
+        field_constraints=True,
+        strict_nullable=True,
+        use_one_literal_as_default=True,
+        use_default_kwarg=True,
+        use_schema_description=True,
+        use_field_description=True,
+        use_attribute_docstrings=True,
+        use_type_alias=True,
+        disable_timestamp=True,
+        treat_dot_as_module=False,
+        type_mappings=["string+byte=string"],
+        field_extra_keys_without_x_prefix={"x-nullable"},
+    )
+    try:
+        text = library.generate(json.dumps(document), config=config)
+    except Exception as error:  # the library's own errors are of many kinds
+        raise ConfigError(f"datamodel-code-generator can't make models of the schemas: {error}") from error
+    return str(text)
+
+
+# --- reading what was written -----------------------------------------------------------------------------------------
+
+
+def _read(text: str) -> Models:
+    made = Models()
+    body = ast.parse(text).body
+    for at, node in enumerate(body):
+        match node:
+            case ast.ImportFrom(module=str() as module) if module not in {"__future__", "base"}:
+                names = {f"{one.name} as {one.asname}" if one.asname else one.name for one in node.names}
+                made.imports.setdefault(module, set()).update(names)
+            case ast.ClassDef():
+                made.definitions[node.name] = _class(node)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                made.definitions[name] = _alias(name, node, _text_of(body[at + 1 : at + 2]))
+            case ast.Expr(value=ast.Call()):
+                made.rebuilt.append(ast.unparse(node))
+    return made
+
+
+def _text_of(nodes: list[ast.stmt]) -> str:
+    """The docstring that the next statement is, or nothing."""
+    match nodes:
+        case [ast.Expr(value=ast.Constant(value=str() as said))]:
+            return inspect.cleandoc(said)
+    return ""
+
+
+def _class(node: ast.ClassDef) -> str:
+    bases = ", ".join(ast.unparse(base) for base in node.bases)
+    lines = [f"class {node.name}({bases}):"]
+    body = list(node.body)
+    if said := _text_of(body[:1]):
+        lines += [docstring(said, 4), ""]
+        body = body[1:]
+    elif isinstance(body[0], ast.Pass):
+        lines.append(docstring(f"{node.name}.", 4))
+    for one in body:
+        lines += _member(one)
+    if len(lines) == 1:
+        lines.append("    pass")
+    return "\n".join(lines)
+
+
+def _member(node: ast.stmt) -> Iterator[str]:
+    match node:
+        case ast.Pass():
+            return
+        case ast.Expr(value=ast.Constant(value=str() as said)):
+            yield docstring(said, 4)
+        case ast.Assign(targets=[ast.Name(id="model_config")], value=ast.Call(keywords=words)):
+            rest = [ast.unparse(one) for one in words if one.arg != "use_attribute_docstrings"]
+            if rest:
+                yield f"    model_config = ConfigDict({', '.join(rest)})\n"
+        case _:
+            yield f"    {ast.unparse(node)}"
+
+
+def _alias(name: str, node: ast.Assign | ast.AnnAssign, said: str) -> str:
+    """An alias of a type: a plain one, unless it refers to what comes later."""
+    value = node.value
+    match value:
+        case ast.Call(func=ast.Name(id="TypeAliasType"), args=[_, inner]) if not _looks_ahead(inner):
+            text = f"{name}: TypeAlias = {ast.unparse(inner)}"
+        case _:
+            text = ast.unparse(node)
+    return f"{text}\n{docstring(said, 0)}" if said else text
+
+
+def _looks_ahead(node: ast.AST) -> bool:
+    """Whether an annotation has a quoted part, texts of Literal and of calls left out."""
+    match node:
+        case ast.Constant(value=str()):
+            return True
+        case ast.Call():
+            return False
+        case ast.Subscript(value=ast.Name(id="Literal")):
+            return False
+    return any(_looks_ahead(one) for one in ast.iter_child_nodes(node))
