@@ -264,7 +264,9 @@ _HOMES = {
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
         "OAuth2RefreshToken OAuth2TokenExchange"
     ),
-    "declared.api": "API Body Cookie Form Header Option Path Query Upload delete get operation patch post put websocket",
+    "declared.api": (
+        "API Body Cookie Form Header Option Path Query Upload delete get operation patch post put websocket"
+    ),
     "errors": (
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
         "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone GraphQLError "

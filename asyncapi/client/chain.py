@@ -200,8 +200,15 @@ def _fallback(state: ClientState) -> Iterator[Step]:
     settings = state.settings
     if settings.fallback and state.answers is not None:
         last_good = LastGood(state.answers, None if state.principals is None else state.principals.unchanged)
+        policy = None if settings.retry is None else settings.retry.policy
         layer = fallback(
-            settings.fallback, settings.base, last_good, state.watchdog, state.clock, probe_every=PROBE_EVERY
+            settings.fallback,
+            settings.base,
+            last_good,
+            state.watchdog,
+            state.clock,
+            probe_every=PROBE_EVERY,
+            explore=policy.explore if policy is not None and policy.degrade else 0.0,
         )
         yield Step("fallback", ", ".join(each.describe() for each in settings.fallback), layer)
 

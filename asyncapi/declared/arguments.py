@@ -56,11 +56,15 @@ def arguments_of(endpoint: Endpoint, headers: dict[str, str]) -> Arguments | Non
 
 def _with_type(endpoint: Endpoint, headers: dict[str, str]) -> dict[str, str]:
     kind = endpoint.media_type
-    return headers if kind is None or any(name.lower() == "content-type" for name in headers) else {**headers, _TYPE: kind}
+    return (
+        headers if kind is None or any(name.lower() == "content-type" for name in headers) else {**headers, _TYPE: kind}
+    )
 
 
 def _is_multipart(headers: dict[str, str]) -> bool:
-    return any(name.lower() == "content-type" and kind.lower().startswith("multipart/") for name, kind in headers.items())
+    return any(
+        name.lower() == "content-type" and kind.lower().startswith("multipart/") for name, kind in headers.items()
+    )
 
 
 def _params_of(parts: list[Parameter]) -> Callable[[Any], Any] | None:

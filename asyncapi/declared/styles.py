@@ -123,7 +123,11 @@ def as_plain(value: Any) -> Any:
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, Mapping) or hasattr(value, "__pydantic_serializer__") or hasattr(value, "__dataclass_fields__")
+    return (
+        isinstance(value, Mapping)
+        or hasattr(value, "__pydantic_serializer__")
+        or hasattr(value, "__dataclass_fields__")
+    )
 
 
 def _mapping(value: Any) -> Any:
@@ -152,7 +156,9 @@ def _deep(name: str, plain: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             found += _deep(place, value)
         else:
-            found += [(place, _text(place, one)) for one in (value if isinstance(value, list) else [value]) if one is not None]
+            found += [
+                (place, _text(place, one)) for one in (value if isinstance(value, list) else [value]) if one is not None
+            ]
     return found
 
 

@@ -127,7 +127,7 @@ class _Cache:
             return await self._write(request)
         if request.method == "HEAD":
             return await self._head(request)
-        if request.call.upgrade is not None or request.content is not None:  # a connection can't be stored
+        if request.content is not None or request.call.upgrade is not None:  # a connection can't be stored
             return await self._inner(request)
         if not caching.concerns(request.method, request.headers):
             return await self._aside(request)

@@ -1,4 +1,4 @@
-"""Write what is composed of several schemas: `allOf`, `oneOf`, `anyOf`, and discriminators (rules 4 and 5 of `classes.py`)."""
+"""Write what is composed of several schemas: `allOf`, `oneOf`, `anyOf` (rules 4 and 5 of `classes.py`)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Composition:
         for word in ("allOf", "anyOf", "oneOf"):
             if own == {word} and len(made[word]) == 1:
                 inner = made[word][0]
-                beside = {key: made[key] for key in ("description", "default", "deprecated") if key in made}
+                beside: Schema = {key: made[key] for key in ("description", "default", "deprecated") if key in made}
                 return {**inner, **beside} if "$ref" in inner else self.single(dialect.upgraded({**inner, **beside}))
         return made
 
@@ -75,7 +75,9 @@ class Composition:
                 merged |= {key: value for key, value in one.items() if key not in {"properties", "required"}}
             return self._schemas.clean({**merged, **dialect.said(schema)}, hint, sent=sent, top=True)
         if self._inherits(parts, facts):
-            bases = [{"$ref": LOCAL + self._schemas.class_of(name, sent=sent)} for name in map(self._target, parts) if name]
+            bases = [
+                {"$ref": LOCAL + self._schemas.class_of(name, sent=sent)} for name in map(self._target, parts) if name
+            ]
             own = _together([fact for one, fact in zip(parts, facts, strict=True) if not self._target(one)])
             inline = [self._schemas.object(own, hint, sent=sent)] if own.get("properties") else []
             return {"allOf": [*bases, *inline], **dialect.said(schema)}
@@ -136,9 +138,14 @@ class Composition:
 
     def _is_object(self, schema: Any) -> bool:
         facts = self.facts(schema)
-        return bool(facts.get("properties")) or facts.get("type") == "object" or any(
-            isinstance(facts.get(word), list) and all(self._is_object(one) for one in facts[word] if one is not schema)
-            for word in ("oneOf", "anyOf")
+        return (
+            bool(facts.get("properties"))
+            or facts.get("type") == "object"
+            or any(
+                isinstance(facts.get(word), list)
+                and all(self._is_object(one) for one in facts[word] if one is not schema)
+                for word in ("oneOf", "anyOf")
+            )
         )
 
     # --- oneOf and anyOf ---------------------------------------------------------------------------------------------
@@ -186,7 +193,7 @@ class Composition:
     def _pinned(self, name: str) -> dict[str, Any]:
         """The properties of a class that have one value."""
         schema = self._schemas.flat.get(name) or {}
-        found = {}
+        found: dict[str, Any] = {}
         for part in [schema, *schema.get("allOf", ())]:
             if "$ref" in part:
                 found |= self._pinned(part["$ref"].removeprefix(LOCAL))
@@ -196,7 +203,7 @@ class Composition:
                     found[each] = inner["const"]
         return found
 
-    # --- parents with a discriminator ----------------------------------------------------------------------------------
+    # --- parents with a discriminator --------------------------------------------------------------------------------
 
     def children(self, name: str) -> list[str]:
         """Return the named schemas that extend one with a discriminator, or none."""
@@ -246,7 +253,7 @@ def _together(facts: list[Schema]) -> Schema:
         for name, inner in (fact.get("properties") or {}).items():
             old = properties.get(name)
             both = isinstance(old, dict) and isinstance(inner, dict) and "$ref" not in old and "$ref" not in inner
-            if both and not set(old) & set(inner) & {"properties", "allOf", "oneOf", "anyOf"}:
+            if isinstance(old, dict) and both and not set(old) & set(inner) & {"properties", "allOf", "oneOf", "anyOf"}:
                 properties[name] = {**old, **inner}
             elif not (old and inner == {}):
                 properties[name] = inner

@@ -13,7 +13,14 @@ Schema = dict[str, Any]
 # Formats whose values get a Python type of their own; the values of others are what their `type` says.
 _FORMATS = frozenset({"date-time", "date", "time", "uuid", "byte", "binary"})
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-_BY_TYPE: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+_BY_TYPE: dict[type, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
 _CHECKS = frozenset({"required", "properties", "description", "title"})  # of a branch that only says what must be there
 
 
@@ -30,9 +37,8 @@ def upgraded(schema: Schema) -> Schema:
         elif kind is None and "$ref" not in made:
             made["type"] = ["null", *_kinds_of_values(made)]
     for word, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        if isinstance(made.get(word), bool):
-            if made.pop(word) and bound in made:
-                made[word] = made.pop(bound)
+        if isinstance(made.get(word), bool) and made.pop(word) and bound in made:
+            made[word] = made.pop(bound)
     return made
 
 
@@ -44,7 +50,13 @@ def _kinds_of_values(schema: Schema) -> list[str]:
 def kinds(schema: Schema) -> list[str]:
     """Return the types that a schema names; for an enum those of its values, null last."""
     kind = schema.get("type")
-    found = [kind] if isinstance(kind, str) else [one for one in kind if isinstance(one, str)] if isinstance(kind, list) else []
+    found = (
+        [kind]
+        if isinstance(kind, str)
+        else [one for one in kind if isinstance(one, str)]
+        if isinstance(kind, list)
+        else []
+    )
     values = schema.get("enum")
     if isinstance(values, list) and None in values and "null" not in found:
         found = [*found, "null"]
@@ -111,7 +123,9 @@ def bounds(schema: Schema, *words: str) -> Schema:
     return {
         word: int(schema[word])
         for word in words
-        if isinstance(schema.get(word), int | float) and not isinstance(schema[word], bool) and 0 <= schema[word] < 2**63
+        if isinstance(schema.get(word), int | float)
+        and not isinstance(schema[word], bool)
+        and 0 <= schema[word] < 2**63
     }
 
 
@@ -136,9 +150,11 @@ def choice(schema: Schema) -> Schema:
     values = [one for at, one in enumerate(values) if not any(_same(one, other) for other in values[:at])]
     if not values or not all(isinstance(one, str | int | float | bool) for one in values):
         return said(schema)
-    if all(isinstance(one, float) and one.is_integer() for one in values if not isinstance(one, bool)) and not any(
-        isinstance(one, bool) for one in values
-    ) and not any(isinstance(one, str | int) for one in values):
+    if (
+        all(isinstance(one, float) and one.is_integer() for one in values if not isinstance(one, bool))
+        and not any(isinstance(one, bool) for one in values)
+        and not any(isinstance(one, str | int) for one in values)
+    ):
         values = [int(one) for one in values]
     if any(isinstance(one, float) for one in values):  # no Literal, and no enum that reads well
         return {"type": "number", **said(schema)}
@@ -187,7 +203,12 @@ def _of_text(schema: Schema) -> Schema:
     encoded, media = schema.get("contentEncoding"), schema.get("contentMediaType")
     if encoded == "base64":
         form = "byte"
-    elif encoded is None and isinstance(media, str) and form is None and not media.startswith(("text/", "application/json")):
+    elif (
+        encoded is None
+        and isinstance(media, str)
+        and form is None
+        and not media.startswith(("text/", "application/json"))
+    ):
         form = "binary"
     if form in _FORMATS:
         return {"format": form}
@@ -258,20 +279,24 @@ def fits(value: Any, schema: Schema, found: Schema) -> bool:
     if facts.get("format") or "pattern" in facts or kind is None or isinstance(kind, list):
         return False
     if kind == "array":
-        return value == []
+        return bool(value == [])
     if kind == "object":
-        return value == {} and "properties" not in facts and "$ref" not in schema
+        return bool(value == {}) and "properties" not in facts and "$ref" not in schema
     if kind == "number":
         return isinstance(value, int | float) and not isinstance(value, bool)
-    return _BY_TYPE.get(type(value)) == kind
+    return bool(_BY_TYPE.get(type(value)) == kind)
 
 
 def only_requires(schema: Any) -> bool:
     """Whether a branch of a union says nothing but which properties must be there."""
     return isinstance(schema, dict) and (
-        not schema or ("required" in schema and set(schema) <= _CHECKS and not any(
-            isinstance(one, dict) and one for one in (schema.get("properties") or {}).values()
-        )) or set(schema) == {"not"}
+        not schema
+        or (
+            "required" in schema
+            and set(schema) <= _CHECKS
+            and not any(isinstance(one, dict) and one for one in (schema.get("properties") or {}).values())
+        )
+        or set(schema) == {"not"}
     )
 
 

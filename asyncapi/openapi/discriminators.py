@@ -35,9 +35,11 @@ def pinned(named: Mapping[str, Any], plain: Any) -> dict[str, Any]:
     pins: dict[str, dict[str, set[str]]] = {}
     for schema in _with_discriminator(plain):
         prop, values = property_of(schema), _values(schema)
-        members = [name_of(one["$ref"]) for word in ("oneOf", "anyOf") for one in schema.get(word) or () if _is_ref(one)]
+        members = [
+            name_of(one["$ref"]) for word in ("oneOf", "anyOf") for one in schema.get(word) or () if _is_ref(one)
+        ]
         for name in members:
-            if prop is not None and name in named:
+            if prop is not None and name is not None and name in named:
                 pins.setdefault(name, {}).setdefault(prop, set()).update(values.get(name) or {name})
     for parent, children in children_of(named).items():
         prop, values = property_of(named[parent]), _values(named[parent])
@@ -110,7 +112,9 @@ def _values(schema: Schema) -> dict[str, set[str]]:
 
 def _with_value(schema: Any, prop: str, value: str, named: Mapping[str, Any]) -> Any:
     """Return a schema in which a property has one value: its own where it names one, else the mapping's."""
-    if not isinstance(schema, dict) or schema.get("oneOf") or schema.get("anyOf") or "$ref" in schema:
+    if not isinstance(schema, dict) or not {"properties", "allOf"} & set(schema) and schema.get("type") != "object":
+        return schema
+    if schema.get("oneOf") or schema.get("anyOf") or "$ref" in schema:
         return schema
     own = (schema.get("properties") or {}).get(prop)
     for part in schema.get("allOf") or ():

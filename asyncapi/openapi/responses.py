@@ -1,4 +1,4 @@
-"""Read what an operation returns: a model, nothing, a file, events, lines of JSON, or pages; and its errors by status."""
+"""Read what an operation returns: a model, nothing, a file, events, lines of JSON; and its errors by status."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from asyncapi.openapi.annotations import annotation, with_none
 from asyncapi.openapi.bodies import is_json, media_type
 
 if TYPE_CHECKING:
-    from asyncapi.openapi.document import Media, Operation, Reply
     from asyncapi.openapi.classes import Schemas
+    from asyncapi.openapi.document import Media, Operation, Reply
 
 _EVENTS = "text/event-stream"
 _LINES = frozenset(
-    {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines",
-     "application/x-json-stream", "application/json-seq", "application/stream+json", "application/x-jsonl"}
+    {
+        "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonl",
+        "application/x-jsonlines", "application/jsonlines", "application/x-json-stream", "application/stream+json",
+    }
 )  # fmt: skip
 
 
@@ -74,7 +76,9 @@ def _streamed(replies: list[tuple[str, Reply]], schemas: Schemas, hint: str) -> 
         for kind, media in reply.contents.items():
             name = media_type(kind)
             if name == _EVENTS:
-                return Result(f"Events[{_event(media, schemas, hint)}]", lazy=True, accept=name, until=_end(media, reply))
+                return Result(
+                    f"Events[{_event(media, schemas, hint)}]", lazy=True, accept=name, until=_end(media, reply)
+                )
             if name in _LINES:
                 schema = media.item if media.item is not None else media.schema
                 facts = schemas.facts(schema)
@@ -116,9 +120,7 @@ def _whole(operation: Operation, replies: list[tuple[str, Reply]], schemas: Sche
     accept = ""
     empty = False
     for code, reply in replies:
-        contents = {
-            kind: media for kind, media in reply.contents.items() if media_type(kind) not in {_EVENTS, *_LINES}
-        }
+        contents = {kind: media for kind, media in reply.contents.items() if media_type(kind) not in {_EVENTS, *_LINES}}
         if not contents:
             empty = empty or not reply.contents
             continue
@@ -130,7 +132,7 @@ def _whole(operation: Operation, replies: list[tuple[str, Reply]], schemas: Sche
     if not types:
         if replies and not empty:
             return None
-        return Result("None") if replies or operation.responses else Result("Response")
+        return Result("None") if replies else Result("Response")
     if types == ["Stream"]:
         return Result("Stream", lazy=True, accept=accept)
     if "Stream" in types:
@@ -138,7 +140,10 @@ def _whole(operation: Operation, replies: list[tuple[str, Reply]], schemas: Sche
     if "bytes" in types and (len(types) > 1 or empty):
         return Result("Response")
     text = " | ".join(one for one in types if one != "None")
-    return Result(with_none(text) if empty else text, accept="" if media_type(accept) == "application/json" and len(types) > 1 else accept)
+    return Result(
+        with_none(text) if empty else text,
+        accept="" if media_type(accept) == "application/json" and len(types) > 1 else accept,
+    )
 
 
 def _rank(kind: str) -> tuple[int, int]:
@@ -153,7 +158,11 @@ def _type(kind: str, media: Media, schemas: Schemas, place: str) -> str:
         text = annotation(schemas.settled(made, place))
         return "Stream" if text == "bytes" else text
     name = media_type(kind)
-    if name.startswith("text/") or name in {"application/xml", "application/yaml", "application/javascript", "application/x-yaml"} or name.endswith(("+xml", "+yaml")):
+    if (
+        name.startswith("text/")
+        or name in {"application/xml", "application/yaml", "application/javascript", "application/x-yaml"}
+        or name.endswith(("+xml", "+yaml"))
+    ):
         return "str" if media.schema.get("format") != "binary" else "Stream"
     return "Stream"
 

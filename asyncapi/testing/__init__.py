@@ -27,18 +27,32 @@ from asyncapi.faces import lazy_face
 
 if TYPE_CHECKING:
     from asyncapi.settings import Chaos
+    from asyncapi.testing.cassettes.cassette import Cassette
+    from asyncapi.testing.mock_calls import Calls, MockCall
+    from asyncapi.testing.mock_route import Route
+    from asyncapi.testing.mocked_api import APIMock, UnmatchedCall
     from asyncapi.testing.replies import mocked_aiohttp, reply
+    from asyncapi.testing.rpc_route import RPCRoute
     from asyncapi.testing.sockets import socket
+    from asyncapi.testing.system_time import SystemTime
     from asyncapi.testing.virtual_time import FakeClock, VirtualTimeLoop, run
     from asyncapi.transports.mock import MockTransport
     from asyncapi.transports.mock_socket import MockSocket, Peer
 
 __all__ = [
+    "APIMock",
+    "Calls",
+    "Cassette",
     "Chaos",
     "FakeClock",
+    "MockCall",
     "MockSocket",
     "MockTransport",
     "Peer",
+    "RPCRoute",
+    "Route",
+    "SystemTime",
+    "UnmatchedCall",
     "VirtualTimeLoop",
     "mocked_aiohttp",
     "reply",
@@ -49,8 +63,14 @@ __all__ = [
 # pytest loads this package at the start of every run: what a test doesn't use is not imported
 _HOMES = {
     "settings": "Chaos",
+    "testing.cassettes.cassette": "Cassette",
+    "testing.mock_calls": "Calls MockCall",
+    "testing.mock_route": "Route",
+    "testing.mocked_api": "APIMock UnmatchedCall",
     "testing.replies": "mocked_aiohttp reply",
+    "testing.rpc_route": "RPCRoute",
     "testing.sockets": "socket",
+    "testing.system_time": "SystemTime",
     "testing.virtual_time": "FakeClock VirtualTimeLoop run",
     "transports.mock": "MockTransport",
     "transports.mock_socket": "MockSocket Peer",

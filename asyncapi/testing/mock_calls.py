@@ -14,7 +14,7 @@ from asyncapi.redact import redact_url
 from asyncapi.testing.graphql_calls import operations_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from typing_extensions import TypeForm
     from yarl import URL
@@ -43,6 +43,7 @@ class MockCall:
         error: What it failed with, or None.
         socket: The WebSocket that was accepted, or None: its `sent` has the client's messages.
         messages: The messages of a gRPC call, serialized, as far as they have come.
+        on_assertion: Called with an AssertionError that comes after the response has begun.
     """
 
     def __init__(self, request: Request, content: bytes = b"") -> None:
@@ -53,6 +54,7 @@ class MockCall:
         self.error: BaseException | None = None
         self.socket: MockSocket | None = None
         self.messages: list[bytes] = []
+        self.on_assertion: Callable[[AssertionError], object] | None = None
 
     @property
     def method(self) -> str:

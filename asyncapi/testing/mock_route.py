@@ -67,12 +67,7 @@ class Script:
 
     def default(self) -> Step:
         """Return what it does without a script."""
-        made = type(self)("", [], "", required=False, handshake=self.handshake)
-        if self.handshake:
-            made.accept()  # type: ignore[attr-defined]  # only a `Route` is for handshakes
-        else:
-            made.reply()  # type: ignore[attr-defined]  # each kind has it
-        return made._steps[0]  # noqa: SLF001 - its own kind
+        raise NotImplementedError
 
     @property
     def is_empty(self) -> bool:
@@ -220,6 +215,11 @@ class Route(Script):
         make(None)  # type: ignore[arg-type]  # to find out now what makes no sense
         return self.add(Step(make, delay=delay), times)
 
+    def default(self) -> Step:
+        """Return what it does without a script: an empty 200, or a socket that closes."""
+        made = Route("", [], "", required=False, handshake=self.handshake)
+        return first_step(made.accept() if self.handshake else made.reply())
+
     def assert_called_once_with(self, **asked: Unpack[RouteOptions]) -> None:
         """Check that there was exactly one call, and what was sent; the options are those of `api_mock.route`."""
         self.assert_called_once()
@@ -232,6 +232,11 @@ class Route(Script):
         wrong = [text for each in conditions_of(asked) if (text := each.difference(call))]
         if wrong:
             raise AssertionError(f"the last call of {self.name}: {'; '.join(wrong)}")
+
+
+def first_step(route: Script) -> Step:
+    """Return the first step of a route's script."""
+    return route._steps[0]  # noqa: SLF001 - of its own room
 
 
 def conditions_of(asked: RouteOptions) -> list[Condition]:

@@ -153,8 +153,10 @@ class APIMock(RouteMethods):
             return True
         return self._route_of(call) is not None
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, network: object = None) -> Response:  # noqa: ARG002 - it needs none
         """As of an `Interceptor`."""
+        if request.call.before_write is not None:
+            request.call.before_write()
         carrier = MockTransport(self._chaos or self._responded, clock=LOOP_CLOCK)
         try:
             return await carrier.send(request)
@@ -169,6 +171,7 @@ class APIMock(RouteMethods):
         step = route.next_step()
         if step is None and not route.is_empty:
             raise self._noted(UnmatchedCall(why_used_up(call, route)))
+        call.on_assertion = self._noted
         for calls in (route.calls, self.calls):
             calls.add(call)
         try:

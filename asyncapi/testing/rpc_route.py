@@ -5,6 +5,7 @@ Rules:
    It returns a message, an iterable of them, or an async one; it may be an async generator. An `RPCError` ends it.
 2. Where no function takes the messages of a stream, they are read while the response goes out; its end waits until
    all have come.
+3. What responds to a stream runs in a task of its own, as a server does: a client may write before it reads.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from asyncapi.errors import ConfigError, RPCError
 from asyncapi.messages.code import Code
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.testing import matching, rpc_wire
-from asyncapi.testing.mock_route import Script
+from asyncapi.testing.mock_route import Script, first_step
 from asyncapi.testing.rpc_wire import Ended
 from asyncapi.testing.steps import FAULTS, Step, failing
 
@@ -57,6 +59,10 @@ class RPCRoute(Script):
             found.append(_message_is(message, kind))
         return found
 
+    def default(self) -> Step:
+        """Return what it does without a script: an empty message."""
+        return first_step(RPCRoute("", [], "", required=False, handshake=False).reply(b""))
+
     def reply(
         self,
         *messages: Any,
@@ -90,7 +96,12 @@ class RPCRoute(Script):
             source = sent.given(messages) if function is None else sent.returned(function)
             if rpc_wire.kind_of(call.request) == "connect unary":
                 return await rpc_wire.unary(call.request, source, end, initial)
-            return rpc_wire.streamed(call.request, source, end, initial)
+            if not rpc_wire.is_stream(call.request):
+                return rpc_wire.streamed(call.request, source, end, initial)
+            server = _Server(source, call)
+            response = rpc_wire.streamed(call.request, server.messages(), end, initial)
+            release_at_end(response, lambda _: server.stop())
+            return response
 
         return self.add(Step(make, delay=delay), times)
 
@@ -126,6 +137,42 @@ class RPCRoute(Script):
         ended = Ended(_code(code), details, tuple(rpc_wire.written(trailing)), ms)
         initial = rpc_wire.written(metadata)
         return self.add(Step(lambda call: rpc_wire.refusal(call.request, ended, initial), delay=delay), times)
+
+
+class _Server:
+    """Makes the messages of a response in a task of its own (rule 3); at most 16 wait for the client.
+
+    Args:
+        source: Yields them.
+        call: The call that it responds to.
+    """
+
+    def __init__(self, source: AsyncIterator[Any], call: MockCall) -> None:
+        self._made: asyncio.Queue[Any] = asyncio.Queue(16)
+        self._call = call
+        self._error: Exception | None = None
+        self._task = asyncio.ensure_future(self._run(source))
+
+    async def _run(self, source: AsyncIterator[Any]) -> None:
+        try:
+            async for message in source:
+                await self._made.put(message)
+        except Exception as error:  # raised where the client reads
+            self._error = error
+            if isinstance(error, AssertionError) and self._call.on_assertion is not None:
+                self._call.on_assertion(error)
+        await self._made.put(self)
+
+    async def messages(self) -> AsyncIterator[Any]:
+        """Yield the messages as they are made."""
+        while (message := await self._made.get()) is not self:
+            yield message
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """End the task: nobody reads any more."""
+        self._task.cancel()
 
 
 class _Sent:

@@ -64,7 +64,7 @@ def _virtual() -> VirtualTimeLoop | None:
 
 def _now() -> float:
     loop = _virtual()
-    return time.monotonic() if loop is None else _START + loop.time()
+    return time.monotonic() if loop is None else loop.time()
 
 
 def _wall() -> float:
@@ -72,5 +72,4 @@ def _wall() -> float:
     return time.time() if loop is None else _START_DATE + loop.time()
 
 
-_START = 1_000_000.0  # a machine has been up for a while: no client lives at 0
 _START_DATE = 1_700_000_000.0
