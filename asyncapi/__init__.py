@@ -127,6 +127,7 @@ if TYPE_CHECKING:
     from asyncapi.speakers.graphql_subscription import Subscription
     from asyncapi.speakers.websocket import WebSocket
     from asyncapi.stores.redis_tokens import RedisStore
+    from asyncapi.stores.sqlite import SQLiteStore
     from asyncapi.streaming.events import Events
     from asyncapi.streaming.response import StreamedResponse
     from asyncapi.streaming.stream import JSONLines, Stream
@@ -225,6 +226,7 @@ __all__ = [
     "RequestTimeout",
     "Response",
     "Retry",
+    "SQLiteStore",
     "SchemaError",
     "ServerError",
     "ServerSentEvent",
@@ -262,7 +264,9 @@ _HOMES = {
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
         "OAuth2RefreshToken OAuth2TokenExchange"
     ),
-    "declared.api": "API Body Cookie Form Header Option Path Query Upload delete get operation patch post put websocket",
+    "declared.api": (
+        "API Body Cookie Form Header Option Path Query Upload delete get operation patch post put websocket"
+    ),
     "errors": (
         "AsyncAPIError AuthError BadRequest BudgetSpent CircuitOpen ClientError ConfigError "
         "Conflict ConnectError DeadlineExceeded DecodeError EgressDenied Forbidden Gone GraphQLError "
@@ -289,6 +293,7 @@ _HOMES = {
     "speakers.graphql_results": "GraphQLResult",
     "speakers.graphql_subscription": "Subscription",
     "stores.redis_tokens": "RedisStore",
+    "stores.sqlite": "SQLiteStore",
     "streaming.events": "Events",
     "streaming.response": "StreamedResponse",
     "streaming.stream": "JSONLines Stream",

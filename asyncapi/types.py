@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Failure, Outcome, Response, Success
 
 __all__ = [
-    "UNSET", "Attempt", "Body", "Call", "Content", "Failure", "FileContent", "Headers", "Layer", "Outcome", "Params", "Request",
-    "Response", "Send", "Success", "Transport", "Unset", "stack",
+    "UNSET", "Attempt", "Body", "Call", "Content", "Failure", "FileContent", "Headers", "Layer", "Outcome", "Params",
+    "Request", "Response", "Send", "Success", "Transport", "Unset", "stack",
 ]  # fmt: skip
 
 

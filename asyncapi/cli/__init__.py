@@ -1,4 +1,4 @@
-"""The command line: `asyncapi fetch`, `report`, `serve` and `trace`. It parses and shows; the work is done elsewhere.
+"""The command line: `asyncapi fetch`, `report`, `serve`, `generate`, `trace`. It parses and shows; others do the work.
 
 Rules:
 1. No traceback ever reaches the user.
@@ -49,7 +49,7 @@ app: Group = Group(
     "asyncapi",
     {
         "fetch": "asyncapi.cli.fetch", "report": "asyncapi.cli.report", "serve": "asyncapi.cli.serve",
-        "trace": "asyncapi.cli.trace",
+        "generate": "asyncapi.cli.generate", "trace": "asyncapi.cli.trace",
     },
     [
         click.Option(
@@ -59,7 +59,7 @@ app: Group = Group(
         _completion_option("--install-completion", "Install the completion of bash, zsh or fish; your own by default."),
         _completion_option("--show-completion", "Print the completion script of a shell."),
     ],
-    help="Send requests to HTTP APIs in bulk, or run a local server to try them against.",
+    help="Send requests to HTTP APIs in bulk, write clients of them, or run a local server to try them against.",
 )  # fmt: skip
 app.callback = _nothing_asked
 

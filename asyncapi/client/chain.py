@@ -62,6 +62,7 @@ from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import cache
+from asyncapi.layers.cache_ranges import cache_ranges
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
@@ -179,6 +180,7 @@ def _cache(state: ClientState) -> Iterator[Step]:
         layer = cache(
             state.answers, settings, state.cached, state.clock, unchanged,
             fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
+            aside=cache_ranges, lasting=state.lasting, turns=state.turns,
         )  # fmt: skip
         yield Step("cache", settings.describe(), layer)
 
@@ -198,8 +200,15 @@ def _fallback(state: ClientState) -> Iterator[Step]:
     settings = state.settings
     if settings.fallback and state.answers is not None:
         last_good = LastGood(state.answers, None if state.principals is None else state.principals.unchanged)
+        policy = None if settings.retry is None else settings.retry.policy
         layer = fallback(
-            settings.fallback, settings.base, last_good, state.watchdog, state.clock, probe_every=PROBE_EVERY
+            settings.fallback,
+            settings.base,
+            last_good,
+            state.watchdog,
+            state.clock,
+            probe_every=PROBE_EVERY,
+            explore=policy.explore if policy is not None and policy.degrade else 0.0,
         )
         yield Step("fallback", ", ".join(each.describe() for each in settings.fallback), layer)
 

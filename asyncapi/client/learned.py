@@ -165,7 +165,7 @@ class LearnedRetries:
         for place, seen in self._seen():
             seen.grow_old(now)
             before = self._known.get(place)
-            mine = Counts(wall, seen.good, seen.bad, seen.tried, seen.won)
+            mine = _counts(seen, wall)
             if before is not None:
                 mine = mine.plus(before.scaled(seen.left_of, wall), -1.0)
             theirs = stored.get(place)
@@ -197,10 +197,12 @@ class LearnedRetries:
         log.warning("what was learned of retries could not be %s in %r: %s", what, self._store, error)
 
 
+def _counts(seen: Seen, wall: float) -> Counts:
+    return Counts(wall, seen.good, seen.bad, seen.tried / seen.unit, seen.won / seen.unit)
+
+
 def _fill(seen: Seen, counts: Counts) -> None:
-    seen.good, seen.bad = list(counts.good), list(counts.bad)
-    seen.tried, seen.won = counts.tried, counts.won
-    seen.left_of, seen.new = 1.0, 0
+    seen.fill(counts.good, counts.bad, counts.tried, counts.won)
 
 
 def _stats(seen: Seen) -> LearnedStats:
@@ -208,8 +210,8 @@ def _stats(seen: Seen) -> LearnedStats:
         wait: (good, bad) for wait, good, bad in zip(WAITS, seen.good, seen.bad, strict=True) if good or bad
     }
     return LearnedStats(
-        good=seen.won,
-        bad=max(0.0, seen.tried - seen.won),
+        good=seen.won / seen.unit,
+        bad=max(0.0, seen.tried - seen.won) / seen.unit,
         waits=waits,
         choice=None if seen.best is None else WAITS[seen.best],
         refused=seen.refused / seen.asked if seen.asked else 0.0,

@@ -21,7 +21,6 @@ from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings import Adaptive, Budget
 from asyncapi.stores.answers import Answers
-from asyncapi.stores.variants import Fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +40,9 @@ if TYPE_CHECKING:
     from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.settings import Learned, RateLimit, Redis
     from asyncapi.sharing.fleet import Fleet
+    from asyncapi.stores.responses import Lasting
+    from asyncapi.stores.turns import Turns
+    from asyncapi.stores.variants import Fetch
     from asyncapi.types import Send
 
 _MAX_POLICIES = 16  # of learned retries: a client has one, its calls perhaps a few
@@ -111,8 +113,12 @@ class ClientState:
         self.learned: dict[Learned, LearnedRetries] = {}
         self.background: Background | None = Background(clock) if settings.cache is not None else None
         self.answers: Answers[Any] | None = None
+        self.lasting: Lasting | None = None
         if settings.cache is not None or settings.fallback:
             self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
+        if settings.cache is not None and settings.cache.store is not None:
+            self.lasting = settings.cache.store.responses(settings.cache.room)
+        self.turns: Turns | None = _turns(self.lasting, clock) if settings.single_flight else None
 
     def _start_endpoints(self) -> EndpointSet | None:
         if self.settings.endpoints is None:
@@ -205,8 +211,20 @@ class ClientState:
             if self.keyring is not None:
                 await self.keyring.context.aclose()
         finally:
-            if self.fleet is not None:
-                await self.fleet.aclose()
+            try:
+                if self.lasting is not None:
+                    await self.lasting.aclose()
+            finally:
+                if self.fleet is not None:
+                    await self.fleet.aclose()
+
+
+def _turns(lasting: Lasting | None, clock: Clock) -> Turns | None:
+    if lasting is None:
+        return None
+    from asyncapi.stores.turns import Turns  # noqa: PLC0415 - most clients have no such store
+
+    return Turns(lasting, clock)
 
 
 def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None) -> PrincipalSource | None:

@@ -102,7 +102,9 @@ class Stats:
         routes: The same by route, "GET /users/{id}" where calls have a `route=`, else "GET api.example.com". The first
             256 routes have figures of their own, all others are "other".
         degraded: Calls that a fallback has answered.
-        cache: What the cache did: hits, revalidated, stale, misses, stored; and bytes kept. Empty without one.
+        cache: What the cache did: hits, revalidated, stale, misses, stored; and bytes kept. Empty without one. Once a
+            response was used while it was revalidated: refreshed, and not_refreshed, in the background. With a
+            `store=` also its `entries`, and what this client has `evicted` and seen of `errors`.
         shared: Calls that joined another's flight (single-flight).
         hedged: Calls that a further copy has answered (hedging).
         concurrency: Attempts allowed at a time, or None where there is no fixed number.
@@ -233,4 +235,9 @@ def _cache(state: ClientState) -> dict[str, int]:
     """The counts of the cache, and the bytes that it holds; empty where there is none."""
     if state.cached is None or state.answers is None:
         return {}
-    return {**asdict(state.cached), "bytes": state.answers.size}
+    counts, behind = asdict(state.cached), state.background
+    if behind is not None and behind.started:
+        counts |= {"refreshed": behind.started - behind.failed - len(behind), "not_refreshed": behind.failed}
+    if state.lasting is not None:
+        return {**counts, **asdict(state.lasting.counts), **state.lasting.occupancy()}
+    return {**counts, "bytes": state.answers.size}

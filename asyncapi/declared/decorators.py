@@ -145,7 +145,7 @@ def operation(
     idempotent: bool | None = None,
 ) -> Callable[[F], F]:
     """Declare a call of any method: `@operation("HEAD", "/files/{id}")`; see `get` and `post`."""
-    if not isinstance(method, str) or not method.isalpha():
+    if not str(method).isalpha():
         raise ConfigError(f"operation({method!r}, {path!r}): give an HTTP method first, such as HEAD")
     fixed = {
         "timeout": timeout, "retry": retry, "auth": auth, "idempotency_key": idempotency_key, "idempotent": idempotent,

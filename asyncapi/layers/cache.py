@@ -13,7 +13,8 @@ Rules:
 4. The cache handles a 304 by itself: a caller that sent no conditions gets the stored response. A request with
    conditions, or for one range of bytes, is served from what is fresh; else it goes to the server as it is, and only a
    part (206) of what comes is stored. A request with `no-store` bypasses the cache.
-5. Two calls that ask for the same URL at the same time both send a request: `single_flight` lets them share one.
+5. Two calls that ask for the same URL at the same time both send a request: `single_flight` lets them share one; with a
+   store that several processes share, across these (`stores/turns.py`).
 6. A request's own `Host` is part of the key: it names another server behind the same address (RFC 9110 section 7.2).
 7. A streamed call gets what is stored, but no ranges of it; the response to a streamed call is not stored, not even in
    part.
@@ -24,60 +25,38 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
 from asyncapi.errors import RejectedError, TransportError
 from asyncapi.messages.call import Call
-from asyncapi.messages.response import Response
-from asyncapi.messages.target import Target
-from asyncapi.messages.uri import join
 from asyncapi.sansio.failures.resend import SAFE
-from asyncapi.sansio.http import caching, partial_content, validation
+from asyncapi.sansio.http import caching, partial_content
 from asyncapi.sansio.http.cache_control import directives
-from asyncapi.sansio.http.caching import Fetched, Stored
-from asyncapi.sansio.http.request_key import identity as identity_of
-from asyncapi.sansio.http.request_key import url_key
+from asyncapi.sansio.http.request_key import identity, key_headers
+from asyncapi.stores.shelf import REDIRECTS, Counts, Shelf, key_of, target_of, unavailable
 from asyncapi.stores.variants import Fetch, Variants
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
-    from asyncapi.sansio.http.caching import Record
+    from asyncapi.messages.response import Response
+    from asyncapi.sansio.http.caching import Fetched, Record, Stored
     from asyncapi.scheduling.background import Background
     from asyncapi.settings import Cache
     from asyncapi.stores.answers import Answers
+    from asyncapi.stores.responses import Lasting
+    from asyncapi.stores.turns import Outcome, Turns
     from asyncapi.types import Layer, Send
 
+__all__ = ["Counts", "Fetch", "cache"]
+
 _OK, _PARTIAL, _NOT_MODIFIED, _UNSATISFIABLE = 200, 206, 304, 416
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
 _REFRESH_LIMIT = 60.0  # seconds, where the call has no limit
-_EVERYBODY = "public"  # the principal of responses that say `public`
-
-
-@dataclass(slots=True)
-class Counts:
-    """What the cache has done.
-
-    Attributes:
-        hits: Calls that got a stored response without a request.
-        revalidated: Calls whose stored response the server confirmed.
-        stale: Calls that got a stale response: because the server could not be reached, or while it is asked again in
-            the background (`stale-while-revalidate`).
-        misses: Calls that got the whole response from the server.
-        stored: Responses stored.
-    """
-
-    hits: int = 0
-    revalidated: int = 0
-    stale: int = 0
-    misses: int = 0
-    stored: int = 0
 
 
 def cache(
@@ -90,6 +69,9 @@ def cache(
     fetching: dict[str, set[Fetch]] | None = None,
     background: Background | None = None,
     follows: bool = True,
+    aside: Callable[[Shelf, Counts], Layer] | None = None,
+    lasting: Lasting | None = None,
+    turns: Turns | None = None,
 ) -> Layer:
     """Respond from the store where that is allowed.
 
@@ -102,14 +84,18 @@ def cache(
         fetching: Requests under way by key, where another chain of the same client shares them.
         background: Runs what no call waits for (rule 8); None to let each call wait.
         follows: Whether calls that don't say so themselves follow redirects.
+        aside: Makes what serves requests with ranges or conditions of their own (rule 4); None to pass them on.
+        lasting: Stores the responses in place of `answers`, where they outlive the client.
+        turns: Lets one of several processes fetch what all of them miss (rule 5).
     """
-    shared: dict[str, set[Fetch]] = {} if fetching is None else fetching
+    variants = Variants(answers, {} if fetching is None else fetching, lasting)
+    shelf = Shelf(variants, clock, unchanged, heuristic=settings.heuristic, redirects=follows)
 
     def layer(inner: Send) -> Send:
+        other = inner if aside is None else aside(shelf, counts)(inner)
         return _Cache(
-            inner, answers, settings, counts, clock,
-            fetching=shared, unchanged=unchanged, background=background, follows=follows,
-        ).send  # fmt: skip
+            inner, other, shelf, settings=settings, counts=counts, clock=clock, background=background, turns=turns
+        ).send
 
     return layer
 
@@ -118,135 +104,91 @@ class _Cache:
     def __init__(
         self,
         inner: Send,
-        answers: Answers[tuple[Record, ...]],
+        aside: Send,
+        shelf: Shelf,
+        *,
         settings: Cache,
         counts: Counts,
         clock: Clock,
-        *,
-        fetching: dict[str, set[Fetch]],
-        unchanged: Callable[[Request], Awaitable[bool]] | None,
         background: Background | None,
-        follows: bool,
+        turns: Turns | None,
     ) -> None:
-        self._unchanged = unchanged
+        self._turns = turns
         self._inner = inner
-        self._answers = answers
-        self._fetching = fetching
-        self._variants = Variants(answers, fetching)
+        self._aside = aside
+        self._shelf = shelf
         self._settings = settings
         self._counts = counts
         self._clock = clock
-        self._now = clock.wall
         self._background = background
-        self._redirects = follows
 
     async def send(self, request: Request) -> Response:
         if request.method not in SAFE:
             return await self._write(request)
         if request.method == "HEAD":
             return await self._head(request)
-        if request.call.upgrade is not None:  # a connection can't be stored
-            return await self._inner(request)
-        if request.content is not None:
+        if request.content is not None or request.call.upgrade is not None:  # a connection can't be stored
             return await self._inner(request)
         if not caching.concerns(request.method, request.headers):
             return await self._aside(request)
-        key = _key(request)
-        stored = self._find(request, key)
+        key = key_of(request)
+        if self._shelf.variants.lasting is not None:
+            await self._shelf.variants.bring(key)
+        stored = self._shelf.find(request, key)
         if stored is not None:
-            now = self._now()
+            now = self._shelf.now()
             if caching.usable(stored, request.headers, now):
                 self._counts.hits += 1
-                return self._answer(stored, request, "fresh")
+                return self._shelf.answer(stored, request, "fresh")
             if self._background is not None and caching.usable_meanwhile(stored, request.headers, now):
                 self._counts.stale += 1
                 if "only-if-cached" not in directives(request.headers):
                     self._refresh(request, stored, key)
-                return self._answer(stored, request, "stale")
-        return _unavailable(request) or await self._fetch(request, stored, key, Fetch())
+                return self._shelf.answer(stored, request, "stale")
+        return unavailable(request) or await self._fetch_in_turn(request, stored, key)
 
-    def _follows(self, request: Request) -> bool:
-        """Whether a redirect would not be what other calls get (rule 2)."""
-        return self._redirects or request.redirects is not None
+    async def _fetch_in_turn(self, request: Request, stored: Stored | None, key: str) -> Response:
+        """Ask the server, or wait for what another process is asking it for (rule 5)."""
+        call = request.call
+        if self._turns is None or call.open_bodies is not None or call.principal is None or directives(request.headers):
+            return await self._fetch(request, stored, key, Fetch())
+        now, find = self._shelf.now, self._shelf.find
 
-    def _find(self, request: Request, key: str) -> Stored | None:
-        """Return the stored response that belongs to a request, its user's own or everybody's."""
-        variants = self._variants.get(key)
-        if not variants:
-            return None
-        stored = caching.choose(variants, _identity(request, request.call.principal), request.headers)
-        if stored is None and self._unchanged is not None:
-            stored = caching.choose(variants, _identity(request, _EVERYBODY), request.headers)
-        if stored is not None and stored.status in _REDIRECTS and self._follows(request):  # rule 2
-            return None
-        return stored
+        def useful() -> bool:
+            found = find(request, key)
+            return found is not None and caching.usable(found, request.headers, now())
+
+        name = repr((key, key_headers(request.headers), call.principal, request.redirects))
+        turn = await self._turns.take(name, key, useful)
+        stored = find(request, key)
+        if turn is None and stored is not None:
+            self._counts.hits += 1
+            return self._shelf.answer(stored, request, "fresh")
+        outcome: Outcome = "left"
+        try:
+            response = await self._fetch(request, stored, key, Fetch())
+            outcome = "useful" if useful() else "useless"
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            if turn is not None:
+                turn.release(outcome)
+        return response
 
     async def _fetch(self, request: Request, stored: Stored | None, key: str, fetch: Fetch) -> Response:
         """Ask the server for the whole response, for the rest of a part, or to confirm the stored one."""
-        with self._variants.under_way(key, fetch):
+        with self._shelf.variants.under_way(key, fetch):
             if stored is None and (done := await self._complete(request, key, fetch)) is not None:
                 return done
             return await self._ask(request, stored, fetch)
-
-    async def _aside(self, request: Request) -> Response:
-        """Serve a request with a range or conditions of its own from what is fresh, else pass it on (rule 4)."""
-        headers = request.headers
-        if request.method != "GET" or "no-store" in directives(headers) or request.call.open_bodies is not None:
-            return await self._inner(request)
-        if partial_content.asked(headers) is not None:
-            return await self._range(request)
-        stored = self._find(request, _key(request)) if validation.held(headers) else None
-        if stored is None or not caching.usable(stored, headers, self._now()):
-            return _unavailable(request) or await self._inner(request)
-        self._counts.hits += 1
-        response = self._answer(stored, request, "fresh")
-        if stored.status == _OK and validation.not_modified(stored, headers):
-            response.status = response.effective_status = _NOT_MODIFIED
-            response.headers, response.content = validation.of_a_304(response.headers), b""
-        return response
-
-    async def _range(self, request: Request) -> Response:
-        """Serve one range of bytes from what is stored; or pass the request on, and store the part that comes."""
-        key, now, headers = _key(request), self._now(), request.headers
-        whole, user = self._find(request, key), _identity(request, request.call.principal)
-        parts = self._variants.parts(key, user, headers)
-        for stored in parts if whole is None else (whole, *parts):
-            found = partial_content.cut(stored, headers) if caching.usable(stored, headers, now) else None
-            if found is not None:
-                self._counts.hits += 1
-                response = self._answer(stored._replace(content=found[1]), request, "fresh")
-                response.status = response.effective_status = _PARTIAL
-                response.headers = caching.aged(found[0], stored, now)
-                return response
-        if (none := _unavailable(request)) is not None:
-            return none
-        with self._variants.under_way(key, fetch := Fetch()):
-            response = await self._inner(request)
-            if response.status == _PARTIAL and response.answers(request) and not response.degraded:
-                part = await self._part_of(request, response, now)
-                if part is not None and not fetch.overtaken:
-                    self._counts.stored += 1
-                    self._variants.keep_part(key, part)
-                if whole is not None and caching.outdated_by_part(whole, response.headers):
-                    self._variants.keep(key, None, replaces=whole)
-        return response
-
-    async def _part_of(self, request: Request, response: Response, began: float) -> Stored | None:
-        """Make a stored part of a 206, if it may be stored."""
-        owner = await self._owner(request, response.headers)
-        if owner is None or response.open_body is not None:
-            return None
-        return partial_content.store(
-            response.headers, response.content, self._fetched(request, began),
-            version=response.http_version, identity=owner,
-        )  # fmt: skip
 
     async def _complete(self, request: Request, key: str, fetch: Fetch) -> Response | None:
         """Ask for the rest of a stored part; None where there is none, or it is of no use any more."""
         if request.call.open_bodies is not None:
             return None
-        user, began = _identity(request, request.call.principal), self._now()
-        for part in self._variants.parts(key, user, request.headers):
+        user, began = identity(request.headers, request.call.principal), self._shelf.now()
+        for part in self._shelf.variants.parts(key, user, request.headers):
             if (rest := partial_content.rest_of(part)) is not None:
                 break
         else:
@@ -254,17 +196,17 @@ class _Cache:
         asked = _with(request, rest)
         response = await self._inner(asked)
         if response.status == _PARTIAL and response.answers(request):
-            new = await self._part_of(asked, response, began)
+            new = await self._shelf.part_of(asked, response, began)
             whole = partial_content.joined(new, part) if new is not None else None
             if whole is not None and whole.status == _OK:
                 self._counts.revalidated += 1
                 if not fetch.overtaken:
-                    self._variants.keep(key, whole)
-                return self._answer(whole, request, "revalidated")
+                    self._shelf.variants.keep(key, whole)
+                return self._shelf.answer(whole, request, "revalidated")
         elif response.effective_status != _UNSATISFIABLE:
             await self._take(request, response, None, fetch, began)
             return response
-        self._variants.drop_parts(key)  # it is a part of something else
+        self._shelf.variants.drop_parts(key)  # it is a part of something else
         return None
 
     def _refresh(self, request: Request, stored: Stored, key: str) -> None:
@@ -281,7 +223,9 @@ class _Cache:
             call.task, call.why = asyncio.current_task(), "in the background: stale-while-revalidate"
             try:
                 again = request.copy(call=call, deadline=began + limit)
-                await self._fetch(again, stored, key, Fetch(unheard=True))
+                response = await self._fetch(again, stored, key, Fetch(unheard=True))
+                if response.effective_status in _ERRORS:
+                    response.raise_for_status()
             finally:
                 call.running, call.task = False, None
 
@@ -289,7 +233,7 @@ class _Cache:
 
     async def _write(self, request: Request) -> Response:
         """Send a write, and invalidate what it may have changed (rule 3)."""
-        began = self._now()
+        began = self._shelf.now()
         try:
             response = await self._inner(request)
         except BaseException:
@@ -298,6 +242,7 @@ class _Cache:
             raise
         if response.ok:
             self._invalidate(request, response)
+            await self._shelf.variants.settle()
             if request.method == "POST" and "Content-Location" in response.headers:
                 await self._store_posted(request, response, began)
         return response
@@ -308,23 +253,24 @@ class _Cache:
         if response.status != _OK or response.degraded or not plain or len(places) != 1:
             return
         try:
-            same = response.answers(request) and _named(request, response, places[0]) == request.target
+            same = response.answers(request) and target_of(request, response, places[0]) == request.target
         except ValueError:
             return
-        fetched = self._fetched(request, began)._replace(heuristic=0.0)
-        owner = await self._owner(request, response.headers) if same else None
+        fetched = self._shelf.fetched(request, began)._replace(heuristic=0.0)
+        owner = await self._shelf.owner(request, response.headers) if same else None
         if owner is not None and response.open_body is None:
             new = caching.store(
                 _OK, response.headers, response.content, fetched, version=response.http_version, identity=owner
             )
             if new is not None and new.fresh_for > 0:
                 self._counts.stored += 1
-                self._variants.keep(_key(request), new)
+                self._shelf.variants.keep(key_of(request), new)
 
     async def _head(self, request: Request) -> Response:
         """Send a HEAD, and compare its response with what is stored (rule 3)."""
-        began = self._now()
-        with self._variants.under_way(_key(request), fetch := Fetch()):
+        began = self._shelf.now()
+        await self._shelf.variants.bring(key_of(request))
+        with self._shelf.variants.under_way(key_of(request), fetch := Fetch()):
             response = await self._inner(request)
             await self._compare(request, response, began, fetch)
         return response
@@ -333,24 +279,24 @@ class _Cache:
         """Renew what the response to a HEAD shows to be the same, and invalidate what it shows to be outdated."""
         if response.effective_status != _OK or not response.answers(request) or response.degraded:
             return
-        for user in {request.call.principal, _EVERYBODY}:
-            variants = self._variants.get(_key(request)) or ()
-            stored = caching.choose(variants, _identity(request, user), request.headers)
+        for owner in self._shelf.identities(request):
+            variants = self._shelf.variants.get(key_of(request)) or ()
+            stored = caching.choose(variants, owner, request.headers)
             if stored is None:
                 continue
             if caching.outdated(stored, response.headers):
-                self._variants.keep(_key(request), None, replaces=stored)
+                self._shelf.variants.keep(key_of(request), None, replaces=stored)
                 continue
             same = caching.same_validators(stored, response.headers)
-            if same and await self._owner(request, stored.headers) == stored.identity:
-                new = caching.freshened(stored, response.headers, self._fetched(request, began))
+            if same and await self._shelf.owner(request, stored.headers) == stored.identity:
+                new = caching.freshened(stored, response.headers, self._shelf.fetched(request, began))
                 if new is not None and not fetch.overtaken:
                     good = caching.storable(new.status, new.headers)
-                    self._variants.keep(_key(request), new if good else None, replaces=stored)
+                    self._shelf.variants.keep(key_of(request), new if good else None, replaces=stored)
 
     async def _ask(self, request: Request, stored: Stored | None, fetch: Fetch) -> Response:
         """Ask the server for the whole response, or to confirm the stored one."""
-        began = self._now()
+        began = self._shelf.now()
         conditions = {} if stored is None else caching.conditions(stored)
         try:
             response = await self._inner(_with(request, conditions) if conditions else request)
@@ -361,22 +307,25 @@ class _Cache:
             raise
         # section 4.3.3: a 5xx to a revalidation may be answered from the store
         if response.effective_status in _ERRORS:
+            if fetch.unheard:  # the stored response is better
+                return response
             old = self._in_place(stored, request, str(response.shown_status))
             if old is not None:
                 return old
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
             valid = None
-            if response.answers(request) and await self._owner(request, stored.headers) == stored.identity:
-                valid = caching.freshened(stored, response.headers, self._fetched(request, began))
+            if response.answers(request) and await self._shelf.owner(request, stored.headers) == stored.identity:
+                valid = caching.freshened(stored, response.headers, self._shelf.fetched(request, began))
             # section 4.3.4: the 304's headers update the stored response
             if valid is not None:
                 self._counts.revalidated += not fetch.unheard
                 if not fetch.overtaken:
                     good = caching.storable(valid.status, valid.headers)
-                    self._variants.keep(_key(request), valid if good else None, replaces=stored)
-                return self._answer(valid, request, "revalidated")
-            self._variants.drop(_key(request))  # the 304 is about another representation, or for another principal
-            began, response = self._now(), await self._inner(request)
+                    self._shelf.variants.keep(key_of(request), valid if good else None, replaces=stored)
+                return self._shelf.answer(valid, request, "revalidated")
+            # the 304 is about another representation, or for another principal
+            self._shelf.variants.drop(key_of(request))
+            began, response = self._shelf.now(), await self._inner(request)
         await self._take(request, response, stored, fetch, began)
         return response
 
@@ -385,20 +334,9 @@ class _Cache:
     ) -> None:
         """Count a response from the server, and store it where that is allowed."""
         self._counts.misses += not fetch.unheard
-        fetched, owner = self._fetched(request, began), await self._owner(request, response.headers)
+        fetched, owner = self._shelf.fetched(request, began), await self._shelf.owner(request, response.headers)
         if not fetch.overtaken:
             self._store(request, response, owner, fetched, stored)
-
-    def _fetched(self, request: Request, began: float) -> Fetched:
-        return Fetched(began, self._now(), request.headers, self._settings.heuristic)
-
-    async def _owner(self, request: Request, headers: Mapping[str, str]) -> str | None:
-        """Return the identity that a response with these headers belongs to; None where it is unknown (rule 2)."""
-        if self._unchanged is None:
-            return _identity(request, "")
-        if "public" in directives(headers):
-            return _identity(request, _EVERYBODY)
-        return _identity(request, request.call.principal) if await self._unchanged(request) else None
 
     def _store(
         self,
@@ -410,7 +348,7 @@ class _Cache:
     ) -> None:
         if response.degraded or not response.answers(request):  # rule 2
             return
-        if response.status in _REDIRECTS and self._follows(request):  # rule 2
+        if response.status in REDIRECTS and self._shelf.follows(request):  # rule 2
             return
         new: Stored | None = None
         if response.open_body is None and identity is not None:  # rule 7
@@ -420,68 +358,36 @@ class _Cache:
             )  # fmt: skip
         if new is not None:
             self._counts.stored += 1
-            self._variants.keep(_key(request), new, replaces=stored)
+            self._shelf.variants.keep(key_of(request), new, replaces=stored)
         elif stored is not None and response.ok:
-            self._variants.keep(_key(request), None, replaces=stored)
+            self._shelf.variants.keep(key_of(request), None, replaces=stored)
 
     def _in_place(self, stored: Stored | None, request: Request, why: str) -> Response | None:
         """Return the stored response in place of one that failed, where that is allowed (RFC 5861 section 4)."""
-        now, settings = self._now(), self._settings
+        now, settings = self._shelf.now(), self._settings
         if stored is None or not caching.usable_on_error(stored, request.headers, now, settings.stale_if_error):
             return None
         self._counts.stale += 1
-        response = self._answer(stored, request, "stale")
+        response = self._shelf.answer(stored, request, "stale")
         response.degraded = f"stale: {caching.age(stored, now):.3g} s old, after {why}"
-        return response
-
-    def _answer(self, stored: Stored, request: Request, how: str) -> Response:
-        response = Response(
-            stored.status, caching.with_age(stored, self._now()), stored.content,
-            url=request.target, request=request, http_version=stored.version,
-        )  # fmt: skip
-        response.from_cache = how
         return response
 
     def _invalidate(self, request: Request, response: Response | None) -> None:
         """Drop what a write may have changed (section 4.4); None is a write whose outcome is not known."""
-        self._variants.forget(_key(request))
+        self._shelf.variants.forget(key_of(request))
         if response is None:
             return
         if not response.answers(request):
-            self._variants.forget(_key(request, response.target))
+            self._shelf.variants.forget(key_of(request, response.target))
         # section 4.4
         for name in ("Location", "Content-Location"):
             if name in response.headers:
                 try:
-                    named = _named(request, response, response.headers[name])
+                    named = target_of(request, response, response.headers[name])
                 except ValueError:
                     continue
                 if named.origin == request.target.origin:  # section 4.4: another origin can't invalidate ours
-                    self._variants.forget(_key(request, named))
-
-
-def _unavailable(request: Request) -> Response | None:
-    """The response to `only-if-cached` (section 5.2.1.7) where no stored one may be used; None for other requests."""
-    return (
-        Response(504, url=request.target, request=request) if "only-if-cached" in directives(request.headers) else None
-    )
-
-
-def _named(request: Request, response: Response, location: str) -> Target:
-    """The URL that a header names; one of an endpoint is one of the whole set."""
-    if response.placed is None:
-        return Target.of(join(request.url, location))
-    return Target.of(response.placed.in_set(str(join(response.url, location))))
-
-
-def _key(request: Request, target: Target | None = None) -> str:
-    """The key of whole responses (rule 6)."""
-    target = request.target if target is None else target
-    return f"cache {url_key(target.text, target.host, request.headers)}"
-
-
-def _identity(request: Request, user: str | None) -> str:
-    return identity_of(request.headers, user)
+                    self._shelf.variants.forget(key_of(request, named))
 
 
 def _with(request: Request, conditions: dict[str, str]) -> Request:

@@ -49,7 +49,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     signature                         layers.auth, credentials.oauth.token_endpoint
     resend                            layers.auth
     refused                           layers.auth; speakers.line: what an earlier call was refused for
-    instead                           layers.fallback
+    alternative                       layers.fallback
     line                              layers.hold
     cause, ended_by, held_by          sansio.failures.giving_up
                                       layers.singleflight: those of the flight
@@ -239,11 +239,12 @@ class Call:
             share the list. None before the first.
         elsewhere: Whether the next attempt would go to another endpoint than those tried so far.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
-        line: Why its next attempt waits in a queue for its host to accept connections again, instead of a backoff; or "".
-        instead: What can be had at once in place of a retry, a fallback, is worth so much: from 0 for nothing to 1.
+        line: Why its next attempt waits in a queue, instead of a backoff, for its host to accept connections; or "".
+        alternative: Says what a fallback is worth that can be had at once, from 0 to 1; None where there is none.
     """
 
     __slots__ = (
+        "alternative",
         "attempts",
         "before_write",
         "cause",
@@ -254,7 +255,6 @@ class Call:
         "guards",
         "held_by",
         "host",
-        "instead",
         "line",
         "open_bodies",
         "original",
@@ -309,13 +309,18 @@ class Call:
         self.held_by: str | None = None
         self.tried: list[str] | None = None
         self.elsewhere: bool = False
-        self.instead: float = 0.0
+        self.alternative: Callable[[], float] | None = None
         self.line: str = ""
 
     @property
     def original_url(self) -> URL:
         """The URL of `original` as an object."""
         return self.original.url
+
+    @property
+    def instead(self) -> float:
+        """What can be had at once in place of a retry, a fallback, is worth so much: from 0 for nothing to 1."""
+        return self.alternative() if self.alternative is not None else 0.0
 
     @property
     def backlog(self) -> bool:

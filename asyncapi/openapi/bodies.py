@@ -13,9 +13,9 @@ from asyncapi.openapi.names import pascal, snake
 from asyncapi.openapi.parameters import Argument
 
 if TYPE_CHECKING:
+    from asyncapi.openapi.classes import Schemas
     from asyncapi.openapi.document import Media, Operation
     from asyncapi.openapi.names import Names
-    from asyncapi.openapi.classes import Schemas
 
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 _ENDS = ("Request", "Input", "Body", "Payload", "Dto", "DTO")
@@ -48,8 +48,10 @@ def body_of(operation: Operation, schemas: Schemas, hint: str, names: Names) -> 
     kind = min(body.contents, key=_rank)
     media = body.contents[kind]
     if is_json(kind) or kind == "*/*":
-        return _json(operation, media, kind, schemas, hint, names)
-    if media_type(kind) in {_FORM, _MULTIPART} and (made := _form(operation, media, kind, schemas, hint, names)):
+        return _json(operation, media, kind, schemas=schemas, hint=hint, names=names)
+    if media_type(kind) in {_FORM, _MULTIPART} and (
+        made := _form(operation, media, kind, schemas=schemas, hint=hint, names=names)
+    ):
         return made
     wire = "application/octet-stream" if "*" in kind else kind
     plain = media_type(wire).startswith("text/") and media.schema.get("format") != "binary"
@@ -76,7 +78,7 @@ def _rank(kind: str) -> tuple[int, int]:
     return (order.index(True) if True in order else len(order)), "*" in name
 
 
-def _json(operation: Operation, media: Media, kind: str, schemas: Schemas, hint: str, names: Names) -> BodyParts:
+def _json(operation: Operation, media: Media, kind: str, *, schemas: Schemas, hint: str, names: Names) -> BodyParts:
     body = operation.body
     made = schemas.clean(media.schema, f"{hint}Request", sent=True)
     made = schemas.settled(made, f"{hint}Request")
@@ -107,7 +109,9 @@ def _name(operation: Operation, kind: str, hint: str) -> str:
     return snake(kind, "body")
 
 
-def _form(operation: Operation, media: Media, kind: str, schemas: Schemas, hint: str, names: Names) -> BodyParts | None:
+def _form(
+    operation: Operation, media: Media, kind: str, *, schemas: Schemas, hint: str, names: Names
+) -> BodyParts | None:
     """Write a form: one parameter for each property; None where it isn't known which there are."""
     facts = schemas.facts(media.schema)
     properties = facts.get("properties")
@@ -125,7 +129,7 @@ def _form(operation: Operation, media: Media, kind: str, schemas: Schemas, hint:
         said = (
             raw.get("description") if not isinstance(inner, dict) else inner.get("description", raw.get("description"))
         )
-        made = _field(str(wire), name, inner, media, kind, schemas, hint)
+        made = _field(str(wire), name, inner, media=media, kind=kind, schemas=schemas, hint=hint)
         made.said = said if isinstance(said, str) else ""
         made.required = wire in required
         if not made.required:
@@ -142,7 +146,7 @@ def _with_none_inside(text: str) -> str:
     return f"Annotated[{with_none(inner)}, {marker}"
 
 
-def _field(wire: str, name: str, inner: Any, media: Media, kind: str, schemas: Schemas, hint: str) -> Argument:
+def _field(wire: str, name: str, inner: Any, *, media: Media, kind: str, schemas: Schemas, hint: str) -> Argument:
     words = "" if wire == name else repr(wire)
     if media_type(kind) == _MULTIPART and (shape := _file_shape(wire, inner, media, schemas)):
         return Argument(name, f"Annotated[{shape}, Upload({words})]")

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 - RFC 9110 §5.6.2
-_MEDIA_TYPE = re.compile(
-    rf"(?:\*|{_TOKEN})/(?:\*|{_TOKEN})(?:\s*;\s*{_TOKEN}\s*=\s*(?:{_TOKEN}|\"[^\"]*\"))*\s*;?\s*\Z"
-)
+_PARAMETER = rf"\s*;\s*{_TOKEN}\s*=\s*(?:{_TOKEN}|\"[^\"]*\")"
+_MEDIA_TYPE = re.compile(rf"(?:\*|{_TOKEN})/(?:\*|{_TOKEN})(?:{_PARAMETER})*\s*;?\s*\Z")
 _VERSIONS = {
     "2.0": re.compile(r"2\.0\Z"), "3.0": re.compile(r"3\.0\.[0-4](-.+)?\Z"), "3.1": re.compile(r"3\.1\.[0-2](-.+)?\Z"),
     "3.2": re.compile(r"3\.2\.[0-9]+(-.+)?\Z"),
@@ -30,7 +29,10 @@ _FLOWS_2 = {
     "implicit": ("authorizationUrl",), "password": ("tokenUrl",), "application": ("tokenUrl",),
     "accessCode": ("authorizationUrl", "tokenUrl"),
 }  # fmt: skip
-_TOP_2 = "swagger info host basePath schemes consumes produces paths definitions parameters responses securityDefinitions security tags externalDocs"
+_TOP_2 = (
+    "swagger info host basePath schemes consumes produces paths definitions parameters responses securityDefinitions "
+    "security tags externalDocs"
+)
 _TOP_3 = "openapi info servers paths components security tags externalDocs"
 _COMPONENTS = "schemas responses parameters examples requestBodies headers securitySchemes links callbacks"
 _OPERATION = "tags summary description externalDocs operationId parameters responses deprecated security"
@@ -95,8 +97,8 @@ def _head(document: Document, findings: Findings) -> None:
     if not isinstance(raw.get(key), str) or not _VERSIONS[document.spec].match(raw[key]):
         hint = f'Write "{key}": "{document.spec if key == "swagger" else document.spec + ".0"}", with the quotes.'
         findings.error(top / key, f"{raw.get(key)!r} isn't a version of the specification", hint)
-    info = raw.get("info")
-    if not isinstance(info, dict):
+    info = document.plain["info"]
+    if "info" not in raw:
         findings.error(top, "info is missing", "Add info, with a title and the version of the API.")
     else:
         for name in ("title", "version"):
@@ -205,7 +207,7 @@ def _types(document: Document, parts: dict[str, Any], findings: Findings) -> Non
         holders = [(Place("", ""), document.raw), *parts.get("an operation", {}).items()]
         for at, raw in holders:
             for key in ("consumes", "produces"):
-                listed = raw.get(key) if isinstance(raw, dict) else None
+                listed = raw.get(key)
                 named += [
                     (at / key / index, kind) for index, kind in enumerate(listed if isinstance(listed, list) else ())
                 ]

@@ -122,17 +122,17 @@ class Schemas:
         target = self.flat.get(str(made.get("$ref", "")).removeprefix(LOCAL), {})
         return "properties" in target or "allOf" in target
 
-    def holds_objects(self, made: Schema) -> bool:
+    def holds_objects(self, made: Schema, seen: frozenset[str] = frozenset()) -> bool:
         """Whether values of a schema in the dialect are, or may be, objects."""
         if "$ref" in made:
-            target = self.flat.get(str(made["$ref"]).removeprefix(LOCAL), {})
-            return (
-                target.get("type") == "object" or "allOf" in target or ("$ref" in target and self.holds_objects(target))
-            )
+            name = str(made["$ref"]).removeprefix(LOCAL)
+            return name not in seen and self.holds_objects(self.flat.get(name, {}), seen | {name})
         if made.get("type") == "array":
-            return self.holds_objects(made.get("items") or {})
-        return made.get("type") == "object" or any(
-            self.holds_objects(one) for word in ("anyOf", "oneOf") for one in made.get(word, ())
+            return self.holds_objects(made.get("items") or {}, seen)
+        return (
+            made.get("type") == "object"
+            or "allOf" in made
+            or any(self.holds_objects(one, seen) for word in ("anyOf", "oneOf") for one in made.get(word, ()))
         )
 
     def parameter(self, schema: Any, hint: str) -> Schema:
@@ -171,11 +171,12 @@ class Schemas:
         if "$ref" in schema:
             return self._reference(schema, hint, sent=sent)
         made = self._body(schema, hint, sent=sent, top=top)
+        made.pop("deprecated", None)  # of a property alone: `_property` says it
         if top or not _is_class(made) or (self._inline_enums and "enum" in made):
             return made
         return self._hoisted(made, hint)
 
-    def _body(self, schema: Schema, hint: str, *, sent: bool, top: bool) -> Schema:
+    def _body(self, schema: Schema, hint: str, *, sent: bool, top: bool) -> Schema:  # noqa: C901 - one kind each
         kinds = dialect.kinds(schema)
         if "null" in kinds and top and (_is_object(schema) or "enum" in schema):
             schema = dialect.without_null(schema)  # references to it say that it may be null
@@ -183,7 +184,7 @@ class Schemas:
             rest = dialect.without_null(schema)
             if not rest:
                 return {"type": "null"}
-            said = {key: rest.pop(key) for key in ("description", "default", "deprecated") if key in rest}
+            said: Schema = {key: rest.pop(key) for key in ("description", "default", "deprecated") if key in rest}
             inner = self.clean(rest, hint, sent=sent)
             return {**dialect.either([inner, {"type": "null"}]), **said}
         if "allOf" in schema:
@@ -246,7 +247,7 @@ class Schemas:
 
     def _reference(self, schema: Schema, hint: str, *, sent: bool) -> Schema:
         """Write a reference; siblings that say something about the place stay (JSON Schema 2020-12 section 8.2.3.1)."""
-        pointer, more = schema["$ref"], dialect.said(schema)
+        pointer, more = schema["$ref"], {key: text for key, text in dialect.said(schema).items() if key != "deprecated"}
         name = pointer.removeprefix(LOCAL).replace("~1", "/").replace("~0", "~")
         if not pointer.startswith(LOCAL) or name not in self._named:
             found = self.raw(pointer)
@@ -351,7 +352,7 @@ def _short_names(named: Iterable[str]) -> dict[str, str]:
 def _singular(word: str) -> str:
     if word.endswith("ies") and len(word) > 4:  # noqa: PLR2004 - "ties", "pies"
         return f"{word[:-3]}y"
-    if word.endswith("ses") or word.endswith("xes") or word.endswith("ches"):
+    if word.endswith(("ses", "xes", "ches")):
         return word[:-2]
     return word[:-1] if word.endswith("s") and not word.endswith("ss") else f"{word}Item"
 

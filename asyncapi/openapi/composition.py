@@ -1,4 +1,4 @@
-"""Write what is composed of several schemas: `allOf`, `oneOf`, `anyOf`, and discriminators (rules 4 and 5 of `classes.py`)."""
+"""Write what is composed of several schemas: `allOf`, `oneOf`, `anyOf` (rules 4 and 5 of `classes.py`)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Composition:
         for word in ("allOf", "anyOf", "oneOf"):
             if own == {word} and len(made[word]) == 1:
                 inner = made[word][0]
-                beside = {key: made[key] for key in ("description", "default", "deprecated") if key in made}
+                beside: Schema = {key: made[key] for key in ("description", "default", "deprecated") if key in made}
                 return {**inner, **beside} if "$ref" in inner else self.single(dialect.upgraded({**inner, **beside}))
         return made
 
@@ -193,7 +193,7 @@ class Composition:
     def _pinned(self, name: str) -> dict[str, Any]:
         """The properties of a class that have one value."""
         schema = self._schemas.flat.get(name) or {}
-        found = {}
+        found: dict[str, Any] = {}
         for part in [schema, *schema.get("allOf", ())]:
             if "$ref" in part:
                 found |= self._pinned(part["$ref"].removeprefix(LOCAL))
@@ -203,7 +203,7 @@ class Composition:
                     found[each] = inner["const"]
         return found
 
-    # --- parents with a discriminator ----------------------------------------------------------------------------------
+    # --- parents with a discriminator --------------------------------------------------------------------------------
 
     def children(self, name: str) -> list[str]:
         """Return the named schemas that extend one with a discriminator, or none."""
@@ -253,7 +253,7 @@ def _together(facts: list[Schema]) -> Schema:
         for name, inner in (fact.get("properties") or {}).items():
             old = properties.get(name)
             both = isinstance(old, dict) and isinstance(inner, dict) and "$ref" not in old and "$ref" not in inner
-            if both and not set(old) & set(inner) & {"properties", "allOf", "oneOf", "anyOf"}:
+            if isinstance(old, dict) and both and not set(old) & set(inner) & {"properties", "allOf", "oneOf", "anyOf"}:
                 properties[name] = {**old, **inner}
             elif not (old and inner == {}):
                 properties[name] = inner

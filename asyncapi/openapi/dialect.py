@@ -37,9 +37,8 @@ def upgraded(schema: Schema) -> Schema:
         elif kind is None and "$ref" not in made:
             made["type"] = ["null", *_kinds_of_values(made)]
     for word, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        if isinstance(made.get(word), bool):
-            if made.pop(word) and bound in made:
-                made[word] = made.pop(bound)
+        if isinstance(made.get(word), bool) and made.pop(word) and bound in made:
+            made[word] = made.pop(bound)
     return made
 
 
@@ -280,12 +279,12 @@ def fits(value: Any, schema: Schema, found: Schema) -> bool:
     if facts.get("format") or "pattern" in facts or kind is None or isinstance(kind, list):
         return False
     if kind == "array":
-        return value == []
+        return bool(value == [])
     if kind == "object":
-        return value == {} and "properties" not in facts and "$ref" not in schema
+        return bool(value == {}) and "properties" not in facts and "$ref" not in schema
     if kind == "number":
         return isinstance(value, int | float) and not isinstance(value, bool)
-    return _BY_TYPE.get(type(value)) == kind
+    return bool(_BY_TYPE.get(type(value)) == kind)
 
 
 def only_requires(schema: Any) -> bool:

@@ -39,7 +39,7 @@ def pinned(named: Mapping[str, Any], plain: Any) -> dict[str, Any]:
             name_of(one["$ref"]) for word in ("oneOf", "anyOf") for one in schema.get(word) or () if _is_ref(one)
         ]
         for name in members:
-            if prop is not None and name in named:
+            if prop is not None and name is not None and name in named:
                 pins.setdefault(name, {}).setdefault(prop, set()).update(values.get(name) or {name})
     for parent, children in children_of(named).items():
         prop, values = property_of(named[parent]), _values(named[parent])

@@ -42,7 +42,7 @@ def _link(found: re.Match[str]) -> str:
     return f"{text} ({target})" if text else target
 
 
-def paragraphs(text: str) -> list[str]:
+def paragraphs(text: str) -> list[str]:  # noqa: C901 - one line after the other, each of one kind
     """Split a text into paragraphs, items of lists and literal blocks."""
     blocks: list[str] = []
     current: list[str] = []
@@ -138,8 +138,6 @@ def _raised(body: str, space: str) -> str:
     if len(space) + 3 + len(first) > WIDTH:
         head, _, tail = first.rpartition(" ")
         if head:
-            rest = f"{space}{tail}" + (
-                f"{'' if not rest.strip() or rest.startswith(chr(10)) else ''}\n{rest}" if rest else ""
-            )
+            rest = f"{space}{tail}" + (f"\n{rest}" if rest else "")
             first = head
     return f"{first}\n{rest}" if rest else first

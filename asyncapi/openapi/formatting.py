@@ -16,7 +16,7 @@ _LONGEST = 120  # seconds, for a file of any size
 @cache
 def _ruff() -> str:
     try:
-        from ruff import find_ruff_bin  # noqa: PLC0415 - an extra
+        from ruff import find_ruff_bin  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
 
         return str(find_ruff_bin())
     except (ImportError, FileNotFoundError):
@@ -43,7 +43,7 @@ def formatted(source: str) -> str:
         "-",
     ]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - our own arguments
             [_ruff(), "format", *options], input=source.encode(), capture_output=True, timeout=_LONGEST, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,4 +1,4 @@
-"""Write a client of a document: `generate` makes the whole text of a module."""
+"""Make a client of a document: `generate` makes the whole text of a module, `drafted` what it is laid out from."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConfigError
 from asyncapi.openapi import layout
+from asyncapi.openapi.classes import Schemas
 from asyncapi.openapi.formatting import formatted
 from asyncapi.openapi.methods import methods_of, name_of
 from asyncapi.openapi.models import models_of
 from asyncapi.openapi.names import method_names, pascal
-from asyncapi.openapi.classes import Schemas
 from asyncapi.openapi.security import ways_of
 
 if TYPE_CHECKING:
@@ -41,6 +41,18 @@ def generate(
     Raises:
         ConfigError: The document can't be written, or the extra `generate` is missing.
     """
+    made = drafted(document, class_name=class_name, only=only, progress=progress)
+    return formatted(layout.module(made))
+
+
+def drafted(
+    document: Document,
+    *,
+    class_name: str | None = None,
+    only: Collection[str] = (),
+    progress: Callable[[str], None] | None = None,
+) -> layout.Draft:
+    """Decide all that is in a client; see `generate`."""
     tell = progress or (lambda _: None)
     document = chosen(document, only)
     tell(f"{len(document.operations)} operations")
@@ -57,7 +69,7 @@ def generate(
     name = checked_name(class_name) if class_name else client_name(document, set(models.definitions))
     if name in models.definitions:
         raise ConfigError(f"the class {name!r} is a model of the document: give the client another name (class_name)")
-    return formatted(layout.module(document, name, models, methods, ways))
+    return layout.Draft(document, name, models, methods, ways)
 
 
 def checked_name(name: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncapi.openapi.docstrings import WIDTH, docstring, first_sentence, plain, sentence
 from asyncapi.openapi.models import MODEL, MODEL_IMPORTS
-from asyncapi.openapi.names import snake
+from asyncapi.openapi.names import snake, split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,16 +21,17 @@ if TYPE_CHECKING:
     from asyncapi.openapi.security import Way
 
 SECTION = re.compile(r"^\s*# --- .* -+$")
+_KEPT = "Add what you like: another run keeps it, and what you have changed."
 PRAGMA = '# mypy: disable-error-code="empty-body"'
 
 # Name -> module, of what methods and ways of making a client are written with.
 _HOMES = {
     **dict.fromkeys(
-        """
-        API ApiKey Basic Bearer Body Client Cookie Cursor Digest Env Events File Form Header JSONLines LinkHeader NextUrl
-        OAuth2AuthorizationCode OAuth2ClientCredentials Offset Option PageNumber Pages Path Query Response
+        split("""
+        API ApiKey Basic Bearer Body Client Cookie Cursor Digest Env Events File Form Header JSONLines LinkHeader
+        NextUrl OAuth2AuthorizationCode OAuth2ClientCredentials Offset Option PageNumber Pages Path Query Response
         ServerSentEvent Stream Upload delete get operation patch post put
-        """.split(),
+        """),
         "asyncapi",
     ),
     **dict.fromkeys(["Content", "FileContent"], "asyncapi.types"),
@@ -43,28 +45,72 @@ _HOMES = {
 }
 
 
-def module(document: Document, name: str, models: Models, methods: list[Method], ways: list[Way]) -> str:
+@dataclass(frozen=True)
+class Draft:
+    """All that is in a client."""
+
+    document: Document
+    name: str
+    models: Models
+    methods: list[Method]
+    ways: list[Way]
+
+    @property
+    def definitions(self) -> str:
+        """The source of the models, or nothing."""
+        rebuilt = "\n".join(self.models.rebuilt)
+        parts = [MODEL.strip(), *self.models.definitions.values(), *([rebuilt] if rebuilt else [])]
+        return "\n\n\n".join(parts) if self.models.definitions else ""
+
+    @property
+    def wanted(self) -> dict[str, set[str]]:
+        """What the models import: module -> names."""
+        made = {home: set(names) for home, names in self.models.imports.items()}
+        for home, names in MODEL_IMPORTS.items() if self.models.definitions else ():
+            made.setdefault(home, set()).update(names)
+        return made
+
+    @property
+    def client(self) -> str:
+        """The source of the client's class."""
+        return _client(self.document, self.name, self.methods, self.ways)
+
+
+def module(draft: Draft) -> str:
     """Write the whole source of a module, without its formatting."""
-    client = _client(document, name, methods, ways)
-    definitions = "\n\n\n".join([MODEL.strip(), *models.definitions.values()]) if models.definitions else ""
-    body = "\n\n\n".join(part for part in (definitions, client, "\n".join(models.rebuilt)) if part)
-    wanted = {module: set(names) for module, names in models.imports.items()}
-    if definitions:
-        for home, names in MODEL_IMPORTS.items():
-            wanted.setdefault(home, set()).update(names)
-    imports = imports_of(body, wanted)
-    return "\n\n".join([header(document), PRAGMA, "from __future__ import annotations", imports, body]) + "\n"
+    body = "\n\n\n".join(part for part in (draft.definitions, draft.client) if part)
+    return _source(header(draft.document), PRAGMA, imports_of(body, draft.wanted), body)
+
+
+def package(draft: Draft) -> dict[str, str]:
+    """Write the sources of a package, without their formatting: file -> source."""
+    title = draft.document.title or "an API"
+    names = dict.fromkeys(draft.models.definitions, ".models")
+    made = {}
+    if draft.definitions:
+        about = docstring(f"The models of {title}, written by `asyncapi generate`.\n\n{_KEPT}", 0)
+        made["models.py"] = _source(about, "", imports_of(draft.definitions, draft.wanted), draft.definitions)
+    client = draft.client
+    made["client.py"] = _source(header(draft.document), PRAGMA, imports_of(client, {}, names), client)
+    public = f"from .client import {draft.name}\n\n__all__ = [{draft.name!r}]"
+    made["__init__.py"] = f"{header(draft.document)}\n\n{public}\n"
+    return made
+
+
+def _source(about: str, pragma: str, imports: str, body: str) -> str:
+    parts = [about, pragma, "from __future__ import annotations", imports, body]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def header(document: Document) -> str:
     """Write the docstring of the module."""
     version = f" {document.version}" if document.version else ""
     text = f"A client of {document.title or 'an API'}{version}, written by `asyncapi generate`."
-    text += "\n\nAdd what you like: another run keeps it, and what you have changed."
+    text += f"\n\n{_KEPT}"
     return docstring(text, 0)
 
 
-def imports_of(body: str, wanted: Mapping[str, set[str]]) -> str:
+def imports_of(body: str, wanted: Mapping[str, set[str]], homes: Mapping[str, str] = _HOMES) -> str:
     """Write the imports of a source: those that are wanted and used, and those of names that it uses."""
     tree = ast.parse(body)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -75,16 +121,16 @@ def imports_of(body: str, wanted: Mapping[str, set[str]]) -> str:
         found.setdefault(home, set()).update(kept)
     known = {name.rpartition(" as ")[2] for names in found.values() for name in names}
     for name in used - defined - known:
-        if name in _HOMES:
-            found.setdefault(_HOMES[name], set()).add(name)
+        if (at := homes.get(name) or _HOMES.get(name)) is not None:
+            found.setdefault(at, set()).add(name)
     return written({home: names for home, names in found.items() if names})
 
 
 def written(imports: Mapping[str, set[str]]) -> str:
-    """Write imports in the order of isort: the standard library's, then others'."""
-    groups: list[list[str]] = [[], []]
+    """Write imports in the order of isort: the standard library's, others', the package's own."""
+    groups: list[list[str]] = [[], [], []]
     for home in sorted(imports):
-        at = 0 if home.partition(".")[0] in sys.stdlib_module_names else 1
+        at = 2 if home.startswith(".") else 0 if home.partition(".")[0] in sys.stdlib_module_names else 1
         names = ", ".join(sorted(imports[home], key=_order))
         groups[at].append(f"from {home} import {names}")
     return "\n\n".join("\n".join(group) for group in groups if group)
@@ -95,7 +141,7 @@ def _order(name: str) -> tuple[int, str, str]:
     return kind, name.lower(), name
 
 
-# --- the client ---------------------------------------------------------------------------------------------------------
+# --- the client -------------------------------------------------------------------------------------------------------
 
 
 def _client(document: Document, name: str, methods: list[Method], ways: list[Way]) -> str:

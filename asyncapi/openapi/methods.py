@@ -16,9 +16,9 @@ from asyncapi.openapi.responses import Failures, Result, failures_of, good, resu
 from asyncapi.openapi.security import is_public, needs, usual
 
 if TYPE_CHECKING:
+    from asyncapi.openapi.classes import Schemas
     from asyncapi.openapi.document import Document, Operation
     from asyncapi.openapi.names import Names
-    from asyncapi.openapi.classes import Schemas
 
 _VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _BY_STATUS = {
@@ -64,8 +64,7 @@ def methods_of(document: Document, schemas: Schemas, names: Names | None = None)
     found: list[Method] = []
     for operation in document.operations:
         name = names.take(name_of(operation))
-        hint = pascal(name)
-        for draft in _drafts(document, operation, schemas, name, hint, names):
+        for draft in _drafts(document, operation, schemas, name=name, names=names):
             section = operation.tags[0] if operation.tags else ""
             found.append(Method(draft.name, _source(draft), section, operation))
     return found
@@ -87,9 +86,8 @@ def _shortened(operation: Operation) -> str:
     return name.removesuffix(tail) or name if name.endswith(tail) else name
 
 
-def _drafts(
-    document: Document, operation: Operation, schemas: Schemas, name: str, hint: str, names: Names
-) -> list[_Draft]:
+def _drafts(document: Document, operation: Operation, schemas: Schemas, *, name: str, names: Names) -> list[_Draft]:
+    hint = pascal(name)
     reply = next((one for _, one in good(operation)), None)
     paging = paging_of(operation, schemas, reply)
     failures = failures_of(operation, schemas)
@@ -132,7 +130,7 @@ def _authorize(draft: _Draft, document: Document, scope: Names) -> None:
         draft.arguments.append(Argument(name, f"Annotated[Credential | None, Option({words})]", said, required=False))
 
 
-# --- the text -----------------------------------------------------------------------------------------------------------
+# --- the text ---------------------------------------------------------------------------------------------------------
 
 
 def _source(draft: _Draft) -> str:
@@ -166,9 +164,7 @@ def _options(draft: _Draft) -> list[str]:
         if draft.paging.items:
             made.append(f"items={draft.paging.items!r}")
     headers = dict(draft.body.headers)
-    if result.accept and not result.type.startswith("Events["):
-        headers["Accept"] = result.accept
-    elif result.accept and draft.operation.method != "GET":
+    if result.accept and (not result.type.startswith("Events[") or draft.operation.method != "GET"):
         headers["Accept"] = result.accept
     if headers:
         made.append(f"headers={headers!r}")
@@ -205,7 +201,7 @@ def _docstring(draft: _Draft) -> str:
     if text and " ".join(text.split()).rstrip(".") == title.rstrip("."):
         text = ""
     elif not operation.summary.strip() and text:
-        title, text = "", text
+        title = ""
     made = "\n\n".join(part for part in (title, text, *draft.notes) if part)
     opening = docstring(made, 8)
     sections = [*_arguments(draft), *_returns(draft), *_raises(draft)]

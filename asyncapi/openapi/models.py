@@ -80,7 +80,8 @@ def models_of(flat: Mapping[str, Any]) -> Models:
 def _generated(flat: dict[str, Any]) -> str:
     try:
         import datamodel_code_generator as library  # noqa: PLC0415 - an extra, and takes long
-        from datamodel_code_generator import enums, format as forms  # noqa: PLC0415
+        from datamodel_code_generator import enums  # noqa: PLC0415
+        from datamodel_code_generator import format as forms  # noqa: PLC0415
         from datamodel_code_generator.config import GenerateConfig  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
@@ -91,7 +92,7 @@ def _generated(flat: dict[str, Any]) -> str:
     }  # fmt: skip
     config = GenerateConfig(
         input_file_type=library.InputFileType.OpenAPI,
-        output_model_type=library.DataModelType.PydanticV2BaseModel,
+        output_model_type=enums.DataModelType.PydanticV2BaseModel,
         target_python_version=forms.PythonVersion.PY_311,
         base_class=f"base.{BASE}",
         openapi_scopes=[enums.OpenAPIScope.Schemas],
@@ -135,7 +136,7 @@ def _read(text: str) -> Models:
                 names = {f"{one.name} as {one.asname}" if one.asname else one.name for one in node.names}
                 made.imports.setdefault(module, set()).update(names)
             case ast.ClassDef():
-                made.definitions[node.name] = _class(node, text)
+                made.definitions[node.name] = _class(node)
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
                 made.definitions[name] = _alias(name, node, _text_of(body[at + 1 : at + 2]))
             case ast.Expr(value=ast.Call()):
@@ -151,7 +152,7 @@ def _text_of(nodes: list[ast.stmt]) -> str:
     return ""
 
 
-def _class(node: ast.ClassDef, text: str) -> str:
+def _class(node: ast.ClassDef) -> str:
     bases = ", ".join(ast.unparse(base) for base in node.bases)
     lines = [f"class {node.name}({bases}):"]
     body = list(node.body)

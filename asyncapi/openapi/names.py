@@ -16,20 +16,27 @@ import unicodedata
 _SPLIT = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
+
+def split(text: str) -> list[str]:
+    """Return the names that stand in a text, separated by spaces."""
+    return text.split()
+
+
 IMPORTED: frozenset[str] = frozenset(
-    """
+    split("""
     API Annotated Any ApiKey Base64Bytes Base64Str BaseModel Basic Bearer Body Callable ClassVar Client ConfigDict
-    Content Cookie Credential Cursor Decimal Dict Digest Enum Env Events Field File FileContent Form Generic Header IPv4Address
+    Content Cookie Credential Cursor Decimal Dict Digest Enum Env Events Field File FileContent Form Generic Header
+    IPv4Address
     IPv6Address IntEnum Iterable Iterator JSONLines LinkHeader List Literal Mapping Model NextUrl
     OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode Offset Option Optional PageNumber Pages Path Query
     Response RootModel Self SerializationInfo SerializerFunctionWrapHandler Set StrEnum Stream Text TypeAlias
     TypeAliasType TypeVar TypedDict UUID Union Upload date date_aliased datetime datetime_aliased delete deprecated
     get model_serializer operation patch post put time time_aliased timedelta warnings
-    """.split()
+    """)
 )
 """Names that a generated file may import or define for its own use."""
 
-_TYPES = frozenset("bool bytes classmethod dict float int list property set staticmethod str super tuple type".split())
+_TYPES = frozenset(split("bool bytes classmethod dict float int list property set staticmethod str super tuple type"))
 _OF_API = frozenset({"aclose", "client", "SERVER", "SERVERS", "server"})
 _KEYWORDS = frozenset([*keyword.kwlist, *keyword.softkwlist]) - {"type", "_"}
 

@@ -15,38 +15,41 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.openapi.bodies import is_json
-from asyncapi.openapi.names import words
+from asyncapi.openapi.names import split, words
 
 if TYPE_CHECKING:
-    from asyncapi.openapi.document import Operation, Parameter, Reply
     from asyncapi.openapi.classes import Schemas
+    from asyncapi.openapi.document import Operation, Parameter, Reply
 
-_PAGE = "page page_number page_num page_no page_index current_page pagenumber p pg paged".split()
-_SIZE = (
-    "per_page page_size limit size count max_results page_limit results_per_page perpage pagesize top first max".split()
+# In one form: words in lower case with underscores between them, "nextPageToken" as next_page_token.
+_PAGE = split("page page_number page_num page_no page_index current_page pagenumber p pg paged")
+_SIZE = split(
+    "per_page page_size limit size count max_results page_limit results_per_page perpage pagesize top first max"
 )
-_OFFSET = "offset skip start start_index from page_offset first_result start_at startat start_row".split()
-_CURSOR = (
+_OFFSET = split("offset skip start start_index from page_offset first_result start_at startat start_row")
+_CURSOR = split(
     "cursor page_token next_token after starting_after continuation_token marker page_after page_cursor next_cursor "
     "start_cursor continue pagination_token next_page_token pagetoken after_id next scroll_id bookmark token key "
     "start_key exclusive_start_key last_evaluated_key position sync_token since_id max_id page"
-).split()
-_NEXT_CURSOR = (
+)
+_NEXT_CURSOR = split(
     "next_cursor next_page_token next_token next continuation_token continue cursor end_cursor after next_page "
     "next_marker marker pagination_token next_page_cursor nextcursor nextpagetoken next_position bookmark "
     "last_evaluated_key next_key scroll_id position starting_after next_page_starting_after"
-).split()
-_NEXT_URL = "next next_url next_link next_page_url next_page next_page_uri next_uri odata_next_link next_href".split()
-_MORE = "has_more has_next has_next_page more is_truncated hasmore has_more_items truncated".split()
-_TOTAL = "total total_count total_items total_results count total_elements total_records total_size num_results total_hits".split()
-_TOTAL_PAGES = "total_pages page_count pages last_page num_pages totalpages pagecount".split()
-_ITEMS = (
-    "data items results values value entries records list content rows hits resources objects elements nodes".split()
 )
-_AROUND = (
+_NEXT_URL = split("next next_url next_link next_page_url next_page next_page_uri next_uri odata_next_link next_href")
+_MORE = split("has_more has_next has_next_page more is_truncated hasmore has_more_items truncated")
+_TOTAL = split(
+    "total total_count total_items total_results count total_elements total_records total_size num_results total_hits"
+)
+_TOTAL_PAGES = split("total_pages page_count pages last_page num_pages totalpages pagecount")
+_ITEMS = split(
+    "data items results values value entries records list content rows hits resources objects elements nodes"
+)
+_AROUND = split(
     "meta pagination paging page page_info links _links cursor cursors response_metadata metadata info data result "
     "response _metadata page_meta next navigation"
-).split()
+)
 _DEEPEST = 3
 
 
@@ -82,7 +85,7 @@ def paging_of(operation: Operation, schemas: Schemas, reply: Reply | None) -> Pa
     place, item = found
     response = _Places(reply.contents[kind].schema, schemas)
     query = {_name(one.name): one for one in operation.parameters if one.where == "query"}
-    made = _by(query, response, place, item, schemas, reply)
+    made = _by(query, response, place, item, schemas=schemas, reply=reply)
     if made is None:
         return None
     by, parameter = made
@@ -158,7 +161,7 @@ def _list_in(schema: Any, schemas: Schemas) -> tuple[str, Any] | None:
 
 
 def _by(
-    query: dict[str, Parameter], response: _Places, place: str, item: Any, schemas: Schemas, reply: Reply
+    query: dict[str, Parameter], response: _Places, place: str, item: Any, *, schemas: Schemas, reply: Reply
 ) -> tuple[str, str] | None:
     cursor = _first(query, _CURSOR, "string", "integer")
     if cursor is not None and (made := _cursor(cursor, response, place, item, schemas)):
@@ -229,7 +232,7 @@ def _is_url(facts: dict[str, Any], path: str, *, sure: bool = False) -> bool:
     said = f"{path} {facts.get('description', '')} {facts.get('format', '')} {facts.get('example', '')}".lower()
     if re.search(r"\b(ur[il]|uri-reference|link|href)\b|https?:|url|link|href", said):
         return True
-    return not sure and _name(path.rpartition(".")[2]) in {"next"}
+    return not sure and _name(path.rpartition(".")[2]) == "next"
 
 
 def _next_url(path: str) -> str:

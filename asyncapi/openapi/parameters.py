@@ -1,4 +1,4 @@
-"""Write the parameters of an operation as those of a method: Python's name, the wire's name, the place and the style."""
+"""Write the parameters of an operation as those of a method: Python's name, the wire's, the place and the style."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from asyncapi.openapi.names import pascal, snake
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from asyncapi.openapi.classes import Schemas
     from asyncapi.openapi.document import Operation, Parameter
     from asyncapi.openapi.names import Names
-    from asyncapi.openapi.classes import Schemas
 
 _IGNORED = {"accept", "content-type", "authorization"}  # OpenAPI 3.1 section 4.8.12.1: said elsewhere
 _STYLES = {"path": ("simple", False), "query": ("form", True), "header": ("simple", False), "cookie": ("form", True)}
@@ -86,8 +86,8 @@ def _path_argument(wire: str, one: Parameter | None, schemas: Schemas, hint: str
     name = names.take(snake(wire))
     if one is None:  # the document forgot to declare it
         return Argument(name, _marked("str", "Path", _words(wire, name)), named=False)
-    kind, _ = _type(one, schemas, hint)
-    style = _style(one)
+    kind, is_object = _type(one, schemas, hint)
+    style = _style(one, always=is_object)
     words = [*_words(wire, name), *style]
     return Argument(name, _marked(kind, "Path", words) if words else kind, _said(one), named=False)
 
@@ -130,12 +130,10 @@ def _style(one: Parameter, *, always: bool = False) -> list[str]:
     words = []
     if one.style != style or always:
         words.append(f'style="{one.style}"')
-    usual = one.style == "form" or (one.style == "deepObject") if one.where in {"query", "cookie"} else explode
+    usual = one.style == "form" if one.where in {"query", "cookie"} else explode
     if one.explode != usual and one.style != "deepObject":
         words.append(f"explode={one.explode}")
-    return (
-        words if always or _matters(one) else [word for word in words if "explode" not in word and one.where == "path"]
-    )
+    return words if always or _matters(one) else []
 
 
 def _matters(one: Parameter) -> bool:

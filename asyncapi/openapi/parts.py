@@ -32,6 +32,7 @@ class Parts:
     def paths(self, raw: Any, at: Place) -> dict[str, Any]:
         """Read the paths of the document."""
         made = {}
+        raw, at = self.opened(raw, at)
         for path, item in self.mapping(raw, at, "paths").items():
             if not path.startswith("x-"):
                 made[path] = self.item(item, at / path)
@@ -190,6 +191,13 @@ class Parts:
             words = {key: raw[key] for key in ("summary", "description") if isinstance(raw.get(key), str)}  # 3.1
             return {**value, **words}, found.place
         return self.mapping(raw, at, what), at
+
+    def opened(self, raw: Any, at: Place) -> tuple[Any, Place]:
+        """Return what a whole part's reference leads to (rule 5 of `files`), or the part itself."""
+        if isinstance(raw, dict) and isinstance(raw.get("$ref"), str) and len(raw) == 1:
+            found = self.files.find(raw["$ref"], at)
+            return found if found is not None else ({}, at)
+        return raw, at
 
     def mapping(self, raw: Any, at: Place, what: str) -> dict[str, Any]:
         """Return an object as it is; {} for anything else, with a problem unless it is just missing."""

@@ -84,20 +84,21 @@ def walk(
     With `visit`, also what nothing in the paths refers to is read.
     """
     old = spec == "2.0"
-    home = "/definitions" if old else "/components/schemas"
-    schemas = Schemas(files, home, old=spec in {"2.0", "3.0"}, visit=visit)
+    schemas = Schemas(files, old=spec in {"2.0", "3.0"}, visit=visit)
     parts = (Parts2 if old else Parts)(files, schemas, visit)
-    components = raw if old else parts.mapping(raw.get("components"), Place("", "/components"), "components")
-    schemas.components(components.get("definitions" if old else "schemas"))
+    components, at = (raw, Place("", "")) if old else parts.opened(raw.get("components"), Place("", "/components"))
+    components = parts.mapping(components, at, "components")
+    key = "definitions" if old else "schemas"
+    schemas.components(*parts.opened(components.get(key), at / key))
     if isinstance(parts, Parts2):
         parts.consumes, parts.produces = raw.get("consumes"), raw.get("produces")
     plain: dict[str, Any] = {"openapi": "3.1.0"}
     plain |= {key: raw[key] for key in _KEPT if key in raw}
-    plain["info"] = parts.mapping(raw.get("info"), Place("", "/info"), "info")
+    plain["info"] = parts.mapping(*parts.opened(raw.get("info"), Place("", "/info")), "info")
     plain["servers"] = swagger2.servers_of(raw, files.source) if old else _servers(raw.get("servers"))
     plain["paths"] = parts.paths(raw.get("paths"), Place("", "/paths"))
     if visit is not None:
-        _unused(components, parts, Place("", "" if old else "/components"))
+        _unused(components, parts, at, old=old)
     schemas.settle()
     given = swagger2.schemes_of(raw.get("securityDefinitions")) if old else _schemes(components, parts)
     plain["components"] = {"schemas": schemas.made, "securitySchemes": given}
@@ -109,12 +110,12 @@ def walk(
     return plain, notes
 
 
-def _unused(components: dict[str, Any], parts: Parts, at: Place) -> None:
+def _unused(components: dict[str, Any], parts: Parts, at: Place, *, old: bool) -> None:
     readers = {"parameters": parts.parameter, "responses": parts.response}
-    if at.pointer:
+    if not old:
         readers |= {"requestBodies": parts.body, "headers": parts.header, "pathItems": parts.item}
     for kind, reader in readers.items():
-        for name, value in parts.mapping(components.get(kind), at / kind, kind).items():
+        for name, value in parts.mapping(*parts.opened(components.get(kind), at / kind), kind).items():
             reader(value, at / kind / name)
 
 
@@ -128,7 +129,7 @@ def _servers(raw: Any) -> list[Any]:
 
 def _schemes(components: dict[str, Any], parts: Parts) -> dict[str, Any]:
     at = Place("", "/components/securitySchemes")
-    given = parts.mapping(components.get("securitySchemes"), at, "securitySchemes")
+    given = parts.mapping(*parts.opened(components.get("securitySchemes"), at), "securitySchemes")
     return {name: parts.resolved(each, at / name, "a security scheme")[0] for name, each in given.items()}
 
 

@@ -1,4 +1,4 @@
-"""Read what an operation returns: a model, nothing, a file, events, lines of JSON, or pages; and its errors by status."""
+"""Read what an operation returns: a model, nothing, a file, events, lines of JSON; and its errors by status."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from asyncapi.openapi.annotations import annotation, with_none
 from asyncapi.openapi.bodies import is_json, media_type
 
 if TYPE_CHECKING:
-    from asyncapi.openapi.document import Media, Operation, Reply
     from asyncapi.openapi.classes import Schemas
+    from asyncapi.openapi.document import Media, Operation, Reply
 
 _EVENTS = "text/event-stream"
 _LINES = frozenset(
-    {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines",
-     "application/x-json-stream", "application/json-seq", "application/stream+json", "application/x-jsonl"}
+    {
+        "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonl",
+        "application/x-jsonlines", "application/jsonlines", "application/x-json-stream", "application/stream+json",
+    }
 )  # fmt: skip
 
 

@@ -48,20 +48,18 @@ _VAGUE = frozenset({
 class Schemas:
     """The named schemas of one document, growing while its parts are read."""
 
-    def __init__(self, files: Files, home: str, *, old: bool, visit: Visit | None = None) -> None:
+    def __init__(self, files: Files, *, old: bool, visit: Visit | None = None) -> None:
         self.files = files
         self.visit = visit
-        self.home = home  # "/components/schemas" or "/definitions"
         self.old = old  # before 3.1: nothing counts beside a $ref
         self.made: dict[str, dict[str, Any]] = {}
         self._names: dict[Place, str] = {}
         self._placed: dict[Place, dict[str, Any]] = {}
         self._waiting: list[Place] = []
 
-    def components(self, raw: Any) -> None:
+    def components(self, raw: Any, at: Place) -> None:
         """Read the schemas that the document itself names."""
         named = {str(name): value for name, value in raw.items()} if isinstance(raw, dict) else {}
-        at = Place("", self.home)
         for name in named:
             self._names[at / name] = name
             self.made[name] = {}
@@ -77,6 +75,11 @@ class Schemas:
                     self.made[name].update(self.read(found.value, found.place))
                     continue
             self.made[name].update(self.read(value, at / name))
+
+    def known(self, place: Place, name: str) -> None:
+        """Take the schema at a place as one that has this name."""
+        self._names[place] = name
+        self.made.setdefault(name, {})
 
     def settle(self) -> None:
         """Read the schemas that got their names on the way, until there are no more."""

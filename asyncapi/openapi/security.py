@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from asyncapi.openapi.document import Document, Operation, SecurityScheme
     from asyncapi.openapi.names import Names
 
-_SECRET = "str | Env | File"
+_VALUE = "str | Env | File"
 
 
 @dataclass
@@ -55,7 +55,7 @@ def _ways(title: str, one: SecurityScheme) -> list[Way]:
         place = {"header": "the header", "query": "the query parameter", "cookie": "the cookie"}[one.where]
         text = said or f"Make a client that sends its key in {place} {one.name}."
         return [
-            Way(name, title, [f"key: {_SECRET}"], f"ApiKey(key, {one.where}={one.name!r})", text,
+            Way(name, title, [f"key: {_VALUE}"], f"ApiKey(key, {one.where}={one.name!r})", text,
                 {"key": f"The value of {place} {one.name}."}, {"ApiKey", "Env", "File"})
         ]  # fmt: skip
     if one.kind == "http":
@@ -71,7 +71,7 @@ def _http(name: str, title: str, one: SecurityScheme, said: str) -> list[Way]:
     if one.scheme in {"basic", "digest"}:
         kind = one.scheme.capitalize()
         return [
-            Way(name, title, [f"user: {_SECRET}", f"password: {_SECRET}"], f"{kind}(user, password)",
+            Way(name, title, [f"user: {_VALUE}", f"password: {_VALUE}"], f"{kind}(user, password)",
                 said or f"Make a client that sends a user and a password by the {kind} scheme.",
                 {"user": "The user.", "password": "The user's password."}, {kind, "Env", "File"})
         ]  # fmt: skip
@@ -83,7 +83,7 @@ def _http(name: str, title: str, one: SecurityScheme, said: str) -> list[Way]:
 
 def _bearer(name: str, title: str, said: str) -> Way:
     arguments = {"token": "Sent as Authorization: Bearer."}
-    return Way(name, title, [f"token: {_SECRET}"], "Bearer(token)", said, arguments, {"Bearer", "Env", "File"})
+    return Way(name, title, [f"token: {_VALUE}"], "Bearer(token)", said, arguments, {"Bearer", "Env", "File"})
 
 
 def _oauth(name: str, title: str, one: SecurityScheme, said: str) -> list[Way]:
@@ -96,13 +96,13 @@ def _oauth(name: str, title: str, one: SecurityScheme, said: str) -> list[Way]:
         arguments = {**client, "scope": f"What the token is for, separated by spaces.{listed}"}
         if flow in {"clientCredentials", "application"} and url.startswith("http"):
             made.append(
-                Way(name, title, ["client_id: str", f"client_secret: {_SECRET}", 'scope: str = ""'],
+                Way(name, title, ["client_id: str", f"client_secret: {_VALUE}", 'scope: str = ""'],
                     f"OAuth2ClientCredentials({url!r}, client_id, client_secret, scope=scope)",
                     said or "Make a client that gets its tokens by the client credentials grant of OAuth 2.0.",
                     arguments, {"OAuth2ClientCredentials", "Env", "File"})
             )  # fmt: skip
         elif flow in {"authorizationCode", "accessCode"} and url.startswith("http") and login.startswith("http"):
-            optional = f"client_secret: {_SECRET} | None = None"
+            optional = f"client_secret: {_VALUE} | None = None"
             made.append(
                 Way(f"{name}_login" if made else name, title, ["client_id: str", optional, 'scope: str = ""'],
                     f"OAuth2AuthorizationCode({login!r}, client_id, client_secret, token_url={url!r}, scope=scope)",

@@ -6,7 +6,7 @@ Rules:
 2. A new response replaces the one of the same principal that varies by the same values. Parts are joined with those
    that they belong to; what makes up the whole is stored as such.
 3. `forget` removes all, and marks the requests under way as overtaken: what they bring is older than what made the
-   entries invalid.
+   entries invalid. A store that several processes share does the same for the requests of the others.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from asyncapi.sansio.http.stored_response import Record
     from asyncapi.stores.answers import Answers
+    from asyncapi.stores.responses import Lasting
 
 _MOST = 32  # variants of one URL, and parts
 _WHOLE = 200
@@ -46,16 +47,36 @@ class Variants:
     """The stored responses of a client, by key.
 
     Args:
-        answers: Keeps the entries.
+        answers: Keeps the entries in memory.
         fetching: The requests under way, by key; the chains of one client share it.
+        lasting: Keeps them where they outlive the process, in place of `answers`.
+
+    Attributes:
+        lasting: The same.
     """
 
-    __slots__ = ("_answers", "_fetching", "get")
+    __slots__ = ("_answers", "_fetching", "get", "lasting")
 
-    def __init__(self, answers: Answers[tuple[Record, ...]], fetching: dict[str, set[Fetch]]) -> None:
-        self._answers = answers
+    def __init__(
+        self,
+        answers: Answers[tuple[Record, ...]],
+        fetching: dict[str, set[Fetch]],
+        lasting: Lasting | None = None,
+    ) -> None:
+        self._answers: Answers[tuple[Record, ...]] | Lasting = answers if lasting is None else lasting
         self._fetching = fetching
-        self.get = answers.get  # the variants of a key, or None: every hit passes here
+        self.lasting: Lasting | None = lasting
+        self.get = self._answers.get  # the variants of a key, or None: every hit passes here
+
+    async def bring(self, key: str) -> None:
+        """Fetch what is stored for a key, where the store is not at hand."""
+        if self.lasting is not None and self.lasting.far:
+            await self.lasting.bring(key, _parts(key))
+
+    async def settle(self) -> None:
+        """Wait until other processes see what was forgotten."""
+        if self.lasting is not None:
+            await self.lasting.settle()
 
     def keep(self, key: str, stored: Stored | None, *, replaces: Stored | None = None) -> None:
         """Store a response in place of another; None only removes that."""
@@ -106,9 +127,12 @@ class Variants:
     def under_way(self, key: str, fetch: Fetch) -> Iterator[None]:
         """Note that a request for this key is under way, so that `forget` can overtake it."""
         self._fetching.setdefault(key, set()).add(fetch)
+        begun = self.lasting.begin(key) if self.lasting is not None else None
         try:
             yield
         finally:
+            if self.lasting is not None:
+                self.lasting.end(key, begun)
             self._fetching[key].discard(fetch)
             if not self._fetching[key]:
                 del self._fetching[key]

@@ -27,6 +27,7 @@ from asyncapi.faces import lazy_face
 
 if TYPE_CHECKING:
     from asyncapi.settings import Chaos
+    from asyncapi.testing.cassettes.cassette import Cassette
     from asyncapi.testing.mock_calls import Calls, MockCall
     from asyncapi.testing.mock_route import Route
     from asyncapi.testing.mocked_api import APIMock, UnmatchedCall
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APIMock",
     "Calls",
+    "Cassette",
     "Chaos",
     "FakeClock",
     "MockCall",
@@ -61,6 +63,7 @@ __all__ = [
 # pytest loads this package at the start of every run: what a test doesn't use is not imported
 _HOMES = {
     "settings": "Chaos",
+    "testing.cassettes.cassette": "Cassette",
     "testing.mock_calls": "Calls MockCall",
     "testing.mock_route": "Route",
     "testing.mocked_api": "APIMock UnmatchedCall",

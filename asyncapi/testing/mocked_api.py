@@ -153,8 +153,10 @@ class APIMock(RouteMethods):
             return True
         return self._route_of(call) is not None
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, network: object = None) -> Response:  # noqa: ARG002 - it needs none
         """As of an `Interceptor`."""
+        if request.call.before_write is not None:
+            request.call.before_write()
         carrier = MockTransport(self._chaos or self._responded, clock=LOOP_CLOCK)
         try:
             return await carrier.send(request)

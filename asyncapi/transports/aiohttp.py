@@ -145,7 +145,7 @@ class AioHTTPTransport:
             TransportError: The subclass says what failed.
             ConfigError: aiohttp can't send such a request; nothing was sent.
         """
-        if interception.active and (carried := await interception.carry(request, self._jar)) is not None:
+        if interception.active and (carried := await interception.carry(request, self, self._jar)) is not None:
             return carried
         call = request.call
         session = self._session or self._begin(request)

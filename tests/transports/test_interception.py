@@ -14,7 +14,9 @@ class Taker:
     def takes(self, request):
         return self._takes
 
-    async def send(self, request):
+    async def send(self, request, network):
+        if request.call.before_write is not None:
+            request.call.before_write()
         self.seen.append(request)
         return reply(json=self.name)
 
@@ -69,3 +71,33 @@ async def test_a_journal_notes_what_is_sent_before_it_is(takers, lane):
     async with Client("https://h", transport=lane, layers=[layer]) as api:
         await api.get("/a")
     assert noted == [0]
+
+
+class Passing(Taker):
+    """An interceptor that records: it sends on what it carries."""
+
+    async def send(self, request, network):
+        self.seen.append(request)
+        response = await network()
+        return reply(json=[self.name, response.json()])
+
+
+@pytest.mark.parametrize("lane", ["aiohttp", "native"])
+async def test_one_that_sends_on_reaches_the_one_before_it(takers, lane):
+    takers("first")
+    passing = Passing("passing")
+    interception.register(passing)
+    try:
+        async with Client("https://h", transport=lane) as api:
+            assert (await api.get("/a")).json() == ["passing", "first"]
+    finally:
+        interception.unregister(passing)
+    assert len(passing.seen) == 1
+
+
+@pytest.mark.parametrize("lane", ["aiohttp", "native"])
+async def test_what_one_does_not_take_goes_to_the_one_before_it(takers, lane):
+    takers("first")
+    takers("second", takes=False)
+    async with Client("https://h", transport=lane) as api:
+        assert (await api.get("/a")).json() == "first"

@@ -4,7 +4,7 @@ What was seen is kept for nine waits, the arms: how many retries after such a wa
 After a failure each wait that ends in time has a value:
 
     chance      the share that ended well, with a mild belief that retries help (`_BELIEF`) where little has been seen
-    value       chance x (1 - patience x wait / time left) - price of a retry
+    value       chance x (1 - patience x wait / time left, at most ten seconds) - price of a retry
 
 The wait with the highest value is chosen; if even that is hardly worth anything, or less than what else can be had at
 once (a fallback), there is no retry. It is a multi-armed bandit (epsilon-greedy): a small share of the decisions tries
@@ -23,6 +23,7 @@ Rules:
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
@@ -48,8 +49,9 @@ _BELIEF = 1.0, 0.5  # retries that ended well, and that did not, before any was 
 _PRICE = 0.15  # of a retry: what it costs the host, in successes
 _LEAST = 0.05  # the value from which on a retry is sent
 _SPARE = 0.05  # seconds that an attempt needs after the wait, at the very least
-_HORIZON = 60.0  # seconds: waiting is worth no more where there is more time, or no deadline
+_HORIZON = 10.0  # seconds: waiting costs as if no more were left where there are, or where there is no deadline
 _AGED = 60.0  # seconds after which the age of what was seen is taken into account
+_BIG, _ALMOST_NOTHING = 1e9, 1e-12  # of units and of shares: beyond, numbers would lose their precision
 _IDLE = 600.0  # seconds (rule 5)
 _OTHERS = "other routes"
 _SHARED_FROM = 192  # keys: those after them are shared ones, of one kind of failure each
@@ -153,11 +155,14 @@ def propensities(allowed: int, best: int | None, explore: float) -> list[float]:
 class Seen:
     """What the retries of one key have led to.
 
+    Old retries count less (rule 3): counts are in units, and instead of all of them getting smaller, the unit grows.
+
     Attributes:
-        good: For each wait, how many retries ended well; halves count, and old ones count less (rules 2 and 3).
-        bad: For each wait, how many did not.
-        tried: Retries in all.
-        won: Those that ended well.
+        gains: For each wait, how many retries ended well, in units; halves count (rule 2).
+        losses: For each wait, how many did not, in units.
+        unit: How much one retry counts now.
+        tried: Retries in all, in units.
+        won: Those that ended well, in units.
         asked: Decisions.
         refused: Decisions against a retry.
         best: The wait that was best at the last decision, as a number; None if none was good enough.
@@ -167,11 +172,14 @@ class Seen:
         new: Retries since then.
     """
 
-    __slots__ = ("asked", "at", "bad", "best", "good", "left_of", "new", "refused", "tried", "used", "won")
+    __slots__ = (
+        "asked", "at", "best", "gains", "left_of", "losses", "new", "refused", "tried", "unit", "used", "won",
+    )  # fmt: skip
 
     def __init__(self, now: float) -> None:
-        self.good: list[float] = [0.0] * len(WAITS)
-        self.bad: list[float] = [0.0] * len(WAITS)
+        self.gains: list[float] = [0.0] * len(WAITS)
+        self.losses: list[float] = [0.0] * len(WAITS)
+        self.unit: float = 1.0
         self.tried: float = 0.0
         self.won: float = 0.0
         self.asked: float = 0.0
@@ -182,13 +190,29 @@ class Seen:
         self.left_of: float = 1.0
         self.new: int = 0
 
+    @property
+    def good(self) -> list[float]:
+        """For each wait, how many retries ended well; old ones count less."""
+        return [count / self.unit for count in self.gains]
+
+    @property
+    def bad(self) -> list[float]:
+        """For each wait, how many did not."""
+        return [count / self.unit for count in self.losses]
+
+    def fill(self, good: list[float], bad: list[float], tried: float, won: float) -> None:
+        """Take over what is known from elsewhere, in place of what is known here."""
+        self.gains, self.losses, self.tried, self.won = list(good), list(bad), tried, won
+        self.unit, self.left_of, self.new = 1.0, 1.0, 0
+
     def fade(self, share: float) -> None:
         """Let what was seen count less."""
-        self.good = [count * share for count in self.good]
-        self.bad = [count * share for count in self.bad]
-        self.tried *= share
-        self.won *= share
         self.left_of *= share
+        self.unit /= max(share, _ALMOST_NOTHING)
+        if self.unit > _BIG:
+            kept = self.left_of, self.new
+            self.fill(self.good, self.bad, self.tried / self.unit, self.won / self.unit)
+            self.left_of, self.new = kept
 
     def grow_old(self, now: float) -> None:
         """Let what was seen count less, as time has passed (rule 3); a clock that was set back changes nothing."""
@@ -204,17 +228,18 @@ class Seen:
 
     def add(self, arm: int, *, good: bool) -> None:
         """Take in how a retry after a wait has ended (rule 2)."""
-        self.tried += 1.0
+        unit = self.unit
+        self.tried += unit
         self.new += 1
         if good:
-            self.won += 1.0
-            self.good[arm] += 1.0
+            self.won += unit
+            self.gains[arm] += unit
             if arm + 1 < len(WAITS):
-                self.good[arm + 1] += 0.5
+                self.gains[arm + 1] += unit / 2
         else:
-            self.bad[arm] += 1.0
+            self.losses[arm] += unit
             if arm:
-                self.bad[arm - 1] += 0.5
+                self.losses[arm - 1] += unit / 2
 
 
 class Learning:
@@ -275,7 +300,7 @@ class Learning:
             why = _why_not(key, seen, instead if instead > max(_LEAST, 0.0) else 0.0)
             return Choice(key, None, 0.0, value, chance, why, allowed, None, explored=False, left=left, seen=seen)
         wait = min(most, WAITS[arm] + (LONGEST[arm] - WAITS[arm]) * draws[1])
-        why = _why(seen, arm, best, allowed, explored=explored)
+        why = _why(seen, arm, best, explored=explored)
         if arm != top:
             value = self._value(seen, arm, left)
         return Choice(key, arm, wait, value, chance, why, allowed, best, explored=explored, left=left, seen=seen)
@@ -298,25 +323,29 @@ class Learning:
         return list(self._places.items())
 
     def _rate(self, seen: Seen, left: float | None, most: float) -> tuple[int, int, float]:
-        """Return how many waits are allowed, the best of them, and its value."""
-        until = inf if left is None else left - _SPARE
-        pull = self._patience / min(_HORIZON, max(left, _SPARE) if left is not None else _HORIZON)
-        allowed, top, value = 0, 0, -inf
-        hope, doubt = _BELIEF
-        for wait, longest, good, bad in zip(WAITS, LONGEST, seen.good, seen.bad, strict=True):
-            if longest >= until or (longest > most and allowed):
+        """Return how many waits are allowed, the best of them, and its value; the first is, whatever `most` says."""
+        allowed = len(WAITS) if left is None else bisect_left(LONGEST, left - _SPARE)
+        if most < LONGEST[-1] and allowed:
+            allowed = min(allowed, max(1, bisect_right(LONGEST, most)))
+        if not allowed:
+            return 0, 0, 0.0
+        pull = self._patience / (_HORIZON if left is None or left > _HORIZON else left)
+        top, value = 0, -inf
+        hope, doubt = _BELIEF[0] * seen.unit, _BELIEF[1] * seen.unit
+        for arm, good, bad in zip(range(allowed), seen.gains, seen.losses, strict=False):
+            most_worth = 1.0 - pull * WAITS[arm]
+            if most_worth <= value:
                 break
             good += hope
-            worth = good / (good + bad + doubt) * (1.0 - pull * wait)
+            worth = good / (good + bad + doubt) * most_worth
             if worth > value:
-                top, value = allowed, worth
-            allowed += 1
-        return allowed, top, value - _PRICE if allowed else 0.0
+                top, value = arm, worth
+        return allowed, top, value - _PRICE
 
     def _value(self, seen: Seen, arm: int, left: float | None) -> float:
-        horizon = _HORIZON if left is None else min(_HORIZON, max(left, _SPARE))
-        good = seen.good[arm] + _BELIEF[0]
-        chance = good / (good + seen.bad[arm] + _BELIEF[1])
+        horizon = _HORIZON if left is None or left > _HORIZON else left
+        good = seen.gains[arm] + _BELIEF[0] * seen.unit
+        chance = good / (good + seen.losses[arm] + _BELIEF[1] * seen.unit)
         return chance * (1.0 - self._patience * WAITS[arm] / horizon) - _PRICE
 
     def _seen(self, key: Key, now: float) -> tuple[Key, Seen]:
@@ -376,34 +405,23 @@ def _is_name_of_one(segment: str) -> bool:
     return any(character.isdecimal() for character in segment)
 
 
-def _why(seen: Seen, arm: int, best: int | None, allowed: int, *, explored: bool) -> str:
-    """Say why this wait: "41 of 52 such waits ended well; 0.4 s: 9 of 31"."""
-    good, tried = _counts(seen, arm)
-    text = f"{good} of {tried} such waits ended well" if tried else "no such wait was seen yet"
-    other = _most_seen(seen, arm, allowed)
-    if other is not None:
-        good, tried = _counts(seen, other)
-        text = f"{text}; {WAITS[other]:g} s: {good} of {tried}"
+def _why(seen: Seen, arm: int, best: int | None, *, explored: bool) -> str:
+    """Say why this wait: "41 of 52 such waits ended well; 0 s: 9 of 31"."""
+    unit, good = seen.unit, seen.gains[arm]
+    tried = good + seen.losses[arm]
+    text = f"{good / unit:.0f} of {tried / unit:.0f} such waits ended well" if tried else "no such wait was seen yet"
     if explored and arm != best:
-        return f"to see what it leads to; {text}"
+        text = f"to see what it leads to; {text}"
+    other = best if explored and best is not None else 0
+    good = seen.gains[other]
+    tried = good + seen.losses[other]
+    if tried and other != arm:
+        text = f"{text}; {WAITS[other]:g} s: {good / unit:.0f} of {tried / unit:.0f}"
     return text
 
 
 def _why_not(key: Key, seen: Seen, instead: float) -> str:
     """Say why there is no retry: "1 of 38 retries of 500 on GET /poison ended well"."""
-    text = f"{round(seen.won)} of {round(seen.tried)} retries of {key[1]} on {key[0]} ended well"
+    unit = seen.unit
+    text = f"{seen.won / unit:.0f} of {seen.tried / unit:.0f} retries of {key[1]} on {key[0]} ended well"
     return f"a fallback is worth more now: {text}" if instead else text
-
-
-def _most_seen(seen: Seen, arm: int, allowed: int) -> int | None:
-    """Return the wait of which most is known beside the chosen one; None if nothing is."""
-    other, most = None, 0.5
-    for number in range(allowed):
-        count = seen.good[number] + seen.bad[number]
-        if count > most and number != arm:
-            other, most = number, count
-    return other
-
-
-def _counts(seen: Seen, arm: int) -> tuple[int, int]:
-    return round(seen.good[arm]), round(seen.good[arm] + seen.bad[arm])

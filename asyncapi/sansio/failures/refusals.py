@@ -18,7 +18,8 @@ Rules:
    that began before the first refusal.
 4. Refusals that were seen long ago say nothing of now: after a minute without one, the count begins anew.
 5. A call is held only where the outage is likely to end in its time: what has lasted for some time lasts as long
-   again, as often as not. So it is held for an outage that is up to twice as old as the time that it has left.
+   again, as often as not. So it is held for an outage that is up to twice as old as the time that it has left; and
+   where it has a fallback, as long as that is worth less than to wait, by the estimate that retries go by.
 6. A call that waits alone has only its own attempts to probe with. So each comes when the outage is twice as old as at
    the one before, and the last one when it is `_LAST` times as old, and more.
 7. A host may connect before it can work, and say so (a 5xx). Then those who wait go slowly, until responses are good;
@@ -41,7 +42,14 @@ _OUTLASTS = 2.0  # times the time left (rule 5)
 _LAST = 6.0  # times the age of the outage (rule 6)
 _PAUSE = 0.1  # seconds between two calls, while a host that is back responds with errors (rule 7)
 _SOON = 1.0  # seconds that a host has for its return, at the least (rule 7)
+_PATIENCE, _PRICE = 1.5, 0.15  # as for retries, by default (learned.py)
+_STEPS = 20  # of the time left, in which the end of a wait is looked for
 _UNBOUNDED = 30.0  # seconds that a call without a deadline has
+
+
+def _worth(age: float, left: float) -> float:
+    """What it is worth to wait for a host that has refused for `age` seconds, with so many seconds left (rule 5)."""
+    return left / (left + age) * (1.0 - _PATIENCE * age / left) - _PRICE if left > 0 else 0.0
 
 
 class Refusals:
@@ -53,8 +61,8 @@ class Refusals:
         out: Attempts under way that were let go one by one.
         next: When the next probe may go.
         returning: Whether the host is back, and those who wait go faster and faster.
-        settles: Seconds after which an attempt would have been refused, if it was going to be: four times what a refusal
-            takes.
+        settles: Seconds after which an attempt has a connection, or would have been refused: four times what a
+            refusal takes.
     """
 
     __slots__ = (
@@ -173,16 +181,26 @@ class Refusals:
         """When the next one may go, if nothing is heard until then."""
         if self.returning and self.next > self._all_from:
             return self._all_from
-        return (
-            self.next
-            if self.out < self._room or not (self.refusing or self.returning)
-            else max(self.next, self._verdict + LEASE)
-        )
+        if self.out < self._room or not (self.refusing or self.returning):
+            return self.next
+        return max(self.next, self._verdict + LEASE)
 
-    def worth_waiting(self, now: float, left: float | None) -> bool:
-        """Whether a call with so many seconds left should wait for the host (rule 5)."""
-        known = now <= self._last + _OLD
-        return not known or now - self.since <= _OUTLASTS * (_UNBOUNDED if left is None else left)
+    def worth_waiting(self, now: float, left: float | None, instead: float = 0.0) -> float:
+        """How many seconds a call should wait for the host; 0 if it should not (rule 5).
+
+        Args:
+            now: Now, in seconds.
+            left: Seconds until the deadline; None without one.
+            instead: What else can be had at once, a fallback, is worth so much: from 0 for nothing to 1.
+        """
+        left = _UNBOUNDED if left is None else left
+        age = now - self.since if now <= self._last + _OLD else 0.0
+        if not instead:
+            return left if age <= _OUTLASTS * left else 0.0
+        step, waits = left / _STEPS, 0.0
+        while waits < left and _worth(age + waits, left - waits) >= instead:
+            waits += step
+        return waits
 
     def lasted(self, now: float) -> float:
         """Seconds for which the host has refused connections."""

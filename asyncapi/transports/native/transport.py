@@ -126,7 +126,7 @@ class NativeTransport:
             TransportError: The subclass says what failed.
             ConfigError: Such a request can't be sent; nothing was sent.
         """
-        if interception.active and (carried := await interception.carry(request, self._jar)) is not None:
+        if interception.active and (carried := await interception.carry(request, self, self._jar)) is not None:
             return carried
         if request.call.upgrade is not None:
             handshake: Response = await self._for_upgrades().send(request)
