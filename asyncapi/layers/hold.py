@@ -39,7 +39,7 @@ _SPARE = 0.05  # seconds before its deadline at which a call leaves the queue
 _CONNECTED = frozenset({"send", "headers", "body"})
 _SERVER_ERRORS = 500
 _SOON = 0.001  # seconds
-_UNBOUNDED = 30.0  # seconds that a call without a deadline waits
+_UNBOUNDED = 30.0  # seconds from its beginning for which a call without a deadline is held
 
 
 @dataclass(slots=True)
@@ -259,8 +259,7 @@ def _may_wait(request: Request, line: Line, now: float) -> bool:
 
 def _patience(request: Request, line: Line, now: float) -> float:
     """Seconds that the call should wait (sansio/failures/refusals.py, rule 5)."""
-    left = None if request.deadline is None else max(0.0, request.deadline - now - _SPARE)
-    return line.refusals.worth_waiting(now, left, request.call.instead)
+    return line.refusals.worth_waiting(now, _most(request, now), request.call.instead)
 
 
 async def _wait(request: Request, line: Line, clock: Clock) -> bool:
@@ -293,7 +292,9 @@ async def _wait(request: Request, line: Line, clock: Clock) -> bool:
 
 
 def _most(request: Request, now: float) -> float:
-    return _UNBOUNDED if request.deadline is None else max(0.0, request.deadline - now - _SPARE)
+    """Seconds that the call may wait."""
+    due = request.call.started + _UNBOUNDED if request.deadline is None else request.deadline - _SPARE
+    return max(0.0, due - now)
 
 
 def _still_refused(request: Request, line: Line, now: float, waited: float) -> ConnectError:

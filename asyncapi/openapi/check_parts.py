@@ -23,7 +23,8 @@ _VERSIONS = {
 }  # fmt: skip
 _FLOWS = {
     "implicit": ("authorizationUrl",), "password": ("tokenUrl",), "clientCredentials": ("tokenUrl",),
-    "authorizationCode": ("authorizationUrl", "tokenUrl"), "deviceAuthorization": ("deviceAuthorizationUrl", "tokenUrl"),
+    "authorizationCode": ("authorizationUrl", "tokenUrl"),
+    "deviceAuthorization": ("deviceAuthorizationUrl", "tokenUrl"),
 }  # fmt: skip
 _FLOWS_2 = {
     "implicit": ("authorizationUrl",), "password": ("tokenUrl",), "application": ("tokenUrl",),

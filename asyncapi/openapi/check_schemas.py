@@ -1,6 +1,6 @@
 """Check the schemas of a document: their words, for the version that it is written in.
 
-1. Each version of OpenAPI has its own words: `nullable` is 3.0's, `const` is 3.1's, `x-nullable` stands in for it in 2.0.
+1. Each version of OpenAPI has its own words: `nullable` is 3.0's, `const` is 3.1's, and 2.0 says `x-nullable`.
 2. What is required but not declared is looked for only where nothing else can declare it: not inside `allOf`,
    `anyOf`, `oneOf`, `not` or `if`, whose neighbours may, nor where more properties are described than named.
 """
@@ -175,7 +175,7 @@ def _enum(values: list[Any], at: Place, findings: Findings) -> None:
     if len(kinds) > 1:
         findings.error(
             at, f"the enum mixes {' and '.join(sorted(kinds))}",
-            "In YAML, put quotes around text that looks like a number or true." if "string" in kinds else "Keep one type.",
+            "In YAML, put quotes around text like 1 or true." if "string" in kinds else "Keep one type.",
         )  # fmt: skip
 
 

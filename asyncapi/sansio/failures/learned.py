@@ -55,7 +55,8 @@ _BIG, _ALMOST_NOTHING = 1e9, 1e-12  # of units and of shares: beyond, numbers wo
 _IDLE = 600.0  # seconds (rule 5)
 _OTHERS = "other routes"
 _SHARED_FROM = 192  # keys: those after them are shared ones, of one kind of failure each
-_SEGMENT, _SEGMENTS, _KIND = 32, 12, 48  # characters and segments of a path, characters of a kind that keys keep
+_SEGMENT, _SEGMENTS = 32, 12  # characters and segments of a path that keys keep
+_ROUTE, _KIND = 256, 48  # characters of a route and of a kind
 
 Key = tuple[str, str]
 """Route and kind of failure."""
@@ -376,13 +377,13 @@ def key_of(request: Request, failure: Response | TransportError) -> Key:
     """Name the route and the kind of failure that a retry is learned for (rule 6)."""
     call = request.call
     route = request.route if request.route is not None else route_of(call.original.path)
-    return f"{request.method} {route}", kind_of(failure)
+    return f"{request.method} {route[:_ROUTE]}", kind_of(failure)
 
 
 def kind_of(failure: Response | TransportError) -> str:
     """Name the kind of a failure: its status, the code of its protocol, or the class of its error."""
     if isinstance(failure, Exception):
-        return type(failure).__name__
+        return type(failure).__name__[:_KIND]
     meaning = failure.meaning
     if meaning is not None and meaning.text:
         return str(meaning.shown)[:_KIND]
