@@ -10,7 +10,12 @@ from written_clients import OK, plain
 from asyncapi.cli import app
 from asyncapi.cli.commands import run
 
-DOCUMENT = plain({"/pets": {"get": {"operationId": "pets", "tags": ["pets"], "responses": OK}}, "/b": {"get": {"operationId": "second", "responses": OK}}})
+DOCUMENT = plain(
+    {
+        "/pets": {"get": {"operationId": "pets", "tags": ["pets"], "responses": OK}},
+        "/b": {"get": {"operationId": "second", "responses": OK}},
+    }
+)
 
 
 @pytest.fixture
@@ -40,7 +45,11 @@ def test_a_client_is_written_and_written_again(ask, tmp_path):
 def test_what_a_person_adds_stays_and_what_was_changed_is_named(ask, tmp_path):
     ask("generate", "openapi.json", "-o", "client.py")
     path = tmp_path / "client.py"
-    path.write_text(path.read_text().replace("async def pets(self)", "async def pets(self, mine: int = 1)").replace("class Shop(API):", "X = 1\n\n\nclass Shop(API):"))
+    path.write_text(
+        path.read_text()
+        .replace("async def pets(self)", "async def pets(self, mine: int = 1)")
+        .replace("class Shop(API):", "X = 1\n\n\nclass Shop(API):")
+    )
     code, _, said = ask("generate", "openapi.json", "-o", "client.py", "-q")
     assert (code, said) == (0, "kept: Shop.pets: you have changed it\n")
     assert "X = 1" in path.read_text()

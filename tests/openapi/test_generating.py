@@ -96,7 +96,16 @@ def test_type_checkers_find_nothing(checker, tmp_path):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize(("title", "name"), [("Pet Store API", "PetStore"), ("", "Client1"), ("1Forge", "Api1Forge"), ("The API", "TheAPI"), ("größe", "Größe")])
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Pet Store API", "PetStore"),
+        ("", "Client1"),
+        ("1Forge", "Api1Forge"),
+        ("The API", "TheAPI"),
+        ("größe", "Größe"),
+    ],
+)
 def test_the_client_is_named_after_the_title(title, name):
     made = document()
     made = type(made)(**{**{key: getattr(made, key) for key in made.__dataclass_fields__}, "title": title})
@@ -116,7 +125,12 @@ def test_a_name_that_a_model_has_is_refused_or_avoided():
 
 @pytest.mark.parametrize("word", ["pets", "second", "/b", "GET /b"])
 def test_only_some_operations_are_chosen(word):
-    made = document({"/a": {"get": {"operationId": "first", "responses": OK}}, "/b": {"get": {"operationId": "second", "tags": ["pets"], "responses": OK}}})
+    made = document(
+        {
+            "/a": {"get": {"operationId": "first", "responses": OK}},
+            "/b": {"get": {"operationId": "second", "tags": ["pets"], "responses": OK}},
+        }
+    )
     assert [each.id for each in chosen(made, [word]).operations] == ["second"]
 
 
@@ -125,7 +139,9 @@ def test_a_choice_of_nothing_names_what_is_near():
         generate(one(), only=["cal"])
 
 
-_NAMES = st.text(min_size=0, max_size=8) | st.sampled_from(["self", "class", "list", "date", "id", "Id", "model_config", "json", "None", "Model"])
+_NAMES = st.text(min_size=0, max_size=8) | st.sampled_from(
+    ["self", "class", "list", "date", "id", "Id", "model_config", "json", "None", "Model"]
+)
 _PLAIN = st.sampled_from(["string", "integer", "number", "boolean", "null", "array", "object", "file", "nonsense"])
 _SCHEMAS = st.recursive(
     st.fixed_dictionaries({}, optional={"type": _PLAIN | st.lists(_PLAIN, max_size=3), "format": st.sampled_from(["date", "uuid", "byte", "x"]), "description": st.text(max_size=30), "default": st.none() | st.integers() | st.text(max_size=4), "enum": st.lists(st.none() | st.text(max_size=5) | st.integers() | st.booleans(), max_size=4), "const": st.integers() | st.text(max_size=3), "nullable": st.booleans(), "pattern": st.text(max_size=5), "minimum": st.integers() | st.floats(), "deprecated": st.booleans()})
@@ -137,17 +153,45 @@ _PARAMETERS = st.lists(
     st.fixed_dictionaries({"name": _NAMES, "in": st.sampled_from(["query", "header", "cookie", "path"]), "schema": _SCHEMAS}, optional={"style": st.sampled_from(["form", "deepObject", "pipeDelimited", "matrix"]), "explode": st.booleans(), "required": st.booleans()}),
     max_size=4,
 )  # fmt: skip
-_KINDS = st.sampled_from(["application/json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded", "text/event-stream", "application/octet-stream", "*/*", "x"])
+_KINDS = st.sampled_from(
+    [
+        "application/json",
+        "text/plain",
+        "multipart/form-data",
+        "application/x-www-form-urlencoded",
+        "text/event-stream",
+        "application/octet-stream",
+        "*/*",
+        "x",
+    ]
+)
 
 
 @given(
     schemas=st.fixed_dictionaries({"A": _SCHEMAS, "B": _SCHEMAS}), parameters=_PARAMETERS, kind=_KINDS, given_body=_SCHEMAS,
     answer=_SCHEMAS, name=st.none() | _NAMES, said=st.text(max_size=40), method=st.sampled_from(["get", "post", "delete", "head"]),
 )  # fmt: skip
-@settings(max_examples=int(os.environ.get("GENERATED_DOCUMENTS", "40")), deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_document_becomes_a_module_or_one_clear_error(schemas, parameters, kind, given_body, answer, name, said, method):
-    operation = {"parameters": parameters, "requestBody": body(given_body, kind), "responses": returns(answer, kind), "summary": said, "description": said, "tags": [said]}
-    made = plain({"/x/{id}": {method: {**operation, **({"operationId": name} if name is not None else {})}}}, schemas, info={"title": said, "version": said, "description": said})
+@settings(
+    max_examples=int(os.environ.get("GENERATED_DOCUMENTS", "40")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_any_document_becomes_a_module_or_one_clear_error(
+    schemas, parameters, kind, given_body, answer, name, said, method
+):
+    operation = {
+        "parameters": parameters,
+        "requestBody": body(given_body, kind),
+        "responses": returns(answer, kind),
+        "summary": said,
+        "description": said,
+        "tags": [said],
+    }
+    made = plain(
+        {"/x/{id}": {method: {**operation, **({"operationId": name} if name is not None else {})}}},
+        schemas,
+        info={"title": said, "version": said, "description": said},
+    )
     try:
         found = read(json.dumps(made).encode("utf-8", "surrogatepass"))
     except ConfigError:

@@ -58,14 +58,41 @@ def test_a_formatter_is_no_editor(tool):
 
 def test_additions_stay_everywhere():
     current = FIRST.replace("from enum import", "from enum import")
-    current = current.replace("from asyncapi import API", "import os  # mine\nfrom collections import OrderedDict\n\nfrom asyncapi import API")
-    current = current.replace("class Shop(API):", "TIMEOUT = 3\n\n\nclass Mine(Pet):\n    extra: int = 1\n\n\nclass Shop(API):")
-    current = current.replace('    name: str | None = None', '    name: str | None = None\n\n    def shout(self) -> str:\n        return (self.name or "").upper()')
-    current = current.replace("    @get(\"/b\")", '    # my own\n    async def both(self) -> None:\n        """Mine."""\n        await self.first()\n\n    @get("/b")')
+    current = current.replace(
+        "from asyncapi import API", "import os  # mine\nfrom collections import OrderedDict\n\nfrom asyncapi import API"
+    )
+    current = current.replace(
+        "class Shop(API):", "TIMEOUT = 3\n\n\nclass Mine(Pet):\n    extra: int = 1\n\n\nclass Shop(API):"
+    )
+    current = current.replace(
+        "    name: str | None = None",
+        '    name: str | None = None\n\n    def shout(self) -> str:\n        return (self.name or "").upper()',
+    )
+    current = current.replace(
+        '    @get("/b")',
+        '    # my own\n    async def both(self) -> None:\n        """Mine."""\n        await self.first()\n\n    @get("/b")',
+    )
     current = current.replace(FIRST_LINE, "def helper() -> int:\n    return 1\n\n\n# bye\n\n" + FIRST_LINE)
-    new = source({"/a": {"get": operation("first", summary="New words")}, "/b": {"get": operation("second")}, "/c": {"get": operation("third")}}, {"Pet": pet(age={"type": "integer"}), "Tag": pet()})
+    new = source(
+        {
+            "/a": {"get": operation("first", summary="New words")},
+            "/b": {"get": operation("second")},
+            "/c": {"get": operation("third")},
+        },
+        {"Pet": pet(age={"type": "integer"}), "Tag": pet()},
+    )
     made, report = again(current, new)
-    for words in ("import os  # mine", "from collections import OrderedDict", "TIMEOUT = 3", "class Mine(Pet)", "def shout", "# my own\n", "async def both", "def helper", "# bye"):
+    for words in (
+        "import os  # mine",
+        "from collections import OrderedDict",
+        "TIMEOUT = 3",
+        "class Mine(Pet)",
+        "def shout",
+        "# my own\n",
+        "async def both",
+        "def helper",
+        "# bye",
+    ):
         assert words in made, words
     assert "New words" in made
     assert report.kept == {}

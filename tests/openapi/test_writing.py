@@ -51,6 +51,10 @@ def test_a_model_that_the_client_keeps_using_stays_in_a_package(tmp_path):
     out = f"{tmp_path}/shop/"
     write(planned(drafted(document(None, schemas)), out))
     path = tmp_path / "shop" / "client.py"
-    path.write_text(path.read_text().replace("from asyncapi import", "from .models import Pet\nfrom asyncapi import").replace("class Shop(API):", "MINE: type[Pet] = Pet\n\n\nclass Shop(API):"))
+    path.write_text(
+        path.read_text()
+        .replace("from asyncapi import", "from .models import Pet\nfrom asyncapi import")
+        .replace("class Shop(API):", "MINE: type[Pet] = Pet\n\n\nclass Shop(API):")
+    )
     write(planned(drafted(document()), out))
     assert "class Pet(Model)" in (tmp_path / "shop" / "models.py").read_text()
