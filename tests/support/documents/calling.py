@@ -223,7 +223,7 @@ async def _finished(made: Any) -> None:
                 return
     elif isinstance(made, Stream):
         async with made as stream:
-            async for _ in stream.chunks():
+            async for _ in stream.bytes():
                 pass
     else:
         await made
