@@ -28,7 +28,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       transports.upload, transports.native.http3.alternatives,
                                       transports.native.exchange, transports.native.origins,
                                       transports.native.sending, transports.native.transport,
-                                      layers.chaos: "connect" to "body"
+                                      layers.chaos, testing.carrying: "connect" to "body"
                                       speakers.rpc.channel_attempt: "headers"
                                       layers.singleflight: that of the flight
     queued                            layers.auth, layers.concurrency, layers.hold, scheduling.token_queue: they add
