@@ -56,6 +56,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from asyncapi.client.limits import weigher
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
@@ -71,7 +72,7 @@ from asyncapi.layers.idempotency import body_snapshot, outcome
 from asyncapi.layers.pace import pace
 from asyncapi.layers.principal import principal
 from asyncapi.layers.propagation import propagation
-from asyncapi.layers.rate import rate, weigh
+from asyncapi.layers.rate import rate
 from asyncapi.layers.redirect import redirect
 from asyncapi.layers.retry import retry
 from asyncapi.layers.singleflight import singleflight
@@ -262,7 +263,7 @@ def _rate(state: ClientState) -> Iterator[Step]:
     for by, limits, limiters in state.limiters:
         text = ", ".join(f"{limit.amount:g} per {limit.per:g} s" for limit in limits)
         by_host = by == "host"
-        layer = rate(limiters, weigh(limits), state.clock, by_host=by_host, max_queue=state.settings.max_queue)
+        layer = rate(limiters, weigher(limits), state.clock, by_host=by_host, max_queue=state.settings.max_queue)
         yield Step("rate", f"{text} for {'each host' if by_host else 'the client'}", layer)
 
 
