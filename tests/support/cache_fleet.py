@@ -48,6 +48,9 @@ class Member:
             [sys.executable, "-c", _PROGRAM, json.dumps([base, kind, place, options])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
+
+    def wait(self) -> None:
+        """Wait until it is ready."""
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "ready\n"
 
@@ -85,6 +88,8 @@ def members(number: int, base: str, kind: str, place: str, **options: Any) -> It
     try:
         for _ in range(number):
             fleet.append(Member(base, kind, place, **options))
+        for member in fleet:
+            member.wait()
         yield fleet
     finally:
         for member in fleet:
