@@ -13,40 +13,28 @@ Rules:
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from asyncapi.errors import ConfigError
-from asyncapi.messages.request import Body
-from asyncapi.testing.carrying import LOOP_CLOCK, received
-from asyncapi.testing.cassettes import conditions, files
-from asyncapi.testing.cassettes.exchange import Exchange, plain
-from asyncapi.testing.cassettes.masked import masked
-from asyncapi.testing.cassettes.masking import Secrets, highest
-from asyncapi.testing.cassettes.recording import recorded
-from asyncapi.testing.cassettes.replaying import replayed
-from asyncapi.testing.cassettes.rows import row_of
+from asyncapi.testing.cassettes import conditions
+from asyncapi.testing.cassettes.masking import Secrets
+from asyncapi.testing.cassettes.tape import Tape
 from asyncapi.testing.cassettes.tape_transport import TapeTransport
-from asyncapi.testing.cassettes.unmatched import why_unmatched
-from asyncapi.testing.mock_calls import MockCall
 from asyncapi.testing.mocked_api import UnmatchedCall
-from asyncapi.testing.rpc_wire import is_stream
 from asyncapi.transports import interception
-from asyncapi.transports.mock import MockTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from os import PathLike
     from re import Pattern
     from types import TracebackType
 
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
-    from asyncapi.testing.matching import Condition
+    from asyncapi.testing.cassettes.exchange import Exchange
     from asyncapi.transports.interception import Network
-    from asyncapi.transports.mock_socket import MockSocket
     from asyncapi.types import Transport
 
     Mask = str | Pattern[str] | Callable[[str], str]
@@ -82,7 +70,6 @@ class Cassette:
     Attributes:
         path: As above.
         mode: As above.
-        failed: Whether the run has failed; what ends the `with` block with an exception sets it.
 
     Raises:
         ConfigError: A setting makes no sense, or the file is no cassette.
@@ -102,53 +89,57 @@ class Cassette:
     ) -> None:
         self.path: Path = Path(path)
         self.mode: str = _OTHER_NAMES.get(mode, mode)
-        self.failed: bool = False
         if self.mode not in MODES:
             raise ConfigError(f"mode={mode!r}: give one of {', '.join(MODES)}")
-        self._parts = _parts(match_on)
-        self._ignored = conditions.IGNORED | {name.lower() for name in _several(ignore)}
+        masks = mask if isinstance(mask, str) or not hasattr(mask, "__iter__") else list(mask)
         self._only = [each.lower() for each in _several(only)]
-        self._masks = mask if isinstance(mask, str) or not hasattr(mask, "__iter__") else list(mask)
-        self._keep = _several(keep)
-        self._repeats = repeats
-        self._lock = threading.Lock()
-        self._seen: files.Recording | None = None
-        self._old: list[tuple[Exchange, list[Condition]]] = []
-        self._new: list[Exchange] = []
-        self._saved = 0
-        self._records = False
         self._started = False
-        self._problems: list[UnmatchedCall] = []
-        self._secrets = Secrets(self._masks, self._keep)
+        self._tape = Tape(
+            self.path,
+            self.mode,
+            partial(Secrets, masks, _several(keep)),
+            parts=_parts(match_on),
+            ignored=conditions.IGNORED | {name.lower() for name in _several(ignore)},
+            repeats=repeats,
+        )
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run has failed; what ends the `with` block with an exception sets it."""
+        return self._tape.failed
+
+    @failed.setter
+    def failed(self, failed: bool) -> None:
+        self._tape.failed = failed
 
     # --- what tests ask ----------------------------------------------------------------------------------------------
 
     @property
     def exchanges(self) -> Sequence[Exchange]:
         """All exchanges: those of the file, then those that were recorded in this run."""
-        self._load()
-        return [*(exchange for exchange, _ in self._old), *self._new]
+        self._tape.load()
+        return [*(exchange for exchange, _ in self._tape.old), *self._tape.new]
 
     @property
     def played(self) -> int:
         """How many attempts were replayed."""
-        return sum(exchange.played for exchange, _ in self._old) - self._saved
+        return sum(exchange.played for exchange, _ in self._tape.old) - self._tape.saved
 
     @property
     def recorded(self) -> int:
         """How many attempts were recorded in this run."""
-        return len(self._new) + self._saved
+        return len(self._tape.new) + self._tape.saved
 
     @property
     def unused(self) -> list[str]:
         """The exchanges of the file that nothing has asked for: method, URL and status of each."""
-        self._load()
-        return [exchange.name for exchange, _ in self._old if not exchange.played]
+        self._tape.load()
+        return [exchange.name for exchange, _ in self._tape.old if not exchange.played]
 
     @property
     def problems(self) -> list[str]:
         """What no exchange fitted, as messages."""
-        return [str(problem) for problem in self._problems]
+        return [str(problem) for problem in self._tape.problems]
 
     def transport(self, transport: Transport | str | None = None) -> Transport:
         """Make a transport for one client, which records and replays here at all times.
@@ -166,7 +157,7 @@ class Cassette:
         Raises:
             ConfigError: The file is no cassette.
         """
-        self._load()
+        self._tape.load()
         self._started = True
         interception.register(self)
 
@@ -185,7 +176,7 @@ class Cassette:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.failed = self.failed or kind is not None or bool(self._problems)
+        self.failed = self.failed or kind is not None or bool(self._tape.problems)
         self.stop()
         if kind is None:
             self.check()
@@ -196,7 +187,7 @@ class Cassette:
         Raises:
             UnmatchedCall: One fitted none, and the code under test has gone on.
         """
-        problems, self._problems = self._problems, []
+        problems, self._tape.problems = self._tape.problems, []
         if len(problems) == 1:
             raise problems[0]
         if problems:
@@ -204,8 +195,8 @@ class Cassette:
 
     def excuse(self, error: BaseException | None = None) -> list[str]:
         """Drop what `check` would tell, and return the problems but for this error: the test has failed anyway."""
-        told = [str(problem) for problem in self._problems if problem is not error]
-        self._problems.clear()
+        told = [str(problem) for problem in self._tape.problems if problem is not error]
+        self._tape.problems.clear()
         return told
 
     def closed(self, *, failed: bool) -> None:
@@ -215,7 +206,7 @@ class Cassette:
             failed: Whether an exception closes it.
         """
         if not self._started:
-            self.failed = self.failed or failed or bool(self._problems)
+            self.failed = self.failed or failed or bool(self._tape.problems)
             self.save()
 
     def save(self) -> None:
@@ -224,26 +215,7 @@ class Cassette:
         Raises:
             ConfigError: The file can't be written.
         """
-        seen = self._load()
-        with self._lock:
-            new = [exchange for exchange in self._new if exchange.is_good or not self.failed]
-            over = self.mode == "all"
-            finishes = seen.unfinished and not self.failed and self.mode in {"once", "new"}
-            if not new and not finishes:
-                return
-            if over and self.failed and seen.text and not seen.unfinished:
-                return
-            old = [] if over else [row_of(exchange) for exchange, _ in self._old]
-            written = masked(new, self._secrets)
-            rows = [row_of(exchange) for exchange in written]
-            unfinished = self.failed and not (seen.text and not seen.unfinished)
-            files.save(self.path, [*old, *rows], seen, unfinished=unfinished)
-            self._seen = files.load(self.path)
-            for exchange in written:
-                exchange.played = 1
-                self._old.append((exchange, self._asked(exchange)))
-            self._new = [exchange for exchange in self._new if all(exchange is not each for each in new)]
-            self._saved += len(new)
+        self._tape.save()
 
     # --- what the transports ask -------------------------------------------------------------------------------------
 
@@ -253,101 +225,11 @@ class Cassette:
 
     async def send(self, request: Request, network: Network) -> Response:
         """As of an `Interceptor`: replay an exchange that fits, or record a new one."""
-        self._secrets.learn(request)
-        self._load()
-        if self._old and self.mode != "all":
-            call = await received(request)
-            exchange = self._taken(call)
-            if exchange is not None:
-                return await self._replay(exchange, request, call)
-            if isinstance(request.content, Body) and not is_stream(request):
-                request, network = _read_before(request, network, call.content)
-            if not self._records:
-                raise self._noted(self._why(call))
-        elif not self._records:
-            raise self._noted(self._why(await received(request)))
-        return await self._record(request, network)
-
-    async def _record(self, request: Request, network: Network) -> Response:
-        content = request.content if isinstance(request.content, bytes) else b""
-        exchange = Exchange(
-            request.method,
-            str(request.target),
-            plain(request.headers),
-            content,
-            websocket=request.call.upgrade is not None,
-        )
-        with self._lock:
-            self._new.append(exchange)
-        try:
-            return await recorded(request, network, exchange)
-        finally:
-            if not exchange.status and exchange.failure is None:  # neither: a wrong setting
-                with self._lock:
-                    self._new.remove(exchange)
-
-    async def _replay(self, exchange: Exchange, request: Request, call: MockCall) -> Response:
-        async def respond(request: Request) -> Response | MockSocket:
-            return await replayed(exchange, request, self._ignored, self._noted)
-
-        if request.call.before_write is not None:
-            request.call.before_write()
-        whole = request if is_stream(request) else request.copy(content=call.content or None)
-        carrier = MockTransport(respond, clock=LOOP_CLOCK)
-        try:
-            response = await carrier.send(whole)
-        finally:
-            await carrier.aclose()
-        response.request, response.target, response.http_version = request, request.target, exchange.version
-        return response
-
-    def _taken(self, call: MockCall) -> Exchange | None:
-        """Take the exchange that fits best (rule 2)."""
-        with self._lock:
-            best: Exchange | None = None
-            how = (False, -1)
-            for exchange, asked in self._old:
-                if exchange.played and not self._repeats:
-                    continue
-                if exchange.websocket != call.is_handshake or any(each.difference(call) for each in asked):
-                    continue
-                fits = conditions.likeness(exchange, call)
-                if best is None or (not exchange.played, *fits) > (not best.played, *how):
-                    best, how = exchange, fits
-                elif self._repeats and exchange.played and best.played:
-                    best = exchange
-            if best is not None:
-                best.played += 1
-            return best
-
-    # --- inner -------------------------------------------------------------------------------------------------------
-
-    def _load(self) -> files.Recording:
-        if self._seen is None:
-            with self._lock:
-                seen = files.load(self.path)
-                self._old = [(exchange, self._asked(exchange)) for exchange in seen.exchanges]
-                fresh = not seen.text or seen.unfinished
-                self._records = self.mode in {"new", "all"} or (self.mode == "once" and fresh)
-                self._secrets = Secrets(self._masks, self._keep, highest(seen.text))
-                self._seen = seen
-        return self._seen
-
-    def _asked(self, exchange: Exchange) -> list[Condition]:
-        return conditions.conditions_of(exchange, self._parts, self._ignored)
-
-    def _why(self, call: MockCall) -> str:
-        text = why_unmatched(call, self._old, self.path, self.mode, exists=bool(self._load().text))
-        return str(self._secrets.swept(self._secrets.text(text)))
-
-    def _noted(self, message: str) -> UnmatchedCall:
-        problem = UnmatchedCall(message)
-        self._problems.append(problem)
-        return problem
+        return await self._tape.send(request, network)
 
     def __repr__(self) -> str:
-        counts = Counter(played=self.played, recorded=self.recorded)
-        return f"<Cassette {str(self.path)!r} {self.mode}, {counts['played']} replayed, {counts['recorded']} recorded>"
+        counts = f"{self.played} replayed, {self.recorded} recorded"
+        return f"<Cassette {str(self.path)!r} {self.mode}, {counts}>"
 
 
 def _parts(match_on: Iterable[str]) -> frozenset[str]:
@@ -361,18 +243,3 @@ def _parts(match_on: Iterable[str]) -> frozenset[str]:
 
 def _several(names: Iterable[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
-
-
-def _read_before(request: Request, network: Network, content: bytes) -> tuple[Request, Network]:
-    """Return a request, and a way to send it, whose body was read to be compared."""
-
-    async def pieces() -> AsyncIterator[bytes]:
-        yield content
-
-    length = request.content.length if isinstance(request.content, Body) else None
-    body = Body(pieces, length=length, rewindable=True)
-
-    async def again(other: Body | None) -> Response:
-        return await network(other or body)
-
-    return request.copy(content=body), again

@@ -66,16 +66,20 @@ def load(path: Path) -> Recording:
         raise ConfigError(f"{path}: can't be read as a cassette: {error}") from error
     data = _parsed(path, text)
     try:
-        if is_vcr(data):
-            return Recording(vcr_exchanges(data), text=text)
-        if not isinstance(data, dict) or "cassette" not in data:
-            raise ValueError("it has neither `cassette:`, as ours begin, nor vcrpy's `interactions:`")
-        if data["cassette"] != FORMAT:
-            raise ValueError(f"format {data['cassette']!r} is of another version of asyncapi, which reads {FORMAT}")
-        rows = list(data.get("exchanges") or ())
-        exchanges = [_exchange(number, row) for number, row in enumerate(rows, 1)]
+        return _read(data, text)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{path}: no cassette: {_short(error)}") from error
+
+
+def _read(data: Any, text: str) -> Recording:
+    if is_vcr(data):
+        return Recording(vcr_exchanges(data), text=text)
+    if not isinstance(data, dict) or "cassette" not in data:
+        raise ValueError("it has neither `cassette:`, as ours begin, nor vcrpy's `interactions:`")
+    if data["cassette"] != FORMAT:
+        raise ValueError(f"format {data['cassette']!r} is of another version of asyncapi, which reads {FORMAT}")
+    rows = list(data.get("exchanges") or ())
+    exchanges = [_exchange(number, row) for number, row in enumerate(rows, 1)]
     return Recording(exchanges, rows, bool(data.get("unfinished")), text)
 
 

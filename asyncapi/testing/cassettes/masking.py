@@ -3,7 +3,7 @@
 Rules:
 1. Every secret becomes `***` and a number of its own, everywhere it stands: a token of a response and the header that
    carries it later stay the same.
-2. A secret is known by its name (headers, cookies, the query, forms, JSON, XML, multipart, GraphQL arguments), because a
+2. A secret is known by its name (headers, cookies, the query, forms, JSON, XML, multipart, GraphQL), because a
    credential has put it there, or because the user's patterns say so. What is known is then looked for in everything
    else: a server may echo it.
 3. Only the secret is replaced: the scheme of `Authorization`, the names and attributes of cookies stay.
@@ -53,8 +53,8 @@ class Secrets:
     """The secrets of one cassette.
 
     Args:
-        mask: What else is secret: a name of a header, a parameter or a field; a pattern, of which all groups are masked,
-            or all of it where it has none; a function that takes text and returns it masked.
+        mask: What else is secret: a name of a header, a parameter or a field; a pattern, whose groups are masked, or
+            all of it where it has none; a function that takes text and returns it masked.
         keep: Names that are no secrets, whatever they sound like.
         taken: The highest number of a mask that the file has.
     """

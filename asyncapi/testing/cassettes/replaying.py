@@ -21,7 +21,6 @@ from asyncapi.messages.response import Response
 from asyncapi.testing.cassettes.conditions import same_bytes, unlike
 from asyncapi.testing.cassettes.exchange import SENT
 from asyncapi.testing.cassettes.recording import consistent
-from asyncapi.testing.mocked_api import UnmatchedCall
 from asyncapi.testing.sockets import socket
 from asyncapi.transports import upload
 from asyncapi.transports.mock import body_of
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from asyncapi.messages.request import Request
     from asyncapi.testing.cassettes.exchange import Exchange
+    from asyncapi.testing.mocked_api import UnmatchedCall
     from asyncapi.transports.mock_socket import MockSocket, Peer
 
     Complain = Callable[[str], UnmatchedCall]
@@ -152,6 +152,6 @@ def _unlike(recorded: str | bytes, sent: str | bytes, ignored: Collection[str]) 
     a, b = (each if isinstance(each, bytes) else each.encode() for each in (recorded, sent))
     try:
         text = unlike(json.loads(a), json.loads(b), ignored)
-        return f"in the JSON, {text}" if text else ""
     except ValueError:
         return "" if same_bytes(a, b) else f"{sent!r:.100}, not {recorded!r:.100}"
+    return f"in the JSON, {text}" if text else ""

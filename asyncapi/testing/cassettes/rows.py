@@ -113,7 +113,7 @@ def _mapping(fields: Fields) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     names: dict[str, str] = {}
     for name, value in fields:
-        name = names.setdefault(name.lower(), name)  # noqa: PLW2901 - one spelling for all of its lines
+        name = names.setdefault(name.lower(), name)
         if name not in rows:
             rows[name] = value
         elif isinstance(rows[name], list):

@@ -1,15 +1,17 @@
 """Read the cassettes of vcrpy (format 1), whichever of its stubs has written them.
 
 Rules:
-1. Headers are lists of values, or single ones; bodies are text, base64 (`base64_string`, of the JSON serializer), bytes,
+1. Headers are lists of values, or single ones; bodies are text, bytes, base64 (`base64_string` of the JSON serializer),
    or `{"string": ...}` of these.
 2. A body that is still coded as its Content-Encoding says is decoded; one that is not any longer stays. vcrpy's stubs
    write either.
-3. What a server sent twice under one name is two fields.
+3. The stub of aiohttp notes a request's `json=` or `data=` as data: it is compared with JSON and with forms.
+4. What a server sent twice under one name is two fields.
 """
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from typing import Any
 
@@ -52,7 +54,7 @@ def _exchange(row: dict[str, Any]) -> Exchange:
         str(request["method"]).upper(),
         str(request.get("uri", request.get("url"))),
         _fields(request.get("headers")),
-        _body(request.get("body")),
+        _request_body(request.get("body")),
         status=int(status),
         version={10: "1.0", 11: "1.1", 20: "2"}.get(response.get("protocol_version", response.get("version")), ""),
         fields=fields,
@@ -60,6 +62,15 @@ def _exchange(row: dict[str, Any]) -> Exchange:
         finished=True,
         read=True,
     )
+
+
+def _request_body(value: Any) -> bytes:
+    """Read what was sent; the stub of aiohttp writes what its caller gave for JSON or a form, not the bytes."""
+    if isinstance(value, dict) and set(value).isdisjoint({"string", "base64_string", "base64"}):
+        return json.dumps(value, default=_text).encode()
+    if isinstance(value, list) and not all(isinstance(each, bytes) for each in value):
+        return json.dumps(value, default=_text).encode()
+    return _body(value)
 
 
 def _body(value: Any) -> bytes:
