@@ -292,7 +292,7 @@ async def main():
             if number % 7 == 0:
                 store.drop(f"key {number * 3 % 500}")
         await asyncio.sleep(0.001)
-        if not store._unwritten:
+        if number % 400 == 0:
             print(number, flush=True)
 
 asyncio.run(main())
