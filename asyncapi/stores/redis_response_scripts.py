@@ -26,12 +26,13 @@ end
 # Read keys, and write down that they were used. KEYS: used; the keys. ARGV: expiry (ms).
 # Returns for each key its fields and values in turn.
 READ: Final = """
-local now, found = tonumber(redis.call('TIME')[1]), {}
+local t, found = redis.call('TIME'), {}
+local now = t[1] + t[2] / 1000000
 for i = 2, #KEYS do
   found[i - 1] = redis.call('HGETALL', KEYS[i])
   local at = tonumber(redis.call('ZSCORE', KEYS[1], KEYS[i]))
   if at and at + 60 < now then
-    redis.call('ZADD', KEYS[1], now, KEYS[i])
+    redis.call('ZADD', KEYS[1], string.format('%.6f', now), KEYS[i])
     redis.call('PEXPIRE', KEYS[i], ARGV[1])
   end
 end
@@ -44,7 +45,8 @@ return found
 STORE: Final = (
     """
 local used, sizes, total, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local now = tonumber(redis.call('TIME')[1])
+local t = redis.call('TIME')
+local now = t[1] + t[2] / 1000000
 local expiry, bound, gone = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 """
     + _REMOVE
@@ -61,7 +63,7 @@ if size == 0 then
 else
   redis.call('INCRBY', total, size - (tonumber(redis.call('HGET', sizes, key)) or 0))
   redis.call('HSET', sizes, key, size)
-  redis.call('ZADD', used, now, key)
+  redis.call('ZADD', used, string.format('%.6f', now), key)
   redis.call('PEXPIRE', key, expiry)
 end
 local evicted = 0

