@@ -105,20 +105,9 @@ class ClientState:
         self.flights: Flights | None = Flights() if settings.single_flight else None
         self.cached: Counts | None = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
-        self.lines: Keyed[Line] | None = None
-        if settings.retry is not None and settings.retry.policy is not None and settings.retry.policy.hold:
-            from asyncapi.layers.hold import Line  # noqa: PLC0415 - most clients learn no retries
-
-            self.lines = Keyed(partial(Line, clock), busy=lambda line: line.busy)
+        self.lines: Keyed[Line] | None = self._start_lines()
         self.learned: dict[Learned, LearnedRetries] = {}
-        self.background: Background | None = Background(clock) if settings.cache is not None else None
-        self.answers: Answers[Any] | None = None
-        self.lasting: Lasting | None = None
-        if settings.cache is not None or settings.fallback:
-            self.answers = Answers(_STALE_ROOM if settings.cache is None else settings.cache.room)
-        if settings.cache is not None and settings.cache.store is not None:
-            self.lasting = settings.cache.store.responses(settings.cache.room)
-        self.turns: Turns | None = _turns(self.lasting, clock) if settings.single_flight else None
+        self._start_cache()
 
     def _start_endpoints(self) -> EndpointSet | None:
         if self.settings.endpoints is None:
@@ -130,6 +119,26 @@ class ClientState:
         if self._cookies is not None:
             self._cookies = cookies_everywhere(endpoints, self._cookies)
         return endpoints
+
+    def _start_cache(self) -> None:
+        """Start what keeps responses, for the cache and for fallbacks to the last good one."""
+        cache = self.settings.cache
+        self.background: Background | None = Background(self.clock) if cache is not None else None
+        self.answers: Answers[Any] | None = None
+        self.lasting: Lasting | None = None
+        if cache is not None or self.settings.fallback:
+            self.answers = Answers(_STALE_ROOM if cache is None else cache.room)
+        if cache is not None and cache.store is not None:
+            self.lasting = cache.store.responses(cache.room)
+        self.turns: Turns | None = _turns(self.lasting, self.clock) if self.settings.single_flight else None
+
+    def _start_lines(self) -> Keyed[Line] | None:
+        policy = None if self.settings.retry is None else self.settings.retry.policy
+        if policy is None or not policy.hold:
+            return None
+        from asyncapi.layers.hold import Line  # noqa: PLC0415 - most clients learn no retries
+
+        return Keyed(partial(Line, self.clock), busy=lambda line: line.busy)
 
     async def lessons(self, policy: Learned, host: str) -> Lessons:
         """Begin what a call to a host learns of its retries; calls with equal policies learn together."""

@@ -7,18 +7,21 @@ already: they would count twice.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
+from asyncapi.errors import ConfigError
 from asyncapi.scheduling.token_queue import Limiter, wait_for_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.scheduling.wait_queue import Weights
+    from asyncapi.settings import RateLimit
     from asyncapi.types import Layer, Send
 
 
@@ -71,3 +74,23 @@ def _give_back(limiter: Limiter, weights: Weights, age: float) -> None:
     for bucket, weight in zip(limiter.buckets, weights, strict=True):
         bucket.give_back(max(0.0, weight - age / bucket.interval))
     limiter.look_again()
+
+
+def weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:
+    """Return what says how many tokens an attempt takes from the bucket of each of these limits."""
+    scales = [limit.weight for limit in limits]
+    if not any(scales):
+        ones = (1.0,) * len(scales)
+        return lambda _: ones
+    return lambda request: tuple(1.0 if scale is None else _checked(scale(request)) for scale in scales)
+
+
+def _checked(weight: float) -> float:
+    """Check what a user's `weight` function returned.
+
+    Raises:
+        ConfigError: It isn't a weight: the limit would be broken for good.
+    """
+    if not 0 <= weight < inf:
+        raise ConfigError(f"RateLimit(weight=...) gave {weight!r}: it must be a number, 0 or more")
+    return weight

@@ -56,8 +56,12 @@ class Piece:
 
     def names(self) -> set[str]:
         """Return every name that it uses, in quoted annotations too."""
-        found = set()
-        for node in self.nodes:
+        nodes: list[ast.AST] = list(self.nodes)
+        found: set[str] = set()
+        if self.members is not None and isinstance(head := self.nodes[0], ast.ClassDef):
+            nodes = [*head.bases, *head.keywords, *head.decorator_list]
+            found = found.union(*(one.names() for one in self.members))
+        for node in nodes:
             for one in ast.walk(node):
                 if isinstance(one, ast.Name):
                     found.add(one.id)

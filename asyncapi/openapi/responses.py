@@ -139,7 +139,7 @@ def _whole(operation: Operation, replies: list[tuple[str, Reply]], schemas: Sche
         return Result("Response")
     if "bytes" in types and (len(types) > 1 or empty):
         return Result("Response")
-    text = " | ".join(one for one in types if one != "None")
+    text = " | ".join(one for one in types if one != "None") or "None"
     return Result(
         with_none(text) if empty else text,
         accept="" if media_type(accept) == "application/json" and len(types) > 1 else accept,

@@ -94,12 +94,11 @@ def test_retries_that_hardly_ever_end_well_give_way_at_once_and_say_so():
         await asyncio.sleep(0.01)
         return reply(503)
 
-    ended = calls(handler, seconds=60.0)
+    ended = calls(handler, seconds=60.0, retry=Retry(policy=Learned(), budget=None))
     late = [(took, one) for began, took, one in ended if began > 50.0]
     assert sum(took for took, _ in late) / len(late) < 1.0
-    why = next(one.degraded for took, one in late if took < 0.1)
-    assert "after 503: " in why
-    assert "retries of 503" in why
+    reasons = [one.degraded for took, one in late if took < 0.1]
+    assert any("after 503: " in why and "retries of 503" in why for why in reasons)
 
 
 def test_another_place_is_taken_as_soon():

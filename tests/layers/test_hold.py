@@ -1,6 +1,7 @@
 """While a host refuses connections one call probes it, and the others wait in order, within their time."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_without_it_they_fail_or_try_for_themselves():
 def test_probes_go_one_at_a_time_and_later_and_later():
     host, *_ = down(seconds=9.0, host=Host(1.0, 9.0))
     probes = [when for when, _ in host.refused if when > 1.5]
-    gaps = [after - before for before, after in zip(probes, probes[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(probes)]
     assert min(gaps) >= 0.05
     assert gaps[-1] > 3 * gaps[0]
     assert max(gaps) <= 3.1

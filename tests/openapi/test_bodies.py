@@ -11,7 +11,11 @@ from asyncapi.openapi.generating import generate
 from asyncapi.testing import run
 
 TEXT = {"type": "string"}
-PET = {"type": "object", "required": ["name"], "properties": {"name": TEXT, "tag": TEXT, "nick": {"type": ["string", "null"]}}}
+PET = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": TEXT, "tag": TEXT, "nick": {"type": ["string", "null"]}},
+}
 FILE = {"type": "string", "format": "binary"}
 
 
@@ -27,7 +31,9 @@ def posted(schema, kind="application/json", *args, schemas=None, required=True, 
 
 
 def test_a_model_sends_what_is_set_and_null_only_where_it_may_be():
-    wire = posted(ref("Pet"), "application/json", lambda made: made.Pet(name="Rex", tag=None, nick=None), schemas={"Pet": PET})
+    wire = posted(
+        ref("Pet"), "application/json", lambda made: made.Pet(name="Rex", tag=None, nick=None), schemas={"Pet": PET}
+    )
     assert json.loads(wire.body) == {"name": "Rex", "nick": None}
     wire = posted(ref("Pet"), "application/json", lambda made: made.Pet(name="Rex"), schemas={"Pet": PET})
     assert json.loads(wire.body) == {"name": "Rex"}
@@ -60,7 +66,11 @@ def test_a_form_has_a_parameter_for_each_property():
 
 
 def test_a_file_is_uploaded_beside_the_fields():
-    schema = {"type": "object", "required": ["photo"], "properties": {"photo": FILE, "more": {"type": "array", "items": FILE}, "meta": ref("Pet"), "title": TEXT}}
+    schema = {
+        "type": "object",
+        "required": ["photo"],
+        "properties": {"photo": FILE, "more": {"type": "array", "items": FILE}, "meta": ref("Pet"), "title": TEXT},
+    }
     wire = posted(
         schema, "multipart/form-data", photo=("a.png", b"PNG"), more=[b"1", b"2"], title="T",
         meta=lambda made: made.Pet(name="Rex"), schemas={"Pet": PET},
@@ -77,7 +87,12 @@ def test_a_multipart_form_without_files_stays_one():
 
 @pytest.mark.parametrize(
     ("kind", "value", "sent"),
-    [("application/octet-stream", b"\x00", b"\x00"), ("text/plain", "ä", "ä".encode()), ("application/xml", "<a/>", b"<a/>"), ("image/png", b"P", b"P")],
+    [
+        ("application/octet-stream", b"\x00", b"\x00"),
+        ("text/plain", "ä", "ä".encode()),
+        ("application/xml", "<a/>", b"<a/>"),
+        ("image/png", b"P", b"P"),
+    ],
 )
 def test_other_content_goes_out_as_it_is(kind, value, sent):
     wire = posted({"type": "string"}, kind, value)
@@ -98,7 +113,30 @@ def test_a_delete_has_one_where_the_document_says_so():
 
 
 def test_read_only_properties_are_not_sent_and_write_only_ones_not_received():
-    schema = {"type": "object", "required": ["id", "name"], "properties": {"id": {"type": "integer", "readOnly": True}, "name": TEXT, "password": {**TEXT, "writeOnly": True}}}
-    made = written(document({"/x": {"post": {"operationId": "call", "requestBody": body(ref("User")), "responses": {"200": {"description": "", "content": {"application/json": {"schema": ref("User")}}}}}}}, {"User": schema}))
+    schema = {
+        "type": "object",
+        "required": ["id", "name"],
+        "properties": {
+            "id": {"type": "integer", "readOnly": True},
+            "name": TEXT,
+            "password": {**TEXT, "writeOnly": True},
+        },
+    }
+    made = written(
+        document(
+            {
+                "/x": {
+                    "post": {
+                        "operationId": "call",
+                        "requestBody": body(ref("User")),
+                        "responses": {
+                            "200": {"description": "", "content": {"application/json": {"schema": ref("User")}}}
+                        },
+                    }
+                }
+            },
+            {"User": schema},
+        )
+    )
     assert set(made.UserInput.model_fields) == {"name", "password"}
     assert set(made.User.model_fields) == {"id", "name"}

@@ -19,7 +19,9 @@ def models(schemas, paths=None, **more):
 
 def test_formats_have_pythons_types():
     kinds = {"d": "date", "t": "date-time", "u": "uuid", "b": "byte", "e": "email", "w": "duration", "n": "int64"}
-    made = models({"A": {"type": "object", "properties": {key: {**TEXT, "format": value} for key, value in kinds.items()}}})
+    made = models(
+        {"A": {"type": "object", "properties": {key: {**TEXT, "format": value} for key, value in kinds.items()}}}
+    )
     one = made.A(d="2026-01-02", t="2026-01-02T03:04:05Z", u="12345678123456781234567812345678", e="a@b", w="P1M")
     assert (type(one.d), type(one.t), type(one.u), type(one.e), type(one.w)) == (date, datetime, UUID, str, str)
     assert json.loads(one.model_dump_json())["t"] == "2026-01-02T03:04:05Z"
@@ -39,13 +41,40 @@ def test_optional_and_nullable_are_kept_apart():
 
 
 def test_a_default_is_read_and_not_sent():
-    made = models({"A": {"type": "object", "properties": {"n": {"type": "integer", "default": 3}, "l": {"type": "array", "items": TEXT, "default": []}}}})
+    made = models(
+        {
+            "A": {
+                "type": "object",
+                "properties": {
+                    "n": {"type": "integer", "default": 3},
+                    "l": {"type": "array", "items": TEXT, "default": []},
+                },
+            }
+        }
+    )
     assert (made.A().n, made.A().l, made.A().model_dump_json()) == (3, [], "{}")
     assert made.A(n=3).model_dump_json() == '{"n":3}'
 
 
 def test_wire_names_are_kept_and_python_names_work():
-    made = models({"A": {"type": "object", "properties": {"petType": TEXT, "class": TEXT, "self": TEXT, "model_config": TEXT, "json": TEXT, "größe": TEXT, "a-b": TEXT, "_x": TEXT, "1st": TEXT}}})
+    made = models(
+        {
+            "A": {
+                "type": "object",
+                "properties": {
+                    "petType": TEXT,
+                    "class": TEXT,
+                    "self": TEXT,
+                    "model_config": TEXT,
+                    "json": TEXT,
+                    "größe": TEXT,
+                    "a-b": TEXT,
+                    "_x": TEXT,
+                    "1st": TEXT,
+                },
+            }
+        }
+    )
     every = {name: "v" for name in ("petType", "class", "self", "model_config", "json", "größe", "a-b", "_x", "1st")}
     one = made.A.model_validate(every)
     assert json.loads(one.model_dump_json(by_alias=True)) == every
@@ -59,7 +88,12 @@ def test_an_enum_inside_is_named_after_its_place():
 
 
 def test_an_enum_with_null_may_be_none():
-    made = models({"A": {"type": "object", "properties": {"s": ref("S")}}, "S": {"type": ["string", "null"], "enum": ["a", "b", None]}})
+    made = models(
+        {
+            "A": {"type": "object", "properties": {"s": ref("S")}},
+            "S": {"type": ["string", "null"], "enum": ["a", "b", None]},
+        }
+    )
     assert made.A(s=None).s is None
     assert [one.value for one in made.S] == ["a", "b"]
 
@@ -88,18 +122,32 @@ def test_recursive_schemas_are_possible():
 
 
 def test_dotted_names_are_short_where_they_are_unambiguous():
-    made = models({"io.v1.Pod": {"type": "object", "properties": {"a": TEXT}}, "x.List": {"type": "object", "properties": {"b": TEXT}}})
+    made = models(
+        {
+            "io.v1.Pod": {"type": "object", "properties": {"a": TEXT}},
+            "x.List": {"type": "object", "properties": {"b": TEXT}},
+        }
+    )
     assert made.Pod
     assert made.ListModel
 
 
 def test_names_that_python_or_the_file_needs_get_another():
-    made = models({name: {"type": "object", "properties": {"a": TEXT}} for name in ("Response", "Client", "pet-a", "PetA", "None", "1st", "Model")})
+    made = models(
+        {
+            name: {"type": "object", "properties": {"a": TEXT}}
+            for name in ("Response", "Client", "pet-a", "PetA", "None", "1st", "Model")
+        }
+    )
     assert {"ResponseModel", "ClientModel", "PetA", "PetA2", "NoneModel", "Model1st", "ModelModel"} <= set(vars(made))
 
 
 def test_two_classes_where_what_is_sent_is_not_what_is_received():
-    schemas = {"A": {"type": "object", "properties": {"id": {**TEXT, "readOnly": True}, "b": ref("B")}}, "B": {"type": "object", "properties": {"x": TEXT, "y": {**TEXT, "readOnly": True}}}, "C": {"type": "object", "properties": {"z": TEXT}}}
+    schemas = {
+        "A": {"type": "object", "properties": {"id": {**TEXT, "readOnly": True}, "b": ref("B")}},
+        "B": {"type": "object", "properties": {"x": TEXT, "y": {**TEXT, "readOnly": True}}},
+        "C": {"type": "object", "properties": {"z": TEXT}},
+    }
     both = {"post": {"operationId": "call", "requestBody": body(ref("A")), "responses": returns(ref("A"))}}
     made = models(schemas, {"/a": both})
     assert set(made.AInput.model_fields) == {"b"}
@@ -108,12 +156,21 @@ def test_two_classes_where_what_is_sent_is_not_what_is_received():
 
 
 def test_a_reference_into_a_schema_is_followed():
-    made = models({"A": {"type": "object", "properties": {"s": {**TEXT, "enum": ["a", "b"]}, "t": {"$ref": "#/components/schemas/A/properties/s"}}}})
+    made = models(
+        {
+            "A": {
+                "type": "object",
+                "properties": {"s": {**TEXT, "enum": ["a", "b"]}, "t": {"$ref": "#/components/schemas/A/properties/s"}},
+            }
+        }
+    )
     assert made.A(t="a")
 
 
 def test_a_pattern_that_pydantic_cannot_read_is_left_out():
-    made = models({"A": {"type": "object", "properties": {"a": {**TEXT, "pattern": "^(?!x)"}, "b": {**TEXT, "pattern": "^y"}}}})
+    made = models(
+        {"A": {"type": "object", "properties": {"a": {**TEXT, "pattern": "^(?!x)"}, "b": {**TEXT, "pattern": "^y"}}}}
+    )
     made.A(a="x")
     with pytest.raises(ValidationError):
         made.A(b="x")

@@ -13,13 +13,18 @@ def models(**schemas):
 
 
 def test_parts_that_do_not_touch_are_inherited():
-    made = models(Base=BASE, Child={"allOf": [ref("Base"), {"type": "object", "properties": {"y": TEXT}, "required": ["y"]}]})
+    made = models(
+        Base=BASE, Child={"allOf": [ref("Base"), {"type": "object", "properties": {"y": TEXT}, "required": ["y"]}]}
+    )
     assert issubclass(made.Child, made.Base)
     assert made.Child(x="a", y="b").y == "b"
 
 
 def test_parts_that_touch_are_one_class():
-    made = models(Base=BASE, Child={"allOf": [ref("Base"), {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}]})
+    made = models(
+        Base=BASE,
+        Child={"allOf": [ref("Base"), {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}]},
+    )
     assert not issubclass(made.Child, made.Base)
     assert made.Child(x=1).x == 1
 
@@ -35,13 +40,24 @@ def test_constraints_of_several_parts_are_joined():
 
 
 def test_properties_beside_a_union_are_in_each_member():
-    made = models(A={"type": "object", "properties": {"id": TEXT}, "oneOf": [{"type": "object", "title": "Cat", "properties": {"meow": TEXT}, "required": ["meow"]}, {"type": "object", "title": "Dog", "properties": {"bark": TEXT}, "required": ["bark"]}]})
+    made = models(
+        A={
+            "type": "object",
+            "properties": {"id": TEXT},
+            "oneOf": [
+                {"type": "object", "title": "Cat", "properties": {"meow": TEXT}, "required": ["meow"]},
+                {"type": "object", "title": "Dog", "properties": {"bark": TEXT}, "required": ["bark"]},
+            ],
+        }
+    )
     assert made.Cat(id="1", meow="m").id == "1"
     assert made.Dog(bark="w")
 
 
 def test_branches_that_only_require_are_no_union():
-    made = models(A={"type": "object", "properties": {"a": TEXT, "b": TEXT}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]})
+    made = models(
+        A={"type": "object", "properties": {"a": TEXT, "b": TEXT}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}
+    )
     assert made.A(a="x")
 
 
@@ -51,5 +67,12 @@ def test_constants_of_a_union_are_an_enum():
 
 
 def test_a_union_holds_its_members():
-    made = models(A={"type": "object", "properties": {"v": {"oneOf": [TEXT, {"type": "integer"}, {"type": "array", "items": TEXT}, {"type": "null"}]}}})
+    made = models(
+        A={
+            "type": "object",
+            "properties": {
+                "v": {"oneOf": [TEXT, {"type": "integer"}, {"type": "array", "items": TEXT}, {"type": "null"}]}
+            },
+        }
+    )
     assert [made.A(v=one).v for one in ("a", 1, ["a"], None)] == ["a", 1, ["a"], None]

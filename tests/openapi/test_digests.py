@@ -27,7 +27,8 @@ def test_layout_does_not_count(twin):
 
 
 @pytest.mark.parametrize(
-    "other", [SOURCE.replace("Say", "Tell"), SOURCE.replace("2", "3"), SOURCE.replace("a}", "a}  # mine"), f"@d\n{SOURCE}"]
+    "other",
+    [SOURCE.replace("Say", "Tell"), SOURCE.replace("2", "3"), SOURCE.replace("a}", "a}  # mine"), f"@d\n{SOURCE}"],
 )
 def test_words_and_comments_count(other):
     assert of(other) != of(SOURCE)

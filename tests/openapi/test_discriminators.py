@@ -19,7 +19,11 @@ def models(schemas, paths=None):
 
 @pytest.mark.parametrize("mapping", [{}, {"mapping": {"cat": "#/components/schemas/Cat", "dog": "Dog"}}])
 def test_a_union_goes_by_the_value(mapping):
-    schemas = {"Cat": member(), "Dog": member(), "Pet": {"oneOf": [ref("Cat"), ref("Dog")], "discriminator": {"propertyName": "kind", **mapping}}}
+    schemas = {
+        "Cat": member(),
+        "Dog": member(),
+        "Pet": {"oneOf": [ref("Cat"), ref("Dog")], "discriminator": {"propertyName": "kind", **mapping}},
+    }
     made = models(schemas)
     names = ("cat", "dog") if mapping else ("Cat", "Dog")
     pet = TypeAdapter(made.Pet)
@@ -30,8 +34,21 @@ def test_a_union_goes_by_the_value(mapping):
 
 
 def test_a_property_of_a_union_has_it_too():
-    cat, dog = ({**member(), "properties": {"petType": {"const": one}}, "required": ["petType"]} for one in ("cat", "dog"))
-    made = models({"Cat": cat, "Dog": dog, "A": {"type": "object", "properties": {"pet": {"oneOf": [ref("Cat"), ref("Dog")], "discriminator": {"propertyName": "petType"}}}}})
+    cat, dog = (
+        {**member(), "properties": {"petType": {"const": one}}, "required": ["petType"]} for one in ("cat", "dog")
+    )
+    made = models(
+        {
+            "Cat": cat,
+            "Dog": dog,
+            "A": {
+                "type": "object",
+                "properties": {
+                    "pet": {"oneOf": [ref("Cat"), ref("Dog")], "discriminator": {"propertyName": "petType"}}
+                },
+            },
+        }
+    )
     assert type(made.A.model_validate({"pet": {"petType": "dog"}}).pet) is made.Dog
 
 
@@ -48,6 +65,10 @@ def test_a_parent_with_a_discriminator_stands_for_its_children():
 
 
 def test_members_that_cannot_be_told_apart_are_a_plain_union():
-    schemas = {"A": {"type": "string"}, "B": member(), "U": {"oneOf": [ref("A"), ref("B")], "discriminator": {"propertyName": "kind"}}}
+    schemas = {
+        "A": {"type": "string"},
+        "B": member(),
+        "U": {"oneOf": [ref("A"), ref("B")], "discriminator": {"propertyName": "kind"}},
+    }
     made = models(schemas)
     assert TypeAdapter(made.U).validate_python("x") == "x"

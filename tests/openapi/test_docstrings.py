@@ -39,7 +39,9 @@ def test_a_long_text_is_wrapped():
 @given(st.text(), st.sampled_from([0, 4, 8]))
 def test_every_text_is_a_valid_docstring(text, indent):
     body = docstring(text, indent)
-    source = f"{body}\n" if indent == 0 else f"class A:\n{body}\n" if indent == 4 else f"class A:\n    def a():\n{body}\n"
+    source = (
+        f"{body}\n" if indent == 0 else f"class A:\n{body}\n" if indent == 4 else f"class A:\n    def a():\n{body}\n"
+    )
     ast.parse(source)
 
 

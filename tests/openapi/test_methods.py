@@ -26,13 +26,20 @@ def test_a_method_has_a_name(method, path, id, name):  # noqa: A002
 
 
 def test_names_that_the_class_needs_and_equal_names_get_others():
-    paths = {f"/{at}": {"get": {"operationId": name, "responses": OK}} for at, name in enumerate(["list", "get", "client", "a", "A", "aclose", "str"])}
+    paths = {
+        f"/{at}": {"get": {"operationId": name, "responses": OK}}
+        for at, name in enumerate(["list", "get", "client", "a", "A", "aclose", "str"])
+    }
     made = written(document(paths))
     assert {"list_", "get_", "client_", "a", "a_2", "aclose_", "str_"} <= set(vars(made.Shop))
 
 
 def test_a_docstring_has_the_operations_words():
-    operation = {"summary": "List the *pets*", "description": "All of them.\n\n- one\n- two", "parameters": [{"name": "a", "in": "query", "description": 'The "a" \\ one', "schema": {}}]}
+    operation = {
+        "summary": "List the *pets*",
+        "description": "All of them.\n\n- one\n- two",
+        "parameters": [{"name": "a", "in": "query", "description": 'The "a" \\ one', "schema": {}}],
+    }
     said = written(one(**operation)).Shop.call.__doc__
     assert "List the" in said
     assert "- one\n" in said

@@ -25,7 +25,13 @@ def test_a_parameter_is_written_with_underscores(text, name):
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("pet-status", "PetStatus"), ("HTTPError", "HTTPError"), ("petId", "PetId"), ("1st", "Model1st"), ("ärger", "Ärger")],
+    [
+        ("pet-status", "PetStatus"),
+        ("HTTPError", "HTTPError"),
+        ("petId", "PetId"),
+        ("1st", "Model1st"),
+        ("ärger", "Ärger"),
+    ],
 )
 def test_a_class_is_written_with_capitals(text, name):
     assert pascal(text) == name
@@ -44,6 +50,15 @@ def test_the_second_of_two_names_gets_a_number():
 
 
 def test_names_that_the_file_needs_are_not_taken():
-    assert [method_names().take(one) for one in ("list", "get", "client", "fine")] == ["list_", "get_", "client_", "fine"]
-    assert [class_names().take(one) for one in ("Response", "Warning", "Pet")] == ["ResponseModel", "WarningModel", "Pet"]
+    assert [method_names().take(one) for one in ("list", "get", "client", "fine")] == [
+        "list_",
+        "get_",
+        "client_",
+        "fine",
+    ]
+    assert [class_names().take(one) for one in ("Response", "Warning", "Pet")] == [
+        "ResponseModel",
+        "WarningModel",
+        "Pet",
+    ]
     assert parameter_names().take("self") == "self_"

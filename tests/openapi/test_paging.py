@@ -61,14 +61,21 @@ def test_pages_are_recognised(schema, names, more, by, items):
 
 def test_the_iteration_sets_the_page_and_the_caller_the_size():
     made = written(listed(shape(items=ROWS), ("page", INTEGER), ("perPage", INTEGER)))
-    wire = Wire(reply(json={"items": [{"id": "1"}, {"id": "2"}]}), reply(json={"items": [{"id": "3"}]}), reply(json={"items": []}))
+    wire = Wire(
+        reply(json={"items": [{"id": "1"}, {"id": "2"}]}),
+        reply(json={"items": [{"id": "3"}]}),
+        reply(json={"items": []}),
+    )
 
     async def main():
         async with made.Shop(wire.client()) as shop:
             return [row.id async for row in shop.call(per_page=2)]
 
     assert run(main()) == ["1", "2", "3"]
-    assert [dict(one.url.query) for one in wire.requests][:2] == [{"page": "1", "perPage": "2"}, {"page": "2", "perPage": "2"}]
+    assert [dict(one.url.query) for one in wire.requests][:2] == [
+        {"page": "1", "perPage": "2"},
+        {"page": "2", "perPage": "2"},
+    ]
 
 
 def test_a_cursor_is_followed():

@@ -68,7 +68,9 @@ def test_an_undeclared_placeholder_is_a_text():
 
 
 def test_two_parameters_of_one_python_name_are_both_sent():
-    made = written(one(path="/x/{petId}", parameters=[param("petId", "path"), param("pet_id"), param("Pet-Id", "header")]))
+    made = written(
+        one(path="/x/{petId}", parameters=[param("petId", "path"), param("pet_id"), param("Pet-Id", "header")])
+    )
     wire = Wire()
     run(made.Shop(wire.client()).call("a", pet_id_2="b", pet_id_3="c"))
     assert (wire.last.url.path, wire.last.url.query["pet_id"], wire.last.headers["Pet-Id"]) == ("/v1/x/a", "b", "c")
@@ -79,7 +81,9 @@ def test_headers_that_are_said_elsewhere_are_left_out():
 
 
 def test_what_is_not_given_is_not_sent_and_its_default_is_told():
-    source = generate(one(parameters=[param("limit", schema={"type": "integer", "default": 20}, description="How many")]))
+    source = generate(
+        one(parameters=[param("limit", schema={"type": "integer", "default": 20}, description="How many")])
+    )
     assert "limit: How many. Default: 20." in source
     assert "limit: int | None = None" in source
 

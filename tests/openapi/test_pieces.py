@@ -50,7 +50,9 @@ def test_pieces_have_keys():
     assert [one.key for one in made.pieces[3].members] == ["a", "f"]
 
 
-@pytest.mark.parametrize(("source", "said"), [("x = ", "line 1: it isn't valid Python"), ("a = 1; b = 2", "two statements in one line")])
+@pytest.mark.parametrize(
+    ("source", "said"), [("x = ", "line 1: it isn't valid Python"), ("a = 1; b = 2", "two statements in one line")]
+)
 def test_what_cannot_be_taken_apart_is_said(source, said):
     with pytest.raises(ConfigError, match=said):
         taken_apart(source, "client.py")

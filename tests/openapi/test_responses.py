@@ -68,7 +68,12 @@ def test_a_file_is_saved_while_it_arrives(tmp_path):
 
 
 def test_events_and_lines_are_read_as_models():
-    both = {"200": {"description": "ends with [DONE]", "content": {"text/event-stream": {"schema": ref("Row")}, "application/json": {"schema": ref("Row")}}}}
+    both = {
+        "200": {
+            "description": "ends with [DONE]",
+            "content": {"text/event-stream": {"schema": ref("Row")}, "application/json": {"schema": ref("Row")}},
+        }
+    }
     made = written(one("post", responses=both, schemas={"Row": ROW}))
     events = reply(content=b'data: {"n":1}\n\ndata: [DONE]\n\n', headers={"Content-Type": "text/event-stream"})
     wire = Wire(events)
@@ -84,7 +89,9 @@ def test_events_and_lines_are_read_as_models():
 
 def test_errors_have_their_model():
     problem = {"description": "No such row", "content": {"application/problem+json": {"schema": ref("Row")}}}
-    made = written(one(responses={**returns(ref("Row")), "404": problem, "5XX": problem, "default": problem}, schemas={"Row": ROW}))
+    made = written(
+        one(responses={**returns(ref("Row")), "404": problem, "5XX": problem, "default": problem}, schemas={"Row": ROW})
+    )
     with pytest.raises(NotFound) as caught:
         call(made, reply(404, json={"n": 4}))
     assert caught.value.detail == made.Row(n=4)
@@ -94,11 +101,17 @@ def test_errors_have_their_model():
 
 
 def test_several_content_types_ask_for_the_one_that_is_read():
-    responses = {"200": {"description": "", "content": {"application/xml": {}, "application/json": {"schema": ref("Row")}}}}
+    responses = {
+        "200": {"description": "", "content": {"application/xml": {}, "application/json": {"schema": ref("Row")}}}
+    }
     _, wire = call(written(one(responses=responses, schemas={"Row": ROW})), reply(json={}))
     assert wire.last.headers["Accept"] == "application/json"
 
 
 def test_a_document_with_a_named_reply_is_the_same():
-    made = document({"/x": {"get": {"operationId": "call", "responses": {"200": {"$ref": "#/components/responses/R"}}}}}, {"Row": ROW}, components={"responses": {"R": {"description": "", "content": {"application/json": {"schema": ref("Row")}}}}})
+    made = document(
+        {"/x": {"get": {"operationId": "call", "responses": {"200": {"$ref": "#/components/responses/R"}}}}},
+        {"Row": ROW},
+        components={"responses": {"R": {"description": "", "content": {"application/json": {"schema": ref("Row")}}}}},
+    )
     assert "-> Row:" in generate(made)

@@ -15,7 +15,13 @@ FLOW = {"tokenUrl": "https://shop.test/token", "authorizationUrl": "https://shop
 def secured(schemes, security=None, own=None, **more):
     operation = {"operationId": "call", "responses": OK, **({} if own is None else {"security": own})}
     other = {"operationId": "other", "responses": OK}
-    return document({"/x": {"get": operation}, "/y": {"get": other}}, None, components={"securitySchemes": schemes}, security=security or [{name: []} for name in schemes], **more)
+    return document(
+        {"/x": {"get": operation}, "/y": {"get": other}},
+        None,
+        components={"securitySchemes": schemes},
+        security=security or [{name: []} for name in schemes],
+        **more,
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +50,9 @@ def test_a_scheme_makes_a_client_that_sends_it(scheme, call, header, monkeypatch
 
 
 def test_the_flows_of_oauth_have_their_own_ways():
-    source = generate(secured({"login": {"type": "oauth2", "flows": {"clientCredentials": FLOW, "authorizationCode": FLOW}}}))
+    source = generate(
+        secured({"login": {"type": "oauth2", "flows": {"clientCredentials": FLOW, "authorizationCode": FLOW}}})
+    )
     assert "OAuth2ClientCredentials(" in source
     assert "OAuth2AuthorizationCode(" in source
     assert "Scopes: read." in source

@@ -50,7 +50,9 @@ def document(paths: dict[str, Any] | None = None, schemas: dict[str, Any] | None
     return read(json.dumps(plain(paths, schemas, **more)).encode())
 
 
-def one(method: str = "get", path: str = "/x", *, schemas: Any = None, document: Any = None, **operation: Any) -> Document:
+def one(
+    method: str = "get", path: str = "/x", *, schemas: Any = None, document: Any = None, **operation: Any
+) -> Document:
     """A document with one operation, `call`."""
     operation = {"operationId": "call", "responses": OK, **operation}
     return globals()["document"]({path: {method: operation}}, schemas, **(document or {}))

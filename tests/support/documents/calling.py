@@ -135,7 +135,7 @@ async def call_all(module: types.ModuleType, document: Document, base_url: str, 
     by_key = {(each.method, each.path): each for each in document.operations}
     wire = Wire(AioHTTPTransport(clock=SystemClock(), max_body=None), base_url, document)
     calls = []
-    async with Client(base_url, transport=wire, retry=None, timeout=Timeout(total=20)) as client:
+    async with Client(base_url, transport=wire, retry=None, redirects=0, timeout=Timeout(total=20)) as client:
         api = made(client)
         for name, declared in list(endpoints(made))[:limit]:
             path = declared.path
@@ -223,7 +223,7 @@ async def _finished(made: Any) -> None:
                 return
     elif isinstance(made, Stream):
         async with made as stream:
-            async for _ in stream:
+            async for _ in stream.bytes():
                 pass
     else:
         await made

@@ -15,6 +15,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -112,7 +113,7 @@ def attempt(name: str, source: Path, folder: Path, *, types: bool = True, calls:
         return result
     if calls:
         try:
-            with prism(mocked(document, source, folder), folder) as base_url:
+            with tempfile.TemporaryDirectory() as own, prism(mocked(document, Path(own)), Path(own)) as base_url:
                 record(result, module, document, base_url)
         except Exception as error:
             result.troubles.append(f"calls: {type(error).__name__}: {' '.join(str(error).split())[:900]}")
@@ -142,7 +143,7 @@ def tool(command: list[str]) -> tuple[str, list[str]]:
     return str(len(errors) or done.stderr[-200:]), [f"{command[0]}: {line[-300:]}" for line in errors[:25]]
 
 
-def mocked(document: Document, source: Path, folder: Path) -> Path:
+def mocked(document: Document, folder: Path) -> Path:
     """Return the document as the mock server gets it: as its author wrote it, but for what the mock can't do.
 
     It sends the headers of responses as they are written, Content-Length too; knows no default for `consumes`; and reads
