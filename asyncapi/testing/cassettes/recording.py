@@ -50,8 +50,11 @@ async def recorded(request: Request, network: Network, exchange: Exchange) -> Re
     exchange.partial = body is not None and not body.ended and not body.talks
     opened = response.open_body
     if opened is None:
-        exchange.content, exchange.trailers = response.content, plain(response.trailers)
-        exchange.finished = True
+        exchange.trailers, exchange.finished = plain(response.trailers), True
+        if body is not None and body.talks:
+            exchange.add(RECEIVED, response.content)
+        else:
+            exchange.content = response.content
     elif opened.socket is not None:
         opened.socket = _Listening(opened.socket, exchange)
         opened.hold(lambda _: setattr(exchange, "finished", True))
