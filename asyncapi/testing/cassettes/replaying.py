@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 
 from asyncapi.errors import ProtocolError
-from asyncapi.messages.open_body import NO_TRAILERS
+from asyncapi.messages.open_body import NO_TRAILERS, release_at_end
 from asyncapi.messages.response import Response
 from asyncapi.testing.cassettes.conditions import same_bytes, unlike
 from asyncapi.testing.cassettes.exchange import SENT
@@ -70,7 +70,7 @@ async def replayed(
     body = body_of(_pieces(exchange, request, heard, complain), response.trailers)
     response.open_body, response.trailers = body, NO_TRAILERS
     if heard is not None:
-        body.hold(lambda _: heard.task.cancel())
+        release_at_end(response, lambda _: heard.task.cancel())
     return response
 
 
