@@ -84,8 +84,11 @@ def bars(rows: Rows) -> Iterator[tuple[str, str, str, bool]]:
             yield f"{title}: sent for each call", f"<= {sent:.2f}", f"{row['sent']:.3f}", row["sent"] <= sent
     if "healthy" in rows:
         learned, default = rows["healthy"][LEARNED], rows["healthy"][DEFAULT]
-        yield "A healthy host: the same as the default", "equal", "equal" if learned == default else "differs", (
-            learned == default
+        yield (
+            "A healthy host: the same as the default",
+            "equal",
+            "equal" if learned == default else "differs",
+            (learned == default),
         )
     for name, by in rows.items():
         more = by[LEARNED]["failed"] - by[DEFAULT]["failed"]
@@ -120,7 +123,7 @@ def main() -> None:
     for what, bar, measured, reached in bars(results["retries"]):
         print(f"{'ok' if reached else 'MISSED':6} {what}: {bar}, {measured}")
     if options.folder != "-":
-        from simulator import drawing_learned  # noqa: PLC0415 - needs matplotlib
+        from simulator import drawing_learned
 
         drawing_learned.retries(results["retries"], Path(options.folder) / "learned-retries.svg")
         if "fallbacks" in results:

@@ -40,6 +40,7 @@ _WAITS = {
     "concurrency": "attempts waited for a place",
     "pace": "attempts waited for the pace of their host",
     "auth": "attempts waited for a credential",
+    "hold": "attempts waited for a host that refused connections",
 }
 
 

@@ -54,10 +54,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import ConfigError
+from asyncapi.client.limits import weigher
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
@@ -84,9 +83,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from asyncapi.client.state import ClientState
-    from asyncapi.messages.request import Request
-    from asyncapi.scheduling.wait_queue import Weights
-    from asyncapi.settings import RateLimit
     from asyncapi.types import Layer
 
 PROBE_EVERY = 5.0  # seconds between two probes of a host that a fallback replaces
@@ -266,7 +262,7 @@ def _rate(state: ClientState) -> Iterator[Step]:
     for by, limits, limiters in state.limiters:
         text = ", ".join(f"{limit.amount:g} per {limit.per:g} s" for limit in limits)
         by_host = by == "host"
-        layer = rate(limiters, _weigh(limits), state.clock, by_host=by_host, max_queue=state.settings.max_queue)
+        layer = rate(limiters, weigher(limits), state.clock, by_host=by_host, max_queue=state.settings.max_queue)
         yield Step("rate", f"{text} for {'each host' if by_host else 'the client'}", layer)
 
 
@@ -279,25 +275,6 @@ def _pace(state: ClientState) -> Iterator[Step]:
         who = "each host" if key is None else "each key"
         learned = "; a rate is inferred for every call" if infer else ""
         yield Step("pace", f"limits announced for {who}: Retry-After, RateLimit, X-RateLimit{learned}", layer)
-
-
-def _weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:
-    scales = [limit.weight for limit in limits]
-    if not any(scales):
-        ones = (1.0,) * len(scales)
-        return lambda _: ones
-    return lambda request: tuple(1.0 if scale is None else _checked(scale(request)) for scale in scales)
-
-
-def _checked(weight: float) -> float:
-    """Check what a user's `weight` function returned.
-
-    Raises:
-        ConfigError: It isn't a weight: the limit would be broken for good.
-    """
-    if not 0 <= weight < inf:
-        raise ConfigError(f"RateLimit(weight=...) gave {weight!r}: it must be a number, 0 or more")
-    return weight
 
 
 def _concurrency(state: ClientState) -> Iterator[Step]:

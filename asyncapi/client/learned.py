@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from asyncapi.clock import Clock
-    from asyncapi.sansio.failures.learned import Key, Seen
+    from asyncapi.sansio.failures.learned import Seen
     from asyncapi.sansio.failures.learned_snapshot import Place
     from asyncapi.settings import Learned
 
@@ -60,10 +60,12 @@ class LearnedRetries:
         self._store = settings.store
         self._keep = rules.keep
         self._known: dict[Place, Counts] = {}  # as it was read or written last
+        self._taken: dict[Place, Counts] = {}  # what of that is in what is known here
         self._loading: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._due: float | None = None
         self._spoilt = self._warned = False  # whether a later version wrote the text, and it was said (rule 4)
+        self._waited = self._closed = False
         self.hosts: Keyed[Learning] = Keyed(
             lambda host: Learning(rules, (lambda key, seen: self._recall((host, key), seen)) if kept else None),
             _MAX_HOSTS,
@@ -75,17 +77,19 @@ class LearnedRetries:
         if self._store is None:
             return Lessons(self.hosts[host])
         self.begin()
-        if self._loading is not None and not self._loading.done():
+        if self._loading is not None and not self._loading.done() and not self._waited:
             await asyncio.wait([self._loading], timeout=_LOAD)
+            self._waited = True
         return Lessons(self.hosts[host], self._noted)
 
     def begin(self) -> None:
         """Begin to read what is kept."""
-        if self._loading is None and self._store is not None:
+        if self._loading is None and self._store is not None and not self._closed:
             self._loading = asyncio.create_task(self._load())
 
     async def aclose(self) -> None:
         """Write what was learned (rule 2)."""
+        self._closed = True
         running = [task for task in (self._loading, self._saving) if task is not None and not task.done()]
         last = asyncio.create_task(self._finish(running)) if running or self._due is not None else None
         if last is None:
@@ -115,7 +119,7 @@ class LearnedRetries:
     def _noted(self) -> None:
         """Write what was learned, if it is time to."""
         now = self._clock.now()
-        if self._spoilt:
+        if self._spoilt or self._closed:
             return
         if self._due is None:
             self._due = now + _EVERY
@@ -139,12 +143,11 @@ class LearnedRetries:
                 if self._spoilt:
                     return
                 self._due = None
-                joined = self._join(stored)
+                joined, theirs = self._join(stored)
                 try:
                     await self._store.save(NAME, learned_snapshot.write(joined))
                 except BaseException:
-                    self._known = stored  # what is new here is still to be written
-                    self._due = self._clock.now() + _EVERY
+                    self._taken = theirs  # what is new here is still to be written
                     raise
         except Exception as error:
             self._due = self._clock.now() + _EVERY
@@ -158,37 +161,39 @@ class LearnedRetries:
             self._warn("read", error)
             return {}
 
-    def _join(self, stored: dict[Place, Counts]) -> dict[Place, Counts]:
-        """Take over what others have written, and return all, as it is to be written."""
+    def _join(self, stored: dict[Place, Counts]) -> tuple[dict[Place, Counts], dict[Place, Counts]]:
+        """Take over what others have written; return all, as it is to be written, and what of that is theirs."""
         wall, now = self._clock.wall(), self._clock.now()
         joined = dict(stored)
+        theirs: dict[Place, Counts] = {}
         for place, seen in self._seen():
             seen.grow_old(now)
-            before = self._known.get(place)
             mine = _counts(seen, wall)
-            if before is not None:
+            if (before := self._taken.get(place)) is not None:
                 mine = mine.plus(before.scaled(seen.left_of, wall), -1.0)
-            theirs = stored.get(place)
-            if theirs is not None:
-                mine = mine.plus(theirs.aged(wall).scaled(self._keep**seen.new, wall))
+            if (found := stored.get(place)) is not None:
+                theirs[place] = found.aged(wall).scaled(self._keep**seen.new, wall)
+                mine = mine.plus(theirs[place])
             elif not seen.new:  # it was dropped from the store, or is old: nothing new is known
                 continue
             joined[place] = mine
-            _fill(seen, mine)
+            seen.fill(mine.good, mine.bad, mine.tried, mine.won)
         self._known = joined
-        return joined
+        self._taken = {place: joined[place] for place, _ in self._seen() if place in joined}
+        return joined, theirs
 
     def _seen(self) -> Iterable[tuple[Place, Seen]]:
         for host, learning in self.hosts.items():
             for key, seen in learning.items():
                 yield (host, key), seen
 
-    def _recall(self, place: tuple[str, Key], seen: Seen) -> None:
+    def _recall(self, place: Place, seen: Seen) -> None:
         """Fill in what is kept of a key."""
         known = self._known.get(place)
+        self._taken.pop(place, None)
         if known is not None:
-            self._known[place] = known = known.aged(self._clock.wall())
-            _fill(seen, known)
+            self._taken[place] = known = known.aged(self._clock.wall())
+            seen.fill(known.good, known.bad, known.tried, known.won)
 
     def _warn(self, what: str, error: Exception) -> None:
         if self._warned:  # once is enough
@@ -199,10 +204,6 @@ class LearnedRetries:
 
 def _counts(seen: Seen, wall: float) -> Counts:
     return Counts(wall, seen.good, seen.bad, seen.tried / seen.unit, seen.won / seen.unit)
-
-
-def _fill(seen: Seen, counts: Counts) -> None:
-    seen.fill(counts.good, counts.bad, counts.tried, counts.won)
 
 
 def _stats(seen: Seen) -> LearnedStats:

@@ -127,9 +127,7 @@ class _Cache:
             return await self._write(request)
         if request.method == "HEAD":
             return await self._head(request)
-        if request.call.upgrade is not None:  # a connection can't be stored
-            return await self._inner(request)
-        if request.content is not None:
+        if request.content is not None or request.call.upgrade is not None:  # a connection can't be stored
             return await self._inner(request)
         if not caching.concerns(request.method, request.headers):
             return await self._aside(request)
@@ -225,7 +223,9 @@ class _Cache:
             call.task, call.why = asyncio.current_task(), "in the background: stale-while-revalidate"
             try:
                 again = request.copy(call=call, deadline=began + limit)
-                await self._fetch(again, stored, key, Fetch(unheard=True))
+                response = await self._fetch(again, stored, key, Fetch(unheard=True))
+                if response.effective_status in _ERRORS:
+                    response.raise_for_status()
             finally:
                 call.running, call.task = False, None
 
@@ -307,6 +307,8 @@ class _Cache:
             raise
         # section 4.3.3: a 5xx to a revalidation may be answered from the store
         if response.effective_status in _ERRORS:
+            if fetch.unheard:  # the stored response is better
+                return response
             old = self._in_place(stored, request, str(response.shown_status))
             if old is not None:
                 return old
@@ -321,9 +323,8 @@ class _Cache:
                     good = caching.storable(valid.status, valid.headers)
                     self._shelf.variants.keep(key_of(request), valid if good else None, replaces=stored)
                 return self._shelf.answer(valid, request, "revalidated")
-            self._shelf.variants.drop(
-                key_of(request)
-            )  # the 304 is about another representation, or for another principal
+            # the 304 is about another representation, or for another principal
+            self._shelf.variants.drop(key_of(request))
             began, response = self._shelf.now(), await self._inner(request)
         await self._take(request, response, stored, fetch, began)
         return response

@@ -18,9 +18,9 @@ Rules:
 5. Headers that carry credentials don't go to another origin, as with a redirect; `auth=` says what each origin gets.
 6. Whether sending again could do something twice is judged by every failure so far: after a place that may have done
    the work, no other is asked.
-7. Where retries are learned (`Learned(degrade=True)`), a fallback is taken as soon as it is worth more than to wait: the
-   retry layer asks what it is worth (`call.alternative`), and a call that takes longer than calls that end well is left
-   (sansio/failures/overdue.py), if it is safe to send twice. A place that refuses is no longer waited for, either.
+7. Where retries are learned (`Learned(degrade=True)`), a fallback is taken as soon as it is worth more than to wait.
+   The retry layer and the queue for a host that refuses connections ask what it is worth (`call.alternative`). A call
+   that takes longer than calls that end well is left (sansio/failures/overdue.py), if it is safe to send twice.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
-    from asyncapi.sansio.failures.overdue import Cut, Overdue
     from asyncapi.messages.request import Request
+    from asyncapi.sansio.failures.overdue import Cut, Overdue
     from asyncapi.scheduling.watchdog import Watchdog
     from asyncapi.settings import Fallback
     from asyncapi.stores.answers import Answers

@@ -7,8 +7,8 @@ Rules:
 1. Only a refused connection counts: `ConnectError`, where nothing was sent, and none whose reason another attempt can't
    change (TLS). A 503 does not: a host that is overloaded comes back badly if everybody waits for it.
 2. A call waits within its deadline, its `wait=` and sansio/failures/refusals.py, rule 5. Where its `wait=` is over, or
-   the outage is too old, it is sent as if it was not held. Just before its deadline it fails as it would have done: with
-   a `ConnectError`.
+   the outage is too old, it is sent as if it was not held. Just before its deadline it fails as it would have done,
+   with a `ConnectError`.
 3. Sending a call again is up to the retry layer: this one says in `call.line` that the next attempt will wait here,
    instead of a backoff. Attempts, budget and safety stay as they are.
 4. The last attempt that a call has is not used up as a probe while other calls can probe.
@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import ConnectError, RejectedError, RequestTimeout, TransportError
+from asyncapi.errors import ConnectError, RequestTimeout, TransportError
 from asyncapi.sansio.failures.refusals import Refusals
 
 if TYPE_CHECKING:
@@ -37,7 +39,16 @@ _SPARE = 0.05  # seconds before its deadline at which a call leaves the queue
 _CONNECTED = frozenset({"send", "headers", "body"})
 _SERVER_ERRORS = 500
 _SOON = 0.001  # seconds
-_UNBOUNDED = 30.0  # seconds that a call without a deadline waits
+_UNBOUNDED = 30.0  # seconds from its beginning for which a call without a deadline is held
+
+
+@dataclass(slots=True)
+class _Flight:
+    """An attempt under way."""
+
+    began: float
+    look_at: float  # when it has a connection, or would have been refused
+    turn: bool  # whether it was let go by the queue
 
 
 class Line:
@@ -57,7 +68,7 @@ class Line:
         self._clock = clock
         self._queue: OrderedDict[asyncio.Future[bool], bool] = OrderedDict()  # True: it has attempts to spare
         self._timer: asyncio.TimerHandle | None = None
-        self._flying: dict[Call, float] = {}  # sent while the host refused, and when: not yet known to be connected
+        self._flying: dict[Call, _Flight] = {}  # sent while the host refused, not yet known to be connected
 
     @property
     def length(self) -> int:
@@ -83,7 +94,7 @@ class Line:
         """
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue[turn] = spare
-        limit = self._clock.call_at(until, lambda: turn.done() or turn.set_result(False))
+        limit = self._clock.call_at(until, partial(_give_up, turn))
         self.move()
         try:
             return await turn
@@ -121,26 +132,27 @@ class Line:
         due = self.refusals.due()
         if due <= now:  # somebody might go, but keeps an attempt for later (rule 4)
             due = self.refusals.alone_from(last=not next(iter(self._queue.values())))
-        for began in self._flying.values():
-            due = min(due, began + self.refusals.settles)
-            break
-        return max(due, now + _SOON)
+        look = min((flight.look_at for flight in self._flying.values()), default=due)
+        return max(min(due, look), now + _SOON)
 
-    def sent(self, call: Call, began: float) -> None:
-        """Take in that an attempt is sent to a host that refuses connections."""
-        self._flying[call] = began
+    def sent(self, call: Call, began: float, *, turn: bool) -> None:
+        """Take in that an attempt is sent to a host that refuses connections, or did so a moment ago."""
+        self._flying[call] = _Flight(began, began + self.refusals.settles, turn)
 
     def landed(self, call: Call) -> None:
         """Take in that it has ended."""
-        self._flying.pop(call, None)
+        flight = self._flying.pop(call, None)
+        if flight is not None and flight.turn:
+            self.refusals.ended()
 
     def _look(self, now: float) -> None:
         """See which attempts have a connection by now: their responses may take long (rule 6)."""
-        settled = [call for call, began in self._flying.items() if now >= began + self.refusals.settles]
-        for call in settled:
-            began = self._flying.pop(call)
+        for call, flight in [item for item in self._flying.items() if now >= item[1].look_at]:
             if call.phase in _CONNECTED:
-                self.refusals.connected(began, now, well=True)
+                self.refusals.connected(flight.began, now, well=True)
+                self.landed(call)
+            else:
+                flight.look_at = now + self.refusals.settles
 
     def _next(self, now: float) -> asyncio.Future[bool] | None:
         """The next in order; while the host refuses, of those with attempts to spare (rule 4)."""
@@ -154,10 +166,18 @@ class Line:
         return other
 
     def close(self) -> None:
-        """Cancel the timer."""
+        """Cancel the timer, and let everybody go: they learn that the client is closed."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        for turn in self._queue:
+            if not turn.done():
+                turn.set_result(False)
+
+
+def _give_up(turn: asyncio.Future[bool]) -> None:
+    if not turn.done():
+        turn.set_result(False)
 
 
 def hold(lines: Keyed[Line], clock: Clock) -> Layer:
@@ -173,6 +193,7 @@ def hold(lines: Keyed[Line], clock: Clock) -> Layer:
             call = request.call
             line = lines.get(call.host)
             if line is None or (not line.refusals.run and not line.closed):  # the host is well
+                call.line = ""
                 try:
                     return await inner(request)
                 except ConnectError as error:
@@ -193,13 +214,11 @@ async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> Resp
         turn = await _wait(request, line, clock)
         began = clock.now()
     call.line = ""
-    line.sent(call, began)
+    line.sent(call, began, turn=turn)
     try:
         response = await inner(request)
     except ConnectError as error:
         _refused(line, request, error, began, clock)
-        raise
-    except RejectedError:
         raise
     except TransportError as error:
         if not (isinstance(error, RequestTimeout) and error.phase in {"queue", "connect"}):
@@ -210,8 +229,6 @@ async def _send(inner: Send, request: Request, line: Line, clock: Clock) -> Resp
         return response
     finally:
         line.landed(call)
-        if turn:
-            refusals.ended()
         line.move()
 
 
@@ -242,8 +259,7 @@ def _may_wait(request: Request, line: Line, now: float) -> bool:
 
 def _patience(request: Request, line: Line, now: float) -> float:
     """Seconds that the call should wait (sansio/failures/refusals.py, rule 5)."""
-    left = None if request.deadline is None else max(0.0, request.deadline - now - _SPARE)
-    return line.refusals.worth_waiting(now, left, request.call.instead)
+    return line.refusals.worth_waiting(now, _most(request, now), request.call.instead)
 
 
 async def _wait(request: Request, line: Line, clock: Clock) -> bool:
@@ -276,7 +292,9 @@ async def _wait(request: Request, line: Line, clock: Clock) -> bool:
 
 
 def _most(request: Request, now: float) -> float:
-    return _UNBOUNDED if request.deadline is None else max(0.0, request.deadline - now - _SPARE)
+    """Seconds that the call may wait."""
+    due = request.call.started + _UNBOUNDED if request.deadline is None else request.deadline - _SPARE
+    return max(0.0, due - now)
 
 
 def _still_refused(request: Request, line: Line, now: float, waited: float) -> ConnectError:

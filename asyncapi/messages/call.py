@@ -28,7 +28,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       transports.upload, transports.native.http3.alternatives,
                                       transports.native.exchange, transports.native.origins,
                                       transports.native.sending, transports.native.transport,
-                                      layers.chaos: "connect" to "body"
+                                      layers.chaos, testing.carrying: "connect" to "body"
                                       speakers.rpc.channel_attempt: "headers"
                                       layers.singleflight: that of the flight
     queued                            layers.auth, layers.concurrency, layers.hold, scheduling.token_queue: they add
@@ -239,7 +239,7 @@ class Call:
             share the list. None before the first.
         elsewhere: Whether the next attempt would go to another endpoint than those tried so far.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
-        line: Why its next attempt waits in a queue for its host to accept connections again, instead of a backoff; or "".
+        line: Why its next attempt waits in a queue, instead of a backoff, for its host to accept connections; or "".
         alternative: Says what a fallback is worth that can be had at once, from 0 to 1; None where there is none.
     """
 

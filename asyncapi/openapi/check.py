@@ -13,13 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.openapi import check_operations, check_parts, check_schemas, check_values
-from asyncapi.openapi.document import Problem
 from asyncapi.openapi.files import Files, Place
 from asyncapi.openapi.findings import Findings, with_lines
 from asyncapi.openapi.reading import walk
 
 if TYPE_CHECKING:
-    from asyncapi.openapi.document import Document
+    from asyncapi.openapi.document import Document, Problem
 
 __all__ = ["check"]
 

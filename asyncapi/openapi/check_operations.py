@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.openapi.files import Place
+from asyncapi.openapi.files import Files, Place
 from asyncapi.openapi.findings import nearest
 
 if TYPE_CHECKING:
-    from asyncapi.openapi.document import Document, Operation
+    from asyncapi.openapi.document import Document, Operation, RequestBody
     from asyncapi.openapi.findings import Findings
 
 __all__ = ["check"]
@@ -32,7 +32,7 @@ def check(document: Document, parts: dict[str, Any], findings: Findings) -> None
     for operation in document.operations:
         _path_parameters(operation, findings)
         _needs(operation, document, findings)
-        if operation.method in _BODILESS and operation.body is not None:
+        if operation.method in _BODILESS and _says_something(operation.body):
             findings.warn(
                 operation.where, f"{operation.method} {operation.path} has a body: many servers and proxies drop it",
                 "Use POST (or QUERY of OpenAPI 3.2), or parameters in the query.",
@@ -43,6 +43,14 @@ def check(document: Document, parts: dict[str, Any], findings: Findings) -> None
         _repeated(document, raw, at, findings)
     for at, raw in parts.get("a parameter", {}).items():
         _parameter(document, raw, at, findings)
+
+
+def _says_something(body: RequestBody | None) -> bool:
+    """Whether a body may hold anything: some tools give each operation a form without fields."""
+    return body is not None and any(
+        set(media.schema) - {"type", "description", "properties"} or media.schema.get("properties")
+        for media in body.contents.values()
+    )
 
 
 def _ids(document: Document, findings: Findings) -> None:
@@ -76,7 +84,9 @@ def _paths(document: Document, findings: Findings) -> None:
         if not path.startswith("/"):
             findings.error(at, f"the path {path!r} doesn't begin with /", f'Write "/{path}".')
         if "?" in path or "#" in path:
-            findings.warn(at, f"the path {path!r} has a query or a fragment", "Declare parameters in the query instead.")
+            findings.warn(
+                at, f"the path {path!r} has a query or a fragment", "Declare parameters in the query instead."
+            )
         names = re.findall(r"\{([^{}]*)\}", path)
         rest = re.sub(r"\{[^{}]*\}", "", path)
         if "{" in rest or "}" in rest or "" in names:
@@ -129,7 +139,9 @@ def _needs(operation: Operation, document: Document, findings: Findings) -> None
                 known = {scope for flow in scheme.flows.values() for scope in flow.get("scopes") or {}}
                 for scope in scopes:
                     if known and scope not in known:
-                        findings.warn(where, f"the scope {scope!r} isn't one of {name!r}", "Add it to the flow's scopes.")
+                        findings.warn(
+                            where, f"the scope {scope!r} isn't one of {name!r}", "Add it to the flow's scopes."
+                        )
 
 
 def _responses(document: Document, raw: Any, at: Place, findings: Findings) -> None:
@@ -146,13 +158,13 @@ def _responses(document: Document, raw: Any, at: Place, findings: Findings) -> N
             findings.warn(at, what, hint)
     for status in statuses:
         if not _STATUS.match(status) or (document.spec == "2.0" and status.endswith("XX")):
-            hint = "Statuses are 200, 404 ... or default" + ("." if document.spec == "2.0" else ", and 4XX for a class.")
+            hint = "Statuses are 200, 404 ... or default" + (
+                "." if document.spec == "2.0" else ", and 4XX for a class."
+            )
             findings.error(at / "responses" / status, f"{status!r} isn't a status", hint)
 
 
 def _repeated(document: Document, raw: list[Any], at: Place, findings: Findings) -> None:
-    from asyncapi.openapi.files import Files  # noqa: PLC0415 - a short name for the one place that needs it
-
     files = Files(document.raw, document.source or "<bytes>")
     seen: set[tuple[str, str]] = set()
     bodies = set()

@@ -15,20 +15,25 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 - RFC 9110 §5.6.2
-_MEDIA_TYPE = re.compile(rf"(?:\*|{_TOKEN})/(?:\*|{_TOKEN})(?:\s*;\s*{_TOKEN}\s*=\s*(?:{_TOKEN}|\"[^\"]*\"))*\s*;?\s*\Z")
+_PARAMETER = rf"\s*;\s*{_TOKEN}\s*=\s*(?:{_TOKEN}|\"[^\"]*\")"
+_MEDIA_TYPE = re.compile(rf"(?:\*|{_TOKEN})/(?:\*|{_TOKEN})(?:{_PARAMETER})*\s*;?\s*\Z")
 _VERSIONS = {
     "2.0": re.compile(r"2\.0\Z"), "3.0": re.compile(r"3\.0\.[0-4](-.+)?\Z"), "3.1": re.compile(r"3\.1\.[0-2](-.+)?\Z"),
     "3.2": re.compile(r"3\.2\.[0-9]+(-.+)?\Z"),
 }  # fmt: skip
 _FLOWS = {
     "implicit": ("authorizationUrl",), "password": ("tokenUrl",), "clientCredentials": ("tokenUrl",),
-    "authorizationCode": ("authorizationUrl", "tokenUrl"), "deviceAuthorization": ("deviceAuthorizationUrl", "tokenUrl"),
+    "authorizationCode": ("authorizationUrl", "tokenUrl"),
+    "deviceAuthorization": ("deviceAuthorizationUrl", "tokenUrl"),
 }  # fmt: skip
 _FLOWS_2 = {
     "implicit": ("authorizationUrl",), "password": ("tokenUrl",), "application": ("tokenUrl",),
     "accessCode": ("authorizationUrl", "tokenUrl"),
 }  # fmt: skip
-_TOP_2 = "swagger info host basePath schemes consumes produces paths definitions parameters responses securityDefinitions security tags externalDocs"
+_TOP_2 = (
+    "swagger info host basePath schemes consumes produces paths definitions parameters responses securityDefinitions "
+    "security tags externalDocs"
+)
 _TOP_3 = "openapi info servers paths components security tags externalDocs"
 _COMPONENTS = "schemas responses parameters examples requestBodies headers securitySchemes links callbacks"
 _OPERATION = "tags summary description externalDocs operationId parameters responses deprecated security"
@@ -51,7 +56,8 @@ FIELDS["3.1"] = FIELDS["3.0"] | {
     "": f"{_TOP_3} webhooks jsonSchemaDialect", "#/components": f"{_COMPONENTS} pathItems",
 }  # fmt: skip
 FIELDS["3.2"] = FIELDS["3.1"] | {
-    "": FIELDS["3.1"][""] + " $self", "#/components": FIELDS["3.1"]["#/components"] + " mediaTypes",
+    "": FIELDS["3.1"][""] + " $self",
+    "#/components": FIELDS["3.1"]["#/components"] + " mediaTypes",
     "a response": FIELDS["3.0"]["a response"] + " summary",
     "a path item": FIELDS["3.0"]["a path item"] + " query additionalOperations",
     "a media type object": FIELDS["3.0"]["a media type object"] + " itemSchema prefixEncoding itemEncoding",
@@ -78,7 +84,12 @@ def check(document: Document, parts: dict[str, Any], findings: Findings) -> None
             _fields(raw, known.split(), at, findings)
     _fields(document.raw, FIELDS[document.spec][""].split(), Place("", ""), findings)
     if document.spec != "2.0":
-        _fields(document.raw.get("components"), FIELDS[document.spec]["#/components"].split(), Place("", "/components"), findings)
+        _fields(
+            document.raw.get("components"),
+            FIELDS[document.spec]["#/components"].split(),
+            Place("", "/components"),
+            findings,
+        )
 
 
 def _head(document: Document, findings: Findings) -> None:
@@ -110,9 +121,17 @@ def _server(raw: Any, at: Place, findings: Findings) -> None:
     for name in re.findall(r"\{([^{}]+)\}", url):
         variable = variables.get(name) if variables else None
         if not isinstance(variable, dict):
-            findings.error(at, f"the variable {{{name}}} of the server {url} isn't declared", "Add it to variables, with a default.")
+            findings.error(
+                at,
+                f"the variable {{{name}}} of the server {url} isn't declared",
+                "Add it to variables, with a default.",
+            )
         elif "default" not in variable:
-            findings.error(at / "variables" / name, f"the server's variable {name!r} has no default", "Add default: it is required.")
+            findings.error(
+                at / "variables" / name,
+                f"the server's variable {name!r} has no default",
+                "Add default: it is required.",
+            )
         elif isinstance(choices := variable.get("enum"), list) and variable["default"] not in choices:
             findings.error(
                 at / "variables" / name, f"the default {variable['default']!r} of {name!r} isn't one of its enum",
@@ -134,16 +153,26 @@ def _schemes(document: Document, findings: Findings) -> None:
             continue
         kind = raw.get("type")
         if kind not in kinds:
-            hint = 'Write "type": "http", "scheme": "basic".' if kind == "basic" else f"It is one of: {', '.join(sorted(kinds))}."
+            hint = (
+                'Write "type": "http", "scheme": "basic".'
+                if kind == "basic"
+                else f"It is one of: {', '.join(sorted(kinds))}."
+            )
             findings.error(at, f"the type {kind!r} of the security scheme {name!r} isn't known", hint)
         elif kind == "apiKey":
             places = {"query", "header"} if old else {"query", "header", "cookie"}
             if not raw.get("name") or raw.get("in") not in places:
-                findings.error(at, f"the API key {name!r} needs a name and a place", f"Add name, and in: {', '.join(sorted(places))}.")
+                findings.error(
+                    at,
+                    f"the API key {name!r} needs a name and a place",
+                    f"Add name, and in: {', '.join(sorted(places))}.",
+                )
         elif kind == "http" and not raw.get("scheme"):
             findings.error(at, f"the security scheme {name!r} has no scheme", 'Add "scheme": "bearer", or "basic".')
         elif kind == "openIdConnect" and not raw.get("openIdConnectUrl"):
-            findings.error(at, f"the security scheme {name!r} has no openIdConnectUrl", "Add the URL of its discovery document.")
+            findings.error(
+                at, f"the security scheme {name!r} has no openIdConnectUrl", "Add the URL of its discovery document."
+            )
         elif kind == "oauth2":
             _oauth(raw, name, at, findings, old=old)
 
@@ -151,7 +180,9 @@ def _schemes(document: Document, findings: Findings) -> None:
 def _oauth(raw: dict[str, Any], name: str, at: Place, findings: Findings, *, old: bool) -> None:
     flows = {raw.get("flow"): raw} if old else raw.get("flows")
     if not isinstance(flows, dict) or not flows:
-        findings.error(at, f"the security scheme {name!r} has no flows", "Add flows, with one of: " + ", ".join(_FLOWS) + ".")
+        findings.error(
+            at, f"the security scheme {name!r} has no flows", "Add flows, with one of: " + ", ".join(_FLOWS) + "."
+        )
         return
     known = _FLOWS_2 if old else _FLOWS
     for flow, value in flows.items():
@@ -162,7 +193,9 @@ def _oauth(raw: dict[str, Any], name: str, at: Place, findings: Findings, *, old
             continue
         for field in known[str(flow)]:
             if not value.get(field):
-                findings.error(at, f"the flow {flow!r} of {name!r} has no {field}", "Add it: nobody can get a token without.")
+                findings.error(
+                    at, f"the flow {flow!r} of {name!r} has no {field}", "Add it: nobody can get a token without."
+                )
 
 
 def _types(document: Document, parts: dict[str, Any], findings: Findings) -> None:
@@ -175,11 +208,15 @@ def _types(document: Document, parts: dict[str, Any], findings: Findings) -> Non
         holders = [(Place("", ""), document.raw), *parts.get("an operation", {}).items()]
         for at, raw in holders:
             for key in ("consumes", "produces"):
-                listed = raw.get(key) if isinstance(raw, dict) else None
-                named += [(at / key / index, kind) for index, kind in enumerate(listed if isinstance(listed, list) else ())]
+                listed = raw.get(key)
+                named += [
+                    (at / key / index, kind) for index, kind in enumerate(listed if isinstance(listed, list) else ())
+                ]
     for at, kind in named:
         if not isinstance(kind, str) or not _MEDIA_TYPE.match(kind):
-            hint = {"json": "application/json", "xml": "application/xml", "form": "multipart/form-data"}.get(str(kind).lower())
+            hint = {"json": "application/json", "xml": "application/xml", "form": "multipart/form-data"}.get(
+                str(kind).lower()
+            )
             findings.error(at, f"{kind!r} isn't a content type", f"Write {hint}." if hint else "Write type/subtype.")
 
 

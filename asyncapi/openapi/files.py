@@ -5,8 +5,8 @@
 3. `#name` is an `$anchor`, and an address may be the `$id` of a schema (JSON Schema 2020-12 §8.2).
 4. `#/$defs/X` that isn't there is looked for in the schemas around the reference: tools that paste in schemas of
    pydantic leave such references behind.
-5. Whole parts (`paths`, `definitions`, `components/schemas`) may be references too: no version allows it, and many tools
-   do. So a pointer goes on in what a reference on its way leads to.
+5. Whole parts (`paths`, `definitions`, `components/schemas`) may be references too: no version allows it, and many
+   tools do. So a pointer goes on in what a reference on its way leads to.
 """
 
 from __future__ import annotations
@@ -126,7 +126,12 @@ class Files:
         if not place.pointer.startswith("/"):
             return None if place.pointer else Found(value, place)
         for token in tokens(place.pointer):
-            if isinstance(value, dict) and token not in value and isinstance(value.get("$ref"), str) and depth < MAX_HOPS:
+            if (
+                isinstance(value, dict)
+                and token not in value
+                and isinstance(value.get("$ref"), str)
+                and depth < MAX_HOPS
+            ):
                 target = self._target(value["$ref"], at)
                 found = self._step(target, depth + 1) if target else None
                 value, at = found or (None, at)

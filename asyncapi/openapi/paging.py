@@ -216,7 +216,9 @@ def _cursor(one: Parameter, response: _Places, place: str, item: Any, schemas: S
     extra = f", more={more!r}" if more is not None else ""
     is_last = name in {"starting_after", "after", "after_id", "since_id"}
     if at is not None and "." not in _dotless(at) and not _is_url(response.found[at], at, sure=True):
-        return f"Cursor({one.name!r}, at={at!r}{extra})" if at != "next_cursor" or extra else f"Cursor({one.name!r})"
+        if at == "next_cursor" and not extra:
+            return "Cursor()" if one.name == "cursor" else f"Cursor({one.name!r})"
+        return f"Cursor({one.name!r}, at={at!r}{extra})"
     if is_last and more is not None and "id" in (schemas.facts(item).get("properties") or {}):
         return f"Cursor({one.name!r}, at={f'{place}.-1.id'!r}{extra})"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 _IGNORED = {"accept", "content-type", "authorization"}  # OpenAPI 3.1 section 4.8.12.1: said elsewhere
 _STYLES = {"path": ("simple", False), "query": ("form", True), "header": ("simple", False), "cookie": ("form", True)}
+_KNOWN = {
+    "path": {"simple", "label", "matrix"}, "header": {"simple"}, "cookie": {"form"},
+    "query": {"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"},
+}  # fmt: skip
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2: no other name can be sent
 _MARKERS = {"path": "Path", "query": "Query", "header": "Header", "cookie": "Cookie"}
 _TEXTS = {"bytes": "str", "Base64Bytes": "str"}
 
@@ -66,6 +72,7 @@ def arguments_of(
         if one.where in {"query", "header", "cookie"}
         and not (one.where == "query" and one.name in without)
         and not (one.where == "header" and one.name.lower() in _IGNORED)
+        and (one.where == "query" or _TOKEN.fullmatch(one.name))
     ]
     seen = set()
     for one in sorted(rest, key=lambda each: not each.required):
@@ -77,15 +84,14 @@ def arguments_of(
 
 
 def _placeholders(path: str) -> list[str]:
-    from re import findall  # noqa: PLC0415
-
-    return list(dict.fromkeys(findall(r"\{([^{}]*)\}", path)))
+    return list(dict.fromkeys(re.findall(r"\{([^{}]*)\}", path)))
 
 
 def _path_argument(wire: str, one: Parameter | None, schemas: Schemas, hint: str, names: Names) -> Argument:
     name = names.take(snake(wire))
     if one is None:  # the document forgot to declare it
-        return Argument(name, _marked("str", "Path", _words(wire, name)), named=False)
+        words = _words(wire, name)
+        return Argument(name, _marked("str", "Path", words) if words else "str", named=False)
     kind, is_object = _type(one, schemas, hint)
     style = _style(one, always=is_object)
     words = [*_words(wire, name), *style]
@@ -127,11 +133,12 @@ def _style(one: Parameter, *, always: bool = False) -> list[str]:
     if one.media_type is not None:
         return ['style="json"'] if "json" in one.media_type else []
     style, explode = _STYLES[one.where]
+    own = one.style if one.style in _KNOWN[one.where] else style  # another place's style is no style here
     words = []
-    if one.style != style or always:
-        words.append(f'style="{one.style}"')
-    usual = one.style == "form" if one.where in {"query", "cookie"} else explode
-    if one.explode != usual and one.style != "deepObject":
+    if own != style or always:
+        words.append(f'style="{own}"')
+    usual = own == "form" if one.where in {"query", "cookie"} else explode
+    if one.explode != usual and own != "deepObject":
         words.append(f"explode={one.explode}")
     return words if always or _matters(one) else []
 

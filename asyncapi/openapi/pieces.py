@@ -56,8 +56,12 @@ class Piece:
 
     def names(self) -> set[str]:
         """Return every name that it uses, in quoted annotations too."""
-        found = set()
-        for node in self.nodes:
+        nodes: list[ast.AST] = list(self.nodes)
+        found: set[str] = set()
+        if self.members is not None and isinstance(head := self.nodes[0], ast.ClassDef):
+            nodes = [*head.bases, *head.keywords, *head.decorator_list]
+            found = found.union(*(one.names() for one in self.members))
+        for node in nodes:
             for one in ast.walk(node):
                 if isinstance(one, ast.Name):
                     found.add(one.id)
@@ -137,13 +141,13 @@ def _end_of(body: list[ast.stmt], index: int, end: int) -> int:
     if index + 1 == len(body):
         return end
     following = body[index + 1]
-    return min([following.lineno, *(one.lineno for one in getattr(following, "decorator_list", ()))]) - 1
+    return int(min([following.lineno, *(one.lineno for one in getattr(following, "decorator_list", ()))])) - 1
 
 
 def _open_class(piece: Piece, node: ast.ClassDef, lines: list[str], end: int, where: str) -> int:
     """Take a class apart, and return the line behind it; indented comments at its end belong to it."""
     inner = node.body[0]
-    first: int = min([inner.lineno, *(one.lineno for one in getattr(inner, "decorator_list", ()))]) - 1
+    first = int(min([inner.lineno, *(one.lineno for one in getattr(inner, "decorator_list", ()))])) - 1
     top = min([node.lineno, *(one.lineno for one in node.decorator_list)]) - 1
     if first < node.lineno:  # class Pet(Model): ...
         return int(node.end_lineno or node.lineno)

@@ -132,14 +132,14 @@ def _whole(operation: Operation, replies: list[tuple[str, Reply]], schemas: Sche
     if not types:
         if replies and not empty:
             return None
-        return Result("None") if replies or operation.responses else Result("Response")
+        return Result("None") if replies else Result("Response")
     if types == ["Stream"]:
         return Result("Stream", lazy=True, accept=accept)
     if "Stream" in types:
         return Result("Response")
     if "bytes" in types and (len(types) > 1 or empty):
         return Result("Response")
-    text = " | ".join(one for one in types if one != "None")
+    text = " | ".join(one for one in types if one != "None") or "None"
     return Result(
         with_none(text) if empty else text,
         accept="" if media_type(accept) == "application/json" and len(types) > 1 else accept,

@@ -76,6 +76,11 @@ class Schemas:
                     continue
             self.made[name].update(self.read(value, at / name))
 
+    def known(self, place: Place, name: str) -> None:
+        """Take the schema at a place as one that has this name."""
+        self._names[place] = name
+        self.made.setdefault(name, {})
+
     def settle(self) -> None:
         """Read the schemas that got their names on the way, until there are no more."""
         while self._waiting:

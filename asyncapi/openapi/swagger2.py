@@ -56,7 +56,7 @@ class Parts2(Parts):
         shared = self.files.value_at(_above(at))
         shared = shared.get("parameters") if isinstance(shared, dict) else None
         given = [*self._listed(shared, _above(at)), *self._listed(raw.get("parameters"), at)]
-        by_key = {(each.get("name"), each.get("in")): (each, where) for each, where in given}
+        by_key = {(str(each.get("name")), str(each.get("in"))): (each, where) for each, where in given}
         bodies = [pair for pair in by_key.values() if pair[0].get("in") == "body"]
         fields = [pair for pair in by_key.values() if pair[0].get("in") == "formData"]
         produces = _kinds(raw.get("produces", self.produces)) or [_JSON]

@@ -20,8 +20,8 @@ class Learned:
     retry budget keep their say. docs/learned-retries.md says how to read its records, and where it loses.
 
     Attributes:
-        patience: How fast a retry loses its worth while it waits; 1.5 by default. A lower one fails less and waits
-            longer.
+        patience: How fast a retry loses its worth while it waits, as a share of the time left (of ten seconds at most);
+            1.5 by default. A lower one fails less and waits longer.
         explore: The share of failures after which it tries any wait, to notice what has changed; 0.05 by default.
         memory: Retries after which what was seen before them counts half; 200 by default. It also counts half after an
             hour.

@@ -1,7 +1,7 @@
 """Write stored responses as bytes, and read them back: whole or not at all, and sealed where there is a key.
 
-1. A value is the number of the format, a checksum, the length of the head, the head as JSON, and the body as it is. What
-   has another number, or is damaged, is none.
+1. A value is the number of the format, a checksum, the length of the head, the head as JSON, and the body as it is.
+   What has another number, or is damaged, is none.
 2. With a key, values are sealed by AES-GCM; their place belongs to the seal, so that nobody can exchange two of them.
 3. Places are keyed hashes: they show no URL and no credential. Without a key of the user's the hash is keyed by a salt
    that the store keeps beside them, which makes two stores of the same responses differ.
@@ -13,8 +13,7 @@ import json
 import os
 from hashlib import blake2b
 from importlib import import_module
-from struct import Struct
-from struct import error as StructError
+from struct import Struct, error
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
@@ -46,7 +45,7 @@ class Records:
     def __init__(self, salt: bytes, key: str | None) -> None:
         self._salt = salt if key is None else blake2b(key.encode(), person=b"asyncapi places").digest()
         self._seal: Any = None
-        self._invalid: tuple[type[Exception], ...] = (ValueError, TypeError)
+        self._invalid: tuple[type[Exception], ...] = (ValueError, TypeError, error)
         if key is not None:
             try:
                 aead = import_module("cryptography.hazmat.primitives.ciphers.aead")
@@ -74,7 +73,7 @@ class Records:
         return nonce + cast("bytes", self._seal.encrypt(nonce, value, place))
 
     def unpack(self, place: bytes, value: bytes) -> Record | None:
-        """Read a record; None where it is of another format, damaged, or sealed for another place or with another key."""
+        """Read a record; None where it is of another format, damaged, or sealed for another place or by another key."""
         try:
             if self._seal is not None:
                 value = self._seal.decrypt(value[:_NONCE], value[_NONCE:], place)
@@ -86,5 +85,5 @@ class Records:
             if len(head) != length or crc32(body, crc32(head)) != checksum:
                 return None
             return (*[tuple(part) if type(part) is list else part for part in _decode(head.decode())], body)
-        except (*self._invalid, StructError):
+        except self._invalid:
             return None

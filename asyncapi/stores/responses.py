@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+from asyncapi.errors import ConfigError
+
 if TYPE_CHECKING:
     from asyncapi.sansio.http.stored_response import Record
 
@@ -21,6 +23,9 @@ Claimed = Literal["mine", "held", "free"]
 LEASE = 3.0  # seconds that a claim outlives its holder
 RENEW = 1.0  # seconds between two renewals of it
 UNSHARED = 10.0  # seconds for which nobody claims what has turned out not to be storable
+
+
+_LEAST_BYTES = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -103,3 +108,14 @@ class CacheStore(Protocol):
             room: Bytes of memory to use while the store is away.
         """
         ...
+
+
+def bound_of(who: str, max_bytes: object) -> int:
+    """Return the bound of a store.
+
+    Raises:
+        ConfigError: It is no number, or too small to hold anything.
+    """
+    if not isinstance(max_bytes, int) or max_bytes < _LEAST_BYTES:
+        raise ConfigError(f"{who}(max_bytes={max_bytes!r}): give a number of bytes, {_LEAST_BYTES} or more")
+    return max_bytes

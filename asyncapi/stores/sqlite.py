@@ -14,7 +14,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.errors import AuthError, ConfigError
+from asyncapi.errors import AuthError
+from asyncapi.stores.responses import bound_of
 from asyncapi.stores.sqlite_file import NotOurs, open_file, reason
 from asyncapi.stores.sqlite_responses import SQLiteResponses
 from asyncapi.stores.tokens import FileStore, cryptography_of, key_text
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
 _MAX_BYTES = 256 * 1024 * 1024
-_LEAST_BYTES = 64 * 1024
 _BUSY = 4.0  # seconds to wait for a lock; those who use a store wait for five
 
 
@@ -51,9 +51,7 @@ class SQLiteStore:
 
     def __init__(self, path: str | os.PathLike[str], *, max_bytes: int = _MAX_BYTES, key: Any = None) -> None:
         self._path = Path(path).expanduser()
-        if not isinstance(max_bytes, int) or max_bytes < _LEAST_BYTES:
-            raise ConfigError(f"SQLiteStore(max_bytes={max_bytes!r}): give bytes, {_LEAST_BYTES} or more")
-        self._max_bytes = max_bytes
+        self._max_bytes = bound_of("SQLiteStore", max_bytes)
         self._key = key
         self._sealing = FileStore(path, key=key) if key is not None else None
 

@@ -33,8 +33,8 @@ _TABLES = (
 )
 _RESPONSES = (
     # the values apart, so that writing down when one was used does not write it anew
-    "CREATE TABLE entries(id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL, variant BLOB NOT NULL, "
-    "used INTEGER NOT NULL, size INTEGER NOT NULL, UNIQUE(key, variant))",
+    """CREATE TABLE entries(id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL, variant BLOB NOT NULL,
+    used INTEGER NOT NULL, size INTEGER NOT NULL, UNIQUE(key, variant))""",
     "CREATE INDEX by_use ON entries(used)",
     "CREATE TABLE bodies(id INTEGER PRIMARY KEY, value BLOB NOT NULL)",
     # which keys were invalidated, in which order
@@ -60,7 +60,7 @@ def open_file(path: Path, *, busy: float) -> sqlite3.Connection:
         sqlite3.Error, OSError: It can't be opened, or is locked.
     """
     _make(path)
-    base = _Connection(path, isolation_level=None, check_same_thread=False, timeout=busy, factory=_Connection)
+    base = _Connection(path, isolation_level=None, check_same_thread=False, timeout=busy)
     try:
         _check(base, path)
     except sqlite3.DatabaseError as error:

@@ -1,12 +1,13 @@
 """The stored responses of one client in a SQLite file: read at once, written by a thread (sqlite_writer.py).
 
 Rules:
-1. Reads run on the event loop: in write-ahead logging they wait for no lock, and take some microseconds. So do claims and
-   removals, which try for the lock without waiting for it.
+1. Reads run on the event loop: in write-ahead logging they wait for no lock, and take some microseconds. So do claims
+   and removals, which try for the lock without waiting for it.
 2. What waits to be written is read from memory.
 3. The file is opened by the first call. Where it can't be opened, read or written, a warning says why, once, and
    responses are kept in memory; it is tried again every few seconds, unless it is damaged or is not ours.
 4. What was removed while the file could not be written is not read from it.
+5. A file that was deleted or replaced is opened again, as it is now, at the next write.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ import asyncio
 import logging
 import sqlite3
 import time
+from functools import partial
 from typing import TYPE_CHECKING
-from uuid import uuid4
 from weakref import finalize, ref
 
-from asyncapi.stores import sqlite_changes as changes
+from asyncapi.stores import sqlite_statements as statements
 from asyncapi.stores.answers import Answers
-from asyncapi.stores.responses import LEASE, RENEW, StoreCounts
+from asyncapi.stores.responses import StoreCounts
+from asyncapi.stores.sqlite_claims import Claims
 from asyncapi.stores.sqlite_file import PAGE, NotOurs, is_locked, open_file, reason
-from asyncapi.stores.sqlite_writer import Change, Writer, records_of
+from asyncapi.stores.sqlite_unwritten import Change, Unwritten
+from asyncapi.stores.sqlite_writer import Writer, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +41,7 @@ log: logging.Logger = logging.getLogger("asyncapi")
 
 _PAUSE = 0.005  # seconds between two tries to get a lock
 _TRIES = 20
-_OPENING_TRIES = 200
+_OPENING_TRIES = 100
 _AGAIN = 5.0  # seconds until the next try to open the file
 _TOUCHES = 256  # uses that are written down together
 _CLOSING = 5.0  # seconds for the last changes
@@ -67,13 +70,13 @@ class SQLiteResponses:
         self._base: sqlite3.Connection | None = None
         self._writer = Writer(path, max_bytes, key, _weakly(self))
         finalize(self, self._writer.stop)
-        self._waiting: dict[str, list[Change]] = {}  # puts and drops that wait to be written, by key
-        self._values: dict[str, tuple[Record, ...]] = {}  # what they leave; () for nothing
+        self._unwritten = Unwritten()
+        self._values = self._unwritten.values
         self._touched: dict[int, None] = {}
         self._under_way: dict[str, list[Any]] = {}
-        self._renewals: dict[str, asyncio.TimerHandle] = {}
-        self._me = uuid4().hex
+        self._claims = Claims(self._writer)
         self._warned = self._closed = self._cannot_write = False
+        self._left: list[sqlite3.Connection] = []  # of files that were replaced
         self._again = 0.0
         self._entries: tuple[float, int] = (0.0, 0)
         self.counts: StoreCounts = StoreCounts()
@@ -85,20 +88,20 @@ class SQLiteResponses:
             found = self._near.get(key)
             if found is not None or self._writer.emptying:  # rule 4
                 return found
-        if self._values and (left := self._values.get(key)) is not None:  # rule 2
-            return left or None
         base, records = self._base, self._records
         if base is None or records is None:
             return self._near.get(key)
+        if self._values and (left := self._values.get(key)) is not None:  # rule 2
+            return left or None
         place = records.place(key)
         try:
-            rows = base.execute(changes.GET, (place,)).fetchall()
+            rows = base.execute(statements.GET, (place,)).fetchall()
         except sqlite3.Error as error:
             self._ill(error)
             return None
         if not rows:
             return None
-        recent = time.time() - changes.FRESH_USE
+        recent = time.time() - statements.FRESH_USE
         for number, used, _ in rows:
             if used < recent:
                 self._touch(number)
@@ -129,15 +132,11 @@ class SQLiteResponses:
         self._near.drop(key)
         if self._records is None and not self.far:  # it is not ours
             return
-        with self._writer.lock:
-            for change in self._waiting.get(key, ()):
-                change.done = True  # it would only be removed again
         self._add(Change("drop", key), ())
 
     def _add(self, change: Change, left: tuple[Record, ...]) -> None:
         with self._writer.lock:
-            self._waiting.setdefault(change.key, []).append(change)
-            self._values[change.key] = left
+            self._unwritten.add(change, left)
         self._writer.add(change, urgent=change.kind == "drop")
 
     async def bring(self, *keys: str) -> None:  # noqa: ARG002 - the contract's
@@ -148,7 +147,7 @@ class SQLiteResponses:
             if self._open():
                 return
             await asyncio.sleep(_PAUSE)
-        self._warn("it is locked by another process")
+        self._warn(f"{self._path} is locked by another process")
         self._again = time.monotonic() + _AGAIN
 
     def _open(self) -> bool:
@@ -177,7 +176,7 @@ class SQLiteResponses:
         number = 0
         if self._base is not None:
             try:
-                number = changes.last_drop(self._base)
+                number = statements.last_drop(self._base)
             except sqlite3.Error as error:
                 self._ill(error)
         begun = (number, time.monotonic())
@@ -194,53 +193,32 @@ class SQLiteResponses:
     async def settle(self) -> None:
         """Write what was dropped, if the lock can be had within a tenth of a second (rule 1)."""
         for _ in range(_TRIES):
-            waiting = [change for found in self._waiting.values() for change in found if change.kind == "drop"]
+            waiting = self._unwritten.drops()
             if not waiting or self._base is None or self._records is None or self._cannot_write:
                 return
-            records = self._records
+            places = [self._records.place(change.key) for change in waiting]
             with self._writer.lock:
-                if self._at_once(lambda base: changes.drop(base, [records.place(each.key) for each in waiting])):
+                if self._at_once(partial(statements.drop, places=places)):
                     for change in waiting:
                         change.done = True
-                    self._clear(waiting)
+                    self._unwritten.clear(waiting)
                     return
             await asyncio.sleep(_PAUSE)
 
     async def claim(self, name: str) -> Claimed:
         """Ask to be the one process that fetches something: "free" where everybody may."""
-        for _ in range(_TRIES):
-            if self._base is None or self._records is None or self._cannot_write:
-                return "free"
-            place, state = self._records.place(name), ["free"]
-            try:
-                state = [changes.claimed(self._base, place, self._me, LEASE)]
-            except sqlite3.Error as error:
-                self._ill(error)
-                return "free"
-            if state[0] != "mine":
-                return "held" if state[0] == "held" else "free"
-            if self._at_once(lambda base: state.append(changes.claim(base, place, self._me, LEASE))):
-                if state[-1] == "mine":
-                    self._renew_later(name)
-                    return "mine"
-                return "held" if state[-1] == "held" else "free"
-            await asyncio.sleep(_PAUSE)
-        return "free"
+        if self._base is None or self._records is None or self._cannot_write:
+            return "free"
+        try:
+            return await self._claims.take(self._base, self._records.place(name))
+        except sqlite3.Error as error:
+            self._ill(error)
+            return "free"
 
     def release(self, name: str, *, shared: float) -> None:
         """Give a claim back, behind all that was put before."""
-        timer = self._renewals.pop(name, None)
-        if timer is not None and self._records is not None:
-            timer.cancel()
-            self._writer.add(Change("release", "", 0, self._records.place(name), self._me, shared), urgent=True)
-
-    def _renew_later(self, name: str) -> None:
-        def renew() -> None:
-            if self._records is not None:
-                self._writer.add(Change("renew", "", 0, self._records.place(name), self._me), urgent=True)
-            self._renew_later(name)
-
-        self._renewals[name] = asyncio.get_running_loop().call_later(RENEW, renew)
+        if self._records is not None:
+            self._claims.release(self._records.place(name), shared)
 
     def occupancy(self) -> dict[str, int]:
         """What it holds now."""
@@ -252,7 +230,7 @@ class SQLiteResponses:
             if time.monotonic() - at > _LOOK:
                 entries = int(self._base.execute("SELECT count(*) FROM entries").fetchone()[0])
                 self._entries = (time.monotonic(), entries)
-            return {"entries": entries, "bytes": changes.pages_in_use(self._base) * PAGE}
+            return {"entries": entries, "bytes": statements.pages_in_use(self._base) * PAGE}
         except sqlite3.Error as error:
             self._ill(error)
             return {"entries": 0, "bytes": 0}
@@ -260,37 +238,30 @@ class SQLiteResponses:
     async def aclose(self) -> None:
         """Write what is to be written, and close. May be called twice."""
         self._closed, self.far = True, False
-        for timer in self._renewals.values():
-            timer.cancel()
+        self._claims.close()
         if self._touched:
             self._writer.add(Change("touch", "", 0, *self._touched))
             self._touched = {}
         self._writer.stop()
-        base, self._base, self._records = self._base, None, None
-        if base is not None:
-            await asyncio.to_thread(self._end, base)
+        bases, self._base, self._records = [*self._left, self._base], None, None
+        self._left = []
+        open_ones = [base for base in bases if base is not None]
+        if open_ones:
+            await asyncio.to_thread(self._end, open_ones)
 
-    def _end(self, base: sqlite3.Connection) -> None:
-        """Wait for the last changes. Who closes the last connection empties the log, and waits for the disk."""
+    def _end(self, bases: list[sqlite3.Connection]) -> None:
+        """Wait for the last statements. Who closes the last connection empties the log, and waits for the disk."""
         self._writer.join(_CLOSING)
-        base.close()
+        for base in bases:
+            base.close()
 
     def _at_once(self, change: Callable[[sqlite3.Connection], object]) -> bool:
-        """Make a change on the event loop; return False where the lock is held."""
-        base = self._base
-        if base is None:
-            return False
+        """Make a change on the event loop; return False where it can't be made."""
         try:
-            base.execute("BEGIN IMMEDIATE")
-            change(base)
-            base.execute("COMMIT")
+            return self._base is not None and statements.at_once(self._base, change)
         except sqlite3.Error as error:
-            if base.in_transaction:
-                base.execute("ROLLBACK")
-            if not is_locked(error):
-                self._ill(error)
+            self._ill(error)
             return False
-        return True
 
     def _touch(self, number: int) -> None:
         self._touched[number] = None
@@ -301,30 +272,24 @@ class SQLiteResponses:
     def _written(self, done: list[Change], why: str) -> None:
         """Take in what the writer has written or given up; in its thread."""
         with self._writer.lock:
-            self._clear(done, why)
+            cleared = self._unwritten.clear(done)
             if why:
+                for change, left in cleared:
+                    self._near.put(change.key, left, change.size)
                 self.counts.errors += 1
                 self._warn(f"{self._path} can't be written: {why}")
             elif self._cannot_write:
                 self._near = Answers(self._near.max_bytes)
                 self._warned = False
             self._cannot_write = bool(why)
-
-    def _clear(self, done: list[Change], why: str = "") -> None:
-        """Read from the file again what it now has, or has as before."""
-        for change in done:
-            waiting = self._waiting.get(change.key)
-            if waiting is None or change not in waiting:
-                continue
-            waiting.remove(change)
-            if not waiting:
-                del self._waiting[change.key]
-                left = self._values.pop(change.key, ())
-                if why and left:
-                    self._near.put(change.key, left, change.size)
+            if self._writer.replaced and not self._closed:
+                self._writer.replaced = False
+                if self._base is not None:
+                    self._left.append(self._base)  # the event loop may be reading from it
+                self._base, self.far = None, True
 
     def _ill(self, error: sqlite3.Error) -> None:
-        """Take in that the file can't be read: a locked one is, in a moment; a damaged one is left alone from now on."""
+        """Take in that the file can't be read: a locked one can, in a moment; a damaged one is left alone."""
         if is_locked(error):
             return
         self.counts.errors += 1

@@ -3,8 +3,8 @@
 Rules:
 1. Changes are written in the order in which they were asked for, within a twentieth of a second, or at once where
    others wait for them. After a SIGKILL, those that were not yet written are lost, and nothing else.
-2. A lock of another process is waited for, here and nowhere else. Where the file can't be written, what was to be stored
-   is given up; what was to be removed is kept, and tried again every few seconds.
+2. A lock of another process is waited for, here and nowhere else. Where the file can't be written, what was to be
+   stored is given up; what was to be removed is kept, and tried again every few seconds.
 3. The file, its log (`-wal`) and what a transaction adds together stay below the bound: entries have 13/16 of it, one
    value less than 1/16, and so has one batch. The log is emptied into the file when it has reached 1/16.
 4. The file becomes smaller again, by its free pages, when more of it is in use than entries may take.
@@ -16,12 +16,12 @@ import sqlite3
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from asyncapi.stores import sqlite_changes as changes
+from asyncapi.stores import sqlite_statements as statements
 from asyncapi.stores.records import Records
-from asyncapi.stores.responses import LEASE
 from asyncapi.stores.sqlite_file import PAGE, NotOurs, is_locked, open_file
+from asyncapi.stores.sqlite_unwritten import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,29 +37,8 @@ _MOST_WAITING = 100_000  # changes
 _MOST_BYTES = 32 * 1024 * 1024  # of values that wait to be written
 
 
-class Change:
-    """One change that is to be written.
-
-    Attributes:
-        kind: "put", "drop", "touch", "release", "renew" or "drop all".
-        key: The key that it is about.
-        size: About how many bytes it stores.
-        detail: What belongs to its kind.
-        done: Whether it has been written already, or has become pointless.
-    """
-
-    __slots__ = ("detail", "done", "key", "kind", "size")
-
-    def __init__(self, kind: str, key: str = "", size: int = 0, *detail: Any) -> None:
-        self.kind: str = kind
-        self.key: str = key
-        self.size: int = size
-        self.detail: tuple[Any, ...] = detail
-        self.done: bool = False
-
-
 class Writer:
-    """The thread that writes one client's changes. It is started by the first of them.
+    """The thread that writes one client's statements. It is started by the first of them.
 
     Args:
         path: The file.
@@ -69,6 +48,7 @@ class Writer:
 
     Attributes:
         emptying: Whether everything is to be removed: too many removals could not be written.
+        replaced: Whether the file was found to be another one.
         evicted: Entries that were removed to make space.
         lock: Held while changes are taken or handed back.
     """
@@ -82,7 +62,8 @@ class Writer:
         self._bound = max_bytes - 3 * self._share
         self._written = written
         self._records: Records | None = None
-        self.emptying: bool = False
+        self._file: tuple[int, int] | None = None
+        self.emptying = self.replaced = False
         self.evicted: int = 0
         self.lock: threading.RLock = threading.RLock()
         self._came = threading.Condition(self.lock)
@@ -168,8 +149,12 @@ class Writer:
     def _write(self, batch: list[Change]) -> float:
         """Write a batch; return how long to wait until the next, where it could not be written."""
         try:
+            if self._base is not None and _file(self._path) != self._file:
+                self._base.close()
+                self._base, self.replaced = None, True
             if self._base is None or self._records is None:
                 self._base = open_file(self._path, busy=_BUSY)
+                self._file = _file(self._path)
                 self._records = records_of(self._base, self._key)
                 self._base.execute(f"PRAGMA journal_size_limit = {self._share}")
             self._transact(self._base, batch, self._records)
@@ -193,7 +178,7 @@ class Writer:
         base.execute("BEGIN IMMEDIATE")
         try:
             size = sum(change.size for change in batch if change.kind == "put" and not change.done)
-            self.evicted += changes.make_space(base, size + PAGE, self._bound) if size else 0
+            self.evicted += statements.make_space(base, size + PAGE, self._bound) if size else 0
             for change in batch:
                 if not change.done:
                     self._apply(base, change, records)
@@ -223,24 +208,33 @@ class Writer:
             case "put":
                 self._store(base, change, records)
             case "drop":
-                changes.drop(base, [records.place(change.key)])
+                statements.drop(base, [records.place(change.key)])
             case "drop all":
-                changes.drop_all(base)
+                statements.drop_all(base)
                 self.emptying = False
             case "touch":
-                changes.touch(base, change.detail)
+                statements.touch(base, change.detail)
             case "release":
-                changes.release(base, *change.detail)
+                statements.release(base, *change.detail)
             case _:
-                changes.renew(base, *change.detail, LEASE)
+                statements.renew(base, *change.detail)
 
     def _store(self, base: sqlite3.Connection, change: Change, records: Records) -> None:
         new, gone, begun = change.detail
         place = records.place(change.key)
-        if begun is not None and changes.overtaken(base, place, begun):
+        if begun is not None and statements.overtaken(base, place, begun):
             return
         packed = [(variant, records.pack(place, record)) for variant, record in new]
-        changes.put(base, place, [pair for pair in packed if len(pair[1]) < self._share], gone)
+        statements.put(base, place, [pair for pair in packed if len(pair[1]) < self._share], gone)
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file is at a path now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def records_of(base: sqlite3.Connection, key: str | None) -> Records:

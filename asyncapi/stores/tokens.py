@@ -4,7 +4,7 @@
     FileStore       one encrypted file (Fernet), readable by its owner alone (0600), replaced atomically
     KeyringStore    the system's keyring (extra `keyring`)
     SQLiteStore     a SQLite file, each token encrypted; also for responses (sqlite.py)
-    RedisStore      a Redis server, encrypted, for a fleet of processes; also for responses (extra `redis`; redis_tokens.py)
+    RedisStore      a Redis server, encrypted, for a fleet; also for responses (extra `redis`; redis_tokens.py)
 
 1. Whoever renews a token holds the store's lock and reads the store first: of two processes that share a file, one
    renews the token, the other takes the new one. Without that, a server that rotates refresh tokens would end the

@@ -4,8 +4,8 @@ Rules:
 1. Whoever holds a claim fetches. It renews the claim while it does; if the process dies, the claim ends within
    `responses.LEASE`, and one of those who wait takes it over.
 2. Who waits looks again every few milliseconds, until what was stored can be used, and leaves at its own deadline.
-3. What has turned out to be of no use for others (it may not be stored, or failed) keeps nobody waiting: they all go on by
-   themselves, and for a while nobody claims it.
+3. What has turned out to be of no use for others (it may not be stored, or failed) keeps nobody waiting: they all go on
+   by themselves, and for a while nobody claims it.
 4. In one process, one call claims for all: those that come while it holds the claim go on, to share its request below;
    those that come while it waits do as it will do.
 5. A store that can't say in time who holds a claim lets everybody go on.

@@ -10,10 +10,7 @@ attempt as the SDK; where theirs has no deadline, that is in their favour.
                     by CUBIC after it
     openai-python   two retries of 408, 409, 429, 5xx and no response; 0.5 s doubling to 8 s, less up to a quarter;
                     Retry-After up to a minute
-    azure-core      RetryPolicy: ten retries, backoff 0.8 s doubling to 120 s without jitter; 408, 429, 500, 502, 503, 504; Retry-After
-    google          google-api-core: Retry(initial=1, multiplier=2, maximum=60), full jitter, until its deadline, of 429,
-                    500, 503 and no connection
-    polly           Polly v8 `RetryStrategyOptions`: three retries, 2 s, constant; no response and 5xx, 408
+    azure-core      RetryPolicy: ten retries, backoff 0.8 s doubling to 120 s without jitter; 429, 5xx; Retry-After
     polly http      Microsoft.Extensions.Http.Resilience: three retries, 2 s exponential with jitter; 5xx, 408, 429
     resilience4j    Retry: three attempts, 0.5 s apart; of exceptions, which 5xx and no response are
     urllib3         Retry(total=3, backoff_factor=0.5): 0, 1, 2 s; 429, 500, 502, 503, 504; Retry-After
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
 REFUSED, TIMED_OUT = 0, -2  # and -1, reset
 _SERVER = frozenset({500, 502, 503, 504})
 _NO_RESPONSE = frozenset({REFUSED, -1, TIMED_OUT})
-Attempt = "Callable[[], Awaitable[Answer]]"
 
 
 @dataclass(frozen=True)
@@ -165,14 +161,6 @@ def _azure(_: Contender, retries: int, failure: Failure) -> float | None:
     return failure.asked if failure.asked is not None else min(0.8 * 2**retries, 120.0)
 
 
-def _google(self: Contender, retries: int, failure: Failure) -> float | None:
-    return self.random() * min(2.0**retries, 60.0) if failure.status in {REFUSED, 429, 500, 503} else None
-
-
-def _polly(_: Contender, retries: int, failure: Failure) -> float | None:
-    return 2.0 if retries < 3 and _usual(failure) and failure.status != 429 else None
-
-
 def _polly_http(self: Contender, retries: int, failure: Failure) -> float | None:
     if retries >= 3 or not _usual(failure):
         return None
@@ -201,8 +189,6 @@ WAITS: dict[str, Callable[[Contender, int, Failure], float | None]] = {
     "aws adaptive": _aws,
     "openai-python": _openai,
     "azure-core": _azure,
-    "google": _google,
-    "polly": _polly,
     "polly http": _polly_http,
     "resilience4j": _resilience4j,
     "urllib3": _urllib3,

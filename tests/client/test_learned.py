@@ -40,6 +40,17 @@ def failing(_):
     return reply(503)
 
 
+def flaky():
+    """A handler whose every second response is a 503."""
+    seen: list[None] = []
+
+    def handler(_):
+        seen.append(None)
+        return reply(503 if len(seen) % 2 else 200)
+
+    return handler
+
+
 async def counts(api: Client, number: int, url: str = "/a", **options) -> list[int]:
     """How many attempts each of some calls made."""
     return [len((await api.get(url, **options)).attempts) for _ in range(number)]
@@ -470,3 +481,73 @@ def test_a_million_routes_keep_memory_bounded():
             assert api.stats.attempts < 2_500
 
     run(scenario())
+
+
+class Slow(MemoryStore):
+    """A store that takes its time to load."""
+
+    async def load(self, name: str) -> str | None:
+        await asyncio.sleep(2)
+        return await super().load(name)
+
+
+def test_a_store_that_is_slow_makes_one_call_wait_a_second_and_is_taken_in_later():
+    store, clock = Slow(), FakeClock()
+
+    async def scenario():
+        retry = Retry(2, cap=0.0, policy=Learned(store=store))
+        async with client_of(flaky(), clock, retry=retry) as api:
+            await counts(api, 10)
+        async with client_of(flaky(), clock, retry=retry) as api:
+            began = clock.now()
+            assert await counts(api, 3) == [2, 2, 2]
+            assert clock.now() - began == pytest.approx(1.0)
+            await clock.sleep(10)
+            await counts(api, 1, "/b")
+        async with client_of(flaky(), clock, retry=retry) as api:
+            await clock.sleep(3)
+            await api.get("/a")
+            return api.stats.learned["h"]["503 on GET /a"]
+
+    assert run(scenario()).good == pytest.approx(13, rel=0.2)
+
+
+@pytest.mark.parametrize("url", ["/" + "a" * 30 + "/b" * 3000, "/x?" + "q" * 5000])
+def test_any_route_can_be_kept(url, caplog):
+    store = MemoryStore()
+
+    async def scenario():
+        async with client_of(failing, retry=Retry(policy=Learned(store=store))) as api:
+            await api.get(url, route=url if "?" in url else None)
+            return await counts(api, 20, url)
+
+    run(scenario())
+    assert run(scenario())[0] <= 2
+    assert not caplog.records
+
+
+def test_a_save_that_fails_once_loses_nothing():
+    class Moody(MemoryStore):
+        fails = False
+
+        async def save(self, name: str, text: str) -> None:
+            if self.fails:
+                raise OSError("full")
+            await super().save(name, text)
+
+    store, clock = Moody(), FakeClock()
+
+    async def scenario():
+        retry = Retry(2, cap=0.0, policy=Learned(store=store))
+        async with client_of(flaky(), clock, retry=retry) as api:
+            for fails in (False, True, False):
+                store.fails = fails
+                await clock.sleep(31)
+                await counts(api, 4)
+                await clock.sleep(31)
+                await counts(api, 1)
+        async with client_of(flaky(), clock, retry=retry) as api:
+            await api.get("/a")
+            return api.stats.learned["h"]["503 on GET /a"]
+
+    assert run(scenario()).good == pytest.approx(15, rel=0.2)

@@ -141,12 +141,14 @@ def test_where_it_fails_the_old_response_serves_until_its_time_is_over(error):
 
 def test_a_failure_of_the_server_is_no_better_than_the_old_response():
     async def scenario(origin):
-        origin.api._transport._handler = lambda _: reply(503, headers={"Cache-Control": "no-store"})
+        origin.api._transport._handler = lambda _: reply(503, headers={"Cache-Control": "max-age=60"})
         found = [await origin.get()]
         await origin.clock.sleep(1)
-        return [*found, await origin.get()]
+        found.append(await origin.get())
+        await origin.clock.sleep(1)
+        return found, origin.api.stats.cache["not_refreshed"], origin.api.stats.cache["stale"]
 
-    assert played(scenario) == [(1, "stale")] * 2
+    assert played(scenario, cache=Cache(stale_if_error=100)) == ([(1, "stale")] * 2, 2, 2)
 
 
 def test_it_retries_as_the_call_would():

@@ -4,7 +4,7 @@ What was seen is kept for nine waits, the arms: how many retries after such a wa
 After a failure each wait that ends in time has a value:
 
     chance      the share that ended well, with a mild belief that retries help (`_BELIEF`) where little has been seen
-    value       chance x (1 - patience x wait / time left) - price of a retry
+    value       chance x (1 - patience x wait / time left, at most ten seconds) - price of a retry
 
 The wait with the highest value is chosen; if even that is hardly worth anything, or less than what else can be had at
 once (a fallback), there is no retry. It is a multi-armed bandit (epsilon-greedy): a small share of the decisions tries
@@ -49,13 +49,14 @@ _BELIEF = 1.0, 0.5  # retries that ended well, and that did not, before any was 
 _PRICE = 0.15  # of a retry: what it costs the host, in successes
 _LEAST = 0.05  # the value from which on a retry is sent
 _SPARE = 0.05  # seconds that an attempt needs after the wait, at the very least
-_HORIZON = 60.0  # seconds: waiting is worth no more where there is more time, or no deadline
+_HORIZON = 10.0  # seconds: waiting costs as if no more were left where there are, or where there is no deadline
 _AGED = 60.0  # seconds after which the age of what was seen is taken into account
 _BIG, _ALMOST_NOTHING = 1e9, 1e-12  # of units and of shares: beyond, numbers would lose their precision
 _IDLE = 600.0  # seconds (rule 5)
 _OTHERS = "other routes"
 _SHARED_FROM = 192  # keys: those after them are shared ones, of one kind of failure each
-_SEGMENT, _SEGMENTS, _KIND = 32, 12, 48  # characters and segments of a path, characters of a kind that keys keep
+_SEGMENT, _SEGMENTS = 32, 12  # characters and segments of a path that keys keep
+_ROUTE, _KIND = 256, 48  # characters of a route and of a kind
 
 Key = tuple[str, str]
 """Route and kind of failure."""
@@ -376,13 +377,13 @@ def key_of(request: Request, failure: Response | TransportError) -> Key:
     """Name the route and the kind of failure that a retry is learned for (rule 6)."""
     call = request.call
     route = request.route if request.route is not None else route_of(call.original.path)
-    return f"{request.method} {route}", kind_of(failure)
+    return f"{request.method} {route[:_ROUTE]}", kind_of(failure)
 
 
 def kind_of(failure: Response | TransportError) -> str:
     """Name the kind of a failure: its status, the code of its protocol, or the class of its error."""
     if isinstance(failure, Exception):
-        return type(failure).__name__
+        return type(failure).__name__[:_KIND]
     meaning = failure.meaning
     if meaning is not None and meaning.text:
         return str(meaning.shown)[:_KIND]

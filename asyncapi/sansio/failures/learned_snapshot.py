@@ -83,7 +83,8 @@ def nothing(at: float) -> Counts:
 
 def write(rows: dict[Place, Counts]) -> str:
     """Write down what was learned."""
-    newest = sorted(rows.items(), key=lambda row: -row[1].at)[:MOST_ROWS]
+    fit = (row for row in rows.items() if len(row[0][0]) <= _MOST_TEXT)
+    newest = sorted(fit, key=lambda row: -row[1].at)[:MOST_ROWS]
     seen = [
         [
             host, route, kind, round(counts.at, 3), _rounded(counts.good), _rounded(counts.bad),

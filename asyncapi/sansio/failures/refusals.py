@@ -35,7 +35,7 @@ FIRST = 0.05  # seconds to the first probe
 LONGEST = 2.0  # seconds between two probes, at the most
 LEASE = 0.5  # seconds (rule 2)
 _GROWTH = 2.0
-_SETTLES = 0.02  # seconds, at the least
+_SETTLES = 0.05  # seconds, at the least
 _SHARE = 1 / 3  # of the time that the host has refused for (rule 1)
 _OLD = 60.0  # seconds (rule 4)
 _OUTLASTS = 2.0  # times the time left (rule 5)
@@ -44,7 +44,6 @@ _PAUSE = 0.1  # seconds between two calls, while a host that is back responds wi
 _SOON = 1.0  # seconds that a host has for its return, at the least (rule 7)
 _PATIENCE, _PRICE = 1.5, 0.15  # as for retries, by default (learned.py)
 _STEPS = 20  # of the time left, in which the end of a wait is looked for
-_UNBOUNDED = 30.0  # seconds that a call without a deadline has
 
 
 def _worth(age: float, left: float) -> float:
@@ -61,11 +60,23 @@ class Refusals:
         out: Attempts under way that were let go one by one.
         next: When the next probe may go.
         returning: Whether the host is back, and those who wait go faster and faster.
-        settles: Seconds after which an attempt would have been refused, if it was going to be: four times what a refusal
-            takes.
+        settles: Seconds after which an attempt has a connection, or would have been refused: four times what a
+            refusal takes.
     """
 
-    __slots__ = ("_all_from", "_gap", "_last", "_room", "_verdict", "next", "out", "returning", "run", "settles", "since")
+    __slots__ = (
+        "_all_from",
+        "_gap",
+        "_last",
+        "_room",
+        "_verdict",
+        "next",
+        "out",
+        "returning",
+        "run",
+        "settles",
+        "since",
+    )
 
     def __init__(self) -> None:
         self.run: int = 0
@@ -169,17 +180,18 @@ class Refusals:
         """When the next one may go, if nothing is heard until then."""
         if self.returning and self.next > self._all_from:
             return self._all_from
-        return self.next if self.out < self._room or not (self.refusing or self.returning) else max(self.next, self._verdict + LEASE)
+        if self.out < self._room or not (self.refusing or self.returning):
+            return self.next
+        return max(self.next, self._verdict + LEASE)
 
-    def worth_waiting(self, now: float, left: float | None, instead: float = 0.0) -> float:
+    def worth_waiting(self, now: float, left: float, instead: float = 0.0) -> float:
         """How many seconds a call should wait for the host; 0 if it should not (rule 5).
 
         Args:
             now: Now, in seconds.
-            left: Seconds until the deadline; None without one.
+            left: The most seconds that it may wait.
             instead: What else can be had at once, a fallback, is worth so much: from 0 for nothing to 1.
         """
-        left = _UNBOUNDED if left is None else left
         age = now - self.since if now <= self._last + _OLD else 0.0
         if not instead:
             return left if age <= _OUTLASTS * left else 0.0

@@ -11,7 +11,7 @@ import warnings
 from typing import Any
 
 import jsonschema
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
@@ -29,6 +29,7 @@ FORMATS = {
     "json-pointer": "/a", "regex": "a",
 }  # fmt: skip
 MAX_DEPTH = 12
+CHECKED = FormatChecker(["uuid", "date", "ipv4", "ipv6", "regex"])
 
 
 class NoSample(Exception):
@@ -47,7 +48,7 @@ class Sampler:
         """Say whether a schema accepts a value."""
         try:
             rebased = {"$id": "urn:part", **_rebased(schema)}
-            return Draft202012Validator(rebased, registry=self.registry).is_valid(value)
+            return Draft202012Validator(rebased, registry=self.registry, format_checker=CHECKED).is_valid(value)
         except (jsonschema.SchemaError, re.error, RecursionError, TypeError, ValueError):
             return False
 
@@ -229,7 +230,9 @@ def _implied(schema: dict[str, Any]) -> str:
 def _rebased(schema: Any) -> Any:
     """Point the references of a schema to the registered document."""
     if isinstance(schema, dict):
-        made = {key: _rebased(value) for key, value in schema.items() if key not in {"examples", "default", "const", "enum"}}
+        made = {
+            key: _rebased(value) for key, value in schema.items() if key not in {"examples", "default", "const", "enum"}
+        }
         made |= {key: schema[key] for key in ("const", "enum") if key in schema}
         if isinstance(reference := schema.get("$ref"), str):
             made["$ref"] = f"urn:document{reference}"

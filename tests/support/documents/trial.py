@@ -15,6 +15,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -96,7 +97,9 @@ def attempt(name: str, source: Path, folder: Path, *, types: bool = True, calls:
     path = folder / f"{module_name}.py"
     path.write_text(text)
     if types:
-        result.mypy, said = tool(["mypy", "--strict", "--no-error-summary", "--cache-dir", str(folder / ".mypy"), str(path)])
+        result.mypy, said = tool(
+            ["mypy", "--strict", "--no-error-summary", "--cache-dir", str(folder / ".mypy"), str(path)]
+        )
         result.troubles += said
         result.pyright, said = tool(["pyright", str(path)])
         result.troubles += said
@@ -110,7 +113,7 @@ def attempt(name: str, source: Path, folder: Path, *, types: bool = True, calls:
         return result
     if calls:
         try:
-            with prism(source, folder) as base_url:
+            with tempfile.TemporaryDirectory() as own, prism(mocked(document, Path(own)), Path(own)) as base_url:
                 record(result, module, document, base_url)
         except Exception as error:
             result.troubles.append(f"calls: {type(error).__name__}: {' '.join(str(error).split())[:900]}")
@@ -127,12 +130,45 @@ def record(result: Result, module: Any, document: Document, base_url: str) -> No
 
 def tool(command: list[str]) -> tuple[str, list[str]]:
     """Run a type checker: "ok" or the number of errors, and the first of them."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "MYPYPATH": str(ROOT),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False, timeout=1200)
     errors = [line for line in done.stdout.splitlines() if ": error" in line or " - error" in line]
     if done.returncode == 0:
         return "ok", []
     return str(len(errors) or done.stderr[-200:]), [f"{command[0]}: {line[-300:]}" for line in errors[:25]]
+
+
+def mocked(document: Document, folder: Path) -> Path:
+    """Return the document as the mock server gets it: as its author wrote it, but for what the mock can't do.
+
+    It sends the headers of responses as they are written, Content-Length too; knows no default for `consumes`; and reads
+    only what really is OpenAPI, so a document of several files is put together.
+    """
+    raw = document.raw
+    if any(
+        isinstance(raw.get(key), dict) and "$ref" in raw[key] for key in ("paths", "info", "components", "definitions")
+    ):
+        raw = document.plain
+    if document.spec == "2.0" and raw is document.raw:
+        raw = {"consumes": ["application/json"], "produces": ["application/json"], **raw}
+    if "servers" in raw:
+        raw = {**raw, "servers": [{"url": "/"}]}
+    path = folder / "mocked.json"
+    path.write_text(json.dumps(without_headers(raw)))
+    return path
+
+
+def without_headers(value: Any) -> Any:
+    """Return a document without the headers of its responses."""
+    if isinstance(value, dict):
+        is_response = "description" in value and ("content" in value or "schema" in value)
+        return {key: without_headers(each) for key, each in value.items() if not (key == "headers" and is_response)}
+    return [without_headers(each) for each in value] if isinstance(value, list) else value
 
 
 @contextlib.contextmanager
@@ -148,7 +184,9 @@ def prism(source: Path, folder: Path) -> Iterator[str]:
             deadline = time.monotonic() + 240
             while b"Prism is listening" not in (folder / "prism.log").read_bytes():
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError("prism didn't start: " + (folder / "prism.log").read_text(errors="replace")[-800:])
+                    raise RuntimeError(
+                        "prism didn't start: " + (folder / "prism.log").read_text(errors="replace")[-800:]
+                    )
                 time.sleep(0.1)
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -174,9 +212,19 @@ def main() -> None:
                 print(Result(**json.loads(saved.read_text())).row())
             continue
         try:
-            result = attempt(entry.name, place_of(entry), folder, types="--no-types" not in sys.argv, calls="--no-calls" not in sys.argv)
+            result = attempt(
+                entry.name,
+                place_of(entry),
+                folder,
+                types="--no-types" not in sys.argv,
+                calls="--no-calls" not in sys.argv,
+            )
         except Exception as error:
-            result = Result(entry.name, imported="failed", troubles=[f"{type(error).__name__}: {' '.join(str(error).split())[:900]}"])
+            result = Result(
+                entry.name,
+                imported="failed",
+                troubles=[f"{type(error).__name__}: {' '.join(str(error).split())[:900]}"],
+            )
         (folder / f"{entry.name}.json").write_text(json.dumps(asdict(result), indent=1))
         print(result.row(), flush=True)
     print(f"at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")

@@ -1,28 +1,51 @@
-"""Change the responses of a SQLite file: each function belongs into a transaction of the caller.
+"""Read and change the responses of a SQLite file: what changes them belongs into a transaction of the caller.
 
 Rules:
 1. Space is made before something is stored: the entries that were not used for the longest time go first. What counts
    are pages in use, so that the bound is one of bytes on the disk.
 2. A response whose key was invalidated since it was requested is not stored.
-3. The numbers of invalidations are kept for an hour, the last ten thousand of them. A request that is older than what is
-   kept can't be told from an overtaken one: its response is not stored.
+3. The numbers of invalidations are kept for an hour, the last ten thousand of them. A request that is older than what
+   is kept can't be told from an overtaken one: its response is not stored.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
-from asyncapi.stores.sqlite_file import PAGE
+from asyncapi.stores.responses import LEASE, UNSHARED
+from asyncapi.stores.sqlite_file import PAGE, is_locked
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from asyncapi.stores.responses import Claimed
 
 _KEPT, _MOST_KEPT = 3600, 10_000  # seconds and numbers of invalidations (rule 3)
+_FORGOTTEN = 60  # seconds after which an expired claim is removed
 _AT_A_TIME = 64  # entries that are looked at to make space
 FRESH_USE = 60  # seconds in which a second use is not written down
 GET = "SELECT entries.id, used, value FROM entries JOIN bodies USING (id) WHERE key = ? ORDER BY entries.id"
+
+
+def at_once(base: sqlite3.Connection, change: Callable[[sqlite3.Connection], object]) -> bool:
+    """Make a change in a transaction of its own; return False where another process holds the lock.
+
+    Raises:
+        sqlite3.Error: It can't be made.
+    """
+    try:
+        base.execute("BEGIN IMMEDIATE")
+        change(base)
+        base.execute("COMMIT")
+    except sqlite3.Error as error:
+        if base.in_transaction:
+            base.execute("ROLLBACK")
+        if not is_locked(error):
+            raise
+        return False
+    return True
 
 
 def last_drop(base: sqlite3.Connection) -> int:
@@ -111,22 +134,20 @@ def pages_in_use(base: sqlite3.Connection) -> int:
     return pages - free
 
 
-def claim(base: sqlite3.Connection, name: bytes, holder: str, lease: float) -> str:
-    """Take a claim that nobody holds, or whose holder has let it expire; "mine", "held" or "free"."""
-    state = claimed(base, name, holder, lease)
-    if state == "mine":
-        ends = time.time() + lease
-        base.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?)", (name, holder, ends))
-        base.execute("DELETE FROM claims WHERE ends < ?", (time.time() - 60,))
-    return state
+def claim(base: sqlite3.Connection, name: bytes, holder: str) -> None:
+    """Take a claim that nobody holds, or whose holder has let it expire; ask `claimed` whether that was so."""
+    if claimed(base, name, holder) == "mine":
+        now = time.time()
+        base.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?)", (name, holder, now + LEASE))
+        base.execute("DELETE FROM claims WHERE ends < ?", (now - _FORGOTTEN,))
 
 
-def claimed(base: sqlite3.Connection, name: bytes, holder: str, lease: float) -> str:
-    """Whether a claim could be taken ("mine"), somebody holds it ("held"), or nobody needs it ("free")."""
+def claimed(base: sqlite3.Connection, name: bytes, holder: str) -> Claimed:
+    """Whether a claim is or could be this holder's ("mine"), is another's ("held"), or nobody's ("free")."""
     row = base.execute("SELECT holder, ends FROM claims WHERE name = ?", (name,)).fetchone()
     now = time.time()
-    # the clock went back, or the holder's time is over
-    if row is None or row[1] <= now or (row[0] and row[1] > now + 2 * lease) or row[0] == holder:
+    # its time is over, or was written by a clock that has been set back since
+    if row is None or row[1] <= now or row[1] > now + 2 * UNSHARED or row[0] == holder:
         return "mine"
     return "held" if row[0] else "free"
 
@@ -140,6 +161,6 @@ def release(base: sqlite3.Connection, name: bytes, holder: str, shared: float) -
         base.execute("DELETE FROM claims WHERE name = ?", (name,))
 
 
-def renew(base: sqlite3.Connection, name: bytes, holder: str, lease: float) -> None:
+def renew(base: sqlite3.Connection, name: bytes, holder: str) -> None:
     """Keep a claim."""
-    base.execute("UPDATE claims SET ends = ? WHERE name = ? AND holder = ?", (time.time() + lease, name, holder))
+    base.execute("UPDATE claims SET ends = ? WHERE name = ? AND holder = ?", (time.time() + LEASE, name, holder))

@@ -1,0 +1,142 @@
+"""A body becomes a model, form fields, files or content, and goes out under its content type."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from written_clients import Wire, body, document, one, ref, written
+
+from asyncapi.openapi.generating import generate
+from asyncapi.testing import run
+
+TEXT = {"type": "string"}
+PET = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": TEXT, "tag": TEXT, "nick": {"type": ["string", "null"]}},
+}
+FILE = {"type": "string", "format": "binary"}
+
+
+def posted(schema, kind="application/json", *args, schemas=None, required=True, **named):
+    made = written(one("post", schemas=schemas, requestBody=body(schema, kind, required=required)))
+    wire = Wire()
+
+    def value(one):
+        return one(made) if callable(one) else one
+
+    run(made.Shop(wire.client()).call(*map(value, args), **{key: value(each) for key, each in named.items()}))
+    return wire
+
+
+def test_a_model_sends_what_is_set_and_null_only_where_it_may_be():
+    wire = posted(
+        ref("Pet"), "application/json", lambda made: made.Pet(name="Rex", tag=None, nick=None), schemas={"Pet": PET}
+    )
+    assert json.loads(wire.body) == {"name": "Rex", "nick": None}
+    wire = posted(ref("Pet"), "application/json", lambda made: made.Pet(name="Rex"), schemas={"Pet": PET})
+    assert json.loads(wire.body) == {"name": "Rex"}
+
+
+def test_an_optional_body_may_be_left_out():
+    wire = posted(ref("Pet"), schemas={"Pet": PET}, required=False)
+    assert (wire.body, "Content-Type" in wire.last.headers) == (b"", False)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "sent"),
+    [
+        ({"type": "array", "items": TEXT}, ["a"], b'["a"]'), ({"type": "object"}, {"a": 1}, b'{"a":1}'),
+        ({"type": "string"}, "a", b'"a"'), ({}, None, b""), ({"type": "object", "additionalProperties": {"type": "integer"}}, {"a": 1}, b'{"a":1}'),
+    ],
+)  # fmt: skip
+def test_plain_data_is_json(schema, value, sent):
+    assert posted(schema, "application/json", value).body == sent
+
+
+def test_json_of_another_name_keeps_it():
+    wire = posted(ref("Pet"), "application/merge-patch+json", lambda made: made.Pet(name="x"), schemas={"Pet": PET})
+    assert wire.last.headers["Content-Type"] == "application/merge-patch+json"
+
+
+def test_a_form_has_a_parameter_for_each_property():
+    wire = posted(PET, "application/x-www-form-urlencoded", name="Rex", tag="a b")
+    assert wire.body == b"name=Rex&tag=a+b"
+
+
+def test_a_file_is_uploaded_beside_the_fields():
+    schema = {
+        "type": "object",
+        "required": ["photo"],
+        "properties": {"photo": FILE, "more": {"type": "array", "items": FILE}, "meta": ref("Pet"), "title": TEXT},
+    }
+    wire = posted(
+        schema, "multipart/form-data", photo=("a.png", b"PNG"), more=[b"1", b"2"], title="T",
+        meta=lambda made: made.Pet(name="Rex"), schemas={"Pet": PET},
+    )  # fmt: skip
+    assert wire.last.headers["Content-Type"].startswith("multipart/form-data")
+    assert wire.body.count(b'; name="more"') == 2
+    assert b'filename="a.png"' in wire.body
+    assert b'Content-Type: application/json\r\n\r\n{"name":"Rex"}' in wire.body
+
+
+def test_a_multipart_form_without_files_stays_one():
+    assert posted(PET, "multipart/form-data", name="x").last.headers["Content-Type"].startswith("multipart/form-data")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "sent"),
+    [
+        ("application/octet-stream", b"\x00", b"\x00"),
+        ("text/plain", "ä", "ä".encode()),
+        ("application/xml", "<a/>", b"<a/>"),
+        ("image/png", b"P", b"P"),
+    ],
+)
+def test_other_content_goes_out_as_it_is(kind, value, sent):
+    wire = posted({"type": "string"}, kind, value)
+    assert (wire.body, wire.last.headers["Content-Type"]) == (sent, kind)
+
+
+def test_json_is_preferred_and_a_get_has_no_body():
+    made = one("post", requestBody={"content": {"text/xml": {}, "application/json": {"schema": TEXT}}})
+    assert "Annotated[str | None, Body()]" in generate(made)
+    assert "Body" not in generate(one("get", requestBody=body(TEXT)))
+
+
+def test_a_delete_has_one_where_the_document_says_so():
+    made = written(one("delete", schemas={"Pet": PET}, requestBody=body(ref("Pet"))))
+    wire = Wire()
+    run(made.Shop(wire.client()).call(made.Pet(name="x")))
+    assert wire.body == b'{"name":"x"}'
+
+
+def test_read_only_properties_are_not_sent_and_write_only_ones_not_received():
+    schema = {
+        "type": "object",
+        "required": ["id", "name"],
+        "properties": {
+            "id": {"type": "integer", "readOnly": True},
+            "name": TEXT,
+            "password": {**TEXT, "writeOnly": True},
+        },
+    }
+    made = written(
+        document(
+            {
+                "/x": {
+                    "post": {
+                        "operationId": "call",
+                        "requestBody": body(ref("User")),
+                        "responses": {
+                            "200": {"description": "", "content": {"application/json": {"schema": ref("User")}}}
+                        },
+                    }
+                }
+            },
+            {"User": schema},
+        )
+    )
+    assert set(made.UserInput.model_fields) == {"name", "password"}
+    assert set(made.User.model_fields) == {"id", "name"}

@@ -1,0 +1,64 @@
+"""Names of a document become names of Python: readable, valid, each of them once."""
+
+from __future__ import annotations
+
+import keyword
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncapi.openapi.names import class_names, method_names, parameter_names, pascal, snake
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("petId", "pet_id"), ("X-Rate-Limit", "x_rate_limit"), ("HTTPServer", "http_server"), ("filter[name]", "filter_name"),
+        ("class", "class_"), ("$top", "top"), ("größe", "größe"), ("1st", "value_1st"), ("", "value"), ("ﬁx", "fix"),
+        ("名前", "名前"), ("match", "match_"), ("a b/c.d", "a_b_c_d"),
+    ],
+)  # fmt: skip
+def test_a_parameter_is_written_with_underscores(text, name):
+    assert snake(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("pet-status", "PetStatus"),
+        ("HTTPError", "HTTPError"),
+        ("petId", "PetId"),
+        ("1st", "Model1st"),
+        ("ärger", "Ärger"),
+    ],
+)
+def test_a_class_is_written_with_capitals(text, name):
+    assert pascal(text) == name
+
+
+@given(st.text())
+def test_every_text_becomes_a_name(text):
+    assert snake(text).isidentifier()
+    assert not keyword.iskeyword(snake(text))
+    assert pascal(text).isidentifier()
+
+
+def test_the_second_of_two_names_gets_a_number():
+    names = parameter_names()
+    assert [names.take(snake(one)) for one in ("petId", "pet_id", "pet-id")] == ["pet_id", "pet_id_2", "pet_id_3"]
+
+
+def test_names_that_the_file_needs_are_not_taken():
+    assert [method_names().take(one) for one in ("list", "get", "client", "fine")] == [
+        "list_",
+        "get_",
+        "client_",
+        "fine",
+    ]
+    assert [class_names().take(one) for one in ("Response", "Warning", "Pet")] == [
+        "ResponseModel",
+        "WarningModel",
+        "Pet",
+    ]
+    assert parameter_names().take("self") == "self_"

@@ -1,0 +1,81 @@
+"""A security scheme is a way to make the client; operations that differ say so."""
+
+from __future__ import annotations
+
+import pytest
+from written_clients import OK, Wire, document, written
+
+from asyncapi import Basic, Client
+from asyncapi.openapi.generating import generate
+from asyncapi.testing import MockTransport, run
+
+FLOW = {"tokenUrl": "https://shop.test/token", "authorizationUrl": "https://shop.test/login", "scopes": {"read": "r"}}
+
+
+def secured(schemes, security=None, own=None, **more):
+    operation = {"operationId": "call", "responses": OK, **({} if own is None else {"security": own})}
+    other = {"operationId": "other", "responses": OK}
+    return document(
+        {"/x": {"get": operation}, "/y": {"get": other}},
+        None,
+        components={"securitySchemes": schemes},
+        security=security or [{name: []} for name in schemes],
+        **more,
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "call", "header"),
+    [
+        ({"type": "apiKey", "in": "header", "name": "X-Key"}, lambda shop: shop.with_key("v"), ("X-Key", "v")),
+        ({"type": "apiKey", "in": "cookie", "name": "sid"}, lambda shop: shop.with_key("v"), ("Cookie", "sid=v")),
+        ({"type": "http", "scheme": "bearer"}, lambda shop: shop.with_key("v"), ("Authorization", "Bearer v")),
+        ({"type": "http", "scheme": "Basic"}, lambda shop: shop.with_key("u", "p"), ("Authorization", "Basic dTpw")),
+        ({"type": "openIdConnect", "openIdConnectUrl": "https://x.test"}, lambda shop: shop.with_key("v"), ("Authorization", "Bearer v")),
+        ({"type": "oauth2", "flows": {"implicit": FLOW}}, lambda shop: shop.with_key("v"), ("Authorization", "Bearer v")),
+    ],
+)  # fmt: skip
+def test_a_scheme_makes_a_client_that_sends_it(scheme, call, header, monkeypatch):
+    made = written(secured({"key": scheme}))
+    wire = Wire()
+    monkeypatch.setattr(made, "Client", lambda base, **more: Client(base, transport=MockTransport(wire), **more))
+    monkeypatch.setattr(made.Shop, "__init__", lambda self, client: setattr(self, "client", client))
+
+    async def main():
+        async with call(made.Shop) as shop:
+            await shop.call()
+
+    run(main())
+    assert wire.last.headers[header[0]] == header[1]
+
+
+def test_the_flows_of_oauth_have_their_own_ways():
+    source = generate(
+        secured({"login": {"type": "oauth2", "flows": {"clientCredentials": FLOW, "authorizationCode": FLOW}}})
+    )
+    assert "OAuth2ClientCredentials(" in source
+    assert "OAuth2AuthorizationCode(" in source
+    assert "Scopes: read." in source
+
+
+def test_a_public_operation_sends_no_credential():
+    made = written(secured({"key": {"type": "http", "scheme": "bearer"}}, own=[]))
+    wire = Wire()
+
+    async def main():
+        async with made.Shop(wire.client(auth=Basic("u", "p"))) as shop:
+            await shop.call()
+            await shop.other()
+
+    run(main())
+    assert ["Authorization" in one.headers for one in wire.requests] == [False, True]
+    assert "Needs no credential" in made.Shop.call.__doc__
+
+
+def test_an_operation_of_another_scheme_takes_its_credential():
+    schemes = {"key": {"type": "http", "scheme": "bearer"}, "admin": {"type": "http", "scheme": "basic"}}
+    made = written(secured(schemes, [{"key": []}], own=[{"admin": []}]))
+    wire = Wire()
+    run(made.Shop(wire.client()).call(auth=Basic("u", "p")))
+    assert wire.last.headers["Authorization"] == "Basic dTpw"
+    assert "Authentication: admin." in made.Shop.call.__doc__
