@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from written_clients import OK, body, document, imported, one, plain, ref, returns
 
 import asyncapi
 from asyncapi import ConfigError
 from asyncapi.openapi.generating import chosen, client_name, generate
 from asyncapi.openapi.reading import read
+from written_clients import OK, body, document, imported, one, plain, ref, returns
 
 TEXT = {"type": "string"}
 EVERYTHING = plain(
